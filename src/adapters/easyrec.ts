@@ -1,10 +1,10 @@
 /**
  * The behaviour table of EasyRec and TorchEasyRec: `request_id, user_id, item_id, event_type, event_time, duration`.
  *
- * An `exposure` is an impression of one item. Its request is request and item joined, as is that of an outcome, so each
- * outcome finds its exposure, in any order and at any distance. `buy` is our `purchase`; other words are actions as they
- * are; `duration` (seconds) is the value. Times are seconds or milliseconds since the epoch, or dates. `scene_id` is the
- * surface.
+ * An `exposure` is an impression of one item. Its request id joins request and item, as does that of an outcome, so
+ * each outcome finds its exposure, in any order and at any distance. `buy` is our `purchase`; other words are actions
+ * unchanged; `duration` (seconds) is the value. Times are seconds or milliseconds since the epoch, or dates. `scene_id`
+ * is the surface.
  *
  * @module
  */
@@ -76,7 +76,7 @@ export function parseEasyRec(value: unknown): Mapped {
 /**
  * Maps an event to a row of EasyRec; times are seconds.
  *
- * @throws RangeError when EasyRec has nothing like it
+ * @throws RangeError when EasyRec has no equivalent
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function parseEasyRec(value: unknown): Mapped {
  */
 export function toEasyRec(event: Event): JsonObject {
   if (event.type !== "impression" && event.type !== "interaction") {
-    throw new RangeError(`Cannot write a ${event.type} event as a row of EasyRec: it has none like it`);
+    throw new RangeError(`Cannot write a ${event.type} event for EasyRec, which has no equivalent`);
   }
   const isSeen = event.type === "impression";
   const word = isSeen ? "exposure" : event.action === "purchase" ? "buy" : event.action;

@@ -92,7 +92,7 @@ export function parseGorse(value: unknown, options: GorseOptions): Mapped {
   throw new SyntaxError("Cannot take it as a user, an item or a feedback: it has no UserId and no ItemId");
 }
 
-/** The JSON of a row of a CSV export. @throws SyntaxError when labels are no JSON */
+/** The JSON of a row of a CSV export. @throws SyntaxError when labels are not JSON */
 export function gorseRow(row: Row): JsonObject {
   const record: Record<string, unknown> = {};
   for (const [column, text] of Object.entries(row)) {
@@ -124,7 +124,7 @@ function cellOf(field: string, text: string): unknown {
 /**
  * Maps an event or item to a record of Gorse.
  *
- * @throws RangeError when Gorse has nothing like it
+ * @throws RangeError when Gorse has no equivalent
  *
  * @example
  * ```ts
@@ -160,7 +160,7 @@ export function toGorse(record: Event | ItemRecord): JsonObject {
       });
     }
     default:
-      throw new RangeError(`Cannot write a ${record.type} event as a record of Gorse: it has none like it`);
+      throw new RangeError(`Cannot write a ${record.type} event for Gorse, which has no equivalent`);
   }
 }
 
@@ -215,7 +215,7 @@ function fromItem(item: ItemRecord): JsonObject {
   });
 }
 
-/** Labels that are an object are attributes; others are kept, and are an attribute `labels` if they can. */
+/** Labels that are an object become attributes; others are kept, and become an attribute `labels` if they can. */
 function splitLabels(
   { Labels: labels }: JsonObject,
 ): ReturnType<typeof splitAttributes> & { readonly labels?: unknown } {

@@ -1,8 +1,8 @@
 /**
- * The result of adapters of foreign formats, and what those of JSON share.
+ * The result of adapters for foreign formats, and helpers that those for JSON share.
  *
- * Our events keep unknown fields, so what a foreign record has beyond ours can be written back: `other` holds attributes
- * that ours cannot, by name.
+ * Our events keep unknown fields, so the extra fields of a foreign record can be written back: `other` holds values
+ * that cannot be attributes, by name.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface Mapped {
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Takes a value as an object. @throws SyntaxError when it is none */
+/** Takes a value as an object. @throws SyntaxError when it is not one */
 export function objectOf(value: unknown, what: string): JsonObject {
   if (isRecord(value)) return value;
   throw new SyntaxError(`Cannot take ${what} as an object: current value is ${shown(value)}`);
@@ -60,7 +60,7 @@ const DATE =
 
 /**
  * Milliseconds of a date as ISO 8601, SQL or Go's `String()` write it, UTC without a zone, truncated; `NaN` when it is
- * none, or a day that no calendar has.
+ * not a date, or does not exist.
  *
  * @example
  * ```ts
@@ -86,7 +86,7 @@ export function parseDate(text: string): number {
   return Date.parse(`${day}T${seconds}${fraction.slice(0, 4)}${offset}`);
 }
 
-/** Milliseconds of `2026-11-27T10:00:00Z`, perhaps with three decimals: a tenth of the time of any other date. */
+/** Milliseconds of `2026-11-27T10:00:00Z`, with or without three decimals, in a tenth of the time of other formats. */
 function parseInstant(text: string): number {
   const isLong = text.length === 24 && text.charCodeAt(19) === DOT;
   if (!isLong && text.length !== 20) return NaN;

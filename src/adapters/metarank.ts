@@ -10,8 +10,8 @@
  * | `interaction`                | `interaction`; `type` is the action, `ranking` the request, field `value` the value |
  * | `session` without a `user`   | stands for the user                                                             |
  *
- * What has no counterpart (`session`, `tenant`, fields of ranked items, lists of numbers) is kept on the event. Unknown
- * fields of an event are dropped, as Metarank ignores them.
+ * Fields without a counterpart (`session`, `tenant`, fields of ranked items, lists of numbers) are kept on the event.
+ * Unknown fields of an event are dropped, as Metarank ignores them.
  *
  * Source: `Event.scala` of Metarank 0.7.11.
  *
@@ -78,9 +78,9 @@ export function parseMetarank(value: unknown): Mapped {
 }
 
 /**
- * Maps events and items to those of Metarank. The `fields` of an item stand in this order: ours, attributes, others.
+ * Maps events and items to those of Metarank. The `fields` of an item are in this order: ours, attributes, others.
  *
- * @throws RangeError when Metarank has nothing like a record
+ * @throws RangeError when Metarank has no equivalent of a record
  *
  * @example
  * ```ts
@@ -94,7 +94,7 @@ export function parseMetarank(value: unknown): Mapped {
  */
 export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
   for (const record of records) {
-    if (extra(record, "implied") === true) continue; // the click of a label, which the ranking has
+    if (extra(record, "implied") === true) continue; // the click of a label, which the ranking contains
     yield "type" in record ? fromEvent(record) : fromItem(record);
   }
 }
@@ -217,7 +217,7 @@ function fromEvent(event: Event): JsonObject {
         ranking: event.request,
       });
     default:
-      throw new RangeError(`Cannot write a ${event.type} event as one of Metarank: it has none like it`);
+      throw new RangeError(`Cannot write a ${event.type} event for Metarank, which has no equivalent`);
   }
 }
 
@@ -245,7 +245,7 @@ function userOf(
   const session = stringIn(record, "session");
   if (user !== undefined) return { user, ...given({ session }) };
   if (session !== undefined) return { user: session, anonymous: true };
-  throw new SyntaxError("Cannot tell whose event it is: it has neither a user nor a session");
+  throw new SyntaxError("Cannot find the user of the event: it has neither a user nor a session");
 }
 
 /** A list with `null` where `value` has none; `undefined` when it has none anywhere. */
@@ -254,7 +254,7 @@ function listOf<T>(items: readonly JsonObject[], value: (item: JsonObject) => T 
   return values.every((each) => each === null) ? undefined : values;
 }
 
-/** `[{name, value}]` as values by name. @throws SyntaxError when it is none, or has a name twice */
+/** `[{name, value}]` as values by name. @throws SyntaxError when it is malformed, or repeats a name */
 function namedValues({ fields }: JsonObject): JsonObject {
   if (fields === undefined || fields === null) return {};
   if (!Array.isArray(fields)) throw fieldError("fields", "a list", fields);
@@ -263,7 +263,7 @@ function namedValues({ fields }: JsonObject): JsonObject {
     const field = objectOf(each, `fields[${i}]`);
     const name = requiredIn(field, "name");
     if (Object.hasOwn(values, name)) {
-      throw new SyntaxError(`Cannot take fields: ${shown(name)} is there twice`);
+      throw new SyntaxError(`Cannot take fields: ${shown(name)} occurs twice`);
     }
     const { value } = field;
     if (value === undefined || (typeof value === "object" && !Array.isArray(value))) {

@@ -69,7 +69,7 @@ export interface Rating {
   readonly seconds: number;
 }
 
-/** Parses a row of `u.data`. @throws SyntaxError when it is none */
+/** Parses a row of `u.data`. @throws SyntaxError when it is invalid */
 export function parseRating(row: Row): Rating {
   return {
     user: integerOf(row, "user", 1),
@@ -103,7 +103,7 @@ export function ratingEvents(rating: Rating, request: string): readonly [Impress
   ];
 }
 
-/** Parses a row of `u.item`; the item is known from `time` on. @throws SyntaxError when it is none */
+/** Parses a row of `u.item`; the item exists from `time` on. @throws SyntaxError when it is invalid */
 export function parseMovie(row: Row, time: number): ItemRecord {
   const categories = GENRES.filter((genre) => integerOf(row, genre, 0, 1) === 1);
   const item = String(integerOf(row, "item", 1));
@@ -126,7 +126,7 @@ export function ageGroup(age: number): string {
   return `${AGE_BOUNDS[next - 1] ?? 0}-${(AGE_BOUNDS[next] ?? 0) - 1}`;
 }
 
-/** Parses a row of `u.user` into a profile at `time`, without the zip code. @throws SyntaxError when it is none */
+/** Parses a row of `u.user` into a profile at `time`, without the zip code. @throws SyntaxError when it is invalid */
 export function parseUser(row: Row, time: number): ProfileEvent {
   const age = ageGroup(integerOf(row, "age", 0, 150));
   return {

@@ -40,7 +40,7 @@ export const ITEM_COLUMNS = [
 const USER_FEATURES = BANDIT_COLUMNS.filter((column) => column.startsWith("user_feature_"));
 const AFFINITY = "user-item_affinity_";
 
-/** Parses a row of a log into the impression, and the click if there is one. @throws SyntaxError when it is none */
+/** Parses a row of a log into the impression, and the click if there is one. @throws SyntaxError when it is invalid */
 export function parseImpression(
   row: Row,
 ): readonly [ImpressionEvent] | readonly [ImpressionEvent, InteractionEvent] {
@@ -69,7 +69,7 @@ export function parseUser(row: Row): ProfileEvent {
   return { type: "profile", user: userOf(row), time: timeOf(row), attributes };
 }
 
-/** Parses a row of `item_context.csv`; the item is known from `time` on. @throws SyntaxError when it is none */
+/** Parses a row of `item_context.csv`; the item exists from `time` on. @throws SyntaxError when it is invalid */
 export function parseItem(row: Row, time: number): ItemRecord {
   return {
     item: String(integerOf(row, "item_id")),
@@ -86,7 +86,7 @@ export function parseItem(row: Row, time: number): ItemRecord {
 function userOf(row: Row): string {
   const features = USER_FEATURES.map((column) => textOf(row, column));
   if (features.some((feature) => feature.includes("."))) {
-    throw new SyntaxError("Cannot join the user features with dots: one of them has a dot");
+    throw new SyntaxError("Cannot join the user features with dots: one of them contains a dot");
   }
   return features.join(".");
 }
@@ -97,6 +97,6 @@ function timeOf(row: Row): number {
   const time = Date.parse(`${parts?.[1]}T${parts?.[2]}${(parts?.[3] ?? "").slice(0, 4)}Z`);
   if (Number.isFinite(time)) return time;
   throw new SyntaxError(
-    `Cannot take column timestamp as a time of UTC: current value is ${JSON.stringify(text)}`,
+    `Cannot take column timestamp as a UTC time: current value is ${JSON.stringify(text)}`,
   );
 }

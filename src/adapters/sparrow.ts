@@ -39,7 +39,7 @@ export interface SparrowSample {
   readonly movieGenres: readonly string[];
   /** Number of ratings of the movie, over all time. */
   readonly movieRatingCount: number;
-  /** Mean rating of the movie, over all time: it knows the future. */
+  /** Mean rating of the movie, over all time, including the future. */
   readonly movieAvgRating: number;
   /** Standard deviation of the movie's ratings, over all time. */
   readonly movieRatingStddev: number;
@@ -55,11 +55,11 @@ export interface SparrowSample {
   readonly userAvgRating: number;
   /** Standard deviation of the user's ratings before this one. */
   readonly userRatingStddev: number;
-  /** Up to five favourite genres, dearest first. */
+  /** Up to five favourite genres, best first. */
   readonly userGenres: readonly string[];
 }
 
-/** Parses a row of samples. @throws SyntaxError when it is none */
+/** Parses a row of samples. @throws SyntaxError when it is invalid */
 export function parseSample(row: Row): SparrowSample {
   const filled = (columns: readonly string[]) => columns.filter((column) => row[column] !== "");
   return {
@@ -102,7 +102,7 @@ export function sampleEvents(
 }
 
 /**
- * Parses a row of `movies.csv`; the item is known from `time` on. @throws SyntaxError when it is none
+ * Parses a row of `movies.csv`; the item exists from `time` on. @throws SyntaxError when it is invalid
  *
  * @example
  * ```ts

@@ -21,7 +21,7 @@ export const ACTIONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Parses a row into the interaction and its item. @throws SyntaxError when it is none
+ * Parses a row into the interaction and its item. @throws SyntaxError when it is invalid
  *
  * @example
  * ```ts

@@ -27,15 +27,15 @@ import { modelKey } from "./pins.ts";
 export interface Assignment {
   /** The user's variants, by layer; empty without an experiment. */
   readonly exposures: readonly Exposure[];
-  /** Settings changed by these and the promoted variants. */
+  /** Settings changed by these variants and the promoted ones. */
   readonly settings: VariantSettings;
   /** Shadow variants to score as well. */
   readonly shadows: readonly Variant[];
   /** The two variants to interleave, with their settings. */
   readonly interleaved: readonly [Variant, Variant] | null;
   /**
-   * Models of all variants with users, by key. Where one of them is missing, nobody is in the experiment: were it only the
-   * users of that variant, the others would not be their peers.
+   * Models of all variants with users, by key. If one of them is missing, nobody is in the experiment: leaving out only
+   * the users of that variant would make the arms incomparable.
    */
   readonly models: readonly string[];
 }
@@ -135,14 +135,14 @@ export function settingsOf(variant: Omit<Variant, "name">): VariantSettings {
   return model === undefined ? settings : { ...settings, model };
 }
 
-/** Identifies what the figures of an experiment compare and how users are assigned. A change of it begins a phase. */
+/** Identifies what the figures of an experiment compare and how users are assigned. A change begins a new phase. */
 export function definitionOf(
   { salt, mode, variants, variantSpans, overrides, phase = 0 }: Omit<Experiment, "revision" | "spans">,
 ): string {
   const names = variants.map(({ name, shadow = false }) => [name, shadow]);
   const credits = mode === "interleave" ? ["by picker, by list"] : [];
   const settings = JSON.stringify(variants.map(settingsOf));
-  const head = phase === 0 ? [] : [phase]; // in front, so that no definition is the beginning of one of another phase
+  const head = phase === 0 ? [] : [phase]; // first, so that no definition is a prefix of another phase's
   return JSON.stringify([...head, salt, mode, names, variantSpans, overrides, ...credits, settings]);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Changes of experiments: start, traffic, stop, promote, roll back. Each takes the existing records and returns a new
- * record, or throws with everything that is wrong.
+ * Changes to experiments: start, traffic, stop, promote, roll back. Each takes the existing records and returns a new
+ * record, or throws an error that lists everything wrong.
  *
  * @module
  */
@@ -37,18 +37,18 @@ export type ExperimentDraft =
 /** Models that are always available. */
 export const BUILT_IN_MODELS = ["prior"] as const;
 
-/** The deployment of an experiment. */
+/** The deployment that an experiment runs in. */
 export interface Surroundings {
   /** The newest record of each name. */
   readonly records: ReadonlyMap<string, ExperimentRecord>;
   /** Models of the deployment. */
   readonly models: readonly string[];
-  /** Errors of pinned versions, one sentence each. @default {[]} */
+  /** Errors in pinned versions, one sentence each. @default {[]} */
   readonly versionFaults?: readonly string[];
 }
 
 /**
- * A rejected change of experiments.
+ * A rejected change to experiments.
  *
  * @example
  * ```ts
@@ -116,12 +116,12 @@ export function startExperiment(
     revision: (before?.revision ?? 0) + 1,
   } as const;
   const faults = [
-    ...before?.status === "running" ? ["it is running already"] : [],
+    ...before?.status === "running" ? ["it is already running"] : [],
     ...before?.status === "promoted" ? [`${before.winner} is promoted: roll it back first`] : [],
-    ...name === "holdout" ? ["its name is taken by the holdout"] : [],
+    ...name === "holdout" ? ["its name is reserved for the holdout"] : [],
     ...variantFaults(experiment, models),
     ...experiment.mode === "interleave" && experiment.guardRails.length > 0
-      ? ["it interleaves, so that guard rails see nothing: leave them out"]
+      ? ["it interleaves, so guard rails have nothing to compare: leave them out"]
       : [],
     ...versionFaults,
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
@@ -195,7 +195,7 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
 export function stopExperiment(name: string, reason: string, { records }: Surroundings): Experiment {
   const experiment = find(name, records, `stop experiment ${name}`);
   if (experiment.status === "stopped") {
-    throw new ExperimentError(`stop experiment ${name}`, ["it is stopped already"]);
+    throw new ExperimentError(`stop experiment ${name}`, ["it is already stopped"]);
   }
   const { winner: _, ...rest } = experiment;
   return { ...rest, status: "stopped", reason, revision: experiment.revision + 1 };
@@ -274,10 +274,9 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
 }
 
 /**
- * The experiments that run and vary what a promotion set that ends: their control is another one from now on, so each
- * begins a new phase.
+ * The running experiments that vary settings of a promotion that ends: their control changes, so each begins a new phase.
  *
- * @param ended the experiment as it is now
+ * @param ended the experiment after its promotion
  */
 export function begunAnew(ended: ExperimentRecord, { records }: Surroundings): readonly Experiment[] {
   const { name } = ended;
@@ -304,7 +303,7 @@ function running(name: string, records: ReadonlyMap<string, ExperimentRecord>, w
   return experiment;
 }
 
-/** What is wrong with an experiment's variants in a deployment of these models, one sentence each. */
+/** What is wrong with an experiment's variants in a deployment with these models, one sentence each. */
 export function variantFaults(
   { variants, overrides, mode }: Pick<Experiment, "variants" | "overrides" | "mode">,
   models: readonly string[],
@@ -317,7 +316,7 @@ export function variantFaults(
   if (shown.length === 0) faults.push("every variant is a shadow: one must be shown");
   if (variants.length < 2) faults.push("it has one variant: two are needed to compare");
   if (mode === "interleave" && shown.length !== 2) {
-    faults.push(`it interleaves ${shown.length} variants: current choice is two`);
+    faults.push(`it interleaves ${shown.length} variants: exactly two must be shown`);
   }
   const known = [...BUILT_IN_MODELS, ...models];
   for (const { name, model, version = "latest" } of variants) {
@@ -358,7 +357,7 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
   for (const other of others.filter((one) => one.layer !== layer)) {
     if (other.salt === salt) {
       faults.push(
-        `salt ${salt} is that of ${other.name}: both would split users alike, and their effects would mix`,
+        `salt ${salt} is also that of ${other.name}: both would split users alike, and their effects would mix`,
       );
     }
     const both = changed(other.variants).filter((setting) => own.includes(setting));

@@ -6,7 +6,7 @@
 
 import type { Team } from "./interleaving.ts";
 
-/** Codes 1 and 2 are of an earlier, biased rule, and credit nobody. */
+/** Codes 1 and 2 come from an earlier, biased rule and credit nobody. */
 const BIASED = 2;
 
 /** The number of a credit; 0 = nobody. */

@@ -130,7 +130,7 @@ export interface Experiment {
   readonly variantSpans: readonly (readonly Span[])[];
   /** Revision, from 1. */
   readonly revision: number;
-  /** How often what it compares has changed: lists and figures of earlier phases do not count. @default {0} */
+  /** How often what it compares has changed; lists and figures of earlier phases do not count. @default {0} */
   readonly phase?: number;
 }
 

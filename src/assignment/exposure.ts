@@ -16,7 +16,7 @@ export interface Exposure {
   readonly phase?: number;
 }
 
-/** Whether an exposure is to an experiment as it is now: a phase ends when it starts again with other settings. */
+/** Whether an exposure belongs to the experiment's current phase: a change of what it compares begins a new one. */
 export function isCurrent({ phase = 0 }: Exposure, experiment: Pick<Experiment, "phase">): boolean {
   return phase === (experiment.phase ?? 0);
 }

@@ -69,7 +69,7 @@ export function listPicker<T>(list: readonly T[]): Picker<T> {
  * Above k neither list is exhausted, so each round has two picks, and flipping all coins swaps the teams of all
  * credited places. When clicks depend only on places, in any way, both outcomes are equally likely: the preference of
  * each user is symmetric about 0. Credit that depends on what both would pick next *below* the shared prefix lacks this
- * symmetry: of A and "A with an item on top", A's picks are the items that both would pick next.
+ * symmetry: between A and "A with an item on top", A's picks are the items that both would pick next.
  *
  * The propensity sums both ways in which an item can get its place: the first team is a fair coin, and after a pick,
  * each team's posterior is proportional to its probability of that pick.
@@ -135,7 +135,7 @@ export interface Preference {
   readonly interval: Interval;
 }
 
-/** Clicks of a user on credited items that count, for robots have no end of them. */
+/** Most clicks of a user on credited items that count, since robots click without end. */
 const MOST_CLICKS = 100;
 
 /** What a user clicked so far. */
@@ -149,12 +149,12 @@ interface Clicks {
 
 /**
  * Totals of preferences. A list on which the user clicked k credited items, and d more of the second team than of the
- * first, has the weight w = 1/√(clicks of the user so far, its own included), and 0 once there were 100 before, so that no
+ * first, has the weight w = 1/√(clicks of the user so far, its own included), and 0 after 100 earlier clicks, so no
  * robot dominates. The preference is Σ w d / Σ w k, in [−1, 1], with the interval of {@linkcode symmetricInterval}. Its
  * variance is the larger of two:
  *
- * - over lists: if users are indifferent, the coins of each list make its w d symmetric about 0, whatever was before. So
- *   the probability that the interval ever excludes 0 is at most α, from the first list on, however often users return;
+ * - over lists: if users are indifferent, the coins of each list make its w d symmetric about 0, whatever came before.
+ *   So the interval ever excludes 0 with probability at most α, from the first list on, however often users return;
  * - over users: lists of one user are alike when the user does prefer something.
  *
  * @example
@@ -215,7 +215,7 @@ export class InterleavingTotals {
   encode(to: ByteWriter): void {
     for (const sum of this.#users) to.f64(sum);
     for (const wins of this.#wins) to.uint(wins);
-    // Absent without users, as in all figures of experiments that split them.
+    // Absent without users, as in the figures of all experiments in `split` mode.
     if (this.#wins.some((wins) => wins > 0)) { for (const sum of this.#lists) to.f64(sum); }
   }
 

@@ -20,7 +20,7 @@ export const METRIC_FIELDS = [
 /** One of {@linkcode METRIC_FIELDS}. */
 export type MetricField = typeof METRIC_FIELDS[number];
 
-/** What a user may have more of than all others together. */
+/** Sizes by which one user may outweigh all others. */
 export const SIZES = ["lists", "rows", "clicks"] as const satisfies readonly MetricField[];
 
 /** One of {@linkcode SIZES}. */
@@ -45,24 +45,24 @@ export interface MetricSpec {
 
 /** The metrics by name. */
 export const METRICS = {
-  ctr: { about: "clicks a shown item", of: "clicks", per: "rows", better: "up" },
-  clicksPerList: { about: "clicks a list", of: "clicks", per: "lists", better: "up" },
-  clicksPerUser: { about: "clicks a user", of: "clicks", per: "users", better: "up" },
-  listsPerUser: { about: "lists a user", of: "lists", per: "users", better: "up" },
+  ctr: { about: "clicks per shown item", of: "clicks", per: "rows", better: "up" },
+  clicksPerList: { about: "clicks per list", of: "clicks", per: "lists", better: "up" },
+  clicksPerUser: { about: "clicks per user", of: "clicks", per: "users", better: "up" },
+  listsPerUser: { about: "lists per user", of: "lists", per: "users", better: "up" },
   discountedCtr: {
-    about: "clicks a shown item, both weighted by 1/log₂(2 + position)",
+    about: "clicks per shown item, both weighted by 1/log₂(2 + position)",
     of: "discountedClicks",
     per: "discountedRows",
     better: "up",
   },
   reward: {
-    about: "value of positive interactions a user, extremes cut",
+    about: "value of positive interactions per user, extremes cut",
     of: "reward",
     per: "users",
     better: "up",
   },
   logLoss: { about: "log loss of the served predictions", of: "loss", per: "rows", better: "down" },
-  ne: { about: "log loss / that of the mean click rate", of: "loss", per: "entropy", better: "down" },
+  ne: { about: "log loss over that of the mean click rate", of: "loss", per: "entropy", better: "down" },
   calibration: {
     about: "Σ predictions / Σ clicks, compared by how far it is from 1",
     of: "predicted",
@@ -75,7 +75,7 @@ export const METRICS = {
 /** One of {@linkcode METRICS}. */
 export type MetricName = keyof typeof METRICS;
 
-/** By what a metric cuts its largest users: by its numerator a user, or else by what its ratio is of. */
+/** The size by which a metric cuts its largest users: the numerator if it is per user, else lists or rows. */
 export function sizeOf(metric: MetricName): Size | "reward" {
   const { of, per } = METRICS[metric];
   if (per === "users") return of;

@@ -1,11 +1,11 @@
 /**
- * Sources of candidates, by the names that are on the log.
+ * Sources of candidates, by their names on the log.
  *
  * @module
  */
 
 /**
  * The source of a candidate: the request (`given`), the new items (`new`), a draw from the catalogue (`drawn`), or a
- * source, by the name that `retrieval/sources/registry.ts` has it under.
+ * source by its name in `retrieval/sources/registry.ts`.
  */
 export type CandidateSource = string;

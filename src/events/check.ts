@@ -103,7 +103,7 @@ export function isAttribute(name: string, value: unknown): value is AttributeVal
     attributeViolation(name, value) === undefined;
 }
 
-/** What an id should be, in words, where a text cannot be one; `null` where it can. */
+/** What an id must be, in words, if a text cannot be one; otherwise `null`. */
 export function idProblem(text: string): string | null {
   return stringCode(id, text) === "" ? null : describe(id);
 }
@@ -152,7 +152,7 @@ function typeViolation(event: Bag): Violation {
   return { code, wanted, got: shown(type), path: ".type" };
 }
 
-/** A missing field, with the unknown field that may be meant. */
+/** A missing field, with the unknown field that may have been meant for it. */
 function missingViolation(name: string, wanted: string, record: Bag, fields: NamedFields): Violation {
   const known = new Set(fields.map(([own]) => own));
   const unknown = Object.keys(record).filter((key) => !known.has(key)).slice(0, MAX_COMPARED);
@@ -217,7 +217,7 @@ function listViolation(kind: Kind & { kind: "list" }, list: readonly unknown[]):
   if (at < 0) return undefined;
   return {
     code: "duplicate-item",
-    wanted: "an entry unlike those before",
+    wanted: "an entry that does not repeat an earlier one",
     got: shown(list[at]),
     path: `[${at}]`,
   };
@@ -245,7 +245,7 @@ function attributeViolation(name: string, value: unknown): Violation | undefined
   return value === undefined ? undefined : kindViolation(ATTRIBUTE, value);
 }
 
-/** The kind whose JSON a value is; of lists the one whose entries its first entry fits, or else the first. */
+/** The kind with the JSON type of a value; of several lists, the one that fits its first entry, or else the first. */
 function fittingKind(kinds: readonly Kind[], value: unknown): Kind | undefined {
   let list: Kind | undefined;
   for (const kind of kinds) {
@@ -262,7 +262,7 @@ function jsonType(value: unknown): string {
   return Array.isArray(value) ? "list" : typeof value;
 }
 
-/** The type of the JSON of a kind. */
+/** The JSON type of a kind. */
 function typeOf(kind: Kind): string {
   switch (kind.kind) {
     case "choice":
@@ -323,7 +323,7 @@ function stringCode(kind: Kind & { kind: "string" }, value: string): RejectionCo
   return bytes <= kind.maxBytes ? "" : "string-too-long";
 }
 
-/** What a scalar that was refused should be: of a text, first what the rest of the words leaves open. */
+/** What a rejected scalar should be; for text, preceded by the requirement that its description leaves out. */
 function wantedOf(kind: ScalarKind, code: RejectionCode): string {
   const wanted = describe(kind);
   if (kind.kind !== "string") return wanted;
@@ -362,7 +362,7 @@ function describe(kind: Kind): string {
   }
 }
 
-/** The types of JSON of a kind in words. */
+/** The JSON types of a kind, in words. */
 function typesInWords(kind: Kind): readonly string[] {
   if (kind.kind === "list") {
     return typesInWords(kind.of).map((type) => `a list of ${type.replace(/^a /, "")}s`);

@@ -1,8 +1,8 @@
 /**
  * Events, items and recommendations to and from their bytes on the log: UTF-8 JSON, one object per record.
  *
- * Decoding never throws: it returns a {@linkcode Rejected}. Encoding throws what decoding would reject, so that it does
- * not get onto the log.
+ * Decoding never throws: it returns a {@linkcode Rejected}. Encoding throws on whatever decoding would reject, so that
+ * it never reaches the log.
  *
  * @module
  */
@@ -139,7 +139,7 @@ export function encodeRecommendation(recommendation: Recommendation): Uint8Array
   return encode(recommendation, checkRecommendation(recommendation), "recommendation");
 }
 
-/** Encodes a record that was checked already as UTF-8 JSON; one that is too large for the log is rejected. */
+/** Encodes an already checked record as UTF-8 JSON; rejects one that is too large for the log. */
 export function recordBytes(
   record: Event | ItemRecord | Recommendation,
   what: string,

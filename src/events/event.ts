@@ -13,7 +13,7 @@ export type AttributeValue = string | number | boolean | readonly string[] | rea
 /** Attributes by name. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** What all events share. */
+/** Fields of all events. */
 export interface EventBase {
   /** Unique id of the event; a second event with the same id within the de-duplication window is skipped. */
   readonly id?: string;
@@ -88,10 +88,10 @@ export interface Frequency {
   readonly withinMs: number;
 }
 
-/** The lists of items that a request may ask for, in place of personal ones. */
+/** The lists of items that a request may ask for. */
 export const REQUEST_LISTS = ["personal", "popular", "trending", "new"] as const;
 
-/** How different the items of a list are to be. */
+/** How different the items of a list must be. */
 export interface Diversity {
   /** Most items per category, by each item's first category. */
   readonly perCategory?: number;
@@ -122,9 +122,9 @@ export interface RequestEvent extends EventBase {
   readonly exclude?: readonly string[];
   /** Restrictions on the items of the list. */
   readonly filter?: RequestFilter;
-  /** How different the items of the list are to be. */
+  /** How different the items of the list must be. */
   readonly diversity?: Diversity;
-  /** Rules that raise or lower items, beside those of the deployment. */
+  /** Rules that raise or lower items, in addition to those of the deployment. */
   readonly boosts?: readonly Boost[];
   /** Leaves out items the user was shown too often. @default {as the deployment says} */
   readonly frequency?: Frequency;
@@ -173,9 +173,9 @@ export interface MergedBehaviour {
 }
 
 /**
- * Says that a user, such as an anonymous session, is in fact another one, as at a login. The user's task responds
- * with `merge` events for that other user, which hand over everything done up to the time of the event, including
- * what arrives late.
+ * Declares a user, such as an anonymous session, to be an alias of another user, as at a login. The user's task
+ * responds with `merge` events for that other user, which hand over everything done up to the time of the event,
+ * including what arrives late.
  */
 export interface AliasEvent extends EventBase {
   /** Tells the types of events apart. */

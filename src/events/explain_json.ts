@@ -62,7 +62,7 @@ class Reader {
       const start = this.#at;
       const key = this.#string();
       if (keys.has(key)) {
-        throw new JsonViolation("duplicate-key", `key ${shown(key)} at character ${start} is there twice`);
+        throw new JsonViolation("duplicate-key", `key ${shown(key)} at character ${start} occurs twice`);
       }
       keys.add(key);
       this.#skip(/[ \t\n\r]*/y);
@@ -99,7 +99,7 @@ class Reader {
     if (!known) this.#fail("a value");
   }
 
-  /** Skips what a sticky pattern matches here. @returns whether it was anything */
+  /** Skips what a sticky pattern matches here. @returns whether anything was skipped */
   #skip(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at;
     const match = pattern.exec(this.#text);

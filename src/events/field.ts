@@ -66,7 +66,7 @@ export const id = {
   plain: true,
   noun: "an id",
 } as const;
-/** A name of an action, an attribute, a surface, a model. */
+/** A name of an action, an attribute, a surface or a model. */
 export const name = {
   kind: "string",
   minBytes: 1,
@@ -88,7 +88,7 @@ export const time = { kind: "time" } as const;
 export const probability = { kind: "number", above: 0, maximum: 1 } as const;
 /** A place on a list; 0 is the top. */
 export const position = { kind: "integer", minimum: 0, maximum: 9_999 } as const;
-/** How many. */
+/** A count. */
 export const counter = { kind: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 /** Ids of categories. */
 export const categories = { kind: "list", of: id, minItems: 0, maxItems: MAX_ATTRIBUTES } as const;
@@ -97,7 +97,7 @@ export const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, u
 
 /** What the name of an attribute may be. */
 export const ATTRIBUTE_NAME: Kind = name;
-/** What an attribute of one value may be. */
+/** What a single-valued attribute may be. */
 export const SCALAR = { kind: "either", of: [text, { kind: "number" }, { kind: "boolean" }] } as const;
 /** What an attribute may be. `AttributeValue` is its type. */
 export const ATTRIBUTE: Kind = {

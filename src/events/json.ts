@@ -1,6 +1,6 @@
 /**
- * Strict JSON from bytes: like `JSON.parse`, without duplicate keys (of which it silently keeps the last), deep nesting
- * and non-finite numbers, and with a reason for each rejection.
+ * Strict JSON from bytes: like `JSON.parse`, but rejects, with a reason, duplicate keys (of which `JSON.parse` silently
+ * keeps the last), deep nesting and non-finite numbers.
  *
  * `JSON.parse` does the work. One scan over the bytes before it bounds the depth and counts the colons outside
  * of strings, which in valid JSON is the number of keys written; the parsed value has fewer when one was
@@ -16,7 +16,7 @@ import { countKeys } from "./plain.ts";
 import { reject, type Rejected } from "./rejected.ts";
 import { MAX_DEPTH, MAX_RECORD_BYTES } from "./limits.ts";
 
-/** A JSON value, or why the bytes are none. */
+/** A JSON value, or why the bytes are not one. */
 export type ParsedJson = { readonly ok: true; readonly value: unknown } | Rejected;
 
 /** Options of {@linkcode parseJson}. */
@@ -33,7 +33,7 @@ export interface ParseOptions {
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
-/** What an integer beyond 2^53 in a text looks like; a few texts in quotes do, too. */
+/** Matches every integer beyond 2^53 in a text, and a few strings. */
 const LONG = /[:[,\s]-?\d{16,}[\s,}\]]/;
 const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
 
@@ -50,7 +50,7 @@ const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET 
  * assert.deepEqual(parse('{"a":1,"a":2}'), {
  *   ok: false,
  *   code: "duplicate-key",
- *   reason: 'Cannot parse the event as JSON: key "a" at character 7 is there twice',
+ *   reason: 'Cannot parse the event as JSON: key "a" at character 7 occurs twice',
  * });
  * ```
  */
@@ -92,7 +92,7 @@ export function asciiOf(bytes: Uint8Array): string | undefined {
     const text = DECODER.decode(bytes);
     return text.length === bytes.length ? text : undefined;
   } catch {
-    return undefined; // parsing the wrong part reports it
+    return undefined; // parsing the invalid record reports it
   }
 }
 

@@ -10,7 +10,7 @@ export const MAX_RECORD_BYTES = 1 << 20;
 export const MAX_DEPTH = 32;
 /** Largest id, in bytes of UTF-8. */
 export const MAX_ID_BYTES = 256;
-/** Largest name of an action, an attribute, a surface, in bytes of UTF-8. */
+/** Largest name of an action, an attribute or a surface, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 64;
 /** Largest title or text attribute, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 1024;
@@ -22,9 +22,9 @@ export const MAX_EXPOSURES = 64;
 export const MAX_EXCLUDED = 10_000;
 /** Most items of `like`: as many as a user's newest behaviours. */
 export const MAX_LIKE = 100;
-/** Most numbers of a vector that is an attribute. */
+/** Most numbers of a vector attribute. */
 export const MAX_NUMBERS = 1000;
-/** Most categories of an item, attributes of anything, values of a list attribute. */
+/** Most categories of an item, attributes of a user, item or context, and values of a list attribute. */
 export const MAX_ATTRIBUTES = 64;
 /** Earliest time, inclusive: 1990-01-01T00:00:00Z. An older one is a unit error (seconds). */
 export const MIN_TIME_MS = 631_152_000_000;

@@ -1,12 +1,12 @@
 /**
- * Events and items together.
+ * A record that is either an event or an item.
  *
  * @module
  */
 
 import type { Event, ItemRecord } from "./event.ts";
 
-/** An event or an item that was checked; of an item that is removed only its id and the time count. */
+/** A checked event or item; of a removed item, only the id and the time count. */
 export type OwnRecord =
   | { readonly kind: "event"; readonly event: Event }
   | { readonly kind: "item"; readonly item: ItemRecord; readonly isRemoved?: true };

@@ -7,8 +7,8 @@
 /**
  * What ordered a list: `model`; `prior`, the click rates so far, and `mix`, half of each, until the model has proved that
  * it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `stack`, several parts, or the pair head
- * or the bank alone; `list`, the requested list has an order
- * of its own; `several`, two interleaved variants that differ.
+ * or the bank alone; `list`, the requested list, which has its own order; `several`, two interleaved variants whose
+ * orders differ.
  */
 export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "stack", "list", "several"] as const;
 
@@ -16,9 +16,9 @@ export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "stack", "l
 export type OrderedBy = typeof ORDERED_BY[number];
 
 /**
- * What scores are. `probability`: of a positive outcome if the item is shown, learnt from outcomes. `share`: of the item
- * in what its ranker expects to be taken, among all candidates; those of a list add up to 1 at most. While there are too
- * few outcomes, nothing is known of probabilities.
+ * Kinds of score. `probability`: of a positive outcome if the item is shown, learnt from outcomes. `share`: the item's
+ * expected share of what is taken, among all candidates; the shares of a list sum to at most 1. Shares are used while
+ * there are too few outcomes to estimate probabilities.
  */
 export const SCORE_KINDS = ["probability", "share"] as const;
 
@@ -31,7 +31,7 @@ export interface RecommendedItem {
   readonly item: string;
   /** A probability or a share, in [0, 1]; see `scoreKind`. */
   readonly score: number;
-  /** What the policy chose by, boosts included, as log-odds but for a constant; only where candidates are logged. */
+  /** The value that the policy chose by, boosts included: log-odds up to a constant; only if candidates are logged. */
   readonly order?: number | undefined;
   /** Position in the list; 0 is the top. */
   readonly position: number;
@@ -49,7 +49,7 @@ export interface RecommendationExposure {
   readonly experiment: string;
   /** Name of the user's variant in it. */
   readonly variant: string;
-  /** How often the experiment had been started again with other settings. @default {0} */
+  /** How often what the experiment compares had changed. @default {0} */
   readonly phase?: number;
 }
 
@@ -92,11 +92,11 @@ export const EMPTY_REASONS = {
   "unknown": "the reference items (item, like) are unknown",
   "no-candidates": "nothing was proposed: there is no catalogue, or there are no behaviours yet",
   "hidden": "all items are hidden or removed",
-  "expired": "all that were left have expired",
-  "filtered": "none that was left passes the filter",
-  "excluded": "all that were left are excluded by the request, or were on earlier pages",
-  "seen": "the user already had all that were left; filter.seen would let them in",
-  "frequency": "the user was already shown all that were left too often",
+  "expired": "all remaining items have expired",
+  "filtered": "none of the remaining items passes the filter",
+  "excluded": "the request excludes all remaining items, or they were on earlier pages",
+  "seen": "the user already had all remaining items; filter.seen would let them in",
+  "frequency": "the user was already shown all remaining items too often",
   "variant": "the user's variant of an experiment excludes every source that proposed something",
 } as const;
 
@@ -117,13 +117,13 @@ export interface Recommendation {
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
-  /** Who ordered the list; absent when it was made without a model. */
+  /** What ordered the list; absent when it was made without a model. */
   readonly orderedBy?: OrderedBy;
-  /** What all scores in it are; absent when it was made without a model, and in records of 0.2.0: probabilities. */
+  /** Kind of all its scores; absent when it was made without a model, and in records of 0.2.0 (probabilities). */
   readonly scoreKind?: ScoreKind;
   /**
-   * Share of the model in the scores, in log-odds, until it has proved itself; the rest is the click rates'. In an
-   * interleaved list the smaller of the two. @default {1}
+   * Share of the model in the scores, in log-odds, until it has proved itself; the click rates have the rest. In an
+   * interleaved list, the smaller of the two. @default {1}
    */
   readonly modelShare?: number | undefined;
   /** Number of behaviours in the user's state. */
@@ -132,7 +132,7 @@ export interface Recommendation {
   readonly experiment?: string | undefined;
   /** Name of the user's variant in it. */
   readonly variant?: string | undefined;
-  /** How often the experiment had been started again with other settings. @default {0} */
+  /** How often what the experiment compares had changed. @default {0} */
   readonly phase?: number | undefined;
   /** All experiments it is part of, when there are several. */
   readonly exposures?: readonly RecommendationExposure[] | undefined;

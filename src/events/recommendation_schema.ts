@@ -1,5 +1,5 @@
 /**
- * Recommendations, described once, as data, as events are in `schema.ts`.
+ * Recommendations, described once, as data, like the events in `schema.ts`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
 const ORDER = {
   kind: "number",
   optional: true,
-  about: "What the policy chose by, as log-odds but for a constant; only where candidates are logged.",
+  about: "The value that the policy chose by: log-odds up to a constant; only if candidates are logged.",
 } as const;
 
 const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
@@ -36,14 +36,14 @@ const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
   team: {
     ...name,
     optional: true,
-    about: "The variant that is credited with it, in a list that was interleaved.",
+    about: "In an interleaved list, the variant credited with its outcome.",
   },
 };
 
 const PHASE = {
   ...counter,
   optional: true,
-  about: "How often the experiment had been started again with other settings; absent = never.",
+  about: "How often what the experiment compares had changed; absent = never.",
 } as const;
 
 const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {
@@ -77,7 +77,7 @@ const SHADOW_FIELDS: Fields<ShadowSlate> = {
 /** The fields of a recommendation. */
 export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
   request: { ...id, about: "Id of the request that it answers." },
-  user: { ...id, about: "For whom; the key of the record on the recommendations topic." },
+  user: { ...id, about: "Id of the user; the key of the record on the recommendations topic." },
   time: { ...time, about: "Event time of the request." },
   items: {
     kind: "list",
@@ -98,17 +98,17 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     kind: "choice",
     of: ORDERED_BY,
     optional: true,
-    about: "Who ordered the list: the model, the click rates so far (prior) or a mix of them until it has " +
-      "proved itself, what retrieval has learnt (blend), both, several parts (stack), the list that was asked for, or several variants.",
+    about: "What ordered the list: the model, the click rates so far (prior) or a mix of them until it has " +
+      "proved itself, what retrieval has learnt (blend), both, several parts (stack), the requested list, or several " +
+      "variants.",
   },
   scoreKind: {
     kind: "choice",
     of: SCORE_KINDS,
     optional: true,
     about:
-      "What all scores in it are: the probability of a positive if the item is shown (probability), or, while " +
-      "there are too few outcomes to know that, the share of the item in what is expected to be taken among all " +
-      "candidates (share).",
+      "Kind of all its scores: the probability of a positive if the item is shown (probability) or, while " +
+      "there are too few outcomes, the item's expected share of what is taken among all candidates (share).",
   },
   modelShare: {
     kind: "number",
@@ -116,9 +116,9 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     maximum: 1,
     optional: true,
     about:
-      "Share of the model in the scores while it has yet to prove itself; the rest is click rates so far.",
+      "Share of the model in the scores until it has proved itself; the click rates so far have the rest.",
   },
-  stateVersion: { ...counter, about: "Number of behaviours that the user's state had folded." },
+  stateVersion: { ...counter, about: "Number of behaviours in the user's state." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },
   variant: { ...name, optional: true, about: "Name of the user's variant in it." },
   phase: PHASE,
@@ -128,7 +128,7 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     minItems: 1,
     maxItems: MAX_EXPOSURES,
     optional: true,
-    about: "All experiments that it was part of, when they are several.",
+    about: "All experiments that it is part of, when there are several.",
   },
   shadows: {
     kind: "list",
@@ -136,7 +136,7 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     minItems: 1,
     maxItems: MAX_EXPOSURES,
     optional: true,
-    about: "What shadow variants would have answered.",
+    about: "The lists of shadow variants.",
   },
   others: {
     kind: "list",
@@ -144,19 +144,19 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     minItems: 0,
     maxItems: MAX_ITEMS,
     optional: true,
-    about: "Candidates that were scored and not chosen, if the deployment logs them.",
+    about: "Scored candidates that were not chosen, if the deployment logs them.",
   },
   empty: {
     kind: "choice",
     of: Object.keys(EMPTY_REASONS),
     optional: true,
-    about: "Why there are no items: the last of these steps, in this order, that any item came to.",
+    about: "Why there are no items: the last of these steps, in this order, that any item reached.",
   },
   degraded: {
     kind: "choice",
     of: ["late"],
     optional: true,
-    about: "Why it is less than it could be: late = made without a model, since the time was over.",
+    about: "Why it is degraded: late = made without a model because time had run out.",
   },
-  tookMicros: { kind: "number", minimum: 0, about: "Microseconds from taking the request up to the answer." },
+  tookMicros: { kind: "number", minimum: 0, about: "Microseconds from request to recommendation." },
 };

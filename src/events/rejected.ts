@@ -60,11 +60,11 @@ export interface Rejected {
   readonly code: RejectionCode;
   /** The reason as a sentence with the field and its value; about 1000 characters at most. */
   readonly reason: string;
-  /** The rule of a mapping that could not take it. */
+  /** The rule of a mapping that rejected it. */
   readonly rule?: string;
 }
 
-/** Names of others may be in a reason, however long they are. */
+/** Longest reason, in characters: it may quote foreign names of any length. */
 const MAX_REASON = 1000;
 
 /** Makes a {@linkcode Rejected}. */
@@ -105,7 +105,7 @@ export interface Violation {
   readonly got: string;
   /** Path relative to the checked value: `[3]`, `.age`, or empty for the value itself. */
   readonly path: string;
-  /** The unknown field that may stand for a missing one. */
+  /** An unknown field that may be a misspelling of the missing one. */
   readonly near?: string | undefined;
 }
 
@@ -122,7 +122,7 @@ export function stepTo(key: string): string {
 /** The rejection of a `what` (an event, an item) for a violation. */
 export function rejectViolation({ code, wanted, got, path, near }: Violation, what: string): Rejected {
   const subject = path === "" ? `the ${what}` : `${path.replace(/^\./, "")} of the ${what}`;
-  const missing = near === undefined ? "it is missing" : `it is missing; did you mean it by ${shown(near)}?`;
+  const missing = near === undefined ? "it is missing" : `it is missing; is ${shown(near)} a misspelling?`;
   const state = code === "missing-field" ? missing : `current value is ${got}`;
   return reject(code, `Cannot take ${subject} as ${wanted}: ${state}`);
 }

@@ -1,5 +1,5 @@
 /**
- * The record of a rejection, on the `rejected` topic or of a file: the place, the reason and the bytes.
+ * The record of a rejection, on the `rejected` topic or for a file: the place, the reason and the bytes.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { MAX_ID_BYTES } from "./limits.ts";
 import type { Rejected, RejectionCode } from "./rejected.ts";
 
-/** Most bytes that are kept of what was rejected. */
+/** Most bytes of a rejected record that are kept. */
 export const MAX_REJECTED_BYTES = 64 * 1024;
 
 /** A place on the log. */
@@ -32,9 +32,9 @@ export interface FilePlace {
 export type Rejection = (LogPlace | FilePlace) & {
   readonly code: RejectionCode;
   readonly reason: string;
-  /** The format or the source of the configuration by which it was read, if it is not of a deployment's own topic. */
+  /** The format, or source of the configuration, that it was read with; absent for the deployment's own topics. */
   readonly source?: string;
-  /** The rule of the source's mapping that could not take it. */
+  /** The rule of the source's mapping that rejected it. */
   readonly rule?: string;
   /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
   readonly bytes: string;
@@ -43,8 +43,8 @@ export type Rejection = (LogPlace | FilePlace) & {
 };
 
 /**
- * Makes the record of a rejection. `size` is that of the whole when `bytes` is only its beginning; `source` is the format
- * or the source of the configuration by which it was read.
+ * Makes the record of a rejection. `size` is the full size when `bytes` is only the beginning; `source` is the format,
+ * or source of the configuration, that it was read with.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export function rejectionKey(key: string | null): string | null {
   return key === null || key.length > MAX_ID_BYTES ? null : key;
 }
 
-/** Reads what {@linkcode encodeRejection} gave. */
+/** Decodes the output of {@linkcode encodeRejection}. */
 export function decodeRejection(bytes: Uint8Array): Rejection {
   return JSON.parse(new TextDecoder().decode(bytes));
 }

@@ -1,6 +1,6 @@
 /**
- * Events and items, described once, as data: the validator (`check.ts`) and the published JSON Schemas
- * (`json_schema.ts`) derive from it. Recommendations are in `recommendation_schema.ts`.
+ * Events and items, described once, as data, from which the validator (`check.ts`) and the published JSON Schemas
+ * (`json_schema.ts`) derive. Recommendations are in `recommendation_schema.ts`.
  *
  * @module
  */
@@ -42,12 +42,12 @@ const base: Fields<EventBase> = {
   time: { ...time, about: "Event time." },
 };
 const surface = { ...name, optional: true, about: "Where in the product it happened." } as const;
-const context = { kind: "attributes", optional: true, about: "What else was known then, by name." } as const;
+const context = { kind: "attributes", optional: true, about: "Further context, by name." } as const;
 
 const CONDITION_FIELDS: Fields<Condition> = {
   attribute: { ...name, about: "Name of the attribute." },
   is: { kind: "choice", of: COMPARISONS, about: "How it compares with the value; has is for lists." },
-  value: { ...SCALAR, about: "With what." },
+  value: { ...SCALAR, about: "The value to compare with." },
 };
 
 const DIVERSITY_FIELDS: Fields<Diversity> = {
@@ -56,14 +56,14 @@ const DIVERSITY_FIELDS: Fields<Diversity> = {
     minimum: 1,
     maximum: MAX_ITEMS,
     optional: true,
-    about: "Most items of a category, by each item's first one.",
+    about: "Most items per category, by each item's first category.",
   },
   relevance: {
     kind: "number",
     minimum: 0,
     maximum: 1,
     optional: true,
-    about: "λ of maximal marginal relevance: 1 = by score alone, 0 = only unlike the items before.",
+    about: "λ of maximal marginal relevance: 1 = by score alone, 0 = by difference from the items above.",
   },
 };
 
@@ -81,7 +81,7 @@ const FILTER_FIELDS: Fields<RequestFilter> = {
   notCategories: {
     ...categories,
     optional: true,
-    about: "Leave items with any of these categories out.",
+    about: "Leave out items with any of these categories.",
   },
   where: {
     kind: "list",
@@ -103,20 +103,20 @@ const BOOST_FIELDS: Fields<Boost> = {
     kind: "number",
     above: 0,
     maximum: 1000,
-    about: "By what their odds are multiplied; below 1 lowers them.",
+    about: "Factor of the odds; below 1 lowers them.",
   },
-  categories: { ...categories, optional: true, about: "About items with at least one of these categories." },
-  notCategories: { ...categories, optional: true, about: "About items with none of these categories." },
-  where: { ...FILTER_FIELDS.where, about: "About items that meet all of these conditions." },
+  categories: { ...categories, optional: true, about: "Only items with at least one of these categories." },
+  notCategories: { ...categories, optional: true, about: "Only items with none of these categories." },
+  where: { ...FILTER_FIELDS.where, about: "Only items that meet all of these conditions." },
 };
 
 const FREQUENCY_FIELDS: Fields<Frequency> = {
-  most: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "So many times." },
+  most: { kind: "integer", minimum: 1, maximum: MAX_ITEMS, about: "Most times per item." },
   withinMs: {
     kind: "number",
     above: 0,
     maximum: Number.MAX_SAFE_INTEGER,
-    about: "Within so long before the request, milliseconds of event time.",
+    about: "Within this time before the request, milliseconds of event time.",
   },
 };
 
@@ -127,7 +127,7 @@ const MERGED_FIELDS: Fields<MergedBehaviour> = {
   strength: { kind: "number", about: "Strength in the sequence." },
 };
 
-/** The fields of each type of event, besides `type`. */
+/** The fields of each type of event, except `type`. */
 export const EVENT_FIELDS: {
   readonly [T in Event["type"]]: Fields<Omit<Extract<Event, { readonly type: T }>, "type">>;
 } = {
@@ -181,7 +181,7 @@ export const EVENT_FIELDS: {
       kind: "object",
       fields: Object.entries(DIVERSITY_FIELDS),
       optional: true,
-      about: "How different the items of the answer are to be.",
+      about: "How different the items of the answer must be.",
     },
     boosts: {
       kind: "list",
@@ -189,13 +189,13 @@ export const EVENT_FIELDS: {
       minItems: 0,
       maxItems: MAX_ATTRIBUTES,
       optional: true,
-      about: "Rules that raise or lower items, beside those of the deployment.",
+      about: "Rules that raise or lower items, in addition to those of the deployment.",
     },
     frequency: {
       kind: "object",
       fields: Object.entries(FREQUENCY_FIELDS),
       optional: true,
-      about: "Leaves out what the user was shown too often; as the deployment says if absent.",
+      about: "Leaves out items that the user was shown too often; absent, as the deployment says.",
     },
     context,
     surface,
@@ -231,22 +231,22 @@ export const EVENT_FIELDS: {
   },
   alias: {
     ...base,
-    of: { ...id, about: "Who the user was all along; what was done until then goes over." },
+    of: { ...id, about: "Id of the actual user, who takes over everything done until then." },
   },
   merge: {
     ...base,
-    from: { ...id, about: "Whose behaviours they were." },
+    from: { ...id, about: "The user of the session." },
     behaviours: {
       kind: "list",
       of: { kind: "object", fields: Object.entries(MERGED_FIELDS) },
       minItems: 0,
       maxItems: MAX_ITEMS,
-      about: "The behaviours, in any order; one that the user has already is skipped.",
+      about: "The behaviours, in any order; those that the user already has are skipped.",
     },
     attributes: {
       kind: "attributes",
       optional: true,
-      about: "Attributes of the session; those that the user has already stay.",
+      about: "Attributes of the session; those that the user already has stay.",
     },
   },
   forget: base,
@@ -258,8 +258,8 @@ export const ITEM_FIELDS: Fields<ItemRecord> = {
   time: { ...time, about: "When this record became true." },
   category: { ...id, optional: true, about: "The category, if there is one." },
   categories: { ...categories, optional: true, about: "All categories, most important first." },
-  title: { ...text, optional: true, about: "What people call it." },
-  attributes: { kind: "attributes", optional: true, about: "Anything else that is known of it, by name." },
+  title: { ...text, optional: true, about: "Its title." },
+  attributes: { kind: "attributes", optional: true, about: "Further attributes, by name." },
   hidden: { kind: "boolean", optional: true, about: "Never recommended while true." },
   expires: { ...time, optional: true, about: "Not recommended from this time on." },
 };

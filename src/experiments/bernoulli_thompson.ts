@@ -15,7 +15,7 @@ export interface BetaArm {
 }
 
 /**
- * Probability of each arm at each of the first places, by simulation: there is no closed form.
+ * Probability that each arm takes each of the first places, by simulation: there is no closed form.
  *
  * The standard error of a probability p is √(p(1 − p)/draws), at most 0.0011 with 200,000.
  *

@@ -3,9 +3,9 @@
  *
  * With users i, R = Σyᵢ/Σxᵢ and x̄ the mean of x, a user's influence on R is (yᵢ − R xᵢ)/x̄, and the variance of R is
  * that of the influences over n (Deng et al., "Applying the delta method in metric analytics", KDD 2018); `linearise`
- * has the influences of other functions of sums. CUPED (Deng et al., WSDM 2013) subtracts what a linear regression on
- * the user's numerator and denominator of the pre-period explains; the slopes are pooled over both arms, so they favour
- * neither.
+ * gives the influences for other functions of sums. CUPED (Deng et al., WSDM 2013) subtracts the part explained by a
+ * linear regression on the numerator and denominator of the user's pre-period; the slopes are pooled over both arms, so
+ * they favour neither.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface Arm {
   readonly value: number | null;
   /** Variance of the ratio's estimate. */
   readonly variance: number;
-  /** The users' number if all had the same denominator x, (Σx)²/Σx²: near 1 where one robot has most lists. */
+  /** Effective number of users by their denominators x, (Σx)²/Σx²: near 1 when one robot has most lists. */
   readonly equalUsers: number;
   /** Users whose reward is cut; 0 for other metrics. */
   readonly cut: number;
@@ -51,7 +51,7 @@ export interface Effect {
 }
 
 /**
- * Estimates the lift of an arm over another on a ratio metric.
+ * Estimates the lift of one arm over another on a ratio metric.
  *
  * @param cuped whether to adjust for the pre-period where known
  * @returns the lift with its variance; `lift` is `null` when a ratio is undefined
@@ -107,7 +107,7 @@ interface Adjustment {
 const NO_SLOPES = [0, 0] as const;
 const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };
 
-/** The field that a user weighs by. */
+/** The field of the denominator, by which users are weighted. */
 function denominatorOf(metric: MetricName): MetricField {
   const { per }: MetricSpec = METRICS[metric];
   return per === "entropy" ? "rows" : per;

@@ -1,5 +1,5 @@
 /**
- * The evidence of two arms on the ratio of their metrics: the deviance of two Poisson counts with an estimated
+ * The evidence from two arms about the ratio of their metrics: the deviance of two Poisson counts with an estimated
  * dispersion (McCullagh and Nelder, "Generalized linear models", 1989, section 9.2).
  *
  * A count k with mean m contributes 2 (k ln(k/m) − (k − m)) to χ². Unlike a normal approximation, this accounts for the
@@ -13,7 +13,7 @@ import { softplus } from "../nn/losses/logistic.ts";
 import type { Interval } from "../metrics/confidence_sequence.ts";
 import type { Arm } from "./effect.ts";
 
-/** What is counted of an arm. */
+/** The part of an arm from which counts are made. */
 type Counted = Pick<Arm, "users" | "value" | "variance">;
 
 /** An arm as an equivalent count of equal, independent conversions. */
@@ -54,13 +54,13 @@ export function evidenceOf(control: Counted, variant: Counted): Evidence | null 
   return { control: countOf(control, a), variant: countOf(variant, b) };
 }
 
-/** The same with the control's metric inverted, which turns variant / control into variant · control. */
+/** The evidence with the control's metric inverted, which turns variant / control into variant · control. */
 export function inverted({ control, variant }: Evidence): Evidence {
   const { conversions, exposure } = control;
   return { control: { conversions, exposure: conversions ** 2 / exposure }, variant };
 }
 
-/** Conversions of the smaller arm if both had the same metric, required for any verdict. */
+/** Expected conversions of the smaller arm if both had the same metric; verdicts require a minimum of them. */
 export function fewestConversions({ control, variant }: Evidence): number {
   const rate = (control.conversions + variant.conversions) / (control.exposure + variant.exposure);
   return rate * Math.min(control.exposure, variant.exposure);
@@ -78,7 +78,7 @@ export function devianceAt(evidence: Evidence, ratio: number): number {
 export function ratioInterval(evidence: Evidence, square: number): Interval {
   const [a, b] = [evidence.control.conversions, evidence.variant.conversions];
   const origin = exposureOdds(evidence);
-  // The estimate; an arm without conversions counts as one.
+  // Start at the estimate; an arm without conversions counts as having one.
   const [k, l] = [a === 0 ? 1 : a, b === 0 ? 1 : b];
   const normal = Math.min(Math.sqrt(square * (1 / k + 1 / l)), 300);
   const end = (sign: 1 | -1): number => {

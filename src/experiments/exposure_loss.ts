@@ -2,7 +2,7 @@
  * Tests whether one arm loses more users than the other between recommendation and outcome.
  *
  * Assignments are written into recommendations, so lost users are known individually. This is far more sensitive than
- * the remaining numbers: without a difference, lost users are split like assigned users.
+ * comparing the numbers of remaining users: without a difference, lost users are split like assigned users.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { SampleRatio } from "./sample_ratio.ts";
 
-/** Weight of the prior in lost users: few must suffice. */
+/** Weight of the prior, in lost users: low, so that a few suffice. */
 const CONCENTRATION = 20;
 
 interface Waiting {
@@ -27,8 +27,8 @@ interface Waiting {
 const STAGES = { early: 1, answered: 2, waiting: 3 } as const;
 
 /**
- * Counts first recommendations without a sample, by arm. Each partition of the log has its own clock, so a partition
- * that lags loses nobody yet. Memory: all users; O(1) per user.
+ * Counts first recommendations without a sample, by arm. Each partition of the log has its own clock, so users of a
+ * lagging partition do not count as lost too early. Memory: all users; O(1) per user.
  *
  * @example
  * ```ts

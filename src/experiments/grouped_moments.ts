@@ -1,5 +1,5 @@
 /**
- * Moments of groups of users, in which the largest users of all groups count as the next largest.
+ * Moments of groups of users, with the largest users of all groups cut to the next largest.
  *
  * @module
  */
@@ -17,14 +17,14 @@ import { times } from "../values/times.ts";
 const REWARDS: readonly number[] = [REWARD, METRIC_FIELDS.length + REWARD];
 
 /**
- * Moments by group, for metrics of one size of users. They are cut when they are asked for, to the limits as of then, so
- * the result does not depend on the order of users, but for rounding:
+ * Moments by group. The largest users are cut on reading, to the limits at that time, so the result does not depend on
+ * the order of users, except for rounding:
  *
- * - of lists, rows or clicks, a user above the limit of {@linkcode Largest} counts in proportion: all sums are
- *   multiplied by limit / size, so that a user's ratios stay;
- * - rewards are cut to the {@linkcode Limits}, since none may be larger than all others together.
+ * - by lists, rows or clicks: all sums of a user above the limit of {@linkcode Largest} are multiplied by limit / size,
+ *   which preserves the user's ratios;
+ * - by rewards: they are cut to the {@linkcode Limits}, so that none outweighs all others together.
  *
- * O(1) per change; moments after one take O(n log n) for the rewards of n users, and O(users above the limit).
+ * O(1) per change; the first read after one takes O(n log n) for the rewards of n users, and O(users above the limit).
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export class GroupedMoments {
   readonly #members = new Set<UserSums>();
   readonly #rewarded = new Set<UserSums>();
   readonly #largest: Readonly<Record<Size, Largest>> = recordOf(SIZES, (size) => new Largest(size));
-  /** What was asked for since the last change. */
+  /** Moments that were read since the last change. */
   readonly #cut = new Map<Size | "reward", readonly Moments[]>();
 
   /** Makes groups without members. */
@@ -55,7 +55,7 @@ export class GroupedMoments {
     this.#others = times(groups, () => new Moments());
   }
 
-  /** The moments of a group, cut by a size; by rewards, all other sums are as they were. */
+  /** The moments of a group, cut by a size; cutting by rewards leaves all other sums as they are. */
   get(group: number, size: Size | "reward" = "reward"): Moments {
     let moments = this.#cut.get(size);
     if (moments === undefined) {
@@ -77,14 +77,14 @@ export class GroupedMoments {
     this.#take(member);
   }
 
-  /** Restores a member whose sums but the reward are part of what was decoded. */
+  /** Restores a member whose sums, except the reward, are part of the decoded state. */
   note(member: UserSums): void {
     this.#members.add(member);
     if (hasReward(member)) this.#rewarded.add(member);
     this.#count(member, 1);
   }
 
-  /** Lets go of a member, who stays part of the moments as it is cut now: by the strictest limit. */
+  /** Releases a member, whose contribution stays in the moments as cut now, by the strictest limit. */
   release(member: UserSums): void {
     if (!this.#members.has(member)) return;
     const { group, sums, before } = member;
@@ -100,7 +100,7 @@ export class GroupedMoments {
     this.#take(member);
   }
 
-  /** Drops the rewards of members who were let go of. Up to format 4 of the figures, those of all were there, uncut. */
+  /** Drops the rewards of released members. Up to format 4, the figures held the rewards of all members, uncut. */
   dropReleased(): void {
     for (const { sums } of this.#others) {
       for (let i = 0, at = 0; i < Moments.WIDTH; i++) {
@@ -174,12 +174,12 @@ function copyOf(moments: Moments): Moments {
   return copy;
 }
 
-/** The sums of a user who counts in part; the first one is the user and stays 1. */
+/** The scaled sums of a user; the first one counts the user and stays 1. */
 function scaled(sums: Float64Array, weight: number): Float64Array {
   return weight === 1 ? sums : sums.map((sum, field) => field === 0 ? sum : weight * sum);
 }
 
-/** Adds what the rewards of a member contribute once they are cut; entries that are 0 and have no reward stay 0. */
+/** Adds the contribution of a member's cut rewards; entries that are 0 and involve no reward stay 0. */
 function addReward(to: Moments, { sums, before }: UserSums, [now, past]: readonly [Limits, Limits]): void {
   const cut = (of: Float64Array, limits: Limits) => withReward(of, limits.cut(of[REWARD]!));
   to.update(cut(sums, now), before && cut(before, past));

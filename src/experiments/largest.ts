@@ -1,6 +1,6 @@
 /**
- * The users with the most lists, rows or clicks, who count as the next largest: like rewards (`limits.ts`), of the users
- * of all arms together the highest 1 %, one at least.
+ * The users with the most lists, rows or clicks. As with rewards (`limits.ts`), the highest 1 % of the users of all
+ * arms together, at least one, are cut to the next largest.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";
 import { CUT_SHARE } from "./limits.ts";
 import type { UserSums } from "./user_metrics.ts";
 
-/** What the sums of a user, and those of the pre-period, are multiplied by, in (0, 1]. */
+/** Factors, in (0, 1], of a user's sums and of those of the pre-period. */
 export type Weights = readonly [now: number, past: number];
 
 /**
- * Finds the users above the limit of a size. O(1) per change. The limit after one takes O(k log k) for k different sizes;
- * the users above it, a little more than their number, or that of all users when it has fallen.
+ * Finds the users above the limit of a size. O(1) per change. Afterwards, the limit takes O(k log k) for k different
+ * sizes, and the users above it take little more than their number, or the number of all users if the limit has fallen.
  *
  * @example
  * ```ts
@@ -35,10 +35,10 @@ export class Largest {
   readonly #place: number;
   readonly #now = new Sizes();
   readonly #past = new Sizes();
-  /** Those above a floor that is no higher than the limit. */
+  /** Users above the floor, which `above` keeps at or below the limit. */
   readonly #large = new Set<UserSums>();
 
-  /** Finds nobody yet. */
+  /** Makes a finder without users. */
   constructor(size: Size) {
     this.#place = METRIC_FIELDS.indexOf(size);
   }
@@ -59,7 +59,7 @@ export class Largest {
     return [this.#now.weight(sums[this.#place]!), this.#past.weight(before?.[this.#place] ?? 0)];
   }
 
-  /** Those above a limit, with their weights. @param members all of them */
+  /** Users above a limit, with their weights. @param members all users */
   *above(members: Iterable<UserSums>): Generator<[UserSums, Weights]> {
     if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > this.#now.total / 10) {
       this.#now.lowerFloor();
@@ -81,15 +81,15 @@ export class Largest {
   }
 }
 
-/** How many users there are of each size above 0. */
+/** Number of users of each size above 0. */
 class Sizes {
   readonly #users = new Map<number, number>();
-  /** Users with a size. */
+  /** Users with a size above 0. */
   total = 0;
   floor = Infinity;
   #limit: number | null = null;
 
-  /** Where users are cut; `Infinity` for the only one. */
+  /** The size that users are cut to; `Infinity` with a single user. */
   get limit(): number {
     return this.#limit ??= this.#find();
   }
@@ -112,7 +112,7 @@ class Sizes {
     return size > this.limit ? this.limit / size : 1;
   }
 
-  /** Puts the floor below the limit by so much that it need not follow each fall. */
+  /** Sets the floor far enough below the limit that it need not follow each fall. */
   lowerFloor(): void {
     this.floor = Math.ceil(0.9 * this.limit);
   }

@@ -1,14 +1,14 @@
 /**
- * Winsorised rewards: of the users with a reward above 0, the highest 1 %, one user at least, count as the next lower one
- * (0 after the only one); of those below 0, the lowest 1 % as the next higher one. It is the usual cap of metrics with
- * outliers (Kohavi, Tang and Xu, "Trustworthy Online Controlled Experiments", 2020, chapter 18).
+ * Winsorised rewards: the highest 1 % of the rewards above 0, at least one, count as the next lower one (0 if there is
+ * none), and the lowest 1 % of those below 0 as the next higher one. This is the usual cap for metrics with outliers
+ * (Kohavi, Tang and Xu, "Trustworthy Online Controlled Experiments", 2020, chapter 18).
  *
- * The limits come from the users of all arms together: where arms are alike, they cut both alike.
+ * The limits come from the users of all arms together, so similar arms are cut alike.
  *
  * @module
  */
 
-/** Share of the users with a number on one side of 0 that is cut. */
+/** Share of the numbers on one side of 0 that is cut. */
 export const CUT_SHARE = 0.01;
 
 /**
@@ -42,7 +42,7 @@ export class Limits {
   }
 }
 
-/** The first value that is not cut, of values that begin with the most extreme one. */
+/** The first value that is not cut, of values in order from the most extreme one. */
 function limitOf(values: Float64Array): number {
   return values[Math.ceil(CUT_SHARE * values.length)] ?? 0;
 }

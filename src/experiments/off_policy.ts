@@ -2,8 +2,8 @@
  * Off-policy evaluation: estimates what another policy would have earned, from a log with the probability of each
  * choice. docs/explanation/off-policy.md derives the estimators.
  *
- * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, P_k = w_1 · … · w_k (P_0 = 1), and W_k
- * the weight that the *slate* assumption gives place k:
+ * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given the items above, P_k = w_1 · … · w_k (P_0 = 1), and
+ * W_k the weight that the *slate* assumption gives place k:
  *
  * ```text
  *   cascade    W_k = P_k    a place's reward depends on what stands there and above (RIPS, McInerney et al., KDD 2020)
@@ -15,11 +15,11 @@
  * ```
  *
  * q is any prediction of the reward given the item and those above, V_k = Σ_a π(a) q(a) its expectation for place k.
- * With true probabilities, π(a) = 0 where μ(a) = 0, and rewards as the slate assumption has them:
+ * With true probabilities, π(a) = 0 where μ(a) = 0, and rewards that satisfy the slate assumption:
  *
  * - IPS and DR have no bias, however bad q is: E[W_k q_k] = E_π[q_k] = E[P_{k−1} V_k], since each factor w has the mean 1
  *   given what stands above it;
- * - SNIPS is consistent: below its own end a list earns nothing, with the weight P_K;
+ * - SNIPS is consistent: places beyond the end of a list earn nothing, with the weight P_K;
  * - cut weights (`clip`) bias all of them.
  *
  * There is no estimator for independent places: its weights would be ratios of an item's marginal probabilities at a
@@ -79,7 +79,7 @@ export interface EvaluationOptions {
   readonly resamples?: number | undefined;
   /** Seed of the bootstrap. @default {0} */
   readonly seed?: number | undefined;
-  /** Least effective sample size, as a share of the lists. @default {0.1} */
+  /** Lowest effective sample size, as a share of the lists. @default {0.1} */
   readonly minEffective?: number | undefined;
   /** Whether to estimate even when the estimates are unreliable. @default {false} */
   readonly force?: boolean | undefined;
@@ -248,7 +248,7 @@ class Table {
     this.total = this.#sum((u) => u);
   }
 
-  /** (Σ|x|)²/Σx² over the units' sums of a column: how many units it would be if all had as much or nothing. */
+  /** (Σ|x|)²/Σx² over the units' sums of a column: the number of units if all sums were equal or 0. */
   effectiveUnits(column: number): number {
     const norm = this.#norm((at) => this.#rows[at + column]!);
     let sum = 0;
@@ -257,8 +257,8 @@ class Table {
   }
 
   /**
-   * (Σd²)²/Σd⁴ over the deviations d of the units' weights of the last place from 1 per list: how many units the spread of
-   * the weights rests on. Infinity without any.
+   * (Σd²)²/Σd⁴ over the deviations d of the units' weights of the last place from 1 per list: the number of units that
+   * account for the spread of the weights; Infinity without spread.
    */
   get weightCarriers(): number {
     const deviation = (at: number) => this.#rows[at + this.#width - 2]! - this.#rows[at]!;
@@ -296,7 +296,7 @@ class Table {
     );
   }
 
-  /** Times √(U/(U − 1)): residuals of U units about their own mean are too small, and undefined for one unit. */
+  /** Scales by √(U/(U − 1)): residuals of U units about their own mean are too small, and undefined for one unit. */
   #widened(error: number): number {
     return this.#units < 2 ? Infinity : error * Math.sqrt(this.#units / (this.#units - 1));
   }
@@ -320,9 +320,9 @@ class Table {
 }
 
 /**
- * The interval of B resampled values. Since a further value is equally likely in each of the B + 1 gaps between them,
- * the ends are the values number 0.025 (B + 1) and 0.975 (B + 1), from 1, with interpolation (Davison and Hinkley,
- * "Bootstrap Methods and their Application", 1997, section 5.2.1).
+ * The interval of B resampled values. Since a further value is equally likely to fall into each of the B + 1 gaps
+ * around them, the ends are the interpolated order statistics 0.025 (B + 1) and 0.975 (B + 1), from 1 (Davison and
+ * Hinkley, "Bootstrap Methods and their Application", 1997, section 5.2.1).
  */
 function percentiles(values: number[]): Interval {
   values.sort((a, b) => a - b);
@@ -340,17 +340,17 @@ function productsOf(places: readonly LoggedPlace[]): number[] {
   return places.map(({ target, logged, ...numbers }) => {
     if (!(logged > 0 && logged <= 1)) {
       throw new RangeError(
-        `Cannot weigh a choice: its logged probability is ${logged}, wanted is one in (0, 1]`,
+        `Cannot weigh a choice: its logged probability is ${logged}, not in (0, 1]`,
       );
     }
     if (!(target >= 0 && target <= 1 + ROUNDING)) {
       throw new RangeError(
-        `Cannot weigh a choice: its target probability is ${target}, wanted is one in [0, 1]`,
+        `Cannot weigh a choice: its target probability is ${target}, not in [0, 1]`,
       );
     }
     for (const [name, value] of Object.entries(numbers)) {
       if (!Number.isFinite(value)) {
-        throw new RangeError(`Cannot weigh a choice: its ${name} is ${value}, wanted is a finite number`);
+        throw new RangeError(`Cannot weigh a choice: its ${name} is ${value}, not a finite number`);
       }
     }
     return product *= target / logged;
@@ -401,7 +401,7 @@ function refusalsOf(
   const refusals: string[] = [];
   if (effective < minEffective * lists) {
     refusals.push(
-      `the log is worth ${Math.round(effective)} of its ${lists} lists to this policy, wanted are ` +
+      `the log is worth ${Math.round(effective)} of its ${lists} lists to this policy, which needs ` +
         `${Math.ceil(minEffective * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
     );
   }

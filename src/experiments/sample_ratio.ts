@@ -12,8 +12,8 @@ export interface SampleRatioOptions {
   /** Probability of ever raising a false alarm. @default {0.01} */
   readonly alpha?: number;
   /**
-   * Weight of the prior in users: the larger, the smaller the deviation it detects best; one percentage point by
-   * default.
+   * Weight of the prior, in users: the larger it is, the smaller the deviation that the test detects best; one
+   * percentage point by default.
    *
    * @default {2500}
    */
@@ -109,7 +109,7 @@ export class SampleRatio {
 /**
  * The share of one arm's users that must be lost for {@linkcode SampleRatio} with defaults to detect it in about 95 %
  * of cases: z / √(n θ (1 − θ)). A test read once would have z = 4.22 at its α of 1 %; this test may be read at any
- * time, for z = 5.
+ * time, which takes z = 5.
  *
  * @param users All users, n; from 5,000 on. With fewer, the test detects less than this.
  * @param share Intended share of the arm, θ in (0, 1).

@@ -31,7 +31,7 @@ interface Member extends UserSums {
 export interface TotalsOptions {
   /** Called for each new user with the variant, in order. */
   readonly onUser?: (variant: number) => void;
-  /** Pre-period shared with other totals; the owner updates it after them. @default {own} */
+  /** Pre-period shared with other totals; its owner updates it after all of them. @default {own} */
   readonly prePeriod?: PrePeriod;
 }
 
@@ -88,10 +88,10 @@ export class ExperimentTotals {
     this.#moments = new GroupedMoments(USER_SEGMENTS.length * this.#variants.length);
   }
 
-  /** Adds a sample, whether or not of the experiment: samples before a user's first exposure form the pre-period. */
+  /** Adds a sample, whether or not it has an exposure: samples before a user's first exposure form the pre-period. */
   update(sample: Sample): void {
     const { user, exposures = [] } = sample;
-    // Its outcome is not final: the impression comes again.
+    // Its outcomes are not final: the impression yields another sample later.
     if (sample.purpose === "learn" || Object.hasOwn(this.experiment.overrides, user)) return;
     const exposure = exposures.find(({ experiment }) => experiment === this.experiment.name);
     if (exposure !== undefined && !isCurrent(exposure, this.experiment)) return;
@@ -112,8 +112,8 @@ export class ExperimentTotals {
   }
 
   /**
-   * Moments of a variant, by its index among those with users, for one segment or all users, with the largest users cut
-   * as the metric has it; without one, only rewards are cut.
+   * Moments of a variant, by its index among those with users, for one segment or all users. The largest users are cut
+   * by the size that the metric depends on; without a metric, only rewards are cut.
    */
   moments(variant: number, segment?: UserSegment, metric: MetricName = "reward"): Moments {
     const moments = new Moments();

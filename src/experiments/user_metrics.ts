@@ -15,7 +15,7 @@ import {
 } from "../assignment/metrics.ts";
 import type { Sample } from "../samples/sample.ts";
 
-/** Place of the reward in a user's sums. */
+/** Index of the reward in a user's sums. */
 export const REWARD: number = METRIC_FIELDS.indexOf("reward");
 
 /** The sums of a user in a group: an arm, or a segment of one. */
@@ -116,8 +116,8 @@ export interface LinearMetric {
   /** The value. */
   readonly value: number;
   /**
-   * Derivative of the value by a user's field, times the number of users; fields are indices into {@linkcode
-   * METRIC_FIELDS}.
+   * Derivative of the value with respect to a user's field, times the number of users; fields are indices into
+   * {@linkcode METRIC_FIELDS}.
    */
   readonly slopes: readonly (readonly [field: number, slope: number])[];
 }

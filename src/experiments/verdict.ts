@@ -58,14 +58,14 @@ export interface Verdict {
 export interface Figures {
   /** The experiment. */
   readonly experiment: Experiment;
-  /** Moments of a variant, by its index among those with users, as a metric has them. */
+  /** Moments of a variant, by its index among those with users, with the largest users cut for the metric. */
   moments(variant: number, segment?: UserSegment, metric?: MetricName): Moments;
 }
 
 /**
- * Fewest effective conversions for any verdict, of the smaller arm if both were alike: with fewer, the dispersion is
- * too uncertain. In simulations 8 suffice. No arm has more of them than equally active users: a ratio that one user
- * dominates is close to that user's own, so the user's influence on it, and with it the variance, vanishes.
+ * Fewest effective conversions of the smaller arm, if both arms were alike, for any verdict: with fewer, the dispersion
+ * is too uncertain. In simulations, 8 suffice. An arm counts at most as many as it has equally active users: a ratio
+ * dominated by one user is close to that user's own, so the user's influence, and with it the variance, vanishes.
  */
 export const MIN_CONVERSIONS = 15;
 
@@ -222,8 +222,8 @@ function invalidity(ratio: SampleRatio, lost: SampleRatio | undefined): Judgemen
 }
 
 /**
- * The broken guard rail. It comes before invalidity: a variant that loses users is one to stop, and the default, to which
- * a stop returns, is safe whatever the figures are worth.
+ * The verdict on a broken guard rail. It takes precedence over invalidity: a variant that loses users should stop, and
+ * the default, to which a stop returns, is safe even if the figures are invalid.
  */
 function harm(
   experiment: Experiment,
@@ -266,8 +266,8 @@ function patience(comparison: Comparison, users: number): string {
   if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
   if (missingUsers > 0) return `at least ${missingUsers} more users in each arm`;
   if (conversions < MIN_CONVERSIONS) {
-    return `${nameOf(metric)} of ${Math.floor(conversions)} effective conversions in the smaller arm, ` +
-      `it takes ${MIN_CONVERSIONS}`;
+    return `${nameOf(metric)} has ${Math.floor(conversions)} effective conversions in the smaller arm, ` +
+      `and needs ${MIN_CONVERSIONS}`;
   }
   const wanted = users * (1 / share - 1);
   if (!(wanted < 1e9)) return `the effect is about zero so far, ${change(comparison)}`;

@@ -1,5 +1,5 @@
 /**
- * Takes values of other systems as what our fields hold: an id that is a number, a number that is a text, a time.
+ * Converts values of other systems to those of our fields, such as a number to an id, a text to a number or a time.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export type Coercion = (value: unknown) => unknown;
 
 const NUMBER = /^[-+]?\d{1,32}(?:\.\d{0,32})?(?:[eE][-+]?\d{1,3})?$/;
 
-/** What takes values as a kind of field. @param unit of times */
+/** The conversion of values to a kind of field. @param unit unit of times */
 export function coercionTo(kind: Kind, unit: TimeUnit): Coercion {
   switch (kind.kind) {
     case "string":
@@ -35,7 +35,7 @@ export function coercionTo(kind: Kind, unit: TimeUnit): Coercion {
     case "attributes":
       return attributesOf;
     default:
-      return (value) => value; // the check of events says what is wrong
+      return (value) => value; // the check of the event reports what is wrong
   }
 }
 
@@ -47,7 +47,7 @@ function idOf(value: unknown): string | undefined {
   throw new Misfit({ code: "wrong-type", wanted, got: shown(value), path: "" });
 }
 
-/** A text, or a scalar as one. */
+/** A scalar as a text. */
 export function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") {

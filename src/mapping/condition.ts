@@ -18,7 +18,7 @@ export interface Condition {
 }
 
 /**
- * Compiles what a value at a path has to be; with `[*]` what one of the values has to be, or whether there are any.
+ * Compiles a condition on the value at a path; with `[*]`, on any one of the values, or on whether there are any.
  *
  * @param at its place in the settings
  * @throws MappingError
@@ -32,7 +32,7 @@ export function compileCondition(
   const { exists, ...ofOne } = settingsOf(spec);
   const [whole, tests] = [testsOf({ exists }), testsOf(ofOne)];
   const [test] = tests;
-  if (test === undefined && whole.length === 0) throw new MappingError(at, "the condition says nothing");
+  if (test === undefined && whole.length === 0) throw new MappingError(at, "the condition is empty");
   const isOfAny = path.includes("[*]");
   if (!isOfAny && test !== undefined && tests.length === 1 && whole.length === 0) {
     return { isOfElement, holds: (scope) => test(read(scope)) };
@@ -55,7 +55,7 @@ export function compileCondition(
 
 function settingsOf(spec: ConditionSpec): ConditionSettings {
   if (Array.isArray(spec)) return { is: spec };
-  if (typeof spec === "object" && spec !== null) return spec as ConditionSettings; // `isArray` knows no readonly lists
+  if (typeof spec === "object" && spec !== null) return spec as ConditionSettings; // `isArray` misses readonly lists
   return { is: [spec] };
 }
 
@@ -79,7 +79,7 @@ function testsOf(settings: ConditionSettings): readonly Test[] {
   return tests;
 }
 
-/** Whether a value is one of these; a path that is not there is null, and an empty text is too. */
+/** Whether a value is one of these; a missing value and an empty text both match `null`. */
 function isOne(scalars: readonly Scalar[]): Test {
   const [only] = scalars;
   if (scalars.length === 1 && typeof only === "string" && only !== "") return (value) => value === only;

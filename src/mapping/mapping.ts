@@ -1,9 +1,9 @@
 /**
- * Mappings: what the records of another system become, as rules say. Compiled once; a pure function of the record, so
- * that what is fed again becomes the same again.
+ * Mappings of the records of another system to events and items, by rules. Compiled once; a pure function of the
+ * record, so feeding a record again gives the same result.
  *
- * What one record can cost is bounded: it becomes at most {@linkcode MAX_MAPPED} events and items, and everything else
- * takes time in proportion to its size and to that of the rules.
+ * The cost of a record is bounded: it becomes at most {@linkcode MAX_MAPPED} events and items, and takes time in
+ * proportion to its size and to that of the rules.
  *
  * @module
  */
@@ -42,18 +42,18 @@ import { parseTextJson } from "./text_json.ts";
 /** Most events and items that one record becomes. */
 export const MAX_MAPPED = 1000;
 
-/** What a record became, or why it is rejected. */
+/** The events and items of a record, or why it is rejected. */
 export type MappedRecords =
   | { readonly ok: true; readonly records: readonly OwnRecord[] }
   | Rejected;
 
 /** A compiled mapping. */
 export interface Mapping {
-  /** Maps a record, or each of a list, to events and items: all or none. Does not throw. */
+  /** Maps a record, or each record of a list, to events and items: all or none. Does not throw. */
   readonly map: (value: unknown, meta: RecordMeta) => MappedRecords;
 }
 
-/** What {@linkcode compileMapping} needs beside the settings. */
+/** What {@linkcode compileMapping} needs in addition to the settings. */
 export interface MappingContext {
   /** Compiles expressions. @default {there are none} */
   readonly expressions?: ExpressionCompiler | undefined;
@@ -124,7 +124,7 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** What stands at the first of some paths that has an object or a list; without paths, the value. */
+/** The value at the first of some paths that holds an object or a list; without paths, the whole value. */
 function unwrap(value: unknown, paths: readonly Path[], meta: RecordMeta): unknown {
   if (paths.length === 0) return value;
   const scope = { record: value, element: value, index: 0, meta };
@@ -150,14 +150,14 @@ function rejectUnmapped(value: unknown, rules: readonly RuleSettings[]): Rejecte
   return reject("unmapped", `Cannot map the record: no rule matches; ${state}`);
 }
 
-/** Replaces the text at a path by the JSON that it is, or is base64 of. */
+/** Replaces the text at a path with the JSON that it contains, plain or in base64. */
 function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected | undefined {
   const names = path.split(".");
   const last = names.pop() ?? "";
   const outer = names.length === 0 ? undefined : compilePath(names.join("."));
   compilePath(path); // refuses names that no record may have
   if (/[[\]]/.test(path)) {
-    throw new SyntaxError(`Cannot take ${shown(path)} as the path of a text: it has places`);
+    throw new SyntaxError(`Cannot take ${shown(path)} as the path of a text: it contains brackets`);
   }
   return (record, meta) => {
     const holder = outer === undefined ? record : outer.read({ record, element: record, index: 0, meta });
@@ -175,7 +175,7 @@ function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected
 interface Rule {
   readonly name: string;
   readonly as: RuleResult;
-  /** What the record is, for messages. */
+  /** What the record becomes, for messages. */
   readonly what: string;
   readonly conditions: readonly Condition[];
   /** Conditions on entries of the list. */
@@ -186,7 +186,7 @@ interface Rule {
     readonly (readonly [name: string, values: readonly (readonly [name: string, value: Value])[]])[];
   readonly goOn: boolean;
   readonly check: (value: unknown) => DecodedEvent | DecodedItem;
-  /** Whether no field says the time. */
+  /** Whether no field sets the time. */
   readonly isUntimed: boolean;
   readonly settings: RuleSettings;
 }
@@ -263,7 +263,7 @@ function targetsOf(as: RuleResult): Readonly<Record<string, Field | Kind>> {
   return as === "removal" ? REMOVAL_FIELDS : EVENT_FIELDS[as];
 }
 
-/** Checks a mapped record. @param isPlain whether it consists of texts and of parts of a checked record alone */
+/** The check of a mapped record. @param isPlain whether it consists only of texts and parts of a checked record */
 function checkOf(as: RuleResult, isPlain: boolean): Rule["check"] {
   if (as === "item" || as === "removal") return isPlain ? checkItemFields : checkItem;
   return isPlain ? checkEventFields : checkEvent;
@@ -355,9 +355,7 @@ function ofField(rejected: Rejected, rule: Rule, field: string): Rejected {
   const value = rest.length > 0
     ? values.find(([name]) => name === rest.join("."))
     : rule.fields.find(([name]) => name === top);
-  const from = value === undefined
-    ? `it says nothing about ${top || "that"}`
-    : `${field} is ${value[1].words}`;
+  const from = value === undefined ? `it does not set ${top || "that"}` : `${field} is ${value[1].words}`;
   return ofRule(rejected, rule, from);
 }
 
@@ -369,7 +367,7 @@ function ofRule(rejected: Rejected, { name }: Rule, from?: string): Rejected {
   };
 }
 
-/** Several events of one record must not have one id, or all but the first of a user would count as repeats. */
+/** Several events of one record must not share an id, or all but the user's first would count as repeats. */
 function withOwnIds(records: readonly OwnRecord[]): MappedRecords {
   const seen = new Set<string>();
   const own: OwnRecord[] = [];

@@ -1,5 +1,5 @@
 /**
- * What is wrong in the description of a mapping.
+ * Errors in the settings of a mapping.
  *
  * @module
  */
@@ -9,7 +9,7 @@ export class MappingError extends SyntaxError {
   /** Path in the settings, such as `rules`, `0`, `fields`, `user`. */
   readonly path: readonly (string | number)[];
 
-  /** Says what is wrong at a place. */
+  /** Makes an error for a place in the settings. */
   constructor(path: readonly (string | number)[], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "MappingError";
@@ -17,7 +17,7 @@ export class MappingError extends SyntaxError {
   }
 }
 
-/** Does what may throw a `SyntaxError`, which becomes a {@linkcode MappingError} of a place. @throws MappingError */
+/** Calls `make`, and turns a `SyntaxError` into a {@linkcode MappingError} with its place. @throws MappingError */
 export function placed<T>(path: readonly (string | number)[], make: () => T): T {
   try {
     return make();

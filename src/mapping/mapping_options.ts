@@ -1,5 +1,5 @@
 /**
- * Options of a source whose records are mapped: which of them become what, and where their fields are.
+ * Options of a source with mapped records: what each record becomes, and where its fields are.
  *
  * @module
  */
@@ -31,42 +31,42 @@ export type Scalar = string | number | boolean | null;
 export interface ValueSettings {
   /** Its path. */
   readonly path?: string | undefined;
-  /** Paths or templates; the first counts that gives a value, no empty text, which `values` does not drop. */
+  /** Paths or templates; the first one counts whose value is present, not empty and not dropped by `values`. */
   readonly first?: readonly string[] | undefined;
   /** The same for every record. */
   readonly value?: Scalar | undefined;
-  /** A text with paths in braces: `{type}-{id}`; without a value when one of them has none. */
+  /** A text with paths in braces: `{type}-{id}`; missing when one of them has no value. */
   readonly template?: string | undefined;
-  /** An expression of JMESPath on the record, or on the entry of the list that a rule goes through. */
+  /** A JMESPath expression on the record, or on the entry of the list that a rule iterates over. */
   readonly expression?: string | undefined;
-  /** What stands for what; `*` for anything else, null for nothing. */
+  /** Replacements by value; `*` matches all others, `null` drops the value. */
   readonly values?: Readonly<Record<string, Scalar>> | undefined;
-  /** The value where there is none. */
+  /** The value when there is none. */
   readonly default?: Scalar | undefined;
   /** Unit of a time. @default {"any"} */
   readonly unit?: TimeUnit | undefined;
   /** What separates the entries of a text that is a list. */
   readonly split?: string | undefined;
-  /** What an attribute is taken as. @default {"any"} */
+  /** Type of an attribute. @default {"any"} */
   readonly as?: "any" | "text" | "number" | "flag" | undefined;
   /** Names that are left out of an object. */
   readonly except?: readonly string[] | undefined;
 }
 
-/** A path, or more than that. */
+/** A path, or where a value comes from and how it is converted. */
 export type ValueSpec = string | ValueSettings;
 
-/** What a value has to be; all that is said must hold. */
+/** A condition on a value; all given tests must hold. */
 export interface ConditionSettings {
   /** One of these. */
   readonly is?: readonly Scalar[] | undefined;
   /** None of these. */
   readonly not?: readonly Scalar[] | undefined;
-  /** Whether there is one. */
+  /** Whether there is a value. */
   readonly exists?: boolean | undefined;
-  /** A text that begins so. */
+  /** The beginning of a text. */
   readonly startsWith?: string | undefined;
-  /** A text that ends so. */
+  /** The end of a text. */
   readonly endsWith?: string | undefined;
   /** A number above this. */
   readonly above?: number | undefined;
@@ -80,20 +80,20 @@ export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 /** What a rule makes of a record: a type of event, an item, the removal of one, or nothing. */
 export type RuleResult = Event["type"] | "item" | "removal" | "nothing";
 
-/** All of them. */
+/** All results of rules. */
 export const RULE_RESULTS: readonly RuleResult[] = [...keysOf(EVENT_FIELDS), "item", "removal", "nothing"];
 
-/** What becomes of some records. */
+/** What some records become. */
 export interface RuleSettings {
-  /** What messages call it. @default {its place} */
+  /** Name in messages. @default {its place} */
   readonly name?: string | undefined;
   /** Tests by path, all of which must hold. */
   readonly when?: Readonly<Record<string, ConditionSpec>> | undefined;
   /** What a record becomes. */
   readonly as: RuleResult | undefined;
-  /** Path of a list of which each entry becomes one; the paths of its fields begin with `@`. */
+  /** Path of a list, each entry of which becomes an event or item; paths into the entry begin with `@`. */
   readonly each?: string | undefined;
-  /** Fields of what it becomes, by name. */
+  /** Fields of the result, by name. */
   readonly fields?: Readonly<Record<string, ValueSpec>> | undefined;
   /** Attributes, by name. */
   readonly attributes?: Readonly<Record<string, ValueSpec>> | undefined;
@@ -109,9 +109,9 @@ export interface MappingSettings {
   readonly record?: readonly string[] | undefined;
   /** Paths of texts that are JSON, or base64 of it. */
   readonly parse?: readonly string[] | undefined;
-  /** The first rule that holds makes of a record what it says. */
+  /** Rules; the first that matches determines what a record becomes. */
   readonly rules?: readonly RuleSettings[] | undefined;
-  /** What becomes of a record for which no rule holds. @default {"reject"} */
+  /** What happens to a record that no rule matches. @default {"reject"} */
   readonly otherwise?: "reject" | "skip" | undefined;
 }
 
@@ -122,25 +122,25 @@ const VALUE_OPTIONS = {
   first: list(
     text<string>("", ""),
     {},
-    "paths or templates, of which the first counts that is there, not empty and not dropped by `values`",
+    "paths or templates; the first one counts whose value is present, not empty and not dropped by `values`",
   ),
   value: scalar("the same for every record"),
   template: text(NONE, "a text with paths in braces, `{type}-{id}`"),
   expression: text(NONE, "JMESPath, on the record or on the entry of `each`"),
-  values: by(scalar(""), "what stands for what; `*` for all else, `null` for nothing"),
-  default: scalar("what it is where there is none"),
-  unit: choice(TIME_UNITS, "any", "of a time; `any` tells numbers by their size, and takes dates"),
+  values: by(scalar(""), "replacements by value; `*` matches all others, `null` drops the value"),
+  default: scalar("the value when there is none"),
+  unit: choice(TIME_UNITS, "any", "of a time; `any` infers it from the size of a number, and accepts dates"),
   split: text(NONE, "what separates the entries of a text that is a list"),
-  as: choice(["any", "text", "number", "flag"], "any", "what an attribute is taken as"),
+  as: choice(["any", "text", "number", "flag"], "any", "type of an attribute"),
   except: list(text<string>("", ""), {}, "names that are left out of an object"),
 } satisfies OptionsOf<ValueSettings>;
 
 const CONDITION_OPTIONS = {
   is: list(scalar(""), { minimum: 1 }, "one of these"),
   not: list(scalar(""), { minimum: 1 }, "none of these"),
-  exists: flag(NONE, "whether there is one"),
-  startsWith: text(NONE, "a text that begins so"),
-  endsWith: text(NONE, "a text that ends so"),
+  exists: flag(NONE, "whether there is a value"),
+  startsWith: text(NONE, "the beginning of a text"),
+  endsWith: text(NONE, "the end of a text"),
   above: number(NONE, {}, "a number above this"),
   below: number(NONE, {}, "a number below this"),
 } satisfies OptionsOf<ConditionSettings>;
@@ -158,7 +158,7 @@ const RULE_OPTIONS = {
   as: wanted(choice(RULE_RESULTS, "nothing", "what a record becomes")),
   each: text(
     NONE,
-    "path of a list, each entry of which becomes an event or item; paths of fields call the entry `@`",
+    "path of a list, each entry of which becomes an event or item; paths into the entry begin with `@`",
   ),
   fields: by(value, "by name: a path, or how to get the value"),
   attributes: by(value, "by name: a path, or how to get the value"),
@@ -166,7 +166,7 @@ const RULE_OPTIONS = {
   goOn: flag(false, "whether later rules apply too"),
 } satisfies OptionsOf<RuleSettings>;
 
-// A group types each option as one that may be absent; `as` is wanted, so it is there.
+// A group types every option as optional; `as` is required, so it is present.
 const rule = group(RULE_OPTIONS) as unknown as Option<RuleSettings>;
 
 /** The options of {@linkcode MappingSettings}. */
@@ -174,9 +174,9 @@ export const MAPPING_OPTIONS = {
   record: list(
     text<string>("", ""),
     {},
-    "paths at which the record may be within the message; the first that exists counts",
+    "paths at which the message may hold the record; the first that exists counts",
   ),
   parse: list(text<string>("", ""), {}, "paths of texts that are JSON, or base64 of it"),
-  rules: list(rule, { maximum: 200 }, "the first rule that matches says what a record becomes"),
-  otherwise: choice(["reject", "skip"], "reject", "what becomes of a record that no rule matches"),
+  rules: list(rule, { maximum: 200 }, "the first rule that matches determines what a record becomes"),
+  otherwise: choice(["reject", "skip"], "reject", "what happens to a record that no rule matches"),
 } satisfies OptionsOf<MappingSettings>;

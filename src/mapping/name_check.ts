@@ -1,5 +1,5 @@
 /**
- * Names in events and items that no configuration knows: actions that change nothing, attributes that nobody reads.
+ * Names in events and items that the configuration lacks: actions that change nothing, attributes that nothing reads.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { MAX_NAME_BYTES } from "../events/limits.ts";
 import { ITEM_FIELDS } from "../events/schema.ts";
 import { fieldOf, isRecord } from "../values/record.ts";
 
-/** The names that a configuration knows. */
+/** The names in a configuration. */
 export interface ConfiguredNames {
-  /** Actions that mean something. */
+  /** Configured actions. */
   readonly actions: readonly string[];
   /** Attributes of users that are features. */
   readonly userFields: readonly string[];
@@ -24,12 +24,12 @@ export interface ConfiguredNames {
 
 /** Most names that are reported. */
 const MAX_TOLD = 100;
-/** Most names that are compared with those of features; names after that are not looked at. */
+/** Most names that are compared with those of features; later ones are ignored. */
 const MAX_COMPARED = 1000;
 
 /**
- * Tells each of the first hundred unknown names once. Attributes are the business of whoever has them, so
- * one is told only when it is near that of a feature, or stands beside the attributes of an item under the name of one.
+ * Reports each of the first hundred unknown names once. Attributes need not be features, so one is reported only when
+ * its name is close to that of a feature, or when a field of an item outside `attributes` has such a name.
  *
  * @example
  * ```ts
@@ -47,11 +47,11 @@ export class NameCheck {
   readonly #actions: ReadonlySet<string>;
   readonly #known: ConfiguredNames;
   readonly #compare: typeof nearName;
-  /** The feature that is near to a name, by what the name is of. */
+  /** The feature closest to a name, if any, by what has the name. */
   readonly #near = new Map<string, string | undefined>();
   readonly #told = new Set<string>();
 
-  /** Has reported nothing yet. @param compare finds the known name most like another */
+  /** Makes a check that has reported nothing. @param compare finds the known name closest to another */
   constructor(known: ConfiguredNames, compare = nearName) {
     this.#known = known;
     this.#compare = compare;
@@ -91,7 +91,7 @@ export class NameCheck {
       return [
         `${
           JSON.stringify(name)
-        } is a field of items beside attributes, which nothing reads: move it into attributes`,
+        } is a field of items outside attributes, which nothing reads: move it into attributes`,
       ];
     });
     const attributes = fieldOf(item, "attributes");
@@ -108,7 +108,7 @@ export class NameCheck {
     });
   }
 
-  /** The feature that is near to a name. Attributes come with every record, so each name is compared once. */
+  /** The feature closest to a name, if any. Attributes come with every record, so each name is compared once. */
   #nearest(of: string, name: string, features: readonly string[]): string | undefined {
     const key = `${of}\n${name}`;
     if (name.length <= MAX_NAME_BYTES && this.#near.size < MAX_COMPARED && !this.#near.has(key)) {

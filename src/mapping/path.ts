@@ -1,9 +1,9 @@
 /**
  * Paths into records: `ctx.uid`, `items[0].id`, `items[*].id`, `["a name. with dots"].x`.
  *
- * `@` is the entry of the list that a rule goes through, `#` its place, and `$` begins what is known of the record
- * besides. `[*]` stands for all entries of a list and `[-1]` for the last one. A field that is null is not there, and a
- * list of which no entry has what is asked for is not, either.
+ * `@` is the entry of the list that a rule iterates over, `#` its index, and `$` the metadata of the record. `[*]`
+ * stands for all entries of a list and `[-1]` for the last one. A field that is null counts as missing, and so do the
+ * values of `[*]` when no entry has one.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface Path {
   readonly isOfElement: boolean;
 }
 
-/** A name of a field, a place in a list, or all places. */
+/** The name of a field, an index into a list, or `null` for all entries. */
 export type Step = string | number | null;
 
 type Head = "record" | "element" | "index" | "meta";
@@ -56,7 +56,7 @@ export function stepsOf(path: string): readonly Step[] {
   return parse(path).steps;
 }
 
-/** The path of some steps. @param from the path that they go on from */
+/** The path of some steps. @param from the path that they continue */
 export function pathOf(steps: readonly Step[], from = ""): string {
   return steps.reduce<string>((path, step) => {
     if (typeof step !== "string") return `${path}[${step ?? "*"}]`;
@@ -65,7 +65,7 @@ export function pathOf(steps: readonly Step[], from = ""): string {
   }, from);
 }
 
-/** A name that needs no quotes, wherever it stands, if no space ends it. */
+/** Matches a name that needs no quotes in any position, unless it ends with a space. */
 const BARE = /^[^.[\]{}"\s@#$][^.[\]{}"]*$/;
 const NAME = /[^.[\]{}"\s][^.[\]{}"]*/y;
 const PLACE = /\[(\*|-?\d{1,9}|"(?:[^"\\]|\\.)*")\]/y;
@@ -84,7 +84,7 @@ function parse(text: string): { readonly head: Head; readonly steps: readonly St
   else if (text[0] === "#") [head, at] = ["index", 1];
   else if (text[0] === "$") [head, at] = ["meta", 1];
   while (at < text.length && head !== "index") {
-    const isFirst = steps.length === 0 && head !== "element"; // all names but a first one stand after a dot
+    const isFirst = steps.length === 0 && head !== "element"; // all names but the first follow a dot
     if (!isFirst && text[at] === ".") at++;
     else if (!isFirst && text[at] !== "[") break;
     const name = isFirst || text[at - 1] === "." ? take(NAME) : null;
@@ -136,7 +136,7 @@ function readerOf(head: Head, steps: readonly Step[]): Reader {
   };
 }
 
-/** What stands at a step; inherited members are functions, which no record has. */
+/** The value at a step; inherited members are functions, which no record has. */
 function stepInto(value: unknown, step: Step): unknown {
   if (typeof value !== "object" || value === null || step === null) return undefined;
   if (Array.isArray(value)) return typeof step === "number" ? value.at(step) ?? undefined : undefined;

@@ -20,7 +20,7 @@ export interface Value {
   readonly read: Reader;
   /** Whether it depends on the entry of a list. */
   readonly isOfElement: boolean;
-  /** Whether an expression made it, whose result may be anything. */
+  /** Whether it is the result of an expression, which may be anything. */
   readonly isExpression: boolean;
   /** Where it comes from, for messages. */
   readonly words: string;
@@ -42,7 +42,7 @@ export function compileValue(
       return coercion(value);
     } catch (error) {
       if (!(error instanceof Misfit)) throw error;
-      throw new MappingError(at, `it has to be ${error.violation.wanted}: current value is ${shown(value)}`);
+      throw new MappingError(at, `it must be ${error.violation.wanted}: current value is ${shown(value)}`);
     }
   };
   if (settings.value !== undefined) return { ...source, read: always(constant(settings.value)) };
@@ -75,7 +75,7 @@ function always(value: unknown): Reader {
   return () => value;
 }
 
-/** What has a brace that is not in quotes: no path does. */
+/** Matches a brace that is not in quotes, which no path has. */
 const TEMPLATE = /^[^"]*[{}]/;
 const SOURCES = ["path", "first", "value", "template", "expression"] as const;
 
@@ -90,7 +90,7 @@ function sourceOf(
     const got = given.length === 0 ? "none of them" : given.join(" and ");
     throw new MappingError(
       at,
-      `it says by one of ${SOURCES.join(", ")} where the value comes from: it has ${got}`,
+      `exactly one of ${SOURCES.join(", ")} must say where the value comes from: it has ${got}`,
     );
   }
   const plain = { isExpression: false };
@@ -115,7 +115,7 @@ function sourceOf(
     };
   }
   if (expression !== undefined) {
-    if (expressions === undefined) throw new MappingError(at, "there are no expressions here");
+    if (expressions === undefined) throw new MappingError(at, "expressions are not available here");
     const evaluate = placed(at, () => expressions(expression));
     return {
       read: ({ element }) => evaluate(element) ?? undefined,
@@ -127,7 +127,7 @@ function sourceOf(
   return { ...plain, read: always(settings.value), isOfElement: false, words: shown(settings.value) };
 }
 
-/** @param stands for what is there; what it drops is passed over */
+/** The first value that is present. @param stands replaces each value; those that it drops are skipped */
 function firstOf(
   paths: readonly { readonly read: Reader }[],
   scope: Scope,
@@ -142,14 +142,14 @@ function firstOf(
   return undefined;
 }
 
-/** A text with paths in braces; a doubled brace is one. */
+/** A text with paths in braces; a doubled brace stands for a single one. */
 function compileTemplate(template: string): { readonly read: Reader; readonly isOfElement: boolean } {
   const parts: (string | ReturnType<typeof compilePath>)[] = [];
   let text = "";
   for (const [part] of template.matchAll(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g)) {
     if (part === "{" || part === "}") {
       throw new SyntaxError(
-        `Cannot take ${JSON.stringify(template)} as a template: a brace is not closed or opened`,
+        `Cannot take ${JSON.stringify(template)} as a template: its braces do not match`,
       );
     }
     if (part === "{{" || part === "}}") text += part[0];
@@ -184,7 +184,7 @@ function compileTemplate(template: string): { readonly read: Reader; readonly is
   };
 }
 
-/** What stands for a value; one that is not listed stands for itself. */
+/** Replaces values; one that is not listed stays as it is. */
 function lookUp(values: Readonly<Record<string, Scalar>>): Coercion {
   const standing = new Map(Object.entries(values));
   const other = standing.get("*");

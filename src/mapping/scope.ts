@@ -6,9 +6,9 @@
 
 import type { Violation } from "../events/rejected.ts";
 
-/** What is known of a record beside its content; paths reach it by `$`: `$time`, `$headers.ce_type`. */
+/** Metadata of a record; paths reach it by `$`: `$time`, `$headers.ce_type`. */
 export interface RecordMeta {
-  /** When it was written, milliseconds since the epoch: the time of mapped events without another. */
+  /** When it was written, milliseconds since the epoch: the time of mapped events whose fields set none. */
   readonly time?: number | undefined;
   /** Its key. */
   readonly key?: string | null | undefined;
@@ -21,18 +21,18 @@ export interface RecordMeta {
 /** What readers read from. */
 export interface Scope {
   readonly record: unknown;
-  /** The entry of the list that a rule goes through; else the record. */
+  /** The entry of the list that a rule iterates over; otherwise the record. */
   readonly element: unknown;
-  /** Place of the entry in its list; 0 is the first. */
+  /** Index of the entry in its list. */
   readonly index: number;
-  /** What else is known of the record. */
+  /** Metadata of the record. */
   readonly meta: RecordMeta;
 }
 
 /** Reads a value; returns `undefined` for a missing one. Throws a {@linkcode Misfit}. */
 export type Reader = (scope: Scope) => unknown;
 
-/** Thrown by readers at a value that they cannot convert. Not an `Error`, whose stack would cost time for each bad record. */
+/** Thrown by readers for a value that they cannot convert. Not an `Error`: its stack would cost time per bad record. */
 export class Misfit {
   /** What is wrong. */
   readonly violation: Violation;

@@ -1,6 +1,5 @@
 /**
- * Suggests how a source may be mapped, by the names of its fields and by what they hold. Somebody who knows the data
- * has to look at it.
+ * Suggests a mapping for a source from the names and values of its fields. Somebody who knows the data must review it.
  *
  * @module
  */
@@ -9,11 +8,11 @@ import type { MappingSettings, RuleSettings, ValueSpec } from "./mapping_options
 import { pathOf, type Step } from "./path.ts";
 import type { SurveyedField } from "./survey.ts";
 
-/** A mapping that may fit, and what it does not know. */
+/** A mapping that may fit, and open questions. */
 export interface Suggestion {
   /** The mapping; without rules when there is no user or no item. */
   readonly mapping: MappingSettings;
-  /** What only somebody who knows the data can tell, one sentence each. */
+  /** What only somebody who knows the data can answer, one sentence each. */
   readonly open: readonly string[];
 }
 
@@ -30,10 +29,10 @@ const WORDS = {
   surface: "surface page placement slot widget screen channel",
   kind: "event evt type eventtype eventname action name kind activity verb behavior behaviour",
 } as const;
-/** Endings of names of what others are known by. */
+/** Endings of the names of identifiers. */
 const ENDING = /(id|no|nr|num|number|key|ref|code)$/;
 
-/** Our actions by parts of words of others; the first that is found counts. */
+/** Our actions by parts of foreign words; the first match counts. */
 const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
   [/dislike|downvote|thumbs?_?down|hide/, "dislike"],
   [/wish|fav|like|upvote|bookmark|save/, "like"],
@@ -49,27 +48,27 @@ const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|ser
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Words for "no user". */
 const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)$/i;
-/** Most kinds of records that are looked at one by one. */
+/** Most kinds of records that are told apart. */
 const MAX_KINDS = 50;
-/** Most values of what a record may depend on, to be asked about. */
+/** Most values of a field about which a question is asked. */
 const MAX_TOLD = 10;
-/** Fewest values of a field that may be a user or an item by its values alone. */
+/** Fewest values of a field that is guessed to be a user or an item from its values alone. */
 const MIN_GUESSED = 5;
 
-/** What fields are taken for. */
+/** The roles that fields are assumed to have. */
 interface Roles {
   readonly records: number;
   /** Fields outside lists. */
   readonly plain: readonly SurveyedField[];
   /** Fields of entries of the list with items. */
   readonly entries: readonly SurveyedField[];
-  /** The text with few values that says what a record is. */
+  /** The text field with few values that tells kinds of records apart. */
   readonly kind: SurveyedField | undefined;
   readonly user: ValueSpec;
-  /** Fields with one item, and that with those of a list; one of them is there. */
+  /** Fields that hold one item, and the field that holds the items of a list; there is at least one of them. */
   readonly items: readonly SurveyedField[];
   readonly list: SurveyedField | undefined;
-  /** Words of `kind` for lists that were shown, and our actions by those for interactions. */
+  /** Values of `kind` for shown lists, and our actions by its values for interactions. */
   readonly shown: readonly string[];
   readonly actions: Readonly<Record<string, string>>;
   /** Id, user and time of every event. */
@@ -87,7 +86,7 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
     ? []
     : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
   if (kind !== undefined && others.length > 0) {
-    rules.push({ name: "of no use", as: "nothing", when: { [kind.path]: others } });
+    rules.push({ name: "irrelevant", as: "nothing", when: { [kind.path]: others } });
     open.push(`what ${kind.path} ${others.slice(0, 8).join(", ")} should become: nothing, as suggested?`);
   }
   if (kind === undefined) {
@@ -95,15 +94,17 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
       const { value } = fields["action"] as { readonly value: string }; // of `actRules()`
       return `those with ${Object.keys(when).join()} are taken as ${value}`;
     });
-    if (acts.length > 0) open.push(`no field says what a record is: ${acts.join(", ")}`);
+    if (acts.length > 0) open.push(`no field tells kinds of records apart: ${acts.join(", ")}`);
     const told = fields.filter(({ steps, values, isTime }) =>
       values.size > 1 && values.size <= MAX_TOLD && !isTime && !steps.includes(null)
     )
       .map(({ path, values }) => `${path} (${[...values.keys()].slice(0, 4).join(", ")})`);
-    if (told.length > 0) open.push(`does it depend on ${told.slice(0, 4).join(", ")}? Then say so in "when"`);
+    if (told.length > 0) {
+      open.push(`does the kind of record depend on ${told.slice(0, 4).join(", ")}? If so, use "when"`);
+    }
   }
   if (!rules.some(({ as }) => as === "impression")) {
-    open.push("no list that was shown: without impressions no click model learns");
+    open.push("there are no shown lists: without impressions, no click model learns");
   }
   const used = JSON.stringify(rules);
   const parse = fields.filter(({ types, path }) => types.includes("json") && used.includes(`"${path}.`))
@@ -111,7 +112,7 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
   return { mapping: { ...(parse.length > 0 && { parse }), rules }, open };
 }
 
-/** What fields may be; `undefined` = there is no user or no item. @param open receives open questions */
+/** The likely roles of fields; `undefined` = there is no user or no item. @param open receives open questions */
 function rolesOf(fields: readonly SurveyedField[], records: number, open: string[]): Roles | undefined {
   const scalars = fields.filter(({ types }) =>
     !["list", "flag", "json"].some((type) => types.includes(type))
@@ -129,7 +130,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     open.push(
       found === undefined
         ? `no field looks like the id of ${what}`
-        : `no name says which field is the id of ${what}: by its values ${found.path} may be${more}`,
+        : `no field is named like the id of ${what}: judging by values, it may be ${found.path}${more}`,
     );
     return found === undefined ? [] : [found];
   };
@@ -137,7 +138,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const items = named.items.length > 0 || list !== undefined ? named.items : guess("an item", users);
   const timed = plain.filter(({ isTime }) => isTime);
   const time = ranked(timed, WORDS.time)[0] ?? timed[0];
-  if (time === undefined) open.push("no field looks like a time; in a topic, that of the record counts");
+  if (time === undefined) open.push("no field looks like a time; in a topic, the time of the record counts");
   const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
   const words = kind === undefined ? [] : [...kind.values.keys()];
@@ -179,7 +180,7 @@ function rulesOf(roles: Roles): RuleSettings[] {
   return kind === undefined && items.length === 0 ? [lists] : [lists, ...actRules(roles)];
 }
 
-/** What becomes interactions: the entries of a list, each branch with an item, or whole records. */
+/** Rules for interactions: for the entries of a list, for each branch with an item, or for whole records. */
 function actRules(roles: Roles): RuleSettings[] {
   const { kind, items, list, actions, plain, entries, records, shared } = roles;
   const each = items.length === 0 && list !== undefined ? entriesOf(list) : undefined;
@@ -242,7 +243,7 @@ function actRules(roles: Roles): RuleSettings[] {
   });
 }
 
-/** Our action for a word of others. */
+/** Our action for a foreign word. */
 function actionOf(word: string): string | undefined {
   return ACTIONS.find(([part]) => part.test(word.toLowerCase()))?.[1];
 }
@@ -251,7 +252,7 @@ function isShown(word: string): boolean {
   return SHOWN.test(word.toLowerCase());
 }
 
-/** The field that says what a record is: that with most values that are understood; a name counts as two. */
+/** The field that tells kinds of records apart: the one with the most recognised values; its name counts as two. */
 function kindAmong(fields: readonly SurveyedField[]): SurveyedField | undefined {
   const weights = fields.flatMap((field) => {
     const understood = [...field.values.keys()].filter((word) =>
@@ -264,7 +265,7 @@ function kindAmong(fields: readonly SurveyedField[]): SurveyedField | undefined 
   return weights.toSorted((a, b) => b.weight - a.weight)[0]?.field;
 }
 
-/** Fields whose values come again, as ids of users and items do; those named like ids first, then those with most values. */
+/** Fields whose values recur, like ids of users and items; those named like ids first, then those with most values. */
 function repeated(
   fields: readonly SurveyedField[],
   records: number,
@@ -290,14 +291,14 @@ function fieldOf(name: keyof typeof WORDS, fields: readonly SurveyedField[]): Re
   return found === undefined ? {} : { [name]: found.path };
 }
 
-/** Where a value is: the first of some fields or, until all records have one, of those after it. */
+/** Where a value is: in the first field that has one, of the fields up to the first that all records have. */
 function firstOf(fields: readonly SurveyedField[], records: number): ValueSpec | undefined {
   const whole = fields.findIndex((field) => field.records >= records);
   const first = fields.slice(0, whole < 0 ? fields.length : whole + 1).map(({ path }) => path).slice(0, 5);
   return first.length > 1 ? { first } : first[0];
 }
 
-/** Who did it. Where a word stands for nobody, it is whoever the next field names. @param open receives what that means */
+/** The user; where a value stands for nobody, the user of the next field. @param open receives that assumption */
 function userOf(
   users: readonly SurveyedField[],
   records: number,
@@ -318,27 +319,27 @@ function userOf(
   return other === undefined ? { path, values } : { first: [path, `${other.path}-{${other.path}}`], values };
 }
 
-/** The steps to what a field is in, or to itself where that is the record. */
+/** The steps to the object that holds a field, or to the field itself at the top level. */
 function branchOf(steps: readonly Step[]): readonly Step[] {
   return steps.length > 1 ? steps.slice(0, -1) : steps;
 }
 
-/** How many lists a field is in. */
+/** Number of lists around a field. */
 function depthOf({ steps }: SurveyedField): number {
   return steps.filter((step) => step === null).length;
 }
 
-/** The steps to the innermost list that an entry is in. */
+/** The steps to the innermost list around a field. */
 function listOf({ steps }: SurveyedField): readonly Step[] {
   return steps.slice(0, steps.lastIndexOf(null));
 }
 
-/** The path of its entries, of all such lists together. */
+/** The path of that list's entries; for nested lists, of all such entries together. */
 function entriesOf(list: SurveyedField): string {
   return pathOf(depthOf(list) === 1 ? listOf(list) : [...listOf(list), null]);
 }
 
-/** The path of an entry's field in a rule that goes through its list. */
+/** The path of an entry's field in a rule that iterates over its list. */
 function ofEntry({ steps }: SurveyedField): string {
   return pathOf(steps.slice(steps.lastIndexOf(null) + 1), "@");
 }
@@ -347,7 +348,7 @@ function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
   return outer.every((step, i) => step === steps[i]);
 }
 
-/** The names of a path, in small letters; one with dots is several. */
+/** The names in a path, in lower case; a name with dots counts as several. */
 function wordsOf(steps: readonly Step[]): readonly string[] {
   return steps.flatMap((step) => typeof step === "string" ? step.toLowerCase().split(".") : [])
     .map((name) => name.replaceAll(/[_-]/g, "")).filter((name) => name !== "");
@@ -358,20 +359,20 @@ function nameOf(steps: readonly Step[]): string {
   return String(steps.at(-1) ?? "");
 }
 
-/** The fields that are called by one of some words, the likeliest first. */
+/** The fields named by one of the words, likeliest first. */
 function ranked(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
   return ranks(fields, words).map(({ field }) => field);
 }
 
-/** Those of them that are as likely as the first. */
+/** The fields named by one of the words that are as likely as the first. */
 function alike(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
   const all = ranks(fields, words);
   return all.filter(({ rank }) => rank === all[0]!.rank).map(({ field }) => field);
 }
 
 /**
- * Fields that are called by one of some words: by their own name, or by it and the one it is in. Those come first whose
- * word does, then those that have an {@linkcode ENDING}, then those that most records have.
+ * Fields named by one of the words: by their own name, or joined with the parent's. Sorted by word, those with an
+ * {@linkcode ENDING} first, then by number of records.
  */
 function ranks(
   fields: readonly SurveyedField[],
@@ -389,14 +390,14 @@ function ranks(
   }).toSorted((a, b) => a.rank - b.rank || b.field.records - a.field.records);
 }
 
-/** Whether a field tells kinds of records: a text with few values that come again. */
+/** Whether a field may tell kinds of records apart: a text with few, recurring values. */
 function isKind({ types, values, hasMore, records }: SurveyedField, all: number): boolean {
   const isText = types.every((type) => type === "text");
   return isText && !hasMore && values.size <= MAX_KINDS && records > all / 2 &&
     (values.size < records || all < 20);
 }
 
-/** Whether a field is another for every record. */
+/** Whether a field differs in every record. */
 function isUnique({ values, hasMore, records }: SurveyedField, all: number): boolean {
   return records === all && (hasMore || values.size === records);
 }

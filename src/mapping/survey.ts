@@ -1,5 +1,5 @@
 /**
- * What the records of a source have: which fields, how often, of which types, with how many different values.
+ * Surveys the records of a source: which fields they have, how often, of which types, with how many different values.
  *
  * @module
  */
@@ -20,11 +20,11 @@ export interface SurveyedField {
   readonly records: number;
   /** Types of its values: `text`, `number`, `date`, `flag`, `list`; `json` is a text that is JSON, and has fields. */
   readonly types: readonly string[];
-  /** Its values as texts, as many as were kept, with how often each came. */
+  /** Its values as texts, up to a limit, with their counts. */
   readonly values: ReadonlyMap<string, number>;
-  /** Whether there were more different ones. */
+  /** Whether there were more different values. */
   readonly hasMore: boolean;
-  /** Whether its values can be times of events, but for a few. */
+  /** Whether nearly all of its values can be event times. */
   readonly isTime: boolean;
 }
 
@@ -32,10 +32,10 @@ export interface SurveyedField {
 const MAX_VALUES = 1000;
 /** Most fields that are kept. */
 const MAX_FIELDS = 500;
-/** Most levels that are looked into, and entries of a list. */
+/** Most levels, and most entries per list, that are visited. */
 const MAX_LEVELS = 8;
 const MAX_ENTRIES = 20;
-/** Share of the values of a time that may be none: topics have some that are broken. */
+/** Share of a time's values that may be invalid: topics contain some broken ones. */
 const MAX_BROKEN = 0.05;
 
 interface Mutable {

@@ -1,12 +1,12 @@
 /**
- * Texts of records that are JSON themselves, as they are or as base64.
+ * Texts in records that are JSON themselves, plain or in base64.
  *
  * @module
  */
 
 import { type ParsedJson, parseJson } from "../events/json.ts";
 
-/** Base64, of either alphabet, of a text that begins with a brace or a bracket. JSON itself begins with neither letter. */
+/** Base64, of either alphabet, of a text that begins with a brace or bracket. No JSON begins with these letters. */
 const BASE64 = /^[eW][\w+/-]+={0,2}$/;
 
 /** Parses a text. @param what names it in the reason */
@@ -20,6 +20,6 @@ function bytesIn(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
-    return undefined; // it only looks like it
+    return undefined; // it only looks like base64
   }
 }

@@ -11,10 +11,10 @@ import { Misfit } from "./scope.ts";
 /** Units of a time. */
 export const TIME_UNITS = ["any", "ms", "s", "us", "ns", "iso"] as const;
 
-/** One of {@linkcode TIME_UNITS}; `any` tells numbers apart by their size, and takes dates. */
+/** One of {@linkcode TIME_UNITS}; `any` infers the unit from the size of a number, and accepts dates. */
 export type TimeUnit = (typeof TIME_UNITS)[number];
 
-/** Milliseconds of a unit. */
+/** Milliseconds per unit. */
 const MS_OF: Readonly<Record<Exclude<TimeUnit, "any" | "iso">, number>> = {
   s: 1000,
   ms: 1,
@@ -32,11 +32,10 @@ const WORDS: Readonly<Record<TimeUnit, string>> = {
 const NUMBER = /^-?\d{1,19}(?:\.\d{1,9})?$/;
 
 /**
- * Whole milliseconds since the epoch, rounded down. The years 1990 to 2100 in seconds, milli-, micro- and nanoseconds are
- * ranges that do not overlap, so `any` has no two meanings for a time that an event may have. A date without a zone is
- * UTC, one that no calendar has is none.
+ * Whole milliseconds since the epoch, rounded down. The ranges of the years 1990 to 2100 in seconds, milli-, micro- and
+ * nanoseconds do not overlap, so `any` is unambiguous for every valid event time. A date without a zone is UTC.
  *
- * @throws Misfit when the value is no such time
+ * @throws Misfit when the value is not such a time, or is a date that does not exist
  *
  * @example
  * ```ts
@@ -59,13 +58,13 @@ export function timeOf(value: unknown, unit: TimeUnit): number {
   }
   if (typeof value === "string" && (unit === "any" || unit === "iso")) {
     let time = parseDate(value);
-    if (Number.isNaN(time)) time = parseDate(value.toUpperCase()); // RFC 3339 has t and z, too
+    if (Number.isNaN(time)) time = parseDate(value.toUpperCase()); // RFC 3339 allows t and z
     if (!Number.isNaN(time)) return time;
   }
   throw new Misfit(timeViolation(value, unit));
 }
 
-/** The unit of a number: each is a thousand times the one before, and all of 1990 to 2100 is within 0.6 to 4.2 of it. */
+/** The unit of a number: 1990 to 2100 is 0.6e9 to 4.2e9 in seconds, and a thousand times that in each finer unit. */
 function unitOf(number: number): "s" | "ms" | "us" | "ns" {
   if (number < 1e11) return "s";
   if (number < 1e14) return "ms";

@@ -1,5 +1,5 @@
 /**
- * Takes a backup: a folder that is there only when it is whole.
+ * Makes a backup: a folder that exists only once it is complete.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface BackupOptions {
   readonly kind: LogKind;
   /** As {@linkcode LogKind.resolve} returns them. */
   readonly options: unknown;
-  /** Prefix of the topics to take, of a log that others share. */
+  /** Prefix of the topics to back up, on a shared log. */
   readonly prefix: string;
   /** Folder to make. */
   readonly to: string;
@@ -33,7 +33,7 @@ export interface BackupOptions {
 }
 
 /**
- * Writes `<to>.part`, then renames it. What an earlier attempt left there is removed first.
+ * Writes `<to>.part`, then renames it. The remains of an earlier attempt are removed first.
  *
  * @throws Error when `to` exists, another backup is being written to it, or the disk is full
  */
@@ -84,14 +84,14 @@ async function copy(part: string, options: BackupOptions): Promise<Pick<Manifest
   return { topics: await copyRecords(log, part, prefix, tell), formats: await formatNotes(log, names) };
 }
 
-/** Makes the folder, or empties what an attempt that was killed has left. @returns The mark, locked */
+/** Makes the folder, or empties the one that a killed attempt left. @returns The mark, locked */
 async function begin(part: string): Promise<Deno.FsFile> {
   const marked = join(part, MARK);
   try {
     await Deno.mkdir(part);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    // Killed before there was a mark it is empty, and after that was removed it is whole.
+    // An attempt killed before it made the mark left it empty; killed after it removed the mark, complete.
     const names = (await Array.fromAsync(Deno.readDir(part))).map(({ name }) => name);
     if (names.length > 0 && !names.includes(MARK) && !names.includes(MANIFEST)) {
       throw new Error(
@@ -121,7 +121,7 @@ async function refuseExisting(to: string): Promise<void> {
   if (found !== undefined) throw new Error(`Cannot write a backup to ${to}: it exists; name a new folder`);
 }
 
-/** Says that the disk of a folder is full where that is what an error of a writer means. */
+/** Turns a writer's error that means a full disk into one that says so; returns any other unchanged. */
 export async function fullOr(
   error: unknown,
   { what, folder }: { readonly what: string; readonly folder: string },
@@ -130,7 +130,7 @@ export async function fullOr(
   const { bavail, bsize } = await statfs(folder);
   const free = Math.floor(bavail * bsize / 1e6);
   return new Error(
-    `Cannot ${what}: the disk of ${folder} is full (${free} MB free without it); what was written of it is removed`,
+    `Cannot ${what}: the disk of ${folder} is full (${free} MB free without it); what was written has been removed`,
     { cause: error },
   );
 }
@@ -141,7 +141,7 @@ async function syncAll(folder: string, { files }: Manifest): Promise<void> {
 }
 
 async function sync(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return; // cannot sync a folder, nor a file that is open to read
+  if (Deno.build.os === "windows") return; // cannot sync a folder, or a file opened for reading
   using file = await Deno.open(path);
   await file.sync();
 }

@@ -2,37 +2,37 @@
  * Finds a moment at which no transaction of a deployment is under way.
  *
  * ```text
- *   1  ends of what can be read, of all that tasks, learners and the monitor write
- *   2  ends of events and items
- *   3  ends of all that was written, of the topics of 1: the same as at 1?
+ *   1  readable ends of all that tasks, learners and the monitor write
+ *   2  readable ends of events and items
+ *   3  written ends of the topics of 1: the same as in 1?
  * ```
- * If so, none of these partitions has changed between 1 and 3, and none has a transaction that is open or that some
- * partitions show and others do not yet. So at 2 each commit was there as a whole or not at all, with its position, and
- * nothing had been read that is behind the ends of 2.
+ * If so, none of these partitions changed between 1 and 3, and none has a transaction that is open, or visible in some
+ * partitions only. So at 2 each commit was complete, with its position, or absent, and nothing after the ends of 2 had
+ * been read.
  *
  * @module
  */
 
 import type { Log, Place } from "../log/log.ts";
 
-/** A log whose copies are made of records. */
+/** A log that is copied record by record. */
 export type RecordLog = Log & Required<Pick<Log, "endsOf" | "refill">>;
 
 const LONGEST_PAUSE_MS = 40;
 
-/** How {@linkcode findCut} looks. */
+/** Options of {@linkcode findCut}. */
 export interface CutOptions {
-  /** What is read by others, and written to at any time. */
+  /** Partitions that the deployment reads, and that are written to at any time. */
   readonly sources: readonly Place[];
-  /** What transactions of the deployment write to. */
+  /** Partitions that transactions of the deployment write to. */
   readonly derived: readonly Place[];
   /** How long to look, milliseconds. */
   readonly timeoutMs: number;
   /** A clock, milliseconds. */
   readonly now: () => number;
-  /** Waits for so many milliseconds. */
+  /** Waits for this many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
-  /** Uniform in [0, 1): commits come at a pace, which the looks must not keep. */
+  /** Uniform in [0, 1): commits are periodic, and the looks must not fall into step with them. */
   readonly random: () => number;
 }
 
@@ -46,7 +46,7 @@ export interface Cut {
   readonly looks: number;
 }
 
-/** Looks until there is such a moment. @throws Error when there was none in time */
+/** Looks for such a moment. @throws Error when there was none in time */
 export async function findCut(log: Pick<RecordLog, "endsOf">, options: CutOptions): Promise<Cut> {
   const { sources, derived, timeoutMs, now, pause, random } = options;
   const until = now() + timeoutMs;

@@ -1,5 +1,5 @@
 /**
- * Erases again, after a restore, whoever was erased since the backup was made, by the receipts of `forget`.
+ * Repeats, after a restore, the erasures since the backup was made, from the receipts of `forget`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 
-/** What a receipt says that a restore needs. */
+/** The part of a receipt that a restore needs. */
 export interface ErasureReceipt {
   /** SHA-256 of the user's id, hexadecimal. */
   readonly userSha256: string;
@@ -21,10 +21,10 @@ export interface ErasureReceipt {
   readonly taken: string;
 }
 
-/** Clocks of those who erased and of those who backed up may differ by so much. */
+/** Most by which the clocks of the machines that erased and that backed up may differ. */
 const CLOCKS_MS = 60_000;
 
-/** Reads receipts, in a file or a folder of files. @throws Error that names what is none */
+/** Reads receipts, in a file or a folder of files. @throws Error naming a file that is not a receipt */
 export async function readReceipts(path: string): Promise<ErasureReceipt[]> {
   const { isDirectory } = await Deno.stat(path);
   const entries = isDirectory ? await Array.fromAsync(Deno.readDir(path)) : [];
@@ -42,10 +42,10 @@ export async function readReceipts(path: string): Promise<ErasureReceipt[]> {
 }
 
 /**
- * Appends an erasure for each user whom the log has and a receipt names that is newer than the backup.
+ * Appends an erasure for each user on the log who is named by a receipt newer than the backup.
  *
  * @param made when the backup was made, ISO 8601
- * @returns how many users these are
+ * @returns the number of these users
  */
 export async function eraseAgain(
   log: Log,

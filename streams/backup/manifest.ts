@@ -1,6 +1,6 @@
 /**
- * The manifest of a backup: what it holds, and checksums of its files. Written last, so that a folder with a manifest is
- * whole.
+ * The manifest of a backup: what it holds, and checksums of its files. Written last, so a folder with a manifest is
+ * complete.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { TopicExtent } from "../log/reading.ts";
 import type { FormatNotes } from "../topics/format_notes.ts";
 
-/** Version of what a manifest says, and of the files beside it. */
+/** Version of the manifest and of the files next to it. */
 const FORMAT = 1;
 /** Name of the manifest. */
 export const MANIFEST = "manifest.json";
@@ -24,7 +24,7 @@ export interface BackupFile {
   readonly sha256: string;
 }
 
-/** See the module. */
+/** The manifest of a backup. */
 export interface Manifest {
   /** Version of the layout. */
   readonly format: number;
@@ -34,17 +34,17 @@ export interface Manifest {
   readonly by: string;
   /** When the copy was begun, ISO 8601. */
   readonly made: string;
-  /** Prefix of the topics, of a log that others share. */
+  /** Prefix of the topics, on a shared log. */
   readonly prefix: string;
-  /** What it holds, by name. */
+  /** The topics that it holds, by name. */
   readonly topics: readonly TopicExtent[];
-  /** What releases had noted of formats, see {@linkcode FormatNotes}; absent = nothing. */
+  /** Formats that releases had noted, see {@linkcode FormatNotes}; absent = none. */
   readonly formats?: FormatNotes;
   /** The files, by name. */
   readonly files: readonly BackupFile[];
 }
 
-/** Writes the manifest of what stands in a folder. */
+/** Writes the manifest of the named files of a folder. */
 export async function writeManifest(
   folder: string,
   manifest: Omit<Manifest, "format" | "files">,
@@ -56,7 +56,7 @@ export async function writeManifest(
   return whole;
 }
 
-/** Reads a manifest. @throws Error that says what is wrong, also of one that a newer version wrote */
+/** Reads a manifest. @throws Error that says what is wrong, also when a newer version wrote it */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST);
   const text = await Deno.readTextFile(path).catch((cause) => {
@@ -84,7 +84,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return manifest;
 }
 
-/** What is wrong with the files of a backup, a sentence each. @param tell called with the bytes that were read */
+/** What is wrong with the files of a backup, one sentence each. @param tell called with the bytes read so far */
 export async function problemsOf(
   folder: string,
   { files }: Pick<Manifest, "files">,

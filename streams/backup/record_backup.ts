@@ -1,12 +1,12 @@
 /**
- * Backs a deployment up record by record, from a log that many processes share.
+ * Backs up a deployment record by record, from a log that many processes share.
  *
  * ```text
- *   all records up to the ends that there are          while everything goes on; as long as it takes
+ *   all records up to the current ends                 while everything runs; as long as it takes
  *   a moment without a commit (cut.ts)                 milliseconds
- *   what came between the two                          little
+ *   the records between the two                        few
  * ```
- * What a compacted topic loses meanwhile has been read before the moment, or was replaced by a record before it.
+ * Records that compaction drops meanwhile were read before the moment, or replaced by a record before it.
  *
  * @module
  */
@@ -22,12 +22,12 @@ import { RecordFile } from "./record_file.ts";
 
 /** How long to look for a moment without a commit. */
 const CUT_MS = 60_000;
-/** How often to begin again when the log drops records just behind such a moment. */
+/** Most attempts, when the log drops records up to such a moment before they are copied. */
 const MAX_TRIES = 5;
-/** Partitions that are copied at a time. */
+/** Partitions that are copied at the same time. */
 const AT_ONCE = 8;
 
-/** Whether a log can be backed up so. */
+/** Whether a log can be backed up record by record. */
 export function hasRecordCopies(log: Log): log is RecordLog {
   return log.endsOf !== undefined && log.refill !== undefined;
 }
@@ -37,7 +37,7 @@ export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;
 }
 
-/** Writes a file per partition of the topics of a deployment, all its generations. @returns What is in them */
+/** Writes a file per partition of a deployment's topics, of all its generations. @returns What is in them */
 export async function copyRecords(
   log: RecordLog,
   folder: string,
@@ -45,7 +45,7 @@ export async function copyRecords(
   tell: CopyProgress,
 ): Promise<TopicExtent[]> {
   const names = topicNames(prefix);
-  // Not those of another deployment whose prefix begins with this one.
+  // Excludes those of another deployment whose prefix begins with this one.
   const own = Object.values(names);
   const isOwn = ({ name }: TopicExtent) => own.some((each) => name === each || name.startsWith(`${each}.`));
   const extents = (await extentsOf(log, prefix)).filter(isOwn);
@@ -104,7 +104,7 @@ export async function copyRecords(
   }
 }
 
-/** The log has dropped records behind a moment that was chosen. */
+/** The log has dropped records before they were copied up to the chosen moment. */
 class DroppedError extends Error {}
 
 /** The copy of one partition. */
@@ -122,7 +122,7 @@ class PartitionCopy {
     this.next = start;
   }
 
-  /** @param isFinal refuses to pass over what the log has dropped */
+  /** Copies records up to an end. @param isFinal whether records that the log has dropped are an error */
   async copyTo(end: number, isFinal: boolean, tell: (offsets: number) => void): Promise<void> {
     const { topic, partition } = this.#place;
     if (Number.isNaN(end)) throw new TypeError(`Cannot copy ${topic}/${partition}: its end is unknown`);
@@ -142,7 +142,7 @@ class PartitionCopy {
   }
 }
 
-/** Runs something for each, a few at a time. */
+/** Calls `act` for each item, a few at a time. */
 export async function inParallel<Item>(
   items: readonly Item[],
   act: (item: Item) => Promise<void>,

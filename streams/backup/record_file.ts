@@ -5,7 +5,7 @@
  * file    "mndrrec1", frame *
  * frame   length uint32 little-endian, then: offset uint, time f64, key, JSON of the headers, has a value u8, value
  * ```
- * The manifest has the checksum of the whole file.
+ * The manifest contains the checksum of the whole file.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export class RecordFile implements AsyncDisposable {
     if (this.#bytes >= BUFFER_BYTES) await this.flush();
   }
 
-  /** Writes what is held. */
+  /** Writes the buffered records. */
   async flush(): Promise<void> {
     const bytes = new Uint8Array(this.#bytes);
     let at = 0;
@@ -62,14 +62,14 @@ export class RecordFile implements AsyncDisposable {
     for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
   }
 
-  /** Closes it; what was not flushed is not written. */
+  /** Closes the file; unflushed records are lost. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#file.close();
     return Promise.resolve();
   }
 }
 
-/** Reads the records of a file, whose checksum was verified. @throws SyntaxError when it is none */
+/** Reads the records of a file, whose checksum was verified. @throws SyntaxError when it is invalid */
 export async function* readRecords(
   path: string,
   { topic, partition }: { readonly topic: string; readonly partition: number },

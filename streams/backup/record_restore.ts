@@ -1,8 +1,8 @@
 /**
  * Restores a deployment record by record, each to the offset that it had.
  *
- * Offsets stand in states, samples, checkpoints and notes, so they stay. Ids of topics are new; wherever a record names
- * one as what it continues from, the new one is written. Under another prefix names of topics are others, too.
+ * States, samples, checkpoints and notes contain offsets, so these stay. Ids of topics are new; where a record names
+ * one to continue from, the new one is written. Under another prefix, the names of topics are replaced, too.
  *
  * @module
  */
@@ -28,11 +28,11 @@ const decoder = new TextDecoder();
 
 /** What is restored, and under which prefix. */
 export interface RefillOptions {
-  /** What a backup has. */
+  /** Contents of the backup. */
   readonly manifest: Pick<Manifest, "prefix" | "topics">;
-  /** Prefix of the topics to make; records name topics by it, too. */
+  /** Prefix of the topics to make, also for the topics that records name. */
   readonly prefix: string;
-  /** Told how far it is. */
+  /** Called with the progress. */
   readonly tell: CopyProgress;
 }
 
@@ -49,7 +49,7 @@ export async function refillAll(
   const from = manifest.prefix;
   if (from === "" && prefix !== "") {
     throw new Error(
-      `Cannot restore ${folder} to --prefix ${prefix}: that prefix is empty, so its topics cannot be told from others`,
+      `Cannot restore ${folder} to --prefix ${prefix}: its own prefix is empty, so its topics cannot be identified`,
     );
   }
   const to = (text: string) => prefix + text.slice(from.length);
@@ -67,7 +67,7 @@ export async function refillAll(
     }
   }
   await log.createTopics(topics);
-  // What names topics is JSON.
+  // Topics are named in JSON.
   const named = from === prefix
     ? []
     : manifest.topics.map(({ name }): Rename => [`"${name}"`, `"${to(name)}"`]);
@@ -120,7 +120,7 @@ function bytesOf(value: Uint8Array | null, renames: readonly Rename[]): Uint8Arr
   return value && encoder.encode(renamed(decoder.decode(value), renames));
 }
 
-/** Sets the offsets of groups to what the records say: tools look there, and nothing else does. */
+/** Sets the offsets of groups from the records; only external tools read them. */
 async function restoreGroups(log: RecordLog, names: Topics, topics: readonly TopicExtent[]): Promise<void> {
   const partitionsOf = (topic: string) => topics.find(({ name }) => name === topic)?.partitions ?? 0;
   const tasks: GroupOffset[] = [];

@@ -1,5 +1,5 @@
 /**
- * Verifies a backup and puts it back.
+ * Verifies and restores a backup.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
 export interface RestoreOptions {
   /** Folder of the backup. */
   readonly from: string;
-  /** The kind of the log to make; it does not matter where the backup is only verified. */
+  /** The kind of the log to make; ignored when only verifying. */
   readonly kind: LogKind;
   /** As {@linkcode LogKind.resolve} returns them. */
   readonly options: unknown;
@@ -26,11 +26,11 @@ export interface RestoreOptions {
   /** The newest formats that this release reads. */
   readonly reads: NewestFormats;
   readonly verifyOnly: boolean;
-  /** File or folder with receipts of erasures; whoever one names that is newer than the backup is erased again. @default {none} */
+  /** File or folder with receipts of erasures; those newer than the backup are repeated. @default {none} */
   readonly erased?: string | undefined;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** See {@linkcode CopyProgress}: first of verifying, then of restoring. */
+  /** See {@linkcode CopyProgress}; called for verifying, then for restoring. */
   readonly tell?: CopyProgress;
 }
 
@@ -39,20 +39,20 @@ export interface Restored extends Manifest {
   readonly erasedAgain: number;
 }
 
-/** Restores a backup. @throws Error when it is not whole, of another kind, or the log to make exists */
+/** Restores a backup. @throws Error when it is incomplete or of another kind, or the log to make exists */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { from, kind, verifyOnly, erased, tell = () => {} } = options;
   const receipts = erased === undefined ? [] : await readReceipts(erased);
   const manifest = await readManifest(from);
   if (!verifyOnly && manifest.kind !== kind.kind) {
     throw new Error(
-      `Cannot restore ${from} to --log ${kind.kind}: it is of a log of the kind ${manifest.kind}`,
+      `Cannot restore ${from} to --log ${kind.kind}: it is a backup of a log of the kind ${manifest.kind}`,
     );
   }
   const all = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const problems = await problemsOf(from, manifest, (done) => tell(done, all));
   if (problems.length > 0) {
-    throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; take another backup`);
+    throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; use another backup`);
   }
   if (verifyOnly) return { ...manifest, erasedAgain: 0 };
   refuseNewer(`restore ${from}`, manifest.formats ?? {}, options.reads);
@@ -76,8 +76,8 @@ async function putBack(
     const { events } = topicNames(prefix);
     if (!manifest.topics.some(({ name }) => name === events)) {
       throw new Error(
-        `Cannot restore ${from} to --prefix ${prefix}: names of topics stay as they are in a copy of a file, which is ` +
-          `of --prefix ${manifest.prefix}`,
+        `Cannot restore ${from} to --prefix ${prefix}: a copy of a file keeps the names of its topics, which have ` +
+          `--prefix ${manifest.prefix}`,
       );
     }
     const folder = kind.copies.folderOf(options);

@@ -1,5 +1,5 @@
 /**
- * What the doors share.
+ * Functions that the doors share.
  *
  * @module
  */
@@ -67,7 +67,7 @@ export function mapAll<Value>(
   }
   const [first] = errors;
   if (first === undefined) return own;
-  const detail = `Nothing was taken, since entry ${first.index} cannot be: ${first.reason}`;
+  const detail = `Nothing was taken, because entry ${first.index} is rejected: ${first.reason}`;
   throw new Problem("refused", detail, { more: { errors: errors.slice(0, MAX_LISTED) } });
 }
 
@@ -141,7 +141,7 @@ function timeOf({ state }: Task): number {
 /** Makes a request. @throws Problem `bad-parameter` when it is invalid */
 function requestOf(user: string, asked: Asked, time: number, id: string = crypto.randomUUID()): RequestEvent {
   const event: RequestEvent = { type: "request", user, request: id, time, ...asked };
-  // Before the first event the time is 0, for which the client is not to blame.
+  // Before the first event the time is 0, which is not the client's fault.
   const checked = checkEventFields(time < MIN_TIME_MS ? { ...event, time: MIN_TIME_MS } : event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   return event;

@@ -44,7 +44,7 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   item: ["ItemId"],
   feedback: ["FeedbackType", "UserId", "ItemId"],
 };
-/** The keys by which the adapter tells other kinds apart. */
+/** The keys by which the adapter would take a record for another kind. */
 const WITHOUT: Readonly<Record<Kind, JsonObject>> = {
   user: { FeedbackType: undefined, ItemId: undefined },
   item: { FeedbackType: undefined },
@@ -138,7 +138,7 @@ function feedbackWrites(intake: Intake): readonly Endpoint[] {
   return [
     write("POST /api/feedback", "InsertFeedback", { summary: "adds feedback", ...shared }),
     write("PUT /api/feedback", "UpsertFeedback", {
-      summary: "adds feedback; what was there stays",
+      summary: "adds feedback; existing feedback stays",
       ...shared,
     }),
   ];
@@ -187,7 +187,7 @@ class Intake {
     const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
     await this.#items.change(own.map(({ item }, index) => ({
       id: item.item,
-      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would be no item
+      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
     })));
     return success(values.length);
   }
@@ -195,7 +195,7 @@ class Intake {
   async patchItem(id: string, request: Request): Promise<Response> {
     const [value] = await readValues(this.#context, request);
     if (isRecord(value)) return await this.changeItem(id, () => value);
-    throw new Problem("bad-body", "The body is no object");
+    throw new Problem("bad-body", "The body is not an object");
   }
 
   async removeItem(id: string): Promise<Response> {

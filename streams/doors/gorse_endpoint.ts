@@ -1,5 +1,5 @@
 /**
- * What Gorse's endpoints share.
+ * Functions that Gorse's endpoints share.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { NamedSchema } from "../http/contract/named_schema.ts";
 import { type Call, type Endpoint, type EndpointBody, queryOf } from "../http/endpoint.ts";
 import { numberIn } from "./door.ts";
 
-/** Length of a list or a page when the call does not say. */
+/** Default length of a list or a page. */
 const DEFAULT_N = 10;
 
 const PARTS: Readonly<Record<string, string>> = {
@@ -25,7 +25,7 @@ export type MakeEndpoint = (
   own: Partial<Endpoint> & Pick<Endpoint, "summary" | "handle">,
 ) => Endpoint;
 
-/** Makes endpoints that share some properties; an endpoint's own win. */
+/** Makes endpoints that share some properties; an endpoint's own take precedence. */
 export function sharing(shared: Pick<Endpoint, "scope"> & Partial<Endpoint>): MakeEndpoint {
   return (route, id, own) => {
     const [method, path = ""] = route.split(" ") as [Endpoint["method"], string]; // as its type says
@@ -49,6 +49,6 @@ export function rangeOf(call: Call): { readonly n: number; readonly offset: numb
 
 /** The parameter `n` of lists and pages. */
 export const N = {
-  about: `How many; ${DEFAULT_N} if not said`,
+  about: `How many; ${DEFAULT_N} by default`,
   schema: { type: "integer", minimum: 0, maximum: 1000 },
 } as const;

@@ -23,13 +23,13 @@ import { SCHEMAS } from "./schemas.ts";
 const PAGE = {
   n: N,
   offset: {
-    about: "How many to leave out at the top",
+    about: "How many to skip at the top",
     schema: { type: "integer", minimum: 0, maximum: 1000 },
   },
 } as const;
 /** An id, or nothing. */
 const TEXT = { type: "string", maxLength: MAX_ID_BYTES, pattern: PLAIN } as const;
-const CATEGORY = { about: "Only items of this category; may be there several times", schema: TEXT } as const;
+const CATEGORY = { about: "Only items of this category; may be repeated", schema: TEXT } as const;
 /** Go's durations, such as `1h30m`. */
 const DURATION = /^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/;
 
@@ -59,7 +59,7 @@ function personalLists(context: ApiContext, readTypes: readonly string[]): reado
         schema: { ...TEXT, maxLength: MAX_NAME_BYTES },
       },
       "write-back-delay": {
-        about: "Ignored but for its form, such as 10m",
+        about: "Ignored, but must be a duration, such as 10m",
         schema: { type: "string", pattern: DURATION.source },
       },
     },
@@ -79,7 +79,7 @@ function sessionLists(context: ApiContext, readTypes: readonly string[]): readon
   const handle = (call: Call) => sessionRecommend(context, call, readTypes);
   return [
     session("POST /api/session/recommend", "SessionRecommend", {
-      summary: "recommends to somebody who did only what the body says; nothing is kept",
+      summary: "recommends for the feedback in the body alone; nothing is stored",
       handle,
     }),
     session("POST /api/session/recommend/:category", "SessionRecommendInCategory", {
@@ -89,14 +89,14 @@ function sessionLists(context: ApiContext, readTypes: readonly string[]): readon
   ];
 }
 
-/** Lists that are no personal recommendation, and one that is only looked at. */
+/** Lists that are not personal, and a personal one that does not count as shown. */
 function commonLists(context: ApiContext): readonly Endpoint[] {
   const list = sharing({
     ...SHARED,
     query: {
       ...PAGE,
       category: CATEGORY,
-      "user-id": { about: "Leave out what this user had", schema: TEXT },
+      "user-id": { about: "Leave out items that this user has acted on", schema: TEXT },
     },
   });
   const latest = listed(context, () => ({ list: "new", count: 1 }), firstSeen);
@@ -107,7 +107,7 @@ function commonLists(context: ApiContext): readonly Endpoint[] {
   }));
   return [
     list("GET /api/collaborative-filtering/:user", "Collaborative", {
-      summary: "what a user would be recommended; nothing is kept",
+      summary: "what a user would be recommended; nothing is stored",
       handle: (call) => collaborative(context, call),
     }),
     list("GET /api/latest", "Latest", { summary: "newest items", handle: latest }),
@@ -121,17 +121,17 @@ function commonLists(context: ApiContext): readonly Endpoint[] {
       handle: popular,
     }),
     list("GET /api/non-personalized/:name", "NonPersonalized", {
-      summary: "a list for all",
+      summary: "a list for everybody",
       parameters: { name: "popular, trending or latest; others are popular" },
       handle: popular,
     }),
     list("GET /api/item-to-item/:name/:item", "ItemToItem", {
-      summary: "items that go with one",
+      summary: "items that go with an item",
       parameters: { name: "Any name: there is one such list", item: "Id of the item" },
       handle: similar,
     }),
     list("GET /api/item/:item/neighbors", "Neighbors", {
-      summary: "items that go with one",
+      summary: "items that go with an item",
       handle: similar,
     }),
     list("GET /api/item/:item/neighbors/:category", "NeighborsInCategory", {
@@ -225,7 +225,7 @@ async function sessionRecommend(
   return Response.json(modelScore(context, askForNobody(context, event)).slice(offset));
 }
 
-/** The newest feedbacks of a session that count. */
+/** Number of the newest interactions of a session that count. */
 const SESSION = 100;
 
 type Score = { readonly Id: string; readonly Score: number };
@@ -243,7 +243,7 @@ function firstSeen({ service }: ApiContext, { recommendation: { items } }: Previ
   });
 }
 
-/** As in Gorse, an item must have all categories that are named. */
+/** As in Gorse, an item must have all of the named categories. */
 function categoriesOf(call: Call): RequestFilter {
   const { category } = call.parameters;
   const named = category === undefined
@@ -260,10 +260,10 @@ function countOf(n: number, offset: number): number {
 /** Called before the request: a recommendation counts as shown. @throws Problem `bad-parameter` */
 function checkAction(action: string, time: number): void {
   const checked = checkEventFields({ type: "interaction", user: "anybody", item: "anything", action, time });
-  if (!checked.ok) throw new Problem("bad-parameter", `write-back-type cannot be taken: ${checked.reason}`);
+  if (!checked.ok) throw new Problem("bad-parameter", `write-back-type is invalid: ${checked.reason}`);
 }
 
-/** @throws Problem `bad-parameter` when it is no duration */
+/** @throws Problem `bad-parameter` when it is not a duration */
 function checkDelay(text: string): void {
   if (DURATION.test(text)) return;
   throw new Problem("bad-parameter", "write-back-delay must be a duration such as 10m");

@@ -20,19 +20,19 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
   const read = sharing({ scope: "read", problems });
   const readPage = sharing({
     scope: "read",
-    query: { n: N, cursor: { about: "The one of the page before", schema: { type: "string" } } },
+    query: { n: N, cursor: { about: "Cursor from the previous page", schema: { type: "string" } } },
     answers: { 200: { description: "A page of them", schema: SCHEMAS.GorsePage } },
     problems: ["bad-parameter", ...problems],
   });
   const readFeedback = sharing({
     scope: "read",
-    answers: { 200: { description: "What is remembered of it", schema: SCHEMAS.GorseFeedbackList } },
+    answers: { 200: { description: "The feedback that is remembered", schema: SCHEMAS.GorseFeedbackList } },
     problems,
   });
   const feedback = async (call: Call) => Response.json(await feedbackOf(context, call));
   const health = sharing({
     scope: null,
-    answers: { 200: { description: "It does", schema: SCHEMAS.GorseHealth } },
+    answers: { 200: { description: "It is healthy", schema: SCHEMAS.GorseHealth } },
   });
   return [
     read("GET /api/user/:user", "GetUser", {
@@ -79,7 +79,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       handle: feedback,
     }),
     read("GET /api/feedback/:type/:user/:item", "GetTypedUserItemFeedback", {
-      summary: "one feedback, {} if it is not known",
+      summary: "one feedback, {} if it is unknown",
       answers: { 200: { description: "The feedback, or {}" } },
       handle: async (call) => Response.json((await feedbackOf(context, call))[0] ?? {}),
     }),
@@ -92,7 +92,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       handle: feedback,
     }),
     health("GET /api/health/live", "Live", {
-      summary: "whether the process lives",
+      summary: "whether the process is alive",
       handle: () => Response.json(HEALTHY),
     }),
     health("GET /api/health/ready", "Ready", {
@@ -126,7 +126,7 @@ async function users(context: ApiContext, call: Call): Promise<Response> {
   return page("Users", found, ids.length > n ? ids[n - 1] ?? cursor : "");
 }
 
-/** Whole users, so a page may have more than `n` entries: as many more as are remembered of one user. */
+/** Whole users, so a page may exceed `n` entries, by as many as are remembered of one user. */
 async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
   const { n, cursor } = pageOf(call);
   const ids = await idsAfter(context, cursor);
@@ -145,7 +145,7 @@ async function idsAfter(context: ApiContext, cursor: string): Promise<readonly s
   return tasks.flatMap((task) => task.users.ids().filter((id) => id > cursor)).sort();
 }
 
-/** What is remembered of a user, by the type and the item of the path; nothing of an unknown user. */
+/** The remembered feedback of a user, by the type and the item of the path; empty for an unknown user. */
 async function feedbackOf(context: ApiContext, { parameters }: Call): Promise<readonly JsonObject[]> {
   const { user = "", type, item } = parameters;
   const all = await lookAt(context, user, gorseFeedback) ?? [];
@@ -160,7 +160,7 @@ function pageOf(call: Call): { readonly n: number; readonly cursor: string } {
     const bytes = Uint8Array.fromBase64(queryOf(call).get("cursor") ?? "", { alphabet: "base64url" });
     return { n, cursor: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (cause) {
-    throw new Problem("bad-parameter", "The cursor is none of ours", { cause });
+    throw new Problem("bad-parameter", "The cursor is not one of ours", { cause });
   }
 }
 

@@ -12,7 +12,7 @@ import type { Task } from "../task/task.ts";
 
 /** Gorse's zero time. */
 const NO_TIME = "0001-01-01T00:00:00Z";
-/** Fields of feedback that we do not know. */
+/** Fields of feedback that are not stored. */
 const BLANK = { Value: 0, Updated: NO_TIME, Labels: null, Comment: "" };
 
 /** A user in Gorse's form; comments are not kept. */
@@ -56,8 +56,8 @@ export function patched(item: JsonObject, patch: JsonObject): JsonObject {
 }
 
 /**
- * The same item, not older than the record that it replaces: tasks ignore older ones. The time that was asked for is
- * kept on it.
+ * The item, with a time no older than that of the record that it replaces, since tasks ignore older ones. The requested
+ * time is kept on it.
  */
 export function inPlaceOf(before: ItemRecord | undefined, item: ItemRecord, asked: JsonObject): ItemRecord {
   if (before === undefined || item.time >= before.time) return item;

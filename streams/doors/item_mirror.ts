@@ -17,7 +17,7 @@ export interface ItemChange {
   readonly change: (item: ItemRecord | undefined) => ItemRecord | undefined;
 }
 
-/** The newest record of each item. Sees every append that was answered before. */
+/** The newest record of each item. Includes every append that was acknowledged before. */
 export class ItemMirror {
   readonly #context: ApiContext;
   readonly #records = new Map<string, Uint8Array>();

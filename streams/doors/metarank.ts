@@ -52,14 +52,14 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       id: "metarankRank",
       summary: "Metarank: ranks given items",
       body: { kinds: ["json"], schema: SCHEMAS.MetarankRanking, untyped: true },
-      query: { explain: { about: "Also say why", schema: { type: "boolean" } } },
+      query: { explain: { about: "Also explain the scores", schema: { type: "boolean" } } },
       handle: (call) => rank(context, call),
     },
     {
       ...asking,
       path: "/recommend/:model",
       id: "metarankRecommend",
-      summary: "Metarank: recommends to a user, or what goes with items",
+      summary: "Metarank: recommends to a user, or items that go with others",
       body: { kinds: ["json"], schema: SCHEMAS.MetarankRecommend, untyped: true },
       handle: (call) => recommend(context, call),
     },
@@ -89,7 +89,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   const fixed = isNobodys ? { event: "ranking", user: "anonymous" } : { event: "ranking" };
   const [own] = mapAll(context, [body], () => parseMetarank({ ...defaults, ...body, ...fixed }));
   if (own?.kind !== "event" || own.event.type !== "impression") {
-    throw new Error("Cannot rank: the body is no ranking");
+    throw new Error("Cannot rank: the body is not a ranking");
   }
   const { user, request: id, items, context: known } = own.event;
   const given = { count: items.length, candidates: items };
@@ -111,7 +111,7 @@ async function recommend(context: ApiContext, { request }: Call): Promise<Respon
   const body = objectIn(await context.bodies.read(request));
   const asked = rejecting((): Asked => {
     const items = body["items"] ?? [];
-    if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
+    if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is not one");
     const count = numberIn(body, "count") ?? DEFAULT_COUNT;
     return items.length === 0 ? { count } : { count, like: items };
   });
@@ -126,7 +126,7 @@ function scored({ item, score }: RecommendedItem): { readonly item: string; read
   return { item, score };
 }
 
-/** How the model scores each item, by name. Costs a score of the list for each behaviour of the user. */
+/** How the model scores each item, by id. Scores the list once per behaviour of the user. */
 async function features(
   context: ApiContext,
   user: string | null,
@@ -145,7 +145,7 @@ async function features(
   ]]));
 }
 
-/** The values of a body: one, which may have line breaks within, a list, or one per line. @throws Problem */
+/** The values of a body: one, which may span lines, a list, or one per line. @throws Problem */
 function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
   if (beginsList(bytes)) checkList(bytes, maxEntries);
   else checkSequence(bytes, maxEntries);
@@ -166,7 +166,7 @@ function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
 function objectIn(bytes: Uint8Array): JsonObject {
   const [value, ...more] = valuesOf(bytes, 1);
   if (isRecord(value) && more.length === 0) return value;
-  throw new Problem("bad-body", "The body is no object");
+  throw new Problem("bad-body", "The body is not an object");
 }
 
 function hasId(value: unknown): boolean {

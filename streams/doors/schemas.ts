@@ -11,7 +11,7 @@ import { named } from "../http/contract/named_schema.ts";
 
 const id = z.string().min(1).max(MAX_ID_BYTES).regex(new RegExp(PLAIN));
 const name = id.max(MAX_NAME_BYTES);
-const date = z.string().describe("A date in any of the ways Gorse reads.");
+const date = z.string().describe("A date in any format that Gorse reads.");
 const score = z.object({ Id: z.string(), Score: z.number() });
 const scored = z.object({ item: z.string(), score: z.number() });
 const value = z.union([z.string(), z.number(), z.boolean(), z.array(z.unknown())]);
@@ -65,7 +65,7 @@ export const SCHEMAS = named({
   GorseList: z.union([z.array(z.string()), z.array(score)]).describe(
     "Ids; with X-API-Version: 2 scores, too.",
   ),
-  GorsePage: z.looseObject({ Cursor: z.string().describe("Of the next page; empty at the end.") }),
+  GorsePage: z.looseObject({ Cursor: z.string().describe("Cursor of the next page; empty at the end.") }),
   GorseHealth: z.looseObject({ Ready: z.boolean() }),
   MetarankEvent: z.union([
     z.looseObject({ ...event, event: z.enum(["item", "metadata"]), item: id }),

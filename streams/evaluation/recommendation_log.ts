@@ -17,9 +17,9 @@ import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** Bound of the logits: a probability rounded to 1 has none. */
+/** Bound of the logits, which are infinite for a probability rounded to 1. */
 const LARGEST_LOGIT = 36;
-/** A share that is as good as none. */
+/** Smaller shares count as this, whose logarithm is finite. */
 const LEAST_SHARE = 1e-300;
 
 /** What {@linkcode readRecommendationLog} reads from a log. */
@@ -32,13 +32,13 @@ export interface RecommendationLog {
   withoutCandidates: number;
   /** Recommendations of interleaving experiments, left out because two models order them. */
   drafted: number;
-  /** Lists by what the policy chooses by: what ordered them, or scores where that is not on the log (0.2.0). */
+  /** Number of lists by what the policy chooses by: what ordered them, or scores if that is not on the log (0.2.0). */
   readonly chosenBy: Map<OrderedBy | "score", number>;
 }
 
 /**
- * Reads recommendations and samples. The reward is the label and the unit the user. The policy chooses by what the list
- * was ordered by. The reward model of DR is the score without the position effect, which was fixed before the outcome.
+ * Reads recommendations and samples. The reward is the label and the unit the user. The policy chooses by the values
+ * that ordered the list. The reward model of DR is the score without the position effect, fixed before the outcome.
  *
  * Memory: the recommendations of a partition without a sample so far.
  *
@@ -83,7 +83,7 @@ export async function readRecommendationLog(
         unreadable.leaveOut(record, cause, "its list is not counted");
         continue;
       }
-      if (sample.purpose === "learn") continue; // the impression comes again when its outcome is final
+      if (sample.purpose === "learn") continue; // the impression yields another sample when its outcomes are final
       const recommendation = recommendations.get(sample.request);
       recommendations.delete(sample.request);
       if (recommendation === undefined) result.skipped++;
@@ -109,7 +109,7 @@ function isDrafted(recommendation: Recommendation): boolean {
   return exposuresOf(recommendation).some(({ variant }) => variant === INTERLEAVED);
 }
 
-/** Whether a recommendation says what it is ordered by. */
+/** Whether a recommendation contains the values that ordered it. */
 function hasOrder({ items }: Recommendation): boolean {
   return items.every(({ order }) => order !== undefined);
 }
@@ -121,7 +121,7 @@ export function loggedList(
   policy: PolicyOptions,
 ): LoggedList | null {
   const rows = [...sample.rows].sort((a, b) => a.position - b.position);
-  // By id: an order that begins with what was drawn would break ties in its favour.
+  // By id: an order that begins with the drawn items would break ties in their favour.
   const all = [...recommendation.items, ...recommendation.others ?? []]
     .sort((a, b) => a.item < b.item ? -1 : a.item > b.item ? 1 : 0);
   const index = new Map(all.map(({ item }, at) => [item, at]));

@@ -47,7 +47,7 @@ const thompsonSchema = z.strictObject({
   seed: z.int().min(0).default(0),
 }).refine(
   ({ arms, prior }) => (arms === undefined) !== (prior === undefined),
-  "wants either arms or a prior file",
+  "requires either arms or a prior file",
 );
 
 /**

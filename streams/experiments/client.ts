@@ -55,7 +55,7 @@ export class ExperimentClient implements ExperimentChanges {
    */
   constructor(url: string, options: ExperimentClientOptions = {}) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      throw new SyntaxError(`Cannot use ${url} as the URL of a service: wanted is http://host:port`);
+      throw new SyntaxError(`Cannot use ${url} as the URL of a service: expected http://host:port`);
     }
     this.#url = new URL(url);
     this.#options = options;
@@ -119,7 +119,7 @@ export class ExperimentClient implements ExperimentChanges {
     }
     const text = await response.text();
     if (response.ok) return JSON.parse(text); // as the API of this release describes
-    throw new Error(detailOf(text) ?? `${url} answers ${response.status}`);
+    throw new Error(detailOf(text) ?? `${url} responds with status ${response.status}`);
   }
 }
 

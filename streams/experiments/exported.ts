@@ -1,5 +1,5 @@
 /**
- * Experiments of a deployment that was exported.
+ * Experiments of an exported deployment.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { fileIn, isFolder } from "../sources/files.ts";
 import { readLines } from "../sources/lines.ts";
 import { decodeExperiment } from "./record.ts";
 
-/** Reads the experiments of a folder, each in its last state. @throws SyntaxError naming the line that is not one */
+/** Reads the experiments of a folder, each in its last state. @throws SyntaxError naming an invalid line */
 export async function readExported(path: string): Promise<readonly ExperimentRecord[]> {
   const records = new Map<string, ExperimentRecord>();
   const file = await isFolder(path)

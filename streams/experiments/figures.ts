@@ -14,9 +14,9 @@ import type { Topics } from "../topics/topics.ts";
 import { times } from "../../src/values/times.ts";
 
 const FORMAT = 5;
-/** The moments of these have the rewards of all users, uncut. */
+/** The format whose moments include the rewards of all users, uncut. */
 const UNCUT = 4;
-/** Formats of figures. */
+/** Formats of figures that this release reads. */
 export const FIGURES_FORMATS: Formats = { oldest: UNCUT, newest: FORMAT };
 /** Keys on the topic `figures`: the monitor, experiments, users. */
 export const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
@@ -28,11 +28,11 @@ export const IDS = "ids";
 export interface PartitionClock {
   /** Newest event time at which an outcome became final. */
   closed: number;
-  /** The longest window of an outcome, milliseconds: some are final sooner. */
+  /** The longest outcome window, milliseconds; some outcomes are final sooner. */
   windowMs: number;
   /**
-   * Offset of the event behind the newest recommendation, and the index among its recommendations; duplicates are not
-   * above it.
+   * Offset of the event that led to the newest recommendation, and the index among its recommendations; duplicates are
+   * not above it.
    */
   newest: readonly [offset: number, index: number];
 }
@@ -51,7 +51,7 @@ export interface MonitorHead {
   readonly positions: ReadonlyMap<string, number>;
   /** Offsets dropped before they were counted. */
   readonly lost: number;
-  /** Whether the figures beside it are of a format without cut rewards. */
+  /** Whether the figures written with it are in a format without cut rewards. */
   readonly isUncut: boolean;
 }
 
@@ -70,7 +70,7 @@ export function encodeHead(
   return to.toBytes();
 }
 
-/** Reads what {@linkcode encodeHead} wrote. @throws SyntaxError when invalid */
+/** Decodes the output of {@linkcode encodeHead}. @throws SyntaxError when invalid */
 export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
   const from = new ByteReader(bytes);
   const format = from.u8();
@@ -90,7 +90,7 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
   return { time, clocks, positions, lost: from.uint(), isUncut: format === UNCUT };
 }
 
-/** Ids of topics, by name; absent where none were written. @throws SyntaxError when corrupt */
+/** Ids of topics, by name; empty without a header. @throws SyntaxError when corrupt */
 export function decodeIds(header: string | undefined): ReadonlyMap<string, string | null> {
   if (header === undefined) return new Map();
   return new Map(Object.entries(JSON.parse(header) ?? {}));

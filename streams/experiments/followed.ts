@@ -147,7 +147,7 @@ export class Followed {
     return true;
   }
 
-  /** Whether a sample is of an earlier phase. */
+  /** Whether a sample belongs to an earlier phase. */
   isFormer({ exposures }: Sample): boolean {
     const own = this.#exposureIn(exposures);
     return own !== undefined && !isCurrent(own, this.experiment);
@@ -195,7 +195,7 @@ export class Followed {
    */
   decode(bytes: Uint8Array): boolean {
     const from = new ByteReader(bytes);
-    // Settings come last: a definition of 0.2.0, which lacks them, is a prefix but for its bracket.
+    // Settings come last: a definition of 0.2.0, which lacks them, is a prefix except for its bracket.
     if (!this.definition.startsWith(from.string().slice(0, -1))) return false;
     for (const part of this.#parts) part.decode(from);
     return true;

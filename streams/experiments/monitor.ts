@@ -14,9 +14,9 @@
  * resumes from `figures`. A topic that was recreated since is read from its start, and the counts from the old one are
  * kept. Records that the log drops before they are counted are logged and counted as lost.
  *
- * Event times come from clients. A user counts as lost by the samples of the partition, which are written once the
- * engine's clock has passed their windows. A recommendation or sample with a time after that of its record, which is
- * that clock, has a wrong time and counts as of the record.
+ * Event times come from clients. Whether a user counts as lost depends on the samples of the partition, which are
+ * written once the engine's clock has passed their windows. That clock is the time of their records: a recommendation
+ * or sample with a later time has a wrong one, and counts at the time of its record.
  *
  * @module
  */
@@ -225,7 +225,7 @@ export class ExperimentMonitor {
         known.experiment = record;
         continue;
       }
-      // What they did under the variants that were is no past of the ones that are.
+      // What users did under the former variants is not the pre-period of the new ones.
       for (const user of known?.users ?? []) {
         this.#prePeriod.forget(user);
         this.#change(name, user);
@@ -255,11 +255,11 @@ export class ExperimentMonitor {
     const read = readSample(record, value);
     if (read === null) return;
     const sample = asOf(time, read);
-    if (sample.purpose === "learn") return; // the impression comes again when its outcome is final
+    if (sample.purpose === "learn") return; // the impression yields another sample when its outcomes are final
     for (const [name, one] of this.#followed) {
       if (one.sampled(sample, partition)) this.#change(name, sample.user);
     }
-    // What they did under settings that were is no past, either.
+    // What users did under former settings is not a pre-period, either.
     if (![...this.#followed.values()].some((one) => one.isFormer(sample))) {
       this.#prePeriod.update(sample);
       this.#note(sample.user);
@@ -315,7 +315,7 @@ export class ExperimentMonitor {
       return unreadable.leaveOut(
         record,
         cause,
-        "figures of all experiments are counted anew from what is on the log",
+        "figures of all experiments are recounted from the log",
       );
     }
     const { positions, lost } = head;
@@ -327,7 +327,7 @@ export class ExperimentMonitor {
     );
     for (const topic of anew) {
       logger.warn(
-        "{topic} was created again: the monitor reads it from its start, on top of what it has counted of the old one",
+        "{topic} was created again: the monitor reads it from its start, and keeps the counts from the old one",
         { topic },
       );
     }
@@ -344,7 +344,7 @@ export class ExperimentMonitor {
       try {
         if (followed.decode(record.value)) known.set(name, followed);
       } catch (cause) {
-        unreadable.leaveOut(record, cause, `figures of experiment ${name} are counted afresh`);
+        unreadable.leaveOut(record, cause, `figures of experiment ${name} restart at zero`);
         this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod));
       }
     }
@@ -354,7 +354,7 @@ export class ExperimentMonitor {
       try {
         this.#decodeUser(user, record.value, known);
       } catch (cause) {
-        unreadable.leaveOut(record, cause, "its user stays counted, and counts anew");
+        unreadable.leaveOut(record, cause, "its user stays counted, and is counted again");
         this.#forget(user);
       }
     }

@@ -1,5 +1,5 @@
 /**
- * What the monitor reads: recommendations and samples, as far as they can be read and have not been read before.
+ * Inputs of the monitor: recommendations and samples that are readable and were not read before.
  *
  * @module
  */
@@ -17,13 +17,13 @@ const EXPOSED = '"experiment":';
 
 const decoder = new TextDecoder();
 
-/** A recommendation to a user in an experiment; `null` for any other, and for what is none, which is reported. */
+/** A recommendation to a user in an experiment; `null` for any other, and for an invalid one, which is reported. */
 export function readRecommendation(record: LogRecord, value: Uint8Array): Recommendation | null {
   const text = decoder.decode(value);
   if (!text.includes(EXPOSED)) return null; // most users are in no experiment, which is cheaper to detect than to parse
   const recommendation = parseRecommendation(text);
   if (recommendation === null) {
-    unreadable.leaveOut(record, "it is no recommendation", "no experiment counts it");
+    unreadable.leaveOut(record, "it is not a recommendation", "no experiment counts it");
   }
   return recommendation;
 }

@@ -56,6 +56,6 @@ export function decodeExperiment(bytes: Uint8Array): ExperimentRecord {
     throw new SyntaxError("Cannot read an experiment as JSON", { cause });
   }
   const result = recordSchema.safeParse(value);
-  if (result.success) return result.data as ExperimentRecord; // zod makes optional fields of undefined ones
+  if (result.success) return result.data as ExperimentRecord; // zod types optional fields as possibly undefined
   throw new SyntaxError(`Cannot read an experiment: ${issuesOf(result.error).join("; ")}`);
 }

@@ -267,7 +267,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 }
 
-/** Why a deployment of these models cannot continue an experiment; a stopped one serves nobody, so it has no faults. */
+/** Why a deployment with these models cannot continue an experiment; a stopped one serves nobody, so has no faults. */
 export function adoptionFaults(record: ExperimentRecord, models: readonly string[]): readonly string[] {
   return isExperiment(record) && record.status !== "stopped" ? variantFaults(record, models) : [];
 }

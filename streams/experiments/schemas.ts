@@ -12,7 +12,7 @@ import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
 import { keysOf } from "../../src/values/record.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
-const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
+const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "may contain letters, digits, '.', '_' and '-'");
 /** Most characters of a hypothesis or a stop reason. */
 const MAX_TEXT = 2000;
 const text = z.string().max(MAX_TEXT);
@@ -65,14 +65,14 @@ const fields = {
 export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
   name: true,
   variants: true,
-}) as unknown as z.ZodType<ExperimentDraft>; // zod lets what is optional be `undefined`, which is never parsed
+}) as unknown as z.ZodType<ExperimentDraft>; // zod lets optional fields be `undefined`, which is never parsed
 
 /** An experiment on the log, with its start version resolved. */
 export const experimentSchema: z.ZodType = z.object({
   ...fields,
   variants: z.array(variantSchema.extend({
     version: z.union([z.literal("latest"), count]).optional(),
-    // It may name a source that an older release had.
+    // It may name a source of an older release.
     retrieval: retrievalSchema(z.string()),
   })).min(1).max(32),
   unit: z.literal("user"),
@@ -98,7 +98,7 @@ export const recordSchema: z.ZodType = z.union([experimentSchema, holdoutSchema]
 /** Bodies of changes over HTTP, by name. */
 export const CHANGE_SCHEMAS = {
   TrafficChange: z.strictObject({ traffic: z.number().describe("Share of all users, in (0, 1].") }),
-  StopChange: z.strictObject({ reason: text.optional().describe("Why, for people.") }),
+  StopChange: z.strictObject({ reason: text.optional().describe("Reason, for people.") }),
   PromoteChange: z.strictObject({ variant: z.string().describe("Name of the variant that everybody gets.") }),
   HoldoutChange: z.strictObject({ share: z.number().describe("Share of all users, in [0, 1).") }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;

@@ -1,9 +1,9 @@
 /**
- * A file to which an export goes on where it ended, exactly once per record.
+ * A file to which an export appends from where it ended, each record exactly once.
  *
  * ```text
- *   events.jsonl            ■■■■■■■■■■│░░░     ░ = written by a process that was killed: cut off by the next one
- *   events.jsonl-position             │        how many bytes count, and where the topic goes on behind them
+ *   events.jsonl            ■■■■■■■■■■│░░░     ░ = written by a killed process: cut off by the next one
+ *   events.jsonl-position             │        how many bytes count, and where the topic continues after them
  * ```
  *
  * @module
@@ -17,7 +17,7 @@ import { TopicLines } from "./reading.ts";
 
 const FORMAT = 1;
 
-/** What the position file says. */
+/** Contents of the position file. */
 interface ArchivePosition {
   readonly format: number;
   readonly topic: string;
@@ -32,7 +32,7 @@ interface ArchivePosition {
   readonly lost: number;
 }
 
-/** What was done. */
+/** Result of {@linkcode appendTo}. */
 export interface Archived {
   /** Lines that were appended. */
   readonly lines: number;
@@ -40,17 +40,17 @@ export interface Archived {
   readonly bytes: number;
   /** Offsets that the log had dropped before they were read, this time. */
   readonly lost: number;
-  /** Records that are something else, or cannot be read, this time. */
+  /** Records of another kind, or unreadable ones, this time. */
   readonly leftOut: number;
 }
 
 /**
- * Appends what a topic has got since, or all of it the first time.
+ * Appends the new records of a topic, or all of them the first time.
  *
- * The bytes of a chunk are on the disk before the position behind it is, so that a process that is killed at any moment
- * leaves an archive to which the next one goes on: what stands behind the position is cut off.
+ * The bytes of a chunk reach the disk before the position after it, so a process that is killed at any moment leaves an
+ * archive that the next one can continue: it cuts off the bytes after the position.
  *
- * @param onStep called between writes; throwing is a crash there. For tests
+ * @param onStep called between writes, for tests; throwing simulates a crash there
  * @throws Error when another process appends to it, or it is not the archive of this topic
  */
 export async function appendTo(
@@ -69,7 +69,7 @@ export async function appendTo(
   const known = await readPosition(positionFile);
   if (known === null && size > 0) {
     throw new Error(
-      `Cannot append to ${file}: it is there, and nothing says where it ends; name another file`,
+      `Cannot append to ${file}: it exists, and nothing says where it ends; name another file`,
     );
   }
   const before = known ?? { format: FORMAT, topic, id, next: [], bytes: 0, lines: 0, lost: 0 };
@@ -114,7 +114,7 @@ function refuseOther(
   const refuse = (why: string): never => {
     throw new Error(`Cannot append to ${file}: ${why}; name another file`);
   };
-  if (topic !== now.topic) refuse(`it is an archive of ${topic}, wanted is ${now.topic}`);
+  if (topic !== now.topic) refuse(`it is an archive of ${topic}, not of ${now.topic}`);
   if (id !== null && now.id !== null && id !== now.id) refuse(`${topic} was deleted and created again since`);
   if (now.size < bytes) refuse(`it has ${now.size} bytes, and ${bytes} were written`);
 }
@@ -129,10 +129,12 @@ async function readPosition(path: string): Promise<ArchivePosition | null> {
   }
   try {
     const position: ArchivePosition = JSON.parse(text);
-    if (position.format !== FORMAT || !Array.isArray(position.next)) throw new TypeError("it is no position");
+    if (position.format !== FORMAT || !Array.isArray(position.next)) {
+      throw new TypeError("it is not a position");
+    }
     return position;
   } catch (cause) {
-    throw new Error(`Cannot read ${path}, which says where the archive goes on`, { cause });
+    throw new Error(`Cannot read ${path}, which says where the archive ends`, { cause });
   }
 }
 

@@ -6,18 +6,18 @@
 
 import { gzipSync } from "node:zlib";
 
-/** Bytes of a chunk, about; in memory are one and its compressed form. */
+/** Approximate size of a chunk, bytes; memory holds one and its compressed form. */
 const CHUNK_BYTES = 4 << 20;
 const encoder = new TextEncoder();
 
-/** Joins lines to chunks, each a whole number of lines. */
+/** Joins lines into chunks, each a whole number of lines. */
 export async function* chunksOf(
   lines: AsyncIterable<string>,
   isGzipped: boolean,
 ): AsyncGenerator<Uint8Array> {
   let held: string[] = [];
   let size = 0;
-  // A chunk is a member of its own: members one after the other are a gzip file.
+  // Each chunk is a gzip member of its own: concatenated members are a gzip file.
   const take = () => {
     const bytes = encoder.encode(held.join(""));
     [held, size] = [[], 0];

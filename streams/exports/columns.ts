@@ -1,5 +1,5 @@
 /**
- * What becomes a column of its own in a table of exported records. All else of a record is in the column `more`.
+ * Fields with a column of their own in a table of exported records. All other fields are in the column `more`.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const RECOMMENDATION: Columns = {
   tookMicros: "whole",
 };
 
-/** Columns of what can be exported. */
+/** Columns by exported content. */
 export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
   events: {
     type: "text",
@@ -67,7 +67,7 @@ export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
   experiments: { name: "text", status: "text", metric: "text", traffic: "number", variants: "json" },
 };
 
-/** The last time that a date can have, milliseconds. */
+/** The last time that a `Date` can hold, milliseconds. */
 const LAST_TIME = 8.64e15;
 
 /** Whether a value is of a kind. */

@@ -1,5 +1,5 @@
 /**
- * What can be exported: which topic it is on, and how a record of it reads as a line of JSON.
+ * What can be exported: from which topic, and how its records become lines of JSON.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { decodeExperiment } from "../experiments/record.ts";
 import type { LogRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** A record, read. */
+/** A record as a line. */
 export interface ExportedLine {
-  /** Event time, milliseconds since the epoch: what it is ordered and chosen by. */
+  /** Event time, milliseconds since the epoch, by which lines are ordered and chosen. */
   readonly time: number;
   /** JSON without line breaks. */
   readonly json: string;
@@ -23,7 +23,7 @@ export interface Content {
   readonly topic: keyof Topics;
   /** Whether the key of a record is the user. */
   readonly byUser: boolean;
-  /** Reads a record; `null` when it is something else, or cannot be read. */
+  /** Reads a record; `null` when it is of another kind, or unreadable. */
   read(record: LogRecord): ExportedLine | null;
 }
 
@@ -86,10 +86,10 @@ function lineOf(time: number, value: object): ExportedLine {
   return { time, json: JSON.stringify(value, plain) };
 }
 
-/** Typed arrays as lists; a number that JSON does not have is `null`. */
+/** Turns typed arrays into lists; JSON turns numbers that are not finite into `null`. */
 function plain(_name: string, value: unknown): unknown {
   return ArrayBuffer.isView(value) && !(value instanceof DataView)
-    ? Array.from(value as unknown as ArrayLike<number>) // all views but that one are lists of numbers
+    ? Array.from(value as unknown as ArrayLike<number>) // all other views are lists of numbers
     : value;
 }
 

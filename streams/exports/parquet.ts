@@ -6,9 +6,9 @@
 
 import { type ColumnKind, type Columns, isOfKind } from "./columns.ts";
 
-/** Rows and characters of a group, about: in memory are one and its encoded form. */
+/** Approximate size of a group, rows and characters; memory holds one and its encoded form. */
 const GROUP = { rows: 50_000, length: 8 << 20 };
-/** The column of what has none. */
+/** The column for all fields without one. */
 const MORE = "more";
 
 const TYPES = {
@@ -21,7 +21,7 @@ const TYPES = {
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** Joins lines to a file. The library is loaded when this is asked for. */
+/** Joins lines into a file. The library is loaded on first use. */
 export async function* parquetOf(lines: AsyncIterable<string>, columns: Columns): AsyncGenerator<Uint8Array> {
   const { ByteWriter, ParquetWriter, schemaFromColumnData } = await import("hyparquet-writer");
   const all = { ...columns, [MORE]: "json" } as const;
@@ -59,7 +59,7 @@ export async function* parquetOf(lines: AsyncIterable<string>, columns: Columns)
   yield take();
 }
 
-/** A record as a row: what fits no column is in one of its own. */
+/** A record as a row: fields that fit no column are in {@linkcode MORE}. */
 function rowOf(record: Row, columns: Columns): Row {
   const row: Record<string, unknown> = {};
   const more: Record<string, unknown> = {};

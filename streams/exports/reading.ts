@@ -1,5 +1,5 @@
 /**
- * Reads the records of a topic in one order, up to the end that it has now.
+ * Reads the records of a topic, all partitions in one order, up to its current end.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import type { ReadableLog } from "../log/log.ts";
 import { endsEarly } from "../log/reading.ts";
 import type { Content, ExportedLine } from "./contents.ts";
 
-/** Limits of a read of one partition: what is in memory is some of each. */
+/** Limits of a read of one partition; memory holds one such read per partition. */
 const READ = { maxRecords: 500, maxBytes: 1 << 20 };
 
-/** Which records to take. */
+/** Which records to read. */
 export interface Choice {
   /** Earliest event time, milliseconds since the epoch. @default {all} */
   readonly from?: number | undefined;
-  /** Event time before which they are. @default {all} */
+  /** End of the event times, exclusive, milliseconds since the epoch. @default {all} */
   readonly until?: number | undefined;
-  /** Whose. @default {everybody's} */
+  /** User of the records. @default {everybody} */
   readonly user?: string | undefined;
 }
 
 /** The next line of a partition. */
 interface Head extends ExportedLine {
   readonly offset: number;
-  /** Offsets between it and the line before that the log had dropped. */
+  /** Offsets between the previous line and this one that the log had dropped. */
   readonly lost: number;
 }
 
@@ -32,18 +32,18 @@ interface Head extends ExportedLine {
 export class TopicLines {
   /** Offset of the next record, by partition. */
   readonly next: number[];
-  /** Records that are something else, or cannot be read. */
+  /** Records of another kind, or unreadable ones. */
   leftOut = 0;
   /** Offsets that the log had dropped before they were read, up to {@linkcode TopicLines.next}. */
   lost = 0;
-  /** Those behind the last lines. */
+  /** Those after the last line of each partition. */
   #lostLast = 0;
   readonly #log: ReadableLog;
   readonly #topic: string;
   readonly #content: Content;
   readonly #choice: Choice;
   readonly #ends: readonly number[];
-  /** Offsets of the newest records by key, of a compacted topic: others were replaced, or deleted. */
+  /** Offset of the newest record of each key, for a compacted topic: older ones were replaced or deleted. */
   readonly #newest: ReadonlyMap<string, number> | undefined;
 
   private constructor(
@@ -67,9 +67,9 @@ export class TopicLines {
   }
 
   /**
-   * Looks where the topic ends.
+   * Opens a topic, to be read up to its current end.
    *
-   * @param next where to begin, by partition; one that is not given begins at its start
+   * @param next where to begin, by partition; others begin at their start
    * @throws RangeError when the topic ends before that
    */
   static async open(
@@ -91,7 +91,7 @@ export class TopicLines {
       if (from > end) {
         throw new RangeError(
           `Cannot export ${topic}/${partition} from ${from}: it ends at ${end}, so it is not what was exported before, ` +
-            "or an older copy of it; name another file",
+            "or is an older copy of it; name another file",
         );
       }
     }
@@ -101,7 +101,7 @@ export class TopicLines {
     return new TopicLines(log, topic, content, choice, { next: from, ends, newest });
   }
 
-  /** Each line, by time; of equal times by partition. {@linkcode TopicLines.next} is behind what was given. */
+  /** Yields the lines by time, then by partition. {@linkcode TopicLines.next} is after those that were yielded. */
   async *[Symbol.asyncIterator](): AsyncGenerator<string> {
     const sources = this.#ends.map((_, partition) => this.#partition(partition));
     const heads: (Head | undefined)[] = [];
@@ -168,7 +168,7 @@ export class TopicLines {
   }
 }
 
-/** As large as the topic has keys, which every process with tasks holds as well. */
+/** Offset of the newest record of each key. Holds all keys of the topic, as every process with tasks does. */
 async function newestOf(
   log: ReadableLog,
   topic: string,

@@ -1,5 +1,5 @@
 /**
- * A topic of another system that is fed in: maps its records, and tells how far behind it is.
+ * A topic of another system that is fed in: maps its records, and reports how far behind it is.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import {
 } from "./resumed_position.ts";
 import { type HeldRecord, type ReadTime, SourcePartition, whileThere } from "./source_partition.ts";
 
-/** Most bytes of what one record becomes: some of it may be in each of many events. */
+/** Most bytes of the events and items of one record: many of them may repeat a large part of it. */
 const MAX_MAPPED_BYTES = 8 << 20;
 
 /** Most characters of headers that are kept with a rejected record. */
@@ -45,9 +45,9 @@ export interface SourceLag {
   readonly topic: string;
   /** The partition. */
   readonly partition: number;
-  /** Records that are not fed yet, holes of the log included. */
+  /** Records not fed yet, including gaps in the log. */
   readonly lag: number;
-  /** How long ago the oldest of them came, milliseconds; 0 without one. */
+  /** How long ago the oldest of them arrived, milliseconds; 0 without one. */
   readonly lagMs: number;
   /** Offsets that the topic dropped before they were fed, since it was first followed. */
   readonly lost: number;
@@ -55,9 +55,9 @@ export interface SourceLag {
 
 /** A record, and the events and items that it becomes. */
 interface Head extends HeldRecord {
-  /** When it came, milliseconds since the epoch: no later than it was read. */
+  /** When it arrived, milliseconds since the epoch: no later than it was read. */
   readonly came: number;
-  /** `null` = it is passed over. */
+  /** `null` = it is skipped. */
   readonly adapted: Adapted | null;
 }
 
@@ -65,7 +65,7 @@ interface Head extends HeldRecord {
 export class FollowedTopic {
   /** The key of its position. */
   readonly id: string;
-  /** Whether its position is to be saved before anything is taken. */
+  /** Whether its position must be saved before anything is taken. */
   readonly isUnsaved: boolean;
   readonly partitions: readonly SourcePartition<Head>[];
   readonly #source: ForeignTopic;
@@ -128,7 +128,7 @@ export class FollowedTopic {
     return this.partitions.reduce((sum, { skipped }) => sum + skipped, 0);
   }
 
-  /** Its position, to be committed with what was taken. */
+  /** Its position, to be committed with the taken records. */
   get position(): NewRecord {
     const next = this.partitions.map((partition) => partition.next);
     const { topics } = this.#context;
@@ -203,7 +203,7 @@ export class FollowedTopic {
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
     const { topic, partition, offset, value, headers } = record;
-    // Experiment changes belong to the `events` of their own deployment only; no value is a tombstone.
+    // Experiment changes belong to the `events` of their own deployment only; a record without a value is a tombstone.
     const isPassed = this.#adapter.isOwn === true && headers[EXPERIMENT] !== undefined;
     if (value === null || isPassed) return this.#head(record, read, null);
     const wait = this.#adapter.ready?.(value);
@@ -216,11 +216,11 @@ export class FollowedTopic {
 
   #head(record: LogRecord, read: ReadTime, value: Uint8Array | null): Head {
     const { topic, key, headers } = record;
-    // Nothing comes later than it is read; brokers reject a whole batch when one time is ahead of theirs.
+    // Nothing arrives after it is read; brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
     const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(record.time) });
-    // A record without a time goes as soon as it is the first of its partition.
+    // A record without events and items has no time, and goes as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
     return { record, came, cameAt, adapted, time };
@@ -263,7 +263,7 @@ function sizeOf(headers: Readonly<Record<string, string>>): number {
 /** The rejection of a record whose many events each repeat a large part of it. */
 function rejectWide(records: number): Rejected {
   const wanted = `events and items of ${MAX_MAPPED_BYTES} bytes at most`;
-  return reject("too-large", `Cannot map the record to ${wanted}: the ${records} that it has are larger`);
+  return reject("too-large", `Cannot map the record to ${wanted}: the ${records} that it becomes are larger`);
 }
 
 function rejectLate(ms: number, lateMs: number): Rejected {

@@ -1,6 +1,6 @@
 /**
- * Decides which events of a source come too late. The newest time is established as a task's clock is (`EventClock`), so
- * that one wrong clock, or one record of another year, makes nothing else late.
+ * Decides which events of a source are too late. The newest time is determined like a task's clock (`EventClock`), so
+ * that one wrong clock, or one record of another year, makes no other event late.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export class Lateness {
   readonly #maxMs: number;
   readonly #clock: EventClock;
 
-  /** @param maxMs how much older than the newest an event may be; @param state what `toString` said */
+  /** @param maxMs how much older than the newest an event may be; @param state output of `toString` */
   constructor(maxMs: number, state?: string) {
     this.#maxMs = maxMs;
     this.#clock = new EventClock(maxMs);
@@ -23,9 +23,9 @@ export class Lateness {
   }
 
   /**
-   * Takes in the events of a record.
+   * Takes the events of a record into account.
    *
-   * @param came when the record came, milliseconds since the epoch
+   * @param came when the record arrived, milliseconds since the epoch
    * @returns how much older than the newest they are, milliseconds, when all of them are too late; otherwise `null`
    */
   see(events: readonly Event[], came: number): number | null {

@@ -1,19 +1,18 @@
 /**
  * Merges partitions by the time of their records, with bounded waiting. Pure: the feeder reads and waits.
  *
- * A partition that holds records is never passed by a later one, however old they are, so that what is read from the past
- * is merged exactly. A partition that was read to its end is waited for, `waitMs` from the arrival of the first of the
- * records that are held up by it:
+ * The oldest of the held records always goes first, however old it is, so the past is merged exactly. For a partition
+ * that was read to its end, the merge waits until `waitMs` after the arrival of the first of the held records:
  *
  * ```text
  *   impressions               12:00:00 a                 12:00:03 b
  *   clicks, waitMs 2000                    12:00:01 c               read to their end at 12:00:04
  *
- *   a and c go at once; b came at 12:00:03, and goes when clicks are still at their end at 12:00:05
+ *   a and c go at once; b arrived at 12:00:03, and goes if clicks are still at their end at 12:00:05
  * ```
  *
- * So the merge is the sort when the records of each partition are in order and each can be read within `waitMs` of its
- * time; and no record waits for longer than `waitMs` from its arrival, however idle or late other partitions are.
+ * So the merge equals a sort when the records of each partition are in order and each can be read within `waitMs` of
+ * its time; and no record waits longer than `waitMs` from its arrival, however idle or late other partitions are.
  *
  * @module
  */
@@ -22,7 +21,7 @@
 export interface MergeHead {
   /** Its time, milliseconds; −∞ = it has none, and does not wait. */
   readonly time: number;
-  /** When it came, by a clock in milliseconds that never goes back. */
+  /** When it arrived, by a monotonic clock in milliseconds. */
   readonly cameAt: number;
 }
 
@@ -35,12 +34,12 @@ export interface MergePartition {
   readonly waitMs: number;
 }
 
-/** Which partition gives the next record; or those that must be read again, at `from` or later, before one does. */
+/** The partition of the next record, or those that must be read again, at `from` or later, before there is one. */
 export type Turn<P> =
   | { readonly partition: P }
   | { readonly awaited: readonly P[]; readonly from: number };
 
-/** Whose turn it is; `undefined` = no partition has a record. Of records of the same time, the first partition's goes. */
+/** Whose turn it is; `undefined` = no partition has a record. At equal times, it is the first partition's. */
 export function turnOf<P extends MergePartition>(partitions: readonly P[]): Turn<P> | undefined {
   let oldest: P | undefined;
   let cameAt = Infinity;

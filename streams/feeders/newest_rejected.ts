@@ -1,6 +1,5 @@
 /**
- * Looks at the newest rejected records at a bounded cost, whatever is on the topic, in a thread that serves others
- * meanwhile.
+ * Reads the newest rejected records at a bounded cost, whatever is on the topic, without blocking its thread for long.
  *
  * @module
  */
@@ -22,11 +21,11 @@ import {
 export interface LookLimits {
   /** Most offsets. */
   readonly records: number;
-  /** Bytes of values after which a look ends; at most a portion more. */
+  /** Bytes of values after which a look ends; at most one portion more is read. */
   readonly bytes: number;
 }
 
-/** What a look has found. */
+/** Result of a look. */
 export interface RejectedLook {
   /** Reasons, most frequent first. */
   readonly reasons: readonly RejectedCount[];
@@ -36,10 +35,10 @@ export interface RejectedLook {
   readonly isAll: boolean;
 }
 
-/** Offsets of a portion: with the largest records some milliseconds of work, after which others get their turn. */
+/** Bounds of a portion, offsets: at most some milliseconds of work, after which the thread is yielded. */
 const LEAST = 16, MOST = 512;
 
-/** Looks at the newest records of each partition, in equal shares, without those that were replayed. */
+/** Reads the newest records of each partition, in equal shares, without those that were replayed. */
 export async function lookAtRejected(
   log: Log,
   topics: Topics,

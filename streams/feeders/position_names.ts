@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The name of what `ingest` feeds, unless it is given another. */
+/** The default name of a source that `ingest` feeds. */
 export function ingestName(format: string, from: string): string {
   return `${format}:${from}`;
 }

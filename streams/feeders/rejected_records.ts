@@ -11,16 +11,16 @@ import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts
 import type { Topics } from "../topics/topics.ts";
 import { feederId } from "./feeder.ts";
 
-/** A rejection, and where it stands on the topic. */
+/** A rejection, and its place on the topic. */
 export interface RejectedRecord {
   /** Its partition of the topic. */
   readonly partition: number;
   readonly offset: number;
-  /** When it was rejected, or the time of what was; milliseconds since the epoch, 0 of a file. */
+  /** Time of the rejection, or of the rejected record; milliseconds since the epoch, 0 for a file. */
   readonly time: number;
   readonly key: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** What was rejected, and why. */
+  /** The rejected record, and why. */
   readonly rejection: Rejection;
 }
 
@@ -28,9 +28,9 @@ export interface RejectedRecord {
 export interface RejectedFilter {
   /** Code of the reason. */
   readonly code?: string | undefined;
-  /** Format or source by which it was read. */
+  /** Format or source that it was read with. */
   readonly source?: string | undefined;
-  /** Topic or file where it stood. */
+  /** Topic or file of the rejected record. */
   readonly from?: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface RejectedCount {
   readonly code: string;
   /** Rule of the source. */
   readonly rule: string | null;
-  /** How many. */
+  /** Number of records. */
   readonly count: number;
   readonly newest: RejectedRecord;
 }
@@ -60,7 +60,7 @@ export function replayName(source: string): string {
 /**
  * Rejected records in the order of their partitions, without those that were replayed.
  *
- * @param newest most records that are read of each partition, from its end
+ * @param newest most records that are read per partition, from its end
  */
 export async function* readRejected(
   log: Log,
@@ -80,14 +80,14 @@ export async function* readRejected(
   }
 }
 
-/** Knows which records were replayed, as of the first look-up of their source. */
+/** Looks up which records were replayed, as of the first look-up of their source. */
 export class Replayed {
   readonly #log: Log;
   readonly #topics: Topics;
   /** Offsets up to which rejected records were replayed, by source and partition. */
   readonly #next = new Map<string, readonly number[]>();
 
-  /** Of a deployment. */
+  /** Makes a look-up for a deployment. */
   constructor(log: Log, topics: Topics) {
     this.#log = log;
     this.#topics = topics;
@@ -106,7 +106,7 @@ export class Replayed {
   }
 }
 
-/** Counts rejected records by source, place, code and rule, most first. */
+/** Counts rejected records by source, place, code and rule, most frequent first. */
 export async function countRejected(
   records: AsyncIterable<RejectedRecord> | Iterable<RejectedRecord>,
 ): Promise<readonly RejectedCount[]> {

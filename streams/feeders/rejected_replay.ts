@@ -19,7 +19,7 @@ import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { decodeRejected, replayName } from "./rejected_records.ts";
 
-/** What became of the records. */
+/** Result of {@linkcode replayRejected}. */
 export interface Replayed {
   /** Rejected records of the source that were read. */
   readonly records: number;
@@ -27,13 +27,13 @@ export interface Replayed {
   readonly taken: number;
   /** Records that were rejected again. */
   readonly rejected: number;
-  /** Records of which only the beginning was kept, which cannot be taken. */
+  /** Records of which only the beginning was kept, which cannot be mapped. */
   readonly cut: number;
 }
 
 /** Options of {@linkcode replayRejected}. */
 export interface ReplayRejectedOptions {
-  /** Also those that name no source, as records of earlier releases, of this topic or file. */
+  /** Topic or file whose records are replayed, too, if they name no source, like those of earlier releases. */
   readonly from?: string | undefined;
   /** Records per commit. @default {1000} */
   readonly batch?: number | undefined;
@@ -41,7 +41,7 @@ export interface ReplayRejectedOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** Replays the rejected records of a source up to the present end of the topic. */
+/** Replays the rejected records of a source up to the current end of the topic. */
 export async function replayRejected(
   log: Log,
   topics: Topics,
@@ -96,7 +96,7 @@ interface Outcome {
   readonly records: readonly NewRecord[];
 }
 
-/** Maps a rejected record anew; `null` if it is of another source. */
+/** Maps a rejected record again; `null` if it is from another source. */
 async function again(
   record: LogRecord,
   topics: Topics,

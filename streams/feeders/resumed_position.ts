@@ -23,7 +23,7 @@ export interface ForeignTopic {
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
-  /** Format of its records, or what turns them into events and items. */
+  /** Format of its records, or an adapter for them. */
   readonly format: JsonFormat | RecordAdapter;
   /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
   readonly name?: string | undefined;
@@ -53,9 +53,9 @@ export interface FollowContext {
   readonly group: string;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
+  /** A monotonic clock, milliseconds. */
   readonly clock: () => number;
-  /** Most bytes to hold of all topics together. */
+  /** Most bytes to hold for all topics together. */
   readonly maxBytes: number;
 }
 
@@ -65,11 +65,11 @@ export interface ResumedPosition {
   readonly id: string;
   /** The topic's identity now. */
   readonly identity: TopicIdentity;
-  /** How far its event time had come, as `Lateness` notes it; absent at the start. */
+  /** Its newest event time, as written by `Lateness`; absent at the start. */
   readonly clock: TopicPosition["clock"];
   /** Offsets to read next, by partition. */
   readonly nexts: readonly number[];
-  /** See `SourceLag.lost`, by partition; none where there is no number. */
+  /** See `SourceLag.lost`, by partition; missing numbers are 0. */
   readonly unfed: readonly number[];
   /** Whether to save it before anything is read: otherwise a restart before the first record would start elsewhere. */
   readonly isUnsaved: boolean;
@@ -116,7 +116,7 @@ export async function resumedPosition(
   return { id, identity, clock: own?.clock, nexts, unfed: own?.unfed ?? [], isUnsaved };
 }
 
-/** What another name is for those who feed. */
+/** Where users set another name, for messages. */
 const OTHER_NAME = "of a source in the configuration; --name of `ingest`";
 
 /** The error of a topic that is not the one that was fed. */
@@ -148,8 +148,8 @@ async function positionAfter(
 }
 
 /**
- * Offsets of a topic without a record: those of the group of its name, where earlier releases kept the position. Otherwise
- * those of the feeder's group, if no feeder of whatever name has a record of the topic: then the records are lost.
+ * Offsets of a topic without a position record: those of the group of its name, where earlier releases kept it;
+ * otherwise those of the feeder's group, if no feeder of any name has a record of the topic: then the record was lost.
  */
 async function committedBefore(
   source: ForeignTopic,
@@ -164,7 +164,7 @@ async function committedBefore(
   const next = await offsetsOf(log, group, topic, partitions);
   if (next.length === 0 || id === null || await isFed(log, topics, id)) return [];
   logger.warn(
-    "{positions} has lost how far {topic} was fed: resumes at {next}, as group {group} says; to feed it again, delete that group",
+    "{positions} has lost the position in {topic}: resumes at {next}, the offsets of {group}; to feed it again, delete that group",
     { positions: topics.positions, topic, next: next.join(","), group },
   );
   return next;

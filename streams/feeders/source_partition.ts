@@ -1,5 +1,5 @@
 /**
- * A partition of a topic that is fed, read ahead by what one read gives.
+ * A partition of a topic that is fed, read ahead by one read.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { MergeHead, MergePartition } from "./merge.ts";
 
 const logger = getLogger(["meander", "feeder"]);
 
-/** Most records of a read; as many and a few more are held. */
+/** Most records of a read; slightly more are held. */
 const MAX_RECORDS = 1000;
 
 /**
- * Records after the next one that are compared with it: if most of them are older, the next one's clock is ahead, and it
- * must not hold them up. A few late ones among them do not matter.
+ * Number of records after the next one that are compared with it: if most of them are older, the next one's clock is
+ * ahead, and it must not hold them up. A few late ones among them do not matter.
  */
 const LOOKED_AT = 7;
 
@@ -26,7 +26,7 @@ export interface HeldRecord extends MergeHead {
 
 /** Options of a {@linkcode SourcePartition}. */
 export interface SourcePartitionOptions<Head extends HeldRecord> {
-  /** Where the topic is. */
+  /** The log with the topic. */
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
@@ -39,7 +39,7 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly maxBytes: number;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
+  /** A monotonic clock, milliseconds. */
   readonly clock: () => number;
   /** Makes the head of a record. */
   readonly headOf: (record: LogRecord, read: ReadTime) => Head | Promise<Head>;
@@ -47,13 +47,13 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
 
 /** When records were read. */
 export interface ReadTime {
-  /** By the clock that never goes back. */
+  /** By the monotonic clock. */
   readonly at: number;
   /** By the wall clock. */
   readonly time: number;
 }
 
-/** A failed read of a topic that has changed becomes an error that passes: a later check tells what happened to the topic. */
+/** Turns the error of reading a changed topic into a transient one: a later check reports what happened to it. */
 export function whileThere(error: unknown, place: string): unknown {
   const isGone = error instanceof RangeError ||
     error instanceof LogError && ["unknown-topic", "unknown-partition"].includes(error.code);
@@ -68,7 +68,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   /** See `MergePartition.waitMs`. */
   readonly waitMs: number;
   readonly #options: SourcePartitionOptions<Head>;
-  /** The next records, as the merge sees them; the first is the next. */
+  /** The next records, as the merge sees them, in order. */
   readonly #held: Head[] = [];
   /** Records that were read; those from `#at` on follow the held ones. */
   #read: readonly LogRecord[] = [];
@@ -99,7 +99,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return this.#skipped;
   }
 
-  /** The next record, if one is held; its time is no later than that of what follows it, as far as most of that agree. */
+  /** The next record, if one is held; when most of the records after it are older, with their median time. */
   get head(): Head | undefined {
     return this.#head;
   }
@@ -121,7 +121,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     this.#look();
   }
 
-  /** Reads on when few records are held; `emptyAt` tells when there were no more. Waits only when none is held. */
+  /** Reads on when few records are held, and sets `emptyAt` when there are no more. Waits only when none is held. */
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
     try {
       while (this.#held.length <= LOOKED_AT) {
@@ -129,12 +129,12 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
         else if (!await this.#readOn(this.#held.length > 0 ? 0 : waitMs, signal)) break;
       }
     } catch (error) {
-      if (this.#held.length === 0) throw error; // otherwise it is met again when these are taken
+      if (this.#held.length === 0) throw error; // otherwise it recurs when these are taken
     }
     this.#look();
   }
 
-  /** Reads what follows. @returns whether there was anything */
+  /** Reads the next records. @returns whether there were any */
   async #readOn(waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
     const { log, topic, partition, maxBytes, now, clock } = this.#options;
     const begun = clock();
@@ -152,7 +152,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return !this.#isAtEnd;
   }
 
-  /** Holds records that were read, as many as are looked at. */
+  /** Holds records that were read, as many as are compared. */
   async #hold(): Promise<void> {
     while (this.#held.length <= LOOKED_AT) {
       const record = this.#read[this.#at];

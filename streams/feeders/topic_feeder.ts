@@ -14,35 +14,35 @@ import { adapterOf, FollowedTopic, type SourceLag } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
 
-/** Bytes of records to hold, of all topics together. */
+/** Bytes of records to hold, for all topics together. */
 const HELD_BYTES = 32 << 20;
 
 /** Bytes after which a commit is full. */
 const COMMIT_BYTES = 8 << 20;
 
-/** Work after which others have the thread. */
+/** Work after which the thread is yielded. */
 const SLICE_MS = 4;
 
 /** Options of a {@linkcode TopicFeeder}. */
 export interface TopicFeederOptions {
-  /** Its name, which it has alone; that of the position, too, where it has one topic. @default {that of its first topic} */
+  /** Its unique name, also that of the position if it has one topic. @default {that of its first topic} */
   readonly name?: string;
   /** Records of the topics per commit. @default {1000} */
   readonly batch?: number;
   /** Wall clock, milliseconds since the epoch. Record times are capped at it. @default {Date.now} */
   readonly now?: () => number;
-  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  /** A monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: () => number;
-  /** Yields the thread; told the milliseconds of work since the last time. @default {others wait for the whole batch} */
+  /** Yields the thread; called with the time worked since the last call. @default {a batch is not interrupted} */
   readonly giveWay?: (workedMs: number) => Promise<void>;
 }
 
 /**
  * Appends topics of any number of partitions to `events`, `items` and `rejected`.
  *
- * The order within a partition is kept. Partitions, of all topics, are merged by the time of what their records
- * become (`merge.ts`); a time after the arrival of its record counts as that arrival. The order on `events` is what
- * was committed; after a crash the merge resumes from there.
+ * The order within a partition is kept. The partitions of all topics are merged by the times of the events and items
+ * that their records become (`merge.ts`); a time after the arrival of its record counts as that arrival. After a crash
+ * the merge resumes from the committed order on `events`.
  *
  * @example
  * ```ts
@@ -207,7 +207,7 @@ export class TopicFeeder implements AsyncDisposable {
         await this.#wait(leftMs, signal);
       }
     } catch (error) {
-      if (taken === 0) throw error; // otherwise the next feed meets it again
+      if (taken === 0) throw error; // otherwise it recurs in the next feed
     }
     if (taken > 0) await this.#commit(batch);
     return taken;
@@ -218,7 +218,7 @@ export class TopicFeeder implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
-  /** Gives way when there was work since `begun` for long enough. @returns since when there is work now */
+  /** Yields the thread after enough work since `begun`. @returns when the current work began */
   async #pause(begun: number): Promise<number> {
     const workedMs = this.#clock() - begun;
     if (this.#giveWay === undefined || workedMs < SLICE_MS) return begun;
@@ -226,7 +226,7 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#clock();
   }
 
-  /** Takes the next record of a partition. @returns bytes of what it becomes */
+  /** Takes the next record of a partition. @returns bytes of the records that it becomes */
   #take(partition: FollowedPartition, batch: NewRecord[]): number {
     const { head } = partition;
     const records = head === undefined ? [] : this.#topicOf.get(partition)?.take(head) ?? [];

@@ -1,12 +1,12 @@
 /**
- * Decodes Avro's binary form by the schema that it was written with. What a reader wants instead, mappings say: so there
- * is no resolution of schemas.
+ * Decodes Avro's binary encoding with the schema that it was written with. There is no schema resolution, since
+ * mappings select the fields.
  *
- * Every count is checked against the bytes that are left, so a damaged or hostile record costs no more than its size: a
- * decoder that reads on behind the end and looks afterwards can be kept busy for hours by six bytes.
+ * Every count is checked against the remaining bytes, so a damaged or hostile record costs no more than its size: six
+ * bytes can keep a decoder that checks only after reading busy for hours.
  *
- * Source: Apache Avro 1.12 specification. Decimals are numbers, dates and UUIDs texts; other logical types are their bare
- * ones. Bytes and fixed are texts of Latin-1; longs and decimals that a number cannot hold are texts.
+ * Source: Apache Avro 1.12 specification. Decimals become numbers, dates and UUIDs texts; other logical types are
+ * ignored. Bytes and fixed become Latin-1 texts; longs and decimals that a number cannot hold become texts.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
 import { fieldOf } from "../../src/values/record.ts";
 import { ByteInput, DecodeError, latin1 } from "./byte_input.ts";
 
-/** Decodes a value of a schema from the whole of some bytes. @throws DecodeError when they are no such value */
+/** Decodes a value of a schema from all of some bytes. @throws DecodeError when they are not such a value */
 export type AvroDecoder = (bytes: Uint8Array) => unknown;
 
 /** Most entries of lists and maps of one record. */
 const MAX_ENTRIES = 100_000;
-/** Most fields of one record that take no bytes, and how many more each byte allows: a schema may have any number. */
+/** Most fields of one record, and how many more per byte: a schema may have any number of fields that take no bytes. */
 const FREE_VALUES = 10_000, VALUES_PER_BYTE = 32;
 
 /** Reads a value. */
@@ -29,8 +29,8 @@ export type ReadAvro = (input: AvroInput) => unknown;
 /**
  * Compiles a schema.
  *
- * @param references schemas that it names, those first that others name
- * @throws SyntaxError when it is no schema
+ * @param references schemas that it refers to, each after those that it refers to itself
+ * @throws SyntaxError when it is not a schema
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export function compileAvroReader(schema: unknown, references: readonly unknown[
   return compile(schema, "", names);
 }
 
-/** Bytes of Avro. */
+/** Input of bytes in Avro's encoding. */
 export class AvroInput extends ByteInput {
   #entries = 0;
 
@@ -69,7 +69,7 @@ export class AvroInput extends ByteInput {
     super(bytes, FREE_VALUES + VALUES_PER_BYTE * bytes.length);
   }
 
-  /** A zig-zag number; a text when it is not exact as a number. */
+  /** Reads a zig-zag number, as a text when a number cannot hold it exactly. */
   long(): number | string {
     const first = this.bytes[this.at];
     if (first !== undefined && first < 0x80) {
@@ -93,21 +93,21 @@ export class AvroInput extends ByteInput {
     throw new DecodeError(`the number before byte ${this.at} has more than 10 bytes`);
   }
 
-  /** A number that is a size or an index. */
+  /** Reads a size or an index. */
   size(): number {
     const size = this.long();
     if (typeof size === "number") return size;
     throw new DecodeError(`a size before byte ${this.at} is ${size}`);
   }
 
-  /** The bytes of a text, which follow their size. */
+  /** Reads bytes that follow their size. */
   sized(): Uint8Array {
     const size = this.size();
     const start = this.take(size);
     return this.bytes.subarray(start, start + size);
   }
 
-  /** Entries of the next block; 0 = there is none. */
+  /** Reads the number of entries of the next block; 0 = there is none. */
   block(): number {
     const count = this.size();
     if (count < 0) this.size(); // the bytes of the block
@@ -128,7 +128,7 @@ const PRIMITIVES: Readonly<Record<string, ReadAvro>> = {
   string: (input) => input.text(input.size()),
 };
 
-/** Most bytes and digits behind the point of a decimal: longer ones take time to print. */
+/** Most bytes of a decimal, and most digits after its point: longer ones are slow to print. */
 const MAX_DECIMAL = 64;
 
 interface Schema {
@@ -147,7 +147,7 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   if (typeof schema === "string") return named(schema, space, names);
   if (Array.isArray(schema)) return union(schema.map((branch) => compile(branch, space, names)));
   if (typeof schema !== "object" || schema === null) throw noSchema(schema);
-  const own = schema as Schema; // an object; what it has is checked where it is used
+  const own = schema as Schema; // an object; its fields are checked where they are used
   const { type } = own;
   if (typeof type === "object") return compile(type, space, names);
   if (type === "array") return list(compile(own.items, space, names));
@@ -163,7 +163,7 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   let read: ReadAvro = () => {
     throw new DecodeError(`${name} is not complete`);
   };
-  names.set(name, (input) => read(input)); // a record may hold itself
+  names.set(name, (input) => read(input)); // a record may contain itself
   if (type === "enum") read = choice(own.symbols ?? []);
   else if (type === "fixed") read = fixed(own);
   else {
@@ -177,7 +177,7 @@ function noSchema(schema: unknown): SyntaxError {
   return new SyntaxError(`Cannot take ${JSON.stringify(schema)?.slice(0, 100)} as an Avro schema`);
 }
 
-/** The first part of the names in a schema. */
+/** The namespace of the names in a schema. */
 function spaceOf(schema: object): string | undefined {
   const space = fieldOf(schema, "namespace");
   return typeof space === "string" ? space : undefined;
@@ -212,7 +212,7 @@ function record(fields: readonly (readonly [name: string, read: ReadAvro])[]): R
   });
 }
 
-/** Bounds the depth: a schema may hold itself. */
+/** Bounds the depth: a schema may contain itself. */
 function nested(read: ReadAvro): ReadAvro {
   return (input) => {
     input.enter();
@@ -253,12 +253,12 @@ function fixed(schema: Schema): ReadAvro {
   return (input) => latin1(bytes(input));
 }
 
-/** Whether it is a decimal as the specification wants it; otherwise its logical type does not count. */
+/** Whether it is a valid decimal; otherwise the specification ignores its logical type. */
 function isDecimal({ logicalType, scale = 0 }: Schema): boolean {
   return logicalType === "decimal" && Number.isInteger(scale) && scale >= 0 && scale <= MAX_DECIMAL;
 }
 
-/** Reads a number in two's complement, most significant byte first, without its point. */
+/** Reads a decimal, whose digits are an integer in two's complement, most significant byte first. */
 function decimal(bytesOf: (input: AvroInput) => Uint8Array, scale = 0): ReadAvro {
   return (input) => {
     const bytes = bytesOf(input);
@@ -275,7 +275,7 @@ function decimal(bytesOf: (input: AvroInput) => Uint8Array, scale = 0): ReadAvro
   };
 }
 
-/** Days since 1970 as ISO 8601; those that no calendar of ours has, as they are. */
+/** Reads days since 1970 as a date of ISO 8601, or as they are when outside the range of dates. */
 function date(input: AvroInput): string | number {
   const days = Number(input.long()), day = new Date(days * 86_400_000);
   return Number.isNaN(day.getTime()) ? days : day.toISOString().replace(/T.*/, "");

@@ -1,7 +1,7 @@
 /**
  * Avro's object container files: a schema, then blocks of values that may be compressed.
  *
- * In memory is one block at a time. What is damaged costs its block: the marker behind each finds the next.
+ * Memory holds one block at a time. Damage costs its block only: the marker after each leads to the next.
  *
  * Source: Apache Avro 1.12 specification, object container files.
  *
@@ -18,21 +18,21 @@ import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
 import { DecodeError, latin1 } from "./byte_input.ts";
 import { decoded } from "./decoded.ts";
 
-/** A value of a file, or what could not be read. */
+/** A value of a file, or an unreadable part. */
 export interface AvroFileValue {
-  /** Its number from 1. What could not be read counts, too. */
+  /** Its number, from 1; unreadable parts count, too. */
   readonly number: number;
   readonly read: ParsedJson;
-  /** Its bytes; those of a damaged block, or of a file that is none, may be the first only. */
+  /** Its bytes; of a damaged block, or of a file that is not Avro, possibly only the first. */
   readonly bytes: Uint8Array;
 }
 
-/** Most bytes of a block, packed and unpacked: writers make them of 16 KiB to a few MiB. */
+/** Most bytes of a block, packed or unpacked; writers make blocks of 16 KiB to a few MiB. */
 const MAX_BLOCK_BYTES = 64 << 20;
 const MAX_HEAD_BYTES = 1 << 20;
 const MAGIC = "Obj\x01";
 const MARKER_BYTES = 16;
-/** Bytes of a damaged block that are shown. */
+/** Most bytes of a damaged block that are reported. */
 const SHOWN_BYTES = 1024;
 /** Two numbers of ten bytes. */
 const COUNTS_BYTES = 20;
@@ -47,7 +47,7 @@ const CODECS: Readonly<Record<string, (packed: Uint8Array) => Uint8Array>> = {
 const readMetadata = compileAvroReader({ type: "map", values: "bytes" });
 
 /**
- * The values of a file, in their order.
+ * Reads the values of a file, in order.
  *
  * @param chunks its bytes
  */
@@ -94,7 +94,7 @@ interface Head {
   readonly size: number;
   readonly read: ReadAvro;
   readonly unpack: (packed: Uint8Array) => Uint8Array;
-  /** What stands behind each block. */
+  /** The bytes after each block. */
   readonly marker: Uint8Array;
 }
 
@@ -110,7 +110,7 @@ function headOf(bytes: Uint8Array): Head | Rejected {
     const unpack = Object.hasOwn(CODECS, codec) ? CODECS[codec] : undefined;
     if (unpack === undefined) {
       const wanted = Object.keys(CODECS).join(", ");
-      return wrong(`its codec is ${codec.slice(0, 40)}; ${wanted} are known`);
+      return wrong(`its codec is ${codec.slice(0, 40)}; supported are ${wanted}`);
     }
     const schema = new TextDecoder().decode(
       Uint8Array.from(metadata["avro.schema"] ?? "", (char) => char.charCodeAt(0)),
@@ -122,7 +122,7 @@ function headOf(bytes: Uint8Array): Head | Rejected {
       unpack,
       marker: bytes.slice(start, input.at),
     };
-  } catch (error) { // also of a schema that is none, in whatever way
+  } catch (error) { // also of an invalid schema, of whatever kind
     return wrong(reasonOf(error), error instanceof DecodeError ? "undecodable" : "unknown-schema");
   }
 }
@@ -132,7 +132,7 @@ interface Block {
   readonly packed: Uint8Array;
 }
 
-/** Reads a block; one that is broken stays in the source, but for its first byte. */
+/** Reads a block; a broken one stays in the source. */
 async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | Entry> {
   let count: number, size: number, start: number;
   try {
@@ -152,7 +152,7 @@ async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | En
   }
   if (!marker.every((byte, i) => bytes[start + size + i] === byte)) {
     return {
-      read: wrong(`no marker stands behind a block of ${count} records`),
+      read: wrong(`no marker follows a block of ${count} records`),
       bytes: bytes.slice(0, Math.min(whole, SHOWN_BYTES)),
     };
   }
@@ -161,11 +161,11 @@ async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | En
   return { count, packed };
 }
 
-/** Goes on behind the next marker. @returns whether there is one */
+/** Skips to the end of the next marker. @returns whether there is one */
 async function skipTo(source: Chunks, marker: Uint8Array): Promise<boolean> {
   const text = latin1(marker);
   for (let bytes = await source.atLeast(1 << 16); bytes.length >= MARKER_BYTES;) {
-    const part = bytes.subarray(0, 1 << 12); // there may be as many wrong blocks as markers
+    const part = bytes.subarray(0, 1 << 12); // little at a time: there may be as many wrong blocks as markers
     const at = latin1(part).indexOf(text);
     source.drop(at < 0 ? part.length - MARKER_BYTES + 1 : at + MARKER_BYTES);
     if (at >= 0) return true;
@@ -185,7 +185,7 @@ function* valuesIn(
     read: reject("undecodable", `Cannot decode the record as Avro: ${reason}`),
   });
   for (let i = 0; i < count; i++) {
-    if (at === data.length) { // a record of no bytes is none
+    if (at === data.length) { // a record has at least one byte
       yield rest(`its block has ${i} records, not ${count}`);
       return;
     }
@@ -195,22 +195,22 @@ function* valuesIn(
     const parsed = decoded(() => read(input), data, "Avro");
     const isWhole = parsed.ok || parsed.code !== "undecodable";
     if (!isWhole) {
-      yield { ...rest(""), read: parsed }; // where the next one begins nobody knows
+      yield { ...rest(""), read: parsed }; // where the next one begins is unknown
       return;
     }
     at = input.at;
     if (at === start) {
-      yield rest("it has no bytes, so there is no end of them");
+      yield rest("it has no bytes, and such records would never end");
       return;
     }
     const bytes = data.subarray(start, at);
     const reason = `Cannot decode the record: it has ${bytes.length} bytes, ${MAX_RECORD_BYTES} are allowed`;
     yield { bytes, read: bytes.length > MAX_RECORD_BYTES ? reject("too-large", reason) : parsed };
   }
-  if (at < data.length) yield rest(`${data.length - at} bytes are left behind the records of its block`);
+  if (at < data.length) yield rest(`${data.length - at} bytes are left after the records of its block`);
 }
 
-/** Snappy, with a checksum behind it. @throws Error when it is damaged */
+/** Unpacks Snappy followed by a checksum. @throws Error when it is damaged */
 function unpackChecked(packed: Uint8Array): Uint8Array {
   const size = packed.length - 4;
   if (size < 0) throw new RangeError("it has no checksum");
@@ -220,7 +220,7 @@ function unpackChecked(packed: Uint8Array): Uint8Array {
   return data;
 }
 
-/** Bytes that come in chunks, of which the first are looked at. */
+/** Bytes that arrive in chunks, the first of which are buffered. */
 class Chunks implements AsyncDisposable {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #bytes: Uint8Array = new Uint8Array(0);
@@ -229,12 +229,12 @@ class Chunks implements AsyncDisposable {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** What is there. */
+  /** The buffered bytes. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
-  /** Waits until so many are there, or all are. @returns what is there */
+  /** Buffers at least this many bytes, or all that remain. @returns the buffered bytes */
   async atLeast(size: number): Promise<Uint8Array> {
     const parts = [this.#bytes];
     let all = this.#bytes.length;
@@ -255,12 +255,12 @@ class Chunks implements AsyncDisposable {
     return this.#bytes;
   }
 
-  /** Ends the reading. */
+  /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#chunks.return?.();
   }
 
-  /** Drops the first. */
+  /** Drops the first bytes. */
   drop(size: number): void {
     this.#bytes = this.#bytes.subarray(size);
   }

@@ -1,5 +1,5 @@
 /**
- * Bytes of one record that are read from the front, and what is wrong with them.
+ * Reads the bytes of one record from the front, and reports what is wrong with them.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import { Buffer } from "node:buffer";
 import { MAX_DEPTH } from "../../src/events/limits.ts";
 
-/** Most values of one record: what is not there costs no bytes, and is made all the same. */
+/** Most values of one record: absent ones take no bytes, but are created all the same. */
 const MAX_VALUES = 1 << 20;
 const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes that are no value of a schema. */
+/** Thrown for bytes that are not a value of their schema. */
 export class DecodeError extends Error {
-  /** The field that they were read for, as a path; empty = the record. */
+  /** Path of the field that they were read for; empty = the record. */
   path = "";
 
-  /** The same, seen from the field's parent. */
+  /** Prepends the field that contains the path. */
   within(field: string): this {
     const isIndexed = this.path.startsWith("[") || this.path === "";
     this.path = `${field}${isIndexed ? "" : "."}${this.path}`;
@@ -28,9 +28,9 @@ export class DecodeError extends Error {
 export class ByteInput {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** The next byte. */
+  /** Index of the next byte. */
   at = 0;
-  /** Where the part that is read ends. */
+  /** End of the part that is being read. */
   end: number;
   #depth = 0;
   #values = 0;
@@ -43,7 +43,7 @@ export class ByteInput {
     this.end = bytes.length;
   }
 
-  /** Moves on by some bytes. @returns where they begin */
+  /** Advances by some bytes. @returns where they begin */
   take(size: number): number {
     const start = this.at;
     if (size < 0 || size > this.end - start) throw new DecodeError(`it ends at byte ${this.end}`);
@@ -51,7 +51,7 @@ export class ByteInput {
     return start;
   }
 
-  /** A text of some bytes of UTF-8. */
+  /** Reads a text of some bytes of UTF-8. */
   text(size: number): string {
     const start = this.take(size);
     const bytes = this.bytes.subarray(start, start + size);
@@ -61,33 +61,33 @@ export class ByteInput {
     try {
       return TEXT.decode(bytes);
     } catch {
-      throw new DecodeError(`the text before byte ${this.at} is no UTF-8`);
+      throw new DecodeError(`the text before byte ${this.at} is not UTF-8`);
     }
   }
 
-  /** Goes a level deeper, which a schema that holds itself may ask without end; {@linkcode leave} follows. */
+  /** Enters a level, of which a recursive schema may have any number; {@linkcode leave} must follow. */
   enter(): void {
     if (++this.#depth > MAX_DEPTH) throw new DecodeError(`it is nested more than ${MAX_DEPTH} deep`);
   }
 
-  /** Comes back from a level. */
+  /** Leaves a level. */
   leave(): void {
     this.#depth--;
   }
 
-  /** Values that were counted. */
+  /** Number of values counted. */
   get values(): number {
     return this.#values;
   }
 
-  /** Counts values that are made, whether or not bytes stand for them. */
+  /** Counts created values, whether or not they take bytes. */
   count(values: number): void {
     this.#values += values;
     if (this.#values > this.#mostValues) throw new DecodeError(`it has more than ${this.#mostValues} values`);
   }
 }
 
-/** Bytes as a text of as many characters. */
+/** Bytes as a text, one character per byte. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
 }

@@ -1,5 +1,5 @@
 /**
- * Decodes bytes that may be anything.
+ * Decodes untrusted bytes.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { countKeys } from "../../src/events/plain.ts";
 import { reject } from "../../src/events/rejected.ts";
 import { DecodeError } from "./byte_input.ts";
 
-/** Decodes, or says why not. @param what its format and schema, or where it is, for the reason */
+/** Decodes a record, or says why it cannot. @param what its format and schema, or where it is, for the reason */
 export function decoded(decode: (bytes: Uint8Array) => unknown, body: Uint8Array, what: string): ParsedJson {
   try {
     const value = decode(body);

@@ -20,13 +20,13 @@ const encoder = new TextEncoder();
 /** Encodes a value, without the header of Confluent's wire format. */
 export type EncodeGiven = (value: object) => Uint8Array;
 
-/** Makes an encoder to Avro. */
+/** Makes an encoder for Avro. */
 export function avroEncoder(of: Given): EncodeGiven {
   const write = avroFields(GIVEN[of]);
   return (value) => encoded(write, value);
 }
 
-/** Makes an encoder to Protobuf: the index of the type, which is the first, then its fields. */
+/** Makes an encoder for Protobuf: writes the index of the type, which is the first, then its fields. */
 export function protobufEncoder(of: Given): EncodeGiven {
   const write = protobufFields(of, GIVEN[of]);
   return (value) => encoded((writer, value) => write(writer.u8(0), value), value);

@@ -1,5 +1,5 @@
 /**
- * Schemas in Avro and Protobuf of records for other programs, made from the same fields as the JSON Schemas.
+ * Avro and Protobuf schemas of records for other programs, made from the same fields as the JSON Schemas.
  *
  * Fields added later are optional, with numbers never used before, so that readers with an older schema keep working.
  * The meaning of fields is left to the JSON Schema, so that a new wording does not make a new schema.
@@ -71,7 +71,7 @@ function avroRecord(name: string, fields: NamedFields): object {
 function avroType(kind: Kind, name: string): unknown {
   switch (kind.kind) {
     case "string":
-    case "choice": // no enum: readers of Avro refuse entries that come later
+    case "choice": // no enum: readers of Avro reject symbols that are added later
       return "string";
     case "number":
       return "double";
@@ -90,7 +90,7 @@ function avroType(kind: Kind, name: string): unknown {
   }
 }
 
-/** The schema of a record as a Protobuf file, whose first type it is. */
+/** The schema of a record as a Protobuf file, of which it is the first type. */
 export function protobufSchema(of: Given = "Recommendation"): string {
   const types: string[] = [];
   addType(of, GIVEN[of], types);
@@ -98,7 +98,7 @@ export function protobufSchema(of: Given = "Recommendation"): string {
 }
 
 function addType(name: string, fields: NamedFields, into: string[]): void {
-  const place = into.push("") - 1; // nested types come behind it
+  const place = into.push("") - 1; // nested types come after it
   const lines = fields.map(([field, kind]) => {
     const of = kind.kind === "list" ? kind.of : kind;
     const within = typeWithin(name, field);

@@ -25,7 +25,7 @@ import { REGISTRY_OPTIONS, type RegistrySettings } from "./registry_settings.ts"
 
 /** How lists are written for other programs. */
 export interface OutputSettings {
-  /** The format; its schema is in a registry. */
+  /** The format, whose schema is in a registry. */
   readonly format: "avro" | "protobuf" | undefined;
   /** The registry. */
   readonly registry: RegistrySettings | undefined;
@@ -35,7 +35,7 @@ export interface OutputSettings {
    * @default {"meander.{record}"}
    */
   readonly subject?: string | undefined;
-  /** Whether to register the schema where it is missing; otherwise it must be there. @default {true} */
+  /** Whether to register the schema when it is missing; otherwise it must exist. @default {true} */
   readonly register?: boolean | undefined;
   /** Whether lists with their outcomes are written too. @default {false} */
   readonly samples?: boolean | undefined;
@@ -58,7 +58,7 @@ export const OUTPUTS: Option<OutputSettings | undefined> = orAbsent(
     OUTPUT_OPTIONS,
     "format of `lists` and of the topics of `surfaceTopics`, instead of JSON; see [topics](topics.md#lists)",
   ),
-) as unknown as Option<OutputSettings | undefined>; // a group types each option as one that may be absent
+) as unknown as Option<OutputSettings | undefined>; // a group types every option as optional
 
 /** Encodes a recommendation as the value of a record of a topic. */
 export type OutputEncoder = (recommendation: Recommendation, topic: string) => Uint8Array;
@@ -76,7 +76,7 @@ export interface Outputs {
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
 }
 
-/** Whether lists and samples have one subject, under which no registry takes two schemas. */
+/** Whether lists and samples share a subject, under which no registry accepts two schemas. */
 export function isOneSubject({ samples, subject }: OutputSettings): boolean {
   return samples === true && subject !== undefined && !/\{(record|topic)\}/.test(subject);
 }
@@ -126,7 +126,7 @@ export async function openOutputs(
   };
 }
 
-/** The id of a schema, which is registered where it is missing and may be. */
+/** The id of a schema; a missing one is registered if it may be. */
 async function idOf(
   client: RegistryClient,
   { subject, schema, register }: {
@@ -140,16 +140,16 @@ async function idOf(
   if (there !== null) return there.id;
   const cannot = (why: string) =>
     new RegistryError(
-      `Cannot give lists by the schema ${subject} of the registry ${client.url}: ${why}`,
+      `Cannot write lists by the schema ${subject} of the registry ${client.url}: ${why}`,
       false,
     );
-  if (!register) throw cannot("it is not there, and outputs.register is off");
+  if (!register) throw cannot("it is missing, and outputs.register is off");
   const latest = `/compatibility${path}/versions/latest`;
   const checked = await client.ask<{ readonly is_compatible?: boolean }>(latest, schema);
   if (checked?.is_compatible === false) {
-    throw cannot("ours does not go with the last one there; name another outputs.subject");
+    throw cannot("ours is incompatible with its latest version; name another outputs.subject");
   }
   const made = await client.ask<{ readonly id?: number }>(`${path}/versions`, schema);
-  if (made?.id === undefined) throw cannot("it gives no id for ours");
+  if (made?.id === undefined) throw cannot("the registry returned no id for ours");
   return made.id;
 }

@@ -1,9 +1,9 @@
 /**
- * Decodes Protobuf by the types of a schema. Values are what the JSON of Protobuf makes of them, but: fields have the
- * names of the schema, integers of 64 bits are numbers where these are exact, a `Timestamp` and a `Duration` are whole
- * milliseconds. A field without presence that is not there is its default; one with presence is not there.
+ * Decodes Protobuf by the types of a schema. Values are those of Protobuf's JSON mapping, except that fields have the
+ * names of the schema, 64-bit integers are numbers if these are exact, and `Timestamp` and `Duration` are whole
+ * milliseconds. A missing field without presence has its default; one with presence stays missing.
  *
- * No code is generated from a schema that others wrote, and every size is checked against the bytes that are left.
+ * No code is generated from foreign schemas, and every size is checked against the remaining bytes.
  *
  * Source: https://protobuf.dev/programming-guides/encoding/ and /programming-guides/field_presence/
  *
@@ -18,22 +18,22 @@ import { ProtobufInput, WIRE } from "./protobuf_input.ts";
 import { type ProtobufScalar, SCALARS } from "./protobuf_scalars.ts";
 import { WELL_KNOWN } from "./protobuf_well_known.ts";
 
-/** Reads a value of a type up to the end of the input. @throws DecodeError when there is no such value */
+/** Reads a value of a type up to the end of the input. @throws DecodeError when it is not such a value */
 export type ReadProtobuf = (input: ProtobufInput) => unknown;
 
 type Fields = Record<string, unknown>;
 
-/** Takes the next value of a field. */
+/** Reads the next value of a field. */
 type TakeField = (input: ProtobufInput, wire: number, into: Fields) => void;
 
-/** Reads fields up to the end of the input, or of the group of this number, after those that came before. */
+/** Reads fields up to the end of the input, or of the group of this number, and merges them into earlier ones. */
 type ReadFields = (input: ProtobufInput, group: number, before: unknown) => unknown;
 
 /** How a value is read, and how it is represented. */
 interface Reader extends ProtobufScalar {
-  /** Whether values may stand in a row without tags. */
+  /** Whether repeated values may be packed, without tags. */
   readonly isPackable: boolean;
-  /** Reads one after that which came before. */
+  /** Reads a value after an earlier one, into which a message is merged. */
   readonly readAfter: (input: ProtobufInput, before: unknown) => unknown;
 }
 
@@ -44,10 +44,10 @@ interface Slot {
 
 /** The fields of a type. */
 interface Layout {
-  /** By number; those of large numbers are in a map. */
+  /** By number; large numbers are in `furtherSlots`. */
   readonly slots: readonly (Slot | undefined)[];
   readonly furtherSlots: ReadonlyMap<number, Slot>;
-  /** What is there when no byte says so, and room for lists and maps, which are made for each value. */
+  /** Values of missing fields, with placeholders for lists and maps, which are made for each value. */
   readonly implicit: Readonly<Fields>;
   readonly implicitCount: number;
   readonly lists: readonly string[];
@@ -57,9 +57,9 @@ interface Layout {
 }
 
 /**
- * Compiles a type of protobufjs. Types that it names are compiled when the first of their values comes.
+ * Compiles a type of protobufjs. Types that it refers to are compiled at their first value.
  *
- * @returns what reads it, which throws a SyntaxError at a field whose type is not there
+ * @returns its reader, which throws a SyntaxError for a field whose type is missing
  */
 export function compileProtobuf(type: Type): ReadProtobuf {
   const read = fieldsOf(type, new Map());
@@ -106,15 +106,15 @@ function readFields(
   }
   for (let i = 0; i < required.length; i++) {
     if (fields[required[i]!] !== undefined) continue;
-    throw new DecodeError("it is required, and is not there").within(required[i]!);
+    throw new DecodeError("it is required, but missing").within(required[i]!);
   }
   input.leave();
   return convert === undefined ? fields : convert(fields);
 }
 
-/** Numbers below this are looked up in a list. */
+/** Field numbers below this are looked up in an array. */
 const FEW = 256;
-/** A value of no fields, with its size. */
+/** A message without fields, preceded by its size. */
 const EMPTY = Uint8Array.of(0);
 
 function layoutOf(type: Type, types: Map<Type, ReadFields>): Layout {
@@ -156,7 +156,7 @@ function layoutOf(type: Type, types: Map<Type, ReadFields>): Layout {
   };
 }
 
-/** The type of a field that is no scalar. @throws SyntaxError when it is not there */
+/** The type of a field; `null` for a scalar. @throws SyntaxError when it is missing */
 function resolved(field: Field): ReflectionObject | null {
   try {
     return field.resolve().resolvedType;
@@ -215,7 +215,7 @@ function enterSized(input: ProtobufInput): number {
   return end;
 }
 
-/** What a field is that is not there; `undefined` = not there. */
+/** The value of a missing field; `undefined` = it stays missing. */
 function defaultOf(field: Field, { zero }: Reader): unknown {
   const declared: unknown = field.options?.["default"];
   if (declared !== undefined) return declared;
@@ -243,7 +243,7 @@ function takeOneOf(name: string, others: readonly string[], reader: Reader): Tak
 
 function takeElement(name: string, { wire: wanted, isPackable, read }: Reader): TakeField {
   return (input, wire, into) => {
-    const list = into[name] as unknown[]; // a repeated field begins as one
+    const list = into[name] as unknown[]; // readFields() begins with an empty one
     if (!isPackable || wire !== WIRE.sized) {
       check(wire, wanted);
       input.count(1);
@@ -257,7 +257,9 @@ function takeElement(name: string, { wire: wanted, isPackable, read }: Reader): 
 }
 
 function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reader): TakeField {
-  if (keys === undefined) throw new SyntaxError(`Cannot take the schema: the keys of ${name} are no scalars`);
+  if (keys === undefined) {
+    throw new SyntaxError(`Cannot take the schema: ${name} has keys that are not scalars`);
+  }
   return (input, wire, into) => {
     check(wire, WIRE.sized);
     input.count(1);
@@ -271,12 +273,12 @@ function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reade
     }
     input.end = end;
     if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
-    const entries = into[name] as Fields; // readMap() begins with an empty one
+    const entries = into[name] as Fields; // readFields() begins with an empty one
     entries[String(key)] = value ?? values.zero ?? emptyOf(values, input);
   };
 }
 
-/** A message without bytes, whose fields count among those of a record. */
+/** A message without bytes, whose fields count towards the record's. */
 function emptyOf(values: Reader, input: ProtobufInput): unknown {
   const none = new ProtobufInput(EMPTY);
   const value = values.read(none);

@@ -1,6 +1,5 @@
 /**
- * Files of a schema of Protobuf, added to what is there of it: as text, or as the descriptor that clients register which
- * have no text.
+ * Adds the files of a Protobuf schema to its root: as text, or as the descriptor that clients without text register.
  *
  * @module
  */
@@ -9,22 +8,22 @@ import type protobufjs from "protobufjs";
 import type { NamespaceBase, ReflectionObject, Root, Type } from "protobufjs";
 import type { IDescriptorProto, IFileDescriptorProto } from "protobufjs/ext/descriptor.js";
 
-/** The library. */
+/** The protobufjs library. */
 export type Protobufjs = typeof protobufjs;
 
-/** A type, and those within it, in the order by which records name them. */
+/** A type and its nested types, in the order by which records index them. */
 export interface PlacedType {
-  /** The type; that of the entries of a map is none. */
+  /** The type; `undefined` for the entries of a map. */
   readonly type: Type | undefined;
   readonly within: () => readonly PlacedType[];
 }
 
-/** Most fields, options and types between two braces, and fields of a type of a descriptor. */
+/** Most fields, options and types within a pair of braces, and most fields of a type in a descriptor. */
 const MAX_SET = 2000;
-/** Of `FileDescriptorProto.edition`. */
+/** Editions by `FileDescriptorProto.edition`. */
 const EDITIONS: Readonly<Record<number, string>> = { 1000: "2023", 1001: "2024" };
 
-/** Adds the text of a file. @returns its types @throws Error when it is none */
+/** Adds the text of a file. @returns its types @throws Error when it is invalid */
 export function addText(text: string, root: Root, { parse, Type }: Protobufjs): readonly PlacedType[] {
   checkWidth(text);
   const isType = (child: ReflectionObject): child is Type => child instanceof Type;
@@ -39,11 +38,11 @@ export function addText(text: string, root: Root, { parse, Type }: Protobufjs): 
 }
 
 /**
- * Adds the descriptor of a file. Whoever registers it counts the entries of maps as types, as the descriptor does.
+ * Adds the descriptor of a file. The indices of types count the entries of maps as types, as the descriptor does.
  *
  * @param base64 a `FileDescriptorProto`
  * @returns its types
- * @throws Error when it is none
+ * @throws Error when it is invalid
  */
 export async function addDescriptor(
   base64: string,
@@ -52,7 +51,7 @@ export async function addDescriptor(
 ): Promise<readonly PlacedType[]> {
   const { default: descriptor } = await import("protobufjs/ext/descriptor.js");
   const bytes = Uint8Array.fromBase64(base64);
-  const file = descriptor.FileDescriptorProto.decode(bytes) as IFileDescriptorProto; // its types are of any message
+  const file = descriptor.FileDescriptorProto.decode(bytes) as IFileDescriptorProto; // the library types any message
   const { syntax, edition } = file;
   const context = { edition: EDITIONS[Number(edition)] ?? (syntax || "proto2"), keepCase: true };
   const all = file.package ? root.define(file.package) : root;
@@ -94,10 +93,10 @@ function* typesOf(
 }
 
 /**
- * Counts what stands between two braces: the library takes time by the square of the fields of a type, and of the entries
- * of an option.
+ * Counts the entries within each pair of braces: the library's time is quadratic in the fields of a type, and in the
+ * entries of an option.
  *
- * @throws SyntaxError when it is too much
+ * @throws SyntaxError when there are too many
  */
 function checkWidth(text: string): void {
   const counts = [0], kinds: string[] = [];
@@ -106,7 +105,7 @@ function checkWidth(text: string): void {
   const words = /\w+/y;
   const checked = (count: number) => {
     if (count <= MAX_SET) return count;
-    throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types between two braces`);
+    throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types within a pair of braces`);
   };
   let at = 0;
   const skipTo = (end: string) => {

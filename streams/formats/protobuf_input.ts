@@ -1,20 +1,20 @@
 /**
- * Bytes of Protobuf: varints, and fields that nobody knows.
+ * Reads bytes of Protobuf: numbers and sizes, and skips unknown fields.
  *
  * @module
  */
 
 import { ByteInput, DecodeError } from "./byte_input.ts";
 
-/** How the bytes of a field are delimited. */
+/** Wire types: how the bytes of a field are delimited. */
 export const WIRE = { varint: 0, fixed64: 1, sized: 2, start: 3, end: 4, fixed32: 5 } as const;
 
-/** Bytes of Protobuf. */
+/** Input of bytes in Protobuf's encoding. */
 export class ProtobufInput extends ByteInput {
   /** The upper 32 bits of the last number that {@linkcode varint} or {@linkcode fixed64} read. */
   high = 0;
 
-  /** A number of up to 64 bits. @returns its lower 32, unsigned */
+  /** Reads a number of up to 64 bits. @returns its lower 32, unsigned */
   varint(): number {
     let byte = this.bytes[this.take(1)]!;
     this.high = 0;
@@ -34,21 +34,21 @@ export class ProtobufInput extends ByteInput {
     throw new DecodeError(`the number before byte ${this.at} has more than 10 bytes`);
   }
 
-  /** Eight bytes. @returns the lower 32 bits, unsigned */
+  /** Reads eight bytes. @returns the lower 32 bits, unsigned */
   fixed64(): number {
     const start = this.take(8);
     this.high = this.view.getUint32(start + 4, true);
     return this.view.getUint32(start, true);
   }
 
-  /** A size that stands before as many bytes. */
+  /** Reads the size of the bytes that follow. */
   size(): number {
     const size = this.varint();
     if (this.high !== 0) throw new DecodeError(`a size before byte ${this.at} has more than 32 bits`);
     return size;
   }
 
-  /** Skips the value of a field. @param number that of the field */
+  /** Skips the value of a field. @param number number of the field */
   skip(wire: number, number: number): void {
     if (wire === WIRE.varint) this.varint();
     else if (wire === WIRE.fixed64) this.take(8);
@@ -64,7 +64,7 @@ export class ProtobufInput extends ByteInput {
       const tag = this.varint(), wire = tag & 7;
       if (wire === WIRE.end) {
         if (tag >>> 3 === number) break;
-        throw new DecodeError(`the group ${number} is ended as ${tag >>> 3} before byte ${this.at}`);
+        throw new DecodeError(`the group ${number} ends as ${tag >>> 3} before byte ${this.at}`);
       }
       this.skip(wire, tag >>> 3);
     }

@@ -1,5 +1,5 @@
 /**
- * Scalars of Protobuf, and well-known types that are scalars for whoever reads them.
+ * The scalars of Protobuf.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export interface ProtobufScalar {
   /** Its wire type. */
   readonly wire: number;
   readonly read: (input: ProtobufInput) => unknown;
-  /** What it is where it is not there and has no presence. */
+  /** Its value when it is missing and has no presence. */
   readonly zero: unknown;
 }
 
@@ -35,7 +35,7 @@ export const SCALARS: Readonly<Record<string, ProtobufScalar>> = {
   bytes: { wire: sized, read: base64, zero: "" },
 };
 
-/** A number of 64 bits with a sign; a text when it is not exact as a number. */
+/** A signed 64-bit number, as a text when a number cannot hold it exactly. */
 export function signed(low: number, high: number): number | string {
   const number = (high | 0) * 2 ** 32 + low;
   return Number.isSafeInteger(number) ? number : String(BigInt(high | 0) << 32n | BigInt(low));

@@ -1,5 +1,5 @@
 /**
- * Schemas of Protobuf as a registry has them: a file, and those that it imports, as text or as descriptors.
+ * Protobuf schemas as a registry holds them: a file, and those that it imports, as text or as descriptors.
  *
  * @module
  */
@@ -13,27 +13,27 @@ import { ProtobufInput } from "./protobuf_input.ts";
 import { zigzag } from "./protobuf_scalars.ts";
 import { WELL_KNOWN_FILES } from "./protobuf_well_known.ts";
 
-/** Decodes a place and a value. @throws DecodeError when the bytes are none */
+/** Decodes the place of a type, and its value. @throws DecodeError when the bytes are invalid */
 export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
 
 /** A file of a schema. */
 export interface ProtobufFile {
-  /** What imports name. */
+  /** Its name in imports. */
   readonly name: string;
   /** Its text, or its descriptor as base64. */
   readonly text: string;
 }
 
-/** As clients register a schema that have no text of it. */
+/** Matches a descriptor, as clients without the text register it. */
 const BASE64 = /^[A-Za-z0-9+/\s]+(?:=[=\s]*)?$/;
 
 /**
- * Compiles a schema to a decoder of what follows the id in Confluent's wire format: the place of a type in the file, then
- * its value. The library that reads schemas is loaded with the first.
+ * Compiles a schema to a decoder of the bytes after the id in Confluent's wire format: the place of a type in the file,
+ * then its value. The library that reads schemas is loaded on first use.
  *
- * @param imports files that it imports, those first that others import
- * @returns the decoder, which throws a SyntaxError where the schema does not have what a value is of
- * @throws SyntaxError when it is no schema
+ * @param imports files that it imports, each after those that it imports itself
+ * @returns the decoder, which throws a SyntaxError for a value whose type the schema lacks
+ * @throws SyntaxError when it is not a schema
  *
  * @example
  * ```ts
@@ -58,8 +58,8 @@ export async function compileProtobufFile(
   for (const { name, text } of [...imports, file]) {
     try {
       own = BASE64.test(text) ? await addDescriptor(text, root, protobuf) : addText(text, root, protobuf);
-    } catch (error) { // of the library, or an overflow of the stack
-      throw new SyntaxError(`Cannot take ${name} as a schema of Protobuf: ${reasonOf(error)}`);
+    } catch (error) { // of the library, or a stack overflow
+      throw new SyntaxError(`Cannot take ${name} as a Protobuf schema: ${reasonOf(error)}`);
     }
   }
   resolve(root);
@@ -70,7 +70,7 @@ export async function compileProtobufFile(
     readers.set(key, read);
     return read;
   };
-  let first: ReadProtobuf | undefined; // of nearly all records
+  let first: ReadProtobuf | undefined; // reads nearly all records
   return (bytes) => {
     const input = new ProtobufInput(bytes);
     const place = placeIn(input);
@@ -79,7 +79,7 @@ export async function compileProtobufFile(
   };
 }
 
-/** Options that others define, as of validation, may be missing: no value is of them. What else is, its field tells. */
+/** Custom options, as for validation, may be missing: no value uses them. Other missing types fail at their fields. */
 function resolve(root: Root): void {
   root.deferred.length = 0;
   try {
@@ -91,7 +91,7 @@ function resolve(root: Root): void {
 
 const FIRST: readonly number[] = [0];
 
-/** The place of a type: its number in the file, then in the type that holds it, and so on. A lone 0 is the first. */
+/** The place of a type: its index in the file, then in the type that contains it, and so on. A lone 0 is the first. */
 function placeIn(input: ProtobufInput): readonly number[] {
   const length = zigzag(input.varint());
   if (length === 0) return FIRST;

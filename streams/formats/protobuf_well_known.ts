@@ -1,5 +1,5 @@
 /**
- * Types that every schema may import without having them, and what their values are here.
+ * Well-known types, which every schema may import without including them, and their values here.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const WRAPPED = {
   Bytes: "bytes",
 };
 
-/** What the fields of a well-known type are as a value, by its full name. */
+/** Converts the fields of a well-known type to a value, by its full name. */
 export const WELL_KNOWN: Readonly<Record<string, (fields: Fields) => unknown>> = {
   ".google.protobuf.Timestamp": milliseconds,
   ".google.protobuf.Duration": milliseconds,
@@ -37,14 +37,14 @@ export const WELL_KNOWN: Readonly<Record<string, (fields: Fields) => unknown>> =
 function milliseconds({ seconds = 0, nanos = 0 }: Fields): number {
   // A schema may have a Timestamp of its own.
   if (typeof seconds === "object" || typeof nanos === "object") {
-    throw new DecodeError("its seconds are no number");
+    throw new DecodeError("its seconds are not a number");
   }
   const ms = Number(seconds) * 1000 + Math.floor(Number(nanos) / 1e6);
   if (Number.isSafeInteger(ms)) return ms;
-  throw new DecodeError(`${seconds} seconds are no time`);
+  throw new DecodeError(`${seconds} seconds are out of range`);
 }
 
-/** The files that have them, by what imports name. */
+/** The files that declare them, by name in imports. */
 export const WELL_KNOWN_FILES: Readonly<Record<string, string>> = {
   "google/protobuf/timestamp.proto": file("message Timestamp { int64 seconds = 1; int32 nanos = 2; }"),
   "google/protobuf/duration.proto": file("message Duration { int64 seconds = 1; int32 nanos = 2; }"),

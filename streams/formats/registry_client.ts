@@ -1,5 +1,5 @@
 /**
- * Asks a schema registry with the API of Confluent's.
+ * A client of a schema registry with Confluent's API.
  *
  * @module
  */
@@ -9,25 +9,25 @@ import { errorOf, reasonOf } from "../../src/values/reason.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { RegistrySettings, RegistryTls } from "./registry_settings.ts";
 
-/** What {@linkcode RegistryClient} needs beside its settings. */
+/** What {@linkcode RegistryClient} needs in addition to its settings. */
 export interface RegistryContext {
-  /** A variable of the environment. @default {none} */
+  /** Reads an environment variable. @default {none} */
   readonly env?: ((name: string) => string | undefined) | undefined;
   /** Fetches a URL. @default {globalThis.fetch} */
   readonly fetch?: typeof fetch | undefined;
   /** Waits, milliseconds. @default {a timer} */
   readonly wait?: ((ms: number) => Promise<unknown>) | undefined;
-  /** Clock for how long an answer counts, milliseconds. @default {performance.now} */
+  /** Clock for the expiry of failed look-ups, milliseconds. @default {performance.now} */
   readonly now?: (() => number) | undefined;
 }
 
-/** A schema as the registry has it. */
+/** A schema as the registry returns it. */
 export interface RegisteredSchema {
   /** Its text. */
   readonly schema?: string;
-  /** `AVRO` where there is none. */
+  /** `AVRO` if absent. */
   readonly schemaType?: string;
-  /** What it names or imports. */
+  /** Schemas that it refers to or imports. */
   readonly references?: readonly {
     readonly name: string;
     readonly subject: string;
@@ -35,19 +35,19 @@ export interface RegisteredSchema {
   }[];
 }
 
-/** The registry cannot be used. That says nothing about records, so they wait. */
+/** The registry cannot be used. That is not the fault of records, so they wait. */
 export class RegistryError extends Error {
-  /** Whether it may be there again later, as it is; otherwise somebody has to mend settings. */
+  /** Whether it may recover on its own; otherwise somebody has to change settings. */
   readonly isTemporary: boolean;
 
-  /** Says why. */
+  /** Makes an error. */
   constructor(message: string, isTemporary: boolean, options?: ErrorOptions) {
     super(message, options);
     this.isTemporary = isTemporary;
   }
 }
 
-/** Longest answer, bytes. */
+/** Largest response, bytes. */
 const MAX_BYTES = 4 << 20;
 const TIMEOUT_MS = 10_000;
 /** How long to wait before each further attempt. */
@@ -63,7 +63,7 @@ export class RegistryClient implements Disposable {
   readonly #wait: (ms: number) => Promise<unknown>;
   #http: Deno.HttpClient | undefined;
 
-  /** Nothing is fetched yet. @throws TypeError when the URL is none, or has a login in it, or the token is none */
+  /** Makes a client. @throws TypeError when the URL is invalid or contains a login, or the token is invalid */
   constructor(
     { url = "", username, tls }: RegistrySettings,
     { env = () => undefined, fetch: get = fetch, wait = delay }: RegistryContext = {},
@@ -73,8 +73,8 @@ export class RegistryClient implements Disposable {
     this.#fetch = get;
     this.#wait = wait;
     const token = env("MEANDER_REGISTRY_TOKEN")?.trim();
-    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) { // or the message of fetch() quotes it
-      throw new TypeError("Cannot send MEANDER_REGISTRY_TOKEN: it is empty, or has spaces or line ends");
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) { // or the message of fetch() would quote it
+      throw new TypeError("Cannot send MEANDER_REGISTRY_TOKEN: it is empty, or contains white space");
     }
     const login = token !== undefined
       ? `Bearer ${token}`
@@ -86,18 +86,18 @@ export class RegistryClient implements Disposable {
     this.#headers = { accept: `${TYPE}, application/json`, ...(login && { authorization: login }) };
   }
 
-  /** Where it is. */
+  /** URL of the registry, without a trailing slash. */
   get url(): string {
     return this.#url;
   }
 
   /**
-   * Asks; again after a while, twice at most, when it cannot be reached, is too slow or not well.
+   * Sends a request, again after a pause, at most twice, when the registry is unreachable, too slow or failing.
    *
    * @param body what to post
-   * @returns the answer; `null` when there is no such thing
-   * @throws RegistryError when it does not answer as it should
-   * @throws RangeError when the answer is too large, so that retrying is useless
+   * @returns the response; `null` when the registry has no such resource
+   * @throws RegistryError when it does not respond as it should
+   * @throws RangeError when the response is too large, so that retrying is useless
    */
   async ask<T>(path: string, body?: object): Promise<T | null> {
     for (let attempt = 0;; attempt++) {
@@ -106,7 +106,7 @@ export class RegistryClient implements Disposable {
       } catch (error) {
         const pause = PAUSES_MS[attempt];
         if (!(error instanceof RegistryError && error.isTemporary) || pause === undefined) throw error;
-        this[Symbol.dispose](); // certificates may be new
+        this[Symbol.dispose](); // certificates may have been renewed
         await this.#wait(pause);
       }
     }
@@ -131,12 +131,12 @@ export class RegistryClient implements Disposable {
     }
     if (text === null) {
       throw new RangeError(
-        `Cannot take what the schema registry ${this.#url} has at ${path}: it is larger than ${MAX_BYTES} bytes`,
+        `Cannot take ${path} of the schema registry ${this.#url}: it is larger than ${MAX_BYTES} bytes`,
       );
     }
     const json = parsed(text);
     if (status < 300 && json !== undefined) return json;
-    // One of its own codes: a proxy, or another service at a wrong URL, has none.
+    // Only with a code of its own: a proxy, or another service at a wrong URL, has none.
     const { error_code: code = 0, message = "" } = json ?? {};
     if (status === 404 && Number(code) >= 40_400) return null;
     const why = status === 401 || status === 403
@@ -144,7 +144,7 @@ export class RegistryClient implements Disposable {
       : status === 404
       ? "; is the URL right?"
       : status < 300
-      ? ", which is no JSON; is the URL right?"
+      ? ", which is not JSON; is the URL right?"
       : `${message === "" ? "" : `: ${String(message).slice(0, 200)}`}`;
     throw new RegistryError(
       `Cannot use ${path} of the schema registry ${this.#url}: it answers ${status}${why}`,
@@ -152,13 +152,13 @@ export class RegistryClient implements Disposable {
     );
   }
 
-  /** What requests go by; `undefined` = what all others go by. */
+  /** The HTTP client for requests; `undefined` = the default one. */
   async #connection(): Promise<Deno.HttpClient | undefined> {
     if (this.#tls === undefined || this.#http !== undefined) return this.#http;
     const { caFile, certFile, keyFile } = this.#tls;
     if ((certFile === undefined) !== (keyFile === undefined)) {
       throw new RegistryError(
-        `Cannot log in to the schema registry ${this.#url}: tls.certFile and tls.keyFile go together`,
+        `Cannot log in to the schema registry ${this.#url}: tls.certFile and tls.keyFile must be set together`,
         false,
       );
     }
@@ -178,7 +178,7 @@ export class RegistryClient implements Disposable {
     return this.#http;
   }
 
-  /** Closes its connections, of which it has some of its own where there are certificates. */
+  /** Closes its own connections, which it has only with certificates. */
   [Symbol.dispose](): void {
     this.#http?.close();
     this.#http = undefined;
@@ -205,12 +205,12 @@ function checked(url: string): string {
     );
   }
   if (own.username !== "" || own.password !== "") {
-    throw new TypeError("Cannot take a URL with a login: say username, and set MEANDER_REGISTRY_PASSWORD");
+    throw new TypeError("Cannot take a URL with a login: set username, and MEANDER_REGISTRY_PASSWORD");
   }
   return url.replace(/\/+$/, "");
 }
 
-/** The text of an answer; `null` = it is too large. */
+/** The text of a response; `null` = it is too large. */
 async function textOf(response: Response): Promise<string | null> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;

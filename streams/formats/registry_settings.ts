@@ -16,9 +16,9 @@ import {
 
 /** TLS of a registry. */
 export interface RegistryTls {
-  /** PEM file of the certificates to trust, beside those of the system. */
+  /** PEM file of certificates to trust, in addition to those of the system. */
   readonly caFile?: string | undefined;
-  /** PEM file of our own certificate, where the registry wants one. */
+  /** PEM file of our own certificate, if the registry requires one. */
   readonly certFile?: string | undefined;
   /** PEM file of its key, without a passphrase. */
   readonly keyFile?: string | undefined;
@@ -28,7 +28,7 @@ export interface RegistryTls {
 export interface RegistrySettings {
   /** Its URL; with Apicurio it ends with `/apis/ccompat/v7`. */
   readonly url: string | undefined;
-  /** User of a login by password, which is `MEANDER_REGISTRY_PASSWORD`. @default {none} */
+  /** User name; the password is `MEANDER_REGISTRY_PASSWORD`. @default {none} */
   readonly username?: string | undefined;
   /** Certificates. @default {those of the system} */
   readonly tls?: RegistryTls | undefined;

@@ -19,7 +19,7 @@ import {
 } from "./registry_client.ts";
 import type { RegistrySettings } from "./registry_settings.ts";
 
-/** Decodes what follows the id. */
+/** Decodes the bytes after the id. */
 type Decoder = (body: Uint8Array) => ParsedJson;
 
 /** Bytes before the record: a zero, and the id. */
@@ -27,9 +27,9 @@ const HEAD = 5;
 /** Most schemas that are kept. */
 const MAX_SCHEMAS = 1000;
 const MAX_REFERENCES = 100;
-/** Longest text of a schema with all that it names. */
+/** Longest text of a schema, including all that it refers to. */
 const MAX_SCHEMA_CHARACTERS = 1 << 20;
-/** How long a schema that is not there, or is none, is not asked for again, milliseconds. */
+/** How long a missing or invalid schema is not fetched again, milliseconds. */
 const REJECTED_MS = 60_000;
 
 /** Schemas by id, fetched once each. */
@@ -38,10 +38,10 @@ export class SchemaRegistry implements Disposable {
   readonly #now: () => number;
   readonly #decoders = new Map<number, Decoder | Rejected>();
   readonly #loading = new Map<number, Promise<void>>();
-  /** Until when what was found wrong with a schema counts. */
+  /** When the rejections of schemas expire. */
   readonly #rejectedUntil = new Map<number, number>();
 
-  /** Nothing is fetched yet. @throws TypeError when the URL cannot be taken */
+  /** Makes a registry without schemas. @throws TypeError when the URL is invalid */
   constructor(settings: RegistrySettings, context: RegistryContext = {}) {
     this.#client = new RegistryClient(settings, context);
     this.#now = context.now ?? (() => performance.now());
@@ -50,7 +50,7 @@ export class SchemaRegistry implements Disposable {
   /**
    * Fetches the schema of a record, unless it is known; `undefined` = nothing to wait for.
    *
-   * @throws RegistryError when the registry does not answer as it should; a schema that does not exist is no error
+   * @throws RegistryError when the registry does not respond as it should; a schema that does not exist is no error
    */
   ready(bytes: Uint8Array): Promise<void> | undefined {
     const id = idOf(bytes);
@@ -112,7 +112,7 @@ export class SchemaRegistry implements Disposable {
         const decode = compileAvro(JSON.parse(text), named.map((own) => JSON.parse(own.text)));
         return (body) => decoded(decode, body, `Avro of schema ${id}`);
       }
-      const why = `schema ${id} is of ${schemaType}; Avro, Protobuf and JSON are known`;
+      const why = `schema ${id} is of ${schemaType}; supported are Avro, Protobuf and JSON`;
       return reject("unknown-schema", `Cannot decode the record: ${why}`);
     } catch (error) {
       if (error instanceof RegistryError || !(error instanceof Error)) throw error;
@@ -120,7 +120,7 @@ export class SchemaRegistry implements Disposable {
     }
   }
 
-  /** The schemas that references name, those first that others name. @throws SyntaxError when they are too large */
+  /** The schemas of references, each after those that it refers to. @throws SyntaxError when they are too large */
   async #named(
     references: NonNullable<RegisteredSchema["references"]>,
     size: number,
@@ -133,11 +133,13 @@ export class SchemaRegistry implements Disposable {
         const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`;
         if (seen.has(path)) continue;
         seen.add(path);
-        if (seen.size > MAX_REFERENCES) throw new SyntaxError(`it names more than ${MAX_REFERENCES} others`);
+        if (seen.size > MAX_REFERENCES) {
+          throw new SyntaxError(`it has more than ${MAX_REFERENCES} references`);
+        }
         const own = await this.#client.ask<RegisteredSchema>(path);
         if (own === null) {
           throw new SyntaxError(
-            `it names version ${version} of ${subject}, which the registry does not have`,
+            `it refers to version ${version} of ${subject}, which the registry lacks`,
           );
         }
         left -= own.schema?.length ?? 0;
@@ -147,7 +149,7 @@ export class SchemaRegistry implements Disposable {
     };
     await add(references);
     if (left >= 0) return files;
-    throw new SyntaxError(`it has more than ${MAX_SCHEMA_CHARACTERS} characters with what it names`);
+    throw new SyntaxError(`it has more than ${MAX_SCHEMA_CHARACTERS} characters, references included`);
   }
 }
 

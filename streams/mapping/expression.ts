@@ -1,9 +1,9 @@
 /**
- * Expressions of JMESPath, for what paths cannot say: `contexts[?kind == 'product'] | [0].id`, `price * quantity`.
+ * JMESPath expressions, for what paths cannot express: `contexts[?kind == 'product'] | [0].id`, `price * quantity`.
  *
- * An expression takes time in proportion to the record: it loops only over parts of its input, and whatever would
- * multiply those is refused: the root and variables within loops, long padding, texts joined by texts of the record,
- * many selections of the same part.
+ * An expression takes time in proportion to the record: it loops only over parts of its input, and anything that would
+ * multiply those is rejected: the root and variables within loops, long padding, joins with a separator from the
+ * record, many selections of the same part.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { reasonOf } from "../../src/values/reason.ts";
 
 /** Most characters of an expression. */
 const MAX_LENGTH = 1000;
-/** Most times that an expression may multiply what it is given. */
+/** Largest factor by which an expression may multiply its input. */
 const MAX_GROWTH = 64;
 
 /** Functions of JMESPath that take time in proportion to their arguments. */
@@ -32,7 +32,7 @@ interface Node {
 }
 
 /**
- * Compiles an expression; one that fails for a value has no value.
+ * Compiles an expression; it returns `undefined` for values for which it fails.
  *
  * @throws SyntaxError when it is malformed, or could take long
  *
@@ -56,24 +56,24 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   } catch (error) {
     throw expressionError(expression, reasonOf(error));
   }
-  // The library types its tree by names that say nothing of what is inside.
+  // The library's types of nodes do not describe their contents.
   const growth = growthOf(tree as unknown as Node, (why) => expressionError(expression, why));
   if (growth > MAX_GROWTH) {
     throw expressionError(
       expression,
-      `it may make ${growth} times as much of a record, ${MAX_GROWTH} is allowed`,
+      `it may make a record ${growth} times as large, and ${MAX_GROWTH} times is allowed`,
     );
   }
   return (value) => {
     try {
       return TreeInterpreter.search(tree, value as never); // records are JSON
     } catch {
-      return undefined; // a function of another type of value; the field is missing then
+      return undefined; // such as a function of another type; the field counts as missing
     }
   };
 }
 
-/** How many copies of its input the result may hold. @param refuse makes the error of a reason */
+/** How many copies of its input the result may hold. @param refuse makes an error with a reason */
 function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
   let growth = 1;
   const visit = (node: Node): void => {
@@ -88,7 +88,7 @@ function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
         throw refuse(`there is no function ${name} here, only ${[...FUNCTIONS].join(", ")}`);
       }
       if (name === "to_string") growth *= 2; // quotes are escaped
-      if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a text in quotes");
+      if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a quoted text first");
       if (name === "merge" || name === "zip") growth *= Math.max(1, children.length);
     }
     for (const inner of Object.values(node)) {

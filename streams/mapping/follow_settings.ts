@@ -22,7 +22,7 @@ export interface FollowSettings {
   readonly topic?: string | undefined;
   /** Brokers that have it, as `host:port`. @default {those of the log, or of `kafka`} */
   readonly brokers?: readonly string[] | undefined;
-  /** Where it begins when it was never followed, as `parseStart` takes it. @default {"earliest"} */
+  /** Where to begin when it was never followed, in the syntax of `parseStart`. @default {"earliest"} */
   readonly start?: string | undefined;
   /** How long records of other partitions and sources wait for its own, milliseconds. @default {0} */
   readonly waitMs?: number | undefined;
@@ -49,7 +49,7 @@ export const FOLLOW_OPTIONS = {
     "how long, after their arrival, records of other sources wait for a partition of this one that has been read to its end",
   ),
   lateMs: count(
-    absent<number | undefined>("as old as it likes", undefined),
+    absent<number | undefined>("any age", undefined),
     "an event is rejected if it is older than the newest of its source by more than this",
   ),
 } satisfies OptionsOf<FollowSettings>;

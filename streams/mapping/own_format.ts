@@ -15,13 +15,13 @@ export function isOwnItem(value: unknown): value is ItemRecord {
   return typeof value === "object" && value !== null && !("type" in value) && "item" in value;
 }
 
-/** Takes a value, or each of a list, as it is: all or none. Does not throw. */
+/** Takes a value, or each value of a list, unchanged: all or none. Does not throw. */
 export function mapOwn(value: unknown): MappedRecords {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (values.length > MAX_MAPPED) {
     return reject(
       "too-many-items",
-      `Cannot take ${values.length} events and items of one record: ${MAX_MAPPED} may be`,
+      `Cannot take ${values.length} events and items from one record: at most ${MAX_MAPPED} are allowed`,
     );
   }
   const records: OwnRecord[] = [];

@@ -1,5 +1,5 @@
 /**
- * Mappings of widespread formats, each a file of the settings that a source of the configuration has.
+ * Mappings of widespread formats, each a file with the settings of a source.
  *
  * @module
  */
@@ -15,5 +15,5 @@ export const PRESET_NAMES = ["cloudevents", "debezium", "segment", "snowplow"] a
 /** One of {@linkcode PRESET_NAMES}. */
 export type PresetName = (typeof PRESET_NAMES)[number];
 
-/** The files of the presets, as they are. */
+/** Contents of the files of the presets. */
 export const PRESETS: Readonly<Record<PresetName, unknown>> = { cloudevents, debezium, segment, snowplow };

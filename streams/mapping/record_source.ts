@@ -1,5 +1,5 @@
 /**
- * A source of the configuration, compiled: it reads the bytes of a record as a value, which a mapping turns into events
+ * A compiled source of the configuration: it reads the bytes of a record as a value, which a mapping turns into events
  * and items.
  *
  * @module
@@ -26,17 +26,17 @@ export interface RecordSource {
   readonly name: string;
   /** How the bytes of its records are read. */
   readonly format: RecordFormat;
-  /** Fields of a row, where records are rows. */
+  /** Fields of a row, if records are rows. */
   readonly columns: readonly string[] | undefined;
-  /** What separates them; `undefined` = not named. */
+  /** What separates them; `undefined` = not set. */
   readonly separator?: SourceSettings["separator"];
   /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
-  /** Reads the bytes of a record; one of an Avro file is kept as JSON. Does not throw. */
+  /** Reads the bytes of a record; records of Avro files are already JSON. Does not throw. */
   readonly read: (bytes: Uint8Array) => ParsedJson;
-  /** Whether its records are of our format. @default {false} */
+  /** Whether its records are in our format. @default {false} */
   readonly isOwn?: boolean | undefined;
-  /** Maps a value, or each of a list, to events and items: all or none. Does not throw. */
+  /** Maps a value, or each value of a list, to events and items: all or none. Does not throw. */
   readonly map: Mapping["map"];
 }
 
@@ -78,16 +78,19 @@ export function compileSource(
     }
   }
   if ((format === "registry") !== (registry !== undefined)) {
-    throw new MappingError(["registry"], "format registry has one, and no other format has");
+    throw new MappingError(["registry"], "it is required by format registry, and allowed with no other");
   }
   if (format === "avro" && follow !== undefined) {
-    throw new MappingError(["format"], "avro is of files; records of a topic name their schema: registry");
+    throw new MappingError(
+      ["format"],
+      "avro is for files; for a topic, whose records name schemas, use registry",
+    );
   }
   if (follow !== undefined && Object.keys(settings).every((key) => key === "follow")) {
     return { name, format, columns, isOwn: true, read: (bytes) => parseJson(bytes, "record"), map: mapOwn };
   }
   if ((mapping.rules ?? []).length === 0) {
-    throw new MappingError(["rules"], "it has neither rules nor a preset: nothing could be taken");
+    throw new MappingError(["rules"], "it has neither rules nor a preset, so it would map nothing");
   }
   const { map } = compileMapping(mapping, { expressions: compileExpression });
   if (registry !== undefined) {

@@ -17,13 +17,13 @@ export const SEPARATORS = [",", ";", "\t", "|"] as const;
 /** One of {@linkcode SEPARATORS}. */
 export type Separator = (typeof SEPARATORS)[number];
 
-/** A row whose last quote is not closed. */
+/** The rejection of a row whose last quote is not closed. */
 export const UNCLOSED: Rejected = reject(
   "malformed-row",
   "Cannot parse the row as CSV: a quote is not closed",
 );
 
-/** The separator of a file, which splits its header into the most fields. */
+/** The separator of a file: the one that splits its header into the most fields. */
 export function separatorOf(header: string): Separator {
   const parts = (separator: Separator) => header.split(separator).length;
   return SEPARATORS.reduce((best, next) => parts(next) > parts(best) ? next : best);
@@ -40,7 +40,7 @@ export function readRow(
   try {
     text = DECODER.decode(bytes);
   } catch {
-    return reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+    return reject("invalid-utf8", "Cannot decode the row as UTF-8: it contains invalid bytes");
   }
   const fields = splitRow(text.replace(/\r?\n$/, ""), separator, quotes);
   if ("ok" in fields) return fields;
@@ -53,7 +53,7 @@ export function readRow(
   return { ok: true, value: rowValue(columns, fields) };
 }
 
-/** @throws SyntaxError when the header of a file is of one column that something other than its separator divides */
+/** @throws SyntaxError when the header of a file is one column that contains another separator */
 export function checkHeader(place: string, [first = "", ...others]: readonly string[]): void {
   const found = SEPARATORS.find((separator) => first.includes(separator));
   if (found === undefined || others.length > 0) return;
@@ -62,7 +62,7 @@ export function checkHeader(place: string, [first = "", ...others]: readonly str
     `Cannot read ${place} as the header: it is one column, ${column}; set "separator" to ${
       JSON.stringify(found)
     }, ` +
-      `or "format" to "csv", which finds it`,
+      `or "format" to "csv", which detects it`,
   );
 }
 
@@ -87,7 +87,7 @@ export function splitRow(text: string, separator: string, quotes: boolean): read
     if (!isQuoted && field.includes(QUOTE)) {
       return reject(
         "malformed-row",
-        `Cannot parse the row as CSV: field ${fields.length + 1} has a quote within`,
+        `Cannot parse the row as CSV: field ${fields.length + 1} contains a quote`,
       );
     }
     fields.push(isQuoted ? field.replaceAll('""', QUOTE) : field);
@@ -95,7 +95,7 @@ export function splitRow(text: string, separator: string, quotes: boolean): read
     if (!text.startsWith(separator, end)) {
       return reject(
         "malformed-row",
-        `Cannot parse the row as CSV: field ${fields.length} goes on behind its quote`,
+        `Cannot parse the row as CSV: field ${fields.length} continues after its closing quote`,
       );
     }
     at = end + separator.length;

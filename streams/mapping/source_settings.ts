@@ -33,13 +33,13 @@ export interface SourceSettings extends MappingSettings {
   readonly preset?: PresetName | undefined;
   /** How the bytes of its records are read. @default {"json"} */
   readonly format?: RecordFormat | undefined;
-  /** The registry whose schemas records name, where the format is `registry`. */
+  /** The registry with the schemas that records name, for format `registry`. */
   readonly registry?: RegistrySettings | undefined;
-  /** The topic of it that `run` follows. @default {none} */
+  /** The topic that `run` follows. @default {none} */
   readonly follow?: FollowSettings | undefined;
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;
-  /** What separates the fields of a row. @default {found in the header of a file; else a comma, or a tab for `tsv`} */
+  /** What separates the fields of a row. @default {detected in a file's header; else a comma, or a tab for `tsv`} */
   readonly separator?: "," | ";" | "\t" | "|" | undefined;
 }
 
@@ -58,7 +58,7 @@ export const SOURCE_OPTIONS = {
   format: choice(
     RECORD_FORMATS,
     "json",
-    "how records are read; `csv` and `tsv` are one row each, quoted only in `csv`, `avro` is a file of Avro, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
+    "how records are read; `csv` and `tsv` are one row each, quoted only in `csv`, `avro` an Avro file, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>, // all or none
   follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>, // all or none
@@ -71,7 +71,7 @@ export const SOURCE_OPTIONS = {
     choice(
       SEPARATORS,
       ",",
-      "separates the fields of a row; the default is found in the header of a file, else a comma, or a tab for `tsv`",
+      "separates the fields of a row; by default detected in the header of a file, else a comma, or a tab for `tsv`",
     ),
   ),
   ...MAPPING_OPTIONS,
@@ -79,11 +79,11 @@ export const SOURCE_OPTIONS = {
 
 /** The option of the section. */
 export const SOURCES: Option<SourcesSettings | undefined> = by(
-  group(SOURCE_OPTIONS) as unknown as Option<SourceSettings>, // a group types each option as one that may be absent
+  group(SOURCE_OPTIONS) as unknown as Option<SourceSettings>, // a group types every option as optional
   "sources of other formats, by name; see [map your topics](../how-to/map-your-topics.md)",
 );
 
-/** A source with its preset put in. */
+/** A source merged with its preset. */
 export function withPreset(settings: SourceSettings): SourceSettings {
   const { preset, rules = [], ...own } = settings;
   if (preset === undefined) return settings;

@@ -46,5 +46,5 @@ export function parseStart(text: string): Start {
   }
   const time = TIME.test(text) ? Date.parse(text) : NaN;
   if (time >= 0) return { time };
-  throw new SyntaxError(`Cannot read ${JSON.stringify(text)} as a start: wanted is ${START_WORDS}`);
+  throw new SyntaxError(`Cannot read ${JSON.stringify(text)} as a start: expected ${START_WORDS}`);
 }

@@ -63,7 +63,7 @@ function gapsIn(counts: ReadonlyMap<string, number>, fields: ReadonlyMap<string,
   const lacks = (what: string, field: string) => counts.has(what) && !fields.has(`${what}.${field}`);
   const gaps: string[] = [];
   if (counts.size > 0 && !counts.has("impression")) {
-    gaps.push("no impressions: states and candidates are made, but no click model learns");
+    gaps.push("no impressions: states and candidates are built, but no click model learns");
   }
   if (lacks("interaction", "id")) {
     gaps.push("interactions have no id: one that the producer sends twice counts twice");

@@ -44,10 +44,10 @@ import type { SourceRecord } from "../sources/source.ts";
 import { Task } from "../task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
-/** Users whose states the report shows, those who were active last. */
+/** Number of users whose states the report shows, the most recently active ones. */
 const INSPECTED_USERS = 200;
 
-/** What is replayed, and how. */
+/** Options of {@linkcode replay}. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
   /** The model: its name, or an implementation that is not in the registry. */
   readonly model: N | ModelKind;
@@ -156,7 +156,7 @@ export async function replay<N extends ModelName>(
   return { ...view, inspections, resumedFrom, rejections, digests: await lockstep.digests() };
 }
 
-/** What a replay runs, in turn. */
+/** The parts of a replay, which run in turn. */
 interface Parts {
   readonly log: Log;
   readonly topics: Topics;
@@ -210,7 +210,7 @@ class Lockstep<N extends ModelName> implements AsyncDisposable {
     return { task: task.state, learning, events: eventsRead(task.state), users: task.users.size };
   }
 
-  /** Replays all that the log and the source have. */
+  /** Replays everything on the log and in the source. */
   async run(): Promise<void> {
     const { task } = this.#parts;
     const limits = {
@@ -248,13 +248,13 @@ class Lockstep<N extends ModelName> implements AsyncDisposable {
     await this.#parts.owned.disposeAsync();
   }
 
-  /** Learns the samples that there are, and applies the versions made. @param isLast whether a partial batch counts */
+  /** Learns the available samples, and applies the new versions. @param isLast whether a partial batch counts */
   async #learn(isLast = false): Promise<void> {
     await this.#parts.learning.drain(isLast);
     await this.#parts.subscriber.update();
   }
 
-  /** Puts more events on the log. @returns whether there are any */
+  /** Puts more events on the log. @returns whether there were any */
   async #feed(): Promise<boolean> {
     const { log, topics, task, feeder, retain } = this.#parts;
     await this.#noteRejections();
@@ -327,7 +327,7 @@ async function checkManifest(log: Log, topics: Topics, manifest: string): Promis
     throw new RangeError(
       `Cannot resume with this log, it holds another replay: ${
         differences.join("; ")
-      }; take another --log-path`,
+      }; use another --log-path`,
     );
   }
 }
@@ -339,5 +339,5 @@ function differing(known: unknown, wanted: unknown, path: string): string[] {
     return keys.flatMap((key) => differing(known[key], wanted[key], path === "" ? key : `${path}.${key}`));
   }
   const [was, is] = [known, wanted].map((value) => value === undefined ? "not set" : JSON.stringify(value));
-  return was === is ? [] : [`${path} is ${was}, wanted is ${is}`];
+  return was === is ? [] : [`${path} is ${was}, not ${is}`];
 }

@@ -13,7 +13,7 @@ import type { ReplayResult } from "./replay.ts";
 import { formatCount } from "../report/format.ts";
 import type { CalibrationBin, CurvePoint, ReportData } from "../report/report_data.ts";
 
-/** What a replay does not know about itself. */
+/** Facts about a replay that are not part of its result. */
 export interface ReplayFacts {
   /** The command that made the replay. */
   readonly command: string;
@@ -112,31 +112,31 @@ function inspectionJson({ users, panels }: Inspection): Record<string, unknown> 
 
 /** Singular and plural. */
 const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more: string])[] = [
-  ["duplicates", "event came twice and was skipped", "events came twice and were skipped"],
+  ["duplicates", "event arrived twice and was skipped", "events arrived twice and were skipped"],
   [
     "otherActions",
-    "interaction has an action that the configuration does not know: it changed nothing",
-    "interactions have an action that the configuration does not know: they changed nothing",
+    "interaction has an action that is not configured: it changed nothing",
+    "interactions have an action that is not configured: they changed nothing",
   ],
   [
     "late",
-    "behaviour came late and was put in its place",
-    "behaviours came late and were put in their place",
+    "behaviour arrived late and was put in its place",
+    "behaviours arrived late and were put in their place",
   ],
   [
     "parked",
-    "interaction came before the impression that it names and waited for it",
-    "interactions came before the impression that they name and waited for it",
+    "interaction arrived before the impression that it names and waited for it",
+    "interactions arrived before the impression that they name and waited for it",
   ],
   [
     "lateOutcomes",
-    "outcome came after the window of its impression: the label stayed 0",
-    "outcomes came after the window of their impression: the label stayed 0",
+    "outcome arrived after the window of its impression: the label stayed 0",
+    "outcomes arrived after the window of their impression: the label stayed 0",
   ],
   [
     "unmatchedOutcomes",
-    "outcome names an impression that never came or does not show the item",
-    "outcomes name an impression that never came or does not show the item",
+    "outcome names an impression that never arrived or does not show the item",
+    "outcomes name an impression that never arrived or does not show the item",
   ],
   [
     "unshown",
@@ -156,7 +156,7 @@ const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more
   ["forgotten", "user was erased", "users were erased"],
 ];
 
-/** Notes on the task's counters for its user. */
+/** Notes on the task's counters, for people. */
 export function counterNotes(counters: TaskCounters): string[] {
   return COUNTER_NOTES.filter(([name]) => counters[name] > 0)
     .map(([name, one, more]) => `${formatCount(counters[name])} ${counters[name] === 1 ? one : more}.`);

@@ -30,7 +30,7 @@ export function reportCharts(data: ReportData): Chart[] {
     {
       id: "normalized-entropy",
       title: "Normalised entropy",
-      caption: "Log loss of the window over that of its constant click rate: below 1, the model knows more.",
+      caption: "Log loss of the window over that of its constant click rate: below 1, the model is better.",
       lines: [{ name: "NE", color: "--blue", value: (p) => p.normalizedEntropy, format: formatFixed }],
       references: [{ name: "constant", value: 1 }, { name: "oracle", value: oracleNe }],
     },
@@ -58,7 +58,7 @@ export function reportCharts(data: ReportData): Chart[] {
     {
       id: "click-rate",
       title: "Click rate",
-      caption: "Predicted against observed click rate of the window: the lines should lie on each other.",
+      caption: "Predicted against observed click rate of the window: the lines should coincide.",
       lines: [
         { name: "observed", color: "--blue", value: (p) => p.ctr, format: formatPercent },
         { name: "predicted", color: "--orange", value: predictedRate, format: formatPercent },
@@ -102,7 +102,7 @@ function inspectionCurves({ inspection }: ReportData): CurveSpec[] {
         return known === undefined || known.length === 0 ? null : choose(...known);
       },
     });
-    const means = "Means over the users who were active last";
+    const means = "Means over the most recently active users";
     return {
       id: name.replaceAll("_", "-"),
       title,

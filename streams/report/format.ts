@@ -10,7 +10,7 @@ import type { Figure } from "./report_data.ts";
 /** Placeholder of an undefined figure. */
 export const DASH = "–";
 
-/** Made when it is first used: it takes a tenth of what a command takes to start. */
+/** Created on first use, which takes a tenth of a command's start-up time. */
 let grouped: Intl.NumberFormat | undefined;
 
 // Control and format characters (the latter reorder or hide text), lone surrogates, line separators.

@@ -1,5 +1,5 @@
 /**
- * Generates HTML: everything but own markup goes through {@linkcode escapeHtml}.
+ * Generates HTML: everything except our own markup goes through {@linkcode escapeHtml}.
  *
  * @module
  */

@@ -8,13 +8,13 @@ import cliProgress from "cli-progress";
 import process from "node:process";
 import { formatCount } from "./format.ts";
 
-/** How far a command is. */
+/** Progress of a command. */
 export interface ProgressStatus {
   /** Records handled so far. */
   readonly done: number;
-  /** Of how many; `undefined` = it is not known. */
+  /** Number of records in total; `undefined` when unknown. */
   readonly total?: number | undefined;
-  /** What has come out so far, for people; asked for when it is shown. */
+  /** Intermediate results, for people; called only when they are shown. */
   readonly figures: () => string;
 }
 
@@ -28,7 +28,7 @@ export interface ProgressOptions {
   readonly now: () => number;
   /** Writes a line of text, given without its terminator. @default standard error */
   readonly write?: (line: string) => void;
-  /** Least time between two plain lines. @default {5000} */
+  /** Shortest time between two plain lines. @default {5000} */
   readonly intervalMs?: number;
 }
 
@@ -92,7 +92,7 @@ export class Progress implements Disposable {
     this.#show(status);
   }
 
-  /** Shows the last status unless shown, and releases the terminal. */
+  /** Shows the last status unless already shown, and releases the terminal. */
   [Symbol.dispose](): void {
     if (this.#last !== null && this.#last !== this.#shown) this.#show(this.#last);
     this.#bar?.stop();

@@ -87,7 +87,7 @@ function metricsTable({ metrics, evalFrom }: ReportData): TableData {
 function rejections({ rejected, totals }: ReportData): string {
   if (rejected.length === 0) return `<p class="muted">Nothing: every record could be read.</p>`;
   return htmlTable({
-    caption: `${formatCount(totals.rejected)} records that could not be taken, by code, with examples`,
+    caption: `${formatCount(totals.rejected)} rejected records, by code, with examples`,
     columns: [
       { title: "code" },
       { title: "count", kind: "number" },

@@ -63,15 +63,15 @@ export function adapt(map: () => Mapped): Adapted {
   return { ok: true, records };
 }
 
-/** What makes events and items of the records of a topic. */
+/** Makes events and items from the records of a topic. */
 export interface RecordAdapter {
   /** Name of the format, or of the source in the configuration. */
   readonly name: string;
   /** Fetches what adapting a record needs; `undefined` = nothing to wait for. @default {nothing} */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
-  /** Whether the records are of our format, perhaps of another deployment. @default {false} */
+  /** Whether the records are in our format, possibly from another deployment. @default {false} */
   readonly isOwn?: boolean | undefined;
-  /** What the bytes of a record become. Does not throw. */
+  /** Maps the bytes of a record. Does not throw. */
   readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
 }
 
@@ -99,7 +99,7 @@ export function sourceAdapter(source: RecordSource): RecordAdapter {
   return { name, ready, isOwn, adapt: (bytes, meta) => take(source, bytes, meta) };
 }
 
-/** The same adapter, which shows each record that it makes. */
+/** An adapter that also passes each record that it makes to `see`. */
 export function watched(adapter: RecordAdapter, see: (record: OwnRecord) => void): RecordAdapter {
   return {
     ...adapter,

@@ -1,8 +1,8 @@
 /**
  * Reads the rows of a CSV file with their line numbers and continues after malformed ones.
  *
- * A quoted field may have line breaks, within bounds: a quote that nobody closes costs one line rather than the rest of
- * the file.
+ * A quoted field may contain line breaks, within bounds: an unclosed quote costs one line rather than the rest of the
+ * file.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export interface CsvOptions {
   readonly header?: boolean | undefined;
   /** Name of the column whose header is empty. */
   readonly unnamed?: string | undefined;
-  /** Character between fields. @default {found in the header; "," without one} */
+  /** Character between fields. @default {detected in the header; "," without one} */
   readonly separator?: string | undefined;
   /** Whether fields may be quoted; otherwise a quote is an ordinary character. @default {true} */
   readonly quotes?: boolean | undefined;
@@ -44,7 +44,7 @@ interface Decoded {
 
 /** The most lines of a row. */
 const MAX_LINES = 1000;
-const NOT_UTF8 = reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+const NOT_UTF8 = reject("invalid-utf8", "Cannot decode the row as UTF-8: it contains invalid bytes");
 const LF = 0x0a;
 
 /** Reads the rows of a file, `.gz` or not. @throws SyntaxError when the header is malformed or lacks a column */
@@ -74,7 +74,7 @@ function withHeader(place: string, { line, text }: Decoded, options: CsvOptions)
   return new CsvRows(columns, separator, options);
 }
 
-/** Makes rows of lines. */
+/** Makes rows from lines. */
 class CsvRows {
   readonly #columns: readonly string[];
   readonly #separator: string;

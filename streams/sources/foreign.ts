@@ -28,8 +28,8 @@ export async function* openMetarank(path: string, options: SourceOptions): Async
 }
 
 /**
- * A folder with `users`, `items` and `feedback`, each as `.csv`, `.jsonl` or `.json`, perhaps with `.gz`; or one such
- * file. Dumps are sorted by key, so the records are sorted by time; users, and items without a time, come first.
+ * A folder with `users`, `items` and `feedback`, each as `.csv`, `.jsonl` or `.json`, optionally with `.gz`; or one
+ * such file. Dumps are sorted by key, so the records are sorted by time; users, and items without a time, come first.
  */
 export function openGorse(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   return sortByTime(readGorse(path, options));
@@ -75,7 +75,7 @@ export async function filesOf(path: string, named: RegExp = DATA): Promise<reado
   for await (const { name, isFile } of Deno.readDir(path)) if (isFile && named.test(name)) names.push(name);
   if (names.length > 0) return names.sort().map((name) => within(path, name));
   const wanted = named === DATA ? "JSON or CSV" : "Avro";
-  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no file of ${wanted}`);
+  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no ${wanted} file`);
 }
 
 async function gorseFiles(folder: string): Promise<readonly string[]> {

@@ -61,7 +61,7 @@ async function* readJson(
   }
 }
 
-/** Values of Avro, by their numbers. A rejected one is kept as JSON: its bytes say nothing without their schema. */
+/** Values of Avro, by their numbers. A rejected one is kept as JSON: its bytes are meaningless without their schema. */
 async function* readAvro(
   file: string,
   source: RecordSource,

@@ -16,29 +16,29 @@ import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
 
 const logger = getLogger(["meander", "sources"]);
 
-/** What is exported and is no source: fields that tell it, and why it is none. */
+/** Exports that are not sources: the fields that identify them, and why they are not. */
 const NO_SOURCES = [
   {
     name: "recommendations",
     fields: ["request", "stateVersion", "tookMicros"],
-    why: "they go with events, as what was shown; name the folder that has both",
+    why: "they go with events, as the lists that were shown; name the folder that has both",
   },
   {
     name: "samples",
     fields: ["rows", "history", "closedTime"],
     why: "they have the features of the deployment that made them; name the folder that has its events and " +
-      "recommendations, of which they are made again",
+      "recommendations, from which they are made again",
   },
   {
     name: "experiments",
     fields: ["salt", "variants", "variantSpans"],
-    why: "they are no events; name the folder that has both, with which they are taken in",
+    why: "they are not events; name the folder that has both, and they are adopted with the events",
   },
 ] as const;
 
 /**
- * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each perhaps with `.gz`; or one file of
- * events, or of items when its name begins with `items`.
+ * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each optionally with `.gz`; or one file
+ * of events, or of items when its name begins with `items`.
  *
  * If the folder has `recommendations.jsonl`, each request becomes the impression of its answer; otherwise it would be
  * answered afresh, and that answer learnt as if it had been shown. Requests without an answer are left out. Samples
@@ -99,7 +99,7 @@ function refuseExported(file: string, bytes: Uint8Array): void {
   }
 }
 
-/** Reads events, and requests as what was shown. */
+/** Reads events, with requests replaced by the lists that were shown. */
 async function* readShown(
   events: string,
   recommendations: string,

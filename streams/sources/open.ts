@@ -67,7 +67,7 @@ export function openSource(
   options: SourceOptions = {},
 ): AsyncIterable<SourceRecord> {
   if (!Object.hasOwn(OPENERS, format)) {
-    throw new RangeError(`Cannot open ${path}: wanted a format of ${FORMATS.join(", ")}, got ${format}`);
+    throw new RangeError(`Cannot open ${path}: expected a format of ${FORMATS.join(", ")}, got ${format}`);
   }
   return OPENERS[format](path, options);
 }

@@ -29,7 +29,7 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
     const found = logs.length === 0 ? "none" : logs.join(", ");
     const campaigns = await campaignsIn(path);
     throw new Error(
-      `Cannot open ${path} as open-bandit: wanted one log beside ${ITEM_FILE}, got ${found}${
+      `Cannot open ${path} as open-bandit: expected one log next to ${ITEM_FILE}, got ${found}${
         campaigns.length === 0 ? "" : `; open one of ${campaigns.join(", ")}`
       }`,
     );

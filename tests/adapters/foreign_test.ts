@@ -109,7 +109,7 @@ const BAD_METARANK: readonly (readonly [unknown, RegExp])[] = [
   [{ event: "user", user: "u", timestamp: 1, fields: [{ name: "a", value: null }] }, /fields\[0\]\.value/],
   [
     { event: "user", user: "u", timestamp: 1, fields: [{ name: "a", value: 1 }, { name: "a", value: 2 }] },
-    /"a" is there twice/,
+    /"a" occurs twice/,
   ],
 ];
 

@@ -240,7 +240,7 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ traffic: 1.2 }), /traffic must be from 0.01 % to 100 %: current value is 120 %/],
     [small({ traffic: 1e-5 }), /traffic must be from 0.01 % to 100 %: current value is 0 %/],
     [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
-    [small({ layer: "ui", salt: "other" }), /salt other is that of other: both would split users alike/],
+    [small({ layer: "ui", salt: "other" }), /salt other is also that of other: both would split users alike/],
     [
       small({ variants: [{ name: "A" }, { name: "B", model: "gpt" }] }),
       /model gpt: this deployment runs prior/,
@@ -249,10 +249,10 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ variants: [{ name: "A" }, { name: "A" }] }), /two variants are called A/],
     [small({ variants: [{ name: "A", weight: 1e6 }, { name: "B" }] }), /B gets less than 0.01 %/],
     [small({ mode: "interleave", variants: [{ name: "A" }, { name: "B", shadow: true }] }), /interleaves 1/],
-    [small({ mode: "interleave", guardRails: [{ metric: "ctr" }] }), /guard rails see nothing/],
+    [small({ mode: "interleave", guardRails: [{ metric: "ctr" }] }), /guard rails have nothing to compare/],
     [small({ overrides: { ann: "C" } }), /user ann is to get variant C/],
-    [small({ name: "other" }), /running already/],
-    [small({ name: "holdout" }), /taken by the holdout/],
+    [small({ name: "other" }), /already running/],
+    [small({ name: "holdout" }), /reserved for the holdout/],
   ];
   for (const [wrong, message] of cases) {
     assert.throws(

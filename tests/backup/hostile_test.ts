@@ -125,7 +125,7 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
       () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"format": 1', '"format": 2')),
     ],
     [
-      /it is of a log of the kind kafka/,
+      /it is a backup of a log of the kind kafka/,
       () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"')),
     ],
   ];

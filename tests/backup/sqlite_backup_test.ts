@@ -28,7 +28,7 @@ Deno.test("backup and restore: a deployment on SQLite that is copied under load 
       assert.equal(code, 0, stderr);
       const other = await meander("restore", "--from", to, "--log-path", `${path}-2`, "--prefix", "shop.");
       assert.equal(other.code, 1);
-      assert.match(other.stderr, /Cannot restore .* to --prefix shop\.: .* of --prefix meander\./);
+      assert.match(other.stderr, /Cannot restore .* to --prefix shop\.: .* have --prefix meander\./);
     },
   });
   assert.ok(before >= 500 && after > 100, `the point of the backup is within the load: ${before}, ${after}`);

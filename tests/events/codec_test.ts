@@ -140,16 +140,16 @@ Deno.test("decodeEvent(), decodeItem() say of a missing field which unknown one 
   const request = { ...forget, type: "request", request: "r1", count: 1 };
   for (
     const [found, expected] of [
-      [reason({ ...click, item: undefined, itme: item }), 'it is missing; did you mean it by "itme"?'],
-      [reason({ ...click, user: undefined, User: user }), 'it is missing; did you mean it by "User"?'],
-      [reason({ ...click, type: undefined, tpye: type }), 'it is missing; did you mean it by "tpye"?'],
+      [reason({ ...click, item: undefined, itme: item }), 'it is missing; is "itme" a misspelling?'],
+      [reason({ ...click, user: undefined, User: user }), 'it is missing; is "User" a misspelling?'],
+      [reason({ ...click, type: undefined, tpye: type }), 'it is missing; is "tpye" a misspelling?'],
       [
         reason({ ...request, filter: { where: [condition] } }),
-        'it is missing; did you mean it by "atribute"?',
+        'it is missing; is "atribute" a misspelling?',
       ],
-      [reason({ itme: item, time }, decodeItem), 'it is missing; did you mean it by "itme"?'],
-      [reason({ item, tiem: time }, decodeItem), 'it is missing; did you mean it by "tiem"?'],
-      [reason({ ...forget, type: "impression", item: "i1" }), 'it is missing; did you mean it by "item"?'],
+      [reason({ itme: item, time }, decodeItem), 'it is missing; is "itme" a misspelling?'],
+      [reason({ item, tiem: time }, decodeItem), 'it is missing; is "tiem" a misspelling?'],
+      [reason({ ...forget, type: "impression", item: "i1" }), 'it is missing; is "item" a misspelling?'],
       [reason({ ...click, user: undefined, tent: 1 }), "it is missing"],
       [reason({ ...click, itme: item }), "taken"],
     ] as const
@@ -157,7 +157,7 @@ Deno.test("decodeEvent(), decodeItem() say of a missing field which unknown one 
   const more = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`more${i}`, 1]));
   assert.match(
     reason({ time, ...more(19), itme: item }, decodeItem),
-    /did you mean it by "itme"\?$/,
+    /is "itme" a misspelling\?$/,
   );
   assert.equal(reason({ time, ...more(20), itme: item }, decodeItem), "it is missing");
 });

@@ -277,7 +277,7 @@ Deno.test("ExperimentRegistry reads back what it changed, and writes nothing tha
   const log = await createLog();
   const registry = registryOf(log);
   await registry.start({ name: "rank", variants: VARIANTS });
-  await assert.rejects(registry.start({ name: "rank", variants: VARIANTS }), /running already/);
+  await assert.rejects(registry.start({ name: "rank", variants: VARIANTS }), /already running/);
   await assert.rejects(registry.start({ name: "more", variants: VARIANTS }), /0 % of its users left/);
   await registry.holdout(0.05);
   await assert.rejects(registry.holdout(1), /from 0 % to below 100 %/);

@@ -196,7 +196,7 @@ Deno.test("verdicts() speaks plainly", () => {
   assert.match(tell([0.1, 0.2], 100), /^cannot say yet: at least 50 more users in each arm$/);
   assert.match(
     tell([0.002, 0.002], 1000),
-    /^cannot say yet: ctr of \d+ effective conversions in the smaller arm, it takes 15$/,
+    /^cannot say yet: ctr has \d+ effective conversions in the smaller arm, and needs 15$/,
   );
   assert.match(tell([0.1, 0.1], 4200), /^no difference found in 4200 users/);
   assert.equal(tell([1, 1], 4200), "no difference found in 4200 users: +0.0 % [−∞, ∞] ctr");

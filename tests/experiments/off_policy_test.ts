@@ -126,7 +126,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   const { refusals, estimates } = evaluatePolicy(few);
   assert.match(
     refusals[0]!,
-    /^the log is worth \d+ of its 1000 lists to this policy, wanted are 100; the largest weight is 50$/,
+    /^the log is worth \d+ of its 1000 lists to this policy, which needs 100; the largest weight is 50$/,
   );
   assert.deepEqual(estimates, []);
   assert.equal(evaluatePolicy(few, { force: true, resamples: 10 }).estimates.length, 3);
@@ -163,7 +163,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   assert.throws(() => evaluatePolicy([list(0.5, 1.5)]), /target probability is 1.5/);
   const [place] = list(0.5, 0.5).places;
   const broken = { unit: "u", places: [{ ...place!, reward: NaN }] };
-  assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, wanted is a finite number/);
+  assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, not a finite number/);
 });
 
 Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () => {

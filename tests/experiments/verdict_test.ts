@@ -117,11 +117,11 @@ Deno.test("verdicts() says nothing of arms with few users or conversions, and wh
   // Nor is there "no difference" once there are all the users that were wanted.
   assert.match(
     tell(people(8000, 80), people(160, 2)),
-    /^cannot say yet: clicksPerUser of 1 effective conversions in the smaller arm/,
+    /^cannot say yet: clicksPerUser has 1 effective conversions in the smaller arm/,
   );
   assert.match(
     tell(people(900, 20), people(900, 2)),
-    /clicksPerUser of 11 effective conversions .* takes 15$/,
+    /clicksPerUser has 11 effective conversions .* needs 15$/,
   );
   assert.match(
     tell(people(900, 90), people(900, 20)),

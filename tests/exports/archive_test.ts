@@ -98,7 +98,7 @@ Deno.test("appendTo() refuses what is not its archive", async () => {
   const at = (name: string) => `${folder.path}/${name}`;
   await using log = await logOf(20);
   await Deno.writeTextFile(at("foreign.jsonl"), "{}\n");
-  await assert.rejects(archive(at("foreign.jsonl"), log), /it is there, and nothing says where it ends/);
+  await assert.rejects(archive(at("foreign.jsonl"), log), /it exists, and nothing says where it ends/);
   assert.equal(await Deno.readTextFile(at("foreign.jsonl")), "{}\n");
   await archive(at("a.jsonl"), log);
   await assert.rejects(

@@ -66,7 +66,7 @@ Deno.test("parseStart() takes words, times and offsets, and says what it wants o
   assert.deepEqual(parseStart("2026-11-01T10:30+02:00"), { time: Date.UTC(2026, 10, 1, 8, 30) });
   assert.deepEqual(parseStart("0:12,3:7"), { offsets: new Map([[0, 12], [3, 7]]) });
   for (const text of ["", "newest", "2026-13-01", "2026-11-01T10:30", "12", "0:1,0:2", "-1:3", "0:1,"]) {
-    assert.throws(() => parseStart(text), /as a start: wanted is earliest, latest, a time/, text);
+    assert.throws(() => parseStart(text), /as a start: expected earliest, latest, a time/, text);
   }
 });
 

@@ -210,7 +210,7 @@ Deno.test("parseConfig() says what is wrong in a source, with its line and what 
     faults(JSON.stringify({ sources: { a: { preset: "segment", follow }, ...more } }));
   assert.match(
     follows({ topic: "t", start: "newest" }),
-    /sources\.a\.follow\.start \(line 1\): .*"newest" as a start: wanted is/,
+    /sources\.a\.follow\.start \(line 1\): .*"newest" as a start: expected/,
   );
   assert.match(follows({ start: "latest" }), /sources\.a\.follow.*topic/);
   const twice = { b: { preset: "snowplow", follow: { topic: "t" } } };

@@ -102,9 +102,9 @@ Deno.test("openOutputs() registers a schema that is not there if it may and if i
   ]);
   const compatibility = `/compatibility${SUBJECT}/versions/latest`;
   const cases: readonly (readonly [Promise<unknown>, RegExp])[] = [
-    [open("avro", {}, { register: false }), /it is not there, and outputs\.register is off/],
-    [open("avro", { [compatibility]: { is_compatible: false } }), /does not go with the last one/],
-    [open("avro", { [`${SUBJECT}/versions`]: {} }), /gives no id/],
+    [open("avro", {}, { register: false }), /it is missing, and outputs\.register is off/],
+    [open("avro", { [compatibility]: { is_compatible: false } }), /is incompatible with its latest version/],
+    [open("avro", { [`${SUBJECT}/versions`]: {} }), /returned no id/],
     [openOutputs({ format: "avro", registry: { url: undefined } }, INTO), /as a URL of http/],
   ];
   for (const [opening, reason] of cases) await assert.rejects(opening, reason);

@@ -97,7 +97,7 @@ Deno.test("compileProtobufFile() takes a schema with options of others, and name
   assert.throws(() => decode(hex("00 0a0161")), /field M\.t: no such Type or Enum 'other\.T'/);
   await assert.rejects(
     compile("message {"),
-    /Cannot take a\.proto as a schema of Protobuf: illegal type name/,
+    /Cannot take a\.proto as a Protobuf schema: illegal type name/,
   );
   await assert.rejects(compile("message A {".repeat(100_000)), SyntaxError);
   await assert.rejects(compile('syntax = "proto3"; message M { string a = 1; string a = 2; }'), SyntaxError);
@@ -126,7 +126,7 @@ Deno.test("a decoder of Protobuf takes time in proportion to the bytes, whatever
     ["00 12ffffffff0f61", "s", /ends at byte/],
     ["00 12ffffffffff01", "s", /more than 32 bits/],
     ["00 120261", "s", /ends at byte/],
-    ["00 1202c328", "s", /no UTF-8/],
+    ["00 1202c328", "s", /not UTF-8/],
     ["00 0a021205", "m.s", /ends at byte/],
     ["00 0a04120561616161", "m.s", /ends at byte/],
     ["00 28ffffffffffffffffffff01", "n", /more than 10 bytes/],

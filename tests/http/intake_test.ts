@@ -109,7 +109,7 @@ Deno.test("takeEvents() and takeItems() refuse what has a field in place of a ti
           code: "missing-field",
           reason:
             "Cannot take time of the entry as milliseconds since 1970, or nothing for the time of arrival: " +
-            `it is missing; did you mean it by ${JSON.stringify(name)}?`,
+            `it is missing; is ${JSON.stringify(name)} a misspelling?`,
         }],
       );
     }

@@ -343,7 +343,7 @@ if (broker !== undefined) {
       await log.createTopics([...whole, ...specs]);
       const into = { lists: [topics.lists, all, front], samples };
       const settings = { format, registry: { url }, samples: true, ...(subject && { subject }) };
-      await assert.rejects(openOutputs({ ...settings, register: false }, into), /it is not there/);
+      await assert.rejects(openOutputs({ ...settings, register: false }, into), /it is missing/);
       const outputs = await openOutputs(settings, into);
       const again = await openOutputs({ ...settings, register: false }, into);
       const held = new Map<string, unknown[]>([...into.lists, samples].map((topic) => [topic, []]));

@@ -374,10 +374,13 @@ Deno.test("compileMapping() says where a mapping is wrong, and what was meant", 
   assert.equal(wrong({ as: "forget", attributes: {} })[0], "rules.0.attributes");
   assert.match(wrong({ as: "forget", fields: { user: { path: "a", value: 1 } } })[1], /path and value/);
   assert.match(wrong({ as: "forget", fields: { user: {} } })[1], /none of them/);
-  assert.match(wrong({ as: "forget", fields: { time: { value: "soon" } } })[1], /it has to be a time/);
-  assert.match(wrong({ as: "forget", fields: { user: { template: "{a" } } })[1], /a brace is not closed/);
-  assert.match(wrong({ as: "forget", fields: { user: { expression: "a" } } })[1], /no expressions/);
-  assert.equal(wrong({ as: "nothing", when: { a: {} } })[1], "the condition says nothing");
+  assert.match(wrong({ as: "forget", fields: { time: { value: "soon" } } })[1], /it must be a time/);
+  assert.match(wrong({ as: "forget", fields: { user: { template: "{a" } } })[1], /its braces do not match/);
+  assert.match(
+    wrong({ as: "forget", fields: { user: { expression: "a" } } })[1],
+    /expressions are not available/,
+  );
+  assert.equal(wrong({ as: "nothing", when: { a: {} } })[1], "the condition is empty");
   for (const bad of ["", "a.", ".a", "a..b", "a[", "a[x]", "@a", "#.a", "$", "a b[0", 'a"b']) {
     assert.match(wrong({ as: "forget", fields: { user: bad } })[1], /as a path/, bad);
   }

@@ -169,7 +169,7 @@ Deno.test("suggest() guesses who and what by how values repeat, says so, and fal
   assert.deepEqual([mapping.rules?.[0]?.fields?.["user"], mapping.rules?.[0]?.fields?.["item"]], ["b", "a"]);
   assert.match(
     open.join("; "),
-    /id of a user: by its values b may be, or a; .*id of an item: by its values a may be/,
+    /id of a user: judging by values, it may be b, or a; .*id of an item: judging by values, it may be a/,
   );
   const some = records.map(({ c, d }) => ({
     ...(d % 2 === 0 && { userId: `u${d % 5}` }),

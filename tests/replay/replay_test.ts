@@ -163,7 +163,7 @@ Deno.test("replay() refuses a log of another replay and says what differs", asyn
   const want = outcomeOf(await replayOn(log, records, options));
   await assert.rejects(replayOn(log, records, { ...options, manifest: manifest(2) }), (error: unknown) => {
     assert.ok(error instanceof RangeError);
-    assert.match(error.message, /task\.seed is 1, wanted is 2/);
+    assert.match(error.message, /task\.seed is 1, not 2/);
     assert.ok(!error.message.includes("impressions"), "only what differs is named");
     return true;
   });

@@ -23,7 +23,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   const again = await call("start", file);
   assert.deepEqual([again.code, again.stderr], [
     1,
-    "error: Cannot start experiment e: it is running already\n",
+    "error: Cannot start experiment e: it is already running\n",
   ]);
   assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
   assert.match((await call("status")).stdout, /cannot say yet: there are no outcomes to compare/);

@@ -188,9 +188,9 @@ Deno.test("replay refuses a log that is in use, that holds another replay, or th
   assert.equal(first.code, 0, first.stderr);
   const digest = /digest of parameters\s+([0-9a-f]{64})/.exec(first.stdout)?.[1];
   assert.ok(digest);
-  assertFails(await runReplay(...args, path, "--seed", "1"), "seed is 0, wanted is 1", "--log-path");
-  assertFails(await runReplay(...args, path, "--limit", "10"), "limit is not set, wanted is 10");
-  assertFails(await runReplay(...args, path, "--model", "din"), 'model is "base", wanted is "din"');
+  assertFails(await runReplay(...args, path, "--seed", "1"), "seed is 0, not 1", "--log-path");
+  assertFails(await runReplay(...args, path, "--limit", "10"), "limit is not set, not 10");
+  assertFails(await runReplay(...args, path, "--model", "din"), 'model is "base", not "din"');
   const again = await runReplay(...args, path);
   assert.equal(again.code, 0, again.stderr);
   assert.ok(again.stdout.includes(digest), "a finished replay has the same result again");

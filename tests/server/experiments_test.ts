@@ -166,7 +166,7 @@ Deno.test("deno task meander experiment works on a service that runs, by its URL
   const again = await call("start", file);
   assert.deepEqual([again.code, again.stderr], [
     1,
-    "error: Cannot start experiment e: it is running already\n",
+    "error: Cannot start experiment e: it is already running\n",
   ]);
   assert.match((await call("status", "e")).stdout, /cannot say yet: .*\n.* {2}ne: A -, B - \(log loss/s);
   assert.match((await call("promote", "e", "B")).stdout, /^e: promoted: B for everybody/);

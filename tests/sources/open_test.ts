@@ -259,7 +259,7 @@ Deno.test("openSource() reads Open Bandit: items, profiles, impressions with pro
 });
 
 Deno.test("openSource() says what is wrong with what it is given", async () => {
-  assert.throws(() => openSource("json" as Format, "x"), /wanted a format of meander, ml-100k/);
+  assert.throws(() => openSource("json" as Format, "x"), /expected a format of meander, ml-100k/);
   await assert.rejects(Array.fromAsync(openSource("meander", "/no/such")), Deno.errors.NotFound);
   await assert.rejects(read("meander", {}), /it has no events.jsonl/);
   await assert.rejects(read("sparrow", {}), /it has none of trainingSamples.csv/);

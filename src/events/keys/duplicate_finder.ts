@@ -9,7 +9,7 @@ export class DuplicateFinder {
   readonly #lastIn = new Map<unknown, number>();
   #lists = 0;
 
-  /** Index of the first entry that an earlier one equals, or -1. O(n) for more than 16 entries. */
+  /** Index of the first entry that equals an earlier one, or -1. O(n) for more than 16 entries. */
   find(values: readonly unknown[]): number {
     // Comparing all pairs needs no memory and is faster up to about 16 entries.
     if (values.length <= 16) return values.findIndex((value, i) => values.indexOf(value) < i);

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A suggestion differs by at most one change per so many letters. */
+/** A suggestion differs by at most one change per this many letters. */
 const LETTERS_A_CHANGE = 3;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The answers that requests of an archive were given: what was shown is not answered anew.
+ * The answers to the requests of an archive, so that requests with a shown list are not answered anew.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Recommendation } from "../../../src/events/recommendation.ts";
 /** SQLite spills to its file beyond this amount of memory. */
 const CACHE_KIB = 64 * 1024;
 
-/** What an impression takes of an answer. */
+/** The parts of an answer that become part of an impression. */
 type Shown = Pick<ImpressionEvent, "items" | "positions" | "propensities">;
 
 /** Answers by user and request, in a temporary file. */
@@ -39,7 +39,7 @@ export class ShownLists implements AsyncDisposable {
     return new ShownLists(await Deno.makeTempFile({ prefix: "meander-shown-" }));
   }
 
-  /** Takes an answer in; of two to a request the later counts. */
+  /** Adds an answer; a later one to the same request replaces it. */
   add({ user, request, items }: Recommendation): void {
     const shown: Shown = {
       items: items.map(({ item }) => item),
@@ -49,7 +49,7 @@ export class ShownLists implements AsyncDisposable {
     this.#insert.run(user, request, JSON.stringify(shown));
   }
 
-  /** A request as what was shown; `null` = nothing was, `undefined` = nobody knows. */
+  /** The list that was shown for a request; `null` = it was empty, `undefined` = it is unknown. */
   shownFor(event: RequestEvent): ImpressionEvent | null | undefined {
     const row = this.#find.get(event.user, event.request);
     if (row === undefined) return undefined;
