@@ -67,13 +67,13 @@ class World {
     return this.#catalogue.get(`i${n}`)!.index;
   }
 
-  /** Behaviours of some users, each with what came before it. */
-  learn(from: number, to: number): void {
+  /** Behaviours of some users, each with what came before it. @param agoMs how much longer ago than usual */
+  learn(from: number, to: number, agoMs = 0): void {
     this.#hasLearnt = true;
     const random = mulberry32(from);
     const pick = () => Math.floor(ITEMS * random() ** 2);
     for (let n = from; n < to; n++) {
-      const time = START + n * 30_000;
+      const time = START + n * 30_000 - agoMs;
       const before = [1, 2, 3, 4].map((k) => ({ item: this.indexOf(pick()), time: time - k * 20_000 }));
       const item = pick();
       const step = [`c${item % 5}`, `c${(item + n) % 5}`] as const;
@@ -146,8 +146,8 @@ class World {
 const NUMBERS = Array.from({ length: ITEMS }, (_, n) => n);
 const BACKWARDS = NUMBERS.toReversed();
 
-/** Registers the suite. */
-export function sourceContract(kind: SourceKind): void {
+/** Registers the suite. @param forgets Whether scores are by age alone, whenever they are computed */
+export function sourceContract(kind: SourceKind, { forgets = true } = {}): void {
   Deno.test(`${kind.name} proposes and scores nothing before anything was learnt`, () => {
     const world = new World(kind, NUMBERS);
     world.ask([]);
@@ -188,6 +188,26 @@ export function sourceContract(kind: SourceKind): void {
       });
     }
   });
+
+  if (forgets) {
+    Deno.test(`${kind.name} scores by what happened lately, whatever happened long ago`, () => {
+      const [want, ...others] = [[], [400], [400, 400], [3000]].map((lengths) => {
+        const world = new World(kind, NUMBERS);
+        lengths.forEach((length, n) => world.learn(1000, 1000 + length, (lengths.length - n) * 1e11));
+        world.learn(0, 400);
+        world.ask([3, 1, 7]);
+        return world.scores(NUMBERS).scores;
+      });
+      for (const scores of others) {
+        scores.forEach((score, n) => {
+          assert.ok(
+            Math.abs(score - want![n]!) <= 1e-3 * want![n]! + 1e-9,
+            `${score} of ${n} is not ${want![n]}`,
+          );
+        });
+      }
+    });
+  }
 
   Deno.test(`${kind.name} goes on from its bytes as if it had never stopped, with other indices of items`, () => {
     const [whole, restored] = [new World(kind, NUMBERS), new World(kind, BACKWARDS)];

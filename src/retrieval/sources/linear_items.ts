@@ -8,8 +8,9 @@
  *   b_j = argmin ‖x_j − X_S b‖² + λ‖b‖² = (G_SS + λI)⁻¹ G_Sj        G = XᵀX, users × items
  * ```
  *
- * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by 30 %, so an
- * item with n likes has been solved about log n / log 1.3 times, at O(S³/6) each with S = 40.
+ * with G the counts of {@linkcode Neighbours}. A column is solved again when the likes of its item since then weigh 30 % of
+ * those before: an item with n likes has been solved about log n / log 1.3 times, then twice to three times per
+ * half-life, at O(S³/6) each with S = 40.
  *
  * @module
  */
@@ -53,7 +54,7 @@ export class LinearItems {
   readonly #supports = new Map<number, number[]>();
   /** By item i: the items j that it predicts. */
   readonly #predicts = new Map<number, Row>();
-  /** By item: its decayed likes when it was last solved. */
+  /** By item: its likes when it was last solved, in the units of {@linkcode Neighbours.liked}. */
   readonly #solvedAt = new Map<number, number>();
   /** Scratch: the neighbours of an item, their strengths, also sorted, the strongest neighbours, and the equations. */
   #found = new Uint32Array(256);
@@ -71,8 +72,9 @@ export class LinearItems {
   learn({ item, time, liked }: Signal, byId: (a: number, b: number) => number): void {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
-    const likes = this.#neighbours.liked(item) / unit;
-    if (likes < (this.#solvedAt.get(item) ?? 0) * GROWTH + 2) return;
+    const likes = this.#neighbours.liked(item), solvedAt = this.#solvedAt.get(item) ?? 0;
+    // Fewer likes than then: the counts have been divided since, or dropped for room.
+    if (likes >= solvedAt && likes < solvedAt * GROWTH + 2 * unit) return;
     this.#solvedAt.set(item, likes);
     this.#solve(item, unit, byId);
   }

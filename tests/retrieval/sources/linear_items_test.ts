@@ -94,6 +94,33 @@ Deno.test("LinearItems.score() explains what comes together by the item that it 
   assert.ok(of(3) < 0.5 * of(1), `3 predicts 2 with ${of(3)}`);
 });
 
+Deno.test("LinearItems.learn() follows what an item is liked with, however long it has been liked as often", () => {
+  for (const halfLives of [4, 40, 400]) {
+    const neighbours = new Neighbours({ halfLifeMs: 3_600_000 });
+    const linear = new LinearItems(neighbours);
+    let time = 0;
+    const visit = (items: readonly number[]) => {
+      items.forEach((item, k) => {
+        time += 10_000;
+        const context = contextOf(items.slice(0, k).reverse().map((item) => ({ item, time })));
+        const signal = { user: "u", item, time, liked: true, wanted: true, context, step: null };
+        neighbours.learn(signal, byId);
+        linear.learn(signal, byId);
+      });
+    };
+    const predicts = (item: number) => {
+      const scores = new ItemScores();
+      linear.score(contextOf([{ item, time }]), scores);
+      return scores.get(1);
+    };
+    for (let n = 0; n < 180 * halfLives; n++) visit([2, 1]);
+    assert.ok(predicts(2) > 0.5, `after ${halfLives} half-lives 2 predicts 1 with ${predicts(2)}`);
+    for (let n = 0; n < 180 * 4; n++) visit([3, 1]);
+    const [old, recent] = [predicts(2), predicts(3)];
+    assert.ok(recent > 0.5 && old < recent, `after ${halfLives}: 3 predicts 1 with ${recent}, 2 with ${old}`);
+  }
+});
+
 Deno.test("LinearItems.score() stays bounded when everybody comes back to the same items again and again", () => {
   const neighbours = new Neighbours();
   const linear = new LinearItems(neighbours);
