@@ -74,6 +74,7 @@ export function withoutBehaviour(list: ListFeatures, index: number): ListFeature
   return {
     ...list,
     history: {
+      ...list.history,
       items: others(items),
       categories: others(categories),
       actions: others(actions),

@@ -113,3 +113,11 @@ Deno.test("explain() goes on with the new version when it moves in between", () 
     assert.equal(effects[0], now[row]! - serving.score(withoutBehaviour(LONG, 0))[row]!)
   );
 });
+
+Deno.test("withoutBehaviour() keeps what is known of earlier behaviours", () => {
+  const { items, categories, actions, times } = LONG.history;
+  const earlier = { items, categories, actions, times };
+  const { history } = withoutBehaviour({ ...LONG, history: { ...LONG.history, earlier } }, 0);
+  assert.equal(history.items.length, 5);
+  assert.deepEqual(history.earlier, earlier);
+});
