@@ -4,11 +4,14 @@
  * @module
  */
 
-import type { KafkaConfig } from "kafkajs";
+import { type KafkaConfig, logLevel } from "kafkajs";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { LogError } from "../log.ts";
+import { saslOptions } from "./logins/login.ts";
+import { tlsOptions } from "./logins/tls.ts";
+import type { KafkaLogOptions } from "./options.ts";
 import { type Broker, type Cluster, createCluster, type Throttled } from "./protocol/patch.ts";
 
 const FIRST_PAUSE_MS = 2;
@@ -24,6 +27,29 @@ const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
 const COORDINATORS = { group: 0, transaction: 1 } as const;
 
 export type CoordinatorKind = keyof typeof COORDINATORS;
+
+/** Default of `requestTimeout`: with kafkajs' own default, a silent broker would mean half a minute without lists. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Makes clients with the options of a log. @param onThrottled receives how long brokers make them wait for a quota */
+export function clientsOf(
+  { brokers, kafka = {}, retryMs }: Pick<KafkaLogOptions, "brokers" | "kafka"> & { readonly retryMs: number },
+  onThrottled: Throttled,
+): () => KafkaClient {
+  const { ssl, sasl } = kafka;
+  // One object for all clients, so that they share its tokens.
+  const security = {
+    ssl: typeof ssl === "object" ? tlsOptions(ssl) : ssl,
+    sasl: sasl && saslOptions(sasl),
+  } as Partial<KafkaConfig>;
+  const config = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...(kafka as Partial<KafkaConfig>), // its fields are kafkajs' own options
+    ...security,
+    logLevel: logLevel.NOTHING,
+  };
+  return () => new KafkaClient({ ...config, brokers: [...brokers] }, retryMs, onThrottled);
+}
 
 /** Connections to a cluster. */
 export class KafkaClient implements AsyncDisposable {

@@ -7,17 +7,14 @@
 import { settle, type Settled } from "../../../src/options/option.ts";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
-import { type KafkaConfig, logLevel } from "kafkajs";
 import { ignore } from "../ignore.ts";
-import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
-import { about, isUnknownTopic, KafkaClient, logErrorOf } from "./client.ts";
+import { checkOffset, checkPartition, checkTrim, coPartitions } from "../checks.ts";
+import { about, clientsOf, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./assigner.ts";
-import { saslOptions } from "./logins/login.ts";
-import { tlsOptions } from "./logins/tls.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
-import { KafkaReader, ownMissing } from "./reader.ts";
+import { KafkaReader, OwnEnds, ownMissing } from "./reader.ts";
 import type { Broker } from "./protocol/patch.ts";
 import {
   endsOf,
@@ -29,7 +26,7 @@ import {
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics, LARGEST } from "./topics.ts";
-import { Appender, fittingBytes, KafkaWriter, tooLarge } from "./writers.ts";
+import { Appender, fittingBytes, KafkaWriter, RecordPlacer } from "./writers.ts";
 import {
   type Bounds,
   type Commit,
@@ -51,17 +48,8 @@ import {
   type Writer,
 } from "../log.ts";
 
-/**
- * How far ahead of our clock a record's time may be: brokers refuse a write with a time more than an hour ahead of
- * theirs, today and after every restart.
- */
-const MAX_AHEAD_MS = 3_300_000;
-
 /** How long an append to a topic that no broker knows waits: brokers know a new topic within a second. */
 const UNKNOWN_MS = 5000;
-
-/** Default of `requestTimeout`: with kafkajs' own default, a silent broker would mean half a minute without lists. */
-const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
@@ -96,8 +84,7 @@ export class KafkaLog implements Log {
     & KafkaLogOptions
     & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
   #onThrottled: ((ms: number) => void) | undefined;
-  /** TLS and login in the form that kafkajs takes. */
-  readonly #security: Partial<KafkaConfig>;
+  readonly #newClient: () => KafkaClient;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #appends: KafkaClient;
@@ -105,11 +92,11 @@ export class KafkaLog implements Log {
   readonly #writers = new Set<KafkaClient>();
   readonly #topics: KafkaTopics;
   readonly #reader: KafkaReader;
+  readonly #placer: RecordPlacer;
   readonly #members = new Set<KafkaMember>();
   /** Writes in progress, which closing waits for. */
   readonly #writes = new Set<Promise<unknown>>();
-  /** Offset after our own newest record, by partition. */
-  readonly #ownEnds = new Map<string, number>();
+  readonly #ownEnds = new OwnEnds();
   /** By the topics that they append to, so that none waits for another. */
   readonly #appenders = new Map<string, Appender>();
   readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
@@ -119,12 +106,7 @@ export class KafkaLog implements Log {
     this.address = { kind: "kafka", options };
     const { brokers, membersFolder, kafka = {}, topicConfig = {} } = options;
     this.#options = { ...settle(KAFKA_OPTIONS, options), brokers, membersFolder, kafka, topicConfig };
-    const { ssl, sasl } = kafka;
-    // One object for all clients, so that they share its tokens.
-    this.#security = {
-      ssl: typeof ssl === "object" ? tlsOptions(ssl) : ssl,
-      sasl: sasl && saslOptions(sasl),
-    } as Partial<KafkaConfig>;
+    this.#newClient = clientsOf(this.#options, (ms) => this.#onThrottled?.(ms));
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
     this.#appends = this.#newClient();
@@ -134,6 +116,7 @@ export class KafkaLog implements Log {
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
+    this.#placer = new RecordPlacer(this.#topics, this.#options.compression);
   }
 
   /** Connects. @throws Error when no broker can be reached within `retryMs`, accepts the login, or is new enough */
@@ -166,13 +149,13 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.append}. */
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
-    const placed = await this.#place(records);
+    const placed = await this.#placer.place(records);
     try {
       return await this.#append(placed);
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "too-large") throw error;
       // The topic's limit has been lowered since we read it.
-      return await this.#append(await this.#place(records));
+      return await this.#append(await this.#placer.place(records));
     }
   }
 
@@ -183,7 +166,7 @@ export class KafkaLog implements Log {
         this.#topics.forgetAll();
         throw new LogError("unknown-topic", reasonOf(error), { cause: error });
       });
-      this.#remember(placed, offsets);
+      this.#ownEnds.note(placed, offsets);
       return offsets;
     });
   }
@@ -218,7 +201,7 @@ export class KafkaLog implements Log {
     if (!Number.isSafeInteger(from)) {
       throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
     }
-    const ownEnd = () => this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+    const ownEnd = () => this.#ownEnds.get(topic, partition);
     try {
       return await this.#reader.read(topic, partition, from, ownEnd, options);
     } catch (error) {
@@ -232,7 +215,7 @@ export class KafkaLog implements Log {
     const until = performance.now() + this.#options.retryMs;
     for (;;) {
       const bounds = await this.#askLeader({ topic, partition }, partitionBounds);
-      const ownEnd = this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
+      const ownEnd = this.#ownEnds.get(topic, partition);
       if (bounds.end >= ownEnd) return bounds;
       if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
       await this.#client.pause(2);
@@ -296,7 +279,7 @@ export class KafkaLog implements Log {
     await this.#write(async () => {
       const written = await producer.writeUnseen(records);
       await producer.abort();
-      this.#remember(records, written);
+      this.#ownEnds.note(records, written);
     });
   }
 
@@ -306,7 +289,7 @@ export class KafkaLog implements Log {
     producer: Producer,
   ): Promise<() => Promise<readonly number[]>> {
     this.#client.throwIfClosed();
-    const placed = await this.#place(records);
+    const placed = await this.#placer.place(records);
     for (const offset of offsets) {
       await this.#check(offset.topic, offset.partition);
       checkOffset(group, offset);
@@ -314,7 +297,7 @@ export class KafkaLog implements Log {
     return () =>
       this.#write(async () => {
         const written = await producer.commit(placed, group, offsets);
-        this.#remember(placed, written);
+        this.#ownEnds.note(placed, written);
         return written;
       });
   }
@@ -443,18 +426,6 @@ export class KafkaLog implements Log {
     }
   }
 
-  #newClient(): KafkaClient {
-    const { brokers, kafka, retryMs } = this.#options;
-    const config = {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      ...(kafka as Partial<KafkaConfig>), // its fields are kafkajs' own options
-      ...this.#security,
-      logLevel: logLevel.NOTHING,
-      brokers: [...brokers],
-    };
-    return new KafkaClient(config, retryMs, (ms) => this.#onThrottled?.(ms));
-  }
-
   #producer(
     client: KafkaClient,
     { id: transactionalId, ...own }: Pick<Partial<ProducerOptions>, "transactionTimeoutMs" | "unknownMs"> & {
@@ -476,42 +447,6 @@ export class KafkaLog implements Log {
     return spec;
   }
 
-  /** @throws LogError `too-large` naming the records that are larger than their topics' current limits */
-  async #place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
-    const placed = await this.#placed(records);
-    const [first] = await this.#tooLarge(placed);
-    if (first === undefined) return placed;
-    const topics = new Set(records.map(({ topic }) => topic));
-    for (const topic of topics) this.#topics.forget(topic);
-    for (const topic of topics) await this.#topics.spec(topic);
-    const large = await this.#tooLarge(placed);
-    const topic = records[large[0] ?? -1]?.topic;
-    if (topic === undefined) return placed;
-    throw new LogError(
-      "too-large",
-      `Cannot append to ${topic}: records are limited to ${this.#topics.largest(topic)} bytes (${LARGEST})`,
-      { records: large },
-    );
-  }
-
-  #tooLarge(placed: readonly PlacedRecord[]): Promise<number[]> {
-    return tooLarge(placed, (topic) => this.#topics.largest(topic), this.#options.compression);
-  }
-
-  async #placed(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
-    const specs = new Map<string, TopicSpec>();
-    for (const { topic } of records) {
-      if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
-    }
-    const latest = Date.now() + MAX_AHEAD_MS;
-    return records.flatMap((record) => {
-      const spec = specs.get(record.topic);
-      if (spec === undefined) return [];
-      const partition = placeOf(record, spec);
-      return { record: record.time > latest ? { ...record, time: latest } : record, partition };
-    });
-  }
-
   /** Runs a write that closing waits for. */
   async #write<Result>(write: () => Promise<Result>): Promise<Result> {
     this.#client.throwIfClosed();
@@ -524,14 +459,6 @@ export class KafkaLog implements Log {
       throw logErrorOf(error);
     } finally {
       this.#writes.delete(writing);
-    }
-  }
-
-  #remember(records: readonly PlacedRecord[], offsets: readonly number[]): void {
-    for (const [i, { record: { topic }, partition }] of records.entries()) {
-      const end = (offsets[i] ?? -1) + 1;
-      const key = `${topic}/${partition}`;
-      if (end > (this.#ownEnds.get(key) ?? 0)) this.#ownEnds.set(key, end);
     }
   }
 

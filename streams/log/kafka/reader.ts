@@ -26,6 +26,7 @@ import {
   type Fetched,
   isUnknownId,
   partitionBounds,
+  type PlacedRecord,
 } from "./protocol/requests.ts";
 
 /** Limits of a {@linkcode KafkaReader}. */
@@ -315,6 +316,24 @@ export class KafkaReader {
 async function topicId(broker: Broker, topic: string): Promise<string | null> {
   if ((broker.versions[FETCH]?.maxVersion ?? 0) < FETCH_BY_ID) return null;
   return (await identifyTopic(broker, topic)).id;
+}
+
+/** Where our own records end: reads and bounds go at least that far. */
+export class OwnEnds {
+  readonly #ends = new Map<string, number>();
+
+  /** The offset after our own newest record of a partition; 0 = there is none. */
+  get(topic: string, partition: number): number {
+    return this.#ends.get(`${topic}/${partition}`) ?? 0;
+  }
+
+  /** Notes records that were written, with their offsets. */
+  note(records: readonly PlacedRecord[], offsets: readonly number[]): void {
+    for (const [i, { record: { topic }, partition }] of records.entries()) {
+      const end = (offsets[i] ?? -1) + 1;
+      if (end > this.get(topic, partition)) this.#ends.set(`${topic}/${partition}`, end);
+    }
+  }
 }
 
 /** The error for own writes that stay invisible, because a transaction does not end or brokers lost it. */

@@ -1,15 +1,17 @@
 /**
- * The two ways to write to the Kafka log: commits of a writer, and appends.
+ * The two ways to write to the Kafka log: commits of a writer, and appends; and where their records are placed.
  *
  * @module
  */
 
 import { InTurn } from "../in_turn.ts";
-import { type Commit, LogError, type Writer } from "../log.ts";
+import { placeOf } from "../checks.ts";
+import { type Commit, LogError, type NewRecord, type TopicSpec, type Writer } from "../log.ts";
 import { type BatchBytesOf, isFenced, isRefused, type Producer, sizeOf, type Written } from "./producer.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
+import { type KafkaTopics, LARGEST } from "./topics.ts";
 
 /** Maximum bytes of a batch, unless the topic's limit is lower. A single record may be larger, up to that limit. */
 export const BATCH_BYTES = 900_000;
@@ -18,26 +20,72 @@ const BATCH_HEAD_BYTES = 64;
 /** Factor by which compression may enlarge bytes that it cannot compress. */
 const GROWTH = 1.02;
 
+/**
+ * How far ahead of our clock a record's time may be: brokers refuse a write with a time more than an hour ahead of
+ * theirs, today and after every restart.
+ */
+const MAX_AHEAD_MS = 3_300_000;
+
 /** Bytes of records that are sure to fit in a message. @param message maximum bytes of a message */
 export function fittingBytes(message: number): number {
   return Math.min(BATCH_BYTES, (message - BATCH_HEAD_BYTES) / GROWTH);
 }
 
-/** Indexes of records that are too large even when compressed. @param largestOf maximum bytes of a topic's messages */
-export async function tooLarge(
-  records: readonly PlacedRecord[],
-  largestOf: (topic: string) => number,
-  compression: CompressionChoice,
-): Promise<number[]> {
-  const found: number[] = [];
-  for (const [index, placed] of records.entries()) {
-    const { record } = placed;
-    const largest = largestOf(record.topic);
-    if (sizeOf([placed]) <= fittingBytes(largest) || largest === Infinity) continue;
-    const batch = await encodeBatch([record], { id: 0, epoch: 0, transactional: false }, 0, compression);
-    if (batch.length > largest) found.push(index);
+/** Gives new records their partitions, and refuses those that are too large for their topics. */
+export class RecordPlacer {
+  readonly #topics: KafkaTopics;
+  readonly #compression: CompressionChoice;
+
+  constructor(topics: KafkaTopics, compression: CompressionChoice) {
+    this.#topics = topics;
+    this.#compression = compression;
   }
-  return found;
+
+  /** @throws LogError `too-large` naming the records that are larger than their topics' current limits */
+  async place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
+    const placed = await this.#placed(records);
+    const [first] = await this.#tooLarge(placed);
+    if (first === undefined) return placed;
+    const topics = new Set(records.map(({ topic }) => topic));
+    for (const topic of topics) this.#topics.forget(topic);
+    for (const topic of topics) await this.#topics.spec(topic);
+    const large = await this.#tooLarge(placed);
+    const topic = records[large[0] ?? -1]?.topic;
+    if (topic === undefined) return placed;
+    throw new LogError(
+      "too-large",
+      `Cannot append to ${topic}: records are limited to ${this.#topics.largest(topic)} bytes (${LARGEST})`,
+      { records: large },
+    );
+  }
+
+  async #placed(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
+    const specs = new Map<string, TopicSpec>();
+    for (const { topic } of records) {
+      if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
+    }
+    const latest = Date.now() + MAX_AHEAD_MS;
+    return records.flatMap((record) => {
+      const spec = specs.get(record.topic);
+      if (spec === undefined) return [];
+      const partition = placeOf(record, spec);
+      return { record: record.time > latest ? { ...record, time: latest } : record, partition };
+    });
+  }
+
+  /** Indexes of records that are too large even when compressed. */
+  async #tooLarge(records: readonly PlacedRecord[]): Promise<number[]> {
+    const found: number[] = [];
+    for (const [index, placed] of records.entries()) {
+      const { record } = placed;
+      const largest = this.#topics.largest(record.topic);
+      if (sizeOf([placed]) <= fittingBytes(largest) || largest === Infinity) continue;
+      const none = { id: 0, epoch: 0, transactional: false };
+      const batch = await encodeBatch([record], none, 0, this.#compression);
+      if (batch.length > largest) found.push(index);
+    }
+    return found;
+  }
 }
 
 /** A writer over a transactional producer. */
