@@ -1,5 +1,5 @@
 /**
- * How a task applies the catalogue: items are read ahead, and applied at their place among the events.
+ * Applies the catalogue to a task: items are read ahead, and applied at their place among the events.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export class CatalogueReader {
   readonly #log: Pick<Log, "read">;
   readonly #topic: string;
   readonly #targets: ItemTargets;
-  /** Records read ahead, applied up to `#at`. */
+  /** Records that were read ahead; those before `#at` are applied. */
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
@@ -51,24 +51,24 @@ export class CatalogueReader {
     return this.#committed;
   }
 
-  /** Notes that applied records are committed. */
+  /** To be called when applied records are committed. */
   keep(): void {
     this.#committed = this.#applied;
   }
 
-  /** Reads to the end, and applies items without a place among the events. */
+  /** Reads to the end of the topic, and applies items without a place among the events. */
   async read(): Promise<void> {
     for (;;) {
       const { records, next } = await this.#log.read(this.#topic, 0, this.#read);
       for (const record of records) this.#records.push(record);
       this.#read = next;
-      // Items without a place must not pile up until an event comes.
+      // Items without a place must not pile up until an event arrives.
       this.applyBefore(-1);
       if (records.length === 0) return;
     }
   }
 
-  /** Applies items that come before the event at `offset`. */
+  /** Applies items whose place is before the event at `offset`. */
   applyBefore(offset: number): void {
     for (; this.#at < this.#records.length; this.#at++) {
       const record = this.#records[this.#at]!;
@@ -88,7 +88,7 @@ export class CatalogueReader {
       return outbox.reject(record, reject("wrong-type", reason));
     }
     if (record.value === null) {
-      // A record that only removes needs no time of its own.
+      // A removal needs no valid time of its own.
       const time = Math.min(Math.max(record.time, MIN_TIME_MS), MAX_TIME_MS - 1);
       const checked = checkItem({ item: record.key ?? "", time });
       if (checked.ok) state.removeItem(checked.item.item, time);
@@ -101,7 +101,7 @@ export class CatalogueReader {
   }
 }
 
-/** The event before which an item applies, -1 without one; `null` when it is not an offset. */
+/** Offset of the event before which an item applies, -1 without one; `null` when the header is not an offset. */
 function placeIn({ headers }: LogRecord): number | null {
   const place = headers[BEFORE_EVENT];
   if (place === undefined) return -1;

@@ -1,11 +1,11 @@
 /**
  * When a task of a service commits.
  *
- * Where answers wait for the commit, a commit is due an interval after the last one: an event after a pause is committed
- * at once, events in quick succession together.
+ * If answers wait for the commit, one is due an interval after the last: an event after a pause is committed at once,
+ * events in quick succession together.
  *
- * Where answers are sent before it, each partition commits at its own moments, so that tasks with events of the same
- * requests do not all encode, compress and commit at once while answers wait:
+ * If answers are sent before it, each partition commits at its own moments, so that tasks that receive events at the
+ * same time do not all encode, compress and commit at once while answers wait:
  *
  * ```text
  *   partition 0   |─────── interval ──────|───────────────────────|
@@ -33,27 +33,27 @@ export interface CommitPaceOptions {
   readonly partitions: number;
 }
 
-/** Knows when commits of a task are due, by the caller's clock. */
+/** Decides when commits of a task are due, by the caller's clock. */
 export class CommitPace {
   readonly #sendsEarly: boolean;
-  /** Offset of the partition's moments within an interval, 0 ≤ phase < 1. */
+  /** When in an interval the partition commits, as a share of it, 0 ≤ phase < 1. */
   readonly #phase: number;
   /** When the first event after the last commit was applied. */
   #since = Infinity;
   #committedAt = -Infinity;
 
-  /** Nothing was committed yet. */
+  /** Starts without a commit. */
   constructor({ delivery, partition, partitions }: CommitPaceOptions) {
     this.#sendsEarly = delivery === "at-least-once";
     this.#phase = partition / partitions;
   }
 
-  /** Notes that an event was applied. */
+  /** To be called when an event was applied. */
   applied(now: number): void {
     this.#since = Math.min(this.#since, now);
   }
 
-  /** Notes a commit of all that was applied. */
+  /** To be called when everything applied is committed. */
   committed(now: number): void {
     this.#committedAt = now;
     this.#since = Infinity;
@@ -65,7 +65,7 @@ export class CommitPace {
     return this.#committedAt + (isAsked ? answerIntervalMs : commitIntervalMs);
   }
 
-  /** The latest time for the commit of applied events; ∞ without any. */
+  /** Latest time to commit applied events; ∞ without any. */
   latestAt(commitIntervalMs: number): number {
     const since = this.#since;
     if (!this.#sendsEarly || commitIntervalMs === 0 || since === Infinity) return since + commitIntervalMs;

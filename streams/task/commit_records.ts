@@ -21,7 +21,7 @@ import { ROUND } from "../topics/delivery.ts";
 const NO_HEADERS = {};
 const NO_SIGNALS = new Uint8Array(0);
 
-/** What a task has done since its last commit. */
+/** A task, with what it has done since its last commit. */
 export interface Uncommitted {
   readonly topics: Topics;
   readonly partition: number;
@@ -31,27 +31,27 @@ export interface Uncommitted {
   readonly outbox: Outbox;
   /** Position in the catalogue topic. */
   readonly itemsApplied: number;
-  /** What was learnt from others since the last commit, before any event. */
+  /** What was learnt from other tasks since the last commit, before any event. */
   readonly others: OthersNote;
-  /** Offset of the next event at the last commit. */
+  /** Offset of the next event as of the last commit. */
   readonly committed: number;
   /** Offset of the next event. */
   readonly next: number;
-  /** What the task reads. */
+  /** The topics that the task reads. */
   readonly inputs: Pick<TaskInputs, "header">;
   /** See {@linkcode LINEAGE}. */
   readonly lineage: string;
-  /** See {@linkcode ROUND}; `undefined` = it is not of a build. */
+  /** See {@linkcode ROUND}; `undefined` = the task is not part of a build. */
   readonly round: number | undefined;
 }
 
 /** The records of a commit by kind. */
 export interface CommitRecords {
-  /** Those of the outbox, then what was learnt. */
+  /** Records of the outbox, then the one of the topic `signals`. */
   readonly outputs: readonly NewRecord[];
-  /** Of the `state` topic. */
+  /** Records of the topic `state`. */
   readonly users: readonly NewRecord[];
-  /** Of the `statistics` topic; the task's own is the last. */
+  /** Records of the topic `statistics`; the task's own is the last. */
   readonly statistics: readonly NewRecord[];
 }
 
@@ -101,7 +101,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   return { outputs, users, statistics };
 }
 
-/** What other tasks are to learn, with a note of what this one has learnt from them. */
+/** The record from which other tasks learn, with a note of what this task has learnt from them. */
 function signalsRecord(
   { topics, partition, state, others, committed }: Uncommitted,
   signals: Uint8Array | null,
@@ -118,7 +118,7 @@ function signalsRecord(
   };
 }
 
-/** The time of a task's records: its clock, which one wrong event does not move. */
+/** The time of a task's records: its clock, which a single event with a wrong time does not move. */
 export function recordTime({ maxTime }: TaskState): number {
   return maxTime === -Infinity ? 0 : maxTime;
 }

@@ -1,5 +1,5 @@
 /**
- * Commits a task: outputs, states and position become visible at once, and the caches are updated.
+ * Commits a task: outputs, states and position become visible together, and the caches are updated.
  *
  * @module
  */
@@ -14,9 +14,9 @@ type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "nex
 
 /** The parts that all commits share. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
-  /** Of this partition alone. */
+  /** The writer of this partition. */
   readonly writer: Writer;
-  /** The consumer group that notes the position. */
+  /** The consumer group in which the position is stored as well. */
   readonly group: string;
   readonly users: Pick<UserTable, "note">;
   /** The local snapshot, if there is one. */
@@ -27,7 +27,7 @@ export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
 export class Committer {
   readonly #options: CommitterOptions;
 
-  /** Commits by a writer. */
+  /** Makes a committer. */
   constructor(options: CommitterOptions) {
     this.#options = options;
   }

@@ -1,5 +1,5 @@
 /**
- * The users whom a partition has erased, according to its records on the log.
+ * The users that a partition has erased, according to its records on the log.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 
-/** Reads the erased users of a partition. @param statistics the topic, read whole if the log has no index */
+/** Reads the erased users of a partition. @param statistics the topic, which is read whole if the log has no index */
 export async function erasedOn(
   log: Log,
   statistics: string,
@@ -29,11 +29,11 @@ interface ErasedRecord {
   readonly offset: number;
 }
 
-/** The newest record, then the others. @param full number of those that are left out, of a log that has an index */
+/** The newest record, then the full ones. @param full number of full ones to leave out, on a log with an index */
 async function recordsOn(log: Log, statistics: string, partition: number, full = 0): Promise<ErasedRecord[]> {
   const records = new Map<string, ErasedRecord>();
   if (indexesKeys(log)) {
-    // In this order, as erasures move from the newest one to the others meanwhile.
+    // In this order, because in the meantime erasures may move from the newest record to a full one.
     for (let number = 0;; number = Math.max(full, number) + 1) {
       const key = erasedKey(number);
       const { value, offset } = await log.latest(statistics, partition, key) ?? NONE;
@@ -51,16 +51,16 @@ async function recordsOn(log: Log, statistics: string, partition: number, full =
 
 const NONE = { value: null, offset: -1 };
 
-/** Takes over the erasures of the serving generation, whose events may be gone, for a task of another generation. */
+/** Takes over erasures of the serving generation, whose events may have been dropped, for a task of another one. */
 export class CarriedErasures {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #task: number;
   readonly #erased: ErasedUsers;
-  /** How far erasures were taken over, by partition: offset of the newest record, and number of the others. */
+  /** How far erasures were taken over, by partition: offset of the newest record, and number of full ones. */
   readonly #taken = new Map<string, { readonly newest: number; readonly full: number }>();
 
-  /** @param topics those of the other one @param erased receives them */
+  /** @param topics the topics of the task's generation @param erased receives the erasures */
   constructor(log: Log, topics: Topics, task: number, erased: ErasedUsers) {
     this.#log = log;
     this.#topics = topics;
@@ -77,7 +77,7 @@ export class CarriedErasures {
     const partitions = (await log.identify(serving))?.partitions ?? 0;
     const tasks = (await log.identify(statistics))?.partitions ?? 1;
     for (let partition = 0; partition < partitions; partition++) {
-      if ((partition - this.#task) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
+      if ((partition - this.#task) % commonDivisor(partitions, tasks) !== 0) continue; // has no users of this task
       const place = `${serving}/${partition}`;
       const { newest, full } = this.#taken.get(place) ?? { newest: -1, full: 0 };
       const records = await recordsOn(log, serving, partition, full);

@@ -18,7 +18,7 @@ const MAX_AHEAD_MS = 3_600_000;
 
 const logger = getLogger(["meander", "task"]);
 
-/** Applies events, and rejects those that cannot be: invalid, undated or from the future. */
+/** Applies events, and rejects those that cannot be applied: invalid, undated or from the future. */
 export class EventApplier {
   /** Offset of the newest event that requests an erasure, or belongs to a user erased earlier; −1 = none. */
   lastErasure = -1;
@@ -29,7 +29,7 @@ export class EventApplier {
     this.#parts = parts;
   }
 
-  /** Applies a record of `events`, behind the items that come before it: an event, or a change of an experiment. */
+  /** Applies a record of `events`, an event or a change of an experiment, after the items whose place is before it. */
   apply(read: EventRead): void {
     const { catalogue, experiments, outbox } = this.#parts;
     const { record } = read;
@@ -54,7 +54,7 @@ export class EventApplier {
     const { state, outbox, followed } = this.#parts;
     const ahead = event.time - Math.max(arrival.time, state.maxTime);
     if (ahead > MAX_AHEAD_MS) {
-      const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
+      const reason = `event time is ${ahead} ms after the record's, the limit is ${MAX_AHEAD_MS} ms`;
       return reject("in-the-future", reason);
     }
     const given = followed.given?.take(record.offset);
@@ -65,7 +65,7 @@ export class EventApplier {
     return rejected;
   }
 
-  /** Counts an event in another partition than its user's, and logs the first. It is applied here. */
+  /** Counts an event that is not in its user's partition, and logs the first. It is applied here all the same. */
   #checkPlace(user: string, { offset }: LogRecord): void {
     const { state, partition, partitions, place } = this.#parts;
     const rightful = partitionOf(user, partitions);
@@ -76,7 +76,7 @@ export class EventApplier {
     logger.error(
       "{place}@{offset} is an event of a user who belongs to partition {rightful} of {partitions}: its producer does not key " +
         "events by user, or not as Kafka does, so states and lists see only part of what a user did. Key by user, or " +
-        "start afresh under another --prefix, with --rekey-from. Further ones are only counted (misplaced)",
+        "start afresh under another --prefix, with --rekey-from. Further such events are only counted (misplaced)",
       { place, offset, rightful, partitions },
     );
   }

@@ -13,7 +13,7 @@ import { decodeExperiment, EXPERIMENT } from "../experiments/record.ts";
 import type { LogRecord } from "../log/log.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 
-/** Applies experiments to the state of a task, and holds the versions that they pin until it is disposed of. */
+/** Applies experiments to the state of a task, and holds the versions that they pin until disposed. */
 export class TaskExperiments implements Disposable {
   readonly #state: TaskState;
   readonly #partition: number;
@@ -25,7 +25,7 @@ export class TaskExperiments implements Disposable {
     this.#pins = pins;
   }
 
-  /** Loads the versions that a restored state needs. @param pins without, variants that pin one are left out */
+  /** Loads the versions that a restored state needs. @param pins if absent, variants that pin a version are left out */
   static async open(
     state: TaskState,
     partition: number,
@@ -44,8 +44,8 @@ export class TaskExperiments implements Disposable {
   }
 
   /**
-   * Loads the versions that changes among these records pin, which score from those records on, and drops versions that
-   * are no longer needed.
+   * Loads the versions that changes among these records pin, which score from those records on, and drops versions
+   * that are no longer needed.
    */
   async pin(records: readonly LogRecord[]): Promise<void> {
     if (this.#pins === undefined) return;
@@ -58,7 +58,7 @@ export class TaskExperiments implements Disposable {
     await this.#need(this.#pins, coming);
   }
 
-  /** Applies a change. @returns a refusal when it is none, else `null` */
+  /** Applies a change. @returns a rejection if it is invalid, else `null` */
   apply(change: LogRecord): Rejected | null {
     const record = readExperiment(change);
     if (record instanceof Error) return reject("wrong-type", record.message);

@@ -1,5 +1,5 @@
 /**
- * How a task is set up, and its rounds and steps.
+ * Options of a task, and of its rounds and steps.
  *
  * @module
  */
@@ -20,14 +20,14 @@ import type { StateStoreOptions } from "./store/store_options.ts";
 /** Where and how a task runs. */
 export interface TaskRuntime {
   /**
-   * Memory for user states as objects; beyond it the least recently active ones leave it.
+   * Memory for user states as objects, bytes; beyond it, the least recently active users are evicted.
    *
    * @default {no bound on logs with an index of keys, 64 MiB on others}
    */
   readonly maxStateBytes?: number | undefined;
-  /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
+  /** Where the local snapshot is; not used on logs with an index of keys. @default {none} */
   readonly snapshot?: StateStoreOptions | undefined;
-  /** Models for variants of experiments, besides the task's own. @default {none} */
+  /** Models for variants of experiments, in addition to the task's own. @default {none} */
   readonly variants?: Iterable<Serving> | undefined;
   /** Versions that experiments pin; without them, variants that need one are left out. @default {none} */
   readonly pins?: PinSource | undefined;
@@ -35,7 +35,7 @@ export interface TaskRuntime {
   readonly meter?: RestoreMeter | undefined;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
-  /** Endings of the topics to which answers of surfaces are copied. @default {none} */
+  /** Endings of the topics to which answers for surfaces are copied, by surface. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation, topic: string) => Uint8Array) | undefined;
@@ -45,7 +45,7 @@ export interface TaskRuntime {
    * @default {no such topic}
    */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
-  /** Number of partitions of the events. @default {what the log says} */
+  /** Number of partitions of the events. @default {as on the log} */
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */
   readonly handover?: SampleHandover | undefined;
@@ -56,11 +56,11 @@ export interface TaskRuntime {
    * are written. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
-  /** What else it must read, up to everything committed when it fences others. @default {nothing} */
+  /** Other partitions that it reads, which must be up to date when it has fenced other owners. @default {none} */
   readonly follows?: readonly Place[] | undefined;
-  /** What was restored so far, of the same task and with the same options. @default {it is restored from its beginning} */
+  /** A restore of the same task, with the same options, to be continued. @default {a new restore} */
   readonly restore?: Restore | undefined;
-  /** Yields the thread during the restore. @default {it does not} */
+  /** Yields the thread during the restore. @default {the thread is not yielded} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -76,9 +76,9 @@ export interface RoundLimits {
 
 /** What a round did. */
 export interface RoundResult {
-  /** Events read. */
+  /** Number of events read. */
   readonly events: number;
-  /** Whether the round came to its end; if not, the log had no more events, and nothing was committed. */
+  /** Whether the round has ended; if not, the log had no more events, and nothing was committed. */
   readonly complete: boolean;
 }
 
@@ -86,17 +86,17 @@ export interface RoundResult {
 export interface StepOptions {
   /** A clock in milliseconds that never goes back, for the times below. */
   readonly now: () => number;
-  /** Events to read at most. @default {256} */
+  /** Maximum number of events to read. @default {256} */
   readonly maxEvents?: number | undefined;
   /** How long to wait for a first event, milliseconds; at most until a commit is due. @default {0} */
   readonly waitMs?: number | undefined;
-  /** Time from a commit to the next, and the longest that an event waits for its own, milliseconds. @default {100} */
+  /** Time between commits, and the longest that an event waits for its commit, milliseconds. @default {100} */
   readonly commitIntervalMs?: number | undefined;
   /** The same when an answer waits for the commit. @default {commitIntervalMs} */
   readonly answerIntervalMs?: number | undefined;
   /** Events after which a commit is due at the latest. @default {1000} */
   readonly commitEvents?: number | undefined;
-  /** Time after which a step ends even if there is more to do, for others to run; milliseconds. @default {none} */
+  /** Time after which a step ends, milliseconds, so that others can run even if there is more to do. @default {none} */
   readonly sliceMs?: number | undefined;
   /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
   readonly signal?: AbortSignal | undefined;
@@ -104,9 +104,9 @@ export interface StepOptions {
 
 /** The options of {@linkcode StepOptions}. */
 export const STEP_OPTIONS = {
-  maxEvents: count(256, "events to read at most"),
+  maxEvents: count(256, "maximum number of events to read"),
   waitMs: natural(0, "how long to wait for a first event"),
-  commitIntervalMs: natural(100, "time from a commit to the next"),
+  commitIntervalMs: natural(100, "time between commits"),
   commitEvents: count(1000, "events after which a commit is due in any case"),
-  sliceMs: positive(absent("none", Infinity), "time after which a step ends, with more to do"),
+  sliceMs: positive(absent("none", Infinity), "time after which a step ends, even with more to do"),
 } satisfies OptionsOf<Omit<StepOptions, "now" | "answerIntervalMs" | "signal">>;

@@ -1,9 +1,9 @@
 /**
- * What a task learns from the tasks of other partitions, by the topic `signals`.
+ * What a task learns from the tasks of other partitions, over the topic `signals`.
  *
  * ```text
- *   signals/0  ■■■■■■■│■■░░        │ = learnt and committed; ■ behind it = learnt since; ░ = read ahead, or not yet
- *   signals/1  (own: written in each commit, beside everything else)
+ *   signals/0  ■■■■■■■│■■░░        │ = learnt and committed up to here; ■ after it = learnt since; ░ = not learnt yet
+ *   signals/1  (own: written in each commit, with everything else)
  *   signals/2  ■■■■│■░░░░░░░░
  * ```
  *
@@ -25,29 +25,29 @@ import type { TimeShare } from "./time_share.ts";
  */
 export const OTHERS = "others";
 
-/** Header of a task's own record: positions up to which it no longer names users whom others erased; see {@linkcode OTHERS}. */
+/** Header of a task's own record: positions, as in {@linkcode OTHERS}, up to which it names nobody erased by others. */
 export const CLEARED = "cleared";
-/** Value of {@linkcode CLEARED} where nothing is learnt from others. */
+/** Value of {@linkcode CLEARED} for a task that learns nothing from others. */
 export const NOTHING_SHARED = "none";
 
-/** Shortest time between snapshots that remove names, each of which costs 0.2 s. */
+/** Shortest time between snapshots of retrieval that remove names, each of which costs 0.2 s. */
 const ERASE_MS = 60_000;
-/** Longest time, and most bytes, for which learnt signals wait to be committed with own events. */
+/** Maximum time and bytes for which learnt signals wait to be committed with own events. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
-/** The longest wait for an event while there may be something to learn. */
+/** Longest wait for an event while there may be something to learn. */
 const WAIT_MS = 250;
 const NOWHERE: ReadonlyMap<number, number> = new Map();
 
 /** Positions after what was learnt, in the order of learning. */
 export type OthersNote = readonly (readonly [partition: number, next: number])[];
 
-/** Writes a note, for {@linkcode OTHERS}. */
+/** Encodes a note, for {@linkcode OTHERS}. */
 export function encodeNote(note: OthersNote): string {
   return note.map(([partition, next]) => `${partition}:${next}`).join(" ");
 }
 
-/** Reads what {@linkcode encodeNote} wrote; nothing where nothing was noted. */
+/** Decodes a note of {@linkcode encodeNote}; empty without one. */
 export function decodeNote(text = ""): OthersNote {
   return text.split(" ").filter((part) => part !== "").map((part) => {
     const [partition, next] = part.split(":").map(Number);
@@ -62,7 +62,7 @@ export interface OthersOptions {
   readonly partitions: number;
   /** Whether tasks share what they learn. With one partition there is nothing to share. */
   readonly shared: boolean;
-  /** Time to learn in. */
+  /** Time budget for learning. */
   readonly time: TimeShare;
   /** Whether the topic was created again, so that it is read from its start. @default {false} */
   readonly anew?: boolean;
@@ -70,7 +70,7 @@ export interface OthersOptions {
 
 /** Learns from others, when there are any. */
 export class Others implements AsyncDisposable {
-  /** Signals and positives that were learnt since this process began. */
+  /** Number of signals and positives learnt since this process began. */
   learnt = 0;
   readonly #own: number;
   readonly #state: TaskState;
@@ -80,7 +80,7 @@ export class Others implements AsyncDisposable {
   #committed: ReadonlyMap<number, number>;
   /** When the oldest uncommitted signal was learnt, by the clock of steps. */
   #since = Infinity;
-  /** When names were last removed, by that clock. */
+  /** When names were last removed, by the same clock. */
   #erasedAt = -Infinity;
 
   private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
@@ -108,7 +108,7 @@ export class Others implements AsyncDisposable {
     const positions = anew ? NOWHERE : state.retrieval.state.others;
     const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
     if (anew) {
-      // The old topic may have had an erasure.
+      // The old topic may have contained an erasure.
       state.retrieval.state.forgetAll();
       for (const [other, next] of reader.positions) state.retrieval.state.passOthers(other, next);
     }
@@ -135,7 +135,7 @@ export class Others implements AsyncDisposable {
     return this.#note;
   }
 
-  /** Whether something was learnt and not committed. */
+  /** Whether something was learnt but not committed. */
   get isDirty(): boolean {
     return this.#since < Infinity;
   }
@@ -147,7 +147,7 @@ export class Others implements AsyncDisposable {
     return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
-  /** Removes users whom others erased, with the next commit, which becomes due. */
+  /** Removes users that others erased with the next commit, which becomes due. */
   eraseNames(now: number): void {
     const { state } = this.#state.retrieval;
     if (!state.namesForgotten || now - this.#erasedAt < ERASE_MS) return;
@@ -156,19 +156,19 @@ export class Others implements AsyncDisposable {
     this.#since = -Infinity;
   }
 
-  /** Removes all names of others, since it no longer learns who is erased. */
+  /** Removes all names learnt from others, because it no longer learns of their erasures. */
   #leave(): void {
     if (this.#state.retrieval.state.others.size === 0) return;
     this.#state.retrieval.state.forgetAll();
     this.#since = -Infinity;
   }
 
-  /** Whether learnt signals have waited long enough for own events, and are to be committed alone. */
+  /** Whether learnt signals have waited long enough for own events, and have to be committed without any. */
   mustCommit(now: number): boolean {
     return now - this.#since >= COMMIT_MS || this.#state.retrieval.state.takenBytes >= COMMIT_BYTES;
   }
 
-  /** Notes that what was learnt is committed. */
+  /** To be called when everything learnt is committed. */
   keep(): void {
     this.#committed = new Map(this.#state.retrieval.state.others);
     this.#note = [];
@@ -178,7 +178,7 @@ export class Others implements AsyncDisposable {
   /**
    * Learns from records already read while there is time, and reads more. Only while no own event waits for a commit.
    *
-   * @param isBehind whether own events wait, which come first
+   * @param isBehind whether own events wait, which take precedence
    */
   learnSome(now: () => number, isBehind: boolean): void {
     const reader = this.#reader;
@@ -201,7 +201,7 @@ export class Others implements AsyncDisposable {
    * Learns a record; one that cannot be read is logged and left out.
    *
    * @param next the position after it
-   * @returns How many signals and positives it was.
+   * @returns The number of signals and positives learnt.
    */
   learn({ topic, partition, offset, value }: LogRecord, next: number): number {
     let learnt = 0;

@@ -2,15 +2,15 @@
  * Outputs of a task since its last commit: answers, samples, erasures, merges and rejections.
  *
  * ```text
- *   answers      ■■■■■■■■░░░░   ■ sent early: on their way, or there; the commit waits for them
- *   samples      ░░░x░░░░░x░    x an erasure: the samples behind it are of another life
- *   lists        ░  x ░   x     ░ go with the commit
- *   merges          ░          ░ events of others, whatever their partition
+ *   answers      ■■■■■■■■░░░░   ■ sent early: on their way, or written; the commit waits for them
+ *   samples      ░░░x░░░░░x░    x an erasure: the samples after it do not belong to the erased user's past
+ *   lists        ░  x ░   x     ░ written with the commit
+ *   merges          ░          ░ events for other users, whatever their partition
  *   rejections   ░░
  * ```
  *
- * Each output except a rejection carries the number of its input ({@linkcode INPUT}). Outputs are encoded right after
- * their event: bytes take less memory until the commit, and leave less work for it.
+ * Each output except a rejection carries the header {@linkcode INPUT}. Outputs are encoded right after their event:
+ * bytes take less memory until the commit, and leave less work for it.
  *
  * @module
  */
@@ -35,7 +35,7 @@ const ENCODER = new TextEncoder();
 
 /** Where outputs go. */
 export interface OutboxOptions {
-  /** Takes the answers that are sent early. */
+  /** Receives the answers that are sent early. */
   readonly log: Pick<Log, "append">;
   readonly topics: Topics;
   readonly partition: number;
@@ -43,9 +43,9 @@ export interface OutboxOptions {
   readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether rejections and erasures of lists are on the log from an earlier run. @default {false} */
+  /** Whether rejections and erasures of lists are already on the log, from an earlier run. @default {false} */
   readonly isAnswered?: boolean | undefined;
-  /** Endings of the topics to which answers of surfaces are copied. @default {none} */
+  /** Endings of the topics to which answers for surfaces are copied, by surface. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: OutputEncoder | undefined;
@@ -55,7 +55,7 @@ export interface OutboxOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
-/** An output that is encoded. */
+/** An encoded output. */
 interface Encoded {
   readonly topic: string;
   readonly user: string;
@@ -63,11 +63,11 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
-  /** What is handed over. */
+  /** The sample to hand over to a learner in this process. */
   readonly sample?: Sample | undefined;
 }
 
-/** The outputs of a task that are not committed. */
+/** The outputs of a task that are not committed yet. */
 export class Outbox {
   /** Collects the outputs of an event, until {@linkcode Outbox.seal}. */
   readonly outputs: Required<TaskOutputs> = {
@@ -78,7 +78,7 @@ export class Outbox {
     merges: [],
   };
   readonly #options: OutboxOptions;
-  /** Answers that were not sent, and their copies on topics of surfaces. */
+  /** Answers that were not sent yet, and their copies on topics of surfaces. */
   #answers: Encoded[] = [];
   #answerCopies: Encoded[] = [];
   /** Samples and erasures, and their copies for other programs. */
@@ -86,28 +86,28 @@ export class Outbox {
   #sampleCopies: Encoded[] = [];
   /** Lists of users and their erasures. */
   #lists: Encoded[] = [];
-  /** Events of users to whom something is handed over. */
+  /** Events for users to whom behaviours are handed over. */
   #merges: Encoded[] = [];
   #erased: string[] = [];
-  /** Without a time where that of the input is invalid. */
+  /** The time is `undefined` if that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
   #rows = 0;
   /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
-  /** Records before the first sample in the commit. */
+  /** Number of records before the first sample in the commit. */
   #before = 0;
 
-  /** Empty. */
+  /** Starts empty. */
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
-  /** Rows of the samples, as they count in a batch of the learner. */
+  /** Number of rows of the samples, as they count in a batch of the learner. */
   get rows(): number {
     return this.#rows;
   }
 
-  /** Whether there is an answer that was not sent. */
+  /** Whether there is an answer that was not sent yet. */
   get isAsked(): boolean {
     return this.#answers.length > 0;
   }
@@ -122,7 +122,7 @@ export class Outbox {
     return this.#erased;
   }
 
-  /** Whether the user is among them. */
+  /** Whether a user is to be erased. */
   isForgotten(user: string): boolean {
     return this.#erased.includes(user);
   }
@@ -130,7 +130,7 @@ export class Outbox {
   /**
    * Encodes and numbers the outputs of the event at an offset, and empties {@linkcode Outbox.outputs}.
    *
-   * @param surface of the event, if it is a request
+   * @param surface the surface of the event, if it is a request
    */
   seal(offset: number, surface?: string): void {
     const all = Object.values(this.outputs);
@@ -142,7 +142,7 @@ export class Outbox {
     const number = () => `${partition}/${offset}/${index++}`;
     this.#sealAnswers(number, surface);
     this.#sealSamples(number, isWriting);
-    // Even if lists are no longer written: some may have been.
+    // Even if lists are no longer written, because there may be earlier ones.
     for (const { user } of isWriting ? forgotten : []) {
       this.#lists.push({ topic: topics.lists, user, value: null, input: number() });
     }
@@ -215,7 +215,7 @@ export class Outbox {
     });
   }
 
-  /** Sends the answers that were not sent yet. @param time of their records */
+  /** Sends the answers that were not sent yet. @param time time of their records */
   send(time: number): void {
     if (this.#answers.length === 0) return;
     const sending = this.#options.log.append(this.#records([...this.#answers, ...this.#answerCopies], time));
@@ -225,16 +225,16 @@ export class Outbox {
     this.#answerCopies = [];
   }
 
-  /** Resolves when all answers that were sent have arrived; rejects when one cannot. */
+  /** Resolves when all sent answers have been written; rejects when one cannot be. */
   arrived(): Promise<unknown> {
     return Promise.all(this.#sending);
   }
 
   /**
-   * The records of the commit: all but what was sent.
+   * The records of the commit: all except answers that were already sent.
    *
-   * @param time of all but rejections, which have their input's, where it has one
-   * @param headers of samples, beside their input
+   * @param time time of all records except rejections, which have that of their input if it is valid
+   * @param headers headers of samples, in addition to {@linkcode INPUT}
    */
   records(time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const { partitions } = this.#options;
@@ -253,7 +253,7 @@ export class Outbox {
     ];
   }
 
-  /** Passes the samples on, and empties the outbox. @param offsets of {@linkcode Outbox.records}, in that order */
+  /** Hands the samples over, and empties the outbox. @param offsets those of {@linkcode Outbox.records}, in order */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
     for (const [n, { sample }] of this.#samples.entries()) {

@@ -1,6 +1,6 @@
 /**
- * The topics that tasks read, where a generation has more tasks than they have partitions: each partition is shared by
- * several, by the user's key.
+ * The topics that tasks read, if a generation has more tasks than these have partitions: several tasks share each
+ * partition, by the user's key.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { isOutput, type Topics } from "../topics/topics.ts";
 /**
  * The log as the tasks of a generation see it.
  *
- * @param tasks how many there are, of a generation without topics. @default {as many as its states have partitions}
- * @throws LogError `topic-mismatch` when they are no multiple of the partitions of events
+ * @param tasks number of tasks, for a generation without topics. @default {as many as its states have partitions}
+ * @throws LogError `topic-mismatch` when it is not a multiple of the number of partitions of events
  */
 export async function tasksLog(log: Log, topics: Topics, tasks?: number): Promise<Log> {
   const existing = await log.topics();
   const partitions = existing.get(topics.events)?.partitions;
   const into = tasks ?? existing.get(topics.state)?.partitions;
-  // Fewer tasks than partitions: events have grown, which the service says.
+  // Fewer tasks than partitions: events have gained partitions, which the service reports.
   if (partitions === undefined || into === undefined || into <= partitions && tasks === undefined) return log;
   if (into === partitions) return log;
   return splitLog(log, {

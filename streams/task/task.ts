@@ -2,8 +2,8 @@
  * The runtime of a task: reads one partition's events, lets {@linkcode TaskState} apply them, and commits
  * outputs, changed states and input position together. A crash at any moment resumes from the last commit.
  *
- * Work is done in *rounds*. Where a round ends depends on the events alone (so many samples' rows, or so many
- * events), never on how the log cut them into batches: a restart sees the same rounds again.
+ * Work is done in *rounds*. Where a round ends depends on the events alone (on a number of rows of samples, or of
+ * events), never on how the log cut them into batches, so a restart goes through the same rounds again.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { openParts, type TaskParts } from "./task_parts.ts";
 import type { UserReader } from "./user_table.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** Events that a round reads at once. */
+/** Number of events that a round reads at once. */
 const READ_EVENTS = 256;
 
 const logger = getLogger(["meander", "task"]);
@@ -50,16 +50,16 @@ export class Task implements AsyncDisposable {
   #committed: number;
   /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
-  /** Events passed since the last commit. */
+  /** Number of events passed since the last commit. */
   #roundEvents = 0;
-  /** Whether more events wait: the last step did not apply all, or read as many as it asked for. */
+  /** Whether more events may wait: the last step did not apply all, or read as many as it requested. */
   #isBehind = false;
-  /** When the oldest event was read that is not answered, by the clock of steps. */
+  /** When the oldest unanswered event was read, by the clock of steps. */
   #waitingSince = Infinity;
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
-  /** In a build, the number of the round that it commits next. */
+  /** In a build, the number of the round that is committed next. */
   buildRound: number | undefined;
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
@@ -89,7 +89,7 @@ export class Task implements AsyncDisposable {
     return new Task(await openParts(log, topics, partition, { options, serving, runtime }));
   }
 
-  /** Offset of the newest event since it was opened that requests an erasure, or belongs to a user erased earlier; −1 = none. */
+  /** See {@linkcode EventApplier.lastErasure}; since the task was opened. */
   get lastErasure(): number {
     return this.#applier.lastErasure;
   }
@@ -104,7 +104,7 @@ export class Task implements AsyncDisposable {
     return this.#committed;
   }
 
-  /** How the local snapshot is doing; `null` when there is none. */
+  /** Status of the local snapshot; `null` when there is none. */
   get snapshot(): StoreStatus | null {
     return this.#parts.store?.status ?? null;
   }
@@ -115,8 +115,8 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Signals and positives that it has learnt from other partitions since it was opened, and the next positions by
-   * partition: now, and after a crash.
+   * The number of signals and positives learnt from other partitions since the task was opened, and the next positions
+   * by partition: now, and after a crash.
    */
   get others(): {
     readonly learnt: number;
@@ -127,22 +127,22 @@ export class Task implements AsyncDisposable {
     return this.#parts.others;
   }
 
-  /** Copies the local snapshot, if there is one, as of the last commit. @param to a folder, which it replaces */
+  /** Copies the local snapshot, if any, as of the last commit. @param to an unused folder, which is replaced */
   async copySnapshot(to: string): Promise<void> {
     await this.#parts.store?.copy(to);
   }
 
-  /** Whether events waited when it last looked. */
+  /** Whether events were waiting at the last step. */
   get isBehind(): boolean {
     return this.#isBehind;
   }
 
-  /** How long the oldest event that was read has waited for its answer, milliseconds; negative: none waits. */
+  /** How long the oldest unanswered event has waited, milliseconds; negative = none waits. */
   waitedMs(now: number): number {
     return now - this.#waitingSince;
   }
 
-  /** Whether something was applied, or learnt from others, and not committed. */
+  /** Whether something was applied, or learnt from other tasks, but not committed. */
   get isDirty(): boolean {
     return this.#roundEvents > 0 || this.#parts.others.isDirty;
   }
@@ -157,13 +157,13 @@ export class Task implements AsyncDisposable {
     if (this.#roundEvents > 0) {
       const { topic, partition, offset } = record;
       throw new RangeError(
-        `Cannot learn ${topic}/${partition}@${offset}: ${this.#roundEvents} events are to be committed before`,
+        `Cannot learn ${topic}/${partition}@${offset}: ${this.#roundEvents} events have to be committed before`,
       );
     }
     this.#parts.others.learn(record, next);
   }
 
-  /** Whether there is an event to apply; if not, the position behind offsets without one is committed. */
+  /** Whether there is an event to apply; if not, commits the position after offsets without one. */
   async hasEvent(): Promise<boolean> {
     await this.#events.read({ maxRecords: READ_EVENTS });
     if (this.#events.first !== undefined) return true;
@@ -198,10 +198,10 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Applies waiting events, for a service, and commits when a commit is due: an event after a pause is committed at once,
+   * Applies waiting events, for a service, and commits when that is due: an event after a pause is committed at once,
    * events in quick succession together.
    *
-   * @returns Events applied.
+   * @returns The number of events applied.
    */
   async step(options: StepOptions): Promise<number> {
     const limits = limitsOf(options);
@@ -232,7 +232,7 @@ export class Task implements AsyncDisposable {
     this.#learnSome(now);
   }
 
-  /** Learns from others, if no own event waits for a commit, and removes the names of users whom they have erased. */
+  /** Learns from other tasks, if no own event waits for a commit, and removes the names of users that they erased. */
   async #learnFirst(now: () => number): Promise<void> {
     const { others } = this.#parts;
     if (this.#roundEvents === 0) this.#learnSome(now);
@@ -240,7 +240,7 @@ export class Task implements AsyncDisposable {
     if (this.#roundEvents === 0 && others.mustCommit(now())) await this.commit();
   }
 
-  /** Reads events, or waits for some until a commit is due, then items. */
+  /** Reads events, waiting for some at most until a commit is due, and then items. */
   async #readSome(limits: StepLimits): Promise<void> {
     const { now, maxEvents, waitMs, commitIntervalMs, signal } = limits;
     const { others, catalogue } = this.#parts;
@@ -257,7 +257,7 @@ export class Task implements AsyncDisposable {
     this.#itemsReadAt = now();
   }
 
-  /** Applies waiting events until the slice is over, and commits where that is due. @returns how many */
+  /** Applies waiting events until the slice is over, and commits whenever due. @returns how many were applied */
   async #applySome({ now, sliceMs, commitEvents, commitIntervalMs }: StepLimits): Promise<number> {
     const { delivery, others, users, pace } = this.#parts;
     const waiting = this.#events;
@@ -266,7 +266,7 @@ export class Task implements AsyncDisposable {
     for (let event = waiting.first; event !== undefined; event = waiting.first) {
       if (applied > 0 && now() - begun >= sliceMs) break;
       if (delivery === "at-least-once" && this.#roundEvents === 0 && others.isDirty) {
-        // What a recommendation depends on is committed before it is sent, so a repeat is the same.
+        // What a recommendation depends on is committed before it is sent, so that a repeat is the same.
         await this.commit();
         await users.warm(waiting.users);
       }
@@ -281,32 +281,32 @@ export class Task implements AsyncDisposable {
     return applied;
   }
 
-  /** Learns some of what others did, but not before events that the previous run may have answered. */
+  /** Learns from other tasks, but not before events that the previous run may have answered. */
   #learnSome(now: () => number): void {
     const { others, repeatsUntil } = this.#parts;
     if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);
   }
 
-  /** Takes over the erasures so far of the task that it follows. */
+  /** Takes over the erasures so far of the generation that it follows. */
   async carryErased(): Promise<void> {
     await this.#parts.followed.erasures?.follow();
     if (this.state.erased.hasChanged) await this.commit();
   }
 
-  /** Loads what waiting events need: versions that experiments pin, users that are not in memory. */
+  /** Loads what waiting events need: versions that experiments pin, given answers, users who are not in memory. */
   async #prepare(): Promise<void> {
     const { records } = this.#events;
     const { given, erasures } = this.#parts.followed;
     await this.#parts.experiments.pin(records);
     const last = records.at(-1);
     if (last !== undefined) await given?.readTo(records[0]!.offset, last.offset);
-    // Erasures whose events were gone when these were read are known by now.
+    // Erasures whose events had been dropped when these events were read are known by now.
     if (this.#events.hasMerge) await erasures?.follow();
     await this.#parts.users.warmDue(this.#events.newestTime);
     await this.#parts.users.warm(this.#events.users);
   }
 
-  /** Applies the first event that waits. */
+  /** Applies the first waiting event. */
   #apply(event: EventRead): void {
     this.#applier.apply(event);
     this.#events.pass();
@@ -315,7 +315,7 @@ export class Task implements AsyncDisposable {
 
   /**
    * Whether only offsets without a record are left to commit, such as a transaction marker on Kafka or trimmed ones:
-   * without that commit an idle task would lag until the next event.
+   * without that commit, an idle task would show lag until the next event.
    */
   get #passedGap(): boolean {
     if (this.#roundEvents > 0 || this.#events.first !== undefined) return false;
@@ -332,17 +332,17 @@ export class Task implements AsyncDisposable {
     logger.error(
       "task {partition} has lost {count} offsets of {place}, {from} to {last}: the log dropped them before they were " +
         "applied. It continues after them; lists that were open give no samples. Repeat erasures that were requested " +
-        "in between, and let the topic keep its events for longer than a task may be away",
+        "in between, and have the topic keep its events for longer than a task may be away",
       { partition: this.partition, count: to - from, place: this.#parts.place, from, last: to - 1 },
     );
   }
 
-  /** What it reads. */
+  /** The topics that it reads. */
   get inputs(): InputWatch {
     return this.#parts.inputs;
   }
 
-  /** Whether its commit writes events: what users hand over to others. */
+  /** Whether its commit writes events, because users hand over behaviours to others. */
   get hasMerges(): boolean {
     return this.#outbox.hasMerges;
   }
@@ -359,7 +359,7 @@ export class Task implements AsyncDisposable {
   async commit(): Promise<void> {
     const { state, outbox, catalogue, others, store } = this.#parts;
     if (this.#parts.delivery === "at-least-once") {
-      // Before the input position moves: a crash in between sends them again.
+      // Before the input position moves, so that a crash in between repeats them rather than loses them.
       outbox.send(recordTime(state));
       await outbox.arrived();
     }
@@ -387,7 +387,7 @@ export class Task implements AsyncDisposable {
 
 type StepLimits = ReturnType<typeof limitsOf>;
 
-/** The limits of a step; defaults are read here, as that is at every step. */
+/** The limits of a step. Applies defaults itself rather than by `settle()`, because it runs at every step. */
 function limitsOf(
   {
     now,

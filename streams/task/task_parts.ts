@@ -1,5 +1,5 @@
 /**
- * The parts of a task, and how they are opened: the partition is taken over, then its state restored.
+ * The parts of a task. Opening them takes the partition over, and then restores its state.
  *
  * @module
  */
@@ -30,14 +30,14 @@ import type { StateStore } from "./store/state_store.ts";
 import { TimeShare } from "./time_share.ts";
 import { UserTable } from "./user_table.ts";
 
-/** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
+/** Memory for users as objects, if the log has no index; others stay as bytes, a fraction of the size. */
 const OBJECT_BYTES = 64 << 20;
 
 /** What a task takes over from the generation that answers its events. */
 export interface Followed {
-  /** The answers that requests were given; `null` = they are answered here. */
+  /** The answers that requests received; `null` = this task answers them. */
   readonly given: GivenLists | null;
-  /** The users whom it erases; `null` = nobody, or every erasure is an event that is still there. */
+  /** The users that it erases; `null` = none, or all erasures are events that are still there. */
   readonly erasures: CarriedErasures | null;
 }
 
@@ -58,26 +58,26 @@ export interface TaskParts {
   readonly delivery: Delivery;
   /** End of the events that the previous run may have answered without a commit. */
   readonly repeatsUntil: number;
-  /** What it reads. */
+  /** The topics that it reads. */
   readonly inputs: TaskInputs;
-  /** Its partition of the events, for people. */
+  /** Its partition of the events, for messages. */
   readonly place: string;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** Of a build. */
+  /** What it takes over, in a build. */
   readonly followed: Followed;
-  /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
+  /** Disposed with the task: the writer, the local snapshot, the pinned versions, the reader of other partitions. */
   readonly owned: AsyncDisposableStack;
 }
 
-/** What a task is made of. */
+/** What is needed to make a task. */
 export interface TaskMaking {
   readonly options: TaskOptions;
   readonly serving: Serving;
   readonly runtime: TaskRuntime;
 }
 
-/** Begins to restore a task. Whoever opens the task with it closes it; otherwise it is to be disposed of. */
+/** Begins to restore a task. A task that is opened with the restore closes it; otherwise the caller has to. */
 export async function openRestore(
   log: Log,
   topics: Topics,
@@ -108,7 +108,7 @@ async function partitionsOf(
   return partitions ?? (await log.topics()).get(events)?.partitions ?? 1;
 }
 
-/** Takes a partition over, which fences any other owner, and restores its state. */
+/** Takes over a partition, which fences any other owner, and restores its state. */
 export async function openParts(
   log: Log,
   topics: Topics,
@@ -128,7 +128,7 @@ export async function openParts(
   opened.defer(async () => await store?.close());
   if (isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
-  // Otherwise it has those from before it began, and later ones are events that it reads.
+  // Otherwise it has the erasures from before it began, and later ones are events that it reads.
   if (inputs.isNew || canErase(log)) await erasures.follow();
   const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
   const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
@@ -142,7 +142,7 @@ export async function openParts(
   const outputs = { counters, handover, isAnswered, surfaceTopics, encodeLists, encodeSamples };
   const outbox = new Outbox({ log, topics, partition, partitions, ...outputs });
   const users = new UserTable(state, restored, outbox, { log, topics, partition });
-  if (state.experiments.size > 0) await users.warmAll(); // their open impressions need versions
+  if (state.experiments.size > 0) await users.warmAll(); // their open impressions may need pinned versions
   const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
   const lineage = restored.lineage ?? crypto.randomUUID();
   const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;

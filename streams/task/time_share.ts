@@ -1,15 +1,15 @@
 /**
- * A share of the time of a thread, for work that can wait.
+ * A share of a thread's time, for work that can wait.
  *
  * @module
  */
 
-/** Share of the time, and of the time while something else is behind with its work. */
+/** Share of the time in general, and while other work is behind. */
 const SHARE = 0.3;
 const SHARE_BEHIND = 0.1;
-/** Most time that is saved up, milliseconds: other work may have to wait this long. */
+/** Maximum time that is saved up, milliseconds: other work may have to wait this long. */
 const MOST_MS = 30;
-/** Shortest wait worth making. */
+/** Smallest budget worth waiting for, milliseconds. */
 const LEAST_MS = 1;
 
 /** A shared time budget: 30 % of the time that passes, 10 % while other work is behind, and at most 30 ms at once. */
@@ -35,7 +35,7 @@ export class TimeShare {
     return Math.max(0, (LEAST_MS - this.#left) / SHARE);
   }
 
-  /** Notes time that was spent; overspending is made up for later. */
+  /** Deducts time that was spent; overspending is made up for later. */
   spend(ms: number): void {
     this.#left -= ms;
   }

@@ -3,7 +3,7 @@
  *
  * ```text
  *   state.users    ■■■■■■□□            ■ as committed   □ changed, or new, since the last commit
- *   records        ■■■■■■▪▪▪▪▪▪▪▪▪x    ▪ here alone     x was forgotten since: does not count any more
+ *   records        ■■■■■■▪▪▪▪▪▪▪▪▪x    ▪ only here      x erased since the last commit: no longer counts
  * ```
  *
  * @module
@@ -16,41 +16,41 @@ import type { Outbox } from "./outbox.ts";
 import { PENDING, type RestoreOptions, restoring } from "./restoring/changelog_reader.ts";
 import type { UserIndex } from "./store/users.ts";
 
-/** Looks at the users of a task, in memory or not, and changes nothing. */
+/** Reads the users of a task, in memory or not, and changes nothing. */
 export interface UserReader {
-  /** Users that have a committed record. */
+  /** Number of users that have a committed record. */
   readonly size: number;
   /** Ids of all users, sorted. */
   ids(): readonly string[];
   /** The records of all users as of now, by id; for digests and exports. */
   records(): AsyncGenerator<readonly [user: string, record: Uint8Array]>;
   /**
-   * Looks at a user; `undefined` for an unknown one.
+   * Reads a user; `undefined` for an unknown one.
    *
-   * @param view what to take from the state, which is not valid afterwards
+   * @param view extracts what is needed from the state, which is not valid afterwards
    */
   peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined>;
 }
 
-/** The users of a task; loads those whose events come. */
+/** The users of a task; loads those who have events. */
 export class UserTable implements UserReader {
   readonly #state: TaskState;
-  /** A record of it is valid until the next look-up only, so nothing may be awaited in between. */
+  /** A record that it returns is valid only until the next look-up, so nothing may be awaited in between. */
   readonly #index: UserIndex;
   readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
 
   readonly #place: Pick<RestoreOptions, "log" | "topics" | "partition">;
-  /** Users who are only records, and the event time from which on each must be in memory. */
+  /** Users with pending deadlines who are not in memory, with the event time from which each must be. */
   readonly #late: Map<string, number>;
   /** The earliest of these times. */
   #lateFrom: number;
 
   /**
-   * The users of a state, and those that are in the index.
+   * The users of a state and those in the index.
    *
    * @param restored the index, and users who have to be loaded later
-   * @param outbox tells who was forgotten
-   * @param place where the records of the index are
+   * @param outbox holds the users who were erased since the last commit
+   * @param place where the records of the index are, for errors
    */
   constructor(
     state: TaskState,
@@ -97,7 +97,7 @@ export class UserTable implements UserReader {
     return this.#state.memory.view(id, record, view);
   }
 
-  /** Loads the users among these that have a record and are not in memory. */
+  /** Loads those of these users who have a record and are not in memory. */
   async warm(ids: Iterable<string>): Promise<void> {
     for (const id of ids) {
       if (this.#state.users.has(id) || this.#outbox.isForgotten(id)) continue;
@@ -116,12 +116,12 @@ export class UserTable implements UserReader {
     this.#lateFrom = earliest(this.#late);
   }
 
-  /** Loads all users for whom something waits. */
+  /** Loads all users with pending deadlines. */
   async warmAll(): Promise<void> {
     await this.warmDue(Infinity);
   }
 
-  /** Notes the users' records of a commit. */
+  /** Updates the index with the users' records of a commit. */
   note(records: readonly NewRecord[]): void {
     for (const { key, value, headers } of records) {
       if (key === null) continue;

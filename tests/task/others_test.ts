@@ -561,7 +561,7 @@ Deno.test("Task.learnOthers() refuses to learn between two events of a commit", 
       await task.step({ now: () => 0, maxEvents: 1 });
       await task.step({ now: () => 0, maxEvents: 3 });
       const [record] = await Array.fromAsync(readAll(log, topics.signals, 1));
-      assert.throws(() => task.learnOthers(record!, 1), /3 events are to be committed before/);
+      assert.throws(() => task.learnOthers(record!, 1), /3 events have to be committed before/);
     }
   }
 });

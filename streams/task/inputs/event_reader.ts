@@ -1,5 +1,5 @@
 /**
- * Reads a task's events in decoded batches; events that the task has not applied yet wait here.
+ * Reads a task's events in batches and decodes them; events that the task has not applied yet wait here.
  *
  * ```text
  *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
@@ -21,9 +21,9 @@ export interface EventRead {
 
 /** A range of offsets. */
 export interface Stretch {
-  /** The first one. */
+  /** The first offset. */
   readonly from: number;
-  /** After the last one. */
+  /** The offset after the last. */
   readonly to: number;
 }
 
@@ -33,7 +33,7 @@ export class EventReader {
   readonly #topic: string;
   readonly #partition: number;
   #next: number;
-  /** The batch that was read last, passed up to `#at`, and its end. */
+  /** The batch that was read last, of which events before `#at` are passed, and its end. */
   #batch: readonly EventRead[] = [];
   #at = 0;
   #readTo: number;
@@ -72,7 +72,7 @@ export class EventReader {
     return users;
   }
 
-  /** The newest event time of those that wait; −∞ without any. */
+  /** The newest event time of the events that wait; −∞ without any. */
   get newestTime(): number {
     let newest = -Infinity;
     for (let at = this.#at; at < this.#batch.length; at++) {
@@ -82,7 +82,7 @@ export class EventReader {
     return newest;
   }
 
-  /** Whether a waiting event hands something over to another user. */
+  /** Whether a waiting event is a `merge`. */
   get hasMerge(): boolean {
     return this.#batch.some(({ decoded }, n) =>
       n >= this.#at && decoded.ok && decoded.event.type === "merge"
@@ -92,8 +92,8 @@ export class EventReader {
   /**
    * Reads events, unless some wait.
    *
-   * @returns Whether there may be more: some waited, or as many came as were asked for.
-   * @throws LogError `corrupt` when the log goes backwards: requests would be answered again
+   * @returns Whether there may be more: events were waiting, or as many were read as requested.
+   * @throws LogError `corrupt` when the log goes backwards, because requests would be answered again
    */
   async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
     if (this.first !== undefined) return true;
@@ -101,7 +101,7 @@ export class EventReader {
     const { records, next, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, options);
     if (next < from) {
       const place = `${this.#topic}/${this.#partition}`;
-      throw new LogError("corrupt", `Cannot read ${place} from ${from} on: the log goes on at ${next}`);
+      throw new LogError("corrupt", `Cannot read ${place} from ${from} on: the log goes back to ${next}`);
     }
     if (dropped > 0) {
       this.#lost = { from: this.#lost?.from ?? from, to: from + dropped };
@@ -128,7 +128,7 @@ export class EventReader {
     const first = this.#batch[this.#at++];
     if (first === undefined) throw new RangeError(`Cannot pass an event: none waits at ${this.#next}`);
     this.#next = first.record.offset + 1;
-    // Clears the events of a user who is erased.
+    // So that no events of an erased user stay in memory.
     if (this.#at === this.#batch.length) this.#batch = [];
   }
 

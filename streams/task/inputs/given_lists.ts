@@ -1,6 +1,6 @@
 /**
- * The answers that the requests of a partition were given when they were first answered, read in step with the requests
- * by the input number of each answer.
+ * The answers that requests of a partition received originally, read in step with the requests by the header `input` of
+ * each answer.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { Log, LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { INPUT } from "../../topics/delivery.ts";
 
-/** Answers read at once. */
+/** Number of answers to read at a time. */
 const READ = 256;
-/** Offsets to go back from the place found, since repeated answers are not in order. */
+/** Number of offsets to go back from the place found, because repeated answers are not in order. */
 const BEFORE = 2000;
 
 const decoder = new TextDecoder();
@@ -23,7 +23,7 @@ export class GivenLists {
   readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
   readonly #partition: number;
-  /** By offset of the request. */
+  /** Answers read ahead, by offset of the request. */
   readonly #ahead = new Map<number, LogRecord>();
   #next = -1;
   #readTo = -1;
@@ -36,11 +36,11 @@ export class GivenLists {
     this.#partition = partition;
   }
 
-  /** Reads until all answers to requests up to an offset are there. @param from smallest offset that will be asked for */
+  /** Reads all answers to requests up to an offset. @param from smallest offset that will be taken */
   async readTo(from: number, offset: number): Promise<void> {
     if (this.#next < 0) this.#next = await this.#find(from);
-    this.#isAtEnd = false; // more may have been answered since
-    // A repeat of an answer comes within a commit of its task.
+    this.#isAtEnd = false; // there may be new answers
+    // A repeat of an answer arrives within one commit of its task.
     while (!this.#isAtEnd && this.#readTo <= offset) {
       const result = await this.#log.read(this.#topic, this.#partition, this.#next, { maxRecords: READ });
       for (const record of result.records) {
@@ -53,7 +53,7 @@ export class GivenLists {
     }
   }
 
-  /** The last answer to the request at an offset; `null` = none is known. */
+  /** The last answer to the request at an offset; `null` = none. */
   take(offset: number): GivenList | null {
     const record = this.#ahead.get(offset);
     for (const input of this.#ahead.keys()) {
@@ -71,7 +71,7 @@ export class GivenLists {
     }
   }
 
-  /** Where the answers to requests from an offset on begin, found by bisection, since they are nearly in order. */
+  /** Finds where the answers to requests from an offset on begin, by bisection, since they are nearly in order. */
   async #find(from: number): Promise<number> {
     const { start, end } = await this.#log.bounds(this.#topic, this.#partition);
     let [low, high] = [start, end];

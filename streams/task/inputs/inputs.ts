@@ -24,20 +24,20 @@ import {
 
 const logger = getLogger(["meander", "task"]);
 
-/** The task whose inputs they are. */
+/** A task. */
 export interface InputsPlace {
   readonly partition: number;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** Whose offsets are compared. */
+  /** The consumer group whose offsets are compared. */
   readonly group: string;
 }
 
 /** Changes of the topics of a task. */
 export interface InputChanges {
-  /** A topic was deleted, or created again: positions do not refer to its present content. */
+  /** Set if a topic was deleted or created again, so that positions do not refer to its present content. */
   readonly replaced: LogError | null;
-  /** A topic has more partitions; the content of the old ones is unchanged. */
+  /** Set if a topic has more partitions; the content of the old ones is unchanged. */
   readonly grown: LogError | null;
 }
 
@@ -46,14 +46,14 @@ export interface InputWatch {
   /**
    * Changes of the topics since the task began.
    *
-   * @param known topics by name; missing ones are unchanged
+   * @param known current topics by name; missing ones count as unchanged
    */
   changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges;
   /** Checks the topics now. @throws LogError `topic-mismatch` when one is not the one that the task began with */
   check(): Promise<void>;
 }
 
-/** The topics of a task, and where it continues in that of its events. */
+/** The topics of a task, and where it continues in the topic of events. */
 export class TaskInputs implements InputWatch {
   /** Offset of the first event to read. */
   readonly next: number;
@@ -61,7 +61,7 @@ export class TaskInputs implements InputWatch {
   readonly isAstray: boolean;
   /** Whether the task has never committed. */
   readonly isNew: boolean;
-  /** Topics that were created again since the task's record, which have to be read from their start. */
+  /** Topics that were created again since the task's record, and have to be read from their start. */
   readonly anew: ReadonlySet<InputTopic>;
   readonly #log: Pick<Log, "identify">;
   readonly #topics: Topics;
@@ -134,7 +134,7 @@ export class TaskInputs implements InputWatch {
     return new TaskInputs(log, topics, found, identities);
   }
 
-  /** The headers of the task's record that note its position, when the next event is at an offset. */
+  /** The header {@linkcode INPUTS} of the task's record, with the offset of the next event. */
   header(next: number): string {
     return encodeInputs(next, this.#ids);
   }
@@ -163,7 +163,7 @@ export class TaskInputs implements InputWatch {
   }
 }
 
-/** {@linkcode changeOf} for an input, with what helps where it is a changelog. */
+/** {@linkcode changeOf} for an input, with another remedy for a changelog. */
 function inputChangeOf(
   topics: Topics,
   name: InputTopic,

@@ -7,23 +7,23 @@
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord, ReadResult } from "../../log/log.ts";
 
-/** Bytes read ahead of all partitions together, about. */
+/** Approximate bytes to read ahead from all partitions together. */
 const AHEAD_BYTES = 4 << 20;
-/** Fewest bytes of a partition to ask for. */
+/** Minimum number of bytes to request from a partition. */
 const MIN_BYTES = 16 << 10;
 /** How long a read waits before it is repeated. */
 const WAIT_MS = 1000;
 
 const logger = getLogger(["meander", "signals"]);
 
-/** Records of a partition that were read, and the position after each. */
+/** Records of a partition that were read, and the position after them. */
 interface Stretch {
   readonly partition: number;
   readonly records: readonly LogRecord[];
   readonly next: number;
 }
 
-/** Reads the partitions of others, each from a position of its own, a few records ahead. */
+/** Reads the partitions of other tasks, each from its own position, a few records ahead. */
 export class OthersReader implements AsyncDisposable {
   readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
@@ -79,7 +79,7 @@ export class OthersReader implements AsyncDisposable {
     return this.#next;
   }
 
-  /** Whether something was read that was not taken yet. */
+  /** Whether there are records that were read but not taken. */
   get hasMore(): boolean {
     return this.#ahead.size > 0;
   }
@@ -92,9 +92,9 @@ export class OthersReader implements AsyncDisposable {
   }
 
   /**
-   * Starts reads where nothing was read ahead, without waiting.
+   * Starts reads of partitions without records read ahead, without waiting.
    *
-   * @throws what a read has thrown since the last call
+   * @throws the error of a read since the last call
    */
   begin(): void {
     if (this.#failure !== undefined) throw this.#failure;
@@ -107,7 +107,7 @@ export class OthersReader implements AsyncDisposable {
   }
 
   /**
-   * Takes the records of the next partition that has some, in turn.
+   * Takes records from the partitions in turn, beginning after the one that was last taken from.
    *
    * @param learn receives a record and the position after it, and returns whether to continue
    */
@@ -155,12 +155,12 @@ export class OthersReader implements AsyncDisposable {
     }
   }
 
-  /** Logs when the log dropped the next records. */
+  /** Logs a warning if the log has dropped the next records. */
   async #checkGap(partition: number, from: number, { records }: ReadResult): Promise<void> {
     const first = records[0]!.offset;
     if (first === from) return;
     const { start } = await this.#log.bounds(this.#topic, partition);
-    // A hole below the start is more than a transaction marker.
+    // Only a gap below the start means dropped records; others are transaction markers.
     if (start <= from || start > first) return;
     this.#hasMissed = true;
     logger.warn("{topic}/{partition} has dropped offset {from}: resumes from {first}", {

@@ -2,9 +2,9 @@
  * Where a task continues: its own record, compared with the log. Everything here is pure.
  *
  * ```text
- *   statistics   … task: next 17, ids of topics, partitions     committed together with states and outputs: counts
- *   group        … offset 17                                    the same, and brokers expire it: only compared
- *   events       … id, partitions, [start, end)                 what there is now
+ *   statistics   … task: next 17, ids of topics, partitions     committed together with states and outputs: decides
+ *   group        … offset 17                                    likewise, but brokers expire it: only compared
+ *   events       … id, partitions, [start, end)                 the present state of the topic
  * ```
  *
  * @module
@@ -16,29 +16,29 @@ import { type Bounds, LogError, type TopicIdentity } from "../../log/log.ts";
 /** Header of the task's record: see {@linkcode encodeInputs}. */
 export const INPUTS = "inputs";
 
-/** Header of the task's record: the number of partitions, which decides which users are here. */
+/** Header of the task's record: the number of partitions, which determines the users of a partition. */
 export const PARTITIONS = "partitions";
 
-/** The topics whose ids a task's record has: what it reads, and what it is restored from. */
+/** The topics whose ids a task's record holds: those that it reads, and those that it is restored from. */
 export const INPUT_TOPICS = ["events", "items", "signals", "state", "statistics"] as const;
 
 /** One of {@linkcode INPUT_TOPICS}. */
 export type InputTopic = (typeof INPUT_TOPICS)[number];
 
-/** Ids of topics; `null` or absent where the log has none. */
+/** Ids of topics; `null` or absent if the log gives them none. */
 export type TopicIds = Readonly<Partial<Record<InputTopic, string | null>>>;
 
 /** The position in a task's own record. */
 export interface OwnPosition {
   /** Offset of the next event. */
   readonly next: number;
-  /** The topics that the record is of. */
+  /** The topics to which the record refers. */
   readonly ids: TopicIds;
   /** Number of partitions of the events. */
   readonly partitions: number;
 }
 
-/** Writes the value of the header {@linkcode INPUTS}. */
+/** Encodes the value of the header {@linkcode INPUTS}. */
 export function encodeInputs(next: number, ids: TopicIds): string {
   return JSON.stringify({ next, ids });
 }
@@ -54,16 +54,16 @@ export function decodePosition(headers: Readonly<Record<string, string>>): OwnPo
     const found = `${inputs} of ${headers[PARTITIONS]} partitions`;
     throw new SyntaxError(`Cannot read the position in a task's record: current value is ${found}`);
   }
-  return { next: next as number, ids: ids as TopicIds, partitions }; // ids are compared only
+  return { next: next as number, ids: ids as TopicIds, partitions }; // ids are only compared
 }
 
-/** Everything that a task's position depends on. */
+/** Everything on which a task's position depends. */
 export interface PositionSides {
   /** Name of the topic of events. */
   readonly topic: string;
   /** The task's partition. */
   readonly partition: number;
-  /** Name of the topic that the task's record is on. */
+  /** Name of the topic that holds the task's record. */
   readonly statistics: string;
   /** Name of the group. */
   readonly group: string;
@@ -71,9 +71,9 @@ export interface PositionSides {
   readonly own: OwnPosition | null;
   /** Offset of the group, or `null` when there is none. */
   readonly committed: number | null;
-  /** The topic of events now. */
+  /** Present identity of the topic of events. */
   readonly now: TopicIdentity;
-  /** The offsets of the partition that can be read now. */
+  /** Present readable range of the partition. */
   readonly bounds: Bounds;
 }
 
@@ -86,8 +86,8 @@ export interface Position {
 }
 
 /**
- * Decides where a task continues: where its own record says. A group that says otherwise, or nothing, has lost its offset or
- * was set by hand; the record was committed with the states and the outputs, so it is right.
+ * Decides where a task continues: where its own record says. If the offset of the group differs or is missing, it was
+ * set manually or lost; the record was committed together with states and outputs, so it is right.
  *
  * @throws LogError `topic-mismatch` when the task cannot resume at its record; the message names both sides
  */
@@ -99,7 +99,7 @@ export function positionOf(sides: PositionSides): Position {
     throw new LogError(
       "topic-mismatch",
       `Cannot resume ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
-        `record of the task, so its states are gone; restore ${sides.statistics}, or delete the group ` +
+        `record of the task, so its states are lost; restore ${sides.statistics}, or delete the group ` +
         `(kafka-consumer-groups.sh --delete --group ${group}) to apply all of ${topic} again, from ${bounds.start}`,
     );
   }
@@ -123,10 +123,10 @@ export function positionOf(sides: PositionSides): Position {
 }
 
 /**
- * What is wrong with a topic that has changed; `null` = nothing. A topic without partitions is gone.
+ * The error for a topic that has changed; `null` = it has not.
  *
- * @param now its present state; `null` when there is no such topic
- * @param remedy what helps
+ * @param now its present identity; `null` when there is no such topic
+ * @param remedy what to do about it
  */
 export function changeOf(
   topic: string,
@@ -153,13 +153,13 @@ export function changeOf(
   );
 }
 
-/** What helps where a changelog was lost, from which no task can begin again: only the events can. */
+/** The remedy for a lost changelog: unlike other topics, it cannot just be read anew, as it holds the states. */
 export function withoutStates(events: string): string {
   return `restore it from a copy, or ${anew(events)}`;
 }
 
 /**
- * Checks that the events have as many partitions as when the tasks wrote their records.
+ * Checks that the events still have as many partitions as the tasks' records.
  *
  * @throws LogError `topic-mismatch` when there are more now
  */

@@ -1,5 +1,5 @@
 /**
- * How the changelogs of a task are read, and what is said of records that cannot be read.
+ * Reads the changelogs of a task, and explains records that cannot be read.
  *
  * @module
  */
@@ -17,15 +17,15 @@ import type { StateStoreOptions } from "../store/store_options.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 
 /**
- * Header of a user's record for whom something waits: the event time from which on the user must be in memory; "1" in
+ * Header of the record of a user with a pending deadline: the event time from which the user must be in memory; "1" in
  * records of older releases.
  */
 export const PENDING = "pending";
 
-/** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
+/** Header of the task's record: a mark that distinguishes its log from others, made at the task's first commit. */
 export const LINEAGE = "lineage";
 
-/** Records to gather before applying them, so that only the newest of each key is applied. */
+/** Number of records to gather before applying them, so that only the newest of each key is applied. */
 export const GATHERED = 20_000;
 
 export interface RestoreOptions {
@@ -34,14 +34,14 @@ export interface RestoreOptions {
   readonly partition: number;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** Makes an empty state, which is filled. */
+  /** Makes an empty state to restore into. */
   readonly makeState: () => TaskState;
-  /** Where the local snapshot is; not used on logs that have an index of their own. */
+  /** Where the local snapshot is; not used on logs with an index of keys. */
   readonly snapshot?: StateStoreOptions | undefined;
   readonly meter: RestoreMeter;
-  /** Yields the thread now and then. @default {it does not} */
+  /** Yields the thread from time to time. @default {the thread is not yielded} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
-  /** Ends it. */
+  /** Ends the restore. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +50,7 @@ export function isId(key: string): boolean {
   return key !== "" && key.length <= MAX_ID_BYTES;
 }
 
-/** @throws LogError `corrupt` when a record of the log cannot be read, SyntaxError when one of the snapshot cannot */
+/** Runs a decoder. @throws LogError `corrupt` for an invalid record of the log, SyntaxError for one of the snapshot */
 export function decoding<T>(
   { partition }: Pick<RestoreOptions, "partition">,
   record: LogRecord | undefined,
@@ -70,7 +70,7 @@ export function decoding<T>(
 /**
  * Restores a user from a record.
  *
- * @throws LogError `corrupt` when it cannot be read; its place is looked up only then
+ * @throws LogError `corrupt` when it cannot be read; only then is its place looked up
  */
 export async function restoring(
   { log, topics, partition }: Pick<RestoreOptions, "log" | "topics" | "partition">,
@@ -95,7 +95,7 @@ export async function restoring(
   }
 }
 
-/** The records of a changelog from an offset to its present end, which is the end of a commit. */
+/** Yields the records of a changelog from an offset to its present end, which is the end of a commit. */
 export async function* readBehind(
   { log, partition, meter, signal }: RestoreOptions,
   topic: string,

@@ -3,14 +3,14 @@
  *
  * ```text
  *   statistics  ░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│▓│▓▓│▓   items, and the task's own numbers: all in memory
- *   state       ░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│▓│▓▓│▓   users: in memory only those for whom something waits
+ *   state       ░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│▓│▓▓│▓   users: in memory only those with pending deadlines
  *                                                        └ while another owner of the partition writes
  * ```
  *
- * A restore may begin while another owner works, and follow it: then it is as far as that one but for what was committed
- * since, whatever had to be computed for it. Users who change meanwhile are loaded when their task needs them: active
- * ones change faster than they can be decoded. It ends once the partition is fenced, so that neither changelog grows any
- * more. Takes constant memory besides what it restores.
+ * A restore may begin while another owner works, and follow it: it then lags behind only by what was committed since,
+ * however costly those states were to compute. Users who change in the meantime are loaded when their task needs them,
+ * because active users change faster than they can be decoded. A restore ends once the partition is fenced, so that
+ * neither changelog grows any more. It takes constant memory in addition to what it restores.
  *
  * @module
  */
@@ -27,10 +27,10 @@ import { GATHERED, LINEAGE, readBehind, type RestoreOptions } from "./changelog_
 import { RestoredStatistics } from "./restored_statistics.ts";
 import { RestoredUsers } from "./restored_users.ts";
 
-/** What a task needs of its past. */
+/** What was restored for a task. */
 export interface Restored {
   readonly state: TaskState;
-  /** Where its users are. */
+  /** The records of its users. */
   readonly users: UserIndex;
   /** The local snapshot, if there is one. */
   readonly store: StateStore | null;
@@ -38,11 +38,11 @@ export interface Restored {
   readonly itemsApplied: number;
   /** See {@linkcode LINEAGE}; `null` on a log without a commit. */
   readonly lineage: string | null;
-  /** Users for whom something waits and who are not in memory, and the event time from which on each must be. */
+  /** Users with pending deadlines who are not in memory, with the event time from which each must be. */
   readonly late: ReadonlyMap<string, number>;
 }
 
-/** A restore, until a task takes what it has restored. */
+/** A restore in progress, until a task takes over what it has restored. */
 export class Restore implements AsyncDisposable {
   readonly #options: RestoreOptions;
   readonly #store: StateStore | null;
@@ -52,9 +52,9 @@ export class Restore implements AsyncDisposable {
   readonly #users: RestoredUsers;
   #state: TaskState;
   #statistics: RestoredStatistics;
-  /** Where to read on. */
+  /** Positions from which to continue reading. */
   readonly #next: { state: number; statistics: number };
-  /** Offset of the newest record of the task, and its mark. */
+  /** Offset of the task's newest record, and its lineage. */
   #task: number;
   #lineage: string | null;
   /** Whether users have been loaded into the state. */
@@ -89,10 +89,10 @@ export class Restore implements AsyncDisposable {
   }
 
   /**
-   * Takes in what the changelogs have by now.
+   * Takes in what the changelogs contain by now.
    *
    * @throws LogError `corrupt` when a record on the log cannot be read
-   * @throws LogError `topic-mismatch` when the log had another number of partitions: users would be elsewhere
+   * @throws LogError `topic-mismatch` when the log had another number of partitions, with users in other places
    */
   async follow(): Promise<void> {
     await this.#guarded(async () => {
@@ -101,7 +101,7 @@ export class Restore implements AsyncDisposable {
     });
   }
 
-  /** Ends it. The caller has fenced the partition, and closes the store. @throws as {@linkcode follow} */
+  /** Ends the restore. The caller has fenced the partition, and closes the store. @throws as {@linkcode follow} */
   async end(): Promise<Restored> {
     await this.follow();
     return await this.#guarded(() => {
@@ -118,7 +118,7 @@ export class Restore implements AsyncDisposable {
     });
   }
 
-  /** Closes the local snapshot, unless a task has it. */
+  /** Closes the local snapshot, unless a task has taken it over. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isTaken) await this.#store?.close();
   }
@@ -158,7 +158,7 @@ export class Restore implements AsyncDisposable {
     await this.#readStatistics();
   }
 
-  /** Takes users' records, and loads users with pending impressions. */
+  /** Takes users' records, and loads users with pending deadlines. */
   async #readUsers(): Promise<void> {
     const { meter, topics } = this.#options;
     meter.begin("state");
@@ -183,14 +183,14 @@ export class Restore implements AsyncDisposable {
     await store.room();
   }
 
-  /** Does a part of it; after a failure the local snapshot is closed, and set aside where it is to blame. */
+  /** Does a part of the restore; on a failure, closes the local snapshot, and sets it aside if it is to blame. */
   async #guarded<T>(work: () => T | Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
       const { partition } = this.#options;
       if (cause instanceof SyntaxError && this.#isRead) {
-        // It may be of another release; the log is authoritative.
+        // The snapshot may be from another release; the log is authoritative.
         await this.#store?.setAside(cause.message);
         throw new LogError("closed", `Cannot restore task ${partition} from its snapshot: ${cause.message}`, {
           cause,
@@ -203,7 +203,7 @@ export class Restore implements AsyncDisposable {
   }
 }
 
-/** The snapshot of this log: one of another is set aside. */
+/** Opens the snapshot of this log; sets a snapshot of another log aside. */
 async function openSnapshot(
   snapshot: StateStoreOptions,
   options: RestoreOptions,
@@ -228,12 +228,12 @@ async function openSnapshot(
   return await open();
 }
 
-/** Why a snapshot is not of this log; `null` when it is, or is empty. */
+/** Why a snapshot cannot be used with this log; `null` when it can, or is empty. */
 async function misfitOf(store: StateStore, options: RestoreOptions): Promise<string | null> {
   const { log, topics, partition } = options;
   const { position } = store;
   if (position === null) return store.size > 0 ? "it has no position" : null;
-  if (store.isTooOld) return "it is so old that the log may no longer know who was erased since";
+  if (store.isTooOld) return "it is so old that the log may no longer have all erasures since";
   const ends = await Promise.all(
     [topics.state, topics.statistics].map((topic) => log.bounds(topic, partition)),
   );
@@ -245,7 +245,7 @@ async function misfitOf(store: StateStore, options: RestoreOptions): Promise<str
     if (own === undefined) continue;
     return own.headers[LINEAGE] === position.lineage ? null : "it is of another log";
   }
-  return "the log has no record of the task behind it";
+  return "the log has no record of the task at its position or later";
 }
 
 function checkPartitions(before: string | undefined, { topics, partitions }: RestoreOptions): void {

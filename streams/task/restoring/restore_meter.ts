@@ -1,5 +1,5 @@
 /**
- * How far a restore has come.
+ * Progress of a restore.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { getLogger } from "@logtape/logtape";
 export interface RestoreStatus {
   /** What is being read: the local snapshot or a changelog. */
   readonly source: "snapshot" | "statistics" | "state";
-  /** Records read from the changelogs. */
+  /** Number of records read from the changelogs. */
   readonly records: number;
   /** Bytes read from snapshot and changelogs. */
   readonly bytes: number;
@@ -20,7 +20,7 @@ export interface RestoreStatus {
   readonly recordsPerSecond: number;
   /** Bytes per second; 0 at first. */
   readonly bytesPerSecond: number;
-  /** Seconds until the current source is read; `null` while unknown. */
+  /** Estimated seconds until the current source is read; `null` while unknown. */
   readonly secondsLeft: number | null;
 }
 
@@ -51,21 +51,21 @@ export class RestoreMeter {
     return this.#now() - this.#startedAt;
   }
 
-  /** Begins with another source. */
+  /** Begins another source. */
   begin(source: RestoreStatus["source"]): void {
     this.#source = source;
     this.#sourceAt = this.#now();
     this.#share = 0;
   }
 
-  /** Notes what was read. @param share of the source that has been read, 0..1 */
+  /** Adds what was read. @param share share of the source that has been read, 0..1 */
   advance(records: number, bytes: number, share: number): void {
     this.#records += records;
     this.#bytes += bytes;
     this.#share = share;
   }
 
-  /** Logs progress now and then. */
+  /** Logs progress from time to time. */
   report(name: string): void {
     const now = this.#now();
     if (now - this.#reportedAt < REPORT_MS) return;
@@ -87,7 +87,7 @@ export class RestoreMeter {
     );
   }
 
-  /** How far it has come. */
+  /** Current progress. */
   get status(): RestoreStatus {
     const seconds = this.elapsedMs / 1000;
     const onSource = (this.#now() - this.#sourceAt) / 1000;

@@ -1,6 +1,6 @@
 /**
- * What a task restores from the topic `statistics`: items and their numbers, what retrieval has learnt, erasures, and the
- * task's own numbers.
+ * What a task restores from the topic `statistics`: items and their numbers, what retrieval has learnt, erasures, and
+ * the task's own numbers.
  *
  * @module
  */
@@ -18,35 +18,35 @@ import { unreadable } from "../../log/unreadable.ts";
 import type { StateStore } from "../store/state_store.ts";
 import { decoding, isId, type RestoreOptions } from "./changelog_reader.ts";
 
-/** A record of the task's own numbers. */
+/** A record of the topic `statistics`. */
 interface StatisticsRecord {
   readonly value: Uint8Array;
-  /** The log record; none when it comes from the local snapshot. */
+  /** The log record; absent when the value comes from the local snapshot. */
   readonly record?: LogRecord | undefined;
 }
 
-/** Takes records of `statistics` into a state: those of the task only at the end, as one. */
+/** Takes records of `statistics` into a state: that of the task only at the end. */
 export class RestoredStatistics {
   readonly #options: Pick<RestoreOptions, "partition">;
   readonly #state: TaskState;
   #own: StatisticsRecord | null = null;
-  /** Of retrieval, since the last {@linkcode RestoredStatistics.settle}. */
+  /** Records of retrieval since the last {@linkcode RestoredStatistics.settle}. */
   readonly #retrieval = new Map<string, StatisticsRecord>();
   /** Items that have changed since then. */
   readonly #items = new Set<CatalogueItem>();
   #hasSettled = false;
   /** Records of the log that are not taken yet. */
   readonly #gathered = new Map<string, StatisticsRecord>();
-  /** By key. A later record may replace one that cannot be read. */
+  /** Errors of records, by key; a later record may replace one that cannot be read. */
   readonly #damaged = new Map<string, LogError>();
 
-  /** @param state is empty */
+  /** @param state an empty state */
   constructor(options: Pick<RestoreOptions, "partition">, state: TaskState) {
     this.#options = options;
     this.#state = state;
   }
 
-  /** @throws LogError `corrupt` when a record of the log cannot be read, SyntaxError when one of the snapshot cannot */
+  /** Takes a record. @throws LogError `corrupt` for an invalid one of the log, SyntaxError for one of the snapshot */
   take(key: string, { value, record }: StatisticsRecord): void {
     const { catalogue, erased, numbers } = this.#state;
     const decode = (into: () => void) => decoding(this.#options, record, into);
@@ -63,7 +63,7 @@ export class RestoredStatistics {
     }
   }
 
-  /** Gathers a record of the log. @returns the number of those that wait for {@linkcode takeGathered} */
+  /** Gathers a record of the log. @returns the number of records that wait for {@linkcode takeGathered} */
   gather(key: string, record: LogRecord): number {
     const { value } = record;
     if (value !== null) return this.#gathered.set(key, { value, record }).size;
@@ -74,7 +74,7 @@ export class RestoredStatistics {
     return this.#gathered.size;
   }
 
-  /** Takes the newest record of each key that was gathered, into a local snapshot, too, unless it cannot be read. */
+  /** Takes the newest record of each gathered key, and puts it into the local snapshot unless it cannot be read. */
   takeGathered(store: StateStore | null): void {
     for (const [key, one] of this.#gathered) {
       this.#damaged.delete(key);
@@ -90,9 +90,9 @@ export class RestoredStatistics {
   }
 
   /**
-   * Brings lists of items and retrieval up to what was taken.
+   * Brings lists of items and retrieval up to date with what was taken.
    *
-   * @returns whether it could; not where a snapshot of retrieval has replaced journals that were not read: then all is to be
+   * @returns false when a snapshot of retrieval has replaced journals that were not read, so that everything has to be
    * taken again, into an empty state
    * @throws as {@linkcode take}
    */
@@ -116,7 +116,7 @@ export class RestoredStatistics {
     return true;
   }
 
-  /** Ends it, once all is settled. @returns the position in the catalogue topic @throws as {@linkcode take} */
+  /** Takes the task's own record, once all is settled. @returns the catalogue position @throws as {@linkcode take} */
   end(): number {
     this.#state.numbers.taken();
     const own = this.#own;

@@ -1,5 +1,5 @@
 /**
- * What a task restores from the topic `state`: the records of its users; in memory only those for whom something waits.
+ * What a task restores from the topic `state`: the records of its users; in memory only those with pending deadlines.
  *
  * @module
  */
@@ -17,13 +17,13 @@ export class RestoredUsers {
   readonly #index: UserIndex;
   /** Whether records may come from a local snapshot, which may be to blame. */
   readonly #isRead: boolean;
-  /** Users for whom something waits, and the event time from which on each must be in memory. */
+  /** Users with pending deadlines, with the event time from which each must be in memory. */
   readonly #waiting: Map<string, number>;
-  /** Those of them who are not. */
+  /** Those of them who are not in memory. */
   readonly #late: Map<string, number>;
   readonly #gathered = new Map<string, LogRecord>();
 
-  /** @param waiting users of the index for whom something waits */
+  /** @param waiting users of the index with pending deadlines */
   constructor(
     options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay">,
     index: UserIndex,
@@ -36,7 +36,7 @@ export class RestoredUsers {
     this.#late = new Map(this.#waiting);
   }
 
-  /** Gathers a record of the log. @returns the number of those that wait for {@linkcode takeGathered} */
+  /** Gathers a record of the log. @returns the number of records that wait for {@linkcode takeGathered} */
   gather(record: LogRecord): number {
     const { key } = record;
     if (key === null) return this.#gathered.size;
@@ -44,11 +44,11 @@ export class RestoredUsers {
       unreadable.leaveOut(record, `its key is ${shown(key)}`, "no user has it");
       return this.#gathered.size;
     }
-    this.#gathered.delete(key); // in the order of the newest records, as when the log is compacted
+    this.#gathered.delete(key); // keeps the order of the newest records, as on a compacted log
     return this.#gathered.set(key, record).size;
   }
 
-  /** Takes the newest record of each user who was gathered into the index. */
+  /** Takes the newest record of each gathered user into the index. */
   takeGathered(state: TaskState): void {
     for (const [id, { value, headers }] of this.#gathered) {
       const due = value === null ? undefined : headers[PENDING];
@@ -63,17 +63,17 @@ export class RestoredUsers {
     this.#gathered.clear();
   }
 
-  /** Users for whom something waits and who are not loaded, and the event time from which on each must be. */
+  /** Users with pending deadlines who are not loaded, with the event time from which each must be. */
   get late(): ReadonlyMap<string, number> {
     return this.#late;
   }
 
-  /** Notes that no user is in memory. */
+  /** To be called when no user is in memory any more. */
   dropAll(): void {
     for (const [id, due] of this.#waiting) this.#late.set(id, due);
   }
 
-  /** Loads users for whom something waits. @throws LogError `corrupt`, or SyntaxError, when a record cannot be read */
+  /** Loads users with pending deadlines. @throws LogError `corrupt`, or SyntaxError, when a record cannot be read */
   async load(state: TaskState): Promise<void> {
     const { giveWay } = this.#options;
     for (const id of this.#late.keys()) {

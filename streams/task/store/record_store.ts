@@ -1,14 +1,14 @@
 /**
- * Records by key, one after another in segments, in memory or partly in files; the newest of each key is live.
+ * Records by key, appended to segments in memory or partly in files; the newest record of each key is live.
  *
  * ```text
  * segment = entries; entry = crc32 u32 of what follows, value length u32, key length u16, kind u8, 0 u8, key, value
  * kind    = 0 put, 1 put of a record that is marked, 2 delete, 3 position (no key): see state_store.ts
  * ```
  *
- * A key costs about 45 bytes beside itself and its record, and no work for the garbage collector. Replaced records stay
- * until {@linkcode RecordStore.victim} picks their segment and {@linkcode RecordStore.relocate} has moved its live
- * entries to the end.
+ * A key costs about 45 bytes in addition to itself and its record, and no work for the garbage collector. Replaced
+ * records stay until {@linkcode RecordStore.victim} picks their segment and {@linkcode RecordStore.relocate} has moved
+ * its live entries to the end.
  *
  * @module
  */
@@ -16,7 +16,7 @@
 import { crc32 } from "node:zlib";
 import { KeyIndex } from "../../../src/embeddings/key_index.ts";
 
-/** What an entry is. */
+/** Kinds of entries. */
 export const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
 
 /** Bytes of an entry before its key. */
@@ -36,13 +36,13 @@ interface Chunk {
 
 /** A run of entries; those not yet in a file are in memory. */
 export class Segment {
-  /** Segments are in the order of their numbers. */
+  /** Number of the segment; newer segments have higher numbers. */
   readonly id: number;
   /** Bytes of all entries. */
   length = 0;
   /** Bytes that are in the file. */
   written = 0;
-  /** Bytes of entries that newer ones replaced. */
+  /** Bytes of entries that were replaced by newer ones. */
   dead = 0;
   readonly chunks: Chunk[] = [];
 
@@ -74,12 +74,12 @@ export class Segment {
   unwritten(): Uint8Array | null {
     const chunk = this.chunks.find(({ start, bytes }) => start + bytes.length > this.written);
     if (chunk === undefined || this.written === this.length) return null;
-    // A chunk may have room after its last entry; the next one begins where that ends.
+    // A chunk may have unused room at its end: the next chunk begins where the last entry ends.
     const next = this.chunks[this.chunks.indexOf(chunk) + 1]?.start ?? this.length;
     return chunk.bytes.subarray(this.written - chunk.start, next - chunk.start);
   }
 
-  /** All entries of a segment that is only in memory. */
+  /** All entries of a segment that is entirely in memory. */
   whole(): Uint8Array {
     const whole = new Uint8Array(this.length);
     for (const [i, { start, bytes }] of this.chunks.entries()) {
@@ -89,7 +89,7 @@ export class Segment {
     return whole;
   }
 
-  /** Notes that so many more bytes are in the file, and drops chunks that are there whole. */
+  /** Adds to the bytes that are in the file, and drops chunks that are entirely there. */
   wrote(bytes: number, sealed: boolean): void {
     this.written += bytes;
     while (this.chunks.length > 0) {
@@ -102,7 +102,7 @@ export class Segment {
 
 /** Sizes of a {@linkcode RecordStore}. */
 export interface RecordStoreOptions {
-  /** Bytes of a segment, about. @default {1 MiB} */
+  /** Approximate bytes of a segment. @default {1 MiB} */
   readonly segmentBytes?: number;
   /** Bytes to allocate at a time. @default {1 MiB} */
   readonly chunkBytes?: number;
@@ -117,15 +117,15 @@ export class DamagedEntry extends Error {
 
 /** The newest record of each key. */
 export class RecordStore {
-  /** By number, ascending. */
+  /** Segments by number, ascending. */
   readonly segments = new Map<number, Segment>();
-  /** The newest position entry's value. */
+  /** Value of the newest position entry. */
   position: Uint8Array = NO_BYTES;
   readonly #segmentBytes: number;
   readonly #chunkBytes: number;
   readonly #read: (segment: Segment, offset: number, length: number) => Uint8Array;
   readonly #keys = new KeyIndex(0);
-  /** By row of the key. */
+  /** Place of the newest entry of each key, by the key's row. */
   #places = { segments: new Uint32Array(64), offsets: new Uint32Array(64), lengths: new Uint32Array(64) };
   #flags = new Uint8Array(64);
   #active: Segment;
@@ -135,7 +135,7 @@ export class RecordStore {
   #purgedUpTo = 0;
   #position: { readonly segment: Segment; readonly bytes: number } | undefined;
 
-  /** An empty store. */
+  /** Makes an empty store. */
   constructor(options: RecordStoreOptions = {}) {
     const { segmentBytes = 1 << 20, chunkBytes = 1 << 20, read } = options;
     this.#segmentBytes = segmentBytes;
@@ -156,12 +156,12 @@ export class RecordStore {
     return this.#bytes;
   }
 
-  /** Bytes of entries that newer ones replaced. */
+  /** Bytes of entries that were replaced by newer ones. */
   get dead(): number {
     return this.#dead;
   }
 
-  /** Where entries are appended. */
+  /** The segment to which entries are appended. */
   get active(): Segment {
     return this.#active;
   }
@@ -176,7 +176,7 @@ export class RecordStore {
     for (const row of this.#keys.rows()) if (this.#flags[row]! & MARKED) yield this.#keys.key(row);
   }
 
-  /** The newest record of a key, valid until the next look-up or change; or `null`. @throws DamagedEntry */
+  /** The newest record of a key, or `null`; valid until the next look-up or change. @throws DamagedEntry */
   get(key: string): Uint8Array | null {
     const row = this.#keys.find(key);
     if (row === 0) return null;
@@ -193,7 +193,7 @@ export class RecordStore {
     return entry.value;
   }
 
-  /** Puts a record in the place of any other of its key. */
+  /** Sets the record of a key. */
   put(key: string, value: Uint8Array, marked = false): void {
     let row = this.#keys.find(key);
     if (row === 0) row = this.#insert(key);
@@ -213,14 +213,14 @@ export class RecordStore {
     this.#keys.remove(row);
   }
 
-  /** Writes a position, which holds for all entries before it. */
+  /** Appends a position, which holds for all entries before it. */
   setPosition(value: Uint8Array): void {
     this.position = value;
     if (this.#position !== undefined) this.#waste(this.#position.segment, this.#position.bytes);
     this.#position = this.#append(KIND.position, NO_BYTES, value);
   }
 
-  /** Begins another segment. @param id its number, above all others */
+  /** Begins a new segment. @param id its number, above all others */
   seal(id = this.#active.id + 1): void {
     if (this.#active.length === 0 && this.segments.get(this.#active.id) === this.#active) {
       this.segments.delete(this.#active.id);
@@ -228,7 +228,7 @@ export class RecordStore {
     this.#active = this.#add(id);
   }
 
-  /** A segment to {@linkcode RecordStore.load}, in the order of their numbers. */
+  /** Adds a segment to {@linkcode RecordStore.load}, in the order of their numbers. */
   newSegment(id: number): Segment {
     return this.#add(id);
   }
@@ -269,21 +269,21 @@ export class RecordStore {
   }
 
   /**
-   * Starts to remove replaced and deleted entries, keys too: all segments so far are to be emptied, oldest first, while
-   * there is a {@linkcode RecordStore.stale} one.
+   * Starts to remove replaced and deleted entries, including their keys: all segments so far have to be emptied, oldest
+   * first, while there is a {@linkcode RecordStore.stale} one.
    */
   purge(): void {
     this.seal();
     this.#purgedUpTo = this.#active.id - 1;
   }
 
-  /** The oldest segment that is to be emptied since {@linkcode RecordStore.purge}. */
+  /** The oldest segment that still has to be emptied after {@linkcode RecordStore.purge}. */
   get stale(): Segment | undefined {
     const [oldest] = this.segments.values();
     return oldest !== undefined && oldest.id <= this.#purgedUpTo ? oldest : undefined;
   }
 
-  /** The full segment with the most dead bytes, if those of all segments are more than `share` of all bytes. */
+  /** The full segment with the most dead bytes, if more than a `share` of all bytes is dead. */
   victim(share: number): Segment | undefined {
     if (this.#dead <= share * this.#bytes) return undefined;
     let victim: Segment | undefined;
@@ -297,7 +297,7 @@ export class RecordStore {
    * Moves live entries of a part of a segment to the end of the store.
    *
    * @param bytes the segment's entries, of which those from `from` to about `to` are moved
-   * @returns Where to go on; the number of bytes when all are moved.
+   * @returns Where to continue; the number of bytes when all are moved.
    */
   relocate(segment: Segment, bytes: Uint8Array, from: number, to: number): number {
     const { segments, offsets } = this.#places;
@@ -316,7 +316,7 @@ export class RecordStore {
       const name = decoder.decode(entry.key);
       const row = this.#keys.find(name);
       if (entry.kind === KIND.delete) {
-        // An older segment may still hold a record that it removes.
+        // The deletion must stay as long as an older segment may hold a record of the key.
         if (row !== 0 || isOldest) continue;
         const moved = this.#append(KIND.delete, entry.key, NO_BYTES);
         this.#waste(moved.segment, moved.bytes);
@@ -404,7 +404,7 @@ interface Entry {
   readonly kind: number;
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  /** Where the next one begins. */
+  /** Where the next entry begins. */
   readonly end: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A task's state on the local disk: the newest committed record of each user and of each key of the `statistics`
  * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and holds users
- * that are not in memory. It never has more than what is committed, and can always be rebuilt from the log.
+ * who are not in memory. It never contains more than what is committed, and can always be rebuilt from the log.
  *
  * @module
  */
@@ -20,13 +20,13 @@ export interface StorePosition {
   readonly state: number;
   /** Offset of the newest record of the task; records of `statistics` up to it are in the store. */
   readonly task: number;
-  /** The log's own mark, which another log with the same topics does not have. */
+  /** The mark of the log, which distinguishes it from other logs with the same topics. */
   readonly lineage: string;
 }
 
-/** A position as it is on disk. */
+/** A position as stored on disk. */
 interface NotedPosition extends StorePosition {
-  /** When it was noted, milliseconds since the epoch. */
+  /** When it was stored, milliseconds since the epoch. */
   readonly notedAt?: number;
   /** Whether files may still contain erased records. @default {false} */
   readonly isPurgeDue?: boolean | undefined;
@@ -38,24 +38,24 @@ export interface StoreStatus {
   readonly bytes: number;
   /** Bytes in memory that are not written yet. */
   readonly unwritten: number;
-  /** Why the last write failed; `null` if it did not. */
+  /** Why the last write failed; `null` if it succeeded. */
   readonly failure: string | null;
 }
 
-/** Folders to try while others are in use. */
+/** Number of folders to try if others are in use. */
 const MAX_FOLDERS = 8;
-/** Unwritten bytes that start a write, and the time after which any do. */
+/** Unwritten bytes that start a write, and the time after which any number does. */
 const WRITE_BYTES = 1 << 20;
 const WRITE_MS = 1000;
-/** Most bytes waiting to be written while the disk accepts writes. */
+/** Maximum bytes waiting to be written while the disk accepts writes. */
 const MAX_UNWRITTEN = 32 << 20;
-/** Time to the next attempt after a failure. */
+/** Time until the next attempt after a failure. */
 const RETRY_MS = 5000;
 /** Time between reports of a failure. */
 const REMIND_MS = 60_000;
-/** Least time between purges, each of which rewrites everything. */
+/** Shortest time between purges, each of which rewrites everything. */
 const PURGE_MS = 3_600_000;
-/** How long a store that was set aside is kept. */
+/** How long a store that was set aside is kept, milliseconds. */
 const ASIDE_MS = 24 * 3_600_000;
 const USER = "u";
 const STATISTIC = "s";
@@ -76,7 +76,7 @@ export class StateStore implements UserIndex {
   #users = 0;
   #position: StorePosition | null = null;
   #notedAt = NaN;
-  /** Work in the background. */
+  /** Background work in progress. */
   #busy: Promise<void> | undefined;
   #writtenAt: number;
   #syncedAt: number;
@@ -102,17 +102,17 @@ export class StateStore implements UserIndex {
     if (position.length === 0) return;
     const { notedAt = NaN, isPurgeDue = false, ...noted } = JSON.parse(
       decoder.decode(position),
-    ) as NotedPosition; // what this class noted
+    ) as NotedPosition; // written by this class
     this.#isPurgeDue = isPurgeDue;
     this.#position = noted;
     this.#notedAt = notedAt;
   }
 
   /**
-   * Opens the store; one that is damaged is renamed to `<folder>.aside` for a day, and an empty one takes its place.
+   * Opens the store; a damaged store is renamed to `<folder>.aside` for a day, and replaced by an empty one.
    *
-   * @param onProgress told how many bytes of how many were read
-   * @returns `null` when there is no place for it, which is logged and no failure
+   * @param onProgress receives the bytes that were read, and their total
+   * @returns `null` when no folder can be used, which is logged but is not an error
    */
   static async open(
     options: StateStoreOptions,
@@ -123,7 +123,7 @@ export class StateStore implements UserIndex {
         const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
         const files = await StoreFiles.open(folder, onProgress);
         if (files !== null) return new StateStore(folder, files, options);
-        logger.warn("{folder} is in use by another task: tries the next one", { folder });
+        logger.warn("{folder} is in use by another task: trying the next folder", { folder });
       }
       logger.warn("no local snapshot: all folders of {folder} are in use", { folder: options.folder });
     } catch (error) {
@@ -133,18 +133,18 @@ export class StateStore implements UserIndex {
     return null;
   }
 
-  /** The position up to which it holds; `null` when it is empty. */
+  /** The position up to which its records hold; `null` when it is empty. */
   get position(): StorePosition | null {
     return this.#position;
   }
 
-  /** Whether the log may have dropped an erasure that came after the position. */
+  /** Whether the log may have dropped an erasure after the position. */
   get isTooOld(): boolean {
-    // The same if the clock was set back.
+    // Also if the clock was set back.
     return this.#position !== null && !(Math.abs(this.#wallClock() - this.#notedAt) <= this.#maxAgeMs);
   }
 
-  /** How it is doing. */
+  /** Its status. */
   get status(): StoreStatus {
     return {
       bytes: this.#files.store.bytes,
@@ -158,7 +158,7 @@ export class StateStore implements UserIndex {
     return this.#users;
   }
 
-  /** See {@linkcode UserIndex.get}. @throws LogError `closed` when the record is damaged: the task must be opened again */
+  /** See {@linkcode UserIndex.get}. @throws LogError `closed` for a damaged record: the task must be opened again */
   get(id: string): Uint8Array | null {
     return this.#get(USER + id);
   }
@@ -170,7 +170,7 @@ export class StateStore implements UserIndex {
     this.#users += store.size - before;
   }
 
-  /** Deletes a user; a {@linkcode StateStore.purge} removes the record from the files. */
+  /** Deletes a user, and requests a {@linkcode StateStore.purge}, which removes the record from the files. */
   delete(id: string): void {
     const { store } = this.#files;
     const before = store.size;
@@ -183,7 +183,7 @@ export class StateStore implements UserIndex {
     return this.#keys(this.#files.store.keys(), USER);
   }
 
-  /** Users with pending impressions. */
+  /** Users with pending deadlines. */
   waitingIds(): Iterable<string> {
     return this.#keys(this.#files.store.markedKeys(), USER);
   }
@@ -193,7 +193,7 @@ export class StateStore implements UserIndex {
     this.#files.store.put(STATISTIC + key, record);
   }
 
-  /** The records of the `statistics` topic; each is valid until the next. @throws LogError `closed` when one is damaged */
+  /** The records of the `statistics` topic, each valid until the next. @throws LogError `closed` when one is damaged */
   *statistics(): Generator<readonly [key: string, record: Uint8Array]> {
     for (const key of this.#keys(this.#files.store.keys(), STATISTIC)) {
       const record = this.#get(STATISTIC + key);
@@ -201,12 +201,12 @@ export class StateStore implements UserIndex {
     }
   }
 
-  /** Whether files may hold erased records, so that it needs maintenance even without a commit. */
+  /** Whether files may hold erased records, so that maintenance is needed even without a commit. */
   get isPurgeDue(): boolean {
     return this.#isPurgeDue || this.#files.store.stale !== undefined;
   }
 
-  /** Removes replaced and deleted records from the files with the next sync, at most once an hour, despite crashes. */
+  /** Has replaced and deleted records removed from the files by a later sync, at most hourly, even after a crash. */
   purge(): void {
     this.#isPurgeDue = true;
   }
@@ -223,7 +223,7 @@ export class StateStore implements UserIndex {
     this.#files.store.setPosition(encoder.encode(JSON.stringify(noted)));
   }
 
-  /** Writes in the background when there is enough to write or it is time; call it after each commit. */
+  /** Writes in the background when there is enough to write, or a write is due; call it after each commit. */
   maintain(): void {
     const now = this.#now();
     if (this.#busy !== undefined || now - this.#failedAt < RETRY_MS) return;
@@ -233,9 +233,9 @@ export class StateStore implements UserIndex {
   }
 
   /**
-   * Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written.
+   * Waits while more than {@linkcode MAX_UNWRITTEN} bytes are only in memory, unless writes fail.
    *
-   * @throws LogError `closed` when it is damaged: the task must be opened again
+   * @throws LogError `closed` when the store is damaged: the task must be opened again
    */
   async room(): Promise<void> {
     if (this.#damaged !== undefined) throw this.#error(this.#damaged);
@@ -244,19 +244,19 @@ export class StateStore implements UserIndex {
     }
   }
 
-  /** Syncs everything to disk. Never rejects: a failure is logged, and tried again. */
+  /** Syncs everything to disk. Never rejects: a failure is logged, and the sync retried. */
   async sync(): Promise<void> {
     await this.#busy;
     await this.#begin(true);
   }
 
-  /** Copies it as it is. Nothing may be put into it meanwhile. @param to a folder that nobody uses, which it replaces */
+  /** Copies the store, which must not change in the meantime. @param to an unused folder, which is replaced */
   async copy(to: string): Promise<void> {
     await this.sync();
     if (this.#failure === null) await this.#files.copy(to);
   }
 
-  /** Closes it and sets it aside: it is rebuilt from the log. */
+  /** Closes the store and sets it aside, so that it is rebuilt from the log. */
   async setAside(reason: string): Promise<void> {
     this.#damaged = reason;
     await this.close();

@@ -2,15 +2,15 @@
  * The files under a {@linkcode RecordStore}.
  *
  * ```text
- * <folder>/lock                one process at a time; the kernel frees it when that dies
+ * <folder>/lock                one process at a time; the kernel releases it when the process dies
  *          000001.segment ...  entries, see record_store.ts
  *          manifest            crc32 of what follows, JSON: format, bytes of each segment that are safe on disk
  * ```
  *
  * Entries are written in the background, in order, and synced together at an interval; then a new manifest replaces the
  * last (temporary file, sync, rename), and emptied segments are removed. So after a crash everything that the manifest
- * names must be intact: if not, the disk lied and the store is damaged. Later entries count up to the first one that is
- * not intact.
+ * names must be intact: if it is not, the disk has lied and the store is damaged. Later entries are used up to the
+ * first one that is not intact.
  *
  * @module
  */
@@ -34,9 +34,9 @@ const SEGMENT_BYTES = 32 << 20;
 const CHUNK_BYTES = 256 << 10;
 /** Bytes to read at a time. */
 const SLICE_BYTES = 4 << 20;
-/** Share of bytes of replaced records above which a segment is emptied. */
+/** Share of dead bytes above which a segment is emptied. */
 const MAX_DEAD = 0.5;
-/** Bytes to move at a time, which takes some milliseconds. */
+/** Bytes to move at a time, which takes a few milliseconds. */
 const MOVE_BYTES = 256 << 10;
 const SEGMENT_NAME = /^(\d+)\.segment$/;
 
@@ -51,7 +51,7 @@ export class StoreFiles {
   readonly #folder: string;
   readonly #lock: Deno.FsFile;
   readonly #handles = new Map<number, FileHandle>();
-  /** Segments that were emptied; the manifest may still name them. */
+  /** Segments that were emptied, but that the manifest may still name. */
   #emptied: Segment[] = [];
   /** Segments written to since the last sync. */
   readonly #unsynced = new Set<number>();
@@ -68,10 +68,10 @@ export class StoreFiles {
   }
 
   /**
-   * Opens or creates the folder and reads everything in it. A damaged one is set aside, and replaced.
+   * Opens or creates the folder and reads everything in it. A damaged folder is set aside and replaced.
    *
-   * @param onProgress told how many bytes of how many were read
-   * @returns `null` when another process, or another task of this one, has it open.
+   * @param onProgress receives the bytes that were read, and their total
+   * @returns `null` when another process, or another task of this process, has it open.
    */
   static async open(
     folder: string,
@@ -86,7 +86,7 @@ export class StoreFiles {
       }
       const files = new StoreFiles(folder, lock);
       try {
-        // Otherwise another process has just set aside the folder that we locked.
+        // If not, another process has just set aside the folder whose lock we got.
         if (await files.#isInPlace()) {
           await files.#load(onProgress);
           return files;
@@ -117,7 +117,7 @@ export class StoreFiles {
     for (const segment of [...this.store.segments.values()]) {
       for (let bytes = segment.unwritten(); bytes !== null; bytes = segment.unwritten()) {
         const handle = await this.#handle(segment.id);
-        // A crash must not lose the end of one segment and keep the next, which would look intact.
+        // A crash must not lose the end of one segment but keep the next one, which would look intact.
         if (!this.#unsynced.has(segment.id)) await this.#syncWritten();
         this.#unsynced.add(segment.id);
         const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.written);
@@ -150,7 +150,7 @@ export class StoreFiles {
     this.#unsynced.clear();
   }
 
-  /** Empties the segment with the most dead bytes, if there are too many in all, and stale ones. */
+  /** Empties stale segments, and then those with the most dead bytes while there are too many. */
   async compact(): Promise<void> {
     if (this.store.stale !== undefined) await this.write();
     const next = () => this.store.stale ?? this.store.victim(MAX_DEAD);
@@ -160,7 +160,7 @@ export class StoreFiles {
       const handle = await this.#handle(victim.id);
       for (let at = 0; at < bytes.length;) {
         const { bytesRead } = await handle.read(bytes, at, bytes.length - at, at);
-        if (bytesRead === 0) throw new DamagedStore(`${this.#path(victim.id)} is shorter than it was`);
+        if (bytesRead === 0) throw new DamagedStore(`${this.#path(victim.id)} has become shorter`);
         at += bytesRead;
       }
       await this.#empty(victim, bytes);
@@ -169,7 +169,7 @@ export class StoreFiles {
   }
 
   /**
-   * Empties segments that are only in memory while the disk accepts no writes, so that they do not grow without bound.
+   * Empties segments that are only in memory, for use while the disk accepts no writes, so that memory stays bounded.
    */
   async shrink(): Promise<void> {
     for (const segment of [...this.store.segments.values()]) {
@@ -188,7 +188,7 @@ export class StoreFiles {
     if (this.#handles.has(segment.id)) this.#emptied.push(segment); // otherwise there is no file
   }
 
-  /** Copies what is on disk. @param to a folder that nobody uses, which it replaces */
+  /** Copies what is on disk. @param to an unused folder, which is replaced */
   async copy(to: string): Promise<void> {
     const half = `${to}.half`;
     for (const folder of [half, to]) await removed(folder);
@@ -201,11 +201,11 @@ export class StoreFiles {
     await Deno.rename(half, to);
   }
 
-  /** Renames the folder to `<folder>.aside`. Keeps the lock until it is closed. */
+  /** Renames the folder to `<folder>.aside`. Keeps the lock until this is closed. */
   async setAside(reason: string): Promise<void> {
     const folder = this.#folder;
     const aside = `${folder}.aside`;
-    logger.warn("renames the snapshot in {folder} to {aside} and makes a new one from the log: {reason}", {
+    logger.warn("renames the snapshot in {folder} to {aside}, and rebuilds it from the log: {reason}", {
       folder,
       aside,
       reason,
@@ -216,7 +216,7 @@ export class StoreFiles {
   }
 
   /**
-   * Removes folders set aside before a time, milliseconds since the epoch, since they have users who were erased later.
+   * Removes a folder set aside before a time, milliseconds since the epoch: it may hold users who were erased later.
    */
   async dropAside(before: number): Promise<void> {
     const aside = `${this.#folder}.aside`;
@@ -234,7 +234,7 @@ export class StoreFiles {
     for (const outcome of closed) if (outcome.status === "rejected") throw outcome.reason;
   }
 
-  /** Whether the lock that we hold is the one in the folder. */
+  /** Whether our lock is still the one in the folder. */
   async #isInPlace(): Promise<boolean> {
     const ours = await this.#lock.stat();
     const there = await Deno.stat(`${this.#folder}/lock`).catch((error) => {
@@ -301,7 +301,7 @@ export class StoreFiles {
     this.store.seal(Math.max(last, ...ids, 0) + 1);
   }
 
-  /** Whether the segment ends within an entry. */
+  /** Loads a segment. @returns Whether it ends within an entry */
   async #loadSegment(id: number, safe: number, onRead: (bytes: number) => void): Promise<boolean> {
     const handle = await open(this.#path(id), "r+");
     this.#handles.set(id, handle);
@@ -350,7 +350,7 @@ export class StoreFiles {
     }
     const [sum, json = ""] = text.split("\n");
     if (sum !== crc32(json).toString(16)) throw new DamagedStore(`the checksum of ${path} is wrong`);
-    const manifest = JSON.parse(json) as Manifest; // written by us: its checksum is right
+    const manifest = JSON.parse(json) as Manifest; // written by us, as its checksum is right
     if (manifest.format !== FORMAT) {
       throw new DamagedStore(`the format of ${path} is ${manifest.format}, this reads ${FORMAT}`);
     }

@@ -1,5 +1,5 @@
 /**
- * Where a task finds the records of users that are not in memory.
+ * Where a task finds the records of users who are not in memory.
  *
  * @module
  */
@@ -7,21 +7,21 @@
 import { type Log, LogError } from "../../log/log.ts";
 import { RecordStore } from "./record_store.ts";
 
-/** The committed records of a task's users by id. */
+/** The committed records of a task's users, by id. */
 export interface UserIndex {
   /** Number of users that have a record. */
   readonly size: number;
   /** The newest committed record, or `null`. One that is returned synchronously is valid until the next call. */
   get(id: string): Uint8Array | null | Promise<Uint8Array | null>;
-  /** Notes a committed record. @param waiting whether something of the user waits for a deadline */
+  /** Stores a committed record. @param waiting whether the user has a pending deadline */
   put(id: string, record: Uint8Array, waiting: boolean): void;
-  /** Notes that a user was erased. */
+  /** Removes the record of an erased user. */
   delete(id: string): void;
   /** Ids of all users, in no order. */
   ids(): Iterable<string>;
 }
 
-/** Users on a log that has an index of its own. Only ids are kept here. */
+/** Users on a log with an index of keys. Only ids are kept in memory. */
 export class LogUsers implements UserIndex {
   readonly #latest: NonNullable<Log["latest"]>;
   readonly #topic: string;
@@ -39,7 +39,7 @@ export class LogUsers implements UserIndex {
     return this.#ids.size;
   }
 
-  /** @throws LogError `corrupt` when the log has lost it */
+  /** See {@linkcode UserIndex.get}. @throws LogError `corrupt` when the log has lost the record */
   async get(id: string): Promise<Uint8Array | null> {
     if (!this.#ids.has(id)) return null;
     const record = await this.#latest(this.#topic, this.#partition, id);
@@ -60,10 +60,10 @@ export class LogUsers implements UserIndex {
   }
 }
 
-/** Share of bytes of replaced records above which a segment is emptied. */
+/** Share of dead bytes above which a segment is emptied. */
 const MAX_DEAD = 0.2;
 
-/** Users as bytes in memory: a fraction of what they take as objects. */
+/** Users as bytes in memory, which take a fraction of the memory of objects. */
 export class PackedUsers implements UserIndex {
   readonly #store = new RecordStore();
 
@@ -71,7 +71,7 @@ export class PackedUsers implements UserIndex {
     return this.#store.size;
   }
 
-  /** Bytes of all records, some of which were replaced. */
+  /** Bytes of all records, including replaced ones. */
   get bytes(): number {
     return this.#store.bytes;
   }
