@@ -274,7 +274,7 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
 }
 
 /**
- * The running experiments that vary settings of a promotion that ends: their control changes, so each begins a new phase.
+ * Running experiments that vary settings of a promotion that ends: their control changes, so each begins a new phase.
  *
  * @param ended the experiment after its promotion
  */
@@ -283,7 +283,7 @@ export function begunAnew(ended: ExperimentRecord, { records }: Surroundings): r
   const before = records.get(name);
   if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
   const settings = changed(activeOf(before));
-  const reason = `begins anew: what ${name} had promoted, which it varies, was taken back`;
+  const reason = `begins a new phase: the promotion of ${name}, whose settings it varies, was undone`;
   return [...records.values()].filter(isExperiment)
     .filter((one) => one.status === "running" && changed(one.variants).some((own) => settings.includes(own)))
     .map((one) => ({ ...one, phase: (one.phase ?? 0) + 1, reason, revision: one.revision + 1 }));

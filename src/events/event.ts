@@ -25,7 +25,7 @@ export interface EventBase {
 
 /** A user did something with an item: a click, a view, a purchase, a rating. */
 export interface InteractionEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "interaction";
   /** The item. */
   readonly item: string;
@@ -104,7 +104,7 @@ export interface Diversity {
 
 /** A user asks for recommendations. */
 export interface RequestEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "request";
   /** Id of the request; the recommendation and its outcome name it. */
   readonly request: string;
@@ -136,7 +136,7 @@ export interface RequestEvent extends EventBase {
 
 /** A list that was shown: another system's, or ours as it actually appeared. */
 export interface ImpressionEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "impression";
   /** The request it answers; a click names it. */
   readonly request?: string;
@@ -154,7 +154,7 @@ export interface ImpressionEvent extends EventBase {
 
 /** Sets attributes of a user, replacing those of the same name. */
 export interface ProfileEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "profile";
   /** At most 64 attributes. */
   readonly attributes: Attributes;
@@ -178,7 +178,7 @@ export interface MergedBehaviour {
  * including what arrives late.
  */
 export interface AliasEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "alias";
   /** Id of the user that this one is an alias of. */
   readonly of: string;
@@ -189,7 +189,7 @@ export interface AliasEvent extends EventBase {
  * popularity, pairs and outcomes counted them when they happened.
  */
 export interface MergeEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "merge";
   /** The user of the session. */
   readonly from: string;
@@ -201,7 +201,7 @@ export interface MergeEvent extends EventBase {
 
 /** Erases everything known about a user. */
 export interface ForgetEvent extends EventBase {
-  /** Tells the types of events apart. */
+  /** Type of the event. */
   readonly type: "forget";
 }
 

@@ -146,7 +146,7 @@ export function compareVariant(
 /**
  * The interval of max(b, 1/b) / max(a, 1/a), from those of b/a and b·a, each at half the error rate.
  *
- * With x = ln(b/a) and y = ln(ba), |ln b| − |ln a| is the one of the two that is nearer to 0, with the sign of xy.
+ * With x = ln(b/a) and y = ln(ba), |ln b| − |ln a| is whichever of the two is nearer to 0, with the sign of xy.
  */
 function distanceInterval(ratio: Interval, product: Interval): Interval {
   const [x, y] = [ratio, product].map(({ low, high }) => [Math.log(low), Math.log(high)] as const);

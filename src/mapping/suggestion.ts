@@ -252,7 +252,7 @@ function isShown(word: string): boolean {
   return SHOWN.test(word.toLowerCase());
 }
 
-/** The field that tells kinds of records apart: the one with the most recognised values; its name counts as two. */
+/** The field that tells kinds of records apart: most recognised values win, and a fitting name counts as two. */
 function kindAmong(fields: readonly SurveyedField[]): SurveyedField | undefined {
   const weights = fields.flatMap((field) => {
     const understood = [...field.values.keys()].filter((word) =>

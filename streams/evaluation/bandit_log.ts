@@ -83,7 +83,7 @@ function choiceOf({ request, items, positions, propensities }: ImpressionEvent, 
     throw new SyntaxError(
       `Cannot evaluate on impression ${
         request ?? row
-      }: wanted one item with its propensity, got ${items.length} items`,
+      }: expected one item with its propensity, got ${items.length} items`,
     );
   }
   return { request: request ?? `row ${row}`, item, place: positions?.[0] ?? 0, logged: propensity };

@@ -98,7 +98,7 @@ export function parseBetaPrior(text: string, campaign: string, file: string): Re
   const { alpha = [], beta = [] } = lists;
   if (alpha.length === 0 || alpha.length !== beta.length || [...alpha, ...beta].some((n) => !(n > 0))) {
     throw new SyntaxError(
-      `Cannot read the prior of campaign ${campaign} from ${file}: wanted as many numbers above 0 under alpha as ` +
+      `Cannot read the prior of campaign ${campaign} from ${file}: expected as many numbers above 0 under alpha as ` +
         `under beta, got ${alpha.length} and ${beta.length}`,
     );
   }

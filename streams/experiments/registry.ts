@@ -163,7 +163,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 
   /**
-   * Undoes a promotion: all users get the defaults again. What runs and varies what it set begins anew.
+   * Undoes a promotion: all users get the defaults again. Running experiments that vary its settings begin a new phase.
    *
    * @throws ExperimentError
    */
@@ -242,7 +242,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     });
     for (const { name } of anew) {
       logger.warn(
-        "experiment {name} begins anew: {other}, whose promoted variant its control had, was taken back",
+        "experiment {name} begins a new phase: the promotion of {other}, on which its control relied, was undone",
         {
           name,
           other: record.name,

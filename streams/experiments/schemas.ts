@@ -12,7 +12,7 @@ import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
 import { keysOf } from "../../src/values/record.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
-const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "may contain letters, digits, '.', '_' and '-'");
+const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "may have only letters, digits, '.', '_', '-'");
 /** Most characters of a hypothesis or a stop reason. */
 const MAX_TEXT = 2000;
 const text = z.string().max(MAX_TEXT);

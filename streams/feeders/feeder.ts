@@ -3,7 +3,7 @@
  * together, so a restarted feeder skips exactly the records already appended.
  *
  * A consumer group stores two numbers: the position as the offset of `events`, and the CRC-32 of all records before it
- * as the offset of `items`. A source with fewer or other records is not the one that was fed.
+ * as the offset of `items`. A source with fewer or different records is not the one that was fed.
  *
  * @module
  */

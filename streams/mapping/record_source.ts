@@ -32,7 +32,7 @@ export interface RecordSource {
   readonly separator?: SourceSettings["separator"];
   /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
-  /** Reads the bytes of a record; records of Avro files are already JSON. Does not throw. */
+  /** Reads the bytes of a record; records of Avro files are kept as JSON. Does not throw. */
   readonly read: (bytes: Uint8Array) => ParsedJson;
   /** Whether its records are in our format. @default {false} */
   readonly isOwn?: boolean | undefined;

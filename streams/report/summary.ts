@@ -92,7 +92,7 @@ export const METRIC_COLUMNS: readonly {
   { title: "log loss", about: "mean logistic loss, nats", cell: (m) => formatFixed(m.logLoss) },
   {
     title: "NE",
-    about: "normalised entropy: log loss over that of the constant click rate; below 1 is better than it",
+    about: "normalised entropy: log loss over that of the constant click rate; below 1 is better",
     cell: (m) => formatFixed(m.normalizedEntropy),
   },
   {

@@ -218,7 +218,10 @@ Deno.test("begunAnew() has a new phase of what runs and varies what a promotion 
     const [anew, ...others] = begunAnew(end("e", "slow", around), around);
     assert.deepEqual(others, []);
     assert.deepEqual([anew?.name, anew?.status, anew?.phase, anew?.revision], ["rival", "running", 1, 2]);
-    assert.equal(anew?.reason, "begins anew: what e had promoted, which it varies, was taken back");
+    assert.equal(
+      anew?.reason,
+      "begins a new phase: the promotion of e, whose settings it varies, was undone",
+    );
     assert.notEqual(definitionOf(anew!), definitionOf(rival));
     assert.deepEqual(anew?.variantSpans, rival.variantSpans, "users keep their variants");
   }
