@@ -1,11 +1,11 @@
 /**
  * Injects faults into a deployment on a real Kafka broker and checks its promises: every request answered once, every
- * sample learnt once, every state that of a run without faults. Needs Java 17 and Maven.
+ * sample learnt once, every state as in a run without faults. Needs Java 17 and Maven.
  *
  *     deno run -A scripts/chaos.ts                 # a minute
  *     deno run -A scripts/chaos.ts --long          # 200,000 events, 100 kills: a quarter of an hour
- *     deno run -A scripts/chaos.ts --cluster       # three brokers, of which one after the other suffers: four minutes
- *     deno run -A scripts/chaos.ts --seed 7        # other people, other faults
+ *     deno run -A scripts/chaos.ts --cluster       # three brokers, which fail one after the other: four minutes
+ *     deno run -A scripts/chaos.ts --seed 7        # other users, other faults
  *
  * @module
  */
@@ -75,7 +75,7 @@ async function main(flags: Flags): Promise<number> {
   const again = [`${commandName("chaos")} --seed`, seed, ...commandArguments().filter((_, at) => !isSeed(at))]
     .join(" ");
   print(Deno.stdout, `\n${problems.join("\n")}\n\nthe faults of seed ${seed}:\n${describe(schedule)}`);
-  print(Deno.stdout, `${problems.length} problems; again with: ${again}\n`);
+  print(Deno.stdout, `${problems.length} problems; repeat with: ${again}\n`);
   return 1;
 }
 
@@ -86,10 +86,10 @@ function isSeed(at: number): boolean {
 
 const program = createCommand(commandName("chaos"))
   .description("Injects faults into a deployment on Kafka and checks its promises.")
-  .option("--seed <n>", "seed of people and faults", integer, 1)
-  .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
+  .option("--seed <n>", "seed of users and faults", integer, 1)
+  .option("--long", "200,000 events, 100 kills and all other faults, for a quarter of an hour", false)
   .option("--cluster", "three brokers, which are killed, frozen and cut off, one at a time", false)
-  .option("--events <n>", "events that people make", count)
+  .option("--events <n>", "events that users make", count)
   .option("--kills <n>", "kills with SIGKILL", integer)
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("base"),

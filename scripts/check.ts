@@ -1,5 +1,5 @@
 /**
- * `deno task check`: reviews a deployment and its configuration, and says what is wrong or missing and what to do.
+ * `deno task check`: reviews a deployment and its configuration, and reports what is wrong or missing and what to do.
  *
  * Exit code 0: all is well; 1: something is wrong or missing; 2: the review failed.
  *
@@ -74,14 +74,14 @@ async function main(flags: Flags): Promise<number> {
   } else {
     for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
     if (verified !== undefined) {
-      print(Deno.stdout, `${verified.records} records were read, and are as they were written\n\n`);
+      print(Deno.stdout, `${verified.records} records were read, and are intact\n\n`);
     }
     print(Deno.stdout, render(look, allowedLatenessMs));
   }
   return problems.length === 0 ? 0 : 1;
 }
 
-/** Opens the log, or says why not, where its processes can be asked instead. */
+/** Opens the log, or returns why it cannot, if its processes can be asked instead. */
 async function openOrWhy(flags: Flags, config: Config, file: string | null): Promise<Log | string> {
   const canAsk = flags.url.length > 0;
   try {
@@ -99,7 +99,7 @@ async function openOrWhy(flags: Flags, config: Config, file: string | null): Pro
   }
 }
 
-/** Everything that is on the log. */
+/** Examines everything on the log. */
 async function examine(log: Log, flags: Flags, config: Config | null): Promise<Look> {
   const { prefix, maxLag, known } = flags;
   const topics = topicNames(prefix);
@@ -142,7 +142,7 @@ function verify(log: Log, flags: Flags): { readonly records: number; readonly pr
   return { records, problems: problems.map((what) => ({ what, remedy })) };
 }
 
-/** Reports on processes alone, while one of them has the log open. */
+/** Reports only on processes, while one of them has the log open. */
 function tellOfProcesses(
   flags: Flags,
   processes: readonly Process[],
@@ -208,7 +208,7 @@ function urls(text: string): readonly string[] {
 
 const program = addLogFlags(
   createCommand(commandName("check")).description(
-    "Examines a deployment (configuration, topics, lag, members, live version) and says how to mend what is wrong.",
+    "Examines a deployment (configuration, topics, lag, members, live version) and says how to fix what is wrong.",
   ),
 )
   .option("--verify", "on sqlite: read every record and every page, and report damage")
@@ -219,11 +219,11 @@ const program = addLogFlags(
     "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2",
     known,
   )
-  .option("--url <list>", "URLs of processes to ask as well, such as http://127.0.0.1:8080", urls, [])
+  .option("--url <list>", "URLs of processes to query as well, such as http://127.0.0.1:8080", urls, [])
   .option("--json", "print it as JSON")
   .addHelpText(
     "after",
-    "\nExit code: 0 all is well, 1 something is wrong or missing, 2 it could not look.\n\nExamples:\n" +
+    "\nExit code: 0 all is well, 1 something is wrong or missing, 2 the check failed.\n\nExamples:\n" +
       "  deno task check --log kafka --brokers kafka-1:9092,kafka-2:9092 --max-lag 10000\n" +
       "  MEANDER_SASL_PASSWORD=... deno task check --log kafka --tls-ca-file ca.pem --sasl-mechanism scram-sha-512 --sasl-username me",
   )

@@ -1,6 +1,6 @@
 /**
- * `deno task meander evaluate`: what another policy would have earned, from the log of this one; or what lists out of this engine
- * are worth on a stream of behaviours, beside plain methods.
+ * `deno task meander evaluate`: estimates what another policy would have earned, from the log of this
+ * one; or measures this engine's lists on a stream of behaviours, next to simple methods.
  *
  *     deno task meander evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
  *     deno task meander evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
@@ -84,11 +84,11 @@ const program = createCommand(commandName("evaluate"))
   .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md")
   .option(
     "--data <path>",
-    "the stream to judge on, with meander.json beside it; with --policy, Open Bandit files in place of a log",
+    "the stream to evaluate on, next to its meander.json; with --policy, Open Bandit files in place of a log",
   )
   .option(
     "--seed <n>",
-    "decides which behaviours are judged, the weights of a model, the bootstrap",
+    "determines which behaviours are judged, the weights of a model, the bootstrap",
     integer,
     0,
   )
@@ -132,7 +132,7 @@ program.optionsGroup("With --policy:")
       "cascade",
     ),
   )
-  .option("--clip <weight>", "cut weights to at most this (default: no cut)", positive)
+  .option("--clip <weight>", "clip weights at this (default: no clipping)", positive)
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--force", "give estimates even when the log cannot support them");
 
@@ -227,7 +227,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
       Deno.stderr,
       `${
         chosenBy.get("score")
-      } lists are of 0.2.0: the policy chooses by their scores, whatever ordered them\n`,
+      } lists were made by 0.2.0: the policy chooses by their scores, whatever ordered them\n`,
     );
   }
   return lists;
@@ -236,7 +236,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
 function render({ lists, units, logged, loggedError, overlap, refusals, estimates }: Evaluation): string {
   const figure = (value: number) => value.toPrecision(3);
   const lines = [
-    `${lists} lists of ${units} units, reward a list ${figure(logged)} ± ${figure(loggedError)} as logged`,
+    `${lists} lists of ${units} units, reward per list ${figure(logged)} ± ${figure(loggedError)} as logged`,
     `weights: mean ${overlap.meanWeight.toFixed(3)} ± ${(1.96 * overlap.meanWeightError).toFixed(3)}, ` +
     `largest ${figure(overlap.maxWeight)}, effective sample size ${Math.round(overlap.effective)}`,
     "",
@@ -245,7 +245,7 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
   ];
   for (const refusal of refusals) lines.push(`refused: ${refusal}`);
   if (estimates.length > 0) {
-    lines.push("estimator   reward a list   95 % normal            95 % bootstrap");
+    lines.push("estimator   reward per list 95 % normal            95 % bootstrap");
     for (const { estimator, value, normal, bootstrap } of estimates) {
       const range = bootstrap === null ? "-" : `${figure(bootstrap.low)} .. ${figure(bootstrap.high)}`;
       lines.push(

@@ -67,7 +67,7 @@ let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 
 function command(usage: string, about: string): Command {
   return addLogFlags(program.command(usage).description(about))
-    .option("--url <url>", "ask the service at this URL, such as http://127.0.0.1:8080, instead of the log")
+    .option("--url <url>", "use the service at this URL, such as http://127.0.0.1:8080, instead of the log")
     .option(
       "--key-file <file>",
       `file with its key, which needs the scopes experiments and read (default: ${KEY_VARIABLE})`,
@@ -84,19 +84,19 @@ command("start <file>", "start an experiment that a JSON file describes").action
     return render(await changes.start(draft));
   })
 );
-command("traffic <name> <percent>", "change its share of users").action((
+command("traffic <name> <percent>", "change the share of users in an experiment").action((
   name,
   percent,
   _,
   self,
 ) => choose(self, async ({ changes }) => render(await changes.traffic(name, share(percent)))));
-command("stop <name> [reason...]", "stop it").action((name, reason, _, self) =>
+command("stop <name> [reason...]", "stop an experiment").action((name, reason, _, self) =>
   choose(self, async ({ changes }) => render(await changes.stop(name, reason.join(" "))))
 );
-command("promote <name> <variant>", "give everybody a variant").action((name, variant, _, self) =>
+command("promote <name> <variant>", "give a variant to everybody").action((name, variant, _, self) =>
   choose(self, async ({ changes }) => render(await changes.promote(name, variant)))
 );
-command("rollback <name> [reason...]", "take its promotion back").action((name, reason, _, self) =>
+command("rollback <name> [reason...]", "undo a promotion").action((name, reason, _, self) =>
   choose(self, async ({ changes }) => render(await changes.rollBack(name, reason.join(" "))))
 );
 command("holdout <percent>", "keep a share of all users out of every experiment").action((percent, _, self) =>
@@ -159,7 +159,7 @@ function renderStatus(view: ExperimentView): string {
   const lines = view.variants.map(({ name, users, lists, value, took, lost }) =>
     `  ${name}: ${users} users, ${lists} lists, ${view.metric} ${figure(value)}, ${
       milliseconds(took.mean)
-    } an answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost\n`
+    } per answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost\n`
   );
   return [headLine(view), ...lines, splitLine(view), ...view.text.map((text) => `  ${text}\n`)].join("");
 }
@@ -169,11 +169,11 @@ function splitLine({ split: { users, p, sees }, variants }: ExperimentView): str
   if (variants.length < 2 || users.every((count) => count === 0)) return "";
   const blind = sees === null
     ? "too few users to detect losses"
-    : `losses from ${percentOf(Number(sees.toPrecision(2)))} of a variant's users upwards would show`;
+    : `losses of at least ${percentOf(Number(sees.toPrecision(2)))} of a variant's users would show`;
   return `  split: ${users.join(" and ")} users, p = ${Number(p.toPrecision(2))}; ${blind}\n`;
 }
 
-/** Every metric by variant, and the metric that decides by segment. */
+/** Every metric by variant, and the deciding metric by segment. */
 function renderDetails({ variants, metric }: ExperimentView): string {
   if (variants.length === 0) return "";
   const names = keysOf(METRICS);
@@ -187,7 +187,7 @@ function renderDetails({ variants, metric }: ExperimentView): string {
       variants.map((one) => `${one.name} ${segmentText(one.segments[segment])}`).join(", ")
     }\n`
   );
-  return ["  by metric, the largest 1 % of users counting as the next one:\n", ...metrics, ...segments].join(
+  return ["  by metric, the largest 1 % of users capped at the next one:\n", ...metrics, ...segments].join(
     "",
   );
 }

@@ -65,7 +65,7 @@ interface Flags extends LogFlags {
   readonly partitions?: number;
 }
 
-/** What is fed, and what is known of it. */
+/** The flags, with what follows from the configuration. */
 interface Opened extends Flags {
   readonly records: RecordFormat;
   readonly names: NameCheck;
@@ -119,20 +119,20 @@ async function main(flags: Flags): Promise<number> {
   if (topic === undefined && records === "meander" && !signal.aborted) await adopt(log, topics, flags);
   if (signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
   const hint = feed.firstRejection?.code === "time-out-of-range"
-    ? 'are times in milliseconds? A source of the configuration reads seconds by "unit": "s"'
+    ? 'are times in milliseconds? A source of the configuration reads seconds with "unit": "s"'
     : `is it in another format than --format ${flags.format}?`;
   print(Deno.stderr, `no record could be accepted: ${hint}\n`);
   return 1;
 }
 
-/** The topic that is fed; `undefined` = files are. */
+/** The topic that is fed; `undefined` if files are fed. */
 function topicOf({ from }: Flags): string | undefined {
   return TOPIC.exec(from)?.[1];
 }
 
 /** @throws Error when a topic cannot be fed like this */
 function checkTopic({ recent }: Flags, records: RecordFormat): void {
-  if (recent) throw new Error("Cannot shift the times of a topic, because it has no end: leave --recent out");
+  if (recent) throw new Error("Cannot shift the times of a topic, because it has no end: omit --recent");
   if (typeof records === "string" && !isJson(records)) {
     const formats = JSON_FORMATS.join(", ");
     throw new Error(
@@ -147,14 +147,14 @@ function checkTopic({ recent }: Flags, records: RecordFormat): void {
   }
 }
 
-/** Opens the log, and says so while it has to be waited for. */
+/** Opens the log; prints a message while it has to wait. */
 async function openPatiently(flags: Flags, config: Config): Promise<Log> {
   const what = kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log";
-  const waiting = setInterval(() => print(Deno.stderr, `waits for ${what}\n`), WAITING_MS);
+  const waiting = setInterval(() => print(Deno.stderr, `waiting for ${what}\n`), WAITING_MS);
   return await openLog(flags, { config }).finally(() => clearInterval(waiting));
 }
 
-/** Feeds until there is no more, at the wanted rate, and reports progress. */
+/** Feeds until there is no more, at the requested rate, and reports progress. */
 async function feedAll(feed: Feed, { rate, limit = Infinity }: Flags, signal: AbortSignal): Promise<void> {
   let first: number | undefined;
   let hasRejected = false;
@@ -193,7 +193,7 @@ async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise
   const kept = await registry.records();
   for (const record of exported) {
     const faults = adoptionFaults(record, models);
-    if (adopted.has(record.name)) print(Deno.stdout, `experiment ${record.name} goes on\n`);
+    if (adopted.has(record.name)) print(Deno.stdout, `experiment ${record.name} continues\n`);
     else if (hasPins(record)) {
       print(Deno.stderr, `warning: ${record.name} is left out: it pins versions, which are not here\n`);
     } else if (faults.length > 0) {
@@ -215,11 +215,11 @@ async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> 
     limit: flags.limit,
     shiftMs: flags.recent && (() => untilToday(flags)),
   });
-  if (feeder.resumedFrom > 0) print(Deno.stderr, `resumes after ${feeder.resumedFrom} records\n`);
+  if (feeder.resumedFrom > 0) print(Deno.stderr, `resuming after ${feeder.resumedFrom} records\n`);
   return feeder;
 }
 
-/** Whole days by which all times move, so that the newest event is of the last 24 hours and hours stay the same. */
+/** Whole days to shift all times by, so that the newest event is of the last 24 hours and hours stay the same. */
 async function untilToday(flags: Opened): Promise<number> {
   const ageMs = Date.now() - await newestTime(openRecords(flags));
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
@@ -234,12 +234,12 @@ async function* openRecords({ records, from, names }: Opened): AsyncIterable<Sou
   }
 }
 
-/** Tells names that the configuration does not know, each once. */
+/** Warns about names that the configuration does not declare, once each. */
 function tellNames(names: NameCheck, own: OwnRecord): void {
   for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
 }
 
-/** A feed from a topic: unless it is fed once, it has no end. */
+/** A feed from a topic, without end unless `--once` is given. */
 class TopicFeed implements Feed {
   readonly #feeder: TopicFeeder;
   readonly #topic: string;
@@ -274,7 +274,7 @@ class TopicFeed implements Feed {
     await using owned = new AsyncDisposableStack();
     const source = flags.log === "kafka" ? log : owned.use(await openLog({ ...flags, log: "kafka" }));
     const adapter = typeof records === "string"
-      ? formatAdapter(records as JsonFormat) // other formats are refused before
+      ? formatAdapter(records as JsonFormat) // other formats were refused before
       : sourceAdapter(records);
     if (flags.name === undefined && typeof records !== "string") {
       await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
@@ -313,7 +313,7 @@ class TopicFeed implements Feed {
     return taken > 0 || !this.#once;
   }
 
-  /** @returns records taken; `undefined` when the registry of their schemas is not there, after a while */
+  /** @returns records taken; `undefined`, after a pause, when the registry of their schemas is unavailable */
   async #feedOnce(): Promise<number | undefined> {
     const signal = this.#signal;
     try {
@@ -323,7 +323,7 @@ class TopicFeed implements Feed {
       const isTemporary = error instanceof Error && error.cause instanceof RegistryError &&
         error.cause.isTemporary;
       if (!isTemporary) throw error;
-      print(Deno.stderr, `waits for the schema registry: ${reasonOf(error)}\n`);
+      print(Deno.stderr, `waiting for the schema registry: ${reasonOf(error)}\n`);
       await pause(WAITING_MS, signal);
       return undefined;
     }
@@ -334,7 +334,7 @@ class TopicFeed implements Feed {
   }
 }
 
-/** What `run` follows would come twice. */
+/** Refuses a topic that `run` follows: its records would arrive twice. */
 async function checkFollowed(
   log: Log,
   topics: Topics,
@@ -360,7 +360,7 @@ function start(text: string): Start {
   try {
     return parseStart(text);
   } catch {
-    throw new InvalidArgumentError(`Wanted is ${START_WORDS}.`);
+    throw new InvalidArgumentError(`Expected ${START_WORDS}.`);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * `deno task meander -- init`: writes a configuration to begin with, every line a comment with the default.
+ * `deno task meander -- init`: writes a configuration to start with, every line a comment with the default.
  *
  * @module
  */
@@ -25,7 +25,7 @@ async function main(file: string, { all, force }: Flags): Promise<number> {
     await Deno.writeTextFile(file, configTemplate(all ?? false), { createNew: !force });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new Error(`Cannot write ${file}: it exists, and --force would replace it`);
+    throw new Error(`Cannot write ${file}: it exists; --force replaces it`);
   }
   print(Deno.stdout, `wrote ${file}; values in comments are the defaults\n`);
   return 0;
@@ -36,7 +36,7 @@ const program = createCommand(name)
   .description(
     "Writes a starting configuration: every line is a comment with the default and the meaning.",
   )
-  .argument("[file]", "where to", "meander.json")
+  .argument("[file]", "file to write", "meander.json")
   .option("--all", "also learner, guard, models and Kafka")
   .option("--force", "replace a file that exists")
   .addHelpText("after", `\nExamples:\n  ${name}\n  ${name} config/shop.json --all`)

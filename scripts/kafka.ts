@@ -1,7 +1,7 @@
 /**
- * Runs a Kafka broker for development: one KRaft node on the loopback interface, ready in seconds; with `--registry` a
- * schema registry beside it. Needs Java 17 and Maven; what they run is fetched once, into `.data/kafka`. Stops cleanly on Ctrl-C, on SIGTERM, and when the
- * process that started it is gone.
+ * Runs a Kafka broker for development: one KRaft node on the loopback interface, ready in seconds; with
+ * `--registry`, also a schema registry. Needs Java 17 and Maven; what they run is fetched once, into `.data/kafka`.
+ * Stops cleanly on Ctrl-C, on SIGTERM, and when the process that started it is gone.
  *
  *     deno task kafka [--port 9092] [--data .data/kafka/9092] [--fresh] [--registry [8081]]
  *

@@ -1,6 +1,6 @@
 /**
- * `deno task meander -- map`: the first records of a file or a topic, what a mapping makes of them, and what is missing;
- * without a mapping, one that may fit.
+ * `deno task meander -- map`: shows the first records of a file or a topic, what a mapping makes of them, and what is
+ * missing; without a mapping, it suggests one.
  *
  *     deno task meander -- map --try clicks.jsonl
  *     deno task meander -- map --try kafka:clicks --format clicks
@@ -50,7 +50,7 @@ interface Flags extends LogFlags {
 
 async function main(flags: Flags): Promise<number> {
   if (flags.preset !== undefined) {
-    if (!Object.hasOwn(PRESETS, flags.preset)) recordFormat(flags.preset); // says what there is
+    if (!Object.hasOwn(PRESETS, flags.preset)) recordFormat(flags.preset); // names the valid ones
     print(Deno.stdout, `${JSON.stringify(PRESETS[flags.preset], null, 2)}\n`);
     return 0;
   }
@@ -84,22 +84,22 @@ async function main(flags: Flags): Promise<number> {
 function sourceNamed({ format, write }: Flags, { sources }: Config): RecordSource | undefined {
   if (format === undefined) return undefined;
   if (write) {
-    throw new Error("Cannot write the mapping that --format names: it already exists; leave --write out");
+    throw new Error("Cannot write the mapping that --format names: it already exists; omit --write");
   }
   const records = recordFormat(format, sources);
   if (typeof records !== "string") return records;
   throw new Error(
-    `Cannot try ${records}: it is built in; name a source of the configuration or a preset, or leave --format out`,
+    `Cannot try ${records}: it is built in; name a source of the configuration or a preset, or omit --format`,
   );
 }
 
-/** The format that the ending of a file's name says. */
+/** The format by the ending of a file's name. */
 function formatOfFile(from: string): FileFormat | undefined {
   const [, ending] = /\.(csv|tsv)(?:\.gz)?$/.exec(from) ?? /\.(avro)$/.exec(from) ?? [];
   return isOneOf(FILE_FORMATS, ending) ? ending : undefined;
 }
 
-/** The settings that a suggested source begins with: how its records are read. */
+/** The settings that a suggested source starts from: how its records are read. */
 function baseOf(
   registry: RegistrySettings | undefined,
   format: FileFormat | undefined,
@@ -109,7 +109,7 @@ function baseOf(
   return format === undefined ? {} : { format, ...(columns && { columns }), ...(separator && { separator }) };
 }
 
-/** A source of rows whose settings name no columns has those of the file. */
+/** Gives a source of rows whose settings name no columns those of the file. */
 function withColumns(
   source: RecordSource,
   { columns, separator }: Sample,
@@ -119,7 +119,7 @@ function withColumns(
   return compileSource(source.name, { ...withPreset(sources?.[source.name] ?? {}), columns, separator });
 }
 
-/** A source by a mapping that may fit, which `--write` puts into the configuration; `undefined` = none does. */
+/** The source of a suggested mapping, which `--write` puts into the configuration; `undefined` if there is none. */
 async function suggestedSource(
   sample: Sample,
   base: SourceSettings,
@@ -134,7 +134,7 @@ async function suggestedSource(
   return source;
 }
 
-/** Prints what the records have and a mapping that may fit. */
+/** Prints the fields of the records, and a mapping that may fit. */
 function suggestion(
   sample: Sample,
   base: SourceSettings,
@@ -167,7 +167,7 @@ function suggestion(
   return { name, settings };
 }
 
-/** The preset that takes most of the records. */
+/** The preset that can read most of the records. */
 function presetOf({ records, values }: Sample, { format }: SourceSettings): PresetName | undefined {
   return PRESET_NAMES.find((preset) => {
     const source = compileSource(preset, { preset });

@@ -1,5 +1,5 @@
 /**
- * `deno task meander -- <command>`: every command under one name; also what `deno install` and `deno compile` take.
+ * `deno task meander -- <command>`: every command under one name; also for `deno install` and `deno compile`.
  *
  * @module
  */
@@ -14,13 +14,13 @@ interface Entry {
   readonly load: () => Promise<unknown>;
 }
 
-/** Commands by name, by what they are for. */
+/** Commands by name, grouped by purpose. */
 const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   "Begin:": {
     init: { about: "write a starting configuration", load: () => import("./init.ts") },
     replay: { about: "replay a data set through the whole loop", load: () => import("./replay.ts") },
     simulate: {
-      about: "run a closed loop of simulated people, with an experiment",
+      about: "run a closed loop of simulated users, with an experiment",
       load: () => import("./simulate.ts"),
     },
   },
@@ -28,7 +28,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     run: { about: "run the engine as a service", load: () => import("./run.ts") },
     ingest: { about: "feed a data set or a topic into a deployment", load: () => import("./ingest.ts") },
     map: {
-      about: "try a mapping on the first records of a file or a topic, or have one suggested",
+      about: "try a mapping on the first records of a file or a topic, or suggest one",
       load: () => import("./map.ts"),
     },
     check: {
@@ -81,7 +81,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import("./research/protocols.ts"),
     },
     ablate: {
-      about: "measure the models with one thing taken away at a time",
+      about: "measure the models with one part removed at a time",
       load: () => import("./research/ablate.ts"),
     },
     labels: { about: "compare the label policies", load: () => import("./research/label_bias.ts") },
@@ -103,8 +103,8 @@ function help(): Command {
     .addHelpText(
       "after",
       "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
-        "`meander <command> --help` says more. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
-        "wrong; 2 it could not look (check), or is not done yet (forget).",
+        "See also `meander <command> --help`. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
+        "wrong; 2 the check itself failed (check), or it is not done yet (forget).",
     );
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);
@@ -119,7 +119,7 @@ function help(): Command {
 const [name = "--help", ...rest] = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
 const command = COMMANDS.get(name === "help" && rest[0] !== undefined ? rest[0] : name);
 if (command === undefined) {
-  // An unknown command is named, also where its help is asked for.
+  // Names an unknown command, even if its help is asked for.
   help().parse(name.startsWith("-") || name === "help" ? [name, ...rest] : [name], { from: "user" });
 } else if (name === "help") {
   callAs(`meander ${rest[0]}`, ["--help"]);

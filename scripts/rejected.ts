@@ -1,6 +1,6 @@
 /**
- * `deno task meander -- rejected`: what was not taken, and why; one record decoded; taken once more after its mapping
- * was mended.
+ * `deno task meander -- rejected`: lists rejected records with their reasons, shows one decoded, and replays them after
+ * their mapping was fixed.
  *
  *     deno task meander -- rejected list --log kafka
  *     deno task meander -- rejected show 0/12
@@ -103,7 +103,7 @@ function table(reasons: readonly RejectedCount[]): string {
 
 async function show(place: string, flags: Flags): Promise<number> {
   const [, partition, offset] = /^(\d+)\/(\d+)$/.exec(place) ?? [];
-  if (partition === undefined) throw new Error(`Cannot show ${place}: give partition/offset, as list does`);
+  if (partition === undefined) throw new Error(`Cannot show ${place}: give partition/offset, as in list`);
   await using log = await open(flags);
   const record = await rejectedAt(log, topicNames(flags.prefix), Number(partition), Number(offset));
   if (record === null) throw new Error(`Cannot show ${place}: there is no such rejected record`);
@@ -117,14 +117,14 @@ async function show(place: string, flags: Flags): Promise<number> {
   return 0;
 }
 
-/** @param decoded the record as text, where its bytes are none */
+/** @param decoded the record as text, if its bytes are not text */
 function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: string): string {
   const { code, reason, source = "-", rule = "-", cut } = rejection;
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   const text = new TextDecoder().decode(bytes);
   const isBinary = /[\p{Cc}\ufffd]/u.test(text.replaceAll(/[\t\r\n]/g, ""));
   const lines = [
-    ["stood at", placeOf(rejection)],
+    ["came from", placeOf(rejection)],
     ["source", source],
     ["rule", rule],
     ["code", code],
@@ -132,7 +132,7 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
     ["key", key ?? "-"],
     ["time", time > 0 ? new Date(time).toISOString() : "-"],
     ["headers", JSON.stringify(headers)],
-    ["bytes", `${bytes.length}${cut ? ", the beginning only" : ""}`],
+    ["bytes", `${bytes.length}${cut ? ", only the beginning" : ""}`],
   ].map(([name = "", value = ""]) => `${name.padEnd(10)}${value}\n`);
   const body = decoded !== undefined
     ? decoded
@@ -178,11 +178,11 @@ function command(usage: string, about: string): Command {
 }
 
 command("list", "count rejected records by reason")
-  .option("--url <url>", "ask the service at this URL instead of the log")
+  .option("--url <url>", "use the service at this URL instead of the log")
   .option("--code <code>", "only those with this code")
   .option("--source <name>", "only those of this source or format")
   .option("--from <name>", "only those of this topic or file")
-  .option("--newest <n>", "newest records of each partition to look at", count, 100_000)
+  .option("--newest <n>", "newest records of each partition to read", count, 100_000)
   .action((_, self: Command) => choose(() => list(self.opts<Flags>())));
 command("show <place>", "show one record, decoded: partition/offset, as printed by list")
   .action((place: string, _, self: Command) => choose(() => show(place, self.opts<Flags>())));

@@ -62,7 +62,7 @@ interface Flags extends LogFlags {
 }
 
 const WINDOW_ROWS = 5000;
-/** Up to this size the events are counted first, for a bar: that takes seconds. */
+/** Up to this size, the events are counted first, for the progress bar: that takes seconds. */
 const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
@@ -87,7 +87,7 @@ const program = createCommand(commandName("replay"))
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
   .option("--eval-from <n>", "metrics count rows from this one on", integer, 0)
   .option("--tail <n>", "length of the second set of metrics in rows (default: the last third)", integer)
-  .option("--config <file>", "overrides of any default, as JSON (default: meander.json beside the data)")
+  .option("--config <file>", "overrides of any default, as JSON (default: meander.json next to the data)")
   .option("--json <file>", "write the figures as JSON")
   .option("--report <file>", "write an HTML report");
 addLogKinds(program, LOG_KINDS, { places: { logPath: ".data/replay.sqlite" } });
@@ -98,7 +98,7 @@ async function main(flags: Flags): Promise<number> {
   const profile = PROFILES[flags.format];
   const options = taskOptions(profile, config, flags.model);
   const { isDurable, isShared } = kindOf(flags.log).capabilities;
-  // A log that stays may be served from afterwards.
+  // A durable log may be served from afterwards.
   const isIdle = !isDurable && LISTED.has(flags.format);
   const task = {
     ...options,
@@ -222,7 +222,7 @@ class Meter {
   }
 }
 
-/** Events a second between two places of a replay; `null` while there is one only. */
+/** Events per second between two points of a replay; `null` while there is only one. */
 function speed(
   from: { readonly time: number; readonly events: number } | undefined,
   to: { readonly time: number; readonly events: number } | undefined,
@@ -231,7 +231,7 @@ function speed(
   return (to.events - from.events) / (to.time - from.time) * 1000;
 }
 
-/** What lists would be worth, where none was shown; `null` where some were, or the data can be read only once. */
+/** How good lists would have been, if none was shown; `null` if some were, or if the data can be read only once. */
 async function listsOf(
   { task, learning }: ReplayResult,
   { data, format, limit, seed }: Flags,
@@ -245,13 +245,13 @@ async function listsOf(
   try {
     return await shortSummary(stream, { config, seed, ...(limit === undefined ? {} : { limit }) });
   } catch (error) {
-    // What was replayed stands, whatever becomes of a look at it.
+    // The replay stands, whether or not its lists can be judged.
     if (!(error instanceof NothingToJudge)) print(Deno.stderr, `lists were not judged: ${String(error)}\n`);
     return null;
   }
 }
 
-/** How many events there will be; unknown of a pipe, which can be read only once, and of what is large. */
+/** How many events there will be; unknown for a pipe, which can be read only once, and for large data. */
 async function totalEvents(
   flags: Flags,
   files: Readonly<Record<string, number>>,
@@ -270,7 +270,7 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learn
   }
   if (failures > 0) {
     notes.push(
-      `${failures} batches made unusable weights or losses: learning went back to its last checkpoint`,
+      `${failures} batches led to unusable weights or losses: learning went back to its last checkpoint`,
     );
   }
   if (guard.changes.length > 0) {
@@ -301,7 +301,7 @@ function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
     const learnt = task.counters.histories === 0 ? "nothing was judged or learnt" : "nothing was judged";
     return [`No impression was shown in these events: states were folded, ${learnt}`];
   }
-  if (rejections.count === 0) return ["There was no event"];
+  if (rejections.count === 0) return ["There were no events"];
   return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];
 }
 

@@ -1,5 +1,5 @@
 /**
- * `deno task meander -- forget USER`: erases a user, waits until it is done, and gives a receipt.
+ * `deno task meander -- forget USER`: erases a user, waits until it is done, and prints a receipt.
  *
  * @module
  */
@@ -35,7 +35,7 @@ interface Flags extends ServerFlags {
   readonly wait: number;
 }
 
-/** Evidence of an erasure, which has a hash of the id in place of the id. */
+/** Evidence of an erasure, with a hash of the id in its place. */
 interface Receipt extends ErasureReceipt {
   readonly deployment: string;
   /** Whether there was state of the user before; `null` if no process could tell. */
@@ -49,14 +49,14 @@ interface Receipt extends ErasureReceipt {
   readonly notErased: string;
 }
 
-/** As {@linkcode Remainder}, with a time that people read. */
+/** As {@linkcode Remainder}, with a human-readable time. */
 type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
 
 const WAIT_SECONDS = 120;
 const POLL_MS = 100;
 const NOT_ERASED =
-  "sessions that were the user, backups, copies that consumers of the topics keep, source files, logs of proxies, " +
-  "on Kafka local snapshots of tasks, for an hour or two (docs/how-to/erase-a-user.md)";
+  "anonymous sessions of the user, backups, copies that consumers of the topics keep, source files, proxy logs, " +
+  "on Kafka local snapshots of tasks for an hour or two (docs/how-to/erase-a-user.md)";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);
@@ -81,7 +81,7 @@ async function main(user: string, flags: Flags): Promise<number> {
     topics: [],
     notErased: NOT_ERASED,
   };
-  // The event cannot be taken back: from here on there is a receipt, even if this process dies.
+  // The event cannot be undone: from here on there is a receipt, even if this process dies.
   await write(durable, flags).catch((error) => print(Deno.stderr, `warning: ${messageOf(error)}\n`));
   const until = Date.now() + flags.wait * 1000;
   const isUnknown = await isErased(flags, path, until);
@@ -122,7 +122,7 @@ async function isErased(flags: Flags, path: string, until: number): Promise<bool
   return false;
 }
 
-/** Waits until the log is done, too, and records what remains. */
+/** Waits until the log is also done, and records what remains. */
 async function complete(
   durable: Receipt,
   flags: Flags,
@@ -133,13 +133,13 @@ async function complete(
   },
 ): Promise<Receipt> {
   const erased = () => new Date().toISOString();
-  if (erasure === undefined) return isUnknown ? { ...durable, erased: erased() } : durable; // it does not say more
+  if (erasure === undefined) return isUnknown ? { ...durable, erased: erased() } : durable; // older servers report no more
   const path = `/v1/erasures/${erasure.partition}/${erasure.offset}`;
   let receipt = durable;
   let lastError: unknown;
   do {
     const view = await call<ErasureView>(flags, "GET", path).catch((error) => {
-      lastError = error; // most often the service restarts: ask again
+      lastError = error; // usually the service is restarting: ask again
       return undefined;
     });
     if (view !== undefined) {
@@ -165,11 +165,11 @@ function render(receipt: Receipt): string {
     ["deployment", deployment],
     [
       "known before",
-      wasKnown === null ? "nobody could say" : wasKnown ? "yes" : "no: erased before, or never",
+      wasKnown === null ? "unknown" : wasKnown ? "yes" : "no: never, or already erased",
     ],
     ["durable", taken],
     ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
-    ["state", state ?? "nobody could say"],
+    ["state", state ?? "unknown"],
     ...topics.map(({ topic, remains, until }) =>
       [
         topic,
@@ -188,7 +188,7 @@ const program = addServerFlags(
     )
     .argument("<user>", "id of the user"),
 )
-  .option("--yes", "do not ask")
+  .option("--yes", "do not ask for confirmation")
   .option("--receipt <file>", "also write the receipt as JSON to this file")
   .option("--wait <seconds>", "how long to wait for the erasure", count, WAIT_SECONDS)
   .addHelpText(

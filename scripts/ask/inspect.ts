@@ -1,5 +1,5 @@
 /**
- * `deno task meander -- inspect USER`: what a deployment knows of a user.
+ * `deno task meander -- inspect USER`: what a deployment knows about a user.
  *
  * @module
  */

@@ -27,7 +27,7 @@ function render({ models }: Models): string {
   return renderTable(
     [
       { title: "model" },
-      ...["serves", "newest", "judged", "waiting", "AUC", "CTR"].map((title) => ({ title, ...right })),
+      ...["serving", "newest", "evaluated", "waiting", "AUC", "CTR"].map((title) => ({ title, ...right })),
     ],
     models.map(({ model, version, learner }) => [
       model,

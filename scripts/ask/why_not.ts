@@ -30,7 +30,7 @@ function render(
       ...reasons.map(({ code, reason }) => `  ${code}: ${reason}`),
     ];
   const rank = place === null ? "" : `place ${place + 1} of ${candidates} candidates; `;
-  return [...lines, `${rank}score ${figure(score)}, the last of the list has ${figure(lowest)}`, ""].join(
+  return [...lines, `${rank}score ${figure(score)}, the last on the list has ${figure(lowest)}`, ""].join(
     "\n",
   );
 }

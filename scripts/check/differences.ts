@@ -1,5 +1,5 @@
 /**
- * Compares the configuration with what a deployment was made with.
+ * Compares the configuration with the one that a deployment was made with.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { generationsOf } from "../../streams/topics/generations.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 
-/** What those who keep a default from before may have, where it has an effect. */
+/** Newer defaults that a deployment with the former ones may adopt, if they have an effect. */
 const GAINS = [
   {
     path: ["features", "pooled"],
@@ -33,7 +33,7 @@ const GAINS = [
   },
 ] as const;
 
-/** What is configured otherwise than the deployment is made, by its record; flags of `run` are not known here. */
+/** How the configuration differs from the deployment, by its record; flags of `run` are not known here. */
 export async function differences(
   log: Log,
   prefix: string,
@@ -51,21 +51,21 @@ export async function differences(
     remedy: `${remedy}; or leave it`,
     isProblem: false,
   }));
-  // Without a file nobody says what it is to be.
+  // Without a file, there is nothing to compare.
   if (recorded === undefined || Object.keys(config).length === 0) return gain;
-  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // of names that this release has
+  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // with names that this release has
   const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
-      ? "put it back, or `deno task meander rebuild`: `run` does not start like this"
-      : "nothing, or put it back; `run` adopts it when it starts",
+      ? "change it back, or `deno task meander rebuild`: `run` does not start like this"
+      : "nothing, or change it back; `run` adopts it when it starts",
     isProblem: change.reach === "rebuild",
   }));
   const dropped = changes.some(({ isProblem }) => isProblem) ? await droppedEvents(log, topics.events) : 0;
   const loss = dropped === 0 ? [] : [{
     what:
-      `${dropped} offsets of events are no longer on the log: a rebuild carries over the behaviours that sequences ` +
-      "have, and profiles; lists with outcomes, values and rates from before are lost",
+      `${dropped} offsets of events are no longer on the log: a rebuild carries over the behaviours in sequences, and ` +
+      "profiles; earlier lists with outcomes, values and rates are lost",
     remedy: "nothing, or `ingest` those events from an archive under another --prefix",
     isProblem: false,
   }];

@@ -1,5 +1,5 @@
 /**
- * Asks the processes of a deployment over HTTP how they are.
+ * Queries the processes of a deployment over HTTP.
  *
  * @module
  */
@@ -13,28 +13,28 @@ import { keyHeaders } from "../flags/server_flags.ts";
 /** Short, because somebody waits for the answer. */
 const TIMEOUT_MS = 10_000;
 
-/** What a process says about itself, or why it cannot be asked. */
+/** What a process reports about itself, or why it cannot be queried. */
 export interface Process {
   readonly line?: string;
   readonly problem?: Problem | undefined;
   readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
 }
 
-/** The status of a process over HTTP, which alone knows the progress of a restore. */
+/** The status of a process over HTTP; only the process knows the progress of its restores. */
 export async function processAt(url: string): Promise<Process> {
   try {
     const response = await fetch(new URL("/v1/status", url), {
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: keyHeaders(),
     });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    if (!response.ok) throw new Error(`it answered ${response.status}`);
     const unready = await unreadiness(url);
     const { partitions, version, sources }: ServiceStatus = await response.json();
     const held = partitions.map(({ partition, restoring, restore }) => {
       if (!restoring) return String(partition);
       const left = restore?.secondsLeft ?? null;
       const share = restore === null
-        ? "waits"
+        ? "waiting"
         : `${Math.round(restore.share * 100)} % of its ${restore.source}`;
       return `${partition} (${share}${left === null ? "" : `, ${Math.round(left)} s left`})`;
     });
@@ -53,11 +53,11 @@ export async function processAt(url: string): Promise<Process> {
     const reason = reasonOf(error);
     const remedy =
       `start it with --http, make it reachable from here, and set ${KEY_VARIABLE} if it needs a key`;
-    return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
+    return { problem: { what: `the process at ${url} cannot be queried: ${reason}`, remedy } };
   }
 }
 
-/** How a process is with the topics that it takes in. Releases before 0.3 do not say. */
+/** How far a process is behind the topics that it takes in. Releases before 0.3 do not report it. */
 function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
   if (!sources) return "";
   if (sources.fault !== null) return `; ${sources.fault}`;
@@ -81,6 +81,6 @@ async function unreadiness(url: string): Promise<Problem | null> {
   return {
     what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
     remedy:
-      "wait while it starts or restores; otherwise mend what it names (docs/reference/http.md, Live and ready)",
+      "wait while it starts or restores; otherwise fix what it names (docs/reference/http.md, Live and ready)",
   };
 }

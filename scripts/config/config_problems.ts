@@ -30,17 +30,17 @@ export function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof Error && error.cause instanceof Deno.errors.NotFound) {
     return [{
       what: error.message,
-      remedy: "name another, or write one to begin with: `meander init <file>`",
+      remedy: "name another, or write one to start with: `meander init <file>`",
     }];
   }
   if (!(error instanceof SyntaxError)) throw error;
   return [{
     what: error.message,
-    remedy: "mend it there: comments and a comma too many are all that JSON may have",
+    remedy: "fix it there: besides plain JSON, only comments and trailing commas are allowed",
   }];
 }
 
-/** Settings that fit the schema but contradict each other. @param file that they are in */
+/** Settings that fit the schema but contradict each other. @param file the file that they are in */
 export function misfitsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
@@ -52,18 +52,18 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
       return [];
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      const remedy = `change ${section}.*, of which what is absent has its default: ${PAGE}`;
+      const remedy = `change ${section}.*; what is absent there has its default: ${PAGE}`;
       return [{ what: `${file}: ${section}: ${error.message}`, remedy }];
     }
   });
 }
 
-/** Settings that nothing uses beside the others. */
+/** Settings that have no effect, given the others. */
 export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Config): readonly LogRemark[] {
   if (!retrieval?.head || ranking === "auto") return [];
   return [{
-    what: `retrieval.head does nothing where "ranking" is "${ranking}": only "auto" asks it`,
-    remedy: 'take one of the two out: `"ranking": "auto"` is the default, and asks it',
+    what: `retrieval.head does nothing where "ranking" is "${ranking}": only "auto" uses it`,
+    remedy: 'remove one of the two: `"ranking": "auto"` is the default, and uses it',
     isProblem: false,
   }];
 }
@@ -71,19 +71,19 @@ export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Conf
 function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[]): Problem {
   const { path, line, variable, message, kind, value } = fault;
   const place = variable ?? (line === null ? file : `${file}, line ${line}`);
-  const name = path.join(".") || "the whole";
+  const name = path.join(".") || "the whole file";
   if (kind === "unknown") {
     return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
   }
   if (kind === "twice") {
     return {
       what: `${place}: ${name}: ${message}`,
-      remedy: "take one of the two out: the last one would win",
+      remedy: "remove one of the two: the last one would win",
     };
   }
   if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
   const row = rowOf(path, rows);
-  // Of a union, the schema only says that the value is none of its members.
+  // For a union, the schema only says that the value is none of its members.
   const wanted = message === "Invalid input" && row !== undefined
     ? `expected ${plainText(row.type)}`
     : message;
@@ -102,18 +102,18 @@ function remedyOfUnknown(path: readonly (string | number)[], rows: readonly Conf
   const before = path.slice(0, -1);
   const own = String(path.at(-1));
   const flag = own.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  if (before.length === 0 && FLAGS.includes(flag)) return `take it out: it is a flag, --${flag}`;
+  if (before.length === 0 && FLAGS.includes(flag)) return `remove it: it is a flag, --${flag}`;
   const names = [...new Set(rows.flatMap(({ key }) => childOf(key, before)))];
   const near = nearName(own, names);
-  const where = before.length === 0 ? "the top" : before.join(".");
+  const where = before.length === 0 ? "the top level" : before.join(".");
   const known = names.length === 0 ? "" : `; ${where} has ${names.join(", ")}`;
   if (near !== undefined) return `did you mean ${[...before, near].join(".")}?`;
   const [elsewhere, another] = rows.filter(({ key }) => partsOf(key).at(-1) === own);
-  if (elsewhere === undefined || another !== undefined) return `take it out${known}`;
+  if (elsewhere === undefined || another !== undefined) return `remove it${known}`;
   return `move it: it is ${elsewhere.key}${elsewhere.key === own ? ", at the top" : ""}`;
 }
 
-/** The name right under a path that a key of the page has, if it is under it. */
+/** The name that a key of the page has directly under a path, if it is under it. */
 function childOf(key: string, path: readonly (string | number)[]): readonly string[] {
   const parts = partsOf(key);
   const child = parts[path.length];

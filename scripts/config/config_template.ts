@@ -1,5 +1,5 @@
 /**
- * A configuration to start from, made of the schema: every setting is there, commented out.
+ * A configuration to start from, made from the schema: it has every setting, commented out.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 /** Sections that few need. */
 const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);
 
-/** What it says at its top. */
+/** Its first lines. */
 const HEAD =
-  `// The configuration of meander. Every line that begins with // "..." is at its default: take the // away, and
-// change it. docs/reference/configuration.md has all of it.
+  `// The configuration of meander. Every line that begins with // "..." is at its default: to change
+// it, remove that //. docs/reference/configuration.md describes all settings.
 `;
 
 /** A section: its fields, and sections within. */
@@ -27,7 +27,7 @@ export function configTemplate(all: boolean): string {
   const top: Section = { fields: [], sections: new Map() };
   for (const row of configRows()) {
     const parts = row.key.split(".");
-    // Entries of lists and of named groups have no place here, nor have the options of alternatives.
+    // Leaves out entries of lists and of named groups, and options of alternatives.
     if (parts.some((part) => /[<[]/.test(part)) || row.key.startsWith("policy.")) continue;
     if (!all && ADVANCED.has(parts[0] ?? "")) continue;
     const last = parts.pop() ?? "";

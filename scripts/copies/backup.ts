@@ -1,5 +1,5 @@
 /**
- * `deno task meander backup`: copies a deployment, which goes on serving, into a folder.
+ * `deno task meander backup`: copies a deployment into a folder, while it serves.
  *
  *     deno task meander backup --to backups/monday
  *
@@ -33,7 +33,7 @@ async function main(flags: Flags): Promise<number> {
   const seconds = (performance.now() - begun) / 1000;
   print(
     Deno.stdout,
-    `done: ${flags.to} is a backup of ${describe(made)}, checked, in ${seconds.toFixed(1)} s\n`,
+    `done: ${flags.to} is a checked backup of ${describe(made)}, made in ${seconds.toFixed(1)} s\n`,
   );
   return 0;
 }

@@ -1,5 +1,5 @@
 /**
- * `deno task meander export`: events, items and what came of them as JSON lines or Parquet, also while they are served.
+ * `deno task meander export`: writes events, items or results as JSON lines or Parquet, also while serving.
  *
  *     deno task meander export --what events --user u277
  *     deno task meander export --what events --to archive/events.jsonl.gz --append
@@ -58,7 +58,7 @@ async function main(flags: Flags): Promise<number> {
   }
   print(
     Deno.stderr,
-    `done: ${lines} ${flags.what}${to === undefined ? "" : append ? ` more in ${to}` : ` in ${to}`}\n`,
+    `done: ${lines} ${flags.what}${to === undefined ? "" : append ? ` added to ${to}` : ` in ${to}`}\n`,
   );
   return 0;
 }
@@ -74,7 +74,7 @@ function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser 
   if (isParquet(to)) {
     throw new Error(`Cannot append to ${to}: a Parquet file is written once; append to JSON lines`);
   }
-  if (to === undefined) throw new Error("Cannot append to standard output: name a file by --to");
+  if (to === undefined) throw new Error("Cannot append to standard output: name a file with --to");
   if (from !== undefined || until !== undefined || user !== undefined) {
     throw new Error(
       "Cannot append a selection: an archive has all records; leave out --from, --until and --user",
@@ -111,7 +111,7 @@ async function exportAll(log: ReadableLog, topic: string, content: Content, flag
   return { lines: count, lost: lines.lost, leftOut: lines.leftOut };
 }
 
-/** @returns Whether all was read; a reader that has enough, such as `head`, ends it */
+/** @returns Whether everything was read; a reader such as `head` may stop earlier */
 async function toStdout(chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
   try {
     for await (const chunk of chunks) {
@@ -140,8 +140,8 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
     }
     await file.sync();
   } catch (error) {
-    await Deno.remove(part).catch(() => {}); // what failed is told
-    throw new Error(`Cannot write ${to}; what was written of it is removed`, { cause: error });
+    await Deno.remove(part).catch(() => {}); // the first error is reported
+    throw new Error(`Cannot write ${to}; its part is removed`, { cause: error });
   }
   await Deno.rename(part, to);
 }
@@ -157,7 +157,7 @@ const program = addLogFlags(
   )
   .option("--from <time>", "only from this event time on: 2026-11-28 or 2026-11-28T09:00:00Z", timeOf)
   .option("--until <time>", "only before this event time", timeOf)
-  .option("--user <id>", "only of this user")
+  .option("--user <id>", "only those of this user")
   .option(
     "--to <file>",
     "file to write: JSON lines, gzipped if it ends in .gz, or Parquet if it ends in .parquet (default: standard output)",

@@ -10,7 +10,7 @@ import { print } from "../flags/command_line.ts";
 
 const PROGRESS_MS = 2000;
 
-/** Prints how far something is, every two seconds. */
+/** Prints progress every two seconds. */
 export function progress(what: string): CopyProgress {
   const begun = performance.now();
   let told = begun;
@@ -23,7 +23,7 @@ export function progress(what: string): CopyProgress {
   };
 }
 
-/** What a backup has, in words. */
+/** Describes what a backup has. */
 export function describe({ topics, files }: Manifest): string {
   const offsets = topics.reduce(
     (sum, { bounds }) => sum + bounds.reduce((all, { start, end }) => all + end - start, 0),

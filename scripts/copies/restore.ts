@@ -1,5 +1,5 @@
 /**
- * `deno task meander restore`: verifies a backup and makes the log that it is of.
+ * `deno task meander restore`: verifies a backup and turns it back into a log.
  *
  *     deno task meander restore --from backups/monday --log-path .data/meander.sqlite
  *
@@ -38,11 +38,11 @@ async function main(flags: Flags): Promise<number> {
   if (made.erasedAgain > 0) {
     print(
       Deno.stderr,
-      `erased since: ${made.erasedAgain} of its users; \`run\` erases them again when it starts\n`,
+      `${made.erasedAgain} of its users were erased since; \`run\` erases them again when it starts\n`,
     );
   }
   const what = `${describe(made)} of ${made.made}, by ${made.by}`;
-  print(Deno.stdout, verifyOnly ? `whole: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
+  print(Deno.stdout, verifyOnly ? `intact: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
   return 0;
 }
 
@@ -56,7 +56,7 @@ const program = addLogFlags(
   .option("--verify", "only verify it")
   .option(
     "--erased <path>",
-    "a receipt of `forget`, or a folder of them: who was erased since the backup was made is erased again",
+    "a receipt of `forget`, or a folder of them: users erased since the backup was made are erased again",
   )
   .addHelpText(
     "after",

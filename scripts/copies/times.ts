@@ -1,12 +1,12 @@
 /**
- * Times as flags have them.
+ * Parses times in flags.
  *
  * @module
  */
 
 import { InvalidArgumentError } from "commander";
 
-/** Milliseconds since the epoch, of ISO 8601 (UTC where it names no zone) or of digits. */
+/** Milliseconds since the epoch, from ISO 8601 (UTC unless it names a zone) or from digits. */
 export function timeOf(text: string): number {
   if (/^\d{12,13}$/.test(text)) return Number(text);
   const iso = /^(\d{4}-\d\d-\d\d)(?:T([\d:.]+)(Z|[+-]\d\d:\d\d)?)?$/.exec(text);

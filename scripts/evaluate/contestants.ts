@@ -1,5 +1,5 @@
 /**
- * What stands on the leaderboard beside the configured engine: its own sources, each asked alone, and the baselines.
+ * Contestants on the leaderboard besides the configured engine: its own sources, each alone.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 
 /**
- * What a source would answer alone, best first; only right after a request, whose question it still knows.
+ * The list of a source alone, best first. Call it right after a request, whose inputs the source still holds.
  *
  * @param may Whether an item of the catalogue, by its index, may be on the list
  */

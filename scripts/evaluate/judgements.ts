@@ -1,18 +1,18 @@
 /**
- * What came of every list that was asked for, in columns: some 30 bytes a query with 20 methods.
+ * The results of all requested lists, in columns: some 30 bytes per query with 20 methods.
  *
  * @module
  */
 
-/** A query, as far as it is the same for all methods. */
+/** The parts of a query that all methods share. */
 export interface Judged {
   /** Number of the behaviour in the stream, from 0. */
   readonly at: number;
   /** Number of the user, from 0. */
   readonly user: number;
-  /** Behaviours of the user before. */
+  /** Earlier behaviours of the user. */
   readonly userAge: number;
-  /** Behaviours with the item before, of everybody. */
+  /** Earlier behaviours with the item, of all users. */
   readonly itemAge: number;
   /** Whether the user had the item before. */
   readonly isReturn: boolean;
@@ -42,7 +42,7 @@ export class Judgements {
   readonly #bits: Float64Array;
   readonly #places: Float64Array;
 
-  /** None. */
+  /** Starts empty. */
   constructor(methods: readonly string[]) {
     this.methods = methods;
     this.#ranks = methods.map(() => new Uint8Array(1024));
@@ -63,7 +63,7 @@ export class Judgements {
     return query;
   }
 
-  /** Notes what a method's list for a query was. @param bits Of an item: how rare it was */
+  /** Records a method's list for a query. @param bits how rare an item was, bits */
   list(
     query: number,
     method: number,
@@ -99,7 +99,7 @@ export class Judgements {
     return this.#ranks[method]![query]!;
   }
 
-  /** Numbers of the queries that a condition holds for. */
+  /** Numbers of the queries for which a condition holds. */
   where(condition: (judged: Judged) => boolean): Uint32Array {
     const queries: number[] = [];
     for (let query = 0; query < this.length; query++) if (condition(this.judged(query))) queries.push(query);

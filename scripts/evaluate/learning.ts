@@ -1,5 +1,5 @@
 /**
- * A learner beside the task that a protocol asks: full batches are learnt, and served at once.
+ * A learner alongside the task of a protocol: it learns full batches, and serves the result at once.
  *
  * @module
  */
@@ -25,14 +25,14 @@ export class Learning {
   readonly serving: ServingModel;
   readonly #learner: Learner;
   readonly #batchRows: number;
-  /** What the model may order by; `null` = all that it likes. */
+  /** Decides the model's share in ordering; `null`: it always has all of it. */
   readonly #proof: Proof | null;
   readonly #hasModel: boolean;
   #batch: TaskOutputs["samples"][number][] = [];
   #rows = 0;
   #version = 0;
 
-  /** Nothing learnt. @param model Learns from outcomes; without, only what learns from behaviours alone does */
+  /** Starts untrained. @param model learns from outcomes; without one, only parts that need just behaviours learn */
   constructor(model: ModelName | undefined, task: TaskOptions, config: Config, seed: number) {
     const name = model ?? "base";
     this.#hasModel = model !== undefined;
@@ -48,7 +48,7 @@ export class Learning {
     this.#proof = proof === null ? null : new Proof(proof);
   }
 
-  /** Takes the samples; a full batch is learnt and published. */
+  /** Collects the samples; a full batch is learnt and published. */
   learn({ samples }: TaskOutputs): void {
     for (const sample of samples) {
       if (!this.#hasModel && sample.rows.length > 0) continue;

@@ -1,6 +1,6 @@
 /**
- * The progressive next-item protocol: before a behaviour the task is asked for a list out of all that anybody has
- * touched so far, then it learns the behaviour; its sources and the baselines are asked and taught the same.
+ * The progressive next-item protocol: before each behaviour, the task is asked for a list of items that anybody has
+ * touched so far, then it learns the behaviour; its sources and the baselines are treated the same.
  * docs/reference/protocols.md has the exact rules.
  *
  * @module
@@ -28,53 +28,53 @@ import type { Stream } from "./stream.ts";
 import { checkSurvey, NothingToJudge, type Survey, surveyOf } from "./survey.ts";
 import { type IsTarget, type Positive, targetsOf } from "./targets.ts";
 
-/** Behaviours of a commit. */
+/** Behaviours per commit. */
 const COMMIT_EVENTS = 256;
 /** Most items that a request may exclude. */
 const MAX_EXCLUDED = 10_000;
 
-/** What is evaluated. */
+/** Options of {@linkcode nextItem}. */
 export interface NextItemOptions {
   readonly stream: Stream;
   /** Overrides of the stream's profile, as in a replay. @default {none} */
   readonly config?: Config | undefined;
-  /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
+  /** The model to train alongside; without one, only retrieval ranks. */
   readonly model?: ModelName | undefined;
   /** Length of a list, at most 255. @default {20} */
   readonly count?: number | undefined;
-  /** Whether a stream that is out of order is sorted first, all of it; else there is nothing to judge. @default {true} */
+  /** Whether a stream that is out of order is first sorted as a whole; otherwise it is refused. @default {true} */
   readonly sorts?: boolean | undefined;
   /** Behaviours after which to stop. */
   readonly limit?: number | undefined;
-  /** Most behaviours that are judged; which ones is drawn. @default {200000} */
+  /** Most behaviours to judge, drawn at random. @default {200000} */
   readonly queries?: number | undefined;
-  /** What is judged; without, what the blend learns from. */
+  /** What is judged. @default {what the blend learns from} */
   readonly positives?: readonly Positive[] | undefined;
   /** Whether a user's first behaviour is not judged. @default {as the stream has it} */
   readonly knownUsers?: boolean | undefined;
-  /** Whether what the user had is left out of lists. @default {unless the configuration or the stream lets it come again} */
+  /** Whether lists leave out items that the user had. @default {unless users return to items, as configured or seen} */
   readonly withoutOwn?: boolean | undefined;
-  /** Whether each source is asked alone, too. @default {true} */
+  /** Whether each source is also judged alone. @default {true} */
   readonly sources?: boolean | undefined;
-  /** What else is asked and taught. @default {those of the registry} */
+  /** Methods to compare with. @default {those of the registry} */
   readonly baselines?: readonly Baseline[] | undefined;
-  /** Of the draw of queries, and of a model. @default {0} */
+  /** Seed of the draw of queries, and of a model. @default {0} */
   readonly seed?: number | undefined;
-  /** Called now and then. */
+  /** Called every 2,000 behaviours. */
   readonly onProgress?: (done: number, of: number, judgements: Judgements) => void;
 }
 
-/** What came out. */
+/** The result of {@linkcode nextItem}. */
 export interface NextItemResult {
   readonly survey: Survey;
   readonly judgements: Judgements;
-  /** Whether what the user had was left out of lists. */
+  /** Whether lists left out items that the user had. */
   readonly withoutOwn: boolean;
   /** Behaviours that were applied. */
   readonly interactions: number;
   /**
-   * Processor time of the engine, seconds: that of the process, split as the wall clock was. To ask for processor time
-   * around each would take longer than many a request.
+   * Processor time of the engine, seconds: that of the process, split in proportion to wall-clock time. Reading it
+   * around each request would take longer than many a request.
    */
   readonly cpuSeconds: { readonly requests: number; readonly behaviours: number };
   /** The state at the end. */
@@ -115,7 +115,7 @@ function protocolOf({ stream, config = {}, model = "base", ...options }: NextIte
   const profile = taskOptions(stream.profile, config, model);
   const { actions = DEFAULT_ACTIONS, ranking = TASK_OPTIONS.ranking.value } = profile;
   return {
-    // What is asked here was never shown.
+    // Lists requested here were never shown.
     task: { maxJumpMs: REPLAY_MAX_JUMP_MS, ...profile, impressions: "logged" },
     ranking,
     actions,
@@ -137,7 +137,7 @@ async function surveyed(
   return survey;
 }
 
-/** A run that has learnt nothing. */
+/** An untrained run. */
 function begin(
   { stream, config = {}, model, seed = 0, queries = 200_000, ...options }: NextItemOptions,
   { task, ranking, isTarget, knownUsers }: Protocol,
@@ -145,7 +145,7 @@ function begin(
 ): Run {
   const revisits = task.retrieval?.revisits ?? survey.comesBack;
   const { withoutOwn = !revisits } = options;
-  // The bank and the pair head are learnt beside, too.
+  // The bank and the pair head are trained alongside, too.
   const hasHead = ranking === "auto" && task.retrieval?.head === true;
   const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
   const learning = new Learning(model, task, config, seed);
@@ -161,7 +161,7 @@ function begin(
     count: options.count ?? 20,
     share: Math.min(1, queries / survey.targets),
   });
-  // The blend learns once lists are asked for, and here they are when all is learnt.
+  // The blend learns only once lists are requested, which here happens when all is learnt.
   const { state } = run.task.retrieval;
   if (stream.isHeld !== undefined) state.ask();
   if (stream.isHeld !== undefined && ranking === "auto") state.askStack();
@@ -191,10 +191,10 @@ async function goThrough(
 
 interface RunOptions {
   readonly isTarget: IsTarget;
-  /** What orders, by which the engine's own lists are called. */
+  /** What orders lists, which names the engine on the leaderboard. */
   readonly ranking: string;
   readonly knownUsers: boolean;
-  /** What is learnt beside; `null` = nothing. */
+  /** The learner alongside; `null` = none. */
   readonly learning: Learning | null;
   readonly sources: boolean;
   readonly baselines: readonly Baseline[];
@@ -224,7 +224,7 @@ class Run {
   readonly #counts: number[] = [];
   /** Records of items that nobody has touched yet. */
   readonly #untouched = new Map<string, ItemRecord>();
-  /** By item: the last query at which it might not be on a list. */
+  /** By item: the last query for which it was excluded. */
   readonly #refused: number[] = [];
   /** By index in the catalogue: the item's number + 1; 0 = nobody has touched it. */
   readonly #numbers: number[] = [];
@@ -247,7 +247,7 @@ class Run {
     ]);
   }
 
-  /** Takes a record of the catalogue: an item is known once anybody has touched it, nobody can be shown it before. */
+  /** Takes a record of the catalogue. Items enter it when they are first touched, and cannot be listed before. */
   know(record: ItemRecord): void {
     if (this.#items.get(record.item) === undefined) this.#untouched.set(record.item, record);
     else this.task.applyItem(record);
@@ -274,7 +274,7 @@ class Run {
     this.#askOthers(event, query);
   }
 
-  /** Applies what happened up to a behaviour, with it. */
+  /** Applies the events up to and including a behaviour. */
   apply(events: readonly Parameters<TaskState["apply"]>[0][]): void {
     const { task } = this;
     const started = performance.now();
@@ -292,7 +292,7 @@ class Run {
     this.wall.behaviours += performance.now() - started;
   }
 
-  /** What was brought from elsewhere is the user's, too; nobody learns from it. */
+  /** Behaviours merged from elsewhere are the user's, too; no method learns from them. */
   #known({ user, behaviours }: MergeEvent): void {
     for (const { item } of behaviours) this.#people.add(this.#users.of(user), this.#items.of(item));
   }
@@ -353,7 +353,7 @@ class Run {
     return this.#numbers[index] = 1 + (this.#items.get(this.task.catalogue.at(index).id) ?? -1);
   }
 
-  /** Notes a list of the engine; what nobody has touched has no number. */
+  /** Records a list of the engine; items that nobody has touched have no number. */
   #note(query: number, method: number, list: readonly string[], item: string): void {
     const numbers = list.map((id) => this.#items.get(id) ?? -1);
     this.judgements.list(query, method, numbers, this.#items.get(item) ?? NaN, this.#bits);
@@ -375,7 +375,7 @@ class Run {
   }
 }
 
-/** A number in [0, 1) that depends on the place and the seed alone. */
+/** A number in [0, 1) that depends only on the place and the seed. */
 function drawn(place: number, seed: number): number {
   let x = Math.imul(place ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(seed + 1, 0xc2b2ae35);
   x = Math.imul(x ^ x >>> 16, 0x7feb352d);

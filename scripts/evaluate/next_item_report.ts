@@ -12,13 +12,13 @@ import type { Judgements } from "./judgements.ts";
 import { nextItem, type NextItemOptions, type NextItemResult } from "./next_item.ts";
 import { type Figures, figuresOf, type Part, partsOf, type Standing, standingsOf } from "./summary.ts";
 
-/** All that is printed, as JSON has it. */
+/** Everything that is printed, as in the JSON. */
 export interface NextItemReport {
   readonly stream: string;
   readonly behaviours: number;
   readonly users: number;
   readonly items: number;
-  /** Behaviours that are of the kind that is judged, and those that were. */
+  /** Behaviours of the kinds that are judged, and those that were judged. */
   readonly targets: number;
   readonly judged: number;
   /** Shares of the judged ones: nobody had touched the item; the user had it before. */
@@ -38,7 +38,7 @@ export interface NextItemReport {
   readonly blendOfOwn: Readonly<Record<string, number>>;
 }
 
-/** Runs the protocol and prints what came out. @param from First behaviour of the later part; without, the half. @returns The exit code. */
+/** Runs the protocol and prints the result. @param from where the later part begins (default: the middle) */
 export async function reportNextItem(
   options: NextItemOptions,
   { json, from }: { readonly json: string | undefined; readonly from?: number | undefined },
@@ -56,7 +56,7 @@ export async function reportNextItem(
   return 0;
 }
 
-/** A run that tells on standard error how far it is. */
+/** Runs the protocol, with progress on standard error. */
 export async function runNextItem(options: NextItemOptions, count: number): Promise<NextItemResult> {
   using progress = new Progress({
     unit: "behaviours",
@@ -145,7 +145,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
     } behaviours a second of ` +
     `processor time`,
     `blend: ${weightsText(report.blend)}`,
-    ...(withoutOwn ? [] : [`of what the user had: ${weightsText(report.blendOfOwn)}`]),
+    ...(withoutOwn ? [] : [`blend for items that the user had: ${weightsText(report.blendOfOwn)}`]),
     "",
   ].join("\n");
 }
@@ -172,7 +172,7 @@ export function board(title: string, standings: readonly Standing[], count: numb
   ];
 }
 
-/** What a difference says, given its interval. */
+/** What a difference means, given its interval. */
 export function verdict(behind: Estimate | null): string {
   if (behind === null) return "";
   const { mean, margin } = behind;
@@ -197,7 +197,7 @@ function cells({ hitRate, reciprocalRank, gain }: Figures): string {
     .join("");
 }
 
-/** Four digits, or a question mark where nothing can be said. */
+/** Four digits, or a question mark if it is undefined. */
 export function fixed(value: number): string {
   return Number.isFinite(value) ? value.toFixed(4) : "?";
 }

@@ -4,15 +4,15 @@
  * @module
  */
 
-/** Newest behaviours that baselines are told. */
+/** Newest behaviours that baselines are given. */
 const NEWEST = 50;
 
-/** Ids in the order of their first sight. */
+/** Ids in order of first appearance. */
 export class Numbers {
   readonly #numbers = new Map<string, number>();
   readonly #ids: string[] = [];
 
-  /** How many there are. */
+  /** Number of ids. */
   get size(): number {
     return this.#ids.length;
   }
@@ -22,7 +22,7 @@ export class Numbers {
     return this.#numbers.get(id);
   }
 
-  /** The number of an id, which is seen now. */
+  /** The number of an id, which is added if it is new. */
   of(id: string): number {
     let number = this.#numbers.get(id);
     if (number === undefined) this.#numbers.set(id, number = this.#ids.push(id) - 1);
@@ -38,17 +38,17 @@ export class Numbers {
 export interface Past {
   /** Behaviours. */
   count: number;
-  /** Every item, the one that came last is last. */
+  /** All items, most recent last. */
   readonly items: Set<number>;
   /** Items of the newest behaviours, newest first. */
   readonly newest: number[];
 }
 
-/** Everybody, by number. O(users × items of each). */
+/** All users, by number. O(users × items of each). */
 export class People {
   readonly #pasts: Past[] = [];
 
-  /** The past of a user; empty at the first sight. */
+  /** The past of a user; empty for a new one. */
   of(user: number): Past {
     return this.#pasts[user] ??= { count: 0, items: new Set(), newest: [] };
   }

@@ -1,5 +1,5 @@
 /**
- * What lists would have been worth, in three lines, for whoever replays behaviours without lists.
+ * How good lists would have been, in three lines, for a replay of behaviours without lists.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import type { Stream } from "./stream.ts";
 import { type Standing, standingsOf } from "./summary.ts";
 
 const DAY_MS = 86_400_000;
-/** Behaviours that are judged at most, and that are looked at: some ten seconds. */
+/** Most behaviours that are judged, and that are read: some ten seconds. */
 const QUERIES = 2000;
 const BEHAVIOURS = 100_000;
 const COUNT = 20;
 
-/** The figures of a look at a stream. */
+/** The figures of a short evaluation of a stream. */
 export interface ShortSummary {
-  /** Behaviours that were learnt, and those that were judged before. */
+  /** Behaviours that were learnt, and those that were judged first. */
   readonly behaviours: number;
   readonly judged: number;
   /** Of the ranking and of two plain methods. */
   readonly standings: readonly Standing[];
 }
 
-/** Judges retrieval by a sample of the behaviours of a stream. @throws NothingToJudge */
+/** Judges retrieval on a sample of the behaviours of a stream. @throws NothingToJudge */
 export async function shortSummary(
   stream: Stream,
   { config, limit = Infinity, seed }: {
@@ -52,7 +52,7 @@ export async function shortSummary(
   return { behaviours: interactions, judged: judgements.length, standings };
 }
 
-/** The same in lines. */
+/** Renders a summary as lines. */
 export function renderShort({ behaviours, judged, standings }: ShortSummary): readonly string[] {
   return [
     `The next item: ${formatCount(judged)} of the first ${formatCount(behaviours)} behaviours ` +
@@ -62,6 +62,6 @@ export function renderShort({ behaviours, judged, standings }: ShortSummary): re
       `MRR@${COUNT} ${fixed(reciprocalRank.mean)} ±${fixed(reciprocalRank.margin)}   ` +
       verdict(behind?.reciprocalRank ?? null)
     ).map((line) => line.trimEnd()),
-    "  deno task meander evaluate --protocol next-item says more",
+    "  deno task meander evaluate --protocol next-item shows more",
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * A source as the steps of a protocol: each interaction with what else happened since the one before it, in the order of
- * time. What a catalogue says of items is kept until somebody touches them.
+ * A source as the steps of a protocol: each interaction with the other events, and the records of items, since the
+ * previous one.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import type { SourceRecord } from "../../streams/sources/source.ts";
 
 /** An interaction, or the end. */
 export interface Step {
-  /** Events since the last interaction, the interaction at the end. Requests are left out: it is the protocol that asks. */
+  /** Events since the last interaction, this one last. Requests are left out: the protocol makes its own. */
   readonly events: readonly Event[];
-  /** `null` behind the last one. */
+  /** `null` after the last one. */
   readonly interaction: InteractionEvent | null;
-  /** What the catalogue has said since the last step. */
+  /** Records of the catalogue since the last step. */
   readonly items: readonly ItemRecord[];
   /** The line of the interaction. */
   readonly line: number;

@@ -1,5 +1,5 @@
 /**
- * A stream that can be judged: its records, in the order of time, and what is to be known of it.
+ * A stream that can be judged: its records, and what a protocol needs to know about it.
  *
  * @module
  */
@@ -21,13 +21,13 @@ export interface Stream {
   open(): AsyncIterable<SourceRecord>;
   /** Options of a task over it. */
   readonly profile: TaskOptions;
-  /** What is judged, where it is not what the blend learns from. */
+  /** What is judged. @default {what the blend learns from} */
   readonly positives?: readonly Positive[];
   /** Whether a user's first behaviour is not judged. @default {false} */
   readonly knownUsers?: boolean;
-  /** Whether a behaviour is judged and never learnt; where there are such, no other is judged. */
+  /** Whether a behaviour is held out: judged, but never learnt. If given, only such behaviours are judged. */
   readonly isHeld?: (event: InteractionEvent) => boolean;
-  /** Whether equal times are to be in the order of user and line. @default {false} */
+  /** Whether equal times are ordered by user and line. @default {false} */
   readonly tiesByUser?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * From judgements to figures: hit rates and their kin with intervals, differences from the first method, and where in
- * the stream they come from.
+ * From judgements to figures: hit rates and related metrics with intervals, differences from the first method, and
+ * figures by part of the stream.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export type Figures = Readonly<Record<MetricName, Estimate>>;
 /** A line of the leaderboard. */
 export interface Standing extends Figures {
   readonly method: string;
-  /** The first method's reciprocal rank less this one's, and the same of hit rates, query by query. */
+  /** The first method's metrics minus this one's, query by query. */
   readonly behind: Readonly<Record<MetricName, Estimate>> | null;
   /** Share of the items of the stream that were on any list. */
   readonly coverage: number;
@@ -52,8 +52,8 @@ export function figuresOf(judgements: Judgements, method: number, queries: Uint3
 /**
  * The leaderboard over queries, best by reciprocal rank first.
  *
- * Intervals of figures are of 95 %; those of differences hold together for all methods with 95 % (Bonferroni): the best
- * of many is looked at because it is the best.
+ * Intervals of figures are of 95 %; those of differences hold jointly for all methods with 95 % (Bonferroni), as the
+ * best of many is looked at because it is the best.
  */
 export function standingsOf(
   judgements: Judgements,
@@ -77,7 +77,7 @@ export function standingsOf(
       coverage: variety.items / items,
       novelty: variety.novelty,
     };
-  }).filter(({ coverage, behind }) => behind === null || coverage > 0) // a source that knows nothing of such data
+  }).filter(({ coverage, behind }) => behind === null || coverage > 0) // without sources that such data does not feed
     .sort((a, b) => b.reciprocalRank.mean - a.reciprocalRank.mean);
 }
 

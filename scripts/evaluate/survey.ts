@@ -1,5 +1,5 @@
 /**
- * A first look at a stream: how many behaviours there are to judge, and what would make the judgement worthless.
+ * A first look at a stream: how many behaviours there are to judge, and what would make judging them pointless.
  *
  * @module
  */
@@ -15,16 +15,16 @@ export interface Survey {
   readonly interactions: number;
   /** Those of them that are judged. */
   readonly targets: number;
-  /** Whether people come back to items, by the rule of a task that has seen all of it. */
+  /** Whether users return to items, by the rule of a task that has seen the whole stream. */
   readonly comesBack: boolean;
   /** Users and items of the interactions. */
   readonly users: number;
   readonly items: number;
   /** Records that could not be read. */
   readonly rejected: number;
-  /** Events that are earlier than the one before them. */
+  /** Events that are earlier than their predecessor. */
   readonly unordered: number;
-  /** Interactions whose action means nothing, by action. */
+  /** Interactions whose action is not configured, by action. */
   readonly unknown: ReadonlyMap<string, number>;
 }
 
@@ -94,7 +94,7 @@ export function checkSurvey(survey: Survey, data: string, actions: ActionPolicie
         `Cannot judge ${data}: its actions are ${
           [...unknown.keys()].slice(0, 8).join(", ")
         }, and the configuration ` +
-          `knows ${known}; name them under "actions" in --config`,
+          `has ${known}; name them under "actions" in --config`,
       );
     }
     const why = rejected > 0
@@ -104,8 +104,8 @@ export function checkSurvey(survey: Survey, data: string, actions: ActionPolicie
   }
   if (targets === 0) {
     throw new NothingToJudge(
-      `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; say by --positives which are, such ` +
-        `as purchase,rating>=4`,
+      `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; name those that are by --positives, ` +
+        `such as purchase,rating>=4`,
     );
   }
 }

@@ -8,22 +8,22 @@ import { InvalidArgumentError } from "commander";
 import type { InteractionEvent } from "../../src/events/event.ts";
 import { type ActionPolicies, isPositive } from "../../src/features/actions.ts";
 
-/** An action, from a value of its event on. */
+/** An action whose events count from a value on. */
 export interface Positive {
   readonly action: string;
   readonly atLeast: number;
 }
 
-/** Whether an event is one that a recommendation is for. */
+/** Whether an event is one by which recommendations are judged. */
 export type IsTarget = (event: InteractionEvent) => boolean;
 
-/** Reads `purchase,rating>=4`. @throws InvalidArgumentError when it is none */
+/** Reads `purchase,rating>=4`. @throws InvalidArgumentError when it is malformed */
 export function parsePositives(text: string): readonly Positive[] {
   return text.split(",").map((part) => {
     const [, action = "", , value] = /^\s*([^\s<>=,]+)\s*(>=\s*(-?\d+(?:\.\d+)?))?\s*$/.exec(part) ?? [];
     if (action === "") {
       throw new InvalidArgumentError(
-        `Wanted are actions such as purchase,rating>=4; one is "${part.trim()}".`,
+        `Expected actions such as purchase,rating>=4; one is "${part.trim()}".`,
       );
     }
     return { action, atLeast: value === undefined ? -Infinity : Number(value) };
@@ -31,8 +31,8 @@ export function parsePositives(text: string): readonly Positive[] {
 }
 
 /**
- * The behaviours that are judged: those named, else those that the blend learns from, which are positive or, where the
- * action is no explicit verdict, for their item.
+ * The behaviours that are judged: those named, else those that the blend learns from, which are positive or, if their
+ * action is not an explicit verdict, in favour of their item.
  */
 export function targetsOf(actions: ActionPolicies, positives?: readonly Positive[]): IsTarget {
   if (positives !== undefined) {

@@ -7,7 +7,7 @@
 const WIDTH = 40;
 
 /**
- * A bar per bin that is not empty, with the least weight of the bin before it; the last bin has no upper end.
+ * A bar per bin that is not empty, labelled with the bin's lowest weight; the last bin has no upper end.
  *
  * @param counts lists by weight: 0, below 1/64, then by powers of 2 (`Overlap.histogram`)
  */

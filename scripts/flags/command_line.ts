@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError, type ParseOptionsResult } from "commande
 import { withoutUnseen } from "../../src/values/unseen.ts";
 import { ConfigError } from "../../streams/settings/config_fault.ts";
 
-/** How the runtime reports files: `No such file or directory (os error 2): stat 'name'`. */
+/** How the runtime reports file errors: `No such file or directory (os error 2): stat 'name'`. */
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
@@ -27,7 +27,7 @@ export function commandName(command: string): string {
   return called?.name ?? `deno task ${command in manifest.tasks ? command : `meander ${command}`}`;
 }
 
-/** A command that reports unknown options before missing ones, which they may be, misspelt. */
+/** A command that reports unknown options before missing ones: they may be those, misspelt. */
 class FrankCommand extends Command {
   override createCommand(name?: string): Command {
     return new FrankCommand(name);
@@ -41,9 +41,9 @@ class FrankCommand extends Command {
   }
 }
 
-/** A command of a name. A mistake shows a hint, since the help itself would push the message off the screen. */
+/** Creates a command. A mistake shows a hint, since the help itself would push the message off the screen. */
 export function createCommand(name: string): Command {
-  return new FrankCommand(name).showHelpAfterError("(--help says more)");
+  return new FrankCommand(name).showHelpAfterError("(see --help)");
 }
 
 /** The arguments of the current command. */
@@ -51,32 +51,32 @@ export function commandArguments(): readonly string[] {
   return called?.args ?? Deno.args;
 }
 
-/** A whole number from 1 up. */
+/** Parses a positive whole number. */
 export function count(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError("Not a whole number from 1 up.");
+    throw new InvalidArgumentError("Not a positive whole number.");
   }
   return value;
 }
 
-/** A share above 0, of at most 1. */
+/** Parses a share above 0 and at most 1. */
 export function share(text: string): number {
   const value = Number(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share above 0, of at most 1.");
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share above 0 and at most 1.");
   return value;
 }
 
-/** A whole number from 0 up. */
+/** Parses a whole number of at least 0. */
 export function integer(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError("Not a whole number from 0 up.");
+    throw new InvalidArgumentError("Not a whole number of at least 0.");
   }
   return value;
 }
 
-/** A size such as 512MB, in bytes; at least 16 MB, so that every part of the memory has room for something. */
+/** Parses a size such as 512MB to bytes; at least 16 MB, so that every part of the memory has room for something. */
 export function byteSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(text);
   if (match === null) throw new InvalidArgumentError("Not a size such as 512MB.");
@@ -89,7 +89,7 @@ export function byteSize(text: string): number {
 /**
  * Makes the folder of a file before long work, whose result would otherwise be lost at the end.
  *
- * @throws Error when the folder cannot be made or the path is one
+ * @throws Error when the folder cannot be made or the path is that of a folder
  */
 export async function makeRoomFor(file: string): Promise<void> {
   try {
@@ -108,12 +108,12 @@ interface Output {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Writes text to standard output or standard error; parts of it may be of others, so nothing in it moves a cursor. */
+/** Writes text to standard output or standard error; parts may come from others, so nothing in it moves a cursor. */
 export function print(to: Output, text: string): void {
   printColoured(to, withoutUnseen(text));
 }
 
-/** Writes text of ours as it is. */
+/** Writes our own text as it is. */
 export function printColoured(to: Output, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
@@ -126,7 +126,7 @@ const DENIED = /^Requires \w+ access to "(.+)", run again/;
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [, denied = ""] = DENIED.exec(error.message) ?? [];
-  if (denied !== "") return `Cannot use ${denied}: the permissions of this command do not reach it`;
+  if (denied !== "") return `Cannot use ${denied}: the permissions of this command do not include it`;
   const [, why = "", path = ""] = SYSTEM.exec(error.message) ?? [];
   if (path !== "") return `Cannot use ${path}: ${why.toLowerCase()}`;
   const { message, cause } = error;

@@ -18,13 +18,13 @@ import { openLog } from "./service_flags.ts";
 /** Time after which brokers of a source count as unreachable; they are tried again. */
 const RETRY_MS = 10_000;
 
-/** The kind of log that has topics of others. */
+/** The kind of log that has topics of other systems. */
 export const TOPICS_KIND = "kafka";
 
 /**
- * The sources that follow a topic. Those on one cluster share a log, which is the deployment's own where that has it.
+ * The sources that follow a topic. Those on one cluster share a log: the deployment's own if it is on that cluster.
  *
- * @param see is shown each record that they become
+ * @param see is called with each record that they produce
  */
 export function followedSources(
   flags: LogFlags,
@@ -56,7 +56,7 @@ export function followedSources(
   });
 }
 
-/** Opens the cluster of a source; its own brokers win over those of flags. */
+/** Opens the cluster of a source; its own brokers override those of flags. */
 async function openBrokers(
   flags: LogFlags,
   config: Config,

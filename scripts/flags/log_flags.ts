@@ -1,5 +1,5 @@
 /**
- * The flags that commands on a log share: where it is, and how it is reached. They are those that kinds of logs declare.
+ * The flags that commands on a log share: where it is, and how it is reached. The kinds of logs declare them.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { withOverrides } from "../../streams/settings/config_environment.ts";
 import { DEFAULT_PREFIX } from "../../streams/topics/topics.ts";
 import { optionFlag } from "./option_flags.ts";
 
-/** Which log a command works on; the flags of its kind stand beside these. */
+/** Which log a command works on; the flags of its kind come in addition. */
 export interface LogFlags {
   readonly log: string;
   readonly prefix: string;
@@ -30,7 +30,7 @@ export const DURABLE_KINDS: readonly LogKind[] = LOG_KINDS.filter(({ capabilitie
 export interface LogFlagOptions {
   /** What `--log` means. @default {"log to run on"} */
   readonly about?: string;
-  /** Places that are the command's own, by name. @default {those of the kinds} */
+  /** The command's own default places, by name. @default {those of the kinds} */
   readonly places?: Readonly<Record<string, string>>;
 }
 
@@ -64,7 +64,7 @@ export function addLogFlags(command: Command, kinds: readonly LogKind[] = DURABL
     .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
 }
 
-/** The settings of a kind: those of a configuration, over which flags win. */
+/** The settings of a kind: those of a configuration, overridden by flags. */
 export function logSettings(kind: LogKind, flags: object, config: Config): LogSettings {
   // A kind names its keys at run time, so no type lists them.
   const all = config as unknown as Readonly<Record<string, unknown>>;
@@ -75,7 +75,7 @@ export function logSettings(kind: LogKind, flags: object, config: Config): LogSe
     const value = fieldOf(flags, attributeOf(path));
     return value === undefined ? [] : [{ path: path.split("."), variable: "", value }];
   });
-  // A switch that is on with options stays so: the flag says only that it is on.
+  // A switch that is on with options keeps them: the flag only says that it is on.
   const overrides = given.filter(({ path, value }) =>
     !(value === true && typeof fieldOf(configured, path[0] ?? "") === "object")
   );
@@ -105,7 +105,7 @@ export async function mustExist(flags: LogFlags): Promise<void> {
   if (file !== null) await Deno.stat(file);
 }
 
-/** Refuses a place that is given for a log of another kind than the one that is chosen. */
+/** Refuses a place that is given for another kind of log than the chosen one. */
 export function checkPlaces(
   command: Command,
   { log }: LogFlags,
@@ -115,7 +115,7 @@ export function checkPlaces(
     for (const name of Object.keys(places)) {
       if (kind === log || command.getOptionValueSource(name) !== "cli") continue;
       const place: unknown = command.getOptionValue(name);
-      throw new Error(`Cannot keep the log in ${place}: --log is ${log}, wanted is ${kind}`);
+      throw new Error(`Cannot keep the log in ${place}: --log is ${log}, not ${kind}`);
     }
   }
 }
@@ -135,7 +135,7 @@ function optionAt(declared: Declared, path: string): Option<unknown> {
   return optionAt(kind.kind === "group" || kind.kind === "switch" ? kind.of : {}, rest.join("."));
 }
 
-/** The name under which commander has the value of a flag: `tls.caFile` is `tlsCaFile`. */
+/** The name under which commander stores the value of a flag: `tls.caFile` is `tlsCaFile`. */
 function attributeOf(path: string): string {
   return path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

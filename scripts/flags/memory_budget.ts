@@ -1,17 +1,17 @@
 /**
- * What a process takes of the memory that its container or unit allows it.
+ * How much a process uses of the memory that its container or unit allows it.
  *
  * @module
  */
 
 import process from "node:process";
 
-/** What a service takes beside states and embeddings: code, heaps, the log. */
+/** What a service needs besides states and embeddings: code, heaps, the log. */
 const BESIDE_BYTES = 384 << 20;
-/** Half of what is left stays for garbage. */
+/** Half of the rest is left for garbage. */
 const SHARE = 0.5;
 const LEAST_BYTES = 64 << 20;
-/** Deno tells a limit that is none as 0, or as nearly all that an integer can be. */
+/** Deno reports the absence of a limit as 0, or as nearly the largest integer. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
 /** Flags of a command that takes memory. */
@@ -33,9 +33,9 @@ function limitOf(): number | null {
 }
 
 /**
- * The flags, with `memory` by the limit of the control group where it is not given.
+ * Sets the flag `memory` by the limit of the control group, unless it is given.
  *
- * @param say told what is taken of what
+ * @param say is called with a line about the choice
  */
 export function withMemoryBudget<Flags extends MemoryFlags>(
   flags: Flags,

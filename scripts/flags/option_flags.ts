@@ -1,6 +1,6 @@
 /**
- * Flags of options that a configuration has, too: name, help, default and bounds are those of the declaration. A flag
- * has no default of its own, so that what is not said is as the configuration says.
+ * Flags of options that a configuration also has: name, help, default and bounds are those of the declaration. A flag
+ * has no default of its own, so that the configuration applies where it is not given.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import { plainText } from "./plain_text.ts";
 /**
  * The flag of an option.
  *
- * @param path its name in the configuration; of a part of a section, both: `tls.caFile` is `--tls-ca-file`
- * @param about what it means, where the flag says more than the configuration's page
+ * @param path its path in the configuration: `tls.caFile` becomes `--tls-ca-file`
+ * @param about what it means, if the help differs from the configuration's page
  */
 export function optionFlag(path: string, option: Option<unknown>, about: string = option.about): Flag {
   const { kind, value, words } = option;
@@ -27,7 +27,7 @@ export function optionFlag(path: string, option: Option<unknown>, about: string 
   return flag;
 }
 
-/** What stands for its value in the help. */
+/** The placeholder for its value in the help. */
 function placeOf(path: string, kind: OptionKind): string {
   if (kind.kind === "flag" || kind.kind === "switch") return "";
   if (kind.kind === "list") return " <list>";

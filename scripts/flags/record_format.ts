@@ -31,7 +31,7 @@ export function recordFormat(name: string, sources: SourcesSettings = {}): Recor
   throw new RangeError(`Cannot read records as ${name}: ${noSuch("format or source", name, names)}`);
 }
 
-/** A record of a registry as JSON; `undefined` = it is of another format, cannot be read, or the registry is away. */
+/** A record of a registry as JSON; `undefined` if of another format, unreadable, or if the registry is unavailable. */
 export async function decodedText(
   { format, ready, read }: RecordSource,
   bytes: Uint8Array,

@@ -1,5 +1,5 @@
 /**
- * What the commands share that ask a running deployment over HTTP.
+ * What commands that query a running deployment over HTTP share.
  *
  * @module
  */
@@ -21,23 +21,23 @@ export function addServerFlags(command: Command): Command {
   return command
     .option(
       "--url <url>",
-      "URL of a process of the deployment that was started with --http; of several, comma-separated, the one with the user answers",
+      "URL of a process of the deployment that runs with --http; of several, comma-separated, the one with the user answers",
       "http://127.0.0.1:8080",
     )
     .option("--json", "print the answer as JSON");
 }
 
-/** No process that was named has the partition of a user. */
+/** None of the named processes has the partition of the user. */
 export class ElsewhereError extends Error {}
 
-/** What was asked for is not known there. */
+/** The process does not know what was asked for. */
 export class AbsentError extends Error {}
 
-/** Who would know cannot answer now, and may later. */
+/** The process that would know cannot answer now, but may later. */
 export class AwayError extends Error {}
 
 /**
- * What the process with the partition answers with, of those that `--url` names.
+ * The answer of the process with the partition, among those that `--url` names.
  *
  * @throws AbsentError for 404; ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
  */
@@ -90,7 +90,7 @@ async function callOne<Answer>(
     throw new UnreachableError(message, { cause });
   }
   if (response.ok) return await response.json();
-  const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
+  const { code, detail = `it answered ${response.status}` } = await response.json().catch(() => ({}));
   if (response.status === 404 && code === "not-found") throw new AbsentError(detail);
   if (code === "elsewhere") {
     throw new ElsewhereError(

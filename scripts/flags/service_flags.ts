@@ -1,5 +1,5 @@
 /**
- * What flags and configuration say together: the log of a deployment, opened.
+ * Opens the log of a deployment, as flags and configuration say.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { chosenLog, type LogFlags } from "./log_flags.ts";
 
 /** How {@linkcode openLog} opens a log. */
 export interface OpenLogOptions extends Pick<OpenContext, "retryMs" | "membersFolder"> {
-  /** The configuration, when it was read already. @default {that of the flags} */
+  /** The configuration, if it was read already. @default {that of the flags} */
   readonly config?: Config | undefined;
-  /** The kinds that there are. @default {LOG_KINDS} */
+  /** The kinds to choose from. @default {LOG_KINDS} */
   readonly kinds?: readonly LogKind[];
 }
 
@@ -57,14 +57,14 @@ export async function refuseNewerRelease(
   refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
 }
 
-/** The number of tasks of the generation that serves; 1 = there is none. @param topics those of the first one */
+/** The number of tasks of the serving generation; 1 if there is none. @param topics those of the first generation */
 export async function tasksOn(log: Log, topics: Topics): Promise<number> {
   const existing = await log.topics();
   const { state, events } = generationTopics(topics, await servingGeneration(log, topics));
   return existing.get(state)?.partitions ?? existing.get(events)?.partitions ?? 1;
 }
 
-/** The partitions that a deployment has, or shall have. */
+/** The partitions that a deployment has, or will have. */
 export async function partitionsOf(
   log: Log,
   flags: LogFlags & { readonly partitions?: number },

@@ -1,5 +1,5 @@
 /**
- * docs/reference/configuration.md, made of the schema of the configuration.
+ * docs/reference/configuration.md, generated from the schema of the configuration.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { configJsonSchema } from "../../streams/config/config.ts";
 export interface ConfigRow {
   /** Its path, such as `sequence.window`. */
   readonly key: string;
-  /** What it may be. */
+  /** Its type. */
   readonly type: string;
-  /** What it is when it is absent; empty = it is wanted where the section is. */
+  /** Its default, in words; empty = it is required wherever its section is present. */
   readonly fallback: string;
   /** The default as JSON; `undefined` when there is none. */
   readonly value: unknown;
@@ -25,7 +25,7 @@ export interface ConfigRow {
 }
 
 const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly string[]])[] = [
-  ["The task", "", []], // all that is in no other section
+  ["The task", "", []], // everything that is in no other section
   ["The learner", "", [
     "delivery",
     "batchRows",
@@ -38,12 +38,12 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
   ]],
   [
     "The log",
-    "On SQLite. Flags win (`--durability`, `--sync-ms`). See [durability](../explanation/log.md#durability).",
+    "On SQLite. Flags override it (`--durability`, `--sync-ms`): [durability](../explanation/log.md#durability).",
     ["durability", "syncMs"],
   ],
   [
     "Kafka",
-    "Flags win; secrets come from files or the environment: [deploy on Kafka](../how-to/deploy-on-kafka.md).",
+    "Flags override it; secrets are in files or the environment: [deploy on Kafka](../how-to/deploy-on-kafka.md).",
     [
       "kafka",
     ],
@@ -69,7 +69,7 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
 
 const INTRO = `# Configuration
 
-\`meander.json\` beside the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to begin with.
+\`meander.json\` next to the data, or \`--config <file>\`; \`deno task meander -- init\` writes one to start with.
 Every key is optional; an unknown or repeated one is an error that names it and its lines. A value in the file
 overrides the [profile of the format](../../streams/replay/profiles.ts), which overrides the defaults below.
 Times are in milliseconds where a key ends in \`Ms\`, sizes in bytes. _Changed_ says what a new value reaches in
@@ -90,13 +90,13 @@ policy; actions that are not named keep theirs. For an editor that completes and
 \`deno run -A scripts/generate/schemas.ts --config > meander.schema.json\`, and name it:
 \`"$schema": "meander.schema.json"\`.
 
-Variables of the environment win over the file, for every command: \`MEANDER_\` and the path in capitals, such
-as \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. Secrets
-are only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and \`_PASSWORD\`,
+Environment variables override the file, for every command: \`MEANDER_\` and the path in capitals, such as
+\`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. Secrets are
+only in such variables or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and \`_PASSWORD\`,
 \`MEANDER_TLS_PASSPHRASE\`, \`MEANDER_REGISTRY_PASSWORD\` and \`_TOKEN\`. \`MEANDER_DEBUG\` adds the stack to errors.
 `;
 
-/** Reaches as the page has them. */
+/** Reaches as the page shows them. */
 const REACHES: Readonly<Record<Reach, string>> = {
   "rebuild": "rebuild",
   "onward": "from then on",
@@ -129,7 +129,7 @@ export function configurationPage(): string {
   return `${INTRO}\n${parts.join("\n\n")}\n`;
 }
 
-/** The cells of rows; fields of one part that say the same share a row. */
+/** The cells of rows; fields of one part with the same cells share a row. */
 function alikeTogether(rows: readonly ConfigRow[]): readonly (readonly string[])[] {
   const lines: { readonly keys: string[]; readonly cells: readonly string[]; readonly alike: string }[] = [];
   for (const { key, type, fallback, about, reach } of rows) {
@@ -171,7 +171,7 @@ function rowsOf(key: string, node: Node, before: Reach | undefined): readonly Co
   const inner = new Map<string, readonly ConfigRow[]>();
   for (const { properties = {}, additionalProperties, items } of parts) {
     for (const [name, child] of Object.entries(properties)) {
-      if (child.not !== undefined) continue; // what must not be there
+      if (child.not !== undefined) continue; // it is forbidden
       const path = key === "" ? name : `${key}.${name}`;
       if (!inner.has(path)) inner.set(path, rowsOf(path, child, reach));
     }

@@ -1,5 +1,5 @@
 /**
- * Makes the sample data under fixtures/ again, byte for byte, and writes its figures into fixtures/README.md.
+ * Regenerates the sample data under fixtures/, byte for byte, and writes its figures into fixtures/README.md.
  *
  *     deno task fixtures            write the files
  *     deno task fixtures --check    only compare; fails when a file is not up to date
@@ -38,7 +38,7 @@ const FIXTURES = new URL("../../fixtures/", import.meta.url);
 
 /** A sample: the world at its end, what was shown in it, and the log it left. */
 export interface Sample {
-  /** What all of it follows from. */
+  /** Determines all of it. */
   readonly seed: number;
   /** The world at its end. */
   readonly world: World;
@@ -48,7 +48,7 @@ export interface Sample {
   readonly lines: readonly Arrival[];
 }
 
-/** Plays the shop for a seed. */
+/** Simulates the shop for a seed. */
 export function makeSample(seed: number): Sample {
   const world = createWorld({ seed });
   const views = play(world, new Shop(world, createRandom(seed, -1)), seed);
@@ -175,7 +175,7 @@ export async function staleFiles(sample: Sample): Promise<readonly string[]> {
       if (error instanceof Deno.errors.NotFound) return new Uint8Array();
       throw error;
     });
-    // Another release of zlib may pack the same text differently: the text is the sample.
+    // Another release of zlib may compress the same text differently: only the text counts.
     const same = equal(found, bytes) || (found.length > 0 && equal(gunzipSync(found), gunzipSync(bytes)));
     if (!same) stale.push(`shop/${name}`);
   }
@@ -210,7 +210,7 @@ interface Flags {
 
 async function main({ check, seed, out, world }: Flags): Promise<void> {
   if (world === "long") {
-    // It is 3 MB, and nobody needs it but a bench: it is made where it is wanted.
+    // It is 3 MB, and only a benchmark needs it: it is made where it is needed.
     if (out === undefined || check) {
       throw new Error(
         "Cannot keep the world of long lives among the fixtures: it needs --out and takes no --check",
@@ -233,11 +233,11 @@ async function main({ check, seed, out, world }: Flags): Promise<void> {
 
 if (import.meta.main) {
   const program = createCommand(commandName("fixtures"))
-    .description("Makes the sample data under fixtures/ again, byte for byte, or another world elsewhere.")
+    .description("Regenerates the sample data under fixtures/, byte for byte, or makes another world.")
     .option("--check", "only compare; fails when a file is not up to date", false)
     .option("--seed <n>", "seed of the world", integer, SEED)
     .option("--out <folder>", "write a world there, without figures")
-    .addOption(new Option("--world <name>", "which one").choices(["shop", "long"]).default("shop"))
+    .addOption(new Option("--world <name>", "which world").choices(["shop", "long"]).default("shop"))
     .parse(commandArguments(), { from: "user" });
   await main(program.opts<Flags>());
 }

@@ -11,11 +11,11 @@ import { main as compile } from "assemblyscript/asc";
 
 const folder = new URL("../../src/nn/kernels/assembly/", import.meta.url);
 const file = new URL("../../src/nn/kernels/binary.ts", import.meta.url);
-/** Pages of the memory that src/nn/kernels/simd.ts makes: at first, and at most. */
+/** Pages of the memory that src/nn/kernels/simd.ts makes: initial and maximum. */
 const FIRST_PAGES = "256";
 const MAX_PAGES = "16384";
 
-/** The bytes of one build, base64. @throws Error with the compiler's words when it does not compile. */
+/** The bytes of one build, base64. @throws Error with the compiler's messages when it does not compile. */
 async function build(features: string): Promise<string> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await compile([

@@ -33,7 +33,7 @@ export function schemaFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** Names of the files that differ from what {@linkcode schemaFiles} makes, or are not there. */
+/** Names of the files that differ from what {@linkcode schemaFiles} makes, or are missing. */
 export async function staleFiles(): Promise<string[]> {
   const stale: string[] = [];
   for (const [name, text] of schemaFiles()) {

@@ -21,17 +21,17 @@ export interface DevBrokerOptions {
   readonly fresh?: boolean;
   /** Lines of `server.properties` to add or replace, by name. @default {{}} */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Passwords of users that may log in by SCRAM; taken when the folder is new. @default {none} */
+  /** Passwords of users that may log in by SCRAM; apply only to a new folder. @default {none} */
   readonly scramUsers?: Readonly<Record<string, string>>;
-  /** Flags of its Java. @default {a quick start and little memory} */
+  /** Flags of its JVM. @default {a quick start and little memory} */
   readonly jvm?: readonly string[];
-  /** Levels of features other than Kafka's own, such as `transaction.version`; taken when the folder is new. @default {those of this Kafka} */
+  /** Levels of features other than Kafka's own, such as `transaction.version`; apply only to a new folder. @default {those of this Kafka} */
   readonly features?: Readonly<Record<string, number>>;
 }
 
 /** A running broker. Disposing kills it and waits until it is dead. */
 export interface DevBroker extends AsyncDisposable {
-  /** Its address as a client wants it: `127.0.0.1:port`. */
+  /** Its address for clients: `127.0.0.1:port`. */
   readonly address: string;
   /** The folder of its jars: the class path of Kafka's Java clients. */
   readonly jars: string;
@@ -39,21 +39,21 @@ export interface DevBroker extends AsyncDisposable {
   readonly ended: Promise<void>;
   /** Ends it cleanly; takes about two seconds. */
   stop(): Promise<void>;
-  /** Stops it as a machine that swaps does: it keeps its connections, and is silent. */
+  /** Suspends it, like a machine that swaps: it keeps its connections, but is silent. */
   freeze(): Promise<void>;
-  /** Lets it go on. */
+  /** Resumes it. */
   thaw(): Promise<void>;
 }
 
 const POM = fileURLToPath(new URL("./pom.xml", import.meta.url));
 const JARS = fileURLToPath(new URL("../../.data/kafka", import.meta.url));
-/** Any 16 bytes will do, as long as a folder always meets the same. */
+/** Any 16 bytes will do, as long as they are always the same for a folder. */
 const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
 const START_TIMEOUT_MS = 60_000;
 /** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
 const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
-/** Silence about classes that cannot be archived, and about an archive of another Java, which does not count. */
+/** Silences warnings about classes that cannot be archived, and about an archive of another Java, which is ignored. */
 const ARCHIVE_LOGGING = "-Xlog:disable";
 
 /**
@@ -71,7 +71,7 @@ export const SERVER_JVM: readonly string[] = [
 ];
 
 /**
- * Starts a broker; resolves when it takes connections: three seconds, and twenty more the first time.
+ * Starts a broker; resolves when it accepts connections: three seconds, and twenty more the first time.
  *
  * @throws Error when Java or Maven is missing, the jars cannot be fetched, or the broker does not start
  */
@@ -127,7 +127,7 @@ async function start(options: DevBrokerOptions, jars: string, quick: readonly st
   }
 }
 
-/** Makes a new folder as the tool did for the first broker, without a start of Java. */
+/** Formats a new folder as the tool did for the first broker, without starting Java. */
 async function copyFormat(jars: string, log: string, node = "1"): Promise<void> {
   await Deno.mkdir(log, { recursive: true });
   await Deno.copyFile(formatOf(jars), `${log}/bootstrap.checkpoint`);
@@ -140,7 +140,7 @@ async function copyFormat(jars: string, log: string, node = "1"): Promise<void> 
   await Deno.writeTextFile(`${log}/meta.properties`, `${lines.join("\n")}\n`);
 }
 
-/** How a new folder is made. */
+/** Arguments of the tool for a new folder. */
 function formatting(properties: string, { scramUsers = {}, features = {} }: DevBrokerOptions): string[] {
   const users = Object.entries(scramUsers).flatMap(([name, password]) =>
     ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
@@ -153,8 +153,8 @@ function formatting(properties: string, { scramUsers = {}, features = {} }: DevB
 }
 
 /**
- * Makes sure that a broker can be started here: fetches its jars, and has one broker leave an archive of its classes, with
- * which those after it take half of the processor time to start.
+ * Makes sure that a broker can be started here: fetches its jars, and has one broker leave an archive of its classes,
+ * with which later ones start in half of the processor time.
  *
  * @returns The folder of the jars.
  * @throws Error when Java or Maven is missing, the jars cannot be fetched, or that broker does not start
@@ -209,7 +209,7 @@ function serverProperties(
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    // Quick to form a group, and to come back after kill -9 (4 s instead of 13).
+    // Forms groups quickly, and comes back quickly after kill -9 (4 s instead of 13).
     "group.initial.rebalance.delay.ms": "0",
     "broker.session.timeout.ms": "1000",
     "broker.heartbeat.interval.ms": "250",

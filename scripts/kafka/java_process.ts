@@ -77,7 +77,7 @@ export async function startJava(command: readonly string[], options: JavaOptions
     await ended;
     const said = await Deno.readTextFile(log).catch(({ message }) => `nothing: ${message}`);
     throw new Error(
-      `Cannot start ${what} on port ${port}: ${why}, and said\n${said.slice(-SAID_CHARACTERS)}`,
+      `Cannot start ${what} on port ${port}: ${why}; its output:\n${said.slice(-SAID_CHARACTERS)}`,
     );
   }
   return {
@@ -90,7 +90,7 @@ export async function startJava(command: readonly string[], options: JavaOptions
   };
 }
 
-/** Below the ports that systems give to clients, so that no connection takes one before it is listened on. */
+/** Below the ports that systems give to clients, so that no connection takes one before a server listens on it. */
 const PORTS = { from: 20_000, count: 12_000 };
 const PORT_TRIES = 100;
 
@@ -111,7 +111,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** A port to listen on: the wanted one, or a free one. @throws Error when something listens there */
+/** A port to listen on: the given one, or a free one. @throws Error when something listens there */
 export async function portFor(what: string, port: number | undefined): Promise<number> {
   if (port === undefined) return await freePort();
   if (await accepts(port)) throw new Error(`Cannot start ${what} on port ${port}: it is in use`);
@@ -129,7 +129,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** The pipe is closed already, or its reader has ended, as intended. */
+/** Ignores that the pipe is closed already, or that its reader has ended, as intended. */
 function ignoreEnded(error: unknown): void {
   if (!(error instanceof TypeError || error instanceof Deno.errors.BrokenPipe)) throw error;
 }

@@ -5,11 +5,11 @@
  */
 
 /**
- * The folder of the jars; whoever fetches at the same time does so into a folder of their own, and the first one to
+ * The folder of the jars. Processes that fetch at the same time do so into folders of their own, and the first one to
  * finish wins.
  *
- * @param pom file that names them; another content has another folder
- * @param cache folder below which theirs is
+ * @param pom file that names them; the folder depends on its content
+ * @param cache folder that holds theirs
  * @throws Error when they have to be fetched and cannot be, or Java or Maven is missing
  */
 export async function mavenJars(pom: string, cache: string): Promise<string> {
@@ -34,7 +34,7 @@ export async function jarsFolder(pom: string, cache: string): Promise<string> {
   return `${cache}/libs-${new Uint8Array(digest).toHex().slice(0, 12)}`;
 }
 
-/** Runs a command to its end. @throws Error with what it printed when it fails, or is not there */
+/** Runs a command to its end. @throws Error with what it printed when it fails, or when it is missing */
 export async function run([command = "", ...args]: readonly string[]): Promise<void> {
   const { success, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output()
     .catch((cause) => {

@@ -20,16 +20,16 @@ const JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 /** The archive's path below Maven's folder. */
 export const REGISTRY_ARCHIVE = `io/apicurio/apicurio-registry-app/${VERSION}/${NAME}-all.tar.gz`;
 
-/** A registry that runs. Disposing kills it and waits until it is dead. */
+/** A running registry. Disposing kills it and waits until it is dead. */
 export interface DevRegistry extends AsyncDisposable {
-  /** Its URL, as clients of Confluent's registry want it. */
+  /** Its URL for clients of Confluent's registry. */
   readonly url: string;
   /** Resolves when it has ended, for whatever reason. */
   readonly ended: Promise<void>;
 }
 
 /**
- * Starts one; resolves when it answers: ten seconds, and the first time as long as 142 MB take.
+ * Starts a registry; resolves when it answers: ten seconds, and the first time a download of 142 MB more.
  *
  * @param port TCP port on the loopback interface; a free one otherwise
  * @throws Error when Java or Maven is missing, the archive cannot be fetched, or the registry does not start
@@ -72,7 +72,7 @@ export async function prepareRegistry(): Promise<string> {
   await run(["sh", "-c", 'tar xzf "$1" -C "$2"', "sh", `${fetched}/${NAME}-all.tar.gz`, parts]);
   await Deno.rename(parts, folder).catch(async (error) => {
     if (!await exists(folder)) throw error;
-    await Deno.remove(parts, { recursive: true }); // somebody else was first
+    await Deno.remove(parts, { recursive: true }); // another process was first
   });
   return folder;
 }

@@ -18,20 +18,20 @@ import { LineSplitter, readLines, type Splitter } from "../../streams/sources/li
 import type { LogFlags } from "../flags/log_flags.ts";
 import { openLog } from "../flags/service_flags.ts";
 
-/** Records, and what they are as values. */
+/** Records, and their values. */
 export interface Sample {
   readonly records: readonly TriedRecord[];
   /** Those that can be read. */
   readonly values: readonly unknown[];
   /** The header of a file of rows. */
   readonly columns: readonly string[] | undefined;
-  /** What separates the fields of its rows, where that is not the usual of the format. */
+  /** What separates the fields of its rows, if not what the format usually has. */
   readonly separator?: Separator | undefined;
   /** Why others cannot be read, a sentence each. */
   readonly unread: readonly string[];
 }
 
-/** What the first line of a file of rows is when it names columns: a date, a number, or a URL is no name. */
+/** A column's name in the first line of a file of rows: not a date, a number, or a URL. */
 const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 
 /** Reads the first records. @param flags how many, and how the brokers are reached */

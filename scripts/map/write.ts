@@ -19,7 +19,7 @@ export async function addSource(file: string, name: string, settings: object): P
   const config = text.trim() === "" ? {} : plainJson(text, file);
   const sources = config["sources"] ?? {};
   if (Object.hasOwn(sources, name)) {
-    throw new Error(`Cannot write the source ${name} to ${file}: it has one of that name`);
+    throw new Error(`Cannot write the source ${name} to ${file}: it already has one of that name`);
   }
   const all = { ...config, sources: { ...sources, [name]: settings } };
   await Deno.writeTextFile(file, `${JSON.stringify(all, null, 2)}\n`);

@@ -6,7 +6,7 @@
 
 const UNRELEASED = "## Unreleased";
 
-/** What a section says; `null` = there is none of this heading, which may be followed by a date. */
+/** The text of a section; `null` = there is none with this heading, which may be followed by a date. */
 export function sectionOf(changelog: string, heading: string): string | null {
   const lines = changelog.split("\n");
   const begin = lines.findIndex((line) => line === heading || line.startsWith(`${heading} (`));
@@ -16,10 +16,10 @@ export function sectionOf(changelog: string, heading: string): string | null {
 }
 
 /**
- * What is unreleased becomes a release of a day, and nothing is unreleased.
+ * Turns the unreleased section into a release of a day.
  *
  * @param date such as `2026-11-28`
- * @throws Error when nothing is unreleased, the release is there, or nothing says how to upgrade
+ * @throws Error when nothing is unreleased, the release exists already, or nothing says how to upgrade
  */
 export function released(changelog: string, version: string, date: string): string {
   const refuse = (why: string): never => {

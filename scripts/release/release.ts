@@ -1,5 +1,5 @@
 /**
- * Makes a release of this checkout: `--prepare` writes what is committed for it, without it the files are made.
+ * Makes a release of this checkout: `--prepare` writes what has to be committed for it; without it, makes the files.
  *
  *     deno run -A scripts/release/release.ts --prepare
  *     deno run -A scripts/release/release.ts --to dist

@@ -8,7 +8,7 @@ import { FORMATS } from "../../streams/generations/formats.ts";
 import { released, sectionOf } from "./changelog.ts";
 import { writeChecksums } from "./files.ts";
 
-/** A program that uses the package, as docs/how-to/use-as-a-library.md has it. */
+/** A program that uses the package, as in docs/how-to/use-as-a-library.md. */
 const PROGRAM = `import { DEFAULT_SCHEMA, PRIOR, TaskState } from "@meander/core";
 import { auc } from "@meander/core/evaluation";
 import { BUCKETS } from "@meander/core/experiments";
@@ -50,7 +50,7 @@ export async function prepare({ root, say }: Checkout, date: string): Promise<vo
   await Deno.remove(`${root}/tests/compat/next`, { recursive: true }).catch(ignoreMissing);
   await Deno.writeTextFile(changelog, text);
   say(
-    `CHANGELOG.md dates ${version}; tests/compat/${version} has its records: look at them, commit, tag v${version}`,
+    `CHANGELOG.md dates ${version}; tests/compat/${version} has its records: review them, commit, tag v${version}`,
   );
 }
 
@@ -71,14 +71,14 @@ export async function make({ root, say }: Checkout, to: string): Promise<void> {
   say(`packed ${pack}`);
   await tryPackage(pack, say);
   await run("deno", ["publish", "--dry-run", "--quiet"], root);
-  say("JSR takes it, by a dry run");
+  say("JSR accepts it in a dry run");
   say(`${(await writeChecksums(to)).join(", ")} and their checksums are in ${to}`);
 }
 
 /** What a commit lacks to be a release. */
 async function missingIn(root: string, version: string): Promise<readonly string[]> {
   const lacks: string[] = [];
-  if (await run("git", ["status", "--porcelain"], root) !== "") lacks.push("there is something uncommitted");
+  if (await run("git", ["status", "--porcelain"], root) !== "") lacks.push("there are uncommitted changes");
   if (!sectionOf(await Deno.readTextFile(`${root}/CHANGELOG.md`), `## ${version}`)) {
     lacks.push("CHANGELOG.md does not have it: run `prepare`");
   }

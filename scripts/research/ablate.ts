@@ -1,5 +1,5 @@
 /**
- * `deno task meander ablate`: the models with one thing removed at a time, on every protocol, three seeds, as a table in
+ * `deno task meander ablate`: the models with one part removed at a time, on every protocol, three seeds, as a table in
  * Markdown. Runs accumulate in a JSON file, so the same command resumes after a stop; with `--runs 0` it only prints.
  *
  * @module
@@ -56,7 +56,7 @@ type StreamName = keyof typeof STREAMS;
 
 const program = createCommand(commandName("ablate"))
   .description(
-    "Runs the models with one thing taken away at a time; runs that were made before are not made again.",
+    "Runs the models with one part removed at a time; runs that were made before are not repeated.",
   )
   .option("--data <folder>", "folder of the public data sets", "../shared/data")
   .option(
@@ -68,8 +68,8 @@ const program = createCommand(commandName("ablate"))
     "--variants <names>",
     "variants with these names, separated by semicolons, or whose names contain them",
   )
-  .option("--seeds <n>", "seeds of each", integer, 3)
-  .option("--runs <n>", "stop after so many new runs", integer, 1000)
+  .option("--seeds <n>", "seeds per variant", integer, 3)
+  .option("--runs <n>", "stop after this many new runs", integer, 1000)
   .option("--out <file>", "where the runs accumulate", ".data/ablation.json");
 
 async function main(flags: Flags): Promise<number> {
@@ -92,7 +92,7 @@ async function main(flags: Flags): Promise<number> {
     for (const { variant, seed } of missing.sort((a, b) => a.seed - b.seed)) {
       if (left-- <= 0) break;
       const path = folder === STREAMS.shop.folder ? folder : `${flags.data}/${folder}`;
-      // Only P2 is in an order of its own for each seed.
+      // Only P2 has a different order for each seed.
       if (known < 0 || (name === "p2" && known !== seed)) {
         data = await protocol.read(path, seed, protocol.config);
       }
@@ -136,7 +136,7 @@ function merged(base: Config, { model, config = {} }: Variant): Config {
   };
 }
 
-/** The variants that are named, and those whose names contain what is no name. */
+/** The variants with these names, and those whose names contain a part that is not itself a name. */
 function variantsOf(parts: readonly string[]): readonly Variant[] {
   const isName = (part: string) => VARIANTS.some(({ name }) => name === part);
   return VARIANTS.filter(({ name }) =>
@@ -168,7 +168,7 @@ async function protocolOf(name: StreamName): Promise<Protocol> {
 
 async function readRuns(file: string): Promise<Run[]> {
   try {
-    return JSON.parse(await Deno.readTextFile(file)) as Run[]; // of runs before
+    return JSON.parse(await Deno.readTextFile(file)) as Run[]; // written by earlier runs
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return [];
     throw new Error(`Cannot read the runs of ${file}: ${reasonOf(cause)}`, { cause });

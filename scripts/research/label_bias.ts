@@ -22,7 +22,7 @@ const DELAYS = [0.2, 0.5, 1, 2, 4];
 const program = createCommand(commandName("labels"))
   .description("Compares the label policies on a stream whose click probabilities and delays are known.")
   .option("--lists <n>", "lists shown in each stream", integer, 8000)
-  .option("--seeds <n>", "streams that a figure is the mean of", integer, 3);
+  .option("--seeds <n>", "streams to average each figure over", integer, 3);
 
 program.parse(commandArguments(), { from: "user" });
 const { lists, seeds } = program.opts<{ readonly lists: number; readonly seeds: number }>();

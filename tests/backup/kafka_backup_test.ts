@@ -51,7 +51,7 @@ if (broker !== undefined) {
       open: () => KafkaLog.open({ brokers: [address], heartbeatMs: 50, retryMs: 20_000 }),
       backUp: async () => {
         const { code, stdout, stderr } = await meander("backup", ...at(address, prefix), "--to", to);
-        assert.deepEqual([code, /is a backup of \d+ topics/.test(stdout)], [0, true], stderr);
+        assert.deepEqual([code, /is a checked backup of \d+ topics/.test(stdout)], [0, true], stderr);
       },
       destroy: async () => {
         address = stack.use(await startBroker()).address; // another cluster

@@ -15,7 +15,7 @@ Deno.test("backup and restore: a deployment on SQLite that is copied under load 
     backUp: async () => {
       const { code, stdout, stderr } = await meander("backup", "--log-path", path, "--to", to);
       assert.deepEqual(
-        [code, /^done: .* is a backup of \d+ topics, \d+ offsets/.test(stdout)],
+        [code, /^done: .* is a checked backup of \d+ topics, \d+ offsets/.test(stdout)],
         [0, true],
         stderr,
       );

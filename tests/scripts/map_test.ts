@@ -83,7 +83,10 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const config = JSON.parse(await Deno.readTextFile(`${folder}/meander.json`));
     assert.deepEqual(config, JSON.parse(suggested));
     const twice = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
-    assert.match(twice.stderr, /Cannot write the source clicks to meander\.json: it has one of that name/);
+    assert.match(
+      twice.stderr,
+      /Cannot write the source clicks to meander\.json: it already has one of that name/,
+    );
     const rules = config.sources.clicks.rules;
     rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
     rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });
@@ -93,7 +96,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const listed = await meander(folder, "rejected", "list");
     assert.match(listed.stdout, /10 {2}clicks {2}unmapped .*evt is "product_clik"/);
     const shown = await meander(folder, "rejected", "show", "0/0");
-    assert.match(shown.stdout, /stood at {2}clicks\.jsonl:2\n[\s\S]*"product_clik"/);
+    assert.match(shown.stdout, /came from clicks\.jsonl:2\n[\s\S]*"product_clik"/);
 
     rules[0].when.evt = ["product_view", "product_clik"];
     rules[0].fields.action.values.product_clik = "click";

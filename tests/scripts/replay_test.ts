@@ -67,7 +67,7 @@ Deno.test("replay says before its work that it cannot write what is wanted of it
 });
 
 Deno.test("replay refuses a file for a log that it does not use", async () => {
-  assertFails(await runReplay("--log-path", "x.sqlite"), /^error: .*--log is memory, wanted is sqlite/);
+  assertFails(await runReplay("--log-path", "x.sqlite"), /^error: .*--log is memory, not sqlite/);
 });
 
 Deno.test("replay names every field of a configuration that is wrong", async () => {

@@ -111,7 +111,7 @@ if (broker !== undefined) {
     const text = new TextDecoder().decode(check.stdout);
     assert.match(text, /127\.0\.0\.1:\d+: version \d+, partitions -$/m);
     assert.equal(text.match(/PROBLEM/g)?.length, 1, text);
-    assert.match(text, /PROBLEM: the process at http:\/\/127\.0\.0\.1:1 cannot be asked/);
+    assert.match(text, /PROBLEM: the process at http:\/\/127\.0\.0\.1:1 cannot be queried/);
     assert.match(text, /^base +\d+ +\d+ +\d+ +1$/m);
     assert.equal(check.code, 1);
     assert.match(

@@ -189,7 +189,7 @@ Deno.test("run says of each fault of its configuration what to do about it, as c
     const { code, errors } = await run("run", "--config", config, "--log-path", `${folder}/log.sqlite`);
     assert.equal(code, 1);
     assert.match(errors, /^error: Cannot use .*meander\.json as configuration:\n/m);
-    assert.match(errors, /line 2: batchRows: it is already in line 2\n +-> take one of the two out/);
+    assert.match(errors, /line 2: batchRows: it is already in line 2\n +-> remove one of the two/);
     assert.match(errors, /line 1: retrieval\.revisit: .*\n +-> did you mean retrieval\.revisits\?/);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,23 +1,23 @@
 /**
- * What a recommender has to beat: methods that need ten lines each, over behaviours alone. They share nothing with the
+ * What a recommender has to beat: methods of some ten lines each, over behaviours alone. They share nothing with the
  * product, so that a fault there cannot make both worse.
  *
  * @module
  */
 
-/** A behaviour; users and items are numbers from 0, in the order of their first sight. */
+/** A behaviour; users and items are numbers from 0, in order of first appearance. */
 export interface Behaviour {
   readonly user: number;
   readonly item: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** Whether it is of the kind that is judged. */
+  /** Whether it is of a kind that is judged. */
   readonly isTarget: boolean;
   /** Items of the user's newest behaviours before it, newest first. */
   readonly before: readonly number[];
 }
 
-/** A list that is asked for. */
+/** A request for a list. */
 export interface BaselineQuery extends Pick<Behaviour, "user" | "time" | "before"> {
   /** Most items. */
   readonly count: number;
@@ -33,7 +33,7 @@ export interface Baseline {
   learn(behaviour: Behaviour): void;
 }
 
-/** The best items by score; among equals those that were seen first. O(scored · count) at worst. */
+/** The best items by score, ties by first appearance. O(scored · count) at worst. */
 export function best(
   scores: Iterable<readonly [item: number, score: number]>,
   { count, may }: Pick<BaselineQuery, "count" | "may">,

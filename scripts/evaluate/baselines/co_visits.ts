@@ -1,16 +1,16 @@
 /**
- * Tables of pairs: what is found beside an item, and what follows it; either may be the item itself.
+ * Tables of pairs: items that occur near an item, and items that follow it; either may be the item itself.
  *
  * @module
  */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 
-/** Behaviours before one that make a pair with it, and that are asked for a list. */
+/** Newest behaviours that form pairs with the next one, and that a list is made from. */
 const WINDOW = 10;
-/** What a behaviour a step back says of the next one. */
+/** Decay of a behaviour's weight per step back. */
 const STEP = 0.85;
-/** Most neighbours of an item; beyond, the best half of them stays. */
+/** Most neighbours of an item; beyond that, only the best half is kept. */
 const NEIGHBOURS = 1000;
 
 /** Counts by pair. */
@@ -31,7 +31,7 @@ class Pairs {
   }
 }
 
-/** Σ_x 0.85^x · c(x, j) / √(n_x · n_j) over the newest 10 behaviours: in the same window of 10, in either order. */
+/** Σ_x 0.85^x · c(x, j) / √(n_x · n_j) over the newest 10 behaviours; c counts pairs within 10, in either order. */
 export class CoVisits implements Baseline {
   readonly name = "co-visits";
   readonly #pairs = new Pairs();
@@ -60,7 +60,7 @@ export class CoVisits implements Baseline {
   }
 }
 
-/** What followed the newest item, x steps later, counted 1/x ("sequential rules" of Ludewig and Jannach, 2018). */
+/** Items that followed the newest one; x steps later counts 1/x ("sequential rules" of Ludewig and Jannach, 2018). */
 export class Followers implements Baseline {
   readonly name = "what follows";
   readonly #pairs = new Pairs();

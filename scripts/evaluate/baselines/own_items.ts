@@ -1,5 +1,5 @@
 /**
- * What the user took before, most often first; among equals what was taken last.
+ * Items that the user took before, most frequent first, ties by recency.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Baseline, type BaselineQuery, type Behaviour, best } from "./basel
 export class OwnItems implements Baseline {
   /** See {@linkcode Baseline}. */
   readonly name = "own items";
-  /** By user and item: how often it was taken, and which behaviour of all took it last. */
+  /** By user and item: how often it was taken, and the number of the behaviour that took it last. */
   readonly #users: Map<number, { times: number; last: number }>[] = [];
   #behaviours = 0;
 

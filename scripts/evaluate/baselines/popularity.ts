@@ -1,14 +1,14 @@
 /**
- * What everybody takes: behaviours of the kind that is judged, halved every so often.
+ * Items that everybody takes: judged behaviours, counted with a half-life.
  *
  * @module
  */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 
-/** Items that are looked through for a list: more than any user has. */
+/** Items considered for a list: more than any user has. */
 const LISTED = 2000;
-/** After so many behaviours those items are found anew: in between only what is counted can come in. */
+/** Behaviours after which those items are selected anew; in between, items enter only when they are counted. */
 const SORT_EVERY = 2000;
 
 /** Popularity with a half-life. */
@@ -17,12 +17,12 @@ export class Popularity implements Baseline {
   readonly #halfLifeMs: number;
   /** By item: log₂ Σ 2^(t/h). */
   readonly #scores: number[] = [];
-  /** The best items, in the order of their first sight, and whether an item is one. */
+  /** The items considered, and whether an item is one. */
   #listed: number[] = [];
   readonly #isListed: boolean[] = [];
   #since = 0;
 
-  /** Nothing counted. @param halfLifeMs Infinity: nothing is forgotten */
+  /** Starts without counts. @param halfLifeMs Infinity: no decay */
   constructor(name: string, halfLifeMs: number) {
     this.name = name;
     this.#halfLifeMs = halfLifeMs;
@@ -30,7 +30,7 @@ export class Popularity implements Baseline {
 
   /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
-    // Scores are logarithms, which may be below 0; what is best is the same.
+    // Scores are logarithms, which may be below 0; the shift keeps their order.
     const scores = this.#scores;
     const least = this.#listed.reduce((low, item) => Math.min(low, scores[item]!), Infinity) - 1;
     return best(this.#listed.map((item) => [item, scores[item]! - least] as const), query);

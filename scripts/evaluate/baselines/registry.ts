@@ -1,5 +1,5 @@
 /**
- * The baselines of the leaderboard. Another one needs its file and a line here.
+ * The baselines of the leaderboard. A new one needs its file and a line here.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { SessionNeighbours } from "./sessions.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** All of them, having learnt nothing. @param withoutOwn whether lists leave out what the user had */
+/** All of them, untrained. @param withoutOwn whether lists leave out items that the user had */
 export function createBaselines(withoutOwn: boolean): readonly Baseline[] {
   return [
     new Popularity("popular, 1 hour", HOUR_MS),

@@ -1,8 +1,8 @@
 /**
  * A stream with known click probabilities and delays, to test label policies for bias.
  *
- * Each item has its own click probability, for every user and position; clicks come after an exponential time. Nothing
- * else happens.
+ * Each item has its own click probability, for every user and position; clicks follow after an exponential delay.
+ * Nothing else happens.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export function* delayedClicks({ seed, lists, delayMs, everyMs = 10_000 }: Delay
     const time = START + n * everyMs, user = `u${Math.floor(random() * USERS)}`, request = `r${n}`;
     while (coming.time <= time) yield coming.take()!;
     const first = Math.floor(random() * CLICK_RATES.length);
-    // An odd step meets each item once.
+    // An odd step visits each item only once.
     const shown = Array.from({ length: LIST }, (_, place) => (first + 3 * place) % CLICK_RATES.length);
     const oracle = shown.map((item) => CLICK_RATES[item]!);
     const items = shown.map((item) => `i${item}`);

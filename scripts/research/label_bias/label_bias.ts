@@ -24,7 +24,7 @@ export interface BiasOptions extends DelayOptions {
   readonly windowMs: number;
   /** How long late clicks are accepted after that, milliseconds. */
   readonly lateMs: number;
-  /** Options of the learner beside those of the policy. */
+  /** Options of the learner in addition to those of the policy. */
   readonly learner?: Pick<LearnerOptions, "negativeRate" | "calibrationRate">;
 }
 

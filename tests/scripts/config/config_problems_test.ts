@@ -40,7 +40,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{"colours": 1}',
       /line 1: colours: there is no such field/,
-      /take it out; the top has .*features, .*models/,
+      /remove it; the top level has .*features, .*models/,
     ],
     [
       '{"retrieval": {"learnNext": 1}}',
@@ -80,13 +80,13 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
       /line 1: kafka\.sasl\.password: it is a secret$/,
       /name a file that contains it/,
     ],
-    ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^take it out: it is a flag, --log-path$/],
+    ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^remove it: it is a flag, --log-path$/],
     [
       '{"batchRows": 1,\n"keepRows": 2,\n"batchRows": 3}',
       /^shop\.json, line 3: batchRows: it is already in line 1$/,
-      /^take one of the two out: the last one would win$/,
+      /^remove one of the two: the last one would win$/,
     ],
-    ["[]", /line 1: the whole: .*current value is \[\]/, /configuration\.md/],
+    ["[]", /line 1: the whole file: .*current value is \[\]/, /configuration\.md/],
     ['{"batchRows": 1', /Cannot read shop\.json as JSON: .*line 1/, /./],
     ['{"sequence": {"capacity": 30}}', /shop\.json: sequence: .*window 50, capacity 30/, /sequence\.\*/],
     ['{"guard": {"minCalibration": 3}}', /shop\.json: guard: /, /guard\.\*/],

@@ -125,7 +125,7 @@ Deno.test("nextItem() judges the positives that are named, and not first behavio
 
 Deno.test("parsePositives() refuses what is no action", () => {
   for (const text of ["", "rating>4", "rating>=x", "a,,b"]) {
-    assert.throws(() => parsePositives(text), /Wanted are actions/);
+    assert.throws(() => parsePositives(text), /Expected actions/);
   }
 });
 
@@ -154,7 +154,7 @@ Deno.test("nextItem() says what is wrong with a stream that cannot be judged", a
   );
   await assert.rejects(
     of([["u1", "a", "rating", 2]]),
-    /none of its 1 behaviours is a positive; say by --positives/,
+    /none of its 1 behaviours is a positive; name those that are by --positives/,
   );
 });
 

@@ -20,7 +20,7 @@ function said(...args: readonly string[]): string {
 }
 
 test("createCommand() names an unknown option before a missing one, with the one that is meant", () => {
-  const hint = "\n(--help says more)\n";
+  const hint = "\n(see --help)\n";
   const unknown = `error: unknown option '--form'\n(Did you mean --from?)${hint}`;
   for (
     const [args, expected] of [

@@ -9,9 +9,9 @@ Deno.test("startJava() says with the last lines of its log why a process has not
     startJava(["sh", "-c", command], { ...options, isReady, timeoutMs });
   await assert.rejects(
     starting("echo no room; exit 3", 60_000),
-    /Cannot start a broker on port \d+: it has ended, and said\nno room\n$/,
+    /Cannot start a broker on port \d+: it has ended; its output:\nno room\n$/,
   );
-  await assert.rejects(starting("exec sleep 60", 1), /it is not ready after 0\.001 s, and said\n/);
+  await assert.rejects(starting("exec sleep 60", 1), /it is not ready after 0\.001 s; its output:\n/);
   await Deno.remove(log);
 });
 
