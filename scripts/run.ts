@@ -1,5 +1,5 @@
 /**
- * `deno task run`: starts the engine as a service, in a thread whose permissions are those that its flags and its
+ * `deno task run`: starts the engine as a service, in a thread with only the permissions that its flags and its
  * configuration need.
  *
  *     deno task run --log kafka --brokers 127.0.0.1:9092 --partitions 4
@@ -50,17 +50,17 @@ function roles(text: string): readonly (Role | "http")[] {
 function address(text: string): Address {
   const [, hostname = "", digits = ""] = /^(?:(.*):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === "" || port > 65_535) throw new InvalidArgumentError("Not a place such as 127.0.0.1:8080.");
+  if (digits === "" || port > 65_535) throw new InvalidArgumentError("Not an address like 127.0.0.1:8080.");
   return { hostname: hostname.replace(/^\[(.*)\]$/, "$1") || DEFAULT_ADDRESS.hostname, port };
 }
 
-/** Uncommitted work is repeated after a crash, and invisible to others until then. */
+/** Until a commit, work is invisible to others, and repeated after a crash. */
 const MAX_COMMIT_INTERVAL_MS = 60_000;
 
 function commitInterval(text: string): number {
   const ms = count(text);
   if (ms > MAX_COMMIT_INTERVAL_MS) {
-    throw new InvalidArgumentError(`More than ${MAX_COMMIT_INTERVAL_MS}: a minute.`);
+    throw new InvalidArgumentError(`More than ${MAX_COMMIT_INTERVAL_MS}, a minute.`);
   }
   return ms;
 }
@@ -140,7 +140,7 @@ const program = addLogFlags(
   )
   .option(
     "--rebuild",
-    "if the configuration needs a rebuild: keep serving the old generation, build a new one beside it, then switch",
+    "if the configuration needs a rebuild: keep serving the old generation, build a new one alongside, then switch",
   )
   .option("--roll-back", "with --rebuild: go back to a generation that has served before")
   .option(

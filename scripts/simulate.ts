@@ -1,5 +1,5 @@
 /**
- * `deno task meander simulate`: a closed loop of simulated people, with two variants in an experiment, and a report.
+ * `deno task meander simulate`: a closed loop of simulated users, with two variants in an experiment, and a report.
  *
  * @module
  */
@@ -54,16 +54,16 @@ interface Flags extends Omit<LogFlags, "log"> {
 
 /** Points of the curves. */
 const POINTS = 40;
-/** Share of the requests that the last stretch has. */
+/** Share of the requests in the last stretch. */
 const TAIL = 0.2;
 
 const program = createCommand(commandName("simulate"))
   .description(
-    "Lets simulated people react to the lists that the engine serves, with two variants in an experiment.",
+    "Lets simulated users react to the lists that the engine serves, with two variants in an experiment.",
   )
   .option("--requests <n>", "requests to answer", count, 20_000)
-  .option("--seed <n>", "seed of the people and of the engine", integer, 1)
-  .option("--users <n>", "people (default: one per 14 requests)", count)
+  .option("--seed <n>", "seed of the users and of the engine", integer, 1)
+  .option("--users <n>", "number of users (default: one per 14 requests)", count)
   .option("--items <n>", "number of items on sale", count, WORLD.items)
   .addOption(
     new Option(
@@ -88,7 +88,7 @@ async function main(flags: Flags): Promise<number> {
   const options = taskOptions({ schema: DEFAULT_SCHEMA }, config, model);
   const task = {
     ...options,
-    // If every request names its candidates, retrieval has no use.
+    // If every request names its candidates, retrieval is not used.
     retrieval: flags.candidates === "all" ? { ...options.retrieval, learn: false } : options.retrieval,
     seed,
     nowMicros: () => performance.now() * 1000,
@@ -137,7 +137,7 @@ async function main(flags: Flags): Promise<number> {
   if (made < requests && !stop.signal.aborted) {
     print(
       Deno.stderr,
-      `warning: the simulated weeks ended after ${made} of ${requests} requests; more people make more, with --users\n`,
+      `warning: the simulated weeks ended after ${made} of ${requests} requests; more users make more, with --users\n`,
     );
   }
   const data = dataOf(view, looks, stretch, { started, title: `${model} in a closed loop` });

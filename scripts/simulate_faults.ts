@@ -1,9 +1,9 @@
 /**
  * Runs whole deployments in simulated worlds, each determined by a seed, and checks their promises.
  *
- *     deno task simulate-faults --minutes 60         # seeds that nobody has tried, for an hour
- *     deno task simulate-faults --seed 7             # this one again, to the byte
- *     deno task simulate-faults --seed 7 --show      # with what the processes say
+ *     deno task simulate-faults --minutes 60         # new seeds, for an hour
+ *     deno task simulate-faults --seed 7             # this one again, byte for byte
+ *     deno task simulate-faults --seed 7 --show      # with the logs of the processes
  *     deno task simulate-faults --fixed              # those of CI, and all that have ever failed
  *
  * @module
@@ -85,12 +85,12 @@ const program = createCommand(commandName("simulate-faults"))
     ]),
   )
   .addOption(
-    new Option("--without <fix>", "take a fix out of the code, which the checks must notice").choices(
+    new Option("--without <fix>", "remove a fix from the code, which the checks must notice").choices(
       Object.keys(MUTANTS),
     ),
   )
   .option("--show", "print the plan and the logs of the processes", false)
-  .option("--trace <path>", "write down each step")
+  .option("--trace <path>", "write each step to this file")
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

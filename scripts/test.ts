@@ -1,12 +1,12 @@
 /**
- * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Processes run side by
- * side, two more than there are processors, as some wait for a broker or a clock: one for each folder that takes long,
- * and some for all others; the output of each is printed in one piece when it is done. The files of a process are
- * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use the
- * common broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
+ * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Processes run in parallel, two
+ * more than there are processors, as some wait for a broker or a clock: one for each folder that takes long, and some
+ * for all others; the output of each is printed in one piece when it is done. The files of a process are imported by
+ * one module, as a fifth of the time would go into loading the same code for each, and those that use the common broker
+ * by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
- * one process, whose output comes as it is made.
+ * one process, whose output is printed as it comes.
  *
  * @module
  */
@@ -20,14 +20,14 @@ const LONGEST =
   "dashboard task reference learner exports experiments";
 /** How many of the others share a process. */
 const SHARING = 9;
-/** What a file has that calls something before or after each test, or all; and what only starts a common broker. */
+/** Match files with hooks before or after tests, and files that only start the common broker. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /**
- * Tests, and the commands that they start, make many objects that live briefly: with this room for them, a sixth of the
- * processor time is saved.
+ * Tests, and the commands that they start, make many short-lived objects: this much room for them saves a sixth of the
+ * processor time.
  */
 const YOUNG_SPACE = "--min-semi-space-size=16,--max-semi-space-size=64";
-/** A process that takes longer hangs: it is ended, and its output tells in which test. */
+/** A process that takes longer hangs: it is killed, and its output shows in which test. */
 const LIMIT_MS = 15 * 60_000;
 
 /** Counts of a process of `deno test`. */
@@ -35,7 +35,7 @@ interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** What failed: names and places of tests, or the files that came to no end. */
+  /** What failed: names and places of tests, or the files that did not finish. */
   readonly failures: readonly string[];
 }
 
@@ -80,9 +80,9 @@ async function inOnePiece(files: readonly string[], into: string): Promise<reado
   return [...await Promise.all(modules), ...alone];
 }
 
-/** Starts a broker for all processes, if there can be one here: tests/log/kafka_broker.ts knows it by this variable. */
+/** Starts a broker for all processes, if one can run here: tests/log/kafka_broker.ts finds it by this variable. */
 async function commonBroker(): Promise<AsyncDisposable | undefined> {
-  const broker = await startBroker().catch(() => undefined); // tests tell loudly why they have none
+  const broker = await startBroker().catch(() => undefined); // tests report why they have none
   if (broker !== undefined) Deno.env.set("BROKER_OF_TESTS", broker.address);
   return broker;
 }

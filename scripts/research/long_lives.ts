@@ -1,19 +1,19 @@
 /**
- * Long lives: people who listen to something on most days of a year, and whose pastimes are put away for months and
- * taken up again. A world to see what a model remembers that reads the newest behaviours only, and what one does
+ * Long lives: people who listen to something on most days of a year, and who put pastimes away for months and take
+ * them up again. The world shows how much is remembered by a model that reads only the newest behaviours, and by one
  * that carries a state of the whole life.
  *
  * - **Taste is finer than the catalogue.** There are twelve genres, which the catalogue names, and five styles in
- *   each, which it does not: who likes one style of a genre need not care for the others.
- * - **Pastimes.** A person has five to eight of them, each a style. One is _on_ and makes most of what the person
- *   plays, for a hundred behaviours or so; then another takes over, within a dozen behaviours, the likelier
- *   the longer it was put away. One time of ten it is a style that is new to the person. So a pastime comes back
- *   after five hundred behaviours and more, mostly.
- * - **Away is not forgotten.** Something of a pastime that is put away is still clicked more readily than what
- *   the person never cared for, though less than what is on.
- * - **Most is played without a list:** from a search or a subscription. Lists are seen after it, in most visits
- *   one. Their maker knows how often things are clicked and what the person played, and finds what is like it,
- *   as one does who counts what is played together.
+ *   each, which it does not: a person who likes one style of a genre need not care for the others.
+ * - **Pastimes.** A person has five to eight of them, each a style. One is _on_ and accounts for most of what the
+ *   person plays, for a hundred behaviours or so; then another takes over within a dozen behaviours, most likely
+ *   one that was put away long ago. One time in ten, it is a style that is new to the person. So a pastime mostly
+ *   comes back after five hundred behaviours or more.
+ * - **Away is not forgotten.** Items of a pastime that is put away are still clicked more readily than those the
+ *   person never cared for, though less than those of the pastime that is on.
+ * - **Most is played without a list:** from a search or a subscription. Lists are seen afterwards, mostly one per
+ *   visit. Their maker knows how often items are clicked and what the person played, and finds items like those,
+ *   as counts of what is played together would.
  *
  * Nobody leaves, nothing arrives late: the world is about memory and has none of the shop's other difficulties.
  *
@@ -34,47 +34,47 @@ import { Schedule } from "../../fixtures/simulator/schedule.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, DAY = 1440 * MINUTE;
 
-/** Weights, sizes and times of the world; logits unless said. */
+/** Weights, sizes and times of the world; logits unless noted. */
 export const LIVES = {
   /** Genres, and styles in each. */
   genres: 12,
   styles: 5,
   /** Pastimes of a person, from and to. */
   pastimes: [5, 8],
-  /** Behaviours of a person's life, from and to; the logarithm is uniform. */
+  /** Behaviours in a person's life, from and to; log-uniform. */
   behaviours: [600, 2000],
   /** Days of the world. */
   days: 300,
-  /** Least behaviours for which a pastime is on, and the mean of what comes on top. */
+  /** Fewest behaviours for which a pastime is on, and the mean of the excess. */
   phaseLeast: 40,
   phaseMore: 60,
-  /** Probability that what takes over is new to the person. */
+  /** Probability that the next pastime is new to the person. */
   discovery: 0.1,
-  /** Behaviours in which what was on before fades by e. */
+  /** Behaviours in which the previous pastime fades by a factor of e. */
   fading: 12,
   /** A click on an average item of no pastime, if it is looked at. */
   base: -2.6,
-  /** What is on, what is put away, and another style of the genre that is on, beyond that. */
+  /** What adds to that: the pastime that is on, one that is put away, another style of the genre that is on. */
   on: 2.4,
   away: 1.3,
   kin: 0.3,
-  /** Deviation of people's readiness to click, and of how good items are. */
+  /** Standard deviations of people's readiness to click, and of how good items are. */
   readiness: 0.4,
   quality: 0.5,
-  /** Loss of an item that the person has just played, and the days in which it shrinks by e. */
+  /** Loss of an item that the person has just played, and the days in which it shrinks by a factor of e. */
   again: 1.5,
   againDays: 1,
-  /** Shares of what is played without a list: of what is on, of what is put away; the rest is anything. */
+  /** Shares of plays without a list: of the pastime that is on, of those put away; the rest is any item. */
   ownOn: 0.75,
   ownAway: 0.1,
-  /** Mean number of things played without a list in a visit, and the probability of another list after one. */
+  /** Mean number of plays without a list in a visit, and the probability of another list after one. */
   own: 7,
   more: 0.35,
-  /** Places of a list. */
+  /** Length of a list. */
   list: 8,
   /**
-   * Shares of what fills them: the popular; what is like one of the newest three; what is like anything that the
-   * person ever played; the rest is anything. What is like another is of its style, or else of its genre.
+   * Shares of its items: popular ones; those like one of the newest three played; those like anything that the person
+   * ever played; the rest is any item. Items like another are of its style in this share, or else of its genre.
    */
   popular: 0.25,
   recent: 0.3,
@@ -90,18 +90,18 @@ export interface LongLivesOptions {
   readonly seed: number;
   /** How many people there are. @default {120} */
   readonly users?: number;
-  /** How many items; a fifth of them come in the course of the world. @default {600} */
+  /** How many items there are; a fifth of them appear over time. @default {600} */
   readonly items?: number;
 }
 
-/** A world of long lives and what is known of it. */
+/** A world of long lives and what is known about it. */
 export interface LongLives {
   /** The catalogue: genre only. */
   readonly items: readonly ItemRecord[];
   /**
-   * All events in the order of time. Each list carries what nobody may learn from: `oracle`, the true probability
-   * of a click on each item, and `away`, the person's behaviours since a pastime of the same style was on: 0 is that
-   * it is on, −1 that it is no pastime of theirs.
+   * All events in order of time. Each list carries fields that no model may learn from: `oracle`, the true probability
+   * of a click on each item, and `away`, the person's behaviours since a pastime of the item's style was on: 0 if it is
+   * on, −1 if it is none of theirs.
    */
   readonly events: readonly Event[];
 }
@@ -115,13 +115,13 @@ interface Item {
   clicked: number;
 }
 
-/** When a pastime was on last: counts of the person's behaviours. */
+/** A pastime, and the person's count of behaviours when it was last on. */
 interface Pastime {
   readonly style: number;
   until: number;
 }
 
-/** One person's taste as it stands; it changes with each behaviour. */
+/** One person's current taste; it changes with each behaviour. */
 class Taste {
   readonly readiness: number;
   readonly #played = new Map<string, number>();
@@ -163,27 +163,27 @@ class Taste {
     return null;
   }
 
-  /** Takes a behaviour in. */
+  /** Records a behaviour. */
   play({ id }: Item, time: number): void {
     this.#played.set(id, time);
     this.behaviours++;
     if (this.behaviours >= this.#ends) this.#turn();
   }
 
-  /** Behaviours since a pastime of this style was on: 0 is on, −1 is no pastime. */
+  /** Behaviours since a pastime of this style was on: 0 if it is on, −1 if there is none. */
   away(style: number): number {
     if (style === this.#on.style) return 0;
     const pastime = this.#pastimes.find((pastime) => pastime.style === style);
     return pastime === undefined ? -1 : Math.round(this.behaviours - pastime.until);
   }
 
-  /** Extra liking of a style for the sake of a pastime that is on. */
+  /** Extra liking of a style because of a pastime that is on. */
   #share(style: number, { style: liked }: Pastime): number {
     if (style === liked) return LIVES.on - LIVES.away;
     return genreOf(style) === genreOf(liked) ? LIVES.kin : 0;
   }
 
-  /** What is left of the pastime before, in (0, 1]; the first one has none before it, which is the same. */
+  /** What is left of the previous pastime, in (0, 1]; the first one is its own predecessor. */
   get #fading(): number {
     return Math.exp(-(this.behaviours - this.#since) / LIVES.fading);
   }
@@ -218,15 +218,15 @@ interface Life {
   readonly user: string;
   readonly taste: Taste;
   readonly random: Random;
-  /** Behaviours after which the life is over, and the mean time between visits. */
+  /** Behaviours after which the life ends, and the mean time between visits. */
   readonly length: number;
   readonly everyMs: number;
-  /** The styles of all that was played, oldest first. */
+  /** The styles of everything played, oldest first. */
   readonly styles: number[];
 }
 
 /**
- * Lives a world to its end.
+ * Simulates a world to its end.
  *
  * @throws {RangeError} When a size is not a positive integer, or the items are so few that none is there at the start.
  *
@@ -379,7 +379,7 @@ class Lives {
     );
   }
 
-  /** An item of a kind, or of any when a small world has none of it. */
+  /** An item of a kind, or any item if a small world has none of that kind. */
   #among(random: Random, born: readonly Item[], isOfKind: (item: Item) => boolean): Item {
     const kind = born.filter(isOfKind);
     return choose(random, kind.length > 0 ? kind : born);
@@ -390,7 +390,7 @@ class Lives {
     life.styles.push(item.style);
   }
 
-  /** What there is at a time, which is never before that of the last call. */
+  /** The items that exist at a time, which is never before that of the last call. */
   #born(time: number): readonly Item[] {
     if (time >= this.#nextBirth) {
       this.#there = this.#items.filter(({ born }) => born <= time);

@@ -58,7 +58,7 @@ async function run(name: keyof typeof PROTOCOLS, flags: Flags): Promise<void> {
   await Deno.writeTextFile(flags.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 
-/** The protocol's configuration under the user's, field by field. */
+/** The protocol's configuration, overridden by the user's field by field. */
 function merged(base: Config, over: Config, model: ModelName): Config {
   return {
     ...base,
@@ -71,7 +71,7 @@ function merged(base: Config, over: Config, model: ModelName): Config {
 function integer(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError("Not a whole number from 0 up.");
+    throw new InvalidArgumentError("Not a whole number of at least 0.");
   }
   return value;
 }

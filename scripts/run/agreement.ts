@@ -22,7 +22,7 @@ import type { Topics } from "../../streams/topics/topics.ts";
 
 const logger = getLogger(["meander", "run"]);
 
-/** What a configuration is compared by. */
+/** What a configuration is compared by, and with. */
 export function agreementOptions(config: Config, flags: DeploymentFlags): AgreementOptions {
   return {
     blueprint: blueprintOf(config, flags),
@@ -44,10 +44,10 @@ function weightsOf(config: Config, model: ModelName, seed: number): { dense: num
 }
 
 /**
- * Notes how the deployment is made, or says what is configured differently from before.
+ * Records how the deployment is made, or reports what is configured differently from before.
  *
  * @returns the configuration with the defaults that the deployment keeps, and the number of the generation that serves
- * @throws GenerationError when it cannot go on as configured
+ * @throws GenerationError when it cannot continue as configured
  */
 export async function agreeOn(
   log: Log,
@@ -64,7 +64,7 @@ export async function agreeOn(
   );
   if (recorded === null && isThere) {
     logger.info(
-      "accepts the deployment as it is, with {model} and {partitions} partitions: it has no record of its options " +
+      "accepting the deployment as it is, with {model} and {partitions} partitions: it has no record of its options " +
         "yet, so only its weights were compared; from now on changed options are detected",
       { model: flags.model, partitions: flags.partitions },
     );
@@ -72,7 +72,7 @@ export async function agreeOn(
   const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
   if (kept.length > 0) {
     const how = canErase(log)
-      ? "each is dropped when a user whom it knows is erased"
+      ? "each is dropped when a user that it has is erased"
       : "erased users stay in them until they are dropped with deno task meander rebuild --drop <n>";
     const values = { kept: kept.join(", "), number, how };
     logger.warn("generation {number} serves; generations {kept} are kept: {how}", values);

@@ -1,5 +1,5 @@
 /**
- * Tries to replace the generation that serves until it succeeds, or a try fails that would fail again.
+ * Tries to replace the serving generation until it succeeds, or an attempt fails for good.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { reasonOf } from "../../src/values/reason.ts";
 import { CannotSwitchYet } from "../../streams/generations/online/legs.ts";
 import { pause } from "../../streams/log/pause.ts";
 
-/** What is tried. */
+/** Options of {@linkcode buildBeside}. */
 export interface BesideOptions {
-  /** Builds a generation and switches to it; goes on where the try before ended. @returns whether it serves */
+  /** Builds a generation and switches to it; resumes where the last attempt ended. @returns whether it serves */
   readonly build: () => Promise<boolean>;
-  /** Whether the old tasks have stopped: nobody serves after a failure. */
+  /** Whether the old tasks have stopped: nothing serves after a failure. */
   readonly isReleased: () => boolean;
-  /** Told why the last try failed, for people. */
+  /** Called with the reason, for people, when an attempt fails. */
   readonly onFailure: (failure: string) => void;
   /** Ends it, without an error. */
   readonly signal: AbortSignal;
-  /** Pause before the second try, doubled with each, milliseconds. @default {60_000} */
+  /** Pause before the second attempt, doubled with each, milliseconds. @default {60_000} */
   readonly againMs?: number | undefined;
 }
 
@@ -30,7 +30,7 @@ const NOT_GOOD_ENOUGH = "it was not good enough to serve: the log of the process
 const logger = getLogger(["meander", "rebuild"]);
 
 /**
- * Builds beside the serving generation, which keeps serving after a failure.
+ * Builds alongside the serving generation, which keeps serving after a failure.
  *
  * @returns whether the new one serves
  * @throws a failure after the old tasks have stopped
@@ -52,7 +52,7 @@ export async function buildBeside(options: BesideOptions): Promise<boolean> {
         return false;
       }
       const seconds = Math.round(againMs / 1000);
-      logger.warn("{reason}; the old generation keeps serving, another try in {seconds} s", {
+      logger.warn("{reason}; the old generation keeps serving, next attempt in {seconds} s", {
         reason,
         seconds,
       });

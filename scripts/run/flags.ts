@@ -55,7 +55,7 @@ export function addressOf({ http, roles }: Pick<Flags, "http" | "roles">): Addre
   return http ?? (roles?.includes("http") ? DEFAULT_ADDRESS : undefined);
 }
 
-/** An address as permissions have it: `127.0.0.1:8080`, `[::1]:8080`. */
+/** An address in the form of permissions: `127.0.0.1:8080`, `[::1]:8080`. */
 export function hostAndPort({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

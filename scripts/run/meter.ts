@@ -17,12 +17,12 @@ export function logStatus(service: Service): Disposable {
   const meter = new Meter();
   let isAsking = false;
   const timer = setInterval(async () => {
-    if (isAsking) return; // the log does not answer, which its users report
+    if (isAsking) return; // the log does not answer, which others report
     isAsking = true;
     try {
       meter.report(await service.status());
     } catch (error) {
-      logger.debug("cannot ask for the status: {error}", { error });
+      logger.debug("cannot query the status: {error}", { error });
     }
     isAsking = false;
   }, STATUS_MS);
@@ -55,7 +55,7 @@ class Meter {
   }
 }
 
-/** What a counter has counted since it was looked at; one that is smaller began anew, with another generation. */
+/** The increase of a counter; one that is smaller than before started anew, with another generation. */
 export function counted(before: number, now: number): number {
   return now < before ? now : now - before;
 }

@@ -1,5 +1,5 @@
 /**
- * `run --rebuild`: serves a deployment as it was made, builds the configured one beside it, and switches.
+ * `run --rebuild`: serves a deployment as it was made, builds the configured one alongside, and switches.
  *
  * @module
  */
@@ -36,14 +36,14 @@ import type { OnlineResult } from "../../streams/generations/online/hand_over.ts
 const PROGRESS_MS = 5000;
 /** Share of the serving thread for comparing both and restoring, while requests wait. */
 const SERVING_SHARE = 0.5;
-/** Share of the time in which answers come that the last leg may take: tasks stop before it, and are opened after it. */
+/** Share of the answer timeout that the last leg may take: tasks stop before it, and are opened after it. */
 const LAST_LEG = 0.25;
-/** Most events of a round, whose commit requests wait for; they come in between its reads. */
+/** Most events of a round: requests are served between its reads, but wait for its commit. */
 const ROUND_EVENTS = 256;
 
 const logger = getLogger(["meander", "rebuild"]);
 
-/** What is built beside what. */
+/** What is built, and alongside what. */
 export interface OnlinePlan {
   /** Number of the generation that serves. */
   readonly serving: number;
@@ -80,7 +80,7 @@ export async function planOnline(
   if (recorded === null || breaking.length === 0) return null;
   if (flags.variants.length > 0) {
     throw new Error(
-      "Cannot rebuild while variant models serve: leave --variant-models out until the rebuild is done",
+      "Cannot rebuild while variant models serve: omit --variant-models until the rebuild is done",
     );
   }
   checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
@@ -89,13 +89,13 @@ export async function planOnline(
   return { serving, serves, generation, makes: { config, ...flags }, changes: breaking };
 }
 
-/** @throws Error when what `--roll-back` would go back to has never served */
+/** @throws Error when the generation that `--roll-back` would return to has never served */
 export function checkRollBack({ generation, changes }: OnlinePlan): void {
   if (generation.hasServed) return;
   throw new Error(
     `Cannot roll back: none of the generations that served before and are kept was made as configured (${
       changes.map(valuesText).join("; ")
-    }); put the old configuration back, or leave --roll-back out to build one`,
+    }); restore the old configuration, or omit --roll-back to build one`,
   );
 }
 
@@ -151,13 +151,13 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     signal,
     now: () => performance.now(),
     work: async (own) => {
-      await untilSettled(succession.place.current, own); // a build beside it would slow its start
+      await untilSettled(succession.place.current, own); // a concurrent build would slow its start
       // Another process may have begun or finished.
       const { blueprint } = plan.generation;
       const generation = await chooseGeneration(log, topics, serving, blueprint);
       const { number } = generation;
       if (await servingGeneration(log, topics) !== serving) return { number, isSwitched: false, pauseMs: 0 };
-      logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
+      logger.info("building generation {number} alongside {serving}, which serves", { number, serving });
       return { number, ...await buildOnline({ ...plan, generation }, { ...run, signal: own }) };
     },
   });
@@ -217,7 +217,7 @@ async function buildOnline(
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
       if (mayFollow(made.config, comparison) || anyway) return true;
       logger.error(
-        "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches all the same",
+        "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches nevertheless",
         { serving, number },
       );
       return false;
@@ -234,7 +234,7 @@ class Progress {
   tell({ done, of, carried }: RebuildProgress, version: number): void {
     const now = performance.now();
     if (this.#first === undefined) {
-      [this.#first, this.#begun] = [done, now]; // opening it counts for no rate
+      [this.#first, this.#begun] = [done, now]; // opening it does not count for the rate
       for (const line of carriedText(carried, false)) logger.warn("{line}", { line });
     }
     if (now - this.#saidAt < PROGRESS_MS) return;

@@ -1,5 +1,5 @@
 /**
- * The format of lists for others, with its schema from a registry.
+ * The format of lists for other systems, with its schema from a registry.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const logger = getLogger(["meander", "run"]);
 const WAITING_MS = 5000;
 
 /**
- * Makes encoders of lists and samples; waits, and says so, while the registry is down.
+ * Makes encoders of lists and samples; waits, and logs that, while the registry is down.
  *
  * @param signal ends the wait; lists would then be JSON, but none are written any more
  */
@@ -32,7 +32,7 @@ export async function outputsOf(
       return await openOutputs(outputs, into, { env: (name) => Deno.env.get(name) });
     } catch (error) {
       if (!(error instanceof RegistryError && error.isTemporary)) throw error;
-      logger.warn("waits for the schema registry: {reason}", { reason: error.message });
+      logger.warn("waiting for the schema registry: {reason}", { reason: error.message });
       await pause(WAITING_MS, signal);
     }
   }

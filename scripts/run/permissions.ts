@@ -16,10 +16,10 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
 /**
  * The permissions of a service.
  *
- * Where its log is a file it listens at one address, and writes the folder of that file. Where it is on brokers, or sources
- * follow topics, brokers name others, so the network stays as the process has it, and codecs are libraries; what is
- * written are snapshots and the notes of members. The network stays for schema registries, too. It reads what it writes,
- * the configuration with the files that this names, and code, for its threads. Nothing is executed.
+ * If its log is a file, it listens at one address, and writes to the folder of that file. If it is on brokers, or
+ * sources follow topics, it has the network access of the process, as brokers name others, and may load codecs as
+ * libraries; it writes snapshots and the notes of members. Schema registries also need that network access. It reads
+ * what it writes, the configuration with the files named there, and code, for its threads. It executes nothing.
  */
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
   const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members } = flags;
@@ -31,7 +31,7 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   const registryFiles = await says(config, "registry") ? await filesOfRegistries(flags.config) : undefined;
   const file = kind.fileOf(settings);
   const write = [
-    ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first is made
+    ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first may have to be made
     ...(indexesKeys || snapshots === false ? [] : [snapshots]),
     ...(isShared ? [members] : []),
   ];
@@ -52,14 +52,14 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   };
 }
 
-/** Whether a configuration may have a name: the text tells, and what reads settings is large. */
+/** Whether a configuration may have a name, by its text alone: the code that reads settings is large. */
 async function says(config: string, name: "follow" | "registry"): Promise<boolean> {
   const given = ["MEANDER_SOURCES", "MEANDER_OUTPUTS"].map((variable) => Deno.env.get(variable));
   const texts = [...given, await Deno.readTextFile(config).catch(() => undefined)];
   return texts.some((text) => text?.includes(`"${name}"`));
 }
 
-/** Folders of certificates by which schema registries are asked, since these are renewed. */
+/** Folders of the certificates for schema registries: the folders, since certificates are renewed. */
 async function filesOfRegistries(file: string | undefined): Promise<readonly string[]> {
   const { readConfig } = await import("../../streams/config/read.ts");
   const { outputs, sources = {} } = await readConfig(file);
@@ -79,7 +79,7 @@ async function needsOf(flags: Flags): Promise<LogNeeds> {
 async function logOf(flags: Flags): Promise<ReturnType<typeof chosenLog>> {
   const unconfigured = chosenLog(flags, {});
   if (unconfigured.kind.section === null) return unconfigured;
-  // Only here: what reads settings is large.
+  // Loaded lazily: the code that reads settings is large.
   const { readConfig } = await import("../../streams/config/read.ts");
   return chosenLog(flags, await readConfig(flags.config));
 }
@@ -106,7 +106,7 @@ async function targetOf(path: string): Promise<string> {
   }
 }
 
-/** Permissions of a thread; kinds of which the process itself has only a part are inherited as they are. */
+/** Permissions of a thread; kinds that the process itself has only in part are inherited as they are. */
 export async function granted(wanted: Deno.PermissionOptionsObject): Promise<Deno.PermissionOptionsObject> {
   const permissions = { ...wanted };
   for (const name of ["net", "read", "write"] as const) {

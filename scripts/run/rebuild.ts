@@ -75,7 +75,7 @@ export interface RebuildFlags {
   readonly switch: boolean;
   /** Whether it is to serve even if it predicts worse. */
   readonly anyway?: true | undefined;
-  /** Whether it begins with the weights of the one that serves, and folds events without learning from them again. */
+  /** Whether it starts from the weights of the serving one, and folds events without learning from them again. */
   readonly keepWeights?: true | undefined;
 }
 
@@ -86,15 +86,15 @@ interface Plan {
   readonly config: Config;
   /** Topics of the first generation. */
   readonly topics: Topics;
-  /** Number of the generation that serves, and what is recorded of it. */
+  /** Number of the serving generation, and its record. */
   readonly serving: number;
   readonly recorded: Generation | null;
-  /** How far the tasks of that one are. */
+  /** Positions of its tasks. */
   readonly positions: Positions;
   readonly generation: Generation;
-  /** Whether it was begun before. */
+  /** Whether it was started before. */
   readonly isBegun: boolean;
-  /** The generation whose weights it begins with, if any. */
+  /** The generation whose weights it starts from, if any. */
   readonly from: Generation | undefined;
 }
 
@@ -118,7 +118,7 @@ export async function rebuildDeployment(
   }
   if (!isGood && flags.anyway === undefined) {
     say(
-      `generation ${serving} keeps serving: the new one predicts worse by more than guard.margin; --anyway switches all the same`,
+      `generation ${serving} keeps serving: the new one predicts worse by more than guard.margin; --anyway switches nevertheless`,
     );
     return 1;
   }
@@ -174,7 +174,7 @@ async function noteGeneration(
   say: (line: string) => void,
 ): Promise<void> {
   const { number } = generation;
-  say(isBegun ? `goes on with generation ${number}` : `builds generation ${number} beside ${serving}`);
+  say(isBegun ? `continuing generation ${number}` : `building generation ${number} alongside ${serving}`);
   const now = Date.now();
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now });
@@ -207,7 +207,7 @@ async function buildPlanned(
   return mayFollow(config, comparison);
 }
 
-/** Has it serve from the next start on, unless the other one has got further. @returns the exit code */
+/** Makes it serve from the next start on, unless the other one has progressed. @returns the exit code */
 async function switchTo(
   log: Log,
   { topics, serving, recorded, positions, generation: { number } }: Plan,
@@ -225,8 +225,8 @@ async function switchTo(
     ...[servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())],
   ]);
   say(
-    `generation ${number} serves from the next start of \`run\`; generation ${serving} is kept until a user whom ` +
-      "it knows is erased; to go back, restore the old configuration and rebuild again; to drop it: rebuild --drop " +
+    `generation ${number} serves from the next start of \`run\`; generation ${serving} is kept until a user that ` +
+      "it has is erased; to go back, restore the old configuration and rebuild again; to drop it: rebuild --drop " +
       serving,
   );
   return 0;
@@ -237,7 +237,7 @@ export function mayFollow({ guard }: Config, comparison: Comparison): boolean {
   return guard === null || mayServe(comparison, settle(GUARD_OPTIONS, guard).margin);
 }
 
-/** Builds a generation, or adds to it what it does not have. */
+/** Builds a generation, or adds what it lacks. */
 export async function buildGeneration(
   log: Log,
   config: Config,
@@ -271,11 +271,11 @@ function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
     `Cannot keep the weights of ${
       was?.model ?? "a deployment without a record of its options"
     } as those of ${model}: only ` +
-      "fields, crosses, pooled pairs and context may differ; leave --keep-weights out",
+      "fields, crosses, pooled pairs and context may differ; omit --keep-weights",
   );
 }
 
-/** The generation that was begun as configured; otherwise a new one, of which there is no record yet. */
+/** The generation that was started as configured; otherwise a new one, without a record yet. */
 export async function chooseGeneration(
   log: Log,
   topics: Topics,
@@ -286,7 +286,7 @@ export async function chooseGeneration(
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
     if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
-    // It may have missed erasures. A log that takes records out has dropped the generation with the first of them.
+    // It may have missed erasures. A log that can erase has dropped the generation with the first of them.
     if (!canErase(log) && await hasGap(log, generationTopics(topics, generation.number))) continue;
     return { ...generation, blueprint };
   }
@@ -300,7 +300,7 @@ export async function chooseGeneration(
   };
 }
 
-/** Whether tasks of a generation have members, or have got further than it is known. */
+/** Whether tasks of a generation have members, or have progressed beyond known positions. */
 async function isServing(log: Log, topics: Topics, known: Positions): Promise<boolean> {
   const members = await log.members?.(tasksGroup(topics)) ?? [];
   const { tasks } = await positionsOf(log, topics);
@@ -370,11 +370,11 @@ export function carriedText(carried: readonly Carried[], keepsWeights: boolean):
   if (carried.length === 0) return [];
   const sum = (name: keyof Carried) => carried.reduce((sum, one) => sum + one[name], 0);
   return [
-    `${sum("start")} offsets of events are not on the log any more; of what came of them`,
+    `${sum("start")} offsets of events are no longer on the log; what came of them:`,
     `  behaviours: ${sum("behaviours")} carried over; lost: ${sum("gone")} that sequences have dropped`,
     `  profiles: ${sum("profiles")} carried over`,
-    "  pairs, popularity, what comes next: computed anew from these behaviours",
-    "  lists, their outcomes, values, rates of items and users: lost, and computed from what is left",
+    "  pairs, popularity, what comes next: recomputed from these behaviours",
+    "  lists, their outcomes, values, rates of items and users: lost, recomputed from what is left",
     `  weights: ${keepsWeights ? "carried over" : "learnt from what is left"}`,
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * A process of `deno task run`: opens the deployment, serves it, and builds another generation beside it if asked to.
+ * A process of `deno task run`: opens the deployment, serves it, and builds another generation alongside if asked to.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export interface Stopping {
   readonly stopped: Promise<void>;
   /** Receives a function that lists the work left before it has stopped. */
   readonly onWork: (unfinished: () => readonly string[]) => void;
-  /** Told that the service has failed for good, and ends. */
+  /** Called when the service has failed for good, and ends. */
   readonly onFailure: () => void;
 }
 
@@ -129,13 +129,13 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     ...[built, succession.ended].map((one) => one.then(() => stopped)),
   ];
   await Promise.race([stopped, lastOf(place), ...parallel]).catch((error) => {
-    logger.error("fails, and ends: {reason}", { reason: reasonOf(error) });
+    logger.error("failed, and ends: {reason}", { reason: reasonOf(error) });
     onFailure();
     throw error;
   });
   switching.abort();
   await ignore(built, "the next start resumes where it was");
-  await ignore(succession.ended, "the race has it");
+  await ignore(succession.ended, "the race above has it");
   await server?.stop(); // first: requests that it has begun still need the tasks
   await place.current.stop();
   await place.current.ended;
@@ -154,7 +154,7 @@ interface ServicesParts {
   readonly plan: OnlinePlan | null;
 }
 
-/** Starts services of generations, which know what is built beside them. */
+/** Starts services of generations, and tells them what is built alongside. */
 class Services {
   readonly #log: Log;
   readonly #with: ServicesParts;
@@ -176,7 +176,7 @@ class Services {
     return { ends, service: await this.startWarm(as, generation, { ends }) };
   }
 
-  /** Starts a service whose tasks are given. */
+  /** Starts a service, with its tasks if they are given. */
   async startWarm(
     as: Made,
     generation: number,
@@ -199,7 +199,7 @@ class Services {
     this.#rebuild = this.#rebuild && { ...this.#rebuild, failure };
   }
 
-  /** Nothing is built any more. @param isNewest whether the newest generation serves */
+  /** Ends the build. @param isNewest whether the newest generation serves */
   buildIsOver(isNewest: boolean): void {
     this.#building = null;
     if (isNewest) this.#rebuild = null;
@@ -217,11 +217,11 @@ interface Opened {
   readonly thread: ServerThread | undefined;
 }
 
-/** Opens a deployment; waits, and says so, while its log is away. @returns `null` when it was stopped meanwhile */
+/** Opens a deployment; waits, and logs that, while its log is unavailable. @returns `null` if stopped meanwhile */
 async function open({ flags, config }: RunSettings, stopped: Promise<void>): Promise<Opened | null> {
   const topics = topicNames(flags.prefix);
-  logger.info("opens the log {place}", { place: placeOf(flags, config) });
-  const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
+  logger.info("opening the log {place}", { place: placeOf(flags, config) });
+  const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
   using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
   const thread = flags.serverThread
     ? await ServerThread.open({
@@ -242,7 +242,7 @@ async function open({ flags, config }: RunSettings, stopped: Promise<void>): Pro
 
 /** What the process runs. */
 interface Agreed {
-  /** What is built beside the serving generation. */
+  /** What is built alongside the serving generation. */
   readonly plan: OnlinePlan | null;
   readonly made: Made;
   /** Number of the generation that serves. */
@@ -250,7 +250,7 @@ interface Agreed {
   readonly outputs: RunParts["outputs"];
 }
 
-/** Agrees with the deployment on what to run, and notes it once nothing can refuse it any more. */
+/** Agrees with the deployment on what to run, and records it once nothing can refuse it any more. */
 async function agreeWith(
   log: Log,
   topics: Topics,
@@ -262,7 +262,7 @@ async function agreeWith(
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   if (isThreaded && existing !== undefined && existing !== partitions) {
-    throw new Error("Cannot let tasks share partitions with --server-thread: leave it out");
+    throw new Error("Cannot let tasks share partitions with --server-thread: omit it");
   }
   const given: Made = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
@@ -270,7 +270,7 @@ async function agreeWith(
   const isFormer = planned?.generation.hasServed === true && !flags.rollBack;
   if (isFormer) {
     logger.warn(
-      "generation {former}, which is configured, was replaced by {serving}, which this process runs: --roll-back goes back",
+      "the configured generation {former} was replaced by {serving}, which this process runs: --roll-back goes back",
       { former: planned.generation.number, serving: planned.serving },
     );
   }

@@ -41,7 +41,7 @@ export interface RunSettings {
   readonly folder: string;
 }
 
-/** Reads and checks the settings. @throws Error when they exclude each other */
+/** Reads and checks the settings. @throws Error when they contradict each other */
 export async function readSettings(flags: Flags): Promise<RunSettings> {
   const config = await readConfig(flags.config);
   const { kind, settings } = chosenLog(flags, config);
@@ -54,7 +54,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
   }
   if (flags.serverThread && (http === undefined || kind.capabilities.isShared)) {
     throw new Error(
-      "Cannot give the server a thread: that needs HTTP and a SQLite log; leave --server-thread out, or add --http",
+      "Cannot give the server a thread: that needs HTTP and a SQLite log; omit --server-thread, or add --http",
     );
   }
   const file = kind.fileOf(settings);
@@ -79,7 +79,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
 
 /** The level of messages. @throws Error when two are given */
 export function levelOf({ verbose, quiet }: Flags): LogLevel {
-  if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
+  if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: omit one of the two");
   return verbose ? "debug" : quiet ? "warning" : "info";
 }
 
@@ -98,7 +98,7 @@ function snapshotsOf(
 ): ServiceOptions["snapshots"] {
   if (indexesKeys && typeof snapshots === "string") {
     throw new Error(
-      "Cannot keep snapshots with a SQLite log: it is restored from its own file; leave --snapshots out",
+      "Cannot keep snapshots with a SQLite log: it is restored from its own file; omit --snapshots",
     );
   }
   if (indexesKeys || snapshots === false) return undefined;

@@ -14,11 +14,11 @@ export type Order<Flags> = { readonly flags: Flags } | { readonly stop: Deno.Sig
 export type Report = "ready" | number;
 
 /**
- * Supervisors may kill a process ten seconds after SIGTERM. What is not committed by then, because brokers are away or much
- * is being restored, was never visible: the next owner does it again. So it is not a failure.
+ * Supervisors may kill a process ten seconds after SIGTERM. What is not committed by then, because brokers are
+ * unavailable or much is being restored, was never visible: the next owner does it again. So it is not a failure.
  */
 export const PATIENCE_MS = 8000;
-/** Beyond it the thread itself does not respond any more: it computes, or waits for its disk. */
+/** After this time the thread itself does not respond any more: it computes, or waits for its disk. */
 const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
 
 /** Options of {@linkcode runThread}. */
@@ -45,7 +45,7 @@ export async function runThread<Flags>(
       isStopping = true;
       tell({ stop: signal });
       setTimeout(() => {
-        const word = `ends ${patienceMs} ms after ${signal} without its thread, which does not respond`;
+        const word = `ending ${patienceMs} ms after ${signal} without its thread, which does not respond`;
         print(Deno.stderr, `${word}\n`);
         end(0);
       }, patienceMs);
@@ -59,7 +59,7 @@ export async function runThread<Flags>(
     tell({ flags });
   };
   thread.onerror = (event) => {
-    event.preventDefault(); // the runtime has said where
+    event.preventDefault(); // the runtime has reported where
     end(1);
   };
   return await ended;

@@ -36,7 +36,7 @@ scope.onmessage = async ({ data: order }) => {
 scope.postMessage("ready");
 
 function stopOn(signal: Deno.Signal): void {
-  logger.info("stops on {signal}", { signal });
+  logger.info("stopping on {signal}", { signal });
   stop.resolve();
   endAfterPatience(0);
 }
@@ -44,7 +44,7 @@ function stopOn(signal: Deno.Signal): void {
 function endAfterPatience(code: number): void {
   setTimeout(() => {
     logger.warn(
-      "ends after {ms} ms without waiting for {what}: the next owner redoes what was not committed",
+      "ending after {ms} ms without waiting for {what}: the next owner redoes what was not committed",
       { ms: PATIENCE_MS, what: unfinished().join(", ") },
     );
     scope.postMessage(code);

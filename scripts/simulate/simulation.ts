@@ -8,8 +8,8 @@
  *                                   └───────────── interactions, when their time comes <──┘
  * ```
  *
- * In lockstep, on event time: same options, same figures. At each page the world also says what the best and a
- * random list would have got *from this person at this moment*, so every variant is measured on its own people.
+ * In lockstep, on event time: same options, same figures. At each page the world also computes what the best
+ * and a random list would have got *from this person at this moment*, so every variant is measured on its own people.
  *
  * @module
  */
@@ -52,9 +52,9 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly requests: number;
   /** Seed of the world, of the clicks and of the engine. */
   readonly seed: number;
-  /** People; about fourteen requests come of each in four weeks. @default {requests / 14} */
+  /** Number of people; each makes about fourteen requests in four weeks. @default {requests / 14} */
   readonly users?: number | undefined;
-  /** Items that are sold in all. @default {those of createWorld} */
+  /** Number of items ever on sale. @default {that of createWorld} */
   readonly items?: number | undefined;
   /** Items a request asks to choose from: `all` that are on sale, or what the engine retrieves. @default {"all"} */
   readonly candidates?: "all" | "retrieved" | undefined;
@@ -99,9 +99,9 @@ export interface ServedPage {
   readonly rows: number;
   /** Mean true probability of a click on its items. */
   readonly served: number;
-  /** The same of the best list for this person at this moment. */
+  /** The same for the best list for this person at this moment. */
   readonly best: number;
-  /** The same of a random list, on average. */
+  /** The same for a random list, on average. */
   readonly random: number;
   /** How much more the best list's items add to the logit of a click, by part (`PARTS` of person.ts). */
   readonly lacks: readonly number[];
@@ -119,9 +119,9 @@ export interface SimulationView {
   readonly learning: Learning;
 }
 
-/** Requests between two times that what was consumed is dropped. */
+/** Requests after which consumed records are dropped. */
 const TRIM_EVERY = 500;
-/** Requests between two times that the learner takes what is there. */
+/** Requests after which the learner takes the samples so far. */
 const LEARN_EVERY = 8;
 
 /** Runs a simulation until all requests were made or the world has ended. The log must be new: its topics are created. */
@@ -147,7 +147,7 @@ export async function simulate<N extends ModelName>(
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) {
       await engine.learn();
-      await immediate(); // a log in memory never waits, and a signal would not be heard
+      await immediate(); // a log in memory never waits, so no signal would be heard
     }
     if (options.retain === false && pages.length % TRIM_EVERY === 0) await engine.trim();
     onRequest?.(view);
@@ -178,7 +178,7 @@ class Shopkeeper {
     this.#candidates = candidates;
   }
 
-  /** The records of the items born by now that were not given out yet. */
+  /** The records of the items that exist by now and were not returned yet. */
   *itemsUntil(time: number) {
     for (let item = this.#world.items[this.#items]; item !== undefined && item.born <= time;) {
       yield itemRecord(item);
@@ -208,7 +208,7 @@ class Shopkeeper {
     return events;
   }
 
-  /** Shows an answer; what the person does comes out of {@linkcode Shopkeeper.before} in time. */
+  /** Shows an answer; what the person does is returned by {@linkcode Shopkeeper.before} when its time comes. */
   show({ user, time }: Visit, { request, items }: Recommendation, variant: number): ServedPage {
     const list = items.map(({ item }) => item);
     const onSale = this.#onSale(time);
@@ -303,7 +303,7 @@ class Engine implements AsyncDisposable {
     return variant === undefined ? -1 : this.#variants.indexOf(variant);
   }
 
-  /** Writes the events, the last of them a request, and gives its answer. */
+  /** Writes the events, the last of which is a request, and returns its answer. */
   async answer(
     events: readonly Event[],
     items: Iterable<ReturnType<typeof itemRecord>>,
@@ -321,7 +321,7 @@ class Engine implements AsyncDisposable {
       records.push({ topic, partition: 0, key, value: encodeEvent(event), time });
     }
     await this.#log.append(records);
-    // Every step is as if long after the one before: it looks at the catalogue and commits what it did.
+    // By this clock, every step is long after the previous one, so it reads the catalogue and commits its work.
     for (;;) {
       await this.#task.step({ now: () => this.#step++ * 1000, commitEvents: 1e9, commitIntervalMs: 1 });
       const { records, next } = await this.#log.read(recommendations, 0, this.#answers);

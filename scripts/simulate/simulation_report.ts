@@ -15,13 +15,13 @@ import type { Figure } from "../../streams/report/report_data.ts";
 export interface SimulationArm {
   /** Requests answered. */
   readonly requests: number;
-  /** Clicks a shown item. */
+  /** Clicks per shown item. */
   readonly ctr: Figure;
   /** Mean true probability of a click on what was shown. */
   readonly served: Figure;
-  /** The same of the best lists for the same people at the same moments. */
+  /** The same for the best lists for the same people at the same moments. */
   readonly best: Figure;
-  /** The same of random lists. */
+  /** The same for random lists. */
   readonly random: Figure;
 }
 
@@ -53,7 +53,7 @@ export interface SimulationData {
   readonly overall: readonly SimulationArm[];
   /** How much more the best lists of the last stretch add to the logit of a click, by variant and part. */
   readonly lacks: readonly (readonly number[])[];
-  /** Clicks that each variant has missed by not serving the best lists, by stretch, summed up. */
+  /** Clicks that each variant has missed by not serving the best lists, cumulative, by stretch. */
   readonly regret: readonly (readonly number[])[];
   readonly looks: readonly SimulationLook[];
   readonly notes: readonly string[];
@@ -203,7 +203,7 @@ function rateChart({ variants, curve }: SimulationData): Chart {
     {
       id: "rate",
       title: "Click rate",
-      caption: "Mean true probability of a click on what was shown: the click rate without its luck.",
+      caption: "Mean true probability of a click on what was shown: the click rate without noise.",
     },
     curve.map(({ requests }) => requests),
     [
@@ -307,7 +307,7 @@ function armsTable({ variants, tail, overall, tailRequests, requests }: Simulati
     columns: [
       { title: "variant" },
       { title: "requests", kind: "number" as const },
-      { title: "CTR", about: "clicks a shown item, as they fell", kind: "number" as const },
+      { title: "CTR", about: "observed clicks per shown item", kind: "number" as const },
       { title: "true rate", about: "mean true probability of what was shown", kind: "number" as const },
       { title: "best", kind: "number" as const },
       { title: "random", kind: "number" as const },

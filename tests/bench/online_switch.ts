@@ -247,7 +247,7 @@ try {
   const rebuild = (n: number, config: string, flags: readonly string[]) =>
     serve(n, config, flags, (line) => {
       if (/rebuild|generation|changed|error|warn/i.test(line)) print(`${n}: ${line}`);
-      if (/builds generation/.test(line)) [began, builder] = [began || performance.now(), n];
+      if (/building generation/.test(line)) [began, builder] = [began || performance.now(), n];
       if (/rows that both have/.test(line)) onStep("rows");
       const [pause] = /(?<=serves, after a pause of )\d+/.exec(line) ?? [];
       if (pause !== undefined) [said, switched] = [pause, performance.now()], pauses.push(pause);

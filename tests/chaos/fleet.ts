@@ -32,7 +32,7 @@ const GRACE_MS = 10_000;
 /** For a process to be told its partitions: brokers may be away, and a group waits for whoever died while it joined. */
 const JOIN_MS = 180_000;
 const FULL = /snapshot: cannot write/;
-const BEGUN = /run: opens the log/;
+const BEGUN = /run: opening the log/;
 const ASSIGNED = /events-tasks assigns/;
 
 /**

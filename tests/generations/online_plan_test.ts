@@ -66,7 +66,7 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   assert.equal(again?.generation.hasServed, true, "to go back is to be asked for");
   checkRollBack(again!);
   assert.throws(() => checkRollBack(planned!), /none of the generations that served before/);
-  await assert.rejects(plan({}, ["dien"]), /leave --variant-models out/);
+  await assert.rejects(plan({}, ["dien"]), /omit --variant-models/);
 });
 
 Deno.test("planOnline() does not serve a deployment of which it has no record", async () => {

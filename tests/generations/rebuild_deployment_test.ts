@@ -81,7 +81,7 @@ Deno.test("rebuildDeployment() builds what changed, switches, and goes back to t
   assert.equal(there.code, 0, there.said);
   assert.match(
     there.said,
-    /changed: features\.itemFields was \[\], is \["band"\]\nbuilds generation 2 beside 1/,
+    /changed: features\.itemFields was \[\], is \["band"\]\nbuilding generation 2 alongside 1/,
   );
   assert.equal(await servingGeneration(log, topics), 2);
   const { blueprint, until } = (await generationsOf(log, topics)).get(2)!;
@@ -92,10 +92,10 @@ Deno.test("rebuildDeployment() builds what changed, switches, and goes back to t
 
   const back = await rebuild(log, {});
   assert.equal(back.code, 0, back.said);
-  assert.match(back.said, /goes on with generation 1/);
+  assert.match(back.said, /continuing generation 1/);
   assert.equal(await servingGeneration(log, topics), 1);
   const again = await rebuild(log, feature);
-  assert.match(again.said, /goes on with generation 2/);
+  assert.match(again.said, /continuing generation 2/);
   assert.equal((await log.bounds(generationTopics(topics, 2).state, 0)).end, end, "nothing is done twice");
 });
 
@@ -106,7 +106,7 @@ Deno.test("rebuildDeployment() says by part what becomes of events that the log 
   const { said } = await rebuild(log, { features: { itemFields: ["band"] } });
   assert.match(
     said,
-    new RegExp(`\n${start} offsets of events are not on the log any more; of what came of them`),
+    new RegExp(`\n${start} offsets of events are no longer on the log; what came of them`),
   );
   assert.match(said, /\n {2}behaviours: [1-9]\d* carried over.*lost: 0/);
   assert.match(said, /\n {2}profiles: \d+ carried over\n/);
@@ -128,7 +128,7 @@ Deno.test("rebuildDeployment() goes back to no generation that has missed events
   await log.append(recordsOf(shopEvents(20, 3)).filter(({ topic }) => topic === topics.events));
   await log.trim(topics.events, 0, end + 1);
   const back = await rebuild(log, {}, { switch: false });
-  assert.match(back.said, /builds generation 3 beside 2/, "an erasure may be among them");
+  assert.match(back.said, /building generation 3 alongside 2/, "an erasure may be among them");
 });
 
 Deno.test("dropKept() drops what another generation has replaced for long enough", async () => {
@@ -163,6 +163,6 @@ Deno.test("dropGeneration() leaves nothing of a generation that does not serve, 
   }
   assert.ok((await log.bounds(topics.events, 0)).start === 0);
   const back = await rebuild(log, {});
-  assert.match(back.said, /builds generation 3 beside 2/);
+  assert.match(back.said, /building generation 3 alongside 2/);
   assert.equal(await servingGeneration(log, topics), 3);
 });

@@ -81,7 +81,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   }
   await child.stdout.cancel();
   assert.equal((await child.status).code, 0, errors);
-  assert.match(errors, /stops on SIGTERM[^]*stopped$/m);
+  assert.match(errors, /stopping on SIGTERM[^]*stopped$/m);
 
   // Whatever it had no time for is done by the next one.
   {
@@ -126,9 +126,9 @@ Deno.test("run waits for brokers that are away, says so, and ends with 0 on SIGT
   await using child = (await command("run", "--log", "kafka", "--brokers", "127.0.0.1:1")).spawn();
   let errors = "";
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-    const isNew = !errors.includes("waits for the log");
+    const isNew = !errors.includes("waiting for the log");
     errors += text;
-    if (isNew && errors.includes("waits for the log")) child.kill("SIGTERM");
+    if (isNew && errors.includes("waiting for the log")) child.kill("SIGTERM");
   }
   await child.stdout.cancel();
   assert.equal((await child.status).code, 0, errors);

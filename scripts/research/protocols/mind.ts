@@ -1,6 +1,6 @@
 /**
- * MIND as impressions: a list that was shown is ranked, then what was clicked of it is learnt. One pass in the order of
- * time; figures are means over the lists of the later half, by the data set's own rules, beside those of popularity.
+ * MIND as impressions: each list that was shown is ranked, then its clicks are learnt. One pass in order of time;
+ * figures are means over the lists of the later half, by the data set's own rules, next to those of popularity.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import type { Protocol, ProtocolResult } from "./protocol.ts";
 import { samplesOf } from "./streams.ts";
 import { Trial } from "./trial.ts";
 
-/** What is clicked is known so much later. */
+/** Time after which the clicks on a list are known. */
 const WINDOW_MS = 60_000;
 const HOUR = 3_600_000;
 /** Half-lives of clicks, by the name of their figures. */
 const HALF_LIVES = { "popular, 1 hour": HOUR, "popular, 1 day": 24 * HOUR, "popular": Infinity } as const;
-/** Places of a list that nDCG looks at. */
+/** Places of a list that count for nDCG. */
 const PLACES = 10;
 
 const PROFILE: TaskOptions = {
@@ -34,7 +34,7 @@ const PROFILE: TaskOptions = {
   retrieval: { learn: false },
 };
 
-/** Lists of which at least one item was clicked and one was not are judged. */
+/** Judges lists of which at least one item was clicked and one was not. */
 export const MIND: Protocol = {
   config: {},
   read: async (folder) => {
@@ -94,12 +94,12 @@ class Clicks {
   }
 }
 
-/** Means over lists: AUC, reciprocal rank over what was clicked, nDCG; a tie counts half a place. */
+/** Means over lists: AUC, reciprocal rank of the clicked items, nDCG; a tie counts half a place. */
 class Means {
   #lists = 0;
   readonly #sums = { auc: 0, mrr: 0, ndcg: 0 };
 
-  /** Adds a list, if something of it was clicked and something not. */
+  /** Adds a list, if some of its items were clicked and some were not. */
   add(labels: readonly number[], scores: readonly number[]): void {
     const clicks = labels.reduce((sum, label) => sum + label, 0);
     if (clicks === 0 || clicks === labels.length) return;

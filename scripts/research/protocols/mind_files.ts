@@ -1,6 +1,6 @@
 /**
  * Visits to a news page, in the format of MIND (Wu et al., "MIND: A Large-scale Dataset for News Recommendation", ACL
- * 2020): who came, what they had read before, what was shown and what of it was clicked.
+ * 2020): who came, what they had read before, what was shown, and what was clicked.
  *
  * @module
  */
@@ -13,20 +13,20 @@ export interface Visit {
   readonly user: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** What the user had read before the data begin, oldest first; empty but for a user's first visit. */
+  /** What the user had read before the data begin, oldest first; empty except for a user's first visit. */
   readonly read: readonly string[];
-  /** What was shown; its order says nothing. */
+  /** What was shown; its order has no meaning. */
   readonly shown: readonly string[];
   readonly clicked: readonly string[];
 }
 
-/** What was read before the data begin is the past of somebody, and no behaviour that a list is for. */
+/** Articles read before the data begin are a user's past, not behaviours that lists are judged by. */
 export const MIND_ACTIONS: ActionPolicies = {
   ...DEFAULT_ACTIONS,
   view: { positive: false, explicit: true, strength: 0.5 },
 };
 
-/** Newest of what a user had read that are told. */
+/** How many of the newest articles that a user had read are used. */
 const READ = 20;
 
 /** The visits of a `behaviors.tsv`, in the order of time. */

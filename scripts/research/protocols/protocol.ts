@@ -21,7 +21,7 @@ export interface ProtocolOptions {
   readonly model: ModelName;
   readonly config: Config;
   readonly seed: number;
-  /** Judge on a part of `train` that no final figure counts. */
+  /** Judge on a part of `train` that is in no final figure. */
   readonly heldOut: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface ProtocolOptions {
 export interface ProtocolResult {
   /** Rows learnt or predicted. */
   readonly rows: number;
-  /** Rows that the figures count. */
+  /** Rows that the figures cover. */
   readonly judged: number;
   readonly figures: Figures;
 }
@@ -37,7 +37,7 @@ export interface ProtocolResult {
 /** A benchmark. */
 export interface Protocol {
   readonly config: Config;
-  /** Reads the data. @param seed determines the order where the protocol shuffles @param config says which features there are, where a task makes them */
+  /** Reads the data. @param seed determines the order where the protocol shuffles @param config selects the features, where a task makes them */
   readonly read: (folder: string, seed: number, config: Config) => Promise<ProtocolData>;
   readonly run: (data: ProtocolData, options: ProtocolOptions) => ProtocolResult;
 }

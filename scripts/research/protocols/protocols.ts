@@ -13,7 +13,7 @@ import { BARE_TAOBAO_SCHEMA, TAOBAO_SCHEMA, taobaoSamples } from "./taobao.ts";
 import { readBehaviors, TASK_SIZE } from "./taobao_tasks.ts";
 import { judgedFrom, Trial } from "./trial.ts";
 
-/** Share of P2's training rows that tuning learns. */
+/** Share of P2's training rows that tuning learns from. */
 const TUNING_SHARE = 0.8;
 
 /** One pass over the training rows in a seeded order, then the frozen model on the test rows. */
@@ -62,7 +62,7 @@ const P3: Protocol = {
   run: (data, options) => {
     const half = Math.floor(data.train.length / 2);
     const samples = options.heldOut ? data.train.slice(0, half) : data.train;
-    // A schema of fewer numeric features reads the first of those that there are.
+    // A schema with fewer numeric features reads the first of those present.
     const isPooled = options.config.features?.pooled ?? FEATURE_OPTIONS.pooled.value;
     const trial = new Trial({ ...options, schema: isPooled === false ? BARE_TAOBAO_SCHEMA : TAOBAO_SCHEMA });
     const all = trial.progress(samples);
@@ -72,5 +72,5 @@ const P3: Protocol = {
   },
 };
 
-/** By the name that the command takes. */
+/** The protocols, by the names that the command takes. */
 export const PROTOCOLS = { p2: P2, p3: P3, mind: MIND } as const;

@@ -1,8 +1,8 @@
 /**
- * P2: the published SparrowRecSys samples as samples of ours.
+ * P2: the published SparrowRecSys samples as our samples.
  *
- * The numeric features are those of the files. Three of them are figures of a movie over all time, so they know
- * the future: results compare with others on these files only.
+ * The numeric features are those of the files. Three of them are figures of a movie over all time, so they leak
+ * the future: results compare only with others on these files.
  *
  * @module
  */
@@ -50,7 +50,7 @@ export async function readSparrow(folder: string, file: string): Promise<readonl
   return samples;
 }
 
-/** A copy in an order that is a function of the seed alone (Fisher and Yates). */
+/** A copy in an order that depends only on the seed (Fisher and Yates). */
 export function shuffled<T>(values: readonly T[], seed: number): T[] {
   const random = mulberry32(seed);
   const out = [...values];
@@ -99,7 +99,7 @@ export function toSample(
   };
 }
 
-/** As many genres as the samples have of a movie, the first ones. */
+/** How many of a movie's genres, the first ones, the samples have. */
 const GENRES_KEPT = 3;
 
 async function readGenres(path: string): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -1,7 +1,7 @@
 /**
  * Protocols on the samples of a replay: P1, MovieLens 100K as a stream, and the simulated shop. The samples do not
- * depend on the model that was replayed, so one cheap replay serves them all; what a task adds, the delay of an
- * outcome and the whole life in MIMN's state, is missing from them.
+ * depend on the model that was replayed, so one cheap replay serves all models; they lack what a task adds: the delay
+ * of an outcome and the whole life in MIMN's state.
  *
  * @module
  */
@@ -73,7 +73,7 @@ function progress(
 /** Samples have pooled pairs, as the last numeric features: a model whose schema has none reads the others. */
 const POOLED: Config = { features: { pooled: true } };
 
-/** Rows from 20,000 on, of a hundred thousand. */
+/** Judges the rows from 20,000 on, of a hundred thousand. */
 export const P1: Protocol = {
   config: {},
   read: async (folder) => ({ train: await streamSamples("ml-100k", folder, POOLED), test: [] }),
@@ -93,7 +93,7 @@ export const P1: Protocol = {
   },
 };
 
-/** The folder's own `meander.json`, which also says what is a feature. */
+/** The folder's own `meander.json`, which also names the features. */
 async function shopConfig(folder: string): Promise<Config> {
   const file = `${folder}/meander.json`;
   return await readConfig(file);

@@ -1,10 +1,9 @@
 /**
- * P3: the tasks of `taobao_tasks.ts` as samples of ours, with features that use the events before a task's
- * event only.
+ * P3: the tasks of `taobao_tasks.ts` as our samples, with features that use only the events before a task's event.
  *
- * So must the ids be. Negatives come from later events, so a model that is shown their ids learns from the tasks
+ * The same must hold for ids. Negatives come from later events, so a model that sees their ids learns from the tasks
  * which items are still to come: how often an item was drawn before has a ROC AUC of 0.62 by itself. A candidate
- * that no event has had is therefore {@linkcode NEVER_SEEN}, positive or not; its category is known, as in a
+ * without an earlier event is therefore {@linkcode NEVER_SEEN}, positive or not; its category is known, as in a
  * catalogue.
  *
  * @module
@@ -23,7 +22,7 @@ import type { Sample } from "../../../src/samples/sample.ts";
 import { TaobaoStatistics } from "./taobao_statistics.ts";
 import { type Behavior, rankingTasks, TASK_SIZE } from "./taobao_tasks.ts";
 
-/** Newest behaviours in a history, when nothing else is said. */
+/** Newest behaviours in a history, by default. */
 const HISTORY = 50;
 
 /** The id of every candidate that did not occur in the stream before its task. */
@@ -45,7 +44,7 @@ export const BARE_TAOBAO_SCHEMA: FeatureSchema = { ...TAOBAO_SCHEMA, numerics: T
 
 /** All tasks as samples, in the order of time, with the newest `length` behaviours as history. */
 export function taobaoSamples(behaviors: readonly Behavior[], length: number = HISTORY): readonly Sample[] {
-  // The catalogue is given: an item has the category of its first event, also before that event.
+  // The catalogue is given: an item has the category of its first event, even before that event.
   const categories = new Map<string, string>();
   for (const { item, category } of behaviors) if (!categories.has(item)) categories.set(item, category);
   const statistics = new TaobaoStatistics(categories);
@@ -69,7 +68,7 @@ class TaobaoPairs {
   readonly #indices = new Map<string, number>();
   readonly #pairs = new PooledPairs((index) => this.#items[index]!);
 
-  /** Nothing counted; histories are those of the statistics. */
+  /** Starts without counts; histories are those of the statistics. */
   constructor(statistics: TaobaoStatistics) {
     this.#statistics = statistics;
   }
@@ -138,7 +137,7 @@ function toSample(
     // One of five is positive by construction.
     offset: -Math.log(TASK_SIZE - 1),
     label: at === 0 ? 1 : 0,
-    // A position would tell the label: the positive one stands first.
+    // A position would reveal the label: the positive one comes first.
     position: -1,
     prediction: NaN,
   }));

@@ -42,7 +42,7 @@ export class TaobaoStatistics {
   readonly #histories = new Map<string, Behavior[]>();
   #events = 0;
 
-  /** Statistics of no events; `categories` knows every item's category. */
+  /** Starts without events; `categories` has every item's category. */
   constructor(categories: ReadonlyMap<string, string>) {
     this.#categories = categories;
   }
@@ -61,7 +61,7 @@ export class TaobaoStatistics {
     return this.#histories.get(user) ?? [];
   }
 
-  /** Takes an event in. */
+  /** Counts an event. */
   update(behavior: Behavior): void {
     const { user, item, category, time } = behavior;
     count(this.#byItem, item, time);
@@ -83,7 +83,7 @@ export class TaobaoStatistics {
    * - ln(1 + decayed events) of the item and of its category, whether the item was ever seen;
    * - how many of the user's last 10 events have the category, whether the last has, whether the user had the
    *   item, ln(1 + seconds) since the user's last event of the category (10 = never), ln(1 + events);
-   * - the log of how much more often the category follows that of the last event than its share says:
+   * - the log of how much more often the category follows that of the last event than its share suggests:
    *   ln (n(last, c) + p/2) / (n(last) + 1/2) − ln p, with p = (n(c) + 1) / (n + 1).
    */
   numerics(user: string, item: string, time: number): Float32Array {

@@ -48,7 +48,7 @@ const MOST_DRAWS = 1000;
 const SAMPLING_SEED = 1;
 
 /**
- * Reads the stream. @throws SyntaxError at the first row that is none, since a benchmark must not lose rows
+ * Reads the stream. @throws SyntaxError at the first malformed row, since a benchmark must not lose rows
  * silently
  */
 export async function readBehaviors(path: string): Promise<readonly Behavior[]> {

@@ -21,7 +21,7 @@ import { type Config, learnerOptions, modelConfig } from "../../../streams/confi
 export interface TrialOptions {
   readonly schema: FeatureSchema;
   readonly model: ModelName;
-  /** Learner, model and batch; everything else of it is for tasks. */
+  /** Learner, model and batch; everything else in it is for tasks. */
   readonly config: Config;
   /** Seed of initial weights. */
   readonly seed: number;

@@ -1,5 +1,5 @@
 /**
- * The variants of the ablation, each with one thing removed.
+ * The variants of the ablation, each with one part removed.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Config } from "../../../streams/config/config.ts";
 export interface Variant {
   readonly name: string;
   readonly model: ModelName;
-  /** Laid over the protocol's configuration. */
+  /** Overrides the protocol's configuration. */
   readonly config?: Config;
   /** Changes the samples. */
   readonly samples?: (samples: readonly Sample[]) => readonly Sample[];
@@ -27,7 +27,7 @@ const OFF_FIRST_ORDER: Config = {
   learner: { firstOrderLearningRate: NEVER, crossLearningRate: NEVER, pairLearningRate: NEVER },
 };
 
-/** Without running statistics: a sample's numerics say nothing, and its offset is that of no click rate. */
+/** Without running statistics: a sample's numerics and its offset, the click rate, are zero. */
 function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {
   return samples.map((sample) => ({
     ...sample,
@@ -51,7 +51,7 @@ const NO_HISTORY: SampleHistory = {
   earlier: undefined,
 };
 
-/** The same behaviours in an order that is drawn for each list, at the same times. */
+/** The same behaviours at the same times, in a random order for each list. */
 function shuffledHistory(samples: readonly Sample[]): readonly Sample[] {
   return samples.map((sample) => {
     const { items, categories, actions, times, strengths, earlier } = sample.history;
