@@ -67,7 +67,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   assert.equal(first.code, 0, first.errors);
   assert.match(first.text, new RegExp(`done: ${countEvents(records)} events`));
   const again = await ingest();
-  assert.match(again.errors, new RegExp(`resumes after ${records.length} records`));
+  assert.match(again.errors, new RegExp(`resuming after ${records.length} records`));
 
   await using child = (await command("run", ...log, "--model", "base", "--config", `${folder}/meander.json`))
     .spawn();

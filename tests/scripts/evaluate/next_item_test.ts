@@ -150,7 +150,7 @@ Deno.test("nextItem() says what is wrong with a stream that cannot be judged", a
   await assert.rejects(of([]), /Cannot judge test: it has no interaction/);
   await assert.rejects(
     of([["u1", "a", "watch"]]),
-    /its actions are watch, and the configuration knows click, view/,
+    /its actions are watch, and the configuration has click, view/,
   );
   await assert.rejects(
     of([["u1", "a", "rating", 2]]),
