@@ -135,7 +135,7 @@ export {
   type ShadowSlate,
 } from "./src/events/recommendation.ts";
 
-// Foreign formats, to and from.
+// Conversion to and from foreign formats.
 export type { JsonObject, Mapped } from "./src/adapters/mapped.ts";
 export { parseMetarank, toMetarank } from "./src/adapters/metarank.ts";
 export { type GorseOptions, parseGorse, toGorse } from "./src/adapters/gorse.ts";

@@ -1,6 +1,6 @@
 /**
- * Experiments: who is in which variant, what each variant earns, and what can be said of it at any time. Pure. The
- * statistics hold however often somebody looks: intervals are confidence sequences, not fixed-sample ones.
+ * Experiments: who is in which variant, what each variant earns, and what can be concluded at any time. Pure. The
+ * statistics hold however often they are looked at: intervals are confidence sequences, not fixed-sample ones.
  *
  * An experiment of a running service is started by `ExperimentClient` of `./http`.
  *
@@ -71,7 +71,7 @@ export {
 export { PrePeriod } from "./src/experiments/pre_period.ts";
 export { linearise, type LinearMetric, Moments, valueOf } from "./src/experiments/user_metrics.ts";
 
-// What they say.
+// Conclusions from them.
 export { type Arm, type Effect, effectOf } from "./src/experiments/effect.ts";
 export {
   type ConfidenceOptions,
@@ -90,7 +90,7 @@ export {
   type VerdictWord,
 } from "./src/experiments/verdict.ts";
 
-// Two lists in one.
+// Interleaving of two lists.
 export {
   type Drafted,
   InterleavingTotals,

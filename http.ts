@@ -1,5 +1,5 @@
 /**
- * The HTTP API of a deployment with its dashboard, what Prometheus sees of it, and a client for its experiments.
+ * The HTTP API of a deployment with its dashboard, its Prometheus metrics, and a client for its experiments.
  * Endpoints and answers are described by the API itself, at `/openapi.json`.
  *
  * @example
@@ -35,7 +35,7 @@ export type { HttpLimits } from "./streams/http/contract/limits.ts";
 export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/contract/access.ts";
 export { type Door, DOORS, type GorseSettings, type HttpSettings } from "./streams/http/contract/settings.ts";
 
-// Its measures.
+// Its metrics.
 export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";
 export type { RejectedEntry } from "./streams/http/intake.ts";
 

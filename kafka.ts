@@ -1,5 +1,5 @@
 /**
- * The log on Kafka (2.5 or newer), a module of its own so that only those who run on Kafka load a client for it.
+ * The log on Kafka (2.5 or newer), in its own module, so that only those who run on Kafka load a client for it.
  *
  * @example
  * ```ts ignore

@@ -16,7 +16,7 @@
  *
  * const { records, next } = await log.read("clicks", 0, 0);
  * assert.deepEqual(records.map(({ key, offset }) => [key, offset]), [["ann", 0]]);
- * assert.equal(next, 1); // where to read on
+ * assert.equal(next, 1); // where to continue
  * ```
  *
  * @module
@@ -52,7 +52,7 @@ export {
 } from "./streams/log/log.ts";
 export { partitionOf } from "./streams/log/partitioner.ts";
 
-// Logs inside one process, and what another one is made of.
+// Logs inside one process, and parts for others.
 export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
 export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
 export type { SqliteLogOptions } from "./streams/log/sqlite/sqlite_store.ts";
@@ -71,7 +71,7 @@ export {
 export { topicNames, type Topics, topicSpecs } from "./streams/topics/topics.ts";
 export { RepeatFilter } from "./streams/topics/repeats.ts";
 
-// Files and topics of others onto them.
+// Feeding files and foreign topics into them.
 export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";
 export type { SourceLag } from "./streams/feeders/followed_topic.ts";
 export type { ForeignTopic } from "./streams/feeders/resumed_position.ts";
@@ -117,7 +117,7 @@ export type { RecordMeta } from "./src/mapping/scope.ts";
 export type { OwnRecord } from "./src/events/own_record.ts";
 export type { ParsedJson } from "./src/events/json.ts";
 
-// Old records off them.
+// Dropping old records from them.
 export { Retention, type RetentionOptions } from "./streams/service/erasure/retention.ts";
 export type { Deployment } from "./streams/service/erasure/needed.ts";
 export type { RetentionSettings } from "./streams/settings/retention_settings.ts";

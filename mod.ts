@@ -4,21 +4,21 @@
  *
  * Where to start:
  *
- * - {@linkcode Service} runs the engine on a {@linkcode Log}; `./http` puts the HTTP API before it;
- * - {@linkcode replay} runs a data set through the whole loop and judges every prediction;
+ * - {@linkcode Service} runs the engine on a {@linkcode Log}; `./http` puts the HTTP API in front of it;
+ * - {@linkcode replay} runs a data set through the whole loop and evaluates every prediction;
  * - {@linkcode TaskState} is the loop's state machine without any I/O, {@linkcode Learner} trains its model.
  *
  * Everything for one subject is in a module of its own:
  *
- * | module          | for whom                                                                       | pure |
+ * | module          | for code that                                                                  | pure |
  * | --------------- | ------------------------------------------------------------------------------ | ---- |
  * | `./core`        | embeds the engine without I/O, in Deno, Node or Bun                            | yes  |
  * | `./log`         | reads and writes the topics, or writes a log of another kind                   |      |
  * | `./kafka`       | runs on Kafka                                                                  |      |
  * | `./http`        | serves the API, measures it, or changes experiments over it                    |      |
- * | `./nn`          | uses models, kernels, tables and optimisers in a training loop of their own    | yes  |
+ * | `./nn`          | uses models, kernels, tables and optimisers in a training loop of its own      | yes  |
  * | `./experiments` | assigns users to variants and reads experiments                                | yes  |
- * | `./evaluation`  | judges predictions, and policies from a log                                    | yes  |
+ * | `./evaluation`  | evaluates predictions, and policies from a log                                 | yes  |
  *
  * Pure means: no I/O, no clock, and no randomness that is not an argument.
  *
@@ -105,7 +105,7 @@ export { type ActionPolicies, DEFAULT_ACTIONS } from "./src/features/actions.ts"
 export type { RetrievalOptions } from "./src/retrieval/retrieval_options.ts";
 export type { PolicyOptions } from "./src/draws/policy.ts";
 
-// Log: where everything is written and read. All of the port is in `./log`, Kafka in `./kafka`.
+// Log: where everything is written and read. The whole port is in `./log`, Kafka in `./kafka`.
 export { type Log, LogError, type LogRecord, type NewRecord, type TopicSpec } from "./streams/log/log.ts";
 export { MemoryLog, type MemoryLogOptions } from "./streams/log/memory_log.ts";
 export { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";

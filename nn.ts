@@ -1,8 +1,8 @@
 /**
  * The networks alone: click models with hand-written backward passes, the kernels that compute them, embedding tables
- * that grow, losses for clicks that are sampled or late, and optimisers. Pure.
+ * that grow, losses for sampled or delayed clicks, and optimisers. Pure.
  *
- * Letters: T behaviours, K candidates, d width of an item vector, U user input, C context input. All matrices are
+ * Symbols: T behaviours, K candidates, d width of an item vector, U user input, C context input. All matrices are
  * row-major `Float32Array`.
  *
  * @example DIN learns that its candidate is liked.

@@ -54,7 +54,7 @@ export class GenerationError extends Error {
     super(
       `Cannot run this deployment as configured: it was made with other options\n${
         what.map((line) => `  ${line}\n`).join("")
-      }Put them back; or build a new generation from the log: deno task run --rebuild while this one serves, or, stopped, ` +
+      }Restore them; or build a new generation from the log: deno task run --rebuild while this one serves, or, stopped, ` +
         "deno task meander rebuild, each with the same flags",
     );
     this.name = "GenerationError";
@@ -133,6 +133,6 @@ async function learntWeights(
     const { dense, head } = decodeVersion(record.value);
     return { model: record.key, dense: dense.length, head: head.length };
   } catch {
-    return null; // whoever applies it says so
+    return null; // whoever applies it reports that
   }
 }

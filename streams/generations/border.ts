@@ -1,6 +1,6 @@
 /**
  * Where the events on a log begin, once it has dropped the older ones: which behaviours of a user state are still
- * events, be it in the user's own partition or in that of a session which handed them over.
+ * events, in the user's own partition or in that of a session that handed them over.
  *
  * @module
  */
@@ -78,7 +78,7 @@ export async function borderFor(
   return { ...own, handed };
 }
 
-/** Finds where the events of the log begin. @param sessions who was somebody else for a while */
+/** Finds where the events of the log begin. @param sessions aliases by session */
 async function borderOf(
   log: Log,
   topic: string,
@@ -96,7 +96,7 @@ async function borderOf(
     times.push(event.time);
     if (event.type === "interaction") {
       known.add(keyOf(event));
-      // What was handed over is in a `merge` behind it.
+      // A `merge` after it has what was handed over.
       for (const { of } of ownersOf(event, sessions)) known.add(keyOf({ ...event, user: of }));
     }
     if (event.type === "merge") {
@@ -121,7 +121,7 @@ function* ownersOf(
   }
 }
 
-/** What sessions of another partition have handed over to users of this one, and did before a time. */
+/** Behaviours from before a time that sessions of another partition have handed over to users of this one. */
 async function handedIn(
   log: Log,
   topic: string,

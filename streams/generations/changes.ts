@@ -25,7 +25,7 @@ export const MEANINGS: Readonly<Record<Reach, string>> = {
   "rebuild": "needs a rebuild: what the log holds was made with the old value",
   "onward": "applies from now on; what the log holds does not change",
   "at-once": "takes effect at once",
-  "process": "concerns this process alone",
+  "process": "concerns only this process",
 };
 
 /** Prefix of an option's path when its reach is looked up. */
@@ -55,7 +55,7 @@ export function valuesText({ name, before, now }: Change): string {
 }
 
 function valueText(value: unknown): string {
-  return value === undefined ? "not there" : JSON.stringify(value);
+  return value === undefined ? "absent" : JSON.stringify(value);
 }
 
 interface Difference {

@@ -19,7 +19,7 @@ const SAMPLES = 20_000;
 export interface Judgement {
   /** Area under the ROC curve; `null` = all labels are alike. */
   readonly auc: number | null;
-  /** Log loss over that of the constant rate; `null` = likewise. */
+  /** Log loss divided by that of the constant rate; `null` = likewise. */
   readonly entropy: number | null;
 }
 
@@ -38,7 +38,7 @@ interface Predicted {
   readonly prediction: number;
 }
 
-/** Compares what is on two topics of samples, of which rows belong together by request and item. */
+/** Compares two topics of samples, whose rows are matched by request and item. */
 export async function compareSamples(
   log: Pick<Log, "identify" | "bounds" | "read">,
   before: Pick<Topics, "samples">,
@@ -60,7 +60,7 @@ export async function compareSamples(
   return { rows: labels.length, before: judge(old), now: judge(built) };
 }
 
-/** Whether a generation that was built may serve: its normalised entropy is above by no more than a margin. */
+/** Whether a generation that was built may serve: its normalised entropy is higher by at most a margin. */
 export function mayServe({ before, now }: Comparison, margin: number): boolean {
   return before.entropy === null || now.entropy === null || now.entropy <= before.entropy + margin;
 }
@@ -87,7 +87,7 @@ async function predictionsOn(
   return predicted;
 }
 
-/** A sample; `null` = the record cannot be read, which the learner has said. */
+/** A sample; `null` = the record cannot be read, which the learner has reported. */
 function decoded(value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);

@@ -1,7 +1,7 @@
 /**
  * The formats of all records that only meander reads: what this release reads, and may write.
  *
- * A kind that is new, or a larger number, wants a record of it in `tests/compat`.
+ * A new kind, or a larger number, needs a record in `tests/compat`.
  *
  * @module
  */

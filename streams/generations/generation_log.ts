@@ -1,5 +1,5 @@
 /**
- * The log as the tasks of a generation have it.
+ * The log as the tasks of a generation see it.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { generationsOf } from "../topics/generations.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 
 /**
- * The log as the tasks of a generation have it.
+ * The log as the tasks of a generation see it.
  *
  * @param topics those of the first generation
  * @throws LogError `topic-mismatch` when its tasks shared another number of partitions

@@ -10,7 +10,7 @@ import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 
-/** Looks at a user, who is not valid afterwards; `undefined` when the record cannot be read. */
+/** Looks at a user, which is not valid afterwards; `undefined` when the record cannot be read. */
 export type UserView = <Seen>(see: (user: UserState) => Seen) => Seen | undefined;
 
 /** The users of a generation whose newest records are wanted. */

@@ -12,7 +12,7 @@
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
 
-/** Bytes of a record beside its key, value and headers, about. */
+/** Approximate bytes of a record besides its key, value and headers. */
 const RECORD_BYTES = 100;
 const NO_HEADERS = {};
 
@@ -26,7 +26,7 @@ export class OwnWrites {
 
   /**
    * @param topics to which only writers that are opened here write
-   * @param maxBytes bytes that are kept of all partitions together; what is older is read from the log
+   * @param maxBytes bytes that are kept of all partitions together; older records are read from the log
    */
   constructor(log: Log, topics: ReadonlySet<string>, maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -71,14 +71,14 @@ export class OwnWrites {
     this.#bytes += tail.add(record, offset, this.#maxBytes / 2);
     while (this.#bytes > this.#maxBytes) {
       const largest = [...this.#tails.values()].reduce((most, one) => one.bytes > most.bytes ? one : most);
-      this.#bytes -= largest.drop(largest.bytes / 2); // half at a time, as all that is left moves
+      this.#bytes -= largest.drop(largest.bytes / 2); // half at a time, as everything left moves
     }
   }
 }
 
 /** The newest records of a partition. */
 class Tail {
-  /** Smallest offset that can be read, once it was asked for. */
+  /** Smallest offset that can be read, once it was looked up. */
   start: number | undefined;
   /** Offset after the last record. */
   end: number;
@@ -104,7 +104,7 @@ class Tail {
     return bytes;
   }
 
-  /** Drops the oldest records, until at most so many bytes are left, and returns how many they had. */
+  /** Drops the oldest records, until at most this many bytes are left, and returns how many they had. */
   drop(left: number): number {
     const before = this.bytes;
     let dropped = 0;
@@ -114,7 +114,7 @@ class Tail {
     return before - this.bytes;
   }
 
-  /** `undefined` = something of it may be missing. */
+  /** `undefined` = some of the records may be missing. */
   read(from: number, { maxRecords = Infinity, maxBytes = Infinity }: ReadOptions): ReadResult | undefined {
     if (from < this.#from) return undefined;
     const records: LogRecord[] = [];
@@ -128,7 +128,7 @@ class Tail {
     return { records, next: (records.at(-1)?.offset ?? from - 1) + 1 };
   }
 
-  /** Index of the first record at an offset or behind it. */
+  /** Index of the first record at an offset or after it. */
   #placeOf(offset: number): number {
     let [low, high] = [0, this.#records.length];
     while (low < high) {

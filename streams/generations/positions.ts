@@ -1,5 +1,5 @@
 /**
- * How far a generation has got through the events.
+ * How far a generation has read the events.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  *
  * ```text
  *   events           ■■■■■■■■■■■■■■■■■■■■│            the offsets that the serving generation has committed
- *   recommendations  ■■ ■ ■■  ■ ■ ■■■ ■■ │            what users saw: requests are not answered anew
+ *   recommendations  ■■ ■ ■■  ■ ■ ■■■ ■■ │            what users saw: requests are not answered again
  *        └─> a round of the task that is furthest behind ─> its samples are learnt ─> the next round
  *              state.g2, statistics.g2, signals.g2, samples.g2, parameters.g2, checkpoints.g2
  * ```
@@ -49,7 +49,7 @@ const ROUND_EVENTS = 1024;
  */
 const LEARNT_BATCHES = 16;
 const ROUND_BATCHES = 16;
-/** Most bytes of what it has written that are kept to be read; of what user states may take, at most an eighth. */
+/** Most bytes of its own writes that are kept to be read; at most an eighth of what user states may take. */
 const KEPT_BYTES = 8 << 20;
 /** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
@@ -260,7 +260,7 @@ export class Rebuild implements AsyncDisposable {
     const rows = carries === undefined ? batches * batchRows : Infinity;
     task.buildRound = ++this.#rounds;
     const { complete } = await task.round({ rows, events: roundEvents });
-    if (!complete) await task.commit(); // it has come to its end
+    if (!complete) await task.commit(); // it has reached its end
     if (carries !== undefined) return true;
     await this.learning.drainRound();
     await this.#subscriber.update();
@@ -293,7 +293,7 @@ export class Rebuild implements AsyncDisposable {
     return oldest;
   }
 
-  /** Whether a task has an event before its end. @throws LogError `unreachable` when it has none, and is not there */
+  /** Whether a task has an event before its end. @throws LogError `unreachable` when it has none, and has not reached it */
   async #hasEvent(task: Task): Promise<boolean> {
     const end = this.#ends[task.partition]!;
     for (let reads = 1; !await task.hasEvent(); reads++) {

@@ -64,14 +64,14 @@ export interface RememberingOptions {
   readonly tasks: number;
 }
 
-/** What a task has carried over, and the offset behind its remembered events. */
+/** What a task has carried over, and the offset after its remembered events. */
 type Placed = Carried & { readonly end: number };
 
 /**
  * The log with remembered events in place of dropped ones, for tasks that have not passed them yet; for a task that
  * has not started, they are written first.
  *
- * @param log as the tasks have it
+ * @param log as the tasks see it
  */
 export async function rememberingLog(
   log: Log,
@@ -173,7 +173,7 @@ async function remember(
   const border = await borderFor(log, options, task, { start, state, isOwn });
   const experiments = await experimentsBefore(log, topics, border.since);
   const { hours, count, gone } = await survey(users(), state, border);
-  // There are only that many free offsets: the newest events are kept.
+  // Only that many offsets are free: the newest events are kept.
   const events = new EventWriter(log, topic, task, Math.max(0, count + experiments.length - start));
   const slices = slicesOf(hours);
   const first = slices[0]?.from ?? Math.min(border.time, Date.UTC(2099, 0, 1));
@@ -228,7 +228,7 @@ class EventWriter {
   readonly #log: Log;
   readonly #topic: string;
   readonly #task: number;
-  /** Events, the oldest, for which there is no room. */
+  /** The oldest events, for which there is no room. */
   #surplus: number;
   #waiting: NewRecord[] = [];
 
@@ -247,7 +247,7 @@ class EventWriter {
     if (this.#waiting.length >= PORTION) await this.#write();
   }
 
-  /** Writes the rest, and changes of experiments behind it. */
+  /** Writes the rest, and changes of experiments after it. */
   async end(experiments: readonly LogRecord[]): Promise<void> {
     const [topic, partition] = [this.#topic, this.#task];
     for (const { key, value, time } of experiments) {
@@ -269,7 +269,7 @@ async function experimentsBefore(log: Log, { experiments }: Topics, since: numbe
   return [...newest.values()].filter(({ time, value }) => time < since && value !== null);
 }
 
-/** An event, and the time at which it is to come. */
+/** An event, and the time at which it is due. */
 interface Due {
   readonly at: number;
   readonly event: Event;

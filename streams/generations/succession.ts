@@ -66,7 +66,7 @@ const logger = getLogger(["meander", "rebuild"]);
 export class Succession {
   /** Where the service of the process is. */
   readonly place: Replaceable;
-  /** Resolves when its signal is aborted; rejects when it cannot go on. Watch it. */
+  /** Resolves when its signal is aborted; rejects when it cannot continue. Watch it. */
   readonly ended: Promise<void>;
   /** Longest time that a switch may stay open, milliseconds. */
   readonly patienceMs: number;
@@ -78,10 +78,10 @@ export class Succession {
   #isSwitching = false;
   /** Since when a switch is open. */
   #openSince: number | undefined;
-  /** Serialises what follows changes of the records. */
+  /** Serialises the reactions to changes of the records. */
   #heeding: Promise<void> = Promise.resolve();
 
-  /** Begins to watch. */
+  /** Starts watching. */
   constructor(log: Log, options: SuccessionOptions) {
     this.#log = log;
     this.#options = options;
@@ -98,8 +98,8 @@ export class Succession {
   }
 
   /**
-   * Puts the service of the next generation into the released place, once nothing follows records that were read before it
-   * served: the process would go back. @returns the previous service
+   * Puts the service of the next generation into the released place, once nothing reacts to records that were read
+   * before it served, or the process would go back. @returns the previous service
    */
   replace(generation: number, next: Bounded): Promise<Service> {
     const replaced = this.#heeding.then(() => this.#replace(generation, next));
@@ -159,7 +159,7 @@ export class Succession {
         if (signal.aborted) return;
         if (!isTransient(error)) throw error;
         const reason = reasonOf(error);
-        logger.debug("cannot follow {generations}, tries again: {reason}", { generations, reason });
+        logger.debug("cannot follow {generations}, trying again: {reason}", { generations, reason });
         next = undefined;
         await pause(WAIT_MS, signal);
       }

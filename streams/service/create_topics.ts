@@ -1,5 +1,5 @@
 /**
- * Creates the topics that a deployment needs and the log lacks.
+ * Creates the topics that a deployment lacks.
  *
  * @module
  */
@@ -24,10 +24,10 @@ import { checkFollowed } from "./jobs/sources_job.ts";
 const logger = getLogger(["meander", "service"]);
 
 /**
- * Checks that the topics of a deployment fit together and its options, then creates those that are missing.
+ * Checks that the topics of a deployment fit together and match its options, then creates those that are missing.
  *
  * @returns the topics, and the number of partitions of `events`
- * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
+ * @throws LogError `topic-mismatch` when topics exist with other partitions, or belong to another deployment
  */
 export async function createTopics<N extends ModelName>(
   log: Log,
@@ -66,8 +66,8 @@ function wantedTopics(topics: Topics, partitions: number, needs: TopicNeeds): To
 }
 
 /**
- * Does what creates a topic of its own before the others; where that is not allowed, the failure names all that are
- * missing.
+ * Runs `act`, which creates a topic of its own before the others; if it may not create topics, the error names all
+ * topics that are missing.
  */
 export async function beforeTopics<T>(
   log: Log,
@@ -84,12 +84,12 @@ export async function beforeTopics<T>(
   }
 }
 
-/** Says which topics a deployment lacks that has others. @param all how many it is to have */
+/** Logs the topics that a deployment lacks, if it has others. @param all how many it should have */
 function sayMissing(missing: readonly string[], all: number): void {
   // The topic of generations comes before all others.
   if (missing.length === 0 || missing.length >= all - 1) return;
   logger.warn(
-    "creates {missing}, which this deployment lacks: new in this release; or deleted, and what was there is lost " +
+    "creating {missing}, which this deployment lacks: new in this release; or deleted, and their records are lost " +
       "(docs/explanation/exactly-once.md, Positions and identity)",
     { missing: missing.join(", ") },
   );

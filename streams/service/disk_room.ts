@@ -6,7 +6,7 @@
 
 import { statfs } from "node:fs/promises";
 
-/** Least free bytes: a SQLite log needs as much beside its file. */
+/** Least free bytes: a SQLite log needs this much in addition to its file. */
 const LEAST_BYTES = 64 << 20;
 
 /** Why a disk is too full to continue; empty if it is not, or if its free space is unknown. */
@@ -19,7 +19,7 @@ export async function diskShortage(
     const { bavail, bsize } = await statfs(folder);
     free = bavail * bsize;
   } catch {
-    return []; // not there yet, or not ours to look at
+    return []; // missing yet, or not accessible
   }
   if (free >= leastBytes) return [];
   const mb = (bytes: number) => `${Math.floor(bytes / 1e6)} MB`;

@@ -26,15 +26,15 @@ import { lookAtTopics, type TopicView } from "./topics_view.ts";
 /** A partition of `events`, seen from outside. */
 export interface PartitionView {
   readonly partition: number;
-  /** Offset behind the last event. */
+  /** Offset after the last event. */
   readonly end: number;
   /** Offset up to which its task has committed; `null` = no task ever did. */
   readonly committed: number | null;
-  /** Events that no task has committed, holes of the log included. */
+  /** Events that no task has committed, including holes in the log. */
   readonly lag: number;
   /** Offset of the next event by the task's own record; `null` = it has none. */
   readonly next: number | null;
-  /** Events that were lost or came to the wrong partition, since the beginning of the log. */
+  /** Events that were lost or arrived in the wrong partition, since the beginning of the log. */
   readonly counts: Readonly<Record<"lost" | "misplaced", number>>;
   /** Users whom its task has erased. */
   readonly forgotten: number;
@@ -57,8 +57,8 @@ export interface Inspection {
 }
 
 /**
- * Counts of what ought not to happen, and of erased users whom topics keep for ever. They cannot be undone, or are meant,
- * so an operator can acknowledge them.
+ * Counts of what should not happen, and of erased users that topics keep for ever. They cannot be undone, or are
+ * intended, so an operator can acknowledge them.
  */
 export const COUNT_NAMES = ["lost", "misplaced", "unlearnt", "uncounted", "unfed", "kept"] as const;
 
@@ -186,13 +186,13 @@ async function positionProblems(
       if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
       const [what = "", remedy = NO_REMEDY] = error.message.split("; ");
       problems.push({ what: `task ${partition} has stopped: ${what}`, remedy });
-      if (now.partitions !== partitions) break; // the same of all
+      if (now.partitions !== partitions) break; // the same for all
     }
   }
   return problems;
 }
 
-/** Topics that a log with its own retention keeps for ever, erased users included. */
+/** Topics that a log with its own retention keeps for ever, including erased users. */
 async function keepingProblems(
   log: Log,
   { events, recommendations, samples, signals, rejected }: Topics,

@@ -24,11 +24,11 @@ export interface LearnerView {
   readonly isOwn: boolean;
   /** Newest version on the log. */
   readonly version: number;
-  /** Samples that are in no checkpoint yet, holes of the log included. */
+  /** Samples that are in no checkpoint yet, including holes in the log. */
   readonly lag: number;
   /** Offsets of samples that were dropped before they were learnt, by its last checkpoint. */
   readonly lost: number;
-  /** Who learns, and who stands by; `undefined` = the log cannot tell. */
+  /** The members that learn or stand by; `undefined` = unknown to the log. */
   readonly members: readonly GroupMember[] | undefined;
 }
 
@@ -50,7 +50,7 @@ export async function lookAtLearners(
   return learners;
 }
 
-/** Problems of models that nobody learns. @param wanted models that experiments use */
+/** Problems of models without a learner. @param wanted models that experiments use */
 export function learnerProblems(
   learners: readonly LearnerView[],
   wanted: ReadonlySet<string>,
@@ -73,7 +73,7 @@ export function learnerProblems(
   ];
 }
 
-/** Problems of running experiments that nobody watches. */
+/** Problems of running experiments without a monitor. */
 export async function monitorProblems(
   log: Log,
   names: Topics,
@@ -111,7 +111,7 @@ async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<stri
     try {
       versions.set(key, decodeVersion(value).version);
     } catch (cause) {
-      unreadable.leaveOut(record, cause, "nobody serves it");
+      unreadable.leaveOut(record, cause, "no process serves it");
     }
   }
   return versions;

@@ -10,7 +10,7 @@ import type { Task } from "../task/task.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import type { PartitionStatus } from "./status.ts";
 
-/** What is known of a partition in this process. */
+/** What is known about a partition in this process. */
 export interface PartitionProgress {
   /** Its task; `undefined` while it is restored. */
   readonly task: Task | undefined;

@@ -12,12 +12,12 @@ import type { Job } from "./jobs/worker.ts";
 
 /** Requests that wait for longer are late: commits come every 100 ms. */
 export const LATE_MS = 300;
-/** How long a service is to be ready and in time, the longest wait for that, and the time between two looks. */
+/** How long a service must be ready and on time, the longest wait for that, and the time between two looks. */
 const SETTLED_MS = 3000;
 const LONGEST_MS = 60_000;
 const LOOK_MS = 50;
 
-/** What of a service others wait for. */
+/** The part of a service that others wait for. */
 export interface Settling {
   /** Why it is not ready; empty when it is. */
   unready(): Promise<readonly string[]>;
@@ -45,7 +45,7 @@ export async function untilSettled(
  * Why tasks are not ready: partitions are not assigned yet, being restored, behind the events from before the start, or
  * waiting for the log.
  *
- * @param restoreOf how far the restore of a partition has come
+ * @param restoreOf the progress of a partition's restore
  */
 export function tasksUnready(
   tasks: WorkerGroup<TaskJob>,
@@ -81,7 +81,7 @@ export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>):
   });
 }
 
-/** Says that a learner or a monitor has made no progress for a time, milliseconds. */
+/** Reports that a learner or a monitor has made no progress for this many milliseconds. */
 export function stallsOf<J extends Job>(group: WorkerGroup<J> | undefined, ms: number): string[] {
   return (group?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
 }

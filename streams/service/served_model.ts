@@ -41,7 +41,7 @@ export class ServedModel {
   readonly served: Promise<void>;
   /** Resolves when it is at the newest version that was on the log at the start, if there was any. */
   readonly caughtUp: Promise<void>;
-  /** Resolves when it has stopped; rejects when it cannot go on. */
+  /** Resolves when it has stopped; rejects when it cannot continue. */
   readonly ended: Promise<unknown>;
   readonly #log: Log;
   readonly #spec: LearnerSpec;
@@ -126,7 +126,7 @@ export class ServedModel {
     return this.#learners === undefined ? [] : loneUnready(this.#learnerName, this.#learners);
   }
 
-  /** Says that its learner, or what keeps it at the newest version, has made no progress for a time, milliseconds. */
+  /** Reports that its learner, or what keeps it at the newest version, has made no progress for this long. */
   stalls(ms: number): readonly string[] {
     const follower = this.#follower;
     const own = follower !== undefined && follower.stalledMs >= ms ? follower.stall ?? [] : [];
@@ -174,7 +174,7 @@ function specOf(topics: Topics, options: ServiceOptions, variant?: VariantModel)
     model,
     modelConfig,
     schema,
-    // Retrieval asks the bank of the own model alone.
+    // Retrieval asks only the bank of the deployment's own model.
     learner: variant === undefined ? learner : { ...learner, learnsNext: false },
     learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
     topics: variant === undefined ? topics : variantTopics(topics, model),

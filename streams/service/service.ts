@@ -86,11 +86,11 @@ const logger = getLogger(["meander", "service"]);
  * ```
  */
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
-  /** Resolves when the service has stopped; rejects when it cannot go on. Watch it. */
+  /** Resolves when the service has stopped; rejects when it cannot continue. Watch it. */
   readonly ended: Promise<void>;
   /** @internal The thread of the tasks, which others share. */
   readonly thread: SharedThread;
-  /** What it runs and where, for a `Retention` beside it. */
+  /** What it runs and where, for a `Retention`. */
   readonly deployment: Deployment;
   readonly #log: Log;
   readonly #topics: Topics;
@@ -229,7 +229,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /**
    * Creates missing topics and starts.
    *
-   * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
+   * @throws LogError `topic-mismatch` when topics exist with other partitions, or belong to another deployment
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
     const { topics, partitions } = await createTopics(log, options);

@@ -49,7 +49,7 @@ export async function lookAtSources(
     const what = `source ${source} is ${lag} records behind in partition ${partition}`;
     problems.push({
       what,
-      remedy: "see that a process with the role `task` runs, and what it logs about sources",
+      remedy: "check that a process with the role `task` runs, and what it logs about sources",
     });
   }
   const unfed = lags.filter(({ lost }) => lost > 0);
@@ -59,7 +59,7 @@ export async function lookAtSources(
     problems.push({
       what: `${count} offsets of ${names} were dropped before they were fed`,
       remedy:
-        "bring their records in another way, and let the topic keep them for longer than `run` may be away; " +
+        "feed their records in another way, and let the topic keep them for longer than `run` may be away; " +
         `then accept it: --known unfed=${count}`,
     });
   }

@@ -73,6 +73,6 @@ export interface ServiceStatus {
   readonly rekeyLag: number | null;
   /** The topics of sources, when this process takes them in. */
   readonly sources: SourcesStatus | null;
-  /** The generation that this process was started to build, unless it serves, and why the last try failed, for people. */
+  /** The generation that this process was started to build, unless it serves, and why the last attempt failed. */
   readonly rebuild: { readonly generation: number; readonly failure: string | null } | null;
 }

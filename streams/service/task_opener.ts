@@ -44,14 +44,14 @@ export interface TaskSurroundings<N extends ModelName> {
   readonly variants: readonly ServedModel[];
   readonly pins: PinnedModels;
   readonly watch: TopicWatch;
-  /** Told how many events a step has applied. */
+  /** Called with the number of events that a step has applied. */
   readonly onEvents: (events: number) => void;
 }
 
 /** Opens a task for each partition that the service is given. */
 export class TaskOpener<N extends ModelName> {
   readonly #around: TaskSurroundings<N>;
-  /** Of the restores that are under way, by partition. */
+  /** Those of the restores in progress, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
   /** Partitions that wait for tasks from a build, until their signal is aborted. */
@@ -69,7 +69,7 @@ export class TaskOpener<N extends ModelName> {
     this.#sorted = ignore(sorting, "whoever waits for them has it");
   }
 
-  /** The restores that are under way, by partition. */
+  /** The restores in progress, by partition. */
   get meters(): ReadonlyMap<number, RestoreMeter> {
     return this.#meters;
   }

@@ -13,11 +13,11 @@ export interface TopicView {
   readonly name: string;
   /** Its partitions; 0 = it is missing. */
   readonly partitions: number;
-  /** Offsets from the first record that can be read to the end, of all partitions; holes of the log included. */
+  /** Offsets from the first record that can be read to the end, of all partitions; including holes in the log. */
   readonly records: number;
 }
 
-/** Looks at the topics that a deployment has. @param problems takes what is wrong with them */
+/** Looks at the topics that a deployment has. @param problems receives what is wrong with them */
 export async function lookAtTopics(
   log: Log,
   names: Topics,

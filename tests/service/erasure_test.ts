@@ -176,9 +176,9 @@ Deno.test("Service takes out what a session hands over to an erased user later, 
   const [inEvents = "", inState = "", ...more] = await naming(offset);
   assert.match(
     inEvents,
-    /^meander\.events: the id in aliases of sessions that were the user, and where others took over/,
+    /^meander\.events: the id in aliases of the user's sessions, and where others took over/,
   );
-  assert.match(inState, /^meander\.state: the id in aliases of sessions that were the user, until/);
+  assert.match(inState, /^meander\.state: the id in aliases of the user's sessions, until/);
   assert.deepEqual(more, []);
   const others = Array.from({ length: 1500 }, (_, n) => `other-${n}`);
   await log.append(recordsOf(others.map((user) => ({ type: "forget", user, time: time + 1 }))));

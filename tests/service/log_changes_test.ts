@@ -158,7 +158,7 @@ Deno.test("Service says what it creates of a deployment that is there, and that 
     await (await start(log)).stop();
     assert.match(
       tells(/creates/).join(),
-      /creates meander\.lists, meander\.rejected, which this deployment lacks/,
+      /creating meander\.lists, meander\.rejected, which this deployment lacks/,
     );
     assert.deepEqual(tells(/has lost the checkpoint/), []);
     await log.recreate(topics.checkpoints);

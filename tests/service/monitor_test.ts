@@ -183,7 +183,7 @@ Deno.test("MonitorJob warns once of an experiment whose split is invalid", async
   });
   await work(log).finally(reset);
   assert.equal(said.length, 1);
-  assert.match(said[0]!, /^experiment lost can no longer tell anything: invalid: users/);
+  assert.match(said[0]!, /^experiment lost can no longer give a result: invalid: users/);
 });
 
 Deno.test("MonitorJob has the same figures however much it reads and writes at a time", async () => {

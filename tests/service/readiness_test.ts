@@ -84,7 +84,7 @@ Deno.test("GoneTopics says what is gone while something waits, looks again at in
   topics.look(true);
   await until(() => Promise.resolve(topics.reasons.length === 1), "it has looked");
   assert.equal(looks, 1);
-  assert.match(topics.reasons.join(), /^the log has no state, samples any more/);
+  assert.match(topics.reasons.join(), /^the log no longer has state, samples,/);
   await create("state");
   now += 60_000;
   topics.look(true);

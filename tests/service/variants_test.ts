@@ -104,5 +104,5 @@ Deno.test("Service begins with no task before the models of variants are where t
 
 Deno.test("Service.start() refuses a variant with the deployment's own model", async () => {
   const variants = [{ model: "base", modelConfig: {} }] as const;
-  await assert.rejects(Service.start(new MemoryLog(), { ...OPTIONS, variants }), /base is there twice/);
+  await assert.rejects(Service.start(new MemoryLog(), { ...OPTIONS, variants }), /base is named twice/);
 });

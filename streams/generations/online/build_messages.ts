@@ -1,11 +1,11 @@
 /**
- * Messages between a service and the thread that builds a generation beside it, besides those of every thread
+ * Messages between a service and the thread that builds a generation alongside, besides those of every thread
  * (`log_thread.ts`).
  *
  * ```text
  *   service                       thread
  *   { start, log, ... }    ──>    opens the log and the generation
- *                          <──    { progress }, now and then
+ *                          <──    { progress }, at intervals
  *   { until }              ──>    builds up to there
  *                          <──    { done: true }
  *   { copyTo }             ──>    copies its snapshots
@@ -22,7 +22,7 @@ import type { RebuildOptions, RebuildProgress } from "../rebuild.ts";
 /** What is built; can be cloned. */
 export type BuildSpec = Omit<RebuildOptions, "giveWay">;
 
-/** What it does, one after the other. */
+/** What it does, one at a time. */
 export type BuildWork =
   | {
     readonly until: readonly number[];
@@ -43,7 +43,7 @@ export type BuildOrder =
   | BuildWork
   | { readonly end: true };
 
-/** How far it is. */
+/** Progress of a build. */
 export interface BuildFigures extends RebuildProgress {
   /** Newest version of its model. */
   readonly version: number;

@@ -1,5 +1,5 @@
 /**
- * Where a build has its local snapshots, and how what a killed one left is removed.
+ * Where a build has its local snapshots, and how those that a killed one left are removed.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export function buildFolder(snapshots: string): string {
   return `${snapshots}/build`;
 }
 
-/** The group of those who may build; the one that has its partition does. */
+/** The group of processes that may build; the one that has its partition does. */
 export function builderGroup({ generations }: Pick<Topics, "generations">): string {
   return `${generations}-builder`;
 }
@@ -39,7 +39,7 @@ export async function dropBuildSnapshots(
   return own;
 }
 
-/** What a folder has of the tasks of a deployment: each is named after its topic and partition. */
+/** The snapshots in a folder of a deployment's tasks: each is named after its topic and partition. */
 async function ownIn(folder: string, topics: Topics): Promise<readonly string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

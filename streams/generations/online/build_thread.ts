@@ -23,7 +23,7 @@ interface ThreadScope {
 
 /** Time between two reports. */
 const REPORT_MS = 500;
-/** Time between two looks whether the service is still late. */
+/** Time between two checks whether the service is still late. */
 const LOOK_MS = 10;
 /** Most records per read, as logs have it. */
 const RECORDS = 1000;
@@ -93,7 +93,7 @@ async function buildLeg(
   }
 }
 
-/** The log, of which a build needs no groups. */
+/** The log, perhaps without groups, which a build does not need. */
 async function openLog(place: ThreadLog): Promise<Log> {
   if (!("port" in place)) return await openAt(place.address);
   return new RemoteLog(place) as unknown as Log; // which has no groups

@@ -1,7 +1,7 @@
 /**
- * A log for work beside a service: before each read of it, the work rests until nobody else wants the processor, or others
- * have had their share of it; what a layer above it answers from memory does not rest. Measured by the clock, so that on a
- * busy machine, where little work takes long, others have as much longer.
+ * A log for work alongside a service: before each read of it, the work rests until nobody else needs the processor, or
+ * others have had their share of it; reads that a layer above answers from memory do not rest. Time is measured by the
+ * clock, so that on a busy machine, where work takes longer, others have proportionally longer.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const LONGEST_REST_MS = 2000;
 
 /** Options of a {@linkcode GentleLog}. */
 export interface GentleLogOptions {
-  /** Share of the time that the work takes while others want it, in (0, 1]. */
+  /** Share of the time that the work takes while others need it, in (0, 1]. */
   readonly share: number;
   /** Whether others are late: then it takes a tenth of the time at most. */
   readonly isLate: () => boolean;
@@ -26,7 +26,7 @@ export interface GentleLogOptions {
   readonly clock: () => number;
   /** Ends rests. */
   readonly signal: AbortSignal;
-  /** Leaves the processor to others for a moment. @returns whether they want more of it */
+  /** Leaves the processor to others for a moment. @returns whether they need more of it */
   readonly giveWay: () => Promise<boolean>;
 }
 
@@ -41,10 +41,10 @@ export class GentleLog {
   #isGentle = true;
   /** When the last rest ended. */
   #since: number;
-  /** The rests so far: reads at a time rest one after the other. */
+  /** The rests so far: concurrent reads rest one after the other. */
   #resting: Promise<void> = Promise.resolve();
 
-  /** Of a log. */
+  /** Wraps a log. */
   constructor(log: Log, options: GentleLogOptions) {
     const { maxRecords: most } = options;
     this.#options = options;
@@ -60,7 +60,7 @@ export class GentleLog {
     });
   }
 
-  /** Rests after work, also where that reads nothing. */
+  /** Rests after work, even if that reads nothing. */
   async rest(): Promise<void> {
     if (this.#isGentle) await (this.#resting = this.#resting.then(() => this.#rest()));
   }

@@ -28,13 +28,13 @@ import { CannotSwitchYet, type Legs, type LegsOptions } from "./legs.ts";
 import type { Notes } from "./notes.ts";
 import type { Standby } from "./standby.ts";
 
-/** What is handed over to what. */
+/** Options of {@linkcode handOver}. */
 export interface HandOverOptions extends Omit<LegsOptions, "mostMs"> {
   /** Keeps this process, like all others, on the generation that serves. */
   readonly succession: Succession;
   /** Starts the service of a generation, which waits for its tasks. @param ends where tasks stop, by task */
   readonly start: (warm: WarmGeneration, ends: number[], generation: number) => Promise<Service>;
-  /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
+  /** Pause before the next attempt to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
   readonly closeAgainMs?: number | undefined;
 }
 
@@ -51,11 +51,11 @@ export interface HandOver {
   readonly legs: Legs;
   readonly standby: Standby;
   readonly notes: Notes;
-  /** Called when requests begin to wait: nobody rests for them any more. */
+  /** Called when requests begin to wait: from then on, no work rests for them. */
   readonly hurry: () => void;
 }
 
-/** Longest wait for tasks to reach the same offset, and pause before the next try. */
+/** Longest wait for tasks to reach the same offset, and pause before the next attempt. */
 const EVEN_MS = 1000;
 const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
@@ -66,7 +66,7 @@ const LOOK_MS = 5;
 /**
  * Stops the serving tasks, has the last leg built, and lets the standby tasks answer.
  *
- * @throws {CannotSwitchYet} when events come too fast, or another process has taken the switch back
+ * @throws {CannotSwitchYet} when events arrive too fast, or another process has taken the switch back
  */
 export async function handOver(
   log: Log,

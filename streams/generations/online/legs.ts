@@ -15,12 +15,12 @@ import { generationTopics, type Topics } from "../../topics/topics.ts";
 import { distance, goalFor, positionsOf } from "../positions.ts";
 import type { Notes } from "./notes.ts";
 
-/** Why a generation cannot take over at present; a later try may succeed. */
+/** Why a generation cannot take over at present; a later attempt may succeed. */
 export class CannotSwitchYet extends Error {
   override readonly name = "CannotSwitchYet";
 }
 
-/** A build that goes on apart from the service. */
+/** A build that runs apart from the service. */
 export interface ApartBuild extends AsyncDisposable {
   /** Builds a leg. @throws what building throws, or the signal's reason */
   build(until: readonly number[], how: LegOptions): Promise<void>;
@@ -34,7 +34,7 @@ export interface LegOptions {
   readonly haste: number;
   /** Whether it is so short that it needs no checkpoint at its end. */
   readonly isShort: boolean;
-  /** Whether requests wait for it: it rests no more. */
+  /** Whether requests wait for it: it no longer rests. */
   readonly isLast: boolean;
   readonly signal: AbortSignal;
 }
@@ -57,13 +57,13 @@ export interface LegsOptions {
 
 /** Most events left for the last leg, if they get fewer. */
 const NEAR_EVENTS = 128;
-/** Events left when those who are to take over are opened. */
+/** Events left when the tasks that are to take over are opened. */
 const FEW_EVENTS = 1000;
 /** If a leg leaves more than this share of the previous one, legs get no shorter. */
 const SLOW = 0.5;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
-/** Legs that are too slow before it is said, and before it stops trying; the first ones each double its share. */
+/** Slow legs before this is logged, and before it gives up; the first ones each double its share. */
 const SLOW_LEGS = 20;
 const MOST_SLOW_LEGS = 200;
 const LOOK_MS = 5;
@@ -104,7 +104,7 @@ export class Legs {
     }
   }
 
-  /** Goes on while something else is done. @returns what that returns */
+  /** Keeps building while other work is done. @returns what that returns */
   async beside<T>(work: Promise<T>): Promise<T> {
     let isOver = false;
     const over = work.finally(() => isOver = true);
@@ -118,10 +118,10 @@ export class Legs {
   }
 
   /**
-   * Builds until what is left is little, or gets no less, and requests can wait for it.
+   * Builds until little is left, or what is left no longer shrinks, and requests can wait for it.
    *
    * @param follow has others follow each leg, which takes time in the last one, too
-   * @throws {CannotSwitchYet} when that takes too long again and again
+   * @throws {CannotSwitchYet} when that repeatedly takes too long
    */
   async catchUp(follow: () => Promise<void>): Promise<void> {
     const { mostMs, clock } = this.#options;
@@ -185,7 +185,7 @@ export async function goalOf(
   return goalFor(positions, blueprint.partitions);
 }
 
-/** Waits until all that is written to a topic can be read: what is committed together can be read one after the other. */
+/** Waits until all that is written to a topic can be read: records of a commit become readable one after the other. */
 async function untilReadable(log: Log, topic: string, signal: AbortSignal): Promise<void> {
   if (log.endsOf === undefined) return;
   const { partitions = 0 } = await log.identify(topic) ?? {};

@@ -9,7 +9,7 @@ import { type Generation, generationRecord } from "../../topics/generations.ts";
 import { type Closing, closingRecord, servingRecord, switchWriterId } from "../../topics/serving.ts";
 import type { Topics } from "../../topics/topics.ts";
 
-/** Of what it writes. */
+/** Options of {@linkcode Notes}. */
 export interface NotesOptions {
   /** Topics of the first generation. */
   readonly topics: Topics;

@@ -1,6 +1,6 @@
 /**
- * Builds a generation beside the serving one, apart from the thread that serves, and switches to it without failing a
- * request.
+ * Builds a generation alongside the serving one, apart from the thread that serves, and switches to it without failing
+ * a request.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   return await handOver(log, { legs, standby, notes, hurry: () => gentle.end() }, options);
 }
 
-/** The log for what this thread does beside requests. */
+/** The log for what this thread does besides answering requests. */
 function gentleLog(log: Log, options: OnlineOptions): GentleLog {
   const { signal, succession: { place } } = options;
   return new GentleLog(log, {

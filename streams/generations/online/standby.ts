@@ -18,14 +18,14 @@ import { PinnedModels } from "../../topics/pinned_models.ts";
 import { boundedLog, type RebuildOptions, servingModel } from "../rebuild.ts";
 import type { TaskRuntime } from "../../task/options.ts";
 
-/** What stands by. */
+/** Options of {@linkcode Standby}. */
 export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {
   readonly spec: LearnerSpec;
   /** Number of tasks. */
   readonly tasks: number;
   /** How they run when they answer. */
   readonly service: Pick<TaskRuntime, "delivery" | "surfaceTopics" | "encodeLists" | "encodeSamples">;
-  /** Lets others have the thread in between. */
+  /** Lets others use the thread in between. */
   readonly giveWay: () => Promise<unknown>;
 }
 
@@ -58,7 +58,7 @@ export class Standby implements AsyncDisposable {
     };
   }
 
-  /** Restores the tasks as far as they are. */
+  /** Restores the tasks as far as they are built. */
   static async open(log: Log, options: StandbyOptions): Promise<Standby> {
     const { tasks, spec: { topics }, stateBytes, snapshots, service } = options;
     const standby = new Standby(await tasksLog(log, topics, tasks), options);
@@ -93,7 +93,7 @@ export class Standby implements AsyncDisposable {
     }
   }
 
-  /** Fences whoever has built it. @returns the tasks, which nobody has to dispose of but the caller */
+  /** Fences whoever has built it. @returns the tasks, which the caller has to dispose of */
   async takeOver(): Promise<Map<number, Task>> {
     const { spec: { topics }, task: options } = this.#options;
     const { serving, subscriber } = this.warm;
@@ -113,7 +113,7 @@ export class Standby implements AsyncDisposable {
     return tasks;
   }
 
-  /** Closes what no task has. */
+  /** Closes what no task has taken over. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#open.disposeAsync();
   }

@@ -18,11 +18,11 @@ export interface ThreadedBuildOptions {
   readonly share: number;
   /** Deno permissions of the thread. @default {those of the process} */
   readonly permissions?: Deno.PermissionOptions | undefined;
-  /** Told now and then how far it is. */
+  /** Called at intervals with its progress. */
   readonly onProgress: (figures: BuildFigures) => void;
 }
 
-/** The service beside which it builds. */
+/** The service alongside which it builds. */
 export interface BuildNeighbour {
   /** How long requests wait for their answers, milliseconds. */
   readonly waitedMs: number;
@@ -32,8 +32,8 @@ const PATIENCE_MS = 5000;
 const LOOK_MS = 20;
 
 /**
- * Builds in a thread. Nothing else may run the generation until its last leg is built, or it is disposed. It has local
- * snapshots of its own beside those of the service, until then.
+ * Builds in a thread. Nothing else may run the generation until its last leg is built, or it is disposed. Until then,
+ * its local snapshots are apart from those of the service.
  */
 export class ThreadedBuild implements ApartBuild {
   readonly #thread: LogThread<BuildOrder, WorkReport>;
@@ -45,7 +45,7 @@ export class ThreadedBuild implements ApartBuild {
   #isBuilt = false;
   #done = Promise.withResolvers<void>();
 
-  /** Begins, and builds nothing yet. @param neighbour rests while it is late */
+  /** Starts the thread, which builds nothing yet. @param neighbour the build rests while it is late */
   constructor(
     log: Log,
     given: BuildSpec,

@@ -9,7 +9,7 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { pause } from "../../log/pause.ts";
 import type { Log, ReadResult } from "../../log/log.ts";
 
-/** Records read at once, and bytes of them: others wait that long. */
+/** Records, and bytes of them, that are read at a time: others wait that long. */
 export const PORTION = 500;
 const PORTION_BYTES = 256 << 10;
 
@@ -41,7 +41,7 @@ export class Repeated implements AsyncDisposable {
         await work();
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn(`cannot ${what}, tries again: {reason}`, { reason: reasonOf(error) });
+        logger.warn(`cannot ${what}, trying again: {reason}`, { reason: reasonOf(error) });
       }
       await pause(everyMs, signal);
     }

@@ -23,7 +23,7 @@ type Rest = () => Promise<void>;
  *
  * @param topics those of the first generation
  * @param now wall clock, milliseconds since the epoch
- * @param rest called after each portion, for others to have the log
+ * @param rest called after each portion, so that others can use the log
  * @returns how many offsets were dropped
  * @throws RangeError when that generation serves, or there is no such generation
  */
@@ -99,8 +99,8 @@ function isDerived(name: string, own: Topics): boolean {
 }
 
 /**
- * Makes a compacted partition forget every key up to an offset; where single records can be erased, tombstones go
- * too.
+ * Makes a compacted partition forget every key up to an offset; where single records can be erased, tombstones are
+ * erased, too.
  */
 async function emptyOut(
   log: Log,

@@ -17,7 +17,7 @@ import { WITH_ALIASES } from "../../../src/users/user_codec.ts";
 import type { LogRecord } from "../../log/log.ts";
 import { INPUT } from "../../topics/delivery.ts";
 
-/** A user whom the event at an offset of a partition of `events` erases. */
+/** A user, and the offset of the event on a partition of `events` that erases it. */
 export interface Erasure {
   readonly user: string;
   readonly offset: number;
@@ -99,7 +99,7 @@ export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolea
     erased.includes(decoded.event.user, decoded.event.time);
 }
 
-/** The user whom a record of another user names: the user that a session was, or the session that it takes over. */
+/** The users that a record of another one names: the owner of a session, or the session that a user takes over. */
 export function namedBy({ value }: LogRecord): readonly string[] {
   if (value === null || !mayBe(value, "alias", "merge")) return [];
   const decoded = decodeEvent(value);
@@ -108,7 +108,7 @@ export function namedBy({ value }: LogRecord): readonly string[] {
   return event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
 }
 
-/** Which of some users a record of `state` names as the user that its session was. */
+/** Which of some users a record of `state` names as the owner of its session. */
 export function aliasesOf(users: readonly string[]): (record: LogRecord) => readonly string[] {
   const needles = users.map((user) => [user, latin1(new ByteWriter().string(user).toBytes())] as const);
   return ({ value }) => {
@@ -136,7 +136,7 @@ export function isEventOf({ key, value, offset }: LogRecord, until: ReadonlyMap<
   return value !== null && names(value, new SoughtUsers([...until.keys()].filter(isOld)));
 }
 
-/** Offset of the event that a record of `samples` or `recommendations` came from; `null` if it does not say. */
+/** Offset of the event that a record of `samples` or `recommendations` came from; `null` if unknown. */
 export function inputOf({ headers }: LogRecord): number | null {
   const offset = Number(headers[INPUT]?.split("/")[1]);
   return Number.isInteger(offset) ? offset : null;

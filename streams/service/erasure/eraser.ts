@@ -2,17 +2,17 @@
  * Erases the records of users from a log that can erase single records.
  *
  * ```text
- *   events            ..x..x....F|.m    F asks for it: the event itself goes last, so a crash forgets nothing; m, which a
- *                                       session hands over by an alias of before, goes as soon as its task has dropped it
+ *   events            ..x..x....F|.m    F requests it, and is erased last, so a crash forgets nothing; m, which a
+ *                                       session hands over by an earlier alias, is erased as soon as its task has dropped it
  *   samples           ..x.x....T..      T, the tombstone of F, once it is in the checkpoints of all learners
- *   recommendations   ..x.x.......      what came of events up to F, once the figures of experiments have it; likewise
+ *   recommendations   ..x.x.......      answers to events up to F, once the figures of experiments have it; likewise
  *                                       on topics of surfaces
  *   signals           -----|            dropped up to there, once the tasks of all partitions have learnt it
  *   rejected          ...x...x....      whatever names the id
  *   state, figures,
  *   lists             x                 the tombstone of the user
  *   parameters                          waits until no version has a row of the user
- *   other generations -----             one that knows the user is dropped: nobody runs it
+ *   other generations -----             one that has the user is dropped: nothing runs it
  * ```
  *
  * Records of the user after F are of a new life, and stay. Parameters, checkpoints and statistics are rewritten by their
@@ -133,7 +133,7 @@ export class Eraser implements AsyncDisposable {
     return this;
   }
 
-  /** How far the erasure is that the event at an offset of `events` requests. */
+  /** The state of the erasure that the event at an offset of `events` requests. */
   stateOf(partition: number, offset: number): ErasureState {
     const isPlanned = this.#plans.some((plan) =>
       plan.partition === partition && plan.erasures.some((erasure) => erasure.offset === offset)
@@ -160,7 +160,7 @@ export class Eraser implements AsyncDisposable {
       this.#left = "busy";
       this.#plans = this.#plans.filter((plan) => !done.has(plan));
       const users = [...done].reduce((sum, { erasures }) => sum + erasures.length, 0);
-      logger.info("has erased {users} users from the log", { users });
+      logger.info("erased {users} users from the log", { users });
     }
     if (this.#left === "busy") this.#left = await this.#log.scrub();
     await this.#note(seen);
@@ -200,7 +200,7 @@ export class Eraser implements AsyncDisposable {
     const to = await neededEvents(this.#deployment, partition);
     const erasures: Erasure[] = [];
     const merges: number[] = [];
-    // A task that read all these events would have met an erasure.
+    // A task that has read all these events would have seen an erasure.
     const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
     if (openedAt > from || lastErasure >= from) {
       const erased = await erasedOn(this.#log, this.#deployment.topics.statistics, partition);
@@ -246,7 +246,7 @@ export class Eraser implements AsyncDisposable {
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
 
-  /** Notes where others name users who are to be erased. */
+  /** Records where others name users who are to be erased. */
   async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
     const { topics, partitions } = this.#deployment;
     const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));
@@ -337,7 +337,7 @@ export class Eraser implements AsyncDisposable {
   }
 
   /**
-   * Drops every other generation that knows one of the users, whether kept or half built: nothing runs that could
+   * Drops every other generation that has one of the users, whether kept or half built: nothing runs that could
    * remove the users from its samples, statistics and weights, and the events that would trigger this are about to be
    * erased.
    */
@@ -356,11 +356,11 @@ export class Eraser implements AsyncDisposable {
       const { clock } = this.#options;
       let begun = clock();
       await dropGeneration(this.#log, first, number, 0, async () => {
-        await pause(PAUSES * (clock() - begun), this.#repeated.signal); // none at the end, which waits for it
+        await pause(PAUSES * (clock() - begun), this.#repeated.signal); // none on disposal, which waits for this
         begun = clock();
       });
       logger.warn(
-        "generation {number}, which does not serve, knows users who are erased: it is dropped, and can be built " +
+        "generation {number}, which does not serve, has users who are erased: it is dropped, and can be built " +
           "again",
         { number },
       );
@@ -368,8 +368,8 @@ export class Eraser implements AsyncDisposable {
   }
 
   /**
-   * Whether a generation has a state of one of the users, may have read one of their events, or is to start from
-   * some.
+   * Whether a generation has a state of one of the users, may have read one of their events, or is about to
+   * start from some.
    */
   async #knowsAny(of: Topics, erasures: readonly Erasure[], firstEvent: number): Promise<boolean> {
     const remembered = rememberedTopic(of);

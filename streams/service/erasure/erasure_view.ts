@@ -17,14 +17,14 @@ export interface Remainder {
   readonly topic: string;
   /** What remains; `null` = nothing. */
   readonly remains: string | null;
-  /** Until when at most, milliseconds since the epoch; `null` = nothing remains, or no end is set. */
+  /** Until when at the latest, milliseconds since the epoch; `null` = nothing remains, or no end is set. */
   readonly until: number | null;
 }
 
 /**
  * How far an erasure is. On a log that can erase single records it is `done`, or leaves `fragments`: no record, but bytes
- * of some in unused parts of the file until it is rewritten. On one that drops records by its own retention only, it is
- * `kept` once everything that is ours to rewrite has been rewritten.
+ * of some in unused parts of the file until it is rewritten. On one that drops records only by its own retention, it is
+ * `kept` once everything that we can rewrite has been rewritten.
  */
 export type ErasureState = "under way" | "fragments" | "done" | "kept";
 
@@ -55,11 +55,11 @@ export interface ErasurePlace {
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
 
-/** What a session keeps of the user that it was. */
-const ALIASES = "the id in aliases of sessions that were the user, until these are erased, too";
+/** What a session keeps of its owner. */
+const ALIASES = "the id in aliases of the user's sessions, until these are erased, too";
 /** What `events` keep of a user. */
 const NAMING =
-  "the id in aliases of sessions that were the user, and where others took over from it, until these are erased, too";
+  "the id in aliases of the user's sessions, and where others took over from it, until these are erased, too";
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
@@ -102,7 +102,7 @@ function unerased(topics: Topics, topic: string, { state, named }: ErasureProgre
   return `${named === undefined ? "maybe " : ""}${topic === topics.events ? NAMING : ALIASES}`;
 }
 
-/** What remains on topics whose records go by retention. @param since when the erasure was requested */
+/** What remains on topics whose records expire by retention. @param since when the erasure was requested */
 async function untilDropped(
   { log, topics }: Viewed,
   names: readonly string[],
@@ -122,7 +122,7 @@ async function untilDropped(
     const end = keepMs === null ? "for ever: no retention is set" : "until the broker drops them";
     const notes = topic === topics.checkpoints ? idle.flatMap(checkpointNote) : [];
     if (topic === topics.state) notes.push(`maybe ${ALIASES}`);
-    // The retention of records that are yet to be replaced begins then.
+    // The retention of records that are yet to be replaced begins only then.
     const until = keepMs === null || notes.length > 0 ? null : since + keepMs;
     remainders.push({ topic, remains: [`${what}, ${end}`, ...notes].join("; "), until });
   }

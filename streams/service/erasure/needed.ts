@@ -2,11 +2,11 @@
  * The offsets from which a deployment's topics are still needed, and by whom.
  *
  * ```text
- *   events            the task of the partition, from its committed position, and that of a generation built beside
+ *   events            the task of the partition, from its committed position, and that of one built alongside
  *   recommendations   the monitor, from its figures' position
  *   samples           the monitor, and the learner of each model, from the position of its checkpoint
  *   signals           the tasks of all other partitions, from what each has committed of them, and as long as what
- *                     they have written names a user whom it erases
+ *                     they have written names a user that it erases
  * ```
  *
  * @module
@@ -32,7 +32,7 @@ export interface Deployment {
   readonly models: readonly string[];
   /** @internal The running tasks, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
-  /** @internal The topics of a generation that is built beside from the same events; `null` = there is none. */
+  /** @internal The topics of a generation that is built alongside from the same events; `null` = there is none. */
   readonly beside?: () => Topics | null;
 }
 
@@ -70,7 +70,7 @@ export async function neededSamples(deployment: Deployment, partition: number): 
   );
 }
 
-/** Smallest offset of `signals` that a task of another partition has not taken for good. */
+/** Smallest offset of `signals` that a task of another partition has not learnt for good. */
 export function neededSignals({ partitions, tasks }: Deployment, partition: number): number {
   const here = tasks();
   let needed = Infinity;
@@ -84,7 +84,7 @@ export function neededSignals({ partitions, tasks }: Deployment, partition: numb
 }
 
 /**
- * Offset of `signals` up to which tasks of other partitions no longer name users whom this partition erased.
+ * Offset of `signals` up to which tasks of other partitions no longer name users that this partition has erased.
  */
 export async function clearedSignals(
   { log, topics, partitions }: Deployment,
@@ -99,7 +99,7 @@ export async function clearedSignals(
   return cleared;
 }
 
-/** Offset behind the last journal of a partition of `signals`; a record without one only notes what was learnt. */
+/** Offset after the last journal of a partition of `signals`; a record without one only notes what was learnt. */
 export async function journalsEnd({ log, topics }: Deployment, partition: number): Promise<number> {
   const { start, end } = await log.bounds(topics.signals, partition);
   for (let back = 16;; back *= 4) {

@@ -1,5 +1,5 @@
 /**
- * Drops old records of a log that no broker keeps: [decision 28](../../../docs/decisions/0028-retention.md).
+ * Drops old records of a log that no broker manages: [decision 28](../../../docs/decisions/0028-retention.md).
  *
  * A record is dropped when it and all before it are older than the settings say, by record time and wall clock, and
  * no longer needed ({@linkcode Deployment}).
@@ -50,7 +50,7 @@ const logger = getLogger(["meander", "log"]);
 
 /**
  * Drops records that are older than the settings say and no longer needed, in the background. For logs that no
- * broker looks after.
+ * broker manages.
  *
  * @example
  * ```ts
@@ -68,7 +68,7 @@ const logger = getLogger(["meander", "log"]);
  * const settings = { eventsHours: 720 };
  * const clocks = { now: Date.now, clock: () => performance.now() };
  * await using retention = new Retention(service.deployment, { settings, ...clocks }).start();
- * assert.equal(await retention.look(), 0); // nothing is as old
+ * assert.equal(await retention.look(), 0); // nothing is that old
  * ```
  */
 export class Retention implements AsyncDisposable {

@@ -30,7 +30,7 @@ interface Named {
   readonly signals: number;
 }
 
-/** Looks up how far erasures are. */
+/** Looks up the progress of erasures. */
 export class Rewriting {
   readonly #deployment: Deployment;
   /** What names the user, once checkpoints had the erasure; by place. */
@@ -93,7 +93,7 @@ export class Rewriting {
   }
 }
 
-/** Offset behind the last record that came of events up to a place: those come in order. */
+/** Offset after the last record derived from events up to a place: such records are in order. */
 async function endOfOutputs(log: Log, topic: string, { partition, offset }: ErasurePlace): Promise<number> {
   const { start, end } = await log.bounds(topic, partition);
   const isBehind = async (at: number) => {

@@ -1,5 +1,5 @@
 /**
- * A learner of a service, beside the tasks; in a thread of its own it is `threaded_learner.ts`.
+ * A learner in the thread of a service's tasks; `threaded_learner.ts` is one in its own thread.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export interface LearnerJob extends Job {
 /** How long a step waits for samples when there are none. */
 export const LEARNER_IDLE_MS = 1000;
 
-/** The model of a learner, or of those who serve what it learns, with its initial weights. */
+/** The model of a learner, or one that serves what it learns, with its initial weights. */
 export function makeModel<N extends ModelName>(
   { model, modelConfig, schema, learner }: Omit<LearnerSpec<N>, "learning" | "topics">,
 ): Model {
@@ -73,7 +73,7 @@ export class LearningJob implements LearnerJob {
   readonly #figures: FigureTaker;
   readonly #now: (() => number) | undefined;
 
-  /** @param now a clock in milliseconds, when there are tasks to leave half of the time to */
+  /** @param now a clock in milliseconds, if there are tasks, which get half of the time */
   constructor(learning: Learning, now: (() => number) | undefined) {
     this.#learning = learning;
     this.#figures = new FigureTaker(learning);

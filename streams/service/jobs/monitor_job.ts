@@ -50,7 +50,7 @@ export interface MonitorOptions {
   readonly checkpointMs?: number;
   /** Answers and samples after which figures are written at the latest. @default {4096} */
   readonly checkpointRecords?: number;
-  /** Time between searches for pinned versions that are not needed any more, milliseconds. @default {3_600_000} */
+  /** Time between searches for pinned versions that are no longer needed, milliseconds. @default {3_600_000} */
   readonly tidyMs?: number;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
@@ -64,7 +64,7 @@ interface Harm {
 
 /** Steps of a monitor, until it is released. */
 export class MonitorJob implements Job {
-  /** What it knows. */
+  /** Its figures. */
   readonly monitor: ExperimentMonitor;
   readonly #experiments: ExperimentRegistry;
   readonly #writer: Writer;
@@ -145,7 +145,7 @@ export class MonitorJob implements Job {
       const { experiment, harm } = one;
       const { name } = experiment;
       const halted = await unlessFenced(this.#experiments.halt(experiment, harm));
-      if (halted === undefined) this.#harms = [...this.#harms, one]; // tries again
+      if (halted === undefined) this.#harms = [...this.#harms, one]; // to be tried again
       else if (halted === null) this.#isOutdated = true;
       else {
         this.#stopped++;
@@ -154,14 +154,14 @@ export class MonitorJob implements Job {
     }
   }
 
-  /** Says once that a running experiment is invalid, since nobody may be looking. */
+  /** Warns once that a running experiment is invalid, since nobody may be looking. */
   #warnOf({ experiment, verdicts }: ExperimentStatus): void {
     const { name, status, phase } = experiment;
     const text = verdicts.find(({ word }) => word === "invalid")?.text;
     const key = JSON.stringify([name, phase]);
     if (status !== "running" || text === undefined || this.#invalid.has(key)) return;
     this.#invalid.add(key);
-    logger.warn("experiment {name} can no longer tell anything: {text}", { name, text });
+    logger.warn("experiment {name} can no longer give a result: {text}", { name, text });
   }
 
   async #tidy(): Promise<void> {

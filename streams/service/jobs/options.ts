@@ -22,7 +22,7 @@ import type { Topics } from "../../topics/topics.ts";
 /** What a process does: answer for partitions, train a model, watch experiments. */
 export type Role = "task" | "learner" | "monitor";
 
-/** All that a process can do. */
+/** Everything that a process can do. */
 export const ROLES = ["task", "learner", "monitor"] as const satisfies readonly Role[];
 
 /** A model for variants of experiments. */
@@ -40,7 +40,7 @@ export interface LearnerThreadOptions {
    * feature `worker-options`. @default {those of the process}
    */
   readonly permissions?: Deno.PermissionOptions;
-  /** Module of the thread, for bundled programs. @default {beside the others} */
+  /** Module of the thread, for bundled programs. @default {next to the others} */
   readonly module?: string | URL;
   /** Called for each commit on a log that the thread opened by itself. Must not throw. @default {none} */
   readonly committed?: (commit: CommitReport) => void;
@@ -86,11 +86,11 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   /** @internal The generation, if it is already in memory. @default {it is restored} */
   readonly warm?: WarmGeneration | undefined;
   /**
-   * @internal The topics of a generation that is built beside from the same events, which no record may leave before it
-   * has them; `null` = there is none.
+   * @internal The topics of a generation that is built alongside from the same events, which are kept until it has read
+   * them; `null` = there is none.
    */
   readonly beside?: (() => Topics | null) | undefined;
-  /** @internal What is built beside it, for its status. */
+  /** @internal What is built alongside, for its status. */
   readonly rebuild?:
     | (() => { readonly generation: number; readonly failure: string | null } | null)
     | undefined;
@@ -165,5 +165,5 @@ export function checkVariants({ model, variants = [] }: ServiceOptions): ModelNa
   const names = variants.map((variant) => variant.model);
   const twice = [model, ...names].find((name, at, all) => all.indexOf(name) < at);
   if (twice === undefined) return names;
-  throw new RangeError(`Cannot run variants with the models ${names.join(", ")}: ${twice} is there twice`);
+  throw new RangeError(`Cannot run variants with the models ${names.join(", ")}: ${twice} is named twice`);
 }

@@ -7,7 +7,7 @@
 import os from "node:os";
 import process from "node:process";
 
-/** Steps of priority below other threads: where both want a processor, a thread has a quarter of it. */
+/** Steps of priority below other threads: when both need a processor, a thread gets a quarter of it. */
 const NICE = 5;
 
 /** How long work took, milliseconds. */
@@ -26,7 +26,7 @@ export function restAfter({ processor, wall }: Spent, share: number): number {
   return Math.max(0, processor / share - wall);
 }
 
-/** Starts measuring. @returns a function that tells the time spent since */
+/** Starts measuring. @returns a function that returns the time spent since */
 export function measureSpent(): () => Spent {
   const begun = performance.now(), used = threadMs();
   return () => ({ processor: threadMs() - used, wall: performance.now() - begun });
@@ -37,7 +37,7 @@ function threadMs(): number {
   return (user + system) / 1000;
 }
 
-/** Lets other threads of the process have a processor before this one, for good; on Linux, where that is permitted. */
+/** Gives other threads of the process precedence over this one, for good; on Linux, if that is permitted. */
 export function lowerPriority(): void {
   if (Deno.build.os !== "linux") return; // elsewhere the priority is that of the process
   try {

@@ -7,7 +7,7 @@
  *   shop.events/2  b c      ┘  oldest first        └─> events/1  c c c
  * ```
  *
- * Appended events and positions are one commit, so that each event comes over once. One process at a time does it.
+ * Appended events and positions are one commit, so that each event is copied once. One process at a time does it.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "service"]);
 
-/** The group of those who may re-key; the one that has its partition does. */
+/** The group of processes that may re-key; the one that has its partition does. */
 export function rekeyGroup({ events }: Topics): string {
   return `${events}-rekey`;
 }
@@ -45,7 +45,7 @@ export class RekeyJob implements Job {
   /**
    * Continues where the last one stopped, which it fences; the first one begins at the start of the topic.
    *
-   * @throws LogError `topic-mismatch` when the topic is another than the one that was re-keyed before
+   * @throws LogError `topic-mismatch` when the topic is not the one that was re-keyed before
    */
   static async open(
     log: Log,
@@ -58,11 +58,11 @@ export class RekeyJob implements Job {
       giveWay: (ms) => thread.giveWay(ms),
     });
     const lag = await feeder.lag();
-    logger.info("re-keys {topic} to {events}: {lag} events wait", { topic, events: topics.events, lag });
+    logger.info("re-keying {topic} to {events}: {lag} events waiting", { topic, events: topics.events, lag });
     return new RekeyJob(feeder, now);
   }
 
-  /** Events of the topic that wait, holes of the log included. */
+  /** Waiting events of the topic, including holes in the log. */
   lag(): Promise<number> {
     return this.#feeder.lag();
   }

@@ -12,12 +12,12 @@ const IDLE_TURN_MS = 0.1;
 const IDLE_TURNS = 3;
 /**
  * While there is work, Deno's event loop polls sockets only every 61 turns (the event interval of tokio, on which it
- * runs). A worker's turn may take milliseconds, so that many turns are run through now and then.
+ * runs). A worker's turn may take milliseconds, so now and then this many turns are run at once.
  */
 const LOOK_TURNS = 64;
 /** Least time between polls of the sockets; the turns cost some tenths of a millisecond. */
 const LOOK_MS = 8;
-/** Most time for others between two steps; a step of a task beside a server takes half as long. */
+/** Most time for others between two steps; a step of a task alongside a server takes half as long. */
 const OTHERS_MS = 8;
 /** Time for foreground work per millisecond of the step before, and the most. */
 const FOREGROUND_SHARE = 2;

@@ -45,7 +45,7 @@ const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "service"]);
 
-/** The group of those who may take sources in; the one that has its partition does. */
+/** The group of processes that may take sources in; the one that has its partition does. */
 export function sourcesGroup({ events }: Topics): string {
   return `${events}-sources`;
 }
@@ -102,7 +102,7 @@ export class SourcesJob implements Job {
       }),
     );
     const names = followed.map(({ topic }) => topic).join(", ");
-    logger.info("follows the topics of {names}: {lag} records wait", { names, lag: await feeder.lag() });
+    logger.info("following the topics of {names}: {lag} records waiting", { names, lag: await feeder.lag() });
     return new SourcesJob(feeder, logs.move(), now);
   }
 
@@ -132,7 +132,7 @@ async function openFor(topic: string, open: () => Promise<Log>, signal: AbortSig
     return await orAborted(opening, signal);
   } catch (cause) {
     if (signal.aborted) {
-      ignore(opening.then((log) => log[Symbol.asyncDispose]()), "nobody waits for it any more");
+      ignore(opening.then((log) => log[Symbol.asyncDispose]()), "it is no longer needed");
       throw cause;
     }
     const reason = reasonOf(cause);

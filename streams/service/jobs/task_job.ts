@@ -42,7 +42,7 @@ export class TaskJob implements Job {
 
   /**
    * @param end the end of its partition when it began
-   * @param onEvents told how many events a step has applied
+   * @param onEvents called with the number of events that a step has applied
    * @param watch what has become of the topics
    */
   constructor(
@@ -59,7 +59,7 @@ export class TaskJob implements Job {
     this.#past = [task.next, end];
   }
 
-  /** Events left of those that were there when it began, holes of the log included; and the share that is done, 0..1. */
+  /** Events left of those present when it began, including holes in the log; and the share that is done, 0..1. */
   get past(): { readonly left: number; readonly share: number } {
     const [begin, end] = this.#past;
     const left = Math.max(0, end - this.task.next);

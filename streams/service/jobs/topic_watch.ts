@@ -20,7 +20,7 @@ export class TopicWatch {
   #known: ReadonlyMap<string, TopicIdentity | null> = new Map();
   #looking: Promise<void> | undefined;
 
-  /** Nothing is known yet. */
+  /** Starts without results. */
   constructor(log: Pick<Log, "identify">, topics: readonly string[]) {
     this.#log = log;
     this.#topics = topics;
@@ -31,7 +31,7 @@ export class TopicWatch {
     return this.#known;
   }
 
-  /** Starts a check, unless one is in progress. Never rejects: while the log is away, the last result stays. */
+  /** Starts a check, unless one is in progress. Never rejects: while the log is unavailable, the last result stays. */
   look(): Promise<void> {
     return this.#looking ??= ignore(this.#look(), "what is known stays").finally(() =>
       this.#looking = undefined
@@ -44,7 +44,7 @@ export class TopicWatch {
   }
 }
 
-/** Finds out whether something waits because a topic is gone: what is written to one is tried again for two minutes. */
+/** Finds out whether something waits because a topic is gone: writes to one are retried for two minutes. */
 export class GoneTopics {
   readonly #log: Pick<Log, "topics">;
   readonly #names: readonly string[];
@@ -52,7 +52,7 @@ export class GoneTopics {
   #gone: readonly string[] = [];
   #lookedAt = -Infinity;
 
-  /** Nothing is gone yet. @param now a clock in milliseconds */
+  /** Starts without gone topics. @param now a clock in milliseconds */
   constructor(log: Pick<Log, "topics">, names: readonly string[], now: () => number) {
     this.#log = log;
     this.#names = names;
@@ -64,7 +64,7 @@ export class GoneTopics {
     if (this.#gone.length === 0) return [];
     const names = this.#gone.join(", ");
     return [
-      `the log has no ${names} any more, or hides it from us: a start creates it, without what was there`,
+      `the log no longer has ${names}, or hides it from us: a start creates it, without its records`,
     ];
   }
 
@@ -73,7 +73,7 @@ export class GoneTopics {
     if (!isWaiting) this.#gone = [];
     if (!isWaiting || this.#now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = this.#now();
-    ignore(this.#look(), "the brokers are away, which is said");
+    ignore(this.#look(), "the brokers are unavailable, which is logged");
   }
 
   async #look(): Promise<void> {

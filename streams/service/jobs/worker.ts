@@ -4,7 +4,7 @@
  * ```text
  *   open ──> step, step, step ... ──> stop() ──> finish, dispose
  *    ^            | failed for now
- *    └── pause <──┘     or the log contradicts what was written of it, which is also reported
+ *    └── pause <──┘     or the log contradicts what was recorded of it, which is also reported
  * ```
  *
  * @module
@@ -35,8 +35,8 @@ export interface WorkerOptions<J extends Job> {
   readonly now: () => number;
   readonly thread: SharedThread;
   /**
-   * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for
-   * as long.
+   * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has run for
+   * that long.
    *
    * @default {1000}
    */
@@ -65,7 +65,7 @@ export class Worker<J extends Job> {
   #lastTurn: number;
   #reported = -Infinity;
 
-  /** Begins to work. */
+  /** Starts working. */
   constructor(options: WorkerOptions<J>) {
     this.name = options.name;
     this.#options = options;
@@ -150,12 +150,12 @@ export class Worker<J extends Job> {
         }
         if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
         if (isAtOdds) {
-          logger.error("{name}: stopped, tries again in {pauseMs} ms: {reason}", {
+          logger.error("{name}: stopped, trying again in {pauseMs} ms: {reason}", {
             name,
             pauseMs,
             reason,
           });
-        } else logger.warn("{name}: failed, restarts in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        } else logger.warn("{name}: failed, restarting in {pauseMs} ms: {reason}", { name, pauseMs, reason });
         // When another has taken the partition over, the group takes it from us before the pause ends.
         await pause(pauseMs, signal);
         if (signal.aborted) return;

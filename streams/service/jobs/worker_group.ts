@@ -61,7 +61,7 @@ export class WorkerGroup<J extends Job> {
     return [...this.#workers].sort(([a], [b]) => a - b);
   }
 
-  /** Whether the group has told it its partitions, which may be none. */
+  /** Whether the group has assigned its partitions, of which there may be none. */
   get hasJoined(): boolean {
     return this.#hasJoined;
   }
@@ -102,7 +102,7 @@ export class WorkerGroup<J extends Job> {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
         const reason = this.#failure = reasonOf(error);
-        logger.warn("is no member of group {group}, joins again in {pauseMs} ms: {reason}", {
+        logger.warn("is not a member of group {group}, joining again in {pauseMs} ms: {reason}", {
           group,
           pauseMs,
           reason,
