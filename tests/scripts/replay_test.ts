@@ -42,7 +42,7 @@ Deno.test("replay refuses flags that it does not know or cannot use, and names t
     [["--memory", "much"], /'much' is invalid.*a size such as 512MB/s],
   ];
   await Promise.all(
-    cases.map(async ([args, told]) => assertFails(await runReplay(...args), told, /help says more\)\n$/)),
+    cases.map(async ([args, told]) => assertFails(await runReplay(...args), told, /\(see --help\)\n$/)),
   );
 });
 
