@@ -74,7 +74,7 @@ export const LIVES = {
   list: 8,
   /**
    * Shares of its items: popular ones; those like one of the newest three played; those like anything that the person
-   * ever played; the rest is any item. Items like another are of its style in this share, or else of its genre.
+   * ever played; the rest is any item. `sameStyle` of the items like another are of its style, others of its genre.
    */
   popular: 0.25,
   recent: 0.3,
@@ -228,7 +228,7 @@ interface Life {
 /**
  * Simulates a world to its end.
  *
- * @throws {RangeError} When a size is not a positive integer, or the items are so few that none is there at the start.
+ * @throws {RangeError} When a size is not a positive integer, or there are so few items that none exists at the start.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -269,7 +269,7 @@ class Lives {
       clicked: 0,
     }));
     if (this.#items.every(({ born }) => born > this.#start)) {
-      throw new RangeError(`Cannot make long lives of ${items} items: none is there from the start`);
+      throw new RangeError(`Cannot make long lives of ${items} items: none exists at the start`);
     }
     for (let i = 0; i < users; i++) this.#join(`p${i}`, createRandom(seed, 2 + i));
   }

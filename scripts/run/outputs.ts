@@ -18,7 +18,7 @@ const WAITING_MS = 5000;
 /**
  * Makes encoders of lists and samples; waits, and logs that, while the registry is down.
  *
- * @param signal ends the wait; lists would then be JSON, but none are written any more
+ * @param signal ends the wait; lists would then be JSON, but none are written after that
  */
 export async function outputsOf(
   { outputs, surfaceTopics = {} }: Config,

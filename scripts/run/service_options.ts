@@ -43,7 +43,7 @@ export interface RunParts {
 }
 
 /**
- * Memory of each generation, bytes: while one is built beside another, each gets half, since together they may take
+ * Memory of each generation, bytes: while one is built alongside another, each gets half, since together they may take
  * no more.
  */
 export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2): number | undefined {

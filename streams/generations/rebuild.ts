@@ -293,7 +293,7 @@ export class Rebuild implements AsyncDisposable {
     return oldest;
   }
 
-  /** Whether a task has an event before its end. @throws LogError `unreachable` when it has none, and has not reached it */
+  /** Whether a task has an event before its end. @throws LogError `unreachable` if it has neither event nor end */
   async #hasEvent(task: Task): Promise<boolean> {
     const end = this.#ends[task.partition]!;
     for (let reads = 1; !await task.hasEvent(); reads++) {

@@ -47,7 +47,7 @@ export interface SuccessionOptions {
   readonly start: (generation: number) => Promise<Bounded>;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

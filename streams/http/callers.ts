@@ -55,7 +55,7 @@ export class Callers {
       if (this.#known.size >= MAX_KNOWN) this.#known.clear();
       this.#known.set(host, found);
     }
-    if (found === "bad") throw new Problem("bad-host", "Host is not a name or address with a port");
+    if (found === "bad") throw new Problem("bad-host", "Host is not a host name or address");
     if (found === "foreign") {
       throw new Problem("foreign-host", "Not a name of this server: add it to http.hosts, or set keys");
     }

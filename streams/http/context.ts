@@ -75,7 +75,7 @@ export async function append(
   });
 }
 
-/** Appends records, without entries of which one is too large for the log. @returns what was appended and rejected */
+/** Appends records; rejects each entry that has one too large for the log. @returns what was appended and rejected */
 export async function appendTaken(context: Pick<ApiContext, "log">, taken: Intake): Promise<Intake> {
   const { records, entries, rejected } = taken;
   if (records.length === 0) return taken;

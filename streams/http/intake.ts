@@ -53,7 +53,7 @@ export interface IntakeOptions {
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
 
-/** How far an event's time may be ahead of our clock, as in a task, where such an event counts as of its arrival. */
+/** How far an event's time may be ahead of our clock, as in a task, where it then counts as of its arrival. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**

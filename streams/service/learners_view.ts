@@ -1,5 +1,5 @@
 /**
- * Learners and the monitor, seen from outside: what they have published, how far they are, and whether they run.
+ * Learners and the monitor, seen from outside: what they have published, their progress, and whether they run.
  *
  * @module
  */

@@ -241,7 +241,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
   }
 
-  /** @internal Whether it knows which partitions are its own. */
+  /** @internal Whether partitions have been assigned to it, which may be none. */
   get hasJoined(): boolean {
     return this.#tasks?.hasJoined ?? true;
   }

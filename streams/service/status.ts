@@ -17,7 +17,7 @@ export interface PartitionStatus {
   readonly restoring: boolean;
   /** Offset below which everything is committed; 0 during the restore. */
   readonly committed: number;
-  /** Events not committed yet, including holes of the log. */
+  /** Events not committed yet, including holes in the log. */
   readonly lag: number;
   /** Event time before which all outcomes are final, milliseconds since the epoch; `null` before the first event. */
   readonly watermark: number | null;
@@ -25,7 +25,7 @@ export interface PartitionStatus {
   readonly users: number;
   /** Signals and positives of other partitions learnt since the task started; 0 where nothing is shared. */
   readonly othersLearnt: number;
-  /** Records of other partitions' signals not learnt yet, including holes of the log. */
+  /** Records of other partitions' signals not learnt yet, including holes in the log. */
   readonly othersLag: number;
   /** Progress of the restore; `null` when there is none. */
   readonly restore: RestoreStatus | null;
@@ -39,7 +39,7 @@ export interface LearnerStatus {
   readonly version: number;
   /** Judged rows. */
   readonly rows: number;
-  /** Samples not learnt yet, including holes of the log. */
+  /** Samples not learnt yet, including holes in the log. */
   readonly lag: number;
   /** AUC of the newest rows, or `null`. */
   readonly auc: number | null;
@@ -69,7 +69,7 @@ export interface ServiceStatus {
   readonly learner: LearnerStatus | null;
   /** The monitor of experiments, if it runs in this process. */
   readonly monitor: MonitorStatus | null;
-  /** Events waiting to be keyed by user, including holes of the log; `null` in other processes. */
+  /** Events waiting to be keyed by user, including holes in the log; `null` in other processes. */
   readonly rekeyLag: number | null;
   /** The topics of sources, when this process takes them in. */
   readonly sources: SourcesStatus | null;

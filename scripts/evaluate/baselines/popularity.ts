@@ -1,5 +1,5 @@
 /**
- * Items that everybody takes: judged behaviours, counted with a half-life.
+ * Popular items: judged behaviours, counted with a half-life.
  *
  * @module
  */

@@ -27,7 +27,7 @@ const OFF_FIRST_ORDER: Config = {
   learner: { firstOrderLearningRate: NEVER, crossLearningRate: NEVER, pairLearningRate: NEVER },
 };
 
-/** Without running statistics: a sample's numerics and its offset, the click rate, are zero. */
+/** Without running statistics: a sample's numerics and its offset, the log-odds of the click rate, are 0. */
 function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {
   return samples.map((sample) => ({
     ...sample,

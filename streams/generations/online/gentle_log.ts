@@ -22,7 +22,7 @@ export interface GentleLogOptions {
   readonly isLate: () => boolean;
   /** Most records per read: they are processed without a rest. */
   readonly maxRecords: number;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
   /** Ends rests. */
   readonly signal: AbortSignal;

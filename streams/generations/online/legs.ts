@@ -51,7 +51,7 @@ export interface LegsOptions {
   readonly mostMs: number;
   /** Ends it between two steps. */
   readonly signal: AbortSignal;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 

@@ -54,7 +54,7 @@ export interface Portions {
   readonly from: number;
   /** Offset after the last one. */
   readonly to: number;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
   /** Pause after a portion, as a multiple of the time that it took. */
   readonly pauses: number;

@@ -3,7 +3,7 @@
  *
  * ```text
  *   events            ..x..x....F|.m    F requests it, and is erased last, so a crash forgets nothing; m, which a
- *                                       session hands over by an earlier alias, is erased as soon as its task has dropped it
+ *                                       session hands over by an earlier alias, once its task has dropped it
  *   samples           ..x.x....T..      T, the tombstone of F, once it is in the checkpoints of all learners
  *   recommendations   ..x.x.......      answers to events up to F, once the figures of experiments have it; likewise
  *                                       on topics of surfaces
@@ -68,7 +68,7 @@ import {
 
 /** Options of an {@linkcode Eraser}. */
 export interface EraserOptions {
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
   /** Time between checks of the log, milliseconds. @default {5000} */
   readonly lookMs?: number | undefined;

@@ -36,7 +36,7 @@ const logger = getLogger(["meander", "experiments"]);
 export interface MonitorStatus {
   /** Running experiments. */
   readonly running: number;
-  /** Recommendations and samples it has not read, including holes of the log. */
+  /** Recommendations and samples it has not read, including holes in the log. */
   readonly lag: number;
   /** Experiments it has stopped since it started in this process. */
   readonly stopped: number;
@@ -52,7 +52,7 @@ export interface MonitorOptions {
   readonly checkpointRecords?: number;
   /** Time between searches for pinned versions that are no longer needed, milliseconds. @default {3_600_000} */
   readonly tidyMs?: number;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
 }
 

@@ -37,7 +37,7 @@ export class SharedThread {
   readonly #foreground = new Set<Entry>();
   #lookedAt = -Infinity;
 
-  /** Shares this thread. @param now a clock in milliseconds that never goes back */
+  /** Shares this thread. @param now monotonic clock, milliseconds */
   constructor(now: () => number) {
     this.#now = now;
   }

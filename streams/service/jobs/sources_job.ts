@@ -33,7 +33,7 @@ export interface FollowedSource extends Omit<ForeignTopic, "log"> {
 
 /** Surroundings of a {@linkcode SourcesJob}. */
 export interface SourcesContext {
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
   /** Ends the opening. */
   readonly signal: AbortSignal;

@@ -78,7 +78,7 @@ export class TaskJob implements Job {
     try {
       this.#onEvents(await this.task.step({ ...this.#limits, signal }));
     } catch (error) {
-      // A position that the log does not know may be of an earlier topic of the name, which is the better error.
+      // A position that the log does not have may be of an earlier topic of the same name, which is the better error.
       if (!signal.aborted && !isTransient(error)) await inputs.check();
       throw error;
     }

@@ -25,7 +25,7 @@ export interface TurnOptions<T> {
   readonly thread: SharedThread;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
   /** First pause after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number | undefined;

@@ -31,7 +31,7 @@ export interface WorkerOptions<J extends Job> {
   readonly name: string;
   /** Starts, or restarts after a failure. May reject with the signal's reason. */
   readonly open: (signal: AbortSignal) => Promise<J>;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
   readonly thread: SharedThread;
   /**

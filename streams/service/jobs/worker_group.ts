@@ -21,7 +21,7 @@ export interface WorkerGroupOptions<J extends Job> {
   readonly name: (partition: number) => string;
   /** Starts the work on a partition. */
   readonly open: (partition: number, signal: AbortSignal) => Promise<J>;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
   /** The thread that the workers share. */
   readonly thread: SharedThread;
