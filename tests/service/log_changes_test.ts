@@ -157,7 +157,7 @@ Deno.test("Service says what it creates of a deployment that is there, and that 
     await log.createTopics(specs.filter(({ name }) => name !== lists && name !== rejected));
     await (await start(log)).stop();
     assert.match(
-      tells(/creates/).join(),
+      tells(/creating/).join(),
       /creating meander\.lists, meander\.rejected, which this deployment lacks/,
     );
     assert.deepEqual(tells(/has lost the checkpoint/), []);
@@ -167,10 +167,10 @@ Deno.test("Service says what it creates of a deployment that is there, and that 
       tells(/has lost the checkpoint/).join(),
       /^meander\.checkpoints has lost the checkpoint of base: /,
     );
-    assert.equal(tells(/creates/).length, 1);
+    assert.equal(tells(/creating/).length, 1);
     await using other = new AdministeredLog();
     await (await start(other)).stop();
-    assert.equal(tells(/creates/).length, 1, "a new deployment lacks nothing");
+    assert.equal(tells(/creating/).length, 1, "a new deployment lacks nothing");
   });
 });
 

@@ -89,7 +89,7 @@ Deno.test("GoneTopics says what is gone while something waits, looks again at in
   now += 60_000;
   topics.look(true);
   await until(
-    () => Promise.resolve(/no samples any more/.test(topics.reasons.join())),
+    () => Promise.resolve(/^the log no longer has samples,/.test(topics.reasons.join())),
     "it has looked again",
   );
   topics.look(false);

@@ -102,5 +102,5 @@ Deno.test("runThread() passes signals on, and ends at once while the thread is b
 Deno.test("runThread() ends without a thread that does not hear a signal", async () => {
   const { code, said } = await run("loops", { signal: "SIGTERM" });
   assert.equal(code, 0);
-  assert.match(said, /^ends 200 ms after SIGTERM without its thread, which does not respond\n$/);
+  assert.match(said, /^ending 200 ms after SIGTERM without its thread, which does not respond\n$/);
 });
