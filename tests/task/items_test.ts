@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { itemKey } from "../../src/items/item_codec.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -72,4 +73,26 @@ Deno.test("Task.step() rejects an item whose vector is of another length, and go
     reason,
     /^Cannot take attributes\.taste of the item as a list of 2 numbers: current value is a list of 3$/,
   );
+});
+
+Deno.test("Task.commit() writes each item once, and again only when it has changed", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving);
+  let time = TIME, from = 0;
+  const written = async (...items: readonly string[]) => {
+    await log.append(items.map((item) => ({
+      ...{ topic: topics.items, partition: 0, key: item, time },
+      value: encodeItem({ item, time, title: `${time}` }),
+    })));
+    await task.step({ now: () => time += 10_000 });
+    await task.commit();
+    const { records, next } = await log.read(topics.statistics, 0, from);
+    from = next;
+    return records.flatMap(({ key }) => key?.startsWith(itemKey("")) ? [key] : []);
+  };
+  assert.deepEqual(await written("a", "b"), ["a", "b"].map(itemKey));
+  assert.deepEqual(await written("c"), [itemKey("c")]);
+  assert.deepEqual(await written("a"), [itemKey("a")]);
 });
