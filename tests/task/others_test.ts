@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { photograph, withFolder, withoutIndex } from "./harness.ts";
 import { setImmediate as turn } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -394,6 +395,53 @@ Deno.test("Task.step() takes the name of who is forgotten from all tasks, and fr
     for (const next of await cleared()) assert.ok(next > Math.max(...before));
   }
   for (const task of tasks) await task[Symbol.asyncDispose]();
+});
+
+Deno.test("Task.step() takes the name of who is forgotten by another task out of the files of its snapshot, too", async () => {
+  await withFolder(async (folder) => {
+    const [gone, stays] = usersOn(1);
+    const log = await logOf([]);
+    let hours = 0;
+    const snapshot = { folder, intervalMs: 0, now: () => 3_600_000 * hours, wallClock: () => START };
+    const tasks = await Promise.all(
+      [0, 1, 2].map((p) =>
+        Task.open(withoutIndex(log), topics, p, OPTIONS, new FakeServing(), p === 0 ? { snapshot } : {})
+      ),
+    );
+    // Enough that what is replaced is no reason to write files anew.
+    const attributes = { of: "x".repeat(1000) };
+    await log.append(
+      Array.from(
+        { length: 300 },
+        (_, n) => eventRecord({ type: "profile", user: `x${n}`, time: START, attributes }),
+      ),
+    );
+    const view = { type: "interaction", item: "i1", action: "view", time: START } as const;
+    /** Appends events until files of the snapshot name them, or no longer do. */
+    const waitUntil = async (isNamed: boolean) => {
+      for (let is = !isNamed; is !== isNamed && hours < 100; hours++) {
+        await log.append([eventRecord({ ...view, user: stays! })]);
+        await settle(log, tasks);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        const copy = `${folder}-${hours}`;
+        await Deno.mkdir(copy);
+        await photograph(folder, copy);
+        const files = await Array.fromAsync(
+          Deno.readDir(copy),
+          ({ name }) => Deno.readFile(`${copy}/${name}`),
+        );
+        is = (await Promise.all(files)).some((bytes) =>
+          new TextDecoder("latin1").decode(bytes).includes(gone!)
+        );
+      }
+      assert.ok(hours < 100);
+    };
+    await log.append([eventRecord({ ...view, user: gone! })]);
+    await waitUntil(true);
+    await log.append([eventRecord({ type: "forget", user: gone!, time: START })]);
+    await waitUntil(false);
+    for (const task of tasks) await task[Symbol.asyncDispose]();
+  });
 });
 
 Deno.test("Task.step() takes the names of others away where they are not shared any more", async () => {
