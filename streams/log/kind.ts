@@ -30,7 +30,7 @@ export interface OpenContext extends SettingsReader {
   readonly membersFolder?: string | undefined;
 }
 
-/** Permissions that a process needs to open the log, besides those for its file. */
+/** Permissions that a process needs to open the log, in addition to those for its file. */
 export interface LogNeeds {
   /** Whether it connects to other machines. */
   readonly net: boolean;
@@ -62,7 +62,7 @@ export interface LogKind<Settings = LogSettings> {
   fileOf(settings: Settings): string | null;
   /** Where it is, for messages. */
   placeOf(settings: Settings): string;
-  /** Permissions that opening it needs, besides those for its file. */
+  /** Permissions that opening it needs, in addition to those for its file. */
   needsOf(settings: Settings): LogNeeds;
   /** Options for {@linkcode LogKind.open}, which can be cloned; reads the files and variables that settings name. */
   resolve(settings: Settings, context: OpenContext): Promise<unknown>;

@@ -39,8 +39,8 @@ export interface NewRecord {
   /** `null` is a tombstone: compaction forgets the key. Must not change until the append has resolved. */
   readonly value: Uint8Array | null;
   /**
-   * Milliseconds since the epoch, a non-negative integer. Kafka refuses times an hour ahead, so later ones become 55
-   * minutes ahead.
+   * Milliseconds since the epoch, a non-negative integer. Brokers refuse times more than an hour ahead, so the log on
+   * Kafka limits times to 55 minutes ahead.
    */
   readonly time: number;
   /** Names and values, well-formed UTF-16. @default {{}} */

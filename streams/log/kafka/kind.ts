@@ -51,4 +51,4 @@ const kind: LogKind<KafkaSettings> = {
 };
 
 /** See `kafka_log.ts`. */
-export const KAFKA_KIND = kind as LogKind; // who calls it knows its settings by name only
+export const KAFKA_KIND = kind as LogKind; // callers have settings by name only

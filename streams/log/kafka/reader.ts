@@ -318,16 +318,16 @@ async function topicId(broker: Broker, topic: string): Promise<string | null> {
   return (await identifyTopic(broker, topic)).id;
 }
 
-/** Where our own records end: reads and bounds go at least that far. */
+/** Where our own records end: reads and bounds have to reach at least that far. */
 export class OwnEnds {
   readonly #ends = new Map<string, number>();
 
-  /** The offset after our own newest record of a partition; 0 = there is none. */
+  /** The offset after our own newest record in a partition; 0 = none. */
   get(topic: string, partition: number): number {
     return this.#ends.get(`${topic}/${partition}`) ?? 0;
   }
 
-  /** Notes records that were written, with their offsets. */
+  /** To be called with written records and their offsets. */
   note(records: readonly PlacedRecord[], offsets: readonly number[]): void {
     for (const [i, { record: { topic }, partition }] of records.entries()) {
       const end = (offsets[i] ?? -1) + 1;

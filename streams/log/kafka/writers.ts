@@ -31,7 +31,7 @@ export function fittingBytes(message: number): number {
   return Math.min(BATCH_BYTES, (message - BATCH_HEAD_BYTES) / GROWTH);
 }
 
-/** Gives new records their partitions, and refuses those that are too large for their topics. */
+/** Assigns partitions to new records, and refuses records that are too large for their topics. */
 export class RecordPlacer {
   readonly #topics: KafkaTopics;
   readonly #compression: CompressionChoice;

@@ -37,7 +37,7 @@ const kind: LogKind<SqliteSettings> = {
     canVerify: true,
     isDurable: true,
   },
-  // One process gains nothing from several: statistics of items are kept for each.
+  // One process gains nothing from several partitions, each of which keeps statistics of all items.
   partitions: 1,
   answerIntervalMs: 0,
   fileOf: pathOf,
@@ -68,9 +68,9 @@ const kind: LogKind<SqliteSettings> = {
 };
 
 /** See `sqlite_log.ts`. */
-export const SQLITE_KIND = kind as LogKind; // who calls it knows its settings by name only
+export const SQLITE_KIND = kind as LogKind; // callers have settings by name only
 
-/** Options of `resolve`: a kind's own are not known to who passes them on. */
+/** Options as `resolve` returns them, whose type callers do not know. */
 function openingOf(options: unknown): Opening {
   return options as Opening; // see above
 }

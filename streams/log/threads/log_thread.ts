@@ -1,5 +1,5 @@
 /**
- * Threads of this process that work on its log: how they are started, heard and ended.
+ * Starts and ends threads of this process that work on its log, and receives their reports.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import { connectLog } from "./serve_log.ts";
 
 /** Where a thread finds its log. */
 export type ThreadLog =
-  /** It connects by itself. */
+  /** It opens the log itself. */
   | { readonly address: LogAddress }
-  /** It asks the one of the process. */
+  /** It uses the log of the process. */
   | LogChannel;
 
-/** What every thread reports besides its work: records that it leaves out, and its end, with an error or without. */
+/** What every thread reports besides its results: records that it leaves out, and its end, with an error or without. */
 export type CommonReport =
   | { readonly unreadable: LeftOut }
   | { readonly ended: PortError | null };
@@ -28,13 +28,13 @@ export type CommonReport =
 export interface LogThreadOptions<Order, Report> {
   /** The module that it runs. */
   readonly module: URL | string;
-  /** What runs in it, for debuggers and in errors. */
+  /** What runs in it, for debuggers and errors. */
   readonly name: string;
   /** Deno permissions of the thread. @default {those of the process} */
   readonly permissions?: Deno.PermissionOptions | undefined;
-  /** The first order, which tells it where its log is. */
+  /** Makes the first order, which contains where its log is. */
   readonly start: (log: ThreadLog) => Order;
-  /** Ends it. */
+  /** The order to end. */
   readonly last: Order;
   /** How long it may take to end before it is terminated, which loses no more than a crash; milliseconds. */
   readonly patienceMs: number;
@@ -42,7 +42,7 @@ export interface LogThreadOptions<Order, Report> {
   readonly onReport: (report: Report) => void;
 }
 
-/** A thread. Errors there are errors here; its silent exit goes undetected. */
+/** A thread, seen from the one that starts it. Errors in it reject `ended`; a silent exit goes undetected. */
 export class LogThread<Order, Report extends object> implements AsyncDisposable {
   readonly #thread: Worker;
   readonly #connection: LogConnection | undefined;
@@ -83,12 +83,12 @@ export class LogThread<Order, Report extends object> implements AsyncDisposable 
     this.#thread.postMessage(order, transfer);
   }
 
-  /** Waits for what the thread is to do. @throws its error, or the signal's reason */
+  /** Waits for a promise of the thread's work. @throws the thread's error, or the signal's reason */
   async wait(done: Promise<void>, signal?: AbortSignal): Promise<void> {
     await orAborted(Promise.race([done, this.#ended.promise]), signal);
   }
 
-  /** Orders it to end, unless it has, and terminates it when it does not. */
+  /** Orders the thread to end, unless it has, and terminates it if it does not. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isOver) {
       this.order(this.#options.last);
@@ -116,8 +116,8 @@ export class LogThread<Order, Report extends object> implements AsyncDisposable 
 }
 
 /**
- * Does the work of a thread, at its end of the channel, and reports an error. The work itself reports that it has ended,
- * before it closes its log: nobody waits for that.
+ * Does the work of a thread, in that thread, and reports an error. The work itself reports that it has ended, before it
+ * closes its log, which nobody waits for.
  */
 export async function workInThread(
   report: (report: CommonReport) => void,
