@@ -2,6 +2,15 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from "kafkajs";
+import { isTransient } from "../../streams/log/log.ts";
 import { newPlace, record, texts } from "../contracts/log_suite.ts";
 import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/log/kafka/settings.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
@@ -35,7 +44,7 @@ const broker = !made ? undefined : await testBroker({
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
     "sasl.mechanism.inter.broker.protocol": "PLAIN",
     "listener.name.plaintext.plain.sasl.jaas.config":
-      `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
+      `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}" user_worker="${PASSWORD}";`,
     "listener.name.plaintext.scram-sha-256.sasl.jaas.config": scramLogin,
     "listener.name.plaintext.scram-sha-512.sasl.jaas.config": scramLogin,
     // Takes tokens without a signature, and ends a session with its token.
@@ -108,6 +117,57 @@ if (broker !== undefined) {
     );
     await assert.rejects(log.append([record("first", 0, "a")]), { code: "unknown-topic" });
     await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
+  });
+
+  Deno.test("what a right is missing for fails as what may succeed later, and does with the right", async () => {
+    const topic = newPlace();
+    const rights = new Kafka({
+      brokers: [broker.address],
+      logLevel: logLevel.NOTHING,
+      ssl: as("admin").kafka.ssl,
+      sasl: as("admin").kafka.sasl,
+    }).admin();
+    await rights.connect();
+    const allow = (resourceType: AclResourceTypes, operation: AclOperationTypes) => ({
+      ...{ resourceType, operation, resourceName: "contract", host: "*", principal: "User:worker" },
+      ...{ resourcePatternType: ResourcePatternTypes.PREFIXED, permissionType: AclPermissionTypes.ALLOW },
+    });
+    const write = allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
+    const others = [AclResourceTypes.TRANSACTIONAL_ID, AclResourceTypes.GROUP].map((type) =>
+      allow(type, AclOperationTypes.ALL)
+    );
+    const read = allow(AclResourceTypes.TOPIC, AclOperationTypes.READ);
+    await rights.createAcls({ acl: [write, ...others, read] });
+    await using owner = await openLog(broker, as("admin"));
+    await owner.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+    await using log = await openLog(broker, as("worker"));
+    const commit = async (key: string) => {
+      await using writer = await log.writer(topic);
+      await writer.commit({ records: [record(topic, 0, key)], group: topic, offsets: [] });
+    };
+    const until = async (isDone: () => Promise<boolean>) => {
+      while (!await isDone()) await delay(50);
+    };
+    await until(() => commit("a").then(() => true, () => false));
+    await rights.deleteAcls({ filters: [write] });
+    let failure: unknown;
+    await until(() => commit("b").then(() => false, (error) => (failure = error, true)));
+    assert.ok(isTransient(failure), `${failure}`);
+    assert.match(`${failure}`, /Not authorized/);
+    await rights.createAcls({ acl: [write] });
+    await until(() => commit("c").then(() => true, () => false));
+    let next = 0;
+    const get = async () => {
+      next = (await log.read(topic, 0, next)).next;
+    };
+    await until(() => get().then(() => next > 0, () => false));
+    await rights.deleteAcls({ filters: [read] });
+    await until(() => get().then(() => false, (error) => (failure = error, true)));
+    assert.ok(isTransient(failure), `${failure}`);
+    assert.match(`${failure}`, new RegExp(`Cannot read ${topic}: Not authorized`));
+    await rights.createAcls({ acl: [read] });
+    await until(() => get().then(() => true, () => false));
+    await rights.disconnect();
   });
 
   Deno.test("run without the right to create topics lists all that are missing, ready to be created", async () => {

@@ -184,6 +184,10 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   api.log.refusal = new LogError("unknown-topic", "Cannot find topic events");
   const gone = await api.post("/v1/events", event);
   assert.deepEqual([gone.status, gone.json.detail], [503, "Cannot find topic events"]);
+  assert.match(
+    (await api.get("/ready")).json.reasons.join(),
+    /fails to take writes: Cannot find topic events/,
+  );
   api.log.refusal = undefined;
   await api.post("/v1/events", event);
   api.log.refusal = new TypeError("one record is no record");

@@ -344,7 +344,12 @@ export function kafkaType(error: unknown): string | undefined {
 /** Whether the broker does not know a topic, or hides it. */
 export function isUnknownTopic(error: unknown): boolean {
   const type = kafkaType(error);
-  return type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "TOPIC_AUTHORIZATION_FAILED";
+  return type === "UNKNOWN_TOPIC_OR_PARTITION" || isDenied(error);
+}
+
+/** Whether we may not do something with a topic, or know whether it is there. */
+export function isDenied(error: unknown): boolean {
+  return kafkaType(error) === "TOPIC_AUTHORIZATION_FAILED";
 }
 
 function typeOf(error: Error): string | undefined {

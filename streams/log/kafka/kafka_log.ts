@@ -9,7 +9,7 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { ignore } from "../ignore.ts";
 import { checkOffset, checkPartition, checkTrim, coPartitions } from "../checks.ts";
-import { about, clientsOf, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
+import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
@@ -465,12 +465,11 @@ export class KafkaLog implements Log {
   #translate(error: unknown, topic: string): unknown {
     if (!isUnknownTopic(error)) return logErrorOf(error);
     this.#topics.forget(topic);
-    return new LogError(
-      "unknown-topic",
-      `Cannot find topic ${topic}: it was deleted, or we have no right to see it`,
-      {
-        cause: error,
-      },
-    );
+    const options = { cause: error };
+    // A right may come back.
+    if (isDenied(error)) {
+      return new LogError("unreachable", `Cannot read ${topic}: ${reasonOf(error)}`, options);
+    }
+    return new LogError("unknown-topic", `Cannot find topic ${topic}: it was deleted`, options);
   }
 }

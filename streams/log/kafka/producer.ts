@@ -256,10 +256,9 @@ export class Producer {
 
 const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 
-/** Errors that another producer would get as well. A time ahead of the broker's is not among them, as that passes. */
+/** Errors that another producer would get as well. A time ahead of the broker's and a missing right may pass. */
 const LASTING: ReadonlySet<string> = new Set([
   ...TOO_LARGE,
-  "TOPIC_AUTHORIZATION_FAILED",
   "UNSUPPORTED_FOR_MESSAGE_FORMAT",
   "POLICY_VIOLATION",
   "UNSUPPORTED_COMPRESSION_TYPE",
