@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";
+import { endsOfTopic } from "../log/reading.ts";
 import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import type { JsonFormat, RecordAdapter } from "../sources/adapters.ts";
 import { changeOf } from "../task/inputs/position.ts";
@@ -101,6 +102,7 @@ export async function resumedPosition(
   const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
   if (change) throw anotherTopic(topic, name, change);
   const before = own?.next ?? await committedBefore(source, context, name, identity);
+  if (before.length === 0 && source.log !== log) await sayUnknown(source, context);
   const nexts: number[] = [];
   try {
     for (let partition = 0; partition < identity.partitions; partition++) {
@@ -168,6 +170,22 @@ async function committedBefore(
     { positions: topics.positions, topic, next: next.join(","), group },
   );
   return next;
+}
+
+/** Says that a topic of another log may have been fed before, where the deployment has events, and no position at all. */
+async function sayUnknown(
+  { topic, start = DEFAULT_START }: ForeignTopic,
+  { log, topics }: FollowContext,
+): Promise<void> {
+  const positions = await log.bounds(topics.positions, 0);
+  if (positions.start < positions.end) return;
+  const partitions = (await log.identify(topics.events))?.partitions ?? 0;
+  const ends = await endsOfTopic(log, topics.events, partitions);
+  if (ends.every((end) => end === 0)) return;
+  logger.warn(
+    "{topic} is fed from {start}: {positions} has no position at all; if it was fed before, its events come twice",
+    { topic, start: typeof start === "string" ? start : "where its start says", positions: topics.positions },
+  );
 }
 
 async function offsetsOf(
