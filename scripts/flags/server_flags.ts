@@ -66,7 +66,7 @@ export function keyHeaders(): Readonly<Record<string, string>> {
   const key = Deno.env.get(KEY_VARIABLE);
   if (key === undefined) return {};
   if (/^[\x21-\x7e]+$/.test(key)) return { "x-api-key": key };
-  throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or has spaces or line ends`);
+  throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or contains spaces or line breaks`);
 }
 
 /** Nothing answers at the URL. */

@@ -69,7 +69,7 @@ const ITEM_FIELDS: Fields<JoinedItem> = {
 const EXPOSURE_FIELDS: Fields<Exposure> = {
   experiment: { ...name, about: "Name of the experiment." },
   variant: { ...name, about: "Name of the user's variant in it." },
-  phase: { ...counter, optional: true, about: "How often it had been started again with other settings." },
+  phase: { ...counter, optional: true, about: "How often what the experiment compares had changed." },
 };
 
 const BEHAVIOUR_FIELDS: Fields<JoinedBehaviour> = {

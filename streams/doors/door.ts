@@ -60,7 +60,7 @@ export function mapAll<Value>(
       const ahead = record.kind === "event" ? record.event.time - now : 0;
       if (ahead <= MAX_AHEAD_MS) own.push(record);
       else {
-        const reason = `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`;
+        const reason = `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`;
         errors.push({ index, code: "in-the-future", reason });
       }
     }

@@ -99,7 +99,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       summary: "whether the process can answer",
       problems: ["unavailable"],
       handle: () => {
-        if (context.isStopping()) throw new Problem("unavailable", "The server stops");
+        if (context.isStopping()) throw new Problem("unavailable", "The server is stopping");
         if (context.service === undefined || context.service.tasks.size > 0) return Response.json(HEALTHY);
         throw new Problem("unavailable", "No partition is in this process, or all are being restored");
       },

@@ -28,7 +28,7 @@ const { Rejected } = named({
       source: z.string().nullable().describe("Format or source; null = a topic of the deployment."),
       from: z.string().describe("Topic or file."),
       code: z.string(),
-      rule: z.string().nullable().describe("Rule of the source that could not take it."),
+      rule: z.string().nullable().describe("Rule of the source that rejected it."),
       count,
       newest: rejected(),
     })),
