@@ -301,7 +301,7 @@ Deno.test("MonitorJob counts anew what runs and varies what a promotion set, onc
   const [later, other] = [await of("later"), await of("draft")];
   assert.deepEqual([later.status, later.phase, other.phase], ["running", 1, undefined]);
   const view = (await work(log)).experiments.find(({ name }) => name === "later")!;
-  assert.match(view.reason!, /begins anew: what harm had promoted/);
+  assert.match(view.reason!, /begins a new phase: the promotion of harm/);
   const told = await Array.fromAsync(readAll(log, topics.events, 0));
   const names = told.map(({ headers }) => headers[EXPERIMENT]).filter((name) => name !== undefined);
   assert.deepEqual(names.slice(-2), ["harm", "later"], "tasks hear of both");
