@@ -9,7 +9,7 @@ import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
 import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
-import { positionOf } from "../task/inputs/position.ts";
+import { type OwnPosition, positionOf } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import {
@@ -81,6 +81,8 @@ export interface InspectionOptions {
 const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly CountName[];
 type Lost = (typeof LOSSES)[number];
 const NO_REMEDY = "see docs/explanation/exactly-once.md, positions and identity";
+/** Looks at both positions of a task that keeps committing. */
+const MOST_READS = 3;
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
 /** Inspects a deployment. */
@@ -157,12 +159,12 @@ async function positionProblems(
   const now = await log.identify(events);
   if (now === null) return [];
   const problems: Problem[] = [];
-  for (const { partition, committed } of views) {
+  for (const { partition } of views) {
     if (partition >= (existing.get(statistics)?.partitions ?? 0)) continue;
-    const bounds = await log.bounds(events, partition);
     const group = tasksGroup(topics);
     const partitions = existing.get(state)?.partitions ?? now.partitions;
-    const own = await ownPosition(log, topics, partition);
+    const { own, committed } = await bothPositions(log, topics, partition);
+    const bounds = await log.bounds(events, partition);
     try {
       const sides = { topic: events, partition, statistics, group, own, committed, now, bounds };
       const { next, remark } = positionOf(sides);
@@ -190,6 +192,23 @@ async function positionProblems(
     }
   }
   return problems;
+}
+
+/** A task's own position and that of its group, as of the same commit; while the task commits, they are taken as equal. */
+async function bothPositions(
+  log: Log,
+  topics: Topics,
+  partition: number,
+): Promise<{ readonly own: OwnPosition | null; readonly committed: number | null }> {
+  const ofGroup = () => log.committed(tasksGroup(topics), topics.events, partition);
+  let before = await ofGroup();
+  for (let reads = 1;; reads++) {
+    const own = await ownPosition(log, topics, partition);
+    const committed = await ofGroup();
+    if (committed === before) return { own, committed };
+    if (reads === MOST_READS) return { own, committed: own?.next ?? committed };
+    before = committed;
+  }
 }
 
 /** Topics that a log with its own retention keeps for ever, including erased users. */

@@ -50,7 +50,7 @@ Deno.test("export reads all that a service writes while it serves; a pipe may be
   const users = answers.trimEnd().split("\n").map((line) => JSON.parse(line).user);
   assert.deepEqual(new Set(users), new Set(["u3"]));
   const to = `${folder.path}/events.jsonl.gz`;
-  for (const told of [/^done: \d\d+ events more in /m, /^done: 0 events more in /m]) {
+  for (const told of [/^done: \d\d+ events added to /m, /^done: 0 events added to /m]) {
     const { code, stderr } = await meander(
       "export",
       "--what",

@@ -134,8 +134,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "foreign-keys",
     seed: 101,
     edits: [{
-      file: "streams/task/task.ts",
-      from: "if (rightful === this.partition) return;",
+      file: "streams/task/event_applier.ts",
+      from: "if (rightful === partition) return;",
       to: "if (rightful >= 0) return;",
     }],
   },

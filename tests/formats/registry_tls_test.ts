@@ -69,7 +69,7 @@ Deno.test({
         [{ caFile }, true, /Cannot reach the schema registry https:\/\/localhost/],
         [{ certFile: "client.pem", keyFile: "client.key" }, true, /Cannot reach/],
         [{ ...own, certFile: "other.pem", keyFile: "other.key" }, true, /Cannot reach/],
-        [{ caFile, certFile: "client.pem" }, false, /tls\.certFile and tls\.keyFile go together/],
+        [{ caFile, certFile: "client.pem" }, false, /tls\.certFile and tls\.keyFile must be set together/],
         [{ ...own, keyFile: "none.key" }, false, /Cannot read the certificates .*none\.key/],
         [{ ...own, keyFile: "ca.pem" }, false, /Cannot take .* for the schema registry/],
       ];

@@ -49,6 +49,25 @@ Deno.test("inspect() has nothing to say of positions that agree", async () => {
   ]);
 });
 
+Deno.test("inspect() has nothing to say of positions that move while it looks", async () => {
+  for (const moves of [1, 2, 20]) {
+    await using log = await deployment();
+    const committed = log.committed.bind(log);
+    let left = moves, isWorking = false;
+    log.committed = async (...place) => {
+      const offset = await committed(...place);
+      if (isWorking || left-- <= 0) return offset;
+      isWorking = true;
+      await log.append(records.slice(0, 20));
+      await work(log);
+      isWorking = false;
+      return offset;
+    };
+    assert.deepEqual(await problemsOf(log), [], `${moves} times`);
+    assert.ok(left < moves);
+  }
+});
+
 Deno.test("inspect() names both sides where the log and a task's record disagree", async () => {
   const cases: readonly (readonly [change: (log: AdministeredLog) => unknown, says: RegExp])[] = [
     [
