@@ -71,6 +71,9 @@ function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType
   );
 }
 
+/** Most actions: a state has room for 256, with those of earlier configurations. */
+const MOST_ACTIONS = 200;
+
 /** The schema of the file with the options of these kinds of logs. */
 export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   return z.strictObject({
@@ -81,7 +84,10 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     features: optionsSchema(FEATURE_OPTIONS),
     actions: reaching(
       field(
-        z.record(z.string(), action),
+        z.record(z.string(), action).refine(
+          (actions) => Object.keys(actions).length <= MOST_ACTIONS,
+          `expected at most ${MOST_ACTIONS} actions`,
+        ),
         "what actions mean, by name",
         absent("see [events.md](events.md)"),
       ),

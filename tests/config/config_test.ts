@@ -215,3 +215,14 @@ Deno.test("parseConfig() lets the environment win over the file, and names the v
   // Secrets have variables of their own, and no field.
   assert.deepEqual(parseConfig("{}", "the environment", env({ MEANDER_KAFKA_SASL_PASSWORD: "x" })), {});
 });
+
+Deno.test("parseConfig() takes as many actions as a state has room for", () => {
+  const withActions = (count: number) =>
+    JSON.stringify({
+      actions: Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [`act${n}`, { positive: true, strength: 1 }]),
+      ),
+    });
+  assert.equal(Object.keys(parseConfig(withActions(200), "meander.json").actions!).length, 200);
+  assert.throws(() => parseConfig(withActions(201), "meander.json"), /actions.*at most 200 actions/);
+});
