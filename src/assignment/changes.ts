@@ -278,7 +278,7 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
  *
  * @param ended the experiment after its promotion
  */
-export function begunAnew(ended: ExperimentRecord, { records }: Surroundings): readonly Experiment[] {
+export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): readonly Experiment[] {
   const { name } = ended;
   const before = records.get(name);
   if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];

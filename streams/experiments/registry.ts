@@ -15,10 +15,10 @@
 import { getLogger } from "@logtape/logtape";
 import { shown } from "../../src/events/rejected.ts";
 import {
-  begunAnew,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
+  inNewPhase,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
@@ -226,7 +226,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
-    const anew = begunAnew(record, { records, models: this.#options.models });
+    const anew = inNewPhase(record, { records, models: this.#options.models });
     const time = this.#options.now();
     const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
     const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;

@@ -10,10 +10,10 @@ import {
   spanSize,
 } from "../../src/assignment/buckets.ts";
 import {
-  begunAnew,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
+  inNewPhase,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
@@ -203,7 +203,7 @@ Deno.test("promoteVariant() does not change the control of an experiment that ru
   assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
 });
 
-Deno.test("begunAnew() has a new phase of what runs and varies what a promotion set, once that ends", () => {
+Deno.test("inNewPhase() gives what runs and varies the settings of a promotion, once that ends", () => {
   const promoted = promoteVariant(
     "e",
     "B",
@@ -215,7 +215,7 @@ Deno.test("begunAnew() has a new phase of what runs and varies what a promotion 
   const stopped = stopExperiment("rival", "", among(rival));
   for (const end of [rollBackExperiment, stopExperiment]) {
     const around = among(promoted, rival, elsewhere);
-    const [anew, ...others] = begunAnew(end("e", "slow", around), around);
+    const [anew, ...others] = inNewPhase(end("e", "slow", around), around);
     assert.deepEqual(others, []);
     assert.deepEqual([anew?.name, anew?.status, anew?.phase, anew?.revision], ["rival", "running", 1, 2]);
     assert.equal(
@@ -225,11 +225,11 @@ Deno.test("begunAnew() has a new phase of what runs and varies what a promotion 
     assert.notEqual(definitionOf(anew!), definitionOf(rival));
     assert.deepEqual(anew?.variantSpans, rival.variantSpans, "users keep their variants");
   }
-  assert.deepEqual(begunAnew(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)), []);
+  assert.deepEqual(inNewPhase(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)), []);
   const around = among(rival, promoteVariant("e", "A", among(promoted)));
-  assert.deepEqual(begunAnew(rollBackExperiment("e", "", around), around), [], "which had changed nothing");
+  assert.deepEqual(inNewPhase(rollBackExperiment("e", "", around), around), [], "which had changed nothing");
   const running = among(startExperiment(draft({ name: "e", traffic: 0.3 }), among()), rival);
-  assert.deepEqual(begunAnew(stopExperiment("e", "", running), running), [], "nothing was promoted");
+  assert.deepEqual(inNewPhase(stopExperiment("e", "", running), running), [], "nothing was promoted");
 });
 
 Deno.test("startExperiment() and the other changes say all that is wrong", () => {
