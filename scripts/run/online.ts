@@ -1,5 +1,5 @@
 /**
- * `run --rebuild`: serves a deployment as it was made, builds the configured one alongside, and switches.
+ * `run --rebuild`: serves the deployment as it was created, builds the configured one alongside, then switches to it.
  *
  * @module
  */

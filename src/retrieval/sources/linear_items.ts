@@ -8,9 +8,9 @@
  *   b_j = argmin ‖x_j − X_S b‖² + λ‖b‖² = (G_SS + λI)⁻¹ G_Sj        G = XᵀX, users × items
  * ```
  *
- * with G the counts of {@linkcode Neighbours}. A column is solved again when the likes of its item since then weigh 30 % of
- * those before: an item with n likes has been solved about log n / log 1.3 times, then twice to three times per
- * half-life, at O(S³/6) each with S = 40.
+ * with G the counts of {@linkcode Neighbours}. A column is solved again once the likes that its item has gained since
+ * weigh 30 % of those before. So an item with n likes has been solved about log n / log 1.3 times, and one that is liked
+ * at a steady rate two to three times per half-life, at O(S³/6) each with S = 40.
  *
  * @module
  */

@@ -113,7 +113,12 @@ export function takeRecords(
   const add = (index: number, taken: MappedRecords) => {
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
     if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
-    else for (const record of own) records.push(record), entries.push(index);
+    else {
+      for (const record of own) {
+        records.push(record);
+        entries.push(index);
+      }
+    }
     for (const record of taken.ok ? taken.records : []) see?.(record);
   };
   const check = (entries: number) => {
