@@ -67,10 +67,18 @@ function print(text: string): void {
 const PATIENCE_MS = 600_000;
 const started: Deno.ChildProcess[] = [];
 
-/** Runs a command of the repository; its lines go to a function. */
+/** The command of `deno task run`: `NAME=value ... deno run --flag ... scripts/run.ts`. */
+const words: string[] = JSON.parse(await Deno.readTextFile("deno.json")).tasks.run.command.split(" ");
+const service = {
+  env: Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("="))),
+  flags: words.slice(words.indexOf("run") + 1, -1),
+};
+
+/** Runs a command of the repository, with the flags of the service; its lines go to a function. */
 function start(args: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-A", ...args],
+    args: ["run", ...service.flags, ...args],
+    env: service.env,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
