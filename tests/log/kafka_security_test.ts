@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  type AclFilter,
   AclOperationTypes,
   AclPermissionTypes,
   AclResourceTypes,
@@ -10,8 +11,8 @@ import {
   logLevel,
   ResourcePatternTypes,
 } from "kafkajs";
-import { isTransient } from "../../streams/log/log.ts";
-import { newPlace, record, texts } from "../contracts/log_suite.ts";
+import { isTransient, LogError, type NewRecord } from "../../streams/log/log.ts";
+import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/log/kafka/settings.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { KafkaLogin } from "../../streams/log/kafka/logins/security.ts";
@@ -71,6 +72,30 @@ if (broker !== undefined) {
     },
   });
 
+  /** Grants the worker rights to what tests create. */
+  const administrator = async () => {
+    const { ssl, sasl } = as("admin").kafka;
+    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING, ssl, sasl }).admin();
+    await admin.connect();
+    return {
+      /** @param resourceName what the names of the resources begin with */
+      async allow(
+        resourceType: AclResourceTypes,
+        operation: AclOperationTypes,
+        resourceName = "contract",
+      ) {
+        const acl = {
+          ...{ resourceType, operation, resourceName, host: "*", principal: "User:worker" },
+          ...{ resourcePatternType: ResourcePatternTypes.PREFIXED, permissionType: AclPermissionTypes.ALLOW },
+        };
+        await admin.createAcls({ acl: [acl] });
+        return acl;
+      },
+      deny: (acl: AclFilter) => admin.deleteAcls({ filters: [acl] }),
+      [Symbol.asyncDispose]: () => admin.disconnect(),
+    };
+  };
+
   Deno.test("KafkaLog works over TLS and SASL", async () => {
     await using log = await openLog(broker, as("admin"));
     const topic = newPlace();
@@ -119,25 +144,54 @@ if (broker !== undefined) {
     await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
   });
 
+  Deno.test("append() and commit() name what is too large where we may not ask for the limit, and take the rest", async () => {
+    await using rights = await administrator();
+    await rights.allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
+    for (const ids of ["contract", "append-"]) {
+      await rights.allow(AclResourceTypes.TRANSACTIONAL_ID, AclOperationTypes.ALL, ids);
+    }
+    const topicConfig = { "max.message.bytes": "20000" };
+    await using owner = await openLog(broker, { ...as("admin"), topicConfig });
+    const topic = newPlace();
+    await owner.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+    await using log = await openLog(broker, as("worker"));
+    await using writer = await log.writer(topic);
+    const commit = (records: readonly NewRecord[]) => writer.commit({ records, group: "", offsets: [] });
+    const sized = (n: number, bytes: number) => ({
+      ...record(topic, n % 2, `${n}`),
+      value: crypto.getRandomValues(new Uint8Array(bytes)),
+    });
+    // Ten times more than a message together.
+    const small = Array.from({ length: 40 }, (_, n) => sized(n, 5000));
+    const records = small.map((one, n) => n % 9 === 4 ? sized(n, 30_000) : one);
+    const isNamed = (...names: readonly number[]) => (error: unknown) => {
+      assert.ok(error instanceof LogError, `${error}`);
+      assert.deepEqual([error.code, error.records], ["too-large", names]);
+      assert.match(error.message, new RegExp(`^Cannot append to ${topic}: .*max.message.bytes`));
+      return true;
+    };
+    for (const write of [(records: readonly NewRecord[]) => log.append(records), commit]) {
+      await assert.rejects(write(records), isNamed(4, 13, 22, 31));
+      await assert.rejects(write(records.slice(4, 5)), isNamed(0));
+      await write(small);
+      await assert.rejects(write(records.slice(3, 6)), isNamed(1));
+      await write(small.slice(0, 2));
+    }
+    const beside = await Promise.allSettled(records.map((one) => log.append([one])));
+    assert.deepEqual(beside.flatMap(({ status }, n) => status === "rejected" ? [n] : []), [4, 13, 22, 31]);
+    const written = [...await all(owner, topic, 0), ...await all(owner, topic, 1)].map(({ key }) => key);
+    const twice = [...small, ...small.slice(0, 2)].flatMap(({ key }) => [key, key]);
+    const once = records.flatMap(({ key }, n) => n % 9 === 4 ? [] : [key]);
+    assert.deepEqual(written.toSorted(), [...twice, ...once].toSorted());
+  });
+
   Deno.test("what a right is missing for fails as what may succeed later, and does with the right", async () => {
     const topic = newPlace();
-    const rights = new Kafka({
-      brokers: [broker.address],
-      logLevel: logLevel.NOTHING,
-      ssl: as("admin").kafka.ssl,
-      sasl: as("admin").kafka.sasl,
-    }).admin();
-    await rights.connect();
-    const allow = (resourceType: AclResourceTypes, operation: AclOperationTypes) => ({
-      ...{ resourceType, operation, resourceName: "contract", host: "*", principal: "User:worker" },
-      ...{ resourcePatternType: ResourcePatternTypes.PREFIXED, permissionType: AclPermissionTypes.ALLOW },
-    });
-    const write = allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
-    const others = [AclResourceTypes.TRANSACTIONAL_ID, AclResourceTypes.GROUP].map((type) =>
-      allow(type, AclOperationTypes.ALL)
-    );
-    const read = allow(AclResourceTypes.TOPIC, AclOperationTypes.READ);
-    await rights.createAcls({ acl: [write, ...others, read] });
+    await using rights = await administrator();
+    const write = await rights.allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
+    const read = await rights.allow(AclResourceTypes.TOPIC, AclOperationTypes.READ);
+    await rights.allow(AclResourceTypes.TRANSACTIONAL_ID, AclOperationTypes.ALL);
+    await rights.allow(AclResourceTypes.GROUP, AclOperationTypes.ALL);
     await using owner = await openLog(broker, as("admin"));
     await owner.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     await using log = await openLog(broker, as("worker"));
@@ -149,25 +203,24 @@ if (broker !== undefined) {
       while (!await isDone()) await delay(50);
     };
     await until(() => commit("a").then(() => true, () => false));
-    await rights.deleteAcls({ filters: [write] });
+    await rights.deny(write);
     let failure: unknown;
     await until(() => commit("b").then(() => false, (error) => (failure = error, true)));
     assert.ok(isTransient(failure), `${failure}`);
     assert.match(`${failure}`, /Not authorized/);
-    await rights.createAcls({ acl: [write] });
+    await rights.allow(write.resourceType, write.operation);
     await until(() => commit("c").then(() => true, () => false));
     let next = 0;
     const get = async () => {
       next = (await log.read(topic, 0, next)).next;
     };
     await until(() => get().then(() => next > 0, () => false));
-    await rights.deleteAcls({ filters: [read] });
+    await rights.deny(read);
     await until(() => get().then(() => false, (error) => (failure = error, true)));
     assert.ok(isTransient(failure), `${failure}`);
     assert.match(`${failure}`, new RegExp(`Cannot read ${topic}: Not authorized`));
-    await rights.createAcls({ acl: [read] });
+    await rights.allow(read.resourceType, read.operation);
     await until(() => get().then(() => true, () => false));
-    await rights.disconnect();
   });
 
   Deno.test("run without the right to create topics lists all that are missing, ready to be created", async () => {

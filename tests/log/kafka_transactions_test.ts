@@ -6,9 +6,10 @@
  */
 
 import assert from "node:assert/strict";
-import { logLevel } from "kafkajs";
+import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import { KafkaClient, kafkaType } from "../../streams/log/kafka/client.ts";
 import { endTransaction, finalizedLevel } from "../../streams/log/kafka/protocol/transaction_requests.ts";
+import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
@@ -95,6 +96,45 @@ if (told !== undefined && telling !== undefined) {
       assert.deepEqual(texts(await all(log, topic, 1)), ["0", "1", "2", "3"]);
     }
   });
+
+  Deno.test("Writer.commit() names what a lowered limit makes too large, takes nothing, and goes on", async () => {
+    for (const broker of [told, telling]) {
+      await using log = await openLog(broker);
+      const topic = newPlace();
+      await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+      await using writer = await log.writer(`${topic}.writer`);
+      const commit = (records: readonly NewRecord[], offset: number) =>
+        writer.commit({ records, group: topic, offsets: [{ topic, partition: 0, offset }] });
+      const sized = (n: number, bytes: number) => ({
+        ...record(topic, n % 2, `${n}`),
+        value: crypto.getRandomValues(new Uint8Array(bytes)),
+      });
+      const small = Array.from({ length: 12 }, (_, n) => sized(n, 5000));
+      await commit(small, 1);
+      await setLargest(broker, topic, 20_000);
+      const isNamed = (error: unknown) => error instanceof LogError && error.records.join() === "0,7,8";
+      const records = small.map((one, n) => n === 0 || n === 7 || n === 8 ? sized(n, 30_000) : one);
+      await assert.rejects(commit(records, 2), isNamed);
+      assert.equal(await log.committed(topic, topic, 0), 1);
+      await setLargest(broker, topic, 10_000);
+      await assert.rejects(commit(records.slice(0, 1), 2), { code: "too-large" });
+      await commit(small, 3);
+      assert.equal(await log.committed(topic, topic, 0), 3);
+      for (const partition of [0, 1]) {
+        const keys = small.filter((_, n) => n % 2 === partition).map(({ key }) => key);
+        assert.deepEqual((await all(log, topic, partition)).map(({ key }) => key), [...keys, ...keys]);
+      }
+    }
+  });
+}
+
+async function setLargest(broker: TestBroker, topic: string, bytes: number): Promise<void> {
+  const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const configEntries = [{ name: "max.message.bytes", value: `${bytes}` }];
+  const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+  await admin.alterConfigs({ validateOnly: false, resources });
+  await admin.disconnect();
 }
 
 async function connect(broker: TestBroker): Promise<KafkaClient> {

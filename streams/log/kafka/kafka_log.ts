@@ -13,7 +13,7 @@ import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorO
 import { decodeShare } from "./assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
-import { Producer, type ProducerOptions } from "./producer.ts";
+import { isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, OwnEnds, ownMissing } from "./reader.ts";
 import type { Broker } from "./protocol/patch.ts";
 import {
@@ -151,17 +151,20 @@ export class KafkaLog implements Log {
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const placed = await this.#placer.place(records);
     try {
-      return await this.#append(placed);
+      return await this.#append(placed, Producer.isOneBatch(placed, this.#batchBytesOf));
     } catch (error) {
-      if (!(error instanceof LogError) || error.code !== "too-large") throw error;
-      // The topic's limit has been lowered since we read it.
-      return await this.#append(await this.#placer.place(records));
+      if (!isTooLarge(error)) throw error;
+      // The topic's limit is hidden from us, or has been lowered since we read it.
+      const again = await this.#placer.place(records);
+      if (error.records.length > 0) throw error;
+      return await this.#append(again, false);
     }
   }
 
-  async #append(placed: readonly PlacedRecord[]): Promise<readonly number[]> {
+  /** @param isPlain whether they are one batch, to be written without a transaction */
+  async #append(placed: readonly PlacedRecord[], isPlain: boolean): Promise<readonly number[]> {
     return await this.#write(async () => {
-      const offsets = await this.#appenderOf(placed).append(placed).catch((error) => {
+      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch((error) => {
         if (!isUnknownTopic(error)) throw error;
         this.#topics.forgetAll();
         throw new LogError("unknown-topic", reasonOf(error), { cause: error });
@@ -171,14 +174,13 @@ export class KafkaLog implements Log {
     });
   }
 
-  #appenderOf(placed: readonly PlacedRecord[]): Appender {
-    const isOne = Producer.isOneBatch(placed, this.#batchBytesOf);
+  #appenderOf(placed: readonly PlacedRecord[], isPlain: boolean): Appender {
     const topics = new Set(placed.map(({ record }) => record.topic));
-    const name = [isOne ? "plain" : "atomic", ...[...topics].toSorted()].join(" ");
+    const name = [isPlain ? "plain" : "atomic", ...[...topics].toSorted()].join(" ");
     const known = this.#appenders.get(name);
     if (known !== undefined) return known;
     const open = (id?: string) => this.#producer(this.#appends, { id, unknownMs: UNKNOWN_MS });
-    const appender = isOne
+    const appender = isPlain
       ? new Appender(open, (producer, records) => producer.tryWrite(records), this.#batchBytesOf)
       : new Appender(
         () => open(`append-${crypto.randomUUID()}`),
@@ -455,7 +457,7 @@ export class KafkaLog implements Log {
     try {
       return await writing;
     } catch (error) {
-      if (error instanceof LogError && error.code === "too-large") this.#topics.forgetAll();
+      if (isTooLarge(error)) this.#topics.forgetAll();
       throw logErrorOf(error);
     } finally {
       this.#writes.delete(writing);

@@ -16,6 +16,7 @@ import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
 import { type PlacedRecord, type Produce, produce } from "./protocol/requests.ts";
+import { LARGEST } from "./topics.ts";
 import { openTransactions, type Transactions } from "./transactions.ts";
 
 /** Maximum bytes of a batch for a topic, as {@linkcode sizeOf} counts. */
@@ -70,7 +71,12 @@ interface Identity {
   readonly producerEpoch: number;
 }
 
-/** Writes records; one call at a time. */
+/**
+ * Writes records; one call at a time. Of the failures, only a {@linkcode LogError} `too-large` leaves it usable.
+ *
+ * A batch that brokers refuse as too large is halved until the records that are too large by themselves are known: the
+ * limit of a topic may be hidden from us, or have been lowered. Without a transaction a batch stays whole.
+ */
 export class Producer {
   readonly #client: KafkaClient;
   readonly #options: ProducerOptions;
@@ -151,14 +157,15 @@ export class Producer {
         write(),
         offsets.length > 0 ? transactions.storeOffsets(group, offsets) : undefined,
       ]);
-      if (written.status === "rejected") throw written.reason;
       if (stored.status === "rejected") throw stored.reason;
+      if (written.status === "rejected") throw written.reason;
       await this.#client.retry(() => transactions.end(true));
       if (transactions.countsAnew) this.#sequences.clear();
       return written.value;
     } catch (error) {
       // Unblocks readers, which otherwise have to wait for the transaction's timeout.
-      if (!isFenced(error)) {
+      if (isTooLarge(error)) await this.abort();
+      else if (!isFenced(error)) {
         await ignore(this.#client.once(() => transactions.end(false)), "the failure is thrown");
       }
       throw error;
@@ -180,38 +187,53 @@ export class Producer {
     if (transactions.countsAnew) this.#sequences.clear();
   }
 
-  /** Writes the parts of a partition in order, and partitions in parallel. @param offsets receives written offsets */
+  /**
+   * Writes the parts of a partition in order, and partitions in parallel.
+   *
+   * @param offsets receives written offsets
+   * @throws LogError `too-large` naming the records that are, unless they are in a batch that must stay whole
+   */
   async #write(
     parts: readonly Part[],
     count: number,
     offsets = new Array<number>(count).fill(-1),
   ): Promise<number[]> {
-    const waiting = Map.groupBy(parts, ({ topic, partition }) => `${topic}/${partition}`);
-    for (let wave = 0;; wave++) {
-      const now = [...waiting.values()].flatMap((parts) => parts[wave] ?? []);
-      if (now.length === 0) return offsets;
+    const waiting = Map.groupBy(parts, placeOfPart);
+    const refused: Part[] = [];
+    for (;;) {
+      const now = [...waiting.values()].flatMap((parts) => parts.shift() ?? []);
+      if (now.length === 0) break;
       const batches = await Promise.all(now.map((part) => this.#encode(part)));
       const bases = new Map<string, number>();
       try {
         await this.#send(batches, bases);
       } finally {
-        for (const { topic, partition, places } of now) {
-          const base = bases.get(`${topic}/${partition}`);
-          if (base !== undefined) { for (const [i, place] of places.entries()) offsets[place] = base + i; }
-        }
+        for (const part of now) this.#note(part, bases.get(placeOfPart(part)), offsets);
+      }
+      for (const part of now.filter((part) => !bases.has(placeOfPart(part)))) {
+        if (this.#transactions === undefined || part.records.length === 1) refused.push(part);
+        else waiting.get(placeOfPart(part))?.unshift(...halvesOf(part));
       }
     }
+    if (refused.length > 0) throw refusedAsTooLarge(refused);
+    return offsets;
   }
 
-  async #encode({ topic, partition, records }: Part): Promise<Produce> {
-    const key = `${topic}/${partition}`;
-    const sequence = this.#sequences.get(key) ?? 0;
-    this.#sequences.set(key, (sequence + records.length) % MAX_SEQUENCE);
+  /** Notes that a part was written. @param base offset of its first record; `undefined` = it was not */
+  #note(part: Part, base: number | undefined, offsets: number[]): void {
+    if (base === undefined) return;
+    for (const [i, place] of part.places.entries()) offsets[place] = base + i;
+    const key = placeOfPart(part);
+    this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + part.records.length) % MAX_SEQUENCE);
+  }
+
+  async #encode(part: Part): Promise<Produce> {
+    const { topic, partition, records } = part;
     const { producerId, producerEpoch } = this.#identity();
     const batch = await encodeBatch(
       records.map(({ record }) => record),
       { id: Number(producerId), epoch: producerEpoch, transactional: this.#transactions !== undefined },
-      sequence,
+      this.#sequences.get(placeOfPart(part)) ?? 0,
       this.#options.compression,
     );
     return { topic, partition, batch };
@@ -223,7 +245,11 @@ export class Producer {
     return (error) => isPassing(error) || isPassingForPartitions(error) && performance.now() < until;
   }
 
-  /** Sends each batch to its leader until it is written; brokers drop repeats. @param bases receives first offsets */
+  /**
+   * Sends each batch to its leader until it is written, or refused as too large; brokers drop repeats.
+   *
+   * @param bases receives the first offsets of those that were written
+   */
   async #send(batches: readonly Produce[], bases: Map<string, number>): Promise<void> {
     let left = batches;
     const passes = this.#passes();
@@ -238,16 +264,22 @@ export class Producer {
         return await (this.#transactions?.produce(broker, parts) ?? produce(broker, null, parts));
       }));
       const failures: unknown[] = [];
+      const refused = new Set<string>();
       for (const result of results) {
         if (result.status === "rejected") failures.push(result.reason);
         else {
           for (const { topic, partition, errorCode, offset } of result.value) {
-            if (errorCode === 0) bases.set(`${topic}/${partition}`, offset);
+            const place = `${topic}/${partition}`;
+            if (errorCode === 0) bases.set(place, offset);
+            else if (TOO_LARGE.has(kafkaType(protocolError(errorCode)) ?? "")) refused.add(place);
             else failures.push(producedError(errorCode, topic, partition));
           }
         }
       }
-      left = left.filter(({ topic, partition }) => !bases.has(`${topic}/${partition}`));
+      left = left.filter(({ topic, partition }) => {
+        const place = `${topic}/${partition}`;
+        return !bases.has(place) && !refused.has(place);
+      });
       const lasting = failures.find((error) => !passes(error));
       if (failures.length > 0) throw lasting ?? failures[0];
     }, passes);
@@ -267,14 +299,27 @@ const LASTING: ReadonlySet<string> = new Set([
 
 /** Whether brokers refuse the records themselves, whoever writes them. */
 export function isRefused(error: unknown): boolean {
-  return LASTING.has(kafkaType(error) ?? "");
+  return isTooLarge(error) || LASTING.has(kafkaType(error) ?? "");
+}
+
+/** Whether records are larger than their topic takes. */
+export function isTooLarge(error: unknown): error is LogError {
+  return error instanceof LogError && error.code === "too-large";
+}
+
+/** The error for parts that brokers refuse; names their records if each is alone. */
+function refusedAsTooLarge(parts: readonly Part[]): LogError {
+  const records = parts.every(({ places }) => places.length === 1)
+    ? parts.flatMap(({ places }) => places)
+    : [];
+  const message = `Cannot append to ${parts[0]?.topic}: brokers refuse records as large as that (${LARGEST})`;
+  return new LogError("too-large", message, { records: records.toSorted((a, b) => a - b) });
 }
 
 /** The error for a rejected batch; has kafkajs' name if brokers may accept the batch from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {
   const cause = protocolError(code);
   const message = `Cannot append to ${topic}/${partition}: ${cause.message}`;
-  if (TOO_LARGE.has(kafkaType(cause) ?? "")) return new LogError("too-large", message, { cause });
   const error = new Error(message, { cause });
   if (!LASTING.has(kafkaType(cause) ?? "")) error.name = cause.name;
   return error;
@@ -287,7 +332,7 @@ function split(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): Pa
   for (const [place, placed] of records.entries()) {
     const { record: { topic }, partition } = placed;
     const bytes = sizeOf([placed]);
-    const key = `${topic}/${partition}`;
+    const key = placeOfPart({ topic, partition });
     let part = open.get(key);
     if (part === undefined || part.bytes + bytes > batchBytesOf(topic)) {
       part = { topic, partition, records: [], places: [], bytes: 0 };
@@ -299,6 +344,18 @@ function split(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): Pa
     part.bytes += bytes;
   }
   return parts;
+}
+
+function placeOfPart({ topic, partition }: Pick<Part, "topic" | "partition">): string {
+  return `${topic}/${partition}`;
+}
+
+function halvesOf(part: Part): Part[] {
+  const half = part.records.length >> 1;
+  return [[0, half], [half, part.records.length]].map(([from, to]) => {
+    const records = part.records.slice(from, to);
+    return { ...part, records, places: part.places.slice(from, to), bytes: sizeOf(records) };
+  });
 }
 
 /** Maximum bytes that a UTF-16 unit of a text takes. */

@@ -7,7 +7,15 @@
 import { InTurn } from "../in_turn.ts";
 import { placeOf } from "../checks.ts";
 import { type Commit, LogError, type NewRecord, type TopicSpec, type Writer } from "../log.ts";
-import { type BatchBytesOf, isFenced, isRefused, type Producer, sizeOf, type Written } from "./producer.ts";
+import {
+  type BatchBytesOf,
+  isFenced,
+  isRefused,
+  isTooLarge,
+  type Producer,
+  sizeOf,
+  type Written,
+} from "./producer.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
@@ -123,6 +131,7 @@ export class KafkaWriter implements Writer {
     try {
       return await carryOut();
     } catch (cause) {
+      if (isTooLarge(cause)) throw cause;
       const message = `Cannot commit with writer ${this.id}`;
       if (isFenced(cause)) {
         this.#failure = new LogError("fenced", `${message}: another writer with its id was opened`, {
@@ -216,7 +225,7 @@ export class Appender {
   }
 
   #settle(sent: readonly PendingAppend[], { offsets, failure }: Written): void {
-    if (failure !== undefined) this.#producer = undefined; // a producer must not be used after a failure
+    if (failure !== undefined && !isTooLarge(failure)) this.#producer = undefined; // it must not be used any more
     let start = 0;
     for (const one of sent) {
       const own = offsets.slice(start, start += one.records.length);
