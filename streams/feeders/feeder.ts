@@ -11,13 +11,14 @@
 import { crc32 } from "node:zlib";
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { recordBytes } from "../../src/events/codec.ts";
-import type { Rejected } from "../../src/events/rejected.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { feederPosition, type FilePosition, positionRecord } from "../topics/feeder_position.ts";
-import type { Log, NewRecord, Writer } from "../log/log.ts";
+import type { Commit, Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
 import { BEFORE_EVENT } from "../task/catalogue_reader.ts";
 import type { Topics } from "../topics/topics.ts";
+import { commitFed, withoutBytes } from "./fed.ts";
 
 /** Options of a {@linkcode Feeder}. */
 export interface FeederOptions {
@@ -165,9 +166,9 @@ export class Feeder implements AsyncDisposable {
    * @throws Error when this source does not begin with the records fed before.
    */
   async feed(): Promise<boolean> {
-    const records: NewRecord[] = [];
-    let taken = 0;
-    while (taken < this.#batch && this.#events < this.#limit) {
+    const taken: Encoded[] = [];
+    let events = this.#events;
+    while (taken.length < this.#batch && events < this.#limit) {
       const next = await this.#source.next();
       if (next.done) {
         if (this.#taken < this.#resumedFrom) this.#refuse(`this one has ${this.#taken}`);
@@ -181,17 +182,19 @@ export class Feeder implements AsyncDisposable {
         if (this.#taken === this.#resumedFrom && this.#sum !== (this.#resumedSum ?? this.#sum)) {
           this.#refuse("the first ones of this one differ");
         }
+        events = this.#events;
         continue;
       }
-      taken++;
-      records.push(this.#record(shifted(own, this.#shiftMs)));
+      const moved = shifted(own, this.#shiftMs);
+      taken.push(moved);
+      if (moved.kind === "event") events++;
     }
-    if (taken === 0) return false;
-    this.#position += taken;
+    if (taken.length === 0) return false;
+    this.#position += taken.length;
     const shiftMs = this.#shiftMs === 0 ? undefined : this.#shiftMs;
     const position = { next: this.#position, sum: this.#sum, shiftMs };
-    await this.#writer.commit({
-      records: [...records, positionRecord(this.#topics, this.#writer.id, position)],
+    await this.#commit(taken, {
+      records: [positionRecord(this.#topics, this.#writer.id, position)],
       group: this.#group,
       offsets: [
         { topic: this.#topics.events, partition: 0, offset: this.#position },
@@ -214,14 +217,32 @@ export class Feeder implements AsyncDisposable {
     );
   }
 
+  async #commit(taken: readonly Encoded[], position: Commit): Promise<void> {
+    let events = this.#events;
+    const fed = taken.map((from) => {
+      const record = this.#record(from, events);
+      if (from.kind === "event") events++;
+      return { from, records: [record] };
+    });
+    const committed = await commitFed(this.#writer, fed, position, ({ from, records: [record] }, reason) => {
+      if (from.kind !== "rejected") {
+        const rejected = rejectedOwn(from, reject("too-large", reason));
+        return { from: rejected, records: [this.#record(rejected, 0)] };
+      }
+      const cut = record === undefined ? null : withoutBytes(record);
+      return cut && { from, records: [cut] };
+    });
+    for (const { from } of committed) this.#count(from);
+  }
+
   #count(from: Encoded): void {
     if (from.kind === "event") this.#events++;
     else if (from.kind === "item") this.#items++;
     else if (this.#rejected++ === 0) this.#firstRejection = from.rejection;
   }
 
-  #record(from: Encoded): NewRecord {
-    this.#count(from);
+  /** @param before events before it, which without a name counts all of the log */
+  #record(from: Encoded, before: number): NewRecord {
     const { events, items, rejected } = this.#topics;
     const partition = this.#keyed ? undefined : 0;
     switch (from.kind) {
@@ -231,7 +252,7 @@ export class Feeder implements AsyncDisposable {
       }
       case "item": {
         const { item, bytes } = from;
-        const headers = this.#keyed ? undefined : { [BEFORE_EVENT]: String(this.#events) };
+        const headers = this.#keyed ? undefined : { [BEFORE_EVENT]: String(before) };
         const time = this.#timeOf(item);
         return {
           topic: items,

@@ -21,6 +21,7 @@ import { endsOfTopic } from "../log/reading.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { positionRecord } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
+import { type Fed, withoutBytes } from "./fed.ts";
 import { Lateness } from "./lateness.ts";
 import {
   anotherTopic,
@@ -59,6 +60,14 @@ interface Head extends HeldRecord {
   readonly came: number;
   /** `null` = it is skipped. */
   readonly adapted: Adapted | null;
+}
+
+/** A record that was taken, and what is appended for it. */
+export interface Taken extends Fed {
+  readonly topic: FollowedTopic;
+  readonly head: Head;
+  /** Why it is rejected; `null` = it is not. */
+  readonly rejection: Rejection | null;
 }
 
 /** A topic that is fed. */
@@ -180,25 +189,45 @@ export class FollowedTopic {
     return (this.#unfedBefore[partition] ?? 0) + skipped;
   }
 
-  /** Turns a head into the records to append. */
-  take({ record, came, adapted }: Head): readonly NewRecord[] {
-    if (adapted === null) return [];
-    if (!adapted.ok) return [this.#reject(record, adapted, came)];
+  /** Turns a head into what to append. */
+  take(head: Head): Taken {
+    const { came, adapted } = head;
+    const none = { topic: this, head, records: [], rejection: null };
+    if (adapted === null) return none;
+    if (!adapted.ok) return this.#reject(head, adapted);
     const events = adapted.records.flatMap((own) => own.kind === "event" ? own.event : []);
     const lateMs = this.#lateness?.see(events, came) ?? null;
-    if (lateMs !== null) return [this.#reject(record, rejectLate(lateMs, this.#source.lateMs ?? 0), came)];
+    if (lateMs !== null) return this.#reject(head, rejectLate(lateMs, this.#source.lateMs ?? 0));
     const records: NewRecord[] = [];
     let size = 0;
     for (const own of adapted.records) {
       const one = newRecord(this.#context.topics, own, Math.min(timeOf(own), came));
-      if ("ok" in one) return [this.#reject(record, one, came)];
+      if ("ok" in one) return this.#reject(head, one);
       size += one.value?.length ?? 0;
-      if (size > MAX_MAPPED_BYTES) return [this.#reject(record, rejectWide(adapted.records.length), came)];
+      if (size > MAX_MAPPED_BYTES) return this.#reject(head, rejectWide(adapted.records.length));
       records.push(one);
     }
-    this.#events += events.length;
-    this.#items += records.length - events.length;
-    return records;
+    return { ...none, records };
+  }
+
+  /** What to append in place of what is too large for its topic; `null` = nothing. */
+  smaller(taken: Taken, reason: string): Taken | null {
+    if (taken.rejection === null) return this.#reject(taken.head, reject("too-large", reason));
+    const records = taken.records.flatMap((record) => withoutBytes(record) ?? []);
+    return records.length === 0 ? null : { ...taken, records };
+  }
+
+  /** Counts what was appended. */
+  count({ records, rejection }: Taken): void {
+    if (rejection !== null) {
+      this.#rejected++;
+      this.#firstRejection ??= rejection;
+      return;
+    }
+    for (const { topic } of records) {
+      if (topic === this.#context.topics.events) this.#events++;
+      else this.#items++;
+    }
   }
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
@@ -226,15 +255,11 @@ export class FollowedTopic {
     return { record, came, cameAt, adapted, time };
   }
 
-  #reject(
-    { topic, partition, offset, key, value, headers }: LogRecord,
-    rejected: Rejected,
-    time: number,
-  ): NewRecord {
+  #reject(head: Head, rejected: Rejected): Taken {
+    const { record: { topic, partition, offset, key, value, headers }, came: time } = head;
     const place = { topic, partition, offset, source: this.#adapter.name };
     const rejection = rejectionOf(place, rejected, value ?? new Uint8Array(0));
-    if (this.#rejected++ === 0) this.#firstRejection = rejection;
-    return {
+    const record = {
       topic: this.#context.topics.rejected,
       partition: 0,
       key: rejectionKey(key),
@@ -242,6 +267,7 @@ export class FollowedTopic {
       value: encodeRejection(rejection),
       time,
     };
+    return { topic: this, head, records: [record], rejection };
   }
 }
 

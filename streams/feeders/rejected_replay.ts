@@ -7,6 +7,7 @@
  * @module
  */
 
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
@@ -16,6 +17,7 @@ import type { RecordAdapter } from "../sources/adapters.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
+import { commitFed, type Fed, withoutBytes } from "./fed.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { decodeRejected, replayName } from "./rejected_records.ts";
 
@@ -62,11 +64,16 @@ export async function replayRejected(
   const next = Array.from({ length: identity.partitions }, (_, partition) => own?.next[partition] ?? 0);
   const ends = await Promise.all(next.map(async (_, p) => (await log.bounds(topics.rejected, p)).end));
   let records = 0, taken = 0, rejected = 0, cut = 0;
-  let pending: NewRecord[] = [];
+  let pending: Outcome[] = [];
   let read = 0;
   const commit = async () => {
     const position = positionRecord(topics, writer.id, { id: identity.id, next: [...next] });
-    await writer.commit({ records: [...pending, position], group: feederGroup(topics, name), offsets: [] });
+    const rest = { records: [position], group: feederGroup(topics, name), offsets: [] };
+    for (const outcome of await commitFed(writer, pending, rest, smaller)) {
+      if (outcome.kind === "cut") cut++;
+      else if (outcome.kind === "rejected") rejected++;
+      else taken += outcome.records.length;
+    }
     pending = [];
     read = 0;
   };
@@ -78,10 +85,7 @@ export async function replayRejected(
       const outcome = await again(record, topics, adapter, { from, now: now() });
       if (outcome !== null) {
         records++;
-        if (outcome.kind === "cut") cut++;
-        else if (outcome.kind === "rejected") rejected++;
-        else taken += outcome.records.length;
-        pending.push(...outcome.records);
+        pending.push(outcome);
       }
       if (++read >= batch) await commit();
     }
@@ -91,9 +95,16 @@ export async function replayRejected(
   return { records, taken, rejected, cut };
 }
 
-interface Outcome {
+interface Outcome extends Fed {
   readonly kind: "taken" | "rejected" | "cut";
-  readonly records: readonly NewRecord[];
+  /** Rejects it again, for what it becomes is too large. */
+  readonly refuse?: (why: Rejected) => Outcome;
+}
+
+function smaller({ kind, refuse, records }: Outcome, reason: string): Outcome | null {
+  if (kind === "taken" && refuse !== undefined) return refuse(reject("too-large", reason));
+  const cut = records.flatMap((record) => withoutBytes(record) ?? []);
+  return cut.length === 0 ? null : { kind, records: cut };
 }
 
 /** Maps a rejected record again; `null` if it is from another source. */
@@ -117,7 +128,7 @@ async function again(
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
   const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
   const adapted = adapter.adapt(bytes, { ...meta, time: recordTime });
-  const refuse = (why: Extract<typeof adapted, { readonly ok: false }>): Outcome => {
+  const refuse = (why: Rejected): Outcome => {
     const { source: _, rule: __, ...where } = rejection;
     const spot = "file" in where ? { file: where.file, line: where.line } : {
       topic: where.topic,
@@ -134,5 +145,5 @@ async function again(
     if ("ok" in one) return refuse(one);
     records.push(one);
   }
-  return { kind: "taken", records };
+  return { kind: "taken", records, refuse };
 }

@@ -7,17 +7,18 @@
  */
 
 import type { Rejection } from "../../src/events/rejection.ts";
-import { type Log, LogError, type NewRecord, type Writer } from "../log/log.ts";
+import { type Log, LogError, type Writer } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
+import { commitFed } from "./fed.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { adapterOf, FollowedTopic, type SourceLag } from "./followed_topic.ts";
+import { adapterOf, FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
 
 /** Bytes of records to hold, for all topics together. */
 const HELD_BYTES = 32 << 20;
 
-/** Bytes after which a commit is full. */
+/** Bytes after which a commit is full: of the records that were taken, and of those that they become. */
 const COMMIT_BYTES = 8 << 20;
 
 /** Work after which the thread is yielded. */
@@ -183,16 +184,17 @@ export class TopicFeeder implements AsyncDisposable {
     }
     const { waitMs = 0, signal } = options;
     const until = this.#clock() + waitMs;
-    const batch: NewRecord[] = [];
-    let taken = 0, bytes = 0;
+    const batch: Taken[] = [];
+    let bytes = 0;
     let worked = this.#clock();
     try {
       await allOf(this.#partitions.map((partition) => partition.fill()));
-      while (taken < this.#batch && bytes < COMMIT_BYTES) {
+      while (batch.length < this.#batch && bytes < COMMIT_BYTES) {
         const turn = turnOf(this.#partitions);
         if (turn !== undefined && "partition" in turn) {
-          taken++;
-          bytes += this.#take(turn.partition, batch);
+          const taken = this.#take(turn.partition);
+          batch.push(...taken);
+          for (const { head, records } of taken) bytes += bytesOf([head.record, ...records]);
           if (turn.partition.isLow) await turn.partition.fill();
           worked = await this.#pause(worked);
           continue;
@@ -203,14 +205,14 @@ export class TopicFeeder implements AsyncDisposable {
           continue;
         }
         const leftMs = Math.min(until, turn?.from ?? until) - now;
-        if (taken > 0 || leftMs <= 0) break;
+        if (batch.length > 0 || leftMs <= 0) break;
         await this.#wait(leftMs, signal);
       }
     } catch (error) {
-      if (taken === 0) throw error; // otherwise it recurs in the next feed
+      if (batch.length === 0) throw error; // otherwise it recurs in the next feed
     }
-    if (taken > 0) await this.#commit(batch);
-    return taken;
+    if (batch.length > 0) await this.#commit(batch);
+    return batch.length;
   }
 
   /** Releases the name. */
@@ -226,17 +228,12 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#clock();
   }
 
-  /** Takes the next record of a partition. @returns bytes of the records that it becomes */
-  #take(partition: FollowedPartition, batch: NewRecord[]): number {
+  /** Takes the next record of a partition. */
+  #take(partition: FollowedPartition): Taken[] {
     const { head } = partition;
-    const records = head === undefined ? [] : this.#topicOf.get(partition)?.take(head) ?? [];
+    const topic = this.#topicOf.get(partition);
     partition.take();
-    let bytes = 0;
-    for (const record of records) {
-      batch.push(record);
-      bytes += record.value?.length ?? 0;
-    }
-    return bytes;
+    return head === undefined || topic === undefined ? [] : [topic.take(head)];
   }
 
   /** Waits until a partition that has no record gets one. */
@@ -253,15 +250,20 @@ export class TopicFeeder implements AsyncDisposable {
     }
   }
 
-  async #commit(records: readonly NewRecord[]): Promise<void> {
+  async #commit(taken: readonly Taken[]): Promise<void> {
     this.#isBroken = true; // if it fails, the records that were taken would be skipped
-    await this.#writer.commit({
-      records: [...records, ...this.#topics.map(({ position }) => position)],
+    const committed = await commitFed(this.#writer, taken, {
+      records: this.#topics.map(({ position }) => position),
       group: this.#group,
       offsets: this.#topics.flatMap(({ offsets }) => offsets),
-    });
+    }, (one, reason) => one.topic.smaller(one, reason));
     this.#isBroken = false;
+    for (const one of committed) one.topic.count(one);
   }
+}
+
+function bytesOf(records: readonly { readonly value: Uint8Array | null }[]): number {
+  return records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
 }
 
 type FollowedPartition = FollowedTopic["partitions"][number];
