@@ -79,7 +79,7 @@ export class ItemNumbers {
   readonly #newest: number[] = [];
   /** Number of items that have such a slot. */
   #items = 0;
-  /** By sequence number, from the oldest to the next without a gap. */
+  /** By sequence number, from the oldest to the next; a gap where the record of a slot was deleted. */
   readonly #slots = new Map<number, Slot>();
   #oldest = 0;
   #next = 0;
@@ -149,7 +149,8 @@ export class ItemNumbers {
     const most = Math.max(MIN_ENTRIES, 2 * this.#items);
     for (let left = PACE * items.length; left > 0 && this.#entries > most;) {
       const sequence = this.#oldest++;
-      const slot = this.#slots.get(sequence)!;
+      const slot = this.#slots.get(sequence);
+      if (slot === undefined) continue;
       this.#slots.delete(sequence);
       this.#free.push(slot.key);
       this.#entries -= slot.items.length;
@@ -198,11 +199,11 @@ export class ItemNumbers {
     return items;
   }
 
-  /** Ends a restore, after all records have been added. */
+  /** Ends a restore, after all records have been added; damaged ones may have been deleted from the log. */
   taken(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
     this.#read.clear();
-    this.#keys = read.length;
+    this.#keys = 1 + read.reduce((most, { key }) => Math.max(most, key), -1);
     const newest = read.at(-1);
     if (newest === undefined) return;
     this.#oldest = newest.oldest;

@@ -108,6 +108,21 @@ Deno.test("ItemNumbers.take() gives the same in any order of the keys", () => {
   );
 });
 
+Deno.test("ItemNumbers.taken() goes on without records that were deleted, and loses no others", () => {
+  fc.assert(
+    fc.property(anyCommits, anyCommits, fc.nat(), (commits, later, seed) => {
+      const random = mulberry32(seed);
+      const first = new Shop();
+      const written = commits.flatMap(([from, count]) => first.commit(items(from, count)));
+      const log = [...new Map(written.map((each) => [each.key, each])).values()].filter(() => random() < 0.8);
+      const live = restored(log, () => true);
+      for (const [from, count] of later) log.push(...live.commit(items(from, count)));
+      assert.equal(restored(log, () => false).state, live.state);
+    }),
+    { numRuns: 20 },
+  );
+});
+
 Deno.test("ItemNumbers.changes() has few entries in all, and few in a record, however items come", () => {
   const all = 20_000;
   const random = mulberry32(7);
