@@ -102,7 +102,8 @@ export class SignalChangelog {
   }
 
   /**
-   * Finds the snapshot and the journals among committed records; in later calls, the journals committed since.
+   * Finds the snapshot and the journals among committed records; in later calls, the journals committed since. A
+   * snapshot without its first piece was damaged and then deleted, and counts as none.
    *
    * @param records The newest value by key.
    * @returns The snapshot, `null` if there is none, and the journals to be applied to it, in order.
@@ -114,9 +115,10 @@ export class SignalChangelog {
       [...records].filter(([key, bytes]) => key.startsWith(prefix) && bytes.length > 0)
         .sort(([a], [b]) => numberOf(a) - numberOf(b));
     const pieces = inOrder(SNAPSHOT_KEY);
-    const chunks = pieces.map(([, bytes]) => bytes);
+    const [first = "", last = ""] = [pieces[0]?.[0], pieces.at(-1)?.[0]];
+    const chunks = first === `${SNAPSHOT_KEY}0` ? pieces.map(([, bytes]) => bytes) : [];
     const journals = inOrder(JOURNAL_KEY);
-    this.#snapshotChunks = Math.max(this.#snapshotChunks, chunks.length);
+    if (last !== "") this.#snapshotChunks = numberOf(last) + 1;
     this.#snapshotBytes += sizeOf(chunks);
     for (const [key, bytes] of journals) {
       this.#journals.push(key);
@@ -124,7 +126,7 @@ export class SignalChangelog {
       this.#nextJournal = numberOf(key) + 1;
     }
     return {
-      snapshot: pieces[0] === undefined ? null : { key: pieces[0][0], value: joined(chunks) },
+      snapshot: chunks.length === 0 ? null : { key: first, value: joined(chunks) },
       journals: journals.map(([key, value]) => ({ key, value })),
     };
   }
