@@ -71,11 +71,12 @@ async function main(flags: Flags): Promise<number> {
     ? await suggestedSource(sample, baseOf(registry, ofFile, sample), file, flags)
     : withColumns(named, sample, config);
   if (source === undefined) return 1;
-  for (const { bytes } of sample.records) await source.ready?.(bytes);
+  for (const { bytes } of sample.records) if (bytes !== null) await source.ready?.(bytes);
   const trial = tryRecords(source, sample.records, knownNames(config));
-  const shown = sample.records.slice(0, flags.show).map(async ({ bytes }) =>
-    await decodedText(source, bytes) ?? new TextDecoder().decode(bytes)
-  );
+  const shown = sample.records.slice(0, flags.show).map(async ({ bytes, meta: { key = null } }) => {
+    if (bytes === null) return `tombstone of ${JSON.stringify(key)}`;
+    return await decodedText(source, bytes) ?? new TextDecoder().decode(bytes);
+  });
   tellTrial(trial, await Promise.all(shown), flags);
   return trial.counts.size === 0 ? 1 : 0;
 }
@@ -144,7 +145,8 @@ function suggestion(
   const preset = presetOf(sample, base);
   const fields = survey(values);
   print(Deno.stdout, `${from}: ${records.length} records\n\n${fieldTable(fields, values.length)}\n`);
-  const { mapping, open } = preset === undefined ? suggest(fields, values.length) : {
+  const isTopic = from.startsWith("kafka:");
+  const { mapping, open } = preset === undefined ? suggest(fields, values.length, isTopic) : {
     mapping: { preset },
     open: [`these look like records of ${preset}; rules of your own come before its rules`],
   };

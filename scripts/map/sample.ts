@@ -21,7 +21,7 @@ import { openLog } from "../flags/service_flags.ts";
 /** Records, and their values. */
 export interface Sample {
   readonly records: readonly TriedRecord[];
-  /** Those that can be read. */
+  /** Those that can be read; tombstones have none. */
   readonly values: readonly unknown[];
   /** The header of a file of rows. */
   readonly columns: readonly string[] | undefined;
@@ -34,6 +34,9 @@ export interface Sample {
 /** A column's name in the first line of a file of rows: not a date, a number, or a URL. */
 const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 
+/** What a record that begins with a zero byte may be. */
+const FRAMED = "it begins like one that names a schema: give the schema registry with --registry URL";
+
 /** Reads the first records. @param flags how many, and how the brokers are reached */
 export async function sampleOf(
   from: string,
@@ -44,8 +47,8 @@ export async function sampleOf(
   if (topic !== undefined && flags.registry !== undefined) {
     using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
     const records = await topicRecords(topic, flags);
-    for (const { bytes } of records) await schemas.ready(bytes);
-    return sampled(records, undefined, ({ bytes }) => schemas.read(bytes));
+    for (const { bytes } of records) if (bytes !== null) await schemas.ready(bytes);
+    return sampled(records, undefined, (bytes) => schemas.read(bytes));
   }
   if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readJson);
   if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
@@ -61,7 +64,7 @@ async function rows(
   most: number,
 ): Promise<Sample> {
   const first = await fileLines(from, new LineSplitter(), 1);
-  const header = new TextDecoder().decode(first[0]?.bytes).replace(/^\ufeff/, "").trimEnd();
+  const header = new TextDecoder().decode(first[0]?.bytes ?? undefined).replace(/^\ufeff/, "").trimEnd();
   const quotes = format === "csv";
   const usual = quotes ? "," : "\t";
   const separator = named ?? (quotes ? separatorOf(header) : usual);
@@ -77,23 +80,24 @@ async function rows(
     records.push({ bytes: new Uint8Array(line.bytes), meta: {} });
     if (records.length >= most) break;
   }
-  const sample = sampled(records, names, ({ bytes }) => readRow(bytes, names, { separator, quotes }));
+  const sample = sampled(records, names, (bytes) => readRow(bytes, names, { separator, quotes }));
   return separator === usual ? sample : { ...sample, separator };
 }
 
-function readJson({ bytes }: TriedRecord): ParsedJson {
+function readJson(bytes: Uint8Array): ParsedJson {
   return parseJson(bytes, "record", { keepsLongs: true });
 }
 
 function sampled(
   records: readonly TriedRecord[],
   columns: readonly string[] | undefined,
-  read: (record: TriedRecord) => ParsedJson,
+  read: (bytes: Uint8Array) => ParsedJson,
 ): Sample {
   const values: unknown[] = [], unread: string[] = [];
-  for (const record of records) {
-    const parsed = read(record);
-    if (!parsed.ok) unread.push(parsed.reason);
+  for (const { bytes } of records) {
+    if (bytes === null) continue;
+    const parsed = read(bytes);
+    if (!parsed.ok) unread.push(bytes[0] === 0 ? `${parsed.reason}; ${FRAMED}` : parsed.reason);
     else if (Array.isArray(parsed.value)) values.push(...parsed.value);
     else values.push(parsed.value);
   }
@@ -135,9 +139,7 @@ async function topicRecords(
     for (let next = start; next < end && records.length < flags.records;) {
       const result = await log.read(topic, partition, next);
       for (const { value, key, time, headers } of result.records) {
-        if (value !== null) {
-          records.push({ bytes: new Uint8Array(value), meta: { key, time, topic, headers } });
-        }
+        records.push({ bytes: value && new Uint8Array(value), meta: { key, time, topic, headers } });
       }
       if (result.next === next) break;
       next = result.next;

@@ -49,7 +49,10 @@ export type MappedRecords =
 
 /** A compiled mapping. */
 export interface Mapping {
-  /** Maps a record, or each record of a list, to events and items: all or none. Does not throw. */
+  /**
+   * Maps a record, or each record of a list, to events and items: all or none. A tombstone becomes nothing, unless a
+   * rule's `when` has `$tombstone`. Does not throw.
+   */
   readonly map: (value: unknown, meta: RecordMeta) => MappedRecords;
 }
 
@@ -86,14 +89,15 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
   const paths = (record ?? []).map((path, i) => placed(["record", i], () => compilePath(path)));
   const texts = parse.map((path, i) => placed(["parse", i], () => parserOf(path)));
   const compiled = rules.map((rule, i) => compileRule(rule, i, context));
+  const ofTombstones = compiled.filter(({ settings }) => Object.hasOwn(settings.when ?? {}, "$tombstone"));
   const mapOne = (own: unknown, meta: RecordMeta, into: OwnRecord[]): Rejected | undefined => {
     for (const parseText of texts) {
       const rejected = parseText(own, meta);
       if (rejected !== undefined) return rejected;
     }
     const scope = { record: own, element: own, index: 0, meta };
-    let isMapped = false;
-    for (const rule of compiled) {
+    let isMapped = meta.tombstone === true;
+    for (const rule of meta.tombstone ? ofTombstones : compiled) {
       if (!allHold(rule.conditions, scope)) continue;
       const rejected = apply(rule, scope, into);
       if (rejected !== undefined) return rejected;
@@ -106,7 +110,7 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
     map(value, meta) {
       const records: OwnRecord[] = [];
       for (const [at, came] of listOf(value).entries()) {
-        const own = unwrap(came, paths, meta);
+        const own = meta.tombstone ? came : unwrap(came, paths, meta);
         if (own === undefined) return rejectWrapped(came, record ?? []);
         for (const [i, one] of listOf(own).entries()) {
           const rejected = mapOne(one, meta, records);

@@ -16,6 +16,8 @@ export interface RecordMeta {
   readonly topic?: string | undefined;
   /** Its headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** `true` for a record without a value: it is for rules that ask for it. */
+  readonly tombstone?: true | undefined;
 }
 
 /** What readers read from. */

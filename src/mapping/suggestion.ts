@@ -4,6 +4,8 @@
  * @module
  */
 
+import { catalogueRules } from "./catalogue.ts";
+import { alike, ENDING, fieldOf, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
 import type { MappingSettings, RuleSettings, ValueSpec } from "./mapping_options.ts";
 import { pathOf, type Step } from "./path.ts";
 import type { SurveyedField } from "./survey.ts";
@@ -15,22 +17,6 @@ export interface Suggestion {
   /** What only somebody who knows the data can answer, one sentence each. */
   readonly open: readonly string[];
 }
-
-/** Words for what a field holds, without case, `_`, `-`, a plural and {@linkcode ENDING}; the likeliest first. */
-const WORDS = {
-  user:
-    "user uid u userpseudo distinct customer member account visitor profile person shopper buyer subscriber actor who player listener viewer reader patient guest owner client login anonymou anon device cookie session",
-  item:
-    "item i product sku article content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
-  time: "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems",
-  id: "event message id uu",
-  request: "request impression list search query",
-  value: "value rating star score amount price revenue duration dwell second",
-  surface: "surface page placement slot widget screen channel",
-  kind: "event evt type eventtype eventname action name kind activity verb behavior behaviour",
-} as const;
-/** Endings of the names of identifiers. */
-const ENDING = /(id|no|nr|num|number|key|ref|code)$/;
 
 /** Our actions by parts of foreign words; the first match counts. */
 const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
@@ -52,6 +38,8 @@ const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)
 const MAX_KINDS = 50;
 /** Most values of a field about which a question is asked. */
 const MAX_TOLD = 10;
+/** Share of records whose id another one may have: producers send some twice. */
+const REPEATED = 0.1;
 /** Fewest values of a field that is guessed to be a user or an item from its values alone. */
 const MIN_GUESSED = 5;
 
@@ -60,14 +48,16 @@ interface Roles {
   readonly records: number;
   /** Fields outside lists. */
   readonly plain: readonly SurveyedField[];
-  /** Fields of entries of the list with items. */
-  readonly entries: readonly SurveyedField[];
+  /** Fields of entries of lists. */
+  readonly inLists: readonly SurveyedField[];
   /** The text field with few values that tells kinds of records apart. */
   readonly kind: SurveyedField | undefined;
   readonly user: ValueSpec;
   /** Fields that hold one item, and the field that holds the items of a list; there is at least one of them. */
   readonly items: readonly SurveyedField[];
   readonly list: SurveyedField | undefined;
+  /** The field that holds the items of an order, beside records with one item or a shown list. */
+  readonly bought: SurveyedField | undefined;
   /** Values of `kind` for shown lists, and our actions by its values for interactions. */
   readonly shown: readonly string[];
   readonly actions: Readonly<Record<string, string>>;
@@ -75,8 +65,15 @@ interface Roles {
   readonly shared: Readonly<Record<string, ValueSpec>>;
 }
 
-/** Suggests a mapping. @param records how many were surveyed */
-export function suggest(fields: readonly SurveyedField[], records: number): Suggestion {
+/** Suggests a mapping. @param records how many were surveyed @param isKeyed whether they are of a topic, and have keys */
+export function suggest(fields: readonly SurveyedField[], records: number, isKeyed = false): Suggestion {
+  const items = catalogueRules(fields, records, isKeyed);
+  if (items.length > 0) {
+    return {
+      mapping: { rules: items },
+      open: ["these look like a catalogue: which fields are worth attributes?"],
+    };
+  }
   const open: string[] = [];
   const roles = rolesOf(fields, records, open);
   if (roles === undefined) return { mapping: { rules: [] }, open };
@@ -121,7 +118,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const kinds = plain.filter((field) => isKind(field, records));
   const kind = kindAmong(kinds);
   const inLists = scalars.filter(({ steps }) => steps.includes(null));
-  const [list] = ranked(inLists, `${WORDS.item} id`);
+  const [list, ...lists] = ranked(inLists, `${WORDS.item} id`);
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
   const guesses = repeated(plain.filter((field) => field !== kind), records);
   const guess = (what: string, not: readonly SurveyedField[]) => {
@@ -147,7 +144,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     const action = shown.includes(word) ? undefined : actionOf(word);
     return action === undefined ? [] : [[word, action]];
   });
-  const ids = plain.filter((field) => isUnique(field, records));
+  const ids = plain.filter((field) => isUnique(field, records, REPEATED));
   return {
     records,
     plain,
@@ -155,34 +152,51 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     user,
     items,
     list,
+    bought: (shown.length > 0 ? lists : [list, ...lists]).find((field) => field && isBought(field)),
     shown,
-    entries: list === undefined
-      ? []
-      : inLists.filter((field) =>
-        depthOf(field) === depthOf(list) && isWithin(field.steps, [...listOf(list), null])
-      ),
+    inLists,
     actions: Object.fromEntries(actions),
     shared: { ...fieldOf("id", ids), user, ...(time !== undefined && { time: time.path }) },
   };
 }
 
 function rulesOf(roles: Roles): RuleSettings[] {
-  const { list, kind, items, entries, shown, shared, plain } = roles;
-  const isBought = kind === undefined && items.length === 0 &&
-    entries.some(({ steps }) => wordsOf(steps).some((word) => BOUGHT.test(word)));
-  if (list === undefined || isBought || (kind !== undefined && shown.length === 0)) return actRules(roles);
+  const { list, kind, items, inLists, shown, shared, plain } = roles;
+  const isOrder = kind === undefined && items.length === 0 && entriesBeside(list, inLists).some(isBought);
+  const acts = [...orderRules(roles), ...actRules(roles)];
+  if (list === undefined || isOrder || (kind !== undefined && shown.length === 0)) return acts;
   const lists: RuleSettings = {
     name: "lists",
     as: "impression",
     when: kind === undefined ? { [pathOf(listOf(list))]: { exists: true } } : { [kind.path]: shown },
     fields: { ...shared, items: list.path, ...fieldOf("request", plain), ...fieldOf("surface", plain) },
   };
-  return kind === undefined && items.length === 0 ? [lists] : [lists, ...actRules(roles)];
+  return kind === undefined && items.length === 0 ? [lists] : [lists, ...acts];
+}
+
+/** The rule for the entries of orders, where other records have one item each. */
+function orderRules({ kind, items, bought, actions, inLists, shared }: Roles): RuleSettings[] {
+  const values = Object.keys(actions);
+  if (kind === undefined || bought === undefined || items.length === 0 || values.length === 0) return [];
+  const each = entriesOf(bought);
+  const entries = entriesBeside(bought, inLists).map((field) => ({ ...field, path: ofEntry(field) }));
+  return [{
+    name: "orders",
+    as: "interaction",
+    when: { [kind.path]: values, [each]: { exists: true } },
+    each,
+    fields: {
+      ...shared,
+      item: ofEntry(bought),
+      action: { path: kind.path, values: actions },
+      ...fieldOf("value", entries),
+    },
+  }];
 }
 
 /** Rules for interactions: for the entries of a list, for each branch with an item, or for whole records. */
 function actRules(roles: Roles): RuleSettings[] {
-  const { kind, items, list, actions, plain, entries, records, shared } = roles;
+  const { kind, items, list, actions, plain, inLists, records, shared } = roles;
   const each = items.length === 0 && list !== undefined ? entriesOf(list) : undefined;
   const values = Object.keys(actions);
   if (kind !== undefined && values.length === 0) return [];
@@ -207,7 +221,9 @@ function actRules(roles: Roles): RuleSettings[] {
       action,
       ...fieldOf(
         "value",
-        each === undefined ? from : entries.map((field) => ({ ...field, path: ofEntry(field) })),
+        each === undefined
+          ? from
+          : entriesBeside(list, inLists).map((field) => ({ ...field, path: ofEntry(field) })),
       ),
       ...fieldOf("request", from),
       ...fieldOf("surface", from),
@@ -248,6 +264,21 @@ function actionOf(word: string): string | undefined {
   return ACTIONS.find(([part]) => part.test(word.toLowerCase()))?.[1];
 }
 
+/** Whether a field is in a list of bought items. */
+function isBought({ steps }: SurveyedField): boolean {
+  return wordsOf(steps).some((word) => BOUGHT.test(word));
+}
+
+/** The fields of the entries that have this one. */
+function entriesBeside(
+  list: SurveyedField | undefined,
+  inLists: readonly SurveyedField[],
+): readonly SurveyedField[] {
+  if (list === undefined) return [];
+  const of = [...listOf(list), null];
+  return inLists.filter((field) => depthOf(field) === depthOf(list) && isWithin(field.steps, of));
+}
+
 function isShown(word: string): boolean {
   return SHOWN.test(word.toLowerCase());
 }
@@ -283,12 +314,6 @@ function repeated(
 /** Whether values are amounts, not ids. */
 function isFraction(values: SurveyedField["values"]): boolean {
   return [...values.keys()].some((text) => /^-?\d+[.,]\d+$/.test(text));
-}
-
-/** The likeliest of some fields for one of ours. */
-function fieldOf(name: keyof typeof WORDS, fields: readonly SurveyedField[]): Record<string, ValueSpec> {
-  const [found] = ranked(fields, WORDS[name]);
-  return found === undefined ? {} : { [name]: found.path };
 }
 
 /** Where a value is: in the first field that has one, of the fields up to the first that all records have. */
@@ -348,48 +373,6 @@ function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
   return outer.every((step, i) => step === steps[i]);
 }
 
-/** The names in a path, in lower case; a name with dots counts as several. */
-function wordsOf(steps: readonly Step[]): readonly string[] {
-  return steps.flatMap((step) => typeof step === "string" ? step.toLowerCase().split(".") : [])
-    .map((name) => name.replaceAll(/[_-]/g, "")).filter((name) => name !== "");
-}
-
-/** The last name of a path. */
-function nameOf(steps: readonly Step[]): string {
-  return String(steps.at(-1) ?? "");
-}
-
-/** The fields named by one of the words, likeliest first. */
-function ranked(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
-  return ranks(fields, words).map(({ field }) => field);
-}
-
-/** The fields named by one of the words that are as likely as the first. */
-function alike(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
-  const all = ranks(fields, words);
-  return all.filter(({ rank }) => rank === all[0]!.rank).map(({ field }) => field);
-}
-
-/**
- * Fields named by one of the words: by their own name, or joined with the parent's. Sorted by word, those with an
- * {@linkcode ENDING} first, then by number of records.
- */
-function ranks(
-  fields: readonly SurveyedField[],
-  words: string,
-): readonly { readonly field: SurveyedField; readonly rank: number }[] {
-  const all = words.split(" ");
-  return fields.flatMap((field) => {
-    const names = wordsOf(field.steps);
-    const found = [names.at(-1) ?? "", names.slice(-2).join("")].flatMap((name) => {
-      const bare = name.replace(ENDING, "");
-      const places = [name, bare, bare.replace(/s$/, "")].map((word) => all.indexOf(word));
-      return places.filter((at) => at >= 0).map((at) => 2 * at + (bare === name ? 1 : 0));
-    });
-    return found.length === 0 ? [] : [{ field, rank: Math.min(...found) }];
-  }).toSorted((a, b) => a.rank - b.rank || b.field.records - a.field.records);
-}
-
 /** Whether a field may tell kinds of records apart: a text with few, recurring values. */
 function isKind({ types, values, hasMore, records }: SurveyedField, all: number): boolean {
   const isText = types.every((type) => type === "text");
@@ -397,7 +380,7 @@ function isKind({ types, values, hasMore, records }: SurveyedField, all: number)
     (values.size < records || all < 20);
 }
 
-/** Whether a field differs in every record. */
-function isUnique({ values, hasMore, records }: SurveyedField, all: number): boolean {
-  return records === all && (hasMore || values.size === records);
+/** Whether a field differs in every record. @param repeated share of records that may have the value of another one */
+function isUnique({ values, hasMore, records }: SurveyedField, all: number, repeated = 0): boolean {
+  return records === all && (hasMore || values.size >= records * (1 - repeated));
 }

@@ -231,24 +231,24 @@ export class FollowedTopic {
   }
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
-    const { topic, partition, offset, value, headers } = record;
-    // Experiment changes belong to the `events` of their own deployment only; a record without a value is a tombstone.
-    const isPassed = this.#adapter.isOwn === true && headers[EXPERIMENT] !== undefined;
-    if (value === null || isPassed) return this.#head(record, read, null);
-    const wait = this.#adapter.ready?.(value);
-    if (wait === undefined) return this.#head(record, read, value);
-    return wait.then(() => this.#head(record, read, value), (cause) => {
+    const { topic, partition, offset, value } = record;
+    const wait = value === null ? undefined : this.#adapter.ready?.(value);
+    if (wait === undefined) return this.#head(record, read);
+    return wait.then(() => this.#head(record, read), (cause) => {
       const message = `Cannot read ${topic}/${partition} at ${offset}: ${reasonOf(cause)}`;
       throw new LogError("unreachable", message, { cause });
     });
   }
 
-  #head(record: LogRecord, read: ReadTime, value: Uint8Array | null): Head {
-    const { topic, key, headers } = record;
+  #head(record: LogRecord, read: ReadTime): Head {
+    const { topic, key, headers, value } = record;
     // Nothing arrives after it is read; brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
-    const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(record.time) });
+    // Experiment changes belong to the `events` of their own deployment only.
+    const isPassed = this.#adapter.isOwn === true && headers[EXPERIMENT] !== undefined;
+    const meta = { topic, key, headers, time: clamp(record.time) };
+    const adapted = isPassed ? null : this.#adapter.adapt(value, meta);
     // A record without events and items has no time, and goes as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);

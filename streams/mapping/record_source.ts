@@ -129,8 +129,9 @@ function checkStart(start: string): void {
   }
 }
 
-/** Reads and maps the bytes of a record. */
-export function take(source: RecordSource, bytes: Uint8Array, meta: RecordMeta): MappedRecords {
+/** Reads and maps the bytes of a record. @param bytes `null` for a tombstone */
+export function take(source: RecordSource, bytes: Uint8Array | null, meta: RecordMeta): MappedRecords {
+  if (bytes === null) return source.map(null, { ...meta, tombstone: true });
   const parsed = source.read(bytes);
   return parsed.ok ? source.map(parsed.value, meta) : parsed;
 }

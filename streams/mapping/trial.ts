@@ -12,7 +12,8 @@ import { type RecordSource, take } from "./record_source.ts";
 
 /** A record to try. */
 export interface TriedRecord {
-  readonly bytes: Uint8Array;
+  /** `null` for a tombstone. */
+  readonly bytes: Uint8Array | null;
   /** Its metadata. */
   readonly meta: RecordMeta;
 }
@@ -62,7 +63,7 @@ export function tryRecords(
 function gapsIn(counts: ReadonlyMap<string, number>, fields: ReadonlyMap<string, number>): readonly string[] {
   const lacks = (what: string, field: string) => counts.has(what) && !fields.has(`${what}.${field}`);
   const gaps: string[] = [];
-  if (counts.size > 0 && !counts.has("impression")) {
+  if (counts.has("interaction") && !counts.has("impression")) {
     gaps.push("no impressions: states and candidates are built, but no click model learns");
   }
   if (lacks("interaction", "id")) {

@@ -14,7 +14,7 @@ import { parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
-import { isOwnItem } from "../mapping/own_format.ts";
+import { isOwnItem, removalOf } from "../mapping/own_format.ts";
 import { type RecordSource, take } from "../mapping/record_source.ts";
 
 /** Maps a JSON value of a format; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
@@ -71,13 +71,20 @@ export interface RecordAdapter {
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** Whether the records are in our format, possibly from another deployment. @default {false} */
   readonly isOwn?: boolean | undefined;
-  /** Maps the bytes of a record. Does not throw. */
-  readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
+  /** Maps the bytes of a record, or a tombstone (`null`). Does not throw. */
+  readonly adapt: (bytes: Uint8Array | null, meta: RecordMeta & { readonly time: number }) => Adapted;
 }
 
 export function formatAdapter(format: JsonFormat): RecordAdapter {
   const isOwn = format === "meander";
-  return { name: format, isOwn, adapt: (bytes, { time }) => adaptJson(bytes, JSON_ADAPTERS[format], time) };
+  const adapter = JSON_ADAPTERS[format];
+  return {
+    name: format,
+    isOwn,
+    adapt(bytes, { key = null, time }) {
+      return bytes === null ? removalOf(isOwn ? key : null, time) : adaptJson(bytes, adapter, time);
+    },
+  };
 }
 
 /**

@@ -72,6 +72,35 @@ Deno.test("TopicFeeder takes a topic by the mapping of the configuration", async
   assert.deepEqual(await valuesOf(log, topics.items), [null], "the removal of an item");
 });
 
+Deno.test("a record without a value is what a rule with $tombstone makes of it, and nothing without such a rule", async () => {
+  const catalogue = compileSource("catalogue", {
+    record: ["after"],
+    rules: [
+      { as: "removal", when: { $tombstone: true }, fields: { item: "$key" } },
+      { as: "item", fields: { item: "sku" } },
+    ],
+  });
+  const plain = compileSource("plain", { rules: [{ as: "item", fields: { item: "sku" } }] });
+  const ours = compileSource("ours", { follow: { topic: "clicks" } });
+  const value = encode({ item: "A1", time: TIME, sku: "A1", after: { sku: "A1" } });
+  for (const [source, rejected] of [[catalogue, 1], [plain, 0], [ours, 0]] as const) {
+    await using log = new MemoryLog();
+    await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+    const at = { topic: "clicks", key: "A1", time: TIME };
+    await log.append([{ ...at, value }, { ...at, value: null }, { ...at, key: null, value: null }]);
+    const followed = { log, topic: "clicks", format: sourceAdapter(source) };
+    await using feeder = await TopicFeeder.open(log, topics, followed, { now: () => TIME });
+    while (await feeder.feed() > 0);
+    const [left] = await valuesOf(log, topics.items); // compacted
+    assert.equal(left === null, source !== plain, `${source.name}: the item is gone`);
+    assert.equal(
+      (await valuesOf(log, topics.rejected)).length,
+      rejected,
+      `${source.name}: no key says which item`,
+    );
+  }
+});
+
 Deno.test("what a mapping cannot take is rejected with its place, source, rule and bytes", async () => {
   const bad = { ...view, ctx: { uid: "u1", ts: "soon" } };
   await using log = await feed([view, bad, { evt: "other" }, '{"evt":"a","evt":"b"}']);

@@ -121,6 +121,61 @@ Deno.test("suggest() takes the entries of an order for purchases, whatever its i
   assert.match(open, /those with lines are taken as purchase;.*status \(PLACED, CANCELLED\)/);
 });
 
+Deno.test("suggest() takes an id that some records share, which were sent twice, and the lines of orders beside clicks", () => {
+  const kinds = ["LIST_SHOWN", "PRODUCT_CLICKED", "ORDER_PLACED"];
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    eventId: `e-${i - (i % 20 === 19 ? 1 : 0)}`,
+    eventType: kinds[i % 3],
+    occurredAt: new Date(TIME + i).toISOString(),
+    client: { userId: 1_000_000 + i % 7 },
+    payload: {
+      ...(i % 3 === 0 && { listId: `l${i}`, products: [{ productId: "a" }, { productId: "b" }] }),
+      ...(i % 3 === 1 && { productId: `p${i % 9}` }),
+      ...(i % 3 === 2 && { lines: [{ productId: "a", price: "9.50" }, { productId: "b" }] }),
+    },
+  }));
+  assert.deepEqual(made(records).counts, { impression: 20, interaction: 20 + 2 * 20 });
+  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  assert.deepEqual(rules.map(({ fields = {} }) => fields["id"]), ["eventId", "eventId", "eventId"]);
+  assert.deepEqual([rules[1]?.each, rules[1]?.fields?.["item"], rules[1]?.fields?.["value"]], [
+    ...["payload.lines", "@.productId", "@.price"],
+  ]);
+  const twice = records.map((record, i) => ({ ...record, eventId: `e-${i % 40}` }));
+  assert.equal(suggest(survey(twice), 60).mapping.rules?.[0]?.fields?.["id"], undefined, "they are no ids");
+});
+
+Deno.test("suggest() takes records with one item each, and nobody, for a catalogue; in a topic, tombstones remove items", () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({
+    productId: 9_000 + i,
+    displayName: `tent ${i}`,
+    categoryPath: ["Outdoor", "tents"],
+    pricing: { listPrice: `${i}.50` },
+    updatedAt: new Date(TIME).toISOString(),
+    status: "ACTIVE",
+  }));
+  const { mapping: { rules = [] } } = suggest(survey(records), records.length, true);
+  assert.deepEqual(rules, [
+    { name: "removed", as: "removal", when: { $tombstone: true }, fields: { item: "$key" } },
+    {
+      name: "items",
+      as: "item",
+      fields: { item: "productId", time: "updatedAt", title: "displayName", categories: "categoryPath" },
+      attributes: { price: { path: "pricing.listPrice", as: "number" } },
+    },
+  ]);
+  assert.deepEqual(made(records).counts, { item: 40 });
+  const flat = records.map(({ productId, displayName }) => ({
+    id: productId,
+    name: displayName,
+    genre: "a",
+  }));
+  assert.deepEqual(suggest(survey(flat), 40).mapping.rules?.[0]?.fields, {
+    ...{ item: "id", title: "name", category: "genre" },
+  });
+  const clicks = records.map((record, i) => ({ ...record, userId: i % 7 }));
+  assert.equal(suggest(survey(clicks), 40).mapping.rules?.[0]?.as, "interaction");
+});
+
 Deno.test("suggest() makes a rule of each branch of a oneof, and of its lists impressions", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
     ...{ member_no: 700 + i % 7, at: TIME + i, session: `s${i % 20}` },
