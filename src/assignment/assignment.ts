@@ -56,9 +56,10 @@ interface Compiled {
   readonly seed: number;
   /** Index of the variant by bucket. */
   readonly variant: Uint8Array;
-  readonly overrides: ReadonlyMap<string, number>;
-  /** Assignment of each variant, when it is the only exposure. */
+  /** Assignment of each variant, without what is promoted. */
   readonly assignments: readonly Assignment[];
+  /** Assignments of users with an override. */
+  readonly overrides: ReadonlyMap<string, Assignment>;
 }
 
 /**
@@ -101,7 +102,7 @@ export class Experiments {
         layer = { seed: saltSeed(`layer:${experiment.layer}`), owner: new Uint16Array(BUCKETS), running: [] };
         layers.set(experiment.layer, layer);
       }
-      layer.running.push(compile(experiment, promoted));
+      layer.running.push(compile(experiment));
       for (const [from, to] of experiment.spans) layer.owner.fill(layer.running.length, from, to);
     }
     this.#layers = [...layers.values()];
@@ -120,8 +121,7 @@ export class Experiments {
     let assignment = this.#nobody;
     for (const layer of this.#layers) {
       const found = assignIn(layer, user);
-      if (found === undefined) continue;
-      assignment = assignment === this.#nobody ? found : merge(assignment, found);
+      if (found !== undefined) assignment = merge(assignment, found);
     }
     return assignment;
   }
@@ -158,33 +158,40 @@ export function splitShares({ variants, variantSpans }: Experiment): number[] {
   return sizes.map((size) => size / total);
 }
 
-function compile(experiment: Experiment, promoted: VariantSettings): Compiled {
+function compile(experiment: Experiment): Compiled {
   const { name, salt, variants, variantSpans, overrides, mode, phase = 0 } = experiment;
   const variant = new Uint8Array(BUCKETS);
   variantSpans.forEach((spans, v) => {
     for (const [from, to] of spans) variant.fill(v, from, to);
   });
   const shadows = variants.filter(({ shadow }) => shadow === true);
+  const models = modelsOf(splitVariants(experiment).map(settingsOf));
+  const assignmentOf = (
+    variant: string,
+    chosen: Pick<Assignment, "settings" | "interleaved">,
+  ): Assignment => ({
+    exposures: [{ experiment: name, variant, ...(phase > 0 && { phase }) }],
+    shadows,
+    models,
+    ...chosen,
+  });
+  const alone = variants.map((one) =>
+    assignmentOf(one.name, { settings: settingsOf(one), interleaved: null })
+  );
   const [a, b] = splitVariants(experiment);
-  const interleaved = mode === "interleave" && a !== undefined && b !== undefined ? [a, b] as const : null;
-  const models = modelsOf([promoted, ...splitVariants(experiment).map(settingsOf)]);
+  const drafted = mode === "interleave" && a !== undefined && b !== undefined
+    ? assignmentOf(INTERLEAVED, { settings: {}, interleaved: [a, b] })
+    : undefined;
   return {
     seed: saltSeed(salt),
     variant,
+    assignments: alone.map((one) => drafted ?? one),
     overrides: new Map(
-      Object.entries(overrides).map(([user, name]) => [user, variants.findIndex((v) => v.name === name)]),
+      Object.entries(overrides).flatMap(([user, name]) => {
+        const forced = alone[variants.findIndex((one) => one.name === name)];
+        return forced === undefined ? [] : [[user, forced]];
+      }),
     ),
-    assignments: variants.map((one) => ({
-      exposures: [{
-        experiment: name,
-        variant: interleaved === null ? one.name : INTERLEAVED,
-        ...(phase > 0 && { phase }),
-      }],
-      settings: { ...promoted, ...(interleaved === null ? settingsOf(one) : {}) },
-      shadows,
-      interleaved,
-      models,
-    })),
   };
 }
 
@@ -194,14 +201,14 @@ function modelsOf(settings: readonly VariantSettings[]): string[] {
 
 function assignIn(layer: Layer, user: string): Assignment | undefined {
   const compiled = layer.running[layer.owner[bucketOf(user, layer.seed)]! - 1];
-  for (const { overrides, assignments } of layer.running) {
+  for (const { overrides } of layer.running) {
     const forced = overrides.size === 0 ? undefined : overrides.get(user);
-    if (forced !== undefined) return assignments[forced];
+    if (forced !== undefined) return forced;
   }
   return compiled?.assignments[compiled.variant[bucketOf(user, compiled.seed)]!];
 }
 
-/** Layers change different settings, so the order does not matter. */
+/** Adds the assignment of a layer. Layers change different settings, so their order does not matter. */
 function merge(a: Assignment, b: Assignment): Assignment {
   return {
     exposures: [...a.exposures, ...b.exposures],

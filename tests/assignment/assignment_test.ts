@@ -108,6 +108,44 @@ Deno.test("Experiments.assign() in two layers is independent", () => {
   assert.ok(Math.abs(excess(counts, USERS.length / 4, 3)) < 4, counts.join());
 });
 
+Deno.test("Experiments.assign() gives each layer's variant over what is promoted, whatever the layers are called", () => {
+  const promoted = promoteVariant("p", "B", among(startExperiment(draft({ name: "p" }), among())));
+  const policy = { name: "greedy" } as const;
+  for (const [one, other] of [["a", "b"], ["b", "a"]] as const) {
+    const own = startExperiment(
+      { name: one, layer: one, variants: [{ name: "A" }, { name: "B", policy }] },
+      among(promoted),
+    );
+    const variants = [{ name: "A" }, { name: "B", maxCandidates: 50 }];
+    const beside = startExperiment({ name: other, layer: other, variants }, among(promoted, own));
+    const experiments = new Experiments([promoted, own, beside]);
+    for (const user of USERS.slice(0, 100)) {
+      const { exposures, settings } = experiments.assign(user);
+      const hasB = (name: string) =>
+        exposures.some(({ experiment, variant }) => experiment === name && variant === "B");
+      assert.deepEqual(settings, {
+        policy: hasB(one) ? policy : { name: "epsilon", epsilon: 0.1 },
+        ...(hasB(other) && { maxCandidates: 50 }),
+      });
+    }
+  }
+});
+
+Deno.test("Experiments.assign() shows the variant that an override names, also where lists interleave", () => {
+  const experiment = startExperiment(
+    draft({ name: "e", mode: "interleave", overrides: { u1: "B", u2: "A" } }),
+    among(),
+  );
+  const experiments = new Experiments([experiment]);
+  const policy = { name: "epsilon", epsilon: 0.1 };
+  for (const [user, variant, settings] of [["u1", "B", { policy }], ["u2", "A", {}]] as const) {
+    const assigned = experiments.assign(user);
+    assert.deepEqual(assigned.exposures, [{ experiment: "e", variant }]);
+    assert.deepEqual([assigned.settings, assigned.interleaved], [settings, null]);
+  }
+  assert.deepEqual(experiments.assign("u3").exposures, [{ experiment: "e", variant: "interleaved" }]);
+});
+
 Deno.test("changeTraffic() moves nobody who can stay, neither in nor between variants", () => {
   const shares = fc.integer({ min: 1, max: 100 }).map((percent) => percent / 100);
   const property = fc.property(shares, shares, (from, to) => {
