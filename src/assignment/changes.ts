@@ -14,7 +14,9 @@ import {
   type Span,
   type Variant,
   VARIANT_SETTINGS,
+  type VariantSettings,
 } from "./experiment.ts";
+import { METRICS } from "./metrics.ts";
 
 /** An experiment as written by users. Absent fields have defaults. */
 export type ExperimentDraft =
@@ -75,8 +77,8 @@ export class ExperimentError extends Error {
 }
 
 /**
- * Starts an experiment, or restarts a stopped one, whose users keep their variants. With other settings, it begins a new
- * phase.
+ * Starts an experiment, or restarts a stopped one, whose users keep their variants. With other settings, another metric
+ * that decides, or over other promoted settings, it begins a new phase.
  *
  * @throws ExperimentError naming everything that is wrong.
  *
@@ -120,9 +122,7 @@ export function startExperiment(
     ...before?.status === "promoted" ? [`${before.winner} is promoted: roll it back first`] : [],
     ...name === "holdout" ? ["its name is reserved for the holdout"] : [],
     ...variantFaults(experiment, models),
-    ...experiment.mode === "interleave" && experiment.guardRails.length > 0
-      ? ["it interleaves, so guard rails have nothing to compare: leave them out"]
-      : [],
+    ...comparisonFaults(experiment),
     ...versionFaults,
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
   ];
@@ -131,14 +131,17 @@ export function startExperiment(
     before.variants.map((v) => v.name).join("\0") === variants.map((v) => v.name).join("\0");
   const wanted = variantSizes(variants);
   const free = variants.map(() => []);
+  const over = promotedOver(variants, records);
   const started: Experiment = {
     ...experiment,
+    ...(over !== undefined && { over }),
     spans: layerSpans(name, experiment.layer, experiment.traffic, before?.spans ?? [], records),
     variantSpans: shareOut(sameVariants ? before.variantSpans : free, wanted),
   };
   if (before === undefined) return started;
   const { phase = 0 } = before;
-  const isSame = definitionOf({ ...started, phase }) === definitionOf(before);
+  const isSame = over === before.over && started.metric === before.metric &&
+    definitionOf({ ...started, phase }) === definitionOf(before);
   return isSame && phase === 0 ? started : { ...started, phase: isSame ? phase : phase + 1 };
 }
 
@@ -235,7 +238,8 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     const fault = `${rival.name} is ${rival.status} and changes the same settings: stop it first`;
     throw new ExperimentError(what, [fault]);
   }
-  return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
+  const { reason: _, ...rest } = experiment;
+  return { ...rest, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }
 
 /** The variants that users get: all while it runs, since another default would change what its control is. */
@@ -286,7 +290,26 @@ export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): 
   const reason = `begins a new phase: the promotion of ${name}, whose settings it varies, was undone`;
   return [...records.values()].filter(isExperiment)
     .filter((one) => one.status === "running" && changed(one.variants).some((own) => settings.includes(own)))
-    .map((one) => ({ ...one, phase: (one.phase ?? 0) + 1, reason, revision: one.revision + 1 }));
+    .map(({ over: _, ...one }) => {
+      const over = promotedOver(one.variants, new Map([...records, [name, ended]]));
+      const phase = (one.phase ?? 0) + 1;
+      return { ...one, phase, reason, ...(over !== undefined && { over }), revision: one.revision + 1 };
+    });
+}
+
+/** Promoted settings that these variants change, as JSON: they are part of what the control is. */
+function promotedOver(
+  variants: readonly Variant[],
+  records: ReadonlyMap<string, ExperimentRecord>,
+): string | undefined {
+  const own = changed(variants);
+  const promoted = [...records.values()].filter(isExperiment)
+    .filter(({ status }) => status === "promoted")
+    .flatMap((one) => activeOf(one).map(settingsOf));
+  const over = own.flatMap((setting) =>
+    promoted.flatMap(({ [setting]: value }) => value === undefined ? [] : [[setting, value]])
+  );
+  return over.length === 0 ? undefined : JSON.stringify(Object.fromEntries(over));
 }
 
 function find(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
@@ -334,9 +357,32 @@ export function variantFaults(
   return faults;
 }
 
+/** What is wrong with how an experiment compares its variants. */
+function comparisonFaults(
+  { mode, salt, variants, guardRails }: Pick<Experiment, "mode" | "salt" | "variants" | "guardRails">,
+): string[] {
+  const faults: string[] = [];
+  if (mode === "interleave") {
+    if (guardRails.length > 0) {
+      faults.push("it interleaves, so guard rails have nothing to compare: leave them out");
+    }
+    if (new Set(splitVariants({ variants }).map(({ weight = 1 }) => weight)).size > 1) {
+      faults.push("it interleaves, so each user gets both variants: leave weights out");
+    }
+  }
+  for (const { metric, tolerance = 0 } of guardRails) {
+    if (METRICS[metric].better === "down" || tolerance < 1) continue;
+    faults.push(`guard rail ${metric} tolerates a loss of ${percent(tolerance)}: it could never break`);
+  }
+  if (salt === "holdout" || salt.startsWith("layer:")) {
+    faults.push(`salt ${salt} would choose variants as it chooses who takes part: take another one`);
+  }
+  return faults;
+}
+
 /** Conflicts of an experiment with other running ones. */
 function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
-  const { name, layer, salt, traffic, variants } = experiment;
+  const { name, layer, salt, mode, traffic, variants } = experiment;
   const faults: string[] = [];
   if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
     return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
@@ -360,6 +406,12 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
         `salt ${salt} is also that of ${other.name}: both would split users alike, and their effects would mix`,
       );
     }
+    if (mode === "interleave" && other.mode === mode) {
+      faults.push(
+        `layers ${layer} and ${other.layer} overlap: ${other.name} interleaves too, and a list can be drafted ` +
+          "once; put both into one layer",
+      );
+    }
     const both = changed(other.variants).filter((setting) => own.includes(setting));
     if (both.length === 0) continue;
     faults.push(
@@ -370,7 +422,7 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
   return faults;
 }
 
-function changed(variants: readonly Variant[]): string[] {
+function changed(variants: readonly Variant[]): (keyof VariantSettings)[] {
   const settings = variants.map(settingsOf);
   return VARIANT_SETTINGS.filter((setting) => settings.some((one) => one[setting] !== undefined));
 }

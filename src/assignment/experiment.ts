@@ -132,6 +132,11 @@ export interface Experiment {
   readonly revision: number;
   /** How often what it compares has changed; lists and figures of earlier phases do not count. @default {0} */
   readonly phase?: number;
+  /**
+   * Settings that it varies and that others had promoted when its phase began, as JSON: they are part of its control.
+   * @default {none}
+   */
+  readonly over?: string;
 }
 
 /** Users held out of all experiments, to measure their joint gain. */

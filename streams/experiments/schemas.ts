@@ -83,6 +83,7 @@ export const experimentSchema: z.ZodType = z.object({
   variantSpans: z.array(spans),
   revision: count,
   phase: count.optional(),
+  over: z.string().optional(),
 });
 
 /** The holdout on the log. */

@@ -216,6 +216,8 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   for (const user of USERS.slice(0, 100)) assert.deepEqual(new Experiments([promoted]).assign(user), all);
   const start = () => startExperiment(draft({ name: "e", traffic: 0.1 }), among(promoted));
   assert.throws(start, /Cannot start experiment e: B is promoted: roll it back first/);
+  const slow = stopExperiment("e", "slow", among(running));
+  assert.equal(promoteVariant("e", "B", among(slow)).reason, undefined, "it is stopped no more");
   const stopped = stopExperiment("e", "not needed", among(promoted));
   assert.deepEqual(new Experiments([stopped]).assign("u1").settings, {});
   const again = new Experiments([startExperiment(draft({ name: "e", traffic: 0.1 }), among(stopped))]);
@@ -270,6 +272,25 @@ Deno.test("inNewPhase() gives what runs and varies the settings of a promotion, 
   assert.deepEqual(inNewPhase(stopExperiment("e", "", running), running), [], "nothing was promoted");
 });
 
+Deno.test("startExperiment() begins a new phase where others have promoted another control meanwhile", () => {
+  const own = stopExperiment("e", "", among(startExperiment(draft({ name: "e", traffic: 0.3 }), among())));
+  const rival = startExperiment(draft({ name: "rival", traffic: 0.3 }), among(own));
+  const promoted = promoteVariant("rival", "B", among(own, rival));
+  const phaseAmong = (before: ExperimentRecord, ...others: ExperimentRecord[]) =>
+    startExperiment(draft({ name: "e", traffic: 0.3 }), among(before, ...others)).phase ?? 0;
+  assert.equal(phaseAmong(own, rival), 0);
+  assert.equal(phaseAmong(own, promoted), 1);
+  assert.equal(phaseAmong(own, promoteVariant("rival", "A", among(own, rival))), 0, "which changes nothing");
+  const over = startExperiment(draft({ name: "e", traffic: 0.3 }), among(own, promoted));
+  const ended = stopExperiment("e", "", among(over));
+  assert.equal(phaseAmong(ended, promoted), 1, "the same control as before");
+  assert.equal(phaseAmong(ended, stopExperiment("rival", "", among(promoted))), 2);
+  const around = among(over, promoted);
+  const [anew] = inNewPhase(stopExperiment("rival", "", around), around);
+  assert.equal(anew?.phase, 2);
+  assert.equal(phaseAmong(stopExperiment("e", "", among(anew!)), rival), 2);
+});
+
 Deno.test("startExperiment() and the other changes say all that is wrong", () => {
   const other = startExperiment(draft({ name: "other", traffic: 0.7 }), among());
   const small = (over: Partial<ExperimentDraft>) => draft({ name: "e", traffic: 0.1, ...over });
@@ -291,6 +312,16 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ variants: [{ name: "A", weight: 1e6 }, { name: "B" }] }), /B gets less than 0.01 %/],
     [small({ mode: "interleave", variants: [{ name: "A" }, { name: "B", shadow: true }] }), /interleaves 1/],
     [small({ mode: "interleave", guardRails: [{ metric: "ctr" }] }), /guard rails have nothing to compare/],
+    [
+      small({ mode: "interleave", variants: [{ name: "A", weight: 9 }, { name: "B" }] }),
+      /it interleaves, so each user gets both variants: leave weights out/,
+    ],
+    [
+      small({ guardRails: [{ metric: "listsPerUser", tolerance: 2 }] }),
+      /guard rail listsPerUser tolerates a loss of 200 %: it could never break/,
+    ],
+    [small({ salt: "layer:ui" }), /salt layer:ui would choose variants as it chooses who takes part/],
+    [small({ salt: "holdout" }), /salt holdout would choose/],
     [small({ overrides: { ann: "C" } }), /user ann is to get variant C/],
     [small({ name: "other" }), /already running/],
     [small({ name: "holdout" }), /reserved for the holdout/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startExperiment } from "../../src/assignment/changes.ts";
+import { type ExperimentDraft, startExperiment } from "../../src/assignment/changes.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { propensitiesOf } from "../../src/draws/policy.ts";
@@ -399,13 +399,16 @@ Deno.test("a list that is open when its experiment starts again belongs to the s
   assert.deepEqual([0, 1].map((v) => totals.moments(v).get(before, 0)), [0, 0]);
 });
 
-Deno.test("startExperiment() begins a phase with other settings only", () => {
+Deno.test("startExperiment() begins a phase with other settings or another metric only", () => {
   const records = new Map<string, Experiment>();
-  const phases = [1, 1, 3, 3, 1].map((weight) => {
+  const phaseOf = (weight: number, over: Partial<ExperimentDraft> = {}) => {
     const variants = [{ name: "A", weight }, { name: "B" }];
-    const experiment = startExperiment({ name: "e", variants }, { records, models: [] });
+    const experiment = startExperiment({ name: "e", variants, ...over }, { records, models: [] });
     records.set("e", { ...experiment, status: "stopped" });
     return experiment.phase ?? 0;
-  });
-  assert.deepEqual(phases, [0, 0, 1, 1, 2]);
+  };
+  assert.deepEqual([1, 1, 3, 3, 1].map((weight) => phaseOf(weight)), [0, 0, 1, 1, 2]);
+  const guardRails = [{ metric: "ctr" }] as const;
+  assert.deepEqual([phaseOf(1, { guardRails }), phaseOf(1, { stopRule: { maxUsers: 900 } })], [2, 2]);
+  assert.equal(phaseOf(1, { metric: "reward" }), 3, "it may be the one that looked best");
 });
