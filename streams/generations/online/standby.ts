@@ -78,19 +78,17 @@ export class Standby implements AsyncDisposable {
       const restore = standby.#open.use(await openRestore(standby.#log, topics, partition, making));
       standby.#restores.push({ runtime, restore });
     }
-    await standby.follow();
+    // One after another: each may gather much of its changelog.
+    for (const { restore } of standby.#restores) await restore.follow();
     open.move();
     return standby;
   }
 
-  /** Applies what was committed since. */
+  /** Applies what was committed since. Tasks wait for the log at the same time, as requests may wait for them. */
   async follow(): Promise<void> {
-    const { giveWay } = this.#options;
-    await this.warm.subscriber.update({ giveWay });
-    for (const { restore } of this.#restores) {
-      await restore.follow();
-      await giveWay();
-    }
+    await this.warm.subscriber.update({ giveWay: this.#options.giveWay });
+    const followed = await Promise.allSettled(this.#restores.map(({ restore }) => restore.follow()));
+    for (const one of followed) if (one.status === "rejected") throw one.reason;
   }
 
   /** Fences whoever has built it. @returns the tasks, which the caller has to dispose of */
