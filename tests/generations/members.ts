@@ -152,30 +152,32 @@ export interface MembersOptions {
   readonly commitIntervalMs?: number;
   /** Rows of a batch. @default {32} */
   readonly batchRows?: number;
-  /** Called after each step of a build. */
-  readonly onStep?: () => void;
+  /** Called after each step of a build. @returns for how long it rested in it, milliseconds */
+  readonly onStep?: () => number | void;
 }
 
 /** Builds in this thread, where a log can crash or tell of what is done; a thread of its own does the same. */
 class BuildHere implements ApartBuild {
-  readonly #onStep: () => void;
+  readonly #onStep: NonNullable<MembersOptions["onStep"]>;
   readonly #begin: () => Promise<Rebuild>;
   #rebuild: Promise<Rebuild> | undefined;
 
-  constructor(log: Log, spec: BuildSpec, onStep: () => void) {
+  constructor(log: Log, spec: BuildSpec, onStep: NonNullable<MembersOptions["onStep"]>) {
     this.#begin = () => Rebuild.open(log, spec);
     this.#onStep = onStep;
   }
 
-  async build(until: readonly number[], { isShort, signal }: LegOptions): Promise<void> {
+  async build(until: readonly number[], { isShort, signal }: LegOptions): Promise<number> {
+    let restedMs = 0;
     const rebuild = await (this.#rebuild ??= this.#begin());
     rebuild.extend(until);
     for (let isOpen = true; isOpen;) {
       signal.throwIfAborted();
       isOpen = await rebuild.step(isShort);
-      this.#onStep();
+      restedMs += this.#onStep() ?? 0;
       await turn();
     }
+    return restedMs;
   }
 
   async copySnapshots(): Promise<void> {}
@@ -249,7 +251,7 @@ export class Member implements AsyncDisposable {
       },
       rebuild,
       service: { delivery: this.#options.delivery },
-      apart: (log, spec) => new BuildHere(log, spec, () => this.#options.onStep?.()),
+      apart: (log, spec) => new BuildHere(log, spec, this.#options.onStep ?? (() => 0)),
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
       ...{ share: 1, closeAgainMs: 50 },

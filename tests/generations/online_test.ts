@@ -172,12 +172,18 @@ Deno.test("rebuildOnline() waits for answers that are committed, and cannot be r
   assert.deepEqual(contents, await builtAtRest(inner, legs));
 });
 
-/** A build beside which so many events come and are answered in each leg, of which a step takes so long in simulated time. */
-async function paced(comes: readonly number[], stepMs: number, patienceMs: number) {
+/**
+ * A build beside which so many events come and are answered in each leg, of which a step takes so long in simulated time,
+ * partly because it rests.
+ */
+async function paced(comes: readonly number[], stepMs: number, patienceMs: number, restMs = 0) {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 600], 1);
   let now = 0, leg = 0, left = Infinity;
-  const onStep = () => void (now += stepMs);
+  const onStep = () => {
+    now += stepMs;
+    return restMs;
+  };
   await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs, onStep });
   member.connection.onCommit = async (records, when) => {
     if (when === "after") return;
@@ -210,6 +216,10 @@ Deno.test("rebuildOnline() gives up where events come as fast as they are built,
       message: /Cannot switch without failing requests: .* at most 600 ms are allowed/,
     },
   );
+});
+
+Deno.test("rebuildOnline() does not count rests, as the last leg has none", async () => {
+  assert.ok((await paced(new Array(300).fill(1), 800, 1200, 500)).isSwitched);
 });
 
 Deno.test("rebuildOnline() compares both, and has tasks follow, while a thread of its own still builds", async () => {

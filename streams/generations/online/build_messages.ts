@@ -7,9 +7,9 @@
  *   { start, log, ... }    ──>    opens the log and the generation
  *                          <──    { progress }, at intervals
  *   { until }              ──>    builds up to there
- *                          <──    { done: true }
+ *                          <──    { restedMs }
  *   { copyTo }             ──>    copies its snapshots
- *                          <──    { done: true }
+ *                          <──    { restedMs }
  *   { end: true }          ──>    ends
  * ```
  *
@@ -52,6 +52,7 @@ export interface BuildFigures extends RebuildProgress {
 /** What a build reports of its work. */
 export type WorkReport =
   | { readonly progress: BuildFigures }
-  | { readonly done: true };
+  /** It is done, having rested for so long for the service, milliseconds. */
+  | { readonly restedMs: number };
 
 export type BuildReport = WorkReport | CommonReport;

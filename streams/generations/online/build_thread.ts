@@ -61,24 +61,31 @@ async function live(
   await using rebuild = await Rebuild.open(gentle.log, { ...spec, giveWay });
   for (let next = await Promise.race([work.promise, ended]); next !== null && !signal.aborted;) {
     work = Promise.withResolvers();
+    let restedMs = -gentle.restedMs;
     if ("copyTo" in next) await rebuild.copySnapshots(next.copyTo);
     else {
       if (next.isLast) gentle.end();
-      await buildLeg(rebuild, next, share);
+      restedMs += await buildLeg(rebuild, next, share);
     }
-    if (!signal.aborted) report({ done: true });
+    restedMs += gentle.restedMs;
+    if (!signal.aborted) report({ restedMs });
     next = await Promise.race([work.promise, ended]);
   }
   report({ ended: null });
 }
 
-/** Builds up to the positions of a leg, and takes no more than a share of the processor until the last. */
+/**
+ * Builds up to the positions of a leg, and takes no more than a share of the processor until the last.
+ *
+ * @returns for how long it rested to that end, milliseconds
+ */
 async function buildLeg(
   rebuild: Rebuild,
   { until, haste, isShort, isLast }: Extract<BuildWork, { until: unknown }>,
   share: number,
-): Promise<void> {
+): Promise<number> {
   const { signal } = ending;
+  let restedMs = 0;
   rebuild.extend(until);
   for (let isOpen = true; isOpen && !signal.aborted;) {
     const spent = measureSpent();
@@ -88,9 +95,12 @@ async function buildLeg(
       toldAt = now;
       report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
     }
+    const begun = performance.now();
     if (!isLast) await pause(restAfter(spent(), Math.min(1, haste * share)), signal);
+    restedMs += performance.now() - begun;
     await turn(); // a log in memory never yields, so orders would not be heard
   }
+  return restedMs;
 }
 
 /** The log, perhaps without groups, which a build does not need. */

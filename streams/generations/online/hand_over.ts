@@ -22,6 +22,7 @@ import type { Service } from "../../service/service.ts";
 import type { Task } from "../../task/task.ts";
 import { generationTopics } from "../../topics/topics.ts";
 import { generationsOf } from "../../topics/generations.ts";
+import type { GentleLog } from "./gentle_log.ts";
 import { isUneven, type Positions, positionsOf } from "../positions.ts";
 import type { Succession } from "../succession.ts";
 import { CannotSwitchYet, type Legs, type LegsOptions } from "./legs.ts";
@@ -51,8 +52,8 @@ export interface HandOver {
   readonly legs: Legs;
   readonly standby: Standby;
   readonly notes: Notes;
-  /** Called when requests begin to wait: from then on, no work rests for them. */
-  readonly hurry: () => void;
+  /** What rests for requests, until they wait for it. */
+  readonly gentle: GentleLog;
 }
 
 /** Longest wait for tasks to reach the same offset, and pause before the next attempt. */
@@ -70,7 +71,7 @@ const LOOK_MS = 5;
  */
 export async function handOver(
   log: Log,
-  { legs, standby, notes, hurry }: HandOver,
+  { legs, standby, notes, gentle }: HandOver,
   options: HandOverOptions,
 ): Promise<OnlineResult> {
   const { topics, serving, generation: { number }, succession, signal, clock } = options;
@@ -82,13 +83,17 @@ export async function handOver(
   try {
     await legs.beside(waitFor(() => next.hasJoined, options));
     for (let evenMs = EVEN_MS, againMs = options.closeAgainMs ?? CLOSE_AGAIN_MS;;) {
-      await legs.catchUp(() => standby.follow());
+      await legs.catchUp(async () => {
+        const before = gentle.restedMs;
+        await standby.follow();
+        return gentle.restedMs - before;
+      });
       const begun = clock();
       succession.begin();
       await using held = new AsyncDisposableStack();
       isClosing = true;
       if (await close(log, notes, held, { ...options, evenMs: Math.min(evenMs, patienceMs / 2) })) {
-        hurry();
+        gentle.end();
         await legs.finish();
         await using tasks = new AsyncDisposableStack();
         const opened = await standby.takeOver();

@@ -22,8 +22,8 @@ export class CannotSwitchYet extends Error {
 
 /** A build that runs apart from the service. */
 export interface ApartBuild extends AsyncDisposable {
-  /** Builds a leg. @throws what building throws, or the signal's reason */
-  build(until: readonly number[], how: LegOptions): Promise<void>;
+  /** Builds a leg. @returns for how long it rested, milliseconds @throws what building throws, or the signal's reason */
+  build(until: readonly number[], how: LegOptions): Promise<number>;
   /** Copies the local snapshots of its tasks to where those of the service are. */
   copySnapshots(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export class Legs {
   readonly #notes: Notes;
   readonly #options: LegsOptions;
   #built: readonly number[] = [];
-  /** Time per event of the last leg, milliseconds. */
+  /** Time per event of the last leg without rests, which the very last one does without, milliseconds. */
   #eventMs = Infinity;
   #haste = 1;
 
@@ -120,10 +120,10 @@ export class Legs {
   /**
    * Builds until little is left, or what is left no longer shrinks, and requests can wait for it.
    *
-   * @param follow has others follow each leg, which takes time in the last one, too
+   * @param follow has others follow each leg, which takes time in the last one, too; returns for how long it rested
    * @throws {CannotSwitchYet} when that repeatedly takes too long
    */
-  async catchUp(follow: () => Promise<void>): Promise<void> {
+  async catchUp(follow: () => Promise<number>): Promise<void> {
     const { mostMs, clock } = this.#options;
     let followMs = Infinity;
     for (let left = Infinity, slow = 0;;) {
@@ -134,8 +134,8 @@ export class Legs {
       if (isShort && left < Infinity) this.#hurry(++slow, { lastMs, events });
       if (events > 0 || this.#eventMs === Infinity) await this.#build(goal);
       const begun = clock();
-      await follow();
-      followMs = clock() - begun;
+      const restedMs = await follow();
+      followMs = clock() - begun - restedMs;
       left = events;
     }
   }
@@ -162,10 +162,11 @@ export class Legs {
     if (this.#built.length > 0) await this.#notes.until(until);
     const begun = clock();
     const isShort = isLast || events <= FEW_EVENTS;
-    await this.#apart.build(until, { haste: this.#haste, isShort, isLast, signal });
+    const restedMs = await this.#apart.build(until, { haste: this.#haste, isShort, isLast, signal });
     signal.throwIfAborted();
     this.#built = until;
-    this.#eventMs = events === Infinity ? Infinity : (clock() - begun) / Math.max(events, LEAST_EVENTS);
+    const workMs = clock() - begun - restedMs;
+    this.#eventMs = events === Infinity ? Infinity : workMs / Math.max(events, LEAST_EVENTS);
   }
 
   async #look(): Promise<{ readonly goal: readonly number[]; readonly events: number }> {

@@ -70,7 +70,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const standing = { ...rebuild, service: options.service, tasks: partitions, giveWay: () => gentle.rest() };
   const opening = Standby.open(gentle.log, standing);
   await using standby = await legs.beside(opening);
-  return await handOver(log, { legs, standby, notes, hurry: () => gentle.end() }, options);
+  return await handOver(log, { legs, standby, notes, gentle }, options);
 }
 
 /** The log for what this thread does besides answering requests. */

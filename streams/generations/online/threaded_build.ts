@@ -44,6 +44,8 @@ export class ThreadedBuild implements ApartBuild {
   #haste = 1;
   #isBuilt = false;
   #done = Promise.withResolvers<void>();
+  /** For how long it rested in the work that is done, milliseconds. */
+  #restedMs = 0;
 
   /** Starts the thread, which builds nothing yet. @param neighbour the build rests while it is late */
   constructor(
@@ -74,10 +76,11 @@ export class ThreadedBuild implements ApartBuild {
     });
   }
 
-  async build(until: readonly number[], { signal, ...how }: LegOptions): Promise<void> {
+  async build(until: readonly number[], { signal, ...how }: LegOptions): Promise<number> {
     this.#haste = how.haste;
     await this.#do({ until, ...how }, signal);
     this.#isBuilt = how.isLast;
+    return this.#restedMs;
   }
 
   async copySnapshots(): Promise<void> {
@@ -105,6 +108,9 @@ export class ThreadedBuild implements ApartBuild {
 
   #hear(report: WorkReport): void {
     if ("progress" in report) this.#onProgress(report.progress);
-    else this.#done.resolve();
+    else {
+      this.#restedMs = report.restedMs;
+      this.#done.resolve();
+    }
   }
 }
