@@ -135,11 +135,11 @@ export {
   type ShadowSlate,
 } from "./src/events/recommendation.ts";
 
-// Conversion to and from foreign formats.
+// Conversion from foreign formats.
 export type { JsonObject, Mapped } from "./src/adapters/mapped.ts";
-export { parseMetarank, toMetarank } from "./src/adapters/metarank.ts";
-export { type GorseOptions, parseGorse, toGorse } from "./src/adapters/gorse.ts";
-export { parseEasyRec, toEasyRec } from "./src/adapters/easyrec.ts";
+export { parseMetarank } from "./src/adapters/metarank.ts";
+export { type GorseOptions, parseGorse } from "./src/adapters/gorse.ts";
+export { parseEasyRec } from "./src/adapters/easyrec.ts";
 
 // Learning: from samples to numbered versions of the parameters, and serving with the newest.
 export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./src/nn/models/registry.ts";

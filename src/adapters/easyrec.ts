@@ -9,17 +9,7 @@
  * @module
  */
 
-import type { Event } from "../events/event.ts";
-import {
-  extra,
-  fieldError,
-  given,
-  type JsonObject,
-  type Mapped,
-  objectOf,
-  parseDate,
-  stringIn,
-} from "./mapped.ts";
+import { fieldError, given, type JsonObject, type Mapped, objectOf, parseDate, stringIn } from "./mapped.ts";
 
 /** Columns that a CSV file must have. */
 export const EASYREC_COLUMNS = ["user_id", "item_id", "event_type", "event_time"] as const;
@@ -34,7 +24,7 @@ const FIRST_MS = 1e11;
  *
  * @example
  * ```ts
- * import { parseEasyRec, toEasyRec } from "@meander/meander/core";
+ * import { parseEasyRec } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const row = { request_id: "r1", user_id: "ann", item_id: "tent", event_type: "buy", event_time: 1700000000 };
@@ -45,7 +35,6 @@ const FIRST_MS = 1e11;
  *     ...{ request: "r1/tent", list: "r1" },
  *   },
  * ]);
- * assert.deepEqual(events.map(toEasyRec), [row]);
  * ```
  */
 export function parseEasyRec(value: unknown): Mapped {
@@ -71,38 +60,6 @@ export function parseEasyRec(value: unknown): Mapped {
   return {
     events: [{ type: "interaction", ...base, item, action, ...given({ value: duration }), ...shared }],
   };
-}
-
-/**
- * Maps an event to a row of EasyRec; times are seconds.
- *
- * @throws RangeError when EasyRec has no equivalent
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { toEasyRec } from "@meander/meander/core";
- *
- * const time = Date.UTC(2026, 0, 1);
- * const action = toEasyRec({ type: "interaction", user: "ann", item: "tent", action: "click", time });
- * assert.equal(action["event_time"], time / 1000);
- * ```
- */
-export function toEasyRec(event: Event): JsonObject {
-  if (event.type !== "impression" && event.type !== "interaction") {
-    throw new RangeError(`Cannot write a ${event.type} event for EasyRec, which has no equivalent`);
-  }
-  const isSeen = event.type === "impression";
-  const word = isSeen ? "exposure" : event.action === "purchase" ? "buy" : event.action;
-  return given({
-    request_id: extra(event, "list"),
-    user_id: event.user,
-    item_id: isSeen ? event.items[0] : event.item,
-    event_type: word,
-    event_time: event.time / 1000,
-    duration: isSeen ? extra(event, "duration") : event.value,
-    scene_id: event.surface,
-  });
 }
 
 function idIn(row: JsonObject, field: string): string {

@@ -24,10 +24,8 @@ import { reasonOf } from "../values/reason.ts";
 import { isRecord } from "../values/record.ts";
 import type { Row } from "./fields.ts";
 import {
-  extra,
   fieldError,
   given,
-  joinAttributes,
   type JsonObject,
   type Mapped,
   numberIn,
@@ -72,7 +70,7 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
  *
  * @example
  * ```ts
- * import { parseGorse, toGorse } from "@meander/meander/core";
+ * import { parseGorse } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const star = { FeedbackType: "star", UserId: "ann", ItemId: "deno", Timestamp: "2023-11-14T22:13:20.000Z" };
@@ -80,7 +78,6 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
  * assert.deepEqual(events, [
  *   { type: "interaction", user: "ann", time: 1_700_000_000_000, item: "deno", action: "star" },
  * ]);
- * assert.deepEqual(events.map(toGorse), [star]);
  * ```
  */
 export function parseGorse(value: unknown, options: GorseOptions): Mapped {
@@ -118,49 +115,6 @@ function cellOf(field: string, text: string): unknown {
       }
     default:
       return text;
-  }
-}
-
-/**
- * Maps an event or item to a record of Gorse.
- *
- * @throws RangeError when Gorse has no equivalent
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { toGorse } from "@meander/meander/core";
- *
- * const time = Date.UTC(2026, 0, 1);
- * const feedback = toGorse({ type: "interaction", user: "ann", item: "tent", action: "like", time });
- * assert.equal(feedback["FeedbackType"], "like");
- * ```
- */
-export function toGorse(record: Event | ItemRecord): JsonObject {
-  if (!("type" in record)) return fromItem(record);
-  switch (record.type) {
-    case "profile":
-      return given({
-        UserId: record.user,
-        Labels: labelsOf(record, record.attributes),
-        Comment: extra(record, "comment"),
-      });
-    case "impression":
-    case "interaction": {
-      const isSeen = record.type === "impression";
-      return given({
-        FeedbackType: isSeen ? extra(record, "feedback") ?? "read" : record.action,
-        UserId: record.user,
-        ItemId: isSeen ? record.items[0] : record.item,
-        Value: isSeen ? extra(record, "value") : record.value,
-        Timestamp: new Date(record.time).toISOString(),
-        Updated: extra(record, "updated"),
-        Labels: extra(record, "labels"),
-        Comment: extra(record, "comment"),
-      });
-    }
-    default:
-      throw new RangeError(`Cannot write a ${record.type} event for Gorse, which has no equivalent`);
   }
 }
 
@@ -204,17 +158,6 @@ function parseItem(record: JsonObject, time: number): ItemRecord {
   };
 }
 
-function fromItem(item: ItemRecord): JsonObject {
-  return given({
-    ItemId: item.item,
-    IsHidden: item.hidden ?? false,
-    Categories: item.categories ?? [],
-    Timestamp: new Date(item.time).toISOString(),
-    Labels: labelsOf(item, item.attributes),
-    Comment: item.title ?? extra(item, "comment"),
-  });
-}
-
 /** Labels that are an object become attributes; others are kept, and become an attribute `labels` if they can. */
 function splitLabels(
   { Labels: labels }: JsonObject,
@@ -222,13 +165,6 @@ function splitLabels(
   if (labels === undefined || labels === null) return {};
   if (isRecord(labels)) return splitAttributes(labels);
   return { ...splitAttributes({ labels }), labels };
-}
-
-function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes"]): unknown {
-  const labels = extra(record, "labels");
-  if (labels !== undefined) return labels;
-  const joined = joinAttributes(record, attributes);
-  return Object.keys(joined).length === 0 ? undefined : joined;
 }
 
 function timeIn(record: JsonObject): number | undefined {

@@ -1,8 +1,8 @@
 /**
  * The result of adapters for foreign formats, and helpers that those for JSON share.
  *
- * Our events keep unknown fields, so the extra fields of a foreign record can be written back: `other` holds values
- * that cannot be attributes, by name.
+ * Our events keep unknown fields, so nothing of a foreign record is lost: `other` holds values that cannot be
+ * attributes, by name.
  *
  * @module
  */
@@ -139,12 +139,6 @@ export function splitAttributes(values: JsonObject): Split {
     attributes: room < MAX_ATTRIBUTES ? attributes : undefined,
     other: Object.keys(other).length > 0 ? other : undefined,
   });
-}
-
-/** The reverse of {@linkcode splitAttributes}. */
-export function joinAttributes(record: Event | ItemRecord, attributes: Attributes = {}): JsonObject {
-  const other = extra(record, "other");
-  return { ...attributes, ...(isRecord(other) ? other : {}) };
 }
 
 /** An unknown field of one of meander's own records. */

@@ -19,14 +19,11 @@
  */
 
 import { checkItem } from "../events/check.ts";
-import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
+import type { ImpressionEvent, InteractionEvent, ProfileEvent } from "../events/event.ts";
 import { shown } from "../events/rejected.ts";
-import { isRecord } from "../values/record.ts";
 import {
-  extra,
   fieldError,
   given,
-  joinAttributes,
   type JsonObject,
   type Mapped,
   numberIn,
@@ -53,7 +50,7 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
  *
  * @example
  * ```ts
- * import { parseMetarank, toMetarank } from "@meander/meander/core";
+ * import { parseMetarank } from "@meander/meander/core";
  * import assert from "node:assert/strict";
  *
  * const click = {
@@ -67,7 +64,6 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
  *     ...{ item: "tent", action: "click", request: "r1" },
  *   },
  * ]);
- * assert.deepEqual([...toMetarank(events)], [click]);
  * ```
  */
 export function parseMetarank(value: unknown): Mapped {
@@ -75,28 +71,6 @@ export function parseMetarank(value: unknown): Mapped {
   const kind = requiredIn(record, "event");
   if (Object.hasOwn(PARSERS, kind)) return PARSERS[kind]!(record);
   throw fieldError("event", `one of ${Object.keys(PARSERS).join(", ")}`, kind);
-}
-
-/**
- * Maps events and items to those of Metarank. The `fields` of an item are in this order: ours, attributes, others.
- *
- * @throws RangeError when Metarank has no equivalent of a record
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { toMetarank } from "@meander/meander/core";
- *
- * const time = Date.UTC(2026, 0, 1);
- * const [metadata] = toMetarank([{ item: "tent", time, category: "camping" }]);
- * assert.equal(metadata?.["event"], "item");
- * ```
- */
-export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
-  for (const record of records) {
-    if (extra(record, "implied") === true) continue; // the click of a label, which the ranking contains
-    yield "type" in record ? fromEvent(record) : fromItem(record);
-  }
 }
 
 function parseItem(record: JsonObject): Mapped {
@@ -176,63 +150,6 @@ function parseInteraction(record: JsonObject): Mapped {
   return { events: [interaction] };
 }
 
-function fromEvent(event: Event): JsonObject {
-  const { user, time } = event;
-  const base = { id: event.id, timestamp: time, tenant: extra(event, "tenant") };
-  const anonymous = extra(event, "anonymous") === true;
-  const who = { user: anonymous ? undefined : user, session: anonymous ? user : extra(event, "session") };
-  switch (event.type) {
-    case "profile":
-      return given({
-        event: "user",
-        ...base,
-        fields: fieldsOf(joinAttributes(event, event.attributes)),
-        user,
-      });
-    case "impression": {
-      const at = (field: string, i: number) => {
-        const list = extra(event, field);
-        return Array.isArray(list) ? list[i] ?? undefined : undefined;
-      };
-      return given({
-        event: "ranking",
-        ...base,
-        fields: fieldsOf(joinAttributes(event, event.context)),
-        ...who,
-        items: event.items.map((id, i) => {
-          const values = at("itemFields", i);
-          const fields = isRecord(values) ? fieldsOf(values) : undefined;
-          return given({ id, fields, label: at("labels", i), relevancy: at("relevancies", i) });
-        }),
-      });
-    }
-    case "interaction":
-      return given({
-        event: "interaction",
-        ...base,
-        fields: fieldsOf(given({ value: event.value, ...joinAttributes(event) })),
-        ...who,
-        item: event.item,
-        type: event.action,
-        ranking: event.request,
-      });
-    default:
-      throw new RangeError(`Cannot write a ${event.type} event for Metarank, which has no equivalent`);
-  }
-}
-
-function fromItem(item: ItemRecord): JsonObject {
-  const { title, category, categories, attributes, time } = item;
-  return given({
-    event: "item",
-    id: extra(item, "id"),
-    timestamp: time,
-    tenant: extra(item, "tenant"),
-    fields: fieldsOf({ ...given({ title, category, categories }), ...joinAttributes(item, attributes) }),
-    item: item.item,
-  });
-}
-
 /** The id and the tenant of an event. */
 function shared(record: JsonObject): { readonly id?: string; readonly tenant?: string } {
   return given({ id: stringIn(record, "id"), tenant: stringIn(record, "tenant") });
@@ -273,10 +190,6 @@ function namedValues({ fields }: JsonObject): JsonObject {
     values[name] = value;
   }
   return values;
-}
-
-function fieldsOf(values: JsonObject): readonly JsonObject[] {
-  return Object.entries(values).map(([name, value]) => ({ name, value }));
 }
 
 function timeIn({ timestamp }: JsonObject): number {

@@ -5,8 +5,8 @@
  */
 
 import { extra, type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
-import { toGorse } from "../../src/adapters/gorse.ts";
 import type { Attributes, ItemRecord } from "../../src/events/event.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Task } from "../task/task.ts";
 
@@ -22,13 +22,15 @@ export function gorseUser(id: string, profile: Attributes): JsonObject {
 
 /** An item in Gorse's form, with all fields. */
 export function gorseItem(item: ItemRecord): JsonObject {
-  const { category } = item;
+  const { category, categories = category === undefined ? [] : [category], attributes } = item;
+  const other = extra(item, "other");
+  const labels = { ...attributes, ...(isRecord(other) && other) };
   return {
-    IsHidden: false,
-    Labels: null,
-    Comment: "",
-    ...toGorse(item),
-    Categories: item.categories ?? (category === undefined ? [] : [category]),
+    IsHidden: item.hidden ?? false,
+    Labels: extra(item, "labels") ?? (Object.keys(labels).length === 0 ? null : labels),
+    Comment: item.title ?? extra(item, "comment") ?? "",
+    ItemId: item.item,
+    Categories: categories,
     Timestamp: extra(item, "timestamp") ?? new Date(item.time).toISOString(),
   };
 }
