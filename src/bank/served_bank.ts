@@ -1,6 +1,7 @@
 /**
- * The bank of exponential means as it is served: its newest weights, and an index of the items' output vectors. Each
- * vector is followed by its bias, and each query by a 1, so that their inner product is the score itself.
+ * The bank of exponential means as it is served: its newest weights, and a copy of the items' output vectors in the
+ * kernels' memory, all of which a search scores. Each vector is followed by its bias, and each query by a 1, so that
+ * their inner product is the score itself.
  *
  * @module
  */
@@ -11,17 +12,17 @@ import { BANK_BEHAVIOURS, BANK_TABLES, BANK_WIDTH } from "./bank_tables.ts";
 import { EmaBank } from "./ema_bank.ts";
 import { createKernels } from "../nn/kernels/choose.ts";
 import type { KernelName, Kernels } from "../nn/kernels/kernels.ts";
-import type { Nearest } from "../vectors/nearest.ts";
-import { VectorIndex } from "../vectors/vector_index.ts";
+import { Nearest } from "../vectors/nearest.ts";
 
-/** Capacity of the first index, in items; it doubles when full. */
+/** Rows for which there is room at first; the room doubles when full. */
 const FIRST_CAPACITY = 4096;
-/** Vectors that change between two calls of {@linkcode VectorIndex.tend}. */
-const TEND_EVERY = 10;
+/** Rows that are scored at a time. */
+const RUN = 4096;
+/** Floats of an output vector and its bias. */
+const OUT = BANK_WIDTH + 1;
 
 /** Behaviours of a query, newest first. */
 export interface BankBehaviours {
-  /** Ids of their items. */
   readonly items: readonly string[];
   /** Signed strengths. */
   readonly strengths: ArrayLike<number>;
@@ -35,31 +36,35 @@ export class ServedBank {
   readonly #bank: EmaBank;
   readonly #tables = {
     in: new ServingTable(BANK_TABLES.in, BANK_WIDTH),
-    out: new ServingTable(BANK_TABLES.out, BANK_WIDTH + 1),
+    out: new ServingTable(BANK_TABLES.out, OUT),
   };
   /** Output vectors, by row of their table. */
-  #index: VectorIndex;
-  #capacity = FIRST_CAPACITY;
-  /** By row: whether it is in the index. */
-  #indexed = new Uint8Array(FIRST_CAPACITY);
+  #vectors: Float32Array;
+  /** By row: whether an item has it. */
+  #used = new Uint8Array(FIRST_CAPACITY);
+  /** Rows up to the last one in use. */
+  #rows = 0;
+  #size = 0;
+  readonly #scores: Float32Array;
+  #nearest = new Nearest(0);
   readonly #e: Float32Array;
   readonly #strengths = new Float32Array(BANK_BEHAVIOURS);
   readonly #query: Float32Array;
   #moves = 0;
-  #puts = 0;
 
   /** Starts untrained. @param kernels name of the kernels to use */
   constructor(kernels: KernelName) {
     this.#kernels = createKernels(kernels);
     this.#bank = new EmaBank(BANK_WIDTH, () => 0, this.#kernels);
-    this.#index = this.#newIndex(FIRST_CAPACITY);
+    this.#vectors = this.#kernels.floats(FIRST_CAPACITY * OUT);
+    this.#scores = this.#kernels.floats(RUN);
     this.#e = this.#kernels.floats(BANK_BEHAVIOURS * BANK_WIDTH);
-    this.#query = this.#kernels.floats(BANK_WIDTH + 1);
+    this.#query = this.#kernels.floats(OUT);
   }
 
   /** Number of items with an output vector. */
   get size(): number {
-    return this.#index.size;
+    return this.#size;
   }
 
   /** How often rows may have been reassigned: while it is unchanged, each row still belongs to its item. */
@@ -104,61 +109,62 @@ export class ServedBank {
     return row === UNKNOWN_ROW ? 0 : row;
   }
 
-  /** The id of the item of a row. */
   itemOf(row: number): string {
     return this.#tables.out.key(row);
   }
 
-  /** The score of an item that has a row. */
   score(row: number): number {
-    const { values } = this.#index, query = this.#query;
-    const from = this.#index.offset(row);
     let sum = 0;
-    for (let i = 0; i <= BANK_WIDTH; i++) sum += query[i]! * values[from + i]!;
+    for (let i = 0, at = row * OUT; i < OUT; i++, at++) sum += this.#query[i]! * this.#vectors[at]!;
     return sum;
   }
 
-  /** Rows of the items with the largest scores, or nearly those; valid until the next call. */
+  /** Rows of the items with the largest scores; valid until the next call. O(items). */
   nearest(limit: number): Nearest {
-    return this.#index.nearest(this.#query, limit);
+    if (limit !== this.#nearest.limit) this.#nearest = new Nearest(limit);
+    const nearest = this.#nearest, used = this.#used;
+    nearest.clear();
+    for (let from = 0; from < this.#rows; from += RUN) {
+      const length = Math.min(RUN, this.#rows - from);
+      const scores = this.#kernels.clear(this.#scores.subarray(0, length));
+      this.#kernels.addYWt(scores, 0, this.#query, 0, this.#vectors, from * OUT, 1, length, OUT);
+      for (let k = 0; k < length; k++) {
+        if (scores[k]! > nearest.border && used[from + k] === 1) nearest.add(from + k, scores[k]!);
+      }
+    }
+    nearest.cut();
+    return nearest;
   }
 
-  /** Brings the index up to date with the table; in place, as the kernels' memory is never freed. */
+  /** Brings the vectors up to date with the table; in place, as the kernels' memory is never freed. */
   #update(staged: StagedDelta): void {
     staged.forEachRow((row) => this.#put(row));
     if (!staged.moves) return;
     this.#moves++;
-    const gone = this.#indexed.slice();
-    this.#tables.out.forEachRow((row) => gone[row] = 0);
-    gone.forEach((isGone, row) => {
-      if (isGone === 0) return;
-      this.#index.remove(row);
-      this.#indexed[row] = 0;
-    });
+    this.#used.fill(0);
+    this.#rows = this.#size = 0;
+    this.#tables.out.forEachRow((row) => this.#use(row));
   }
 
   #put(row: number): void {
-    if (row >= this.#capacity) this.#grow(row);
-    if (this.#indexed[row] === 0) {
-      this.#index.add(row);
-      this.#indexed[row] = 1;
-    }
-    this.#tables.out.copyRow(row, this.#index.values, this.#index.offset(row));
-    this.#index.changed(row);
-    if (++this.#puts % TEND_EVERY === 0) this.#index.tend();
+    if (row >= this.#used.length) this.#grow(row);
+    if (this.#used[row] === 0) this.#use(row);
+    this.#tables.out.copyRow(row, this.#vectors, row * OUT);
+  }
+
+  #use(row: number): void {
+    this.#used[row] = 1;
+    this.#size++;
+    this.#rows = Math.max(this.#rows, row + 1);
   }
 
   #grow(row: number): void {
-    while (this.#capacity <= row) this.#capacity *= 2;
-    const before = this.#indexed;
-    this.#index = this.#newIndex(this.#capacity);
-    this.#indexed = new Uint8Array(this.#capacity);
-    before.forEach((isIndexed, other) => {
-      if (isIndexed === 1) this.#put(other);
-    });
-  }
-
-  #newIndex(capacity: number): VectorIndex {
-    return new VectorIndex({ dimensions: BANK_WIDTH + 1, capacity }, this.#kernels);
+    const used = this.#used, vectors = this.#vectors;
+    let capacity = used.length;
+    while (capacity <= row) capacity *= 2;
+    this.#used = new Uint8Array(capacity);
+    this.#used.set(used);
+    this.#vectors = this.#kernels.floats(capacity * OUT);
+    this.#vectors.set(vectors);
   }
 }

@@ -8,7 +8,7 @@ import { nthLargest } from "./nth_largest.ts";
 
 /** The `limit` largest scores with their places; of those that tie at the border, the earliest. */
 export class Nearest {
-  readonly #limit: number;
+  readonly limit: number;
   readonly #scores: Float64Array;
   readonly #places: Uint32Array;
   readonly #sorted: Float64Array;
@@ -18,7 +18,7 @@ export class Nearest {
 
   /** Starts empty. */
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#scores = new Float64Array(4 * limit);
     this.#places = new Uint32Array(4 * limit);
     this.#sorted = new Float64Array(4 * limit);
@@ -59,7 +59,7 @@ export class Nearest {
 
   /** Keeps the `limit` largest, and raises the border to the smallest of them. */
   cut(): void {
-    const [scores, places, limit] = [this.#scores, this.#places, this.#limit];
+    const [scores, places, limit] = [this.#scores, this.#places, this.limit];
     if (this.#size < limit) return;
     for (let k = 0; k < this.#size; k++) this.#sorted[k] = scores[k]!;
     const border = this.#border = nthLargest(this.#sorted, limit, this.#size);

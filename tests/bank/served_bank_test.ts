@@ -127,7 +127,7 @@ Deno.test("Learner.decode() leaves out a bank that is not wanted, and begins wit
   assert.deepEqual(two.version("full", 1, 0).parts, newLearner().version("full", 1, 0).parts);
 });
 
-Deno.test("ServedBank keeps its index in place when items go and come", () => {
+Deno.test("ServedBank.nearest() finds the largest scores when items go and come", () => {
   const table = new EmbeddingTable({ name: BANK_TABLES.out, width: BANK_WIDTH + 1, seed: 1, initScale: 1 });
   const bank = new ServedBank("plain");
   const publish = () => {
@@ -150,8 +150,12 @@ Deno.test("ServedBank keeps its index in place when items go and come", () => {
     publish();
     assert.equal(bank.size, present.size);
     bank.ask({ items: [], strengths: [], gapMs: 0 });
-    const nearest = bank.nearest(1000);
-    const found = Array.from({ length: nearest.size }, (_, k) => bank.itemOf(nearest.placeAt(k)));
-    assert.deepEqual(found.sort(), [...present].sort());
+    const scoreOf = (item: string) => bank.score(bank.rowOf(item));
+    const sorted = [...present].sort((a, b) => scoreOf(b) - scoreOf(a));
+    for (const limit of [10, 1000]) {
+      const nearest = bank.nearest(limit);
+      const found = Array.from({ length: nearest.size }, (_, k) => bank.itemOf(nearest.placeAt(k)));
+      assert.deepEqual(new Set(found), new Set(sorted.slice(0, limit)));
+    }
   }
 });
