@@ -40,13 +40,11 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
   ["dien", {
     hidden: 6,
     widths: [],
-    attention: "mlp",
-    attentionWidths: [5, 3],
     form: "official",
     dotHead: false,
   }],
   ["dien", { hidden: 3, widths: [5], norm: "linear", form: "augruResetBefore", pooling: "sum" }],
-  ["dien", { hidden: 3, widths: [5], attention: "mlp", form: "keepScaled", inputGain: 0.5 }],
+  ["dien", { hidden: 3, widths: [5], form: "keepScaled", inputGain: 0.5 }],
   ["mimn", { hidden: 5, widths: [6, 4], traces: [1], keepPooled: false }],
   ["mimn", {
     slots: 3,
@@ -55,9 +53,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
     slotKeyWeight: 1,
     decay: 1,
     regularisation: 2,
-    sharpness: 5,
     widths: [6],
-    inputGain: 2,
     keepPooled: true,
     dotHead: false,
   }],
@@ -66,7 +62,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
   ["dien", { hidden: 4, widths: [5], evolvedDot: true }],
   ["mimn", { slots: 2, hidden: 3, widths: [5], induction: false, keepPooled: true }],
   ["mimn", { slots: 2, hidden: 3, widths: [5], keepPooled: true, traces: [1, 0.75] }],
-  ["mimn", { slots: 3, hidden: 3, widths: [5], inputGain: 0.5 }],
+  ["mimn", { slots: 3, hidden: 3, widths: [5] }],
 ];
 
 /** Sizes of the models under test. */

@@ -18,11 +18,6 @@ export function activationUnit(weights: Weights, prefix: string, q: tf.Tensor, e
   return tf.squeeze(mlp(weights, prefix, features), [2]);
 }
 
-/** DIN's unit on q Wq + b in place of q. */
-export function projectedUnit(weights: Weights, prefix: string, q: tf.Tensor, h: tf.Tensor): tf.Tensor {
-  return activationUnit(weights, prefix, mlp(weights, `${prefix}.query`, q), h);
-}
-
 /** h W qᵀ: scores [B, T] of h [B, T, H] for q [B, d]. */
 export function bilinear(weights: Weights, prefix: string, q: tf.Tensor, h: tf.Tensor): tf.Tensor {
   const projected = tf.matMul(q, weight(weights, `${prefix}.W`), false, true);

@@ -9,7 +9,7 @@ import { BASE_OPTIONS, type BaseConfig } from "../../src/nn/models/base/options.
 import { DIEN_OPTIONS, type DienConfig } from "../../src/nn/models/dien/options.ts";
 import { DIN_OPTIONS, type DinConfig } from "../../src/nn/models/din/options.ts";
 import { settle } from "../../src/options/option.ts";
-import { activationUnit, bilinear, normalise, projectedUnit } from "./attention.ts";
+import { activationUnit, bilinear, normalise } from "./attention.ts";
 import { auxiliaryLoss } from "./auxiliary.ts";
 import { type Batch, type Forward, rowsOf } from "./batch.ts";
 import { gru, stateAt } from "./gru.ts";
@@ -54,7 +54,7 @@ export function dienForward(weights: Weights, config: DienConfig, batch: Batch):
   const { e, negatives } = batch;
   const h = gru(weights, "gru1", "gru", { x: tf.mul(e, inputGain), mask: batch.mask });
   const states = repeat(h, K), mask = repeat(batch.mask, K);
-  const score = (attention === "mlp" ? projectedUnit : bilinear)(weights, "attention", q, states);
+  const score = bilinear(weights, "attention", q, states);
   const a = attention === "none" ? tf.onesLike(score) : normalise(score, mask, norm);
   const final = stateAt(gru(weights, "gru2", form, { x: states, mask, attention: a }), -1);
   const mean = pooled(e, batch.mask, pooling);

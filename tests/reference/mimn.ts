@@ -41,9 +41,8 @@ export function mimnStep(
   config: MimnConfig,
   { state, e, mask }: { readonly state: MimnTensors; readonly e: tf.Tensor; readonly mask: tf.Tensor },
 ): Step {
-  const { topK, decay, inputGain } = settle(MIMN_OPTIONS, config);
-  const x = tf.mul(e, inputGain);
-  const controller = cell(weights, "controller", tf.concat([x, state.read], 1), state.controller);
+  const { topK, decay } = settle(MIMN_OPTIONS, config);
+  const controller = cell(weights, "controller", tf.concat([e, state.read], 1), state.controller);
   const heads = headsOf(weights, controller, state.usage);
   const read = address(weights, config, heads.readKey, heads.readBeta, state.memory);
   const content = address(weights, config, heads.writeKey, heads.writeBeta, state.memory);
@@ -57,7 +56,7 @@ export function mimnStep(
   const [B = 0, m = 0, d = 0] = state.memory.shape;
   const best = tf.topk(stopGradient(read), Math.min(topK, m)).indices;
   const chosen = tf.cast(tf.sum(tf.oneHot(best, m), 1), "float32");
-  const rows = tf.concat([stopGradient(state.memory), tf.tile(tf.expandDims(x, 1), [1, m, 1])], 2);
+  const rows = tf.concat([stopGradient(state.memory), tf.tile(tf.expandDims(e, 1), [1, m, 1])], 2);
   const moved = cell(
     weights,
     "miu",

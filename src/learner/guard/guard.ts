@@ -18,7 +18,7 @@
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
  *     (mean surprise − mean surprise of the reference) / H > margin      it misjudges its own loss, or
- *     Σ p / Σ y outside [low, high], and further than the reference      calibration
+ *     Σ p / Σ y outside [1/2, 2], and further than the reference          calibration
  *
  * each by more than `confidence` standard errors. The predictions imply the variance of each figure up to a factor, the
  * dispersion: the variance of batch means, weighted by users, divided by the implied one, and at least 1. The variance
@@ -68,17 +68,12 @@ export interface GuardOptions {
   readonly warmUpRows?: number | undefined;
   /** Largest excess of normalised entropy, or surprise, over the reference. @default {0.1} */
   readonly margin?: number | undefined;
-  /** Smallest Σ predictions / Σ labels. @default {0.5} */
-  readonly minCalibration?: number | undefined;
-  /** Largest Σ predictions / Σ labels. @default {2} */
-  readonly maxCalibration?: number | undefined;
   /** Standard errors outside the band before it acts. @default {5} */
   readonly confidence?: number | undefined;
   /** Rows after which a lasting change becomes the new reference. @default {8192} */
   readonly patienceRows?: number | undefined;
 }
 
-/** The options of {@linkcode GuardOptions}. */
 export const GUARD_OPTIONS = {
   windowRows: count(1024, "rows of the newest window"),
   referenceRows: count(8192, "rows of the reference before it"),
@@ -87,8 +82,6 @@ export const GUARD_OPTIONS = {
     0.1,
     "largest excess of normalised entropy over the reference, relative to the prior or to what predictions expect",
   ),
-  minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
-  maxCalibration: positive(2, "largest Σ predictions / Σ labels"),
   confidence: positive(5, "standard errors outside the band before the guard acts"),
   patienceRows: count(8192, "rows after which a lasting change becomes the new reference"),
 } satisfies OptionsOf<GuardOptions>;
@@ -96,15 +89,12 @@ export const GUARD_OPTIONS = {
 /** How far the served versions are trusted. */
 export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
 
-/** One of {@linkcode HEALTH}. */
 export type Health = (typeof HEALTH)[number];
 
 /** Reasons for a change of health. */
 export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
-/** A change of health. */
 export interface HealthChange {
-  /** The new health. */
   readonly to: Health;
   /** Why. */
   readonly reason: (typeof REASONS)[number];
@@ -156,21 +146,11 @@ export class Guard {
   #recent: Block[] = [];
   #reference: Block[] = [];
 
-  /**
-   * Starts without history.
-   *
-   * @throws RangeError when an option is not above 0, or the band of calibration is empty
-   */
+  /** Starts without history. @throws RangeError when an option is not above 0 */
   constructor(options: GuardOptions = {}) {
     this.#options = settle(GUARD_OPTIONS, options);
     for (const [name, value] of Object.entries(this.#options)) {
       if (!(value > 0)) throw new RangeError(`Cannot use ${name} of 0 or less: current value is ${value}`);
-    }
-    const { minCalibration, maxCalibration } = this.#options;
-    if (!(minCalibration < maxCalibration)) {
-      throw new RangeError(
-        `Cannot use an empty band of calibration: current value is [${minCalibration}, ${maxCalibration}]`,
-      );
     }
   }
 
@@ -207,12 +187,10 @@ export class Guard {
     this.#rows += rows;
     this.#held += rows;
     const counts = samples.every((sample) => sample.version >= this.#since);
-    const { minCalibration, maxCalibration } = this.#options;
-    if (counts) this.#push(blockOf(samples, logLoss, [minCalibration, maxCalibration]));
+    if (counts) this.#push(blockOf(samples, logLoss));
     return this.#decide(version);
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.u8(FORMAT).u8(HEALTH.indexOf(this.#health)).uint(this.#rows).uint(this.#since).uint(this.#held);
     to.uint(this.#changes.length);

@@ -21,20 +21,17 @@ export const ROWS = 0, RATE = 1, GAIN = 2;
 /** The tested figures. */
 export const FIGURES = ["excess", "surprise", "over", "under"] as const;
 
-/** One of {@linkcode FIGURES}. */
 export type Figure = typeof FIGURES[number];
 
-/** Indices of the tested figures in a block. */
 export interface TestedFields extends Readonly<Record<Figure, number>> {
-  /** Number of users. */
   readonly users: number;
   /** Log loss above that of the prior, nats per row. */
   readonly excess: number;
   /** Log loss above what the predictions expect of themselves, nats per row. */
   readonly surprise: number;
-  /** Σ predictions − `maxCalibration` Σ labels, per row. */
+  /** Σ predictions − {@linkcode MOST} Σ labels, per row. */
   readonly over: number;
-  /** `minCalibration` Σ labels − Σ predictions, per row. */
+  /** {@linkcode LEAST} Σ labels − Σ predictions, per row. */
   readonly under: number;
 }
 
@@ -46,6 +43,9 @@ export const TRIMMED: TestedFields = { users: 8, excess: 9, surprise: 10, over: 
 const CHANCE: Readonly<Record<Figure, number>> = { excess: 13, surprise: 15, over: 17, under: 19 };
 /** Numbers of a block. */
 export const FIELDS = 21;
+
+/** Smallest and largest Σ predictions / Σ labels. */
+const LEAST = 0.5, MOST = 2;
 
 /** Figures of a user, in the order of {@linkcode FIGURES}. */
 type Figures = readonly number[];
@@ -60,13 +60,8 @@ interface UserMeans {
   readonly cubes: Figures;
 }
 
-/**
- * The block of a batch.
- *
- * @param logLoss mean log loss per row of the learner's own weights, before it learnt the batch
- * @param band smallest and largest Σ predictions / Σ labels
- */
-export function blockOf(samples: readonly Sample[], logLoss: number, band: readonly [number, number]): Block {
+/** The block of a batch. @param logLoss mean log loss per row of the learner's own weights, before it learnt the batch */
+export function blockOf(samples: readonly Sample[], logLoss: number): Block {
   const users = new Map<string, Rows[]>();
   let rows = 0, served = 0;
   for (const { user, rows: own } of samples) {
@@ -77,7 +72,7 @@ export function blockOf(samples: readonly Sample[], logLoss: number, band: reado
     rows += own.length;
     for (let row = 0; row < own.length; row++) served += rowLogLoss(own.label(row), own.prediction(row));
   }
-  const means = [...users.values()].map((own) => meansOf(own, band));
+  const means = [...users.values()].map(meansOf);
   const block = new Array<number>(FIELDS).fill(0);
   block[ROWS] = rows;
   block[RATE] = meanOfUsers(means, ({ rate }) => rate);
@@ -102,7 +97,6 @@ export function newest(blocks: readonly Block[], rows: number): Block[] {
   return blocks.slice(from);
 }
 
-/** Rows of all blocks. */
 export function rowsOf(blocks: readonly Block[]): number {
   return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
 }
@@ -150,7 +144,7 @@ export function chanceOf(blocks: readonly Block[], name: Figure, fields: TestedF
     : { variance: 0, skewness: 0 };
 }
 
-function meansOf(lists: readonly Rows[], [least, most]: readonly [number, number]): UserMeans {
+function meansOf(lists: readonly Rows[]): UserMeans {
   const n = lists.reduce((sum, { length }) => sum + length, 0);
   const squares = [0, 0, 0, 0], cubes = [0, 0, 0, 0];
   let excess = 0, surprise = 0, predicted = 0, positives = 0;
@@ -165,7 +159,7 @@ function meansOf(lists: readonly Rows[], [least, most]: readonly [number, number
       predicted += p;
       positives += label;
       // What a positive adds to each figure.
-      const steps = [offset - logit, -logit, -most, least];
+      const steps = [offset - logit, -logit, -MOST, LEAST];
       for (let f = 0; f < steps.length; f++) {
         const square = p * (1 - p) * (steps[f]! / n) ** 2;
         squares[f]! += square;
@@ -178,8 +172,8 @@ function meansOf(lists: readonly Rows[], [least, most]: readonly [number, number
     figures: [
       excess / n,
       surprise / n,
-      (predicted - most * positives) / n,
-      (least * positives - predicted) / n,
+      (predicted - MOST * positives) / n,
+      (LEAST * positives - predicted) / n,
     ],
     squares,
     cubes,

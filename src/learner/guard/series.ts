@@ -9,7 +9,6 @@
  * σ²/weight.
  */
 export interface Series {
-  /** The values. */
   readonly values: Float64Array;
   /** Their weights, above 0, of the same length. */
   readonly weights: Float64Array;
@@ -28,7 +27,6 @@ export function mean({ values, weights }: Series): number {
   return values.length === 0 ? 0 : sum / total;
 }
 
-/** Sum of the weights. */
 export function total({ weights }: Pick<Series, "weights">): number {
   return weights.reduce((sum, weight) => sum + weight, 0);
 }

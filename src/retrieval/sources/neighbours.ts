@@ -6,16 +6,16 @@
  * and Δt ago:
  *
  * ```text
- *   far(i, j)      += u · 0.93^x · 2^(−Δt / far)      items that occur together
- *   near(i, j)     += u · 0.97^x · 2^(−Δt / near)     items on the same page
+ *   far(i, j)      += 0.93^x · 2^(−Δt / far)      items that occur together
+ *   near(i, j)     += 0.97^x · 2^(−Δt / near)     items on the same page
  *   together(i, j) += 1                               when both behaviours are for their item
  * ```
  *
  * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): the order within a page
- * is chance, so counts have no direction. u is 1, or `dislikedWeight` for a behaviour against its item. A repeat counts
- * less ({@linkcode repeatWeight}), and of several behaviours with the same item j only the newest counts. All counts
- * halve every `halfLifeMs` of the pace's time. They are kept in units that grow at that rate, so nothing has to be
- * decayed until the unit is 2^32 times larger. Powers of time are taken in steps of a 64th of a half-life.
+ * is chance, so counts have no direction. A repeat counts less ({@linkcode repeatWeight}), and of several behaviours
+ * with the same item j only the newest counts. All counts halve every `halfLifeMs` of the pace's time. They are kept in
+ * units that grow at that rate, so nothing has to be decayed until the unit is 2^32 times larger. Powers of time are
+ * taken in steps of a 64th of a half-life.
  *
  * For an item with more than 512 behaviours, only a third of the pairs with x ≥ 8 are counted, at three times the
  * weight: its row has enough data for that.
@@ -27,7 +27,7 @@
  * @module
  */
 
-import { count, integer, type OptionsOf, positive, settle, share } from "../../options/option.ts";
+import { count, integer, type OptionsOf, positive, settle } from "../../options/option.ts";
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
@@ -50,7 +50,6 @@ const DENSE = 8;
 const THINNED = 3;
 /** Exponent of the discount on popular neighbours: n^−0.2. */
 export const POPULARITY_EXPONENT = 0.2;
-/** Smallest `limit`. */
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, without loss of precision. */
 const MAX_EXPONENT = 32;
@@ -70,29 +69,22 @@ export interface NeighboursOptions {
   readonly limit?: number | undefined;
   /** Half-life of the counts, milliseconds of the stream's time (`pace.ts`). @default {7776000000} */
   readonly halfLifeMs?: number | undefined;
-  /** The weight of a behaviour against its item; others count 1. @default {1} */
-  readonly dislikedWeight?: number | undefined;
 }
 
-/** The options of {@linkcode NeighboursOptions}. */
 export const NEIGHBOURS_OPTIONS = {
   bytes: count(67_108_864, "memory of all pairs of items, bytes"),
   limit: integer(4096, { minimum: MIN_LIMIT }, "most neighbours of an item"),
   halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs, in the stream's time"),
-  dislikedWeight: share(1, "weight in pairs of a behaviour against its item"),
 } satisfies OptionsOf<NeighboursOptions>;
 
-/** The neighbours of all items. */
 export class Neighbours {
-  /** The neighbours of each item. */
   readonly rows: NeighbourRows = new NeighbourRows();
   readonly #budget: number;
   readonly #halfLifeMs: number;
-  readonly #dislikedWeight: number;
   /** Half-lives of pairs, and the stream's time. */
   readonly pace: Pace;
   #limit: number;
-  /** By item: Σ u of its behaviours; its behaviours in favour; running number of its newest behaviour. */
+  /** By item: its behaviours; its behaviours in favour; running number of its newest behaviour. */
   #counts = new Float64Array(256);
   #liked = new Float64Array(256);
   #touched = new Float64Array(256);
@@ -107,20 +99,18 @@ export class Neighbours {
 
   /** Starts without neighbours. */
   constructor(options: NeighboursOptions = {}, pace: Pace = new Pace()) {
-    const { bytes, limit, halfLifeMs, dislikedWeight } = settle(NEIGHBOURS_OPTIONS, options);
+    const { bytes, limit, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
     this.#budget = bytes;
     this.#limit = Math.max(MIN_LIMIT, limit);
     this.#halfLifeMs = halfLifeMs;
-    this.#dislikedWeight = dislikedWeight;
     this.pace = pace;
   }
 
-  /** Bytes of all rows. */
   get bytes(): number {
     return this.rows.bytes;
   }
 
-  /** Σ u of the behaviours with an item; divided by {@linkcode Neighbours.unit}, the decayed sum. */
+  /** Number of behaviours with an item; divided by {@linkcode Neighbours.unit}, the decayed sum. */
   count(item: number): number {
     return item < this.#counts.length ? this.#counts[item]! : 0;
   }
@@ -148,7 +138,6 @@ export class Neighbours {
     const { size, items, times, liked: likes } = context;
     const now = this.#unit(time);
     const unit = now * repeatWeight(context, item);
-    const u = unit * (liked ? 1 : this.#dislikedWeight);
     const least = LEAST * now;
     this.#ensure(item);
     const dense = this.#counts[item]! < COMMON * now ? size : DENSE;
@@ -164,8 +153,8 @@ export class Neighbours {
       const other = items[x]!;
       if (other === item || items.indexOf(other) < x) continue;
       const gap = Math.abs(time - times[x]!);
-      const a = u * weight * FAR_WEIGHTS[x]! * halved(gap, farMs);
-      const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, nearMs);
+      const a = unit * weight * FAR_WEIGHTS[x]! * halved(gap, farMs);
+      const b = unit * weight * NEAR_WEIGHTS[x]! * halved(gap, nearMs);
       const both = liked && likes[x] === 1 ? weight * unit : 0;
       if (a < least && both === 0) continue;
       amounts[3 * pairs] = a;
@@ -183,7 +172,7 @@ export class Neighbours {
       this.#add(other, item, a, b, both, byId);
     }
     this.#touched[item] = ++this.#touches;
-    this.#setCount(item, this.#counts[item]! + u);
+    this.#setCount(item, this.#counts[item]! + unit);
     if (liked) this.#liked[item] = this.#liked[item]! + unit;
     if (this.rows.bytes > this.#budget) this.#shrink(byId);
   }

@@ -9,7 +9,6 @@ import {
 } from "../../../src/nn/layers/attention.ts";
 import { Bilinear, bilinearShapes } from "../../../src/nn/layers/bilinear.ts";
 import type { Kernels } from "../../../src/nn/kernels/kernels.ts";
-import { ProjectedUnit, projectedUnitShapes } from "../../../src/nn/layers/projected_unit.ts";
 import { Parameters, type Shape } from "../../../src/nn/kernels/parameters.ts";
 import { assertClose } from "../../golden_vectors.ts";
 import { overKernels } from "../kernels/all_kernels.ts";
@@ -72,7 +71,6 @@ overKernels("every attention score equals central differences", (kernels) => {
     ["bilinear", make(kernels, bilinearShapes("a", H, d), Bilinear), d],
     ["unit", make(kernels, activationUnitShapes("a", H, [6, 5]), ActivationUnit), H],
     ["unit with one layer", make(kernels, activationUnitShapes("a", H, [6]), ActivationUnit), H],
-    ["projected unit", make(kernels, projectedUnitShapes("a", H, d, [6, 5]), ProjectedUnit), d],
   ];
   for (const [name, { parameters, score }, width] of cases) {
     const h = floats(T * H, 2), q = floats(K * width, 3), fixed = floats(K * T, 4);

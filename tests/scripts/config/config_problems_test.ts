@@ -89,7 +89,6 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     ["[]", /line 1: the whole file: .*current value is \[\]/, /configuration\.md/],
     ['{"batchRows": 1', /Cannot read shop\.json as JSON: .*line 1/, /./],
     ['{"sequence": {"capacity": 30}}', /shop\.json: sequence: .*window 50, capacity 30/, /sequence\.\*/],
-    ['{"guard": {"minCalibration": 3}}', /shop\.json: guard: /, /guard\.\*/],
   ];
   for (const [text, what, remedy] of cases) {
     const [first] = problems(text);

@@ -18,12 +18,7 @@
  * @module
  */
 
-import {
-  type AttentionNorm,
-  type AttentionScore,
-  normalise,
-  normaliseBackward,
-} from "../../layers/attention.ts";
+import { type AttentionNorm, normalise, normaliseBackward } from "../../layers/attention.ts";
 import { Auxiliary } from "./auxiliary.ts";
 import { Bilinear, bilinearShapes } from "../../layers/bilinear.ts";
 import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
@@ -32,7 +27,6 @@ import type { Kernels } from "../../kernels/kernels.ts";
 import { mlpShapes } from "../../layers/mlp.ts";
 import { PLAIN } from "../../kernels/plain.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../../layers/pool.ts";
-import { ProjectedUnit, projectedUnitShapes } from "../../layers/projected_unit.ts";
 import { Scratch } from "../../kernels/scratch.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
@@ -78,7 +72,7 @@ export class Dien implements Model {
   readonly #m: Part;
   readonly #final: Part;
   readonly #extractor: Gru;
-  readonly #attention: AttentionScore;
+  readonly #attention: Bilinear;
   readonly #attends: boolean;
   readonly #evolution: Gru;
   readonly #auxiliary: Auxiliary;
@@ -91,7 +85,7 @@ export class Dien implements Model {
   /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(DIEN_OPTIONS, config);
-    const { hidden, widths, pooling, norm, form, attention, attentionWidths } = settled;
+    const { hidden, widths, pooling, norm, form, attention } = settled;
     const { inputGain, dotHead, auxiliary, auxiliaryWidths, evolvedDot } = settled;
     const { d } = sizes;
     this.sizes = sizes;
@@ -109,13 +103,10 @@ export class Dien implements Model {
     this.#final = new Part(hidden, false, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
-    const bilinear = attention !== "mlp";
     this.#attends = attention !== "none";
     this.parameters = new Parameters({
       ...gruShapes("gru1", d, hidden),
-      ...(bilinear
-        ? bilinearShapes("attention", hidden, d)
-        : projectedUnitShapes("attention", hidden, d, attentionWidths)),
+      ...bilinearShapes("attention", hidden, d),
       ...gruShapes("gru2", hidden, hidden),
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
       ...(auxiliary === "mlp" &&
@@ -127,14 +118,12 @@ export class Dien implements Model {
     const before = sizes.user + 3 * d;
     const width = widths[0] ?? 1;
     this.parameters.block("mlp.W1").fill(0, before * width, (before + hidden) * width);
-    if (bilinear && hidden === d) {
+    if (hidden === d) {
       const w = this.parameters.block("attention.W").fill(0);
       for (let j = 0; j < d; j++) w[j * d + j] = 1;
     }
     this.#extractor = new Gru(this.parameters, "gru1", "gru");
-    this.#attention = bilinear
-      ? new Bilinear(this.parameters, "attention")
-      : new ProjectedUnit(this.parameters, "attention");
+    this.#attention = new Bilinear(this.parameters, "attention");
     this.#evolution = new Gru(this.parameters, "gru2", form);
     this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
     const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
@@ -230,7 +219,7 @@ export class Dien implements Model {
     pool(this.parameters.kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
     pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
     const { x, h, extracted } = this.#extract(T);
-    const scores = this.#attention.forward({ T, K, h, q }, keep);
+    const scores = this.#attention.forward({ T, K, h, q });
     const attention = this.#weights.take(K * T);
     if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
     else attention.fill(1);

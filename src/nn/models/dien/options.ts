@@ -18,13 +18,8 @@ export interface DienConfig {
   readonly widths?: readonly number[] | undefined;
   /** How the history becomes m. @default {"sqrt"} */
   readonly pooling?: Pooling | undefined;
-  /**
-   * Score of a state: the paper's h W qᵀ, or DIN's unit on a projected q; with `none` all states have weight 1.
-   * @default {"bilinear"}
-   */
-  readonly attention?: "bilinear" | "mlp" | "none" | undefined;
-  /** Hidden widths of the activation unit of `mlp`. @default {[80, 40]} */
-  readonly attentionWidths?: readonly number[] | undefined;
+  /** Score of a state: h W qᵀ; with `none` all states have weight 1. @default {"bilinear"} */
+  readonly attention?: "bilinear" | "none" | undefined;
   /** From scores to weights. @default {"sigmoid"} */
   readonly norm?: AttentionNorm | undefined;
   /** How attention enters the second GRU. @default {"augru"} */
@@ -44,13 +39,11 @@ export interface DienConfig {
   readonly evolvedDot?: boolean | undefined;
 }
 
-/** The options of {@linkcode DienConfig}. */
 export const DIEN_OPTIONS = {
   hidden: count(32, "width of both GRUs"),
   widths: widths([64, 32], "hidden widths of the output MLP"),
   pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
-  attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
-  attentionWidths: widths([80, 40], "hidden widths of the activation unit, for `attention` `mlp`"),
+  attention: choice(["bilinear", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
   norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "how scores become weights"),
   form: choice(
     ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],

@@ -41,7 +41,6 @@ export class Heads extends Layer {
   readonly #values = this.scratch();
   readonly #dtheta = this.scratch();
 
-  /** Allocates rows. */
   begin(rows: number): void {
     this.#x.take(rows * this.#inputs);
     this.#theta.take(rows * this.size);
@@ -58,7 +57,6 @@ export class Heads extends Layer {
     return this.#values.current;
   }
 
-  /** Computes one row. */
   forward(row: number): void {
     const P = this.size, D = this.#width, at = row * P;
     const parameters = this.parameters.values;

@@ -52,7 +52,6 @@ export interface WriteGradients {
   readonly contentAt: number;
 }
 
-/** Backward of {@linkcode write}. */
 export function writeBackward(input: WriteInput, into: WriteGradients): void {
   const { memory, memoryAt, weight, weightAt, content, contentAt, slots, width } = input;
   for (let i = 0, o = 0; i < slots; i++) {

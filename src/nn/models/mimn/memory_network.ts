@@ -54,7 +54,6 @@ export interface MemoryState {
   readonly added: Float32Array;
 }
 
-/** Options of {@linkcode MemoryNetwork}. */
 export interface MemoryOptions {
   /** Share of the slot keys in addressing, s in [0, 1]. */
   readonly slotKeyWeight: number;

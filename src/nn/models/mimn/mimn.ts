@@ -4,7 +4,7 @@
  * behaviour into the user's state when it happens; `score` needs the state and no history.
  *
  * ```text
- * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see memory_network.ts
+ * M, r, c, g, A = memory network of e_1 … e_T                        see memory_network.ts
  * S = induction unit                                                 see induction.ts
  * rq = read of M for q    v = attention of q over S
  * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
@@ -31,7 +31,6 @@ import { inductionShapes, InductionUnit } from "./induction.ts";
 import { MemoryNetwork, memoryShapes } from "./memory_network.ts";
 import { KeyReader, keyReaderShapes } from "./reader.ts";
 import { PLAIN } from "../../kernels/plain.ts";
-import { Scratch } from "../../kernels/scratch.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
 import { Inputs } from "../core/inputs.ts";
@@ -47,6 +46,11 @@ import { settle } from "../../../options/option.ts";
 
 /** A pooled history stops growing at this many behaviours, as many as a window holds. */
 const FULL = 50;
+/**
+ * Initial sharpness β of the memory's heads: the larger, the fewer slots a behaviour reads and writes. If it is low,
+ * all slots get the same writes and become alike.
+ */
+const SHARPNESS = 26;
 /** Steps that `score` folds at a time, to bound the memory that a long history takes. */
 const CHUNK = 128;
 
@@ -69,7 +73,6 @@ export class Mimn implements Model {
   readonly stretches: readonly number[];
   /** Where the parts of a state are. */
   readonly layout: MimnLayout;
-  readonly #gain: number;
   readonly #regularisation: number;
   readonly #inputs: Inputs;
   readonly #rq: Part;
@@ -86,23 +89,18 @@ export class Mimn implements Model {
   readonly #dstate: MimnState;
   readonly #flat: Float32Array;
   readonly #dflat: Float32Array;
-  readonly #scaled: Scratch;
-  readonly #dscaled: Scratch;
 
   /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(MIMN_OPTIONS, config);
     const { slots, hidden, topK, slotKeyWeight, decay, regularisation } = settled;
-    const { widths, inputGain, keepPooled, dotHead, sharpness, induction } = settled;
+    const { widths, keepPooled, dotHead, induction } = settled;
     const { d } = sizes;
     const traces = this.#traces = keepPooled || dotHead ? settled.traces : [];
     this.sizes = sizes;
-    this.#scaled = new Scratch(kernels);
-    this.#dscaled = new Scratch(kernels);
     this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: traces.length });
     this.stateSize = this.layout.size;
     this.stretches = this.layout.stretches;
-    this.#gain = inputGain;
     this.#regularisation = regularisation;
     this.#inputs = new Inputs(sizes, kernels);
     const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
@@ -128,7 +126,7 @@ export class Mimn implements Model {
     }, kernels);
     initialise(this.parameters, random);
     const bp = this.parameters.block("bp");
-    bp[d] = bp[2 * d + 1] = Math.log(Math.expm1(sharpness / 2 - 1)); // β = 2(1 + softplus(bp))
+    bp[d] = bp[2 * d + 1] = Math.log(Math.expm1(SHARPNESS / 2 - 1)); // β = 2(1 + softplus(bp))
     const wg = this.parameters.block("Wg").fill(0);
     for (let i = 0; i < slots; i++) wg[i * slots + i] = -4;
     const w = this.parameters.block("reader.W").fill(0);
@@ -156,7 +154,8 @@ export class Mimn implements Model {
   /** Folds one behaviour into the memory: bit for bit equal to the batch forward pass. */
   step(state: Float32Array, e: Float32Array): void {
     this.#start(state);
-    this.#fold(1, e);
+    this.#inputs.bindBehaviours({ T: 1, e });
+    this.#fold(1, this.#inputs.e);
     state.set(this.#flat);
   }
 
@@ -176,9 +175,10 @@ export class Mimn implements Model {
   }
 
   #forward(input: ModelInput): void {
-    const { T, e } = input;
+    const { T } = input;
     const { d } = this.sizes;
     this.#inputs.bind(input);
+    const { e } = this.#inputs;
     this.#start(input.state);
     for (let t = 0; t < T; t += CHUNK) {
       const steps = Math.min(CHUNK, T - t);
@@ -188,11 +188,11 @@ export class Mimn implements Model {
   }
 
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, e, weights } = input;
+    const { T, K, weights } = input;
     this.#inputs.bind(input);
-    const q = this.#inputs.q.values;
+    const { e, q: { values: q } } = this.#inputs;
     this.#start(input.state);
-    const x = this.#fold(T, e);
+    this.#fold(T, e);
     this.#read(input);
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
@@ -206,11 +206,9 @@ export class Mimn implements Model {
     for (let j = 0; j < dstate.added.length; j++) dstate.added[j]! += this.#a.gradient[j]! / n;
     const weight = weights.reduce((sum, w) => sum + w, 0) * this.#regularisation;
     const uneven = unevenness(dstate.usage, state.usage, 0, weight);
-    const dx = this.#dscaled.zeros(e.length);
-    this.#induction.backward(dstate.channels, dx, gradients);
-    this.#memory.backward(x, dstate, dx, gradients);
+    this.#induction.backward(dstate.channels, history.e, gradients);
+    this.#memory.backward(e, dstate, history.e, gradients);
     if (input.state === undefined) this.#startBackward(gradients);
-    for (let o = 0; o < dx.length; o++) history.e[o]! += this.#gain * dx[o]!;
     this.#tracesBackward(T, history.e);
     const back = this.#inputs.gradients(head, 0, 0);
     return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
@@ -245,13 +243,12 @@ export class Mimn implements Model {
     for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
   }
 
-  /** Folds T behaviours into the current state. @returns the scaled behaviours */
-  #fold(T: number, e: Float32Array): Float32Array {
+  /** Folds T behaviours into the current state. */
+  #fold(T: number, e: Float32Array): void {
     const state = this.#state;
-    const x = this.#scale(e);
-    this.#memory.run(T, x, state);
+    this.#memory.run(T, e, state);
     const { memory, weights, final } = this.#memory;
-    this.#induction.run({ T, e: x, memory, weights }, state.channels);
+    this.#induction.run({ T, e, memory, weights }, state.channels);
     state.memory.set(final.memory);
     state.read.set(final.read);
     state.controller.set(final.controller);
@@ -266,7 +263,6 @@ export class Mimn implements Model {
         for (let j = 0; j < d; j++) sum[j] = trace * sum[j]! + e[t * d + j]!;
       }
     }
-    return x;
   }
 
   /** Fills the parts that depend on the current state. */
@@ -282,13 +278,6 @@ export class Mimn implements Model {
       const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!) / this.#traces.length;
       for (let j = 0; j < d; j++) p[j] = scale * sums[i * d + j]!;
     }
-  }
-
-  #scale(e: Float32Array): Float32Array {
-    const x = this.#scaled.take(e.length);
-    if (this.#gain === 1) x.set(e);
-    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
-    return x;
   }
 }
 

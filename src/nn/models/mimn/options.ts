@@ -11,7 +11,6 @@ import {
   number,
   numbers,
   type OptionsOf,
-  positive,
   share,
   widths,
 } from "../../../options/option.ts";
@@ -28,20 +27,12 @@ export interface MimnConfig {
   readonly topK?: number | undefined;
   /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
   readonly slotKeyWeight?: number | undefined;
-  /**
-   * Initial sharpness β of the memory's heads, in (2, 42): the larger, the fewer slots a behaviour reads and writes.
-   * If it is low, all slots get the same writes and become alike.
-   * @default {26}
-   */
-  readonly sharpness?: number | undefined;
   /** Share of the slots' write mass kept per step, ρ in (0, 1]. @default {0.999} */
   readonly decay?: number | undefined;
   /** Factor λ of the utilisation regularisation. @default {0.1} */
   readonly regularisation?: number | undefined;
   /** Hidden widths of the output MLP. @default {[64, 32]} */
   readonly widths?: readonly number[] | undefined;
-  /** Factor of the behaviours at the memory's input. @default {1} */
-  readonly inputGain?: number | undefined;
   /**
    * Share that each pooled history p keeps per behaviour, ρ in (0, 1]: 1 is the plain sum of all behaviours, 0.98
    * follows the newest 50, 0.999 the newest 1,000. @default {[0.98, 0.999]}
@@ -53,14 +44,12 @@ export interface MimnConfig {
   readonly dotHead?: boolean | undefined;
 }
 
-/** The options of {@linkcode MimnConfig}. */
 export const MIMN_OPTIONS = {
   slots: integer(4, { above: 0, maximum: 255 }, "memory slots"),
   hidden: count(32, "width of the controller"),
   topK: count(1, "channels that a behaviour updates"),
   induction: flag(true, "whether the candidate reads the induction unit's channels"),
   slotKeyWeight: share(0.5, "share of the trained slot keys in addressing"),
-  sharpness: number(26, { above: 2, below: 42 }, "initial sharpness of the memory's heads"),
   decay: number(0.999, { above: 0, maximum: 1 }, "share of the slots' write mass kept per step"),
   traces: numbers(
     number(1, { above: 0, maximum: 1 }, ""),
@@ -70,7 +59,6 @@ export const MIMN_OPTIONS = {
   ),
   regularisation: number(0.1, { minimum: 0 }, "factor of the utilisation regularisation"),
   widths: widths([64, 32], "hidden widths of the output MLP"),
-  inputGain: positive(1, "factor of the behaviours at the memory's input"),
   keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
   dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
 } satisfies OptionsOf<MimnConfig>;

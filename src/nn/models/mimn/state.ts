@@ -18,7 +18,6 @@ export interface MimnState extends MemoryState {
   readonly sums: Float32Array;
 }
 
-/** Sizes of a {@linkcode MimnLayout}. */
 export interface MimnSizes {
   /** Slots m. */
   readonly slots: number;
@@ -42,9 +41,7 @@ export interface MimnSizes {
  * ```
  */
 export class MimnLayout implements MimnSizes {
-  /** Slots m. */
   readonly slots: number;
-  /** Width d. */
   readonly width: number;
   /** Controller width Hc. */
   readonly controller: number;
@@ -53,7 +50,6 @@ export class MimnLayout implements MimnSizes {
   /** Length of a state in floats. */
   readonly size: number;
 
-  /** The layout of a model with these sizes. */
   constructor({ slots, width, controller, traces }: MimnSizes) {
     this.slots = slots;
     this.width = width;
