@@ -36,7 +36,6 @@ import {
   stringIn,
 } from "./mapped.ts";
 
-/** Default of {@linkcode GorseOptions.readTypes}. */
 export const DEFAULT_READ_TYPES: readonly string[] = ["read"];
 
 /** Options of {@linkcode parseGorse}. */

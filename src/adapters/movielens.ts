@@ -59,9 +59,7 @@ export const USER_COLUMNS = ["user", "age", "gender", "occupation", "zip"] as co
 
 /** A row of `u.data`. */
 export interface Rating {
-  /** Id of the user. */
   readonly user: number;
-  /** Id of the movie. */
   readonly item: number;
   /** Stars, 0.5..5; MovieLens 100K has whole ones, later editions halves. */
   readonly rating: number;

@@ -83,7 +83,6 @@ export interface StopRule {
   readonly maxUsers?: number;
 }
 
-/** Defaults of a stop rule. */
 export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
 
 /** A half-open range of buckets, [from, to). */
@@ -152,7 +151,6 @@ export interface Holdout {
 /** A record on the `experiments` topic. */
 export type ExperimentRecord = Experiment | Holdout;
 
-/** Whether a record is an experiment. */
 export function isExperiment(record: ExperimentRecord): record is Experiment {
   return "variants" in record;
 }

@@ -23,7 +23,6 @@ export type MetricField = typeof METRIC_FIELDS[number];
 /** Sizes by which one user may outweigh all others. */
 export const SIZES = ["lists", "rows", "clicks"] as const satisfies readonly MetricField[];
 
-/** One of {@linkcode SIZES}. */
 export type Size = typeof SIZES[number];
 
 /** A metric: sum of `of` over sum of `per`, and its direction. */

@@ -41,7 +41,6 @@ const STRENGTHS = [-1, 0, 0.5, 1, 2] as const;
 /** Standard deviation of the initial vectors of gaps and strengths. */
 const SMALL = 0.01;
 
-/** Input of one query. */
 export interface BankInput {
   /** Number of behaviours T. */
   readonly T: number;

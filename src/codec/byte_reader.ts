@@ -30,12 +30,10 @@ export class ByteReader {
     return this.#position;
   }
 
-  /** Number of bytes not read yet. */
   get left(): number {
     return this.#bytes.length - this.#position;
   }
 
-  /** Reads one byte. */
   u8(): number {
     return this.#view.getUint8(this.#take(1));
   }
@@ -85,7 +83,6 @@ export class ByteReader {
     return this.#view.getFloat64(this.#take(8), true);
   }
 
-  /** Reads `count` 32-bit floats. */
   f32s(count: number): Float32Array {
     const at = this.#take(4 * count);
     if (count === 0) return NONE;
@@ -101,7 +98,6 @@ export class ByteReader {
     for (let i = 0; i < count; i++) out[start + i] = this.#view.getFloat32(at + 4 * i, true);
   }
 
-  /** Reads `count` 64-bit floats. */
   f64s(count: number): Float64Array {
     const at = this.#take(8 * count);
     const values = new Float64Array(count);
@@ -148,7 +144,6 @@ export class ByteReader {
     return true;
   }
 
-  /** Reads a string or `null`. */
   optionalString(): string | null {
     return this.u8() === 0 ? null : this.string();
   }

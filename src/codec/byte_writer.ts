@@ -24,7 +24,6 @@ export class ByteWriter {
     this.#view = new DataView(this.#bytes.buffer);
   }
 
-  /** Number of bytes written. */
   get length(): number {
     return this.#length;
   }
@@ -156,7 +155,6 @@ export class ByteWriter {
     return this.#shortAscii(value, start) ? this : this.bytes(encoder.encode(value.slice(start)));
   }
 
-  /** Appends a string or `null`. */
   optionalString(value: string | null): this {
     return value === null ? this.u8(0) : this.u8(1).string(value);
   }

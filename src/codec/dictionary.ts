@@ -65,7 +65,6 @@ export class Dictionary {
     if (this.#places.size > MAX_PLACES) this.forget();
   }
 
-  /** Forgets all strings. */
   forget(): void {
     this.#strings = [];
     this.#places.clear();

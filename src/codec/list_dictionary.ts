@@ -43,7 +43,6 @@ export class ListDictionary {
     this.#dictionary.encode(to);
   }
 
-  /** Forgets all lists. */
   forget(): void {
     this.#dictionary.forget();
     this.#entries.clear();

@@ -19,7 +19,6 @@ export class AdmissionFilter {
   readonly #counters = new Uint8Array(COUNTERS);
   #counted = 0;
 
-  /** Bytes allocated. */
   get bytes(): number {
     return COUNTERS;
   }

@@ -45,7 +45,6 @@ export interface RawKeys {
   readonly places: Uint32Array;
 }
 
-/** Keys to be written into a record. */
 export interface WrittenKeys {
   readonly length: number;
   /** Appends each with its length, in UTF-8. */
@@ -67,7 +66,6 @@ export function encodeDelta(delta: EmbeddingDelta<WrittenKeys>): Uint8Array {
   return writer.take();
 }
 
-/** Strings as keys. */
 export function writtenKeys(keys: readonly string[]): WrittenKeys {
   return {
     length: keys.length,

@@ -67,7 +67,6 @@ export class GradientSums {
     this.#squares[place]! += squares / width;
   }
 
-  /** Forgets all gradients. */
   clear(): void {
     this.#count = 0;
   }

@@ -42,7 +42,6 @@ export class KeyIndex {
   #freeRow = 0;
   #size = 0;
   readonly #key: KeyInHand;
-  /** Rows of keys that were found. */
   readonly #found = new Map<string, number>();
 
   /** Creates an empty index; the seed keeps outsiders from choosing keys that collide. */
@@ -65,7 +64,6 @@ export class KeyIndex {
     return this.#freeRow === 0 ? this.#nextRow : this.#freeRow;
   }
 
-  /** Bytes allocated. */
   get bytes(): number {
     return this.#slots.byteLength + this.#slab.byteLength + this.#offsets.byteLength +
       this.#key.bytes.byteLength;
@@ -177,7 +175,6 @@ export class KeyIndex {
     this.#size--;
   }
 
-  /** Whether `row` has a key. */
   has(row: number): boolean {
     return row >= FIRST_ROW && row < this.#nextRow && this.#offsets[row]! < FREE;
   }
@@ -194,7 +191,6 @@ export class KeyIndex {
     to.part(this.#slab, start, start + this.#lengthAt(start - HEADER));
   }
 
-  /** The key of a live row. */
   key(row: number): string {
     const bytes = this.keyBytes(row);
     return shortAscii(bytes) ?? decoder.decode(bytes);

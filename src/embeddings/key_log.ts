@@ -11,7 +11,6 @@ export class KeyLog {
   #bytes = new Uint8Array(0);
   #used = 0;
 
-  /** Bytes allocated. */
   get bytes(): number {
     return this.#bytes.byteLength;
   }

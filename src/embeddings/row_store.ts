@@ -15,9 +15,7 @@ import {
   UNKNOWN_ROW,
 } from "./rows.ts";
 
-/** Options of {@linkcode RowStore}. */
 export interface RowStoreOptions {
-  /** Length of a row. */
   readonly width: number;
   /** Seed of the hash of keys. */
   readonly seed: number;
@@ -47,7 +45,6 @@ export class RowStore {
   readonly #filter: AdmissionFilter | undefined;
   #index: KeyIndex;
   #chunks: RowChunk[];
-  /** Rows that are marked as changed. */
   readonly #changed: number[] = [];
   #newest = -Infinity;
   #expiredAt = -Infinity;
@@ -75,7 +72,6 @@ export class RowStore {
     return this.#index.size;
   }
 
-  /** Bytes allocated. */
   get bytes(): number {
     return this.#chunks.length * chunkBytes(this.#options.width) + this.indexBytes +
       (this.#filter?.bytes ?? 0);
@@ -116,7 +112,6 @@ export class RowStore {
     return this.#index.rows();
   }
 
-  /** Marks a row as changed. */
   change(row: number): void {
     const { changed } = this.chunk(row), at = row & CHUNK_MASK;
     if (changed[at] === 1) return;

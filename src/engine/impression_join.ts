@@ -34,7 +34,6 @@ const MAX_PENDING_ROWS = 10_000;
 /** Most parked interactions per user; beyond that, the oldest is applied. */
 const MAX_PARKED = 64;
 
-/** An outcome of an item. */
 export interface Outcome extends RowOutcome {
   /** The impression that it names, if any. */
   readonly request?: string;
@@ -44,13 +43,10 @@ export interface Outcome extends RowOutcome {
 
 /** What the join reads and changes; implemented by `TaskState`. */
 export interface JoinState {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
-  /** The task's counters. */
   readonly counters: TaskCounters;
-  /** Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
@@ -71,7 +67,6 @@ export interface JoinOutputs {
   readonly samples: Sample[];
 }
 
-/** Options of an {@linkcode ImpressionJoin}. */
 export interface JoinOptions {
   /** Newest event ids and settled requests kept per user. */
   readonly dedupIds: number;
@@ -248,7 +243,6 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#deadlines.push({ time, sequence, user, request: null });
   }
 
-  /** Joins an outcome with the impression that it belongs to. */
   outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
     const pending = findPending(user, item.index, event, this.#lateMs);
     const row = pending?.rows.find(item.index) ?? -1;

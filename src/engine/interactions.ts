@@ -37,7 +37,6 @@ const MAX_STRENGTH = 10;
 
 /** What interactions change; implemented by `TaskState`. */
 export interface InteractionState {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** Finds the impressions that they answer. */
   readonly join: ImpressionJoin<TaskOutputs>;
@@ -47,7 +46,6 @@ export interface InteractionState {
   readonly retrieval: Retrieval;
   /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
-  /** The task's counters. */
   readonly counters: TaskCounters;
   /** Collects the items whose numbers change. */
   readonly numbers: ItemNumbers;
@@ -59,9 +57,7 @@ export interface InteractionState {
   readonly userLists: Pick<UserLists, "touch"> | null;
 }
 
-/** Options of {@linkcode Interactions}. */
 export interface InteractionsOptions {
-  /** What each action means. */
   readonly actions: ActionPolicies;
   /** How far behind a user's newest behaviour an event may be, milliseconds. */
   readonly latenessMs: number;

@@ -40,7 +40,6 @@ const NOWHERE = -1;
 /** Marks items whose numbers are about to be written. */
 const HERE = Infinity;
 
-/** A record to write. */
 export interface NumbersRecord {
   /** Key on the topic `statistics`. */
   readonly key: string;
@@ -51,7 +50,6 @@ export interface NumbersRecord {
 /** A record that has not been emptied. */
 interface Slot {
   readonly key: number;
-  /** Indices of the items in it. */
   readonly items: readonly number[];
 }
 
@@ -83,11 +81,9 @@ export class ItemNumbers {
   readonly #slots = new Map<number, Slot>();
   #oldest = 0;
   #next = 0;
-  /** Entries of all slots. */
   #entries = 0;
   /** Keys of slots no longer in use, the newest last; that one is reused first. */
   readonly #free: number[] = [];
-  /** Number of keys. */
   #keys = 0;
   /** The slots that {@linkcode ItemNumbers.take} has read, by key. */
   readonly #read = new Map<number, ReadSlot>();
@@ -107,7 +103,6 @@ export class ItemNumbers {
     return (this.#newest[index] ?? NOWHERE) !== NOWHERE;
   }
 
-  /** Marks an item whose numbers have changed. */
   change(item: CatalogueItem): void {
     this.#changed.add(item);
   }

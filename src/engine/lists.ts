@@ -26,7 +26,6 @@ import { rejectUnknown } from "./unknown_items.ts";
 
 /** A list that is only computed, not recommended, with what is needed to explain it. */
 export interface Preview {
-  /** The answer. */
   readonly recommendation: Recommendation;
   /** The model that scored it, or the task's own if there were several. */
   readonly serving: Serving;
@@ -48,13 +47,11 @@ export interface Unscored extends Pick<Recommendation, "empty"> {
 
 /** What {@linkcode Lists} read and change; a `TaskState` is one. */
 export interface ListState {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** Receives the lists that open. */
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counts requests and listed items. */
   readonly retrieval: Retrieval;
-  /** The task's counters. */
   readonly counters: TaskCounters;
   /** See `TaskState.watermark`. */
   readonly watermark: number;
@@ -64,7 +61,6 @@ export interface ListState {
 
 /** The parts that make and score the lists of a task. */
 export interface ListParts {
-  /** Answers requests. */
   readonly answerer: Answerer;
   /** Score lists that were shown but not answered by us. */
   readonly scorers: VariantScorers;
@@ -72,7 +68,6 @@ export interface ListParts {
   readonly interactions: Interactions;
 }
 
-/** Options of {@linkcode Lists}. */
 export interface ListsOptions {
   /** How long after an impression an outcome counts, milliseconds. */
   readonly windowMs: number;
@@ -90,7 +85,6 @@ export class Lists {
   readonly #interactions: Interactions;
   readonly #options: ListsOptions;
 
-  /** Makes lists with `parts`, over `state`. */
   constructor(state: ListState, parts: ListParts, options: ListsOptions) {
     this.#state = state;
     this.#answerer = parts.answerer;
@@ -99,7 +93,6 @@ export class Lists {
     this.#options = options;
   }
 
-  /** Answers a request. */
   request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     const { counters, retrieval, join } = this.#state;
     counters.requests++;

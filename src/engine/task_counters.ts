@@ -52,7 +52,6 @@ export type TaskCounter = (typeof TASK_COUNTERS)[number];
 /** Counters since the beginning of the log. */
 export type TaskCounters = Record<TaskCounter, number>;
 
-/** All counters at 0. */
 export function createTaskCounters(): TaskCounters {
   return recordOf(TASK_COUNTERS, () => 0);
 }

@@ -196,5 +196,4 @@ export const TASK_OPTIONS = {
   >
 >;
 
-/** The default policy. */
 export const DEFAULT_POLICY: PolicyOptions = { name: "greedy" };

@@ -40,7 +40,6 @@ import { idHash, type ListedState, type UserState } from "../users/user_state.ts
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs } from "./task_outputs.ts";
 
-/** Most lists made per event. */
 const MOST_PER_EVENT = 2;
 /** Hashes of an empty list, and of an unknown one, from which every list differs. */
 const EMPTY = 0, UNKNOWN = 1;
@@ -73,11 +72,9 @@ export const USER_LISTS: Option<UserListsOptions | null> = {
 
 /** What {@linkcode UserLists} read and change; a `TaskState` is one. */
 export interface UserListsState {
-  /** Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
-  /** The task's counters. */
   readonly counters: TaskCounters;
   /** Provides the numbers that break ties of time. */
   readonly join: { nextSequence: number };

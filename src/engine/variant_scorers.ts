@@ -15,7 +15,6 @@ import { carryHidden, carryVariants, type Inserted } from "../users/hidden_state
 import type { Pending } from "../users/pending/pending.ts";
 import type { UserState } from "../users/user_state.ts";
 
-/** Keeps the scorers of variants. */
 export class VariantScorers {
   readonly #own: ListScorer;
   readonly #make: (serving: Serving) => ListScorer;
@@ -44,7 +43,6 @@ export class VariantScorers {
     return this.#byModel;
   }
 
-  /** The task's own scorer. */
   get own(): ListScorer {
     return this.#own;
   }
@@ -65,7 +63,6 @@ export class VariantScorers {
     for (const { serving } of [this.#own, ...this.#byModel.values()]) serving.forgetUsers?.();
   }
 
-  /** Updates the experiments. */
   follow(records: Iterable<ExperimentRecord>): void {
     this.#records = [...records];
     this.#lifelong = this.#findLifelong();
@@ -93,7 +90,6 @@ export class VariantScorers {
     return here.some((key) => !keys.has(key));
   }
 
-  /** Replaces the set of pinned versions. */
   setPinned(versions: Iterable<Serving>): void {
     const next = new Map([...versions].map((serving) => [serving.model, serving]));
     for (const [key, { serving }] of this.#byModel) {

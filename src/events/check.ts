@@ -262,7 +262,6 @@ function jsonType(value: unknown): string {
   return Array.isArray(value) ? "list" : typeof value;
 }
 
-/** The JSON type of a kind. */
 function typeOf(kind: Kind): string {
   switch (kind.kind) {
     case "choice":

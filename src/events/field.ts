@@ -82,7 +82,6 @@ export const text = {
   plain: false,
   noun: "a text",
 } as const;
-/** Event time. */
 export const time = { kind: "time" } as const;
 /** A probability above 0. */
 export const probability = { kind: "number", above: 0, maximum: 1 } as const;
@@ -95,7 +94,6 @@ export const categories = { kind: "list", of: id, minItems: 0, maxItems: MAX_ATT
 /** Ids of items, each once. */
 export const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, unique: true } as const;
 
-/** What the name of an attribute may be. */
 export const ATTRIBUTE_NAME: Kind = name;
 /** What a single-valued attribute may be. */
 export const SCALAR = { kind: "either", of: [text, { kind: "number" }, { kind: "boolean" }] } as const;

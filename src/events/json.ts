@@ -19,7 +19,6 @@ import { MAX_DEPTH, MAX_RECORD_BYTES } from "./limits.ts";
 /** A JSON value, or why the bytes are not one. */
 export type ParsedJson = { readonly ok: true; readonly value: unknown } | Rejected;
 
-/** Options of {@linkcode parseJson}. */
 export interface ParseOptions {
   /** Most bytes. @default {MAX_RECORD_BYTES} */
   readonly maxBytes?: number;

@@ -74,7 +74,6 @@ const SHADOW_FIELDS: Fields<ShadowSlate> = {
   },
 };
 
-/** The fields of a recommendation. */
 export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
   request: { ...id, about: "Id of the request that it answers." },
   user: { ...id, about: "Id of the user; the key of the record on the recommendations topic." },

@@ -97,9 +97,7 @@ export function shown(value: unknown): string {
 
 /** What is wrong in a value, where, and what is wanted instead. */
 export interface Violation {
-  /** What is wrong. */
   readonly code: RejectionCode;
-  /** What is wanted, in words. */
   readonly wanted: string;
   /** The current value, fit for a message. */
   readonly got: string;

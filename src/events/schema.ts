@@ -252,7 +252,6 @@ export const EVENT_FIELDS: {
   forget: base,
 };
 
-/** The fields of an item of the catalogue. */
 export const ITEM_FIELDS: Fields<ItemRecord> = {
   item: { ...id, about: "Id of the item; the key of the record on the items topic." },
   time: { ...time, about: "When this record became true." },

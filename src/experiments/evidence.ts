@@ -26,9 +26,7 @@ export interface Count {
 
 /** Two arms as counts. */
 export interface Evidence {
-  /** The control. */
   readonly control: Count;
-  /** The variant. */
   readonly variant: Count;
 }
 

@@ -107,7 +107,6 @@ export class ExposureLoss {
     this.#places = from.uint();
   }
 
-  /** Encodes the state of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const partition = this.#waiting.findIndex((waiting) => waiting.has(user));
     const waiting = this.#waiting[partition]?.get(user);

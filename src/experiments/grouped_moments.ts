@@ -65,7 +65,6 @@ export class GroupedMoments {
     return moments[group]!;
   }
 
-  /** Adds a member. */
   add(member: UserSums): void {
     this.#update(member, 1);
     this.note(member);

@@ -53,7 +53,6 @@ export class Largest {
     else this.#large.delete(member);
   }
 
-  /** The weights of a user. */
   weightsOf(member: UserSums): Weights {
     const { sums, before } = member;
     return [this.#now.weight(sums[this.#place]!), this.#past.weight(before?.[this.#place] ?? 0)];

@@ -20,7 +20,6 @@ export const REWARD: number = METRIC_FIELDS.indexOf("reward");
 
 /** The sums of a user in a group: an arm, or a segment of one. */
 export interface UserSums {
-  /** Index of the group. */
   readonly group: number;
   /** Sums of the experiment. */
   readonly sums: Float64Array;
@@ -28,7 +27,6 @@ export interface UserSums {
   readonly before: Float64Array | undefined;
 }
 
-/** Adds a sample to a user's sums. */
 export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {
   sums[0] = 1;
   sums[1]! += 1;

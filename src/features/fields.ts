@@ -8,7 +8,6 @@ import { SMALL_WIDTH } from "./field_table.ts";
 import { itemField } from "./item_field.ts";
 import type { FeatureSchema } from "./schema.ts";
 
-/** A table of one field. */
 export interface FieldSpec {
   /** `item`, `category`, `user`, `user:<attribute>`, ..., and the same with the prefix `first:`. */
   readonly name: string;

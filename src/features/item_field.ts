@@ -21,7 +21,6 @@ import { CLIP } from "./standardisation.ts";
 import { shown, stepTo, type Violation } from "../events/rejected.ts";
 
 export interface ItemField {
-  /** Name of the attribute. */
   readonly attribute: string;
   /** Number of floats in x_c. */
   readonly width: number;

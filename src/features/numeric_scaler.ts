@@ -65,7 +65,6 @@ export class NumericScaler {
     }
   }
 
-  /** Writes the sums. */
   encode(to: ByteWriter): void {
     to.uint(this.#count).f64s(this.#sum).f64s(this.#squares);
   }

@@ -49,7 +49,6 @@ export interface FeatureSchema {
   readonly numerics?: readonly string[] | undefined;
 }
 
-/** The options of {@linkcode FeatureSchema}. */
 export const FEATURE_OPTIONS = allReach(
   "rebuild",
   {
@@ -166,7 +165,6 @@ export function contextValues(
   });
 }
 
-/** The value of an attribute, if there is one. */
 export function attributeOf(attributes: Attributes, name: string): AttributeValue | undefined {
   return Object.hasOwn(attributes, name) ? attributes[name] : undefined;
 }

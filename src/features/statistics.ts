@@ -45,13 +45,11 @@ export interface ItemFacts {
   readonly crosses: readonly (string | null)[];
   /** Event time of the first event, milliseconds since the epoch. */
   readonly firstTime: number;
-  /** Statistics of the item. */
   readonly statistics: ItemStatistics;
 }
 
 /** The data of a user that features are computed from. */
 export interface UserFacts {
-  /** Statistics of the user. */
   readonly statistics: UserStatistics;
   /** Number of behaviours in the window. */
   readonly historyLength: number;
@@ -59,14 +57,12 @@ export interface UserFacts {
   readonly lastTime: number | null;
 }
 
-/** Writes the numeric features of an item. */
 export type WriteNumerics = (item: ItemFacts, seen: number, out: Float32Array, at: number) => void;
 
 /** Computes numeric features and folds outcomes into the statistics of one task. */
 export class FeatureStatistics {
   /** Statistics of all users and items. */
   readonly overall: GlobalStatistics;
-  /** Number of numeric features. */
   readonly count: number;
   readonly #schema: FeatureSchema;
   readonly #crossKeys: readonly Keys[];
@@ -88,7 +84,6 @@ export class FeatureStatistics {
     this.overall = overall;
   }
 
-  /** The logit of the overall rate. */
   get rateLogit(): number {
     return logit(this.overall.rate);
   }

@@ -54,15 +54,12 @@ const STEPS_AN_OCTAVE = 2;
 /** Whether a key stands for a step from a behaviour to the candidate's category, or for the age of a behaviour. */
 export type CrossKind = "transition" | "age";
 
-/** A cross feature that is present. */
 export interface CrossKey {
-  /** Key of its weight. */
   readonly key: string;
   /** What the weight is multiplied by. */
   readonly value: number;
 }
 
-/** Returns the weight of a key. */
 export type WeightOf = (key: JoinedKey, kind: CrossKind) => number;
 
 /** Most cached keys; beyond it all are dropped. */
@@ -74,7 +71,6 @@ export class JoinedKey {
   weight = 0;
   /** State of the tables when `weight` was read; see `LookUps`. */
   weighedAt = 0;
-  /** The row of its weight. */
   row = 0;
   /** The table's `removals` when `row` was looked up. */
   foundAt = 0;
@@ -115,7 +111,6 @@ export class JoinedKeys {
     return this.join(this.#root, text);
   }
 
-  /** `start + end`. */
   join(start: JoinedKey, end: string): JoinedKey {
     return start.get(end) ?? this.#make(start, end);
   }

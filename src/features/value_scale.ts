@@ -94,7 +94,6 @@ export class ValueScale {
     this.#mean = count === 0 ? 0 : sum / count;
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     const used: number[] = [];
     for (let at = this.#lowest; at <= this.#highest; at++) if (this.#counts[at]! > 0) used.push(at);
@@ -125,7 +124,6 @@ function bitsOf(value: number): number {
   return view.getInt32(0);
 }
 
-/** The bucket of a magnitude; −1 for 0. */
 function bucketOf(value: number): number {
   if (value === 0) return -1;
   float[0] = Math.abs(value);

@@ -15,7 +15,6 @@ import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { SharedLists } from "./shared_lists.ts";
 import { titleOf } from "./title.ts";
 
-/** One item. */
 export class CatalogueItem implements ItemFacts {
   /** What models read of it. Replaced by another object at each change, so that lists that were shown keep theirs. */
   features: ItemFeatures;
@@ -41,7 +40,6 @@ export class CatalogueItem implements ItemFacts {
   ownPopularity = -Infinity;
   /** The part that users of other tasks contribute, see `retrieval/items/item_lists.ts`. */
   othersPopularity = -Infinity;
-  /** Statistics of the item. */
   readonly statistics: ItemStatistics = new ItemStatistics();
 
   /** An item without events and without a catalogue record. */
@@ -94,7 +92,6 @@ export class CatalogueItem implements ItemFacts {
 
 /** Items by id and by index. */
 export class Catalogue {
-  /** Which attributes are features. */
   readonly schema: FeatureSchema;
   readonly #itemFields: readonly ItemField[];
   readonly #byId = new Map<string, CatalogueItem>();
@@ -143,7 +140,6 @@ export class Catalogue {
     this.#unlisted--;
   }
 
-  /** Number of items. */
   get size(): number {
     return this.#items.length;
   }

@@ -23,7 +23,6 @@ export type NumbersOfItem = Pick<
   "popularity" | "ownPopularity" | "othersPopularity" | "statistics"
 >;
 
-/** Key of an item's record. */
 export function itemKey(id: string): string {
   return `item:${id}`;
 }

@@ -13,7 +13,6 @@ import type { Learner, LearnResult } from "./learner.ts";
 import type { Sample } from "../samples/sample.ts";
 import { Snapshots } from "./snapshots.ts";
 
-/** Options of {@linkcode GuardRails}. */
 export interface GuardRailsOptions {
   /** The band in which served predictions must stay; `null`: no band. */
   readonly guard: GuardOptions | null;
@@ -21,7 +20,6 @@ export interface GuardRailsOptions {
   readonly recoveryBatches: number;
 }
 
-/** Counters of {@linkcode GuardRails}. */
 export interface RailCounts {
   /** Batches thrown away because of a non-finite loss or gradient. */
   readonly failures: number;
@@ -31,7 +29,6 @@ export interface RailCounts {
   readonly recovery: number;
 }
 
-/** A batch that was learnt. */
 export interface LearntBatch {
   /** The batch, with the served predictions. */
   readonly samples: readonly Sample[];

@@ -62,7 +62,6 @@ export interface ProofOptions {
   readonly mixRows?: number | undefined;
 }
 
-/** The options of {@linkcode ProofOptions}. */
 export const PROOF_OPTIONS = {
   alpha: number(
     0.05,
@@ -75,7 +74,6 @@ export const PROOF_OPTIONS = {
 /** Who orders lists, by ascending share of the model. */
 export const ORDERERS = ["prior", "mix", "model"] as const;
 
-/** One of {@linkcode ORDERERS}. */
 export type Orderer = typeof ORDERERS[number];
 
 /** A change of who orders. */
@@ -169,7 +167,6 @@ export class Proof {
     this.#orderer = mixRows === 0 ? "mix" : "prior";
   }
 
-  /** Who orders lists. */
   get orderer(): Orderer {
     return this.#orderer;
   }
@@ -208,7 +205,6 @@ export class Proof {
     if (next !== this.#orderer) this.#become(next);
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.u8(FORMAT).u8(ORDERERS.indexOf(this.#orderer)).uint(this.#rows).uint(this.#tests).uint(this.#looked);
     to.uint(this.#changes.length);

@@ -77,12 +77,10 @@ export class ServedLink {
     }
   }
 
-  /** Writes the calibration. */
   encode(to: ByteWriter): void {
     this.#calibration.encode(to);
   }
 
-  /** Reads the calibration. */
   decode(from: ByteReader): void {
     this.#calibration.decode(from);
   }

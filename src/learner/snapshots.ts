@@ -13,7 +13,6 @@ import { times } from "../values/times.ts";
 /** Most erased users to remember before they are purged from the snapshots. */
 const MAX_ERASED = 1000;
 
-/** An encoded learner. */
 interface Snapshot {
   readonly bytes: Uint8Array;
   /** Rows judged until then. */

@@ -96,7 +96,6 @@ export class TrainedTables {
     for (const table of this.byField.values()) table.discard();
   }
 
-  /** Erases a user from all tables. */
   forget(user: string): void {
     this.byField.get("user")?.remove(user);
     this.byField.get("first:user")?.remove(user);
@@ -129,7 +128,6 @@ export class TrainedTables {
     return anew;
   }
 
-  /** Writes all tables. */
   encode(to: ByteWriter): void {
     for (const table of this.byField.values()) to.bytes(table.encode());
   }

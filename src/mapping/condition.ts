@@ -9,9 +9,7 @@ import { MappingError, placed } from "./mapping_error.ts";
 import { compilePath } from "./path.ts";
 import type { Scope } from "./scope.ts";
 
-/** A compiled condition. */
 export interface Condition {
-  /** Whether it holds. */
   readonly holds: (scope: Scope) => boolean;
   /** Whether it depends on the entry of a list. */
   readonly isOfElement: boolean;

@@ -169,7 +169,6 @@ const RULE_OPTIONS = {
 // A group types every option as optional; `as` is required, so it is present.
 const rule = group(RULE_OPTIONS) as unknown as Option<RuleSettings>;
 
-/** The options of {@linkcode MappingSettings}. */
 export const MAPPING_OPTIONS = {
   record: list(
     text<string>("", ""),

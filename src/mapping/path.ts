@@ -15,7 +15,6 @@ import { Misfit, type Reader, type Scope } from "./scope.ts";
 /** Most entries that `[*]` collects. */
 export const MAX_COLLECTED = 10_000;
 
-/** A compiled path. */
 export interface Path {
   /** Reads its value. */
   readonly read: Reader;

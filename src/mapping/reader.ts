@@ -15,7 +15,6 @@ import { Misfit, type Reader, type Scope } from "./scope.ts";
 /** Compiles an expression into a function of a value. @throws SyntaxError when it is malformed, or may run without bounds */
 export type ExpressionCompiler = (expression: string) => (value: unknown) => unknown;
 
-/** A compiled value. */
 export interface Value {
   readonly read: Reader;
   /** Whether it depends on the entry of a list. */

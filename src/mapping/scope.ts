@@ -27,7 +27,6 @@ export interface Scope {
   readonly element: unknown;
   /** Index of the entry in its list. */
   readonly index: number;
-  /** Metadata of the record. */
   readonly meta: RecordMeta;
 }
 
@@ -39,7 +38,6 @@ export class Misfit {
   /** What is wrong. */
   readonly violation: Violation;
 
-  /** Wraps a violation. */
   constructor(violation: Violation) {
     this.violation = violation;
   }

@@ -30,7 +30,6 @@ export interface SurveyedField {
 
 /** Most different values that are kept of a field. */
 const MAX_VALUES = 1000;
-/** Most fields that are kept. */
 const MAX_FIELDS = 500;
 /** Most levels, and most entries per list, that are visited. */
 const MAX_LEVELS = 8;

@@ -13,7 +13,6 @@ export class BestPlaces {
   /** Scratch: scores of candidates. */
   #sorted = new Float64Array(1024);
 
-  /** For items of a catalogue. */
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
   }

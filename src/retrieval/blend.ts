@@ -41,7 +41,6 @@ const NEWEST = 4000;
 /** Features are logarithms and shares: a step with a larger sum is broken, and would outweigh all that was learnt. */
 const LARGEST = 1e9;
 
-/** A feature. */
 export interface Feature {
   /** The name under which its weights are written. */
   readonly name: string;

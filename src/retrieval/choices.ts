@@ -17,7 +17,6 @@ import type { RetrievalState } from "./retrieval_state.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
 
-/** The parts of {@linkcode Choices}. */
 export interface ChoicesParts {
   readonly state: RetrievalState;
   readonly past: Past;

@@ -36,7 +36,6 @@ export function isReturn({ values, returns = -1 }: Features, columns: number, c:
 export interface FeatureColumn {
   /** All features, row by row, 0 in this column. */
   readonly values: Float64Array;
-  /** The column. */
   readonly column: number;
   /** Number of columns, F. */
   readonly columns: number;

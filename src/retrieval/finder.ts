@@ -20,9 +20,7 @@ import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { Stacked } from "./stack/stack.ts";
 
-/** A retrieved candidate. */
 export interface Candidate {
-  /** The item. */
   readonly item: CatalogueItem;
   /** The source that proposed it; if several did, the one that contributes most to its score. */
   readonly source: CandidateSource;
@@ -45,7 +43,6 @@ export interface OrderedCandidates {
   readonly stacked: Stacked | null;
 }
 
-/** Options of {@linkcode Finder.find}. */
 export interface CandidateOptions {
   /** Most candidates to return, those with the largest scores. @default {Infinity} */
   readonly most?: number | undefined;
@@ -64,7 +61,6 @@ interface ScoredCandidates {
   readonly stack: StackedScores | null;
 }
 
-/** The parts of a {@linkcode Finder}. */
 export interface FinderParts {
   readonly view: RetrievalView;
   readonly state: RetrievalState;
@@ -78,7 +74,6 @@ export interface FinderParts {
   readonly newShare: number;
 }
 
-/** Finds candidates. */
 export class Finder {
   readonly #with: FinderParts;
   /** By source: column of the property that repeats its feature; −1 = none. */

@@ -22,7 +22,6 @@ import type { UserState } from "../users/user_state.ts";
 
 /** The data that a {@linkcode Gatherer} and a `Retrieval` read. */
 export interface RetrievalView {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
@@ -46,7 +45,6 @@ const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
 const PAGE_MS = 30_000;
 /** Up to this many candidates per request, a source proposes `Source.proposals` items; beyond, proportionally more. */
 const USUAL_CANDIDATES = 100;
-/** Number of all groups. */
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 
 /** Gathers candidates; results are valid until the next call. */

@@ -24,7 +24,6 @@ import { type Part, PARTS, partsWith, type ScoresByPart, type Stacked } from "./
 /** Candidates per preference: for the same bytes, more preferences are worth as much as more candidates in each. */
 const PREFERENCE_CANDIDATES = 16;
 
-/** The parts of {@linkcode Orders}. */
 export interface OrdersParts {
   readonly view: RetrievalView;
   readonly state: RetrievalState;
@@ -47,7 +46,6 @@ export interface StackedScores extends Stacked {
 /** A behaviour before which a list was made. */
 export interface TakenFrom {
   readonly request: CandidateRequest & { readonly user: UserState };
-  /** Features of all candidates. */
   readonly features: Features;
   /** Place of the item that was taken. */
   readonly place: number;

@@ -17,7 +17,6 @@ const MAX_CONTEXT = 1000;
 export class Past {
   readonly #sequences: SequenceSlab;
   readonly #returns: Returns;
-  /** Scratch. */
   readonly #context: ContextBuffer;
 
   /** Reads these behaviours. @param returns Whether their items may be recommended again */

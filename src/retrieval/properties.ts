@@ -21,9 +21,7 @@ const MINUTE_MS = 60_000;
 
 /** The candidates of a request. */
 export interface Candidates {
-  /** The request. */
   readonly request: CandidateRequest;
-  /** Number of candidates. */
   readonly count: number;
   /** Indices of the items; here and in `categories`, the first `count` are valid. */
   readonly items: readonly number[];
@@ -45,7 +43,6 @@ export interface PropertyParts
   readonly statistics: FeatureStatistics;
 }
 
-/** A property of candidates. */
 export interface Property {
   /** Its name in the blend. */
   readonly name: string;
@@ -60,7 +57,6 @@ export interface Property {
 /** Marks items that the user already had. */
 export const OWN = "own";
 
-/** All properties. */
 export const PROPERTIES: readonly Property[] = [
   {
     name: "cold",

@@ -59,7 +59,6 @@ export class Retrieval {
   readonly orders: Orders;
   readonly #finder: Finder;
   readonly #choices: Choices;
-  /** The parts that the sources share. */
   readonly parts: SourceParts;
   /** Scratch: the behaviours before the one that is learnt. */
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);

@@ -44,13 +44,10 @@ const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 /** How much longer than the last one an encoding may be without another allocation, or a copy by `ByteWriter.take`. */
 const GROWTH = 1.1;
 
-/** The parts of a {@linkcode RetrievalState}. */
 export interface RetrievalStateParts {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** Lists of popular and new items. */
   readonly lists: ItemLists;
-  /** The sources. */
   readonly sources: readonly Source[];
   /** The folds that learn, in this order. @default {the sources} */
   readonly folds?: readonly SignalFold[];
@@ -70,7 +67,6 @@ export interface RetrievalChanges {
 
 /** A journal of another task. */
 export interface OthersJournal {
-  /** Its partition. */
   readonly partition: number;
   /** Its {@linkcode RetrievalChanges.signals}. */
   readonly journal: Uint8Array;
@@ -80,7 +76,6 @@ export interface OthersJournal {
 
 /** The sources that learn, and the blend. */
 export class RetrievalState {
-  /** The sources. */
   readonly sources: readonly Source[];
   /** Weights the sources' scores and the properties of candidates. */
   readonly blend: Blend;
@@ -177,7 +172,6 @@ export class RetrievalState {
     this.#taken.pass(partition, next);
   }
 
-  /** Learns a signal. */
   learn(signal: Signal): void {
     this.#journal.add(signal, this.#idOf);
     this.#apply(signal);

@@ -6,7 +6,6 @@
 
 import type { Source } from "./sources/source.ts";
 
-/** Counts by source. */
 export class SourceCounts {
   readonly #listed = new Map<string, number>();
   readonly #proposed: Map<string, number>;

@@ -37,7 +37,6 @@ interface JoinedBehaviour {
 export interface JoinedList {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Id of the user. */
   readonly user: string;
   /** Event time. */
   readonly time: number;
@@ -79,7 +78,6 @@ const BEHAVIOUR_FIELDS: Fields<JoinedBehaviour> = {
   strength: { kind: "number", about: "Signed strength." },
 };
 
-/** The fields of a {@linkcode JoinedList}. */
 export const JOINED_FIELDS: Fields<JoinedList> = {
   request: { ...id, about: "Id of the request or impression." },
   user: { ...id, about: "Id of the user." },

@@ -9,7 +9,6 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { PairNames } from "../nn/models/pair_head/pair_list.ts";
 import { times } from "../values/times.ts";
 
-/** Appends names. */
 export function encodeNames(to: ByteWriter, { pairs, behaviours, candidates }: PairNames): void {
   for (const names of [pairs, behaviours, candidates]) {
     to.uint(names.length);

@@ -33,7 +33,6 @@ export interface Preference {
   readonly values: Float16Array;
 }
 
-/** Options of {@linkcode preferenceOf}. */
 export interface PreferenceOptions {
   /** The place of the candidate that was taken. */
   readonly taken: number;
@@ -96,7 +95,6 @@ export function listOf({ H, K, names, values }: Preference): PairList {
   };
 }
 
-/** Whether all values are finite. */
 export function hasFiniteValues({ values }: Preference): boolean {
   const words = wordsOf(values);
   let most = 0;

@@ -21,10 +21,8 @@ export interface EarlierBehaviours {
   readonly times: ArrayLike<number>;
 }
 
-/** No earlier behaviours. */
 export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], actions: [], times: [] };
 
-/** No behaviours. */
 const NO_HISTORY: SampleHistory = {
   items: [],
   categories: [],

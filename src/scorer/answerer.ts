@@ -51,14 +51,12 @@ const SEVERAL_MODELS = "several";
 /** Added to the seed, so that several lists for one request have different draws; team drafts use those in between. */
 const OWN_DRAW = 0, SHADOW_DRAW = 4;
 
-/** Options of an {@linkcode Answerer}. */
 export interface AnswererOptions {
   readonly policy: PolicyOptions;
   /** Rules for every request. */
   readonly boosts: readonly Boost[];
   /** Caps for every request; `null` = none. */
   readonly frequency: FrequencyOptions | null;
-  /** What orders retrieved candidates. */
   readonly ranking: CandidateOrder;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
@@ -125,7 +123,6 @@ interface Chosen {
 interface Slate {
   readonly rows: Rows;
   readonly items: readonly RecommendedItem[];
-  /** Name of the model. */
   readonly model: string;
   readonly orderedBy: OrderedBy;
   /** The model's share in what orders it. */
@@ -148,7 +145,6 @@ export class Answerer {
   readonly #state: AnswererState;
   readonly #options: AnswererOptions;
 
-  /** An answerer over `state`. */
   constructor(state: AnswererState, options: AnswererOptions) {
     this.#state = state;
     this.#options = options;
@@ -234,7 +230,6 @@ export class Answerer {
       .some((each) => this.#ranking(event, each) === "auto");
   }
 
-  /** Why the list for a request is empty. */
   whyEmpty(user: UserState, event: RequestEvent): EmptyReason {
     return whyEmpty(this.#state, user, event, this.#options.frequency);
   }

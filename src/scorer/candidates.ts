@@ -26,7 +26,6 @@ export interface CandidatesView {
   readonly retrieval: Retrieval;
 }
 
-/** Options of {@linkcode findCandidates}. */
 export interface FindOptions {
   /** Caps for every request; `null` = none. */
   readonly frequency: FrequencyOptions | null;

@@ -7,7 +7,6 @@
 
 import type { Diversity } from "../events/event.ts";
 
-/** A candidate. */
 export interface Diverse {
   /** The score that orders it. */
   readonly score: number;

@@ -9,7 +9,6 @@ import type { ListFeatures } from "../samples/sample.ts";
 
 /** Why one candidate has its score. All logits are without a place in the list. */
 export interface Explanation {
-  /** Id of the item. */
   readonly item: string;
   /** The model's score with the whole history. */
   readonly logit: number;

@@ -95,7 +95,6 @@ export class ListScorer {
     return this.#fold;
   }
 
-  /** The model that scores. */
   get serving(): Serving {
     return this.#serving;
   }

@@ -19,7 +19,6 @@ import { diversify } from "./diversity.ts";
  */
 export type CandidateOrder = typeof RANKINGS[number];
 
-/** How candidates are ordered. */
 export interface Order {
   /** Rules that raise or lower items. */
   readonly boosts: readonly Boost[];
@@ -117,7 +116,6 @@ export function pickerOf({ eligible, ordered, policy, random }: Choosable, count
   };
 }
 
-/** The candidates with these indices. */
 export function subset(candidates: Candidates, indices: readonly number[]): Candidates {
   const { scores, deviations } = candidates;
   if (indices.length === scores.length && indices.every((index, at) => index === at)) return candidates;

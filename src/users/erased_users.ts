@@ -36,11 +36,9 @@ export function isErasedKey(key: string): boolean {
   return key === ERASED_KEY || key.startsWith(`${ERASED_KEY}/`);
 }
 
-/** The erasures of a partition. */
 export class ErasedUsers {
   /** Event times of erasures by hash of the user. */
   readonly #times = new Map<number, number>();
-  /** The erasures in the newest record. */
   #newest = new Map<number, number>();
   /** Number of the other records. */
   #full = 0;

@@ -43,7 +43,6 @@ export interface Arrival {
   readonly isSure: boolean;
 }
 
-/** The arrival is unknown. */
 export const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };
 
 /** Events that agree on a time. */

@@ -31,7 +31,6 @@ import { createRecurrent, type RecurrentState, type UserState } from "./user_sta
 export interface FoldCounters {
   /** Behaviours folded by a single step. */
   steps: number;
-  /** States that were refolded. */
   refolds: number;
 }
 
@@ -47,7 +46,6 @@ export interface FoldContext {
   readonly counters: FoldCounters;
 }
 
-/** An inserted behaviour. */
 export interface Inserted {
   /** Index of the item in the catalogue. */
   readonly item: number;

@@ -7,7 +7,6 @@
 import { type Inspection, meanPanels, type Panel } from "../nn/models/core/panel.ts";
 import type { UserState } from "./user_state.ts";
 
-/** Options of {@linkcode inspectUsers}. */
 export interface InspectionOptions {
   /** The state of a user, `null` if there is none. @default {the stored one} */
   readonly stateOf?: (user: UserState) => Float32Array | null;

@@ -7,7 +7,6 @@
  * @module
  */
 
-/** No row. */
 export const NO_ROW = -1;
 const ABSENT = -1;
 
@@ -27,7 +26,6 @@ export class RowOrder {
     return this.#older[0]! - 1;
   }
 
-  /** Whether a row is in the order. */
   has(row: number): boolean {
     return (this.#newer[row + 1] ?? ABSENT) !== ABSENT;
   }
@@ -50,7 +48,6 @@ export class RowOrder {
     this.#join(row + 1, 0);
   }
 
-  /** Removes a row, if it is in the order. */
   remove(row: number): void {
     if (!this.has(row)) return;
     this.#join(this.#older[row + 1]!, this.#newer[row + 1]!);

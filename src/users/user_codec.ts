@@ -43,7 +43,6 @@ import type { Behaviour } from "./states/behaviour_slab.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 11;
-/** The format of users with former items. */
 const WITH_FORMER = 12;
 /** The format of users whose lists are written. */
 const WITH_LISTED = 13;
@@ -64,7 +63,6 @@ export class UserCodec {
   readonly #body = new ByteWriter(4096);
   readonly #strings = new Dictionary();
   readonly #lists = new ListDictionary();
-  /** The behaviours of the current user. */
   readonly #behaviours: BehaviourColumns;
   /** By index in the catalogue: the last record that contains the item, and its number there. */
   #seenIn = new Uint32Array(64);
@@ -86,7 +84,6 @@ export class UserCodec {
     this.#lists.forget();
   }
 
-  /** The record of a user. */
   encode(user: UserState): Uint8Array {
     const record = this.#record;
     const body = this.#body;

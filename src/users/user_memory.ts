@@ -40,7 +40,6 @@ export class UserMemory {
     this.#codec = new UserCodec(sequences, catalogue);
   }
 
-  /** The users by id. */
   get users(): ReadonlyMap<string, UserState> {
     return this.#users;
   }
@@ -72,7 +71,6 @@ export class UserMemory {
     return known;
   }
 
-  /** The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
     const record = this.#codec.encode(user);
     this.#weigh(user, record.length);

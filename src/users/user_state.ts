@@ -42,7 +42,6 @@ export interface ListedState {
   } | null;
 }
 
-/** A recurrent state of a user. */
 export interface RecurrentState {
   /** Row of the user's behaviours in the slab. */
   readonly row: number;
@@ -59,7 +58,6 @@ export interface RecurrentState {
 /** The state of one user, including the recurrent state of the deployment's own model. */
 export interface UserState extends RecurrentState {
   readonly id: string;
-  /** Running statistics of the user. */
   readonly statistics: UserStatistics;
   profile: Attributes;
   /** Hashes of the newest event ids, oldest first, for de-duplication; see {@linkcode idHash}. */
@@ -95,7 +93,6 @@ const NO_VARIANTS: ReadonlyMap<string, RecurrentState> = new Map();
 const NONE_SHOWN: readonly ShownItem[] = [];
 const NO_ALIASES: readonly Alias[] = [];
 
-/** A new user. */
 export function createUser(id: string, sequences: SequenceSlab): UserState {
   return {
     id,

@@ -19,7 +19,6 @@ export function keysOf<T extends object>(of: T): (keyof T & string)[] {
   return Object.keys(of) as (keyof T & string)[]; // `Object.keys` allows for more names than the type declares
 }
 
-/** An object with a value for each name. */
 export function recordOf<Name extends string, Value>(
   names: readonly Name[],
   valueOf: (name: Name, index: number) => Value,

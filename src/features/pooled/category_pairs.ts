@@ -43,7 +43,6 @@ export class CategoryPairs {
     return this.#table.bytes;
   }
 
-  /** Clears the scratch. */
   clear(): void {
     this.#size = 0;
   }

@@ -126,7 +126,6 @@ export const PAIR_STATISTICS: readonly PairStatistic[] = [
   },
 ];
 
-/** Names of the numeric features. */
 export const POOLED_NAMES: readonly string[] = PAIR_STATISTICS.map(({ name }) => `pooled:${name}`);
 
 function mapped(values: Float64Array, size: number, of: (value: number) => number): number {

@@ -43,7 +43,6 @@ const MIN_BUCKETS = 8;
 const KEPT = 15 / 16;
 const ENTRY_BYTES = 4 * (1 + WORDS);
 
-/** Bytes of the smallest table. */
 export const MIN_TABLE_BYTES: number = MIN_BUCKETS * WAYS * ENTRY_BYTES;
 
 /** The key of a pair of names, in either order; a name may be paired with itself. Never 0. */
@@ -52,7 +51,6 @@ export function pairKey(a: number, b: number): number {
   return key === 0 ? 1 : key;
 }
 
-/** Numbers by pair. */
 export class PairTable {
   readonly #budget: number;
   #keys = new Uint32Array(0);
@@ -71,7 +69,6 @@ export class PairTable {
     return ENTRY_BYTES * this.#keys.length;
   }
 
-  /** Number of pairs. */
   get size(): number {
     return this.#size;
   }

@@ -59,7 +59,6 @@ export interface PooledPairsOptions {
   readonly bytes?: number | undefined;
 }
 
-/** The options of {@linkcode PooledPairsOptions}. */
 export const POOLED_OPTIONS = {
   bytes: count(33_554_432, "memory for counts of pairs of items and of steps between categories"),
 } satisfies OptionsOf<PooledPairsOptions>;
@@ -67,7 +66,6 @@ export const POOLED_OPTIONS = {
 /** A user's behaviours, newest first: the first `size` entries of each array. */
 export interface PastBehaviours {
   readonly size: number;
-  /** Item indices. */
   readonly items: ArrayLike<number>;
   /** Event times, milliseconds since the epoch. */
   readonly times: ArrayLike<number>;
@@ -75,9 +73,7 @@ export interface PastBehaviours {
   readonly strengths: ArrayLike<number>;
 }
 
-/** A behaviour with its context. */
 export interface PooledBehaviour {
-  /** Item index. */
   readonly item: number;
   readonly time: number;
   /** Whether it speaks for the item, not against it. */
@@ -95,14 +91,12 @@ export interface PooledItem {
   readonly categories: readonly string[];
 }
 
-/** Writes the features of an item. */
 export type WritePooled = (item: number, out: Float32Array, at: number) => void;
 
 /** Counts pairs, and pools them for lists. */
 export class PooledPairs {
   /** Its name among durable states. */
   readonly name = "pooled pairs";
-  /** Number of features. */
   readonly count: number = PAIR_STATISTICS.length;
   readonly #itemAt: (index: number) => PooledItem;
   readonly #items: PairTable;

@@ -26,7 +26,6 @@ export class TimeScale {
     return this.#medianMs;
   }
 
-  /** Number of gaps counted. */
   get gaps(): number {
     return this.#gaps;
   }
@@ -45,7 +44,6 @@ export class TimeScale {
     if (Number.isInteger(Math.log2(this.#gaps))) this.#medianMs = this.#median();
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.f64s(this.#counts).f64(this.#medianMs);
   }

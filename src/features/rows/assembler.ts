@@ -38,7 +38,6 @@ import { Transitions } from "../transitions.ts";
 
 /** A gathered list: views on workspaces that the next `gather` overwrites. */
 export interface Assembled {
-  /** The model's input. */
   readonly input: ModelInput;
   /** Added to the model's logits [K]. */
   readonly wide: Float32Array;
@@ -57,7 +56,6 @@ interface NamedTables<Table extends FieldTable> {
 
 /** Gathers and scatters for one schema. Not re-entrant: one call at a time, views are valid until the next. */
 export class Assembler {
-  /** Which attributes are features. */
   readonly schema: FeatureSchema;
   /** Width k of an id's embedding. */
   readonly k: number;

@@ -15,7 +15,6 @@ export class BehaviourList {
   #e = new Float32Array(0);
   readonly #k: number;
   readonly #read: RowLog;
-  /** The behaviours that were gathered last. */
   #gathered: SampleHistory | undefined;
 
   /** An empty list. @param k width of an id's embedding @param read cleared, then records the rows, for scattering */

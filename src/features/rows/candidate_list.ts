@@ -16,7 +16,6 @@ import { RowLog } from "./row_log.ts";
 import { CLIP, type Standardisation } from "../standardisation.ts";
 import type { CrossKind, JoinedKey, Transitions } from "../transitions.ts";
 
-/** The features that candidates are crossed with. */
 export interface Crosses {
   /** E_user [d]; zeros when users have no rows. */
   readonly user: Float32Array;
@@ -58,7 +57,6 @@ export class CandidateList {
   readonly #read: RowLog;
   /** Rows of cross features by category, in the order of the categories' first candidates. */
   readonly #crossRead = new RowLog();
-  /** The look-ups of the last list. */
   #lookUps: LookUps | undefined;
 
   /** An empty list. @param read records the rows that are read, for scattering */
@@ -67,7 +65,6 @@ export class CandidateList {
     this.#read = read;
   }
 
-  /** Gathers candidates. */
   gather(rows: Rows, list: ListPart, lookUps: LookUps): void {
     const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
     const { isStill } = lookUps;

@@ -28,7 +28,6 @@ export interface CandidateShape {
   readonly k: number;
   /** Width C of x_c. */
   readonly contextWidth: number;
-  /** Number of numeric features. */
   readonly numerics: number;
   /** Indices of the item fields that are crossed with the user. */
   readonly crossed: readonly number[];
@@ -85,7 +84,6 @@ export interface CandidateParts {
   readonly traits: readonly Trait[];
 }
 
-/** {@linkcode CandidateParts} that can be filled. */
 interface FilledParts extends CandidateParts {
   /** The state of the tables (`LookUps.#asOf`) from which it was filled. */
   asOf: number;

@@ -13,7 +13,6 @@ export class RowLog {
   #size = 0;
   #at = 0;
 
-  /** Forgets all rows. */
   clear(): void {
     this.#size = 0;
   }

@@ -18,7 +18,6 @@ import type { SampleHistory } from "../../samples/sample.ts";
 import { Adagrad } from "../../nn/optimisers/adagrad.ts";
 import { DrawnItems } from "./drawn_items.ts";
 
-/** Options of a {@linkcode BankLearner}. */
 export interface BankLearnerOptions {
   /** Width d of all vectors. */
   readonly width: number;
@@ -28,7 +27,6 @@ export interface BankLearnerOptions {
   readonly behaviours: number;
   /** Steps B that are learnt together, at most, against the same drawn items. */
   readonly together: number;
-  /** Most bytes of all tables together. */
   readonly tableBytes: number;
   readonly seed: number;
 }
@@ -69,7 +67,6 @@ export class BankLearner {
   readonly bank: EmaBank;
   /** Tables by name, as in {@linkcode BANK_TABLES}. */
   readonly tables: ReadonlyMap<string, EmbeddingTable>;
-  /** Number of steps learnt. */
   steps = 0;
   readonly #options: BankLearnerOptions;
   readonly #in: EmbeddingTable;

@@ -61,12 +61,10 @@ export class DrawnItems {
     return this.#ids[number]!;
   }
 
-  /** The probability that a draw gives this item. */
   probability(number: number): number {
     return EVEN / this.#distinct.length + (1 - EVEN) * this.#counts[number]! / this.#size;
   }
 
-  /** Writes all items, in their order. */
   encode(to: ByteWriter): void {
     to.uint(this.#distinct.length);
     const rank = new Map(this.#distinct.map((number, at) => [number, at]));

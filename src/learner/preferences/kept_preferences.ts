@@ -60,7 +60,6 @@ export class KeptPreferences {
     }
   }
 
-  /** Drops all. */
   clear(): void {
     this.#kept = [];
     this.#bytes = 0;

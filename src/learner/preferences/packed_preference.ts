@@ -69,7 +69,6 @@ export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names
   return { H, K, taken, names, values };
 }
 
-/** Appends a packed preference. */
 export function encodePacked(to: ByteWriter, { H, K, taken, ranges, bytes }: PackedPreference): void {
   to.uint(H).uint(K).uint(taken).bytes(new Uint8Array(ranges.buffer)).bytes(bytes);
 }

@@ -43,7 +43,6 @@ export interface PreferencesOptions {
   readonly bytes?: number | undefined;
 }
 
-/** The options of {@linkcode PreferencesOptions}. */
 export const PREFERENCES_OPTIONS = {
   replay: natural(
     4,
@@ -55,7 +54,6 @@ export const PREFERENCES_OPTIONS = {
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 
-/** Options of {@linkcode PreferenceLearner}. */
 export interface PreferenceLearnerOptions extends PreferencesOptions {
   /** Seed of the initial weights, of the choice of preferences to keep, and of draws. @default {0} */
   readonly seed?: number | undefined;
@@ -92,7 +90,6 @@ export class PreferenceLearner {
     this.#kept = new KeptPreferences(bytes);
   }
 
-  /** Number of steps taken. */
   get steps(): number {
     return this.#steps;
   }
@@ -122,7 +119,6 @@ export class PreferenceLearner {
     if (this.#waiting.length >= BATCH) this.#step();
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.uint(this.#steps).uint(this.#draws).u8(this.#learnt === null ? 0 : 1);
     if (this.#learnt === null) return;

@@ -68,7 +68,6 @@ export class Parameters {
   }
 }
 
-/** Number of elements of a shape. */
 export function size(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);
 }

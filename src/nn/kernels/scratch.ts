@@ -38,7 +38,6 @@ export class Scratch {
     return this.#view;
   }
 
-  /** The current view. */
   get current(): Float32Array {
     return this.#view;
   }

@@ -53,7 +53,6 @@ export class Part {
 /** A part, or the element-wise product of two parts of equal width. */
 export type Column = Part | readonly [Part, Part];
 
-/** Sum of the widths of the columns. */
 export function columnsWidth(columns: readonly Column[]): number {
   return columns.reduce((sum, column) => sum + (column instanceof Part ? column.width : column[0].width), 0);
 }
@@ -112,7 +111,6 @@ export function addDot(z: Float32Array, K: number, [a, b]: readonly [Part, Part]
   }
 }
 
-/** Backward of {@linkcode addDot}. */
 export function addDotBackward(dz: Float32Array, K: number, [a, b]: readonly [Part, Part]): void {
   const n = a.width;
   for (let k = 0; k < K; k++) {

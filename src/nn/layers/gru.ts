@@ -33,10 +33,8 @@ import { Layer } from "./layer.ts";
 /** Forms with an attention a in [0,1] per lane and step. */
 export type AttentionalForm = "augru" | "agru" | "aigru" | "augruResetBefore" | "official" | "keepScaled";
 
-/** A form of {@linkcode Gru}. */
 export type GruForm = "gru" | "gruResetBefore" | AttentionalForm;
 
-/** The write gate of each form. */
 export const GATES: Readonly<Record<GruForm, Gate>> = {
   gru: { alpha0: 0, alpha1: 0, beta0: 1, beta1: 0, scaled: false, before: false },
   augru: { alpha0: 0, alpha1: 0, beta0: 0, beta1: 1, scaled: false, before: false },

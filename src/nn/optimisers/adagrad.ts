@@ -11,7 +11,6 @@ export interface AdagradOptions {
   readonly initialAccumulator?: number;
 }
 
-/** Options of a {@linkcode RowAdagrad}. */
 export interface RowAdagradOptions extends AdagradOptions {
   /**
    * Exponent a in [0.5, 1]. At 0.5 (Adagrad), steps shrink as 1/√n. At 1 they shrink as 1/n, like a posterior mean with

@@ -27,13 +27,11 @@ export interface BlendedCandidates {
   readonly items: ArrayLike<number>;
   /** Features of all candidates, row by row. */
   readonly values: Float64Array;
-  /** Scores of all candidates. */
   readonly scores: Float64Array;
 }
 
 /** Makes lists of the values that the pair head reads. */
 export class PairLists {
-  /** Names of the values. */
   readonly names: PairNames;
   readonly #features: number;
   readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];

@@ -177,7 +177,6 @@ const SAME: ValueKind = {
   },
 };
 
-/** Values of pairs. */
 export const PAIR_VALUES: readonly ValueKind[] = [COUNTS, CATEGORIES, SAME];
 
 /** How often the item occurred, how strongly the user was for it, and how long ago. */
@@ -197,5 +196,4 @@ const BEHAVIOUR: ValueKind = {
   },
 };
 
-/** Values of behaviours. */
 export const BEHAVIOUR_VALUES: readonly ValueKind[] = [BEHAVIOUR];

@@ -30,14 +30,12 @@ export class DecayedCounts {
     return item < this.#scores.length ? this.#scores[item]! : -Infinity;
   }
 
-  /** Sets L of an item. */
   set(item: number, score: number): void {
     if (item >= this.#scores.length) this.#grow(item);
     this.#scores[item] = score;
     this.#powers[item] = NaN;
   }
 
-  /** Moves to `time`. */
   moveTo(time: number): void {
     const now = time / this.#halfLifeMs;
     const base = Math.floor(now / SPAN) * SPAN;

@@ -53,7 +53,6 @@ export class ItemLists {
   readonly halfLifeMs: number;
   /** How fast the stream runs. */
   readonly pace: Pace;
-  /** The popularity of each item. */
   readonly popularity: DecayedCounts;
   /** The items of the catalogue, for random draws. */
   readonly ring: ItemRing;
@@ -69,7 +68,6 @@ export class ItemLists {
   #fresh: TopList;
   #stale = false;
 
-  /** Empty lists of a catalogue's items. */
   constructor(catalogue: Catalogue, options: ItemListsOptions = {}, pace: Pace = new Pace()) {
     this.#catalogue = catalogue;
     this.pace = pace;

@@ -25,12 +25,10 @@ export class ItemRing {
   readonly #hashes = new Map<number, number>();
   #items: number[] = [];
 
-  /** An empty ring of a catalogue's items. */
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
   }
 
-  /** Adds an item, by its index. */
   add(index: number): void {
     if (this.#hashes.has(index)) return;
     this.#hashes.set(index, hashString(this.#catalogue.at(index).id, 0));

@@ -17,7 +17,6 @@ const MANY = 4;
 
 /** Sparse sums over the items of a catalogue, several per item in adjacent columns. Scores are positive. */
 export class ItemScores {
-  /** Number of columns. */
   readonly columns: number;
   #values: Float64Array;
   /** By item: whether it was touched. */
@@ -37,7 +36,6 @@ export class ItemScores {
     this.#values = new Float64Array(1024 * columns);
   }
 
-  /** Number of items that were touched. */
   get size(): number {
     return this.#size;
   }
@@ -126,7 +124,6 @@ export class ItemScores {
     this.#size = size;
   }
 
-  /** Adds a positive amount. */
   add(item: number, amount: number, column = 0): void {
     if (!(amount > 0)) return;
     const at = this.touch(item) + column;
@@ -167,7 +164,6 @@ export class ItemScores {
     for (let k = at; k < at + this.columns; k++) this.#values[k] = this.#values[k]! * factor;
   }
 
-  /** Clears all scores. */
   clear(): void {
     const { columns } = this;
     const [values, marks, touched] = [this.#values, this.#marks, this.#touched];

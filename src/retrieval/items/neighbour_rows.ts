@@ -16,7 +16,6 @@ import { nthLargest } from "../../vectors/nth_largest.ts";
 
 /** Words per slot: the key and three weights. */
 export const SLOT_WORDS = 4;
-/** Bytes per slot. */
 export const SLOT_BYTES: number = 4 * SLOT_WORDS;
 const HEAD_WORDS = 4;
 const SLOTS = 1;
@@ -45,7 +44,6 @@ export class NeighbourRows {
   #slots = new Uint32Array(256);
   #sorted = new Float64Array(256);
 
-  /** Bytes of all rows. */
   get bytes(): number {
     return 4 * this.#live;
   }
@@ -65,12 +63,10 @@ export class NeighbourRows {
     return this.#weights;
   }
 
-  /** Whether an item has a row. */
   has(item: number): boolean {
     return item < this.bound && this.#heads[item * HEAD_WORDS + SLOTS]! > 0;
   }
 
-  /** Number of entries of an item's row. */
   size(item: number): number {
     return item < this.bound ? this.#heads[item * HEAD_WORDS + SIZE]! : 0;
   }
@@ -234,7 +230,6 @@ export class NeighbourRows {
     this.#rehash(item, length);
   }
 
-  /** Drops an item's row. */
   remove(item: number): void {
     if (!this.has(item)) return;
     const head = item * HEAD_WORDS;

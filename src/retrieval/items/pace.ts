@@ -86,7 +86,6 @@ export class Pace {
     this.#newest = Math.max(time, Number.isNaN(this.#newest) ? time : this.#newest);
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.f64(this.#newest).f64(this.#kept).f64(this.#left).uint(this.#ties);
     this.#scale.encode(to);

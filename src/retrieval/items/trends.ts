@@ -18,7 +18,6 @@ const SLOWER = 64;
 
 /** Decayed counts with a short half-life, as log₂ Σ 2^(t/h), see `popularity.ts`. */
 export class Trends {
-  /** The count of each item. */
   readonly counts: DecayedCounts;
   /** Half-life h, milliseconds of the stream's time. */
   readonly #halfLifeMs: number;
@@ -41,7 +40,6 @@ export class Trends {
     return this.#list.items;
   }
 
-  /** Moves all counts to `time`. */
   moveTo(time: number): void {
     this.counts.moveTo(this.#pace.at(time));
   }

@@ -25,7 +25,6 @@ const MIN_JOURNAL_BYTES = 1 << 20;
 export interface RetrievalRecord {
   /** Key on the topic `statistics`. */
   readonly key: string;
-  /** The record. */
   readonly value: Uint8Array;
 }
 
@@ -59,7 +58,6 @@ export function isSnapshot(key: string, value: Uint8Array): boolean {
 
 /** Tracks which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
-  /** Keys of the journals. */
   #journals: string[] = [];
   #journalBytes = 0;
   #nextJournal = 0;
@@ -72,7 +70,6 @@ export class SignalChangelog {
     return this.#journalBytes + sizeOf(journals) > Math.max(least, this.#snapshotBytes);
   }
 
-  /** Appends journals. */
   add(journals: readonly Uint8Array[]): readonly RetrievalRecord[] {
     this.#journalBytes += sizeOf(journals);
     return journals.map((value) => {

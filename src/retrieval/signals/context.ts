@@ -6,9 +6,7 @@
 
 /** The earlier behaviours of a user, newest first: the first `size` entries of parallel arrays. */
 export interface Context {
-  /** Number of behaviours. */
   readonly size: number;
-  /** Item indices. */
   readonly items: Uint32Array;
   /** Event times, milliseconds since the epoch. */
   readonly times: Float64Array;

@@ -53,7 +53,6 @@ export class Returns {
     this.#comeBack = this.#returns >= (this.#comeBack ? STILL_RETURNS : RETURNS) * this.#all;
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.f64(this.#all).f64(this.#returns).u8(this.#comeBack ? 1 : 0);
   }

@@ -16,9 +16,7 @@ export const LEARNT_CONTEXT = 40;
 
 /** One behaviour. */
 export interface Signal {
-  /** Id of the user. */
   readonly user: string;
-  /** Item index. */
   readonly item: number;
   /** Event time, milliseconds since the epoch, not later than the partition's clock. */
   readonly time: number;
@@ -34,7 +32,6 @@ export interface Signal {
   readonly step: readonly [from: string, to: string] | null;
 }
 
-/** Details of a behaviour. */
 export interface SignalDetail {
   /** Signed strength, in single precision. */
   readonly strength: number;
@@ -152,7 +149,6 @@ export class SignalJournal {
   readonly #rings: Ring[] = [];
   #time = 0;
 
-  /** Number of entries. */
   get entries(): number {
     return this.#entries;
   }

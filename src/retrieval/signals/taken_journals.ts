@@ -59,7 +59,6 @@ export class TakenJournals {
     return records;
   }
 
-  /** Appends the positions. */
   encodePositions(to: ByteWriter): void {
     to.uint(this.#positions.size);
     for (const [partition, next] of [...this.#positions].sort(([a], [b]) => a - b)) {

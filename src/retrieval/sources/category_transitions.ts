@@ -55,7 +55,6 @@ export class CategoryTransitions {
     }));
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.uint(this.#next.size);
     for (const [category, counts] of this.#next) {

@@ -42,7 +42,6 @@ const MAX_EXPONENT = 32;
 /** The order of items by id. */
 type ById = (a: number, b: number) => number;
 
-/** The followers of all items. */
 export class Followers {
   readonly #rows = new NeighbourRows();
   readonly #budget: number;
@@ -68,7 +67,6 @@ export class Followers {
     this.#pace = pace;
   }
 
-  /** Bytes of all rows. */
   get bytes(): number {
     return this.#rows.bytes;
   }

@@ -47,7 +47,6 @@ interface Row {
   readonly weights: number[];
 }
 
-/** The linear model of all items. */
 export class LinearItems {
   readonly #neighbours: Neighbours;
   /** By item j: the items that predict it. */

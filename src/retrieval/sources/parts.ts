@@ -47,7 +47,6 @@ export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
 
 /** The parts that several sources read; a part that only one source needs is made by it from `options`. */
 export interface SourceParts {
-  /** The items. */
   readonly catalogue: Catalogue;
   /** Popular items, overall and by category; moved to the time of the request before sources are asked. */
   readonly lists: ItemLists;
@@ -63,7 +62,6 @@ export interface SourceParts {
   readonly trends: Trends;
   /** The bank of the served version; `null` if there is none. */
   readonly bank: () => ServedBank | null;
-  /** Options of all sources. */
   readonly options: SettledCandidateSourceOptions;
 }
 

@@ -32,7 +32,6 @@ export const SOURCES: readonly SourceKind[] = [
   NEXT,
 ];
 
-/** Names of all sources. */
 export const SOURCE_NAMES: readonly string[] = SOURCES.map(({ name }) => name);
 
 /** Sources that have learnt nothing. */

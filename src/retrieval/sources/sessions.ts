@@ -38,7 +38,6 @@ export interface SessionsOptions {
   readonly gapMs?: number | undefined;
 }
 
-/** The options of {@linkcode SessionsOptions}. */
 export const SESSIONS_OPTIONS = {
   sessions: natural(20_000, "newest sessions kept; 0 turns them off"),
   gapMs: positive(1_800_000, "a longer silence ends a session"),
@@ -88,7 +87,6 @@ export class Sessions {
     this.#mask = places - 1;
   }
 
-  /** Appends a signal to the user's session. */
   learn({ user, item, time }: Signal): void {
     if (this.#capacity === 0) return;
     const current = this.#currentOf(user, time);

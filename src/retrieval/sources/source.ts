@@ -49,7 +49,6 @@ export interface SourceActs {
   score(items: readonly number[], into: Float64Array): number;
   /** The list that is the same for everybody, best first, if there is one. */
   list?(): Uint32Array;
-  /** Learns a signal. */
   learn?(signal: Signal): void;
   /** Drops the name of a user, or of all users. */
   forget?(user: string | null): void;
@@ -59,7 +58,6 @@ export interface SourceActs {
   decode?(from: ByteReader, itemAt: (rank: number) => number): void;
 }
 
-/** A source. */
 export interface Source extends SourceActs {
   /** Its name in answers, experiments, metrics and the blend. */
   readonly name: string;

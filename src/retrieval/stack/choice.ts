@@ -27,7 +27,6 @@ export class Choice {
   /** The weights before the last step. */
   readonly #before: Float64Array;
   readonly #curvature: Curvature;
-  /** Scratch. */
   readonly #gradient: Float64Array;
   readonly #outer: Float64Array;
   #shares = new Float64Array(0);
@@ -42,7 +41,6 @@ export class Choice {
     this.#outer = new Float64Array(parts.length ** 2);
   }
 
-  /** The weights, by part. */
   get weights(): Readonly<Float64Array> {
     return this.#weights;
   }
@@ -108,7 +106,6 @@ export class Choice {
     if (by !== 0) this.#weights[at] = Math.max(LEAST, this.#weights[at]! + by);
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.f64s(this.#weights);
     this.#curvature.encode(to);

@@ -20,7 +20,6 @@ const MOST_SPREAD = 100;
 /** Bound of the argument of asinh. */
 const MOST = 1e12;
 
-/** Maps the scores of one part. */
 export class PartScores {
   /** σ; 0 = no list has been seen yet. */
   unit = 0;

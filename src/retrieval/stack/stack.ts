@@ -44,7 +44,6 @@ import { times } from "../../values/times.ts";
 /** The parts that can order. */
 export const PARTS = ["blend", "head", "bank", "model"] as const;
 
-/** One of {@linkcode PARTS}. */
 export type Part = typeof PARTS[number];
 
 /** The scores of a list by part, larger is better; `null` = the part has no scores. */
@@ -78,7 +77,6 @@ const FULL = 2;
 
 /** Which parts order a list. */
 export interface Stacked {
-  /** Names of the parts. */
   readonly parts: readonly Part[];
   /** The weight with which the model's scores are still to be added. */
   readonly modelWeight: number;
@@ -86,7 +84,6 @@ export interface Stacked {
 
 /** A set of parts with weights. */
 interface Order {
-  /** Its parts. */
   readonly set: number;
   /** The model's initial share in it. */
   readonly share: number;
@@ -221,7 +218,6 @@ export class Stack {
     this.#steps++;
   }
 
-  /** Writes everything. */
   encode(to: ByteWriter): void {
     to.uint(PARTS.length);
     for (const [part, name] of PARTS.entries()) to.string(name).f64(this.#mappings[part]!.unit);

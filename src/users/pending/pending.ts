@@ -86,7 +86,6 @@ export interface Deadline {
   readonly time: number;
   /** Running number of the impression. */
   readonly sequence: number;
-  /** Id of the user. */
   readonly user: string;
   /** Id of the request or impression; `null` = an event waits. */
   readonly request: string | null;
@@ -96,7 +95,6 @@ export interface Deadline {
 export class DeadlineQueue {
   readonly #heap: Deadline[] = [];
 
-  /** Number of entries. */
   get size(): number {
     return this.#heap.length;
   }
@@ -106,7 +104,6 @@ export class DeadlineQueue {
     return this.#heap[0];
   }
 
-  /** Adds an entry. */
   push(entry: Deadline): void {
     const heap = this.#heap;
     let at = heap.length;

@@ -18,7 +18,6 @@ export function hasPhase({ exposures = [] }: Pick<Pending, "exposures">): boolea
   return exposures.some(({ phase = 0 }) => phase > 0);
 }
 
-/** Writes an impression. */
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
   const { strings, lists, states } = written;
   const { shown, settled, recommended } = pending;
@@ -49,7 +48,6 @@ export function writePending(to: ByteWriter, pending: Pending, written: Written)
   }
 }
 
-/** Reads an impression. */
 export function readPending(from: ByteReader, read: Read): Pending {
   const { strings, lists, states } = read;
   const stateAt = (at: number) => {

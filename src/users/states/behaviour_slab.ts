@@ -11,7 +11,6 @@
  * @module
  */
 
-/** One behaviour. */
 export interface Behaviour {
   /** Index of the item in the catalogue. */
   readonly item: number;
@@ -67,11 +66,8 @@ function isHalf(strength: number): boolean {
 
 /** Rows of behaviours of one capacity. */
 export class BehaviourSlab {
-  /** Behaviours per row. */
   readonly capacity: number;
-  /** Bytes per strength. */
   readonly strengthBytes: StrengthBytes;
-  /** Indices of the items. */
   items = new Uint32Array(0);
   readonly #table: ActionTable;
   #actions = new Uint8Array(0);
@@ -88,12 +84,10 @@ export class BehaviourSlab {
     this.#table = table;
   }
 
-  /** Bytes per row. */
   get rowBytes(): number {
     return this.capacity * (PLAIN_BYTES + this.strengthBytes);
   }
 
-  /** Bytes held. */
   get bytes(): number {
     return this.items.length * (PLAIN_BYTES + this.strengthBytes);
   }
@@ -108,7 +102,6 @@ export class BehaviourSlab {
     return base;
   }
 
-  /** Releases a row. */
   release(base: number): void {
     this.#free.push(base);
   }
@@ -123,7 +116,6 @@ export class BehaviourSlab {
     return this.#highs[at]! * HIGH + this.#lows[at]!;
   }
 
-  /** Strength at a place. */
   strength(at: number): number {
     return this.#strengths === null ? this.#table.strength(this.#actions[at]!) : this.#strengths[at]!;
   }
@@ -152,7 +144,6 @@ export class BehaviourSlab {
     if (this.#strengths !== null) this.#strengths[at] = strength;
   }
 
-  /** Copies behaviours within the slab. */
   copy(from: number, to: number, target: number): void {
     this.items.copyWithin(target, from, to);
     this.#actions.copyWithin(target, from, to);

@@ -30,7 +30,6 @@ export interface SequenceOptions {
   readonly recent?: number | undefined;
 }
 
-/** The options of {@linkcode SequenceOptions}. */
 export const SEQUENCE_OPTIONS = {
   capacity: count(100, "behaviours kept per user"),
   window: count(50, "most behaviours that a model reads"),
@@ -147,7 +146,6 @@ export class SequenceSlab {
     return row;
   }
 
-  /** Empties a row. */
   clear(row: number): void {
     this.#slab(row).release(this.#bases[row]!);
     this.#begin(row);
@@ -181,17 +179,14 @@ export class SequenceSlab {
     return Math.max(0, start - (total - this.#lengths[row]!));
   }
 
-  /** Item index at a place of the row. */
   item(row: number, index: number): number {
     return this.#slab(row).items[this.#bases[row]! + index]!;
   }
 
-  /** Action at a place of the row. */
   action(row: number, index: number): string {
     return this.#actions.name(this.#slab(row).action(this.#bases[row]! + index));
   }
 
-  /** Strength at a place of the row. */
   strength(row: number, index: number): number {
     return this.#slab(row).strength(this.#bases[row]! + index);
   }

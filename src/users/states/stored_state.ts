@@ -28,7 +28,6 @@ export type StateStretches = readonly number[];
 export class StoredState {
   /** The stored bytes. Shared, so never modified. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Precision by stretch. */
   readonly stretches: StateStretches;
 
   private constructor(bytes: Uint8Array<ArrayBuffer>, stretches: StateStretches) {
@@ -83,7 +82,6 @@ function sum(stretches: StateStretches, from: 0 | 1): number {
   return stretches.reduce((sum, length, i) => i % 2 === from ? sum + length : sum, 0);
 }
 
-/** Bytes of a stored state. */
 function sizeOf(stretches: StateStretches): number {
   return 2 * sum(stretches, 0) + 4 * sum(stretches, 1);
 }

@@ -19,7 +19,6 @@ export interface BaseConfig {
   readonly dotHead?: boolean | undefined;
 }
 
-/** The options of {@linkcode BaseConfig}. */
 export const BASE_OPTIONS = {
   widths: widths([64, 32], "hidden widths of the output MLP"),
   pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),

@@ -6,7 +6,6 @@
 
 import type { Parameters } from "../../kernels/parameters.ts";
 
-/** Initial slope of PReLUs. */
 const PRELU_SLOPE = 0.1;
 /** Blocks whose columns are three gates. */
 const GATES = /^(gru\d*|controller|miu)\./;

@@ -21,7 +21,6 @@ export interface DinConfig {
   readonly dotHead?: boolean | undefined;
 }
 
-/** The options of {@linkcode DinConfig}. */
 export const DIN_OPTIONS = {
   widths: widths([64, 32], "hidden widths of the output MLP"),
   attentionWidths: widths([80, 40], "hidden widths of the activation unit"),

@@ -29,7 +29,6 @@ export function createPairHead(names: PairNames, random: () => number, kernels: 
   return new PairHead({ behaviours: MAX_BEHAVIOURS, ...sizes }, random, kernels);
 }
 
-/** Orders lists by a learnt order. */
 export class PairOrder {
   readonly #kernels: Kernels;
   #order: LearntOrder | null = null;

@@ -33,7 +33,6 @@ const SUM_SCALE = 0.3;
 /** The initial α of age a is −0.15 a. */
 const AGE_DECAY = 0.15;
 
-/** Sizes of a {@linkcode PairHead}. */
 export interface PairHeadSizes {
   /** Most behaviours H of a list. */
   readonly behaviours: number;
