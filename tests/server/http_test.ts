@@ -354,6 +354,13 @@ Deno.test("why-not says what keeps an item off a list", async () => {
     "outranked",
     all.length - 1,
   ]);
+  assert.deepEqual(
+    [last.score, (await why("old")).score],
+    [all.at(-1).score, null],
+    "not its share of itself",
+  );
+  const { json: alone } = await api.get(`/v1/users/ann/explain?item=${all.at(-1).item}`);
+  assert.deepEqual([alone.scoreKind, alone.items[0].score < 1], ["probability", true]);
   await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/why-not/${item}`);
 });
 

@@ -121,17 +121,25 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // there may be fifty: other requests get their turn
   return Response.json(
-    view(seen.preview, step.value, panels, (id) => state.catalogue.get(id)?.title ?? undefined),
+    view(
+      { ...seen.preview, why: step.value, panels, isAlone: item !== null },
+      (id) => state.catalogue.get(id)?.title ?? undefined,
+    ),
   );
 }
 
 /** A list with its explanation, as JSON. */
 export type ExplanationView = ReturnType<typeof view>;
 
+interface Explained extends Preview {
+  readonly why: readonly ExplainedItem[];
+  readonly panels: readonly Panel[];
+  /** Whether the list is an item that was asked for: its share of the list would be 1. */
+  readonly isAlone: boolean;
+}
+
 function view(
-  { recommendation, list }: Preview,
-  why: readonly ExplainedItem[],
-  panels: readonly Panel[],
+  { recommendation, list, why, panels, isAlone }: Explained,
   titleOf: (item: string) => string | undefined,
 ) {
   const { items, categories, actions, times, strengths } = list.history;
@@ -142,7 +150,7 @@ function view(
     model,
     version,
     orderedBy,
-    scoreKind,
+    scoreKind: isAlone ? "probability" : scoreKind,
     modelShare,
     variant,
     empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },
@@ -161,7 +169,7 @@ function view(
       title: titleOf(rest.item),
       categories: list.rows.items[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",
-      score: recommendation.items[i]?.score ?? sigmoid(rest.logit),
+      score: (isAlone ? undefined : recommendation.items[i]?.score) ?? sigmoid(rest.logit),
       prior: sigmoid(prior),
       ...rest,
     })),

@@ -28,7 +28,9 @@ const whyNotSchema = z.object({
   recommended: z.boolean().describe("Whether it is on the list after all."),
   place: count.nullable().describe("Among all candidates; 0 is the top, null = it is not one of them."),
   candidates: count,
-  score: z.number().nullable().describe("The model's probability; null when it must not be shown."),
+  score: z.number().nullable().describe(
+    "As in the list; null when it must not be shown, or when scores are shares and it is no candidate.",
+  ),
   lowest: z.number().nullable().describe("That of the last item of the list."),
   reasons: z.array(z.object({
     code: z.enum(["hidden", "expired", "seen", "not-retrieved", "outranked"]),
@@ -86,9 +88,14 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   const { id } = item;
   const time = Math.max(0, state.maxTime);
   const event: RequestEvent = { type: "request", user: user.id, request: "why-not", count: MAX_ITEMS, time };
-  const { items } = state.preview(user, event).recommendation;
-  const [own] = state.preview(user, { ...event, candidates: [id] }).recommendation.items;
+  const { items, scoreKind } = state.preview(user, event).recommendation;
   const place = items.findIndex((each) => each.item === id);
+  // The share of an item that is alone is 1.
+  const [own] = place >= 0
+    ? [items[place]]
+    : scoreKind === "share"
+    ? []
+    : state.preview(user, { ...event, candidates: [id] }).recommendation.items;
   const behaviours = Array.from({ length: sequences.length(user.row) }, (_, i) => i)
     .filter((i) => sequences.item(user.row, i) === item.index);
   const last = behaviours.at(-1);
