@@ -18,6 +18,7 @@ import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
+import { checkPlace } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { beforeTopics } from "../../streams/service/create_topics.ts";
@@ -62,6 +63,7 @@ export interface Stopping {
 export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stopping): Promise<number> {
   await configureLogging(levelOf(flags));
   const settings = await readSettings(flags);
+  if (settings.http !== undefined) checkPlace(settings.http); // a process that ends here disturbs no group
   const opened = await open(settings, stopped);
   if (opened === null) return 0;
   const { topics, serving, metrics, thread } = opened;

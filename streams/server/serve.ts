@@ -64,6 +64,11 @@ export function serve(
   };
 }
 
+/** Checks that a server can listen there, before anything else is begun. @throws Error when it cannot */
+export function checkPlace(place: ListenOptions): void {
+  listen(place).close();
+}
+
 function listen(place: ListenOptions): Deno.TcpListener {
   try {
     return Deno.listen(place);

@@ -70,3 +70,18 @@ for (const [signal, ...flags] of [["SIGTERM"], ["SIGKILL"], ["SIGTERM", "--serve
     await Deno.remove(folder, { recursive: true });
   });
 }
+
+Deno.test("run at a port that is in use ends before it opens the log, and so joins no group", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-port-" });
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...await taskArguments("run"), "--log-path", `${folder}/log.sqlite`]
+      .concat("--http", `127.0.0.1:${taken.addr.port}`),
+    cwd: folder,
+    stdin: "null",
+  }).output();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /error: Cannot listen at .*: the port is in use/);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+  await Deno.remove(folder, { recursive: true });
+});
