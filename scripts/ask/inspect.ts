@@ -10,6 +10,9 @@ import type { UserView } from "../../streams/http/routes/users.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, when } from "../flags/server_flags.ts";
 
+/** Most items of a list that are printed. */
+const MAX_SHOWN = 20;
+
 interface Flags extends ServerFlags {
   readonly last: number;
 }
@@ -53,7 +56,10 @@ function render(view: UserView, last: number): string {
     pending.map(({ time, request, items }) => [
       when(time),
       request,
-      items.map(({ item, label }) => label === 1 ? `${item}*` : item).join(" "),
+      [
+        ...items.slice(0, MAX_SHOWN).map(({ item, label }) => label === 1 ? `${item}*` : item),
+        ...(items.length > MAX_SHOWN ? [`and ${items.length - MAX_SHOWN} more (--json has all)`] : []),
+      ].join(" "),
     ]),
   );
   return [facts, ...(behaviours.length === 0 ? [] : [done]), ...(pending.length === 0 ? [] : [lists])].join(
