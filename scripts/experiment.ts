@@ -15,6 +15,7 @@ import { USER_SEGMENTS } from "../src/experiments/totals.ts";
 import { METRICS } from "../src/assignment/metrics.ts";
 import { keysOf } from "../src/values/record.ts";
 import { ExperimentClient } from "../streams/experiments/client.ts";
+import type { OrderShares } from "../streams/experiments/followed.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import {
   deployedModels,
@@ -156,12 +157,18 @@ function headLine({ name, status, layer, traffic, names, winner, reason }: Head)
 }
 
 function renderStatus(view: ExperimentView): string {
-  const lines = view.variants.map(({ name, users, lists, value, took, lost }) =>
+  const lines = view.variants.map(({ name, users, lists, value, took, orderedBy, lost }) =>
     `  ${name}: ${users} users, ${lists} lists, ${view.metric} ${figure(value)}, ${
       milliseconds(took.mean)
-    } per answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost\n`
+    } per answer (99 %: ${milliseconds(took.p99)}), ${lost} users lost${ordersText(orderedBy)}\n`
   );
   return [headLine(view), ...lines, splitLine(view), ...view.text.map((text) => `  ${text}\n`)].join("");
+}
+
+/** What ordered the lists of a variant: it need not be the variant's model. */
+function ordersText(orderedBy: OrderShares): string {
+  const shares = Object.entries(orderedBy).map(([by, share]) => `${by} ${percentOf(share)}`);
+  return shares.length === 0 ? "" : `, ordered by ${shares.join(", ")}`;
 }
 
 /** The result of the test of the split, and its power. */

@@ -6,7 +6,12 @@
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
+import {
+  exposuresOf,
+  ORDERED_BY,
+  type OrderedBy,
+  type Recommendation,
+} from "../../src/events/recommendation.ts";
 import { definitionOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
 import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
 import { type Exposure, isCurrent } from "../../src/assignment/exposure.ts";
@@ -32,6 +37,9 @@ export interface LatencyView {
   readonly p99: number | null;
 }
 
+/** Shares of lists by what ordered them: a model orders none before it has proved itself. */
+export type OrderShares = Readonly<Partial<Record<OrderedBy, number>>>;
+
 /** The current status of an experiment. */
 export interface ExperimentStatus {
   /** The experiment. */
@@ -44,6 +52,8 @@ export interface ExperimentStatus {
   readonly totals: ExperimentTotals;
   /** Times from request to recommendation by variant. */
   readonly took: readonly LatencyView[];
+  /** What ordered the lists by variant. */
+  readonly orderedBy: readonly OrderShares[];
   /** The test of the split. */
   readonly ratio: SampleRatio;
   /** Users with a recommendation but no sample, by variant. */
@@ -79,6 +89,36 @@ class Took {
   }
 }
 
+/** What ordered the lists of one variant. */
+class Orders {
+  readonly #counts = new Map<OrderedBy, number>();
+
+  /** Counts a list; orders that only another release knows are left out. */
+  update(orderedBy: OrderedBy | undefined): void {
+    if (orderedBy === undefined || !ORDERED_BY.includes(orderedBy)) return;
+    this.#counts.set(orderedBy, (this.#counts.get(orderedBy) ?? 0) + 1);
+  }
+
+  get shares(): OrderShares {
+    const lists = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+    const known = ORDERED_BY.filter((by) => this.#counts.has(by));
+    return Object.fromEntries(known.map((by) => [by, this.#counts.get(by)! / lists]));
+  }
+
+  encode(to: ByteWriter): void {
+    to.uint(this.#counts.size);
+    for (const [by, count] of this.#counts) to.string(by).uint(count);
+  }
+
+  decode(from: ByteReader): void {
+    for (let left = from.count(); left > 0; left--) {
+      const [by, count] = [from.string(), from.uint()];
+      const known = ORDERED_BY.find((one) => one === by);
+      if (known !== undefined) this.#counts.set(known, count);
+    }
+  }
+}
+
 /** Figures of one experiment. */
 export class Followed {
   /** See {@linkcode definitionOf}. */
@@ -88,6 +128,7 @@ export class Followed {
   readonly #loss: ExposureLoss;
   readonly #interleaving = new InterleavingTotals();
   readonly #took: readonly Took[];
+  readonly #orders: readonly Orders[];
   readonly #variants: readonly string[];
   readonly #users = new Set<string>();
 
@@ -103,6 +144,7 @@ export class Followed {
     });
     this.#variants = splitVariants(experiment).map(({ name }) => name);
     this.#took = this.#variants.map(() => new Took());
+    this.#orders = this.#variants.map(() => new Orders());
   }
 
   /** The newest record of the experiment; a replacement must have the same definition. */
@@ -121,12 +163,13 @@ export class Followed {
 
   /** Counts a recommendation. @returns Whether it changed anything. */
   recommended(recommendation: Recommendation, partition: number): boolean {
-    const { user, time, tookMicros } = recommendation;
+    const { user, time, tookMicros, orderedBy } = recommendation;
     const own = this.#exposureIn(exposuresOf(recommendation));
     if (own === undefined || !isCurrent(own, this.experiment)) return false;
     const arm = this.#variants.indexOf(own.variant);
     if (arm < 0) return false;
     this.#took[arm]!.update(tookMicros / 1000);
+    this.#orders[arm]!.update(orderedBy);
     if (!Object.hasOwn(this.experiment.overrides, user)) {
       this.#loss.recommended(user, arm, time, partition);
       this.#users.add(user);
@@ -177,6 +220,7 @@ export class Followed {
       preference: interleaves ? this.#interleaving.get(experiment.stopRule.alpha ?? STOP_RULE.alpha) : null,
       totals,
       took: this.#took.map(({ view }) => view),
+      orderedBy: this.#orders.map(({ shares }) => shares),
       ratio,
       lost: lost.counts,
     };
@@ -185,7 +229,7 @@ export class Followed {
   /** Encodes the figures of all users. */
   encode(): Uint8Array {
     const to = new ByteWriter().string(this.definition);
-    for (const part of this.#parts) part.encode(to);
+    for (const part of [...this.#parts, ...this.#orders]) part.encode(to);
     return to.toBytes();
   }
 
@@ -198,6 +242,8 @@ export class Followed {
     // Settings come last: a definition of 0.2.0, which lacks them, is a prefix except for its bracket.
     if (!this.definition.startsWith(from.string().slice(0, -1))) return false;
     for (const part of this.#parts) part.decode(from);
+    if (!from.done) { for (const orders of this.#orders) orders.decode(from); // release 0.2.0 has none
+     }
     return true;
   }
 

@@ -18,7 +18,7 @@ import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { ExperimentMonitor } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
-import type { ExperimentStatus, LatencyView } from "./followed.ts";
+import type { ExperimentStatus, LatencyView, OrderShares } from "./followed.ts";
 
 /** Fewest users for which a detectable loss is reported. */
 const TELLING_USERS = 5000;
@@ -59,6 +59,8 @@ export interface VariantView extends SegmentView {
   readonly tookMs: number | null;
   /** Mean and percentiles of that time. */
   readonly took: LatencyView;
+  /** Shares of its answers by what ordered them. */
+  readonly orderedBy: OrderShares;
   /** Users with a recommendation but no sample. */
   readonly lost: number;
 }
@@ -226,7 +228,7 @@ function splitOf({ counts, p }: SampleRatio, experiment: Experiment): SplitView 
 }
 
 function viewOf(
-  { experiment, verdicts, preference, totals, ratio, took, lost }: ExperimentStatus,
+  { experiment, verdicts, preference, totals, ratio, took, orderedBy, lost }: ExperimentStatus,
 ): ExperimentView {
   const { name, hypothesis, status, layer, traffic, metric, guardRails, mode } = experiment;
   const split = splitVariants(experiment).map(({ name }) => name);
@@ -261,6 +263,7 @@ function viewOf(
       word: verdicts.find((one) => one.variant === variant)?.word ?? null,
       tookMs: times.mean,
       took: times,
+      orderedBy: orderedBy[place] ?? {},
       lost: lost[place] ?? 0,
     };
   });

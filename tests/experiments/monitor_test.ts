@@ -37,7 +37,16 @@ async function deployment(rates: readonly [number, number], lost = 0) {
     const [exposure] = experiments.assign(user).exposures;
     const rate = rates[exposure!.variant === "A" ? 0 : 1];
     const clicks = Array.from({ length: 10 }).filter(() => random() < rate).length;
-    const answer = { request: `${user}-${time}`, user, time, items: [], ...exposure, tookMicros: 1000 };
+    const orderedBy = exposure!.variant === "A" ? "model" : u < 500 ? "prior" : "mix";
+    const answer = {
+      request: `${user}-${time}`,
+      user,
+      time,
+      items: [],
+      ...exposure,
+      orderedBy,
+      tookMicros: 1000,
+    };
     const value = new TextEncoder().encode(JSON.stringify(answer));
     await log.append([{ topic: topics.recommendations, partition, key: user, value, time }]);
     if (exposure!.variant === "B" && random() < lost) continue;
@@ -181,6 +190,32 @@ Deno.test("ExperimentViews() has every metric of every variant, for all and for 
     assert.ok(Math.abs(metrics.ctr! - rate) < 0.02 && Math.abs(metrics.clicksPerUser! - 10 * rate) < 0.2);
     assert.ok(Object.values(metrics).every((one) => one !== null));
   }
+});
+
+Deno.test("ExperimentViews() says what ordered the lists of each variant, also after a restart", async () => {
+  const { log, registry, monitor } = await deployment([0.1, 0.2]);
+  await monitor.update();
+  await log.append(monitor.takeChanges());
+  const restored = await ExperimentMonitor.open(log, topics, registry);
+  for (const one of [monitor, restored]) {
+    const { experiments: [view] } = await new ExperimentViews(log, topics, () => 0, () => one).views();
+    const [a, b] = view!.variants.map(({ orderedBy }) => orderedBy);
+    assert.deepEqual(a, { model: 1 });
+    assert.deepEqual(Object.keys(b!), ["prior", "mix"]);
+    assert.ok(Math.abs(b!.prior! - 0.25) < 0.05 && Math.abs(b!.prior! + b!.mix! - 1) < 1e-9);
+  }
+});
+
+Deno.test("Followed.decode() takes figures without what ordered the lists", () => {
+  const variants = [{ name: "A" }, { name: "B" }];
+  const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
+  const [older, newer] = [
+    new Followed(experiment, new PrePeriod()),
+    new Followed(experiment, new PrePeriod()),
+  ];
+  const bytes = older.encode();
+  assert.equal(newer.decode(bytes.subarray(0, bytes.length - variants.length)), true);
+  assert.deepEqual(newer.status.orderedBy, [{}, {}]);
 });
 
 Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm are lost after their answer", async () => {

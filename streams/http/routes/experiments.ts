@@ -9,6 +9,7 @@ import { z } from "zod";
 import { ExperimentError } from "../../../src/assignment/changes.ts";
 import type { ExperimentRecord } from "../../../src/assignment/experiment.ts";
 import { ExperimentViews } from "../../experiments/views.ts";
+import { ORDERED_BY } from "../../../src/events/recommendation.ts";
 import { METRICS } from "../../../src/assignment/metrics.ts";
 import { USER_SEGMENTS } from "../../../src/experiments/totals.ts";
 import {
@@ -65,6 +66,8 @@ const experimentsSchema = z.object({
       word: z.string().nullable().describe("The verdict."),
       tookMs: figure,
       took: z.object({ mean: figure, p50: figure, p99: figure }).describe("Milliseconds to make a list."),
+      orderedBy: z.partialRecord(z.enum(ORDERED_BY), z.number())
+        .describe("Shares of its answers by what ordered them."),
       lost: count.describe("Users with a recommendation but no sample."),
     })),
     names: z.array(z.string()),
