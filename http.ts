@@ -27,16 +27,15 @@
  */
 
 // The server.
-export { startHttp } from "./streams/server/http.ts";
+export { type HttpOptions, startHttp } from "./streams/server/http.ts";
 export type { ConfiguredNames } from "./src/mapping/name_check.ts";
-export type { HttpOptions } from "./streams/server/backend.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
 export type { HttpLimits } from "./streams/http/contract/limits.ts";
 export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/contract/access.ts";
 export { type Door, DOORS, type GorseSettings, type HttpSettings } from "./streams/http/contract/settings.ts";
 
 // Its metrics.
-export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";
+export { Metrics, type MetricsListener } from "./streams/http/metrics.ts";
 export type { RejectedEntry } from "./streams/http/intake.ts";
 
 // A client for experiments.

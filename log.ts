@@ -35,7 +35,6 @@ export {
   LOG_ERROR_CODES,
   type LogAddress,
   type LogChannel,
-  type LogConnection,
   LogError,
   type LogErrorCode,
   type LogErrorOptions,

@@ -135,10 +135,6 @@ const program = addLogFlags(
   )
   .option("--no-learner-thread", "learn in the serving thread: less memory, longer waits")
   .option(
-    "--server-thread",
-    "on sqlite: give HTTP and the log a thread of their own, for machines with more than two processors",
-  )
-  .option(
     "--rebuild",
     "if the configuration needs a rebuild: keep serving the old generation, build a new one alongside, then switch",
   )

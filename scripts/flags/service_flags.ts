@@ -41,20 +41,13 @@ export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Pr
   const { kind, options: resolved } = await logAddressOf(flags, options);
   const log = await kindOf(kind, options.kinds).open(resolved);
   try {
-    await refuseNewerRelease(log, flags.prefix);
+    const { prefix } = flags;
+    refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
   } catch (error) {
     await log[Symbol.asyncDispose]();
     throw error;
   }
   return log;
-}
-
-/** Refuses a deployment that a newer release has worked on. */
-export async function refuseNewerRelease(
-  log: Pick<Log, "identify" | "bounds" | "read">,
-  prefix: string,
-): Promise<void> {
-  refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
 }
 
 /** The number of tasks of the serving generation; 1 if there is none. @param topics those of the first generation */

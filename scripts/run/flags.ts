@@ -23,7 +23,6 @@ export interface Flags extends LogFlags {
   readonly verbose?: true;
   readonly quiet?: true;
   readonly learnerThread: boolean;
-  readonly serverThread?: true;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];

@@ -19,7 +19,6 @@ import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { checkPlace } from "../../streams/server/serve.ts";
-import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { beforeTopics } from "../../streams/service/create_topics.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
@@ -29,7 +28,7 @@ import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { placeOf } from "../flags/log_flags.ts";
-import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
+import { openLog, partitionsOf, tasksOn } from "../flags/service_flags.ts";
 import { agreeOn } from "./agreement.ts";
 import { buildBeside } from "./build_beside.ts";
 import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
@@ -40,7 +39,6 @@ import { checkRollBack, madeOf, type OnlinePlan, planOnline, runOnline } from ".
 import { outputsOf } from "./outputs.ts";
 import { type Made, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
-import { SERVER_PERMISSIONS } from "./thread_permissions.ts";
 import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 import type { ServiceStatus } from "../../streams/service/status.ts";
 
@@ -66,9 +64,9 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   if (settings.http !== undefined) checkPlace(settings.http); // a process that ends here disturbs no group
   const opened = await open(settings, stopped);
   if (opened === null) return 0;
-  const { topics, serving, metrics, thread } = opened;
+  const { topics, serving, metrics } = opened;
   await using log = opened.log;
-  const agreed = await agreeWith(log, topics, settings, { stopped, isThreaded: thread !== undefined });
+  const agreed = await agreeWith(log, topics, settings, stopped);
   const { plan, made, outputs, generation } = agreed;
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
@@ -99,7 +97,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     sources: config.sources,
     names: knownNames(config),
     checks: () => diskShortage(folder),
-  }, thread);
+  });
 
   const switching = new AbortController();
   const { signal } = switching;
@@ -126,10 +124,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   };
   const built = plan === null ? stopped : build(plan);
   using _status = logStatus(service);
-  const parallel = [
-    thread?.ended ?? stopped,
-    ...[built, succession.ended].map((one) => one.then(() => stopped)),
-  ];
+  const parallel = [built, succession.ended].map((one) => one.then(() => stopped));
   await Promise.race([stopped, lastOf(place), ...parallel]).catch((error) => {
     logger.error("failed, and ends: {reason}", { reason: reasonOf(error) });
     onFailure();
@@ -215,8 +210,6 @@ interface Opened {
   readonly topics: Topics;
   readonly serving: ServingTopics;
   readonly metrics: Metrics;
-  /** The thread of server and log. */
-  readonly thread: ServerThread | undefined;
 }
 
 /** Opens a deployment; waits, and logs that, while its log is unavailable. @returns `null` if stopped meanwhile */
@@ -225,21 +218,11 @@ async function open({ flags, config }: RunSettings, stopped: Promise<void>): Pro
   logger.info("opening the log {place}", { place: placeOf(flags, config) });
   const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
   using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
-  const thread = flags.serverThread
-    ? await ServerThread.open({
-      address: await logAddressOf(flags, { config }),
-      topics,
-      permissions: SERVER_PERMISSIONS,
-      level: levelOf(flags),
-    })
-    : undefined;
-  const log = thread?.log ??
-    await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
+  const log = await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
   if (log === undefined) return null;
-  if (thread !== undefined) await refuseNewerRelease(log, flags.prefix);
   const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
   const metrics = new Metrics(serving.topics);
-  return { log: meteredLog(log, metrics), topics, serving, metrics, thread };
+  return { log: meteredLog(log, metrics), topics, serving, metrics };
 }
 
 /** What the process runs. */
@@ -257,15 +240,12 @@ async function agreeWith(
   log: Log,
   topics: Topics,
   { flags, config, roles }: RunSettings,
-  { stopped, isThreaded }: { readonly stopped: Promise<void>; readonly isThreaded: boolean },
+  stopped: Promise<void>,
 ): Promise<Agreed> {
   const { model, variantModels: variants = [], seed } = flags;
   const existing = (await log.topics()).get(topics.events)?.partitions;
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
-  if (isThreaded && existing !== undefined && existing !== partitions) {
-    throw new Error("Cannot let tasks share partitions with --server-thread: omit it");
-  }
   const given: Made = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
   if (planned !== null && flags.rollBack) checkRollBack(planned);

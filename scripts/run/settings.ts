@@ -47,15 +47,8 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
   const { kind, settings } = chosenLog(flags, config);
   const { roles = ROLES, snapshots: folder } = flags;
   const http = addressOf(flags);
-  if (flags.rebuild && (flags.serverThread || !roles.includes("task") || !roles.includes("learner"))) {
-    throw new Error(
-      "Cannot rebuild in this process: it needs the roles task and learner, and no --server-thread",
-    );
-  }
-  if (flags.serverThread && (http === undefined || kind.capabilities.isShared)) {
-    throw new Error(
-      "Cannot give the server a thread: that needs HTTP and a SQLite log; omit --server-thread, or add --http",
-    );
+  if (flags.rebuild && !(roles.includes("task") && roles.includes("learner"))) {
+    throw new Error("Cannot rebuild in this process: it needs the roles task and learner");
   }
   const file = kind.fileOf(settings);
   const told = {

@@ -15,9 +15,6 @@ const INHERITED: Deno.PermissionOptionsObject = {
   write: "inherit",
 };
 
-/** Permissions of the server with the log: it needs no variables. */
-export const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
-
 /** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files but snapshots. */
 export function workerPermissions(
   { isShared }: { readonly isShared: boolean },

@@ -66,7 +66,6 @@ function page(path: string, id: string, text: string, type: string): Endpoint {
     scope: null,
     summary: "The dashboard",
     answers: { 200: { description: "The page", type } },
-    local: true,
     handle: () => new Response(text, { headers: { ...HEADERS, "content-type": type } }),
   };
 }

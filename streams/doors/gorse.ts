@@ -63,13 +63,11 @@ function userWrites(intake: Intake): readonly Endpoint[] {
     write("POST /api/user", "InsertUser", {
       summary: "sets labels of a user",
       body: jsonBody(SCHEMAS.GorseUser),
-      local: true,
       handle: post,
     }),
     write("POST /api/users", "InsertUsers", {
       summary: "sets labels of users",
       body: jsonBody(SCHEMAS.GorseUser, true),
-      local: true,
       handle: post,
     }),
     write("PATCH /api/user/:user", "PatchUser", {
@@ -132,7 +130,6 @@ function itemWrites(intake: Intake): readonly Endpoint[] {
 function feedbackWrites(intake: Intake): readonly Endpoint[] {
   const shared = {
     body: jsonBody(SCHEMAS.GorseFeedback, true),
-    local: true,
     handle: async ({ request }: Call) => await intake.post("feedback", request),
   } as const;
   return [

@@ -43,7 +43,6 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json", "lines"], schema: SCHEMAS.MetarankEvent, many: true, untyped: true },
       answers: { 200: { description: "All of them are durable", schema: SCHEMAS.MetarankStatus } },
       problems: ["unavailable"],
-      local: true,
       handle: ({ request }) => feedback(context, request),
     },
     {

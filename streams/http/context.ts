@@ -59,7 +59,7 @@ export interface ApiContext {
   /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
   /** What is wrong with the attributes that a filter names; `null` = nothing. @default {nothing} */
-  readonly unknownAttribute?: ((names: readonly string[]) => Promise<string | null>) | undefined;
+  readonly unknownAttribute?: ((names: readonly string[]) => string | null) | undefined;
   /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }

@@ -62,11 +62,6 @@ export interface Endpoint {
   readonly answers: Readonly<Record<number, Content>>;
   /** Problems in addition to those that any endpoint may answer with. */
   readonly problems?: readonly ProblemCode[] | undefined;
-  /**
-   * Whether it needs nothing of the process but its log, so that a server thread can answer without the main thread.
-   * @default {false}
-   */
-  readonly local?: true | undefined;
   /** Answers a call. May throw a `Problem`. */
   readonly handle: (call: Call) => Promise<Response> | Response;
 }

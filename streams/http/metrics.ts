@@ -5,14 +5,7 @@
  */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import {
-  AggregatorRegistry,
-  Counter,
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import type { NewRecord } from "../log/log.ts";
@@ -26,9 +19,6 @@ import { ServiceGauges } from "./service_gauges.ts";
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** A failed write is forgotten after this time: a process that is not ready may get no write that could succeed. */
 const FAILURE_MS = 15_000;
-
-/** All metrics of a registry, in a form that can be cloned into another thread. */
-export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** Receives measurements as they happen. Must not throw. */
 export interface MetricsListener {
@@ -76,7 +66,6 @@ export class Metrics implements LogObserver {
   readonly #gauges: ServiceGauges;
   #service: Service | undefined;
   #failure: { readonly at: number; readonly reason: string } | null = null;
-  #others: (() => Promise<Measures>) | undefined;
   #listener: MetricsListener | undefined;
 
   /** Makes the metrics of a deployment with these topics. */
@@ -139,11 +128,6 @@ export class Metrics implements LogObserver {
   /** Includes the gauges of a service. */
   watch(service: Service): void {
     this.#service = service;
-  }
-
-  /** Includes the metrics of another thread of this process. */
-  join(others: () => Promise<Measures>): void {
-    this.#others = others;
   }
 
   /** Adds a listener. */
@@ -242,16 +226,7 @@ export class Metrics implements LogObserver {
   /** Renders all metrics in Prometheus' text format. */
   async render(): Promise<string> {
     await this.#gauges.collect(this.#service);
-    const others = await this.#others?.();
-    if (others === undefined) return await this.#registry.metrics();
-    return await AggregatorRegistry.aggregate([await this.measures(), others]).metrics();
-  }
-
-  /**
-   * All metrics, in a form that can be posted to another thread. Gauges are as of the last {@linkcode Metrics.render}.
-   */
-  async measures(): Promise<Measures> {
-    return await this.#registry.getMetricsAsJSON();
+    return await this.#registry.metrics();
   }
 
   /** Content type of {@linkcode Metrics.render}. */

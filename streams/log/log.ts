@@ -201,22 +201,12 @@ export interface LogChannel {
   readonly hasLatest: boolean;
 }
 
-/** A {@linkcode LogChannel}, open until disposed. */
-export interface LogConnection extends AsyncDisposable {
-  /** The channel to hand to the other thread. */
-  readonly channel: LogChannel;
-  /** Rejects when the log is lost and calls will no longer be answered. @default {never} */
-  readonly lost?: Promise<unknown>;
-}
-
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
   /**
    * How another thread opens the log itself. Absent on a log with one owner, which serves it to other threads instead.
    */
   readonly address?: LogAddress;
-  /** Connects another thread to the one that owns the log. Only logs that live in a thread have it. */
-  connect?(): LogConnection;
   /**
    * Creates the topics that do not exist.
    *
@@ -381,7 +371,7 @@ export interface Verified {
 export type Scrubbed = "clean" | "fragments" | "busy";
 
 /** A log without consumer groups: the part that threads other than its owner can use. */
-export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;
+export type UngroupedLog = Omit<Log, "join" | "members" | "address">;
 
 /** @internal What can be read of a log, also of one that belongs to another process. */
 export type ReadableLog =

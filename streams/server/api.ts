@@ -143,7 +143,6 @@ function documentation(api: readonly Endpoint[], maxEntries: number): Endpoint {
     summary: "This document",
     scope: null,
     answers: { 200: { description: "OpenAPI 3.1" } },
-    local: true,
     handle: () => new Response(document, { headers: { "content-type": "application/json" } }),
   };
   const document = JSON.stringify(openApi([...api, own], { version: manifest.version, maxEntries }));

@@ -1,12 +1,56 @@
 /**
- * The HTTP API of a deployment, in this thread.
+ * The HTTP API of a deployment: its endpoints and everything that they use.
  *
  * @module
  */
 
-import { serveApi } from "./api.ts";
-import { type HttpOptions, openBackend } from "./backend.ts";
-import type { HttpServer } from "./serve.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import type { RequestEvent } from "../../src/events/event.ts";
+import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
+import { settle } from "../../src/options/option.ts";
+import { LiveFeed } from "../dashboard/live.ts";
+import { Recorder } from "../dashboard/recorder.ts";
+import { Snapshots } from "../dashboard/snapshot.ts";
+import { Backlog } from "../http/backlog.ts";
+import type { ApiContext } from "../http/context.ts";
+import type { ApiKey } from "../http/contract/access.ts";
+import { HTTP_LIMITS } from "../http/contract/limits.ts";
+import type { HttpSettings } from "../http/contract/settings.ts";
+import type { Metrics } from "../http/metrics.ts";
+import { Recommender } from "../http/recommender.ts";
+import { AttributeCheck } from "../http/routes/attribute_check.ts";
+import { isShared } from "../log/capabilities.ts";
+import type { Log } from "../log/log.ts";
+import type { SourcesSettings } from "../mapping/source_settings.ts";
+import type { Service } from "../service/service.ts";
+import { servingTopics } from "../topics/serving.ts";
+import { apiOf, limitsIn, namesLogged, serveApi, sourcesIn } from "./api.ts";
+import { withoutModel } from "./late.ts";
+import type { HttpServer, ListenOptions } from "./serve.ts";
+
+/** Options of {@linkcode startHttp}. */
+export interface HttpOptions extends ListenOptions {
+  /** The log of the deployment; its topics exist. */
+  readonly log: Log;
+  /** Prefix of the topics. @default {"meander."} */
+  readonly prefix?: string;
+  /** The service in this process, if any. */
+  readonly service?: Service | undefined;
+  /** Metrics of this process, which also observe the log. */
+  readonly metrics: Metrics;
+  /** Settings of the server. @default {{}} */
+  readonly settings?: HttpSettings;
+  /** Sources of the configuration, whose records callers may send. @default {{}} */
+  readonly sources?: SourcesSettings | undefined;
+  /** Actions and features of the configuration: others that callers send are logged. @default {none are logged} */
+  readonly names?: ConfiguredNames | undefined;
+  /** API keys. @default {those of the settings} */
+  readonly keys?: readonly ApiKey[];
+  /** Further reasons why the process is not ready, for `/ready`. @default {none} */
+  readonly checks?: (() => Promise<readonly string[]>) | undefined;
+  /** Milliseconds since the epoch. @default {Date.now} */
+  readonly now?: () => number;
+}
 
 /**
  * Starts the HTTP API of a deployment, with its dashboard at `/`.
@@ -35,10 +79,63 @@ import type { HttpServer } from "./serve.ts";
  * ```
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
-  const backend = await openBackend(options);
-  const { endpoints, context: { bodies, health, clock } } = backend;
-  return await backend.serve(() =>
-    serveApi(endpoints, { hostname, port, settings, keys, metrics, bodies, health, clock })
-  );
+  const { hostname, port, service, metrics, settings = {}, keys = settings.keys ?? [] } = options;
+  let stopping = false;
+  await using opening = new AsyncDisposableStack();
+  const context = await openContext(options, opening, () => stopping);
+  const { topics, now, clock, bodies, health } = context;
+  const recorder = new Recorder({ topics, service, now, clock });
+  metrics.tell(recorder);
+  const snapshots = new Snapshots(recorder, service, now, clock);
+  const live = opening.use(new LiveFeed({ recorder, snapshots, version: manifest.version }));
+  const place = { hostname, port, settings, keys, metrics, bodies, health, clock };
+  const server = serveApi(apiOf(context, settings, live), place);
+  const opened = opening.move();
+  const stop = async (patienceMs?: number) => {
+    stopping = true;
+    live[Symbol.dispose](); // its streams never end by themselves
+    await server.stop(patienceMs);
+    await opened.disposeAsync();
+  };
+  const { url, ended } = server;
+  return { url, ended, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+/** Opens what the endpoints use. @param opening disposes of it */
+async function openContext(
+  { log, prefix, service, metrics, settings = {}, sources, names, now = Date.now, checks }: HttpOptions,
+  opening: AsyncDisposableStack,
+  isStopping: () => boolean,
+): Promise<ApiContext> {
+  const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const clock = () => performance.now();
+  const { maxWaiting, maxBehind, answerTimeoutMs: timeoutMs } = settle(HTTP_LIMITS, settings);
+  const following = () => service?.deployment ?? { log, partitions };
+  const attributes = new AttributeCheck(() => [...service?.tasks.values() ?? []][0]?.state.catalogue, clock);
+  if (service !== undefined) metrics.watch(service);
+  const known = {
+    get log() {
+      return service?.deployment.log ?? log;
+    },
+    topics,
+    get partitions() {
+      return service?.deployment.partitions ?? partitions;
+    },
+    service,
+    recommender: opening.use(new Recommender(log, topics, partitions, { timeoutMs, maxWaiting })),
+    // On a log that processes share, its brokers bound how far tasks fall behind.
+    backlog: isShared(log) ? undefined : new Backlog(following, topics, { maxBehind, clock, isStopping }),
+    metrics,
+    now,
+    clock,
+    isStopping,
+    checks,
+    sources: sourcesIn(sources),
+    see: namesLogged(names),
+    unknownAttribute: (names: readonly string[]) => attributes.unknown(names),
+    ...limitsIn(settings, clock),
+  };
+  // Keeps the getters above: a service may replace its log and partitions.
+  return Object.assign(known, { withoutModel: (event: RequestEvent) => withoutModel(known, event) });
 }

@@ -86,7 +86,6 @@ const LAYERS = [
   "streams/dashboard",
   "streams/doors",
   "streams/server",
-  "streams/server/thread",
   "streams/config",
 ];
 

@@ -264,6 +264,30 @@ Deno.test("pages of other origins may call only when they are named", async () =
   assert.equal(headers.get("access-control-expose-headers"), "X-Request-Id,Retry-After");
 });
 
+Deno.test("a body is refused by its type before it is read, and not read where a call has none", async () => {
+  const origin = "https://elsewhere.example";
+  await using api = await startApi({
+    doors: ["gorse", "metarank"],
+    maxBodyBytes: 1000,
+    cors: [origin],
+  });
+  const { paths } = (await api.get("/openapi.json")).json;
+  const calls = Object.entries<Record<string, { requestBody?: unknown }>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).filter(([, { requestBody }]) => requestBody !== undefined)
+      .map(([method]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, "any") }))
+  );
+  assert.ok(calls.length > 15);
+  // A body that is too large, and would be said to be, if anybody looked.
+  const body = "x".repeat(2000);
+  const headers = { "content-type": "text/plain", origin };
+  for (const { method, path } of calls) {
+    const { status, text } = await api.request(path, { method, body, headers });
+    assert.equal(status, 415, `${method} ${path}: ${text}`);
+  }
+  const { status, text } = await api.request("/api/user/ann", { method: "DELETE", body });
+  assert.equal(status, 200, text);
+});
+
 Deno.test("an answer that does not come in time is a problem, and comes on the log", async () => {
   // Long enough for the second request to come while the first one waits, also on a machine that is busy.
   await using api = await startApi({ answerTimeoutMs: 3000, maxWaiting: 1 });

@@ -13,7 +13,8 @@ import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { ServerThread } from "../../streams/server/thread/server_thread.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { RemoteLog } from "../../streams/log/threads/remote_log.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { WIDTH } from "../learner/batches.ts";
@@ -54,11 +55,11 @@ function life(
 
 const topics = topicNames();
 // What the log has is for it to drop: it is not in this heap.
-await using log = (await ServerThread.open({
-  address: { kind: "sqlite", options: { path: `${folder}/log.sqlite` } },
-  topics,
-  level: "fatal",
-})).log;
+const thread = new Worker(new URL("./served_log.ts", import.meta.url), { type: "module" });
+using _thread = { [Symbol.dispose]: () => thread.terminate() };
+const { port1, port2 } = new MessageChannel();
+thread.postMessage({ path: `${folder}/log.sqlite`, port: port2 }, [port2]);
+await using log = new RemoteLog({ port: port1, hasLatest: true }) as unknown as Log & AsyncDisposable; // no groups
 await log.createTopics(topicSpecs(topics, 1));
 const append = (events: readonly Event[]) =>
   log.append(events.map((event) => ({

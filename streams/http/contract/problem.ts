@@ -42,13 +42,6 @@ export interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A problem that can be cloned into another thread. */
-export interface PlainProblem {
-  readonly code: ProblemCode;
-  readonly detail: string;
-  readonly options: Omit<ProblemOptions, "cause">;
-}
-
 /** An error with its HTTP response. */
 export class Problem extends Error {
   readonly code: ProblemCode;
@@ -63,17 +56,6 @@ export class Problem extends Error {
     this.code = code;
     this.status = PROBLEMS[code][0];
     this.#options = options;
-  }
-
-  /** Restores a problem from {@linkcode Problem.plain}. */
-  static of({ code, detail, options }: PlainProblem): Problem {
-    return new Problem(code, detail, options);
-  }
-
-  /** The problem in a form that can be cloned, without its cause. */
-  get plain(): PlainProblem {
-    const { cause: _cause, ...options } = this.#options;
-    return { code: this.code, detail: this.message, options };
   }
 
   /** The HTTP response. */

@@ -57,7 +57,6 @@ export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
       parameters: { user: "Id of the user" },
       answers: { 200: { description: "The event is durable", schema: Forgotten } },
       problems: ["unavailable"],
-      local: true,
       handle: (call) => forgetUser(context, call),
     },
     {

@@ -42,7 +42,6 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
     body: { kinds: MANY, schema, many: true },
     answers: { 200: { description: "What was taken", schema: Taken } },
     problems: ["unavailable"],
-    local: true,
     handle: ({ request }: Call) => intake(context, request, kind),
   } as const);
   return [
@@ -68,7 +67,6 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       parameters: { item: "Id of the item" },
       answers: { 200: { description: "It will no longer be recommended", schema: Taken } },
       problems: ["unavailable"],
-      local: true,
       handle: ({ parameters: { item = "" } }) => removeItem(context, item),
     },
   ];

@@ -39,7 +39,6 @@ export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
     body: { kinds: ["json"], schema: SCHEMAS[kind] },
     answers: { 200: { description: "The answer", schema: RECOMMENDATION } },
     problems: ["unavailable", "answer-timeout"],
-    local: true,
     handle: ({ request }: { readonly request: Request }) => recommend(context, request, kind),
   } as const);
   return [
@@ -67,7 +66,7 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
   checkFields(asked, SCHEMAS[kind]);
   const now = context.now();
   const { event, budgetMs, pages } = eventOf(asked, kind, now);
-  const unknown = await unknownAttributeOf(context, event);
+  const unknown = unknownAttributeOf(context, event);
   if (unknown !== null) throw refusedBy("unknown-value", unknown);
   const begun = context.clock();
   const asking = context.recommender.ask(event, now);
@@ -83,12 +82,9 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
 }
 
 /** What is wrong with the attributes of the filter; `null` = nothing. */
-async function unknownAttributeOf(
-  { unknownAttribute }: ApiContext,
-  { filter }: RequestEvent,
-): Promise<string | null> {
+function unknownAttributeOf({ unknownAttribute }: ApiContext, { filter }: RequestEvent): string | null {
   const names = filter?.where?.map(({ attribute }) => attribute) ?? [];
-  return names.length === 0 ? null : await unknownAttribute?.(names) ?? null;
+  return names.length === 0 ? null : unknownAttribute?.(names) ?? null;
 }
 
 function refusedBy(code: string, reason: string): Problem {

@@ -43,7 +43,6 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     body: { kinds: KINDS, schema: SourceRecords, many: true },
     answers: { 200: { description: "What was taken", schema: SourceTaken } },
     problems: ["not-found", "unavailable"],
-    local: true,
     handle: (call) => intake(context, call),
   };
 }

@@ -121,7 +121,6 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Whether the process is alive",
       scope: null,
       answers: { 200: { description: "It is", schema: Health } },
-      local: true,
       handle: () => Response.json({ status: "ok", uptimeSeconds: Math.round((clock() - started) / 1000) }),
     },
     {

@@ -6,7 +6,7 @@
 
 import { isShared } from "../capabilities.ts";
 import { ignore } from "../ignore.ts";
-import type { Log, LogAddress, LogChannel, LogConnection } from "../log.ts";
+import type { Log, LogAddress, LogChannel } from "../log.ts";
 import { orAborted } from "../pause.ts";
 import { type LeftOut, unreadable } from "../unreadable.ts";
 import { packError, type PortError, unpackError } from "./port_calls.ts";
@@ -45,7 +45,7 @@ export interface LogThreadOptions<Order, Report> {
 /** A thread, seen from the one that starts it. Errors in it reject `ended`; a silent exit goes undetected. */
 export class LogThread<Order, Report extends object> implements AsyncDisposable {
   readonly #thread: Worker;
-  readonly #connection: LogConnection | undefined;
+  readonly #connection: AsyncDisposable | undefined;
   readonly #options: LogThreadOptions<Order, Report>;
   /** Resolves when the thread has ended; rejects with its error. */
   readonly #ended = Promise.withResolvers<void>();
@@ -69,7 +69,6 @@ export class LogThread<Order, Report extends object> implements AsyncDisposable 
     if (isShared(log)) this.order(start({ address: log.address }));
     else {
       const connection = this.#connection = connectLog(log);
-      connection.lost?.catch((error) => this.#end(error)); // a port does not report that its other end is gone
       this.order(start(connection.channel), [connection.channel.port]);
     }
   }

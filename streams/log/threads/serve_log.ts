@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Log, LogConnection, UngroupedLog, Writer } from "../log.ts";
+import type { LogChannel, UngroupedLog, Writer } from "../log.ts";
 import type { LogCalls } from "./log_calls.ts";
 import { packRecords, unpackNew } from "./packed_records.ts";
 import { type Acts, PortAnswerer } from "./port_calls.ts";
@@ -17,9 +17,8 @@ export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable 
   return new ServedLog(log, port);
 }
 
-/** Connects another thread to a log: to the thread in which the log lives, or to this one. */
-export function connectLog(log: Log): LogConnection {
-  if (log.connect !== undefined) return log.connect();
+/** Serves a log to a thread that is given the channel, until it is disposed. */
+export function connectLog(log: UngroupedLog): AsyncDisposable & { readonly channel: LogChannel } {
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
   return {

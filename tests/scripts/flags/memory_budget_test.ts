@@ -26,7 +26,16 @@ async function told(groups: string, limit: string, ...flags: readonly string[]):
   const script = `set -e; OWN=$(mktemp); LIMIT=${limit}; mount --make-rprivate /
     mount -t tmpfs none /sys/fs/cgroup; ${groups}
     mount --bind $OWN /proc/$$/cgroup; exec "$@"`;
-  const run = ["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/run.ts", "--server-thread"];
+  const run = [
+    "run",
+    "-q",
+    "--no-check",
+    "--no-prompt",
+    "-P=command",
+    "scripts/run.ts",
+    "--rebuild",
+    "--roles=http",
+  ];
   const { stderr } = await new Deno.Command("unshare", {
     args: ["-m", "bash", "-c", script, "bash", Deno.execPath(), ...run, ...flags],
     cwd: ROOT,
@@ -46,7 +55,7 @@ Deno.test("run takes memory by the limit of its control group, unless it is told
       return void await Deno.stderr.write(new TextEncoder().encode(text));
     }
     assert.deepEqual(takes.exec(limited)?.slice(1), ["832", "2048"], `${name}: ${limited}`);
-    assert.match(limited, /Cannot give the server a thread/);
+    assert.match(limited, /Cannot rebuild in this process/);
   }
   assert.doesNotMatch(await told(GROUPS.v2, "max") ?? "", takes);
   assert.doesNotMatch(await told(GROUPS.v2, `${2048 * MB}`, "--memory", "512MB") ?? "", takes);

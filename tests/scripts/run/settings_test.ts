@@ -15,8 +15,6 @@ const FLAGS: Flags = {
 Deno.test("readSettings() refuses what cannot be had together, before anything is opened", async () => {
   const cases: readonly (readonly [Partial<Flags>, RegExp])[] = [
     [{ rebuild: true, roles: ["task"] }, /Cannot rebuild in this process/],
-    [{ rebuild: true, serverThread: true }, /Cannot rebuild in this process/],
-    [{ serverThread: true }, /Cannot give the server a thread/],
     [{ snapshots: "there" }, /Cannot keep snapshots with a SQLite log/],
   ];
   for (const [flags, message] of cases) {
