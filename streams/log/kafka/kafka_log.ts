@@ -115,7 +115,7 @@ export class KafkaLog implements Log {
       replicationFactor,
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
-    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
+    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options.retryMs);
     this.#placer = new RecordPlacer(this.#topics, this.#options.compression);
   }
 

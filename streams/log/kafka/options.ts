@@ -19,8 +19,6 @@ export interface KafkaConnection {
   readonly sasl?: KafkaLogin | undefined;
   /** How long connecting may take, milliseconds. @default {1000} */
   readonly connectionTimeout?: number | undefined;
-  /** How long a login may take, milliseconds. @default {10_000} */
-  readonly authenticationTimeout?: number | undefined;
   /** How long before the end of a session the client logs in again, milliseconds. @default {10_000} */
   readonly reauthenticationThreshold?: number | undefined;
   /** How long a broker may take to answer before another is tried, milliseconds. @default {10_000} */
@@ -72,10 +70,6 @@ export interface KafkaLogOptions {
    * @default {{}}
    */
   readonly topicConfig?: Readonly<Record<string, string>> | undefined;
-  /** Bytes to fetch per partition at a time. @default {1048576} */
-  readonly fetchBytes?: number | undefined;
-  /** Bytes of records buffered for readers, in addition to one fetch per read in progress. @default {67108864} */
-  readonly bufferBytes?: number | undefined;
 }
 
 /** The options of {@linkcode KafkaLogOptions} that are numbers or choices. */
@@ -91,6 +85,4 @@ export const KAFKA_OPTIONS = {
   heartbeatMs: count(500, "time between heartbeats"),
   rebalanceMs: count(30_000, "how long a group waits for members that are busy"),
   replicationFactor: integer(-1, { minimum: -1 }, "copies of each new topic; -1 = the cluster's default"),
-  fetchBytes: count(1_048_576, "bytes of a partition to fetch at a time"),
-  bufferBytes: count(67_108_864, "bytes of records that are buffered for readers"),
 } satisfies OptionsOf<Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder" | "topicConfig">>;

@@ -29,16 +29,10 @@ import {
   type PlacedRecord,
 } from "./protocol/requests.ts";
 
-/** Limits of a {@linkcode KafkaReader}. */
-export interface ReaderLimits {
-  /** Bytes to fetch from a partition at a time, before decompression. */
-  readonly fetchBytes: number;
-  /** Bytes of records to hold for readers; the cursors least recently read are dropped first. */
-  readonly bufferBytes: number;
-  /** How long to wait until our own writes are visible, milliseconds. */
-  readonly retryMs: number;
-}
-
+/** Bytes to fetch from a partition at a time, before decompression. */
+const FETCH_BYTES = 1 << 20;
+/** Bytes of records to hold for readers; the cursors least recently read are dropped first. */
+const BUFFER_BYTES = 64 << 20;
 /** How long a poll waits for a record, and so may a cursor that is added in the meantime. */
 const POLL_MS = 100;
 /** How long a cursor is polled after a read waited on it. */
@@ -57,7 +51,7 @@ const NOT_LEADER = 6;
 export class KafkaReader {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
-  readonly #limits: ReaderLimits;
+  readonly #retryMs: number;
   /** Least recently used first. */
   readonly #cursors = new Set<Cursor>();
   readonly #byPartition = new Map<string, Set<Cursor>>();
@@ -67,11 +61,12 @@ export class KafkaReader {
   /**
    * @param client for fetches that return at once
    * @param polls for fetches that wait
+   * @param retryMs how long to wait until our own writes are visible, milliseconds
    */
-  constructor(client: KafkaClient, polls: KafkaClient, limits: ReaderLimits) {
+  constructor(client: KafkaClient, polls: KafkaClient, retryMs: number) {
     this.#client = client;
     this.#polls = polls;
-    this.#limits = limits;
+    this.#retryMs = retryMs;
   }
 
   /**
@@ -88,7 +83,7 @@ export class KafkaReader {
   ): Promise<ReadResult> {
     const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
     const until = performance.now() + waitMs;
-    const ownUntil = performance.now() + this.#limits.retryMs;
+    const ownUntil = performance.now() + this.#retryMs;
     const start = Math.max(0, from);
     for (let pause = 1;; pause = Math.min(pause * 2, OWN_PAUSE_MS)) {
       signal?.throwIfAborted();
@@ -101,7 +96,7 @@ export class KafkaReader {
       cursor.seek(start);
       if (!cursor.isEmpty) {
         const result = cursor.take(maxRecords, maxBytes);
-        if (cursor.isBehind && cursor.bytesAhead < this.#limits.fetchBytes / 2) this.#fillAhead(cursor);
+        if (cursor.isBehind && cursor.bytesAhead < FETCH_BYTES / 2) this.#fillAhead(cursor);
         return result;
       }
       if (cursor.isBehind) continue;
@@ -141,7 +136,7 @@ export class KafkaReader {
     let bytes = 0;
     for (const cursor of this.#cursors) bytes += cursor.bytes;
     for (const cursor of this.#cursors) {
-      if (this.#cursors.size <= MAX_CURSORS && bytes <= this.#limits.bufferBytes) return;
+      if (this.#cursors.size <= MAX_CURSORS && bytes <= BUFFER_BYTES) return;
       if (this.#cursors.size === 1) return;
       bytes -= cursor.bytes;
       this.#drop(cursor);
@@ -167,7 +162,6 @@ export class KafkaReader {
 
   async #fetch(cursor: Cursor): Promise<void> {
     const { topic, partition } = cursor;
-    const { fetchBytes } = this.#limits;
     let asked = cursor.position;
     try {
       await this.#client.retry(async () => {
@@ -175,12 +169,12 @@ export class KafkaReader {
         cursor.node = await this.#client.leaderId(topic, partition);
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
-        const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: fetchBytes };
+        const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: FETCH_BYTES };
         // The response is empty while a quota is exceeded; kafkajs delays the next request accordingly.
         let fetched: Fetched | undefined;
         while (fetched === undefined) {
           this.#client.throwIfClosed();
-          [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
+          [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: FETCH_BYTES });
         }
         if (isUnknownId(fetched)) throw await this.#unknownId(cursor);
         await this.#accept(cursor, fetched, asked);
@@ -254,7 +248,6 @@ export class KafkaReader {
   }
 
   async #pollOnce(node: number, watched: readonly Cursor[]): Promise<void> {
-    const { fetchBytes } = this.#limits;
     for (const { topic, partition } of watched) {
       if (await this.#client.leaderId(topic, partition) !== node) throw protocolError(NOT_LEADER);
     }
@@ -264,9 +257,9 @@ export class KafkaReader {
       topicId,
       partition,
       offset: position,
-      maxBytes: fetchBytes,
+      maxBytes: FETCH_BYTES,
     }));
-    const limits = { waitMs: POLL_MS, maxBytes: 8 * fetchBytes };
+    const limits = { waitMs: POLL_MS, maxBytes: 8 * FETCH_BYTES };
     for (const fetched of await fetchBatches(broker, partitions, limits)) {
       const i = partitions.findIndex((p) => p.topic === fetched.topic && p.partition === fetched.partition);
       const [cursor, from] = [watched[i], partitions[i]?.offset];
@@ -280,7 +273,7 @@ export class KafkaReader {
     const watched = new Map<string, Cursor>();
     for (const cursor of this.#cursors) {
       if (cursor.node !== node || cursor.isBehind) continue;
-      if (cursor.waiting === 0 && cursor.watchedUntil < now || cursor.bytesAhead > this.#limits.fetchBytes) {
+      if (cursor.waiting === 0 && cursor.watchedUntil < now || cursor.bytesAhead > FETCH_BYTES) {
         continue;
       }
       watched.set(`${cursor.topic}/${cursor.partition}`, cursor);

@@ -37,8 +37,6 @@ export interface TlsSettings {
   readonly keyFile?: string | undefined;
   /** File with the passphrase of the key. @default {MEANDER_TLS_PASSPHRASE} */
   readonly passphraseFile?: string | undefined;
-  /** Name that the brokers' certificates must have. @default {that of the broker} */
-  readonly serverName?: string | undefined;
   /** Whether to refuse certificates that are not trusted. @default {true} */
   readonly rejectUnauthorized?: boolean | undefined;
 }
@@ -73,10 +71,6 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
   readonly sasl?: SaslSettings | undefined;
   /** How long connecting may take, milliseconds. @default {1000} */
   readonly connectionTimeoutMs?: number | undefined;
-  /** How long a login may take, milliseconds. @default {10000} */
-  readonly authenticationTimeoutMs?: number | undefined;
-  /** How long before its end a session is renewed, milliseconds. @default {10000} */
-  readonly reauthenticationThresholdMs?: number | undefined;
   /** How long a broker may take to answer before another is tried, milliseconds. @default {10000} */
   readonly requestTimeoutMs?: number | undefined;
 }
@@ -101,7 +95,6 @@ const TLS_OPTIONS = {
   certFile: text(otherwise("none"), "our own certificate, a PEM file"),
   keyFile: text(otherwise("none"), "its private key, a PEM file"),
   passphraseFile: text(otherwise("`MEANDER_TLS_PASSPHRASE`"), "file with the passphrase of the key"),
-  serverName: text(otherwise("the broker's"), "name that the brokers' certificates must have"),
   rejectUnauthorized: flag(true, "whether a certificate that is not trusted is an error"),
 } satisfies OptionsOf<TlsSettings>;
 
@@ -130,8 +123,6 @@ const SASL_OPTIONS = {
 /** Timeouts; each is kafkajs' option of the same name. */
 const TIMES = {
   connectionTimeoutMs: count(1000, "how long a connection may take"),
-  authenticationTimeoutMs: count(10_000, "how long a login may take"),
-  reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
   requestTimeoutMs: count(10_000, "how long a broker may take to answer before another is tried"),
 };
 
@@ -193,18 +184,16 @@ export async function kafkaOptions(
     brokers,
     kafka: {
       clientId,
-      ssl: typeof tls === "boolean" ? tls : defined(await tlsOf(tls, reader)),
+      ssl: typeof tls === "boolean" ? tls : await tlsOf(tls, reader),
       sasl: sasl && await loginOf(sasl, reader),
       connectionTimeout: times.connectionTimeoutMs,
-      authenticationTimeout: times.authenticationTimeoutMs,
-      reauthenticationThreshold: times.reauthenticationThresholdMs,
       requestTimeout: times.requestTimeoutMs,
     },
   };
 }
 
 async function tlsOf(
-  { caFile, certFile, keyFile, passphraseFile, ...tls }: TlsSettings,
+  { caFile, certFile, keyFile, passphraseFile, rejectUnauthorized }: TlsSettings,
   reader: SettingsReader,
 ): Promise<KafkaTls> {
   // These files are read for each connection; reading them now reports errors early.
@@ -214,8 +203,7 @@ async function tlsOf(
   return {
     files: { ca: caFile, cert: certFile, key: keyFile },
     passphrase: await secretOf(reader, "passphrase", passphraseFile),
-    servername: tls.serverName,
-    rejectUnauthorized: tls.rejectUnauthorized,
+    rejectUnauthorized,
   };
 }
 
@@ -276,11 +264,6 @@ async function read(
   } catch (cause) {
     throw new Error(`Cannot read ${what} from ${path}: ${reasonOf(cause)}`, { cause });
   }
-}
-
-/** Drops absent fields: an `undefined` server name would replace the broker's, which kafkajs sets. */
-function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T; // absent where undefined
 }
 
 function given<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {

@@ -6,7 +6,7 @@ import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
 
 const OUT_OF_RANGE = 1;
-const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20, retryMs: 60_000 };
+const RETRY_MS = 60_000;
 
 /** A client of one broker whose fetches are answered when the test says so. */
 function fakeClient(bounds: { readonly start: number; readonly end: number }) {
@@ -72,7 +72,7 @@ async function batchAt(offset: number, value: string): Promise<Uint8Array> {
 Deno.test("KafkaReader.read() goes on when a poll brought the records that a trim took from a fetch", async () => {
   const own = fakeClient({ start: 301, end: 301 });
   const polls = fakeClient({ start: 301, end: 301 });
-  const reader = new KafkaReader(own.client, polls.client, LIMITS);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const waiting = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   (await own.next())({ stableEnd: 300 }); // nothing there yet: it waits, and is polled for
   const answerPoll = await polls.next();
@@ -88,7 +88,7 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
 
 Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
   const { client, next } = fakeClient({ start: 301, end: 302 });
-  const reader = new KafkaReader(client, client, LIMITS);
+  const reader = new KafkaReader(client, client, RETRY_MS);
   const trimmed = reader.read("t", 0, 7, () => 0, { waitMs: 0 });
   (await next())({ errorCode: OUT_OF_RANGE });
   (await next())({ stableEnd: 302, bytes: await batchAt(301, "b") });
@@ -100,7 +100,7 @@ Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses 
 
 Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
   const { client, next } = fakeClient({ start: 0, end: 5 });
-  const reader = new KafkaReader(client, client, { ...LIMITS, retryMs: 0 });
+  const reader = new KafkaReader(client, client, 0);
   const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
   (await next())({ stableEnd: 5 });
   await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before offset 9/ });
@@ -108,7 +108,7 @@ Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the b
 
 Deno.test("KafkaReader.read() asks again when a quota left it without an answer", async () => {
   const { client, next } = fakeClient({ start: 0, end: 1 });
-  const reading = new KafkaReader(client, client, LIMITS).read("t", 0, 0, () => 0, { waitMs: 0 });
+  const reading = new KafkaReader(client, client, RETRY_MS).read("t", 0, 0, () => 0, { waitMs: 0 });
   (await next())(null);
   (await next())({ stableEnd: 1, bytes: await batchAt(0, "a") });
   assert.deepEqual(texts((await reading).records), ["a"]);
