@@ -1,8 +1,4 @@
-/**
- * What commands on backups print.
- *
- * @module
- */
+/** What commands on backups print. @module */
 
 import type { Manifest } from "../../streams/backup/manifest.ts";
 import type { CopyProgress } from "../../streams/log/kind.ts";

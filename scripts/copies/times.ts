@@ -1,8 +1,4 @@
-/**
- * Parses times in flags.
- *
- * @module
- */
+/** Parses times in flags. @module */
 
 import { InvalidArgumentError } from "commander";
 

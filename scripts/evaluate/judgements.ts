@@ -1,8 +1,4 @@
-/**
- * The results of all requested lists, in columns: some 30 bytes per query with 20 methods.
- *
- * @module
- */
+/** The results of all requested lists, in columns: some 30 bytes per query with 20 methods. @module */
 
 /** The parts of a query that all methods share. */
 export interface Judged {

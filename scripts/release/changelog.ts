@@ -1,8 +1,4 @@
-/**
- * The changelog at a release.
- *
- * @module
- */
+/** The changelog at a release. @module */
 
 const UNRELEASED = "## Unreleased";
 

@@ -1,8 +1,4 @@
-/**
- * The HTTP API of `run`.
- *
- * @module
- */
+/** The HTTP API of `run`. @module */
 
 import { getLogger } from "@logtape/logtape";
 import type { ApiKey } from "../../streams/http/contract/access.ts";

@@ -1,8 +1,4 @@
-/**
- * The format of lists for other systems, with its schema from a registry.
- *
- * @module
- */
+/** The format of lists for other systems, with its schema from a registry. @module */
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";

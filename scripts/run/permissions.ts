@@ -1,8 +1,4 @@
-/**
- * The permissions of the thread of a service: no more than its flags and its configuration need.
- *
- * @module
- */
+/** The permissions of the thread of a service: no more than its flags and its configuration need. @module */
 
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,8 +1,4 @@
-/**
- * Waits that a signal can end.
- *
- * @module
- */
+/** Waits that a signal can end. @module */
 
 import { setTimeout as delay } from "node:timers/promises";
 

@@ -1,8 +1,4 @@
-/**
- * Plain text tables for terminals.
- *
- * @module
- */
+/** Plain text tables for terminals. @module */
 
 /** Options of the text renderers. */
 export interface TextOptions {

@@ -1,8 +1,4 @@
-/**
- * What a review of a deployment reports.
- *
- * @module
- */
+/** What a review of a deployment reports. @module */
 
 /** Something that is wrong. */
 export interface Problem {

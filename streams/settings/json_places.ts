@@ -1,8 +1,4 @@
-/**
- * The places of values in a JSON text, which `JSON.parse` does not report.
- *
- * @module
- */
+/** The places of values in a JSON text, which `JSON.parse` does not report. @module */
 
 /** A value in a text. */
 export interface JsonPlace {

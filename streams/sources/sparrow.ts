@@ -1,8 +1,4 @@
-/**
- * SparrowRecSys samples: a folder with `movies.csv` and files of samples, or one file of samples.
- *
- * @module
- */
+/** SparrowRecSys samples: a folder with `movies.csv` and files of samples, or one file of samples. @module */
 
 import {
   MOVIE_COLUMNS,

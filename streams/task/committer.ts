@@ -1,8 +1,4 @@
-/**
- * Commits a task: outputs, states and position become visible together, and the caches are updated.
- *
- * @module
- */
+/** Commits a task: outputs, states and position become visible together, and the caches are updated. @module */
 
 import type { NewRecord, Writer } from "../log/log.ts";
 import { commitRecords, type Uncommitted } from "./commit_records.ts";

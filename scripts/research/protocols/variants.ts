@@ -1,8 +1,4 @@
-/**
- * The variants of the ablation, each with one part removed.
- *
- * @module
- */
+/** The variants of the ablation, each with one part removed. @module */
 
 import { hash32, mulberry32 } from "../../../src/draws/random.ts";
 import { Rows } from "../../../src/samples/rows.ts";

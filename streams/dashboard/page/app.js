@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * Renders the page named by the address.
- *
- * @module
- */
+/** Renders the page named by the address. @module */
 
 import { setText } from "./elements.js";
 import { showExperiments } from "./experiments.js";

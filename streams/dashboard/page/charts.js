@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * SVG line charts over time, redrawn every second.
- *
- * @module
- */
+/** SVG line charts over time, redrawn every second. @module */
 
 import { html, setText, svg } from "./elements.js";
 import { clock } from "./figures.js";

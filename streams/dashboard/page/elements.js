@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * Builds elements without markup: text stays text, so no server data can become a tag.
- *
- * @module
- */
+/** Builds elements without markup: text stays text, so no server data can become a tag. @module */
 
 /** @typedef {Node | string | null | undefined | false} Child */
 /** @typedef {Readonly<Record<string, string | number | boolean | null | undefined>>} Attributes */

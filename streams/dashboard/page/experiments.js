@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * The experiments page: variants, users and current verdicts.
- *
- * @module
- */
+/** The experiments page: variants, users and current verdicts. @module */
 
 import { card, empty, html, table } from "./elements.js";
 import { count, ms, percent } from "./figures.js";

@@ -1,9 +1,5 @@
 // @ts-check
-/**
- * Formats figures for people.
- *
- * @module
- */
+/** Formats figures for people. @module */
 
 /** @typedef {number | null | undefined} Figure */
 

@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * The diagram of the loop: flows, rates and queues.
- *
- * @module
- */
+/** The diagram of the loop: flows, rates and queues. @module */
 
 import { html, setText, svg } from "./elements.js";
 import { count, ms, percent, rate } from "./figures.js";

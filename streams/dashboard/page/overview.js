@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * The overview page: the loop, charts, rejections and popular items.
- *
- * @module
- */
+/** The overview page: the loop, charts, rejections and popular items. @module */
 
 import { Chart } from "./charts.js";
 import { card, empty, html, itemName, setText, table } from "./elements.js";

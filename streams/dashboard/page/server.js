@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * Fetches from the server, with this tab's API key if one is required.
- *
- * @module
- */
+/** Fetches from the server, with this tab's API key if one is required. @module */
 
 const KEY = "meander-key";
 const FIRST_PAUSE_MS = 1000;

@@ -1,9 +1,5 @@
 // @ts-check
-/**
- * Stores the data of the live stream.
- *
- * @module
- */
+/** Stores the data of the live stream. @module */
 
 /** @typedef {import("../snapshot.ts").Hello} Hello */
 /** @typedef {import("../snapshot.ts").Tick} Tick */

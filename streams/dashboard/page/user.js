@@ -1,10 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/**
- * The user page: behaviours, current recommendations and their explanation.
- *
- * @module
- */
+/** The user page: behaviours, current recommendations and their explanation. @module */
 
 import { card, empty, html, itemName, svg, table } from "./elements.js";
 import { count, duration, fixed, moment, percent, signed } from "./figures.js";

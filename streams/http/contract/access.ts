@@ -1,8 +1,4 @@
-/**
- * API keys, scopes and rate limits.
- *
- * @module
- */
+/** API keys, scopes and rate limits. @module */
 
 import { createHash } from "node:crypto";
 import { Problem } from "./problem.ts";

@@ -1,8 +1,4 @@
-/**
- * Limits of the HTTP server.
- *
- * @module
- */
+/** Limits of the HTTP server. @module */
 
 import { count, type OptionsOf } from "../../../src/options/option.ts";
 

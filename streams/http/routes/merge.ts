@@ -1,8 +1,4 @@
-/**
- * Gives a user what an anonymous session did, as at a login.
- *
- * @module
- */
+/** Gives a user what an anonymous session did, as at a login. @module */
 
 import { z } from "zod";
 import type { AliasEvent } from "../../../src/events/event.ts";

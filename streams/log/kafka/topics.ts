@@ -1,8 +1,4 @@
-/**
- * The topics of a cluster: their specs, and how missing ones are created.
- *
- * @module
- */
+/** The topics of a cluster: their specs, and how missing ones are created. @module */
 
 import { checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
