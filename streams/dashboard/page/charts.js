@@ -57,7 +57,7 @@ export class Chart {
         ...spec.lines.map((line, i) =>
           html(
             "span",
-            { class: `line-${line.color}` },
+            { class: `color-${line.color}` },
             html("i", { "aria-hidden": "true" }),
             line.name,
             " ",
@@ -186,7 +186,7 @@ export class Chart {
         : "",
       ...columns.map((column, i) =>
         svg("path", {
-          class: `stroke-${spec.lines[i]?.color}`,
+          class: `color-${spec.lines[i]?.color}`,
           d: path(times, column, first, this.span / 60, x, y, spec.steps ?? false),
         })
       ),
@@ -235,7 +235,7 @@ export class Chart {
         const value = column[at];
         return value === null || value === undefined
           ? []
-          : [svg("circle", { class: `dot-${this.spec.lines[i]?.color}`, cx: x, cy: y(value), r: 3.5 })];
+          : [svg("circle", { class: `color-${this.spec.lines[i]?.color}`, cx: x, cy: y(value), r: 3.5 })];
       }),
     ];
   }

@@ -2,8 +2,12 @@
 /// <reference lib="dom" />
 /** Builds elements without markup: text stays text, so no server data can become a tag. @module */
 
+import { percent } from "./figures.js";
+
 /** @typedef {Node | string | null | undefined | false} Child */
 /** @typedef {Readonly<Record<string, string | number | boolean | null | undefined>>} Attributes */
+/** @typedef {{ title: string, number: boolean }} Column */
+/** @typedef {1 | 2 | 3 | 4} Color */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -50,11 +54,11 @@ function fill(element, attributes, children) {
 /**
  * Sets a text if it changed, which avoids layout.
  *
- * @param {Element} element
+ * @param {Node} node
  * @param {string} text
  */
-export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 /**
@@ -68,15 +72,70 @@ export function itemName({ item, title }) {
 }
 
 /**
+ * A figure, with what it is above and how to read it below.
+ *
+ * @param {string} title
+ * @param {Child} value
+ * @param {string} about
+ */
+export function tile(title, value, about) {
+  return html(
+    "div",
+    { class: "tile" },
+    html("span", { class: "title" }, title),
+    html("b", {}, value),
+    html("span", {}, about),
+  );
+}
+
+/**
+ * A short text in a pill.
+ *
+ * @param {string} text
+ * @param {"good" | "bad" | ""} [kind]
+ */
+export function tag(text, kind = "") {
+  return html("span", { class: `tag ${kind}`.trim() }, text);
+}
+
+/**
+ * A bar from the left.
+ *
+ * @param {number} share in [0, 1]
+ * @param {Color} color
+ * @param {string} [label]
+ */
+export function meter(share, color, label = percent(share)) {
+  return html("meter", {
+    class: `color-${color}`,
+    min: 0,
+    max: 1,
+    value: Math.min(1, Math.max(0, share)),
+    "aria-label": label,
+  });
+}
+
+/**
+ * Columns of numbers.
+ *
+ * @param {...string} titles
+ * @returns {Column[]}
+ */
+export function numbers(...titles) {
+  return titles.map((title) => ({ title, number: true }));
+}
+
+/**
  * A table with a caption for screen readers, in a box that scrolls sideways. A column without a title shares that of the
  * one before.
  *
  * @param {string} caption
- * @param {readonly { title: string, number?: boolean }[]} columns
+ * @param {readonly (string | Column)[]} titled
  * @param {readonly (readonly Child[])[]} rows
  * @returns {HTMLElement}
  */
-export function table(caption, columns, rows) {
+export function table(caption, titled, rows) {
+  const columns = titled.map((one) => typeof one === "string" ? { title: one, number: false } : one);
   const kind = (/** @type {number} */ at) => columns[at]?.number ? "number" : null;
   return html(
     "div",

@@ -2,13 +2,11 @@
 /// <reference lib="dom" />
 /** The experiments page: variants, users and current verdicts. @module */
 
-import { card, empty, html, table } from "./elements.js";
+import { card, empty, html, numbers, table, tag } from "./elements.js";
 import { count, ms, percent } from "./figures.js";
-import { getJson } from "./server.js";
+import { keepAsking } from "./server.js";
 
 /** @typedef {import("../../experiments/views.ts").ExperimentView} ExperimentView */
-
-const AGAIN_MS = 10_000;
 
 /**
  * Renders the experiments.
@@ -17,29 +15,14 @@ const AGAIN_MS = 10_000;
  * @returns {() => void} Renders updates.
  */
 export function showExperiments(main) {
-  const box = html(
-    "div",
-    { class: "stack" },
-    html("p", { class: "card muted", role: "status" }, "Reading the log …"),
-  );
-  main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, "Experiments")), box);
-  let asked = -Infinity, busy = false;
-  return () => {
-    if (busy || performance.now() - asked < AGAIN_MS) return;
-    busy = true;
-    asked = performance.now();
-    getJson("/v1/experiments").then(
-      ({ experiments }) => show(box, experiments),
-      (error) => box.replaceChildren(html("p", { class: "card", role: "alert" }, error.message)),
-    ).finally(() => busy = false);
-  };
+  return keepAsking(main, "Experiments", "/v1/experiments", show);
 }
 
 /**
  * @param {HTMLElement} box
- * @param {readonly ExperimentView[]} experiments
+ * @param {{ experiments: readonly ExperimentView[] }} view
  */
-function show(box, experiments) {
+function show(box, { experiments }) {
   if (experiments.length === 0) {
     box.replaceChildren(card(
       "No experiments yet",
@@ -80,21 +63,19 @@ const EXAMPLE = `{
  */
 const points = (share) => `${share >= 0 ? "" : "−"}${(100 * Math.abs(share)).toFixed(1)}`;
 
+/** @type {Readonly<Record<string, "good" | "bad">>} */
+const KINDS = { better: "good", worse: "bad", harmful: "bad", invalid: "bad" };
+
 /** @param {ExperimentView} view */
 function experiment(view) {
   const { name, hypothesis, status, reason, layer, traffic, metric, variants, guardRails, text, moved } =
     view;
-  const kind = { better: "tag good", worse: "tag bad", harmful: "tag bad", invalid: "tag bad" };
   const columns = [
-    { title: "variant" },
-    { title: "users", number: true },
-    { title: "shown", number: true },
-    { title: "click rate", number: true },
-    { title: metric, number: true },
-    { title: "lift, with an anytime-valid interval" },
-    { title: "verdict" },
-    { title: "time per list", number: true },
-    { title: "lost users", number: true },
+    "variant",
+    ...numbers("users", "shown", "click rate", metric),
+    "lift, with an anytime-valid interval",
+    "verdict",
+    ...numbers("time per list", "lost users"),
   ];
   return card(
     name,
@@ -102,11 +83,11 @@ function experiment(view) {
     html(
       "p",
       { class: "tags" },
-      html("span", { class: status === "running" ? "tag good" : "tag" }, status),
-      html("span", { class: "tag" }, `${percent(traffic)} of users`),
-      html("span", { class: "tag" }, `layer ${layer}`),
-      html("span", { class: "tag" }, `metric ${metric}`),
-      ...guardRails.map((rail) => html("span", { class: "tag" }, `guard ${rail}`)),
+      tag(status, status === "running" ? "good" : ""),
+      tag(`${percent(traffic)} of users`),
+      tag(`layer ${layer}`),
+      tag(`metric ${metric}`),
+      ...guardRails.map((rail) => tag(`guard ${rail}`)),
     ),
     reason ? html("p", { class: "said" }, `${status}: ${reason}`) : null,
     variants.length === 0 ? empty("It has no users yet.") : table(
@@ -123,11 +104,7 @@ function experiment(view) {
           : `${one.lift >= 0 ? "+" : ""}${points(one.lift)}\u00a0% [${
             one.low === null ? "−∞" : points(one.low)
           }, ${one.high === null ? "∞" : points(one.high)}]`,
-        one.word === null ? "" : html(
-          "span",
-          { class: /** @type {Record<string, string>} */ (kind)[one.word] ?? "tag" },
-          one.word,
-        ),
+        one.word && tag(one.word, KINDS[one.word] ?? ""),
         ms(one.tookMs),
         count(one.lost),
       ]),

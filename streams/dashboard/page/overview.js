@@ -3,7 +3,7 @@
 /** The overview page: the loop, charts, rejections and popular items. @module */
 
 import { Chart } from "./charts.js";
-import { card, empty, html, itemName, setText, table } from "./elements.js";
+import { card, empty, html, itemName, meter, numbers, setText, table, tag, tile } from "./elements.js";
 import { bytes, clock, count, duration, fixed, ms, percent, rate } from "./figures.js";
 import { Loop } from "./loop.js";
 
@@ -109,14 +109,14 @@ const SPANS = /** @type {const} */ ([
   ["minutes", "24 hours", 86_400_000],
 ]);
 
-/** @type {readonly (readonly [name: string, title: string, about: string, value: (now: Snapshot) => string])[]} */
+/** @type {readonly (readonly [title: string, about: string, value: (now: Snapshot) => string])[]} */
 const TILES = [
-  ["ctr", "click rate", "of the newest evaluated rows", (now) => percent(now.quality.ctr)],
-  ["auc", "AUC", "0.5 is chance", (now) => fixed(now.quality.auc)],
-  ["entropy", "normalised entropy", "below 1 is better", (now) => fixed(now.quality.entropy)],
-  ["calibration", "calibration", "1 is ideal", (now) => fixed(now.quality.calibration)],
-  ["answer", "answer p99", "HTTP, last minute", (now) => ms(now.latency.answer.p99)],
-  ["memory", "memory", "resident", (now) => bytes(now.memory["resident"])],
+  ["click rate", "of the newest evaluated rows", (now) => percent(now.quality.ctr)],
+  ["AUC", "0.5 is chance", (now) => fixed(now.quality.auc)],
+  ["normalised entropy", "below 1 is better", (now) => fixed(now.quality.entropy)],
+  ["calibration", "1 is ideal", (now) => fixed(now.quality.calibration)],
+  ["answer p99", "HTTP, last minute", (now) => ms(now.latency.answer.p99)],
+  ["memory", "resident", (now) => bytes(now.memory["resident"])],
 ];
 
 /**
@@ -130,19 +130,9 @@ export function showOverview(main, store) {
   const loop = new Loop();
   const charts = CHARTS.map((spec) => new Chart(spec));
   const memory = new Chart(MEMORY);
-  const tiles = TILES.map(([name, title, about, value]) => {
-    const shown = html("b", {}, "–");
-    return {
-      shown,
-      value,
-      element: html(
-        "div",
-        { class: "tile", "data-tile": name },
-        html("span", { class: "title" }, title),
-        shown,
-        html("span", {}, about),
-      ),
-    };
+  const tiles = TILES.map(([title, about, value]) => {
+    const shown = document.createTextNode("–");
+    return { shown, value, element: tile(title, shown, about) };
   });
   /** @type {typeof SPANS[number]} */
   let span = SPANS[0];
@@ -244,16 +234,7 @@ function modelTable({ models }) {
   if (models.length === 0) return empty("This process has no model.");
   return table(
     "Models",
-    [
-      { title: "model" },
-      { title: "made", number: true },
-      { title: "serving", number: true },
-      { title: "CTR", number: true },
-      { title: "AUC", number: true },
-      { title: "NE", number: true },
-      { title: "calib.", number: true },
-      { title: "guard" },
-    ],
+    ["model", ...numbers("made", "serving", "CTR", "AUC", "NE", "calib."), "guard"],
     models.map(({ model, made, served, quality, health }) => [
       model,
       count(made),
@@ -262,11 +243,7 @@ function modelTable({ models }) {
       fixed(quality?.auc),
       fixed(quality?.entropy),
       fixed(quality?.calibration),
-      html(
-        "span",
-        { class: health === null || health === "healthy" ? "tag" : "tag bad" },
-        health ?? "learns elsewhere",
-      ),
+      tag(health ?? "learns elsewhere", health === null || health === "healthy" ? "" : "bad"),
     ]),
   );
 }
@@ -280,13 +257,7 @@ function latencyTable({ latency }) {
   ];
   return table(
     "Latency",
-    [
-      { title: "what" },
-      { title: "count", number: true },
-      { title: "p50", number: true },
-      { title: "p95", number: true },
-      { title: "p99", number: true },
-    ],
+    ["what", ...numbers("count", "p50", "p95", "p99")],
     rows.map((row) => [row.name, count(row.count), ms(row.p50), ms(row.p95), ms(row.p99)]),
   );
 }
@@ -297,8 +268,8 @@ function memoryBars({ memory }) {
   const parts = ["resident", "heap", "external", "embeddings", "states"];
   return table(
     "Memory by part",
-    [{ title: "part" }, { title: "bytes", number: true }, { title: "of resident" }],
-    parts.map((part) => [part, bytes(memory[part]), bar((memory[part] ?? 0) / all, 1)]),
+    ["part", ...numbers("bytes"), "of resident"],
+    parts.map((part) => [part, bytes(memory[part]), meter((memory[part] ?? 0) / all, 1)]),
   );
 }
 
@@ -308,17 +279,11 @@ function itemTable({ topItems }) {
   const most = topItems[0]?.popularity ?? 1;
   return table(
     "Popular items",
-    [
-      { title: "item" },
-      { title: "category" },
-      { title: "popularity" },
-      { title: "shown", number: true },
-      { title: "click rate", number: true },
-    ],
+    ["item", "category", "popularity", ...numbers("shown", "click rate")],
     topItems.map(({ item, title, categories, popularity, outcomes, positives }) => [
       itemName({ item, title }),
       categories.join(", "),
-      bar(popularity / most, 2),
+      meter(popularity / most, 2),
       count(outcomes),
       percent(outcomes === 0 ? null : positives / outcomes),
     ]),
@@ -331,16 +296,11 @@ function sourceTable({ sources }) {
   const all = sources.reduce((sum, { listed }) => sum + listed, 0);
   return table(
     "Sources",
-    [
-      { title: "source" },
-      { title: "listed", number: true },
-      { title: "of all" },
-      { title: "hit rate", number: true },
-    ],
+    ["source", ...numbers("listed"), "of all", ...numbers("hit rate")],
     sources.map(({ source, listed, hitRate }) => [
       source,
       count(listed),
-      bar(all === 0 ? 0 : listed / all, 3),
+      meter(all === 0 ? 0 : listed / all, 3),
       percent(hitRate),
     ]),
   );
@@ -351,13 +311,7 @@ function partitionTable({ partitions }) {
   if (partitions.length === 0) return empty("This process has no partitions.");
   return table(
     "Partitions",
-    [
-      { title: "partition" },
-      { title: "state" },
-      { title: "lag", number: true },
-      { title: "users in memory", number: true },
-      { title: "watermark" },
-    ],
+    ["partition", "state", ...numbers("lag", "users in memory"), "watermark"],
     partitions.map(({ partition, restoring, restore, lag, users, watermark }) => [
       String(partition),
       restoring ? `restoring${restore?.share ? `, ${percent(restore.share)}` : ""}` : "running",
@@ -373,10 +327,10 @@ function markTable({ marks }) {
   if (marks.length === 0) return empty("Nothing has been published since this process started.");
   return table(
     "Parameters",
-    [{ title: "time" }, { title: "what" }, { title: "version", number: true }, { title: "details" }],
+    ["time", "what", ...numbers("version"), "details"],
     marks.slice(-12).reverse().map(({ time, kind, version, about }) => [
       clock(time),
-      html("span", { class: kind === "published" || kind === "healthy" ? "tag" : "tag bad" }, kind),
+      tag(kind, kind === "published" || kind === "healthy" ? "" : "bad"),
       count(version),
       kind === "published" && about === String(version) ? "" : about,
     ]),
@@ -399,7 +353,7 @@ function rejectionTable({ rejections, now }) {
     ),
     table(
       "Rejected",
-      [{ title: "time" }, { title: "code" }, { title: "reason" }, { title: "where" }],
+      ["time", "code", "reason", "where"],
       rejections.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
         clock(time),
         code,
@@ -408,18 +362,4 @@ function rejectionTable({ rejections, now }) {
       ]),
     ),
   );
-}
-
-/**
- * @param {number} share
- * @param {1 | 2 | 3 | 4} color
- */
-function bar(share, color) {
-  return html("meter", {
-    class: `bar-${color}`,
-    min: 0,
-    max: 1,
-    value: Math.min(1, Math.max(0, share)),
-    "aria-label": percent(share),
-  });
 }

@@ -7,15 +7,13 @@
  * @module
  */
 
-import { card, empty, html, table } from "./elements.js";
+import { card, empty, html, numbers, table, tag } from "./elements.js";
 import { count, moment } from "./figures.js";
-import { getJson } from "./server.js";
+import { keepAsking } from "./server.js";
 
 /** @typedef {import("../../feeders/rejected_records.ts").RejectedCount} RejectedCount */
 /** @typedef {import("../../feeders/rejected_records.ts").RejectedRecord} RejectedRecord */
 /** @typedef {{ isAll: boolean, reasons: readonly RejectedCount[], records: readonly RejectedRecord[] }} View */
-
-const AGAIN_MS = 10_000;
 
 /**
  * Renders the rejected records.
@@ -24,27 +22,13 @@ const AGAIN_MS = 10_000;
  * @returns {() => void} Renders updates.
  */
 export function showRejected(main) {
-  const box = html(
-    "div",
-    { class: "stack" },
-    html("p", { class: "card muted", role: "status" }, "Reading the log …"),
-  );
-  main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, "Rejected")), box);
-  let asked = -Infinity, busy = false, before = "";
-  return () => {
-    if (busy || performance.now() - asked < AGAIN_MS) return;
-    busy = true;
-    asked = performance.now();
-    getJson("/v1/rejected").then(
-      (/** @type {View} */ view) => {
-        const now = JSON.stringify(view);
-        // Opened records stay open until there is something new.
-        if (now !== before) show(box, view);
-        before = now;
-      },
-      (error) => box.replaceChildren(html("p", { class: "card", role: "alert" }, error.message)),
-    ).finally(() => busy = false);
-  };
+  let before = "";
+  return keepAsking(main, "Rejected", "/v1/rejected", (box, /** @type {View} */ view) => {
+    const now = JSON.stringify(view);
+    // Opened records stay open until there is something new.
+    if (now !== before) show(box, view);
+    before = now;
+  });
 }
 
 /** @param {HTMLElement} box @param {View} view */
@@ -63,14 +47,7 @@ function show(box, { reasons, records, isAll }) {
       isAll ? "Of all records on the topic that were not replayed." : "Of the newest records only.",
       table(
         "Reasons",
-        [
-          { title: "code" },
-          { title: "records", number: true },
-          { title: "source" },
-          { title: "from" },
-          { title: "rule" },
-          { title: "reason of the newest" },
-        ],
+        ["code", ...numbers("records"), "source", "from", "rule", "reason of the newest"],
         reasons.map(({ code, count: many, source, from, rule, newest }) => [
           seen(code),
           count(many),
@@ -112,7 +89,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
     html(
       "summary",
       {},
-      html("span", { class: "tag bad" }, seen(code)),
+      tag(seen(code), "bad"),
       " ",
       html("span", {}, seen(placeOf(rejection))),
       " ",
@@ -120,7 +97,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
     ),
     table(
       "What was rejected",
-      [{ title: "" }, { title: "" }],
+      ["", ""],
       rows.map(([name = "", value = ""]) => [name, seen(value)]),
     ),
     html("p", { class: "muted" }, `${kind}${cut ? ", truncated" : ""}`),

@@ -2,7 +2,11 @@
 /// <reference lib="dom" />
 /** Fetches from the server, with this tab's API key if one is required. @module */
 
+import { html } from "./elements.js";
+
 const KEY = "meander-key";
+/** Pause between two questions for the data of a page. */
+const AGAIN_MS = 10_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 /** A stream without data for this long counts as broken. */
@@ -68,6 +72,35 @@ function askForKey(reason) {
       resolve();
     }, { once: true });
   });
+}
+
+/**
+ * Fills a page with the JSON at a path, every ten seconds.
+ *
+ * @template View
+ * @param {HTMLElement} main
+ * @param {string} title
+ * @param {string} path
+ * @param {(box: HTMLElement, view: View) => void} show
+ * @returns {() => void} Renders updates.
+ */
+export function keepAsking(main, title, path, show) {
+  const box = html(
+    "div",
+    { class: "stack" },
+    html("p", { class: "card muted", role: "status" }, "Reading the log …"),
+  );
+  main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, title)), box);
+  let asked = -Infinity, busy = false;
+  return () => {
+    if (busy || performance.now() - asked < AGAIN_MS) return;
+    busy = true;
+    asked = performance.now();
+    getJson(path).then(
+      (view) => show(box, view),
+      (error) => box.replaceChildren(html("p", { class: "card", role: "alert" }, error.message)),
+    ).finally(() => busy = false);
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** The user page: behaviours, current recommendations and their explanation. @module */
 
-import { card, empty, html, itemName, svg, table } from "./elements.js";
+import { card, empty, html, itemName, meter, numbers, svg, table, tile } from "./elements.js";
 import { count, duration, fixed, moment, percent, signed } from "./figures.js";
 import { getJson, ServerError } from "./server.js";
 
@@ -91,17 +91,6 @@ function problem(error) {
   return html("p", { class: "card", role: "alert" }, text);
 }
 
-/** @param {string} title @param {string} value @param {string} about */
-function tile(title, value, about) {
-  return html(
-    "div",
-    { class: "tile" },
-    html("span", { class: "title" }, title),
-    html("b", {}, value),
-    html("span", {}, about),
-  );
-}
-
 /** @param {UserView} view */
 function ago({ behaviours }) {
   const last = behaviours.at(-1);
@@ -155,7 +144,7 @@ function timeline({ behaviours }) {
       ...actions.map((action) =>
         html(
           "span",
-          { class: `line-${actionColor(behaviours, action)}` },
+          { class: `color-${actionColor(behaviours, action)}` },
           html("i", { "aria-hidden": "true" }),
           action,
         )
@@ -303,12 +292,8 @@ function explanation(view, item) {
       : table(
         `Why ${item.item}`,
         [
-          { title: "behaviour" },
-          { title: "category" },
-          { title: "when" },
-          { title: "without this" },
-          { title: "", number: true },
-          ...(attends ? [{ title: "attention" }, { title: "", number: true }] : []),
+          ...["behaviour", "category", "when", "without this", ...numbers("")],
+          ...(attends ? ["attention", ...numbers("")] : []),
         ],
         rows.reverse().map(({ one, effect, weight }) => [
           html("span", {}, `${one.action} `, itemName(one)),
@@ -322,7 +307,9 @@ function explanation(view, item) {
           ),
           effect === null ? html("span", { class: "muted" }, "in the memory") : both(effect / most),
           effect === null ? "" : signed(effect),
-          ...(attends ? [meter((weight ?? 0) / heaviest, `attention ${fixed(weight)}`), fixed(weight)] : []),
+          ...(attends
+            ? [meter((weight ?? 0) / heaviest, 3, `attention ${fixed(weight)}`), fixed(weight)]
+            : []),
         ]),
       ),
   );
@@ -340,32 +327,19 @@ function parts(name, weights, panels) {
   return table(
     name,
     [
-      { title: "" },
-      { title: "read by this item" },
-      { title: "", number: true },
-      ...shown.flatMap(({ title }) => [{ title }, { title: "", number: true }]),
+      ...["", "read by this item", ...numbers("")],
+      ...shown.flatMap(({ title }) => [title, ...numbers("")]),
     ],
     weights.map((weight, i) => [
       String(i + 1),
-      meter(weight ?? 0, `reads ${percent(weight)}`),
+      meter(weight ?? 0, 3, `reads ${percent(weight)}`),
       percent(weight),
       ...shown.flatMap(({ title, values }) => [
-        meter(values[i] ?? 0, `${title} ${percent(values[i])}`),
+        meter(values[i] ?? 0, 3, `${title} ${percent(values[i])}`),
         percent(values[i]),
       ]),
     ]),
   );
-}
-
-/** @param {number} share @param {string} name */
-function meter(share, name) {
-  return html("meter", {
-    class: "bar-3",
-    min: 0,
-    max: 1,
-    value: Math.min(1, Math.max(0, share)),
-    "aria-label": name,
-  });
 }
 
 /**
@@ -380,7 +354,7 @@ function both(share) {
     { class: "both", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "ground", x: 0, y: 0, width: 100, height: 8 }),
     svg("rect", {
-      class: share < 0 ? "dot-2" : "dot-1",
+      class: share < 0 ? "over color-2" : "over color-1",
       x: share < 0 ? 50 - width : 50,
       y: 0,
       width,
@@ -396,7 +370,7 @@ function openLists({ pending }) {
     "Shown lists for which a click still counts. Clicked items are green.",
     pending.length === 0 ? empty("None.") : table(
       "Open lists",
-      [{ title: "request" }, { title: "shown" }, { title: "until" }, { title: "items" }],
+      ["request", "shown", "until", "items"],
       pending.slice(-8).reverse().map(({ request, time, deadline, items }) => [
         html("code", {}, request.length > 18 ? `${request.slice(0, 17)}…` : request),
         moment(time).slice(5, 16),
@@ -421,7 +395,7 @@ function profile({ profile, parked, lastOffset }) {
   return card(
     "Profile",
     "",
-    table("Profile", [{ title: "attribute" }, { title: "value" }], [
+    table("Profile", ["attribute", "value"], [
       ...rows,
       ["(offset of the last event)", count(lastOffset)],
       ["(clicks that wait for their list)", count(parked)],
