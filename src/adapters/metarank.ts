@@ -34,7 +34,6 @@ import {
   stringIn,
 } from "./mapped.ts";
 
-/** Parsers by kind of event. */
 const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
   item: parseItem,
   metadata: parseItem,
@@ -150,7 +149,6 @@ function parseInteraction(record: JsonObject): Mapped {
   return { events: [interaction] };
 }
 
-/** The id and the tenant of an event. */
 function shared(record: JsonObject): { readonly id?: string; readonly tenant?: string } {
   return given({ id: stringIn(record, "id"), tenant: stringIn(record, "tenant") });
 }

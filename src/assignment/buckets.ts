@@ -43,7 +43,6 @@ export function saltSeed(salt: string): number {
   return hashString(salt, 0x6d656164);
 }
 
-/** Number of buckets in spans. */
 export function spanSize(spans: readonly Span[]): number {
   return spans.reduce((sum, [from, to]) => sum + to - from, 0);
 }

@@ -138,12 +138,10 @@ export interface Preference {
 /** Most clicks of a user on credited items that count, since robots click without end. */
 const MOST_CLICKS = 100;
 
-/** What a user clicked so far. */
 interface Clicks {
   /** Σ w d and Σ w k over the user's lists. */
   difference: number;
   weight: number;
-  /** Clicks by team. */
   readonly teams: [number, number];
 }
 

@@ -76,7 +76,6 @@ export interface BankGradients {
 
 /** The dense part of a bank, with its working memory: views are valid until the next call. */
 export class EmaBank {
-  /** Width d of all vectors. */
   readonly d: number;
   /** `mix` [Q, d, d], `gap` [gaps, d] and `strength` [strengths, d]. */
   readonly parameters: Parameters;
@@ -94,7 +93,6 @@ export class EmaBank {
   #dOut: Float32Array = new Float32Array(0);
   #dE: Float32Array = new Float32Array(0);
 
-  /** Number of dense weights of a bank of width d. */
   static weights(d: number): number {
     return d * (DECAYS.length * d + NO_GAP + 1 + STRENGTHS.length + 1);
   }

@@ -21,7 +21,6 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Whether everything has been read. */
   get done(): boolean {
     return this.#position === this.#bytes.length;
   }
@@ -73,12 +72,10 @@ export class ByteReader {
     return this.#view.getUint16(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
   }
 
-  /** Reads a 32-bit float. */
   f32(): number {
     return this.#view.getFloat32(this.#take(4), true);
   }
 
-  /** Reads a 64-bit float. */
   f64(): number {
     return this.#view.getFloat64(this.#take(8), true);
   }

@@ -28,7 +28,6 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** A copy of what was written. */
   toBytes(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
   }
@@ -84,7 +83,6 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends a 32-bit float. */
   f32(value: number): this {
     this.#reserve(4);
     this.#view.setFloat32(this.#length, value, true);

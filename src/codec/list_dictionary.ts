@@ -24,7 +24,6 @@ export class ListDictionary {
   readonly #entries = new Map<readonly (string | null)[], ListEntry>();
   #record = 0;
 
-  /** The number of a list; assigned at its first use. */
   index(list: readonly (string | null)[]): number {
     let entry = this.#entries.get(list);
     if (entry === undefined) {

@@ -40,7 +40,6 @@ export class AdmissionFilter {
     return next;
   }
 
-  /** Appends the state. */
   encode(writer: ByteWriter): void {
     writer.uint(this.#counted);
     writeArray(writer, this.#counters);

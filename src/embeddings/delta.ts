@@ -21,7 +21,6 @@ const VERSION = 1;
 
 /** A decoded delta, or one to be encoded. @typeParam Keys how it holds its keys */
 export interface EmbeddingDelta<Keys> {
-  /** The table's field. */
   readonly name: string;
   /** Length of a row. */
   readonly width: number;

@@ -20,7 +20,6 @@ export class GradientSums {
     this.#rows = new Uint32Array(64);
   }
 
-  /** Number of touched rows. */
   get count(): number {
     return this.#count;
   }

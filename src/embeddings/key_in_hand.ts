@@ -13,12 +13,10 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export class KeyInHand {
   /** UTF-8, up to {@linkcode KeyInHand.length}. */
   readonly bytes: Uint8Array = new Uint8Array(MAX_KEY_BYTES);
-  /** Bytes of the key. */
   length = 0;
   hash = 0;
   readonly #seed: number;
 
-  /** Starts without a key. */
   constructor(seed: number) {
     this.#seed = seed;
   }

@@ -32,7 +32,6 @@ export class KeyLog {
     return true;
   }
 
-  /** Forgets all keys and releases the memory. */
   clear(): void {
     this.#bytes = new Uint8Array(0);
     this.#used = 0;

@@ -67,7 +67,6 @@ export class RowStore {
     }
   }
 
-  /** Number of ids that have a row. */
   get size(): number {
     return this.#index.size;
   }
@@ -182,7 +181,6 @@ export class RowStore {
     this.#refusedBefore = this.#refused;
   }
 
-  /** Appends the whole state. */
   encode(writer: ByteWriter): void {
     writer.u8(this.#filter === undefined ? 0 : 1).f64(this.#newest).f64(this.#expiredAt);
     writer.uint(this.#refused).uint(this.#refusedBefore);

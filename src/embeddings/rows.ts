@@ -51,7 +51,6 @@ export function encodeChunk(writer: ByteWriter, chunk: RowChunk): void {
   for (const column of [values, accumulators, lastUse, uses, changed]) writeArray(writer, column);
 }
 
-/** Reads what {@linkcode encodeChunk} wrote. */
 export function decodeChunk(reader: ByteReader, width: number): RowChunk {
   const chunk = newChunk(width);
   const { values, accumulators, lastUse, uses, changed } = chunk;

@@ -18,7 +18,6 @@ export interface StagedDelta {
   commit(): void;
 }
 
-/** The state of a {@linkcode StagedDelta}. */
 interface Staging {
   readonly delta: EmbeddingDelta<RawKeys>;
   readonly bytes: Uint8Array;

@@ -61,7 +61,6 @@ export interface JoinState {
 /** Applies a parked interaction. */
 export type Release<Outputs> = (user: UserState, event: InteractionEvent, out: Outputs) => void;
 
-/** Receives the samples of a join. */
 export interface JoinOutputs {
   /** Samples, in the order in which they were made. */
   readonly samples: Sample[];
@@ -72,7 +71,6 @@ export interface JoinOptions {
   readonly dedupIds: number;
   /** Whether recommendations count as shown, so that an impression event may still correct them. */
   readonly served: boolean;
-  /** When impressions become labels. */
   readonly labels: LabelPolicy;
   /** How long after its window an impression is remembered for late clicks, milliseconds. */
   readonly lateMs: number;

@@ -67,7 +67,6 @@ export interface InteractionsOptions {
   readonly learnNext: number;
 }
 
-/** Applies the interactions of one task. */
 export class Interactions {
   readonly #state: InteractionState;
   readonly #scorers: VariantScorers;

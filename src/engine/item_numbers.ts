@@ -30,7 +30,6 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 export const NUMBERS_KEY = "numbers:";
 /** Not 1, so that releases without slots refuse these records as items of an unknown format. */
 const FORMAT = 2;
-/** Formats of item numbers that this code reads and writes. */
 export const NUMBERS_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** With fewer entries than this, no slot is emptied. */
 const MIN_ENTRIES = 4096;
@@ -75,7 +74,6 @@ export class ItemNumbers {
   readonly #changed = new Set<CatalogueItem>();
   /** By item index: the sequence number of the slot with its newest numbers. */
   readonly #newest: number[] = [];
-  /** Number of items that have such a slot. */
   #items = 0;
   /** By sequence number, from the oldest to the next; a gap where the record of a slot was deleted. */
   readonly #slots = new Map<number, Slot>();
@@ -98,7 +96,6 @@ export class ItemNumbers {
     return this.#entries;
   }
 
-  /** Whether a slot has numbers of the item. */
   has({ index }: CatalogueItem): boolean {
     return (this.#newest[index] ?? NOWHERE) !== NOWHERE;
   }

@@ -64,7 +64,6 @@ export interface ListParts {
   readonly answerer: Answerer;
   /** Score lists that were shown but not answered by us. */
   readonly scorers: VariantScorers;
-  /** Applies interactions that waited for a list. */
   readonly interactions: Interactions;
 }
 

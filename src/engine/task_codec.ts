@@ -19,7 +19,6 @@ const FORMAT = 4;
 /** Formats of the task's own record that this code reads and writes. */
 export const TASK_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
-/** Key of the task's own record. */
 export const TASK_KEY = "task";
 
 /** Encodes the task's own numbers: clock, overall statistics, counters, and the position in the catalogue topic. */

@@ -461,7 +461,6 @@ export class TaskState {
   }
 }
 
-/** The counters of the folds of variants' models. */
 function variantCounters(counters: TaskCounters): FoldCounters {
   return {
     get steps() {

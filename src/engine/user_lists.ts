@@ -82,7 +82,6 @@ export interface UserListsState {
   readonly maxTime: number;
 }
 
-/** Makes the list of a user without a request. */
 export type MakeList = (user: UserState, event: RequestEvent) => Recommendation;
 
 /** Writes the lists of one task's users when they change. */

@@ -53,7 +53,6 @@ export class VariantScorers {
     carryVariants(user, inserted, this.#lifelong.map(({ fold }) => fold));
   }
 
-  /** The scorer of a model; the task's own if there is no other. */
   of(model: string | undefined): ListScorer {
     return this.#byModel.get(model ?? "") ?? this.#own;
   }

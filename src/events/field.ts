@@ -87,11 +87,9 @@ export const time = { kind: "time" } as const;
 export const probability = { kind: "number", above: 0, maximum: 1 } as const;
 /** A place on a list; 0 is the top. */
 export const position = { kind: "integer", minimum: 0, maximum: 9_999 } as const;
-/** A count. */
 export const counter = { kind: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 /** Ids of categories. */
 export const categories = { kind: "list", of: id, minItems: 0, maxItems: MAX_ATTRIBUTES } as const;
-/** Ids of items, each once. */
 export const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, unique: true } as const;
 
 export const ATTRIBUTE_NAME: Kind = name;

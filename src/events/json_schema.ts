@@ -67,7 +67,6 @@ function document(title: string, description: string, schema: JsonSchema): JsonS
   return { $comment: COMMENT, $schema: DRAFT, title, description, ...schema };
 }
 
-/** A schema of an object. */
 export type RecordSchema = JsonSchema & {
   readonly properties: Readonly<Record<string, JsonSchema>>;
   readonly required: readonly string[];

@@ -67,7 +67,6 @@ export interface Rejected {
 /** Longest reason, in characters: it may quote foreign names of any length. */
 const MAX_REASON = 1000;
 
-/** Makes a {@linkcode Rejected}. */
 export function reject(code: RejectionCode, reason: string): Rejected {
   return { ok: false, code, reason: reason.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : reason };
 }

@@ -24,7 +24,6 @@ export interface Count {
   readonly exposure: number;
 }
 
-/** Two arms as counts. */
 export interface Evidence {
   readonly control: Count;
   readonly variant: Count;

@@ -50,7 +50,6 @@ export class GroupedMoments {
   /** Moments that were read since the last change. */
   readonly #cut = new Map<Size | "reward", readonly Moments[]>();
 
-  /** Makes groups without members. */
   constructor(groups: number) {
     this.#others = times(groups, () => new Moments());
   }

@@ -80,7 +80,6 @@ export class Largest {
   }
 }
 
-/** Number of users of each size above 0. */
 class Sizes {
   readonly #users = new Map<number, number>();
   /** Users with a size above 0. */

@@ -36,7 +36,6 @@ export class Limits {
     this.high = limitOf(sorted.filter((reward) => reward > 0).reverse());
   }
 
-  /** The reward within the range. */
   cut(reward: number): number {
     return Math.max(this.low, Math.min(this.high, reward));
   }

@@ -9,7 +9,6 @@ export const SMALL_WIDTH = 4;
 
 /** The rows of one field, as the forward pass reads them. */
 export interface FieldTable {
-  /** Floats per row. */
   readonly width: number;
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;

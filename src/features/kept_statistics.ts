@@ -39,7 +39,6 @@ export class GlobalStatistics {
   }
 }
 
-/** Outcomes and values of one item. */
 export class ItemStatistics {
   /** Outcomes that are final. */
   outcomes = 0;
@@ -55,7 +54,6 @@ export class ItemStatistics {
   valueResidual = 0;
 }
 
-/** Outcomes and values of one user. */
 export class UserStatistics {
   /** Outcomes that are final. */
   outcomes = 0;

@@ -16,13 +16,11 @@ export class NumericScaler {
   readonly #sum: Float64Array;
   readonly #squares: Float64Array;
 
-  /** A scaler of `size` features that has seen no rows. */
   constructor(size: number) {
     this.#sum = new Float64Array(size);
     this.#squares = new Float64Array(size);
   }
 
-  /** Adds one row of features. */
   update(numerics: Float32Array): void {
     this.#count++;
     for (let i = 0; i < this.#sum.length; i++) {

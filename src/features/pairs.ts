@@ -9,7 +9,6 @@
  * @module
  */
 
-/** The prefix of all pairs of a user. */
 export function userPrefix(user: string): string {
   return `u${user}\0`;
 }

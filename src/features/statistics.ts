@@ -248,7 +248,6 @@ export class FeatureStatistics {
   }
 }
 
-/** The terms of a category in the sums over the categories of an item. */
 interface CategoryTerms {
   readonly residual: number;
   readonly recent: number;

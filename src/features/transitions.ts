@@ -115,7 +115,6 @@ export class JoinedKeys {
     return start.get(end) ?? this.#make(start, end);
   }
 
-  /** Drops all keys. */
   clear(): void {
     this.#root.clear();
     this.#size = 0;

@@ -109,7 +109,6 @@ export class Catalogue {
    */
   #order = new Uint32Array(0);
   #ranks = new Uint32Array(0);
-  /** Scratch of {@linkcode Catalogue.sort}. */
   #sorted = new Uint32Array(256);
 
   /**
@@ -214,7 +213,6 @@ export class Catalogue {
     return this.#byId.get(id);
   }
 
-  /** All items in the order in which they were added. */
   items(): Iterable<CatalogueItem> {
     return this.#items;
   }

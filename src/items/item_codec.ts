@@ -15,7 +15,6 @@ import { titleOf } from "./title.ts";
 
 /** The one before it was never deployed. */
 const FORMAT = 2;
-/** Formats of items that this code reads and writes. */
 export const ITEM_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 export type NumbersOfItem = Pick<

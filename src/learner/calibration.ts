@@ -42,12 +42,10 @@ export class Calibration {
     this.scale = Math.min(MOST, Math.max(1 / MOST, this.scale - step * u));
   }
 
-  /** Writes scale and bias. */
   encode(to: ByteWriter): void {
     to.f64(this.scale).f64(this.bias);
   }
 
-  /** Reads scale and bias. */
   decode(from: ByteReader): void {
     this.scale = from.f64();
     this.bias = from.f64();

@@ -77,7 +77,6 @@ export class DenseWeights {
     this.#headOptimiser.carry(from.#headOptimiser, headPlaces);
   }
 
-  /** Writes the weights and the optimisers' state. */
   encode(to: ByteWriter): void {
     to.uint(this.#values.length).f32s(this.#values).f32s(this.#headValues)
       .bytes(this.#optimiser.encode()).bytes(this.#headOptimiser.encode());

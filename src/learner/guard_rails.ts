@@ -32,7 +32,6 @@ export interface RailCounts {
 export interface LearntBatch {
   /** The batch, with the served predictions. */
   readonly samples: readonly Sample[];
-  /** The result of learning it. */
   readonly result: Pick<LearnResult, "usable" | "logLoss">;
   /** Rows judged so far, its own included. */
   readonly judged: number;
@@ -65,7 +64,6 @@ export class GuardRails {
     this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
   }
 
-  /** Counters so far. */
   get counts(): RailCounts {
     return this.#counts;
   }

@@ -125,7 +125,6 @@ export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
   readonly seed: number;
 }
 
-/** Fills in the defaults. */
 export function learnerSettings(
   { schema, fakeNegatives = false, learnsNext = false, seed = 0, ...more }: LearnerOptions,
 ): LearnerSettings {

@@ -15,7 +15,6 @@
 
 import { sigmoid, softplus } from "../nn/losses/logistic.ts";
 
-/** Result of {@linkcode listLikelihood}. */
 export interface ListLikelihood {
   /** Logarithm of the conditional likelihood; 0 when all labels are the same. */
   readonly value: number;

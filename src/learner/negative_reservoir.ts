@@ -33,7 +33,6 @@ export class NegativeReservoir {
   #next = 0;
   #draws = 0;
 
-  /** Creates an empty reservoir. */
   constructor(capacity: number, seed: number) {
     this.#capacity = capacity;
     this.#seed = seed;

@@ -76,7 +76,6 @@ export const ORDERERS = ["prior", "mix", "model"] as const;
 
 export type Orderer = typeof ORDERERS[number];
 
-/** A change of who orders. */
 export interface ProofChange {
   /** Who orders from then on. */
   readonly to: Orderer;

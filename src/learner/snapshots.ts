@@ -15,7 +15,6 @@ const MAX_ERASED = 1000;
 
 interface Snapshot {
   readonly bytes: Uint8Array;
-  /** Rows judged until then. */
   readonly rows: number;
   /** Number of users erased until then, since the last purge. */
   readonly erased: number;

@@ -18,7 +18,6 @@
 
 import { studentQuantile } from "./student.ts";
 
-/** A mean with its interval. */
 export interface Estimate {
   /** The mean; NaN without values. */
   readonly mean: number;

@@ -184,7 +184,6 @@ export function share<T extends number | undefined>(value: T | Absent<T>, about:
   return number(value, { minimum: 0, maximum: 1 }, about);
 }
 
-/** A whole number. */
 export function integer<T extends number | undefined>(
   value: T | Absent<T>,
   bounds: Bounds,
@@ -193,12 +192,10 @@ export function integer<T extends number | undefined>(
   return option({ kind: "number", isInteger: true, bounds }, value, about);
 }
 
-/** A whole number above 0. */
 export function count<T extends number | undefined>(value: T | Absent<T>, about: string): Option<Widened<T>> {
   return integer(value, { above: 0 }, about);
 }
 
-/** A whole number from 0 up. */
 export function natural<T extends number | undefined>(
   value: T | Absent<T>,
   about: string,

@@ -33,7 +33,6 @@ export interface ChoicesParts {
 export class Choices {
   readonly #with: ChoicesParts;
 
-  /** Learns into the state of `parts`. */
   constructor(parts: ChoicesParts) {
     this.#with = parts;
   }

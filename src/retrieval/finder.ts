@@ -35,7 +35,6 @@ export interface Candidate {
   readonly stacked?: number;
 }
 
-/** The result of {@linkcode Finder.find}. */
 export interface OrderedCandidates {
   /** The candidates, best first. */
   readonly candidates: readonly Candidate[];
@@ -68,7 +67,6 @@ export interface FinderParts {
   readonly gatherer: Gatherer;
   readonly best: BestPlaces;
   readonly orders: Orders;
-  /** Most candidates per request. */
   readonly maxCandidates: number;
   /** Share of them for items that no source proposes. */
   readonly newShare: number;

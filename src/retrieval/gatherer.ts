@@ -93,7 +93,6 @@ export class Gatherer {
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 
-  /** Names of the features, in their order. */
   get names(): readonly string[] {
     return this.#names;
   }

@@ -47,7 +47,6 @@ export interface StackedScores extends Stacked {
 export interface TakenFrom {
   readonly request: CandidateRequest & { readonly user: UserState };
   readonly features: Features;
-  /** Place of the item that was taken. */
   readonly place: number;
   /** 32 bits that depend on the behaviour alone. */
   readonly draw: number;

@@ -19,7 +19,6 @@ const AFFINITY_STEP = 0.85;
 const AFFINITY_BEHAVIOURS = 10;
 const MINUTE_MS = 60_000;
 
-/** The candidates of a request. */
 export interface Candidates {
   readonly request: CandidateRequest;
   readonly count: number;
@@ -44,9 +43,7 @@ export interface PropertyParts
 }
 
 export interface Property {
-  /** Its name in the blend. */
   readonly name: string;
-  /** Its initial weight in the blend. */
   readonly weight: number;
   /** The source whose feature it repeats, unless it is 0, so that its weight adds to the source's. */
   readonly repeats?: string;

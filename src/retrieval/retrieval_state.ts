@@ -30,7 +30,6 @@ import { times } from "../values/times.ts";
 const FORMAT = 1;
 /** Format 1 of the blend has no curvature. */
 const BLEND_FORMAT = 2;
-/** Formats of the blend that this code reads and writes. */
 export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
 /** Formats of other records of retrieval. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
@@ -109,7 +108,6 @@ export class RetrievalState {
   /** What was learnt from other tasks. */
   readonly #taken = new TakenJournals();
 
-  /** A state that has learnt nothing. */
   constructor({ catalogue, lists, sources, folds = sources, blend, returns }: RetrievalStateParts) {
     this.#catalogue = catalogue;
     this.#lists = lists;
@@ -196,7 +194,6 @@ export class RetrievalState {
     this.#stackChanged = true;
   }
 
-  /** Makes a step of the stack. */
   learnStack(scores: ScoresByPart, taken: number, user: number, modelShare?: number): void {
     this.stack.learn(scores, taken, user, modelShare);
     this.#stackChanged = true;
@@ -208,7 +205,6 @@ export class RetrievalState {
     this.#returnsChanged = true;
   }
 
-  /** Makes a step of the blend. */
   learnBlend(features: Features, taken: number): void {
     this.blend.learn(features, taken);
     this.#blendChanged = true;

@@ -16,7 +16,6 @@ export function encodeNames(to: ByteWriter, { pairs, behaviours, candidates }: P
   }
 }
 
-/** Reads what {@linkcode encodeNames} wrote. */
 export function decodeNames(from: ByteReader): PairNames {
   const list = () => times(from.count(), () => from.string());
   return { pairs: list(), behaviours: list(), candidates: list() };

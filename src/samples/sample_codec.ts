@@ -29,7 +29,6 @@ const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
-/** Formats of samples that this code reads and writes. */
 export const SAMPLE_FORMATS: Formats = { oldest: WITHOUT_OTHERS, newest: FORMAT };
 
 const PURPOSES = ["learn", "judge"] as const;

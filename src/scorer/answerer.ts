@@ -100,7 +100,6 @@ export interface AnswererState {
 interface Ordered extends Choosable {
   readonly scorer: ListScorer;
   readonly scored: ScoredRows;
-  /** The score of a candidate, by its index. */
   readonly scoreOf: (index: number) => number;
   /** The score that orders a candidate, by its index, if candidates are logged. */
   readonly orderOf: (index: number) => number | undefined;
@@ -125,7 +124,6 @@ interface Slate {
   readonly items: readonly RecommendedItem[];
   readonly model: string;
   readonly orderedBy: OrderedBy;
-  /** The model's share in what orders it. */
   readonly share: number;
 }
 

@@ -47,7 +47,6 @@ export interface Window {
 /** Statistics of all users if the schema has none of users; never written to. */
 const NOBODY = new UserStatistics();
 
-/** Scores lists against the state of one task. */
 export class ListScorer {
   readonly #schema: FeatureSchema;
   readonly #catalogue: Catalogue;

@@ -27,7 +27,6 @@ import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 const FORMAT = 5;
 const WITHOUT_ORDER = 4;
 const WITHOUT_PARTS = 3;
-/** Formats of versions that this code reads and writes. */
 export const VERSION_FORMATS: Formats = { oldest: WITHOUT_PARTS, newest: FORMAT };
 
 /** A published version. */

@@ -23,7 +23,6 @@ export const ERASED_KEY = "erased";
 const MOST = 1000;
 
 const FORMAT = 1;
-/** Formats of erasures that this code reads and writes. */
 export const ERASED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of a record of erasures. @param number 0 = the newest, 1 = the oldest, and so on */

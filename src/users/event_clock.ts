@@ -127,7 +127,6 @@ export class EventClock {
     encodeWitnesses(to, this.#jump);
   }
 
-  /** Reads what {@linkcode EventClock.encode} wrote into this clock. */
   decode(from: ByteReader): void {
     this.#time = from.f64();
     const present = decodeWitnesses(from);

@@ -35,7 +35,6 @@ export class RowOrder {
     return this.#older[row + 1]! - 1;
   }
 
-  /** Makes a row the newest. */
   put(row: number): void {
     if (row === this.newest) return;
     this.remove(row);

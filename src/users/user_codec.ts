@@ -50,7 +50,6 @@ const WITH_LISTED = 13;
 export const WITH_ALIASES = 14;
 /** The format of users with lists of experiments that were restarted. */
 const WITH_PHASES = 15;
-/** Formats of users that this code reads and writes. */
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_PHASES };
 /** Number of values of half a byte. */
 const HALF_BYTE = 16;

@@ -34,7 +34,6 @@ export class UserMemory {
   readonly #codec: UserCodec;
   #bytes = 0;
 
-  /** Makes a memory without users. */
   constructor(sequences: SequenceSlab, catalogue: Catalogue) {
     this.#sequences = sequences;
     this.#codec = new UserCodec(sequences, catalogue);

@@ -16,7 +16,6 @@ export class Nearest {
   /** The smallest score kept by the last cut. */
   #border = -Infinity;
 
-  /** Starts empty. */
   constructor(limit: number) {
     this.limit = limit;
     this.#scores = new Float64Array(4 * limit);
@@ -39,12 +38,10 @@ export class Nearest {
     return this.#places[k]!;
   }
 
-  /** The score of {@linkcode Nearest.placeAt}. */
   scoreAt(k: number): number {
     return this.#scores[k]!;
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.#size = 0;
     this.#border = -Infinity;

@@ -60,7 +60,6 @@ export interface PairStatistic {
   readonly needs: Need;
   /** What it depends on: one that depends on the behaviours alone is computed once per list. */
   readonly of: "pair" | "behaviour";
-  /** Its sum over the behaviours. */
   readonly sum: (pairs: Pairs) => number;
 }
 

@@ -50,7 +50,6 @@ const GRADE = 3;
 /** Share of the budget for the table of categories. */
 const CATEGORY_SHARE = 1 / 4;
 const FORMAT = 1;
-/** Formats of pooled pairs that this code reads and writes. */
 export const POOLED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Options of {@linkcode PooledPairs}. */

@@ -48,7 +48,6 @@ export class TimeScale {
     to.f64s(this.#counts).f64(this.#medianMs);
   }
 
-  /** Reads what {@linkcode TimeScale.encode} wrote. */
   decode(from: ByteReader): void {
     this.#counts.set(from.f64s(STEPS));
     this.#medianMs = from.f64();

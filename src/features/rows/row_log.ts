@@ -24,7 +24,6 @@ export class RowLog {
     return row;
   }
 
-  /** Records a row that was looked up. */
   note(row: number): void {
     if (this.#size === this.#rows.length) {
       const rows = new Uint32Array(2 * this.#size);

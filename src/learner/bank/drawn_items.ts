@@ -14,7 +14,6 @@ const EVEN = 0.5;
 
 /** The newest items, with how often each occurred. Memory: 4 bytes per occurrence, about 100 per distinct item. */
 export class DrawnItems {
-  /** Ring of the numbers of the newest items. */
   readonly #ring: Uint32Array;
   #size = 0;
   #next = 0;

@@ -91,7 +91,6 @@ export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as con
 
 export type Health = (typeof HEALTH)[number];
 
-/** Reasons for a change of health. */
 export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
 export interface HealthChange {

@@ -33,7 +33,6 @@ export class KeptPreferences {
   #bytes = 0;
   #threshold = 1;
 
-  /** Starts empty. */
   constructor(budgetBytes: number) {
     this.#budget = budgetBytes;
   }

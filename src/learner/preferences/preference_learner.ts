@@ -132,7 +132,6 @@ export class PreferenceLearner {
     this.#kept.encode(to);
   }
 
-  /** Forgets everything. */
   reset(): void {
     this.#steps = 0;
     this.#draws = 0;

@@ -47,7 +47,6 @@ export class ActivationUnit extends Layer implements AttentionScore {
   readonly #dmatrix: Float32Array;
   readonly #dshift: Float32Array;
 
-  /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
     super(parameters);
     const [inputs, width] = this.sizesOf(`${prefix}.W1`);

@@ -13,7 +13,6 @@ import { PLAIN } from "../kernels/plain.ts";
  */
 export type AttentionNorm = "softmax" | "sigmoid" | "maxnorm" | "linear";
 
-/** The vectors to match. */
 export interface ScoreInput {
   /** Steps T. */
   readonly T: number;
@@ -25,7 +24,6 @@ export interface ScoreInput {
   readonly q: Float32Array;
 }
 
-/** Where an attention score adds its gradients. */
 export interface ScoreGradients {
   /** ∂/∂h [T, width]. */
   readonly h: Float32Array;

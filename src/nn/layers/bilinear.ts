@@ -24,7 +24,6 @@ export class Bilinear extends Layer implements AttentionScore {
   readonly #scores = this.scratch();
   readonly #dprojected = this.scratch();
 
-  /** Binds the block under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
     super(parameters);
     const [hidden, d] = this.sizesOf(`${prefix}.W`);

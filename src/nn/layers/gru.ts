@@ -65,7 +65,6 @@ export function gruBlocks(parameters: Parameters, prefix: string, form: GruForm)
   return { H: width / 3, gate: GATES[form], values: parameters.values, u, b };
 }
 
-/** Input of {@linkcode Gru.run}. */
 export interface GruRun {
   /** Steps T. */
   readonly T: number;
@@ -109,7 +108,6 @@ export class Gru extends Layer {
   readonly #dattention = this.scratch();
   readonly #dstate = this.scratch();
 
-  /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, form: GruForm) {
     super(parameters);
     const [inputs, width] = this.sizesOf(`${prefix}.W`);

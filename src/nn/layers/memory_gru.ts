@@ -32,7 +32,6 @@ export class RowGru extends Layer {
   readonly #products = this.scratch();
   readonly #back = this.scratch();
 
-  /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
     super(parameters);
     this.#blocks = gruBlocks(parameters, prefix, "gru");

@@ -11,7 +11,6 @@ import { Layer } from "./layer.ts";
 /** Activation of the hidden layers: PReLU with a slope per unit, or the logistic function. */
 export type HiddenActivation = "prelu" | "sigmoid";
 
-/** Options of {@linkcode Mlp} and {@linkcode mlpShapes}. */
 export interface MlpOptions {
   /** Activation of the hidden layers. @default {"prelu"} */
   readonly activation?: HiddenActivation;
@@ -59,7 +58,6 @@ interface Stage {
 export class Mlp extends Layer {
   readonly #layers: readonly Stage[];
 
-  /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, options: MlpOptions = {}) {
     super(parameters);
     const { first = 1 } = options;

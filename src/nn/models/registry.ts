@@ -34,9 +34,9 @@ export const MODEL_NAMES: readonly ModelName[] = keysOf(MODELS);
 export const DEFAULT_MODEL: ModelName = DIEN.name;
 
 /** The names, in Markdown, of the models with a capability, for the descriptions of options. */
-export function modelsThat(has: (capabilities: Capabilities) => boolean, word = "and"): string {
+export function modelsThat(has: (capabilities: Capabilities) => boolean): string {
   const names = MODEL_NAMES.filter((name) => has(MODELS[name].capabilities)).map((name) => `\`${name}\``);
-  return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(` ${word} `);
+  return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(" and ");
 }
 
 /** The kind with this name; a kind is returned as is. @throws RangeError when there is no such name */

@@ -54,7 +54,6 @@ export class Curvature {
     return this.#solve(gradient);
   }
 
-  /** Writes the lower triangle. */
   encode(to: ByteWriter): void {
     to.f32s(this.#h);
   }

@@ -31,9 +31,9 @@ export interface Optimiser {
 /** Largest usable gradient: its square still fits in float32 with room for sums. */
 const LARGEST = 1e15;
 
-/** Whether `length` gradients from `start` are all finite and no larger than 1e15 in magnitude. */
-export function usable(gradients: Float32Array, start = 0, length = gradients.length): boolean {
-  for (let i = start; i < start + length; i++) {
+/** Whether gradients are all finite and no larger than 1e15 in magnitude. */
+export function usable(gradients: Float32Array): boolean {
+  for (let i = 0; i < gradients.length; i++) {
     // Written so that NaN fails.
     if (!(Math.abs(gradients[i]!) <= LARGEST)) return false;
   }

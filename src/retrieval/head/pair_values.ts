@@ -31,7 +31,6 @@ export interface PairRequest {
   readonly H: number;
   /** Indices of the K candidates. */
   readonly items: ArrayLike<number>;
-  /** Event time. */
   readonly time: number;
 }
 

@@ -7,7 +7,6 @@
 
 /** Half-lives after which the base of the powers moves. */
 const SPAN = 512;
-/** Largest exponent that is computed. */
 const LARGEST = 1000;
 
 /** Counts kept as log₂ Σ 2^(t/h), see `popularity.ts`. Results depend only on these and the time. */

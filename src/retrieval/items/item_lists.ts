@@ -51,7 +51,6 @@ interface Standing {
 export class ItemLists {
   /** Half-life of popularity, milliseconds. */
   readonly halfLifeMs: number;
-  /** How fast the stream runs. */
   readonly pace: Pace;
   readonly popularity: DecayedCounts;
   /** The items of the catalogue, for random draws. */

@@ -30,7 +30,6 @@ export class ItemScores {
   #order = new Uint32Array(256);
   readonly #sizes = new Uint32Array(STEPS);
 
-  /** Starts without scores. */
   constructor(columns = 1) {
     this.columns = columns;
     this.#values = new Float64Array(1024 * columns);
@@ -50,7 +49,6 @@ export class ItemScores {
     return this.#values;
   }
 
-  /** The score of an item; 0 when it has none. */
   get(item: number, column = 0): number {
     return item < this.#marks.length ? this.#values[item * this.columns + column]! : 0;
   }

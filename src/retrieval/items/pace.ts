@@ -39,7 +39,6 @@ interface Timed {
 
 /** The times of a stream, a fold over its signals. */
 export class Pace {
-  /** The name under which it is written. */
   readonly name = "pace";
   /** Largest event time; NaN before the first signal. */
   #newest = NaN;
@@ -91,7 +90,6 @@ export class Pace {
     this.#scale.encode(to);
   }
 
-  /** Reads what {@linkcode Pace.encode} wrote. */
   decode(from: ByteReader): void {
     this.#newest = from.f64();
     this.#kept = from.f64();

@@ -23,7 +23,6 @@ const MIN_JOURNAL_BYTES = 1 << 20;
 
 /** A record to write; an empty value deletes one that is no longer needed. */
 export interface RetrievalRecord {
-  /** Key on the topic `statistics`. */
   readonly key: string;
   readonly value: Uint8Array;
 }

@@ -30,15 +30,10 @@ export interface Before {
 
 /** A context of a fixed capacity that can be filled again. */
 export class ContextBuffer implements Context {
-  /** See {@linkcode Context.size}. */
   size = 0;
-  /** See {@linkcode Context.items}. */
   readonly items: Uint32Array;
-  /** See {@linkcode Context.times}. */
   readonly times: Float64Array;
-  /** See {@linkcode Context.liked}. */
   readonly liked: Uint8Array;
-  /** See {@linkcode Context.strengths}. */
   readonly strengths: Float32Array;
 
   /** An empty context with room for `capacity` behaviours. */

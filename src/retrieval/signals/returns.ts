@@ -34,7 +34,6 @@ export class Returns {
     this.#given = given;
   }
 
-  /** Whether the behaviours decide. */
   get learns(): boolean {
     return this.#given === undefined;
   }
@@ -57,7 +56,6 @@ export class Returns {
     to.f64(this.#all).f64(this.#returns).u8(this.#comeBack ? 1 : 0);
   }
 
-  /** Reads what {@linkcode Returns.encode} wrote. */
   decode(from: ByteReader): void {
     this.#all = from.f64();
     this.#returns = from.f64();

@@ -69,7 +69,6 @@ export function contextAfter({ item, time, liked, detail, context }: Signal): Co
 const FORMAT = 2;
 /** Format of a journal without details. */
 const WITHOUT_DETAILS = 1;
-/** Formats of journals that this code reads and writes. */
 export const JOURNAL_FORMATS: Formats = { oldest: WITHOUT_DETAILS, newest: FORMAT };
 const FORGET = 1;
 const LIKED = 2;
@@ -122,7 +121,6 @@ class Ring {
     }
   }
 
-  /** Appends a behaviour. */
   push(item: number, time: number, liked: number, strength: number): void {
     const at = this.#head & (RING - 1);
     this.#items[at] = item;

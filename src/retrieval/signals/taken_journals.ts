@@ -67,7 +67,6 @@ export class TakenJournals {
     this.#moved = false;
   }
 
-  /** Reads what {@linkcode TakenJournals.encodePositions} wrote. */
   decodePositions(from: ByteReader): void {
     for (let n = from.count(); n > 0; n--) this.#positions.set(from.uint(), from.uint());
   }

@@ -63,7 +63,6 @@ export class CategoryTransitions {
     }
   }
 
-  /** Reads what {@linkcode CategoryTransitions.encode} wrote. */
   decode(from: ByteReader): void {
     for (let n = from.count(); n > 0; n--) {
       const category = from.string();

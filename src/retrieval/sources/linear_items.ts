@@ -62,7 +62,6 @@ export class LinearItems {
   readonly #support = new Uint32Array(SUPPORT);
   readonly #a = new Float64Array(SUPPORT * SUPPORT);
 
-  /** A model over the counts. */
   constructor(neighbours: Neighbours) {
     this.#neighbours = neighbours;
   }

@@ -97,7 +97,6 @@ export class Neighbours {
   /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
-  /** Starts without neighbours. */
   constructor(options: NeighboursOptions = {}, pace: Pace = new Pace()) {
     const { bytes, limit, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
     this.#budget = bytes;

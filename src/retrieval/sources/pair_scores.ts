@@ -22,14 +22,12 @@ const FLOOR = 0.05;
 /** With this many pairs per known item, scores are scanned item by item instead of pair by pair. */
 const DENSE = 0.5;
 
-/** The scores of a request. */
 export class PairScores {
   /** By item, in {@linkcode PAIR_COLUMNS}. */
   readonly scores: ItemScores = new ItemScores(Object.keys(PAIR_COLUMNS).length);
   readonly #neighbours: Neighbours;
   readonly #catalogue: Catalogue;
 
-  /** Starts without scores. */
   constructor(neighbours: Neighbours, catalogue: Catalogue) {
     this.#neighbours = neighbours;
     this.#catalogue = catalogue;

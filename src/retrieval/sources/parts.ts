@@ -27,7 +27,6 @@ export interface CandidateSourceOptions {
   readonly sessions?: SessionsOptions | undefined;
 }
 
-/** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
   revisits: flag(
     absent<boolean | undefined>("if people return to items", undefined),

@@ -74,7 +74,6 @@ export class Sessions {
   /** Scratch: similarities, reordered. */
   #sorted = new Float64Array(256);
 
-  /** Starts without sessions. */
   constructor(options: SessionsOptions = {}) {
     const { sessions, gapMs } = settle(SESSIONS_OPTIONS, options);
     this.#capacity = sessions;
@@ -105,7 +104,6 @@ export class Sessions {
     if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
   }
 
-  /** Drops the name of a user. */
   forget(user: string): void {
     const current = this.#current.get(user);
     if (current === undefined) return;
@@ -113,7 +111,6 @@ export class Sessions {
     this.#userOf[current.session & this.#mask] = undefined;
   }
 
-  /** Drops all user names. */
   forgetAll(): void {
     this.#current.clear();
     this.#userOf.fill(undefined);
@@ -220,7 +217,6 @@ export class Sessions {
     return session;
   }
 
-  /** Drops the oldest session. */
   #drop(): void {
     const session = this.#first++;
     for (const item of this.#itemsOf(session)) this.#cut(item, session);

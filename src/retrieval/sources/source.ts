@@ -63,7 +63,6 @@ export interface Source extends SourceActs {
   readonly name: string;
   /** Most items that it proposes if requests have up to 100 candidates; 0 = scores candidates, proposes none. */
   readonly proposals: number;
-  /** Its initial weight in the blend. */
   readonly weight: number;
   /** Whether its initial weight also applies to items that the user already had; others start at 0 there. */
   readonly judgesReturns?: true;

@@ -19,12 +19,10 @@ const LEAST = 1e-3;
 /** The mapped scores of a list, by part; only of parts that exist. */
 export type Mapped = readonly Float64Array[];
 
-/** The weights of some parts. */
 export class Choice {
   /** Indices of the parts. */
   readonly parts: readonly number[];
   readonly #weights: Float64Array;
-  /** The weights before the last step. */
   readonly #before: Float64Array;
   readonly #curvature: Curvature;
   readonly #gradient: Float64Array;
@@ -120,7 +118,6 @@ export class Choice {
 
 /** Which candidate of a list was taken. */
 export interface Taken {
-  /** Number of candidates. */
   readonly size: number;
   /** The place of the one that was taken. */
   readonly taken: number;

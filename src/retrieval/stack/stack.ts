@@ -105,7 +105,6 @@ export class Stack {
   #next = 0;
   readonly #counts = new Map<number, number>();
   #steps = 0;
-  /** Scratch. */
   #mapped: Float64Array[] = PARTS.map(() => new Float64Array(128));
   #scores = new Float64Array(128);
   readonly #weights = new Float64Array(PARTS.length);

@@ -72,7 +72,6 @@ function startOf({ items, actions, times, strengths }: SampleHistory, behaviours
   return -1;
 }
 
-/** Reads a history. @param time of the impression */
 export function readHistory(from: ByteReader, time: number, read: Read): SampleHistory {
   const { last } = read;
   const history = last !== null && from.again(last.start, last.end)

@@ -37,7 +37,6 @@ export interface Written {
   last: HistoryBytes | null;
 }
 
-/** Context for reading impressions. */
 export interface Read {
   /** Features of the item with this number, with the categories and fields it had then. */
   readonly itemAt: (

@@ -22,9 +22,7 @@ export interface Behaviour {
   readonly strength: number;
 }
 
-/** Possible bytes per strength, ascending. */
 export const STRENGTH_BYTES = [0, 2, 4] as const;
-/** See {@linkcode STRENGTH_BYTES}. */
 export type StrengthBytes = typeof STRENGTH_BYTES[number];
 
 /** Most actions that may be behaviours: an index fits a byte. */
@@ -77,7 +75,6 @@ export class BehaviourSlab {
   #end = 0;
   readonly #free: number[] = [];
 
-  /** A slab without rows. */
   constructor(capacity: number, strengthBytes: StrengthBytes, table: ActionTable) {
     this.capacity = capacity;
     this.strengthBytes = strengthBytes;
@@ -106,7 +103,6 @@ export class BehaviourSlab {
     this.#free.push(base);
   }
 
-  /** Index of the action at a place. */
   action(at: number): number {
     return this.#actions[at]!;
   }

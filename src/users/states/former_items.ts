@@ -50,7 +50,6 @@ export class FormerItems {
     return place < this.#size && this.#hashes[place] === hash;
   }
 
-  /** Writes everything, about three bytes per item. */
   encode(to: ByteWriter): void {
     to.uint(this.#behaviours).uint(this.#size);
     let before = 0;
@@ -60,7 +59,6 @@ export class FormerItems {
     }
   }
 
-  /** Reads what {@linkcode FormerItems.encode} wrote. */
   static decode(from: ByteReader): FormerItems {
     const items = new FormerItems();
     items.#behaviours = from.uint();

@@ -61,7 +61,6 @@ export class BehaviourColumns {
   readonly actions: string[];
   /** Event times, milliseconds since the epoch. */
   readonly times: Float64Array;
-  /** Signed strengths. */
   readonly strengths: Float32Array;
 
   /** An empty buffer. @param capacity most behaviours */
@@ -138,7 +137,6 @@ export class SequenceSlab {
     return this.#slabs.reduce((sum, { bytes }) => sum + bytes, ROW_BYTES * this.#lengths.length);
   }
 
-  /** Allocates an empty row. */
   allocate(): number {
     const row = this.#free.pop() ?? this.#rows++;
     if (row >= this.#lengths.length) this.#grow(Math.ceil(1.5 * row));
@@ -156,7 +154,6 @@ export class SequenceSlab {
     this.#free.push(row);
   }
 
-  /** Number of behaviours stored in a row. */
   length(row: number): number {
     return this.#lengths[row]!;
   }

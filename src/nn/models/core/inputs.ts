@@ -31,7 +31,6 @@ export class Inputs {
   readonly #de: Scratch;
   readonly #dnegatives: Scratch;
 
-  /** Makes parts for these sizes. */
   constructor(sizes: ModelSizes, kernels: Kernels) {
     this.#sizes = sizes;
     this.xu = new Part(sizes.user, true, kernels);

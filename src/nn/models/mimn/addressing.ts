@@ -61,7 +61,6 @@ export class Addressing extends Layer {
   readonly #slotKeyLengths = new Float64Array(this.#slots);
   readonly #lengths = new Float64Array(this.#slots);
 
-  /** Binds the block `slotKeys`; `slotKeyWeight` s is in [0, 1]. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
     super(parameters);
     this.#slotKeyWeight = slotKeyWeight;

@@ -23,7 +23,6 @@ export class ChannelReader extends Layer {
   #scores: Float32Array = new Float32Array(0);
   #touched: number[] = [];
 
-  /** Binds the block. */
   constructor(parameters: Parameters, width: number) {
     super(parameters);
     this.#width = width;

@@ -9,7 +9,6 @@ import type { MimnLayout } from "./state.ts";
 
 // m slots, d slot width
 
-/** Result of {@linkcode slotHealth} for one user. */
 export interface SlotHealth {
   /**
    * Mean cosine of pairs of slots, in [−1, 1]. Near 1 all slots are the same; above 0.999 after training, something is

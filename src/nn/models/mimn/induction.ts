@@ -23,7 +23,6 @@ export function inductionShapes(width: number): Record<string, Shape> {
   return gruShapes("miu", 2 * width, width);
 }
 
-/** Input of {@linkcode InductionUnit.run}. */
 export interface InductionInput {
   /** Steps T. */
   readonly T: number;

@@ -80,7 +80,6 @@ export class MemoryNetwork extends Layer {
   readonly #dheads: Float32Array;
   readonly #dshares = this.kernels.floats(this.#slots);
 
-  /** Binds the blocks. */
   constructor(parameters: Parameters, { slotKeyWeight, decay }: MemoryOptions) {
     super(parameters);
     this.#decay = decay;

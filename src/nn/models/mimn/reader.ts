@@ -44,7 +44,6 @@ export class KeyReader extends Layer {
   readonly #dkeys = this.scratch();
   readonly #dweights = this.scratch();
 
-  /** Binds the blocks and `slotKeys`. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
     super(parameters);
     this.#addressing = new Addressing(parameters, slotKeyWeight);

@@ -43,9 +43,7 @@ export interface MimnSizes {
 export class MimnLayout implements MimnSizes {
   readonly slots: number;
   readonly width: number;
-  /** Controller width Hc. */
   readonly controller: number;
-  /** Number of decayed sums. */
   readonly traces: number;
   /** Length of a state in floats. */
   readonly size: number;
