@@ -1,8 +1,4 @@
-/**
- * Reads what {@linkcode ByteWriter} wrote.
- *
- * @module
- */
+/** Reads what {@linkcode ByteWriter} wrote. @module */
 
 const NONE = new Float32Array(0);
 /** Up to this many floats, reading one by one is faster than a block copy. */

@@ -1,8 +1,4 @@
-/**
- * Sources of candidates, by their names on the log.
- *
- * @module
- */
+/** Sources of candidates, by their names on the log. @module */
 
 /**
  * The source of a candidate: the request (`given`), the new items (`new`), a draw from the catalogue (`drawn`), or a

@@ -1,8 +1,4 @@
-/**
- * Limits on the size of records and their parts.
- *
- * @module
- */
+/** Limits on the size of records and their parts. @module */
 
 /** Largest record, in bytes of UTF-8. */
 export const MAX_RECORD_BYTES = 1 << 20;

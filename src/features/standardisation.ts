@@ -1,8 +1,4 @@
-/**
- * Numeric features on one scale: (x − mean)/σ, clipped.
- *
- * @module
- */
+/** Numeric features on one scale: (x − mean)/σ, clipped. @module */
 
 /** Running standardisation of the numeric features, frozen. */
 export interface Standardisation {

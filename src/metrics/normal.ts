@@ -1,8 +1,4 @@
-/**
- * The standard normal distribution: density, distribution function, quantile.
- *
- * @module
- */
+/** The standard normal distribution: density, distribution function, quantile. @module */
 
 const SQRT2PI = Math.sqrt(2 * Math.PI);
 

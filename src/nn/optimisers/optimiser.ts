@@ -1,8 +1,4 @@
-/**
- * The interface of optimisers of dense weights, and gradient clipping.
- *
- * @module
- */
+/** The interface of optimisers of dense weights, and gradient clipping. @module */
 
 /** Turns gradients into new weights, with a state per weight. */
 export interface Optimiser {

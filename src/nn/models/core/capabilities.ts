@@ -1,8 +1,4 @@
-/**
- * What a model can do. Code outside the models checks capabilities, never which model it is.
- *
- * @module
- */
+/** What a model can do. Code outside the models checks capabilities, never which model it is. @module */
 
 /** Capabilities of a model. */
 export interface Capabilities {
