@@ -52,11 +52,7 @@ export class RowStore {
   /** {@linkcode RowStore.refused} at the last sweep. */
   #refusedBefore = 0;
 
-  /**
-   * Creates a store without keys.
-   *
-   * @throws {RangeError} if the budget is too small for a single chunk of rows
-   */
+  /** Creates a store without keys. @throws {RangeError} if the budget is too small for a single chunk of rows */
   constructor(options: RowStoreOptions) {
     this.#options = options;
     this.#index = new KeyIndex(options.seed);

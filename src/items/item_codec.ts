@@ -82,11 +82,7 @@ export function writeNumbers(to: ByteWriter, { ownPopularity, statistics: s }: N
   if (s.values > 0) to.f64(s.valueSum).f64(s.valueResidual);
 }
 
-/**
- * Reads what {@linkcode writeNumbers} wrote.
- *
- * @throws SyntaxError when the bytes end too early.
- */
+/** Reads what {@linkcode writeNumbers} wrote. @throws SyntaxError when the bytes end too early. */
 export function readNumbers(from: ByteReader, into: NumbersOfItem): void {
   const { statistics: s } = into;
   into.ownPopularity = from.f64();

@@ -116,9 +116,7 @@ export class GuardRails {
     return () => this.#learner.decode(own);
   }
 
-  /**
-   * The encoded learner, for a checkpoint. Neither it nor the snapshots contain erased users afterwards.
-   */
+  /** The encoded learner, for a checkpoint. Neither it nor the snapshots contain erased users afterwards. */
   take(): Uint8Array {
     this.#snapshots.purge(this.#learner);
     return this.#learner.encode();

@@ -73,11 +73,7 @@ export class Validation {
     return this.#marks;
   }
 
-  /**
-   * Digest of all samples in order: `d_n = SHA-256(d_{n−1} ‖ SHA-256(record_n))`, in hexadecimal.
-   *
-   * @internal
-   */
+  /** Digest of all samples in order: `d_n = SHA-256(d_{n−1} ‖ SHA-256(record_n))`, in hexadecimal. @internal */
   get digest(): string {
     return [...this.#digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }

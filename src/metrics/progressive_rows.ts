@@ -90,11 +90,7 @@ export class ProgressiveRows {
     return this.#predictions.subarray(0, this.#length);
   }
 
-  /**
-   * Appends a row.
-   *
-   * @throws {RangeError} if the prediction is not in [0, 1] or the label not in {0, 1}
-   */
+  /** Appends a row. @throws {RangeError} if the prediction is not in [0, 1] or the label not in {0, 1} */
   update(row: ProgressiveRow): void {
     const { user, label, prediction, oracle = NaN, newUser } = row;
     if (!(prediction >= 0 && prediction <= 1) || (label !== 0 && label !== 1)) {
@@ -152,11 +148,7 @@ export class ProgressiveRows {
     return { ...report, oracleLogLoss: logLoss(labels, oracles), oracleAuc: auc(labels, oracles) };
   }
 
-  /**
-   * Drops the oldest rows. O(rows).
-   *
-   * @returns The previous index of each remaining user; the n-th becomes n.
-   */
+  /** Drops the oldest rows. O(rows). @returns The previous index of each remaining user; the n-th becomes n. */
   drop(count: number): number[] {
     const { length } = this;
     for (const column of [this.#labels, this.#newUsers, this.#users, this.#predictions, this.#oracles]) {
@@ -192,11 +184,7 @@ export class ProgressiveRows {
     return writer.toBytes();
   }
 
-  /**
-   * Replaces its rows with encoded ones.
-   *
-   * @throws {SyntaxError} if the bytes are invalid; nothing is changed then
-   */
+  /** Replaces its rows with encoded ones. @throws {SyntaxError} if the bytes are invalid; nothing is changed then */
   decode(bytes: Uint8Array): void {
     const reader = openRecord(bytes, NAME, VERSION);
     const length = reader.uint();

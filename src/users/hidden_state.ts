@@ -67,9 +67,7 @@ export function carryHidden(user: RecurrentState, inserted: Inserted, context: F
   carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
 }
 
-/**
- * Brings the states of the variants' models up to date. States of models that no longer exist are dropped.
- */
+/** Brings the states of the variants' models up to date. States of models that no longer exist are dropped. */
 export function carryVariants(user: UserState, inserted: Inserted, folds: readonly FoldContext[]): void {
   if (folds.length === 0 && user.variants.size === 0) return;
   user.variants = new Map(folds.map((fold) => {

@@ -16,9 +16,7 @@ export interface Inspector {
   readonly stateSize: number;
 }
 
-/**
- * Mean panels of users; `null` if the model has no panels or none of them has a state yet.
- */
+/** Mean panels of users; `null` if the model has no panels or none of them has a state yet. */
 export function inspectUsers(
   users: Iterable<UserState>,
   model: Inspector,

@@ -114,11 +114,7 @@ export class LookUps {
   #list = 0;
   #prefixes: readonly string[] = [];
 
-  /**
-   * Look-ups with an empty cache.
-   *
-   * @param read records the rows of candidates and pairs
-   */
+  /** Look-ups with an empty cache. @param read records the rows of candidates and pairs */
   constructor(shape: CandidateShape, tables: FeatureTables, isStill: boolean, read: RowLog) {
     this.#shape = shape;
     this.tables = tables;

@@ -8,9 +8,7 @@
  * @module
  */
 
-/**
- * Lengths of the stretches of a state that are stored in half and in single precision, alternately, half first.
- */
+/** Lengths of the stretches of a state that are stored in half and in single precision, alternately, half first. */
 export type StateStretches = readonly number[];
 
 /**
