@@ -1,15 +1,6 @@
 /** SparrowRecSys samples: a folder with `movies.csv` and files of samples, or one file of samples. @module */
 
-import {
-  MOVIE_COLUMNS,
-  parseMovie,
-  parseSample,
-  SAMPLE_COLUMNS,
-  sampleEvents,
-  type SparrowSample,
-} from "../../src/adapters/sparrow.ts";
-import type { Row } from "../../src/adapters/fields.ts";
-import { readCsv } from "./csv.ts";
+import { MOVIE_COLUMNS, parseMovie, SAMPLE_COLUMNS, sampleEvents } from "../../src/adapters/sparrow.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readRows, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
@@ -47,35 +38,11 @@ export async function* openSparrow(path: string, options: SourceOptions): AsyncG
       })));
 }
 
-/**
- * The samples of one file, typed, in the order of its rows.
- *
- * @throws SyntaxError at the first invalid row, since a benchmark must not lose rows silently
- */
-export async function* readSparrowSamples(
-  path: string,
-  options: SourceOptions = {},
-): AsyncGenerator<SparrowSample> {
-  for await (const read of readCsv(path, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
-    const place = `${path}:${read.line.number}`;
-    if (!read.ok) throw new SyntaxError(`${place}: ${read.rejected.reason}`);
-    yield sampleAt(place, read.row);
-  }
-}
-
-function sampleAt(place: string, row: Row): SparrowSample {
-  try {
-    return parseSample(row);
-  } catch (cause) {
-    throw cause instanceof SyntaxError ? new SyntaxError(`${place}: ${cause.message}`, { cause }) : cause;
-  }
-}
-
 async function* readSamples(files: readonly string[], options: SourceOptions): AsyncGenerator<SourceRecord> {
   for (const file of files) {
     const stem = file.replace(/^.*[/\\]/, "").replace(/\.csv(?:\.gz)?$/, "");
     yield* readRows(file, { header: true, columns: SAMPLE_COLUMNS, ...options }, (row, { number }) => ({
-      events: sampleEvents(parseSample(row), `${stem}:${number}`),
+      events: sampleEvents(row, `${stem}:${number}`),
     }));
   }
 }

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as movielens from "../../src/adapters/movielens.ts";
 import * as bandit from "../../src/adapters/open_bandit.ts";
-import * as sparrow from "../../src/adapters/sparrow.ts";
 import * as taobao from "../../src/adapters/taobao.ts";
 import { ratingsToUData, toBehavior, toRows } from "./to_files.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";
@@ -106,35 +105,4 @@ Deno.test("parseMovie() of movielens takes genres from the flags and the year fr
   });
   assert.ok(!("attributes" in movielens.parseMovie({ ...row, released: "" }, 5)));
   assert.throws(() => movielens.parseMovie({ ...row, Drama: "2" }, 5), /column Drama as an integer 0..1/);
-});
-
-Deno.test("parseSample() of sparrow has the history oldest first and drops what is empty", () => {
-  const row = Object.fromEntries(sparrow.SAMPLE_COLUMNS.map((column) => [column, ""]));
-  const numbers = {
-    movieId: "1",
-    userId: "2",
-    rating: "3.5",
-    timestamp: "825006653",
-    label: "1",
-    releaseYear: "1995",
-  };
-  const movie = {
-    movieRatingCount: "7",
-    movieAvgRating: "3.91",
-    movieRatingStddev: "0.89",
-    movieGenre1: "War",
-  };
-  const user = { userRatingCount: "6", userAvgReleaseYear: "1995", userReleaseYearStddev: "0.00" };
-  const means = {
-    userAvgRating: "4.00",
-    userRatingStddev: "1.26",
-    userRatedMovie1: "10",
-    userRatedMovie2: "9",
-  };
-  const sample = sparrow.parseSample({ ...row, ...numbers, ...movie, ...user, ...means, userGenre1: "War" });
-  assert.deepEqual(sample.userRatedMovies, [9, 10]);
-  assert.deepEqual(sample.movieGenres, ["War"]);
-  assert.deepEqual(sample.userGenres, ["War"]);
-  assert.equal(sample.movieAvgRating, 3.91);
-  assert.throws(() => sparrow.parseSample({ ...row, ...numbers }), SyntaxError);
 });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type Format, openSource } from "../../streams/sources/open.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { readSparrowSamples } from "../../streams/sources/sparrow.ts";
 import { seeded, testLines } from "../events/broken_lines.ts";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -189,20 +188,6 @@ Deno.test("openSource() reads SparrowRecSys: movies, training and test samples, 
     "testSamples.csv:3 8 rating 1 3.5",
   ]);
   assert.equal((await read("sparrow", files, "testSamples.csv")).length, 3);
-});
-
-Deno.test("readSparrowSamples() yields typed rows and throws at a bad one", async () => {
-  await withFolder(
-    { "a.csv": HEADER + sample(7, "4.0"), "b.csv": HEADER + sample(7, "x") },
-    async (folder) => {
-      const [only] = await Array.fromAsync(readSparrowSamples(`${folder}/a.csv`));
-      assert.deepEqual([only?.userId, only?.rating, only?.userRatedMovies], [7, 4, [10, 2]]);
-      await assert.rejects(
-        Array.fromAsync(readSparrowSamples(`${folder}/b.csv`)),
-        /b\.csv:2: Cannot take column rating/,
-      );
-    },
-  );
 });
 
 Deno.test("openSource() reads Taobao: an item before its first interaction", async () => {

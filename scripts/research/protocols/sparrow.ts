@@ -7,13 +7,13 @@
  * @module
  */
 
-import { MOVIE_COLUMNS, parseMovie, type SparrowSample } from "../../../src/adapters/sparrow.ts";
+import { MOVIE_COLUMNS, parseMovie } from "../../../src/adapters/sparrow.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
 import { Rows } from "../../../src/samples/rows.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { readCsv } from "../../../streams/sources/csv.ts";
-import { readSparrowSamples } from "../../../streams/sources/sparrow.ts";
+import { readSparrowSamples, type SparrowSample } from "./sparrow_samples.ts";
 
 const NUMERICS = [
   "releaseYear",

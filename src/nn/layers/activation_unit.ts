@@ -14,7 +14,7 @@
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
-import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
+import type { ScoreGradients, ScoreInput } from "./attention.ts";
 import { Mlp, mlpShapes } from "./mlp.ts";
 import { Layer } from "./layer.ts";
 
@@ -30,7 +30,7 @@ export function activationUnitShapes(
 }
 
 /** An activation unit over the blocks of {@linkcode activationUnitShapes}; at least one hidden layer. */
-export class ActivationUnit extends Layer implements AttentionScore {
+export class ActivationUnit extends Layer {
   readonly #rest: Mlp;
   readonly #w: number;
   readonly #b: number;
@@ -65,6 +65,7 @@ export class ActivationUnit extends Layer implements AttentionScore {
     this.#dshift = parameters.kernels.floats(width);
   }
 
+  /** Scores [K, T], valid until the next call. With `keep`, `backward` may follow. */
   forward(input: ScoreInput, keep: boolean): Float32Array {
     const { T, K, h, q } = input;
     const A = this.#width;
@@ -106,6 +107,7 @@ export class ActivationUnit extends Layer implements AttentionScore {
     this.kernels.addXW(this.#shift, 0, q, k * d, values, wm, 1, d, A);
   }
 
+  /** Adds the gradients of the kept forward pass; `ds` [K, T] is ∂/∂scores. */
   backward(input: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const { T, K, h, q } = input;
     const A = this.#width, d = this.#d, n = d * A;

@@ -29,14 +29,6 @@ export interface ScoreGradients {
   readonly parameters: Float32Array;
 }
 
-/** A trained score of every behaviour for every candidate. */
-export interface AttentionScore {
-  /** Scores [K, T], valid until the next call. With `keep`, `backward` may follow. */
-  forward(input: ScoreInput, keep: boolean): Float32Array;
-  /** Adds the gradients of the kept forward pass; `ds` [K, T] is ∂/∂scores. */
-  backward(input: ScoreInput, ds: Float32Array, into: ScoreGradients): void;
-}
-
 /** Writes the weights a [K,T] of the scores s [K,T], one row per candidate. */
 export function normalise(
   a: Float32Array,

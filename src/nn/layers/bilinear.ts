@@ -5,7 +5,7 @@
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
-import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
+import type { ScoreGradients, ScoreInput } from "./attention.ts";
 import { Layer } from "./layer.ts";
 
 // T steps, K candidates, H state width, d candidate width
@@ -16,7 +16,7 @@ export function bilinearShapes(prefix: string, hidden: number, d: number): Recor
 }
 
 /** Scores s [K,T] of states h [T,H] and candidates q [K,d]. */
-export class Bilinear extends Layer implements AttentionScore {
+export class Bilinear extends Layer {
   readonly #w: number;
   readonly #hidden: number;
   readonly #d: number;
@@ -32,6 +32,7 @@ export class Bilinear extends Layer implements AttentionScore {
     this.#d = d;
   }
 
+  /** Scores [K, T], valid until the next call. */
   forward({ T, K, h, q }: ScoreInput): Float32Array {
     const H = this.#hidden;
     const projected = this.#projected.zeros(K * H);
@@ -41,6 +42,7 @@ export class Bilinear extends Layer implements AttentionScore {
     return scores;
   }
 
+  /** Adds the gradients of the last forward pass; `ds` [K, T] is ∂/∂scores. */
   backward({ T, K, h, q }: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const H = this.#hidden;
     const projected = this.#projected.current;

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ActivationUnit, activationUnitShapes } from "../../../src/nn/layers/activation_unit.ts";
-import {
-  type AttentionNorm,
-  type AttentionScore,
-  normalise,
-  normaliseBackward,
-} from "../../../src/nn/layers/attention.ts";
+import { type AttentionNorm, normalise, normaliseBackward } from "../../../src/nn/layers/attention.ts";
 import { Bilinear, bilinearShapes } from "../../../src/nn/layers/bilinear.ts";
 import type { Kernels } from "../../../src/nn/kernels/kernels.ts";
 import { Parameters, type Shape } from "../../../src/nn/kernels/parameters.ts";
@@ -67,7 +62,7 @@ overKernels("ActivationUnit.forward() equals the unit without the split to 5e-5"
 
 overKernels("every attention score equals central differences", (kernels) => {
   const T = 4, K = 2, H = 3, d = 5;
-  const cases: [string, { parameters: Parameters; score: AttentionScore }, number][] = [
+  const cases: [string, { parameters: Parameters; score: ActivationUnit | Bilinear }, number][] = [
     ["bilinear", make(kernels, bilinearShapes("a", H, d), Bilinear), d],
     ["unit", make(kernels, activationUnitShapes("a", H, [6, 5]), ActivationUnit), H],
     ["unit with one layer", make(kernels, activationUnitShapes("a", H, [6]), ActivationUnit), H],

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { readSparrow, shuffled, SPARROW_SCHEMA } from "../../../../scripts/research/protocols/sparrow.ts";
 import { numericNames } from "../../../../src/features/schema.ts";
 import { FeatureStatistics } from "../../../../src/features/statistics.ts";
-import { SAMPLE_COLUMNS } from "../../../../src/adapters/sparrow.ts";
+import {
+  parseSample,
+  readSparrowSamples,
+  SAMPLE_COLUMNS,
+} from "../../../../scripts/research/protocols/sparrow_samples.ts";
 
 async function read(row: Readonly<Record<string, string>>) {
   const folder = await Deno.makeTempDir();
@@ -61,4 +65,49 @@ Deno.test("FeatureStatistics() refuses a schema that names numeric features of i
     name: "RangeError",
     message: /movieAvgRating/,
   });
+});
+
+Deno.test("parseSample() has the history oldest first and drops what is empty", () => {
+  const row = Object.fromEntries(SAMPLE_COLUMNS.map((column) => [column, ""]));
+  const numbers = {
+    movieId: "1",
+    userId: "2",
+    rating: "3.5",
+    timestamp: "825006653",
+    label: "1",
+    releaseYear: "1995",
+  };
+  const movie = {
+    movieRatingCount: "7",
+    movieAvgRating: "3.91",
+    movieRatingStddev: "0.89",
+    movieGenre1: "War",
+  };
+  const user = { userRatingCount: "6", userAvgReleaseYear: "1995", userReleaseYearStddev: "0.00" };
+  const means = {
+    userAvgRating: "4.00",
+    userRatingStddev: "1.26",
+    userRatedMovie1: "10",
+    userRatedMovie2: "9",
+  };
+  const sample = parseSample({ ...row, ...numbers, ...movie, ...user, ...means, userGenre1: "War" });
+  assert.deepEqual(sample.userRatedMovies, [9, 10]);
+  assert.deepEqual(sample.movieGenres, ["War"]);
+  assert.deepEqual(sample.userGenres, ["War"]);
+  assert.equal(sample.movieAvgRating, 3.91);
+  assert.throws(() => parseSample({ ...row, ...numbers }), SyntaxError);
+});
+
+Deno.test("readSparrowSamples() throws at a bad row", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const values = SAMPLE_COLUMNS.map((name) => name === "rating" ? "x" : "1");
+    await Deno.writeTextFile(`${folder}/b.csv`, `${SAMPLE_COLUMNS.join(",")}\n${values.join(",")}\n`);
+    await assert.rejects(
+      Array.fromAsync(readSparrowSamples(`${folder}/b.csv`)),
+      /b\.csv:2: Cannot take column rating/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
