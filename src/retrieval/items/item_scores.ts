@@ -156,12 +156,6 @@ export class ItemScores {
     }
   }
 
-  /** Multiplies the scores of an item in all columns. */
-  scale(item: number, factor: number): void {
-    const at = item * this.columns;
-    for (let k = at; k < at + this.columns; k++) this.#values[k] = this.#values[k]! * factor;
-  }
-
   clear(): void {
     const { columns } = this;
     const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
