@@ -21,15 +21,8 @@
  */
 
 import type { Event, ItemRecord } from "../../src/events/event.ts";
-import {
-  choose,
-  createRandom,
-  exponential,
-  logNormal,
-  normal,
-  pick,
-  type Random,
-} from "../../src/draws/random_source.ts";
+import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
+import { choose, exponential, logNormal, pick } from "../../fixtures/simulator/distributions.ts";
 import { Schedule } from "../../fixtures/simulator/schedule.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, DAY = 1440 * MINUTE;

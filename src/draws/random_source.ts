@@ -1,5 +1,5 @@
 /**
- * Seeded randomness: a small, fast generator and the few distributions that the simulator draws from.
+ * Seeded randomness: a small, fast generator, and normal numbers from it.
  *
  * Only +, ×, shifts, `Math.log`, `Math.exp` and `Math.sqrt` are used, so a seed gives the same numbers on
  * every machine that runs the same engine.
@@ -48,35 +48,4 @@ export function normal(random: Random): number {
     const s = x * x + y * y;
     if (s > 0 && s < 1) return x * Math.sqrt(-2 * Math.log(s) / s);
   }
-}
-
-/** An exponential number with the given mean. */
-export function exponential(random: Random, mean: number): number {
-  return -mean * Math.log(1 - random());
-}
-
-/** A log-normal number with the given median; `sigma` is the deviation of its logarithm. */
-export function logNormal(random: Random, median: number, sigma: number): number {
-  return median * Math.exp(sigma * normal(random));
-}
-
-/**
- * An index drawn with probability proportional to its weight.
- *
- * @param weights At least one, none negative, not all zero.
- */
-export function pick(random: Random, weights: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) total += weights[i]!;
-  let left = random() * total;
-  for (let i = 0; i < weights.length - 1; i++) {
-    left -= weights[i]!;
-    if (left < 0) return i;
-  }
-  return weights.length - 1;
-}
-
-/** One of the values, chosen uniformly. */
-export function choose<T>(random: Random, values: readonly [T, ...T[]] | readonly T[]): T {
-  return values[Math.floor(random() * values.length)]!;
 }

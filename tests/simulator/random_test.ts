@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { choose, createRandom, exponential, logNormal, normal, pick } from "../../src/draws/random_source.ts";
+import { createRandom, normal } from "../../src/draws/random_source.ts";
+import { choose, exponential, logNormal, pick } from "../../fixtures/simulator/distributions.ts";
 
 const N = 20_000;
 

@@ -8,7 +8,8 @@
  */
 
 import type { Event } from "../../../src/events/event.ts";
-import { createRandom, exponential } from "../../../src/draws/random_source.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
+import { exponential } from "../../../fixtures/simulator/distributions.ts";
 import { Schedule } from "../../../fixtures/simulator/schedule.ts";
 
 /** Options of {@linkcode delayedClicks}. */
