@@ -79,8 +79,6 @@ export interface EvaluationOptions {
   readonly resamples?: number | undefined;
   /** Seed of the bootstrap. @default {0} */
   readonly seed?: number | undefined;
-  /** Lowest effective sample size, as a share of the lists. @default {0.1} */
-  readonly minEffective?: number | undefined;
   /** Whether to estimate even when the estimates are unreliable. @default {false} */
   readonly force?: boolean | undefined;
 }
@@ -135,6 +133,8 @@ const SUPPORT_MISSING = 0.01, SUPPORT_ERRORS = 4;
 
 /** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;
+/** Lowest effective sample size, as a share of the lists. */
+const MIN_EFFECTIVE = 0.1;
 /** Fewest effective units, and units that carry a spread: intervals over fewer cover less than stated. */
 const MIN_UNITS = 30, MIN_CARRIERS = 10;
 
@@ -396,13 +396,13 @@ function refusalsOfUnits(table: Table): string[] {
 function refusalsOf(
   { meanWeight, meanWeightError, effective, maxWeight }: Overlap,
   lists: number,
-  { minEffective = 0.1, clip }: EvaluationOptions,
+  { clip }: EvaluationOptions,
 ): string[] {
   const refusals: string[] = [];
-  if (effective < minEffective * lists) {
+  if (effective < MIN_EFFECTIVE * lists) {
     refusals.push(
       `the log is worth ${Math.round(effective)} of its ${lists} lists to this policy, which needs ` +
-        `${Math.ceil(minEffective * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
+        `${Math.ceil(MIN_EFFECTIVE * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
     );
   }
   if (

@@ -3,10 +3,11 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 
+/** Probability of ever raising a false alarm. */
+const ALPHA = 0.01;
+
 /** Options of {@linkcode SampleRatio}. */
 export interface SampleRatioOptions {
-  /** Probability of ever raising a false alarm. @default {0.01} */
-  readonly alpha?: number;
   /**
    * Weight of the prior, in users: the larger it is, the smaller the deviation that the test detects best; one
    * percentage point by default.
@@ -37,7 +38,6 @@ export interface SampleRatioOptions {
  */
 export class SampleRatio {
   readonly #shares: readonly number[];
-  readonly #alpha: number;
   readonly #concentration: number;
   readonly #counts: number[];
   #n = 0;
@@ -50,13 +50,12 @@ export class SampleRatio {
    * @param shares intended share of each arm, above 0; they sum to 1
    * @throws RangeError when they do not
    */
-  constructor(shares: readonly number[], { alpha = 0.01, concentration = 2500 }: SampleRatioOptions = {}) {
+  constructor(shares: readonly number[], { concentration = 2500 }: SampleRatioOptions = {}) {
     const sum = shares.reduce((sum, share) => sum + share, 0);
     if (shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
       throw new RangeError(`Cannot take ${shares.join(", ")} as shares: they must be above 0 and sum to 1`);
     }
     this.#shares = shares;
-    this.#alpha = alpha;
     this.#concentration = concentration;
     this.#counts = shares.map(() => 0);
   }
@@ -73,7 +72,7 @@ export class SampleRatio {
 
   /** Whether the alarm was raised, which is permanent. */
   get mismatch(): boolean {
-    return this.p <= this.#alpha;
+    return this.p <= ALPHA;
   }
 
   /** Counts a new user of an arm. @throws RangeError when the arm does not exist */

@@ -28,8 +28,8 @@ import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
-import { createSources, SOURCES } from "./sources/registry.ts";
-import type { SignalFold, SourceKind } from "./sources/source.ts";
+import { createSources } from "./sources/registry.ts";
+import type { SignalFold } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
 import { BestPlaces } from "./best_places.ts";
@@ -64,7 +64,7 @@ export class Retrieval {
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
 
   /** Retrieval over a task's items and users that has learnt nothing. */
-  constructor(view: RetrievalView, options: RetrievalOptions = {}, kinds: readonly SourceKind[] = SOURCES) {
+  constructor(view: RetrievalView, options: RetrievalOptions = {}) {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
     const settled = settle(RETRIEVAL_OPTIONS, options);
@@ -72,7 +72,7 @@ export class Retrieval {
     this.#learns = settled.learn;
     const { catalogue } = view;
     const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.bank ?? null);
-    const sources = createSources(parts, kinds);
+    const sources = createSources(parts);
     const counts = this.sources = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;

@@ -50,11 +50,6 @@ export class Adam implements Optimiser {
     this.#square = new Float32Array(size);
   }
 
-  /** Number of steps taken, not counting refused ones. */
-  get steps(): number {
-    return this.#steps;
-  }
-
   step(values: Float32Array, gradients: Float32Array): boolean {
     requireLength(this.#mean.length, values, gradients);
     if (!usable(gradients)) return false;

@@ -51,7 +51,7 @@ interface Standing {
 export class ItemLists {
   /** Half-life of popularity, milliseconds. */
   readonly halfLifeMs: number;
-  readonly pace: Pace;
+  readonly pace: Pace = new Pace();
   readonly popularity: DecayedCounts;
   /** The items of the catalogue, for random draws. */
   readonly ring: ItemRing;
@@ -67,9 +67,8 @@ export class ItemLists {
   #fresh: TopList;
   #stale = false;
 
-  constructor(catalogue: Catalogue, options: ItemListsOptions = {}, pace: Pace = new Pace()) {
+  constructor(catalogue: Catalogue, options: ItemListsOptions = {}) {
     this.#catalogue = catalogue;
-    this.pace = pace;
     this.ring = new ItemRing(catalogue);
     this.halfLifeMs = settle(ITEM_LISTS_OPTIONS, options).halfLifeMs;
     this.popularity = new DecayedCounts(this.halfLifeMs);

@@ -122,9 +122,10 @@ export class ItemScores {
     this.#size = size;
   }
 
-  add(item: number, amount: number, column = 0): void {
+  /** Adds to the first column. */
+  add(item: number, amount: number): void {
     if (!(amount > 0)) return;
-    const at = this.touch(item) + column;
+    const at = this.touch(item);
     this.#values[at] = this.#values[at]! + amount;
   }
 
