@@ -118,8 +118,7 @@ export class GuardRails {
 
   /** The encoded learner, for a checkpoint. Neither it nor the snapshots contain erased users afterwards. */
   take(): Uint8Array {
-    this.#snapshots.purge(this.#learner);
-    return this.#learner.encode();
+    return this.#snapshots.take(this.#learner);
   }
 
   /**
@@ -129,9 +128,8 @@ export class GuardRails {
    * @returns the encoded learner, as {@linkcode GuardRails.take} gives it
    */
   keep(judged: number): Uint8Array {
-    const learner = this.take();
-    if (!this.isRecovering && this.guard.health === "healthy") this.#snapshots.keep(learner, judged);
-    return learner;
+    if (this.isRecovering || this.guard.health !== "healthy") return this.take();
+    return this.#snapshots.keep(this.#learner, judged);
   }
 
   /** Writes everything but the counters. @param learner as encoded by {@linkcode GuardRails.take} */

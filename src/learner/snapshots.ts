@@ -16,8 +16,6 @@ const MAX_ERASED = 1000;
 interface Snapshot {
   readonly bytes: Uint8Array;
   readonly rows: number;
-  /** Number of users erased until then, since the last purge. */
-  readonly erased: number;
 }
 
 /** At most three encoded learners, often the same one. */
@@ -27,7 +25,7 @@ export class Snapshots {
   /** To be trusted once it is old enough. */
   #pending: Snapshot;
   #trusted: Snapshot;
-  /** Users erased since the trusted snapshot, to be erased again after going back. */
+  /** Users erased since the last purge, to be erased again after going back. */
   #erased: string[] = [];
 
   /**
@@ -37,20 +35,32 @@ export class Snapshots {
    */
   constructor(bytes: Uint8Array, trustRows: number) {
     this.#trustRows = trustRows;
-    this.#last = this.#pending = this.#trusted = { bytes, rows: 0, erased: 0 };
+    this.#last = this.#pending = this.#trusted = { bytes, rows: 0 };
   }
 
-  /** Keeps an encoded learner that is sound and without complaint. @param rows rows judged so far */
-  keep(bytes: Uint8Array, rows: number): void {
-    this.#last = { bytes, rows, erased: this.#trusted.erased + this.#erased.length };
+  /**
+   * Keeps a learner that is sound and without complaint, after a {@linkcode Snapshots.purge}.
+   *
+   * @param rows rows judged so far
+   * @returns the encoded learner
+   */
+  keep(learner: Learner, rows: number): Uint8Array {
+    const bytes = this.take(learner);
+    this.#last = { bytes, rows };
     if (this.#pending.bytes === this.#trusted.bytes) this.#pending = this.#last;
     this.trust(rows);
+    return bytes;
+  }
+
+  /** Encodes a learner, after a {@linkcode Snapshots.purge}. */
+  take(learner: Learner): Uint8Array {
+    this.purge(learner);
+    return learner.encode();
   }
 
   /** Trusts the pending snapshot if it is old enough. Called while there is no complaint. */
   trust(rows: number): void {
     if (rows - this.#pending.rows < this.#trustRows) return;
-    this.#erased.splice(0, this.#pending.erased - this.#trusted.erased);
     this.#trusted = this.#pending;
   }
 
@@ -78,13 +88,12 @@ export class Snapshots {
     if (this.#erased.length === 0) return;
     const current = learner.encode();
     const purged = new Map<Uint8Array, Uint8Array>();
-    for (const { bytes, erased } of [this.#last, this.#pending, this.#trusted]) {
+    for (const { bytes } of [this.#last, this.#pending, this.#trusted]) {
       if (purged.has(bytes)) continue;
-      learner.decode(bytes);
-      for (const user of this.#erased.slice(erased - this.#trusted.erased)) learner.forget(user);
+      this.#decode(learner, bytes);
       purged.set(bytes, learner.encode());
     }
-    const of = ({ bytes, rows }: Snapshot) => ({ bytes: purged.get(bytes) ?? bytes, rows, erased: 0 });
+    const of = ({ bytes, rows }: Snapshot) => ({ bytes: purged.get(bytes) ?? bytes, rows });
     [this.#last, this.#pending, this.#trusted] = [of(this.#last), of(this.#pending), of(this.#trusted)];
     this.#erased = [];
     learner.decode(current);
@@ -92,11 +101,15 @@ export class Snapshots {
 
   /** Restores a learner to the last or the trusted snapshot, except for its count of batches. */
   restore(learner: Learner, which: "last" | "trusted"): void {
-    const { bytes, erased } = which === "last" ? this.#last : this.#trusted;
+    const { bytes } = which === "last" ? this.#last : this.#trusted;
     const { steps } = learner;
-    learner.decode(bytes);
+    this.#decode(learner, bytes);
     learner.steps = steps;
-    for (const user of this.#erased.slice(erased - this.#trusted.erased)) learner.forget(user);
+  }
+
+  #decode(learner: Learner, bytes: Uint8Array): void {
+    learner.decode(bytes);
+    for (const user of this.#erased) learner.forget(user);
   }
 
   /** Writes everything; `current` is the encoded learner, which {@linkcode Snapshots.decode} gives back. */
@@ -105,7 +118,8 @@ export class Snapshots {
     const distinct = [...new Set([current, ...snapshots.map(({ bytes }) => bytes)])];
     to.uint(distinct.length);
     for (const bytes of distinct) to.bytes(bytes);
-    for (const { bytes, rows, erased } of snapshots) to.uint(distinct.indexOf(bytes)).uint(rows).uint(erased);
+    // Earlier releases count users who were erased before a snapshot here, whom it does not hold.
+    for (const { bytes, rows } of snapshots) to.uint(distinct.indexOf(bytes)).uint(rows).uint(0);
     to.uint(this.#erased.length);
     for (const user of this.#erased) to.string(user);
   }
@@ -125,7 +139,11 @@ export class Snapshots {
       }
       return bytes;
     };
-    const snapshot = () => ({ bytes: learner(from.uint()), rows: from.uint(), erased: from.uint() });
+    const snapshot = () => {
+      const [bytes, rows] = [learner(from.uint()), from.uint()];
+      from.uint();
+      return { bytes, rows };
+    };
     this.#last = snapshot();
     this.#pending = snapshot();
     this.#trusted = snapshot();

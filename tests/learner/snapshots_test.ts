@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { UNKNOWN_ROW } from "../../src/embeddings/rows.ts";
 import type { Learner } from "../../src/learner/learner.ts";
@@ -12,9 +13,9 @@ function trained(): { readonly learner: Learner; readonly snapshots: Snapshots }
   learner.learn(samples.slice(0, 50));
   const snapshots = new Snapshots(learner.encode(), 1000);
   learner.learn(samples.slice(50, 75));
-  snapshots.keep(learner.encode(), 100);
+  snapshots.keep(learner, 100);
   learner.learn(samples.slice(75));
-  snapshots.keep(learner.encode(), 200);
+  snapshots.keep(learner, 200);
   return { learner, snapshots };
 }
 
@@ -59,4 +60,42 @@ Deno.test("Snapshots.erase() leaves the learner as it is, and stays small where 
     sizeOf(snapshots, learner) < size + 20_000,
     `${sizeOf(snapshots, learner)} bytes, ${size} before`,
   );
+});
+
+Deno.test("Snapshots.restore() gives the last learner that was kept, and the newest one with no complaint for long", () => {
+  const learner = makeLearner("base");
+  const samples = makeSamples(100);
+  const kept = [learner.encode().toHex()];
+  const snapshots = new Snapshots(learner.encode(), 100);
+  const reread = () => {
+    const to = new ByteWriter();
+    snapshots.encode(to, learner.encode());
+    const copy = new Snapshots(new Uint8Array(), 100);
+    assert.equal(copy.decode(new ByteReader(to.toBytes())).toHex(), learner.encode().toHex());
+    return copy;
+  };
+  const gives = (which: "last" | "trusted", number: number) => {
+    const current = learner.encode();
+    const { steps } = learner;
+    for (const each of [snapshots, reread()]) {
+      each.restore(learner, which);
+      assert.equal(learner.steps, steps);
+      learner.steps = number;
+      assert.equal(kept.indexOf(learner.encode().toHex()), number, which);
+      learner.decode(current);
+    }
+  };
+  // Kept after 40, 80, ... rows; each time the oldest that may be trusted waits until 100 rows have followed.
+  for (const [n, trusted] of [0, 0, 0, 1, 1, 1, 1, 5, 5, 5].entries()) {
+    learner.learn(samples.slice(10 * n, 10 * n + 10));
+    kept.push(snapshots.keep(learner, 40 * (n + 1)).toHex());
+    gives("last", n + 1);
+    gives("trusted", trusted);
+  }
+  snapshots.trust(40 * 9 + 99);
+  gives("trusted", 5);
+  snapshots.trust(40 * 9 + 100);
+  gives("trusted", 9);
+  snapshots.distrust();
+  gives("last", 9);
 });
