@@ -22,8 +22,6 @@ export const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
 /** Bytes of an entry before its key. */
 export const ENTRY_HEADER = 12;
 
-const MARKED = 1;
-const LIVE = 2;
 const NO_BYTES = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -127,7 +125,8 @@ export class RecordStore {
   readonly #keys = new KeyIndex(0);
   /** Place of the newest entry of each key, by the key's row. */
   #places = { segments: new Uint32Array(64), offsets: new Uint32Array(64), lengths: new Uint32Array(64) };
-  #flags = new Uint8Array(64);
+  /** By row: 1 = the record is marked. */
+  #marked = new Uint8Array(64);
   #active: Segment;
   #bytes = 0;
   #dead = 0;
@@ -173,7 +172,7 @@ export class RecordStore {
 
   /** Keys whose records are marked, in no order. */
   *markedKeys(): Generator<string> {
-    for (const row of this.#keys.rows()) if (this.#flags[row]! & MARKED) yield this.#keys.key(row);
+    for (const row of this.#keys.rows()) if (this.#marked[row] === 1) yield this.#keys.key(row);
   }
 
   /** The newest record of a key, or `null`; valid until the next look-up or change. @throws DamagedEntry */
@@ -199,7 +198,7 @@ export class RecordStore {
     if (row === 0) row = this.#insert(key);
     else this.#bury(row);
     this.#settle(row, this.#append(marked ? KIND.marked : KIND.put, this.#keys.keyBytes(row), value));
-    this.#flags[row] = marked ? LIVE | MARKED : LIVE;
+    this.#marked[row] = marked ? 1 : 0;
   }
 
   /** Removes a key. */
@@ -209,7 +208,6 @@ export class RecordStore {
     const { segment, bytes } = this.#append(KIND.delete, this.#keys.keyBytes(row), NO_BYTES);
     this.#waste(segment, bytes);
     this.#bury(row);
-    this.#flags[row] = 0;
     this.#keys.remove(row);
   }
 
@@ -265,7 +263,7 @@ export class RecordStore {
     }
     if (row === 0) row = this.#insert(name);
     this.#settle(row, { segment, offset, bytes });
-    this.#flags[row] = kind === KIND.marked ? LIVE | MARKED : LIVE;
+    this.#marked[row] = kind === KIND.marked ? 1 : 0;
   }
 
   /**
@@ -343,7 +341,7 @@ export class RecordStore {
 
   #insert(key: string): number {
     const row = this.#keys.insert(key);
-    if (row >= this.#flags.length) {
+    if (row >= this.#marked.length) {
       const { segments, offsets, lengths } = this.#places;
       const rows = Math.ceil(row * 1.5);
       const grown = (from: Uint32Array) => {
@@ -352,9 +350,9 @@ export class RecordStore {
         return into;
       };
       this.#places = { segments: grown(segments), offsets: grown(offsets), lengths: grown(lengths) };
-      const flags = new Uint8Array(rows);
-      flags.set(this.#flags);
-      this.#flags = flags;
+      const marked = new Uint8Array(rows);
+      marked.set(this.#marked);
+      this.#marked = marked;
     }
     return row;
   }

@@ -16,6 +16,7 @@ async function open(folder: string, intervalMs = 0): Promise<StateStore> {
 /** What is in a store: users, statistics, and who waits. */
 function contentsOf(store: StateStore): object {
   const users = [...store.ids()].sort().map((id) => [id, new Uint8Array(store.get(id) ?? assert.fail())]);
+  assert.equal(store.size, users.length);
   const statistics = Array.from(store.statistics(), ([key, value]) => [key, value.slice()] as const);
   return { users, statistics: statistics.sort(), waiting: [...store.waitingIds()].sort() };
 }
@@ -48,7 +49,6 @@ Deno.test("StateStore.open() gives back what was there when it was closed", asyn
     }
     const store = await open(folder);
     assert.deepEqual(contentsOf(store), want);
-    assert.equal(store.size, (want as { users: unknown[] }).users.length);
     assert.deepEqual(store.position, position(300));
     await store.close();
   });
@@ -120,6 +120,22 @@ Deno.test("StateStore.open() sets a folder aside when any byte that was safe on 
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+Deno.test("StateStore.copy() leaves a store with all that this one has, in place of what was there", async () => {
+  await withFolder(async (folder) => {
+    const store = await open(folder);
+    for (let n = 1; n <= 60; n++) {
+      commit(store, n);
+      if (n % 20 > 0) continue;
+      await store.copy(`${folder}-copy`);
+      const copy = await open(`${folder}-copy`);
+      assert.deepEqual(contentsOf(copy), contentsOf(store));
+      assert.deepEqual(copy.position, position(n));
+      await copy.close();
+    }
+    await store.close();
   });
 });
 

@@ -81,3 +81,24 @@ Deno.test("StoreFiles.write() begins a segment only when those before it are saf
     await files.close();
   });
 });
+
+Deno.test("StoreFiles.open() uses nothing behind an entry that is not intact", async () => {
+  for (const lost of ["a byte", "the end"]) {
+    await withFolder(async (folder) => {
+      const files = await open(folder);
+      for (const key of ["a", "b", "c"]) {
+        files.store.put(key, new Uint8Array(100));
+        files.store.seal();
+      }
+      await files.write();
+      await files.close();
+      const second = `${folder}/000002.segment`;
+      const bytes = await Deno.readFile(second);
+      if (lost === "a byte") bytes[bytes.length - 1]! ^= 1;
+      await Deno.writeFile(second, lost === "the end" ? bytes.subarray(0, 1) : bytes);
+      const again = await open(folder);
+      assert.deepEqual([...again.store.keys()], ["a"], lost);
+      await again.close();
+    });
+  }
+});
