@@ -3,7 +3,7 @@
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
-import { readAll } from "../log/reading.ts";
+import { endsEarly, readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 
 /** Looks at a user, which is not valid afterwards; `undefined` when the record cannot be read. */
@@ -40,6 +40,8 @@ async function* newestUsers(
     for await (const { key, offset } of readAll(log, topic, partition)) {
       if (key !== null) newest.set(key, offset);
     }
+    const { end } = await log.bounds(topic, partition);
+    // Beyond that end, too: on a compacted log a record that was replaced meanwhile is there alone.
     for (let next = 0;;) {
       const result = await log.read(topic, partition, next);
       for (const record of result.records) {
@@ -49,6 +51,7 @@ async function* newestUsers(
         newest.set(key, Infinity);
         if (value !== null) yield { key, value, record };
       }
+      if (result.next === next && next < end) throw endsEarly(topic, partition, next, end);
       if (result.next === next) break;
       next = result.next;
     }
