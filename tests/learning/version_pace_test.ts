@@ -64,6 +64,14 @@ Deno.test("VersionPace.make() says which versions an earlier life has published,
   assert.deepEqual(pace.take(), ["delta"]);
 });
 
+Deno.test("VersionPace.make() leaves nothing to hurry with when an earlier life has published what was chosen", () => {
+  const pace = new VersionPace(OPTIONS, () => 0);
+  pace.found(1, { kind: "full", bytes: 100 });
+  pace.needsFull = pace.isChosen = true;
+  assert.equal(pace.make(), true);
+  assert.ok(!pace.isChosen && !pace.needsFull);
+});
+
 Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lockstep or for chosen weights", () => {
   let now = 1000;
   const pace = new VersionPace(OPTIONS, () => now);

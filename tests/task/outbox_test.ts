@@ -6,10 +6,12 @@ import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { SampleHandover } from "../../streams/topics/sample_handover.ts";
 import { INPUT } from "../../streams/topics/delivery.ts";
-import { Outbox } from "../../streams/task/outbox.ts";
+import { Outbox, type OutboxOptions } from "../../streams/task/outbox.ts";
+import { SAMPLES_ENDING, surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
+const COPIES = surfaceTopic(topics, SAMPLES_ENDING);
 const PARTITION = 2;
 const TIME = 1.7e12;
 
@@ -43,7 +45,10 @@ const steps = fc.array(
   { maxLength: 12 },
 );
 
-function createOutbox(append: (records: NewRecord[]) => Promise<number[]> = () => Promise.resolve([])) {
+function createOutbox(
+  append: (records: NewRecord[]) => Promise<number[]> = () => Promise.resolve([]),
+  encodeSamples?: OutboxOptions["encodeSamples"],
+) {
   const handover = new SampleHandover();
   const counters = { rejected: 0 };
   return {
@@ -54,6 +59,7 @@ function createOutbox(append: (records: NewRecord[]) => Promise<number[]> = () =
       partitions: PARTITION + 1,
       counters,
       handover,
+      encodeSamples,
     }),
     handover,
     counters,
@@ -61,11 +67,10 @@ function createOutbox(append: (records: NewRecord[]) => Promise<number[]> = () =
 }
 
 /** Gives out what the steps say; `sent` is what the log got before the commit, `records` what goes with it. */
-function play(of: readonly Step[], sends: boolean) {
+function play(of: readonly Step[], sends: boolean, encodeSamples?: OutboxOptions["encodeSamples"]) {
   const sent: NewRecord[] = [];
-  const { outbox, handover } = createOutbox((records) =>
-    Promise.resolve(records.map((one) => sent.push(one)))
-  );
+  const append = (records: NewRecord[]) => Promise.resolve(records.map((one) => sent.push(one)));
+  const { outbox, handover } = createOutbox(append, encodeSamples);
   const samples: Sample[] = [];
   for (const [offset, step] of of.entries()) {
     const { outputs } = outbox;
@@ -111,6 +116,21 @@ Deno.test("Outbox gives an erasure behind the samples of the life that it ends, 
       outbox.erased,
       script.flatMap((step, offset) => step.forgetsAfter === null ? [] : `u${offset}`),
     );
+  }));
+});
+
+Deno.test("Outbox copies the samples that have a list for other programs, and all erasures, in the same order", () => {
+  const encodeSamples = ({ time }: Sample) =>
+    time % 2 === 0 ? new TextEncoder().encode(`list ${time}`) : null;
+  fc.assert(fc.property(steps, (script) => {
+    const { records } = play(script, false, encodeSamples);
+    const on = (name: string) => records.filter(({ topic }) => topic === name);
+    const wanted = on(topics.samples).flatMap(({ value, ...rest }) => {
+      const copy = value && encodeSamples(decodeSample(value));
+      return value === null || copy !== null ? [{ ...rest, topic: COPIES, value: copy }] : [];
+    });
+    assert.deepEqual(on(COPIES), wanted);
+    assert.deepEqual(records.filter(({ topic }) => topic !== COPIES), play(script, false).records);
   }));
 });
 

@@ -94,6 +94,17 @@ Deno.test("SequenceSlab.restore() gives the same row when behaviours and total w
   }));
 });
 
+Deno.test("SequenceSlab() takes all sizes that fit each other, with a lifelong state as far as they allow one", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 200 }), fc.nat(), fc.nat(), (capacity, w, h) => {
+      const window = 1 + w % capacity, hop = 1 + h % window;
+      const { recent } = new SequenceSlab({ capacity, window, hop });
+      assert.equal(recent, Math.max(0, Math.min(20, window - 2 * hop)));
+      assert.equal(new SequenceSlab({ capacity, window, hop, recent: 0 }).recent, 0);
+    }),
+  );
+});
+
 Deno.test("SequenceSlab() throws a RangeError when the sizes do not fit each other", () => {
   const wrong = [
     { capacity: 0 },
