@@ -293,6 +293,7 @@ export class StoreFiles {
     const ids = [...sizes.keys()].sort((a, b) => a - b);
     for (const id of ids) {
       if (torn) {
+        if (safe.has(id)) throw new DamagedStore(`${this.#path(id)} is behind an entry that is not intact`);
         await Deno.remove(this.#path(id));
         continue;
       }

@@ -102,3 +102,24 @@ Deno.test("StoreFiles.open() uses nothing behind an entry that is not intact", a
     });
   }
 });
+
+Deno.test("StoreFiles.open() keeps what is written after a torn end, and is not content with less than was synced", async () => {
+  await withFolder(async (folder) => {
+    const first = `${folder}/000001.segment`;
+    const tear = () => Deno.writeFile(first, Uint8Array.of(1), { append: true });
+    await fill(folder);
+    await tear();
+    const files = await open(folder);
+    files.store.put("l", new Uint8Array(100));
+    await files.sync();
+    await files.close();
+    const again = await open(folder);
+    assert.deepEqual([...again.store.keys()].sort(), ["k", "l"]);
+    await again.close();
+    await tear(); // as if the disk had lost that the end was cut off
+    const empty = await open(folder);
+    assert.equal(empty.store.size, 0);
+    assert.ok(await exists(`${folder}.aside/000002.segment`));
+    await empty.close();
+  });
+});
