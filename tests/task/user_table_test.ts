@@ -6,7 +6,7 @@ import { TaskState } from "../../src/engine/task_state.ts";
 import { Task } from "../../streams/task/task.ts";
 import { Outbox } from "../../streams/task/outbox.ts";
 import { UserTable } from "../../streams/task/user_table.ts";
-import { PackedUsers, type UserIndex } from "../../streams/task/store/users.ts";
+import { LogUsers, PackedUsers, type UserIndex } from "../../streams/task/store/users.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { withFolder, withoutIndex } from "./harness.ts";
@@ -121,4 +121,16 @@ Deno.test("UserTable.peek() shows who has come into memory while it looked, as t
   state.apply({ type: "profile", user: "ann", time: START, attributes: { of: "now" } }, 1, outbox.outputs);
   resolve();
   assert.deepEqual(await seen, { of: "now" });
+});
+
+Deno.test("LogUsers.get() finds nobody who is erased while it looks, and says so when the log has lost a record", async () => {
+  const answer = Promise.withResolvers<null>();
+  const users = new LogUsers(() => answer.promise, "state", 0);
+  users.put("ann");
+  users.put("bob");
+  const [ann, bob] = [users.get("ann"), users.get("bob")];
+  users.delete("ann");
+  answer.resolve(null);
+  assert.equal(await ann, null);
+  await assert.rejects(bob, { code: "corrupt" });
 });

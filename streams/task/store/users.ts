@@ -40,6 +40,7 @@ export class LogUsers implements UserIndex {
     if (!this.#ids.has(id)) return null;
     const record = await this.#latest(this.#topic, this.#partition, id);
     if (record?.value) return record.value;
+    if (!this.#ids.has(id)) return null; // erased meanwhile
     throw new LogError("corrupt", `Cannot restore user ${id}: ${this.#topic} has no record of it`);
   }
 
