@@ -1,7 +1,7 @@
 /** Reads the other partitions of the topic `signals`, a little ahead and in the background. @module */
 
 import { getLogger } from "@logtape/logtape";
-import type { Log, LogRecord, ReadResult } from "../../log/log.ts";
+import type { Log, LogRecord } from "../../log/log.ts";
 
 /** Approximate bytes to read ahead from all partitions together. */
 const AHEAD_BYTES = 4 << 20;
@@ -21,7 +21,7 @@ interface Stretch {
 
 /** Reads the partitions of other tasks, each from its own position, a few records ahead. */
 export class OthersReader implements AsyncDisposable {
-  readonly #log: Pick<Log, "read" | "bounds">;
+  readonly #log: Pick<Log, "read">;
   readonly #topic: string;
   readonly #next: Map<number, number>;
   readonly #ahead = new Map<number, Stretch>();
@@ -32,7 +32,7 @@ export class OthersReader implements AsyncDisposable {
   /** The partition taken last. */
   #last = -1;
 
-  private constructor(log: Pick<Log, "read" | "bounds">, topic: string, next: Map<number, number>) {
+  private constructor(log: Pick<Log, "read">, topic: string, next: Map<number, number>) {
     this.#log = log;
     this.#topic = topic;
     this.#next = next;
@@ -140,10 +140,9 @@ export class OthersReader implements AsyncDisposable {
       const options = { maxBytes, waitMs: WAIT_MS, signal };
       const result = await this.#log.read(this.#topic, partition, from, options);
       if (signal.aborted) return;
-      if (result.records.length > 0) {
-        await this.#checkGap(partition, from, result);
-        this.#ahead.set(partition, { partition, ...result });
-      } else this.#next.set(partition, result.next);
+      if (result.dropped !== undefined) this.#miss(partition, from, from + result.dropped);
+      if (result.records.length > 0) this.#ahead.set(partition, { partition, ...result });
+      else this.#next.set(partition, result.next);
     } catch (error) {
       if (!signal.aborted) this.#failure = error;
     } finally {
@@ -151,19 +150,14 @@ export class OthersReader implements AsyncDisposable {
     }
   }
 
-  /** Logs a warning if the log has dropped the next records. */
-  async #checkGap(partition: number, from: number, { records }: ReadResult): Promise<void> {
-    const first = records[0]!.offset;
-    if (first === from) return;
-    const { start } = await this.#log.bounds(this.#topic, partition);
-    // Only a gap below the start means dropped records; others are transaction markers.
-    if (start <= from || start > first) return;
+  /** Notes that the log has dropped the next records. @param start the first offset that it still has */
+  #miss(partition: number, from: number, start: number): void {
     this.#hasMissed = true;
-    logger.warn("{topic}/{partition} has dropped offset {from}: resumes from {first}", {
+    logger.warn("{topic}/{partition} has dropped offset {from}: resumes from {start}", {
       topic: this.#topic,
       partition,
       from,
-      first,
+      start,
     });
   }
 }
