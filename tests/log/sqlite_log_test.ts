@@ -414,3 +414,15 @@ Deno.test("SqliteLog.open() says of a folder that cannot be written to that it m
     /Cannot use the log .*unable to open database file.*; even to read it, this process must be able to write to its folder/,
   );
 });
+Deno.test("SqliteLog says which log has no room on its disk, and what to do", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-full-" });
+  const path = `${folder}/log.sqlite`;
+  await Deno.symlink("/dev/full", `${path}-end.new`);
+  await assert.rejects(
+    SqliteLog.open(path),
+    /Cannot use the log .*log\.sqlite: No space left on device.*; make room on its disk, then start again/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});

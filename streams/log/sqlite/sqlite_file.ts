@@ -171,12 +171,18 @@ export class SqliteFile {
   }
 }
 
+/** What to do about a full disk. */
+const ROOM = "; make room on its disk, then start again: what was acknowledged is there";
+
 /** Runs an action on a file; explains errors of SQLite, and gives those that callers can act on a code. */
 export function guarded<Result>(path: string, act: () => Result, what = "access it"): Result {
   try {
     return act();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
+    if (error.code === "ENOSPC") {
+      throw new Error(`Cannot use the log ${path}: ${error.message}${ROOM}`, { cause: error });
+    }
     // A column holds a number larger than we ever store.
     const isStrange = error.code === "ERR_OUT_OF_RANGE";
     if (error.code !== "ERR_SQLITE_ERROR" && !isStrange) throw error;
@@ -198,7 +204,11 @@ export function guarded<Result>(path: string, act: () => Result, what = "access 
     }
     // Even readers share memory with the owner, in a file next to it.
     const isRefused = /unable to open database file|readonly database/.test(error.message);
-    const remedy = isRefused ? "; even to read it, this process must be able to write to its folder" : "";
+    const remedy = isRefused
+      ? "; even to read it, this process must be able to write to its folder"
+      : code === 13
+      ? ROOM
+      : "";
     throw new Error(`Cannot use the log ${path}: ${error.message}${remedy}`, { cause: error });
   }
 }

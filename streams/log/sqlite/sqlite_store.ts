@@ -109,7 +109,7 @@ export class SqliteStore implements LogStore {
     const wal = `${this.#path}-wal`;
     syncFile(wal); // an earlier process may have written to it without syncing
     const windowMs = durability === "power" ? 0 : syncMs;
-    const opening = new EndFile(end, this.#state, { boot, windowMs });
+    const opening = this.#file.guard(() => new EndFile(end, this.#state, { boot, windowMs }));
     this.#memory = opened.adopt(opening, (memory) => memory.close());
     this.#syncer = new Syncer({
       path: wal,
