@@ -37,6 +37,7 @@ import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
 import { hasPins, readExported } from "../streams/experiments/exported.ts";
 import { adoptionFaults, deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";
+import { configureLogging } from "../streams/settings/logging.ts";
 import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
 import { grown, topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
@@ -93,6 +94,7 @@ interface Feed extends AsyncDisposable {
 }
 
 async function main(flags: Flags): Promise<number> {
+  await configureLogging("warning");
   const topics = topicNames(flags.prefix);
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

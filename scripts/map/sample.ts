@@ -30,6 +30,8 @@ export interface Sample {
 /** A column's name in the first line of a file of rows: not a date, a number, or a URL. */
 const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 
+const RETRY_MS = 10_000;
+
 /** What a record that begins with a zero byte may be. */
 const FRAMED = "it begins like one that names a schema: give the schema registry with --registry URL";
 
@@ -124,7 +126,7 @@ async function topicRecords(
   topic: string,
   flags: LogFlags & { readonly records: number },
 ): Promise<TriedRecord[]> {
-  await using log = await openLog({ ...flags, log: "kafka" });
+  await using log = await openLog({ ...flags, log: "kafka" }, { retryMs: RETRY_MS });
   const identity = await log.identify(topic);
   if (identity === null) {
     throw new Error(`Cannot try topic ${topic}: it does not exist, or we have no right to see it`);

@@ -1,5 +1,6 @@
 /** Finds the broker for a request, and retries while brokers come and go. @module */
 
+import { getLogger } from "@logtape/logtape";
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
@@ -47,6 +48,8 @@ export function clientsOf(
   return () => new KafkaClient({ ...config, brokers: [...brokers] }, retryMs, onThrottled);
 }
 
+const logger = getLogger(["meander", "kafka"]);
+
 /** Connections to a cluster. */
 export class KafkaClient implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -72,10 +75,22 @@ export class KafkaClient implements AsyncDisposable {
     return this.#closing.signal;
   }
 
-  /** @throws Error when no broker can be reached in time, or brokers refuse the login or are too old */
+  /**
+   * Says why while it has to retry.
+   *
+   * @throws Error when no broker can be reached in time, or brokers refuse the login or are too old
+   */
   async connect(): Promise<void> {
-    // At the start an error about certificates is permanent; later, they may be in the middle of being replaced.
-    await this.retry(() => this.#cluster.connect(), (error) => isPassing(error) && !isUntrusted(error));
+    let told = "";
+    const mayPass = (error: unknown) => {
+      // At the start an error about certificates is permanent; later, they may be in the middle of being replaced.
+      if (!isPassing(error) || isUntrusted(error)) return false;
+      const reason = reasonOf(error);
+      if (reason !== told) logger.warn("cannot connect, and tries again: {reason}", { reason });
+      told = reason;
+      return true;
+    };
+    await this.retry(() => this.#cluster.connect(), mayPass);
     const { versions } = await this.any();
     const { api, version, kafka } = NEEDED_VERSION;
     if ((versions[api]?.maxVersion ?? 0) < version) {
