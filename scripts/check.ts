@@ -99,7 +99,6 @@ async function openOrWhy(flags: Flags, config: Config, file: string | null): Pro
   }
 }
 
-/** Examines everything on the log. */
 async function examine(log: Log, flags: Flags, config: Config | null): Promise<Look> {
   const { prefix, maxLag, known } = flags;
   const topics = topicNames(prefix);

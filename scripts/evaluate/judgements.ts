@@ -22,7 +22,6 @@ export interface Variety {
   readonly novelty: number;
 }
 
-/** The judgements of all methods. */
 export class Judgements {
   readonly methods: readonly string[];
   /** Number of queries. */

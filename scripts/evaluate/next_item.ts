@@ -102,7 +102,6 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
 
 /** What follows from the stream and its configuration. */
 interface Protocol {
-  /** Options of the task. */
   readonly task: TaskOptions;
   /** What orders lists. */
   readonly ranking: string;

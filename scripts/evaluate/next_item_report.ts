@@ -152,7 +152,6 @@ function weightsText(weights: Readonly<Record<string, number>>): string {
 
 const WIDE = 24;
 
-/** The leaderboard. */
 export function board(title: string, standings: readonly Standing[], count: number): string[] {
   const head = title.padEnd(WIDE) +
     [`HR@${count}`, `MRR@${count}`, `NDCG@${count}`].map((name) => name.padStart(17)).join("") +

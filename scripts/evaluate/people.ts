@@ -8,7 +8,6 @@ export class Numbers {
   readonly #numbers = new Map<string, number>();
   readonly #ids: string[] = [];
 
-  /** Number of ids. */
   get size(): number {
     return this.#ids.length;
   }
@@ -32,7 +31,6 @@ export class Numbers {
 
 /** What a user did. */
 export interface Past {
-  /** Behaviours. */
   count: number;
   /** All items, most recent last. */
   readonly items: Set<number>;

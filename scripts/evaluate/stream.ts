@@ -15,7 +15,6 @@ export interface Stream {
   readonly name: string;
   /** Reads it from the beginning. */
   open(): AsyncIterable<SourceRecord>;
-  /** Options of a task over it. */
   readonly profile: TaskOptions;
   /** What is judged. @default {what the blend learns from} */
   readonly positives?: readonly Positive[];

@@ -42,7 +42,6 @@ export interface Part {
 const USER_AGES = [0, 1, 3, 10, 30, 100];
 const ITEM_AGES = [0, 1, 10, 100, 1000];
 
-/** The figures of a method over queries. */
 export function figuresOf(judgements: Judgements, method: number, queries: Uint32Array): Figures {
   return byMetric((metric) =>
     meanOf(judgements, queries, (query) => METRICS[metric](judgements.rank(method, query)))

@@ -10,7 +10,6 @@ import { type Format, FORMATS } from "../../streams/sources/open.ts";
 /** A format that is built in, or a source. */
 export type RecordFormat = Format | RecordSource;
 
-/** The help of the flag. */
 export const FORMAT_HELP = `its format: one of ${FORMATS.join(", ")}; a source of the configuration; or ` +
   `a preset, ${PRESET_NAMES.join(", ")}`;
 

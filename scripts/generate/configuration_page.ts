@@ -4,11 +4,9 @@ import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Reach } from "../../src/options/option.ts";
 import { configJsonSchema } from "../../streams/config/config.ts";
 
-/** A field of the configuration. */
 export interface ConfigRow {
   /** Its path, such as `sequence.window`. */
   readonly key: string;
-  /** Its type. */
   readonly type: string;
   /** Its default, in words; empty = it is required wherever its section is present. */
   readonly fallback: string;
@@ -105,7 +103,6 @@ export function configRows(schema: JsonSchema = configJsonSchema()): readonly Co
   return rowsOf("", schema as Node, undefined); // with the keywords that are read here
 }
 
-/** The text of the page. */
 export function configurationPage(): string {
   const rows = configRows();
   const sectionOf = (key: string) => {

@@ -23,7 +23,6 @@ export interface JavaProcess {
   readonly ended: Promise<void>;
   /** Ends it cleanly. */
   stop(): Promise<void>;
-  /** Sends it a signal. */
   signal(name: "KILL" | "STOP" | "CONT"): Promise<void>;
 }
 

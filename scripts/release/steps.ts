@@ -19,7 +19,6 @@ console.log(out.recommendations[0].items[0].item, auc([0, 1], [0.1, 0.2]), BUCKE
 const SAYS = "stove 1 10000 0.5\n";
 
 export interface Checkout {
-  /** Its folder. */
   readonly root: string;
   /** Called with what is done, a line each. */
   readonly say: (line: string) => void;

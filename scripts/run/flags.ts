@@ -12,7 +12,6 @@ export interface Address {
   readonly port: number;
 }
 
-/** The flags of the command. */
 export interface Flags extends LogFlags {
   readonly roles?: readonly (Role | "http")[];
   readonly http?: Address;
@@ -38,7 +37,6 @@ export interface Flags extends LogFlags {
   readonly keep?: number;
 }
 
-/** Default address of HTTP. */
 export const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 8080 };
 /** Default share of a processor that a rebuild takes. */
 export const REBUILD_SHARE = 0.5;

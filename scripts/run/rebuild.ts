@@ -383,7 +383,6 @@ function percent(done: number, of: number): string {
   return `${of === 0 ? 100 : Math.floor(100 * done / of)} %`;
 }
 
-/** A comparison in words. */
 export function comparisonText(
   { rows, before, now }: Comparison,
   { serving, number }: { readonly serving: number; readonly number: number },

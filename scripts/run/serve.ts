@@ -203,7 +203,6 @@ class Services {
   }
 }
 
-/** An open deployment. */
 interface Opened {
   readonly log: Log & AsyncDisposable;
   /** Topics of the first generation. */

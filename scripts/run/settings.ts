@@ -22,7 +22,6 @@ import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
 
 const logger = getLogger(["meander", "run"]);
 
-/** The settings of a process. */
 export interface RunSettings {
   readonly flags: Flags;
   readonly config: Config;

@@ -15,7 +15,6 @@
 
 import type { Log, Place } from "../log/log.ts";
 
-/** A log that is copied record by record. */
 export type RecordLog = Log & Required<Pick<Log, "endsOf" | "refill">>;
 
 const LONGEST_PAUSE_MS = 40;

@@ -16,15 +16,12 @@ const FORMAT = 1;
 export const MANIFEST = "manifest.json";
 
 export interface BackupFile {
-  /** Its name in the folder. */
   readonly name: string;
-  /** Its size. */
   readonly bytes: number;
   /** Hexadecimal. */
   readonly sha256: string;
 }
 
-/** The manifest of a backup. */
 export interface Manifest {
   /** Version of the layout. */
   readonly format: number;

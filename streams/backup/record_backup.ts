@@ -32,7 +32,6 @@ export function hasRecordCopies(log: Log): log is RecordLog {
   return log.endsOf !== undefined && log.refill !== undefined;
 }
 
-/** Name of the file of a partition. */
 export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;
 }
@@ -107,7 +106,6 @@ export async function copyRecords(
 /** The log has dropped records before they were copied up to the chosen moment. */
 class DroppedError extends Error {}
 
-/** The copy of one partition. */
 class PartitionCopy {
   readonly file: RecordFile;
   /** Offset of the next record to copy. */

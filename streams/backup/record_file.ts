@@ -19,7 +19,6 @@ const BUFFER_BYTES = 1 << 20;
 const LENGTH_BYTES = 4;
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Writes a file. */
 export class RecordFile implements AsyncDisposable {
   readonly #file: Deno.FsFile;
   #parts: Uint8Array[] = [MAGIC];

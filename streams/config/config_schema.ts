@@ -162,10 +162,8 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   }).partial();
 }
 
-/** The JSON Schema for a schema of the file. */
 export function configJsonSchemaOf(schema: z.ZodObject): JsonSchema {
   return { title: "meander.json", ...z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) };
 }
 
-/** The schema of the file. */
 export const configSchema: z.ZodObject = configSchemaOf(LOG_KINDS);

@@ -19,11 +19,8 @@ const encoder = new TextEncoder();
 
 /** Options of a {@linkcode LiveFeed}. */
 export interface LiveOptions {
-  /** Records the points. */
   readonly recorder: Recorder;
-  /** Makes the snapshots. */
   readonly snapshots: Snapshots;
-  /** Version of the program. */
   readonly version: string;
   /** Most concurrent viewers. @default {50} */
   readonly maxViewers?: number;

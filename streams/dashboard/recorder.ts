@@ -61,7 +61,6 @@ export interface Mark {
   readonly about: string;
 }
 
-/** A rejected record. */
 export interface RejectedView {
   /** Sequence number for viewers, from 1. */
   readonly id: number;
@@ -77,17 +76,14 @@ export interface RejectedView {
   readonly text: string;
 }
 
-/** The news of a second. */
 export interface News {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** Point of the second. */
   readonly point: Point<Column>;
   /** Point of the minute that ended before it, if any. */
   readonly minute: TimedPoint<Column> | null;
   /** Changes of the parameters. */
   readonly marks: readonly Mark[];
-  /** Rejected records. */
   readonly rejections: readonly RejectedView[];
 }
 
@@ -108,7 +104,6 @@ const decoder = new TextDecoder();
 
 /** Options of a {@linkcode Recorder}. */
 export interface RecorderOptions {
-  /** The topics of the deployment. */
   readonly topics: Topics;
   /** The service in this process, if any. */
   readonly service: Service | undefined;
@@ -118,9 +113,7 @@ export interface RecorderOptions {
   readonly clock: () => number;
 }
 
-/** Records the points. */
 export class Recorder implements MetricsListener {
-  /** The points. */
   readonly series: Series<Column> = new Series(COLUMNS);
   /** Times of recommendations over HTTP, from the append of the request to the commit. */
   readonly answers: LatencyWindow = new LatencyWindow(LATENCY_S);

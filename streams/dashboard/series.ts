@@ -36,7 +36,6 @@ export class Ring<Column extends string> {
     this.#times = new Float64Array(capacity);
   }
 
-  /** Number of points. */
   get length(): number {
     return this.#length;
   }

@@ -24,7 +24,6 @@ import { gorseItem, inPlaceOf, patched } from "./gorse_records.ts";
 import { ItemMirror } from "./item_mirror.ts";
 import { SCHEMAS } from "./schemas.ts";
 
-/** The endpoints of the door. */
 export function gorseEndpoints(context: ApiContext, settings: GorseSettings = {}): readonly Endpoint[] {
   const items = new ItemMirror(context);
   const intake = new Intake(context, items, settings);
@@ -171,7 +170,6 @@ class Intake {
     return success(1);
   }
 
-  /** Erases a user. */
   async forget(user: string): Promise<Response> {
     const event = { type: "forget", user, time: this.#context.now() } as const;
     await this.#take(mapAll(this.#context, [event], () => ({ events: [event] })));

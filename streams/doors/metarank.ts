@@ -24,7 +24,6 @@ import { ask, type Asked, askForNobody, askSilently, mapAll, recordsOf, take } f
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
-/** The endpoints of the door. */
 export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
   const asking = {
     method: "POST",

@@ -47,7 +47,6 @@ const event = { id, timestamp, fields: fields.nullish() };
 /** The owner of an event: a user or a session. */
 const SOMEBODY = [{ user: id, session: id.nullish() }, { user: z.null().optional(), session: id }];
 
-/** Schemas of the doors by name. */
 export const SCHEMAS = named({
   GorseUser: z.looseObject({ UserId: id, ...userFields }),
   GorseUserPatch: z.looseObject(userFields),

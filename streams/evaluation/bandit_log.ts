@@ -8,7 +8,6 @@ import type { TablePolicy } from "./target_policy.ts";
 /** Pseudo-rows at the overall click rate that an item's rate starts with. */
 const SMOOTHING = 100;
 
-/** The contents of a log. */
 export interface BanditLog {
   /** A one-place list per row, in order; every row is its own unit because users are anonymous. */
   readonly lists: readonly LoggedList[];

@@ -37,7 +37,6 @@ export interface PartitionClock {
   newest: readonly [offset: number, index: number];
 }
 
-/** A record of figures. */
 export interface FiguresRecord extends RecordPlace {
   readonly value: Uint8Array;
   readonly headers: LogRecord["headers"];

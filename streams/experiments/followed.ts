@@ -38,7 +38,6 @@ export type OrderShares = Readonly<Partial<Record<OrderedBy, number>>>;
 
 /** The current status of an experiment. */
 export interface ExperimentStatus {
-  /** The experiment. */
   readonly experiment: Experiment;
   /** A verdict per variant other than the control; empty when it interleaves. */
   readonly verdicts: readonly Verdict[];
@@ -243,7 +242,6 @@ export class Followed {
     return true;
   }
 
-  /** Encodes the state of a user. */
   encodeUser(user: string): Uint8Array {
     const to = new ByteWriter();
     for (const part of [this.#totals, this.#loss, this.#interleaving]) part.encodeUser(to, user);

@@ -46,7 +46,6 @@ export class LatencyWindow {
     return this.#count;
   }
 
-  /** Adds a time. */
   add(ms: number): void {
     const bucket = Math.min(
       BUCKETS - 1,
@@ -69,7 +68,6 @@ export class LatencyWindow {
     }
   }
 
-  /** Encodes all times. */
   encode(to: ByteWriter): void {
     const used = [...this.#counts.keys()].filter((at) => this.#counts[at] !== 0);
     to.uint(this.#at).uint(used.length);

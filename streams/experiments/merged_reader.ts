@@ -10,9 +10,7 @@ const CHUNK = 256;
 
 /** A partition of a topic. */
 export interface Place {
-  /** The topic. */
   readonly topic: string;
-  /** The partition. */
   readonly partition: number;
 }
 

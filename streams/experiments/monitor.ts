@@ -63,7 +63,6 @@ export interface MonitorReadOptions {
   readonly readOnly?: boolean;
 }
 
-/** Follows all experiments. */
 export class ExperimentMonitor {
   readonly #log: Log;
   readonly #topics: Topics;

@@ -34,7 +34,6 @@ export function parseExperiment(text: string, file: string): ExperimentDraft {
   throw new SyntaxError(`Cannot use ${file} as an experiment: ${faults.join("; ")}`);
 }
 
-/** Encodes a record. */
 export function encodeExperiment(record: ExperimentRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(record));
 }

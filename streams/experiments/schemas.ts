@@ -82,7 +82,6 @@ export const experimentSchema: z.ZodType = z.object({
   over: z.string().optional(),
 });
 
-/** The holdout on the log. */
 export const holdoutSchema: z.ZodType = z.object({
   name: z.literal("holdout"),
   salt: z.string(),

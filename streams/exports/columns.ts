@@ -9,7 +9,6 @@ import type { ContentName } from "./contents.ts";
 /** The kind of a column; `time` is in milliseconds since the epoch. */
 export type ColumnKind = "text" | "time" | "whole" | "number" | "json";
 
-/** Columns by name. */
 export type Columns = Readonly<Record<string, ColumnKind>>;
 
 const RECOMMENDATION: Columns = {
@@ -26,7 +25,6 @@ const RECOMMENDATION: Columns = {
   tookMicros: "whole",
 };
 
-/** Columns by exported content. */
 export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
   events: {
     type: "text",

@@ -6,7 +6,6 @@ import { decodeExperiment } from "../experiments/record.ts";
 import type { LogRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** A record as a line. */
 export interface ExportedLine {
   /** Event time, milliseconds since the epoch, by which lines are ordered and chosen. */
   readonly time: number;

@@ -7,7 +7,6 @@ import type { Content, ExportedLine } from "./contents.ts";
 /** Limits of a read of one partition; memory holds one such read per partition. */
 const READ = { maxRecords: 500, maxBytes: 1 << 20 };
 
-/** Which records to read. */
 export interface Choice {
   /** Earliest event time, milliseconds since the epoch. @default {all} */
   readonly from?: number | undefined;

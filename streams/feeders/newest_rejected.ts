@@ -25,7 +25,6 @@ export interface LookLimits {
   readonly bytes: number;
 }
 
-/** Result of a look. */
 export interface RejectedLook {
   /** Reasons, most frequent first. */
   readonly reasons: readonly RejectedCount[];

@@ -9,7 +9,6 @@ import { feederId } from "./feeder.ts";
 
 /** A rejection, and its place on the topic. */
 export interface RejectedRecord {
-  /** Its partition of the topic. */
   readonly partition: number;
   readonly offset: number;
   /** Time of the rejection, or of the rejected record; milliseconds since the epoch, 0 for a file. */
@@ -40,7 +39,6 @@ export interface RejectedCount {
   readonly code: string;
   /** Rule of the source. */
   readonly rule: string | null;
-  /** Number of records. */
   readonly count: number;
   readonly newest: RejectedRecord;
 }
@@ -143,7 +141,6 @@ export function placeName(rejection: Rejection): string {
   return "file" in rejection ? rejection.file : rejection.topic;
 }
 
-/** The exact place of the record. */
 export function placeOf(rejection: Rejection): string {
   if ("file" in rejection) return `${rejection.file}:${rejection.line}`;
   return `${rejection.topic}/${rejection.partition}@${rejection.offset}`;

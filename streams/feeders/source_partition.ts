@@ -24,7 +24,6 @@ export interface HeldRecord extends MergeHead {
 export interface SourcePartitionOptions<Head extends HeldRecord> {
   /** The log with the topic. */
   readonly log: Log;
-  /** Name of the topic. */
   readonly topic: string;
   readonly partition: number;
   /** Offset to begin at. */
@@ -37,7 +36,6 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly now: () => number;
   /** A monotonic clock, milliseconds. */
   readonly clock: () => number;
-  /** Makes the head of a record. */
   readonly headOf: (record: LogRecord, read: ReadTime) => Head | Promise<Head>;
 }
 

@@ -23,7 +23,6 @@ const MAX_ENTRIES = 100_000;
 /** Most fields of one record, and how many more per byte: a schema may have any number of fields that take no bytes. */
 const FREE_VALUES = 10_000, VALUES_PER_BYTE = 32;
 
-/** Reads a value. */
 export type ReadAvro = (input: AvroInput) => unknown;
 
 /**

@@ -71,7 +71,6 @@ export class ByteInput {
     this.#depth--;
   }
 
-  /** Number of values counted. */
   get values(): number {
     return this.#values;
   }

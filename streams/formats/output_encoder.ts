@@ -16,7 +16,6 @@ const encoder = new TextEncoder();
 /** Encodes a value, without the header of Confluent's wire format. */
 export type EncodeGiven = (value: object) => Uint8Array;
 
-/** Makes an encoder for Avro. */
 export function avroEncoder(of: Given): EncodeGiven {
   const write = avroFields(GIVEN[of]);
   return (value) => encoded(write, value);

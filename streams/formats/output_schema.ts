@@ -46,7 +46,6 @@ export function numberOf(type: string, field: string): number {
   throw new TypeError(`Cannot number ${field} of ${type}: add it at the end of its type`);
 }
 
-/** The type of the objects of a field. */
 export function typeWithin(type: string, field: string): string {
   return `${type}${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
 }

@@ -8,7 +8,6 @@ import type protobufjs from "protobufjs";
 import type { NamespaceBase, ReflectionObject, Root, Type } from "protobufjs";
 import type { IDescriptorProto, IFileDescriptorProto } from "protobufjs/ext/descriptor.js";
 
-/** The protobufjs library. */
 export type Protobufjs = typeof protobufjs;
 
 /** A type and its nested types, in the order by which records index them. */

@@ -12,9 +12,7 @@ import { WELL_KNOWN_FILES } from "./protobuf_well_known.ts";
 /** Decodes the place of a type, and its value. @throws DecodeError when the bytes are invalid */
 export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
 
-/** A file of a schema. */
 export interface ProtobufFile {
-  /** Its name in imports. */
   readonly name: string;
   /** Its text, or its descriptor as base64. */
   readonly text: string;

@@ -19,7 +19,6 @@ export interface RegistryContext {
 
 /** A schema as the registry returns it. */
 export interface RegisteredSchema {
-  /** Its text. */
   readonly schema?: string;
   /** `AVRO` if absent. */
   readonly schemaType?: string;
@@ -36,7 +35,6 @@ export class RegistryError extends Error {
   /** Whether it may recover on its own; otherwise somebody has to change settings. */
   readonly isTemporary: boolean;
 
-  /** Makes an error. */
   constructor(message: string, isTemporary: boolean, options?: ErrorOptions) {
     super(message, options);
     this.isTemporary = isTemporary;
@@ -50,7 +48,6 @@ const TIMEOUT_MS = 10_000;
 const PAUSES_MS = [200, 1000];
 const TYPE = "application/vnd.schemaregistry.v1+json";
 
-/** A client of one registry. */
 export class RegistryClient implements Disposable {
   readonly #url: string;
   readonly #tls: RegistryTls | undefined;

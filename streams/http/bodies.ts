@@ -40,7 +40,6 @@ const FIRST_ROOM_BYTES = 64 << 10;
 const MIN_BYTES_PER_MS = 64;
 const GRACE_MS = 2000;
 
-/** Room for bodies. */
 interface Room {
   readonly max: number;
   used: number;

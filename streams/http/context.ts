@@ -21,7 +21,6 @@ const APPEND_TIMEOUT_MS = 15_000;
 
 /** The deployment behind the endpoints. */
 export interface ApiContext {
-  /** The log of the deployment. */
   readonly log: Log;
   readonly topics: Topics;
   /** Partitions of `events`. */
@@ -34,7 +33,6 @@ export interface ApiContext {
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** Bounds how far tasks fall behind, if this process can measure that. */
   readonly backlog: Pick<Backlog, "room"> | undefined;
-  /** Metrics of this process. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -44,7 +42,6 @@ export interface ApiContext {
   readonly answerTimeoutMs: number;
   /** Tracks whether the log can be written. */
   readonly health: LogHealth;
-  /** Reads bodies. */
   readonly bodies: Bodies;
   /** Most entries in a body. */
   readonly maxEntries: number;

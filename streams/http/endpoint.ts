@@ -6,7 +6,6 @@ import type { Scope } from "./contract/access.ts";
 import type { NamedSchema } from "./contract/named_schema.ts";
 import type { ProblemCode } from "./contract/problem.ts";
 
-/** A call of an endpoint. */
 export interface Call {
   readonly request: Request;
   /** Parts of the path by name. */
@@ -27,7 +26,6 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-/** The body of a request. */
 export interface EndpointBody {
   readonly kinds: readonly BodyKind[];
   readonly schema: NamedSchema;

@@ -69,7 +69,6 @@ const SOURCE_COUNTERS = {
   proposed: "Items taken that a source had proposed; divided by meander_retrieval_taken_total, its hit rate",
 } as const;
 
-/** Gauges of a service and its process. */
 export class ServiceGauges {
   readonly #partitions: ReadonlyMap<keyof typeof PARTITION_GAUGES, Gauge<"partition">>;
   readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
@@ -93,7 +92,6 @@ export class ServiceGauges {
   readonly #resident: Gauge;
   readonly #cpu: Counter;
 
-  /** Registers the gauges. */
   constructor(registry: Registry) {
     const registers = this.#registers = [registry];
     const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
@@ -174,7 +172,6 @@ export class ServiceGauges {
     this.#cpu = counter("process_cpu_seconds_total", "User and system CPU time");
   }
 
-  /** Collects the metrics. */
   async collect(service: Service | undefined): Promise<void> {
     this.#collectProcess();
     const own = [this.#version, this.#ordering, ...this.#panels.values()];

@@ -38,7 +38,6 @@ export interface Batch {
 
 /** Options of a {@linkcode BatchReader}. */
 export interface BatchReaderOptions {
-  /** Number of partitions of the topic. */
   readonly partitions: number;
   /** Rows after which a batch is full. */
   readonly batchRows: number;

@@ -61,7 +61,6 @@ export class FigureTaker {
     this.#learning = learning;
   }
 
-  /** The figures now. */
   take(): LearnerFigures {
     const {
       version,

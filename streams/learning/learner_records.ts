@@ -75,7 +75,6 @@ export class LearnerRecords implements AsyncDisposable {
     return new LearnerRecords(log, topics, model, writer, samplesId);
   }
 
-  /** The topic of versions. */
   get topic(): string {
     return this.#topics.parameters;
   }

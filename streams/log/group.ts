@@ -18,7 +18,6 @@ import { ignore } from "./ignore.ts";
 import { InTurn } from "./in_turn.ts";
 import { type GroupHandlers, LogError, type Membership, type TopicSpec } from "./log.ts";
 
-/** The groups of one process. */
 export class LocalGroups {
   readonly #groups = new Map<string, LocalGroup>();
 
@@ -37,9 +36,7 @@ export class LocalGroups {
   }
 }
 
-/** One group. */
 class LocalGroup {
-  /** The group's name. */
   readonly name: string;
   readonly #members = new Set<Member>();
   #topics: readonly string[] = [];

@@ -46,7 +46,6 @@ export interface LogKind<Settings = LogSettings> {
   readonly kind: string;
   /** The section of the configuration that holds its options; `null` = they are at its top level. */
   readonly section: string | null;
-  /** Its options in the configuration. */
   readonly options: Declared;
   /** Options that only flags can set: where the log is. */
   readonly places: Declared;

@@ -32,7 +32,6 @@ const LEAST_RECORDS = 256;
 
 /** How a log is split. */
 export interface SplitOptions {
-  /** Number of partitions that the topics have. */
   readonly partitions: number;
   /** Number of parts that they are split into, a multiple of `partitions`. */
   readonly into: number;

@@ -25,7 +25,6 @@ export function separatorOf(header: string): Separator {
   return SEPARATORS.reduce((best, next) => parts(next) > parts(best) ? next : best);
 }
 
-/** Reads one row. */
 export function readRow(
   bytes: Uint8Array,
   columns: readonly string[],

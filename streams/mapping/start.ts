@@ -9,7 +9,6 @@ export type Start =
   /** Offsets by partition; others begin at the oldest record. */
   | { readonly offsets: ReadonlyMap<number, number> };
 
-/** The default start. */
 export const DEFAULT_START = "earliest";
 
 /** The texts that {@linkcode parseStart} takes, for people. */

@@ -6,17 +6,13 @@ import type { Rejected } from "../../src/events/rejected.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { type RecordSource, take } from "./record_source.ts";
 
-/** A record to try. */
 export interface TriedRecord {
   /** `null` for a tombstone. */
   readonly bytes: Uint8Array | null;
-  /** Its metadata. */
   readonly meta: RecordMeta;
 }
 
-/** The result of a trial. */
 export interface Trial {
-  /** The outcome of each record. */
   readonly outcomes: readonly ({ readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected)[];
   /** How many events of each type, items and removals there are. */
   readonly counts: ReadonlyMap<string, number>;

@@ -11,7 +11,6 @@ import type { CalibrationBin, CurvePoint, ReportData } from "../report/report_da
 
 /** Facts about a replay that are not part of its result. */
 export interface ReplayFacts {
-  /** The command that made the replay. */
   readonly command: string;
   /** Backend that computed the model. */
   readonly kernels: string;
@@ -36,7 +35,6 @@ const CURVE_WINDOW_SHARE = 0.05;
 const MIN_CURVE_WINDOW = 1000;
 const CALIBRATION_BINS = 20;
 
-/** Collects the data of the report. */
 export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData {
   const { task, learning, rejections, digests } = result;
   const { rows } = learning.validation;

@@ -10,7 +10,6 @@
 import type { TableData } from "./html.ts";
 import type { Figure } from "./report_data.ts";
 
-/** One chart of the page. */
 export interface Chart {
   /** Id of the element. */
   readonly id: string;

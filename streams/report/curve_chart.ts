@@ -4,7 +4,6 @@ import { AXIS, BASE, type Chart, isFigure, rounded } from "./chart.ts";
 import { formatCount, formatFixed, formatTime } from "./format.ts";
 import type { CurvePoint, Figure } from "./report_data.ts";
 
-/** A line of a chart. */
 export interface Line {
   readonly name: string;
   readonly color: string;
@@ -18,7 +17,6 @@ export interface Reference {
   readonly value: Figure;
 }
 
-/** Description of a chart. */
 export interface CurveSpec extends Pick<Chart, "id" | "title" | "caption"> {
   readonly lines: readonly Line[];
   readonly references?: readonly Reference[];

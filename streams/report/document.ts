@@ -16,7 +16,6 @@ export interface Tile {
   readonly bad?: boolean;
 }
 
-/** The parts of a report. */
 export interface ReportDocument {
   /** Title, as text. */
   readonly title: string;
@@ -24,7 +23,6 @@ export interface ReportDocument {
   readonly kind: string;
   /** When it was finished, milliseconds since the epoch. */
   readonly finished: Figure;
-  /** The command that made it. */
   readonly command: string;
   readonly tiles: readonly Tile[];
   /** All charts that `main` places with {@linkcode figure}. */

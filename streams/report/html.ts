@@ -13,7 +13,6 @@ export interface TableData {
 /** A column of a {@linkcode TableData}. */
 export interface HtmlColumn {
   readonly title: string;
-  /** Tooltip. */
   readonly about?: string;
   /** Numbers are right-aligned; `code` is monospaced and may wrap anywhere. @default {"text"} */
   readonly kind?: "text" | "number" | "code";

@@ -4,7 +4,6 @@ import cliProgress from "cli-progress";
 import process from "node:process";
 import { formatCount } from "./format.ts";
 
-/** Progress of a command. */
 export interface ProgressStatus {
   /** Records handled so far. */
   readonly done: number;

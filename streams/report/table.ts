@@ -1,12 +1,10 @@
 /** Plain text tables for terminals. @module */
 
-/** Options of the text renderers. */
 export interface TextOptions {
   /** Style headings with ANSI escapes; see {@linkcode wantsColour}. @default {false} */
   readonly colour?: boolean;
 }
 
-/** A column of a text table. */
 export interface TextColumn {
   readonly title: string;
   /** Numbers are right-aligned. @default {"left"} */

@@ -89,7 +89,6 @@ export function apiOf(
 /** Where and to whom an API is served. */
 export interface ServeOptions extends ListenOptions {
   readonly settings: HttpSettings;
-  /** The accepted keys. */
   readonly keys: readonly ApiKey[];
   readonly metrics: Metrics;
   /** Reads the bodies for the endpoints. */

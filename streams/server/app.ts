@@ -40,9 +40,7 @@ export interface AppOptions {
   readonly clock: () => number;
 }
 
-/** The connection of a request. */
 export interface Connection {
-  /** Address of the client. */
   readonly address: string;
 }
 

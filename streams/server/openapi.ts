@@ -12,7 +12,6 @@ import { rejectedSchema } from "../http/routes/events.ts";
 
 /** Facts about the API as a whole. */
 export interface ApiInfo {
-  /** Version of the program. */
   readonly version: string;
   /** Most entries in a body. */
   readonly maxEntries: number;
@@ -23,7 +22,6 @@ const GUARDED = ["unauthorized", "forbidden", "cross-site", "too-many-requests"]
 /** Problems of any endpoint with a body. */
 const WITH_BODY = ["bad-body", "body-timeout", "too-large", "unsupported-media-type", "refused"] as const;
 
-/** The body of a problem. */
 export const { Problem: PROBLEM } = named({
   Problem: z.looseObject({
     type: z.string(),

@@ -11,7 +11,6 @@ export interface ConfigFault {
   readonly line: number | null;
   /** The environment variable that sets it, if any. */
   readonly variable?: string | undefined;
-  /** The error. */
   readonly message: string;
   /** Whether the value is wrong, or the field is unknown or repeated. */
   readonly kind: "wrong" | "unknown" | "twice";

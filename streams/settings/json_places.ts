@@ -60,7 +60,6 @@ export function placesOf(json: string): readonly JsonPlace[] {
   return places;
 }
 
-/** A repeated key. */
 export interface JsonRepeat extends Pick<JsonPlace, "path" | "line"> {
   /** The error, with the line of the earlier occurrence. */
   readonly message: string;

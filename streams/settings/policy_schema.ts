@@ -6,7 +6,6 @@ import { field } from "./config_field.ts";
 
 const positive = z.number().positive();
 
-/** The schema of any policy. */
 export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("greedy") }),
   z.strictObject({

@@ -22,7 +22,6 @@ export const JSON_FORMATS = ["meander", "metarank", "gorse", "easyrec"] as const
 /** One of {@linkcode JSON_FORMATS}. */
 export type JsonFormat = (typeof JSON_FORMATS)[number];
 
-/** The adapter of each JSON format. */
 export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   meander: parseOwn,
   metarank: parseMetarank,

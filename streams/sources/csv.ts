@@ -170,7 +170,6 @@ function textOf(lines: readonly Decoded[]): string {
   return whole;
 }
 
-/** The lines of a row as one. */
 function joined(lines: readonly Decoded[]): Line {
   const { line } = lines[0]!;
   if (lines.length === 1) return line;

@@ -41,7 +41,6 @@ export interface Uncommitted {
   readonly round: number | undefined;
 }
 
-/** The records of a commit by kind. */
 export interface CommitRecords {
   /** Records of the outbox, then the one of the topic `signals`. */
   readonly outputs: readonly NewRecord[];
@@ -51,7 +50,6 @@ export interface CommitRecords {
   readonly statistics: readonly NewRecord[];
 }
 
-/** Encodes a commit. */
 export function commitRecords(of: Uncommitted): CommitRecords {
   const { topics, partition, state, outbox } = of;
   const time = recordTime(state);

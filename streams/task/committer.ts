@@ -10,7 +10,6 @@ type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "nex
 
 /** The parts that all commits share. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
-  /** The writer of this partition. */
   readonly writer: Writer;
   /** The consumer group in which the position is stored as well. */
   readonly group: string;
@@ -23,7 +22,6 @@ export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
 export class Committer {
   readonly #options: CommitterOptions;
 
-  /** Makes a committer. */
   constructor(options: CommitterOptions) {
     this.#options = options;
   }

@@ -18,7 +18,6 @@ export async function erasedOn(
   return erased;
 }
 
-/** A record of erasures. */
 interface ErasedRecord {
   readonly key: string;
   readonly value: Uint8Array;

@@ -72,7 +72,6 @@ export interface RoundLimits {
 
 /** What a round did. */
 export interface RoundResult {
-  /** Number of events read. */
   readonly events: number;
   /** Whether the round has ended; if not, the log had no more events, and nothing was committed. */
   readonly complete: boolean;

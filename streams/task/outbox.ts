@@ -55,7 +55,6 @@ export interface OutboxOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
-/** An encoded output. */
 interface Encoded {
   readonly topic: string;
   readonly user: string;

@@ -37,9 +37,7 @@ const logger = getLogger(["meander", "task"]);
 
 /** One partition's task. */
 export class Task implements AsyncDisposable {
-  /** The partition it owns. */
   readonly partition: number;
-  /** Its state machine. */
   readonly state: TaskState;
   /** Its users, in memory or not. */
   readonly users: UserReader;

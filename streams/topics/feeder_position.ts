@@ -10,7 +10,6 @@ import { newestOf, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
-/** Position of a feeder of files. */
 export interface FilePosition {
   /** Number of records of the source that were appended. */
   readonly next: number;
@@ -20,7 +19,6 @@ export interface FilePosition {
   readonly shiftMs?: number | undefined;
 }
 
-/** Position of a feeder of a topic. */
 export interface TopicPosition {
   /** See `TopicIdentity.id`, of the topic that is fed. */
   readonly id: string | null;

@@ -13,7 +13,6 @@ import type { Topics } from "./topics.ts";
 
 /** How a deployment is made; plain JSON, with every default filled in. */
 export interface Blueprint {
-  /** Name of the model. */
   readonly model: string;
   /** Names of models of variants. */
   readonly variants: readonly string[];
@@ -29,7 +28,6 @@ export interface Blueprint {
 export interface Generation {
   /** Its number; the first is 1. */
   readonly number: number;
-  /** Its blueprint. */
   readonly blueprint: Blueprint;
   /** When the record was first written, milliseconds since the epoch. */
   readonly since: number;
@@ -51,7 +49,6 @@ export const GENERATION_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Encodes the record of a generation. */
 export function encodeGeneration(generation: Generation): Uint8Array {
   return encoder.encode(JSON.stringify({ format: FORMAT, ...generation }));
 }

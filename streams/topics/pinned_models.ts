@@ -11,7 +11,6 @@ import type { Topics } from "./topics.ts";
 
 const logger = getLogger(["meander", "experiments"]);
 
-/** A source of pinned versions. */
 export type PinSource = Pick<PinnedModels, "need" | "release">;
 
 /** The pinned versions of a process, shared by its tasks. A version that no task needs is dropped. */

@@ -36,7 +36,6 @@ export interface Pins {
   readonly faults: readonly string[];
 }
 
-/** Finds the versions that variants pin. */
 export async function pinVersions(log: Log, topics: Topics, variants: readonly Variant[]): Promise<Pins> {
   const records = new Map<string, Omit<NewRecord, "time">>();
   const faults: string[] = [];

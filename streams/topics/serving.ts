@@ -10,7 +10,6 @@ import { newestOf } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import { generationTopics, topicNames, type Topics } from "./topics.ts";
 
-/** Key of the record. */
 export const SERVING_KEY = "serving";
 /** Key of the record of a switch that is under way. */
 const CLOSING_KEY = "closing";

@@ -26,7 +26,6 @@ export type Topics = Readonly<
   >
 >;
 
-/** Description of a topic of a deployment. */
 export interface TopicDescription {
   /** What its records are. */
   readonly summary: string;

@@ -25,7 +25,6 @@ export interface BaselineQuery extends Pick<Behaviour, "user" | "time" | "before
   readonly may: (item: number) => boolean;
 }
 
-/** A method. */
 export interface Baseline {
   readonly name: string;
   /** Items, best first. */

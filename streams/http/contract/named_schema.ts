@@ -10,7 +10,6 @@ export interface NamedSchema {
   readonly json: JsonSchema;
 }
 
-/** Names schemas by their keys. */
 export function named<Name extends string>(
   schemas: Readonly<Record<Name, z.ZodType>>,
 ): Readonly<Record<Name, NamedSchema>> {

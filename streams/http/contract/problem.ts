@@ -27,21 +27,18 @@ export const PROBLEMS = {
 /** One of {@linkcode PROBLEMS}. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Content type of a problem. */
 export const PROBLEM_TYPE = "application/problem+json";
 
 /** Options of a {@linkcode Problem}. */
 export interface ProblemOptions extends ErrorOptions {
   /** Further members of the body. */
   readonly more?: Readonly<Record<string, unknown>>;
-  /** Headers of the response. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** An error with its HTTP response. */
 export class Problem extends Error {
   readonly code: ProblemCode;
-  /** HTTP status. */
   readonly status: number;
   readonly #options: ProblemOptions;
 
@@ -54,7 +51,6 @@ export class Problem extends Error {
     this.#options = options;
   }
 
-  /** The HTTP response. */
   toResponse(requestId: string): Response {
     const { code, status, message: detail } = this;
     const { more, headers } = this.#options;

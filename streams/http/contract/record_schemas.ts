@@ -28,7 +28,6 @@ const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTi
 const asked = askedOf(events.find(({ title }) => title === "request"));
 const recommendation = bare(records.recommendation) as ObjectSchema; // recommendations are objects
 
-/** Any event. */
 export const EVENT: NamedSchema = {
   name: "Event",
   json: {
@@ -37,7 +36,6 @@ export const EVENT: NamedSchema = {
   },
 };
 
-/** An item of the catalogue. */
 export const ITEM: NamedSchema = { name: "Item", json: withoutTime(bare(records.item)) };
 
 /** The body of `recommend`. */

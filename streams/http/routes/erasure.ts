@@ -31,7 +31,6 @@ const { Forgotten, Erasure } = named({
   }),
 });
 
-/** A part of the place of an erasure. */
 const PLACE_PART: Parameter = {
   about: "As in the answer to the erasure",
   schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
@@ -39,7 +38,6 @@ const PLACE_PART: Parameter = {
 /** A number in it. */
 const DIGITS = /^(0|[1-9]\d{0,15})$/;
 
-/** Makes the endpoints. */
 export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
   return [
     {

@@ -15,7 +15,6 @@ import { noneTaken, takeEvents, takeItems } from "../intake.ts";
 /** Kinds of bodies with many entries. */
 const MANY = ["json", "lines"] as const;
 
-/** An entry that was rejected. */
 export const rejectedSchema = z.object({
   index: z.int().min(0).describe("Place in the list, or among the lines that are not blank; 0 is the first."),
   code: z.enum(REJECTION_CODES),
@@ -30,7 +29,6 @@ export const takenSchema = z.object({
 
 const { Taken } = named({ Taken: takenSchema });
 
-/** Makes the endpoints. */
 export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
   const post = (kind: "event" | "item", schema: NamedSchema) => ({
     method: "POST",

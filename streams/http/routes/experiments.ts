@@ -93,7 +93,6 @@ const { Experiments, Experiment, ExperimentDraft, Holdout, ...CHANGES } = named(
   ...CHANGE_SCHEMAS,
 });
 
-/** Makes the endpoints. */
 export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
   const { log, topics, now, service } = context;
   const views = new ExperimentViews(log, topics, now, () => service?.monitor);

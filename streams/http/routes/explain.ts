@@ -68,7 +68,6 @@ const { Explanation } = named({
   }),
 });
 
-/** Makes the endpoint. */
 export function explainEndpoint(context: ApiContext): Endpoint {
   return {
     method: "GET",

@@ -16,7 +16,6 @@ const { Merge, Merged } = named({
   Merged: z.object({ accepted: z.literal(1) }),
 });
 
-/** Makes the endpoint. */
 export function mergeEndpoint(context: ApiContext): Endpoint {
   return {
     method: "POST",

@@ -29,7 +29,6 @@ type Kind = "recommend" | "rank";
 
 const SCHEMAS = { recommend: RECOMMEND_REQUEST, rank: RANK_REQUEST };
 
-/** Makes the endpoints. */
 export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
   const endpoint = (kind: Kind) => ({
     method: "POST",

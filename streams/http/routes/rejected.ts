@@ -46,7 +46,6 @@ function rejected() {
   });
 }
 
-/** Makes the endpoint. */
 export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
   let last: { readonly key: string; readonly at: number; readonly look: Promise<RejectedLook> } | undefined;
   /** One look at a time; the same filter within a second gets the same answer. */

@@ -26,7 +26,6 @@ const { SourceRecords, SourceTaken } = named({
   SourceTaken: takenSchema,
 });
 
-/** Makes the endpoint. */
 export function sourceEndpoint(context: ApiContext): Endpoint {
   return {
     method: "POST",

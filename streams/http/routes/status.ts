@@ -84,7 +84,6 @@ const NO_STATUS: ServiceStatus = {
   rebuild: null,
 };
 
-/** Makes the endpoints. */
 export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
   const { clock, log, metrics, topics } = context;
   const started = clock();

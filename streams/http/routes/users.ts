@@ -17,7 +17,6 @@ export const titleSchema = z.string().optional().describe(
   "The item's title, or its attribute `title` or `name`, at most 60 characters; absent where it has none.",
 );
 
-/** A behaviour of a user. */
 export const behaviourSchema = z.object({
   item: z.string(),
   title: titleSchema,
@@ -53,7 +52,6 @@ const { User } = named({
   }),
 });
 
-/** Makes the endpoint. */
 export function userEndpoint(context: ApiContext): Endpoint {
   return {
     method: "GET",

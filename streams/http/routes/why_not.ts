@@ -41,7 +41,6 @@ const { WhyNot } = named({ WhyNot: whyNotSchema });
 
 const DEFAULT_COUNT = 10;
 
-/** Makes the endpoint. */
 export function whyNotEndpoint(context: ApiContext): Endpoint {
   return {
     method: "GET",

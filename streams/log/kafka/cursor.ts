@@ -70,7 +70,6 @@ export class Cursor {
     this.#listeners.add(listener);
   }
 
-  /** Removes a listener. */
   unlisten(listener: () => void): void {
     this.#listeners.delete(listener);
   }

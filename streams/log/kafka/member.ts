@@ -33,11 +33,9 @@ import type { MemberNotes } from "./member_notes.ts";
 
 /** Options of a {@linkcode KafkaMember}. */
 export interface MemberOptions {
-  /** Name of the group. */
   readonly group: string;
   /** The co-partitioned topics. */
   readonly topics: readonly string[];
-  /** Number of partitions of each topic. */
   readonly partitions: number;
   /** Time without a heartbeat after which the group reassigns its partitions. */
   readonly sessionMs: number;
@@ -59,7 +57,6 @@ const CHANGING = "REBALANCE_IN_PROGRESS";
 
 const logger = getLogger(["meander", "kafka"]);
 
-/** A member of a group. */
 export class KafkaMember implements Membership {
   readonly group: string;
   readonly ended: Promise<void>;

@@ -12,9 +12,7 @@ import { LARGEST } from "./topics.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */
 interface MissingRight {
-  /** The operation that is denied. */
   readonly operation: "Write" | "Read";
-  /** The kind of resource. */
   readonly resource: "Topic" | "Group" | "TransactionalId";
   readonly name: string;
 }

@@ -34,7 +34,6 @@ interface Described {
   readonly largest: number | undefined;
 }
 
-/** The topics of a cluster. */
 export class KafkaTopics {
   readonly #client: KafkaClient;
   readonly #defaults: TopicDefaults;

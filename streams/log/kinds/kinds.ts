@@ -6,7 +6,6 @@ import type { Log, LogAddress } from "../log.ts";
 import { SQLITE_KIND } from "../sqlite/kind.ts";
 import { MEMORY_KIND } from "./memory.ts";
 
-/** All kinds. */
 export const LOG_KINDS: readonly LogKind[] = [MEMORY_KIND, SQLITE_KIND, KAFKA_KIND];
 
 /** The kind of this name. @throws TypeError when there is none */

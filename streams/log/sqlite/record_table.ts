@@ -39,7 +39,6 @@ const MAX_PROBLEMS = 20;
 export interface RecordTableOptions {
   readonly name: string;
   readonly topic: TopicSpec;
-  /** The partition of the topic. */
   readonly partition: number;
   /** Number of the newest tombstones that stay. */
   readonly tombstones: number;
@@ -53,9 +52,7 @@ export class RecordTable {
   trimmed: number;
   /** The next offset. */
   end: number;
-  /** Name of the topic. */
   readonly topic: string;
-  /** The partition of the topic. */
   readonly partition: number;
   readonly #cleanup: Cleanup;
   readonly #maxTombstones: number;
@@ -281,7 +278,6 @@ export function boundsOf(
   return { start, end: Math.max(start, Number(last) + 1, Number(kept?.["end"] ?? 0)) };
 }
 
-/** A row of a record table. */
 interface Row {
   readonly offset: number;
   readonly key: string | Uint8Array | null;

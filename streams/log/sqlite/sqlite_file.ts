@@ -27,7 +27,6 @@ const FORMAT = 2;
 export class SqliteFile {
   /** Where it is. */
   readonly path: string;
-  /** Its connection. */
   readonly db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;

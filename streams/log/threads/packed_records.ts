@@ -7,7 +7,6 @@
 
 import type { LogRecord, NewRecord } from "../log.ts";
 
-/** Records in columns. */
 export interface PackedRecords {
   /** Runs of adjacent records in the same partition. */
   readonly runs: readonly Run[];

@@ -19,7 +19,6 @@ export type PortRequest =
   | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly cancel: number };
 
-/** A reply to a call. */
 export interface PortReply {
   /** The call that it answers. */
   readonly call: number;

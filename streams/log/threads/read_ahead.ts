@@ -12,7 +12,6 @@
 import type { ReadOptions, ReadResult } from "../log.ts";
 import type { PackedRecords } from "./packed_records.ts";
 
-/** The result of a read, packed. */
 export interface PackedRead extends Omit<ReadResult, "records"> {
   readonly records: PackedRecords;
 }

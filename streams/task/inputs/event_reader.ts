@@ -27,7 +27,6 @@ export interface Stretch {
   readonly to: number;
 }
 
-/** Reads the events of one partition. */
 export class EventReader {
   readonly #log: Pick<Log, "read">;
   readonly #topic: string;

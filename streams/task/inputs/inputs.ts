@@ -20,7 +20,6 @@ import {
 
 const logger = getLogger(["meander", "task"]);
 
-/** A task. */
 export interface InputsPlace {
   readonly partition: number;
   /** Number of partitions of the events. */

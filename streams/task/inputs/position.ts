@@ -65,7 +65,6 @@ export interface PositionSides {
   readonly partition: number;
   /** Name of the topic that holds the task's record. */
   readonly statistics: string;
-  /** Name of the group. */
   readonly group: string;
   /** The task's own record, or `null` when there is none. */
   readonly own: OwnPosition | null;

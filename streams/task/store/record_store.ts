@@ -145,7 +145,6 @@ export class RecordStore {
     this.#active = this.#add(1);
   }
 
-  /** Number of keys. */
   get size(): number {
     return this.#keys.size;
   }
@@ -192,7 +191,6 @@ export class RecordStore {
     return entry.value;
   }
 
-  /** Sets the record of a key. */
   put(key: string, value: Uint8Array, marked = false): void {
     let row = this.#keys.find(key);
     if (row === 0) row = this.#insert(key);
@@ -201,7 +199,6 @@ export class RecordStore {
     this.#marked[row] = marked ? 1 : 0;
   }
 
-  /** Removes a key. */
   delete(key: string): void {
     const row = this.#keys.find(key);
     if (row === 0) return;

@@ -144,7 +144,6 @@ export class StateStore implements UserIndex {
     return this.#position !== null && !(Math.abs(this.#wallClock() - this.#notedAt) <= this.#maxAgeMs);
   }
 
-  /** Its status. */
   get status(): StoreStatus {
     return {
       bytes: this.#files.store.bytes,
@@ -153,7 +152,6 @@ export class StateStore implements UserIndex {
     };
   }
 
-  /** Number of users. */
   get size(): number {
     return this.#users;
   }

@@ -26,7 +26,6 @@ interface Exchange {
   };
 }
 
-/** The login for kafkajs. */
 export function saslOptions(login: KafkaLogin): object {
   const token = tokenOf(login);
   if (token === undefined) return { ...login };

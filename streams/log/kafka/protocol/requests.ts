@@ -14,7 +14,6 @@ const EARLIEST = -2;
 const ALL_REPLICAS = -1;
 const ID_BYTES = 16;
 
-/** Names a partition of a topic. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -35,7 +34,6 @@ export interface FetchFrom extends TopicPartition {
   readonly maxBytes: number;
 }
 
-/** What was fetched from a partition. */
 export interface Fetched extends TopicPartition {
   /** Kafka's error code; 0 is none. */
   readonly errorCode: number;
@@ -153,7 +151,6 @@ export async function endsOf(
   );
 }
 
-/** A batch for a partition. */
 export interface Produce extends TopicPartition {
   readonly batch: Uint8Array;
 }

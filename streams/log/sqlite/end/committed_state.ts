@@ -57,7 +57,6 @@ export class CommittedState {
     this.#encoded = undefined;
   }
 
-  /** Sets the start and end of a partition. */
   setBounds(topic: string, partition: number, start: number, end: number): void {
     const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
     this.#partitionCells[at] = start;
@@ -66,7 +65,6 @@ export class CommittedState {
     this.#encoded?.cells.setFloat64(8 * at + 8, end, true);
   }
 
-  /** Sets the position of a group. */
   setPosition(group: string, { topic, partition, offset }: GroupOffset): void {
     const name = positionName(group, topic, partition);
     let at = this.#at.get(name);

@@ -40,7 +40,6 @@ export interface Remembered {
   readonly windowMs: number;
 }
 
-/** The content of an end file. */
 export interface Memory {
   /** The last acknowledged state; `undefined` when it cannot be read. */
   readonly acknowledged: Remembered | undefined;
@@ -53,7 +52,6 @@ type Pair = 0 | 2;
 const ACKNOWLEDGED: Pair = 0;
 const CONFIRMED: Pair = 2;
 
-/** Reads an end file. */
 export function readMemory(path: string): Memory | "absent" | "damaged" {
   let bytes: Uint8Array;
   try {
