@@ -8,7 +8,7 @@ import { PARTS } from "../../fixtures/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "../../streams/report/chart.ts";
 import { figure, renderDocument } from "../../streams/report/document.ts";
 import { DASH, formatCount, formatPercent, formatSeconds } from "../../streams/report/format.ts";
-import { escapeHtml, htmlTable } from "../../streams/report/html.ts";
+import { escapeHtml, htmlTable, numbers } from "../../streams/report/html.ts";
 import type { Figure } from "../../streams/report/report_data.ts";
 
 /** One variant in a stretch of requests. */
@@ -99,7 +99,7 @@ export function renderSimulation(data: SimulationData): string {
       htmlTable({
         caption:
           "What the experiment said as requests came in; the intervals hold at all of these moments at once",
-        columns: [{ title: "requests", kind: "number" }, { title: "verdict" }],
+        columns: [...numbers("requests"), "verdict"],
         rows: [...data.looks.filter((_, at) =>
           (data.looks.length - 1 - at) % Math.ceil(data.looks.length / 8) === 0
         )]
@@ -184,10 +184,7 @@ function lineChart(
     },
     table: {
       caption: spec.title,
-      columns: [
-        { title: "requests", kind: "number" },
-        ...lines.map(({ name }) => ({ title: name, kind: "number" as const })),
-      ],
+      columns: numbers("requests", ...lines.map(({ name }) => name)),
       rows: requests.map((n, at) => [formatCount(n), ...lines.map(({ values }) => show(values[at] ?? null))]),
     },
   };
@@ -280,7 +277,7 @@ function lacksTable({ variants, lacks, tailRequests }: SimulationData) {
     caption: `How much more the best lists have of each part of a click's logit, last ${
       formatCount(tailRequests)
     } requests`,
-    columns: [{ title: "variant" }, ...PARTS.map((title) => ({ title, kind: "number" as const }))],
+    columns: ["variant", ...numbers(...PARTS)],
     rows: variants.map((
       name,
       v,
@@ -305,8 +302,8 @@ function armsTable({ variants, tail, overall, tailRequests, requests }: Simulati
   return {
     caption: `All ${formatCount(requests)} requests and the last ${formatCount(tailRequests)}`,
     columns: [
-      { title: "variant" },
-      { title: "requests", kind: "number" as const },
+      "variant",
+      ...numbers("requests"),
       { title: "CTR", about: "observed clicks per shown item", kind: "number" as const },
       { title: "true rate", about: "mean true probability of what was shown", kind: "number" as const },
       { title: "best", kind: "number" as const },

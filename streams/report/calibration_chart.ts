@@ -1,6 +1,7 @@
 /** Compares predicted with observed rates by bin. @module */
 
 import { AXIS, BASE, type Chart, rounded } from "./chart.ts";
+import { numbers } from "./html.ts";
 import { formatCount, formatPercent } from "./format.ts";
 import type { CalibrationBin } from "./report_data.ts";
 
@@ -108,13 +109,7 @@ export function calibrationChart(bins: readonly CalibrationBin[]): Chart {
     },
     table: {
       caption: "Calibration by bins of the prediction",
-      columns: [
-        { title: "predicted", kind: "number" },
-        { title: "observed", kind: "number" },
-        { title: "95 % low", kind: "number" },
-        { title: "95 % high", kind: "number" },
-        { title: "rows", kind: "number" },
-      ],
+      columns: numbers("predicted", "observed", "95 % low", "95 % high", "rows"),
       rows: filled.map(({ predicted, observed, low, high, rows }) => [
         ...[predicted, observed, low, high].map((share) => formatPercent(share, 2)),
         formatCount(rows),

@@ -2,6 +2,7 @@
 
 import { AXIS, BASE, type Chart, isFigure, rounded } from "./chart.ts";
 import { formatCount, formatFixed, formatTime } from "./format.ts";
+import { numbers } from "./html.ts";
 import type { CurvePoint, Figure } from "./report_data.ts";
 
 export interface Line {
@@ -80,12 +81,7 @@ export function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart
     },
     table: {
       caption: `${title} by rows`,
-      columns: [
-        { title: "rows", kind: "number" },
-        { title: "event time" },
-        { title: "versions", kind: "number" },
-        ...lines.map(({ name }) => ({ title: name, kind: "number" as const })),
-      ],
+      columns: [...numbers("rows"), "event time", ...numbers("versions", ...lines.map(({ name }) => name))],
       rows: curve.map((point) => [
         formatCount(point.rows),
         formatTime(point.time),

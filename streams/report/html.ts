@@ -6,7 +6,7 @@ import { printable } from "./format.ts";
 export interface TableData {
   /** Caption for screen readers. */
   readonly caption: string;
-  readonly columns: readonly HtmlColumn[];
+  readonly columns: readonly (string | HtmlColumn)[];
   readonly rows: readonly (readonly string[])[];
 }
 
@@ -16,6 +16,11 @@ export interface HtmlColumn {
   readonly about?: string;
   /** Numbers are right-aligned; `code` is monospaced and may wrap anywhere. @default {"text"} */
   readonly kind?: "text" | "number" | "code";
+}
+
+/** Columns of numbers. */
+export function numbers(...titles: readonly string[]): HtmlColumn[] {
+  return titles.map((title) => ({ title, kind: "number" }));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -61,7 +66,8 @@ export function scriptJson(value: unknown): string {
 }
 
 /** A table with a caption, column and row headings, in a box that scrolls sideways on small screens. */
-export function htmlTable({ caption, columns, rows }: TableData): string {
+export function htmlTable({ caption, columns: titled, rows }: TableData): string {
+  const columns = titled.map((one): HtmlColumn => typeof one === "string" ? { title: one } : one);
   const head = columns.map(({ title, about, kind = "text" }) =>
     `<th scope="col" class="${kind}"${about === undefined ? "" : ` title="${escapeHtml(about)}"`}>` +
     `${escapeHtml(title)}</th>`

@@ -3,7 +3,7 @@
 import { reportCharts } from "./charts.ts";
 import { figure, renderDocument, type Tile } from "./document.ts";
 import { DASH, formatBytes, formatCount, formatFixed, formatPercent, formatSeconds } from "./format.ts";
-import { escapeHtml, htmlTable, type TableData } from "./html.ts";
+import { escapeHtml, htmlTable, numbers, type TableData } from "./html.ts";
 import type { ReportData } from "./report_data.ts";
 import { METRIC_COLUMNS, segments, summaryFacts } from "./summary.ts";
 
@@ -72,10 +72,7 @@ function metricsTable({ metrics, evalFrom }: ReportData): TableData {
   const known = METRIC_COLUMNS.filter(({ cell }) => all.some(([, m]) => cell(m) !== DASH));
   return {
     caption: `Frozen predictions from row ${formatCount(evalFrom)} on`,
-    columns: [
-      { title: "segment" },
-      ...known.map(({ title, about }) => ({ title, about, kind: "number" as const })),
-    ],
+    columns: ["segment", ...known.map(({ title, about }) => ({ title, about, kind: "number" as const }))],
     rows: all.map(([name, m]) => [name, ...known.map(({ cell }) => cell(m))]),
   };
 }
@@ -84,13 +81,7 @@ function rejections({ rejected, totals }: ReportData): string {
   if (rejected.length === 0) return `<p class="muted">Nothing: every record could be read.</p>`;
   return htmlTable({
     caption: `${formatCount(totals.rejected)} rejected records, by code, with examples`,
-    columns: [
-      { title: "code" },
-      { title: "count", kind: "number" },
-      { title: "where" },
-      { title: "reason" },
-      { title: "record", kind: "code" },
-    ],
+    columns: ["code", ...numbers("count"), "where", "reason", { title: "record", kind: "code" }],
     rows: rejected.toSorted((a, b) => b.count - a.count).flatMap(({ code, count, examples }) => {
       const [first, ...others] = examples;
       if (first === undefined) return [[code, formatCount(count)]];
@@ -110,12 +101,7 @@ function evidence({ where, reason, text }: ReportData["rejected"][number]["examp
 function parametersTable({ parameters: { dense, tables } }: ReportData): TableData {
   return {
     caption: "Parameters",
-    columns: [
-      { title: "block" },
-      { title: "rows", kind: "number" },
-      { title: "width", kind: "number" },
-      { title: "size", kind: "number" },
-    ],
+    columns: ["block", ...numbers("rows", "width", "size")],
     rows: [
       ["dense weights", formatCount(dense), "1", formatBytes(4 * dense)],
       ...tables.map((
