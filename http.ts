@@ -48,4 +48,4 @@ export type {
   SplitView,
   VariantView,
 } from "./streams/experiments/views.ts";
-export type { LatencyView } from "./streams/experiments/followed.ts";
+export type { LatencyView, OrderShares } from "./streams/experiments/followed.ts";
