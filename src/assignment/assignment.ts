@@ -29,6 +29,8 @@ export interface Assignment {
   readonly exposures: readonly Exposure[];
   /** Settings changed by these variants and the promoted ones. */
   readonly settings: VariantSettings;
+  /** The promoted settings alone, for a user who cannot be in the experiments; see `models`. */
+  readonly promoted: VariantSettings;
   /** Shadow variants to score as well. */
   readonly shadows: readonly Variant[];
   /** The two variants to interleave, with their settings. */
@@ -40,7 +42,14 @@ export interface Assignment {
   readonly models: readonly string[];
 }
 
-const NOBODY: Assignment = { exposures: [], settings: {}, shadows: [], interleaved: null, models: [] };
+const NOBODY: Assignment = {
+  exposures: [],
+  settings: {},
+  promoted: {},
+  shadows: [],
+  interleaved: null,
+  models: [],
+};
 
 /** The variant's name in the exposures of interleaving experiments. */
 export const INTERLEAVED = "interleaved";
@@ -93,7 +102,7 @@ export class Experiments {
         settingsOf(variants.find(({ name }) => name === winner) ?? {})
       ),
     );
-    this.#nobody = { ...NOBODY, settings: promoted, models: modelsOf([promoted]) };
+    this.#nobody = { ...NOBODY, settings: promoted, promoted, models: modelsOf([promoted]) };
     const layers = new Map<string, Layer>();
     for (const experiment of experiments) {
       if (experiment.status !== "running") continue;
@@ -171,6 +180,7 @@ function compile(experiment: Experiment): Compiled {
     chosen: Pick<Assignment, "settings" | "interleaved">,
   ): Assignment => ({
     exposures: [{ experiment: name, variant, ...(phase > 0 && { phase }) }],
+    promoted: {},
     shadows,
     models,
     ...chosen,
@@ -213,6 +223,7 @@ function merge(a: Assignment, b: Assignment): Assignment {
   return {
     exposures: [...a.exposures, ...b.exposures],
     settings: { ...a.settings, ...b.settings },
+    promoted: a.promoted,
     shadows: [...a.shadows, ...b.shadows],
     interleaved: a.interleaved ?? b.interleaved,
     models: [...a.models, ...b.models],

@@ -151,20 +151,19 @@ export class Answerer {
   /** Answers a request; the list is empty when nothing passes the filters. */
   answer(user: UserState, event: RequestEvent): Recommended {
     const start = this.#options.nowMicros();
-    const assigned = this.#state.assign(user.id);
-    const { settings, interleaved, shadows } = assigned;
-    const unserved = assigned.models.some((model) => this.#scorer(model) === undefined);
+    const assigned = this.#assigned(user);
+    const { settings, interleaved, shadows, unserved } = assigned;
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const { candidates } = found;
     const kind = scoreKindOf(this.#state.statistics);
     const scores = { ...found, user, event, kind, byModel: new Map() };
-    const own = this.#order(scores, unserved ? {} : settings, OWN_DRAW);
-    const slate = interleaved === null || unserved
+    const own = this.#order(scores, settings, OWN_DRAW);
+    const slate = interleaved === null
       ? this.#chosen(scores, own)
       : this.#drafted(scores, interleaved, settings);
-    const exposures = unserved || assigned.exposures.length === 0 ? undefined : assigned.exposures;
-    const shadowSlates = unserved ? [] : shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
+    const exposures = assigned.exposures.length === 0 ? undefined : assigned.exposures;
+    const shadowSlates = shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
     const { model, orderedBy, items, rows } = slate;
     const head = {
       ...own.scored.head,
@@ -222,7 +221,7 @@ export class Answerer {
   }
 
   /** Whether the stack orders a list for the request: the user's, or that of a shadow. */
-  isStacked(user: UserState, event: RequestEvent, assigned = this.#state.assign(user.id)): boolean {
+  isStacked(user: UserState, event: RequestEvent, assigned: Assignment = this.#assigned(user)): boolean {
     const { settings, interleaved, shadows } = assigned;
     return [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
       .some((each) => this.#ranking(event, each) === "auto");
@@ -269,6 +268,20 @@ export class Answerer {
     const other = scorers.get(key);
     // Without a first version there is nothing to score with.
     return other === undefined || other.serving.version === 0 ? undefined : other;
+  }
+
+  /** The user's variants; only what is promoted where one of their models is missing. */
+  #assigned(user: UserState): Assignment & Pick<Recommended, "unserved"> {
+    const assigned = this.#state.assign(user.id);
+    if (this.#isServed(...assigned.models)) return { ...assigned, unserved: false };
+    const { promoted } = assigned;
+    const settings = this.#isServed(promoted.model) ? promoted : {};
+    return { ...assigned, exposures: [], settings, interleaved: null, shadows: [], unserved: true };
+  }
+
+  /** Whether the models are here; `undefined` is the task's own. */
+  #isServed(...models: readonly (string | undefined)[]): boolean {
+    return models.every((model) => this.#scorer(model) !== undefined);
   }
 
   /** Scores and orders the candidates as a variant does. @param draw see {@linkcode OWN_DRAW} */

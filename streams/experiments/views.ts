@@ -6,7 +6,12 @@
  */
 
 import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
-import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import {
+  type Experiment,
+  type ExperimentRecord,
+  isExperiment,
+  STOP_RULE,
+} from "../../src/assignment/experiment.ts";
 import type { Preference } from "../../src/assignment/interleaving.ts";
 import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
@@ -282,7 +287,7 @@ function viewOf(
     guardRails: guardRails.map(({ metric }) => metric),
     text: [
       ...verdicts.map(({ text }) => text),
-      ...preference === null ? [] : [preferenceText(preference, split)],
+      ...preference === null ? [] : [preferenceText(preference, experiment)],
     ],
     harm: verdicts.find(({ word }) => word === "harmful")?.text ?? null,
     moved: totals.moved,
@@ -300,12 +305,15 @@ export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
   });
 }
 
-function preferenceText({ users, value, interval, wins }: Preference, variants: readonly string[]): string {
-  const [a, b] = variants;
+function preferenceText({ users, value, interval, wins }: Preference, experiment: Experiment): string {
+  const [a, b] = splitVariants(experiment).map(({ name }) => name);
+  const { maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   const words = interval.low > 0
     ? `${b} is preferred`
     : interval.high < 0
     ? `${a} is preferred`
+    : users >= maxUsers
+    ? "no preference found"
     : "cannot say yet";
   const [mean, low, high] = [value, interval.low, interval.high].map((x) => x.toFixed(3).replace("-", "−"));
   return `${words}: ${mean} [${low}, ${high}] of ${users} users, ` +

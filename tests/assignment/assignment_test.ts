@@ -212,7 +212,7 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   const running = startExperiment(draft({ name: "e", traffic: 0.1 }), among());
   const promoted = promoteVariant("e", "B", among(running));
   const settings = { policy: { name: "epsilon", epsilon: 0.1 } };
-  const all = { exposures: [], settings, shadows: [], interleaved: null, models: [] };
+  const all = { exposures: [], settings, promoted: settings, shadows: [], interleaved: null, models: [] };
   for (const user of USERS.slice(0, 100)) assert.deepEqual(new Experiments([promoted]).assign(user), all);
   const start = () => startExperiment(draft({ name: "e", traffic: 0.1 }), among(promoted));
   assert.throws(start, /Cannot start experiment e: B is promoted: roll it back first/);

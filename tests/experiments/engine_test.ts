@@ -195,6 +195,29 @@ Deno.test("Task has nobody in an experiment when it has not the model of one var
   assert.ok(task.state.counters.unservedVariants > 120);
 });
 
+Deno.test("Task gives what is promoted to users of an experiment that waits for a model", async () => {
+  const log = await createLog();
+  const registry = registryOf(log);
+  const policy = { name: "boltzmann", temperature: 0.5 } as const;
+  await registry.start({
+    name: "first",
+    layer: "policies",
+    variants: [{ name: "A" }, { name: "B", policy }],
+  });
+  await registry.promote("first", "B");
+  await registry.start({ name: "waits", variants: [{ name: "A" }, { name: "B", model: "other" }] });
+  await log.append(pages(1));
+  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing());
+  while ((await task.round(LIMITS)).complete);
+  await task.flush();
+  const { answers } = await read(log);
+  assert.ok(task.state.counters.unservedVariants > 0);
+  for (const { items, exposures } of answers) {
+    assert.equal(exposures, undefined);
+    assert.ok(items.some(({ propensity }) => propensity < 1));
+  }
+});
+
 Deno.test("Task ranks by click rates for the prior, also where models start from the overall rate", async () => {
   const log = await createLog();
   await registryOf(log).start({ name: "p", variants: [{ name: "A", model: "prior" }, { name: "B" }] });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
+import { Rows } from "../../src/samples/rows.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
@@ -203,6 +204,25 @@ Deno.test("ExperimentViews() says what ordered the lists of each variant, also a
     assert.deepEqual(a, { model: 1 });
     assert.deepEqual(Object.keys(b!), ["prior", "mix"]);
     assert.ok(Math.abs(b!.prior! - 0.25) < 0.05 && Math.abs(b!.prior! + b!.mix! - 1) < 1e-9);
+  }
+});
+
+Deno.test("ExperimentViews() finds no preference between interleaved variants once there are maxUsers", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+  const variants = [{ name: "A" }, { name: "B", maxCandidates: 5 }];
+  await registry.start({ name: "e", mode: "interleave", variants, stopRule: { maxUsers: 20 } });
+  const views = new ExperimentViews(log, topics, () => 0);
+  for (const [users, words] of [[19, "cannot say yet"], [20, "no preference found"]] as const) {
+    for (let u = 0; u < users; u++) {
+      const { rows, ...sample } = list(`u${u}`, 1, { exposure: ["e", "interleaved"] });
+      const drafted = Rows.of(rows.map((row) => ({ ...row, team: (u % 2) as 0 | 1 })));
+      const value = encodeSample({ ...sample, rows: drafted });
+      await log.append([{ topic: topics.samples, partition: 0, key: `u${u}`, value, time: 0 }]);
+    }
+    const { experiments: [view] } = await views.views();
+    assert.match(view!.text[0]!, new RegExp(`^${words}: .* of ${users} users`));
   }
 });
 
