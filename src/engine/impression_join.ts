@@ -33,6 +33,10 @@ const MAX_PENDING = 100;
 const MAX_PENDING_ROWS = 10_000;
 /** Most parked interactions per user; beyond that, the oldest is applied. */
 const MAX_PARKED = 64;
+/** Fields of a parked interaction; events may have a megabyte of others, which nobody reads. */
+const PARKED_FIELDS: ReadonlySet<string> = new Set<keyof InteractionEvent>(
+  ["type", "id", "user", "time", "item", "action", "value", "request", "surface"],
+);
 
 export interface Outcome extends RowOutcome {
   /** The impression that it names, if any. */
@@ -146,15 +150,26 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
    */
   abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
     for (const user of users) {
-      for (const { request, time, shown, settled } of [...user.pending.values()]) {
-        if (settled || time > until) continue;
-        user.pending.delete(request);
-        this.#state.dirtyUsers.add(user);
-        if (!shown) continue;
-        this.noteId(user, settledId(request));
-        this.#state.counters.abandoned++;
+      for (const pending of [...user.pending.values()]) {
+        if (!pending.settled && pending.time <= until) this.#abandon(user, pending);
       }
     }
+  }
+
+  /** Drops the older half of a user's impressions, as {@linkcode ImpressionJoin.abandon} does. @returns how many */
+  abandonHalf(user: UserState): number {
+    const all = [...user.pending.values()];
+    const oldest = all.slice(0, Math.ceil(all.length / 2));
+    for (const pending of oldest) this.#abandon(user, pending);
+    return oldest.length;
+  }
+
+  #abandon(user: UserState, { request, shown, settled }: Pending): void {
+    user.pending.delete(request);
+    this.#state.dirtyUsers.add(user);
+    if (!shown || settled) return;
+    this.noteId(user, settledId(request));
+    this.#state.counters.abandoned++;
   }
 
   #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
@@ -208,7 +223,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Parks an interaction until the impression that it names opens. */
   park(user: UserState, event: InteractionEvent, out: Outputs): void {
     this.#state.counters.parked++;
-    const parked = { sequence: this.nextSequence++, event };
+    const parked = { sequence: this.nextSequence++, event: withoutUnknown(event) };
     user.parked = [...user.parked, parked];
     this.#watchParked(user.id, parked);
     if (user.parked.length <= MAX_PARKED) return;
@@ -316,6 +331,12 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       user.pending.delete(oldest.request);
     }
   }
+}
+
+function withoutUnknown(event: InteractionEvent): InteractionEvent {
+  const kept: InteractionEvent & Record<string, unknown> = { ...event };
+  for (const name of Object.keys(kept)) if (!PARKED_FIELDS.has(name)) delete kept[name];
+  return kept;
 }
 
 /** Prefix that marks a settled request among the recent ids; ids of events have no control characters. */

@@ -17,8 +17,8 @@ import { feederPosition, type FilePosition, positionRecord } from "../topics/fee
 import type { Commit, Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
 import { BEFORE_EVENT } from "../task/catalogue_reader.ts";
+import { commitFitting, withoutBytes } from "../task/fitting.ts";
 import type { Topics } from "../topics/topics.ts";
-import { commitFed, withoutBytes } from "./fed.ts";
 
 /** Options of a {@linkcode Feeder}. */
 export interface FeederOptions {
@@ -219,12 +219,13 @@ export class Feeder implements AsyncDisposable {
 
   async #commit(taken: readonly Encoded[], position: Commit): Promise<void> {
     let events = this.#events;
-    const fed = taken.map((from) => {
+    const parts = taken.map((from) => {
       const record = this.#record(from, events);
       if (from.kind === "event") events++;
       return { from, records: [record] };
     });
-    const committed = await commitFed(this.#writer, fed, position, ({ from, records: [record] }, reason) => {
+    const committed = await commitFitting(this.#writer, parts, position, (part, reason) => {
+      const { from, records: [record] } = part;
       if (from.kind !== "rejected") {
         const rejected = rejectedOwn(from, reject("too-large", reason));
         return { from: rejected, records: [this.#record(rejected, 0)] };
@@ -232,7 +233,7 @@ export class Feeder implements AsyncDisposable {
       const cut = record === undefined ? null : withoutBytes(record);
       return cut && { from, records: [cut] };
     });
-    for (const { from } of committed) this.#count(from);
+    for (const { from } of committed.parts) this.#count(from);
   }
 
   #count(from: Encoded): void {

@@ -14,10 +14,10 @@ import {
 } from "../log/log.ts";
 import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
 import { endsOfTopic } from "../log/reading.ts";
+import { type Part, withoutBytes } from "../task/fitting.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { positionRecord } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
-import { type Fed, withoutBytes } from "./fed.ts";
 import { Lateness } from "./lateness.ts";
 import {
   anotherTopic,
@@ -59,7 +59,7 @@ interface Head extends HeldRecord {
 }
 
 /** A record that was taken, and what is appended for it. */
-export interface Taken extends Fed {
+export interface Taken extends Part {
   readonly topic: FollowedTopic;
   readonly head: Head;
   /** Why it is rejected; `null` = it is not. */

@@ -14,10 +14,10 @@ import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { LogError } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import type { RecordAdapter } from "../sources/adapters.ts";
+import { commitFitting, type Part, withoutBytes } from "../task/fitting.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
-import { commitFed, type Fed, withoutBytes } from "./fed.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { decodeRejected, replayName } from "./rejected_records.ts";
 
@@ -69,7 +69,7 @@ export async function replayRejected(
   const commit = async () => {
     const position = positionRecord(topics, writer.id, { id: identity.id, next: [...next] });
     const rest = { records: [position], group: feederGroup(topics, name), offsets: [] };
-    for (const outcome of await commitFed(writer, pending, rest, smaller)) {
+    for (const outcome of (await commitFitting(writer, pending, rest, smaller)).parts) {
       if (outcome.kind === "cut") cut++;
       else if (outcome.kind === "rejected") rejected++;
       else taken += outcome.records.length;
@@ -95,7 +95,7 @@ export async function replayRejected(
   return { records, taken, rejected, cut };
 }
 
-interface Outcome extends Fed {
+interface Outcome extends Part {
   readonly kind: "taken" | "rejected" | "cut";
   /** Rejects it again, for what it becomes is too large. */
   readonly refuse?: (why: Rejected) => Outcome;

@@ -8,8 +8,8 @@
 
 import type { Rejection } from "../../src/events/rejection.ts";
 import { type Log, LogError, type Writer } from "../log/log.ts";
+import { commitFitting } from "../task/fitting.ts";
 import type { Topics } from "../topics/topics.ts";
-import { commitFed } from "./fed.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { adapterOf, FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
@@ -252,13 +252,13 @@ export class TopicFeeder implements AsyncDisposable {
 
   async #commit(taken: readonly Taken[]): Promise<void> {
     this.#isBroken = true; // if it fails, the records that were taken would be skipped
-    const committed = await commitFed(this.#writer, taken, {
+    const { parts } = await commitFitting(this.#writer, taken, {
       records: this.#topics.map(({ position }) => position),
       group: this.#group,
       offsets: this.#topics.flatMap(({ offsets }) => offsets),
     }, (one, reason) => one.topic.smaller(one, reason));
     this.#isBroken = false;
-    for (const one of committed) one.topic.count(one);
+    for (const one of parts) one.topic.count(one);
   }
 }
 

@@ -4,6 +4,7 @@ import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import { dueTime } from "../../src/users/user_memory.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
@@ -70,11 +71,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const outputs = outbox.records(time, round);
   const users = outbox.erased.map((user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
-  for (const user of state.dirtyUsers) {
-    const due = dueTime(user);
-    const headers = due === Infinity ? NO_HEADERS : { [PENDING]: `${due}` };
-    users.push(record(topics.state, user.id, state.record(user), headers));
-  }
+  for (const user of state.dirtyUsers) users.push(userRecord(of, user));
   for (const item of state.dirtyItems) {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   }
@@ -93,6 +90,22 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     [INPUTS]: of.inputs.header(of.next),
   }));
   return { outputs, users, statistics };
+}
+
+/** The record of a user's state. */
+export function userRecord(
+  { topics, partition, state }: Pick<Uncommitted, "topics" | "partition" | "state">,
+  user: UserState,
+): NewRecord {
+  const due = dueTime(user);
+  return {
+    topic: topics.state,
+    partition,
+    key: user.id,
+    value: state.record(user),
+    time: recordTime(state),
+    headers: due === Infinity ? NO_HEADERS : { [PENDING]: `${due}` },
+  };
 }
 
 /** The record from which other tasks learn, with a note of what this task has learnt from them. */

@@ -1,7 +1,9 @@
 /** Commits a task: outputs, states and position become visible together, and the caches are updated. @module */
 
-import type { NewRecord, Writer } from "../log/log.ts";
-import { commitRecords, type Uncommitted } from "./commit_records.ts";
+import { shrinkUser } from "../../src/engine/shrink_user.ts";
+import { type Commit, LogError, type NewRecord, type Writer } from "../log/log.ts";
+import { type CommitRecords, commitRecords, type Uncommitted, userRecord } from "./commit_records.ts";
+import { commitFitting, type Part } from "./fitting.ts";
 import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
@@ -18,6 +20,20 @@ export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
   readonly store: StateStore | null;
 }
 
+/** A record of a commit, and what is written for it. */
+interface CommitPart extends Part {
+  readonly record: NewRecord;
+  readonly isLeftOut: boolean;
+}
+
+/** What was written. */
+interface Written {
+  /** Records of users, which may be smaller than what was to be written. */
+  readonly users: readonly NewRecord[];
+  /** Of outputs, users and statistics, in order; -1 = it was left out. */
+  readonly offsets: readonly number[];
+}
+
 /** Commits the state of a task, its outbox and its position together. */
 export class Committer {
   readonly #options: CommitterOptions;
@@ -30,17 +46,57 @@ export class Committer {
   async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, writer, group } = this.#options;
     const { namesForgotten } = state.retrieval.state;
-    const { outputs, users, statistics } = commitRecords({ ...this.#options, ...progress });
+    const records = commitRecords({ ...this.#options, ...progress });
     const hasDropped = namesForgotten && !state.retrieval.state.namesForgotten;
-    const offsets = await writer.commit({
-      records: [...outputs, ...users, ...statistics],
+    const { users, offsets } = await this.#write(records, {
+      records: [],
       group,
       offsets: [{ topic: topics.events, partition, offset: progress.next }],
     });
-    this.#note(users, statistics, { offsets: offsets.slice(outputs.length), hasDropped });
+    this.#note(users, records.statistics, { offsets: offsets.slice(records.outputs.length), hasDropped });
     outbox.clear(offsets);
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
+  }
+
+  async #write(records: CommitRecords, position: Commit): Promise<Written> {
+    const { outputs, users, statistics } = records;
+    const all = [...outputs, ...users, ...statistics];
+    try {
+      return { users, offsets: await this.#options.writer.commit({ ...position, records: all }) };
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "too-large") throw error;
+      return await this.#writeSmaller(records, position);
+    }
+  }
+
+  /** Writes with outputs that are too large for their topics left out, and states that are made smaller. */
+  async #writeSmaller({ outputs, users, statistics }: CommitRecords, position: Commit): Promise<Written> {
+    const { outbox, topics, writer } = this.#options;
+    const all = [...outputs, ...users, ...statistics];
+    const whole = all.map((record): CommitPart => ({ record, records: [record], isLeftOut: false }));
+    const { parts, offsets } = await commitFitting(writer, whole, position, (part, reason) => {
+      if (part.record.topic === topics.state) return this.#shrunk(part, reason);
+      const [record = part.record] = part.records;
+      const records = outbox.smaller(record, reason);
+      return records && { ...part, records, isLeftOut: true };
+    });
+    return {
+      users: parts.slice(outputs.length, outputs.length + users.length).map(({ record }) => record),
+      offsets: parts.map(({ isLeftOut }, at) => isLeftOut ? -1 : offsets[at] ?? -1),
+    };
+  }
+
+  /** A smaller record of a user, and rejections that tell what the user loses. */
+  #shrunk({ record: { key }, records: [, ...told] }: CommitPart, reason: string): CommitPart | null {
+    const { state, outbox, partition, topics } = this.#options;
+    const user = state.users.get(key ?? "");
+    const dropped = user === undefined ? null : shrinkUser(state, user);
+    if (user === undefined || dropped === null) return null;
+    const record = userRecord(this.#options, user);
+    const place = { topic: topics.events, partition, offset: user.lastOffset };
+    const loss = outbox.tooLarge(place, user.id, `${reason}; the user loses ${dropped}`, record.time);
+    return { record, records: [record, ...told, ...loss], isLeftOut: false };
   }
 
   #note(

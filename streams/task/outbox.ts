@@ -15,13 +15,13 @@
  * @module
  */
 
-import type { Rejected } from "../../src/events/rejected.ts";
-import { encodeRejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { encodeRejection, type LogPlace, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { encodeSample, forgetSampleWords } from "../../src/samples/sample_codec.ts";
 import type { TaskCounters } from "../../src/engine/task_counters.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import type { Log, LogRecord, NewRecord } from "../log/log.ts";
+import type { Commit, Log, LogRecord, NewRecord } from "../log/log.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
@@ -29,9 +29,12 @@ import { ignore } from "../log/ignore.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { INPUT } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
+import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
 import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
 
 const ENCODER = new TextEncoder();
+/** Answers that are sent early move no position. */
+const NO_POSITION: Commit = { records: [], group: "", offsets: [] };
 
 /** Where outputs go. */
 export interface OutboxOptions {
@@ -214,10 +217,44 @@ export class Outbox {
     });
   }
 
+  /**
+   * What to write in place of a record that is too large for its topic: a rejection of the event that it results from,
+   * which says what is missing. `null` = nothing.
+   */
+  smaller(record: NewRecord, reason: string): readonly NewRecord[] | null {
+    const { topics } = this.#options;
+    if (record.topic === topics.rejected) {
+      const cut = withoutBytes(record);
+      return cut && [cut];
+    }
+    const [partition, offset] = (record.headers?.[INPUT] ?? "").split("/").map(Number);
+    if (partition === undefined || offset === undefined || record.key === null) return null;
+    const place = { topic: topics.events, partition, offset };
+    return this.tooLarge(place, record.key, `${reason}; what the event gives there is left out`, record.time);
+  }
+
+  /**
+   * The rejection that tells what is missing after an event, without its bytes; none if rejections are on the log
+   * already. Counts it.
+   */
+  tooLarge(place: LogPlace, user: string, reason: string, time: number): readonly NewRecord[] {
+    const { topics: { rejected: topic }, partition, counters, isAnswered } = this.#options;
+    counters.rejected++;
+    if (isAnswered) return [];
+    const rejection = rejectionOf(place, reject("too-large", reason), new Uint8Array(0), 1);
+    return [{ topic, partition, key: rejectionKey(user), value: encodeRejection(rejection), time }];
+  }
+
   /** Sends the answers that were not sent yet. @param time time of their records */
   send(time: number): void {
     if (this.#answers.length === 0) return;
-    const sending = this.#options.log.append(this.#records([...this.#answers, ...this.#answerCopies], time));
+    const records = this.#records([...this.#answers, ...this.#answerCopies], time);
+    const parts = records.map((record): Part => ({ records: [record] }));
+    const sender = { commit: ({ records }: Commit) => this.#options.log.append(records) };
+    const sending = commitFitting(sender, parts, NO_POSITION, ({ records: [record] }, reason) => {
+      const records = record === undefined ? null : this.smaller(record, reason);
+      return records && { records };
+    });
     ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
     this.#answers = [];
@@ -252,11 +289,12 @@ export class Outbox {
     ];
   }
 
-  /** Hands the samples over, and empties the outbox. @param offsets those of {@linkcode Outbox.records}, in order */
+  /** Hands the samples over, and empties the outbox. @param offsets as of {@linkcode Outbox.records}; -1 = left out */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
     for (const [n, { sample }] of this.#samples.entries()) {
-      if (sample !== undefined) handover?.put(offsets[this.#before + n]!, sample);
+      const offset = offsets[this.#before + n] ?? -1;
+      if (sample !== undefined && offset >= 0) handover?.put(offset, sample);
     }
     this.#answers = [];
     this.#answerCopies = [];

@@ -115,6 +115,18 @@ Deno.test("TaskState.apply() gives up waiting for an impression when none can co
   assert.equal(story.show(800, ["a"], { request: "never" })?.code, "too-late");
 });
 
+Deno.test("TaskState.apply() keeps of an interaction that waits for its impression only what it will read", () => {
+  const [plain, noted] = [new Story(), new Story()];
+  const note = { note: "n".repeat(100_000) };
+  for (const [story, more] of [[plain, {}], [noted, note]] as const) {
+    story.act(1000, "rating", "a", { request: "r", value: 5, surface: "home", id: "one", ...more });
+  }
+  const [want, got] = [plain, noted].map(({ task }) =>
+    Array.from(task.users.values(), (u) => task.record(u))
+  );
+  assert.deepEqual(got, want);
+});
+
 Deno.test("TaskState.apply() settles the oldest impression early when a user has very many open", () => {
   const story = new Story();
   for (let i = 0; i < 101; i++) story.show(1000, ["a"], { request: `r${i}` });
