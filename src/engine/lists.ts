@@ -216,13 +216,14 @@ export class Lists {
   #show(user: UserState, pending: Pending, out: TaskOutputs): void {
     const { join } = this.#state;
     this.#interactions.sampled(user);
+    const before = user.pending.get(pending.request);
     join.open(user, pending, out);
-    this.#remember(user, pending);
+    this.#remember(user, pending, before?.shown ? before.rows : undefined);
     for (const event of join.takeParked(user, pending.request)) this.#interactions.apply(user, event, out);
   }
 
-  #remember(user: UserState, { rows, time }: Pick<Pending, "rows" | "time">): void {
-    rememberShown(user, rows, time, this.#options.remembered);
+  #remember(user: UserState, list: Pick<Pending, "rows" | "time">, before?: Rows): void {
+    rememberShown(user, list, before, this.#options.remembered);
   }
 
   /** How long before the watermark the window of a list's outcomes ended, milliseconds; at most 0 while it is open. */

@@ -17,19 +17,23 @@ export interface FrequencyOptions extends Frequency {
   readonly remembered?: number;
 }
 
-/** Remembers the items of a shown list, once even if it is confirmed again. O(new + kept). */
+/**
+ * Remembers the items of a shown list. O(new + kept)
+ *
+ * @param list what was shown, and when
+ * @param before the same list as it was shown before it was confirmed, whose items are remembered already
+ */
 export function rememberShown(
   user: UserState,
-  rows: Rows,
-  time: number,
+  { rows, time }: { readonly rows: Rows; readonly time: number },
+  before: Rows | undefined,
   remembered: number,
 ): void {
   if (remembered === 0) return;
-  const known = new Set(user.shown.filter((each) => each.time === time).map(({ item }) => item));
   const shown = [...user.shown];
   for (let row = 0; row < rows.length; row++) {
     const item = rows.items[row]!.index;
-    if (!known.has(item)) shown.push({ item, time });
+    if (before === undefined || before.find(item) < 0) shown.push({ item, time });
   }
   user.shown = shown.slice(-remembered);
 }

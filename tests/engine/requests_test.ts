@@ -284,6 +284,23 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
   assert.deepEqual(user.shown.map(({ time }) => time), [5000, 5001, 6000, 6002], "the newest four");
 });
 
+Deno.test("TaskState.apply() counts an item twice that two lists of one moment show, remembered or not", () => {
+  for (const remembered of [0, 9]) {
+    const story = new Story({ frequency: { most: 2, withinMs: 50, remembered } });
+    for (const item of ["a", "b", "c"]) story.item(item);
+    const isCapped = (time: number, request: string) => {
+      const candidates = { frequency: { most: 2, withinMs: 50 }, count: 3 };
+      return !story.ask(time, request, candidates).items.some(({ item }) => item === "a");
+    };
+    story.show(10, ["a"], { request: "top" });
+    story.show(10, ["a"], { request: "top" });
+    assert.ok(!isCapped(11, "once"), "a list that is confirmed counts once");
+    story.show(20, ["a", "b"], { request: "left" });
+    story.show(20, ["a", "c"], { request: "right" });
+    assert.ok(isCapped(21, "twice"));
+  }
+});
+
 Deno.test("TaskState.apply() takes what an anonymous session did into the user, once, and counts it once", () => {
   const story = new Story();
   for (const item of ["a", "b", "c"]) story.item(item);
