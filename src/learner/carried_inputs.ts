@@ -30,7 +30,7 @@ export interface NamedInputs {
 /**
  * For each dense weight, its index before; −1 = none, so it starts from scratch.
  *
- * @throws RangeError when a model has fewer inputs than its schema names
+ * @throws RangeError when a model has fewer inputs than its schema names, or inputs that have no names of their own differ
  */
 export function carriedPlaces(from: NamedInputs, to: NamedInputs): Int32Array {
   const places = new Int32Array(to.parameters.values.length).fill(-1);
@@ -42,10 +42,17 @@ export function carriedPlaces(from: NamedInputs, to: NamedInputs): Int32Array {
       for (let i = 0; i < size(shape); i++) places[at + i] = was + i;
     } else if (name === INPUT_BLOCK && before[1] === shape[1]) {
       const width = shape[1]!;
-      const rows = carriedRows(rowNames(from, before[0]!), rowNames(to, shape[0]!));
-      for (const [row, old] of rows.entries()) {
-        if (old < 0) continue;
-        for (let i = 0; i < width; i++) places[at + row * width + i] = was + old * width + i;
+      const [old, now] = [namedRows(from, before[0]!), namedRows(to, shape[0]!)];
+      if (old.unnamed !== now.unnamed || from.embeddingWidth !== to.embeddingWidth) {
+        const widths = `${now.unnamed} inputs of history and candidate, embeddings of ${to.embeddingWidth}`;
+        throw new RangeError(
+          `Cannot carry weights to a model with ${widths}: it had ${old.unnamed} and ${from.embeddingWidth}`,
+        );
+      }
+      const rows = carriedRows(old.names, now.names);
+      for (const [row, place] of rows.entries()) {
+        if (place < 0) continue;
+        for (let i = 0; i < width; i++) places[at + row * width + i] = was + place * width + i;
       }
     }
   }
@@ -58,8 +65,11 @@ export function carriedRows(before: readonly string[], now: readonly string[]): 
   return Int32Array.from(now, (name) => places.get(name) ?? -1);
 }
 
-/** Names of the rows of the input block. @param rows number of rows */
-function rowNames({ schema, embeddingWidth }: NamedInputs, rows: number): readonly string[] {
+/** Names of the rows of the input block, and how many are named by their place only. @param rows number of rows */
+function namedRows(
+  { schema, embeddingWidth }: NamedInputs,
+  rows: number,
+): { readonly names: readonly string[]; readonly unnamed: number } {
   const { userFields, contextFields, itemFields } = schema;
   const wide = (name: string, width: number) => Array.from({ length: width }, (_, i) => `${name}[${i}]`);
   const user = [
@@ -71,12 +81,12 @@ function rowNames({ schema, embeddingWidth }: NamedInputs, rows: number): readon
     ...contextFields.flatMap((name) => wide(`context field ${name}`, SMALL_WIDTH)),
     ...itemFields.flatMap((name) => wide(`item field ${name}`, itemField(name).width)),
   ];
-  const between = rows - user.length - context.length;
-  if (between < 0) {
+  const unnamed = rows - user.length - context.length;
+  if (unnamed < 0) {
     const least = user.length + context.length;
     throw new RangeError(`Cannot name ${rows} inputs: the schema alone has ${least}`);
   }
-  return [...user, ...wide("between", between), ...context];
+  return { names: [...user, ...wide("between", unnamed), ...context], unnamed };
 }
 
 function isSame(one: Shape, other: Shape): boolean {

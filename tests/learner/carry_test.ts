@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
+import { carriedPlaces } from "../../src/learner/carried_inputs.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { auc } from "../../src/metrics/ranking.ts";
 import { createModel, MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
@@ -110,4 +111,18 @@ Deno.test("Learner.carry() ranks the next rows as what was learnt does, not as a
 
 Deno.test("Learner.carry() refuses another model", () => {
   assert.throws(() => learnerOf("base", SCHEMA).carry(learnerOf("din", SCHEMA)), /weights of din as base/);
+});
+
+Deno.test("carriedPlaces() refuses inputs that differ and have no names to go by", () => {
+  const named = (name: ModelName, embeddingWidth = WIDTH) => {
+    const { parameters } = createModel(name, modelSizes(SCHEMA, embeddingWidth), {} as never, mulberry32(0));
+    return { parameters, schema: SCHEMA, embeddingWidth };
+  };
+  const places = carriedPlaces(named("din"), named("din"));
+  assert.deepEqual(places, Int32Array.from(places, (_, at) => at));
+  assert.throws(() => carriedPlaces(named("din"), named("din", 2 * WIDTH)), RangeError);
+  assert.throws(
+    () => carriedPlaces(named("base"), named("din")),
+    /Cannot carry weights to a model with \d+ inputs/,
+  );
 });
