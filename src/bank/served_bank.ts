@@ -85,9 +85,15 @@ export class ServedBank {
     };
   }
 
-  /** Takes the dense weights of a version. @throws RangeError when there are more than a bank has */
+  /** Takes the dense weights of a version. @throws RangeError when there are not as many as a bank has */
   set(dense: Float32Array): void {
-    this.#bank.parameters.values.set(dense);
+    const { values } = this.#bank.parameters;
+    if (dense.length !== values.length) {
+      throw new RangeError(
+        `Cannot take ${dense.length} weights of a version as a bank's: it has ${values.length}`,
+      );
+    }
+    values.set(dense);
   }
 
   /** Sets the query that {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest} score items for. */

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { BANK_TABLES, BANK_WIDTH } from "../../src/bank/bank_tables.ts";
+import { EmaBank } from "../../src/bank/ema_bank.ts";
 import { ServedBank } from "../../src/bank/served_bank.ts";
 import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { nextSample, type Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
@@ -157,5 +159,14 @@ Deno.test("ServedBank.nearest() finds the largest scores when items go and come"
       const found = Array.from({ length: nearest.size }, (_, k) => bank.itemOf(nearest.placeAt(k)));
       assert.deepEqual(new Set(found), new Set(sorted.slice(0, limit)));
     }
+  }
+});
+
+Deno.test("ServedBank.set() refuses weights of which there are not as many as it has", () => {
+  const bank = new ServedBank("plain");
+  const { length } = new EmaBank(BANK_WIDTH, () => 0, createKernels("plain")).parameters.values;
+  bank.set(new Float32Array(length));
+  for (const wrong of [0, length - 1, length + 1]) {
+    assert.throws(() => bank.set(new Float32Array(wrong)), RangeError);
   }
 });
