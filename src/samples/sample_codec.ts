@@ -267,9 +267,16 @@ function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
     const width = body.uint();
     if (row === 0) {
       // At most what the record can hold: damaged bytes must not allocate more memory than their own length.
-      if (4 * count * width > body.left) throw unequal(count, width);
+      if (4 * count * width > body.left) {
+        throw cannotDecode(
+          count,
+          `${body.left} bytes are left, too few for ${width} numeric features of each`,
+        );
+      }
       rows = new Rows(count, width);
-    } else if (width !== rows.width) throw unequal(count, width);
+    } else if (width !== rows.width) {
+      throw cannotDecode(count, `row ${row} has ${width} numeric features, those before it ${rows.width}`);
+    }
     body.f32sInto(rows.numerics, row * width, width);
     rows.add(item, body.f64(), NaN);
     rows.answer(row, { label: body.u8() === 1 ? 1 : 0, explicit: false });
@@ -284,8 +291,8 @@ function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
   return rows;
 }
 
-function unequal(count: number, width: number): SyntaxError {
-  return new SyntaxError(`Cannot decode ${count} rows of a sample: not all have ${width} numeric features`);
+function cannotDecode(rows: number, why: string): SyntaxError {
+  return new SyntaxError(`Cannot decode ${rows} rows of a sample: ${why}`);
 }
 
 function noBehaviours(): { items: string[]; categories: string[][]; actions: string[] } {
