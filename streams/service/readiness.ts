@@ -25,14 +25,14 @@ export interface Settling {
 export async function untilSettled(
   service: Settling,
   signal: AbortSignal,
-  { settledMs = SETTLED_MS, longestMs = LONGEST_MS } = {},
+  { settledMs = SETTLED_MS, longestMs = LONGEST_MS, clock = () => performance.now(), wait = pause } = {},
 ): Promise<void> {
-  const begun = performance.now();
+  const begun = clock();
   for (let since = begun, now = begun; now - since < settledMs && now - begun < longestMs;) {
     const isSettled = service.waitedMs < LATE_MS && (await service.unready()).length === 0;
-    await pause(LOOK_MS, signal);
+    await wait(LOOK_MS, signal);
     signal.throwIfAborted();
-    now = performance.now();
+    now = clock();
     if (!isSettled) since = now;
   }
 }

@@ -23,16 +23,31 @@ function settling(late: number, unready: number) {
   };
 }
 
+/** A clock that only waiting moves. */
+function timeOf() {
+  let now = 0;
+  const wait = (ms: number) => Promise.resolve(void (now += ms));
+  return { clock: () => now, wait };
+}
+
 Deno.test("untilSettled() waits until a service is ready and in time, and has been for a while", async () => {
-  const service = settling(3, 2);
-  await untilSettled(service, signal, { settledMs: 60 });
-  assert.ok(service.looks > 6, `${service.looks} looks`);
+  for (const [settledMs, looks] of [[50, 6], [60, 7], [3000, 65]] as const) {
+    const service = settling(3, 2);
+    const time = timeOf();
+    await untilSettled(service, signal, { settledMs, ...time });
+    assert.deepEqual(
+      [service.looks, time.clock()],
+      [looks, 50 * looks],
+      "as long after the fifth look, 50 ms apart",
+    );
+  }
 });
 
 Deno.test("untilSettled() does not wait for ever, nor for what is stopped", async () => {
   const never = settling(Infinity, 0);
-  await untilSettled(never, signal, { longestMs: 60 });
-  assert.ok(never.looks >= 1);
+  const time = timeOf();
+  await untilSettled(never, signal, { longestMs: 60, ...time });
+  assert.deepEqual([never.looks, time.clock()], [2, 100]);
   await assert.rejects(untilSettled(never, AbortSignal.abort(new Error("it stops"))), /it stops/);
 });
 
