@@ -368,7 +368,11 @@ test("appends go at once though one that was sent with them is for a topic that 
   const admin = kafka.admin();
   await admin.connect();
   await admin.deleteTopics({ topics: [gone] });
-  const begun = performance.now();
+  // A writer waits for the topic, as brokers may not know a new one yet.
+  await using writer = await log.writer(`${there}-writer`);
+  let isCommitted = false;
+  const committing = writer.commit({ records: [record(gone, 0, "c")], group: "", offsets: [] })
+    .then(() => isCommitted = true);
   const ended: string[] = [];
   const send = async (name: string, records: readonly NewRecord[]) => {
     try {
@@ -386,10 +390,11 @@ test("appends go at once though one that was sent with them is for a topic that 
   ]);
   assert.deepEqual(ended.slice(0, 40), Array.from({ length: 40 }, () => "there went"));
   assert.deepEqual(ended.slice(40).toSorted(), ["both: unknown-topic", "gone: unknown-topic"]);
-  assert.ok(performance.now() - begun < 60_000);
+  assert.ok(!isCommitted, "no append waits for as long as a writer does");
   await log.createTopics(specs);
+  await committing;
   await admin.disconnect();
   await log.append(ofBoth);
   await log.append([record(gone, 0, "a")]);
-  assert.deepEqual((await all(log, gone, 0)).length, 2);
+  assert.deepEqual((await all(log, gone, 0)).map(({ key }) => key), ["c", "a", "a"]);
 });
