@@ -98,7 +98,6 @@ export async function resumedPosition(
   const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
   if (change) throw anotherTopic(topic, name, change);
   const before = own?.next ?? await committedBefore(source, context, name, identity);
-  if (before.length === 0 && source.log !== log) await sayUnknown(source, context);
   const nexts: number[] = [];
   try {
     for (let partition = 0; partition < identity.partitions; partition++) {
@@ -145,43 +144,60 @@ async function positionAfter(
   return await feederPosition<TopicPosition>(log, topics, id);
 }
 
-/**
- * Offsets of a topic without a position record: those of the group of its name, where earlier releases kept it;
- * otherwise those of the feeder's group, if no feeder of any name has a record of the topic: then the record was lost.
- */
+/** Offsets of a topic without a position record: those of the group of its name, where earlier releases kept it. */
 async function committedBefore(
   source: ForeignTopic,
-  { log, topics, group }: FollowContext,
+  context: FollowContext,
   name: string,
-  { id, partitions }: TopicIdentity,
+  identity: TopicIdentity,
 ): Promise<readonly number[]> {
-  const own = feederGroup(topics, name);
+  const { log, topics } = context;
   const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
-  const before = await offsetsOf(log, own, topic, partitions);
-  if (before.length > 0 || group === own || source.log !== log) return before;
-  const next = await offsetsOf(log, group, topic, partitions);
-  if (next.length === 0 || id === null || await isFed(log, topics, id)) return [];
-  logger.warn(
-    "{positions} has lost the position in {topic}: resumes at {next}, the offsets of {group}; to feed it again, delete that group",
-    { positions: topics.positions, topic, next: next.join(","), group },
-  );
-  return next;
+  const before = await offsetsOf(log, feederGroup(topics, name), topic, identity.partitions);
+  if (before.length > 0) return before;
+  const lost = await lostPosition(source, context, identity);
+  if (lost === null) return before;
+  logger.warn("{what}: {remedy}", { what: lost.what, remedy: lost.remedy });
+  return lost.next;
 }
 
-/** Says that a topic of another log may have been fed before, where the deployment has events, and no position at all. */
-async function sayUnknown(
-  { topic, start = DEFAULT_START }: ForeignTopic,
-  { log, topics }: FollowContext,
-): Promise<void> {
-  const positions = await log.bounds(topics.positions, 0);
-  if (positions.start < positions.end) return;
-  const partitions = (await log.identify(topics.events))?.partitions ?? 0;
-  const ends = await endsOfTopic(log, topics.events, partitions);
-  if (ends.every((end) => end === 0)) return;
-  logger.warn(
-    "{topic} is fed from {start}: {positions} has no position at all; if it was fed before, its events come twice",
-    { topic, start: typeof start === "string" ? start : "where its start says", positions: topics.positions },
-  );
+/** A topic whose position was lost, as far as one can tell. */
+export interface LostPosition {
+  /** Offsets of the feeder's group, at which it resumes; empty = it begins at its start. */
+  readonly next: readonly number[];
+  /** What was lost. */
+  readonly what: string;
+  /** What happens, and what to do about it. */
+  readonly remedy: string;
+}
+
+/**
+ * Finds out whether a topic without a position record was fed before: the feeder's group has offsets of it, but no
+ * feeder of any name a record; or, on another log, there are events and no position at all.
+ */
+export async function lostPosition(
+  { log: from, topic, start = DEFAULT_START }: Pick<ForeignTopic, "log" | "topic" | "start">,
+  { log, topics, group }: Pick<FollowContext, "log" | "topics" | "group">,
+  { id, partitions }: TopicIdentity,
+): Promise<LostPosition | null> {
+  const { positions } = topics;
+  if (from === log) {
+    const next = await offsetsOf(log, group, topic, partitions);
+    if (next.length === 0 || id === null || await isFed(log, topics, id)) return null;
+    const at = `resumes at ${next.join(",")}, the offsets of ${group}`;
+    return {
+      next,
+      what: `${positions} has lost the position in ${topic}`,
+      remedy: `${at}; to feed it again, delete that group`,
+    };
+  }
+  const { start: first, end } = await log.bounds(positions, 0);
+  if (first < end) return null;
+  const ends = await endsOfTopic(log, topics.events, (await log.identify(topics.events))?.partitions ?? 0);
+  if (ends.every((end) => end === 0)) return null;
+  const begin = typeof start === "string" ? start : "where its start says";
+  const what = `${topic} is fed from ${begin}: ${positions} has no position at all`;
+  return { next: [], what, remedy: "if it was fed before, its events come twice" };
 }
 
 async function offsetsOf(

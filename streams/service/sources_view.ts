@@ -2,13 +2,13 @@
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { adapterOf, type SourceLag } from "../feeders/followed_topic.ts";
-import { feederId } from "../feeders/feeder.ts";
-import { checkEnd } from "../feeders/resumed_position.ts";
+import { feederGroup, feederId } from "../feeders/feeder.ts";
+import { checkEnd, type LostPosition, lostPosition } from "../feeders/resumed_position.ts";
 import type { Log } from "../log/log.ts";
 import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
-import type { FollowedSource } from "./jobs/sources_job.ts";
+import { type FollowedSource, SOURCES } from "./jobs/sources_job.ts";
 
 /** Options of {@linkcode lookAtSources}. */
 export interface SourcesLook {
@@ -34,7 +34,9 @@ export async function lookAtSources(
     try {
       await using opened = new AsyncDisposableStack();
       const from = source.open === undefined ? log : opened.use(await source.open());
-      lags.push(...await lagsOf(log, topics, source, from, now));
+      const seen = await lookAt(log, topics, source, from, now);
+      lags.push(...seen.lags);
+      if (seen.lost !== null) problems.push({ what: seen.lost.what, remedy: seen.lost.remedy });
     } catch (error) {
       const what = `the topic of source ${name} cannot be examined: ${reasonOf(error)}`;
       problems.push({ what, remedy: `correct sources.${name}.follow, or what it names` });
@@ -62,23 +64,27 @@ export async function lookAtSources(
   return { lags, problems };
 }
 
-async function lagsOf(
+async function lookAt(
   log: Log,
   topics: Topics,
-  { name = "", format, topic }: FollowedSource,
+  { name = "", format, topic, start: begin }: FollowedSource,
   from: Log,
   now: () => number,
-): Promise<SourceLag[]> {
+): Promise<{ readonly lags: readonly SourceLag[]; readonly lost: LostPosition | null }> {
   const identity = await from.identify(topic);
   if (identity === null) throw new Error(`${topic} does not exist, or we have no right to see it`);
   const position = await feederPosition<TopicPosition>(log, topics, feederId(topics, name));
   if (position !== null && position.id !== identity.id) {
     throw new Error(`${topic} was deleted and created again since it was followed`);
   }
+  // Other problems tell of a topic `positions` that is missing.
+  const isTold = position !== null || await log.identify(topics.positions) === null;
+  const context = { log, topics, group: feederGroup(topics, SOURCES) };
+  const gone = isTold ? null : await lostPosition({ log: from, topic, start: begin }, context, identity);
   const lags: SourceLag[] = [];
   for (let partition = 0; partition < identity.partitions; partition++) {
     const { start, end } = await from.bounds(topic, partition);
-    const saved = position?.next[partition] ?? start;
+    const saved = (position ?? gone)?.next[partition] ?? start;
     checkEnd(topic, partition, saved, { start, end });
     const next = Math.max(saved, start);
     const lost = (position?.unfed?.[partition] ?? 0) + next - saved;
@@ -87,5 +93,5 @@ async function lagsOf(
     const lagMs = oldest === undefined ? 0 : Math.max(0, now() - oldest.time);
     lags.push({ source: adapterOf(format).name, topic, partition, lag, lagMs, lost });
   }
-  return lags;
+  return { lags, lost: gone };
 }

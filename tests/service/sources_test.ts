@@ -190,9 +190,26 @@ Deno.test("Service takes no record in twice where the topic of positions was cre
   };
   await log.append(records.slice(0, 20));
   await takeIn(20, source("clicks"), source("views"));
+  const problems = async (...sources: FollowedSource[]) =>
+    (await lookAtSources(log, topics, sources, { now: Date.now })).problems.map((
+      { what, remedy },
+    ) => [what, remedy]);
+  const both = [source("clicks"), source("views")];
+  assert.deepEqual(await problems(...both), []);
   await log.recreate(topics.positions);
+  assert.deepEqual(
+    await problems(...both),
+    ["clicks", "views"].map((name) => [
+      `${topics.positions} has lost the position in ${name}`,
+      `resumes at 5,5, the offsets of ${topics.events}-source-sources; to feed it again, delete that group`,
+    ]),
+  );
+  const other = { ...source("clicks"), open: () => Promise.resolve(new CrashingLog(log)) };
+  const [[what = ""] = []] = await problems(other);
+  assert.equal(what, `clicks is fed from earliest: ${topics.positions} has no position at all`);
   await log.append(records.slice(20));
   await takeIn(40, source("clicks"), source("views"));
+  assert.deepEqual(await problems(...both), []);
   await takeIn(40, source("clicks"), source("views"));
   await takeIn(60, { ...source("clicks"), name: "source:clicks-again" }, source("views"));
 });

@@ -43,6 +43,9 @@ export interface SourcesContext {
 /** How long a step waits for a record, and the time between checks of the topics. */
 const IDLE_MS = 1000;
 
+/** Name of the feeder that follows the topics of sources. */
+export const SOURCES = "sources";
+
 const logger = getLogger(["meander", "service"]);
 
 /** The group of processes that may take sources in; the one that has its partition does. */
@@ -97,7 +100,7 @@ export class SourcesJob implements Job {
     for (const source of sources) followed.push({ ...source, log: await logOf(source) });
     const feeder = logs.use(
       await TopicFeeder.open(log, topics, followed, {
-        name: "sources",
+        name: SOURCES,
         giveWay: (ms) => thread.giveWay(ms),
       }),
     );
