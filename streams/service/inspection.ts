@@ -3,8 +3,15 @@
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
-import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
-import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
+import {
+  type Bounds,
+  type GroupMember,
+  type Log,
+  LogError,
+  type LogRecord,
+  type TopicSpec,
+} from "../log/log.ts";
+import { ownRecord, positionIn } from "../task/inputs/inputs.ts";
 import { type OwnPosition, positionOf } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
@@ -38,6 +45,15 @@ export interface PartitionView {
   readonly eventTime: number | null;
   /** The member of the group that has it; `null` = no member, `undefined` = unknown to the log. */
   readonly member: GroupMember | null | undefined;
+}
+
+/** A partition, and what its view was made of. */
+interface SeenPartition {
+  readonly view: PartitionView;
+  readonly own: OwnPosition | null;
+  readonly bounds: Bounds;
+  /** Whether `statistics` has the partition. */
+  readonly hasRecord: boolean;
 }
 
 /** A deployment, seen from outside. */
@@ -88,11 +104,12 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   const problems: Problem[] = [];
   const topics = await lookAtTopics(options.whole ?? log, names, existing, problems);
   const members = existing.has(names.events) ? await log.members?.(tasksGroup(names)) : undefined;
-  const partitions: PartitionView[] = [];
+  const seen: SeenPartition[] = [];
   for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
-    partitions.push(await lookAtPartition(log, names, existing, partition, members));
+    seen.push(await lookAtPartition(log, names, existing, partition, members));
   }
-  problems.push(...await positionProblems(log, names, existing, partitions));
+  const partitions = seen.map(({ view }) => view);
+  problems.push(...await positionProblems(log, names, existing, seen));
   problems.push(...await keepingProblems(log, names, existing, partitions, options.known?.kept));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const isPublished = existing.has(names.parameters);
@@ -120,16 +137,15 @@ async function lookAtPartition(
   existing: ReadonlyMap<string, TopicSpec>,
   partition: number,
   members: readonly GroupMember[] | undefined,
-): Promise<PartitionView> {
+): Promise<SeenPartition> {
   const { events, statistics } = topics;
-  const { start, end } = await log.bounds(events, partition);
-  const committed = await log.committed(tasksGroup(topics), events, partition);
   // Each commit of a task ends with the task's own record, at its newest event time.
-  const known = partition < (existing.get(statistics)?.partitions ?? 0);
-  const last = known ? await ownRecord(log, topics, partition) : null;
-  const next = known ? (await ownPosition(log, topics, partition))?.next ?? null : null;
+  const hasRecord = partition < (existing.get(statistics)?.partitions ?? 0);
+  const { last, own, committed } = await positionsOf(log, topics, partition, hasRecord);
+  const { start, end } = await log.bounds(events, partition); // after the positions, which may move meanwhile
+  const next = own?.next ?? null;
   const { lost, misplaced, forgotten } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
-  return {
+  const view = {
     partition,
     end,
     committed,
@@ -142,6 +158,7 @@ async function lookAtPartition(
       ? undefined
       : members.find(({ partitions }) => partitions.includes(partition)) ?? null,
   };
+  return { view, own, bounds: { start, end }, hasRecord };
 }
 
 /** What keeps tasks from opening. */
@@ -149,18 +166,16 @@ async function positionProblems(
   log: Log,
   topics: Topics,
   existing: ReadonlyMap<string, TopicSpec>,
-  views: readonly PartitionView[],
+  seen: readonly SeenPartition[],
 ): Promise<Problem[]> {
   const { events, statistics, state } = topics;
   const now = await log.identify(events);
   if (now === null) return [];
   const problems: Problem[] = [];
-  for (const { partition } of views) {
-    if (partition >= (existing.get(statistics)?.partitions ?? 0)) continue;
+  for (const { view: { partition, committed }, own, bounds, hasRecord } of seen) {
+    if (!hasRecord) continue;
     const group = tasksGroup(topics);
     const partitions = existing.get(state)?.partitions ?? now.partitions;
-    const { own, committed } = await bothPositions(log, topics, partition);
-    const bounds = await log.bounds(events, partition);
     try {
       const sides = { topic: events, partition, statistics, group, own, committed, now, bounds };
       const { next, remark } = positionOf(sides);
@@ -190,19 +205,26 @@ async function positionProblems(
   return problems;
 }
 
-/** A task's own position and that of its group, as of the same commit; while the task commits, they are taken as equal. */
-async function bothPositions(
+/** A task's own record and the position of its group, as of the same commit; while the task commits, they count as equal. */
+async function positionsOf(
   log: Log,
   topics: Topics,
   partition: number,
-): Promise<{ readonly own: OwnPosition | null; readonly committed: number | null }> {
+  hasRecord: boolean,
+): Promise<{
+  readonly last: LogRecord | null;
+  readonly own: OwnPosition | null;
+  readonly committed: number | null;
+}> {
   const ofGroup = () => log.committed(tasksGroup(topics), topics.events, partition);
   let before = await ofGroup();
+  if (!hasRecord) return { last: null, own: null, committed: before };
   for (let reads = 1;; reads++) {
-    const own = await ownPosition(log, topics, partition);
+    const last = await ownRecord(log, topics, partition);
+    const own = positionIn(last, partition);
     const committed = await ofGroup();
-    if (committed === before) return { own, committed };
-    if (reads === MOST_READS) return { own, committed: own?.next ?? committed };
+    if (committed === before) return { last, own, committed };
+    if (reads === MOST_READS) return { last, own, committed: own?.next ?? committed };
     before = committed;
   }
 }

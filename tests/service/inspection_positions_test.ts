@@ -124,6 +124,19 @@ Deno.test("inspect() tells what learners and the monitor have lost, until it is 
   assert.deepEqual(await problemsOf(log, { known: { unlearnt: 12 } }), []);
 });
 
+Deno.test("inspect() reads the record of a task once", async () => {
+  await using log = await deployment();
+  await work(log);
+  const latest = log.latest.bind(log);
+  let reads = 0;
+  log.latest = (topic, partition, key) => {
+    if (topic === topics.statistics) reads++;
+    return latest(topic, partition, key);
+  };
+  const { partitions } = await inspect(log);
+  assert.equal(reads, partitions.length);
+});
+
 Deno.test("inspect() looks at the learners of variants, too", async () => {
   await using log = await deployment();
   await log.createTopics(variantTopicSpecs(topics, ["dien"]));

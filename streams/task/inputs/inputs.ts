@@ -188,7 +188,11 @@ export async function ownPosition(
   topics: Pick<Topics, "statistics">,
   partition: number,
 ): Promise<OwnPosition | null> {
-  const record = await ownRecord(log, topics, partition);
+  return positionIn(await ownRecord(log, topics, partition), partition);
+}
+
+/** The position in the record of a task; `null` when there is none. @throws LogError `corrupt` */
+export function positionIn(record: LogRecord | null, partition: number): OwnPosition | null {
   if (record === null || record.value === null) return null;
   try {
     return decodePosition(record.headers);
