@@ -29,7 +29,7 @@ const SLOT_HEAD_BYTES = 32;
 const FIRST_SLOT_BYTES = 16 << 10;
 
 /** A recorded state. */
-export interface Remembered {
+export interface RecordedState {
   readonly state: CommittedState;
   /** When the machine that wrote it was started, milliseconds since the epoch; NaN = unknown. */
   readonly boot: number;
@@ -42,9 +42,9 @@ export interface Remembered {
 
 export interface Memory {
   /** The last acknowledged state; `undefined` when it cannot be read. */
-  readonly acknowledged: Remembered | undefined;
+  readonly acknowledged: RecordedState | undefined;
   /** The last state that the disk confirmed; `undefined` when it cannot be read. */
-  readonly confirmed: Remembered | undefined;
+  readonly confirmed: RecordedState | undefined;
 }
 
 /** A pair of slots, by the index of its first. */
@@ -73,7 +73,7 @@ export function readMemory(path: string): Memory | "absent" | "damaged" {
   return acknowledged === undefined && confirmed === undefined ? "damaged" : { acknowledged, confirmed };
 }
 
-interface Slot extends Remembered {
+interface Slot extends RecordedState {
   readonly sequence: number;
 }
 
@@ -93,9 +93,9 @@ function readSlot(slot: Uint8Array): Slot | undefined {
 
 /** Options of an {@linkcode EndFile}. */
 export interface EndFileOptions {
-  /** See {@linkcode Remembered}. */
+  /** See {@linkcode RecordedState}. */
   readonly boot: number;
-  /** See {@linkcode Remembered}. */
+  /** See {@linkcode RecordedState}. */
   readonly windowMs: number;
 }
 
