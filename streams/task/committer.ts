@@ -44,7 +44,7 @@ export class Committer {
 
   /** Commits everything; afterwards nothing is dirty or pending. */
   async commit(progress: Progress): Promise<void> {
-    const { topics, partition, state, outbox, writer, group } = this.#options;
+    const { topics, partition, state, outbox, group } = this.#options;
     const { namesForgotten } = state.retrieval.state;
     const records = commitRecords({ ...this.#options, ...progress });
     const hasDropped = namesForgotten && !state.retrieval.state.namesForgotten;
