@@ -119,6 +119,8 @@ export class RecordStore {
   readonly segments = new Map<number, Segment>();
   /** Value of the newest position entry. */
   position: Uint8Array = NO_BYTES;
+  /** Whether files of dropped segments are read again after a kill, so that deletions must not be in memory alone. */
+  hasDroppedFiles = false;
   readonly #segmentBytes: number;
   readonly #chunkBytes: number;
   readonly #read: (segment: Segment, offset: number, length: number) => Uint8Array;
@@ -296,7 +298,8 @@ export class RecordStore {
    */
   relocate(segment: Segment, bytes: Uint8Array, from: number, to: number): number {
     const { segments, offsets } = this.#places;
-    const isOldest = Math.min(...this.segments.keys()) === segment.id;
+    const isOldest = Math.min(...this.segments.keys()) === segment.id &&
+      (segment.written > 0 || !this.hasDroppedFiles);
     let at = from;
     while (at < Math.min(to, bytes.length)) {
       // An entry from a file gets a new checksum, so it must be intact.

@@ -141,6 +141,7 @@ export class StoreFiles {
       await Deno.remove(this.#path(id));
     }
     this.#emptied = this.#emptied.filter((segment) => !emptied.includes(segment));
+    this.store.hasDroppedFiles = this.#emptied.length > 0;
   }
 
   async #syncWritten(): Promise<void> {
@@ -186,6 +187,7 @@ export class StoreFiles {
     }
     this.store.drop(segment);
     if (this.#handles.has(segment.id)) this.#emptied.push(segment); // otherwise there is no file
+    this.store.hasDroppedFiles = this.#emptied.length > 0;
   }
 
   /** Copies what is on disk. @param to an unused folder, which is replaced */

@@ -123,3 +123,32 @@ Deno.test("StoreFiles.open() keeps what is written after a torn end, and is not 
     await empty.close();
   });
 });
+
+Deno.test("StoreFiles.shrink() loses no deletion of what is in a file that is read again after a kill", async () => {
+  await withFolder(async (folder) => {
+    const files = await open(folder);
+    const { store } = files;
+    store.put("k", new Uint8Array(100));
+    store.put("j", new Uint8Array(20_000));
+    await files.sync();
+    store.seal();
+    store.put("j", new Uint8Array(10));
+    store.delete("k");
+    store.put("f", new Uint8Array(5000));
+    {
+      const probe = await openNode(`${folder}/probe`, "w");
+      const handles = Object.getPrototypeOf(probe) as FileHandle;
+      await probe.close();
+      using _full = stub(handles, "write", () => Promise.reject(new Error("no space left")));
+      await assert.rejects(files.compact(), /no space/);
+      store.seal();
+      store.put("f", new Uint8Array(5000));
+      await files.shrink();
+    }
+    await files.write();
+    await files.close();
+    const again = await open(folder);
+    assert.deepEqual([...again.store.keys()].sort(), ["f", "j"]);
+    await again.close();
+  });
+});
