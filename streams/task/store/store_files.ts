@@ -138,7 +138,7 @@ export class StoreFiles {
     await this.#writeManifest({ format: FORMAT, segments });
     for (const { id } of emptied) {
       await this.#closeHandle(id);
-      await Deno.remove(this.#path(id));
+      await removed(this.#path(id)); // an earlier sync may have removed it, and failed with the next one
     }
     this.#emptied = this.#emptied.filter((segment) => !emptied.includes(segment));
     this.store.hasDroppedFiles = this.#emptied.length > 0;
@@ -385,8 +385,8 @@ export class StoreFiles {
   }
 }
 
-async function removed(folder: string): Promise<void> {
-  await Deno.remove(folder, { recursive: true }).catch((error) => {
+async function removed(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
 }

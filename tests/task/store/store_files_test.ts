@@ -152,3 +152,31 @@ Deno.test("StoreFiles.shrink() loses no deletion of what is in a file that is re
     await again.close();
   });
 });
+
+Deno.test("StoreFiles.sync() goes on after a file could not be removed", async () => {
+  await withFolder(async (folder) => {
+    const files = await open(folder);
+    for (const key of ["a", "b"]) {
+      files.store.put(key, new Uint8Array(100));
+      files.store.seal();
+    }
+    await files.sync();
+    files.store.purge();
+    await files.compact();
+    const { remove } = Deno;
+    let refused = 0;
+    {
+      using _stub = stub(Deno, "remove", async (path, options) => {
+        if (`${path}`.endsWith("000002.segment") && refused++ === 0) throw new Error("busy");
+        await remove(path, options);
+      });
+      await assert.rejects(files.sync(), /busy/);
+      await files.sync();
+    }
+    assert.ok(!await exists(`${folder}/000001.segment`) && !await exists(`${folder}/000002.segment`));
+    await files.close();
+    const again = await open(folder);
+    assert.deepEqual([...again.store.keys()].sort(), ["a", "b"]);
+    await again.close();
+  });
+});
