@@ -147,6 +147,24 @@ Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
   assert.deepEqual(restored.blend.weights, asked.blend.weights);
 });
 
+Deno.test("RetrievalState.changes() writes each change once", () => {
+  const { state: one } = state();
+  one.share();
+  const changes: Readonly<Record<string, () => void>> = {
+    "the first request": () => one.ask(),
+    "the first list of the stack": () => one.askStack(),
+    "a return": () => one.learnReturn(true, 3),
+    "a position in the journals of another": () => one.passOthers(1, 7),
+    "an erasure": () => one.forget("ann"),
+    "a snapshot without names": () => one.forgetAll(),
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    change();
+    assert.notEqual(one.changes().records.length, 0, what);
+    assert.deepEqual(one.changes(), { records: [], signals: null }, what);
+  }
+});
+
 /** A source of its own: how many behaviours there were with an item. */
 const COUNTED: SourceKind = {
   name: "counted",
