@@ -174,7 +174,8 @@ export class StateStore implements UserIndex {
     const before = store.size;
     store.delete(USER + id);
     this.#users += store.size - before;
-    if (store.size < before) this.purge();
+    // Also behind the position of a restored store: a kill may have come between the deletion and its position.
+    if (store.size < before || this.#position !== null) this.purge();
   }
 
   ids(): Iterable<string> {

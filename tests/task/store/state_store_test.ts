@@ -361,3 +361,29 @@ Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at 
     await store.close();
   });
 });
+
+Deno.test("StateStore.delete() has the files of who is gone already rewritten, after a kill before its position", async () => {
+  await withFolder(async (folder) => {
+    const options = { intervalMs: 0, now: () => 0 };
+    const store = await StateStore.open({ folder, ...options }) ?? assert.fail("no store");
+    store.put("other", record(1), false);
+    store.delete("other");
+    await store.sync(); // the purge of this hour
+    store.put("gone-4711", record(2), false);
+    commit(store, 1);
+    store.delete("gone-4711");
+    await store.sync();
+    const copy = `${folder}-copy`;
+    await photograph(folder, copy);
+    await store.close();
+    const again = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
+    assert.deepEqual(again.position, position(1));
+    assert.equal(again.get("gone-4711"), null);
+    assert.ok(await names(copy, "gone-4711"));
+    again.delete("gone-4711"); // as the log says behind the position
+    again.setPosition(position(2));
+    await again.sync();
+    assert.ok(!await names(copy, "gone-4711"));
+    await again.close();
+  });
+});
