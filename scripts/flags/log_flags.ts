@@ -1,8 +1,4 @@
-/**
- * The flags that commands on a log share: where it is, and how it is reached. The kinds of logs declare them.
- *
- * @module
- */
+/** The flags of commands on a log: where it is and how it is reached, as the kinds of logs declare. @module */
 
 import { type Command, Option as Flag } from "commander";
 import type { Declared, Option } from "../../src/options/option.ts";

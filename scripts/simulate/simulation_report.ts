@@ -1,8 +1,4 @@
-/**
- * The HTML report of a simulation: click rates over time between the random and the best lists, the verdict, regret.
- *
- * @module
- */
+/** The HTML report of a simulation: click rates between random and best lists, the verdict, regret. @module */
 
 import { PARTS } from "../../fixtures/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "../../streams/report/chart.ts";

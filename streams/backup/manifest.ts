@@ -1,9 +1,4 @@
-/**
- * The manifest of a backup: what it holds, and checksums of its files. Written last, so a folder with a manifest is
- * complete.
- *
- * @module
- */
+/** The manifest of a backup, with checksums. It is written last: a folder that has one is complete. @module */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";

@@ -1,8 +1,4 @@
-/**
- * The blueprint of a deployment: what its configuration and the flags of `run` amount to, with every default filled in.
- *
- * @module
- */
+/** The blueprint of a deployment: what configuration and flags amount to, with all defaults filled in. @module */
 
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";

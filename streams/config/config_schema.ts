@@ -1,9 +1,4 @@
-/**
- * The schema of the configuration file: every field with its meaning and default. docs/reference/configuration.md is
- * generated from it.
- *
- * @module
- */
+/** The schema of the configuration file, from which docs/reference/configuration.md is generated. @module */
 
 import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";

@@ -1,8 +1,4 @@
-/**
- * Server-sent events for viewers: one snapshot per second, made once for all and only while there are viewers.
- *
- * @module
- */
+/** Server-sent events: one snapshot per second, made once for all viewers, while there are any. @module */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

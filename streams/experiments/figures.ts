@@ -1,8 +1,4 @@
-/**
- * What the monitor writes to the topic `figures`: a record for itself, for each experiment and for each user.
- *
- * @module
- */
+/** What the monitor writes to the topic `figures`: records for itself, each experiment and each user. @module */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";

@@ -1,9 +1,4 @@
-/**
- * Which pages and host names may call the server. Any page can make a browser send requests without its user's
- * knowledge.
- *
- * @module
- */
+/** Which pages and host names may call the server: any page can make a browser send requests. @module */
 
 import { Problem } from "./contract/problem.ts";
 

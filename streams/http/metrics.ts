@@ -1,8 +1,4 @@
-/**
- * Prometheus metrics of a process, listed in docs/reference/metrics.md. Names and units follow its conventions.
- *
- * @module
- */
+/** Prometheus metrics of a process, listed in docs/reference/metrics.md. @module */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Counter, Histogram, Registry } from "prom-client";

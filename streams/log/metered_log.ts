@@ -1,8 +1,4 @@
-/**
- * Measures the traffic of a log: how long commits and appends take, how much is written, what groups assign.
- *
- * @module
- */
+/** Measures the traffic of a log: times of commits and appends, what is written, what groups assign. @module */
 
 import { type Commit, type Log, LogError, type NewRecord } from "./log.ts";
 

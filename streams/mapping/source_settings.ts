@@ -1,9 +1,4 @@
-/**
- * The section `sources` of the configuration: files, topics and callers of other systems, and how their records are
- * mapped.
- *
- * @module
- */
+/** The section `sources` of the configuration: what other systems write, and how it is mapped. @module */
 
 import { MAPPING_OPTIONS, type MappingSettings } from "../../src/mapping/mapping_options.ts";
 import {

@@ -1,8 +1,4 @@
-/**
- * The thread that moves a write-ahead log into its database and waits for the disk; started by `wal_mover.ts`.
- *
- * @module
- */
+/** The thread that moves a write-ahead log into its database; started by `wal_mover.ts`. @module */
 
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../../../../src/values/reason.ts";
