@@ -18,6 +18,9 @@ const WARM = 3;
 const AFFINITY_STEP = 0.85;
 const AFFINITY_BEHAVIOURS = 10;
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** How sharp the time of day is: a behaviour three hours away from it counts about half, one six hours away 0.08. */
+const SHARPNESS = 2.5;
 
 export interface Candidates {
   readonly request: CandidateRequest;
@@ -89,6 +92,14 @@ export const PROPERTIES: readonly Property[] = [
       }),
   },
   {
+    name: "had at this hour",
+    weight: 0,
+    create: (parts) =>
+      ofOwn(parts, (own, { context: { size, items, times }, time }) => {
+        for (let x = 0; x < size; x++) own[items[x]!] = own[items[x]!]! + closeness(time - times[x]!);
+      }),
+  },
+  {
     name: "time since had",
     weight: 0,
     create: (parts) =>
@@ -153,6 +164,11 @@ export const PROPERTIES: readonly Property[] = [
     },
   },
 ];
+
+/** How near two times are by the time of day, from 1 to almost 0 half a day apart. @param gap Between them, milliseconds */
+function closeness(gap: number): number {
+  return Math.exp(SHARPNESS * (Math.cos(2 * Math.PI * gap / DAY_MS) - 1));
+}
 
 /** ln(1 + x) of a number of each candidate. */
 function logarithmsOf(of: (item: number) => number): Fill {

@@ -8,12 +8,14 @@ import { FakeServing } from "../engine/fake_serving.ts";
 import { outputs, SMALL, START } from "../engine/streams.ts";
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 
 /**
  * Six people look at shoes, the one after the other: everybody at s0, five of them at s1, ..., and the last of them at a
  * hat as well; u, who is asked for, at s0 and the hat.
  */
-function gathered(retrieval: RetrievalOptions, before: readonly string[]) {
+function gathered(retrieval: RetrievalOptions, before: readonly (string | readonly [string, ago: number])[]) {
   const options: TaskOptions = { ...SMALL, retrieval: { ...SMALL.retrieval, ...retrieval } };
   const task = new TaskState(options, new FakeServing());
   for (const item of ["s0", "s1", "s2", "s3", "s4", "s5", "h0"]) {
@@ -28,7 +30,10 @@ function gathered(retrieval: RetrievalOptions, before: readonly string[]) {
   const { catalogue } = task;
   const { state, parts } = task.retrieval;
   const gatherer = new Gatherer(task, state.sources, parts, 100);
-  const context = contextOf(before.map((id) => ({ item: catalogue.get(id)!.index, time })));
+  const context = contextOf(before.map((each) => {
+    const [id, ago] = typeof each === "string" ? [each, 0] : each;
+    return { item: catalogue.get(id)!.index, time: time - ago };
+  }));
   const features = gatherer.gather({ user: null, context, time, allowed: () => true }, true);
   const { names } = gatherer;
   const feature = (id: string, name: string) => {
@@ -66,6 +71,26 @@ Deno.test("Gatherer.gather() knows of what may come again what it knows of the r
   assert.ok(others.includes("co-visited") && others.includes("category") && !others.includes("own"));
   const once = names(gathered({}, ["s1", "h0"]), "s1");
   assert.ok(once.includes("co-visited") && once.includes("own") && !once.includes("re-visit"));
+});
+
+Deno.test("Gatherer.gather() knows what a user had at the same time of other days", () => {
+  const before = [["s1", 6 * HOUR], ["h0", 20 * HOUR], ["s1", 2 * DAY], ["s0", 3 * DAY - HOUR], [
+    "h0",
+    9.5 * DAY,
+  ]] as const;
+  const feature = gathered({ revisits: true }, before);
+  const times = (id: string) => Math.expm1(feature(id, "had at this hour"));
+  // Once at this hour and once a quarter of a day away; an hour away; four hours and half a day away; never.
+  assert.ok(times("s1") > 1 && times("s1") < 1.1, `${times("s1")}`);
+  assert.ok(times("s0") > 0.9 && times("s0") < 0.95, `${times("s0")}`);
+  assert.ok(times("h0") > 0.25 && times("h0") < 0.4, `${times("h0")}`);
+  assert.equal(times("s2"), 0);
+  // Whole days change nothing, and an hour before is as near as an hour after.
+  const later = gathered({ revisits: true }, before.map(([id, ago]) => [id, ago + 5 * DAY] as const));
+  assert.ok(Math.abs(later("s1", "had at this hour") - feature("s1", "had at this hour")) < 1e-9);
+  const earlier = gathered({ revisits: true }, [["s0", 3 * DAY + HOUR]]);
+  assert.ok(Math.abs(earlier("s0", "had at this hour") - feature("s0", "had at this hour")) < 1e-9);
+  assert.equal(gathered({ revisits: false }, before)("s1", "had at this hour"), 0);
 });
 
 Deno.test("Gatherer.gather() says how long ago people came to an item", () => {
