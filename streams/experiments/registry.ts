@@ -175,7 +175,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   async holdout(share: number): Promise<Holdout> {
     if (!(share >= 0 && share < 1)) {
       throw new ExperimentError("keep users out", [
-        `the share must be from 0 % to below 100 %, not ${share}`,
+        `the share must be from 0 % to below 100 %: current value is ${Number((100 * share).toFixed(2))} %`,
       ]);
     }
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));

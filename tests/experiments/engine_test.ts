@@ -303,7 +303,7 @@ Deno.test("ExperimentRegistry reads back what it changed, and writes nothing tha
   await assert.rejects(registry.start({ name: "rank", variants: VARIANTS }), /already running/);
   await assert.rejects(registry.start({ name: "more", variants: VARIANTS }), /0 % of its users left/);
   await registry.holdout(0.05);
-  await assert.rejects(registry.holdout(1), /from 0 % to below 100 %/);
+  await assert.rejects(registry.holdout(1), /from 0 % to below 100 %: current value is 100 %/);
   const records = await registry.records();
   assert.deepEqual([...records.keys()], ["rank", "holdout"]);
   assert.equal((await Array.fromAsync(readAll(log, topics.events, 0))).length, 2);
