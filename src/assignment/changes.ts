@@ -342,6 +342,14 @@ export function variantFaults(
     faults.push(`it interleaves ${shown.length} variants: exactly two must be shown`);
   }
   const known = [...BUILT_IN_MODELS, ...models];
+  const mixed = variants.find(({ shadow, retrieval }) =>
+    retrieval?.list !== undefined && (shadow || mode === "interleave")
+  );
+  if (mixed !== undefined) {
+    faults.push(
+      `variant ${mixed.name} has a list of its own: it cannot be a shadow or interleave with another`,
+    );
+  }
   for (const { name, model, version = "latest" } of variants) {
     if (version !== "latest" && BUILT_IN_MODELS.some((one) => one === model)) {
       faults.push(`variant ${name} names version ${version} of ${model}, which has no versions`);

@@ -1,6 +1,6 @@
 /** Experiments, as records on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields. @module */
 
-import type { Diversity } from "../events/event.ts";
+import type { Diversity, RequestEvent } from "../events/event.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import type { MetricName } from "./metrics.ts";
@@ -10,6 +10,8 @@ export const RANKINGS = ["auto", "model", "blend", "both"] as const;
 
 /** Retrieval settings of a variant, for requests without candidates. */
 export interface VariantRetrieval {
+  /** The list of those who ask for a personal one. */
+  readonly list?: NonNullable<RequestEvent["list"]>;
   /** What orders the candidates of personal lists. */
   readonly ranking?: typeof RANKINGS[number];
   /** Sources to exclude, to measure their contribution. */

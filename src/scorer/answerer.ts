@@ -149,9 +149,10 @@ export class Answerer {
   }
 
   /** Answers a request; the list is empty when nothing passes the filters. */
-  answer(user: UserState, event: RequestEvent): Recommended {
+  answer(user: UserState, asked: RequestEvent): Recommended {
     const start = this.#options.nowMicros();
     const assigned = this.#assigned(user);
+    const event = asVariant(asked, assigned.settings);
     const { settings, interleaved, shadows, unserved } = assigned;
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
@@ -223,8 +224,9 @@ export class Answerer {
   /** Whether the stack orders a list for the request: the user's, or that of a shadow. */
   isStacked(user: UserState, event: RequestEvent, assigned: Assignment = this.#assigned(user)): boolean {
     const { settings, interleaved, shadows } = assigned;
+    const own = asVariant(event, settings);
     return [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
-      .some((each) => this.#ranking(event, each) === "auto");
+      .some((each) => this.#ranking(own, each) === "auto");
   }
 
   whyEmpty(user: UserState, event: RequestEvent): EmptyReason {
@@ -366,6 +368,14 @@ export class Answerer {
     const list = items.map(({ item, score }) => ({ item, score }));
     return [{ variant: shadow.name, model, version: by.scored.head.version, items: list }];
   }
+}
+
+/** A request for a personal list as a variant answers it. */
+function asVariant(event: RequestEvent, { retrieval }: VariantSettings): RequestEvent {
+  const { candidates, item, like, list = "personal" } = event;
+  const isPersonal = candidates === undefined && item === undefined && like === undefined &&
+    list === "personal";
+  return isPersonal && retrieval?.list !== undefined ? { ...event, list: retrieval.list } : event;
 }
 
 /** Puts the chosen candidates in their places. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { EXPERIMENT_MODES, RANKINGS } from "../../src/assignment/experiment.ts";
+import { REQUEST_LISTS } from "../../src/events/event.ts";
 import { METRICS } from "../../src/assignment/metrics.ts";
 import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
 import { keysOf } from "../../src/values/record.ts";
@@ -19,6 +20,7 @@ const spans = z.array(z.array(bucket).length(2)); // not a tuple, which JSON Sch
 
 function retrievalSchema(source: z.ZodType) {
   return z.strictObject({
+    list: z.enum(REQUEST_LISTS),
     ranking: z.enum(RANKINGS),
     without: z.array(source).min(1),
   }).partial().optional();

@@ -282,6 +282,32 @@ Deno.test("Task retrieves, orders and mixes the items of a list as the user's va
   assert.ok(!next.every(falls), "the blend orders where it is told to");
 });
 
+Deno.test("Task gives popular items to those whose variant says so, unless they name candidates", async () => {
+  const log = await createLog();
+  await log.append(pages(0));
+  const variants = [{ name: "popular", retrieval: { list: "popular" } }, { name: "personal" }] as const;
+  await registryOf(log).start({ name: "baseline", variants });
+  const ask = (user: string, page: number, more: object): NewRecord => {
+    const time = START + 3_600_000 * page;
+    const event: Event = { type: "request", user, time, request: `r${page}-${user}`, count: 5, ...more };
+    return { topic: topics.events, partition: 0, key: user, value: encodeEvent(event), time };
+  };
+  const users = Array.from({ length: 40 }, (_, u) => `u${u}`);
+  await log.append(users.map((user) => ask(user, 1, {})));
+  await log.append(users.map((user) => ask(user, 2, { candidates: ["i1", "i2"] })));
+  const { answers } = await play(log);
+  const orders = (variant: string, page: string) => {
+    const own = answers.filter((one) => one.variant === variant && one.request.startsWith(page));
+    assert.ok(own.length >= 8);
+    return new Set(own.map(({ orderedBy }) => orderedBy));
+  };
+  assert.deepEqual([...orders("popular", "r1-")], ["list"]);
+  assert.ok(!orders("personal", "r1-").has("list"));
+  assert.ok(!orders("popular", "r2-").has("list"), "these rank what they name");
+  const mixing = { name: "mixing", mode: "interleave", layer: "other", variants } as const;
+  await assert.rejects(registryOf(log).start(mixing), /variant popular has a list of its own: it cannot be/);
+});
+
 Deno.test("Task rejects a record of an experiment that cannot be read, and goes on", async () => {
   const log = await createLog();
   const value = new TextEncoder().encode('{"name": "x"}');
