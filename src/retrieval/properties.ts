@@ -9,6 +9,7 @@ import type { UserState } from "../users/user_state.ts";
 import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
+import { OCCASION_KINDS } from "./sources/occasions.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/parts.ts";
 
@@ -40,7 +41,8 @@ export type Fill = (candidates: Candidates, column: number) => void;
 
 /** The parts from which properties are computed. */
 export interface PropertyParts
-  extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "options" | "returns" | "trends"> {
+  extends
+    Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "occasions" | "options" | "returns" | "trends"> {
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
 }
@@ -163,6 +165,14 @@ export const PROPERTIES: readonly Property[] = [
       };
     },
   },
+  ...OCCASION_KINDS.map((name, kind): Property => ({
+    name,
+    weight: 0,
+    create: ({ occasions }) => (candidates, column) => {
+      const { request, values, columns } = candidates;
+      occasions.lifts(kind, request, candidates, (place, lift) => values[place * columns + column] = lift);
+    },
+  })),
 ];
 
 /** How near two times are by the time of day, from 1 to almost 0 half a day apart. @param gap Between them, milliseconds */

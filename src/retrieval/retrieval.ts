@@ -15,6 +15,8 @@
  * @module
  */
 
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
 import { settle } from "../options/option.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
@@ -26,19 +28,19 @@ import { ContextBuffer, repeatWeight } from "./signals/context.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
-import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources } from "./sources/registry.ts";
 import type { SignalFold } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
+import { OCCASION_KINDS } from "./sources/occasions.ts";
 import { BestPlaces } from "./best_places.ts";
 import { Orders } from "./orders.ts";
 import { Past } from "./past.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { Pace } from "./items/pace.ts";
-import { LEARNT_CONTEXT } from "./signals/signal.ts";
+import { LEARNT_CONTEXT, type Signal } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
 /** Retrieves candidates, and learns from behaviours which ones users take. */
@@ -77,7 +79,7 @@ export class Retrieval {
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
     // The pace advances before anything is counted.
-    const learning = settled.learn ? [paceFold(parts.pace), ...sources] : [];
+    const learning = settled.learn ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions)] : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
     this.state = new RetrievalState({
       catalogue,
@@ -90,7 +92,8 @@ export class Retrieval {
     const gatherer = new Gatherer(view, sources, parts, this.maxCandidates);
     const best = new BestPlaces(catalogue);
     const past = this.past = new Past(view.sequences, parts.returns);
-    const pairLists = options.head === true ? new PairLists(parts, gatherer.names) : null;
+    // The head has the blend's score, and learns from too few lists to know better.
+    const pairLists = options.head === true ? new PairLists(parts, gatherer.names, OCCASION_KINDS) : null;
     const { state, lists, maxCandidates } = this;
     const { returns } = parts;
     const { newShare, learnEvery } = settled;
@@ -168,6 +171,14 @@ export class Retrieval {
   }
 }
 
+/** Counts by item, learnt from signals. */
+interface Counts {
+  readonly name: string;
+  learn(signal: Signal): void;
+  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void;
+  decode(from: ByteReader, itemAt: (rank: number) => number): void;
+}
+
 function paceFold(pace: Pace): SignalFold {
   return {
     name: pace.name,
@@ -179,11 +190,11 @@ function paceFold(pace: Pace): SignalFold {
   };
 }
 
-function foldOf(pooled: PooledPairs): SignalFold {
+function foldOf(counts: Counts): SignalFold {
   return {
-    name: pooled.name,
-    learn: (signal) => pooled.learn(signal),
-    encode: (to, { order, rank }) => pooled.encode(to, order, rank),
-    decode: (from, itemAt) => pooled.decode(from, itemAt),
+    name: counts.name,
+    learn: (signal) => counts.learn(signal),
+    encode: (to, { order, rank }) => counts.encode(to, order, rank),
+    decode: (from, itemAt) => counts.decode(from, itemAt),
   };
 }

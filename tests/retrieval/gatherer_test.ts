@@ -103,6 +103,15 @@ Deno.test("Gatherer.gather() says how long ago people came to an item", () => {
   assert.equal(gathered({}, ["s0"])("h0", "age of behaviours"), 0);
 });
 
+Deno.test("Gatherer.gather() says what is taken more often at this stage of a user's life", () => {
+  const feature = gathered({}, []);
+  // Everybody began with s0, and nobody with another one.
+  assert.ok(feature("s0", "usual stage") > 0.5, `${feature("s0", "usual stage")}`);
+  for (const id of ["s1", "s2", "h0"]) assert.ok(feature(id, "usual stage") < -0.1, id);
+  const later = gathered({}, ["h0", "s0", "s1"]);
+  assert.ok(later("s0", "usual stage") < 0 && later("s3", "usual stage") > 0);
+});
+
 Deno.test("Gatherer.gather() has finite features for who asks for a time long before all behaviours", () => {
   const task = new TaskState(
     { ...SMALL, retrieval: { neighbours: { halfLifeMs: MINUTE } } },

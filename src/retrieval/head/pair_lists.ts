@@ -29,22 +29,26 @@ export interface BlendedCandidates {
 /** Makes lists of the values that the pair head reads. */
 export class PairLists {
   readonly names: PairNames;
+  /** Number of features, and columns of those that the head reads. */
   readonly #features: number;
+  readonly #read: readonly number[];
   readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];
   readonly #behaviours: readonly [(request: PairRequest, into: Columns) => void, column: number][];
 
   /**
    * For candidates with features of these names.
    *
+   * @param unread Names of features that the head does not read
    * @throws RangeError when a name occurs twice: weights are found by name
    */
-  constructor(parts: PairParts, features: readonly string[]) {
+  constructor(parts: PairParts, features: readonly string[], unread: readonly string[] = []) {
     this.#features = features.length;
+    this.#read = [...features.keys()].filter((column) => !unread.includes(features[column]!));
     const namesOf = (kinds: readonly ValueKind[]) => kinds.flatMap(({ names }) => names);
     this.names = {
       pairs: namesOf(PAIR_VALUES),
       behaviours: namesOf(BEHAVIOUR_VALUES),
-      candidates: [...features, ...LIST_VALUES],
+      candidates: [...this.#read.map((column) => features[column]!), ...LIST_VALUES],
     };
     for (const names of Object.values(this.names)) {
       const twice = names.find((name: string, k: number) => names.indexOf(name) < k);
@@ -65,7 +69,7 @@ export class PairLists {
     const { places } = ranked;
     const K = places.length;
     const H = Math.min(MAX_BEHAVIOURS, context.size);
-    const [V, A, F] = [this.names.pairs.length, this.names.behaviours.length, this.#features];
+    const [V, A, F] = [this.names.pairs.length, this.names.behaviours.length, this.#read.length];
     const items = new Uint32Array(K);
     for (let i = 0; i < K; i++) items[i] = ranked.items[places[i]!]!;
     const asked = { context, time, H, items };
@@ -80,8 +84,8 @@ export class PairLists {
     const scores = new Float32Array(K);
     let sum = 0;
     for (let i = 0; i < K; i++) {
-      const from = places[i]! * F;
-      for (let f = 0; f < F; f++) candidates[i * B + f] = ranked.values[from + f]!;
+      const from = places[i]! * this.#features;
+      for (let f = 0; f < F; f++) candidates[i * B + f] = ranked.values[from + this.#read[f]!]!;
       candidates[i * B + F] = done;
       candidates[i * B + F + 1] = pause;
       sum += ranked.scores[places[i]!]!;

@@ -4,6 +4,7 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
 import { absent, flag, group, type OptionsOf, positive } from "../../options/option.ts";
 import type { ItemLists } from "../items/item_lists.ts";
+import { Occasions } from "./occasions.ts";
 import { Trends } from "../items/trends.ts";
 import { Returns } from "../signals/returns.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
@@ -55,6 +56,8 @@ export interface SourceParts {
   readonly pairs: PairScores;
   /** Items in demand now. */
   readonly trends: Trends;
+  /** On which occasions items are taken. */
+  readonly occasions: Occasions;
   /** The bank of the served version; `null` if there is none. */
   readonly bank: () => ServedBank | null;
   readonly options: SettledCandidateSourceOptions;
@@ -77,6 +80,7 @@ export function sourceParts(
     neighbours,
     pairs: new PairScores(neighbours, catalogue),
     trends: new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b), pace),
+    occasions: new Occasions(pace),
     bank,
     options,
   };

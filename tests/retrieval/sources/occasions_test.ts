@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { OCCASION_KINDS, Occasions } from "../../../src/retrieval/sources/occasions.ts";
+import { Pace } from "../../../src/retrieval/items/pace.ts";
+import { type Before, contextOf } from "../../../src/retrieval/signals/context.ts";
+
+const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const START = Math.floor(1_741_860_000_000 / DAY) * DAY;
+const [HOURS, PAUSES, STAGES] = ["usual hour", "usual pause", "usual stage"].map((name) => {
+  return OCCASION_KINDS.indexOf(name);
+}) as [number, number, number];
+
+/** An act of somebody, `before` it the items and times of others. */
+const signal = (item: number, time: number, before: readonly Before[] = [], wanted = true) => ({
+  ...{ user: "u", item, time, liked: true, wanted, step: null, context: contextOf(before) },
+});
+
+/** The lift of items on an occasion; 0 for those without one. */
+function lifts(of: Occasions, kind: number, time: number, before: readonly Before[] = [], items = [0, 1, 2]) {
+  const all = items.map(() => 0);
+  of.lifts(kind, { time, context: contextOf(before) }, { items, count: items.length }, (place, lift) => {
+    all[place] = lift;
+  });
+  return all;
+}
+
+/** An item that is taken in the morning, and one that is taken in the evening, on each of some days. */
+function days(of: Occasions, from: number, to: number, morning = 0, evening = 1): Occasions {
+  for (let day = from; day < to; day++) {
+    of.learn(signal(morning, START + day * DAY + 8 * HOUR));
+    of.learn(signal(evening, START + day * DAY + 20 * HOUR));
+  }
+  return of;
+}
+
+Deno.test("Occasions.lifts() is ln((c_o + 5 s_o)/((c + 5) s_o)), 0 where nothing is known", () => {
+  const occasions = new Occasions(new Pace(), Infinity);
+  assert.deepEqual(lifts(occasions, HOURS, START), [0, 0, 0]);
+  days(occasions, 0, 10);
+  const share = (10 + 1 / 2) / (20 + 4);
+  const [own, other, none] = lifts(occasions, HOURS, START + 10 * DAY + 7 * HOUR) as [number, number, number];
+  assert.ok(Math.abs(own - Math.log((10 / share + 5) / 15)) < 1e-6, `${own}`);
+  assert.ok(Math.abs(other - Math.log(5 / 15)) < 1e-6, `${other}`);
+  assert.equal(none, 0);
+});
+
+Deno.test("Occasions tell hours, pauses and stages apart", () => {
+  const occasions = new Occasions();
+  const before = (size: number, gap: number, time: number) =>
+    Array.from({ length: size }, (_, x) => ({ item: 5 + x, time: time - gap - x * MINUTE }));
+  for (let n = 0; n < 20; n++) {
+    const time = START + n * DAY;
+    occasions.learn(signal(0, time, []));
+    occasions.learn(signal(1, time, before(3, 10_000, time)));
+    occasions.learn(signal(2, time, before(30, 5 * HOUR, time)));
+  }
+  const best = (kind: number, size: number, gap: number) => {
+    const time = START + 30 * DAY, all = lifts(occasions, kind, time, before(size, gap, time));
+    return all.indexOf(Math.max(...all));
+  };
+  assert.deepEqual([best(STAGES, 0, 0), best(STAGES, 4, 0), best(STAGES, 20, 0)], [0, 1, 2]);
+  assert.deepEqual([best(PAUSES, 0, 0), best(PAUSES, 9, 20_000), best(PAUSES, 9, 6 * HOUR)], [0, 1, 2]);
+  const [a, b, c] = lifts(occasions, HOURS, START) as [number, number, number];
+  assert.ok(a > 0 && a < 0.1 && a === b && b === c, "all of them were at midnight");
+});
+
+Deno.test("Occasions.learn() leaves out what is not wanted, and counts a repeat less", () => {
+  const morning = START + 8 * HOUR, evening = START + 20 * HOUR;
+  const once = new Occasions(), often = new Occasions(), aside = new Occasions();
+  for (const occasions of [once, often, aside]) days(occasions, 0, 10);
+  for (let n = 0; n < 100; n++) aside.learn(signal(0, evening, [], false));
+  const own: Before[] = [];
+  for (let n = 0; n < 100; n++) {
+    often.learn(signal(0, evening + n, own.slice(0, 40)));
+    own.unshift({ item: 0, time: evening + n });
+  }
+  for (let n = 0; n < 6; n++) once.learn(signal(0, evening));
+  assert.deepEqual(lifts(aside, HOURS, morning), lifts(days(new Occasions(), 0, 10), HOURS, morning));
+  assert.ok(
+    lifts(often, HOURS, morning)[0]! > lifts(once, HOURS, morning)[0]!,
+    "100 repeats are less than six people",
+  );
+});
+
+Deno.test("Occasions.lifts() are the same however long ago the stream began", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 400 }), fc.constantFrom(HOUR, DAY, 90 * DAY), (weeks, half) => {
+      const old = new Occasions(new Pace(), half), young = days(new Occasions(new Pace(), half), 0, 20);
+      const ago = START - 7 * weeks * DAY;
+      // What nobody came back to.
+      old.learn(signal(9, ago + 8 * HOUR));
+      old.learn(signal(9, ago + 20 * HOUR));
+      days(old, 0, 20);
+      for (const hour of [1, 7, 19]) {
+        const [own, others] = [old, young].map((of) => lifts(of, HOURS, START + 20 * DAY + hour * HOUR));
+        for (const [item, lift] of own!.entries()) {
+          assert.ok(Number.isFinite(lift) && Math.abs(lift - others![item]!) < 0.3, `${own} ${others}`);
+        }
+      }
+    }),
+  );
+});
+
+Deno.test("Occasions follow people whose habits have changed, after any number of half-lives", () => {
+  for (const halfLives of [4, 40, 400]) {
+    const occasions = days(new Occasions(new Pace(), 90 * DAY / halfLives), 0, 60);
+    days(occasions, 60, 200, 1, 0);
+    const [morning, evening] = [7, 19].map((hour) =>
+      lifts(occasions, HOURS, START + 200 * DAY + hour * HOUR)
+    );
+    assert.ok(
+      morning![1]! > morning![0]! && evening![0]! > evening![1]!,
+      `${halfLives}: ${morning} ${evening}`,
+    );
+  }
+});
+
+Deno.test("Occasions.lifts() are finite, whenever somebody asks", () => {
+  const occasions = days(new Occasions(new Pace(), HOUR), 0, 30);
+  for (const time of [0, START / 2, START, START * 1.1, START * 100]) {
+    for (const kind of [HOURS, PAUSES, STAGES]) {
+      const all = lifts(occasions, kind, time, [{ item: 1, time: START }]);
+      assert.ok(all.every((lift) => Number.isFinite(lift) && Math.abs(lift) < 10), `${time}: ${all}`);
+    }
+  }
+});
+
+Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indices items have then", () => {
+  const first = days(new Occasions(), 0, 30, 0, 300);
+  const to = new ByteWriter();
+  first.encode(to, [0, 300], Object.assign(new Uint32Array(301), { 300: 1 }));
+  const again = new Occasions();
+  again.decode(new ByteReader(to.toBytes()), (place) => 1 - place);
+  const time = START + 31 * DAY + 8 * HOUR;
+  assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
+  first.learn(signal(0, time));
+  again.learn(signal(1, time));
+  assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
+});
