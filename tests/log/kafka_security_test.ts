@@ -161,8 +161,8 @@ if (broker !== undefined) {
       ...record(topic, n % 2, `${n}`),
       value: crypto.getRandomValues(new Uint8Array(bytes)),
     });
-    // Ten times more than a message together.
-    const small = Array.from({ length: 40 }, (_, n) => sized(n, 5000));
+    // Far more than a message together, most of it in the first half.
+    const small = Array.from({ length: 40 }, (_, n) => sized(n, n < 20 ? 5000 : 100));
     const records = small.map((one, n) => n % 9 === 4 ? sized(n, 30_000) : one);
     const isNamed = (...names: readonly number[]) => (error: unknown) => {
       assert.ok(error instanceof LogError, `${error}`);
