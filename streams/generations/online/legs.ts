@@ -63,6 +63,8 @@ const FEW_EVENTS = 1000;
 const SLOW = 0.5;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
+/** The first short legs must be this much shorter: the n-th may be the last if it takes n of so many parts of the limit. */
+const PATIENT_LEGS = 10;
 /** Slow legs before this is logged, and before it gives up; the first ones each double its share. */
 const SLOW_LEGS = 20;
 const MOST_SLOW_LEGS = 200;
@@ -126,12 +128,13 @@ export class Legs {
   async catchUp(follow: () => Promise<number>): Promise<void> {
     const { mostMs, clock } = this.#options;
     let followMs = Infinity;
-    for (let left = Infinity, slow = 0;;) {
+    for (let left = Infinity, short = 0, slow = 0;;) {
       const { goal, events } = await this.#look();
-      const isShort = events <= NEAR_EVENTS || events > left * SLOW;
       const lastMs = this.#eventMs * Math.max(events, LEAST_EVENTS) + followMs;
-      if (isShort && lastMs <= mostMs) return;
-      if (isShort && left < Infinity) this.#hurry(++slow, { lastMs, events });
+      if (events <= NEAR_EVENTS || events > left * SLOW) {
+        if (lastMs <= mostMs * Math.min(1, ++short / PATIENT_LEGS)) return;
+        if (lastMs > mostMs && left < Infinity) this.#hurry(++slow, { lastMs, events });
+      }
       if (events > 0 || this.#eventMs === Infinity) await this.#build(goal);
       const begun = clock();
       const restedMs = await follow();
