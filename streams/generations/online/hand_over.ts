@@ -84,15 +84,16 @@ export async function handOver(
     await legs.beside(waitFor(() => next.hasJoined, options));
     for (let evenMs = EVEN_MS, againMs = options.closeAgainMs ?? CLOSE_AGAIN_MS;;) {
       await legs.catchUp(async () => {
-        const before = gentle.restedMs;
+        const rested = gentle.restedMs;
         await standby.follow();
-        return gentle.restedMs - before;
+        return gentle.restedMs - rested;
       });
+      const before = await positionsOf(log, generationTopics(topics, serving));
       const begun = clock();
       succession.begin();
       await using held = new AsyncDisposableStack();
       isClosing = true;
-      if (await close(log, notes, held, { ...options, evenMs: Math.min(evenMs, patienceMs / 2) })) {
+      if (await close(log, notes, held, { ...options, before, evenMs: Math.min(evenMs, patienceMs / 2) })) {
         gentle.end();
         await legs.finish();
         await using tasks = new AsyncDisposableStack();
@@ -145,15 +146,14 @@ async function close(
   log: Log,
   notes: Notes,
   held: AsyncDisposableStack,
-  { topics, serving, generation, succession, signal, clock, evenMs }:
+  { topics, serving, generation, succession, signal, clock, before, evenMs }:
     & HandOverOptions
-    & { readonly evenMs: number },
+    & { readonly before: Positions; readonly evenMs: number },
 ): Promise<boolean> {
   const { number: to, blueprint: { partitions: count } } = generation;
   const positions = async () => await positionsOf(log, generationTopics(topics, serving));
-  const first = await positions();
-  const isShared = first.tasks.length !== count && first.tasks.length !== first.partitions;
-  let ends = isShared ? evenEnds(first, []) : first.tasks.map(() => 0);
+  const isShared = before.tasks.length !== count && before.tasks.length !== before.partitions;
+  let ends = isShared ? evenEnds(before, []) : before.tasks.map(() => 0);
   await notes.closing({ to, ends });
   for (const deadline = clock() + evenMs; isShared;) {
     const at = await positions();
@@ -166,8 +166,8 @@ async function close(
     } else await pause(LOOK_MS, signal);
   }
   await succession.place.release();
-  held.use(await succession.fence(serving, first.tasks.length));
-  return !isUneven(await positions(), count);
+  held.use(await succession.fence(serving, before.tasks.length));
+  return !isShared || !isUneven(await positions(), count);
 }
 
 /** Common ends for tasks that share partitions, since some may have read beyond the ends given before. */
