@@ -1,4 +1,8 @@
-/** `deno task meander -- <command>`: every command under one name, also when installed or compiled. @module */
+/**
+ * `deno task meander -- <command>`: every command under one name, also when installed or compiled.
+ *
+ * @module
+ */
 
 import type { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };

@@ -1,4 +1,8 @@
-/** `deno task replay`: a data set through the whole loop, with a progress bar, a summary and a report. @module */
+/**
+ * `deno task replay`: a data set through the whole loop, with a progress bar, a summary and a report.
+ *
+ * @module
+ */
 
 import type { Config } from "../streams/config/config.ts";
 import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";

@@ -1,4 +1,8 @@
-/** `deno task meander simulate`: a closed loop of simulated users, with an experiment and a report. @module */
+/**
+ * `deno task meander simulate`: a closed loop of simulated users, with an experiment and a report.
+ *
+ * @module
+ */
 
 import { readConfig } from "../streams/config/read.ts";
 import { WORLD } from "../fixtures/simulator/world.ts";

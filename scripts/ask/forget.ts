@@ -1,4 +1,8 @@
-/** `deno task meander -- forget USER`: erases a user, waits until it is done, and prints a receipt. @module */
+/**
+ * `deno task meander -- forget USER`: erases a user, waits until it is done, and prints a receipt.
+ *
+ * @module
+ */
 
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,4 +1,8 @@
-/** `deno task meander -- inspect USER`: what a deployment knows about a user. @module */
+/**
+ * `deno task meander -- inspect USER`: what a deployment knows about a user.
+ *
+ * @module
+ */
 
 import { printable } from "../../streams/report/format.ts";
 import { renderFacts, renderTable } from "../../streams/report/table.ts";

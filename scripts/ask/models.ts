@@ -1,4 +1,8 @@
-/** `deno task meander -- models`: the models of a process, their versions, and how their learners are doing. @module */
+/**
+ * `deno task meander -- models`: the models of a process, their versions, and how their learners are doing.
+ *
+ * @module
+ */
 
 import { renderTable } from "../../streams/report/table.ts";
 import type { LearnerStatus } from "../../streams/service/status.ts";

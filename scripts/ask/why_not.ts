@@ -1,4 +1,8 @@
-/** `deno task meander -- why-not USER ITEM`: what keeps an item off a user's list. @module */
+/**
+ * `deno task meander -- why-not USER ITEM`: what keeps an item off a user's list.
+ *
+ * @module
+ */
 
 import { printable } from "../../streams/report/format.ts";
 import type { WhyNotView } from "../../streams/http/routes/why_not.ts";

@@ -1,4 +1,8 @@
-/** Queries the processes of a deployment over HTTP. @module */
+/**
+ * Queries the processes of a deployment over HTTP.
+ *
+ * @module
+ */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";

@@ -1,4 +1,8 @@
-/** What `deno task check` prints: tables of a deployment, its problems, and a verdict. @module */
+/**
+ * What `deno task check` prints: tables of a deployment, its problems, and a verdict.
+ *
+ * @module
+ */
 
 import type { SourceLag } from "../../streams/feeders/followed_topic.ts";
 import type { Inspection } from "../../streams/service/inspection.ts";

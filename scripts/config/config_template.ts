@@ -1,4 +1,8 @@
-/** A configuration to start from, made from the schema: it has every setting, commented out. @module */
+/**
+ * A configuration to start from, made from the schema: it has every setting, commented out.
+ *
+ * @module
+ */
 
 import { plainText } from "../flags/plain_text.ts";
 import { type ConfigRow, configRows } from "../generate/configuration_page.ts";

@@ -1,4 +1,8 @@
-/** What commands on backups print. @module */
+/**
+ * What commands on backups print.
+ *
+ * @module
+ */
 
 import type { Manifest } from "../../streams/backup/manifest.ts";
 import type { CopyProgress } from "../../streams/log/kind.ts";

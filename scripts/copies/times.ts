@@ -1,4 +1,8 @@
-/** Parses times in flags. @module */
+/**
+ * Parses times in flags.
+ *
+ * @module
+ */
 
 import { InvalidArgumentError } from "commander";
 

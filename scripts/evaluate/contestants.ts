@@ -1,4 +1,8 @@
-/** Contestants on the leaderboard besides the configured engine: its own sources, each alone. @module */
+/**
+ * Contestants on the leaderboard besides the configured engine: its own sources, each alone.
+ *
+ * @module
+ */
 
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";

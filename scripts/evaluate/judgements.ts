@@ -1,4 +1,8 @@
-/** The results of all requested lists, in columns: some 30 bytes per query with 20 methods. @module */
+/**
+ * The results of all requested lists, in columns: some 30 bytes per query with 20 methods.
+ *
+ * @module
+ */
 
 /** The parts of a query that all methods share. */
 export interface Judged {

@@ -1,4 +1,8 @@
-/** What users did so far, as the protocol and the baselines need it. @module */
+/**
+ * What users did so far, as the protocol and the baselines need it.
+ *
+ * @module
+ */
 
 /** Newest behaviours that baselines are given. */
 const NEWEST = 50;

@@ -1,4 +1,8 @@
-/** How good lists would have been, in three lines, for a replay of behaviours without lists. @module */
+/**
+ * How good lists would have been, in three lines, for a replay of behaviours without lists.
+ *
+ * @module
+ */
 
 import type { Config } from "../../streams/config/config.ts";
 import { formatCount } from "../../streams/report/format.ts";

@@ -1,4 +1,8 @@
-/** A source as the steps of a protocol: each interaction, with what came since the previous one. @module */
+/**
+ * A source as the steps of a protocol: each interaction, with what came since the previous one.
+ *
+ * @module
+ */
 
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";

@@ -1,4 +1,8 @@
-/** Which behaviours a recommendation is judged by. @module */
+/**
+ * Which behaviours a recommendation is judged by.
+ *
+ * @module
+ */
 
 import { InvalidArgumentError } from "commander";
 import type { InteractionEvent } from "../../src/events/event.ts";

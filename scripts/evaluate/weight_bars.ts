@@ -1,4 +1,8 @@
-/** The histogram of the weights of an off-policy evaluation, for a terminal. @module */
+/**
+ * The histogram of the weights of an off-policy evaluation, for a terminal.
+ *
+ * @module
+ */
 
 const WIDTH = 40;
 

@@ -1,4 +1,8 @@
-/** Arguments, output and exit codes of commands. @module */
+/**
+ * Arguments, output and exit codes of commands.
+ *
+ * @module
+ */
 
 import { dirname } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };

@@ -1,4 +1,8 @@
-/** The sources of a configuration whose topics are followed. @module */
+/**
+ * The sources of a configuration whose topics are followed.
+ *
+ * @module
+ */
 
 import type { Config } from "../../streams/config/config.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

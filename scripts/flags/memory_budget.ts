@@ -1,4 +1,8 @@
-/** How much a process uses of the memory that its container or unit allows it. @module */
+/**
+ * How much a process uses of the memory that its container or unit allows it.
+ *
+ * @module
+ */
 
 import process from "node:process";
 

@@ -1,4 +1,8 @@
-/** Turns texts of declarations, which are Markdown for the configuration's page, into plain text. @module */
+/**
+ * Turns texts of declarations, which are Markdown for the configuration's page, into plain text.
+ *
+ * @module
+ */
 
 const PAGE = new URL("file:///docs/reference/configuration.md");
 

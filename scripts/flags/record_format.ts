@@ -1,4 +1,8 @@
-/** What `--format` names: a format that is built in, a source of the configuration, or a preset. @module */
+/**
+ * What `--format` names: a format that is built in, a source of the configuration, or a preset.
+ *
+ * @module
+ */
 
 import { noSuch } from "../../src/events/keys/near_name.ts";
 import { isOneOf } from "../../src/values/one_of.ts";

@@ -1,4 +1,8 @@
-/** What commands that query a running deployment over HTTP share. @module */
+/**
+ * What commands that query a running deployment over HTTP share.
+ *
+ * @module
+ */
 
 import type { Command } from "commander";
 import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";

@@ -1,4 +1,8 @@
-/** docs/reference/configuration.md, generated from the schema of the configuration. @module */
+/**
+ * docs/reference/configuration.md, generated from the schema of the configuration.
+ *
+ * @module
+ */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Reach } from "../../src/options/option.ts";

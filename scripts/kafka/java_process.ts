@@ -1,4 +1,8 @@
-/** A Java server that dies with its parent process. @module */
+/**
+ * A Java server that dies with its parent process.
+ *
+ * @module
+ */
 
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,4 +1,8 @@
-/** Jars that a pom.xml names, fetched by Maven the first time. @module */
+/**
+ * Jars that a pom.xml names, fetched by Maven the first time.
+ *
+ * @module
+ */
 
 /**
  * The folder of the jars. Processes that fetch at the same time do so into folders of their own, and the first one to

@@ -1,4 +1,8 @@
-/** The registry of a topic whose mapping is suggested. @module */
+/**
+ * The registry of a topic whose mapping is suggested.
+ *
+ * @module
+ */
 
 import type { Config } from "../../streams/config/config.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";

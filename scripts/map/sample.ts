@@ -1,4 +1,8 @@
-/** The first records of a file or a topic. @module */
+/**
+ * The first records of a file or a topic.
+ *
+ * @module
+ */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reject } from "../../src/events/rejected.ts";

@@ -1,4 +1,8 @@
-/** Puts a suggested mapping into a configuration. @module */
+/**
+ * Puts a suggested mapping into a configuration.
+ *
+ * @module
+ */
 
 /** Whether a file exists but is empty, as when a shell is about to write it. */
 export async function isBlank(file: string): Promise<boolean> {

@@ -1,4 +1,8 @@
-/** The changelog at a release. @module */
+/**
+ * The changelog at a release.
+ *
+ * @module
+ */
 
 const UNRELEASED = "## Unreleased";
 

@@ -1,4 +1,8 @@
-/** Files of a release and their checksums. @module */
+/**
+ * Files of a release and their checksums.
+ *
+ * @module
+ */
 
 import { createHash } from "node:crypto";
 

@@ -1,4 +1,8 @@
-/** `deno task meander labels`: the bias of each label policy by the delay of clicks, as a table in Markdown. @module */
+/**
+ * `deno task meander labels`: the bias of each label policy by the delay of clicks, as a table in Markdown.
+ *
+ * @module
+ */
 
 import { labelBias } from "./label_bias/label_bias.ts";
 import { LABEL_POLICIES } from "../../src/users/pending/label_policy.ts";

@@ -1,4 +1,8 @@
-/** Compares the configuration of a process with the deployment on the log, for `run` and `check`. @module */
+/**
+ * Compares the configuration of a process with the deployment on the log, for `run` and `check`.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";

@@ -1,4 +1,8 @@
-/** Tries to replace the serving generation until it succeeds, or an attempt fails for good. @module */
+/**
+ * Tries to replace the serving generation until it succeeds, or an attempt fails for good.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,4 +1,8 @@
-/** What `run` drops in the background: old records, generations that were replaced, and what builds left. @module */
+/**
+ * What `run` drops in the background: old records, generations that were replaced, and what builds left.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";

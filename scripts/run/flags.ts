@@ -1,4 +1,8 @@
-/** The flags of `deno task run`. @module */
+/**
+ * The flags of `deno task run`.
+ *
+ * @module
+ */
 
 import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";

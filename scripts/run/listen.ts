@@ -1,4 +1,8 @@
-/** The HTTP API of `run`. @module */
+/**
+ * The HTTP API of `run`.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { ApiKey } from "../../streams/http/contract/access.ts";

@@ -1,4 +1,8 @@
-/** Logs the status of a service at intervals. @module */
+/**
+ * Logs the status of a service at intervals.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Service } from "../../streams/service/service.ts";

@@ -1,4 +1,8 @@
-/** The format of lists for other systems, with its schema from a registry. @module */
+/**
+ * The format of lists for other systems, with its schema from a registry.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";

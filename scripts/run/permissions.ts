@@ -1,4 +1,8 @@
-/** The permissions of the thread of a service: no more than its flags and its configuration need. @module */
+/**
+ * The permissions of the thread of a service: no more than its flags and its configuration need.
+ *
+ * @module
+ */
 
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,8 @@
-/** The options of the services of `run`. @module */
+/**
+ * The options of the services of `run`.
+ *
+ * @module
+ */
 
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";

@@ -1,4 +1,8 @@
-/** Settings of `run` from flags, configuration and environment, checked before anything is opened. @module */
+/**
+ * Settings of `run` from flags, configuration and environment, checked before anything is opened.
+ *
+ * @module
+ */
 
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";

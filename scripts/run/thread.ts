@@ -1,4 +1,8 @@
-/** The thread of `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C. @module */
+/**
+ * The thread of `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { exitCodeOf } from "../flags/command_line.ts";

@@ -1,4 +1,8 @@
-/** Permissions of the threads that a service's thread starts. @module */
+/**
+ * Permissions of the threads that a service's thread starts.
+ *
+ * @module
+ */
 
 /** The permissions of the service's thread. A kind that is not named would be denied. */
 const INHERITED: Deno.PermissionOptionsObject = {

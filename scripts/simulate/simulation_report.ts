@@ -1,4 +1,8 @@
-/** The HTML report of a simulation: click rates between random and best lists, the verdict, regret. @module */
+/**
+ * The HTML report of a simulation: click rates between random and best lists, the verdict, regret.
+ *
+ * @module
+ */
 
 import { PARTS } from "../../fixtures/simulator/person.ts";
 import { AXIS, BASE, type Chart } from "../../streams/report/chart.ts";

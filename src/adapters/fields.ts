@@ -1,4 +1,8 @@
-/** Typed values of the text fields of a row. They throw a `SyntaxError` that names the column. @module */
+/**
+ * Typed values of the text fields of a row. They throw a `SyntaxError` that names the column.
+ *
+ * @module
+ */
 
 /** A row of a text format: fields by column. */
 export type Row = Readonly<Record<string, string>>;

@@ -1,4 +1,8 @@
-/** Encodes which of two interleaved variants is credited with an item. @module */
+/**
+ * Encodes which of two interleaved variants is credited with an item.
+ *
+ * @module
+ */
 
 import type { Team } from "./interleaving.ts";
 

@@ -1,4 +1,8 @@
-/** Exposures of users to variants, carried by recommendations and samples. @module */
+/**
+ * Exposures of users to variants, carried by recommendations and samples.
+ *
+ * @module
+ */
 
 import type { Experiment } from "./experiment.ts";
 

@@ -1,4 +1,8 @@
-/** Interleaving: drafts one list from two, so that each user compares both. @module */
+/**
+ * Interleaving: drafts one list from two, so that each user compares both.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

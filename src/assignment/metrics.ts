@@ -1,4 +1,8 @@
-/** The metrics of experiments, by name. @module */
+/**
+ * The metrics of experiments, by name.
+ *
+ * @module
+ */
 
 /** Fields summed per user, in the order of the vectors. */
 export const METRIC_FIELDS = [

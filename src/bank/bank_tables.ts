@@ -1,4 +1,8 @@
-/** The tables of an {@linkcode EmaBank}, as versions name them. @module */
+/**
+ * The tables of an {@linkcode EmaBank}, as versions name them.
+ *
+ * @module
+ */
 
 /** Vectors of behaviours' items [d]; output vectors of items, each followed by its bias [d + 1]. */
 export const BANK_TABLES = { in: "bank:in", out: "bank:out" } as const;

@@ -1,4 +1,8 @@
-/** Reads what {@linkcode ByteWriter} wrote. @module */
+/**
+ * Reads what {@linkcode ByteWriter} wrote.
+ *
+ * @module
+ */
 
 const NONE = new Float32Array(0);
 /** Up to this many floats, reading one by one is faster than a block copy. */

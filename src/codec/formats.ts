@@ -1,4 +1,8 @@
-/** Formats of records: the number that they begin with. @module */
+/**
+ * Formats of records: the number that they begin with.
+ *
+ * @module
+ */
 
 /** The formats of one kind of record that this code reads, among them those that it writes. */
 export interface Formats {

@@ -1,4 +1,8 @@
-/** Hashes and counter-based random numbers: pure functions of their arguments, the same on every machine. @module */
+/**
+ * Hashes and counter-based random numbers: pure functions of their arguments, the same on every machine.
+ *
+ * @module
+ */
 
 /** Scrambles 32 bits so that every input bit affects every output bit; a bijection. */
 export function mix(bits: number): number {

@@ -1,4 +1,8 @@
-/** Keys removed since the last publication, within a limit of bytes. @module */
+/**
+ * Keys removed since the last publication, within a limit of bytes.
+ *
+ * @module
+ */
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -1,4 +1,8 @@
-/** When ids get rows of their own, and when they lose them. @module */
+/**
+ * When ids get rows of their own, and when they lose them.
+ *
+ * @module
+ */
 
 import { absent, count, positive } from "../options/option.ts";
 

@@ -1,4 +1,8 @@
-/** The task's own binary record on the `statistics` topic (key `task`). @module */
+/**
+ * The task's own binary record on the `statistics` topic (key `task`).
+ *
+ * @module
+ */
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,4 +1,8 @@
-/** The counters of a task; durable with its state. @module */
+/**
+ * The counters of a task; durable with its state.
+ *
+ * @module
+ */
 
 import { recordOf } from "../values/record.ts";
 

@@ -1,4 +1,8 @@
-/** The options of a task. @module */
+/**
+ * The options of a task.
+ *
+ * @module
+ */
 
 import {
   absent,

@@ -1,4 +1,8 @@
-/** The outputs of a task for the events applied to it. @module */
+/**
+ * The outputs of a task for the events applied to it.
+ *
+ * @module
+ */
 
 import type { MergeEvent } from "../events/event.ts";
 import type { Recommendation } from "../events/recommendation.ts";

@@ -1,4 +1,8 @@
-/** Sources of candidates, by their names on the log. @module */
+/**
+ * Sources of candidates, by their names on the log.
+ *
+ * @module
+ */
 
 /**
  * The source of a candidate: the request (`given`), the new items (`new`), a draw from the catalogue (`drawn`), or a

@@ -1,4 +1,8 @@
-/** Parses a rejected text again, slowly, to find its first error. @module */
+/**
+ * Parses a rejected text again, slowly, to find its first error.
+ *
+ * @module
+ */
 
 import { reject, type Rejected, type RejectionCode, shown } from "./rejected.ts";
 

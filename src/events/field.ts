@@ -1,4 +1,8 @@
-/** Descriptions of the fields of records, as data. @module */
+/**
+ * Descriptions of the fields of records, as data.
+ *
+ * @module
+ */
 
 import {
   MAX_ATTRIBUTES,

@@ -1,4 +1,8 @@
-/** Limits on the size of records and their parts. @module */
+/**
+ * Limits on the size of records and their parts.
+ *
+ * @module
+ */
 
 /** Largest record, in bytes of UTF-8. */
 export const MAX_RECORD_BYTES = 1 << 20;

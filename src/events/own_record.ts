@@ -1,4 +1,8 @@
-/** A record that is either an event or an item. @module */
+/**
+ * A record that is either an event or an item.
+ *
+ * @module
+ */
 
 import type { Event, ItemRecord } from "./event.ts";
 

@@ -1,4 +1,8 @@
-/** Why a record is rejected: a code for programs, a reason for people. @module */
+/**
+ * Why a record is rejected: a code for programs, a reason for people.
+ *
+ * @module
+ */
 
 import { withoutUnseen } from "../values/unseen.ts";
 

@@ -1,4 +1,8 @@
-/** The record of a rejection, on the `rejected` topic or for a file: the place, the reason and the bytes. @module */
+/**
+ * The record of a rejection, on the `rejected` topic or for a file: the place, the reason and the bytes.
+ *
+ * @module
+ */
 
 import { MAX_ID_BYTES } from "./limits.ts";
 import type { Rejected, RejectionCode } from "./rejected.ts";

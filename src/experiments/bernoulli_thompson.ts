@@ -1,4 +1,8 @@
-/** Bernoulli Thompson sampling: draws a rate from each arm's Beta distribution and ranks by it. @module */
+/**
+ * Bernoulli Thompson sampling: draws a rate from each arm's Beta distribution and ranks by it.
+ *
+ * @module
+ */
 
 import { normal } from "../draws/random_source.ts";
 

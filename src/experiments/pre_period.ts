@@ -1,4 +1,8 @@
-/** The users' figures before they enter an experiment, for CUPED. @module */
+/**
+ * The users' figures before they enter an experiment, for CUPED.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,4 +1,8 @@
-/** The figures of one experiment as a stream: samples in, moments by variant out. @module */
+/**
+ * The figures of one experiment as a stream: samples in, moments by variant out.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

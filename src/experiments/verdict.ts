@@ -1,4 +1,8 @@
-/** The verdicts of an experiment, valid at any time. @module */
+/**
+ * The verdicts of an experiment, valid at any time.
+ *
+ * @module
+ */
 
 import { splitVariants } from "../assignment/assignment.ts";
 import { criticalSquare, type Interval, sequenceP } from "../metrics/confidence_sequence.ts";

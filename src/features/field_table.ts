@@ -1,4 +1,8 @@
-/** Tables of vectors and weights by key: the interface that building features needs. @module */
+/**
+ * Tables of vectors and weights by key: the interface that building features needs.
+ *
+ * @module
+ */
 
 /** Width of the embedding of a small field (an attribute, the hour). */
 export const SMALL_WIDTH = 4;

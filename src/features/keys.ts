@@ -1,4 +1,8 @@
-/** Keys of statistics by category or attribute value. @module */
+/**
+ * Keys of statistics by category or attribute value.
+ *
+ * @module
+ */
 
 /** Most keys in the cache; when it is full, all are dropped. */
 const MAX_REMEMBERED = 8192;

@@ -1,4 +1,8 @@
-/** The live model as the task sees it. @module */
+/**
+ * The live model as the task sees it.
+ *
+ * @module
+ */
 
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { ListFeatures } from "../samples/sample.ts";

@@ -1,4 +1,8 @@
-/** Numeric features on one scale: (x − mean)/σ, clipped. @module */
+/**
+ * Numeric features on one scale: (x − mean)/σ, clipped.
+ *
+ * @module
+ */
 
 /** Running standardisation of the numeric features, frozen. */
 export interface Standardisation {

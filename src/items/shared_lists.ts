@@ -1,4 +1,8 @@
-/** Categories and field values of items: lists of strings, of which a catalogue has few distinct ones. @module */
+/**
+ * Categories and field values of items: lists of strings, of which a catalogue has few distinct ones.
+ *
+ * @module
+ */
 
 /** Most distinct lists that are shared. */
 const MAX_LISTS = 1 << 14;

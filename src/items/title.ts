@@ -1,4 +1,8 @@
-/** The name of an item for people. @module */
+/**
+ * The name of an item for people.
+ *
+ * @module
+ */
 
 import type { ItemRecord } from "../events/event.ts";
 import { attributeOf } from "../features/schema.ts";

@@ -1,4 +1,8 @@
-/** Options of the learner. @module */
+/**
+ * Options of the learner.
+ *
+ * @module
+ */
 
 import { TABLE_OPTIONS } from "../embeddings/table_options.ts";
 import type { FeatureSchema } from "../features/schema.ts";

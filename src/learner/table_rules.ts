@@ -1,4 +1,8 @@
-/** The learning rule of each embedding table: vectors, and the kinds of first-order weights. @module */
+/**
+ * The learning rule of each embedding table: vectors, and the kinds of first-order weights.
+ *
+ * @module
+ */
 
 import type { RowAdagradOptions } from "../nn/optimisers/adagrad.ts";
 

@@ -1,4 +1,8 @@
-/** Suggests rules for records that are items of a catalogue: each names another item, and none names a user. @module */
+/**
+ * Suggests rules for records that are items of a catalogue: each names another item, and none names a user.
+ *
+ * @module
+ */
 
 import { alike, fieldOf, ranked, WORDS } from "./field_names.ts";
 import type { RuleSettings } from "./mapping_options.ts";

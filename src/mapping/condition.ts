@@ -1,4 +1,8 @@
-/** Conditions on a record. @module */
+/**
+ * Conditions on a record.
+ *
+ * @module
+ */
 
 import type { ConditionSettings, ConditionSpec, Scalar } from "./mapping_options.ts";
 import { MappingError, placed } from "./mapping_error.ts";

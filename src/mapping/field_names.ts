@@ -1,4 +1,8 @@
-/** What the fields of foreign records may hold, judging by their names. @module */
+/**
+ * What the fields of foreign records may hold, judging by their names.
+ *
+ * @module
+ */
 
 import type { ValueSpec } from "./mapping_options.ts";
 import type { Step } from "./path.ts";

@@ -1,4 +1,8 @@
-/** Errors in the settings of a mapping. @module */
+/**
+ * Errors in the settings of a mapping.
+ *
+ * @module
+ */
 
 /** A mapping that cannot be used, with the place in its settings. */
 export class MappingError extends SyntaxError {

@@ -1,4 +1,8 @@
-/** Readers of values: where each comes from and how it is converted, compiled once. @module */
+/**
+ * Readers of values: where each comes from and how it is converted, compiled once.
+ *
+ * @module
+ */
 
 import { shown } from "../events/rejected.ts";
 import { isRecord } from "../values/record.ts";

@@ -1,4 +1,8 @@
-/** What a rule of a mapping reads from: a record of another system, with its metadata. @module */
+/**
+ * What a rule of a mapping reads from: a record of another system, with its metadata.
+ *
+ * @module
+ */
 
 import type { Violation } from "../events/rejected.ts";
 

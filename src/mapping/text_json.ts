@@ -1,4 +1,8 @@
-/** Texts in records that are JSON themselves, plain or in base64. @module */
+/**
+ * Texts in records that are JSON themselves, plain or in base64.
+ *
+ * @module
+ */
 
 import { type ParsedJson, parseJson } from "../events/json.ts";
 

@@ -1,4 +1,8 @@
-/** Times as other systems write them. @module */
+/**
+ * Times as other systems write them.
+ *
+ * @module
+ */
 
 import { parseDate } from "../adapters/mapped.ts";
 import { shown, type Violation } from "../events/rejected.ts";

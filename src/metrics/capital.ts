@@ -1,4 +1,8 @@
-/** The capital of a bet that gains are above 0, for tests that may be read at any time. @module */
+/**
+ * The capital of a bet that gains are above 0, for tests that may be read at any time.
+ *
+ * @module
+ */
 
 import { normalCdf } from "./normal.ts";
 

@@ -1,4 +1,8 @@
-/** The standard normal distribution: density, distribution function, quantile. @module */
+/**
+ * The standard normal distribution: density, distribution function, quantile.
+ *
+ * @module
+ */
 
 const SQRT2PI = Math.sqrt(2 * Math.PI);
 

@@ -1,4 +1,8 @@
-/** Quantiles of Student's t distribution. @module */
+/**
+ * Quantiles of Student's t distribution.
+ *
+ * @module
+ */
 
 import { normalQuantile } from "./normal.ts";
 

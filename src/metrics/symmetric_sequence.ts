@@ -1,4 +1,8 @@
-/** An anytime-valid interval for a weighted mean of symmetric values. @module */
+/**
+ * An anytime-valid interval for a weighted mean of symmetric values.
+ *
+ * @module
+ */
 
 import type { ConfidenceOptions, Interval } from "./confidence_sequence.ts";
 

@@ -1,4 +1,8 @@
-/** The best candidates of a list. @module */
+/**
+ * The best candidates of a list.
+ *
+ * @module
+ */
 
 import type { Catalogue } from "../items/catalogue.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";

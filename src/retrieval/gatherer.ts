@@ -1,4 +1,8 @@
-/** Gathers what all sources propose for a request into one list of candidates with features. @module */
+/**
+ * Gathers what all sources propose for a request into one list of candidates with features.
+ *
+ * @module
+ */
 
 import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";

@@ -1,4 +1,8 @@
-/** The behaviours of a user before a request. @module */
+/**
+ * The behaviours of a user before a request.
+ *
+ * @module
+ */
 
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";

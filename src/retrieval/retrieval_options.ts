@@ -1,4 +1,8 @@
-/** Options of retrieval, and how eagerly it learns. @module */
+/**
+ * Options of retrieval, and how eagerly it learns.
+ *
+ * @module
+ */
 
 import { absent, count, flag, type OptionsOf, share } from "../options/option.ts";
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";

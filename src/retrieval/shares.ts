@@ -1,4 +1,8 @@
-/** Shares of candidates: the probability that each is taken next. @module */
+/**
+ * Shares of candidates: the probability that each is taken next.
+ *
+ * @module
+ */
 
 /** Odds are summed in units of this share of the largest. */
 const SHARE_GRAIN = 2 ** -36;

@@ -1,4 +1,8 @@
-/** Encodes the names of the values of preferences. @module */
+/**
+ * Encodes the names of the values of preferences.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,4 +1,8 @@
-/** Rules that raise or lower items: each multiplies the odds of the items that meet it. @module */
+/**
+ * Rules that raise or lower items: each multiplies the odds of the items that meet it.
+ *
+ * @module
+ */
 
 import type { Boost } from "../events/event.ts";
 import { type Filtered, filterOf } from "./filters.ts";

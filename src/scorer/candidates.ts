@@ -1,4 +1,8 @@
-/** The candidates of a request: the items that it names, or retrieved ones, after its filters. @module */
+/**
+ * The candidates of a request: the items that it names, or retrieved ones, after its filters.
+ *
+ * @module
+ */
 
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";

@@ -1,4 +1,8 @@
-/** Which items a request's filter lets through. @module */
+/**
+ * Which items a request's filter lets through.
+ *
+ * @module
+ */
 
 import type { AttributeValue, Condition, RequestFilter } from "../events/event.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";

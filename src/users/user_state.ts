@@ -1,4 +1,8 @@
-/** The state of one user in a task; `user_codec.ts` defines its record on the `state` topic. @module */
+/**
+ * The state of one user in a task; `user_codec.ts` defines its record on the `state` topic.
+ *
+ * @module
+ */
 
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";

@@ -1,4 +1,8 @@
-/** Words from a closed list. @module */
+/**
+ * Words from a closed list.
+ *
+ * @module
+ */
 
 export function isOneOf<T>(list: readonly T[], value: unknown): value is T {
   return list.some((one) => one === value);

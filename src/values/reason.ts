@@ -1,4 +1,8 @@
-/** Why something failed, in words. @module */
+/**
+ * Why something failed, in words.
+ *
+ * @module
+ */
 
 /** The message of what was thrown, which need not be an error. */
 export function reasonOf(thrown: unknown): string {

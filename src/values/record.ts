@@ -1,4 +1,8 @@
-/** Objects whose names and values are typed. @module */
+/**
+ * Objects whose names and values are typed.
+ *
+ * @module
+ */
 
 /** Whether a value is an object with names: neither `null` nor an array. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

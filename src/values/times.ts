@@ -1,4 +1,8 @@
-/** Lists by length. @module */
+/**
+ * Lists by length.
+ *
+ * @module
+ */
 
 /** `count` values, each made from its index: like `Array.from({ length })`, but 20 times as fast. */
 export function times<Value>(count: number, make: (at: number) => Value): Value[] {

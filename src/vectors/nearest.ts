@@ -1,4 +1,8 @@
-/** The largest of a stream of scores. A score that is not above the current border costs one comparison. @module */
+/**
+ * The largest of a stream of scores. A score that is not above the current border costs one comparison.
+ *
+ * @module
+ */
 
 import { nthLargest } from "./nth_largest.ts";
 

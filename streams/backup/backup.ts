@@ -1,4 +1,8 @@
-/** Makes a backup: a folder that exists only once it is complete. @module */
+/**
+ * Makes a backup: a folder that exists only once it is complete.
+ *
+ * @module
+ */
 
 import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";

@@ -1,4 +1,8 @@
-/** Repeats, after a restore, the erasures since the backup was made, from the receipts of `forget`. @module */
+/**
+ * Repeats, after a restore, the erasures since the backup was made, from the receipts of `forget`.
+ *
+ * @module
+ */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";

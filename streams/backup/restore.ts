@@ -1,4 +1,8 @@
-/** Verifies and restores a backup. @module */
+/**
+ * Verifies and restores a backup.
+ *
+ * @module
+ */
 
 import { fullOr } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";

@@ -1,4 +1,8 @@
-/** The blueprint of a deployment: what configuration and flags amount to, with all defaults filled in. @module */
+/**
+ * The blueprint of a deployment: what configuration and flags amount to, with all defaults filled in.
+ *
+ * @module
+ */
 
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";

@@ -1,4 +1,8 @@
-/** How far a change of each field of the configuration reaches, as its option declares. @module */
+/**
+ * How far a change of each field of the configuration reaches, as its option declares.
+ *
+ * @module
+ */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Reach } from "../../src/options/option.ts";

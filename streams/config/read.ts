@@ -1,4 +1,8 @@
-/** Reads the configuration for every command: a file, which the environment overrides. @module */
+/**
+ * Reads the configuration for every command: a file, which the environment overrides.
+ *
+ * @module
+ */
 
 import { DEFAULT_CONFIG } from "../settings/config_file.ts";
 import { type Config, parseConfig } from "./config.ts";

@@ -1,4 +1,8 @@
-/** The endpoints of the dashboard: its pages, which need no key, and their data, which does. @module */
+/**
+ * The endpoints of the dashboard: its pages, which need no key, and their data, which does.
+ *
+ * @module
+ */
 
 import type { Endpoint } from "../http/endpoint.ts";
 import type { LiveFeed } from "./live.ts";

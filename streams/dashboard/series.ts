@@ -1,4 +1,8 @@
-/** Time series in bounded memory: seconds of the last minutes, minutes of the last day. @module */
+/**
+ * Time series in bounded memory: seconds of the last minutes, minutes of the last day.
+ *
+ * @module
+ */
 
 import { recordOf } from "../../src/values/record.ts";
 

@@ -1,4 +1,8 @@
-/** Functions that the doors share. @module */
+/**
+ * Functions that the doors share.
+ *
+ * @module
+ */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";

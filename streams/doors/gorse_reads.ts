@@ -1,4 +1,8 @@
-/** Gorse's calls that read users, items and feedback back, and its health checks. @module */
+/**
+ * Gorse's calls that read users, items and feedback back, and its health checks.
+ *
+ * @module
+ */
 
 import type { JsonObject } from "../../src/adapters/mapped.ts";
 import type { ApiContext } from "../http/context.ts";

@@ -1,4 +1,8 @@
-/** Gorse's users, items and feedback, made from the state of a deployment. @module */
+/**
+ * Gorse's users, items and feedback, made from the state of a deployment.
+ *
+ * @module
+ */
 
 import { extra, type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
 import type { Attributes, ItemRecord } from "../../src/events/event.ts";

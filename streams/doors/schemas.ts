@@ -1,4 +1,8 @@
-/** Schemas of the doors' bodies, which may have further fields of the other systems. @module */
+/**
+ * Schemas of the doors' bodies, which may have further fields of the other systems.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { PLAIN } from "../../src/events/json_schema.ts";

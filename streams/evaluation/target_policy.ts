@@ -1,4 +1,8 @@
-/** Reads the target policy of an evaluation from a file. @module */
+/**
+ * Reads the target policy of an evaluation from a file.
+ *
+ * @module
+ */
 
 import { dirname, resolve } from "node:path";
 import { z } from "zod";

@@ -1,4 +1,8 @@
-/** Experiments of an exported deployment. @module */
+/**
+ * Experiments of an exported deployment.
+ *
+ * @module
+ */
 
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { fileIn, isFolder } from "../sources/files.ts";

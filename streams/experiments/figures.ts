@@ -1,4 +1,8 @@
-/** What the monitor writes to the topic `figures`: records for itself, each experiment and each user. @module */
+/**
+ * What the monitor writes to the topic `figures`: records for itself, each experiment and each user.
+ *
+ * @module
+ */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";

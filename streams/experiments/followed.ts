@@ -1,4 +1,8 @@
-/** The figures of one experiment, with their encoding. @module */
+/**
+ * The figures of one experiment, with their encoding.
+ *
+ * @module
+ */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";

@@ -1,4 +1,8 @@
-/** Reads several partitions as one stream, ordered by record time. @module */
+/**
+ * Reads several partitions as one stream, ordered by record time.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../log/log.ts";

@@ -1,4 +1,8 @@
-/** Inputs of the monitor: recommendations and samples that are readable and were not read before. @module */
+/**
+ * Inputs of the monitor: recommendations and samples that are readable and were not read before.
+ *
+ * @module
+ */
 
 import { isNewerFormat } from "../../src/codec/formats.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";

@@ -1,4 +1,8 @@
-/** Experiments as JSON, in files and on the log. @module */
+/**
+ * Experiments as JSON, in files and on the log.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";

@@ -1,4 +1,8 @@
-/** Schemas of experiments and of their changes. @module */
+/**
+ * Schemas of experiments and of their changes.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";

@@ -1,4 +1,8 @@
-/** Lines as chunks of bytes. @module */
+/**
+ * Lines as chunks of bytes.
+ *
+ * @module
+ */
 
 import { gzipSync } from "node:zlib";
 

@@ -1,4 +1,8 @@
-/** Fields with a column of their own in exported tables. All others are in the column `more`. @module */
+/**
+ * Fields with a column of their own in exported tables. All others are in the column `more`.
+ *
+ * @module
+ */
 
 import type { ContentName } from "./contents.ts";
 

@@ -1,4 +1,8 @@
-/** Lines of exported records as a Parquet file, a group of rows at a time. @module */
+/**
+ * Lines of exported records as a Parquet file, a group of rows at a time.
+ *
+ * @module
+ */
 
 import { type ColumnKind, type Columns, isOfKind } from "./columns.ts";
 

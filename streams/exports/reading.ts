@@ -1,4 +1,8 @@
-/** Reads the records of a topic, all partitions in one order, up to its current end. @module */
+/**
+ * Reads the records of a topic, all partitions in one order, up to its current end.
+ *
+ * @module
+ */
 
 import type { ReadableLog } from "../log/log.ts";
 import { endsEarly } from "../log/reading.ts";

@@ -1,4 +1,8 @@
-/** A topic of another system that is fed in: maps its records, and reports how far behind it is. @module */
+/**
+ * A topic of another system that is fed in: maps its records, and reports how far behind it is.
+ *
+ * @module
+ */
 
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";

@@ -1,4 +1,8 @@
-/** Reads the newest rejected records at a bounded cost, without blocking its thread for long. @module */
+/**
+ * Reads the newest rejected records at a bounded cost, without blocking its thread for long.
+ *
+ * @module
+ */
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log, LogRecord } from "../log/log.ts";

@@ -1,4 +1,8 @@
-/** Names under which positions of sources are kept. @module */
+/**
+ * Names under which positions of sources are kept.
+ *
+ * @module
+ */
 
 /** The default name of a source that `ingest` feeds. */
 export function ingestName(format: string, from: string): string {

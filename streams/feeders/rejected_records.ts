@@ -1,4 +1,8 @@
-/** Reads the topic of rejected records: all, counts by reason, or a single one. @module */
+/**
+ * Reads the topic of rejected records: all, counts by reason, or a single one.
+ *
+ * @module
+ */
 
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { Log, LogRecord } from "../log/log.ts";

@@ -1,4 +1,8 @@
-/** Where to resume a topic of another system. @module */
+/**
+ * Where to resume a topic of another system.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";

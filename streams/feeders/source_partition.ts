@@ -1,4 +1,8 @@
-/** A partition of a topic that is fed, read ahead by one read. @module */
+/**
+ * A partition of a topic that is fed, read ahead by one read.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { type Log, LogError, type LogRecord } from "../log/log.ts";

@@ -1,4 +1,8 @@
-/** The offset at which the reading of a partition begins. @module */
+/**
+ * The offset at which the reading of a partition begins.
+ *
+ * @module
+ */
 
 import { type Log, LogError } from "../log/log.ts";
 import { offsetSince } from "../log/reading.ts";

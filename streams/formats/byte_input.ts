@@ -1,4 +1,8 @@
-/** Reads the bytes of one record from the front, and reports what is wrong with them. @module */
+/**
+ * Reads the bytes of one record from the front, and reports what is wrong with them.
+ *
+ * @module
+ */
 
 import { Buffer } from "node:buffer";
 import { MAX_DEPTH } from "../../src/events/limits.ts";

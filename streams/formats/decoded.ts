@@ -1,4 +1,8 @@
-/** Decodes untrusted bytes. @module */
+/**
+ * Decodes untrusted bytes.
+ *
+ * @module
+ */
 
 import type { ParsedJson } from "../../src/events/json.ts";
 import { rejectUnplain } from "../../src/events/check.ts";

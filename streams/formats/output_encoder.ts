@@ -1,4 +1,8 @@
-/** Writes recommendations and samples as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}. @module */
+/**
+ * Writes recommendations and samples as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}.
+ *
+ * @module
+ */
 
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Kind, NamedFields } from "../../src/events/field.ts";

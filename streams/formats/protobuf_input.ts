@@ -1,4 +1,8 @@
-/** Reads bytes of Protobuf: numbers and sizes, and skips unknown fields. @module */
+/**
+ * Reads bytes of Protobuf: numbers and sizes, and skips unknown fields.
+ *
+ * @module
+ */
 
 import { ByteInput, DecodeError } from "./byte_input.ts";
 

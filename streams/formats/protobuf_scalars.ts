@@ -1,4 +1,8 @@
-/** The scalars of Protobuf. @module */
+/**
+ * The scalars of Protobuf.
+ *
+ * @module
+ */
 
 import { type ProtobufInput, WIRE } from "./protobuf_input.ts";
 

@@ -1,4 +1,8 @@
-/** Well-known types, which every schema may import without including them, and their values here. @module */
+/**
+ * Well-known types, which every schema may import without including them, and their values here.
+ *
+ * @module
+ */
 
 import { DecodeError } from "./byte_input.ts";
 

@@ -1,4 +1,8 @@
-/** Where a schema registry is, and how to log in. @module */
+/**
+ * Where a schema registry is, and how to log in.
+ *
+ * @module
+ */
 
 import {
   absent,

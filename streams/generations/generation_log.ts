@@ -1,4 +1,8 @@
-/** The log as the tasks of a generation see it. @module */
+/**
+ * The log as the tasks of a generation see it.
+ *
+ * @module
+ */
 
 import { type Log, LogError } from "../log/log.ts";
 import { tasksLog } from "../task/shared_sources.ts";

@@ -1,4 +1,8 @@
-/** The newest record of each user of a generation, while others may write more. @module */
+/**
+ * The newest record of each user of a generation, while others may write more.
+ *
+ * @module
+ */
 
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";

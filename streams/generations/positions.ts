@@ -1,4 +1,8 @@
-/** How far a generation has read the events. @module */
+/**
+ * How far a generation has read the events.
+ *
+ * @module
+ */
 
 import type { Log } from "../log/log.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";

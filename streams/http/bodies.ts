@@ -1,4 +1,8 @@
-/** Reads request bodies within bounds: on each, packed and unpacked, and on all that are not answered yet. @module */
+/**
+ * Reads request bodies within bounds: on each, packed and unpacked, and on all that are not answered yet.
+ *
+ * @module
+ */
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";

@@ -1,4 +1,8 @@
-/** Content types of request bodies. @module */
+/**
+ * Content types of request bodies.
+ *
+ * @module
+ */
 
 import { Problem } from "./contract/problem.ts";
 

@@ -1,4 +1,8 @@
-/** Which pages and host names may call the server: any page can make a browser send requests. @module */
+/**
+ * Which pages and host names may call the server: any page can make a browser send requests.
+ *
+ * @module
+ */
 
 import { Problem } from "./contract/problem.ts";
 

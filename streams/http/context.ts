@@ -1,4 +1,8 @@
-/** The deployment behind the endpoints. @module */
+/**
+ * The deployment behind the endpoints.
+ *
+ * @module
+ */
 
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

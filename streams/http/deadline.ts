@@ -1,4 +1,8 @@
-/** Waits with a deadline. @module */
+/**
+ * Waits with a deadline.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,4 +1,8 @@
-/** An endpoint: its description for people and OpenAPI, its access rules, and its handler. @module */
+/**
+ * An endpoint: its description for people and OpenAPI, its access rules, and its handler.
+ *
+ * @module
+ */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";

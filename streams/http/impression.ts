@@ -1,4 +1,8 @@
-/** Records the items that were really shown; without it, a task assumes the whole list was. @module */
+/**
+ * Records the items that were really shown; without it, a task assumes the whole list was.
+ *
+ * @module
+ */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { NewRecord } from "../log/log.ts";

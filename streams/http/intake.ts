@@ -1,4 +1,8 @@
-/** Events and items in a body: one, a list, or one per line; each is accepted or rejected on its own. @module */
+/**
+ * Events and items in a body: one, a list, or one per line; each is accepted or rejected on its own.
+ *
+ * @module
+ */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, parseJson } from "../../src/events/json.ts";

@@ -1,4 +1,8 @@
-/** Bounds a JSON body before it is parsed: a few MB may hold millions of values, which take seconds. @module */
+/**
+ * Bounds a JSON body before it is parsed: a few MB may hold millions of values, which take seconds.
+ *
+ * @module
+ */
 
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { Problem } from "./contract/problem.ts";

@@ -1,4 +1,8 @@
-/** Whether the log can be written. Only a write shows that its disk is full. @module */
+/**
+ * Whether the log can be written. Only a write shows that its disk is full.
+ *
+ * @module
+ */
 
 /** A failure is forgotten after this time, so that the next write shows whether there is room again. */
 const REMEMBER_MS = 10_000;

@@ -1,4 +1,8 @@
-/** Metrics of a service and its process, collected when Prometheus scrapes. @module */
+/**
+ * Metrics of a service and its process, collected when Prometheus scrapes.
+ *
+ * @module
+ */
 
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";

@@ -1,4 +1,8 @@
-/** The header of a learner's checkpoint: its positions and counters. @module */
+/**
+ * The header of a learner's checkpoint: its positions and counters.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";

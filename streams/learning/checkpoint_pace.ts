@@ -1,4 +1,8 @@
-/** Decides when a checkpoint of the learner may be written. @module */
+/**
+ * Decides when a checkpoint of the learner may be written.
+ *
+ * @module
+ */
 
 /** In lockstep, a larger checkpoint is due once the samples since the last one have as many bytes. */
 const LIGHT_BYTES = 4 << 20;

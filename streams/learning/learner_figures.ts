@@ -1,4 +1,8 @@
-/** Figures of a learner, in a form that other threads can send. @module */
+/**
+ * Figures of a learner, in a form that other threads can send.
+ *
+ * @module
+ */
 
 import type { Health, HealthChange } from "../../src/learner/guard/guard.ts";
 import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";

@@ -1,4 +1,8 @@
-/** Decides which versions of the parameters are published, and when. @module */
+/**
+ * Decides which versions of the parameters are published, and when.
+ *
+ * @module
+ */
 
 /** Options of a {@linkcode VersionPace}. */
 export interface VersionPaceOptions {

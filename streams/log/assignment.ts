@@ -1,4 +1,8 @@
-/** Assigns partitions to the members of a group when it changes. @module */
+/**
+ * Assigns partitions to the members of a group when it changes.
+ *
+ * @module
+ */
 
 /**
  * Shares partitions `0..partitions-1` among members: balanced (sizes differ by one at most) and sticky (a

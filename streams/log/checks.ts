@@ -1,4 +1,8 @@
-/** Argument checks that all logs share, so that their messages agree. @module */
+/**
+ * Argument checks that all logs share, so that their messages agree.
+ *
+ * @module
+ */
 
 import { type GroupOffset, LogError, type NewRecord, type TopicSpec } from "./log.ts";
 import { partitionOf } from "./partitioner.ts";

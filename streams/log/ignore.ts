@@ -1,4 +1,8 @@
-/** Ignores failures that do not matter. @module */
+/**
+ * Ignores failures that do not matter.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,4 +1,8 @@
-/** Asynchronous work in sequence. @module */
+/**
+ * Asynchronous work in sequence.
+ *
+ * @module
+ */
 
 import { ignore } from "./ignore.ts";
 

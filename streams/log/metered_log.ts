@@ -1,4 +1,8 @@
-/** Measures the traffic of a log: times of commits and appends, what is written, what groups assign. @module */
+/**
+ * Measures the traffic of a log: times of commits and appends, what is written, what groups assign.
+ *
+ * @module
+ */
 
 import { type Commit, type Log, LogError, type NewRecord } from "./log.ts";
 

@@ -1,4 +1,8 @@
-/** Waits that a signal can end. @module */
+/**
+ * Waits that a signal can end.
+ *
+ * @module
+ */
 
 import { setTimeout as delay } from "node:timers/promises";
 

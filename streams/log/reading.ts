@@ -1,4 +1,8 @@
-/** Reading a log: a partition to its end, the newest record of a key, how far a reader is behind. @module */
+/**
+ * Reading a log: a partition to its end, the newest record of a key, how far a reader is behind.
+ *
+ * @module
+ */
 
 import { type Bounds, type Log, LogError, type LogRecord, type ReadableLog, type TopicSpec } from "./log.ts";
 

@@ -1,4 +1,8 @@
-/** How `run` follows the topic of a source. @module */
+/**
+ * How `run` follows the topic of a source.
+ *
+ * @module
+ */
 
 import {
   absent,

@@ -1,4 +1,8 @@
-/** Records that already are events and items in our format. @module */
+/**
+ * Records that already are events and items in our format.
+ *
+ * @module
+ */
 
 import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { ItemRecord } from "../../src/events/event.ts";

@@ -1,4 +1,8 @@
-/** Mappings of widespread formats, each a file with the settings of a source. @module */
+/**
+ * Mappings of widespread formats, each a file with the settings of a source.
+ *
+ * @module
+ */
 
 import cloudevents from "./presets/cloudevents.json" with { type: "json" };
 import debezium from "./presets/debezium.json" with { type: "json" };

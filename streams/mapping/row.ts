@@ -1,4 +1,8 @@
-/** Rows of text as records, whose fields are texts; empty ones count as missing. @module */
+/**
+ * Rows of text as records, whose fields are texts; empty ones count as missing.
+ *
+ * @module
+ */
 
 import { rejectLarge } from "../../src/events/json.ts";
 import type { ParsedJson } from "../../src/events/json.ts";

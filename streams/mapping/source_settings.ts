@@ -1,4 +1,8 @@
-/** The section `sources` of the configuration: what other systems write, and how it is mapped. @module */
+/**
+ * The section `sources` of the configuration: what other systems write, and how it is mapped.
+ *
+ * @module
+ */
 
 import { MAPPING_OPTIONS, type MappingSettings } from "../../src/mapping/mapping_options.ts";
 import {

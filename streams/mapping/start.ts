@@ -1,4 +1,8 @@
-/** Where to begin with a topic that was never read. @module */
+/**
+ * Where to begin with a topic that was never read.
+ *
+ * @module
+ */
 
 /** The oldest record, the end, the first record of a time, or an offset per partition. */
 export type Start =

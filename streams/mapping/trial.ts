@@ -1,4 +1,8 @@
-/** Tries a source on its first records: what each becomes, and what is missing. @module */
+/**
+ * Tries a source on its first records: what each becomes, and what is missing.
+ *
+ * @module
+ */
 
 import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

@@ -1,4 +1,8 @@
-/** Built-in configurations: features, outcomes and behaviours of each known data set. @module */
+/**
+ * Built-in configurations: features, outcomes and behaviours of each known data set.
+ *
+ * @module
+ */
 
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

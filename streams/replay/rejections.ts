@@ -1,4 +1,8 @@
-/** Summarises the `rejected` topic: counts by code, with a few examples. @module */
+/**
+ * Summarises the `rejected` topic: counts by code, with a few examples.
+ *
+ * @module
+ */
 
 import { decodeRejection } from "../../src/events/rejection.ts";
 import type { Log } from "../log/log.ts";

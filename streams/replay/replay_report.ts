@@ -1,4 +1,8 @@
-/** Turns a finished replay into report data and the machine-readable result. @module */
+/**
+ * Turns a finished replay into report data and the machine-readable result.
+ *
+ * @module
+ */
 
 import type { Inspection, Panel } from "../../src/nn/models/core/panel.ts";
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";

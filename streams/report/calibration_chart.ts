@@ -1,4 +1,8 @@
-/** Compares predicted with observed rates by bin. @module */
+/**
+ * Compares predicted with observed rates by bin.
+ *
+ * @module
+ */
 
 import { AXIS, BASE, type Chart, rounded } from "./chart.ts";
 import { numbers } from "./html.ts";

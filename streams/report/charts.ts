@@ -1,4 +1,8 @@
-/** The charts of a report. @module */
+/**
+ * The charts of a report.
+ *
+ * @module
+ */
 
 import { calibrationChart } from "./calibration_chart.ts";
 import type { Chart } from "./chart.ts";

@@ -1,4 +1,8 @@
-/** A chart of figures over the rows of a run. @module */
+/**
+ * A chart of figures over the rows of a run.
+ *
+ * @module
+ */
 
 import { AXIS, BASE, type Chart, isFigure, rounded } from "./chart.ts";
 import { formatCount, formatFixed, formatTime } from "./format.ts";

@@ -1,4 +1,8 @@
-/** A report as one self-contained HTML file. @module */
+/**
+ * A report as one self-contained HTML file.
+ *
+ * @module
+ */
 
 import { createHash } from "node:crypto";
 import type { Chart } from "./chart.ts";

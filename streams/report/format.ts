@@ -1,4 +1,8 @@
-/** Formats numbers and untrusted text, for the terminal and the HTML report alike. @module */
+/**
+ * Formats numbers and untrusted text, for the terminal and the HTML report alike.
+ *
+ * @module
+ */
 
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { Figure } from "./report_data.ts";

@@ -1,4 +1,8 @@
-/** Generates HTML: everything except our own markup goes through {@linkcode escapeHtml}. @module */
+/**
+ * Generates HTML: everything except our own markup goes through {@linkcode escapeHtml}.
+ *
+ * @module
+ */
 
 import { printable } from "./format.ts";
 

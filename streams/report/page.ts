@@ -1,4 +1,8 @@
-/** The fixed parts of the report's page: style sheet and script. @module */
+/**
+ * The fixed parts of the report's page: style sheet and script.
+ *
+ * @module
+ */
 
 /** Style sheet, which also defines the colours of the charts. */
 export const STYLE = `

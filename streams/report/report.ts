@@ -1,4 +1,8 @@
-/** The HTML report of a replay, one self-contained file. @module */
+/**
+ * The HTML report of a replay, one self-contained file.
+ *
+ * @module
+ */
 
 import { reportCharts } from "./charts.ts";
 import { figure, renderDocument, type Tile } from "./document.ts";

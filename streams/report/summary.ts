@@ -1,4 +1,8 @@
-/** The result of a replay as plain text: summary, quality by segment, rejections, notes. @module */
+/**
+ * The result of a replay as plain text: summary, quality by segment, rejections, notes.
+ *
+ * @module
+ */
 
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import {

@@ -1,4 +1,8 @@
-/** Plain text tables for terminals. @module */
+/**
+ * Plain text tables for terminals.
+ *
+ * @module
+ */
 
 export interface TextOptions {
   /** Style headings with ANSI escapes; see {@linkcode wantsColour}. @default {false} */

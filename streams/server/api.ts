@@ -1,4 +1,8 @@
-/** All endpoints of a deployment, and their server. @module */
+/**
+ * All endpoints of a deployment, and their server.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };

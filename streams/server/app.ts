@@ -1,4 +1,8 @@
-/** The HTTP application: access checks before the endpoints, request ids, metrics, problems (RFC 9457). @module */
+/**
+ * The HTTP application: access checks before the endpoints, request ids, metrics, problems (RFC 9457).
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";

@@ -1,4 +1,8 @@
-/** The HTTP API of a deployment: its endpoints and everything that they use. @module */
+/**
+ * The HTTP API of a deployment: its endpoints and everything that they use.
+ *
+ * @module
+ */
 
 import manifest from "../../deno.json" with { type: "json" };
 import type { RequestEvent } from "../../src/events/event.ts";

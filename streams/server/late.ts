@@ -1,4 +1,8 @@
-/** Answers a request whose time budget has run out. @module */
+/**
+ * Answers a request whose time budget has run out.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { RequestEvent } from "../../src/events/event.ts";

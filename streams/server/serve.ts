@@ -1,4 +1,8 @@
-/** Serves an application until it is stopped: then it finishes open requests, and closes. @module */
+/**
+ * Serves an application until it is stopped: then it finishes open requests, and closes.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Hono } from "hono";

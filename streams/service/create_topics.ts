@@ -1,4 +1,8 @@
-/** Creates the topics that a deployment lacks. @module */
+/**
+ * Creates the topics that a deployment lacks.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";

@@ -1,4 +1,8 @@
-/** Room on the disks that a process writes to. @module */
+/**
+ * Room on the disks that a process writes to.
+ *
+ * @module
+ */
 
 import { statfs } from "node:fs/promises";
 

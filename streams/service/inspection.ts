@@ -1,4 +1,8 @@
-/** Inspects a deployment from outside, by its log alone, without writing. @module */
+/**
+ * Inspects a deployment from outside, by its log alone, without writing.
+ *
+ * @module
+ */
 
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import { lostFigures } from "../experiments/figures.ts";

@@ -1,4 +1,8 @@
-/** How far the task of a partition is. @module */
+/**
+ * How far the task of a partition is.
+ *
+ * @module
+ */
 
 import type { Log } from "../log/log.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";

@@ -1,4 +1,8 @@
-/** What a review of a deployment reports. @module */
+/**
+ * What a review of a deployment reports.
+ *
+ * @module
+ */
 
 /** Something that is wrong. */
 export interface Problem {

@@ -1,4 +1,8 @@
-/** Why a part of a service cannot work yet, or has stopped working, for people. @module */
+/**
+ * Why a part of a service cannot work yet, or has stopped working, for people.
+ *
+ * @module
+ */
 
 import { pause } from "../log/pause.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";

@@ -1,4 +1,8 @@
-/** A model of a service: the serving model, what keeps it at the newest version, and its learner. @module */
+/**
+ * A model of a service: the serving model, what keeps it at the newest version, and its learner.
+ *
+ * @module
+ */
 
 import { settle } from "../../src/options/option.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";

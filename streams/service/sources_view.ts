@@ -1,4 +1,8 @@
-/** The topics of sources, seen from outside: how far they have been followed, by the positions on the log. @module */
+/**
+ * The topics of sources, seen from outside: how far they have been followed, by the positions on the log.
+ *
+ * @module
+ */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { adapterOf, type SourceLag } from "../feeders/followed_topic.ts";

@@ -1,4 +1,8 @@
-/** The status of a service, for observers. @module */
+/**
+ * The status of a service, for observers.
+ *
+ * @module
+ */
 
 import type { SourceLag } from "../feeders/followed_topic.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";

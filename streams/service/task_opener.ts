@@ -1,4 +1,8 @@
-/** Opens the tasks of a service: restored from the log, or taken over from a build. @module */
+/**
+ * Opens the tasks of a service: restored from the log, or taken over from a build.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";

@@ -1,4 +1,8 @@
-/** The topics of a deployment, seen from outside. @module */
+/**
+ * The topics of a deployment, seen from outside.
+ *
+ * @module
+ */
 
 import type { Log, TopicSpec } from "../log/log.ts";
 import { grown, type Topics, topicSpecs } from "../topics/topics.ts";

@@ -1,4 +1,8 @@
-/** Errors of a configuration, field by field. @module */
+/**
+ * Errors of a configuration, field by field.
+ *
+ * @module
+ */
 
 import { fieldOf } from "../../src/values/record.ts";
 import { placesOf } from "./json_places.ts";

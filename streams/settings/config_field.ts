@@ -1,4 +1,8 @@
-/** A field of the configuration with its meaning and default, for editors and for the docs. @module */
+/**
+ * A field of the configuration with its meaning and default, for editors and for the docs.
+ *
+ * @module
+ */
 
 import type { z } from "zod";
 

@@ -1,4 +1,8 @@
-/** JSON with comments, as in configuration files. @module */
+/**
+ * JSON with comments, as in configuration files.
+ *
+ * @module
+ */
 
 // A comment only matches as a whole: backtracking for a bracket after a comma can neither shorten nor extend it.
 const LINE = String.raw`\/\/[^\n]*(?![^\n])`;

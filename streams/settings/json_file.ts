@@ -1,4 +1,8 @@
-/** JSON files that people write. @module */
+/**
+ * JSON files that people write.
+ *
+ * @module
+ */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { repeatsIn } from "./json_places.ts";

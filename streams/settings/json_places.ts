@@ -1,4 +1,8 @@
-/** The places of values in a JSON text, which `JSON.parse` does not report. @module */
+/**
+ * The places of values in a JSON text, which `JSON.parse` does not report.
+ *
+ * @module
+ */
 
 /** A value in a text. */
 export interface JsonPlace {

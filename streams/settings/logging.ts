@@ -1,4 +1,8 @@
-/** Logging: one line per message, to stderr. @module */
+/**
+ * Logging: one line per message, to stderr.
+ *
+ * @module
+ */
 
 import { configure, type LogLevel, type LogRecord } from "@logtape/logtape";
 

@@ -1,4 +1,8 @@
-/** Declared options as zod schemas; undeclared ones are errors. @module */
+/**
+ * Declared options as zod schemas; undeclared ones are errors.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { Bounds, Declared, Given, Option, OptionKind, Reach } from "../../src/options/option.ts";

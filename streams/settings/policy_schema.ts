@@ -1,4 +1,8 @@
-/** Policies as JSON, in the configuration and in experiments. @module */
+/**
+ * Policies as JSON, in the configuration and in experiments.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { DEFAULT_SCALE, type PolicyOptions } from "../../src/draws/policy.ts";

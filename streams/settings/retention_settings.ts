@@ -1,4 +1,8 @@
-/** The section `retention` of the configuration. @module */
+/**
+ * The section `retention` of the configuration.
+ *
+ * @module
+ */
 
 import { absent, allReach, type OptionsOf, positive } from "../../src/options/option.ts";
 

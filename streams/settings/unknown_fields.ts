@@ -1,4 +1,8 @@
-/** Fields that a JSON Schema does not allow. @module */
+/**
+ * Fields that a JSON Schema does not allow.
+ *
+ * @module
+ */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { noSuch } from "../../src/events/keys/near_name.ts";

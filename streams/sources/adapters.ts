@@ -1,4 +1,8 @@
-/** Maps foreign JSON records, from a file or a topic, to events and items. @module */
+/**
+ * Maps foreign JSON records, from a file or a topic, to events and items.
+ *
+ * @module
+ */
 
 import { parseEasyRec } from "../../src/adapters/easyrec.ts";
 import { parseGorse } from "../../src/adapters/gorse.ts";

@@ -1,4 +1,8 @@
-/** Scans a whole source for its number of events and its newest time. @module */
+/**
+ * Scans a whole source for its number of events and its newest time.
+ *
+ * @module
+ */
 
 import type { SourceRecord } from "./source.ts";
 

@@ -1,4 +1,8 @@
-/** Finds the files of a data set. @module */
+/**
+ * Finds the files of a data set.
+ *
+ * @module
+ */
 
 /** Whether a path is a folder. @throws Deno.errors.NotFound when it does not exist */
 export async function isFolder(path: string): Promise<boolean> {

@@ -1,4 +1,8 @@
-/** Reads numbered lines of bounded size as bytes, from plain or gzipped files, in constant memory. @module */
+/**
+ * Reads numbered lines of bounded size as bytes, from plain or gzipped files, in constant memory.
+ *
+ * @module
+ */
 
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";

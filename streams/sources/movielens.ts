@@ -1,4 +1,8 @@
-/** MovieLens 100K from its folder: `u.item`, `u.user` and `u.data`. @module */
+/**
+ * MovieLens 100K from its folder: `u.item`, `u.user` and `u.data`.
+ *
+ * @module
+ */
 
 import {
   MOVIE_COLUMNS,

@@ -1,4 +1,8 @@
-/** Meander's own format: JSON Lines of events and items, plain or gzipped. @module */
+/**
+ * Meander's own format: JSON Lines of events and items, plain or gzipped.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";

@@ -1,4 +1,8 @@
-/** Opens event files of any supported format. @module */
+/**
+ * Opens event files of any supported format.
+ *
+ * @module
+ */
 
 import { openEasyRec, openGorse, openMetarank } from "./foreign.ts";
 import { openMovieLens } from "./movielens.ts";

@@ -1,4 +1,8 @@
-/** Open Bandit: the folder of a campaign, with `item_context.csv` and one log, or one log alone. @module */
+/**
+ * Open Bandit: the folder of a campaign, with `item_context.csv` and one log, or one log alone.
+ *
+ * @module
+ */
 
 import {
   BANDIT_COLUMNS,

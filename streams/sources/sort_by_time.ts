@@ -1,4 +1,8 @@
-/** Sorts records by time in bounded memory: database dumps are sorted by key. @module */
+/**
+ * Sorts records by time in bounded memory: database dumps are sorted by key.
+ *
+ * @module
+ */
 
 import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";

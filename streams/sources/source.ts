@@ -1,4 +1,8 @@
-/** The records of an event source, independent of its file format. @module */
+/**
+ * The records of an event source, independent of its file format.
+ *
+ * @module
+ */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

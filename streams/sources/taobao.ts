@@ -1,4 +1,8 @@
-/** Taobao's UserBehavior: a CSV file without a header, or a folder of such files. @module */
+/**
+ * Taobao's UserBehavior: a CSV file without a header, or a folder of such files.
+ *
+ * @module
+ */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
 import { csvFiles, isFolder, within } from "./files.ts";

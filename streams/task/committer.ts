@@ -1,4 +1,8 @@
-/** Commits a task: outputs, states and position become visible together, and the caches are updated. @module */
+/**
+ * Commits a task: outputs, states and position become visible together, and the caches are updated.
+ *
+ * @module
+ */
 
 import { shrinkUser } from "../../src/engine/shrink_user.ts";
 import { type Commit, LogError, type NewRecord, type Writer } from "../log/log.ts";

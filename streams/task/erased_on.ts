@@ -1,4 +1,8 @@
-/** The users that a partition has erased, according to its records on the log. @module */
+/**
+ * The users that a partition has erased, according to its records on the log.
+ *
+ * @module
+ */
 
 import { erasedKey, ErasedUsers, isErasedKey } from "../../src/users/erased_users.ts";
 import { indexesKeys } from "../log/capabilities.ts";

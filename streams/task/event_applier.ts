@@ -1,4 +1,8 @@
-/** Applies a task's events to its state. @module */
+/**
+ * Applies a task's events to its state.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";

@@ -1,4 +1,8 @@
-/** The experiments of a task: their changes are among its events, and may pin versions of models. @module */
+/**
+ * The experiments of a task: their changes are among its events, and may pin versions of models.
+ *
+ * @module
+ */
 
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";

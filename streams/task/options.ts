@@ -1,4 +1,8 @@
-/** Options of a task, and of its rounds and steps. @module */
+/**
+ * Options of a task, and of its rounds and steps.
+ *
+ * @module
+ */
 
 import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";

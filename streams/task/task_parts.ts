@@ -1,4 +1,8 @@
-/** The parts of a task. Opening them takes the partition over, and then restores its state. @module */
+/**
+ * The parts of a task. Opening them takes the partition over, and then restores its state.
+ *
+ * @module
+ */
 
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

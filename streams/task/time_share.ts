@@ -1,4 +1,8 @@
-/** A share of a thread's time, for work that can wait. @module */
+/**
+ * A share of a thread's time, for work that can wait.
+ *
+ * @module
+ */
 
 /** Share of the time in general, and while other work is behind. */
 const SHARE = 0.3;

@@ -1,4 +1,8 @@
-/** Events and items as records for the log. @module */
+/**
+ * Events and items as records for the log.
+ *
+ * @module
+ */
 
 import { recordBytes } from "../../src/events/codec.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

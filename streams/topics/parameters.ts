@@ -1,4 +1,8 @@
-/** Parameter versions on the log: a subscriber keeps a serving model at the newest version. @module */
+/**
+ * Parameter versions on the log: a subscriber keeps a serving model at the newest version.
+ *
+ * @module
+ */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { decodeVersion, type ParameterVersion, versionNumber } from "../../src/serving/version.ts";

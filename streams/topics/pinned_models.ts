@@ -1,4 +1,8 @@
-/** The pinned versions of models in a process, loaded from the topic `pins`. @module */
+/**
+ * The pinned versions of models in a process, loaded from the topic `pins`.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { partsOf } from "../../src/assignment/pins.ts";

@@ -1,4 +1,8 @@
-/** Filters out the repeats of at-least-once delivery, for readers of recommendations. @module */
+/**
+ * Filters out the repeats of at-least-once delivery, for readers of recommendations.
+ *
+ * @module
+ */
 
 import type { LogRecord } from "../log/log.ts";
 import { INPUT } from "./delivery.ts";

@@ -1,4 +1,8 @@
-/** Hands samples from a task to a learner in the same process, which then need not decode their records. @module */
+/**
+ * Hands samples from a task to a learner in the same process, which then need not decode their records.
+ *
+ * @module
+ */
 
 import type { Sample } from "../../src/samples/sample.ts";
 

@@ -1,4 +1,8 @@
-/** The topics of a deployment: their names, partitions and policies. @module */
+/**
+ * The topics of a deployment: their names, partitions and policies.
+ *
+ * @module
+ */
 
 import { keysOf, recordOf } from "../../src/values/record.ts";
 import type { TopicSpec } from "../log/log.ts";

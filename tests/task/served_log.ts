@@ -1,4 +1,8 @@
-/** A thread with a SQLite log, which it serves to the port that it is sent. @module */
+/**
+ * A thread with a SQLite log, which it serves to the port that it is sent.
+ *
+ * @module
+ */
 
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { serveLog } from "../../streams/log/threads/serve_log.ts";

@@ -1,4 +1,8 @@
-/** Tables of pairs: items that occur near an item, and items that follow it; either may be the item itself. @module */
+/**
+ * Tables of pairs: items that occur near an item, and items that follow it; either may be the item itself.
+ *
+ * @module
+ */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

@@ -1,4 +1,8 @@
-/** Items that the user took before, most frequent first, ties by recency. @module */
+/**
+ * Items that the user took before, most frequent first, ties by recency.
+ *
+ * @module
+ */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

@@ -1,4 +1,8 @@
-/** Popular items: judged behaviours, counted with a half-life. @module */
+/**
+ * Popular items: judged behaviours, counted with a half-life.
+ *
+ * @module
+ */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

@@ -1,4 +1,8 @@
-/** How biased a label policy is, on a stream whose probabilities and delays are known. @module */
+/**
+ * How biased a label policy is, on a stream whose probabilities and delays are known.
+ *
+ * @module
+ */
 
 import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";

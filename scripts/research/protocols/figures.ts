@@ -1,4 +1,8 @@
-/** The figures of the protocols. @module */
+/**
+ * The figures of the protocols.
+ *
+ * @module
+ */
 
 import { accuracy, logLoss, normalizedEntropy } from "../../../src/metrics/probability.ts";
 import { auc, gauc, prAuc } from "../../../src/metrics/ranking.ts";

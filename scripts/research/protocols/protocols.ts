@@ -1,4 +1,8 @@
-/** The protocols, with hyper-parameters that were chosen on held-out parts. @module */
+/**
+ * The protocols, with hyper-parameters that were chosen on held-out parts.
+ *
+ * @module
+ */
 
 import { FEATURE_OPTIONS } from "../../../src/features/schema.ts";
 import { rowFigures, taskFigures } from "./figures.ts";

@@ -1,4 +1,8 @@
-/** P3, features: counts over the events so far. @module */
+/**
+ * P3, features: counts over the events so far.
+ *
+ * @module
+ */
 
 import type { Behavior } from "./taobao_tasks.ts";
 

@@ -1,4 +1,8 @@
-/** The variants of the ablation, each with one part removed. @module */
+/**
+ * The variants of the ablation, each with one part removed.
+ *
+ * @module
+ */
 
 import { hash32, mulberry32 } from "../../../src/draws/random.ts";
 import { Rows } from "../../../src/samples/rows.ts";

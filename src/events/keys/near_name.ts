@@ -1,4 +1,8 @@
-/** Suggestions for misspelt names. @module */
+/**
+ * Suggestions for misspelt names.
+ *
+ * @module
+ */
 
 /** A suggestion differs by at most one change per this many letters. */
 const LETTERS_A_CHANGE = 3;

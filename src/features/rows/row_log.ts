@@ -1,4 +1,8 @@
-/** Rows that gathering looked up, for scattering. @module */
+/**
+ * Rows that gathering looked up, for scattering.
+ *
+ * @module
+ */
 
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
 import type { FieldTable, TrainableTable } from "../field_table.ts";

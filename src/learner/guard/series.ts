@@ -1,4 +1,8 @@
-/** Mean, variance and skewness of a short, autocorrelated series. @module */
+/**
+ * Mean, variance and skewness of a short, autocorrelated series.
+ *
+ * @module
+ */
 
 /**
  * Values in the order of time. Each is the mean of `weight` independent values, so its variance around the truth is

@@ -1,4 +1,8 @@
-/** Chooses the kernels of a model. @module */
+/**
+ * Chooses the kernels of a model.
+ *
+ * @module
+ */
 
 import type { KernelName, Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";

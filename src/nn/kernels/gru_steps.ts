@@ -1,4 +1,8 @@
-/** All steps of a GRU, forward and backward, in plain TypeScript. The formulas and forms are in `gru.ts`. @module */
+/**
+ * All steps of a GRU, forward and backward, in plain TypeScript. The formulas and forms are in `gru.ts`.
+ *
+ * @module
+ */
 
 import { exp } from "./exp.ts";
 import { addXtY, addXW, addYWt } from "./gemm.ts";

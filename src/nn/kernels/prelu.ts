@@ -1,4 +1,8 @@
-/** PReLU, forward and backward. (The logistic function and softplus live in `losses/logistic.ts`.) @module */
+/**
+ * PReLU, forward and backward. (The logistic function and softplus live in `losses/logistic.ts`.)
+ *
+ * @module
+ */
 
 /** PReLU: f[m,n] = s where s > 0, else α[n]·s; α begins at `ao` of `alpha`. */
 export function prelu(

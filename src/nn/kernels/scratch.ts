@@ -1,4 +1,8 @@
-/** Working memory of the kernels. @module */
+/**
+ * Working memory of the kernels.
+ *
+ * @module
+ */
 
 import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";

@@ -1,4 +1,8 @@
-/** The interface of attention scores, and the step from scores to weights, forward and backward. @module */
+/**
+ * The interface of attention scores, and the step from scores to weights, forward and backward.
+ *
+ * @module
+ */
 
 import type { Kernels } from "../kernels/kernels.ts";
 import { PLAIN } from "../kernels/plain.ts";

@@ -1,4 +1,8 @@
-/** The base of all layers: blocks of parameters, the kernels that compute with them, and working memory. @module */
+/**
+ * The base of all layers: blocks of parameters, the kernels that compute with them, and working memory.
+ *
+ * @module
+ */
 
 import type { Kernels } from "../kernels/kernels.ts";
 import type { Parameters } from "../kernels/parameters.ts";

@@ -1,4 +1,8 @@
-/** Pooling of a history into one vector, forward and backward. @module */
+/**
+ * Pooling of a history into one vector, forward and backward.
+ *
+ * @module
+ */
 
 import type { Kernels } from "../kernels/kernels.ts";
 

@@ -1,4 +1,8 @@
-/** Weighted logistic loss of a row of logits, forward and backward in one pass. @module */
+/**
+ * Weighted logistic loss of a row of logits, forward and backward in one pass.
+ *
+ * @module
+ */
 
 import { sigmoid, softplus } from "../losses/logistic.ts";
 

@@ -1,4 +1,8 @@
-/** Models by name. @module */
+/**
+ * Models by name.
+ *
+ * @module
+ */
 
 import { isOneOf } from "../../values/one_of.ts";
 import { keysOf } from "../../values/record.ts";

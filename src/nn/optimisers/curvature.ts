@@ -1,4 +1,8 @@
-/** The curvature of the likelihood of past choices around a set of weights, and the Newton step from it. @module */
+/**
+ * The curvature of the likelihood of past choices around a set of weights, and the Newton step from it.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";

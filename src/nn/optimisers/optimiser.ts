@@ -1,4 +1,8 @@
-/** The interface of optimisers of dense weights, and gradient clipping. @module */
+/**
+ * The interface of optimisers of dense weights, and gradient clipping.
+ *
+ * @module
+ */
 
 /** Turns gradients into new weights, with a state per weight. */
 export interface Optimiser {

@@ -1,4 +1,8 @@
-/** Makes the lists that the pair head orders. @module */
+/**
+ * Makes the lists that the pair head orders.
+ *
+ * @module
+ */
 
 import { MAX_BEHAVIOURS } from "../../nn/models/pair_head/learnt_order.ts";
 import type { PairList, PairNames } from "../../nn/models/pair_head/pair_list.ts";

@@ -1,4 +1,8 @@
-/** Proposes from scores by item, or from lists sorted by counts; most sources use one of the two. @module */
+/**
+ * Proposes from scores by item, or from lists sorted by counts; most sources use one of the two.
+ *
+ * @module
+ */
 
 import type { DecayedCounts } from "./decayed_counts.ts";
 import type { ItemScores } from "./item_scores.ts";

@@ -1,4 +1,8 @@
-/** A request for candidates. @module */
+/**
+ * A request for candidates.
+ *
+ * @module
+ */
 
 import type { CatalogueItem } from "../../items/catalogue.ts";
 import type { UserState } from "../../users/user_state.ts";

@@ -1,4 +1,8 @@
-/** The earlier behaviours of a user, in typed arrays that are reused, so that a behaviour makes no garbage. @module */
+/**
+ * The earlier behaviours of a user, in typed arrays that are reused, so that a behaviour makes no garbage.
+ *
+ * @module
+ */
 
 /** The earlier behaviours of a user, newest first: the first `size` entries of parallel arrays. */
 export interface Context {

@@ -1,4 +1,8 @@
-/** Popular items of the categories of the newest behaviours, and of those that usually come next. @module */
+/**
+ * Popular items of the categories of the newest behaviours, and of those that usually come next.
+ *
+ * @module
+ */
 
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";

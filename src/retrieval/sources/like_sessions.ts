@@ -1,4 +1,8 @@
-/** Items of the sessions that are most like the user's. @module */
+/**
+ * Items of the sessions that are most like the user's.
+ *
+ * @module
+ */
 
 import { ItemScores } from "../items/item_scores.ts";
 import { byScores } from "../items/scored.ts";

@@ -1,4 +1,8 @@
-/** Scores by the neighbours of the newest behaviours, in one pass for all sources of pairs. @module */
+/**
+ * Scores by the neighbours of the newest behaviours, in one pass for all sources of pairs.
+ *
+ * @module
+ */
 
 import type { Catalogue } from "../../items/catalogue.ts";
 import { ItemScores } from "../items/item_scores.ts";

@@ -1,4 +1,8 @@
-/** The parts that sources share, and their options. @module */
+/**
+ * The parts that sources share, and their options.
+ *
+ * @module
+ */
 
 import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";

@@ -1,4 +1,8 @@
-/** Items that the user already had, newest first, if they may be recommended again. @module */
+/**
+ * Items that the user already had, newest first, if they may be recommended again.
+ *
+ * @module
+ */
 
 import { ItemScores } from "../items/item_scores.ts";
 import { byScores } from "../items/scored.ts";

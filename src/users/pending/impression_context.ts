@@ -1,4 +1,8 @@
-/** The context that the impressions of a user's record share when they are written and read. @module */
+/**
+ * The context that the impressions of a user's record share when they are written and read.
+ *
+ * @module
+ */
 
 import type { Dictionary } from "../../codec/dictionary.ts";
 import type { ListDictionary } from "../../codec/list_dictionary.ts";

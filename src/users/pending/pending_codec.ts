@@ -1,4 +1,8 @@
-/** Open impressions within a user's record. @module */
+/**
+ * Open impressions within a user's record.
+ *
+ * @module
+ */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";

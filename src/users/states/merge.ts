@@ -1,4 +1,8 @@
-/** Merges the behaviours of an anonymous session into those of its user. @module */
+/**
+ * Merges the behaviours of an anonymous session into those of its user.
+ *
+ * @module
+ */
 
 import type { MergedBehaviour } from "../../events/event.ts";
 import type { SequenceSlab } from "./sequence.ts";

@@ -1,4 +1,8 @@
-/** Where a build has its local snapshots, and how those that a killed one left are removed. @module */
+/**
+ * Where a build has its local snapshots, and how those that a killed one left are removed.
+ *
+ * @module
+ */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,4 +1,8 @@
-/** The builder's writes on the topic of generations. @module */
+/**
+ * The builder's writes on the topic of generations.
+ *
+ * @module
+ */
 
 import type { Log, NewRecord, Writer } from "../../log/log.ts";
 import { type Generation, generationRecord } from "../../topics/generations.ts";

@@ -1,4 +1,8 @@
-/** A build of a generation in a thread of its own, while the service keeps answering. @module */
+/**
+ * A build of a generation in a thread of its own, while the service keeps answering.
+ *
+ * @module
+ */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

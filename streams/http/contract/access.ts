@@ -1,4 +1,8 @@
-/** API keys, scopes and rate limits. @module */
+/**
+ * API keys, scopes and rate limits.
+ *
+ * @module
+ */
 
 import { createHash } from "node:crypto";
 import { Problem } from "./problem.ts";

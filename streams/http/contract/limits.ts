@@ -1,4 +1,8 @@
-/** Limits of the HTTP server. @module */
+/**
+ * Limits of the HTTP server.
+ *
+ * @module
+ */
 
 import { count, type OptionsOf } from "../../../src/options/option.ts";
 

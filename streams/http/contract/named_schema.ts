@@ -1,4 +1,8 @@
-/** JSON Schemas under the names by which OpenAPI lists them. @module */
+/**
+ * JSON Schemas under the names by which OpenAPI lists them.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { JsonSchema } from "../../../src/events/json_schema.ts";

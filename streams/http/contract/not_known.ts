@@ -1,4 +1,8 @@
-/** The problem of unknown ids, with a remedy. @module */
+/**
+ * The problem of unknown ids, with a remedy.
+ *
+ * @module
+ */
 
 import { shown } from "../../../src/events/rejected.ts";
 import { keysOf } from "../../../src/values/record.ts";

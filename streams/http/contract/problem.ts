@@ -1,4 +1,8 @@
-/** Problems over HTTP, as in RFC 9457: `application/problem+json` with a stable `code`. @module */
+/**
+ * Problems over HTTP, as in RFC 9457: `application/problem+json` with a stable `code`.
+ *
+ * @module
+ */
 
 /** All problems: status and title. */
 export const PROBLEMS = {

@@ -1,4 +1,8 @@
-/** Schemas of records as HTTP accepts and returns them, derived from those of the log. @module */
+/**
+ * Schemas of records as HTTP accepts and returns them, derived from those of the log.
+ *
+ * @module
+ */
 
 import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
 import { isRecord } from "../../../src/values/record.ts";

@@ -1,4 +1,8 @@
-/** The section `http` of the configuration. @module */
+/**
+ * The section `http` of the configuration.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { DEFAULT_READ_TYPES } from "../../../src/adapters/gorse.ts";

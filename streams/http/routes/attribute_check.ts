@@ -1,4 +1,8 @@
-/** Checks that the attributes of a filter exist: an unknown one would let nothing through, or everything. @module */
+/**
+ * Checks that the attributes of a filter exist: an unknown one would let nothing through, or everything.
+ *
+ * @module
+ */
 
 import { nearName } from "../../../src/events/keys/near_name.ts";
 import type { Catalogue } from "../../../src/items/catalogue.ts";

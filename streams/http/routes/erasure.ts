@@ -1,4 +1,8 @@
-/** Erases a user, and reports the progress. @module */
+/**
+ * Erases a user, and reports the progress.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { checkEventFields } from "../../../src/events/check.ts";

@@ -1,4 +1,8 @@
-/** The endpoints that take events and items. @module */
+/**
+ * The endpoints that take events and items.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { checkItem } from "../../../src/events/check.ts";

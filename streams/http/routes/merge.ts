@@ -1,4 +1,8 @@
-/** Gives a user what an anonymous session did, as at a login. @module */
+/**
+ * Gives a user what an anonymous session did, as at a login.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { AliasEvent } from "../../../src/events/event.ts";

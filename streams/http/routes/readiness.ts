@@ -1,4 +1,8 @@
-/** Why a process is not ready. Its dependencies are probed on request, within a time limit. @module */
+/**
+ * Why a process is not ready. Its dependencies are probed on request, within a time limit.
+ *
+ * @module
+ */
 
 import { reasonOf } from "../../../src/values/reason.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,4 +1,8 @@
-/** What was rejected, and why. @module */
+/**
+ * What was rejected, and why.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { lookAtRejected, type RejectedLook } from "../../feeders/newest_rejected.ts";

@@ -1,4 +1,8 @@
-/** The endpoint that takes records of another system, and maps them by a source of the configuration. @module */
+/**
+ * The endpoint that takes records of another system, and maps them by a source of the configuration.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import { asciiOf, parseJson } from "../../../src/events/json.ts";

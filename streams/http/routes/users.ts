@@ -1,4 +1,8 @@
-/** What is known about a user, for people. @module */
+/**
+ * What is known about a user, for people.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { TaskState } from "../../../src/engine/task_state.ts";

@@ -1,4 +1,8 @@
-/** Why an item is not on the list that a user would get. Nothing is logged, counted or shown. @module */
+/**
+ * Why an item is not on the list that a user would get. Nothing is logged, counted or shown.
+ *
+ * @module
+ */
 
 import { z } from "zod";
 import type { RequestEvent } from "../../../src/events/event.ts";

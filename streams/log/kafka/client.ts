@@ -1,4 +1,8 @@
-/** Finds the broker for a request, and retries while brokers come and go. @module */
+/**
+ * Finds the broker for a request, and retries while brokers come and go.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { type KafkaConfig, logLevel } from "kafkajs";

@@ -1,4 +1,8 @@
-/** The log on Kafka. @module */
+/**
+ * The log on Kafka.
+ *
+ * @module
+ */
 
 import { settle, type Settled } from "../../../src/options/option.ts";
 import { reasonOf } from "../../../src/values/reason.ts";

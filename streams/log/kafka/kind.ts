@@ -1,4 +1,8 @@
-/** The log on Kafka as a kind. Loads kafkajs only when a log is opened. @module */
+/**
+ * The log on Kafka as a kind. Loads kafkajs only when a log is opened.
+ *
+ * @module
+ */
 
 import type { LogKind } from "../kind.ts";
 import type { KafkaLogOptions } from "./options.ts";

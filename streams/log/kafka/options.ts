@@ -1,4 +1,8 @@
-/** Options of a log on Kafka. Does not load kafkajs. @module */
+/**
+ * Options of a log on Kafka. Does not load kafkajs.
+ *
+ * @module
+ */
 
 import { choice, count, integer, type OptionsOf } from "../../../src/options/option.ts";
 import type { KafkaLogin, KafkaTls } from "./logins/security.ts";

@@ -1,4 +1,8 @@
-/** The topics of a cluster: their specs, and how missing ones are created. @module */
+/**
+ * The topics of a cluster: their specs, and how missing ones are created.
+ *
+ * @module
+ */
 
 import { checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";

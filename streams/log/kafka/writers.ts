@@ -1,4 +1,8 @@
-/** The two ways to write to the Kafka log, commits and appends, and where their records are placed. @module */
+/**
+ * The two ways to write to the Kafka log, commits and appends, and where their records are placed.
+ *
+ * @module
+ */
 
 import { InTurn } from "../in_turn.ts";
 import { placeOf } from "../checks.ts";

@@ -1,4 +1,8 @@
-/** The registry of log kinds: a new kind is added to {@linkcode LOG_KINDS}. @module */
+/**
+ * The registry of log kinds: a new kind is added to {@linkcode LOG_KINDS}.
+ *
+ * @module
+ */
 
 import { KAFKA_KIND } from "../kafka/kind.ts";
 import type { LogKind } from "../kind.ts";

@@ -1,4 +1,8 @@
-/** The log in memory as a kind, for commands whose records need not outlive them. @module */
+/**
+ * The log in memory as a kind, for commands whose records need not outlive them.
+ *
+ * @module
+ */
 
 import { type LogKind, NO_NEEDS } from "../kind.ts";
 import { MemoryLog } from "../memory_log.ts";

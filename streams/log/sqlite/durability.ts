@@ -1,4 +1,8 @@
-/** Durability of a log in a file. @module */
+/**
+ * Durability of a log in a file.
+ *
+ * @module
+ */
 
 import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
 

@@ -1,4 +1,8 @@
-/** The log in a SQLite file as a kind. @module */
+/**
+ * The log in a SQLite file as a kind.
+ *
+ * @module
+ */
 
 import { dirname } from "node:path";
 import { settle, text } from "../../../src/options/option.ts";

@@ -1,4 +1,8 @@
-/** Reads the log in a SQLite file that another process may have open. @module */
+/**
+ * Reads the log in a SQLite file that another process may have open.
+ *
+ * @module
+ */
 
 import {
   type Bounds,

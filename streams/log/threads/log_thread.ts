@@ -1,4 +1,8 @@
-/** Starts and ends threads of this process that work on its log, and receives their reports. @module */
+/**
+ * Starts and ends threads of this process that work on its log, and receives their reports.
+ *
+ * @module
+ */
 
 import { isShared } from "../capabilities.ts";
 import { ignore } from "../ignore.ts";

@@ -1,4 +1,8 @@
-/** A log that lives in another thread of this process. @module */
+/**
+ * A log that lives in another thread of this process.
+ *
+ * @module
+ */
 
 import { ignore } from "../ignore.ts";
 import {

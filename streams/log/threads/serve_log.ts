@@ -1,4 +1,8 @@
-/** Serves a log to another thread of this process. @module */
+/**
+ * Serves a log to another thread of this process.
+ *
+ * @module
+ */
 
 import type { LogChannel, UngroupedLog, Writer } from "../log.ts";
 import type { LogCalls } from "./log_calls.ts";

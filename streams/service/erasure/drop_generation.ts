@@ -1,4 +1,8 @@
-/** Drops what was derived for generations that do not serve. @module */
+/**
+ * Drops what was derived for generations that do not serve.
+ *
+ * @module
+ */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";

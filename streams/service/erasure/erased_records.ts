@@ -1,4 +1,8 @@
-/** Finds the records of erased users. @module */
+/**
+ * Finds the records of erased users.
+ *
+ * @module
+ */
 
 import { Buffer } from "node:buffer";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";

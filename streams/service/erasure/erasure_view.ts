@@ -1,4 +1,8 @@
-/** The receipt of an erasure: what remains on which topic, and until when. @module */
+/**
+ * The receipt of an erasure: what remains on which topic, and until when.
+ *
+ * @module
+ */
 
 import { canErase } from "../../log/capabilities.ts";
 import type { Log } from "../../log/log.ts";

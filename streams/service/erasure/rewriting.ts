@@ -1,4 +1,8 @@
-/** Whether our records have been rewritten after an erasure, on a log that does not erase records. @module */
+/**
+ * Whether our records have been rewritten after an erasure, on a log that does not erase records.
+ *
+ * @module
+ */
 
 import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";

@@ -1,4 +1,8 @@
-/** Keeps a live model at the newest version. @module */
+/**
+ * Keeps a live model at the newest version.
+ *
+ * @module
+ */
 
 import { setImmediate as turn } from "node:timers/promises";
 import type { ParameterSubscriber } from "../../topics/parameters.ts";

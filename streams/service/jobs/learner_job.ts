@@ -1,4 +1,8 @@
-/** A learner in the thread of a service's tasks; `threaded_learner.ts` is one in its own thread. @module */
+/**
+ * A learner in the thread of a service's tasks; `threaded_learner.ts` is one in its own thread.
+ *
+ * @module
+ */
 
 import { pause } from "../../log/pause.ts";
 import { modelSizes } from "../../../src/features/rows/assembler.ts";

@@ -1,4 +1,8 @@
-/** How a service is set up. @module */
+/**
+ * How a service is set up.
+ *
+ * @module
+ */
 
 import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts";

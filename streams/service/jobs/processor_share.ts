@@ -1,4 +1,8 @@
-/** Limits a thread to a share of a processor. @module */
+/**
+ * Limits a thread to a share of a processor.
+ *
+ * @module
+ */
 
 import os from "node:os";
 import process from "node:process";

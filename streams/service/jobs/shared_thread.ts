@@ -1,4 +1,8 @@
-/** Lets work in slices share a thread with requests from outside. @module */
+/**
+ * Lets work in slices share a thread with requests from outside.
+ *
+ * @module
+ */
 
 import { setImmediate } from "node:timers";
 

@@ -1,4 +1,8 @@
-/** A task of a service. @module */
+/**
+ * A task of a service.
+ *
+ * @module
+ */
 
 import { isTransient } from "../../log/log.ts";
 import type { Task } from "../../task/task.ts";

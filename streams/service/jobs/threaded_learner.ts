@@ -1,4 +1,8 @@
-/** A learner in a thread of its own. @module */
+/**
+ * A learner in a thread of its own.
+ *
+ * @module
+ */
 
 import type { LearnerFigures } from "../../learning/learner_figures.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,4 +1,8 @@
-/** Work that one process of a deployment does at a time; when it dies, another one takes over. @module */
+/**
+ * Work that one process of a deployment does at a time; when it dies, another one takes over.
+ *
+ * @module
+ */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

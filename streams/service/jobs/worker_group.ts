@@ -1,4 +1,8 @@
-/** A member of a group and its workers, one per assigned partition. @module */
+/**
+ * A member of a group and its workers, one per assigned partition.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../../src/values/reason.ts";

@@ -1,4 +1,8 @@
-/** The answers to the requests of an archive, so that requests with a shown list are not answered anew. @module */
+/**
+ * The answers to the requests of an archive, so that requests with a shown list are not answered anew.
+ *
+ * @module
+ */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { ImpressionEvent, RequestEvent } from "../../../src/events/event.ts";

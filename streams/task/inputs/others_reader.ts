@@ -1,4 +1,8 @@
-/** Reads the other partitions of the topic `signals`, a little ahead and in the background. @module */
+/**
+ * Reads the other partitions of the topic `signals`, a little ahead and in the background.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../../log/log.ts";

@@ -1,4 +1,8 @@
-/** Reads the changelogs of a task, and explains records that cannot be read. @module */
+/**
+ * Reads the changelogs of a task, and explains records that cannot be read.
+ *
+ * @module
+ */
 
 import { MAX_ID_BYTES } from "../../../src/events/limits.ts";
 import { shown } from "../../../src/events/rejected.ts";

@@ -1,4 +1,8 @@
-/** Progress of a restore. @module */
+/**
+ * Progress of a restore.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 

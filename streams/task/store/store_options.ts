@@ -1,4 +1,8 @@
-/** Options of local snapshots. @module */
+/**
+ * Options of local snapshots.
+ *
+ * @module
+ */
 
 import { count, type OptionsOf, positive } from "../../../src/options/option.ts";
 

@@ -1,4 +1,8 @@
-/** Where a task finds the records of users who are not in memory. @module */
+/**
+ * Where a task finds the records of users who are not in memory.
+ *
+ * @module
+ */
 
 import { type Log, LogError } from "../../log/log.ts";
 import { RecordStore } from "./record_store.ts";

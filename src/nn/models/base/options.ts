@@ -1,4 +1,8 @@
-/** Options of the base model. @module */
+/**
+ * Options of the base model.
+ *
+ * @module
+ */
 
 import type { Pooling } from "../../layers/pool.ts";
 import { choice, flag, type OptionsOf, widths } from "../../../options/option.ts";

@@ -1,4 +1,8 @@
-/** What a model can do. Code outside the models checks capabilities, never which model it is. @module */
+/**
+ * What a model can do. Code outside the models checks capabilities, never which model it is.
+ *
+ * @module
+ */
 
 /** Capabilities of a model. */
 export interface Capabilities {

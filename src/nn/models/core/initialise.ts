@@ -1,4 +1,8 @@
-/** Initial values of dense weights. @module */
+/**
+ * Initial values of dense weights.
+ *
+ * @module
+ */
 
 import type { Parameters } from "../../kernels/parameters.ts";
 

@@ -1,4 +1,8 @@
-/** Binds a {@linkcode ModelInput}: checks shapes, and provides memory for its gradients. @module */
+/**
+ * Binds a {@linkcode ModelInput}: checks shapes, and provides memory for its gradients.
+ *
+ * @module
+ */
 
 import { Part } from "../../layers/concat.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

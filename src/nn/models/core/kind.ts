@@ -1,4 +1,8 @@
-/** The description of a model: name, options, capabilities and constructor. @module */
+/**
+ * The description of a model: name, options, capabilities and constructor.
+ *
+ * @module
+ */
 
 import type { OptionsOf } from "../../../options/option.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

@@ -1,4 +1,8 @@
-/** Panels: figures of users' recurrent states for metrics, reports and pages. @module */
+/**
+ * Panels: figures of users' recurrent states for metrics, reports and pages.
+ *
+ * @module
+ */
 
 /** A figure of a state, or of many states: then values are means. */
 export interface Panel {

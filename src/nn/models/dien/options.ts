@@ -1,4 +1,8 @@
-/** Options of DIEN. @module */
+/**
+ * Options of DIEN.
+ *
+ * @module
+ */
 
 import type { AttentionNorm } from "../../layers/attention.ts";
 import type { AuxiliaryScore } from "./auxiliary.ts";

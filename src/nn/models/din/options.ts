@@ -1,4 +1,8 @@
-/** Options of DIN. @module */
+/**
+ * Options of DIN.
+ *
+ * @module
+ */
 
 import type { AttentionNorm } from "../../layers/attention.ts";
 import { choice, flag, type OptionsOf, widths } from "../../../options/option.ts";

@@ -1,4 +1,8 @@
-/** Health of MIMN's memory: whether its slots differ, and whether all of them are used. @module */
+/**
+ * Health of MIMN's memory: whether its slots differ, and whether all of them are used.
+ *
+ * @module
+ */
 
 import type { Panel } from "../core/panel.ts";
 import type { MimnLayout } from "./state.ts";

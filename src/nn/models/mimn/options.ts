@@ -1,4 +1,8 @@
-/** Options of MIMN. @module */
+/**
+ * Options of MIMN.
+ *
+ * @module
+ */
 
 import {
   count,

@@ -1,4 +1,8 @@
-/** The layout of MIMN's user state in one flat array. @module */
+/**
+ * The layout of MIMN's user state in one flat array.
+ *
+ * @module
+ */
 
 import type { MemoryState } from "./memory_network.ts";
 

@@ -1,4 +1,8 @@
-/** A pair head with the names and scales of its inputs, as a version carries it. @module */
+/**
+ * A pair head with the names and scales of its inputs, as a version carries it.
+ *
+ * @module
+ */
 
 import { Parameters } from "../../kernels/parameters.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

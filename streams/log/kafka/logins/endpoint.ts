@@ -1,4 +1,8 @@
-/** JSON from endpoints that issue tokens and credentials. No message contains their answers. @module */
+/**
+ * JSON from endpoints that issue tokens and credentials. No message contains their answers.
+ *
+ * @module
+ */
 
 import { reasonOf } from "../../../../src/values/reason.ts";
 import { isRecord } from "../../../../src/values/record.ts";

@@ -1,4 +1,8 @@
-/** A value that is fetched once, and again before it expires. @module */
+/**
+ * A value that is fetched once, and again before it expires.
+ *
+ * @module
+ */
 
 import { getLogger } from "@logtape/logtape";
 

@@ -1,4 +1,8 @@
-/** Encryption and login for connections to brokers, as plain data, except for functions that return tokens. @module */
+/**
+ * Encryption and login for connections to brokers, as plain data, except for functions that return tokens.
+ *
+ * @module
+ */
 
 /** TLS with the brokers. Defaults are those of Node's `tls.connect`. */
 export interface KafkaTls {

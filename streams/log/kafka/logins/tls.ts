@@ -1,4 +1,8 @@
-/** TLS with certificates that are replaced while we run: files are read again for each connection. @module */
+/**
+ * TLS with certificates that are replaced while we run: files are read again for each connection.
+ *
+ * @module
+ */
 
 import { readFileSync } from "node:fs";
 import type { KafkaTls } from "./security.ts";

@@ -1,4 +1,8 @@
-/** The compressions of record batches. All are read; which one is written is an option of the log. @module */
+/**
+ * The compressions of record batches. All are read; which one is written is an option of the log.
+ *
+ * @module
+ */
 
 import { Buffer } from "node:buffer";
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";

@@ -1,4 +1,8 @@
-/** CRC-32C (Castagnoli), Kafka's checksum of record batches; Node's `crc32` uses another polynomial. @module */
+/**
+ * CRC-32C (Castagnoli), Kafka's checksum of record batches; Node's `crc32` uses another polynomial.
+ *
+ * @module
+ */
 
 // Eight tables: the CRC of a byte followed by 0 to 7 zero bytes ("slicing by eight").
 const T0 = Uint32Array.from({ length: 256 }, (_, byte) => {

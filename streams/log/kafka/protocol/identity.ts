@@ -1,4 +1,8 @@
-/** The id that distinguishes topics of the same name (KIP-516), which kafkajs does not support. @module */
+/**
+ * The id that distinguishes topics of the same name (KIP-516), which kafkajs does not support.
+ *
+ * @module
+ */
 
 import type { TopicIdentity } from "../../log.ts";
 import { type Broker, checkCode, sendRaw } from "./patch.ts";

@@ -1,4 +1,8 @@
-/** Requests that kafkajs gets wrong or does not support, and helpers for others. @module */
+/**
+ * Requests that kafkajs gets wrong or does not support, and helpers for others.
+ *
+ * @module
+ */
 
 import type { Bounds, NewRecord } from "../../log.ts";
 import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";

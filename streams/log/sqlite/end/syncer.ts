@@ -1,4 +1,8 @@
-/** Syncs a SQLite log to disk once per period. @module */
+/**
+ * Syncs a SQLite log to disk once per period.
+ *
+ * @module
+ */
 
 import { clearTimeout, setTimeout } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";

@@ -1,4 +1,8 @@
-/** Messages between a `WalMover` and its thread. @module */
+/**
+ * Messages between a `WalMover` and its thread.
+ *
+ * @module
+ */
 
 /** To the thread. */
 export interface WalOrder {
