@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
 import { unpackSnappy } from "../../../../src/codec/snappy.ts";
@@ -36,7 +36,9 @@ const SPARE_BYTES = 256;
 /** Expected plain bytes per compressed byte; with more, the output takes several chunks. */
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 1024;
-const MAX_CHUNK = 16_384;
+const MAX_CHUNK = 65_536;
+/** Level of zstd: 3, the default, takes 1.4 to 2 times as long, for 3 % fewer bytes of states and 5 % of samples. */
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Maximum size of an unpacked batch: a megabyte of gzip can hold a gigabyte. */
 export const MAX_UNPACKED_BYTES = 256 << 20;
 
@@ -48,7 +50,7 @@ export const COMPRESS: Readonly<Record<Compression, Transform>> = {
   gzip: (bytes) => gzipSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
   snappy: (bytes) => snappy().compress({ buffer: buffer(bytes) }),
   lz4: (bytes) => compressFrameSync(buffer(bytes)),
-  zstd: (bytes) => zstdCompressSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
+  zstd: (bytes) => zstdCompressSync(bytes, { ...ZSTD, ...chunkFor(bytes.length + SPARE_BYTES) }),
 };
 
 /** Undoes {@linkcode COMPRESS}. Throws when the bytes are damaged or unpack to too many bytes. */
@@ -64,7 +66,7 @@ function unpackedOf(bytes: Uint8Array): { readonly chunkSize: number; readonly m
   return { ...chunkFor(USUAL_RATIO * bytes.length), maxOutputLength: MAX_UNPACKED_BYTES };
 }
 
-/** Room for the output: most batches are small, and the default of 16 KiB is far too much for a batch of one event. */
+/** Room for the output: most batches are small, and the default of 16 KiB is too much for one event and too little for states. */
 function chunkFor(bytes: number): { readonly chunkSize: number } {
   return { chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, bytes)) };
 }
