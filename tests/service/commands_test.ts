@@ -1,5 +1,6 @@
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import assert from "node:assert/strict";
+import { freePort } from "../../scripts/kafka/java_process.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { inspect } from "../../streams/service/inspection.ts";
@@ -149,11 +150,9 @@ Deno.test("run without tasks does not begin with the first of several generation
     const record = { topic: second.statistics, key: TASK_KEY, value: new Uint8Array(1), time: 0 };
     await log.append([{ ...record, partition: 0 }]);
   }
-  using taken = Deno.listen({ port: 0 }); // so that it ends in any case
-  const { port } = taken.addr as Deno.NetAddr;
   const { code, errors } = await run(
     "run",
-    ...["--roles", "http", "--http", `127.0.0.1:${port}`, "--log", "sqlite", "--log-path", path],
+    ...["--roles", "http", "--http", `127.0.0.1:${await freePort()}`, "--log", "sqlite", "--log-path", path],
   );
   assert.equal(code, 1);
   assert.match(errors, /Cannot tell which generation serves/);
