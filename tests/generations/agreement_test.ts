@@ -8,6 +8,7 @@ import type { Config } from "../../streams/config/config.ts";
 import { agree, GenerationError } from "../../streams/generations/agreement.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { dropGeneration } from "../../streams/service/erasure/drop_generation.ts";
 import { Service } from "../../streams/service/service.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
@@ -72,6 +73,17 @@ Deno.test("agree() begins with the first generation where it knows of every othe
   const { end } = await dropped.bounds(topics.generations, 0);
   await dropped.erase(topics.generations, 0, Array.from({ length: end }, (_, offset) => offset));
   assert.equal((await agree(dropped, topics, options({}), NOW)).number, 1);
+});
+
+Deno.test("dropGeneration() fails where a broker that lags behind answers, and can be called again", async () => {
+  await using log = await withoutRecord();
+  const { statistics } = generationTopics(topics, 2);
+  const lagging = layered(log, {
+    read: async (topic, partition, from, options) =>
+      topic === statistics ? { records: [], next: from } : await log.read(topic, partition, from, options),
+  });
+  await assert.rejects(dropGeneration(lagging, topics, 2, NOW), { name: "LogError", code: "closed" });
+  assert.ok(await dropGeneration(log, topics, 2, NOW) > 0);
 });
 
 Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {

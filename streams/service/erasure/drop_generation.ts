@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../../log/log.ts";
-import { newestOf, readAll } from "../../log/reading.ts";
+import { endsEarly, newestOf, readAll } from "../../log/reading.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
 import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
@@ -26,6 +26,7 @@ type Rest = () => Promise<void>;
  * @param rest called after each portion, so that others can use the log
  * @returns how many offsets were dropped
  * @throws RangeError when that generation serves, or there is no such generation
+ * @throws LogError `closed` when a broker that lags behind answers; it can be called again
  */
 export async function dropGeneration(
   log: Log,
@@ -113,7 +114,7 @@ async function emptyOut(
     const records = read.records.filter(({ offset }) => offset < end);
     if (canErase(log)) await log.erase(topic, partition, records.map(({ offset }) => offset));
     else await log.append(tombstones(records, time));
-    if (read.next === next) return;
+    if (read.next === next) throw endsEarly(topic, partition, next, end);
     next = read.next;
     await rest();
   }
