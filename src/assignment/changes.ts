@@ -6,17 +6,21 @@
  */
 
 import { definitionOf, settingsOf, splitVariants } from "./assignment.ts";
-import { BUCKETS, proportions, shareOut } from "./buckets.ts";
+import { BUCKETS, shareOut } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
   isExperiment,
   type Span,
   type Variant,
-  VARIANT_SETTINGS,
-  type VariantSettings,
 } from "./experiment.ts";
-import { METRICS } from "./metrics.ts";
+import {
+  changedSettings,
+  comparisonFaults,
+  layerFaults,
+  variantFaults,
+  variantSizes,
+} from "./experiment_faults.ts";
 
 /** An experiment as written by users. Absent fields have defaults. */
 export type ExperimentDraft =
@@ -35,9 +39,6 @@ export type ExperimentDraft =
       | "overrides"
     >
   >;
-
-/** Models that are always available. */
-export const BUILT_IN_MODELS = ["prior"] as const;
 
 /** The deployment that an experiment runs in. */
 export interface Surroundings {
@@ -230,9 +231,9 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     const names = splitVariants(experiment).map((one) => one.name).join(", ");
     throw new ExperimentError(what, [`its shown variants are ${names}`]);
   }
-  const settings = changed([chosen]);
+  const settings = changedSettings([chosen]);
   const rival = [...records.values()].filter(isExperiment).find((other) =>
-    other.name !== name && changed(activeOf(other)).some((setting) => settings.includes(setting))
+    other.name !== name && changedSettings(activeOf(other)).some((setting) => settings.includes(setting))
   );
   if (rival !== undefined) {
     const fault = `${rival.name} is ${rival.status} and changes the same settings: stop it first`;
@@ -286,10 +287,12 @@ export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): 
   const { name } = ended;
   const before = records.get(name);
   if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
-  const settings = changed(activeOf(before));
+  const settings = changedSettings(activeOf(before));
   const reason = `begins a new phase: the promotion of ${name}, whose settings it varies, was undone`;
   return [...records.values()].filter(isExperiment)
-    .filter((one) => one.status === "running" && changed(one.variants).some((own) => settings.includes(own)))
+    .filter((one) =>
+      one.status === "running" && changedSettings(one.variants).some((own) => settings.includes(own))
+    )
     .map(({ over: _, ...one }) => {
       const over = promotedOver(one.variants, new Map([...records, [name, ended]]));
       const phase = (one.phase ?? 0) + 1;
@@ -302,7 +305,7 @@ function promotedOver(
   variants: readonly Variant[],
   records: ReadonlyMap<string, ExperimentRecord>,
 ): string | undefined {
-  const own = changed(variants);
+  const own = changedSettings(variants);
   const promoted = [...records.values()].filter(isExperiment)
     .filter(({ status }) => status === "promoted")
     .flatMap((one) => activeOf(one).map(settingsOf));
@@ -326,115 +329,6 @@ function running(name: string, records: ReadonlyMap<string, ExperimentRecord>, w
   return experiment;
 }
 
-/** What is wrong with an experiment's variants in a deployment with these models, one sentence each. */
-export function variantFaults(
-  { variants, overrides, mode }: Pick<Experiment, "variants" | "overrides" | "mode">,
-  models: readonly string[],
-): string[] {
-  const faults: string[] = [];
-  const shown = splitVariants({ variants });
-  const names = variants.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) < at);
-  if (twice !== undefined) faults.push(`two variants are called ${twice}`);
-  if (shown.length === 0) faults.push("every variant is a shadow: one must be shown");
-  if (variants.length < 2) faults.push("it has one variant: two are needed to compare");
-  if (mode === "interleave" && shown.length !== 2) {
-    faults.push(`it interleaves ${shown.length} variants: exactly two must be shown`);
-  }
-  const known = [...BUILT_IN_MODELS, ...models];
-  const mixed = variants.find(({ shadow, retrieval }) =>
-    retrieval?.list !== undefined && (shadow || mode === "interleave")
-  );
-  if (mixed !== undefined) {
-    faults.push(
-      `variant ${mixed.name} has a list of its own: it cannot be a shadow or interleave with another`,
-    );
-  }
-  for (const { name, model, version = "latest" } of variants) {
-    if (version !== "latest" && BUILT_IN_MODELS.some((one) => one === model)) {
-      faults.push(`variant ${name} names version ${version} of ${model}, which has no versions`);
-    }
-    if (model === undefined || known.includes(model)) continue;
-    faults.push(`variant ${name} names model ${model}: this deployment runs ${known.join(", ")}`);
-  }
-  const empty = shown.find((_, v) => variantSizes(shown)[v] === 0);
-  if (empty !== undefined) faults.push(`variant ${empty.name} gets less than 0.01 % of the users`);
-  for (const [user, name] of Object.entries(overrides)) {
-    if (!names.includes(name)) faults.push(`user ${user} is to get variant ${name}, which does not exist`);
-  }
-  return faults;
-}
-
-/** What is wrong with how an experiment compares its variants. */
-function comparisonFaults(
-  { mode, salt, variants, guardRails }: Pick<Experiment, "mode" | "salt" | "variants" | "guardRails">,
-): string[] {
-  const faults: string[] = [];
-  if (mode === "interleave") {
-    if (guardRails.length > 0) {
-      faults.push("it interleaves, so guard rails have nothing to compare: leave them out");
-    }
-    if (new Set(splitVariants({ variants }).map(({ weight = 1 }) => weight)).size > 1) {
-      faults.push("it interleaves, so each user gets both variants: leave weights out");
-    }
-  }
-  for (const { metric, tolerance = 0 } of guardRails) {
-    if (METRICS[metric].better === "down" || tolerance < 1) continue;
-    faults.push(`guard rail ${metric} tolerates a loss of ${percent(tolerance)}: it could never break`);
-  }
-  if (salt === "holdout" || salt.startsWith("layer:")) {
-    faults.push(`salt ${salt} would choose variants as it chooses who takes part: take another one`);
-  }
-  return faults;
-}
-
-/** Conflicts of an experiment with other running ones. */
-function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
-  const { name, layer, salt, mode, traffic, variants } = experiment;
-  const faults: string[] = [];
-  if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
-    return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
-  }
-  const others = [...records.values()].filter(isExperiment)
-    .filter((other) => other.name !== name && other.status === "running");
-  const beside = others.filter((other) => other.layer === layer);
-  const used = beside.reduce((sum, other) => sum + Math.round(other.traffic * BUCKETS), 0);
-  if (used + Math.round(traffic * BUCKETS) > BUCKETS) {
-    faults.push(
-      `layer ${layer} has ${percent(1 - used / BUCKETS)} of its users left, and the experiment needs ${
-        percent(traffic)
-      } (` +
-        `${beside.map((other) => `${other.name} has ${percent(other.traffic)}`).join(", ")})`,
-    );
-  }
-  const own = changed(variants);
-  for (const other of others.filter((one) => one.layer !== layer)) {
-    if (other.salt === salt) {
-      faults.push(
-        `salt ${salt} is also that of ${other.name}: both would split users alike, and their effects would mix`,
-      );
-    }
-    if (mode === "interleave" && other.mode === mode) {
-      faults.push(
-        `layers ${layer} and ${other.layer} overlap: ${other.name} interleaves too, and a list can be drafted ` +
-          "once; put both into one layer",
-      );
-    }
-    const both = changed(other.variants).filter((setting) => own.includes(setting));
-    if (both.length === 0) continue;
-    faults.push(
-      `layers ${layer} and ${other.layer} overlap: ${other.name} changes ${both.join(", ")} too; ` +
-        `put both into one layer`,
-    );
-  }
-  return faults;
-}
-
-function changed(variants: readonly Variant[]): (keyof VariantSettings)[] {
-  const settings = variants.map(settingsOf);
-  return VARIANT_SETTINGS.filter((setting) => settings.some((one) => one[setting] !== undefined));
-}
-
 function layerSpans(
   name: string,
   layer: string,
@@ -447,12 +341,4 @@ function layerSpans(
     .flatMap(({ spans }) => spans);
   const overlaps = own.some(([from, to]) => taken.some(([start, end]) => from < end && start < to));
   return shareOut([overlaps ? [] : own], [Math.round(traffic * BUCKETS)], taken)[0] ?? [];
-}
-
-function variantSizes(variants: readonly Variant[]): number[] {
-  return proportions(variants.map(({ weight, shadow }) => shadow === true ? 0 : weight ?? 1), BUCKETS);
-}
-
-function percent(share: number): string {
-  return `${Number((100 * share).toFixed(2))} %`;
 }

@@ -24,8 +24,8 @@ import {
   startExperiment,
   stopExperiment,
   type Surroundings,
-  variantFaults,
 } from "../../src/assignment/changes.ts";
+import { variantFaults } from "../../src/assignment/experiment_faults.ts";
 import {
   type Experiment,
   type ExperimentRecord,
