@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configure, reset } from "@logtape/logtape";
+import { warnings } from "../log/warnings.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -199,27 +199,17 @@ Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, an
 
 Deno.test("TopicFeeder.open() warns that it may feed a topic of another log again where no position is left", async () => {
   const { source, log } = await logs(30, true);
-  const said: string[] = [];
-  await configure({
-    sinks: { said: ({ message }) => void said.push(message.join("")) },
-    loggers: [
-      { category: "meander", sinks: ["said"], lowestLevel: "warning" },
-      { category: ["logtape", "meta"], lowestLevel: "warning" },
-    ],
-  });
-  try {
+  const none = await warnings(async () => {
     await feedAll(source, log);
     await feedAll(source, log);
     await feedAll(source, log, { name: "another" });
-    assert.deepEqual(said, [], "a new deployment, a known topic, a new name beside others");
-    const { log: bare } = await logs(0, true); // whose positions were lost
-    for await (const { key, value, time } of readAll(log, topics.events, 0)) {
-      await bare.append([{ topic: topics.events, key, value, time }]);
-    }
-    await feedAll(source, bare);
-  } finally {
-    await reset();
+  });
+  assert.deepEqual(none, [], "a new deployment, a known topic, a new name beside others");
+  const { log: bare } = await logs(0, true); // whose positions were lost
+  for await (const { key, value, time } of readAll(log, topics.events, 0)) {
+    await bare.append([{ topic: topics.events, key, value, time }]);
   }
+  const said = await warnings(() => feedAll(source, bare));
   assert.equal(said.length, 1);
   assert.match(said[0]!, /^clicks is fed from earliest: .+\.positions has no position at all.+ come twice/);
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { configure, reset } from "@logtape/logtape";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
 import { all, hasCode, record } from "../contracts/log_suite.ts";
+import { warnings } from "./warnings.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-damage-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -526,22 +526,4 @@ async function confirmed(path: string): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-}
-
-/** What is said meanwhile that is a warning or worse. */
-async function warnings(act: () => Promise<void>): Promise<string[]> {
-  const said: string[] = [];
-  await configure({
-    sinks: { said: ({ message }) => void said.push(message.join("")) },
-    loggers: [
-      { category: "meander", sinks: ["said"], lowestLevel: "warning" },
-      { category: ["logtape", "meta"], lowestLevel: "warning" },
-    ],
-  });
-  try {
-    await act();
-  } finally {
-    await reset();
-  }
-  return said;
 }

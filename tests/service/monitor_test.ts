@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { configure, reset } from "@logtape/logtape";
 import { Rows } from "../../src/samples/rows.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
@@ -17,6 +16,7 @@ import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "../experiments/lists.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { warnings } from "../log/warnings.ts";
 import { OPTIONS, until } from "./deployment.ts";
 
 const topics = topicNames();
@@ -173,15 +173,7 @@ Deno.test("MonitorJob warns once of an experiment whose split is invalid", async
   const isLost = ({ topic, key }: NewRecord) =>
     topic === topics.samples && experiments.assign(key!).exposures[0]!.variant === "B";
   await log.append(recordsOf(experiments, 200, 3).filter((record) => !isLost(record)));
-  const said: string[] = [];
-  await configure({
-    sinks: { said: ({ message }) => void said.push(message.join("")) },
-    loggers: [
-      { category: "meander", sinks: ["said"], lowestLevel: "warning" },
-      { category: ["logtape", "meta"], lowestLevel: "warning" },
-    ],
-  });
-  await work(log).finally(reset);
+  const said = await warnings(() => work(log));
   assert.equal(said.length, 1);
   assert.match(said[0]!, /^experiment lost can no longer give a result: invalid: users/);
 });
