@@ -1,5 +1,5 @@
 /**
- * `run --rebuild`: serves the deployment as it was created, builds the configured one alongside, then switches to it.
+ * `run --rebuild`: serves the present generation, builds the configured one alongside, then switches to it.
  *
  * @module
  */

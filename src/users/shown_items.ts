@@ -21,7 +21,7 @@ export interface FrequencyOptions extends Frequency {
  * Remembers the items of a shown list. O(new + kept)
  *
  * @param list what was shown, and when
- * @param before the same list as it was shown before it was confirmed, whose items are remembered already
+ * @param before the same list before its confirmation, if its items are already remembered
  */
 export function rememberShown(
   user: UserState,

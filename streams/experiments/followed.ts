@@ -241,8 +241,8 @@ export class Followed {
     // Settings come last: a definition of 0.2.0, which lacks them, is a prefix except for its bracket.
     if (!this.definition.startsWith(from.string().slice(0, -1))) return false;
     for (const part of this.#parts) part.decode(from);
-    if (!from.done) { for (const orders of this.#orders) orders.decode(from); // release 0.2.0 has none
-     }
+    if (from.done) return true; // written before orders were counted
+    for (const orders of this.#orders) orders.decode(from);
     return true;
   }
 

@@ -52,7 +52,7 @@ export interface BuildFigures extends RebuildProgress {
 /** What a build reports of its work. */
 export type WorkReport =
   | { readonly progress: BuildFigures }
-  /** It is done, having rested for so long for the service, milliseconds. */
+  /** The work is done; how long it rested for the service, milliseconds. */
   | { readonly restedMs: number };
 
 export type BuildReport = WorkReport | CommonReport;

@@ -77,7 +77,7 @@ async function live(
 /**
  * Builds up to the positions of a leg, and takes no more than a share of the processor until the last.
  *
- * @returns for how long it rested to that end, milliseconds
+ * @returns how long it rested for that share, milliseconds
  */
 async function buildLeg(
   rebuild: Rebuild,

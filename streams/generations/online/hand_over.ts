@@ -140,6 +140,7 @@ async function waitFor(
  * reach the same offset; otherwise it would be unclear which of its events are answered.
  *
  * @param held receives what keeps them from committing
+ * @param before their positions just before
  * @returns whether they have stopped; if not, take the switch back
  */
 async function close(

@@ -22,7 +22,7 @@ export class CannotSwitchYet extends Error {
 
 /** A build that runs apart from the service. */
 export interface ApartBuild extends AsyncDisposable {
-  /** Builds a leg. @returns for how long it rested, milliseconds @throws what building throws, or the signal's reason */
+  /** Builds a leg. @returns how long it rested, milliseconds @throws what building throws, or the signal's reason */
   build(until: readonly number[], how: LegOptions): Promise<number>;
   /** Copies the local snapshots of its tasks to where those of the service are. */
   copySnapshots(): Promise<void>;
@@ -63,7 +63,7 @@ const FEW_EVENTS = 1000;
 const SLOW = 0.5;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
-/** The first short legs must be this much shorter: the n-th may be the last if it takes n of so many parts of the limit. */
+/** The n-th of the first short legs is accepted as the last if it takes n/10 of the limit at most: a later one may be shorter. */
 const PATIENT_LEGS = 10;
 /** Slow legs before this is logged, and before it gives up; the first ones each double its share. */
 const SLOW_LEGS = 20;
@@ -80,7 +80,7 @@ export class Legs {
   readonly #notes: Notes;
   readonly #options: LegsOptions;
   #built: readonly number[] = [];
-  /** Time per event of the last leg without rests, which the very last one does without, milliseconds. */
+  /** Time per event of the newest leg, milliseconds, without its rests: the last leg has none. */
   #eventMs = Infinity;
   #haste = 1;
 
@@ -122,7 +122,7 @@ export class Legs {
   /**
    * Builds until little is left, or what is left no longer shrinks, and requests can wait for it.
    *
-   * @param follow has others follow each leg, which takes time in the last one, too; returns for how long it rested
+   * @param follow has the standby tasks follow each leg, as they do the last one; returns how long it rested, milliseconds
    * @throws {CannotSwitchYet} when that repeatedly takes too long
    */
   async catchUp(follow: () => Promise<number>): Promise<void> {

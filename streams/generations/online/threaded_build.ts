@@ -44,7 +44,7 @@ export class ThreadedBuild implements ApartBuild {
   #haste = 1;
   #isBuilt = false;
   #done = Promise.withResolvers<void>();
-  /** For how long it rested in the work that is done, milliseconds. */
+  /** How long the work that was done last has rested, milliseconds. */
   #restedMs = 0;
 
   /** Starts the thread, which builds nothing yet. @param neighbour the build rests while it is late */
