@@ -54,9 +54,11 @@ async function madeWith(
   topics: Topics,
 ): Promise<object | null> {
   const number = await servingGeneration(log, topics);
-  const recorded = (await generationsOf(log, topics)).get(number);
-  if (recorded !== undefined) return recorded.blueprint.options;
-  return await hasPast(log, generationTopics(topics, number)) ? {} : null;
+  const recorded = async () => (await generationsOf(log, topics)).get(number)?.blueprint.options;
+  const options = await recorded();
+  if (options !== undefined) return options;
+  if (!await hasPast(log, generationTopics(topics, number))) return null;
+  return await recorded() ?? {}; // another process may have begun it in between
 }
 
 /**

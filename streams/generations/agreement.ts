@@ -69,12 +69,15 @@ export async function compareWith(
   { blueprint, changesOf, weights }: AgreementOptions,
 ): Promise<Agreement> {
   const number = await checkServing(log, topics);
-  const recorded = (await generationsOf(log, topics)).get(number) ?? null;
+  const recordOf = async () => (await generationsOf(log, topics)).get(number) ?? null;
+  let recorded = await recordOf();
+  const learnt = recorded === null ? await learntWeights(log, generationTopics(topics, number)) : null;
+  // Another process may have begun the deployment in between, and records that before it writes anything else.
+  if (learnt !== null) recorded = await recordOf();
   if (recorded !== null) {
     const changes = changesOf(recorded.blueprint, blueprint);
     return { number, recorded, changes, misfit: null, isThere: true };
   }
-  const learnt = await learntWeights(log, generationTopics(topics, number));
   if (learnt === null) return { number, recorded, changes: [], misfit: null, isThere: false };
   const own = weights();
   const what = learnt.model !== blueprint.model

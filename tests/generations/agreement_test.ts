@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
-import { decodeVersion } from "../../src/serving/version.ts";
+import { decodeVersion, encodeVersion } from "../../src/serving/version.ts";
 import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
-import { agree, GenerationError } from "../../streams/generations/agreement.ts";
+import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
+import { agree, compareWith, GenerationError } from "../../streams/generations/agreement.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
@@ -13,6 +14,7 @@ import { dropGeneration } from "../../streams/service/erasure/drop_generation.ts
 import { Service } from "../../streams/service/service.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeLearner } from "../learner/batches.ts";
 import { OPTIONS, until } from "../service/deployment.ts";
 
 const topics = topicNames();
@@ -84,6 +86,50 @@ Deno.test("dropGeneration() fails where a broker that lags behind answers, and c
   });
   await assert.rejects(dropGeneration(lagging, topics, 2, NOW), { name: "LogError", code: "closed" });
   assert.ok(await dropGeneration(log, topics, 2, NOW) > 0);
+});
+
+Deno.test("a process that starts sees how another one that starts meanwhile has begun the deployment", async () => {
+  const begin = async () => {
+    const log = new MemoryLog();
+    const own = topicSpecs(topics, 1);
+    await log.createTopics([...own, { name: topics.generations, partitions: 1, cleanup: "compact" }]);
+    let hasBegun = false;
+    /** Records how the deployment is made before it writes anything else. */
+    const other = async () => {
+      if (hasBegun) return;
+      hasBegun = true;
+      const { blueprint } = options({});
+      await log.append([
+        generationRecord(topics, { number: 1, blueprint, since: NOW, isAdopted: false }, NOW),
+        { topic: topics.statistics, partition: 0, key: TASK_KEY, value: new Uint8Array(1), time: NOW },
+        {
+          topic: topics.parameters,
+          partition: 0,
+          key: "base",
+          value: encodeVersion(makeLearner("base").version("full", 1)),
+          time: NOW,
+        },
+      ]);
+    };
+    return { log, other };
+  };
+  const kept = await begin();
+  const looking = layered(kept.log, {
+    topics: async () => {
+      await kept.other();
+      return await kept.log.topics();
+    },
+  });
+  assert.deepEqual(await withKeptDefaults(looking, topics, {}), {}, "no former defaults");
+  const compared = await begin();
+  const reading = layered(compared.log, {
+    identify: async (topic) => {
+      if (topic === topics.parameters) await compared.other();
+      return await compared.log.identify(topic);
+    },
+  });
+  const { recorded, changes } = await compareWith(reading, topics, options({}));
+  assert.deepEqual([recorded?.isAdopted, changes], [false, []]);
 });
 
 Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {
