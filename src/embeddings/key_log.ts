@@ -15,13 +15,17 @@ export class KeyLog {
     return this.#bytes.byteLength;
   }
 
-  /** Appends a key. @returns `false`, without appending, if that would allocate more than `limitBytes` */
+  /**
+   * Appends a key. Whether it fits depends on the keys alone, not on what is allocated: a decoded log goes on like the
+   * one that was encoded.
+   *
+   * @returns `false`, without appending, if the keys would take more than `limitBytes`
+   */
   append(key: Uint8Array, limitBytes: number): boolean {
     const end = this.#used + 2 + key.length;
+    if (end > limitBytes) return false;
     if (end > this.#bytes.length) {
-      const length = Math.max(end, Math.min(limitBytes, 2 * this.#bytes.length));
-      if (length > limitBytes) return false;
-      const bytes = new Uint8Array(length);
+      const bytes = new Uint8Array(Math.max(end, Math.min(limitBytes, end + (end >>> 1))));
       bytes.set(this.#bytes);
       this.#bytes = bytes;
     }

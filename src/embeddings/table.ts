@@ -93,7 +93,7 @@ export class EmbeddingTable {
   readonly #gradients: GradientSums;
   /** The gradient of the row that is being stepped [width]. */
   readonly #gradient: Float32Array;
-  readonly #removed = new KeyLog();
+  #removed = new KeyLog();
   #store: RowStore;
   /** Whether the next delta must be full: nothing is published yet, too much was removed, or a key was erased. */
   #wanted = true;
@@ -333,15 +333,13 @@ export class EmbeddingTable {
     }
     const wanted = reader.u8() === 1, skipped = reader.uint();
     const store = RowStore.decode(reader, this.#storeOptions);
-    const removed: string[] = [];
-    for (let n = reader.uint(); n > 0; n--) removed.push(reader.string());
+    const removed = new KeyLog(), encoder = new TextEncoder();
+    for (let n = reader.uint(); n > 0; n--) removed.append(encoder.encode(reader.string()), Infinity);
     endRecord(reader, NAME);
 
     this.#removals++;
     this.#gradients.clear();
-    this.#removed.clear();
-    const encoder = new TextEncoder();
-    for (const key of removed) this.#removed.append(encoder.encode(key), Infinity);
+    this.#removed = removed;
     this.#wanted = wanted;
     this.#skipped = skipped;
     this.#store = store;
