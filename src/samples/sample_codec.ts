@@ -12,24 +12,31 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
-import { decodePreference, encodePreference } from "./preference.ts";
+import { decodePreference, encodePreference, type Preference } from "./preference.ts";
 import { creditCode, creditOf } from "../assignment/credit.ts";
 import type { Exposure } from "../assignment/exposure.ts";
 import { Rows } from "./rows.ts";
-import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
+import {
+  type EarlierBehaviours,
+  type ModelState,
+  NONE_EARLIER,
+  type Sample,
+  type SampleHistory,
+  type SampleState,
+} from "./sample.ts";
 import { times } from "../values/times.ts";
 
 /**
- * A sample is written in the oldest format that can hold it: phases of experiments require format 10, a preference 9, a
- * next item 8, earlier behaviours 7, states of other models 6. Formats before 5 were never deployed.
+ * Each format holds all that the one before it does, and one thing more. A sample is written in the oldest format that
+ * can hold it. Formats before 5 were never deployed.
  */
-const FORMAT = 10;
-const WITHOUT_PHASES = 9;
-const WITHOUT_PREFERENCE = 8;
-const WITHOUT_NEXT = 7;
-const WITHOUT_EARLIER = 6;
-const WITHOUT_OTHERS = 5;
-export const SAMPLE_FORMATS: Formats = { oldest: WITHOUT_OTHERS, newest: FORMAT };
+const PLAIN = 5;
+const WITH_OTHER_STATES = 6;
+const WITH_EARLIER = 7;
+const WITH_NEXT = 8;
+const WITH_PREFERENCE = 9;
+const WITH_PHASES = 10;
+export const SAMPLE_FORMATS: Formats = { oldest: PLAIN, newest: WITH_PHASES };
 
 const PURPOSES = ["learn", "judge"] as const;
 const NONE = new Float32Array(0);
@@ -65,84 +72,121 @@ export function forgetSampleWords(): void {
  */
 export function encodeSample(sample: Sample): Uint8Array {
   strings.reset();
-  const string = (value: string) => strings.index(value);
   record.reset();
   body.reset();
-  const list = (values: readonly string[]) => {
-    body.uint(values.length);
-    for (const value of values) body.uint(string(value));
-  };
-  const fields = (values: readonly (string | null)[]) => {
-    body.uint(values.length);
-    for (const value of values) body.uint(value === null ? 0 : 1 + string(value));
-  };
-
-  body.uint(string(sample.request)).uint(string(sample.user));
-  body.f64(sample.time).f64(sample.closedTime).uint(sample.version).u8(sample.newUser ? 1 : 0);
-  fields(sample.userFields);
-  fields(sample.contextFields);
-  body.uint(sample.history.items.length);
-  for (let t = 0; t < sample.history.items.length; t++) {
-    body.uint(string(sample.history.items[t]!));
-    list(sample.history.categories[t]!);
-    body.uint(string(sample.history.actions[t]!)).int(sample.time - sample.history.times[t]!);
-    body.f32(sample.history.strengths[t]!);
+  const format = formatOf(sample);
+  const { history, time } = sample;
+  writeHead(sample);
+  body.uint(history.items.length);
+  for (let t = 0; t < history.items.length; t++) {
+    writeBehaviour(history, t, time);
+    body.f32(history.strengths[t]!);
   }
   const { from = 0, values = NONE } = sample.state ?? {};
   body.uint(values.length).f32s(values).uint(from);
   body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
-  const { rows } = sample;
+  writeRows(sample.rows);
+  writeExposures(sample.exposures ?? [], format);
+  writeOptional(sample.model);
+  if (format >= WITH_OTHER_STATES) writeOtherStates(sample.otherStates ?? []);
+  if (format >= WITH_EARLIER) writeEarlier(history.earlier ?? NONE_EARLIER, time);
+  if (format >= WITH_PREFERENCE) writeOptional(sample.next);
+  else if (format >= WITH_NEXT) writeString(sample.next!); // what makes it this format
+  writePreference(sample.preference, format);
+  record.u8(format);
+  strings.encode(record);
+  return record.bytes(body.view()).toBytes();
+}
+
+/** The oldest format that can hold a sample. */
+function formatOf({ exposures = [], preference, next, history, otherStates = [] }: Sample): number {
+  if (exposures.some(({ phase = 0 }) => phase > 0)) return WITH_PHASES;
+  if (preference !== undefined) return WITH_PREFERENCE;
+  if (next !== undefined) return WITH_NEXT;
+  if ((history.earlier ?? NONE_EARLIER).items.length > 0) return WITH_EARLIER;
+  return otherStates.length > 0 ? WITH_OTHER_STATES : PLAIN;
+}
+
+function writeHead({ request, user, time, closedTime, version, newUser, ...fields }: Sample): void {
+  writeString(request);
+  writeString(user);
+  body.f64(time).f64(closedTime).uint(version).u8(newUser ? 1 : 0);
+  writeFields(fields.userFields);
+  writeFields(fields.contextFields);
+}
+
+/** Writes a behaviour without its strength. @param time that of the sample */
+function writeBehaviour(
+  { items, categories, actions, times }: EarlierBehaviours,
+  t: number,
+  time: number,
+): void {
+  writeString(items[t]!);
+  writeList(categories[t]!);
+  writeString(actions[t]!);
+  body.int(time - times[t]!);
+}
+
+function writeRows(rows: Rows): void {
   const { width, numerics } = rows;
   body.uint(rows.length);
   for (let row = 0; row < rows.length; row++) {
-    const item = rows.items[row]!;
-    body.uint(string(item.id));
-    list(item.categories);
-    fields(item.fields);
+    const { id, categories, fields } = rows.items[row]!;
+    writeString(id);
+    writeList(categories);
+    writeFields(fields);
     body.uint(width).f32s(numerics, row * width, (row + 1) * width).f64(rows.offset(row));
     body.u8(rows.label(row)).uint(rows.position(row)).f64(rows.propensity(row)).f64(rows.prediction(row));
     body.f64(rows.oracle(row)).f64(rows.reward(row)).u8(creditCode(rows.team(row)));
   }
-  const exposures = sample.exposures ?? [];
+}
+
+function writeExposures(exposures: readonly Exposure[], format: number): void {
   body.uint(exposures.length);
-  const hasPhases = exposures.some(({ phase = 0 }) => phase > 0);
   for (const { experiment, variant, phase = 0 } of exposures) {
-    body.uint(string(experiment)).uint(string(variant));
-    if (hasPhases) body.uint(phase);
+    writeString(experiment);
+    writeString(variant);
+    if (format >= WITH_PHASES) body.uint(phase);
   }
-  body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
+}
 
-  const others = sample.otherStates ?? [];
-  const { earlier = NONE_EARLIER } = sample.history;
-  const { preference } = sample;
-  const hasEarlier = earlier.items.length > 0;
-  const hasNext = hasPhases || sample.next !== undefined || preference !== undefined;
-  if (others.length > 0 || hasEarlier || hasNext) body.uint(others.length);
-  for (const { model, from, values } of others) {
-    body.uint(string(model)).uint(from).uint(values.length).f32s(values);
+function writeOtherStates(states: readonly ModelState[]): void {
+  body.uint(states.length);
+  for (const { model, from, values } of states) {
+    writeString(model);
+    body.uint(from).uint(values.length).f32s(values);
   }
-  if (hasEarlier || hasNext) body.uint(earlier.items.length);
-  for (let t = 0; t < earlier.items.length; t++) {
-    body.uint(string(earlier.items[t]!));
-    list(earlier.categories[t]!);
-    body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
-  }
+}
 
-  const hasChoice = hasPhases || preference !== undefined;
-  if (hasChoice) body.uint(sample.next === undefined ? 0 : 1 + string(sample.next));
-  else if (sample.next !== undefined) body.uint(string(sample.next));
-  if (hasPhases) body.u8(preference === undefined ? 0 : 1);
-  if (preference !== undefined) {
-    const { pairs, behaviours, candidates } = preference.names;
-    for (const names of [pairs, behaviours, candidates]) list(names);
-    encodePreference(body, preference);
-  }
+function writeEarlier(earlier: EarlierBehaviours, time: number): void {
+  body.uint(earlier.items.length);
+  for (let t = 0; t < earlier.items.length; t++) writeBehaviour(earlier, t, time);
+}
 
-  const newest = hasPhases ? FORMAT : hasChoice ? WITHOUT_PHASES : WITHOUT_PREFERENCE;
-  const format = hasEarlier ? WITHOUT_NEXT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER;
-  record.u8(hasNext ? newest : format);
-  strings.encode(record);
-  return record.bytes(body.view()).toBytes();
+function writePreference(preference: Preference | undefined, format: number): void {
+  if (format >= WITH_PHASES) body.u8(preference === undefined ? 0 : 1);
+  if (preference === undefined) return;
+  const { pairs, behaviours, candidates } = preference.names;
+  for (const names of [pairs, behaviours, candidates]) writeList(names);
+  encodePreference(body, preference);
+}
+
+function writeString(value: string): void {
+  body.uint(strings.index(value));
+}
+
+function writeOptional(value: string | null | undefined): void {
+  body.uint(value == null ? 0 : 1 + strings.index(value));
+}
+
+function writeList(values: readonly string[]): void {
+  body.uint(values.length);
+  for (const value of values) writeString(value);
+}
+
+function writeFields(values: readonly (string | null)[]): void {
+  body.uint(values.length);
+  for (const value of values) writeOptional(value);
 }
 
 /**
@@ -161,134 +205,184 @@ export function encodeSample(sample: Sample): Uint8Array {
 export function decodeSample(bytes: Uint8Array): Sample {
   const record = new ByteReader(bytes);
   const format = record.u8();
-  if (format < WITHOUT_OTHERS || format > FORMAT) {
+  if (format < PLAIN || format > WITH_PHASES) {
     throw new SyntaxError(
-      `Cannot decode a sample: format is ${format}, this reads ${WITHOUT_OTHERS} to ${FORMAT}`,
+      `Cannot decode a sample: format is ${format}, this reads ${PLAIN} to ${WITH_PHASES}`,
     );
   }
-  const at = readDictionary(record);
+  const strings = readDictionary(record);
   const body = new ByteReader(record.bytes());
-  const string = () => at(body.uint());
-  const list = () => times(body.count(), string);
-  const fields = () =>
-    times(body.count(), () => {
-      const index = body.uint();
-      return index === 0 ? null : at(index - 1);
-    });
-
-  const request = string();
-  const user = string();
-  const time = body.f64();
-  const closedTime = body.f64();
-  const version = body.uint();
-  const newUser = body.u8() === 1;
-  const userFields = fields();
-  const contextFields = fields();
-  const T = body.count();
-  const history = {
-    ...noBehaviours(),
-    times: new Float64Array(T),
-    strengths: new Float32Array(T),
-  };
-  for (let t = 0; t < T; t++) {
-    history.items.push(string());
-    history.categories.push(list());
-    history.actions.push(string());
-    history.times[t] = time - body.int();
-    history.strengths[t] = body.f32();
-  }
-  const values = body.f32s(body.uint());
-  const from = body.uint();
-  const purpose = PURPOSES[body.u8() - 1];
-  const lateShare = body.f64();
-  const rows = readRows(body, { string, list, fields });
-  const exposures: Exposure[] = [];
-  for (let n = body.count(); n > 0; n--) {
-    const exposure = { experiment: string(), variant: string() };
-    const phase = format > WITHOUT_PHASES ? body.uint() : 0;
-    exposures.push(phase === 0 ? exposure : { ...exposure, phase });
-  }
-  const model = body.uint();
-  const otherStates: ModelState[] = [];
-  for (let n = format > WITHOUT_OTHERS ? body.count() : 0; n > 0; n--) {
-    otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
-  }
-  const earlier = {
-    ...noBehaviours(),
-    times: new Float64Array(format > WITHOUT_EARLIER ? body.count() : 0),
-  };
-  for (let t = 0; t < earlier.times.length; t++) {
-    earlier.items.push(string());
-    earlier.categories.push(list());
-    earlier.actions.push(string());
-    earlier.times[t] = time - body.int();
-  }
-  const word = format > WITHOUT_NEXT ? body.uint() + (format > WITHOUT_PREFERENCE ? 0 : 1) : 0;
-  const hasPreference = format > WITHOUT_PHASES ? body.u8() === 1 : format > WITHOUT_PREFERENCE;
-  const names = hasPreference ? { pairs: list(), behaviours: list(), candidates: list() } : null;
-  const preference = names === null ? undefined : decodePreference(body, names);
+  const sample = new SampleReader(body, strings, format).read();
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: there are bytes after its end");
   }
-  return {
-    request,
-    user,
-    time,
-    closedTime,
-    version,
-    newUser,
-    purpose,
-    lateShare: lateShare === 0 ? undefined : lateShare,
-    model: model === 0 ? undefined : at(model - 1),
-    exposures: exposures.length === 0 ? undefined : exposures,
-    history: earlier.items.length === 0 ? history : { ...history, earlier },
-    state: values.length === 0 ? undefined : { from, values },
-    otherStates: otherStates.length === 0 ? undefined : otherStates,
-    userFields,
-    contextFields,
-    rows,
-    next: word === 0 ? undefined : at(word - 1),
-    preference,
-  };
+  return sample;
 }
 
-/** Functions that read the parts of a record. */
-interface Readers {
-  readonly string: () => string;
-  readonly list: () => string[];
-  readonly fields: () => (string | null)[];
-}
+/** Reads the parts of one sample, in the order in which they were written. */
+class SampleReader {
+  readonly #body: ByteReader;
+  readonly #strings: (at: number) => string;
+  readonly #format: number;
 
-function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
-  const count = body.count();
-  let rows = new Rows(0, 0);
-  for (let row = 0; row < count; row++) {
-    const item = { index: -1, id: string(), categories: list(), fields: fields() };
-    const width = body.uint();
-    if (row === 0) {
-      // At most what the record can hold: damaged bytes must not allocate more memory than their own length.
-      if (4 * count * width > body.left) {
-        throw cannotDecode(
-          count,
-          `${body.left} bytes are left, too few for ${width} numeric features of each`,
-        );
-      }
-      rows = new Rows(count, width);
-    } else if (width !== rows.width) {
-      throw cannotDecode(count, `row ${row} has ${width} numeric features, those before it ${rows.width}`);
-    }
-    body.f32sInto(rows.numerics, row * width, width);
-    rows.add(item, body.f64(), NaN);
-    rows.answer(row, { label: body.u8() === 1 ? 1 : 0, explicit: false });
-    const position = body.uint();
-    rows.place(row, position, body.f64());
-    rows.predict(row, body.f64());
-    rows.setOracle(row, body.f64());
-    rows.setReward(row, body.f64());
-    const team = creditOf(body.u8());
-    if (team !== undefined) rows.draft(row, team);
+  constructor(body: ByteReader, strings: (at: number) => string, format: number) {
+    this.#body = body;
+    this.#strings = strings;
+    this.#format = format;
   }
-  return rows;
+
+  read(): Sample {
+    const head = this.#head();
+    const history = this.#history(head.time);
+    const state = this.#state();
+    const purpose = PURPOSES[this.#body.u8() - 1];
+    const lateShare = this.#body.f64();
+    const rows = this.#rows();
+    const exposures = times(this.#body.count(), () => this.#exposure());
+    const model = this.#optional();
+    const otherStates = this.#format >= WITH_OTHER_STATES ? this.#otherStates() : [];
+    const earlier = this.#format >= WITH_EARLIER ? this.#earlier(head.time) : NONE_EARLIER;
+    const next = this.#next();
+    const preference = this.#preference();
+    return {
+      ...head,
+      purpose,
+      lateShare: lateShare === 0 ? undefined : lateShare,
+      model: model ?? undefined,
+      exposures: exposures.length === 0 ? undefined : exposures,
+      history: earlier.items.length === 0 ? history : { ...history, earlier },
+      state,
+      otherStates: otherStates.length === 0 ? undefined : otherStates,
+      rows,
+      next: next ?? undefined,
+      preference,
+    };
+  }
+
+  #head() {
+    const body = this.#body;
+    return {
+      request: this.#string(),
+      user: this.#string(),
+      time: body.f64(),
+      closedTime: body.f64(),
+      version: body.uint(),
+      newUser: body.u8() === 1,
+      userFields: this.#fields(),
+      contextFields: this.#fields(),
+    };
+  }
+
+  #history(time: number): SampleHistory {
+    const length = this.#body.count();
+    const history = {
+      ...noBehaviours(),
+      times: new Float64Array(length),
+      strengths: new Float32Array(length),
+    };
+    for (let t = 0; t < length; t++) {
+      history.times[t] = time - this.#behaviour(history);
+      history.strengths[t] = this.#body.f32();
+    }
+    return history;
+  }
+
+  #earlier(time: number): EarlierBehaviours {
+    const length = this.#body.count();
+    const earlier = { ...noBehaviours(), times: new Float64Array(length) };
+    for (let t = 0; t < length; t++) earlier.times[t] = time - this.#behaviour(earlier);
+    return earlier;
+  }
+
+  /** Reads a behaviour without its strength. @returns its age at the time of the sample, milliseconds */
+  #behaviour({ items, categories, actions }: ReturnType<typeof noBehaviours>): number {
+    items.push(this.#string());
+    categories.push(this.#list());
+    actions.push(this.#string());
+    return this.#body.int();
+  }
+
+  #state(): SampleState | undefined {
+    const values = this.#body.f32s(this.#body.uint());
+    const from = this.#body.uint();
+    return values.length === 0 ? undefined : { from, values };
+  }
+
+  #rows(): Rows {
+    const body = this.#body;
+    const count = body.count();
+    let rows = new Rows(0, 0);
+    for (let row = 0; row < count; row++) {
+      const item = { index: -1, id: this.#string(), categories: this.#list(), fields: this.#fields() };
+      const width = body.uint();
+      if (row === 0) rows = this.#roomFor(count, width);
+      else if (width !== rows.width) {
+        throw cannotDecode(count, `row ${row} has ${width} numeric features, those before it ${rows.width}`);
+      }
+      body.f32sInto(rows.numerics, row * width, width);
+      rows.add(item, body.f64(), NaN);
+      rows.answer(row, { label: body.u8() === 1 ? 1 : 0, explicit: false });
+      const position = body.uint();
+      rows.place(row, position, body.f64());
+      rows.predict(row, body.f64());
+      rows.setOracle(row, body.f64());
+      rows.setReward(row, body.f64());
+      const team = creditOf(body.u8());
+      if (team !== undefined) rows.draft(row, team);
+    }
+    return rows;
+  }
+
+  /** Room for at most what the record can hold: damaged bytes must not allocate more memory than their own length. */
+  #roomFor(count: number, width: number): Rows {
+    const { left } = this.#body;
+    if (4 * count * width <= left) return new Rows(count, width);
+    throw cannotDecode(count, `${left} bytes are left, too few for ${width} numeric features of each`);
+  }
+
+  #exposure(): Exposure {
+    const exposure = { experiment: this.#string(), variant: this.#string() };
+    const phase = this.#format >= WITH_PHASES ? this.#body.uint() : 0;
+    return phase === 0 ? exposure : { ...exposure, phase };
+  }
+
+  #otherStates(): ModelState[] {
+    const body = this.#body;
+    return times(body.count(), () => ({
+      model: this.#string(),
+      from: body.uint(),
+      values: body.f32s(body.uint()),
+    }));
+  }
+
+  #next(): string | null {
+    if (this.#format < WITH_NEXT) return null;
+    return this.#format >= WITH_PREFERENCE ? this.#optional() : this.#string();
+  }
+
+  #preference(): Preference | undefined {
+    const isThere = this.#format >= WITH_PHASES ? this.#body.u8() === 1 : this.#format >= WITH_PREFERENCE;
+    if (!isThere) return undefined;
+    const names = { pairs: this.#list(), behaviours: this.#list(), candidates: this.#list() };
+    return decodePreference(this.#body, names);
+  }
+
+  #string(): string {
+    return this.#strings(this.#body.uint());
+  }
+
+  #optional(): string | null {
+    const index = this.#body.uint();
+    return index === 0 ? null : this.#strings(index - 1);
+  }
+
+  #list(): string[] {
+    return times(this.#body.count(), () => this.#string());
+  }
+
+  #fields(): (string | null)[] {
+    return times(this.#body.count(), () => this.#optional());
+  }
 }
 
 function cannotDecode(rows: number, why: string): SyntaxError {
