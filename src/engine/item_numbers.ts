@@ -191,7 +191,10 @@ export class ItemNumbers {
     return items;
   }
 
-  /** Ends a restore, after all records have been added; damaged ones may have been deleted from the log. */
+  /**
+   * Ends a restore, after all records have been added. Damaged ones may have been deleted from the log: items whose
+   * newest numbers they had, and of which only a slot that will be reused has older ones, are written again.
+   */
   taken(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
     this.#read.clear();
@@ -207,6 +210,10 @@ export class ItemNumbers {
         this.#entries += items.length;
       }
     }
-    this.#items = this.#newest.filter((sequence) => sequence !== NOWHERE).length;
+    this.#newest.forEach((sequence, index) => {
+      if (sequence === NOWHERE) return;
+      this.#items++;
+      if (sequence < this.#oldest) this.#changed.add(this.#catalogue.at(index));
+    });
   }
 }

@@ -123,6 +123,22 @@ Deno.test("ItemNumbers.taken() goes on without records that were deleted, and lo
   );
 });
 
+Deno.test("ItemNumbers.taken() keeps what only a record has whose slot is free, as others were deleted", () => {
+  const log = new Map<string, NumbersRecord>();
+  const commit = (shop: Shop, ids: readonly string[]) => {
+    for (const record of shop.commit(ids)) log.set(record.key, record);
+  };
+  const all = items(0, 3000), shop = new Shop();
+  for (const ids of [all.slice(0, 1500), all.slice(1500), all, all, all, ["other"]]) commit(shop, ids);
+  for (const { key, value } of log.values()) if (entriesOf(value) === 3000) log.delete(key);
+  assert.deepEqual([...log.values()].map(({ value }) => entriesOf(value)), [1500, 1]);
+  const live = restored([...log.values()], () => true);
+  commit(live, ["other"]); // writes over the first slot
+  const again = restored([...log.values()], () => true);
+  assert.equal(again.state, live.state);
+  assert.equal(again.state.split(",").length, 1501);
+});
+
 Deno.test("ItemNumbers.changes() has few entries in all, and few in a record, however items come", () => {
   const all = 20_000;
   const random = mulberry32(7);
