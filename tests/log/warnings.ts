@@ -1,21 +1,35 @@
 /** What the product logs while a test acts. */
 
-import { configure, reset } from "@logtape/logtape";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
 
-/** Runs a function. @returns what is logged meanwhile as a warning or worse, in order */
-export async function warnings(act: () => Promise<unknown>): Promise<string[]> {
-  const said: string[] = [];
+/** What has been logged as a warning or worse so far, in order; disposing stops listening. */
+export interface Heard extends AsyncDisposable {
+  readonly records: readonly LogRecord[];
+  readonly messages: readonly string[];
+}
+
+/** Listens to the product. */
+export async function listen(): Promise<Heard> {
+  const records: LogRecord[] = [];
   await configure({
-    sinks: { said: ({ message }) => void said.push(message.join("")) },
+    sinks: { heard: (record) => void records.push(record) },
     loggers: [
-      { category: "meander", sinks: ["said"], lowestLevel: "warning" },
+      { category: "meander", sinks: ["heard"], lowestLevel: "warning" },
       { category: ["logtape", "meta"], lowestLevel: "warning" },
     ],
   });
-  try {
-    await act();
-  } finally {
-    await reset();
-  }
-  return said;
+  return {
+    records,
+    get messages() {
+      return records.map(({ message }) => message.join(""));
+    },
+    [Symbol.asyncDispose]: reset,
+  };
+}
+
+/** Runs a function. @returns what is logged meanwhile as a warning or worse, in order */
+export async function warnings(act: () => Promise<unknown>): Promise<readonly string[]> {
+  await using heard = await listen();
+  await act();
+  return heard.messages;
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
+import { listen } from "../log/warnings.ts";
 import {
   answersOn,
   OPTIONS,
@@ -137,58 +137,39 @@ Deno.test("Service that begins without re-keying where a topic was re-keyed says
   const options = { ...OPTIONS, partitions: PARTITIONS, roles: ["task"] } as const;
   const [record] = recordsOf(events).filter(({ topic }) => topic === topics.events);
   await log.append([{ ...record!, topic: "shop", partition: 0 }]);
-  await saying(async (tells) => {
-    {
-      await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
-      await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
-      assert.equal((await service.status()).rekeyLag, 0);
-    }
-    assert.deepEqual(tells(/was re-keyed to/), []);
-    await using _service = await Service.start(log, options);
-    assert.equal(tells(/was re-keyed to/).length, 1);
-  });
+  await using heard = await listen();
+  const rekeyed = () => heard.messages.filter((message) => /was re-keyed to/.test(message));
+  {
+    await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
+    await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
+    assert.equal((await service.status()).rekeyLag, 0);
+  }
+  assert.deepEqual(rekeyed(), []);
+  await using _service = await Service.start(log, options);
+  assert.equal(rekeyed().length, 1);
 });
 
 Deno.test("Service says what it creates of a deployment that is there, and that a checkpoint is lost", async () => {
   await using log = new AdministeredLog();
-  await saying(async (tells) => {
-    const specs = topicSpecs(topics, PARTITIONS);
-    const { lists, rejected } = topics;
-    await log.createTopics(specs.filter(({ name }) => name !== lists && name !== rejected));
-    await (await start(log)).stop();
-    assert.match(
-      tells(/creating/).join(),
-      /creating meander\.lists, meander\.rejected, which this deployment lacks/,
-    );
-    assert.deepEqual(tells(/has lost the checkpoint/), []);
-    await log.recreate(topics.checkpoints);
-    await (await start(log)).stop();
-    assert.match(
-      tells(/has lost the checkpoint/).join(),
-      /^meander\.checkpoints has lost the checkpoint of base: /,
-    );
-    assert.equal(tells(/creating/).length, 1);
-    await using other = new AdministeredLog();
-    await (await start(other)).stop();
-    assert.equal(tells(/creating/).length, 1, "a new deployment lacks nothing");
-  });
+  await using heard = await listen();
+  const told = (about: RegExp) => heard.messages.filter((message) => about.test(message));
+  const specs = topicSpecs(topics, PARTITIONS);
+  const { lists, rejected } = topics;
+  await log.createTopics(specs.filter(({ name }) => name !== lists && name !== rejected));
+  await (await start(log)).stop();
+  assert.match(
+    told(/creating/).join(),
+    /creating meander\.lists, meander\.rejected, which this deployment lacks/,
+  );
+  assert.deepEqual(told(/has lost the checkpoint/), []);
+  await log.recreate(topics.checkpoints);
+  await (await start(log)).stop();
+  assert.match(
+    told(/has lost the checkpoint/).join(),
+    /^meander\.checkpoints has lost the checkpoint of base: /,
+  );
+  assert.equal(told(/creating/).length, 1);
+  await using other = new AdministeredLog();
+  await (await start(other)).stop();
+  assert.equal(told(/creating/).length, 1, "a new deployment lacks nothing");
 });
-
-/** Runs a test that looks at what is logged. */
-async function saying(test: (tells: (about: RegExp) => string[]) => Promise<void>): Promise<void> {
-  const said: LogRecord[] = [];
-  await configure({
-    sinks: { said: (record) => void said.push(record) },
-    loggers: [
-      { category: ["meander"], sinks: ["said"], lowestLevel: "warning" },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
-  });
-  try {
-    await test((about) =>
-      said.map(({ message }) => message.join("")).filter((message) => about.test(message))
-    );
-  } finally {
-    await reset();
-  }
-}

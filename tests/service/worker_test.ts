@@ -1,44 +1,33 @@
 import assert from "node:assert/strict";
-import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { LogError } from "../../streams/log/log.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { type Job, Worker } from "../../streams/service/jobs/worker.ts";
+import { listen } from "../log/warnings.ts";
 
 /** The pauses of a worker that fails again and again, after it was alive for so long each time. */
 async function pausesOf(livesMs: number): Promise<unknown[]> {
-  const records: LogRecord[] = [];
-  await configure({
-    sinks: { memory: (record) => records.push(record) },
-    loggers: [
-      { category: ["meander", "service"], sinks: ["memory"] },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
+  await using heard = await listen();
+  let time = 0;
+  const failed = Promise.withResolvers<void>();
+  const job: Job = {
+    step() {
+      time += livesMs;
+      if (heard.records.length === 4) failed.resolve();
+      return Promise.reject(new LogError("closed", "the brokers are away"));
+    },
+    finish: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const worker = new Worker({
+    name: "w",
+    open: () => Promise.resolve(job),
+    now: () => time,
+    thread: new SharedThread(() => time),
+    pauseMs: 1,
   });
-  try {
-    let time = 0;
-    const failed = Promise.withResolvers<void>();
-    const job: Job = {
-      step() {
-        time += livesMs;
-        if (records.length === 4) failed.resolve();
-        return Promise.reject(new LogError("closed", "the brokers are away"));
-      },
-      finish: () => Promise.resolve(),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
-    const worker = new Worker({
-      name: "w",
-      open: () => Promise.resolve(job),
-      now: () => time,
-      thread: new SharedThread(() => time),
-      pauseMs: 1,
-    });
-    await failed.promise;
-    await worker.stop();
-    return records.slice(0, 4).map(({ properties }) => properties["pauseMs"]);
-  } finally {
-    await reset();
-  }
+  await failed.promise;
+  await worker.stop();
+  return heard.records.slice(0, 4).map(({ properties }) => properties["pauseMs"]);
 }
 
 Deno.test("Worker waits longer after each failure, and not after it had worked for a while", async () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { configure, reset } from "@logtape/logtape";
 import { awsCredentials } from "../../../streams/log/kafka/logins/aws_credentials.ts";
 import { mskToken } from "../../../streams/log/kafka/logins/aws_token.ts";
 import { clientCredentials } from "../../../streams/log/kafka/logins/client_credentials.ts";
 import { renewed } from "../../../streams/log/kafka/logins/renewed.ts";
 import { kafkaFiles, kafkaOptions, type SaslSettings } from "../../../streams/log/kafka/settings.ts";
+import { warnings } from "../warnings.ts";
 
 /**
  * Signatures of aws-msk-iam-sasl-signer-js 1.0.3: `generateAuthTokenFromCredentialsProvider` with these credentials in
@@ -76,16 +76,7 @@ Deno.test("renewed() asks again after four fifths of a life, and lives with fail
   now = 80;
   assert.equal(await get(), 2);
   [now, fails] = [170, true];
-  const told: string[] = [];
-  await configure({
-    sinks: { told: ({ message }) => void told.push(message.join("")) },
-    loggers: [
-      { category: "meander", sinks: ["told"], lowestLevel: "warning" },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
-  });
-  assert.equal(await get(), 2);
-  await reset();
+  const told = await warnings(async () => assert.equal(await get(), 2));
   assert.deepEqual(told, ["cannot renew the Kafka login, which expires in 0 s: away"]);
   now = 180;
   await assert.rejects(get(), /away/);
