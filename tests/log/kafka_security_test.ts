@@ -65,8 +65,11 @@ const broker = !made ? undefined : await testBroker({
 });
 
 if (broker !== undefined) {
+  /** A second may be too short for a handshake on a machine that is busy. */
+  const connectionTimeout = 20_000;
   const as = (username: string, password = PASSWORD) => ({
     kafka: {
+      connectionTimeout,
       ssl: { ca: [Deno.readTextFileSync(`${folder}/ca.pem`)] },
       sasl: { mechanism: "plain" as const, username, password },
     },
@@ -267,7 +270,10 @@ if (broker !== undefined) {
     await Deno.writeTextFile(`${folder}/password`, `${PASSWORD}\n`);
     const tls = { caFile: `${folder}/ca.pem` };
     const open = (settings: KafkaSettings, env: Readonly<Record<string, string>> = {}) =>
-      kafkaOptions({ brokers: [broker.address], retryMs: 20_000, tls, ...settings }, {
+      kafkaOptions({
+        ...{ brokers: [broker.address], retryMs: 20_000, connectionTimeoutMs: connectionTimeout, tls },
+        ...settings,
+      }, {
         readFile: (path) => Deno.readTextFile(path),
         env: (name) => env[name],
       }).then(KafkaLog.open);
@@ -275,13 +281,13 @@ if (broker !== undefined) {
     const plain = { mechanism: "plain", username: "admin", passwordFile: `${folder}/password` } as const;
     const scram = { mechanism: "scram-sha-512" } as const;
     for (
-      const opening of [
-        open({ sasl: plain }),
-        open({ sasl: scram }, { [username]: "scram", [password]: PASSWORD }),
-        open({ sasl: { mechanism: "scram-sha-256", username: "scram" } }, { [password]: PASSWORD }),
-      ]
+      const [settings, env] of [
+        [{ sasl: plain }, {}],
+        [{ sasl: scram }, { [username]: "scram", [password]: PASSWORD }],
+        [{ sasl: { mechanism: "scram-sha-256", username: "scram" } }, { [password]: PASSWORD }],
+      ] as const
     ) {
-      await using log = await opening;
+      await using log = await open(settings, env);
       assert.ok(!(await log.topics()).has("nothing"));
     }
     await assert.rejects(
@@ -303,7 +309,7 @@ if (broker !== undefined) {
     return `${encode({ alg: "none" })}.${encode({ sub, iat: now, exp: now + seconds })}.`;
   };
   const openBy = (sasl: KafkaLogin, kafka: KafkaConnection = {}) =>
-    openLog(broker, { kafka: { ssl: as("").kafka.ssl, sasl, ...kafka } });
+    openLog(broker, { kafka: { ...as("").kafka, sasl, ...kafka } });
 
   Deno.test("KafkaLog logs in by a token of a file, or of an endpoint, and again before it expires", async () => {
     const tokenFile = `${folder}/token`;
@@ -376,7 +382,7 @@ if (broker !== undefined) {
       };
       const files = { ca: `${folder}/ca.pem`, cert: `${folder}/now.pem`, key: `${folder}/now.key` };
       await put("client");
-      await using log = await openLog(broker, { kafka: { ssl: { files }, sasl: as("admin").kafka.sasl } });
+      await using log = await openLog(broker, { kafka: { ...as("admin").kafka, ssl: { files } } });
       await using _before = await log.writer(newPlace());
       await put("stranger");
       await assert.rejects(openLog(broker, { ...log.address.options as KafkaLogOptions, retryMs: 500 }));
