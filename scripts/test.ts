@@ -13,6 +13,7 @@
 
 import { pathToFileURL } from "node:url";
 import { startBroker } from "./kafka/dev_broker.ts";
+import { OWN_PORTS, partOfPorts } from "./kafka/java_process.ts";
 
 /** The folders that take most time, longest first, so that no long one is left over at the end. */
 const LONGEST =
@@ -87,11 +88,13 @@ async function commonBroker(): Promise<AsyncDisposable | undefined> {
   return broker;
 }
 
+let processes = 0;
+
 /** Runs `deno test` and forwards its output, as it comes or in one piece. */
 async function runTests(args: readonly string[], isLive: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--config", "deno.json", "--allow-all", "--doc", "--no-check", ...args],
-    env: { DENO_V8_FLAGS: YOUNG_SPACE },
+    env: { DENO_V8_FLAGS: YOUNG_SPACE, [OWN_PORTS]: partOfPorts(processes++) },
     stdin: "null",
     stdout: "piped",
     stderr: isLive ? "inherit" : "piped",

@@ -92,11 +92,24 @@ export async function startJava(command: readonly string[], options: JavaOptions
 /** Below the ports that systems give to clients, so that no connection takes one before a server listens on it. */
 const PORTS = { from: 20_000, count: 12_000 };
 const PORT_TRIES = 100;
+/** Names, as `FROM+COUNT`, the ports of a process that starts servers while others do, as those of the test suite. */
+export const OWN_PORTS = "PORTS_OF_TESTS";
+const PARTS = 40;
+const given = new Set<number>();
 
-/** A port of the loopback interface that was free a moment ago. */
+/** The value of {@linkcode OWN_PORTS} for the n-th process. */
+export function partOfPorts(n: number): string {
+  const count = PORTS.count / PARTS;
+  return `${PORTS.from + n % PARTS * count}+${count}`;
+}
+
+/** A port of the loopback interface that was free a moment ago; another one each time. */
 export async function freePort(): Promise<number> {
+  const [from = PORTS.from, count = PORTS.count] = Deno.env.get(OWN_PORTS)?.split("+").map(Number) ?? [];
   for (let tries = 1;; tries++) {
-    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    const port = from + Math.floor(Math.random() * count);
+    if (given.has(port) && tries < PORT_TRIES) continue;
+    given.add(port);
     try {
       const server = createServer();
       await new Promise<void>((resolve, reject) =>

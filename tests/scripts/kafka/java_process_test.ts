@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { portFor, startJava } from "../../../scripts/kafka/java_process.ts";
+import { freePort, OWN_PORTS, partOfPorts, portFor, startJava } from "../../../scripts/kafka/java_process.ts";
 
 Deno.test("startJava() says with the last lines of its log why a process has not started", async () => {
   const log = await Deno.makeTempFile({ prefix: "meander-java-" });
@@ -19,4 +19,19 @@ Deno.test("portFor() refuses a port on which something listens", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   await assert.rejects(portFor("a broker", port), new RegExp(`a broker on port ${port}: it is in use$`));
+});
+
+Deno.test("freePort() gives each port once, of the part that is a process's own", async () => {
+  const before = Deno.env.get(OWN_PORTS);
+  Deno.env.set(OWN_PORTS, partOfPorts(3));
+  try {
+    const ports = await Promise.all(Array.from({ length: 60 }, freePort));
+    assert.equal(new Set(ports).size, 60);
+    const [from, count] = partOfPorts(3).split("+").map(Number);
+    assert.deepEqual([from, count], [20_900, 300]);
+    assert.ok(ports.every((port) => port >= 20_900 && port < 21_200));
+  } finally {
+    if (before === undefined) Deno.env.delete(OWN_PORTS);
+    else Deno.env.set(OWN_PORTS, before);
+  }
 });
