@@ -23,7 +23,7 @@ export interface EarlierBehaviours {
 
 export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], actions: [], times: [] };
 
-const NO_HISTORY: SampleHistory = {
+export const NO_HISTORY: SampleHistory = {
   items: [],
   categories: [],
   actions: [],

@@ -26,9 +26,9 @@ export const IDS = "ids";
 
 /** Progress within a partition of events. */
 export interface PartitionClock {
-  /** Newest event time at which an outcome became final. */
+  /** Event time up to which deadlines of outcomes have passed. */
   closed: number;
-  /** The longest outcome window, milliseconds; some outcomes are final sooner. */
+  /** The outcome window, milliseconds; some outcomes are final sooner. */
   windowMs: number;
   /**
    * Offset of the event that led to the newest recommendation, and the index among its recommendations; duplicates are

@@ -27,6 +27,7 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { isNewerFormat } from "../../src/codec/formats.ts";
 import { definitionOf } from "../../src/assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { MAX_TIME_MS } from "../../src/events/limits.ts";
 import { isRecordTime } from "../log/checks.ts";
@@ -36,7 +37,8 @@ import { lagOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
-import { type ExperimentStatus, Followed } from "./followed.ts";
+import { type ExperimentStatus, Followed, PATIENCE_MS } from "./followed.ts";
+import { ListsInOrder } from "./lists_in_order.ts";
 import {
   decodeHead,
   decodeIds,
@@ -57,10 +59,19 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 const logger = getLogger(["meander", "experiments"]);
 
+/** In a user's record, stands before held lists, where others have the name of an experiment. */
+const HELD = "";
+
 /** Options of {@linkcode ExperimentMonitor.open}. */
 export interface MonitorReadOptions {
   /** Whether figures are never written, so that changes need no tracking. @default {false} */
   readonly readOnly?: boolean;
+  /**
+   * How long after an impression an outcome counts, milliseconds.
+   *
+   * @default {as written with the figures, or the longest so far}
+   */
+  readonly outcomeWindowMs?: number | undefined;
 }
 
 export class ExperimentMonitor {
@@ -71,6 +82,8 @@ export class ExperimentMonitor {
   readonly #prePeriod = new PrePeriod();
   readonly #places: readonly Place[];
   readonly #clocks: PartitionClock[];
+  readonly #windowMs: number | undefined;
+  readonly #lists = new ListsInOrder();
   readonly #isReadOnly: boolean;
   /** Ids of the topics read, by name; `null` where the log has none. */
   readonly #ids: ReadonlyMap<string, string | null>;
@@ -90,16 +103,18 @@ export class ExperimentMonitor {
     log: Log,
     topics: Topics,
     registry: ExperimentRegistry,
-    { partitions, ids, readOnly }: {
+    { partitions, ids, readOnly, outcomeWindowMs }: {
       readonly partitions: number;
       readonly ids: ReadonlyMap<string, string | null>;
       readonly readOnly: boolean;
+      readonly outcomeWindowMs: number | undefined;
     },
   ) {
     this.#log = log;
     this.#topics = topics;
     this.#experiments = registry;
     this.#isReadOnly = readOnly;
+    this.#windowMs = outcomeWindowMs;
     this.#ids = ids;
     this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
@@ -113,7 +128,7 @@ export class ExperimentMonitor {
     log: Log,
     topics: Topics,
     registry: ExperimentRegistry,
-    { readOnly = false }: MonitorReadOptions = {},
+    { readOnly = false, outcomeWindowMs }: MonitorReadOptions = {},
   ): Promise<ExperimentMonitor> {
     const existing = await log.topics();
     const partitions = existing.get(topics.samples)?.partitions ?? 0;
@@ -121,7 +136,12 @@ export class ExperimentMonitor {
     for (const topic of [topics.recommendations, topics.samples]) {
       ids.set(topic, (await log.identify(topic))?.id ?? null);
     }
-    const monitor = new ExperimentMonitor(log, topics, registry, { partitions, ids, readOnly });
+    const monitor = new ExperimentMonitor(log, topics, registry, {
+      partitions,
+      ids,
+      readOnly,
+      outcomeWindowMs,
+    });
     const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
     await monitor.#follow();
     monitor.#restore(written);
@@ -255,24 +275,39 @@ export class ExperimentMonitor {
     if (read === null) return;
     const sample = asOf(time, read);
     if (sample.purpose === "learn") return; // the impression yields another sample when its outcomes are final
-    for (const [name, one] of this.#followed) {
-      if (one.sampled(sample, partition)) this.#change(name, sample.user);
-    }
-    // What users did under former settings is not a pre-period, either.
-    if (![...this.#followed.values()].some((one) => one.isFormer(sample))) {
-      this.#prePeriod.update(sample);
+    const passed = this.#advance(clock, sample, time);
+    const due = this.#lists.take(passed, partition);
+    for (const one of due) this.#count(one, partition);
+    // A task that ends settles what is open; nothing tells more about what is final after the clock.
+    if (sample.time <= passed || sample.closedTime > time) this.#count(sample, partition);
+    else {
+      this.#lists.add(sample, partition);
       this.#note(sample.user);
     }
-    if (sample.closedTime <= time) {
-      clock.closed = Math.max(clock.closed, sample.closedTime);
-      clock.windowMs = Math.max(clock.windowMs, sample.closedTime - sample.time);
-    }
-    // All outcomes of impressions up to this time are final.
-    const passed = clock.closed - clock.windowMs;
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(passed, partition)) this.#change(name, user);
     }
     for (const user of this.#prePeriod.prune(passed)) this.#note(user);
+  }
+
+  /** Advances the clock of a partition. @returns event time up to which the outcomes of all lists are final */
+  #advance(clock: PartitionClock, { time, closedTime }: Sample, recordTime: number): number {
+    const openMs = closedTime - time;
+    if (closedTime <= recordTime) {
+      clock.windowMs = this.#windowMs ?? Math.max(clock.windowMs, openMs);
+      // What closes a list early may be ahead of deadlines by the lateness that is allowed.
+      clock.closed = Math.max(clock.closed, openMs < clock.windowMs ? closedTime - PATIENCE_MS : closedTime);
+    }
+    return clock.closed - clock.windowMs;
+  }
+
+  #count(sample: Sample, partition: number): void {
+    for (const [name, one] of this.#followed) {
+      if (one.sampled(sample, partition)) this.#change(name, sample.user);
+    }
+    // What users did under former settings is not a pre-period, either.
+    if (![...this.#followed.values()].some((one) => one.isFormer(sample))) this.#prePeriod.update(sample);
+    this.#note(sample.user);
   }
 
   #change(name: string, user: string): void {
@@ -286,6 +321,7 @@ export class ExperimentMonitor {
 
   #forget(user: string): void {
     for (const one of this.#followed.values()) one.forget(user);
+    this.#lists.forget(user);
     this.#prePeriod.forget(user);
     this.#note(user);
   }
@@ -297,8 +333,10 @@ export class ExperimentMonitor {
     const own = [...this.#followed].filter(([, { users }]) => users.has(user))
       .sort(([a], [b]) => a < b ? -1 : 1);
     for (const [name, followed] of own) to.string(name).bytes(followed.encodeUser(user));
+    const isHeld = this.#lists.has(user);
+    if (isHeld) to.string(HELD).bytes(this.#lists.encodeUser(user));
     const bytes = to.toBytes();
-    return own.length === 0 && bytes[0] === 0 ? null : bytes;
+    return own.length === 0 && !isHeld && bytes[0] === 0 ? null : bytes;
   }
 
   #restore(written: ReadonlyMap<string, FiguresRecord>): void {
@@ -367,9 +405,11 @@ export class ExperimentMonitor {
     const from = new ByteReader(bytes);
     this.#prePeriod.decodeUser(from, user);
     while (!from.done) {
-      const followed = known.get(from.string());
+      const name = from.string();
+      const followed = known.get(name);
       const own = from.bytes();
-      if (followed !== undefined) followed.decodeUser(own, user);
+      if (name === HELD) this.#lists.decodeUser(own);
+      else if (followed !== undefined) followed.decodeUser(own, user);
       else {
         this.#prePeriod.forget(user); // its figures have restarted
         this.#note(user);

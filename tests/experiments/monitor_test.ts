@@ -286,6 +286,14 @@ async function byHand() {
       const value = encodeSample({ ...sample, closedTime, ...(early ? { purpose: "learn" as const } : {}) });
       await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock }]);
     },
+    forget: (user: string, time: number) =>
+      log.append([{ topic: topics.samples, partition: 0, key: user, value: null, time }]),
+    users: async (outcomeWindowMs?: number) => {
+      const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true, outcomeWindowMs });
+      await monitor.update();
+      const [{ totals }] = monitor.status() as [ExperimentStatus];
+      return totals.moments(0).users + totals.moments(1).users;
+    },
     lost: async () => {
       const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true });
       await monitor.update();
@@ -327,4 +335,99 @@ Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though 
   await sample("a", 2 * DAY, { closedTime: 3 * DAY });
   await sample("d", 2 * DAY + 2 * HOUR, { closedTime: 3 * DAY + 2 * HOUR });
   assert.equal(await lost(), 1, "b");
+});
+
+Deno.test("ExperimentMonitor() holds a list that closed early until the lists before it are final", async () => {
+  const { sample, forget, users } = await byHand();
+  await sample("rated", 2 * HOUR, { closedTime: 2 * HOUR + 1 });
+  assert.equal(await users(HOUR), 0);
+  assert.equal(await users(), 1, "on a new log, nothing tells the window");
+  await sample("before", HOUR, { closedTime: 2 * HOUR });
+  assert.equal(await users(HOUR), 1);
+  await sample("same", 2 * HOUR, { closedTime: 3 * HOUR });
+  assert.equal(await users(HOUR), 3);
+  await sample("erased", 3 * HOUR, { closedTime: 3 * HOUR + 1 });
+  await forget("erased", 3 * HOUR + 2);
+  await sample("after", 5 * HOUR, { closedTime: 6 * HOUR });
+  assert.equal(await users(HOUR), 4);
+});
+
+Deno.test("ExperimentMonitor() counts lists an hour later if the window has become shorter unbeknown to it", async () => {
+  const { sample, users } = await byHand();
+  await sample("long", HOUR, { closedTime: 2 * HOUR });
+  await sample("short", 3 * HOUR, { closedTime: 3 * HOUR + 1 });
+  await sample("other", 4 * HOUR, { closedTime: 5 * HOUR - 1 });
+  assert.equal(await users(), 1);
+  assert.equal(await users(1), 3);
+  await sample("later", 5 * HOUR, { closedTime: 5 * HOUR + 1 });
+  assert.equal(await users(), 2);
+});
+
+/**
+ * A crowd comes at once: users of B close more of their lists early, by rating them, than those of A. Outcomes are
+ * waited for a quarter of an hour, and events may be five minutes late.
+ *
+ * @param minutes how long they come
+ */
+async function crowd(minutes: number, isReopened: (minute: number) => boolean) {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+  const experiments = new Experiments([
+    await registry.start({ name: "e", variants: [{ name: "A" }, { name: "B", maxCandidates: 5 }] }),
+  ]);
+  const random = createRandom(7);
+  const [MINUTE, PER_MINUTE] = [60_000, 200];
+  const others = [HOUR, 4 * HOUR].map((time) => {
+    const sample = { ...list("other", 1, { time }), closedTime: time + 15 * MINUTE };
+    return { at: sample.closedTime + 5 * MINUTE, sample };
+  });
+  const written = [...others];
+  for (let u = 0; u < minutes * PER_MINUTE; u++) {
+    const [user, time] = [`u${u}`, 2 * HOUR + u * MINUTE / PER_MINUTE];
+    const exposure = experiments.assign(user).exposures[0]!;
+    const isEarly = random() < (exposure.variant === "B" ? 0.5 : 0.1);
+    const closedTime = time + (isEarly ? 1 + Math.floor(random() * MINUTE) : 15 * MINUTE);
+    const at = isEarly ? closedTime : closedTime + 5 * MINUTE;
+    const sample = list(user, isEarly ? 10 : 0, { time, exposure: ["e", exposure.variant] });
+    written.push({ at, sample: { ...sample, closedTime } });
+  }
+  written.sort((a, b) => a.at - b.at);
+  const words: string[] = [];
+  let monitor = await ExperimentMonitor.open(log, topics, registry);
+  for (let minute = 0, next = 0; next < written.length; minute++) {
+    for (; next < written.length && written[next]!.at <= 2 * HOUR + minute * MINUTE; next++) {
+      const { at: time, sample } = written[next]!;
+      await log.append([{
+        topic: topics.samples,
+        partition: 0,
+        key: sample.user,
+        value: encodeSample(sample),
+        time,
+      }]);
+    }
+    await monitor.update();
+    if (isReopened(minute)) {
+      await log.append(monitor.takeChanges());
+      monitor = await ExperimentMonitor.open(log, topics, registry);
+    }
+    words.push(monitor.status()[0]!.verdicts[0]!.word);
+  }
+  return { words, status: monitor.status()[0]! };
+}
+
+Deno.test("ExperimentMonitor() counts lists in the order in which they were shown, so that early ratings favour no variant", async () => {
+  const minutes = 8;
+  const [whole, reopened] = [
+    await crowd(minutes, () => false),
+    await crowd(minutes, (minute) => minute % 3 === 0),
+  ];
+  for (const { words, status: { totals, ratio } } of [whole, reopened]) {
+    assert.ok(!words.includes("invalid"), words.join());
+    assert.deepEqual(new Set(words.slice(0, 20)), new Set(["undecided"]), "older lists are open");
+    assert.equal(ratio.counts[0]! + ratio.counts[1]!, minutes * 200);
+    assert.equal(totals.moments(0).users + totals.moments(1).users, minutes * 200);
+  }
+  assert.deepEqual(reopened.words, whole.words);
+  assert.deepEqual(reopened.status.ratio.p, whole.status.ratio.p);
 });

@@ -1,0 +1,113 @@
+/**
+ * Samples in the order in which their lists were shown.
+ *
+ * A list whose items are all rated is final before older lists that wait for their deadline. Counted at once, the users
+ * of a variant with more ratings would arrive sooner, and their first lists would be those with ratings.
+ *
+ * ```text
+ *   shown 12:00 ─────────────────── final 12:10 ──> counts at 12:10
+ *       shown 12:03 ── final 12:04 ─ held ────────────────────> counts at 12:13
+ * ```
+ *
+ * @module
+ */
+
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { Rows } from "../../src/samples/rows.ts";
+import { historySample, NO_HISTORY, type Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
+
+/**
+ * Holds samples until all lists of their partition that were shown before are final. Memory: lists that closed early
+ * within one outcome window, without their features. O(held lists of the partition) per sample.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Rows } from "../../src/samples/rows.ts";
+ * import { historySample } from "../../src/samples/sample.ts";
+ * import { ListsInOrder } from "./lists_in_order.ts";
+ *
+ * const history = { items: [], categories: [], actions: [], times: new Float64Array(), strengths: new Float32Array() };
+ * const shownAt = (time: number) => ({ ...historySample("ann", time, history), rows: Rows.of([{ item: "tent" }]) });
+ * const lists = new ListsInOrder();
+ * lists.add(shownAt(3), 0);
+ * lists.add(shownAt(1), 0);
+ * assert.deepEqual(lists.take(0, 0), []);
+ * assert.deepEqual(lists.take(3, 0).map(({ time }) => time), [1, 3]);
+ * ```
+ */
+export class ListsInOrder {
+  /** Held samples by partition, oldest list first. */
+  readonly #held: Sample[][] = [];
+  /** Number of held samples by user. */
+  readonly #users = new Map<string, number>();
+
+  add(sample: Sample, partition: number): void {
+    while (this.#held.length <= partition) this.#held.push([]);
+    const held = this.#held[partition]!;
+    const before = held.findLastIndex(({ time }) => time <= sample.time);
+    held.splice(before + 1, 0, outcomeOf(sample));
+    this.#users.set(sample.user, (this.#users.get(sample.user) ?? 0) + 1);
+  }
+
+  /** Removes and returns the samples of lists shown up to a time, oldest first. */
+  take(time: number, partition: number): readonly Sample[] {
+    const held = this.#held[partition] ?? [];
+    const later = held.findIndex((sample) => sample.time > time);
+    const due = held.splice(0, later < 0 ? held.length : later);
+    for (const { user } of due) {
+      const left = this.#users.get(user)! - 1;
+      if (left > 0) this.#users.set(user, left);
+      else this.#users.delete(user);
+    }
+    return due;
+  }
+
+  has(user: string): boolean {
+    return this.#users.has(user);
+  }
+
+  forget(user: string): void {
+    if (!this.#users.delete(user)) return;
+    for (const [partition, held] of this.#held.entries()) {
+      this.#held[partition] = held.filter((sample) => sample.user !== user);
+    }
+  }
+
+  encodeUser(user: string): Uint8Array {
+    const to = new ByteWriter();
+    for (const [partition, held] of this.#held.entries()) {
+      for (const sample of held) if (sample.user === user) to.uint(partition).bytes(encodeSample(sample));
+    }
+    return to.toBytes();
+  }
+
+  /** Decodes the output of {@linkcode ListsInOrder.encodeUser}. @throws SyntaxError when invalid */
+  decodeUser(bytes: Uint8Array): void {
+    const from = new ByteReader(bytes);
+    while (!from.done) {
+      const partition = from.uint();
+      this.add(decodeSample(from.bytes()), partition);
+    }
+  }
+}
+
+/** What figures need of a sample. */
+function outcomeOf(sample: Sample): Sample {
+  const { request, closedTime, version, newUser, exposures, user, time } = sample;
+  const rows = sample.rows.map(({ item, label, position, prediction, reward, team }) => {
+    return { item, label, position, prediction, reward, team };
+  });
+  return {
+    ...historySample(user, time, NO_HISTORY),
+    request,
+    closedTime,
+    version,
+    newUser,
+    exposures,
+    purpose: sample.purpose,
+    rows: Rows.of(rows),
+  };
+}
