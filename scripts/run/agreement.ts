@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
+import type { FormerDefaults } from "../../src/assignment/changes.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { createHead } from "../../src/features/rows/assembler.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
@@ -13,7 +14,8 @@ import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../../strea
 import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
-import { changeText } from "../../streams/generations/changes.ts";
+import { type Change, changeText } from "../../streams/generations/changes.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -59,7 +61,7 @@ export async function agreeOn(
   const { number, recorded, changes, isThere } = await agree(
     log,
     topics,
-    agreementOptions(config, flags),
+    { ...agreementOptions(config, flags), onChanges: (changes) => changeDefaults(log, topics, changes) },
     Date.now(),
   );
   if (recorded === null && isThere) {
@@ -82,4 +84,22 @@ export async function agreeOn(
     logger.info("the configuration has changed: {text}", { text });
   }
   return { config, number };
+}
+
+/** Tells running experiments of defaults that they vary and that have changed. */
+async function changeDefaults(log: Log, topics: Topics, changes: readonly Change[]): Promise<void> {
+  if (await log.identify(topics.experiments) === null) return;
+  const former = formerDefaults(changes);
+  await new ExperimentRegistry(log, topics, { models: [], now: Date.now }).changeDefaults(former);
+}
+
+/** Former defaults of what variants may change, from options that have changed. */
+export function formerDefaults(changes: readonly Change[]): FormerDefaults {
+  const settings = { policy: "policy", "retrieval.maxCandidates": "maxCandidates", ranking: "retrieval" };
+  return Object.fromEntries(
+    changes.flatMap(({ name, before }) =>
+      Object.entries(settings).filter(([option]) => name === option || name.startsWith(`${option}.`))
+        .map(([, setting]) => [setting, before ?? null])
+    ),
+  );
 }

@@ -13,11 +13,13 @@ import {
   isExperiment,
   type Span,
   type Variant,
+  type VariantSettings,
 } from "./experiment.ts";
 import {
   changedSettings,
   comparisonFaults,
   layerFaults,
+  saltFaults,
   variantFaults,
   variantSizes,
 } from "./experiment_faults.ts";
@@ -124,6 +126,7 @@ export function startExperiment(
     ...name === "holdout" ? ["its name is reserved for the holdout"] : [],
     ...variantFaults(experiment, models),
     ...comparisonFaults(experiment),
+    ...saltFaults(experiment, records),
     ...versionFaults,
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
   ];
@@ -143,7 +146,8 @@ export function startExperiment(
   const { phase = 0 } = before;
   const isSame = over === before.over && started.metric === before.metric &&
     definitionOf({ ...started, phase }) === definitionOf(before);
-  return isSame && phase === 0 ? started : { ...started, phase: isSame ? phase : phase + 1 };
+  if (isSame) return phase === 0 ? started : { ...started, phase };
+  return { ...started, phase: phase + 1, ...(started.salt === before.salt && { reason: SAME_SPLIT }) };
 }
 
 /**
@@ -289,15 +293,62 @@ export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): 
   if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
   const settings = changedSettings(activeOf(before));
   const reason = `begins a new phase: the promotion of ${name}, whose settings it varies, was undone`;
+  const after = new Map([...records, [name, ended]]);
   return [...records.values()].filter(isExperiment)
     .filter((one) =>
       one.status === "running" && changedSettings(one.variants).some((own) => settings.includes(own))
     )
-    .map(({ over: _, ...one }) => {
-      const over = promotedOver(one.variants, new Map([...records, [name, ended]]));
-      const phase = (one.phase ?? 0) + 1;
-      return { ...one, phase, reason, ...(over !== undefined && { over }), revision: one.revision + 1 };
-    });
+    .map((one) => anew(one, reason, after));
+}
+
+/** Warns that who gets which variant may depend on what they got before. */
+const SAME_SPLIT =
+  "begins a new phase with the split of the one before, whose effects may last; another salt splits users anew";
+
+/** Former defaults of a deployment, by the setting that they are the default of. */
+export type FormerDefaults = Readonly<Partial<Record<keyof VariantSettings, unknown>>>;
+
+/**
+ * Experiments in which a changed default makes some variants others, but not all: the running ones begin a new phase,
+ * those that ended will if they start again.
+ */
+export function overOtherDefaults(
+  former: FormerDefaults,
+  records: ReadonlyMap<string, ExperimentRecord>,
+): readonly Experiment[] {
+  return [...records.values()].filter(isExperiment).flatMap((one) => {
+    const promoted = parsedOver(promotedOver(one.variants, records));
+    const settings = changedSettings(splitVariants(one)).filter((setting) =>
+      setting in former && !(setting in promoted) && splitVariants(one).some((v) => !isFixed(v, setting))
+    );
+    if (settings.length === 0) return [];
+    const reason = `begins a new phase: the deployment's ${settings.join(" and ")} changed, which it varies`;
+    if (one.status === "running") return [anew(one, reason, records)];
+    const own = Object.fromEntries(settings.map((setting) => [setting, former[setting]]));
+    const over = JSON.stringify({ ...parsedOver(one.over), ...own });
+    return [{ ...one, over, revision: one.revision + 1 }];
+  });
+}
+
+/** Whether a variant's lists are the same under any default of a setting. */
+function isFixed(variant: Variant, setting: keyof VariantSettings): boolean {
+  if (setting !== "retrieval") return variant[setting] !== undefined;
+  const { list, ranking } = variant.retrieval ?? {};
+  return list !== undefined || ranking !== undefined;
+}
+
+function anew(
+  { over: _, ...one }: Experiment,
+  reason: string,
+  records: ReadonlyMap<string, ExperimentRecord>,
+): Experiment {
+  const over = promotedOver(one.variants, records);
+  const phase = (one.phase ?? 0) + 1;
+  return { ...one, phase, reason, ...(over !== undefined && { over }), revision: one.revision + 1 };
+}
+
+function parsedOver(over: string | undefined): FormerDefaults {
+  return over === undefined ? {} : JSON.parse(over);
 }
 
 /** Promoted settings that these variants change, as JSON: they are part of what the control is. */

@@ -123,7 +123,7 @@ export interface Experiment {
   readonly overrides: Readonly<Record<string, string>>;
   /** The promoted variant. */
   readonly winner?: string;
-  /** Why it stopped, or why its newest phase began while it ran. */
+  /** Why it stopped, or what to know of its newest phase. */
   readonly reason?: string;
   /** Buckets of the layer in the experiment. */
   readonly spans: readonly Span[];
@@ -134,7 +134,8 @@ export interface Experiment {
   /** How often what it compares has changed; lists and figures of earlier phases do not count. @default {0} */
   readonly phase?: number;
   /**
-   * Settings that it varies and that others had promoted when its phase began, as JSON: they are part of its control.
+   * Settings that it varies and that others had promoted when its phase began, or that were defaults then and are no
+   * more, as JSON: they are part of its control.
    * @default {none}
    */
   readonly over?: string;

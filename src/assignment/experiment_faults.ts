@@ -60,7 +60,7 @@ export function variantFaults(
 
 /** What is wrong with how an experiment compares its variants, one sentence each. */
 export function comparisonFaults(
-  { mode, salt, variants, guardRails }: Pick<Experiment, "mode" | "salt" | "variants" | "guardRails">,
+  { mode, variants, guardRails }: Pick<Experiment, "mode" | "variants" | "guardRails">,
 ): string[] {
   const faults: string[] = [];
   if (mode === "interleave") {
@@ -75,10 +75,23 @@ export function comparisonFaults(
     if (METRICS[metric].better === "down" || tolerance < 1) continue;
     faults.push(`guard rail ${metric} tolerates a loss of ${percent(tolerance)}: it could never break`);
   }
-  if (salt === "holdout" || salt.startsWith("layer:")) {
-    faults.push(`salt ${salt} would choose variants as it chooses who takes part: take another one`);
-  }
   return faults;
+}
+
+/** What is wrong with an experiment's salt, one sentence each. What users once got may still have an effect. */
+export function saltFaults(
+  { name, salt }: Pick<Experiment, "name" | "salt">,
+  records: ReadonlyMap<string, ExperimentRecord>,
+): string[] {
+  if (salt === "holdout" || salt.startsWith("layer:")) {
+    return [`salt ${salt} would choose variants as it chooses who takes part: take another one`];
+  }
+  return [...records.values()].filter(isExperiment)
+    .filter((other) => other.name !== name && other.salt === salt)
+    .map((other) =>
+      `salt ${salt} is also that of ${other.name}, which is ${other.status}: both split users alike, so its effects, ` +
+      "also later ones, would count for these variants; take another one"
+    );
 }
 
 /** What is wrong with an experiment beside the others that run, one sentence each. */
@@ -86,7 +99,7 @@ export function layerFaults(
   experiment: Experiment,
   records: ReadonlyMap<string, ExperimentRecord>,
 ): string[] {
-  const { name, layer, salt, mode, traffic, variants } = experiment;
+  const { name, layer, mode, traffic, variants } = experiment;
   const faults: string[] = [];
   if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
     return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
@@ -105,11 +118,6 @@ export function layerFaults(
   }
   const own = changedSettings(variants);
   for (const other of others.filter((one) => one.layer !== layer)) {
-    if (other.salt === salt) {
-      faults.push(
-        `salt ${salt} is also that of ${other.name}: both would split users alike, and their effects would mix`,
-      );
-    }
     if (mode === "interleave" && other.mode === mode) {
       faults.push(
         `layers ${layer} and ${other.layer} overlap: ${other.name} interleaves too, and a list can be drafted ` +

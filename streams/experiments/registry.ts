@@ -18,7 +18,9 @@ import {
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
+  type FormerDefaults,
   inNewPhase,
+  overOtherDefaults,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
@@ -32,7 +34,7 @@ import {
   type Holdout,
   isExperiment,
 } from "../../src/assignment/experiment.ts";
-import type { Log, NewRecord } from "../log/log.ts";
+import type { Log, NewRecord, Writer } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { type Pins, pinVersions, sparePins } from "../topics/pins.ts";
@@ -202,6 +204,20 @@ export class ExperimentRegistry implements ExperimentChanges {
     return adopted;
   }
 
+  /**
+   * Begins a new phase of running experiments whose variants differ in a setting that has another default from now on,
+   * and of ended ones when they start again.
+   */
+  async changeDefaults(former: FormerDefaults): Promise<void> {
+    if (overOtherDefaults(former, await this.records()).length === 0) return; // a writer fences concurrent changes
+    await using writer = await this.#log.writer(this.#writerId);
+    const changed = overOtherDefaults(former, await this.records());
+    await this.#write(writer, changed);
+    for (const { name, status, reason } of changed) {
+      if (status === "running") logger.warn("experiment {name} {reason}", { name, reason });
+    }
+  }
+
   /** Drops pinned versions that no experiment or event needs; every change also does this. */
   async tidy(): Promise<void> {
     const topics = this.#topics;
@@ -227,19 +243,8 @@ export class ExperimentRegistry implements ExperimentChanges {
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
     const anew = inNewPhase(record, { records, models: this.#options.models });
-    const time = this.#options.now();
     const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
-    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
-    const topic = this.#topics.experiments;
-    const { end } = await this.#log.bounds(topic, 0);
-    await writer.commit({
-      records: [
-        ...[...spare, ...pins].map((one) => ({ ...one, time })),
-        ...[record, ...anew].flatMap((one) => this.#recordsOf(one, partitions, time)),
-      ],
-      group: writer.id,
-      offsets: [{ topic, partition: 0, offset: end }],
-    });
+    await this.#write(writer, [record, ...anew], [...spare, ...pins]);
     for (const { name } of anew) {
       logger.warn(
         "experiment {name} begins a new phase: the promotion of {other}, on which its control relied, was undone",
@@ -250,6 +255,25 @@ export class ExperimentRegistry implements ExperimentChanges {
       );
     }
     return record;
+  }
+
+  async #write(
+    writer: Writer,
+    changed: readonly ExperimentRecord[],
+    others: Pins["records"] = [],
+  ): Promise<void> {
+    const time = this.#options.now();
+    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
+    const topic = this.#topics.experiments;
+    const { end } = await this.#log.bounds(topic, 0);
+    await writer.commit({
+      records: [
+        ...others.map((one) => ({ ...one, time })),
+        ...changed.flatMap((one) => this.#recordsOf(one, partitions, time)),
+      ],
+      group: writer.id,
+      offsets: [{ topic, partition: 0, offset: end }],
+    });
   }
 
   /** A record as it is now, and for the tasks. */

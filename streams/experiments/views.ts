@@ -90,7 +90,7 @@ export interface ExperimentView {
   readonly status: "running" | "stopped" | "promoted";
   /** The promoted variant. */
   readonly winner: string | null;
-  /** Why it stopped, or why its newest phase began while it ran. */
+  /** Why it stopped, or what to know of its newest phase. */
   readonly reason: string | null;
   /** The layer that it takes users from. */
   readonly layer: string;

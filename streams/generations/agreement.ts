@@ -28,6 +28,8 @@ export interface AgreementOptions {
   readonly changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
   /** The weights that it makes, for a deployment without a record. */
   readonly weights: () => WeightSizes;
+  /** Called before changes that need no rebuild are recorded; after a crash in between, it is called again. */
+  readonly onChanges?: (changes: readonly Change[]) => Promise<void>;
 }
 
 /** How a process and the deployment on the log agree. */
@@ -112,6 +114,7 @@ export async function agree(
   }
   if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
   if (recorded !== null && changes.length === 0) return agreement;
+  if (changes.length > 0) await options.onChanges?.(changes);
   const { blueprint } = options;
   const generation = recorded === null
     ? { number, blueprint, since: now, isAdopted: isThere }

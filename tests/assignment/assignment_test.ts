@@ -302,7 +302,10 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ traffic: 1.2 }), /traffic must be from 0.01 % to 100 %: current value is 120 %/],
     [small({ traffic: 1e-5 }), /traffic must be from 0.01 % to 100 %: current value is 0 %/],
     [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
-    [small({ layer: "ui", salt: "other" }), /salt other is also that of other: both would split users alike/],
+    [
+      small({ layer: "ui", salt: "other" }),
+      /salt other is also that of other, which is running: both split users alike/,
+    ],
     [
       small({ variants: [{ name: "A" }, { name: "B", model: "gpt" }] }),
       /model gpt: this deployment runs prior/,
@@ -344,4 +347,28 @@ Deno.test("startExperiment() shares all buckets out, however large the weights a
     const { variantSpans } = startExperiment(draft({ name: "e", variants }), among());
     assert.deepEqual(variantSpans.map(spanSize), [3334, 3333, 3333]);
   }
+});
+
+Deno.test("startExperiment() refuses the salt of another experiment, whose effects may last, and warns of its own", () => {
+  const start = (draft: Partial<ExperimentDraft>) =>
+    startExperiment({ name: "new", variants: [{ name: "A" }, { name: "B" }], ...draft }, {
+      records,
+      models: [],
+    });
+  const records = new Map<string, ExperimentRecord>();
+  const old = start({ name: "old", layer: "ui" });
+  for (const status of ["running", "stopped", "promoted"] as const) {
+    records.set("old", { ...old, status });
+    for (const layer of ["ui", "default"]) {
+      const traffic = status === "running" ? 0.5 : 1;
+      records.set("old", { ...old, status, traffic });
+      const again = () => start({ salt: "old", layer, traffic });
+      assert.throws(again, new RegExp(`salt old is also that of old, which is ${status}`));
+    }
+  }
+  records.set("old", { ...old, status: "stopped" });
+  const variants = [{ name: "A" }, { name: "B", maxCandidates: 5 }];
+  assert.equal(start({ name: "old", layer: "ui" }).reason, undefined, "the same goes on");
+  assert.match(start({ name: "old", layer: "ui", variants }).reason!, /with the split of the one before/);
+  assert.equal(start({ name: "old", layer: "ui", variants, salt: "other" }).reason, undefined);
 });
