@@ -16,7 +16,6 @@ import type { Backlog } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
 import type { Intake, RejectedEntry } from "./intake.ts";
-import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
 
@@ -44,8 +43,6 @@ export interface ApiContext {
   readonly clock: () => number;
   /** Longest wait for a recommendation, or for a task to catch up; milliseconds. */
   readonly answerTimeoutMs: number;
-  /** Tracks whether the log can be written. */
-  readonly health: LogHealth;
   readonly bodies: Bodies;
   /** Most entries in a body. */
   readonly maxEntries: number;

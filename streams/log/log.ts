@@ -388,6 +388,7 @@ export const LOG_ERROR_CODES = [
   "locked",
   "closed",
   "unreachable",
+  "full",
   "corrupt",
 ] as const;
 
@@ -429,7 +430,8 @@ export class LogError extends Error {
 }
 
 /**
- * Whether an error may be temporary: a writer that was fenced or broke, a log that is closed or cannot be reached.
+ * Whether an error may be temporary: a writer that was fenced or broke, a log that is closed, cannot be reached or has no
+ * room.
  *
  * @example
  * ```ts
@@ -441,5 +443,5 @@ export class LogError extends Error {
  * ```
  */
 export function isTransient(error: unknown): boolean {
-  return error instanceof LogError && ["fenced", "closed", "unreachable"].includes(error.code);
+  return error instanceof LogError && ["fenced", "closed", "unreachable", "full"].includes(error.code);
 }

@@ -139,7 +139,6 @@ export function layered(below: Log, own: Partial<Log>): Log {
 
 /** Whether other writes may fail as well, as with unreachable brokers or a full disk. */
 function isFailing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof LogError) return ["corrupt", "unreachable", "unknown-topic"].includes(error.code);
-  return "code" in error && error.code === "ERR_SQLITE_ERROR";
+  if (!(error instanceof LogError)) return false;
+  return ["corrupt", "full", "unreachable", "unknown-topic"].includes(error.code);
 }

@@ -29,7 +29,6 @@ import { userEndpoint } from "../http/routes/users.ts";
 import { whyNotEndpoint } from "../http/routes/why_not.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { openApi } from "./openapi.ts";
-import { LogHealth } from "../http/log_health.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { compileSource, type RecordSource } from "../mapping/record_source.ts";
@@ -43,13 +42,13 @@ const logger = getLogger(["meander", "http"]);
 export function limitsIn(
   settings: HttpSettings,
   clock: () => number,
-): Pick<ApiContext, "bodies" | "health" | "maxEntries" | "answerTimeoutMs"> {
+): Pick<ApiContext, "bodies" | "maxEntries" | "answerTimeoutMs"> {
   const { maxBodyBytes: maxBytes, maxInFlightBytes, maxEntries, answerTimeoutMs } = settle(
     HTTP_LIMITS,
     settings,
   );
   const bodies = new Bodies({ maxBytes, maxInFlightBytes, clock });
-  return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
+  return { maxEntries, answerTimeoutMs, bodies };
 }
 
 /** Logs, once each, the names in events and items that the configuration does not declare. */
@@ -97,8 +96,6 @@ export interface ServeOptions extends ListenOptions {
   readonly metrics: Metrics;
   /** Reads the bodies for the endpoints. */
   readonly bodies: Bodies;
-  /** Tracks whether the log can be written. */
-  readonly health: LogHealth;
   /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
@@ -111,7 +108,6 @@ export function serveApi(
     keys,
     metrics,
     bodies,
-    health,
     clock,
     ...place
   }: ServeOptions,
@@ -124,7 +120,6 @@ export function serveApi(
       metrics,
       bodies,
       callers,
-      health,
       cors,
       clock,
     }),

@@ -15,7 +15,6 @@ import type { Access } from "../http/contract/access.ts";
 import type { Bodies } from "../http/bodies.ts";
 import { bodyKind } from "../http/body.ts";
 import { type Endpoint, isOwn } from "../http/endpoint.ts";
-import type { LogHealth } from "../http/log_health.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { LogError } from "../log/log.ts";
 import type { Callers } from "../http/callers.ts";
@@ -28,8 +27,6 @@ export interface AppOptions {
   readonly access: Access;
   /** Holds the bodies until their requests are answered. */
   readonly bodies: Pick<Bodies, "release">;
-  /** Tracks whether the log can be written. */
-  readonly health: LogHealth;
   /** Checks host names and origins. */
   readonly callers: Callers;
   /** Counts requests. */
@@ -87,7 +84,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
 type AppContext = Context<{ Bindings: Connection }>;
 
 async function answer(
-  { access, bodies, callers, health, metrics, clock }: AppOptions,
+  { access, bodies, callers, metrics, clock }: AppOptions,
   endpoint: Endpoint,
   context: AppContext,
 ): Promise<Response> {
@@ -104,12 +101,10 @@ async function answer(
     const parameters: Readonly<Record<string, string>> = context.req.param();
     checkParts(parameters, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters });
-    if (endpoint.scope === "events" && response.ok) health.written();
     // Hono drops the body of a HEAD without cancelling it.
     if (context.req.raw.method === "HEAD") await response.body?.cancel();
   } catch (error) {
-    const problem = health.failed(error) ? full(error, requestId) : toProblem(error, requestId);
-    response = problem.toResponse(requestId);
+    response = toProblem(error, requestId).toResponse(requestId);
   } finally {
     if (endpoint.body !== undefined) bodies.release(context.req.raw);
   }
@@ -193,16 +188,6 @@ function requestIdOf({ headers }: Request): string {
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
 }
 
-/** The disk of the log is full or failing; a later attempt may succeed. */
-function full(cause: unknown, requestId: string): Problem {
-  logger.error("request {requestId} failed: the log cannot be written: {reason}", {
-    requestId,
-    reason: reasonOf(cause),
-  });
-  const headers = { "retry-after": "10" };
-  return new Problem("unavailable", "The log cannot be written", { cause, headers });
-}
-
 /** The problem of an error, without details that only operators should see. */
 function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error;
@@ -216,6 +201,11 @@ function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof LogError && error.code === "unknown-topic") {
     logger.error("request {requestId} failed because of the log: {reason}", { requestId, reason });
     return new Problem("unavailable", reason, { cause: error, headers: { "retry-after": "5" } });
+  }
+  if (error instanceof LogError && error.code === "full") {
+    logger.error("request {requestId} failed: {reason}", { requestId, reason });
+    const headers = { "retry-after": "10" };
+    return new Problem("unavailable", "The disk of the log is full", { cause: error, headers });
   }
   if (error instanceof LogError && error.code === "unreachable") {
     logger.warn("request {requestId} failed because of the log: {reason}", { requestId, reason });

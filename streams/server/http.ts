@@ -83,12 +83,12 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   let stopping = false;
   await using opening = new AsyncDisposableStack();
   const context = await openContext(options, opening, () => stopping);
-  const { topics, now, clock, bodies, health } = context;
+  const { topics, now, clock, bodies } = context;
   const recorder = new Recorder({ topics, service, now, clock });
   metrics.tell(recorder);
   const snapshots = new Snapshots(recorder, service, now, clock);
   const live = opening.use(new LiveFeed({ recorder, snapshots, version: manifest.version }));
-  const place = { hostname, port, settings, keys, metrics, bodies, health, clock };
+  const place = { hostname, port, settings, keys, metrics, bodies, clock };
   const server = serveApi(apiOf(context, settings, live), place);
   const opened = opening.move();
   const stop = async (patienceMs?: number) => {

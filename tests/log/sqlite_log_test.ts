@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { LogError } from "../../streams/log/log.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
@@ -414,6 +415,40 @@ Deno.test("SqliteLog.open() says of a folder that cannot be written to that it m
     /Cannot use the log .*unable to open database file.*; even to read it, this process must be able to write to its folder/,
   );
 });
+Deno.test("SqliteLog goes on when there is room again to record its end", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-full-" });
+  const path = `${folder}/log.sqlite`;
+  const topic = (n: number) => ({
+    name: `t${n}.`.padEnd(200, "x"),
+    partitions: 1,
+    cleanup: "delete" as const,
+  });
+  const append = (log: SqliteLog) => log.append([{ topic: topic(0).name, key: null, value: null, time: 0 }]);
+  {
+    await using log = await SqliteLog.open(path, { syncMs: 1 });
+    await Deno.symlink("/dev/full", `${path}-end.new`);
+    // Until their names need a larger file.
+    const full = async () => {
+      for (let n = 0;; n++) await log.createTopics([topic(n)]);
+    };
+    await assert.rejects(full(), hasCode("full"));
+    for (let again = 0; again < 3; again++) await assert.rejects(append(log), hasCode("full"));
+    await new Promise((resolve) => setTimeout(resolve, 20)); // what was written is synced
+    await Deno.remove(`${path}-end.new`);
+    await append(log);
+    const memory = readMemory(`${path}-end`);
+    assert.match(
+      typeof memory === "object" ? memory.acknowledged?.state.describeEnds() ?? "" : memory,
+      /^1 of t0/,
+    );
+  }
+  await using log = await SqliteLog.open(path);
+  assert.equal((await log.bounds(topic(0).name, 0)).end, 1);
+  assert.deepEqual(log.verify().problems, []);
+  await Deno.remove(folder, { recursive: true });
+});
 Deno.test("SqliteLog says which log has no room on its disk, and what to do", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
@@ -422,7 +457,7 @@ Deno.test("SqliteLog says which log has no room on its disk, and what to do", {
   await Deno.symlink("/dev/full", `${path}-end.new`);
   await assert.rejects(
     SqliteLog.open(path),
-    /Cannot use the log .*log\.sqlite: No space left on device.*; make room on its disk, then start again/,
+    /Cannot use the log .*log\.sqlite: No space left on device.*; make room on its disk/,
   );
   await Deno.remove(folder, { recursive: true });
 });

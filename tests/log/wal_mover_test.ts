@@ -101,3 +101,21 @@ Deno.test("WalMover ends when its thread has died", async () => {
   await mover.close();
   await mover.end();
 });
+
+Deno.test("WalMover leaves the log as it is while there is no room, and fails for any other reason", async () => {
+  const full = Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR" });
+  let error: Error | undefined = full;
+  let finished = 0;
+  const mover = new WalMover("/nowhere", () => {
+    if (error !== undefined) throw error;
+    finished++;
+  });
+  mover.wrote(MAX_WAL_BYTES, 0);
+  error = new Error("database disk image is malformed");
+  assert.throws(() => mover.wrote(MAX_WAL_BYTES, 0), /malformed/);
+  error = undefined;
+  mover.wrote(MAX_WAL_BYTES, 0);
+  assert.equal(finished, 1);
+  await mover.close();
+  await mover.end();
+});

@@ -26,8 +26,10 @@ const topics = topicNames();
 /** A log that answers nothing, or takes nothing, until it is well again. */
 class FaultyLog extends MemoryLog {
   #away: PromiseWithResolvers<void> | undefined;
-  /** What appends and commits fail with. */
+  /** What appends fail with. */
   refusal: Error | undefined;
+  /** Whether neither appends nor commits have room. */
+  isFull = false;
   /** Most bytes of a record's value. */
   largest = Infinity;
   /** Topics whose reads fail with an error that does not pass. */
@@ -49,6 +51,7 @@ class FaultyLog extends MemoryLog {
   override async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     await this.#away?.promise;
     if (this.refusal !== undefined) throw this.refusal;
+    if (this.isFull) throw noRoom();
     const large = records.flatMap(({ value }, i) => (value?.length ?? 0) > this.largest ? [i] : []);
     if (large.length > 0) {
       throw new LogError("too-large", `at most ${this.largest} bytes`, { records: large });
@@ -74,6 +77,7 @@ class FaultyLog extends MemoryLog {
       id,
       commit: async (commit: Commit) => {
         await this.#away?.promise;
+        if (this.isFull) throw noRoom();
         return await writer.commit(commit);
       },
       [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
@@ -81,6 +85,7 @@ class FaultyLog extends MemoryLog {
   }
 }
 
+const noRoom = () => new LogError("full", "database or disk is full");
 const passing = (message: string) => new LogError("unreachable", message);
 
 /** A deployment on a log that may fail. */
@@ -195,6 +200,32 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   assert.equal((await api.get("/ready")).status, 200, "one client's record says nothing of the log");
   api.checks.reasons.push("the disk is nearly full");
   assert.deepEqual((await api.get("/ready")).json, { ready: false, reasons: ["the disk is nearly full"] });
+});
+
+Deno.test("on a full disk all wait and say so, and go on when there is room, with nothing lost or doubled", async () => {
+  await using api = await start({}, { pauseMs: 50 });
+  await api.untilReady();
+  const event = (id: string) => ({ type: "interaction", id, user: "ann", item: "i1", action: "click" });
+  const { status } = await api.post("/v1/events", event("a")); // its commit may come before or after
+  api.log.isFull = true;
+  const answer = await api.post("/v1/recommend", { user: "ann" });
+  const refused = await api.post("/v1/events", event("b"));
+  for (const { status, json, headers } of [answer, refused]) {
+    assert.deepEqual([status, json.code, headers.get("retry-after")], [503, "unavailable", "10"]);
+    assert.equal(json.detail, "The disk of the log is full");
+  }
+  const ready = await api.get("/ready");
+  assert.equal(ready.status, 503);
+  assert.match(ready.json.reasons.join(), /the log fails to take writes: database or disk is full/);
+  await until(
+    () => Promise.resolve(api.service.faults.length === 0 && api.service.tasks.size < 2),
+    "a task waits",
+  );
+  await delay(200);
+  api.log.isFull = false;
+  assert.deepEqual([status, (await api.post("/v1/events", event("b"))).status], [200, 200]);
+  await api.untilReady();
+  assert.equal((await api.get("/v1/users/ann")).json.behaviours.length, 2);
 });
 
 for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] as const) {

@@ -5,7 +5,6 @@ import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import type { Recommender } from "../../streams/http/recommender.ts";
 import { Bodies } from "../../streams/http/bodies.ts";
-import { LogHealth } from "../../streams/http/log_health.ts";
 import type { ApiContext } from "../../streams/http/context.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
@@ -188,7 +187,6 @@ function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiConte
     ...{
       clock: () => 0,
       answerTimeoutMs: 1000,
-      health: new LogHealth(() => 0),
       bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
       maxEntries: 10,
       backlog: undefined,

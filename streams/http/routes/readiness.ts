@@ -48,10 +48,7 @@ export class LogProbe {
 
 /** Why the process is not ready; empty when it is. */
 export async function unready(
-  { service, metrics, health, isStopping, checks }: Pick<
-    ApiContext,
-    "service" | "metrics" | "health" | "isStopping" | "checks"
-  >,
+  { service, metrics, isStopping, checks }: Pick<ApiContext, "service" | "metrics" | "isStopping" | "checks">,
   probe: LogProbe,
 ): Promise<readonly string[]> {
   if (isStopping()) return ["it is stopping"];
@@ -65,7 +62,6 @@ export async function unready(
     within(Promise.resolve(checks?.() ?? []), PROBE_MS, late).catch((): readonly string[] => []),
   ]);
   const { writeFailure } = metrics;
-  const refused = writeFailure === null ? undefined : `the log fails to take writes: ${writeFailure}`;
-  const failing = health.reason ?? refused ?? [];
-  return [...away === null ? [] : [away], ...[failing].flat(), ...own, ...others];
+  const failing = writeFailure === null ? [] : [`the log fails to take writes: ${writeFailure}`];
+  return [...away === null ? [] : [away], ...failing, ...own, ...others];
 }

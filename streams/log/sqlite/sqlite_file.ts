@@ -17,6 +17,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
+import { isNoRoom } from "./wal/no_room.ts";
 import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 
 /** "mndr": distinguishes our files from other SQLite files. */
@@ -171,7 +172,7 @@ export class SqliteFile {
 }
 
 /** What to do about a full disk. */
-const ROOM = "; make room on its disk, then start again: what was acknowledged is there";
+const ROOM = "; make room on its disk: what was acknowledged is there";
 
 /** Runs an action on a file; explains errors of SQLite, and gives those that callers can act on a code. */
 export function guarded<Result>(path: string, act: () => Result, what = "access it"): Result {
@@ -179,8 +180,8 @@ export function guarded<Result>(path: string, act: () => Result, what = "access 
     return act();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
-    if (error.code === "ENOSPC") {
-      throw new Error(`Cannot use the log ${path}: ${error.message}${ROOM}`, { cause: error });
+    if (isNoRoom(error)) {
+      throw new LogError("full", `Cannot use the log ${path}: ${error.message}${ROOM}`, { cause: error });
     }
     // A column holds a number larger than we ever store.
     const isStrange = error.code === "ERR_OUT_OF_RANGE";
@@ -203,11 +204,7 @@ export function guarded<Result>(path: string, act: () => Result, what = "access 
     }
     // Even readers share memory with the owner, in a file next to it.
     const isRefused = /unable to open database file|readonly database/.test(error.message);
-    const remedy = isRefused
-      ? "; even to read it, this process must be able to write to its folder"
-      : code === 13
-      ? ROOM
-      : "";
+    const remedy = isRefused ? "; even to read it, this process must be able to write to its folder" : "";
     throw new Error(`Cannot use the log ${path}: ${error.message}${remedy}`, { cause: error });
   }
 }

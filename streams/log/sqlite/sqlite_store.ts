@@ -14,6 +14,7 @@ import { type DurabilityOptions, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durab
 import { EndFile, readMemory, syncFile } from "./end/end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
+import { isNoRoom } from "./wal/no_room.ts";
 import { oneName, own, ownFile } from "./ownership.ts";
 import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
 import { recover } from "./end/recovery.ts";
@@ -64,6 +65,8 @@ export class SqliteStore implements LogStore {
   readonly #syncer: Syncer;
   /** Why nothing may be written any more. */
   #failure: Error | undefined;
+  /** Whether there was no room to record the end of the log. */
+  #isUnrecorded = false;
   /** By topic and partition. */
   readonly #tables = new Map<string, RecordTable[]>();
   readonly #tombstones: number;
@@ -130,7 +133,7 @@ export class SqliteStore implements LogStore {
   }
 
   createTopics(topics: readonly TopicSpec[]): void {
-    this.#throwIfFailed();
+    this.#prepare();
     const ids: number[] = [];
     this.#file.transaction(() => {
       const insert = this.#file.db.prepare("INSERT INTO topics (name, partitions, cleanup) VALUES (?, ?, ?)");
@@ -164,7 +167,7 @@ export class SqliteStore implements LogStore {
       this.#step("record");
       return offset;
     };
-    this.#throwIfFailed();
+    this.#prepare();
     this.#step("begin");
     let offsets: number[][] = [];
     try {
@@ -228,7 +231,7 @@ export class SqliteStore implements LogStore {
   trim(topic: string, partition: number, before: number): void {
     const table = this.#file.guard(() => this.#table(topic, partition));
     if (before <= table.start) return;
-    this.#throwIfFailed();
+    this.#prepare();
     let deleted = 0;
     this.#file.transaction(() => {
       this.#saveTrim.run(topic, partition, before);
@@ -241,7 +244,7 @@ export class SqliteStore implements LogStore {
   }
 
   erase(topic: string, partition: number, offsets: readonly number[]): void {
-    this.#throwIfFailed();
+    this.#prepare();
     const table = this.#file.guard(() => this.#table(topic, partition));
     this.#file.db.exec("PRAGMA secure_delete = ON");
     try {
@@ -308,7 +311,14 @@ export class SqliteStore implements LogStore {
   #remember(): void {
     try {
       this.#memory.acknowledge(this.#state);
+      this.#isUnrecorded = false;
     } catch (error) {
+      this.#isUnrecorded = isNoRoom(error);
+      if (this.#isUnrecorded) {
+        this.#file.guard(() => {
+          throw error;
+        });
+      }
       throw this.#fail("its end cannot be recorded", errorOf(error));
     }
     this.#syncer.wrote();
@@ -324,8 +334,10 @@ export class SqliteStore implements LogStore {
     return this.#failure;
   }
 
-  #throwIfFailed(): void {
+  /** Throws if nothing may be written; first records what had no room. */
+  #prepare(): void {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isUnrecorded) this.#remember();
   }
 
   /** Reads everything except records, and checks the indices. */

@@ -171,27 +171,27 @@ export class EndFile {
       return;
     }
     const turn = this.#newest.get(pair) === 0 ? 1 : 0;
-    this.#newest.set(pair, turn);
     put(this.#file, slot, HEADER_BYTES + (pair + turn) * this.#slotBytes);
+    this.#newest.set(pair, turn);
   }
 
   /** Replaces the file with one whose slots hold at least this many bytes. */
   #replace(bytes: number): Deno.FsFile {
-    while (this.#slotBytes < bytes) this.#slotBytes *= 2;
+    let slotBytes = this.#slotBytes;
+    while (slotBytes < bytes) slotBytes *= 2;
     const path = `${this.#path}.new`;
     const file = Deno.openSync(path, { read: true, write: true, create: true, truncate: true });
     try {
-      const head = new Uint8Array(HEADER_BYTES + 4 * this.#slotBytes);
+      const head = new Uint8Array(HEADER_BYTES + 4 * slotBytes);
       head.set(new TextEncoder().encode(MAGIC));
-      new DataView(head.buffer).setUint32(MAGIC.length, this.#slotBytes, true);
-      for (const [pair, slot] of this.#slots) {
-        head.set(slot, HEADER_BYTES + pair * this.#slotBytes);
-        this.#newest.set(pair, 0);
-      }
+      new DataView(head.buffer).setUint32(MAGIC.length, slotBytes, true);
+      for (const [pair, slot] of this.#slots) head.set(slot, HEADER_BYTES + pair * slotBytes);
       put(file, head, 0);
       file.syncSync();
       Deno.renameSync(path, this.#path);
       syncFolder(dirname(this.#path));
+      this.#slotBytes = slotBytes;
+      for (const pair of this.#slots.keys()) this.#newest.set(pair, 0);
       return file;
     } catch (error) {
       file.close();

@@ -17,4 +17,6 @@ export interface WalReport {
   readonly pages: number;
   /** Why the order failed, or `null`. */
   readonly reason: string | null;
+  /** Whether it failed because there was no room on the disk. @default {false} */
+  readonly noRoom?: boolean;
 }

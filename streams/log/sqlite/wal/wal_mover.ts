@@ -10,6 +10,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { isNoRoom } from "./no_room.ts";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** Bytes written after which the thread begins. */
@@ -111,9 +112,9 @@ export class WalMover {
     thread.postMessage({ path: this.#path, what } satisfies WalOrder);
   }
 
-  #hear({ pages, reason }: WalReport): void {
+  #hear({ pages, reason, noRoom = false }: WalReport): void {
     this.#orders--;
-    if (reason !== null && !this.#broken) {
+    if (reason !== null && !noRoom && !this.#broken) {
       this.#broken = true;
       logger.warn(
         "moves the write-ahead log of {path} on the main thread from now on, because its thread failed: {reason}",
@@ -136,6 +137,11 @@ export class WalMover {
   #finishNow(): void {
     this.#moves = 0;
     this.#bytes = 0;
-    this.#finish();
+    try {
+      this.#finish();
+    } catch (error) {
+      // What is in the log stays there, and is moved after as many bytes more.
+      if (!isNoRoom(error)) throw error;
+    }
   }
 }

@@ -6,6 +6,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../../../../src/values/reason.ts";
+import { isNoRoom } from "./no_room.ts";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** The thread's side of its channel. */
@@ -27,7 +28,7 @@ scope.onmessage = ({ data }) => {
       scope.postMessage({ pages: 0, reason: null });
     }
   } catch (error) {
-    scope.postMessage({ pages: 0, reason: reasonOf(error) });
+    scope.postMessage({ pages: 0, reason: reasonOf(error), noRoom: isNoRoom(error) });
   }
 };
 
