@@ -14,6 +14,7 @@
 
 import { assignPartitions } from "./assignment.ts";
 import { coPartitions } from "./checks.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "./ignore.ts";
 import { InTurn } from "./in_turn.ts";
 import { type GroupHandlers, LogError, type Membership, type TopicSpec } from "./log.ts";
@@ -98,7 +99,11 @@ class LocalGroup {
     while (this.#members.size > 0) {
       const held = new Map([...this.#members].map((member) => [member, member.partitions]));
       const shares = [...assignPartitions(this.#partitions, held)];
-      if (!await this.#all(shares.map(([member, share]) => [member, member.release(share)]))) continue;
+      if (
+        !await this.#all(
+          shares.map(([member, share]) => [member, member.release(share, "another member has joined")]),
+        )
+      ) continue;
       if (await this.#all(shares.map(([member, share]) => [member, member.take(share)]))) return;
     }
   }
@@ -145,11 +150,11 @@ class Member implements Membership {
   }
 
   /** Releases all partitions outside `share`, even when the handler fails. */
-  async release(share: readonly number[]): Promise<void> {
+  async release(share: readonly number[], why: string): Promise<void> {
     const lost = this.partitions.filter((partition) => !share.includes(partition));
     if (lost.length === 0) return;
     try {
-      await this.#handlers.revoked(lost);
+      await this.#handlers.revoked(lost, why);
     } finally {
       this.partitions = this.partitions.filter((partition) => share.includes(partition));
     }
@@ -172,7 +177,8 @@ class Member implements Membership {
   /** Releases everything and settles `ended`: rejects it if there are reasons for an expulsion. */
   async end(...reasons: readonly unknown[]): Promise<void> {
     const errors = [...reasons];
-    await this.release([]).catch((error) => errors.push(error));
+    const why = reasons.length === 0 ? "it leaves" : `it is expelled: ${reasonOf(reasons[0])}`;
+    await this.release([], why).catch((error) => errors.push(error));
     if (errors.length === 0) return this.#end.resolve();
     const error = errors.length === 1
       ? errors[0]

@@ -152,8 +152,12 @@ export interface Writer extends AsyncDisposable {
 export interface GroupHandlers {
   /** These partitions (of every joined topic) are now ours alone. */
   assigned(partitions: readonly number[]): Promise<void>;
-  /** These partitions go to another member as soon as this resolves: finish, commit, release. */
-  revoked(partitions: readonly number[]): Promise<void>;
+  /**
+   * These partitions go to another member as soon as this resolves: finish, commit, release.
+   *
+   * @param why for people
+   */
+  revoked(partitions: readonly number[], why: string): Promise<void>;
 }
 
 /** Membership in a consumer group; the joined topics are co-partitioned. */

@@ -118,9 +118,9 @@ export function meteredLog(
           observer.rebalanced(group, "assigned", partitions);
           return handlers.assigned(partitions);
         },
-        revoked(partitions) {
+        revoked(partitions, why) {
           observer.rebalanced(group, "revoked", partitions);
-          return handlers.revoked(partitions);
+          return handlers.revoked(partitions, why);
         },
       }),
   });

@@ -112,7 +112,7 @@ export class Connection {
     };
     const member = await inner.join(group, names, {
       assigned: (partitions) => unless(() => handlers.assigned(partitions)),
-      revoked: (partitions) => unless(() => handlers.revoked(partitions)),
+      revoked: (partitions, why) => unless(() => handlers.revoked(partitions, why)),
     });
     this.#expulsions.add(async () => {
       isGone = true;
@@ -120,7 +120,7 @@ export class Connection {
       const held = member.partitions;
       await member.leave();
       await this.#cut?.promise;
-      if (!this.#isDead && held.length > 0) await handlers.revoked(held);
+      if (!this.#isDead && held.length > 0) await handlers.revoked(held, "it leaves");
       lost.reject(new LogError("closed", `was expelled from ${group}`));
     });
     const leave = async () => await (isGone ? Promise.resolve() : member.leave());

@@ -54,6 +54,10 @@ const EXPECTING_MS = 50;
 /** Pause before joining again when brokers cannot be reached. */
 const RETRY_MS = 100;
 const CHANGING = "REBALANCE_IN_PROGRESS";
+/** Longest wait for the group's members, which are only for people. */
+const LOOK_MS = 500;
+/** Why a member that ends without an error releases its partitions. */
+const LEAVES = "it leaves the group";
 
 const logger = getLogger(["meander", "kafka"]);
 
@@ -72,8 +76,10 @@ export class KafkaMember implements Membership {
   #generation = -1;
   /** Whether the group is changing, so that we have to join again. */
   #isChanging = false;
-  /** Whether the group has expelled us. */
-  #isOut = false;
+  /** Why the group has expelled us; `undefined` = it has not. */
+  #out: string | undefined;
+  /** The members that were seen last, each with where it runs. */
+  #members = new Map<string, string>();
   /** Whether we are waiting for the group; no handler runs then. */
   #isJoining = false;
   #isLeaving = false;
@@ -142,7 +148,7 @@ export class KafkaMember implements Membership {
     this.#notice();
     if (this.#isJoining) {
       // The group may take a long time to answer the join; it answers at once when we leave.
-      await ignore(this.#release(), "`ended` reports it");
+      await ignore(this.#release(LEAVES), "`ended` reports it");
       await this.#quit();
     }
     await this.ended;
@@ -151,7 +157,8 @@ export class KafkaMember implements Membership {
   async #run(): Promise<void> {
     const errors: unknown[] = [];
     await this.#live().catch((error) => errors.push(error));
-    await this.#release().catch((error) => errors.push(error));
+    const why = errors.length === 0 ? LEAVES : `its membership fails: ${reasonOf(errors[0])}`;
+    await this.#release(why).catch((error) => errors.push(error));
     this.#beating.abort();
     await this.#quit();
     await ignore(this.#client[Symbol.asyncDispose](), "the connections are closed in any case");
@@ -175,11 +182,12 @@ export class KafkaMember implements Membership {
       if (share === undefined) return;
       const held = this.partitions;
       const lost = held.filter((partition) => !share.partitions.includes(partition));
-      await this.#revoke(lost);
+      const why = await this.#changesOfGroup();
+      await this.#revoke(lost, why);
       await this.#assign(share.partitions.filter((partition) => !held.includes(partition)));
       if (!share.more) this.#joined.resolve();
       // After a loss, join again at once, because others wait for those partitions; otherwise wait for a change.
-      while (lost.length === 0 && !this.#isChanging && !this.#isOut && !this.#isLeaving) {
+      while (lost.length === 0 && !this.#isChanging && this.#out === undefined && !this.#isLeaving) {
         await this.#noticed.promise;
       }
     }
@@ -188,10 +196,10 @@ export class KafkaMember implements Membership {
   /** Joins until the group assigns a share; `undefined` when it has to leave. */
   async #share(): Promise<Share | undefined> {
     for (;;) {
-      if (this.#isOut) {
-        await this.#revoke(this.partitions);
+      if (this.#out !== undefined) {
+        await this.#revoke(this.partitions, this.#out);
         this.#id = "";
-        this.#isOut = false;
+        this.#out = undefined;
       }
       if (this.#isLeaving) return undefined;
       this.#beating.abort();
@@ -203,11 +211,11 @@ export class KafkaMember implements Membership {
       } catch (error) {
         if (this.#isLeaving) return undefined;
         const type = kafkaType(error);
-        if (OUT.has(type ?? "") || this.#isSilent) this.#isOut = true;
+        if (OUT.has(type ?? "") || this.#isSilent) this.#expel(error);
         if (isPassing(error)) {
           await this.#client.pause(RETRY_MS);
           await ignore(this.#client.refresh(), "the next attempt reports it");
-        } else if (!this.#isOut && type !== CHANGING) throw error;
+        } else if (this.#out === undefined && type !== CHANGING) throw error;
       } finally {
         this.#isJoining = false;
       }
@@ -276,11 +284,43 @@ export class KafkaMember implements Membership {
           this.#isChanging = true;
         } else if (isPassing(error) && !this.#isSilent) {
           await ignore(this.#client.refresh(), "the next heartbeat reports it");
-        } else this.#isOut = true;
+        } else this.#expel(error);
         this.#notice();
-        if (this.#isOut) return;
+        if (this.#out !== undefined) return;
       }
     }
+  }
+
+  /** Notes that the group has expelled us, or must have by now. */
+  #expel(error: unknown): void {
+    const { sessionMs } = this.#options;
+    const silentMs = Math.round(performance.now() - this.#lastBeat);
+    const reason = kafkaType(error) ?? reasonOf(error);
+    this.#out =
+      `the group has expelled it (${reason}), as it may after ${sessionMs} ms of silence; its last heartbeat ` +
+      `was ${silentMs} ms ago`;
+  }
+
+  /** Looks who has joined and left since the last time, as far as the broker says in time. @returns that, for people */
+  async #changesOfGroup(): Promise<string> {
+    const before = this.#members;
+    const look = this.#other.once(async () => {
+      const coordinator = await this.#other.coordinator("group", this.group);
+      const { groups: [found] } = await coordinator.describeGroups({ groupIds: [this.group] });
+      return new Map(
+        (found?.members ?? []).map(({ memberId, clientHost }) => [memberId, clientHost.replace(/^\//, "")]),
+      );
+    });
+    const ended = new AbortController();
+    const late = pause(LOOK_MS, ended.signal).then(() => undefined);
+    const now = await Promise.race([look.catch(() => undefined), late]);
+    ended.abort();
+    if (now === undefined) return "the group has changed";
+    this.#members = now;
+    const names = (of: ReadonlyMap<string, string>, not: ReadonlyMap<string, string>) =>
+      [...of].flatMap(([id, host]) => not.has(id) || id === this.#id ? [] : `${id} at ${host}`).join(", ") ||
+      "nobody";
+    return `members: ${now.size}, joined: ${names(now, before)}, left: ${names(before, now)}`;
   }
 
   /** Whether we have been silent for so long that the group considers us dead. */
@@ -289,10 +329,10 @@ export class KafkaMember implements Membership {
   }
 
   /** Revokes partitions; they are released even when the handler fails. */
-  async #revoke(lost: readonly number[]): Promise<void> {
+  async #revoke(lost: readonly number[], why: string): Promise<void> {
     if (lost.length === 0) return;
     try {
-      await this.#handlers.revoked(lost);
+      await this.#handlers.revoked(lost, why);
     } finally {
       this.partitions = this.partitions.filter((partition) => !lost.includes(partition));
     }
@@ -312,8 +352,8 @@ export class KafkaMember implements Membership {
   }
 
   /** Releases everything, once. */
-  #release(): Promise<void> {
-    return this.#released ??= this.#revoke(this.partitions);
+  #release(why: string): Promise<void> {
+    return this.#released ??= this.#revoke(this.partitions, why);
   }
 
   /** Leaves the group; if that fails, the group notices when the session is over. */

@@ -92,7 +92,7 @@ export class WorkerGroup<J extends Job> {
       try {
         await using member = await this.#log.join(group, [topic], {
           assigned: (partitions) => Promise.resolve(this.#assign(partitions)),
-          revoked: (partitions) => this.#revoke(partitions),
+          revoked: (partitions, why) => this.#revoke(partitions, why),
         });
         this.#hasJoined = true;
         this.#failure = undefined;
@@ -129,12 +129,16 @@ export class WorkerGroup<J extends Job> {
     }
   }
 
-  async #revoke(partitions: readonly number[]): Promise<void> {
+  async #revoke(partitions: readonly number[], why: string): Promise<void> {
     const { group } = this.#options;
     await Promise.all(partitions.map(async (partition) => {
       await this.#workers.get(partition)?.stop();
       this.#workers.delete(partition);
     }));
-    logger.info("group {group} revokes {partitions}", { group, partitions: partitions.join(",") });
+    logger.info("group {group} revokes {partitions}: {why}", {
+      group,
+      partitions: partitions.join(","),
+      why,
+    });
   }
 }
