@@ -164,6 +164,28 @@ Deno.test("Task.open() restores a log that is compacted in any way, and goes on 
   for (const end of ends) assert.deepEqual(end, ends[0]);
 });
 
+Deno.test("Task.open() takes what was deleted from the log by hand from no snapshot either", async () => {
+  await withFolder(async (folder) => {
+    const half = records.slice(0, records.length >> 1);
+    const runWith = async (key: string, runtime: TaskRuntime) => {
+      const log = await createLog(half);
+      await runToEnd(log, runtime);
+      const keys = (await Array.fromAsync(readAll(log, topics.statistics, 0))).map(({ key }) => key);
+      assert.ok(keys.includes(key), `${key} is one of ${keys}`);
+      await log.append([{ topic: topics.statistics, partition: 0, key, value: null, time: 0 }]);
+      if (runtime.snapshot !== undefined) {
+        await assert.rejects(open(log, runtime), { code: "closed" }, "the snapshot is set aside");
+      }
+      await log.append(records.slice(half.length));
+      return await runToEnd(log, runtime);
+    };
+    for (const key of ["item:i16", "numbers:0", "retrieval:snapshot:0"]) {
+      const snapshot = { folder: `${folder}-${key}` };
+      assert.deepEqual(await runWith(key, { snapshot }), await runWith(key, {}), key);
+    }
+  });
+});
+
 /** A log with the same records, but for those of `statistics`, and the same position of the task. */
 async function copyOf(log: Log, statistics: readonly NewRecord[]): Promise<Log> {
   const copy = await createLog([]);

@@ -16,6 +16,7 @@
  */
 
 import type { TaskState } from "../../../src/engine/task_state.ts";
+import { shown } from "../../../src/events/rejected.ts";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { LogError } from "../../log/log.ts";
@@ -139,6 +140,10 @@ export class Restore implements AsyncDisposable {
       for (const record of records) {
         const { key, value, headers, offset } = record;
         if (key === null) continue;
+        // Only people delete these records: a damaged one, of which the snapshot has an older version.
+        if (value === null && this.#isRead) {
+          throw new SyntaxError(`the log no longer has the record ${shown(key)}`);
+        }
         gathered = this.#statistics.gather(key, record);
         if (key !== TASK_KEY || value === null) continue;
         checkPartitions(headers[PARTITIONS], this.#options);
