@@ -43,37 +43,37 @@ export async function copyRecords(
   prefix: string,
   tell: CopyProgress,
 ): Promise<TopicExtent[]> {
-  const names = topicNames(prefix);
-  // Excludes those of another deployment whose prefix begins with this one.
-  const own = Object.values(names);
-  const isOwn = ({ name }: TopicExtent) => own.some((each) => name === each || name.startsWith(`${each}.`));
-  const extents = (await extentsOf(log, prefix)).filter(isOwn);
-  if (!extents.some(({ name }) => name === names.events)) {
-    throw new Error(
-      `Cannot back up the deployment of the prefix ${prefix}: there is no ${names.events}; see --prefix`,
-    );
-  }
-  const all = extents.flatMap(({ name, bounds }) =>
-    bounds.map(({ start }, partition) => ({ topic: name, partition, start }))
-  );
-  const isSource = ({ topic }: Place) => topic === names.events || topic === names.items;
-  const [sources, derived] = [all.filter(isSource), all.filter((place) => !isSource(place))];
-  const places = [...sources, ...derived];
+  const { events, items } = topicNames(prefix);
+  const isSource = ({ topic }: Place) => topic === events || topic === items;
   await using files = new AsyncDisposableStack();
-  const copies: PartitionCopy[] = [];
-  for (const place of places) {
-    const file = files.use(await RecordFile.create(join(folder, fileOf(place))));
-    copies.push(new PartitionCopy(log, place, file, place.start));
-  }
-  const copyTo = async (ends: readonly number[], isFinal: boolean) => {
-    const all = copies.reduce((sum, { next }, i) => sum + (ends[i] ?? NaN) - next, 0);
+  const copies = new Map<string, PartitionCopy>();
+  const copyTo = async (places: readonly Place[], ends: readonly number[], isFinal: boolean) => {
+    const own = places.map((place) => copies.get(fileOf(place))!);
+    const all = own.reduce((sum, { next }, i) => sum + (ends[i] ?? NaN) - next, 0);
     let done = 0;
-    await inParallel([...copies.entries()], async ([i, copy]) => {
+    await inParallel([...own.entries()], async ([i, copy]) => {
       await copy.copyTo(ends[i] ?? NaN, isFinal, (offsets) => tell(done += offsets, all));
     });
   };
   for (let tries = 1;; tries++) {
-    await copyTo(await log.endsOf(places, "readable"), false);
+    const extents = await ownExtents(log, prefix);
+    if (!extents.some(({ name }) => name === events)) {
+      throw new Error(
+        `Cannot back up the deployment of the prefix ${prefix}: there is no ${events}; see --prefix`,
+      );
+    }
+    const all = extents.flatMap(({ name, bounds }) =>
+      bounds.map(({ start }, partition) => ({ topic: name, partition, start }))
+    );
+    const [sources, derived] = [all.filter(isSource), all.filter((place) => !isSource(place))];
+    const places = [...sources, ...derived];
+    for (const place of places) {
+      const name = fileOf(place);
+      if (copies.has(name)) continue;
+      const file = files.use(await RecordFile.create(join(folder, name)));
+      copies.set(name, new PartitionCopy(log, place, file, place.start));
+    }
+    await copyTo(places, await log.endsOf(places, "readable"), false);
     const cut = await findCut(log, {
       sources,
       derived,
@@ -84,12 +84,13 @@ export async function copyRecords(
     });
     const ends = [...cut.sources, ...cut.derived];
     try {
-      await copyTo(ends, true);
+      await copyTo(places, ends, true);
+      await refuseOthers(log, prefix, extents);
     } catch (error) {
-      if (!(error instanceof DroppedError) || tries === MAX_TRIES) throw error;
+      if (!(error instanceof UnfitError) || tries === MAX_TRIES) throw error;
       continue;
     }
-    for (const { file } of copies) await file.flush();
+    for (const { file } of copies.values()) await file.flush();
     const bounds = await Promise.all(places.map(async ({ topic, partition }, i) => {
       const [{ start }, end] = [await log.bounds(topic, partition), ends[i] ?? NaN];
       return { start: Math.min(start, end), end };
@@ -103,8 +104,24 @@ export async function copyRecords(
   }
 }
 
-/** The log has dropped records before they were copied up to the chosen moment. */
-class DroppedError extends Error {}
+/** The topics of a deployment, of all its generations, but not those of one whose prefix begins with its own. */
+async function ownExtents(log: Log, prefix: string): Promise<TopicExtent[]> {
+  const own = Object.values(topicNames(prefix));
+  const extents = await extentsOf(log, prefix);
+  return extents.filter(({ name }) => own.some((each) => name === each || name.startsWith(`${each}.`)));
+}
+
+/** @throws UnfitError when the deployment has got other topics: what is copied may name them */
+async function refuseOthers(log: Log, prefix: string, extents: readonly TopicExtent[]): Promise<void> {
+  const ids = new Map(extents.map(({ name, id }) => [name, id]));
+  const other = (await ownExtents(log, prefix)).find(({ name, id }) => ids.get(name) !== id);
+  if (other !== undefined) {
+    throw new UnfitError(`Cannot back up ${other.name}: topics are made as fast as they are copied`);
+  }
+}
+
+/** The chosen moment is of no use: the log has dropped records before they were copied, or has got other topics. */
+class UnfitError extends Error {}
 
 class PartitionCopy {
   readonly file: RecordFile;
@@ -127,7 +144,7 @@ class PartitionCopy {
     while (this.next < end) {
       const { records, next, dropped = 0 } = await this.#log.read(topic, partition, this.next);
       if (dropped > 0 && isFinal) {
-        throw new DroppedError(
+        throw new UnfitError(
           `Cannot back up ${topic}/${partition}: the log drops records as fast as they are read`,
         );
       }

@@ -84,3 +84,24 @@ Deno.test("copyRecords() looks for another moment when the log drops what came j
   const offsets = (await recordsIn(folder.path, topic)).map(({ offset }) => offset);
   assert.deepEqual(offsets, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12]);
 });
+
+Deno.test("copyRecords() takes topics that were made while it copied, as what it has copied may name them", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topicNames(), 1));
+  const [made, noted] = ["meander.state.g2", "meander.generations"];
+  let looks = 0;
+  const source = recordLog(log, async () => {
+    if (++looks !== 1) return;
+    await log.createTopics([{ name: made, partitions: 1, cleanup: "compact" }]);
+    await log.append([record(made, 1), record(noted, 2)]);
+  });
+  const topics = await copyRecords(source, folder.path, "meander.", () => {});
+  for (const topic of [made, noted]) {
+    assert.ok(topics.some(({ name }) => name === topic), topic);
+    assert.deepEqual(
+      await recordsIn(folder.path, topic),
+      await Array.fromAsync(readAll(log, topic, 0)),
+    );
+  }
+});
