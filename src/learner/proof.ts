@@ -276,10 +276,10 @@ export class Proof {
     const { length, width, numerics } = rows;
     const places = times(length, (row) => Math.min(Math.max(rows.position(row), 0), MAX_POSITION));
     const labels = times(length, (row) => rows.label(row));
-    const hasPrior = PRIOR_NUMERIC < width;
-    const prior = times(length, (row) => {
-      return (hasPrior ? numerics[row * width + PRIOR_NUMERIC]! : 0) + this.#levels[places[row]!]!;
-    });
+    const prior = times(
+      length,
+      (row) => numerics[row * width + PRIOR_NUMERIC]! + this.#levels[places[row]!]!,
+    );
     const steps = times(length, (row) => {
       const p = Math.min(Math.max(rows.prediction(row), PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
       return Math.log(p / (1 - p)) - prior[row]!;

@@ -7,6 +7,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Proof, type ProofOptions } from "../../src/learner/proof.ts";
 import type { Sample } from "../../src/samples/sample.ts";
+import { changesOf, judgeLists } from "./proof_definition.ts";
 import { LIST, NO_BETTER, proofLists, type ProofStream } from "./proof_streams.ts";
 
 /** Judges rows in batches of 50. */
@@ -120,6 +121,81 @@ for (
     assert.ok(wrong <= 0.15 * runs, `${wrong} of ${runs}, alpha is 5 %`);
   });
 }
+
+/** A model that is right, then wrong, then right; lists of 1 to 6 rows at any position, some of users who come often. */
+function variedBatches(seed: number, batches: number, over: Partial<ProofStream> = {}): Sample[][] {
+  const random = createRandom(seed);
+  const worlds = [1, -0.6, 1].map((truth, n) =>
+    proofLists(
+      { rate: RATE, known: 0.5, spread: 1, truth, users: 400, skew: 1, list: 6, ...over },
+      10 * seed + n,
+    )
+  );
+  return Array.from({ length: batches }, (_, b) => {
+    const next = worlds[Math.floor(worlds.length * b / batches)]!;
+    return Array.from({ length: 8 }, () => {
+      const { rows, ...list } = next();
+      const sure = random() < 0.002 ? 1 : undefined;
+      const from = random() < 0.1 ? 40 + Math.floor(12 * random()) : -Math.floor(2 * random());
+      const some = [...rows].slice(0, 1 + Math.floor(6 * random()));
+      return {
+        ...list,
+        rows: Rows.of(
+          some.map((row, n) => ({ ...row, position: from + n, prediction: sure ?? row.prediction })),
+        ),
+      };
+    });
+  });
+}
+
+Deno.test("Proof.update() decides as all evidence since the last change, computed anew, does", () => {
+  const met = new Set<string>();
+  for (const seed of [1, 2]) {
+    const batches = variedBatches(seed, 500);
+    const judged = judgeLists(batches);
+    for (const mixRows of [0, 64, 1e9]) {
+      for (const alpha of [0.9, 0.05, 1e-4]) {
+        const proof = new Proof({ alpha, mixRows });
+        for (const batch of batches) proof.update(batch);
+        assert.deepEqual(proof.changes, changesOf(judged, alpha, mixRows), `${seed}, ${mixRows}, ${alpha}`);
+        for (const change of to(proof)) met.add(change);
+      }
+    }
+  }
+  assert.deepEqual([...met].sort(), ["mix", "model", "prior"]);
+});
+
+Deno.test("Proof.update() needs no more and no less evidence than alpha asks for", () => {
+  // Of rows alone in their lists, predictions expect a larger variance than is seen.
+  for (const [seed, over] of [{}, { rate: 0 }, { list: 1, users: 4000 }].entries()) {
+    const batches = variedBatches(seed, 900, over).slice(0, "list" in over ? 270 : 90);
+    const judged = judgeLists(batches);
+    const decide = (alpha: number) => JSON.stringify(changesOf(judged, alpha, 64));
+    let [low, high] = [1e-9, 0.9];
+    const few = decide(low);
+    assert.notEqual(few, decide(high), `${seed}`);
+    while (high / low > 1 + 1e-9) {
+      const alpha = Math.sqrt(low * high);
+      if (decide(alpha) === few) low = alpha;
+      else high = alpha;
+    }
+    for (const alpha of [low, high]) {
+      const proof = new Proof({ alpha });
+      for (const batch of batches) proof.update(batch);
+      assert.equal(JSON.stringify(proof.changes), decide(alpha), `${seed}: ${alpha}`);
+    }
+  }
+});
+
+Deno.test("Proof.changes keeps the newest 64 of a model that turns again and again", () => {
+  const proof = new Proof({ alpha: 0.9, mixRows: 0 });
+  for (let turns = 0; turns < 70; turns++) {
+    const [seed, before] = [turns, proof.changes.at(-1)];
+    const next = proofLists({ rate: 0, spread: 4, truth: proof.share === 1 ? -1 : 1, users: 1000 }, seed);
+    while (proof.changes.at(-1) === before) judge(proof, next, 50);
+    assert.equal(proof.changes.length, Math.min(turns + 1, 64));
+  }
+});
 
 Deno.test("Proof.encode() goes on as if there had been no break, wherever it comes", () => {
   const world = { rate: RATE, spread: 1, truth: 0.8, users: 40, mood: 0.5 };
