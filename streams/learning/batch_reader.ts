@@ -168,7 +168,12 @@ export class BatchReader {
     }
   }
 
-  /** Takes samples in the order of the previous run. @param signal ends it: it then rejects with the signal's reason */
+  /**
+   * Takes samples in the order of the previous run.
+   *
+   * @param signal ends it: it then rejects with the signal's reason
+   * @throws LogError `closed` when the log now ends before samples that it has had
+   */
   async readAgain(order: readonly Stretch[], signal?: AbortSignal): Promise<void> {
     this.#earlier = order;
     for (const { partition, end } of order) {
@@ -179,7 +184,8 @@ export class BatchReader {
         const from = this.#read[partition] ?? end;
         if (from >= end) break;
         const result = await this.#log.read(this.#topic, partition, from, { maxRecords: AGAIN_SAMPLES });
-        if (!await this.#take(partition, result, end)) break;
+        if (result.next === from) throw endsEarly(this.#topic, partition, from, end);
+        await this.#take(partition, result, end);
       }
     }
   }

@@ -4,8 +4,9 @@ import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { sizeInBatch } from "../../src/samples/sample.ts";
 import { type Batch, BatchReader } from "../../streams/learning/batch_reader.ts";
 import { decodeOrder, encodeOrder, type Stretch } from "../../streams/learning/sample_order.ts";
-import type { NewRecord } from "../../streams/log/log.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { ROUND } from "../../streams/topics/delivery.ts";
 import { makeSamples } from "../learner/batches.ts";
 
@@ -30,7 +31,7 @@ async function createLog(): Promise<MemoryLog> {
 }
 
 /** A reader that notes its batches, each with the positions behind it. @param onBatch called behind each */
-function readerOf(log: MemoryLog, onBatch = (_count: number) => {}) {
+function readerOf(log: Log, onBatch = (_count: number) => {}) {
   const batches: { readonly batch: Batch; readonly positions: readonly number[] }[] = [];
   const learn = (batch: Batch): Promise<void> => {
     batches.push({ batch, positions: reader.positions });
@@ -230,4 +231,24 @@ Deno.test("BatchReader reads on behind holes and what the log has dropped, which
   assert.deepEqual(byRounds, asTheyCome);
   assert.equal(byRounds.lost, 3 * ends.filter((end) => end > 0).length);
   assert.ok(byRounds.learnt.length > 30);
+});
+
+Deno.test("BatchReader.readAgain() fails where the log ends before what was learnt, and goes on over holes", async () => {
+  const log = await createLog();
+  await log.append(RECORDS.slice(0, 20));
+  const { end } = await log.bounds(TOPIC, 0);
+  const order = [{ partition: 0, end }];
+  const without = (missing: number, next: number) =>
+    layered(log, {
+      read: async (topic, partition, from, given) => {
+        if (from === missing) return { records: [], next };
+        return await log.read(topic, partition, from, { ...given, maxRecords: 1 });
+      },
+    });
+  const lagging = readerOf(without(end - 1, end - 1));
+  await assert.rejects(lagging.reader.readAgain(order), { name: "LogError", code: "closed" });
+  const { reader } = readerOf(without(1, 2));
+  await reader.readAgain(order);
+  reader.cut();
+  assert.equal(reader.positions[0], end);
 });
