@@ -6,6 +6,8 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Tail } from "../../streams/log/sqlite/tail.ts";
+import { stub } from "../stub.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
 
@@ -414,6 +416,15 @@ Deno.test("SqliteLog.open() says of a folder that cannot be written to that it m
     SqliteLog.open(`${folder}/shut.sqlite`),
     /Cannot use the log .*unable to open database file.*; even to read it, this process must be able to write to its folder/,
   );
+});
+Deno.test("SqliteLog.trim() keeps nothing in memory of what it drops", async () => {
+  await using log = await SqliteLog.open(path());
+  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
+  await log.append([record("t", 0, "erased"), record("t", 0, "kept")]);
+  let cleared = 0;
+  using _clear = stub(Tail.prototype, "clear", () => cleared++);
+  await log.trim("t", 0, 1);
+  assert.equal(cleared, 1);
 });
 Deno.test("SqliteLog goes on when there is room again to record its end", {
   ignore: Deno.build.os !== "linux",

@@ -150,6 +150,7 @@ export class RecordTable {
 
   /** Deletes the records below an offset. @returns How many there were */
   deleteBelow(offset: number): number {
+    this.#tail?.clear(); // it may name users for whom the records are dropped
     return Number(this.#deleteBelow.run(offset).changes);
   }
 
