@@ -10,7 +10,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { startBroker } from "./kafka/dev_broker.ts";
-import { type DevRegistry, startRegistry } from "./kafka/schema_registry.ts";
+import { startRegistry } from "./kafka/schema_registry.ts";
 import { commandArguments, commandName, createCommand } from "./flags/command_line.ts";
 
 interface Options {
@@ -38,7 +38,6 @@ const started = performance.now();
 const broker = await startBroker({ port, data: await absolute(data), fresh }).catch(giveUp);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 await print(`Kafka is ready at ${broker.address} after ${seconds} s, data in ${data}; Ctrl-C stops it`);
-let schemas: DevRegistry | undefined;
 const stop = () => void broker.stop();
 Deno.addSignalListener("SIGINT", stop);
 Deno.addSignalListener("SIGTERM", stop);
@@ -46,20 +45,22 @@ const watch = setInterval(() => {
   if (Deno.ppid !== parent) stop();
 }, 500);
 if (registry !== undefined) {
-  schemas = await startRegistry(registry === true ? 8081 : registry).catch(async (error) => {
-    await broker.stop();
-    return await giveUp(error);
-  });
-  await print(`The schema registry is ready at ${schemas.url}`);
+  startRegistry(registry === true ? 8081 : registry).then(
+    ({ url }) => print(`The schema registry is ready at ${url}`),
+    (error) => complain(`${error.message}\nThe broker goes on without it`),
+  );
 }
 await broker.ended;
-await schemas?.[Symbol.asyncDispose]();
 clearInterval(watch);
-Deno.exit();
+Deno.exit(); // which ends the registry, too
 
 async function giveUp(error: Error): Promise<never> {
-  await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+  await complain(error.message);
   Deno.exit(1);
+}
+
+async function complain(line: string): Promise<void> {
+  await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
 }
 
 async function absolute(folder: string): Promise<string> {

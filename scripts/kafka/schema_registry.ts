@@ -14,7 +14,8 @@ const CACHE = fileURLToPath(new URL("../../.data/kafka", import.meta.url));
 const [, VERSION = ""] = /registry-app<\/artifactId>\s*<version>(.+?)</.exec(await Deno.readTextFile(POM)) ??
   [];
 const NAME = `apicurio-registry-app-${VERSION}`;
-const START_TIMEOUT_MS = 90_000;
+/** On a busy machine it takes minutes. */
+const START_TIMEOUT_MS = 600_000;
 const JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /** The archive's path below Maven's folder. */
