@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { setTimeout as delay } from "node:timers/promises";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import type { FormerDefaults } from "../../src/assignment/changes.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
@@ -18,9 +19,12 @@ import { type Change, changeText } from "../../streams/generations/changes.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
-import type { Log } from "../../streams/log/log.ts";
+import { type Log, LogError } from "../../streams/log/log.ts";
 import { makeModel } from "../../streams/service/jobs/learner_job.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
+
+/** Longest pause before a process that was fenced looks again. */
+const LONGEST_PAUSE_MS = 1000;
 
 const logger = getLogger(["meander", "run"]);
 
@@ -57,13 +61,8 @@ export async function agreeOn(
   given: Config,
   flags: DeploymentFlags,
 ): Promise<{ readonly config: Config; readonly number: number }> {
-  const config = await withKeptDefaults(log, topics, given);
-  const { number, recorded, changes, isThere } = await agree(
-    log,
-    topics,
-    { ...agreementOptions(config, flags), onChanges: (changes) => changeDefaults(log, topics, changes) },
-    Date.now(),
-  );
+  const { config, agreement } = await agreed(log, topics, given, flags);
+  const { number, recorded, changes, isThere } = agreement;
   if (recorded === null && isThere) {
     logger.info(
       "accepting the deployment as it is, with {model} and {partitions} partitions: it has no record of its options " +
@@ -102,4 +101,19 @@ export function formerDefaults(changes: readonly Change[]): FormerDefaults {
         .map(([, setting]) => [setting, before ?? null])
     ),
   );
+}
+
+/** Agrees; while another process records as well, one of them is fenced, and looks again. */
+async function agreed(log: Log, topics: Topics, given: Config, flags: DeploymentFlags) {
+  for (;;) {
+    const config = await withKeptDefaults(log, topics, given);
+    const options = agreementOptions(config, flags);
+    const onChanges = (changes: readonly Change[]) => changeDefaults(log, topics, changes);
+    try {
+      return { config, agreement: await agree(log, topics, { ...options, onChanges }, Date.now()) };
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "fenced") throw error;
+      await delay(Math.random() * LONGEST_PAUSE_MS); // so that they do not fence each other for ever
+    }
+  }
 }

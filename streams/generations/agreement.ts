@@ -92,10 +92,12 @@ export async function compareWith(
 }
 
 /**
- * Compares, and records the deployment's blueprint if there is no record yet.
+ * Compares, and records the deployment's blueprint if there is no record yet. Of processes that record at once, the first
+ * one decides, and the others compare again.
  *
  * @param now wall clock, milliseconds since the epoch
  * @throws GenerationError when it cannot run as configured; nothing is written then
+ * @throws LogError `fenced` when another process is recording: try again
  */
 export async function agree(
   log: Log,
@@ -103,8 +105,34 @@ export async function agree(
   options: AgreementOptions,
   now: number,
 ): Promise<Agreement> {
+  const before = await comparedWith(log, topics, options);
+  if (isAgreed(before)) return before;
+  const { generations } = topics;
+  await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
+  // Fences whoever has compared but not recorded yet, so that nobody overwrites a record that he has not seen.
+  await using writer = await log.writer(`append-${generations}`, [{ topic: generations, partition: 0 }]);
+  const agreement = await comparedWith(log, topics, options);
+  if (isAgreed(agreement)) return agreement;
+  const { number, recorded, changes, isThere } = agreement;
+  if (changes.length > 0) await options.onChanges?.(changes);
+  const { blueprint } = options;
+  const generation = recorded === null
+    ? { number, blueprint, since: now, isAdopted: isThere }
+    : { ...recorded, blueprint };
+  const records = [generationRecord(topics, generation, now)];
+  await writer.commit({ records, group: writer.id, offsets: [] });
+  return agreement;
+}
+
+/** Whether the record on the log is what this process would record. */
+function isAgreed({ recorded, changes }: Agreement): boolean {
+  return recorded !== null && changes.length === 0;
+}
+
+/** Compares. @throws GenerationError when it cannot run as configured */
+async function comparedWith(log: Log, topics: Topics, options: AgreementOptions): Promise<Agreement> {
   const agreement = await compareWith(log, topics, options);
-  const { number, recorded, changes, misfit, isThere } = agreement;
+  const { changes, misfit } = agreement;
   const breaking = changes.filter(({ reach }) => reach === "rebuild");
   if (misfit !== null) {
     const unknown =
@@ -113,15 +141,6 @@ export async function agree(
     throw new GenerationError([], [misfit, unknown]);
   }
   if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
-  if (recorded !== null && changes.length === 0) return agreement;
-  if (changes.length > 0) await options.onChanges?.(changes);
-  const { blueprint } = options;
-  const generation = recorded === null
-    ? { number, blueprint, since: now, isAdopted: isThere }
-    : { ...recorded, blueprint };
-  const { generations } = topics;
-  await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
-  await log.append([generationRecord(topics, generation, now)]);
   return agreement;
 }
 

@@ -7,6 +7,7 @@ import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, compareWith, GenerationError } from "../../streams/generations/agreement.ts";
+import { LogError } from "../../streams/log/log.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
@@ -130,6 +131,32 @@ Deno.test("a process that starts sees how another one that starts meanwhile has 
   });
   const { recorded, changes } = await compareWith(reading, topics, options({}));
   assert.deepEqual([recorded?.isAdopted, changes], [false, []]);
+});
+
+Deno.test("agree() lets the first of processes that begin at once decide, and the others see what it has recorded", async () => {
+  const [own, others] = [options({ features: { itemFields: ["brand"] } }), options({})];
+  for (const moment of ["before it opens its writer", "before it commits"]) {
+    await using log = new MemoryLog();
+    const begun = () => agree(log, topics, others, NOW);
+    const meanwhile = layered(log, {
+      async writer(id) {
+        if (moment === "before it opens its writer") await begun();
+        const writer = await log.writer(id);
+        const commit: typeof writer.commit = async (what) => {
+          if (moment === "before it commits") await begun();
+          return await writer.commit(what);
+        };
+        return { id, commit, [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose]() };
+      },
+    });
+    const isSeen = (error: unknown) =>
+      moment === "before it commits"
+        ? error instanceof LogError && error.code === "fenced"
+        : error instanceof GenerationError;
+    await assert.rejects(agree(meanwhile, topics, own, NOW), isSeen, moment);
+    await assert.rejects(agree(log, topics, own, NOW), GenerationError, moment);
+    assert.deepEqual((await generationsOf(log, topics)).get(1)?.blueprint, others.blueprint, moment);
+  }
 });
 
 Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {
