@@ -15,6 +15,7 @@ import {
   SERVING_KEY,
   servingGeneration,
   servingRecord,
+  switchState,
   switchWriterId,
 } from "../../streams/topics/serving.ts";
 import { tasksGroup } from "../../streams/topics/topics.ts";
@@ -445,7 +446,8 @@ Deno.test("rebuildOnline() ends where another process takes it back, and the nex
   await using one = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
   await using _other = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
   one.connection.onCommit = async (records, when) => {
-    if (when === "before" && records.some(({ key }) => key === "serving")) await delay(1600);
+    if (when === "after" || !records.some(({ key }) => key === "serving")) return;
+    await until(async () => (await switchState(log, topics)).closing === null, "it is taken back");
   };
   await assert.rejects(one.build(2), { name: "CannotSwitchYet", message: /Cannot switch within 300 ms/ });
   assert.equal(await servingGeneration(log, topics), 1);

@@ -55,7 +55,7 @@ Deno.test("SharedThread.giveWay() waits for what goes before the step, twice as 
 });
 
 Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by its disposal alone and once", async () => {
-  const thread = new SharedThread(now);
+  const thread = new SharedThread(() => 0); // no time that would end it
   const taking = thread.enter();
   const other = thread.enter();
   taking[Symbol.dispose]();
@@ -65,9 +65,7 @@ Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by
   await delay(5);
   assert.equal(over, false, "the other goes on");
   other[Symbol.dispose]();
-  const begun = now();
   await giving;
-  assert.ok(now() - begun < 40);
 });
 
 Deno.test("SharedThread.giveWay() does not wait for what is in the foreground for long, such as a body that comes slowly", async () => {
