@@ -21,7 +21,7 @@ import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topic
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
-import { Fleet } from "./fleet.ts";
+import { AWAY_MS, Fleet } from "./fleet.ts";
 import { unlearnt } from "./notes.ts";
 import { type Brokers, oneBroker, threeBrokers, wholeAgain } from "./brokers.ts";
 import { endOf, type Fault, isOfBroker } from "./schedule.ts";
@@ -69,6 +69,7 @@ const CONFIG: Config = {
   checkpointBatches: 10,
   guard: null,
   learner: { embeddingWidth: 8 },
+  kafka: { retryMs: AWAY_MS },
 };
 /** Versions are kept for good, since all tasks serve the first. */
 const FROZEN: Config = { ...CONFIG, snapshotVersions: null };
@@ -107,7 +108,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     ? await threeBrokers(`${folder}/kafka`, isWhole)
     : await oneBroker(`${folder}/kafka`);
   const { addresses } = brokers;
-  await using log = await KafkaLog.open({ brokers: addresses, retryMs: 300_000 });
+  await using log = await KafkaLog.open({ brokers: addresses, retryMs: AWAY_MS });
   await log.createTopics(topicSpecs(topics, partitions));
   const people = { seed: options.seed, events: options.events, users: options.users, partitions };
   await log.append([...catalogue(topics, people)]);
