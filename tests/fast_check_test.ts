@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { files } from "./words/files.ts";
 
 Deno.test("fc.array() is as long as maxLength lets it be", () => {
   const lengths = fc.sample(fc.array(fc.nat(), { maxLength: 100 }), { seed: 1 }).map(({ length }) => length);
@@ -18,4 +19,14 @@ Deno.test({
     assert.deepEqual(draws(), draws());
     assert.equal(draws().length, 30);
   },
+});
+
+Deno.test("no test draws anything but from a seed", async () => {
+  const found: string[] = [];
+  for await (const path of files("tests")) {
+    if (/^tests\/(fast_check|bench\/|faults\/)/.test(path)) continue;
+    const text = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+    if (/\bMath\.random\b|"@fast-check"|"npm:fast-check/.test(text)) found.push(path);
+  }
+  assert.deepEqual(found, []);
 });
