@@ -15,6 +15,7 @@ import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import { isTransient, type Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
+import { INPUT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { within } from "./deadline.ts";
@@ -100,7 +101,8 @@ export class Recommender implements AsyncDisposable {
       if (state === "given up") throw new Problem("answer-timeout", "The client no longer waits");
       state = "given to the log";
       const record = { topic: this.#topics.events, key: event.user, value, time: now };
-      await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
+      const [offset = 0] = await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
+      answer.asked(offset);
       state = "on the log";
     };
     // A late request counts until its append has also ended, as that holds memory.
@@ -140,8 +142,35 @@ export class Recommender implements AsyncDisposable {
 
 interface Expected {
   readonly promise: Promise<Uint8Array<ArrayBuffer>>;
+  /** Says where the request is on the log. */
+  readonly asked: (offset: number) => void;
   /** Ends the wait. */
   readonly forget: () => void;
+}
+
+/** An answer, with the offset of the request that it answers. */
+interface Answered {
+  readonly offset: number;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
+
+/** A request that waits for its answer, not for one to an earlier request with the same id. */
+class Waiting {
+  readonly answer: PromiseWithResolvers<Uint8Array<ArrayBuffer>> = Promise.withResolvers();
+  #offset: number | undefined;
+  /** Answers that came before the offset was known. */
+  #early: Answered[] = [];
+
+  asked(offset: number): void {
+    this.#offset = offset;
+    for (const one of this.#early) this.answered(one);
+    this.#early = [];
+  }
+
+  answered(one: Answered): void {
+    if (this.#offset === undefined) this.#early.push(one);
+    else if (one.offset >= this.#offset) this.answer.resolve(one.value);
+  }
 }
 
 /** Follows one partition of the recommendations. */
@@ -150,7 +179,7 @@ class Follower {
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
   /** Waiting requests, by user and request. */
-  readonly #expected = new Map<string, Set<PromiseWithResolvers<Uint8Array<ArrayBuffer>>>>();
+  readonly #expected = new Map<string, Set<Waiting>>();
 
   constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
     const started = Promise.withResolvers<void>();
@@ -159,7 +188,7 @@ class Follower {
     this.ended = this.#follow(log, topic, partition, signal, started.resolve)
       .catch((error) => {
         started.reject(error);
-        for (const waiting of this.#expected.values()) for (const each of waiting) each.reject(error);
+        for (const waiting of this.#expected.values()) for (const each of waiting) each.answer.reject(error);
       });
   }
 
@@ -167,14 +196,14 @@ class Follower {
     const key = keyOf(user, request);
     const waiting = this.#expected.get(key) ?? new Set();
     this.#expected.set(key, waiting);
-    const own = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
-    ignore(own.promise, "the client may have given up");
+    const own = new Waiting();
+    ignore(own.answer.promise, "the client may have given up");
     waiting.add(own);
     const forget = () => {
       waiting.delete(own);
       if (waiting.size === 0 && this.#expected.get(key) === waiting) this.#expected.delete(key);
     };
-    return { promise: own.promise, forget };
+    return { promise: own.answer.promise, asked: (offset) => own.asked(offset), forget };
   }
 
   async #follow(
@@ -194,10 +223,10 @@ class Follower {
         next = read.next;
         retryMs = RETRY_MS;
         for (const record of read.records) {
-          const { key, value } = record;
+          const { key, value, headers } = record;
           if (key === null || value === null || this.#expected.size === 0) continue;
           try {
-            this.#deliver(key, value);
+            this.#deliver(key, value, headers[INPUT]);
           } catch (cause) {
             unreadable.leaveOut(record, cause, "a request that waits for it gets no answer");
           }
@@ -216,11 +245,13 @@ class Follower {
     }
   }
 
-  #deliver(user: string, value: Uint8Array): void {
+  /** @param input see {@linkcode INPUT}; without one, it answers any request with its id */
+  #deliver(user: string, value: Uint8Array, input: string | undefined): void {
     const waiting = this.#expected.get(keyOf(user, requestOf(value)));
     if (waiting === undefined) return;
     const copy = new Uint8Array(value); // the value may be a view of a large buffer
-    for (const each of waiting) each.resolve(copy);
+    const offset = input === undefined ? Infinity : Number(input.split("/")[1]);
+    for (const each of waiting) each.answered({ offset, value: copy });
   }
 }
 

@@ -78,3 +78,23 @@ Deno.test("Recommender.ask() goes on with answers on a topic that was created ag
   }
   assert.fail("nothing is answered any more");
 });
+
+Deno.test("Recommender.ask() of a repeated request waits for the answer to itself, which is the list that outcomes join", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([
+    { name: topics.events, partitions: 1, cleanup: "delete" },
+    { name: topics.recommendations, partitions: 1, cleanup: "delete" },
+  ]);
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 200 });
+  const ask = () => answers.ask({ type: "request", user: "ann", request: "r", time: TIME, count: 1 }, TIME);
+  await assert.rejects(ask(), /No answer within 200 ms/);
+  const again = ask();
+  while ((await log.bounds(topics.events, 0)).end < 2) await delay(1);
+  for (const n of [0, 1]) {
+    const headers = { input: `0/${n}/0` };
+    const value = encode({ request: "r", n });
+    await log.append([{ topic: topics.recommendations, key: "ann", value, time: TIME, headers }]);
+    await delay(5);
+  }
+  assert.deepEqual(await again, encode({ request: "r", n: 1 }));
+});
