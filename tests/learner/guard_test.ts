@@ -3,6 +3,7 @@ import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard/guard.ts";
+import { type Block, blockOf, ROWS } from "../../src/learner/guard/guard_block.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { correlatedVariance, type Series, skewness } from "../../src/learner/guard/series.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -156,6 +157,62 @@ Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () 
   const want = run(-1);
   assert.ok(want.changes.length > 2);
   for (let stop = 0; stop < plan.length; stop += 3) assert.deepEqual(run(stop), want, `stopped at ${stop}`);
+});
+
+Deno.test("Guard.encode() holds the newest batches that fill its window, and those before that fill its reference", () => {
+  const make = batchMaker(6);
+  const guard = new Guard(OPTIONS);
+  const blocks: Block[] = [];
+  /** The fewest newest of some blocks that have so many rows. */
+  const filling = (some: readonly Block[], rows: number) => {
+    let from = some.length;
+    const sum = () => some.slice(from).reduce((sum, block) => sum + block[ROWS]!, 0);
+    while (from > 0 && sum() < rows) from--;
+    return some.slice(from);
+  };
+  for (let batch = 0; batch < 200; batch++) {
+    const samples = make({ how: "well" }).slice(0, batch % 7 === 0 ? 8 : 1 + batch % 3);
+    assert.equal(guard.update(samples, GOOD_LOSS, 1), "publish");
+    blocks.push(blockOf(samples, GOOD_LOSS));
+    const recent = filling(blocks, OPTIONS.windowRows!);
+    const reference = filling(blocks.slice(0, -recent.length), OPTIONS.referenceRows!);
+    const to = new ByteWriter();
+    guard.encode(to);
+    const want = new ByteWriter();
+    for (const window of [recent, reference]) want.uint(window.length).f64s(Float64Array.from(window.flat()));
+    assert.ok(to.toBytes().toHex().endsWith(want.toBytes().toHex()), `after batch ${batch}`);
+  }
+});
+
+Deno.test("Guard.update() learns nothing from a batch without rows", () => {
+  const make = batchMaker(7);
+  const guard = new Guard(OPTIONS);
+  const bytes = () => {
+    const to = new ByteWriter();
+    guard.encode(to);
+    return to.toBytes();
+  };
+  for (
+    const [batches, how, action] of [[0, "well", "publish"], [60, "well", "publish"], [
+      4,
+      "upside down",
+      "hold",
+    ]] as const
+  ) {
+    feed(guard, make, batches, { how });
+    const before = bytes();
+    assert.equal(guard.update([], GOOD_LOSS, 1), action);
+    assert.equal(guard.update([{ ...make({ how })[0]!, rows: Rows.of([]) }], GOOD_LOSS, 1), action);
+    assert.deepEqual(bytes(), before);
+  }
+});
+
+Deno.test("Guard.update() tells nothing without a reference from fewer than eight batches", () => {
+  const guard = new Guard({ ...OPTIONS, warmUpRows: 1, windowRows: 8 * 32 });
+  assert.deepEqual(feed(guard, batchMaker(9), 8, { how: "upside down" }), [
+    ...new Array<GuardAction>(7).fill("publish"),
+    "hold",
+  ]);
 });
 
 Deno.test("Guard.changes keeps the newest ones of a stream that breaks again and again", () => {

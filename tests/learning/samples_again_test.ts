@@ -42,6 +42,7 @@ Deno.test("Learning counts samples that were dropped before it learnt them, but 
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(records(0, 20));
   await log.trim(topics.samples, 0, 5);
+  assert.equal(await lostSamples(log, topics, "base"), 0);
   assert.deepEqual(await learn(log), { rows: rowsOf(5, 20), lost: 0 });
   await log.append(records(20, 40));
   await log.trim(topics.samples, 0, 30);

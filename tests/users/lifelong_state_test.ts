@@ -68,6 +68,19 @@ Deno.test("carryHidden() of a lifelong model holds the whole life, and learns fr
   }
 });
 
+Deno.test("carryHidden() of a model that could be lifelong holds the window where it may not be", () => {
+  const serving = new FakeServing(3, true);
+  const task = new TaskState({ ...OPTIONS, lifelong: false }, serving);
+  const life: string[] = [];
+  for (let n = 0; n < 40; n++) {
+    life.push(`i${(n * n) % 17}`);
+    task.apply(click(n, life.at(-1) ?? ""), 2 * n, outputs());
+    const { history } = shown(task, 2 * n + 1, START + 1000 * n);
+    assert.deepEqual(history.items, life.slice(-history.items.length));
+    assert.deepEqual(task.recurrentState(only(task)), folded(history.items, serving), `after ${life.length}`);
+  }
+});
+
 Deno.test("carryHidden() of a lifelong model costs a step a behaviour, however long the life is", () => {
   let steps = 0;
   const serving = new (class extends FakeServing {
