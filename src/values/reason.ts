@@ -4,9 +4,15 @@
  * @module
  */
 
+/** What failed first, where closing something after a failure failed as well. */
+export function firstOf(thrown: unknown): unknown {
+  return thrown instanceof SuppressedError ? firstOf(thrown.suppressed) : thrown;
+}
+
 /** The message of what was thrown, which need not be an error. */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  const first = firstOf(thrown);
+  return first instanceof Error ? first.message : String(first);
 }
 
 export function errorOf(thrown: unknown): Error {

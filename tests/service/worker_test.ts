@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ignore } from "../../streams/log/ignore.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { type Job, Worker } from "../../streams/service/jobs/worker.ts";
@@ -57,4 +59,105 @@ Deno.test("Worker.stall says what keeps it after five seconds without a turn", a
   assert.equal(worker.stall, "w: waits for the log for 7 s");
   hanging.resolve();
   await worker.stop();
+});
+
+/** What a job does, one after the other; `fails` = for now, `breaks` = for good. */
+type Outcome = "works" | "fails" | "breaks";
+
+const OUTCOMES: readonly Outcome[] = ["works", "fails", "breaks"];
+const ERRORS = {
+  fails: () => new LogError("closed", "the brokers are away"),
+  breaks: () => new TypeError("it is broken"),
+};
+
+const GOOD_LIFE = { open: "works", steps: ["works"], ends: ["works", "works"] } as const;
+
+/** A job that acts as told, and what became of it; it ends the worker after its last step. */
+class ScriptedJob implements Job {
+  readonly calls: string[] = [];
+  readonly #steps: Outcome[];
+  readonly #ends: readonly [finish: Outcome, close: Outcome];
+  readonly #done: () => void;
+
+  constructor(steps: readonly Outcome[], ends: readonly [finish: Outcome, close: Outcome], done: () => void) {
+    this.#steps = [...steps];
+    this.#ends = ends;
+    this.#done = done;
+  }
+
+  step(): Promise<void> {
+    const outcome = this.#steps.shift() ?? "fails";
+    if (this.#steps.length === 0) this.#done();
+    return this.#act("step", outcome);
+  }
+
+  finish(): Promise<void> {
+    return this.#act("finish", this.#ends[0]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#act("close", this.#ends[1]);
+  }
+
+  #act(what: string, outcome: Outcome): Promise<void> {
+    this.calls.push(outcome === "works" ? what : `${what} ${outcome}`);
+    return outcome === "works" ? Promise.resolve() : Promise.reject(ERRORS[outcome]());
+  }
+}
+
+Deno.test("Worker opens its job again after what fails for now, ends with what fails for good, and closes each job", async () => {
+  const outcome = fc.constantFrom(...OUTCOMES);
+  const life = fc.record({
+    open: outcome,
+    steps: fc.array(fc.constantFrom("works", "works", ...OUTCOMES), { minLength: 1, maxLength: 3 }),
+    ends: fc.tuple(outcome, outcome),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4 }), async (lives) => {
+      const jobs: ScriptedJob[] = [];
+      let at = 0;
+      const stop = () => {
+        if (at >= lives.length) ignore(worker.stop(), "`ended` is awaited");
+      };
+      const worker: Worker<ScriptedJob> = new Worker({
+        name: "w",
+        open: async () => {
+          await Promise.resolve();
+          const { open, steps, ends } = lives[at++] ?? GOOD_LIFE;
+          if (open !== "works") {
+            stop();
+            throw ERRORS[open]();
+          }
+          const job = new ScriptedJob(steps, ends, stop);
+          jobs.push(job);
+          return job;
+        },
+        now: () => 0,
+        thread: { giveWay: () => Promise.resolve() },
+        pauseMs: 0,
+      });
+      const error = await worker.ended.then(() => null, (error) => error);
+      // The first failure of each life decides.
+      const lived = [...lives, GOOD_LIFE].slice(0, at);
+      const isLast = (life: number) => life === at - 1;
+      const failures = lived.map(({ open, steps, ends: [finish, close] }, life) => {
+        const all = [open, ...open === "works" ? [...steps, isLast(life) ? finish : "fails", close] : []];
+        return all.find((one) => one !== "works");
+      });
+      assert.ok(failures.slice(0, -1).every((failure) => failure !== "breaks"), "it has ended before");
+      assert.equal(error instanceof TypeError, failures.at(-1) === "breaks", `${error}`);
+      assert.ok(error === null || error instanceof TypeError, `${error}`);
+      for (const { calls } of jobs) {
+        const [close, ...before] = calls.toReversed();
+        assert.match(close ?? "", /^close/);
+        assert.ok(before.slice(1).every((call) => call === "step"), calls.join());
+        assert.ok(
+          !/finish/.test(before[0] ?? "") || jobs.at(-1)?.calls === calls,
+          "only when it is told to stop",
+        );
+      }
+      assert.equal(worker.job, undefined);
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -13,6 +13,7 @@
 
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop it
 import { isOneOf } from "../../../src/values/one_of.ts";
+import { firstOf } from "../../../src/values/reason.ts";
 import { LOG_ERROR_CODES, LogError } from "../log.ts";
 
 export type PortRequest =
@@ -231,7 +232,8 @@ interface Pending<Message> {
 }
 
 /** An error in a form that can be cloned. */
-export function packError(error: unknown): PortError {
+export function packError(thrown: unknown): PortError {
+  const error = firstOf(thrown);
   if (!(error instanceof Error)) {
     return { name: "Error", message: String(error), stack: undefined, code: undefined };
   }

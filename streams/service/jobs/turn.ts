@@ -22,7 +22,7 @@ export interface TurnOptions<T> {
   /** Does the work; called again after a failure of the log. */
   readonly work: (signal: AbortSignal) => Promise<T>;
   /** The thread that the work shares. */
-  readonly thread: SharedThread;
+  readonly thread: Pick<SharedThread, "giveWay">;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** Monotonic clock, milliseconds. */

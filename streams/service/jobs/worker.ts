@@ -11,7 +11,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { reasonOf } from "../../../src/values/reason.ts";
+import { firstOf, reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, LogError } from "../../log/log.ts";
@@ -33,7 +33,7 @@ export interface WorkerOptions<J extends Job> {
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;
-  readonly thread: SharedThread;
+  readonly thread: Pick<SharedThread, "giveWay">;
   /**
    * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has run for
    * that long.
@@ -134,7 +134,8 @@ export class Worker<J extends Job> {
       const begun = now();
       try {
         return await this.#work(signal);
-      } catch (error) {
+      } catch (thrown) {
+        const error = firstOf(thrown);
         if (signal.aborted && error === signal.reason) return;
         const reason = reasonOf(error);
         const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";

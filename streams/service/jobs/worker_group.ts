@@ -24,7 +24,7 @@ export interface WorkerGroupOptions<J extends Job> {
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;
   /** The thread that the workers share. */
-  readonly thread: SharedThread;
+  readonly thread: Pick<SharedThread, "giveWay">;
   /** The first pause of a worker after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number | undefined;
 }
