@@ -7,6 +7,7 @@ import {
   column,
   type Figure,
   FIGURES,
+  GAIN,
   meanOfBlocks,
   RATE,
   ROWS,
@@ -68,6 +69,28 @@ Deno.test("blockOf() gives each user the same weight, and leaves out the one wit
       );
     }
   }
+});
+
+Deno.test("blockOf() compares what a user's rows lost with the prior, with the predictions' own expectation, and both sums", () => {
+  const random = createRandom(4);
+  const rows = [1, 0, 0, 1, 0].map((label): Seen => ({
+    label: label === 1 ? 1 : 0,
+    prediction: random(),
+    offset: normal(random),
+  }));
+  const block = blockOf([list("a", rows.slice(0, 2)), list("a", rows.slice(2))], 0.5);
+  const mean = (of: (row: Seen) => number) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
+  const loss = (label: number, p: number) => -Math.log(label === 1 ? p : 1 - p);
+  const own = ({ label, prediction }: Seen) => loss(label, prediction);
+  const prior = ({ label, offset }: Seen) => loss(label, 1 / (1 + Math.exp(-offset)));
+  const expected = ({ prediction: p }: Seen) => p * loss(1, p) + (1 - p) * loss(0, p);
+  const [predicted, rate] = [mean(({ prediction }) => prediction), mean(({ label }) => label)];
+  near(block[RATE]!, rate, "rate");
+  near(block[GAIN]!, 0.5 - mean(own), "gain");
+  near(block[WHOLE.excess]!, mean((row) => own(row) - prior(row)), "excess");
+  near(block[WHOLE.surprise]!, mean((row) => own(row) - expected(row)), "surprise");
+  near(block[WHOLE.over]!, predicted - 2 * rate, "over");
+  near(block[WHOLE.under]!, rate / 2 - predicted, "under");
 });
 
 Deno.test("chanceOf() is the variance and skewness that a figure has if the predictions are true", () => {

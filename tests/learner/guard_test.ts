@@ -19,8 +19,8 @@ const OPTIONS: GuardOptions = {
 
 /** How a batch of 8 samples of 4 rows was served. */
 interface Served {
-  /** Probabilities are those of the outcomes' own distribution, or of their opposite, or far too high. */
-  readonly how: "well" | "upside down" | "too high";
+  /** Probabilities are those of the outcomes' own distribution, or of their opposite, or far too high, or all the same. */
+  readonly how: "well" | "upside down" | "too high" | "flat";
   readonly version?: number;
   readonly user?: string;
 }
@@ -37,7 +37,7 @@ function batchMaker(seed: number): (served: Served) => Sample[] {
       rows: Rows.of(sample.rows.map((row) => {
         const p = random() < 0.4 ? 0.7 : 0.1;
         const label = random() < p ? 1 : 0;
-        const prediction = how === "well" ? p : how === "too high" ? 0.95 : 1 - p;
+        const prediction = { "well": p, "upside down": 1 - p, "too high": 0.95, "flat": 0.34 }[how];
         return { ...row, label, prediction, offset: Math.log(0.34 / 0.66) };
       })),
     }));
@@ -123,6 +123,32 @@ Deno.test("Guard.update() adopts a world that stays changed, once its patience i
   assert.equal(guard.health, "healthy");
 });
 
+Deno.test("Guard.update() judges a world that has stayed changed by itself, not by what was before", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(10);
+  feed(guard, make, 60, { how: "well" });
+  assert.deepEqual(feed(guard, make, 4, { how: "flat" }).at(-1), "roll back");
+  assert.equal(feed(guard, make, 50, { how: "flat", version: 2 }).at(-1), "adopt");
+  assert.ok(feed(guard, make, 40, { how: "flat", version: 3 }).every((action) => action === "publish"));
+  assert.equal(guard.health, "healthy");
+});
+
+Deno.test("Guard.update() rolls back again, without waiting, when it is out of band while it recovers", () => {
+  const guard = new Guard(OPTIONS);
+  const make = batchMaker(11);
+  feed(guard, make, 60, { how: "well" });
+  feed(guard, make, 4, { how: "upside down" });
+  feed(guard, make, 10, { how: "well", version: 2 });
+  assert.equal(guard.health, "recovering");
+  assert.deepEqual(feed(guard, make, 3, { how: "well", version: 3 }), ["publish", "publish", "publish"]);
+  assert.deepEqual(feed(guard, make, 3, { how: "upside down", version: 3 }), [
+    "publish",
+    "roll back",
+    "hold",
+  ]);
+  assert.equal(guard.health, "rolled back");
+});
+
 Deno.test("Guard.update() is not fooled by one user who is most of the rows", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(5);
@@ -161,7 +187,8 @@ Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () 
 
 Deno.test("Guard.encode() holds the newest batches that fill its window, and those before that fill its reference", () => {
   const make = batchMaker(6);
-  const guard = new Guard(OPTIONS);
+  const [windowRows, referenceRows] = [321, 1281];
+  const guard = new Guard({ ...OPTIONS, windowRows, referenceRows });
   const blocks: Block[] = [];
   /** The fewest newest of some blocks that have so many rows. */
   const filling = (some: readonly Block[], rows: number) => {
@@ -174,8 +201,8 @@ Deno.test("Guard.encode() holds the newest batches that fill its window, and tho
     const samples = make({ how: "well" }).slice(0, batch % 7 === 0 ? 8 : 1 + batch % 3);
     assert.equal(guard.update(samples, GOOD_LOSS, 1), "publish");
     blocks.push(blockOf(samples, GOOD_LOSS));
-    const recent = filling(blocks, OPTIONS.windowRows!);
-    const reference = filling(blocks.slice(0, -recent.length), OPTIONS.referenceRows!);
+    const recent = filling(blocks, windowRows);
+    const reference = filling(blocks.slice(0, -recent.length), referenceRows);
     const to = new ByteWriter();
     guard.encode(to);
     const want = new ByteWriter();
