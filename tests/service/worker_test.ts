@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configure, reset } from "@logtape/logtape";
 import fc from "fast-check";
 import { ignore } from "../../streams/log/ignore.ts";
 import { LogError } from "../../streams/log/log.ts";
@@ -160,4 +161,72 @@ Deno.test("Worker opens its job again after what fails for now, ends with what f
     }),
     { numRuns: 200 },
   );
+});
+
+Deno.test("Worker.watch() says each half a minute that a step hangs, and once that it works again", async () => {
+  const said: string[] = [];
+  await configure({
+    sinks: { said: ({ level, message }) => void said.push(`${level}: ${message.join("")}`) },
+    loggers: [
+      { category: "meander", sinks: ["said"], lowestLevel: "info" },
+      { category: ["logtape", "meta"], lowestLevel: "warning" },
+    ],
+  });
+  await using _ = { [Symbol.asyncDispose]: reset };
+  let time = 1000;
+  let step = Promise.withResolvers<void>();
+  const worker = new Worker({
+    name: "w",
+    open: () => Promise.resolve({ step: () => step.promise, [Symbol.asyncDispose]: () => Promise.resolve() }),
+    now: () => time,
+    thread: { giveWay: () => Promise.resolve() },
+  });
+  const watchAt = (now: number) => {
+    time = now;
+    worker.watch();
+    return said.splice(0);
+  };
+  await Promise.resolve();
+  assert.deepEqual(watchAt(5999), []);
+  assert.deepEqual(watchAt(6000), ["warning: w: waits for the log for 5 s"]);
+  assert.deepEqual(watchAt(35_999), []);
+  assert.deepEqual(watchAt(36_000), ["warning: w: waits for the log for 35 s"]);
+  const before = step;
+  step = Promise.withResolvers();
+  before.resolve();
+  while (worker.stalledMs > 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(watchAt(36_001), ["info: w: works again"]);
+  assert.deepEqual(watchAt(36_002), []);
+  step.resolve();
+  await worker.stop();
+});
+
+Deno.test("Worker.fault says that the log contradicts what was recorded of it, until the job can be opened again", async () => {
+  await using heard = await listen();
+  let error: LogError | undefined = new LogError("topic-mismatch", "the topic is another");
+  const done = Promise.withResolvers<void>();
+  const worker = new Worker({
+    name: "w",
+    open: () => {
+      if (error !== undefined) return Promise.reject(error);
+      return Promise.resolve({ step: () => done.promise, [Symbol.asyncDispose]: () => Promise.resolve() });
+    },
+    now: () => 0,
+    thread: { giveWay: () => Promise.resolve() },
+    pauseMs: 1,
+  });
+  const until = async (is: () => boolean) => {
+    while (!is()) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  await until(() => worker.failure !== undefined);
+  assert.deepEqual([worker.fault, worker.failure], ["w: the topic is another", "the topic is another"]);
+  assert.equal(heard.records[0]?.level, "error");
+  error = new LogError("closed", "the brokers are away");
+  await until(() => worker.failure === "the brokers are away");
+  assert.equal(worker.fault, undefined, "it is only away");
+  error = undefined;
+  await until(() => worker.job !== undefined);
+  assert.deepEqual([worker.fault, worker.failure], [undefined, undefined]);
+  done.resolve();
+  await worker.stop();
 });
