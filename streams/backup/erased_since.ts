@@ -58,7 +58,11 @@ export async function eraseAgain(
   },
 ): Promise<number> {
   const newer = receipts.filter(({ taken }) => Date.parse(taken) >= Date.parse(made) - CLOCKS_MS);
-  const times = new Map(newer.map(({ userSha256, taken }) => [userSha256, Date.parse(taken)]));
+  /** When each user was erased last. */
+  const times = new Map<string, number>();
+  for (const { userSha256, taken } of newer) {
+    times.set(userSha256, Math.max(Date.parse(taken), times.get(userSha256) ?? -Infinity));
+  }
   const { events } = topics;
   const { state } = generationTopics(topics, await servingGeneration(log, topics));
   const all = await log.topics();

@@ -1,4 +1,11 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { decodeEvent } from "../../src/events/codec.ts";
+import { eraseAgain } from "../../streams/backup/erased_since.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { checkErasedAgain, traces } from "./erased.ts";
 
@@ -15,4 +22,44 @@ Deno.test("restore --erased erases again who was erased since the backup, and no
     },
     isErased: async (log, _topics, user) => (await traces(log, user)).length === 0,
   });
+});
+
+const BEGIN = Date.UTC(2026, 0, 1);
+
+Deno.test("eraseAgain() erases whom a receipt since the backup names, as of the newest, and never later than now", async () => {
+  const topics = topicNames();
+  const receipt = (user: string, seconds: number) => ({
+    userSha256: createHash("sha256").update(user).digest("hex"),
+    taken: new Date(BEGIN + 1000 * seconds).toISOString(),
+  });
+  const receipts = [
+    ...[receipt("twice", 500), receipt("twice", 700), receipt("twice", 600)],
+    ...[receipt("before", 100), receipt("at once", 345), receipt("ahead", 9999), receipt("unknown", 800)],
+  ];
+  for (const all of [receipts, receipts.toReversed()]) {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 2));
+    const record = { partition: 0, value: new Uint8Array(1), time: 0 };
+    await log.append([
+      ...["twice", "before", "kept", "ahead"].map((key) => ({ ...record, topic: topics.events, key })),
+      ...["at once", "twice"].map((key) => ({ ...record, topic: topics.state, key })),
+    ]);
+    const ends = await Promise.all(
+      [0, 1].map(async (partition) => (await log.bounds(topics.events, partition)).end),
+    );
+    const options = { receipts: all, made: new Date(BEGIN + 400_000).toISOString(), now: BEGIN + 1_000_000 };
+    assert.equal(await eraseAgain(log, topics, options), 3);
+    const found = new Map<string, unknown>();
+    for (const [partition, end] of ends.entries()) {
+      for await (const { offset, key, value } of readAll(log, topics.events, partition)) {
+        if (offset >= end) found.set(key ?? "", decodeEvent(value!));
+      }
+    }
+    const event = (user: string, seconds: number) =>
+      [user, { ok: true, event: { type: "forget", user, time: BEGIN + 1000 * seconds } }] as const;
+    assert.deepEqual(
+      found,
+      new Map([event("twice", 700), event("ahead", 1000), event("at once", 345)]),
+    );
+  }
 });
