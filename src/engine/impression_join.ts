@@ -22,7 +22,8 @@ import {
   settledSample,
   shownSample,
 } from "../users/pending/label_policy.ts";
-import { DeadlineQueue, type Pending, toSample } from "../users/pending/pending.ts";
+import { type Deadline, DeadlineQueue } from "../users/deadline_queue.ts";
+import { type Pending, toSample } from "../users/pending/pending.ts";
 import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
@@ -80,6 +81,12 @@ export interface JoinOptions {
   readonly lateMs: number;
 }
 
+/** When an impression is settled or dropped, or when a parked interaction stops waiting for one. */
+interface JoinDeadline extends Deadline {
+  /** Id of the request or impression; `null` = of a parked interaction. */
+  readonly request: string | null;
+}
+
 /** Joins the impressions of one task with their outcomes. */
 export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Running number of the next impression that opens. */
@@ -90,7 +97,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   readonly #labels: LabelPolicy;
   readonly #lateMs: number;
   readonly #release: Release<Outputs>;
-  readonly #deadlines = new DeadlineQueue();
+  readonly #deadlines = new DeadlineQueue<JoinDeadline>();
 
   /** Creates a join over `state`; `release` applies interactions that need not wait any longer. */
   constructor(state: JoinState, options: JoinOptions, release: Release<Outputs>) {
@@ -118,28 +125,23 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
 
   /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */
   settleBefore(time: number, out: Outputs): void {
-    for (let next = this.#deadlines.peek(); next !== undefined; next = this.#deadlines.peek()) {
-      if (next.time >= time) return;
+    let due = this.#deadlines.peek();
+    for (; due !== undefined && due.time < time; due = this.#deadlines.peek()) {
       this.#deadlines.pop();
-      const user = this.#state.users.get(next.user);
-      if (next.request === null) {
-        if (user !== undefined) this.#releaseParked(user, next.sequence, out);
-        continue;
-      }
-      const pending = user?.pending.get(next.request);
-      // The queue may hold entries of impressions that were settled or replaced meanwhile.
-      if (user === undefined || pending === undefined || pending.sequence !== next.sequence) continue;
-      if (pending.settled) {
-        user.pending.delete(pending.request);
-        this.#state.dirtyUsers.add(user);
-      } else if (pending.shown) {
-        this.#settle(user, pending, next.time, out);
-      } else {
-        user.pending.delete(pending.request);
-        this.#state.dirtyUsers.add(user);
-        this.#state.counters.unshown++;
-      }
+      const user = this.#state.users.get(due.user);
+      if (user !== undefined) this.#reach(user, due, out);
     }
+  }
+
+  #reach(user: UserState, { request, sequence, time }: JoinDeadline, out: Outputs): void {
+    if (request === null) return this.#releaseParked(user, sequence, out);
+    const pending = user.pending.get(request);
+    // The queue may hold entries of impressions that were settled or replaced meanwhile.
+    if (pending === undefined || pending.sequence !== sequence) return;
+    if (pending.shown && !pending.settled) return this.#settle(user, pending, time, out);
+    user.pending.delete(request);
+    this.#state.dirtyUsers.add(user);
+    if (!pending.settled) this.#state.counters.unshown++;
   }
 
   /**

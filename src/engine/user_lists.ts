@@ -35,7 +35,7 @@ import {
   type Settled,
   text,
 } from "../options/option.ts";
-import { DeadlineQueue } from "../users/pending/pending.ts";
+import { DeadlineQueue } from "../users/deadline_queue.ts";
 import { idHash, type ListedState, type UserState } from "../users/user_state.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs } from "./task_outputs.ts";
@@ -171,6 +171,6 @@ export class UserLists {
   }
 
   #watch(user: string, { time, sequence }: { readonly time: number; readonly sequence: number }): void {
-    this.#due.push({ time, sequence, user, request: null });
+    this.#due.push({ time, sequence, user });
   }
 }

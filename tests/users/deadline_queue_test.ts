@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Deadline, DeadlineQueue } from "../../src/users/pending/pending.ts";
+import { type Deadline, DeadlineQueue } from "../../src/users/deadline_queue.ts";
 
 Deno.test("DeadlineQueue() gives deadlines by time, then by number when they are pushed and popped in any order", () => {
   // null = pop
@@ -12,7 +12,7 @@ Deno.test("DeadlineQueue() gives deadlines by time, then by number when they are
         assert.deepEqual(queue.pop(), model[0]);
         model = model.slice(1);
       } else {
-        const entry = { time, sequence, user: `u${sequence}`, request: "r" };
+        const entry = { time, sequence, user: `u${sequence}` };
         queue.push(entry);
         model = [...model, entry].sort((a, b) => a.time - b.time || a.sequence - b.sequence);
       }
