@@ -23,7 +23,7 @@ import {
   shownSample,
 } from "../users/pending/label_policy.ts";
 import { type Deadline, DeadlineQueue } from "../users/deadline_queue.ts";
-import { type Pending, toSample } from "../users/pending/pending.ts";
+import { isShown, type Pending, toSample } from "../users/pending/pending.ts";
 import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
@@ -138,10 +138,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     const pending = user.pending.get(request);
     // The queue may hold entries of impressions that were settled or replaced meanwhile.
     if (pending === undefined || pending.sequence !== sequence) return;
-    if (pending.shown && !pending.settled) return this.#settle(user, pending, time, out);
+    if (pending.stage === "open") return this.#settle(user, pending, time, out);
     user.pending.delete(request);
     this.#state.dirtyUsers.add(user);
-    if (!pending.settled) this.#state.counters.unshown++;
+    if (pending.stage === "unconfirmed") this.#state.counters.unshown++;
   }
 
   /**
@@ -153,7 +153,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
     for (const user of users) {
       for (const pending of [...user.pending.values()]) {
-        if (!pending.settled && pending.time <= until) this.#abandon(user, pending);
+        if (pending.stage !== "settled" && pending.time <= until) this.#abandon(user, pending);
       }
     }
   }
@@ -166,10 +166,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return oldest.length;
   }
 
-  #abandon(user: UserState, { request, shown, settled }: Pending): void {
+  #abandon(user: UserState, { request, stage }: Pending): void {
     user.pending.delete(request);
     this.#state.dirtyUsers.add(user);
-    if (!shown || settled) return;
+    if (stage !== "open") return;
     this.noteId(user, settledId(request));
     this.#state.counters.abandoned++;
   }
@@ -182,7 +182,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       remembers(this.#labels) &&
       some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
     ) {
-      const kept = { ...pending, settled: true, sequence: this.nextSequence++ };
+      const kept: Pending = { ...pending, stage: "settled", sequence: this.nextSequence++ };
       user.pending.set(kept.request, kept);
       this.#watch(user.id, kept);
     }
@@ -216,7 +216,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     if (event.request === undefined || event.time < this.#state.watermark) return false;
     if (this.isSettled(user, event.request)) return false;
     const pending = user.pending.get(event.request);
-    if (pending === undefined || !pending.shown) return true;
+    if (pending === undefined || !isShown(pending)) return true;
     // An impression event may still correct the list that we recommended.
     const item = this.#state.catalogue.get(event.item);
     return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
@@ -249,8 +249,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release(user, due.event, out);
   }
 
-  #watch(user: string, { deadline, settled, sequence, request }: Pending): void {
-    const time = settled ? deadline + this.#lateMs : deadline;
+  #watch(user: string, { deadline, stage, sequence, request }: Pending): void {
+    const time = stage === "settled" ? deadline + this.#lateMs : deadline;
     this.#deadlines.push({ time, sequence, user, request });
   }
 
@@ -265,8 +265,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       if (event.request !== undefined) this.#unmatched(user, event.request);
       return;
     }
-    const late = pending.settled === true || event.time > pending.deadline;
-    if (event.label === 1 && pending.shown) {
+    const late = pending.stage === "settled" || event.time > pending.deadline;
+    if (event.label === 1 && isShown(pending)) {
       this.#clicked(user, pending, row, { time: event.time, late }, out);
     }
     if (late) {
@@ -274,7 +274,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       return;
     }
     pending.rows.answer(row, event);
-    if (pending.shown && !some(pending.rows, (rows, row) => !rows.isClosed(row))) {
+    if (pending.stage === "open" && !some(pending.rows, (rows, row) => !rows.isClosed(row))) {
       this.#settle(user, pending, event.time, out);
     }
   }
@@ -310,9 +310,9 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     const before = user.pending.get(opened.request);
     putPending(user, opened);
     this.#watch(user.id, opened);
-    if (opened.shown) {
-      const shown = before?.shown ? before.rows : undefined;
-      const sample = shownSample(this.#labels, user.id, opened, shown);
+    if (isShown(opened)) {
+      const shownBefore = before !== undefined && isShown(before) ? before.rows : undefined;
+      const sample = shownSample(this.#labels, user.id, opened, shownBefore);
       if (sample !== null) out.samples.push(sample);
     }
     this.#makeRoom(user, out);
@@ -324,11 +324,13 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     for (const pending of user.pending.values()) rows += pending.rows.length;
     while (user.pending.size > MAX_PENDING || rows > MAX_PENDING_ROWS) {
       const all = [...user.pending.values()];
-      const oldest = all.find(({ settled }) => settled) ?? all[0]!;
+      const oldest = all.find(({ stage }) => stage === "settled") ?? all[0]!;
       rows -= oldest.rows.length;
-      if (!oldest.settled) {
+      if (oldest.stage !== "settled") {
         this.#state.counters.crowdedOut++;
-        if (oldest.shown) this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
+        if (oldest.stage === "open") {
+          this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
+        }
       }
       user.pending.delete(oldest.request);
     }
@@ -356,7 +358,7 @@ function findPending(
   if (event.request !== undefined) return user.pending.get(event.request);
   let newest: Pending | undefined;
   for (const pending of user.pending.values()) {
-    if (!pending.shown || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
+    if (!isShown(pending) || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
     if (newest !== undefined && pending.time < newest.time) continue;
     if (some(pending.rows, (rows, row) => rows.items[row]!.index === item && rows.isOpen(row))) {
       newest = pending;

@@ -14,7 +14,7 @@ import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { fieldOf } from "../values/record.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import type { Interactions } from "./interactions.ts";
-import { type Pending, sampleState } from "../users/pending/pending.ts";
+import { isShown, type Pending, sampleState } from "../users/pending/pending.ts";
 import { Rows } from "../samples/rows.ts";
 import type { ListFeatures } from "../samples/sample.ts";
 import { rememberShown } from "../users/shown_items.ts";
@@ -110,7 +110,7 @@ export class Lists {
     }
     // The recommendation counts as shown, or waits for an impression event.
     if (this.#options.served) {
-      this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true, recommended: true }), out);
+      this.#show(user, this.#scorers.withStates(user, { ...chosen, stage: "open", recommended: true }), out);
     } else {
       join.open(user, this.#scorers.withStates(user, { ...scored(), recommended: true }), out);
     }
@@ -147,7 +147,7 @@ export class Lists {
       counters.tooLate++;
       if (this.#options.served) this.#remember(user, shown);
     } else if (this.#options.served) this.#show(user, shown, out);
-    else join.open(user, { ...shown, shown: false }, out);
+    else join.open(user, { ...shown, stage: "unconfirmed" }, out);
   }
 
   /**
@@ -174,7 +174,7 @@ export class Lists {
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
     // Its sample has been emitted: opening it again would count its outcomes twice.
-    if (answered?.settled || (answered === undefined && join.isSettled(user, request))) {
+    if (answered?.stage === "settled" || (answered === undefined && join.isSettled(user, request))) {
       counters.duplicates++;
       return null;
     }
@@ -201,7 +201,7 @@ export class Lists {
       const own = rowOf(answered?.rows, catalogue, item);
       const from = own >= 0 ? answered!.rows : scored!.rows;
       const at = own >= 0 ? own : rowOf(from, catalogue, item);
-      const placed = own >= 0 && answered?.shown === true;
+      const placed = own >= 0 && isShown(answered!);
       const logit = placed ? scorer.unplacedLogit(from.logit(at), from.position(at)) : from.logit(at);
       const position = event.positions?.[place] ?? place;
       const row = rows.copy(from, at);
@@ -209,7 +209,7 @@ export class Lists {
       rows.place(row, position, event.propensities?.[place] ?? (placed ? from.propensity(at) : 1));
       rows.setOracle(row, oracle?.[place] ?? NaN);
     }
-    return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
+    return { ...(answered ?? this.#scorers.withStates(user, scored!)), stage: "open", rows };
   }
 
   /** Opens a list that was shown, then applies the interactions that were waiting for it. */
@@ -218,7 +218,7 @@ export class Lists {
     this.#interactions.sampled(user);
     const before = user.pending.get(pending.request);
     join.open(user, pending, out);
-    this.#remember(user, pending, before?.shown ? before.rows : undefined);
+    this.#remember(user, pending, before !== undefined && isShown(before) ? before.rows : undefined);
     for (const event of join.takeParked(user, pending.request)) this.#interactions.apply(user, event, out);
   }
 

@@ -72,8 +72,8 @@ export class VariantScorers {
     const keys = this.#pinned();
     this.#pinsUntil = -Infinity;
     for (const { pending } of users) {
-      for (const { model, settled, deadline } of pending.values()) {
-        if (settled === true || model === undefined || partsOf(model).version === undefined) continue;
+      for (const { model, stage, deadline } of pending.values()) {
+        if (stage === "settled" || model === undefined || partsOf(model).version === undefined) continue;
         keys.add(model);
         this.#pinsUntil = Math.max(this.#pinsUntil, deadline);
       }

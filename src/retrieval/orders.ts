@@ -10,6 +10,7 @@ import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { type Preference, preferenceOf } from "../samples/preference.ts";
+import { isShown } from "../users/pending/pending.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { BestPlaces } from "./best_places.ts";
 import type { Features } from "./features.ts";
@@ -154,8 +155,9 @@ export class Orders {
   /** Whether an item is on an open list that this engine ordered and the user was shown. */
   #isRecommended({ pending }: UserState, item: number): boolean {
     const { id } = this.#itemAt(item);
-    for (const { shown, recommended, rows } of pending.values()) {
-      if (shown && recommended && rows.items.some((one) => one.id === id)) return true;
+    for (const list of pending.values()) {
+      const { recommended, rows } = list;
+      if (isShown(list) && recommended && rows.items.some((one) => one.id === id)) return true;
     }
     return false;
   }

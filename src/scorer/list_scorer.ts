@@ -221,10 +221,10 @@ export class ListScorer {
     const logits = rows.length === 0
       ? new Float32Array(0)
       : this.#serving.score({ ...of, user: user.id, state: state && sampleState(state), rows });
-    const head = {
+    const head: Omit<Pending, "rows"> = {
       ...of,
       request: at.request,
-      shown: false,
+      stage: "unconfirmed",
       deadline: at.time + this.#windowMs,
       sequence: 0,
       version: this.#serving.version,

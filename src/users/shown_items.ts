@@ -9,6 +9,7 @@
 
 import type { Frequency } from "../events/event.ts";
 import type { Rows } from "../samples/rows.ts";
+import { isShown } from "./pending/pending.ts";
 import type { ShownItem, UserState } from "./user_state.ts";
 
 /** How often the same item may be shown, unless a request says otherwise. */
@@ -59,10 +60,10 @@ export function overshown(
   };
   if (remembered > 0) { for (const each of user.shown) count(each); }
   else {
-    for (const { shown, time, rows } of user.pending.values()) {
-      if (shown) {
-        for (let row = 0; row < rows.length; row++) count({ item: rows.items[row]!.index, time });
-      }
+    for (const list of user.pending.values()) {
+      const { time, rows } = list;
+      if (!isShown(list)) continue;
+      for (let row = 0; row < rows.length; row++) count({ item: rows.items[row]!.index, time });
     }
   }
   return over;

@@ -3,7 +3,15 @@ import { Rows } from "../../src/samples/rows.ts";
 import { ScoredRows } from "../../src/scorer/scored_rows.ts";
 
 const head = {
-  ...{ request: "r", shown: false, time: 0, deadline: 1, sequence: 0, version: 1, newUser: true },
+  ...{
+    request: "r",
+    stage: "unconfirmed" as const,
+    time: 0,
+    deadline: 1,
+    sequence: 0,
+    version: 1,
+    newUser: true,
+  },
   ...{ userFields: [], contextFields: [] },
   history: {
     ...{ items: [], categories: [], actions: [] },

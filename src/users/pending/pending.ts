@@ -25,16 +25,26 @@ export interface PendingState {
   readonly stored: StoredState;
 }
 
+/**
+ * How far a list is: `unconfirmed`, it was recommended, but makes no sample until an impression event says that it was
+ * shown; `open`, it was shown, and waits for its outcome; `settled`, its labels are given, and it is kept for late
+ * clicks only.
+ *
+ * ```text
+ *   recommended ──▶ unconfirmed ── impression ──▶ open ── deadline ──▶ settled ── late clicks end ──▶ gone
+ *                        └── deadline ──▶ gone    ▲  └── deadline, if nobody uses late clicks ──▶ gone
+ *   shown ────────────────────────────────────────┘
+ * ```
+ */
+export type ListStage = "unconfirmed" | "open" | "settled";
+
 /** A list that was shown, or recommended and perhaps shown, and waits for its outcome. */
 export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Whether it was shown; a recommendation that was never confirmed as shown makes no sample. */
-  readonly shown: boolean;
+  readonly stage: ListStage;
   /** Whether it is our answer to a request, rather than a list of another system. @default {false} */
   readonly recommended?: boolean | undefined;
-  /** Whether its labels are given, and it is kept for late clicks only. @default {false} */
-  readonly settled?: boolean | undefined;
   /** Event time at which open labels become 0. */
   readonly deadline: number;
   /** Running number in the task, which breaks ties of deadlines. */
@@ -51,6 +61,11 @@ export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   readonly state?: PendingState | undefined;
   /** See `Sample.otherStates`. */
   readonly otherStates?: readonly (PendingState & { readonly model: string })[] | undefined;
+}
+
+/** Whether a list counts as shown. */
+export function isShown({ stage }: Pick<Pending, "stage">): boolean {
+  return stage !== "unconfirmed";
 }
 
 /** A state as models read it. */

@@ -8,10 +8,12 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Exposure } from "../../assignment/exposure.ts";
 import { readHistory, writeHistory } from "./history_codec.ts";
-import type { Pending, PendingState } from "./pending.ts";
+import { isShown, type Pending, type PendingState } from "./pending.ts";
 import type { Read, Written } from "./impression_context.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "../states/stored_state.ts";
+
+const FLAG = { shown: 1, settled: 2, recommended: 4, phased: 8 } as const;
 
 /** Whether an impression belongs to an experiment that was restarted, so that its record has phases. */
 export function hasPhase({ exposures = [] }: Pick<Pending, "exposures">): boolean {
@@ -20,9 +22,9 @@ export function hasPhase({ exposures = [] }: Pick<Pending, "exposures">): boolea
 
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
   const { strings, lists, states } = written;
-  const { shown, settled, recommended } = pending;
   const isPhased = hasPhase(pending);
-  const flags = (shown ? 1 : 0) + (settled ? 2 : 0) + (recommended ? 4 : 0) + (isPhased ? 8 : 0);
+  const flags = (isShown(pending) ? FLAG.shown : 0) + (pending.stage === "settled" ? FLAG.settled : 0) +
+    (pending.recommended ? FLAG.recommended : 0) + (isPhased ? FLAG.phased : 0);
   to.string(pending.request).u8(flags).f64(pending.time).f64(pending.deadline);
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(lists.index(pending.userFields)).uint(lists.index(pending.contextFields));
@@ -75,7 +77,7 @@ export function readPending(from: ByteReader, read: Read): Pending {
   const exposures: Exposure[] = [];
   for (let n = from.count(); n > 0; n--) {
     const exposure = { experiment: strings(from.uint()), variant: strings(from.uint()) };
-    const phase = (flags & 8) === 0 ? 0 : from.uint();
+    const phase = (flags & FLAG.phased) === 0 ? 0 : from.uint();
     exposures.push(phase === 0 ? exposure : { ...exposure, phase });
   }
   const model = from.uint();
@@ -85,9 +87,8 @@ export function readPending(from: ByteReader, read: Read): Pending {
   }
   return {
     request,
-    shown: (flags & 1) !== 0,
-    settled: (flags & 2) !== 0,
-    recommended: (flags & 4) !== 0,
+    stage: flags & FLAG.settled ? "settled" : flags & FLAG.shown ? "open" : "unconfirmed",
+    recommended: (flags & FLAG.recommended) !== 0,
     ...head,
     history,
     state,

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import type { TaskState } from "../../../src/engine/task_state.ts";
+import { isShown } from "../../../src/users/pending/pending.ts";
 import type { UserState } from "../../../src/users/user_state.ts";
 import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
@@ -103,9 +104,9 @@ function viewUser(state: TaskState, user: UserState) {
     profile: user.profile,
     totalBehaviours: sequences.total(user.row),
     behaviours: behavioursOf(state, user.row),
-    pending: [...user.pending.values()].map(({ request, shown, time, deadline, rows }) => ({
+    pending: [...user.pending.values()].map(({ request, stage, time, deadline, rows }) => ({
       request,
-      shown,
+      shown: isShown({ stage }),
       time,
       deadline,
       items: rows.map(({ item, label, position }, row) => ({
