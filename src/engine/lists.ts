@@ -8,7 +8,7 @@
 import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { Answerer } from "../scorer/answerer.ts";
+import type { Answerer, Recommended } from "../scorer/answerer.ts";
 import type { Serving } from "../features/serving.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { fieldOf } from "../values/record.ts";
@@ -92,28 +92,16 @@ export class Lists {
     this.#options = options;
   }
 
+  /** Answers a request, and opens the list. */
   request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
-    const { counters, retrieval, join } = this.#state;
+    const { counters, retrieval } = this.#state;
     counters.requests++;
-    if (event.candidates === undefined) retrieval.state.ask();
-    const { recommendation, scored, chosen, unserved, stacked } = this.#answerer.answer(user, event);
-    if (stacked) retrieval.state.askStack();
+    const { recommendation, scored, chosen, unserved } = this.#answer(user, event);
     if (unserved) counters.unservedVariants++;
     for (const { source } of recommendation.items) retrieval.sources.list(source);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
-    if (this.#endedBefore(event) > 0) {
-      // Late, or from a slow clock: it would be settled at once and learnt as ignored.
-      counters.tooLate++;
-      if (this.#options.served) this.#remember(user, chosen);
-      return;
-    }
-    // The recommendation counts as shown, or waits for an impression event.
-    if (this.#options.served) {
-      this.#show(user, this.#scorers.withStates(user, { ...chosen, stage: "open", recommended: true }), out);
-    } else {
-      join.open(user, this.#scorers.withStates(user, { ...scored(), recommended: true }), out);
-    }
+    this.#recommend(user, chosen, scored, out);
   }
 
   /**
@@ -123,31 +111,16 @@ export class Lists {
    * @param given the answer; `null` = it is unknown
    */
   answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
-    const { counters, retrieval, catalogue, join } = this.#state;
+    const { counters, retrieval, catalogue } = this.#state;
     counters.requests++;
     if (event.candidates === undefined) retrieval.state.ask();
     if (this.#answerer.isStacked(user, event)) retrieval.state.askStack();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
     for (const { source } of items) retrieval.sources.list(source);
     if (given === null || items.length === 0) return;
-    const { request, time, context, surface } = event;
-    const list = {
-      type: "impression",
-      user: user.id,
-      request,
-      time,
-      context,
-      surface,
-      items: items.map(({ item }) => item),
-      positions: items.map(({ position }) => position),
-      propensities: items.map(({ propensity }) => propensity),
-    } as ImpressionEvent & { readonly request: string }; // absent where undefined
-    const shown = { ...this.#shown(user, list, undefined), exposures: given.exposures, recommended: true };
-    if (this.#endedBefore(event) > 0) {
-      counters.tooLate++;
-      if (this.#options.served) this.#remember(user, shown);
-    } else if (this.#options.served) this.#show(user, shown, out);
-    else join.open(user, { ...shown, stage: "unconfirmed" }, out);
+    const shown = this.#shown(user, asImpression(event, items), undefined);
+    const list = { ...shown, exposures: given.exposures };
+    this.#recommend(user, list, () => list, out);
   }
 
   /**
@@ -178,7 +151,8 @@ export class Lists {
       counters.duplicates++;
       return null;
     }
-    this.#show(user, this.#shown(user, { ...event, request }, answered), out);
+    const shown = this.#shown(user, { ...event, request }, answered);
+    this.#show(user, answered === undefined ? this.#scorers.withStates(user, shown) : shown, out);
     return null;
   }
 
@@ -209,7 +183,30 @@ export class Lists {
       rows.place(row, position, event.propensities?.[place] ?? (placed ? from.propensity(at) : 1));
       rows.setOracle(row, oracle?.[place] ?? NaN);
     }
-    return { ...(answered ?? this.#scorers.withStates(user, scored!)), stage: "open", rows };
+    return { ...(answered ?? scored!), stage: "open", rows };
+  }
+
+  /**
+   * Opens a recommended list, unless it is too old.
+   *
+   * @param list the items that were recommended, if recommendations count as shown
+   * @param candidates all that were scored, of which an impression event will say which were shown
+   */
+  #recommend(user: UserState, list: Pending, candidates: () => Pending, out: TaskOutputs): void {
+    const { counters, join } = this.#state;
+    const { served } = this.#options;
+    if (this.#endedBefore(list) > 0) {
+      // Late, or from a slow clock: it would be settled at once and learnt as ignored.
+      counters.tooLate++;
+      if (served) this.#remember(user, list);
+      return;
+    }
+    const recommended = this.#scorers.withStates(user, {
+      ...(served ? list : candidates()),
+      recommended: true,
+    });
+    if (served) this.#show(user, { ...recommended, stage: "open" }, out);
+    else join.open(user, { ...recommended, stage: "unconfirmed" }, out);
   }
 
   /** Opens a list that was shown, then applies the interactions that were waiting for it. */
@@ -247,12 +244,17 @@ export class Lists {
   }
 
   /** The list that a user would be given now. It does not count as shown, and no outcome is awaited. */
-  unasked(user: UserState, event: RequestEvent): Recommendation {
+  withoutOutcome(user: UserState, event: RequestEvent): Recommendation {
+    return this.#answer(user, event).recommendation;
+  }
+
+  /** Answers a request. From the first one on, retrieval learns with the parts that answer it. */
+  #answer(user: UserState, event: RequestEvent): Recommended {
     const { retrieval } = this.#state;
-    retrieval.state.ask();
-    const { recommendation, stacked } = this.#answerer.answer(user, event);
-    if (stacked) retrieval.state.askStack();
-    return recommendation;
+    if (event.candidates === undefined) retrieval.state.ask();
+    const recommended = this.#answerer.answer(user, event);
+    if (recommended.stacked) retrieval.state.askStack();
+    return recommended;
   }
 
   /** The answer to a request without a model: its candidates, or popular items, filtered. */
@@ -264,6 +266,24 @@ export class Lists {
     const items = candidates.map(({ item, source }) => ({ item: item.id, source }));
     return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
   }
+}
+
+/** The impression of a whole list that a request was given. */
+function asImpression(
+  { request, user, time, context, surface }: RequestEvent,
+  items: GivenList["items"],
+): ImpressionEvent & { readonly request: string } {
+  return {
+    type: "impression",
+    user,
+    request,
+    time,
+    context,
+    surface,
+    items: items.map(({ item }) => item),
+    positions: items.map(({ position }) => position),
+    propensities: items.map(({ propensity }) => propensity),
+  } as ImpressionEvent & { readonly request: string }; // absent where undefined
 }
 
 /** The row of an item; −1 = there is none. */

@@ -186,7 +186,7 @@ export class TaskState {
     });
     this.userLists = settled.userLists === null
       ? null
-      : new UserLists(this, settled.userLists, (user, event) => this.#lists.unasked(user, event));
+      : new UserLists(this, settled.userLists, (user, event) => this.#lists.withoutOutcome(user, event));
   }
 
   /** @internal The bank of the deployment's own model, which predicts next items. */
