@@ -25,6 +25,7 @@ import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserLists } from "./user_lists.ts";
+import { windowOf } from "../scorer/window.ts";
 import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
@@ -216,7 +217,7 @@ export class Interactions {
     if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;
     this.sampled(user);
     const time = sequences.lastTime(user.row) ?? 0;
-    out.samples.push(historySample(user.id, time, this.#scorers.own.window(user, time).history));
+    out.samples.push(historySample(user.id, time, windowOf(this.#state, user, time).history));
     counters.histories++;
   }
 

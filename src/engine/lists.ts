@@ -183,7 +183,7 @@ export class Lists {
       rows.place(row, position, event.propensities?.[place] ?? (placed ? from.propensity(at) : 1));
       rows.setOracle(row, oracle?.[place] ?? NaN);
     }
-    return { ...(answered ?? scored!), stage: "open", rows };
+    return { ...(answered ?? scored!.head), stage: "open", rows };
   }
 
   /**

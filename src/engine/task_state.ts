@@ -150,10 +150,10 @@ export class TaskState {
       lifelong: settled.lifelong,
       counters: this.counters,
     };
-    const scorer = new ListScorer(this, fold, windowMs, true);
+    const scorer = new ListScorer(this, { fold, windowMs, isOwn: true });
     this.#scorers = new VariantScorers(scorer, [PRIOR, ...variants], (serving) => {
       const counters = variantCounters(this.counters);
-      return new ListScorer(this, { ...fold, serving, counters }, windowMs, false);
+      return new ListScorer(this, { fold: { ...fold, serving, counters }, windowMs, isOwn: false });
     });
     this.#interactions = new Interactions(this, this.#scorers, {
       actions: options.actions ?? DEFAULT_ACTIONS,
@@ -207,7 +207,7 @@ export class TaskState {
    * the prior or mix until the model has proved itself.
    */
   logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
-    return this.#scorers.own.list(user, items, { request: "", time, count: USUAL_COUNT }).ordering;
+    return this.#scorers.own.score(user, items, { request: "", time, count: USUAL_COUNT }).ordering;
   }
 
   /** @internal The pair head of the deployment's own model for lists of these values; see {@linkcode Serving.order}. */

@@ -106,7 +106,7 @@ export class VariantScorers {
     const otherStates = [this.#own, ...this.#lifelong].flatMap((scorer) => {
       const { model } = scorer.serving;
       if (model === scoredBy || partsOf(model).version !== undefined) return [];
-      const state = scorer.learnt(user, pending.history.items.length);
+      const state = scorer.stateToLearn(user, pending.history.items.length);
       return state === null ? [] : [{ model, ...state }];
     });
     return otherStates.length === 0 ? pending : { ...pending, otherStates };

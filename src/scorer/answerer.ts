@@ -291,7 +291,7 @@ export class Answerer {
     const { user, event, candidates, kind, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
-    const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
+    const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
     // The list of a shadow is not shown, so its model orders alone, proved or not.
     const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];

@@ -10,17 +10,16 @@ import { contextValues, type FeatureSchema, fieldValues } from "../features/sche
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
-import { TRANSITION_OPTIONS } from "../features/transitions.ts";
 import { Rows } from "../samples/rows.ts";
-import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 import { type Pending, type PendingState, sampleState } from "../users/pending/pending.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type FoldContext, stateOf } from "../users/hidden_state.ts";
-import type { UserState } from "../users/user_state.ts";
+import type { RecurrentState, UserState } from "../users/user_state.ts";
 import { POOLED_NAMES } from "../features/pooled/pair_statistics.ts";
 import { POOLED_BEHAVIOURS, type PooledPairs, type WritePooled } from "../features/pooled/pooled_pairs.ts";
 import { ContextBuffer } from "../retrieval/signals/context.ts";
 import { ScoredRows } from "./scored_rows.ts";
+import { type Window, windowOf } from "./window.ts";
 import type { Serving } from "../features/serving.ts";
 
 /** The request or impression that a list belongs to. */
@@ -34,25 +33,29 @@ export interface ListContext {
   readonly context?: Attributes;
 }
 
-/** The behaviours that models read. */
-export interface Window {
-  /** Oldest first. */
-  readonly history: SampleHistory;
-  /** Index of its first behaviour in the user's sequence. */
-  readonly first: number;
-  /** How often each item, by index, is among them. */
-  readonly seen: ReadonlyMap<number, number>;
-}
-
 /** Statistics of all users if the schema has none of users; never written to. */
 const NOBODY = new UserStatistics();
 
+/** The state that a {@linkcode ListScorer} reads. */
+export interface ListScorerView {
+  readonly catalogue: Catalogue;
+  readonly statistics: FeatureStatistics;
+  /** Pairs of behaviours and candidates, if the schema has any. */
+  readonly pooled?: PooledPairs | null;
+}
+
+export interface ListScorerOptions {
+  /** How the states of the model's users are kept. */
+  readonly fold: FoldContext;
+  /** How long after the impression an outcome counts, milliseconds. */
+  readonly windowMs: number;
+  /** Whether the deployment's own model scores, not that of a variant. */
+  readonly isOwn: boolean;
+}
+
 export class ListScorer {
+  readonly #view: ListScorerView;
   readonly #schema: FeatureSchema;
-  readonly #catalogue: Catalogue;
-  readonly #sequences: SequenceSlab;
-  readonly #statistics: FeatureStatistics;
-  readonly #pooled: PooledPairs | null;
   /** Scratch: the newest behaviours. */
   readonly #newest = new ContextBuffer(POOLED_BEHAVIOURS);
   readonly #serving: Serving;
@@ -63,30 +66,14 @@ export class ListScorer {
   readonly #rows: Rows;
   #lists = 0;
 
-  /**
-   * @param windowMs How long after the impression an outcome counts.
-   * @param isOwn Whether the deployment's own model scores, not that of a variant.
-   */
-  constructor(
-    state: {
-      readonly catalogue: Catalogue;
-      readonly statistics: FeatureStatistics;
-      readonly pooled?: PooledPairs | null;
-    },
-    fold: FoldContext,
-    windowMs: number,
-    isOwn: boolean,
-  ) {
-    this.#schema = state.catalogue.schema;
-    this.#catalogue = state.catalogue;
-    this.#sequences = fold.sequences;
-    this.#statistics = state.statistics;
-    this.#pooled = state.pooled ?? null;
+  constructor(view: ListScorerView, { fold, windowMs, isOwn }: ListScorerOptions) {
+    this.#view = view;
+    this.#schema = view.catalogue.schema;
     this.#serving = fold.serving;
     this.#fold = fold;
     this.#windowMs = windowMs;
     this.#isOwn = isOwn;
-    this.#rows = new Rows(0, state.statistics.count);
+    this.#rows = new Rows(0, view.statistics.count);
   }
 
   /** How its users' states are kept. */
@@ -98,120 +85,28 @@ export class ListScorer {
     return this.#serving;
   }
 
-  /** The window of a user as of `time`: it leaves out later behaviours, even those that are already in the sequence. */
-  window(user: UserState, time: number): Window {
-    const sequences = this.#sequences;
-    const start = sequences.windowStart(user.row);
-    let length = sequences.length(user.row) - start;
-    while (length > 0 && sequences.time(user.row, start + length - 1) > time) length--;
-    const seen = new Map<number, number>();
-    for (let i = 0; i < length; i++) {
-      const item = sequences.item(user.row, start + i);
-      seen.set(item, (seen.get(item) ?? 0) + 1);
-    }
-    const history = this.#openHistory(user, start, length) ?? this.#history(user, start, length);
-    const earlier = this.#earlier(user, { start, time, history });
-    return {
-      history: earlier === undefined && history.earlier === undefined ? history : { ...history, earlier },
-      first: start,
-      seen,
-    };
-  }
-
-  #history({ row }: UserState, start: number, length: number): SampleHistory {
-    const sequences = this.#sequences;
-    const items = new Array<string>(length);
-    const categories = new Array<readonly string[]>(length);
-    const actions = new Array<string>(length);
-    const times = new Float64Array(length);
-    const strengths = new Float32Array(length);
-    for (let i = 0; i < length; i++) {
-      const item = this.#catalogue.at(sequences.item(row, start + i));
-      items[i] = item.id;
-      categories[i] = item.categories;
-      actions[i] = sequences.action(row, start + i);
-      times[i] = sequences.time(row, start + i);
-      strengths[i] = sequences.strength(row, start + i);
-    }
-    return { items, categories, actions, times, strengths, earlier: undefined };
-  }
-
-  /** The history of the user's newest open list if it is still current, so that open lists share it. */
-  #openHistory({ row, pending }: UserState, start: number, length: number): SampleHistory | null {
-    let newest: Pending | undefined;
-    for (const each of pending.values()) newest = each;
-    if (newest === undefined || newest.history.items.length !== length) return null;
-    const { history } = newest;
-    const sequences = this.#sequences;
-    for (let i = length - 1; i >= 0; i--) {
-      const item = this.#catalogue.at(sequences.item(row, start + i));
-      if (history.times[i] !== sequences.time(row, start + i) || history.items[i] !== item.id) return null;
-      if (history.categories[i] !== item.categories) return null;
-      if (history.actions[i] !== sequences.action(row, start + i)) return null;
-      if (history.strengths[i] !== sequences.strength(row, start + i)) return null;
-    }
-    return history;
-  }
-
-  /** The newest behaviour in each category that ended a search before the window, if it is still kept. */
-  #earlier(
-    { row }: UserState,
-    { start, time, history }: {
-      readonly start: number;
-      readonly time: number;
-      readonly history: SampleHistory;
-    },
-  ): EarlierBehaviours | undefined {
-    const { transitions } = this.#schema;
-    if (transitions === null || start === 0) return undefined;
-    const ends = transitions?.ends ?? TRANSITION_OPTIONS.ends.value;
-    const sequences = this.#sequences;
-    const known = new Set<string>();
-    const isNew = (action: string, categories: readonly string[]): boolean => {
-      const before = known.size;
-      for (const category of categories) known.add(`${action}:${category}`);
-      return known.size > before;
-    };
-    history.actions.forEach((action, t) => {
-      if (ends.includes(action)) isNew(action, history.categories[t]!);
-    });
-    const places: number[] = [];
-    for (let i = start - 1; i >= 0; i--) {
-      const action = sequences.action(row, i);
-      if (!ends.includes(action) || sequences.time(row, i) > time) continue;
-      if (isNew(action, this.#catalogue.at(sequences.item(row, i)).categories)) places.push(i);
-    }
-    if (places.length === 0) return undefined;
-    places.reverse();
-    const items = places.map((i) => this.#catalogue.at(sequences.item(row, i)));
-    return {
-      items: items.map(({ id }) => id),
-      categories: items.map(({ categories }) => categories),
-      actions: places.map((i) => sequences.action(row, i)),
-      times: Float64Array.from(places, (i) => sequences.time(row, i)),
-    };
-  }
-
-  /** The state that its model learns from when another model scored the list; see `Sample.state`. */
-  learnt(user: UserState, length: number): PendingState | null {
-    const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
+  /** The state that its model learns from when another model scored the list; see `Sample.otherStates`. */
+  stateToLearn(user: UserState, length: number): PendingState | null {
+    const recurrent = this.#recurrentOf(user);
     if (recurrent === undefined) return null;
-    return stateOf(recurrent, this.#fold, this.#sequences.windowStart(user.row), length);
+    return stateOf(recurrent, this.#fold, this.#fold.sequences.windowStart(user.row), length);
   }
 
-  /** Scores items in the given order; they are not shown and have no places yet. */
-  score(user: UserState, items: readonly CatalogueItem[], at: ListContext): Pending {
-    const scored = this.list(user, items, at);
-    return { ...scored.head, rows: scored.awaitingPlaces() };
+  /** The user's state of this model; `undefined` = a variant's model has none yet. */
+  #recurrentOf(user: UserState): RecurrentState | undefined {
+    return this.#isOwn ? user : user.variants.get(this.#serving.model);
   }
 
-  /** Like {@linkcode ListScorer.score}, with rows that the next list overwrites: most candidates need only their logits. */
-  list(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredRows {
+  /**
+   * Scores items in the given order; they have no places yet. The next list overwrites the rows: most candidates need
+   * only their logits.
+   */
+  score(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredRows {
     const schema = this.#schema;
-    const { history, first, seen } = this.window(user, at.time);
-    const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
+    const { history, first, seen } = windowOf(this.#fold, user, at.time);
+    const recurrent = this.#recurrentOf(user);
     const state = recurrent && stateOf(recurrent, this.#fold, first, history.items.length) || undefined;
-    const of = {
+    const features = {
       time: at.time,
       history,
       userFields: fieldValues(schema.userFields, user.profile),
@@ -220,9 +115,9 @@ export class ListScorer {
     const rows = this.#fill(user, items, { history, seen, time: at.time });
     const logits = rows.length === 0
       ? new Float32Array(0)
-      : this.#serving.score({ ...of, user: user.id, state: state && sampleState(state), rows });
+      : this.#serving.score({ ...features, user: user.id, state: state && sampleState(state), rows });
     const head: Omit<Pending, "rows"> = {
-      ...of,
+      ...features,
       request: at.request,
       stage: "unconfirmed",
       deadline: at.time + this.#windowMs,
@@ -246,9 +141,9 @@ export class ListScorer {
       historyLength: history.items.length,
       lastTime: history.times.at(-1) ?? null,
     };
-    const statistics = this.#statistics;
+    const { statistics, pooled = null } = this.#view;
     const write = statistics.numericsFor(facts, time);
-    const pool = this.#pooled === null ? null : this.#poolFor(this.#pooled, user, time);
+    const pool = pooled === null ? null : this.#poolFor(pooled, user, time);
     const rateLogit = this.#schema.offset === "rate" ? statistics.rateLogit : null;
     const rows = this.#rows;
     rows.clear(items.length);
@@ -263,7 +158,7 @@ export class ListScorer {
   }
 
   #poolFor(pooled: PooledPairs, { row }: UserState, time: number): WritePooled {
-    this.#sequences.newest(row, time, this.#newest);
+    this.#fold.sequences.newest(row, time, this.#newest);
     return pooled.poolFor(this.#newest, time);
   }
 

@@ -71,7 +71,7 @@ Deno.test("ListScorer.score() keeps the newest purchase of each category that ha
   assert.equal(sampled([]).earlier, undefined);
 });
 
-Deno.test("ListScorer.window() is shared by open lists as long as nothing of it has changed", () => {
+Deno.test("windowOf() is shared by open lists as long as nothing of it has changed", () => {
   const task = new TaskState({ schema: DEFAULT_SCHEMA, impressions: "logged" }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   let n = 0;
@@ -97,7 +97,7 @@ Deno.test("ListScorer.window() is shared by open lists as long as nothing of it 
   assert.deepEqual(shown().items, ["a", "b", "d", "c"]);
 });
 
-Deno.test("ListScorer.list() says how long the list is that is shown, not how many were scored", () => {
+Deno.test("ListScorer.score() says how long the list is that is shown, not how many were scored", () => {
   const task = new TaskState({ schema: { ...DEFAULT_SCHEMA, contextFields: ["listLength"] } }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   const items = ["a", "b", "c", "d", "e"];
