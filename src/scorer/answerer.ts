@@ -42,14 +42,15 @@ import {
   scoresOf,
   subset,
 } from "./ordering.ts";
+import { asVariant, isForEverybody, orderedByOf, rankingOf } from "./ranking.ts";
 import { scoreIn, scoreKindOf } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
 
-/** Added to the seed, so that several lists for one request have different draws; team drafts use those in between. */
-const OWN_DRAW = 0, SHADOW_DRAW = 4;
+/** Added to the seed, so that several lists for one request have different draws. */
+const DRAW = { own: 0, teams: [1, 2], coin: 3, shadow: 4 } as const;
 
 export interface AnswererOptions {
   readonly policy: PolicyOptions;
@@ -159,7 +160,7 @@ export class Answerer {
     const { candidates } = found;
     const kind = scoreKindOf(this.#state.statistics);
     const scores = { ...found, user, event, kind, byModel: new Map() };
-    const own = this.#order(scores, settings, OWN_DRAW);
+    const own = this.#order(scores, settings, { draw: DRAW.own });
     const slate = interleaved === null
       ? this.#chosen(scores, own)
       : this.#drafted(scores, interleaved, settings);
@@ -226,7 +227,7 @@ export class Answerer {
     const { settings, interleaved, shadows } = assigned;
     const own = asVariant(event, settings);
     return [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
-      .some((each) => this.#ranking(own, each) === "auto");
+      .some((each) => rankingOf(own, each, this.#options.ranking) === "auto");
   }
 
   whyEmpty(user: UserState, event: RequestEvent): EmptyReason {
@@ -237,7 +238,7 @@ export class Answerer {
   #needed(event: RequestEvent, { interleaved, shadows, settings }: Assignment): number {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
-    const ranking = this.#ranking(event, settings);
+    const ranking = rankingOf(event, settings, this.#options.ranking);
     const isStack = ranking === "auto" && !this.#state.retrieval.orders.needsModel;
     const decides = (ranking === "blend" || isStack) &&
       (settings.policy ?? policy).name === "greedy";
@@ -249,18 +250,8 @@ export class Answerer {
   }
 
   /** Rules that apply to a request; none for the lists for everybody, which have an order of their own. */
-  #rules({ boosts = [], list = "personal" }: RequestEvent): readonly Boost[] {
-    return list === "personal" ? [...this.#options.boosts, ...boosts] : [];
-  }
-
-  /** What orders the candidates of a request. */
-  #ranking(
-    { candidates, item, like, list = "personal" }: RequestEvent,
-    { retrieval }: VariantSettings,
-  ): CandidateOrder {
-    if (candidates !== undefined) return "model";
-    if (item !== undefined || like !== undefined || list !== "personal") return "blend";
-    return retrieval?.ranking ?? this.#options.ranking;
+  #rules(event: RequestEvent): readonly Boost[] {
+    return isForEverybody(event) ? [] : [...this.#options.boosts, ...event.boosts ?? []];
   }
 
   #scorer(model = ""): ListScorer | undefined {
@@ -286,49 +277,47 @@ export class Answerer {
     return models.every((model) => this.#scorer(model) !== undefined);
   }
 
-  /** Scores and orders the candidates as a variant does. @param draw see {@linkcode OWN_DRAW} */
-  #order(scores: Scores, settings: VariantSettings, draw: number): Ordered {
-    const { user, event, candidates, kind, byModel } = scores;
+  /** Scores and orders the candidates as a variant does. */
+  #order(
+    scores: Scores,
+    settings: VariantSettings,
+    { draw, isShadow = false }: { readonly draw: number; readonly isShadow?: boolean },
+  ): Ordered {
+    const { user, event, candidates, kind, stacked, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
     // The list of a shadow is not shown, so its model orders alone, proved or not.
-    const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];
-    const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    const ranking = this.#ranking(event, settings);
-    const { modelWeight = 0 } = scores.stacked ?? {};
-    const isModelled = ranking === "auto" && modelWeight !== 0;
-    const said = isModelled ? this.#state.retrieval.state.stack.modelScores(logits) : null;
-    const own = rankingScores(candidates, logits, ranking, said?.map((score) => modelWeight * score) ?? null);
+    const [logits, share] = isShadow ? [scored.logits, 1] : [scored.ordering, scored.share];
+    const ranking = rankingOf(event, settings, this.#options.ranking);
+    const modelPart = ranking === "auto" ? this.#modelPart(stacked, logits) : null;
+    const own = rankingScores(candidates, logits, ranking, modelPart);
     const all = scoresOf(candidates, { own, logits }, { boosts: this.#rules(event), policy });
     const eligible = diverseOf(eligibleOf(candidates, event, settings), candidates, all, {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
-    const orderedBy = this.#orderedBy(event, settings, share, scores.stacked);
-    const ordered = subset(all, eligible);
-    const scoreOf = scoreIn(kind, { candidates, logits, ranking, scores: own, isModelled });
-    const orderOf = (index: number) => this.#options.logCandidates ? all.scores[index] : undefined;
-    return { scorer, scored, scoreOf, orderOf, share, orderedBy, eligible, ordered, policy, random };
+    const isModelled = modelPart !== null;
+    return {
+      scorer,
+      scored,
+      scoreOf: scoreIn(kind, { candidates, logits, ranking, scores: own, isModelled }),
+      orderOf: (index) => this.#options.logCandidates ? all.scores[index] : undefined,
+      share,
+      orderedBy: orderedByOf(event, { ranking, share, stacked }),
+      eligible,
+      ordered: subset(all, eligible),
+      policy,
+      random: mulberry32(hash32(event.request, this.#options.seed + draw)),
+    };
   }
 
-  /** What orders a list. @param share of the model in its scores */
-  #orderedBy(
-    event: RequestEvent,
-    settings: VariantSettings,
-    share: number,
-    stacked: Stacked | null,
-  ): OrderedBy {
-    if (event.candidates === undefined && (event.list ?? "personal") !== "personal") return "list";
-    let ranking = this.#ranking(event, settings);
-    if (ranking === "auto") {
-      const [one = "blend", ...others] = stacked?.parts ?? [];
-      if (others.length > 0 || one === "head" || one === "bank") return "stack";
-      ranking = one;
-    }
-    if (ranking !== "model" || share === 1) return ranking;
-    return share === 0 ? "prior" : "mix";
+  /** What the model adds to the scores of the stack; `null` = nothing. */
+  #modelPart(stacked: Stacked | null, logits: Float64Array): Float64Array | null {
+    const { modelWeight = 0 } = stacked ?? {};
+    if (modelWeight === 0) return null;
+    return this.#state.retrieval.state.stack.modelScores(logits).map((score) => modelWeight * score);
   }
 
   /** The list of one variant. */
@@ -342,12 +331,12 @@ export class Answerer {
   /** The interleaved list of two variants. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings): Slate {
     const order = (team: Team) =>
-      this.#order(scores, { ...settings, ...settingsOf(variants[team]) }, team + 1);
+      this.#order(scores, { ...settings, ...settingsOf(variants[team]) }, { draw: DRAW.teams[team] });
     const teams = [order(0), order(1)] as const;
     const [one, other] = teams;
     const { event } = scores;
     const pickers = [pickerOf(one, event.count), pickerOf(other, event.count)] as const;
-    const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
+    const coin = mulberry32(hash32(event.request, this.#options.seed + DRAW.coin));
     const chosen = teamDraft(pickers, event.count, coin)
       .map(({ item: index, picker, team, propensity }) => ({ index, propensity, by: teams[picker], team }));
     const models = teams.map(({ scorer }) => scorer.serving.model);
@@ -363,19 +352,11 @@ export class Answerer {
   #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowSlate[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
-    const by = this.#order(scores, own, SHADOW_DRAW);
+    const by = this.#order(scores, own, { draw: DRAW.shadow, isShadow: true });
     const { model, items } = this.#chosen(scores, by);
     const list = items.map(({ item, score }) => ({ item, score }));
     return [{ variant: shadow.name, model, version: by.scored.head.version, items: list }];
   }
-}
-
-/** A request for a personal list as a variant answers it. */
-function asVariant(event: RequestEvent, { retrieval }: VariantSettings): RequestEvent {
-  const { candidates, item, like, list = "personal" } = event;
-  const isPersonal = candidates === undefined && item === undefined && like === undefined &&
-    list === "personal";
-  return isPersonal && retrieval?.list !== undefined ? { ...event, list: retrieval.list } : event;
 }
 
 /** Puts the chosen candidates in their places. */

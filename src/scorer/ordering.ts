@@ -47,19 +47,19 @@ export function scoresOf(
  * The scores that `ranking` orders candidates by, without boosts, as log-odds.
  *
  * @param logits Those of the model, the prior or their mix
- * @param said Scores that the model adds to the stack; `null` = none
+ * @param modelPart What the model adds to the stack; `null` = nothing
  */
 export function rankingScores(
   candidates: readonly Candidate[],
   logits: Float64Array,
   ranking: CandidateOrder,
-  said: ArrayLike<number> | null,
+  modelPart: ArrayLike<number> | null,
 ): Float64Array {
   if (ranking === "model") return logits;
   if (ranking !== "auto") {
     return logits.map((logit, c) => candidates[c]!.score + (ranking === "both" ? logSigmoid(logit) : 0));
   }
-  return logits.map((_, c) => candidates[c]!.stacked! + (said?.[c] ?? 0));
+  return logits.map((_, c) => candidates[c]!.stacked! + (modelPart?.[c] ?? 0));
 }
 
 /** Indices of the candidates that a variant chooses from. */
