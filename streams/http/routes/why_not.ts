@@ -7,6 +7,7 @@
 import { z } from "zod";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { MAX_ITEMS } from "../../../src/events/limits.ts";
+import type { TaskState } from "../../../src/engine/task_state.ts";
 import type { CatalogueItem } from "../../../src/items/catalogue.ts";
 import type { UserState } from "../../../src/users/user_state.ts";
 import type { Task } from "../../task/task.ts";
@@ -83,45 +84,17 @@ async function whyNot(context: ApiContext, call: Call): Promise<Response> {
 }
 
 function look({ state }: Task, user: UserState, item: CatalogueItem, count: number): WhyNotView {
-  const { sequences, retrieval } = state;
   const { id } = item;
   const time = Math.max(0, state.maxTime);
   const event: RequestEvent = { type: "request", user: user.id, request: "why-not", count: MAX_ITEMS, time };
   const { items, scoreKind } = state.preview(user, event).recommendation;
   const place = items.findIndex((each) => each.item === id);
-  // The share of an item that is alone is 1.
-  const [own] = place >= 0
-    ? [items[place]]
-    : scoreKind === "share"
-    ? []
-    : state.preview(user, { ...event, candidates: [id] }).recommendation.items;
-  const behaviours = Array.from({ length: sequences.length(user.row) }, (_, i) => i)
-    .filter((i) => sequences.item(user.row, i) === item.index);
-  const last = behaviours.at(-1);
-  const reasons: WhyNotView["reasons"] = [];
-  if (item.withheld) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
-  if (item.expires <= time) {
-    reasons.push({ code: "expired", reason: `It expired at ${new Date(item.expires).toISOString()}` });
-  }
-  if (last !== undefined && !retrieval.revisits) {
-    const when = new Date(sequences.time(user.row, last)).toISOString();
-    const action = sequences.action(user.row, last);
-    reasons.push({
-      code: "seen",
-      reason: `The user has seen it: ${action} at ${when}; filter.seen would admit it`,
-    });
-  }
-  if (place < 0 && reasons.length === 0) {
-    const reason = `No source proposes it among at most ${retrieval.maxCandidates} candidates`;
-    reasons.push({ code: "not-retrieved", reason });
-  }
-  const lowest = items[Math.min(count, items.length) - 1];
-  if (place >= count) {
-    reasons.push({
-      code: "outranked",
-      reason: `${place} candidates rank above it, and the list has ${count} places`,
-    });
-  }
+  const score = () => {
+    if (place >= 0) return items[place]?.score;
+    if (scoreKind === "share") return undefined; // that of an item that is alone is 1
+    return state.preview(user, { ...event, candidates: [id] }).recommendation.items[0]?.score;
+  };
+  const barred = whyBarred(state, user, item, time);
   return {
     user: user.id,
     item: id,
@@ -130,8 +103,46 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
     recommended: place >= 0 && place < count,
     place: place < 0 ? null : place,
     candidates: items.length,
-    score: own?.score ?? null,
-    lowest: lowest?.score ?? null,
-    reasons,
+    score: score() ?? null,
+    lowest: items[Math.min(count, items.length) - 1]?.score ?? null,
+    reasons: [...barred, ...whyNotChosen(place, count, state.retrieval.maxCandidates, barred.length > 0)],
   };
+}
+
+type Reasons = WhyNotView["reasons"];
+
+/** What keeps an item from being a candidate, whatever its score. */
+function whyBarred(
+  { sequences, retrieval }: TaskState,
+  { row }: UserState,
+  { index, withheld, expires }: CatalogueItem,
+  time: number,
+): Reasons {
+  const reasons: Reasons = [];
+  if (withheld) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
+  if (expires <= time) {
+    reasons.push({ code: "expired", reason: `It expired at ${new Date(expires).toISOString()}` });
+  }
+  const last = retrieval.revisits
+    ? undefined
+    : sequences.behaviours(row).findLast(({ item }) => item === index);
+  if (last !== undefined) {
+    const when = new Date(last.time).toISOString();
+    const reason = `The user has seen it: ${last.action} at ${when}; filter.seen would admit it`;
+    reasons.push({ code: "seen", reason });
+  }
+  return reasons;
+}
+
+/** Why an item that may be a candidate is not on the list. @param place among the candidates; -1 = it is not one */
+function whyNotChosen(place: number, count: number, maxCandidates: number, isBarred: boolean): Reasons {
+  if (place >= count) {
+    const reason = `${place} candidates rank above it, and the list has ${count} places`;
+    return [{ code: "outranked", reason }];
+  }
+  if (place >= 0 || isBarred) return [];
+  return [{
+    code: "not-retrieved",
+    reason: `No source proposes it among at most ${maxCandidates} candidates`,
+  }];
 }
