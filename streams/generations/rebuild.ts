@@ -187,7 +187,7 @@ export class Rebuild implements AsyncDisposable {
     }
     const serving = servingModel(spec);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    let rounds = carries === undefined ? await learning.drainRounds() : 0;
+    let rounds = carries === undefined ? await learning.learnLeftover() : 0;
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
@@ -262,7 +262,7 @@ export class Rebuild implements AsyncDisposable {
     const { complete } = await task.round({ rows, events: roundEvents });
     if (!complete) await task.commit(); // it has reached its end
     if (carries !== undefined) return true;
-    await this.learning.drainRound();
+    await this.learning.learnRound();
     await this.#subscriber.update();
     return true;
   }

@@ -196,7 +196,11 @@ export class Learning implements AsyncDisposable {
    * @internal
    */
   async drain(final = false): Promise<void> {
-    this.#versions.isPaced = false;
+    this.#versions.publishing = "each";
+    await this.#learnAll(final);
+  }
+
+  async #learnAll(final = false): Promise<void> {
     while (await this.#reader.read(256));
     if (!final) return;
     const rest = this.#reader.cut();
@@ -205,21 +209,20 @@ export class Learning implements AsyncDisposable {
   }
 
   /** @internal Learns all full batches of a round of a build, and publishes only the newest version. */
-  async drainRound(): Promise<void> {
-    await this.#publishingLast(() => this.drain());
+  async learnRound(): Promise<void> {
+    await this.#publishingLast(() => this.#learnAll());
   }
 
   /** @internal Learns the samples that a build has left, and publishes the newest version. @returns their last round */
-  async drainRounds(): Promise<number> {
-    this.#versions.isPaced = false;
+  async learnLeftover(): Promise<number> {
     return await this.#publishingLast(() => this.#reader.readRounds());
   }
 
   /** Learns, and publishes the newest version at the end. */
   async #publishingLast<T>(learn: () => Promise<T>): Promise<T> {
-    this.#versions.isHeld = true;
+    this.#versions.publishing = "none";
     const result = await learn().finally(() => {
-      this.#versions.isHeld = false;
+      this.#versions.publishing = "each";
     });
     if (this.#hasPending) await this.#commit(this.#takeVersions());
     return result;
@@ -233,7 +236,7 @@ export class Learning implements AsyncDisposable {
    * @internal
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
-    this.#versions.isPaced = true;
+    this.#versions.publishing = "paced";
     if (await this.#reader.read(maxSamples)) return true;
     if (this.#now() - this.#lookedAt >= LOOK_MS && await this.#replaceDropped()) return true;
     const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
@@ -357,7 +360,7 @@ export class Learning implements AsyncDisposable {
       if (forgotten.length > 0) await this.#replaceServed();
     }
     await this.#save(taken.length > 0);
-    if (this.#versions.isHeld) await this.#options.giveWay(); // a build may run in the thread of a service
+    if (this.#versions.publishing === "none") await this.#options.giveWay(); // a build may run in the thread of a service
   }
 
   /** Publishes trusted weights while the learner's are withheld, because the served ones name an erased user. */
@@ -406,9 +409,10 @@ export class Learning implements AsyncDisposable {
   /** Writes the versions and checkpoint that are due after a batch. @param hasLearnt whether it had samples */
   async #save(hasLearnt: boolean): Promise<void> {
     const { checkpointBatches } = this.#options;
+    const isPaced = this.#versions.publishing === "paced";
     const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
     const pace = this.#checkpoints;
-    const writes = keeps && (this.#versions.isPaced ? pace.untilDue <= 0 : pace.isWorthwhile);
+    const writes = keeps && (isPaced ? pace.untilDue <= 0 : pace.isWorthwhile);
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // The point to roll back to must not depend on the clock; when a checkpoint is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
@@ -417,7 +421,7 @@ export class Learning implements AsyncDisposable {
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
     // Under constant load, step() never gets to this.
-    if (this.#versions.isPaced && this.#checkpoints.untilClean <= 0) await this.#writeClean();
+    if (isPaced && this.#checkpoints.untilClean <= 0) await this.#writeClean();
   }
 
   /** Writes a checkpoint, for example to replace one that names an erased user. The point to roll back to stays. */

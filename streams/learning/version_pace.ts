@@ -15,6 +15,9 @@ export interface VersionPaceOptions {
 /** A full snapshot larger than this waits until the deltas since the last one have as many bytes. */
 const LIGHT_BYTES = 1 << 20;
 
+/** Each at once, in lockstep; the newest of each interval; or `none` until all is learnt, and then the newest. */
+export type Publishing = "each" | "paced" | "none";
+
 /** A form in which a version is on the log. */
 export interface PublishedForm {
   readonly kind: "delta" | "full";
@@ -29,10 +32,8 @@ export interface PublishedForm {
 export class VersionPace {
   /** Newest version made. */
   made = 0;
-  /** Whether versions are published at intervals; in lockstep, each is. */
-  isPaced = false;
-  /** Whether to hold versions back, so that only the newest is published: with a checkpoint, or once this is false. */
-  isHeld = false;
+  /** Which versions are published, apart from those that a checkpoint needs. */
+  publishing: Publishing = "each";
   /** Whether the next version must be a full snapshot, because changes were not tracked. */
   needsFull = false;
   /** Whether published versions name an erased user: the next has a full snapshot that replaces them. */
@@ -70,8 +71,8 @@ export class VersionPace {
 
   /** Time until the next version is due, milliseconds. */
   get untilDue(): number {
-    if (this.isHeld) return Infinity;
-    if (!this.isPaced || this.needsFull || this.isChosen) return 0;
+    if (this.publishing === "none") return Infinity;
+    if (this.publishing === "each" || this.needsFull || this.isChosen) return 0;
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }
 

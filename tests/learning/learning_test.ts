@@ -124,7 +124,7 @@ Deno.test("Learning.drain() learns full batches, publishes each, and keeps the t
   assert.equal(learning.validation.rows.length, 4 * samples.length);
 });
 
-for (const take of ["drainRound", "drainRounds"] as const) {
+for (const take of ["learnRound", "learnLeftover"] as const) {
   Deno.test(`Learning.${take}() publishes the last version of a round, once`, async () => {
     const log = await createLog();
     const options = { ...OPTIONS, checkpointBatches: 100 };

@@ -75,7 +75,7 @@ Deno.test("VersionPace.make() leaves nothing to hurry with when an earlier life 
 Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lockstep or for chosen weights", () => {
   let now = 1000;
   const pace = new VersionPace(OPTIONS, () => now);
-  pace.isPaced = true;
+  pace.publishing = "paced";
   pace.make();
   pace.take();
   pace.arrived([]);
@@ -86,6 +86,6 @@ Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lock
   pace.make();
   pace.take();
   assert.equal(pace.untilDue, 70);
-  pace.isPaced = false;
+  pace.publishing = "each";
   assert.equal(pace.untilDue, 0);
 });
