@@ -162,8 +162,8 @@ function begin(
   });
   // The blend learns only once lists are requested, which here happens when all is learnt.
   const { state } = run.task.retrieval;
-  if (stream.isHeld !== undefined) state.ask();
-  if (stream.isHeld !== undefined && ranking === "auto") state.askStack();
+  if (stream.isHeld !== undefined) state.noteRequest();
+  if (stream.isHeld !== undefined && ranking === "auto") state.noteStackRequest();
   return run;
 }
 

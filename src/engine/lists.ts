@@ -113,8 +113,8 @@ export class Lists {
   answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
     const { counters, retrieval, catalogue } = this.#state;
     counters.requests++;
-    if (event.candidates === undefined) retrieval.state.ask();
-    if (this.#answerer.isStacked(user, event)) retrieval.state.askStack();
+    if (event.candidates === undefined) retrieval.state.noteRequest();
+    if (this.#answerer.isStacked(user, event)) retrieval.state.noteStackRequest();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
     for (const { source } of items) retrieval.sources.list(source);
     if (given === null || items.length === 0) return;
@@ -251,9 +251,9 @@ export class Lists {
   /** Answers a request. From the first one on, retrieval learns with the parts that answer it. */
   #answer(user: UserState, event: RequestEvent): Recommended {
     const { retrieval } = this.#state;
-    if (event.candidates === undefined) retrieval.state.ask();
+    if (event.candidates === undefined) retrieval.state.noteRequest();
     const recommended = this.#answerer.answer(user, event);
-    if (recommended.stacked) retrieval.state.askStack();
+    if (recommended.stacked) retrieval.state.noteStackRequest();
     return recommended;
   }
 

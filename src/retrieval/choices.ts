@@ -12,7 +12,7 @@ import type { UserState } from "../users/user_state.ts";
 import type { Gatherer } from "./gatherer.ts";
 import type { Orders } from "./orders.ts";
 import type { Past } from "./past.ts";
-import { EAGER_STEPS, UNASKED_EVERY } from "./retrieval_options.ts";
+import { EAGER_STEPS, EVERY_BEFORE_REQUESTS } from "./retrieval_options.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
@@ -39,8 +39,10 @@ export class Choices {
 
   /** One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. */
   get #every(): number {
-    const { state: { asked, blend }, learnEvery } = this.#with;
-    return asked ? Math.min(learnEvery, 2 ** Math.floor(blend.steps / EAGER_STEPS)) : UNASKED_EVERY;
+    const { state: { hasRequests, blend }, learnEvery } = this.#with;
+    return hasRequests
+      ? Math.min(learnEvery, 2 ** Math.floor(blend.steps / EAGER_STEPS))
+      : EVERY_BEFORE_REQUESTS;
   }
 
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */

@@ -69,8 +69,8 @@ export class Orders {
 
   /** The parts that order lists under `ranking: "auto"` now; none before such a list was requested. */
   get parts(): readonly Part[] {
-    const { stack, stackAsked } = this.#with.state;
-    return stackAsked ? stack.partsOf(this.#there, this.#modelShare) : [];
+    const { stack, hasStackRequests } = this.#with.state;
+    return hasStackRequests ? stack.partsOf(this.#there, this.#modelShare) : [];
   }
 
   /** The parts that can order a list now. */
@@ -97,7 +97,7 @@ export class Orders {
   /** Whether the pair head gets preferences: until lists are requested, and then if the stack orders some. */
   get #teachesHead(): boolean {
     const { pairLists, state } = this.#with;
-    return pairLists !== null && (state.stackAsked || !state.asked);
+    return pairLists !== null && (state.hasStackRequests || !state.hasRequests);
   }
 
   /** Scores candidates by the stack without the model's part. @param blended Their scores by the blend */
@@ -128,7 +128,7 @@ export class Orders {
    */
   learn({ request, features, place, draw }: TakenFrom): Preference | null {
     const { state, gatherer, best, maxCandidates, pairLists } = this.#with;
-    if (!state.stackAsked && !this.#teachesHead) return null;
+    if (!state.hasStackRequests && !this.#teachesHead) return null;
     const scores = state.blend.score(features);
     const places = best.of(gatherer.items, scores, maxCandidates);
     const taken = places.indexOf(place);
@@ -136,7 +136,7 @@ export class Orders {
     const list = this.#pairList(request, features, scores, places);
     const { user, time } = request;
     const person = hashString(user.id, 0);
-    if (state.stackAsked) {
+    if (state.hasStackRequests) {
       const head = list === null ? null : this.#scorePairs?.(list) ?? null;
       const others = { ...this.#scoresByPart(features, scores, places), head };
       const isJudge = state.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&

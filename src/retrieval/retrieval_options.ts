@@ -11,7 +11,7 @@ import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts"
 /** Number of steps that the blend makes from every wanted behaviour, then from every second, every fourth, ... */
 export const EAGER_STEPS = 2000;
 /** Before the first request for candidates, blend, stack and head learn from one wanted behaviour in this many. */
-export const UNASKED_EVERY = 64;
+export const EVERY_BEFORE_REQUESTS = 64;
 /** Options of `Retrieval`. */
 export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
   /** Most candidates per request. @default {100} */

@@ -87,11 +87,11 @@ export class RetrievalState {
   readonly #catalogue: Catalogue;
   readonly #idOf = (item: number): string => this.#catalogue.idOf(item);
   readonly #journal = new SignalJournal();
-  #asked = false;
+  #hasRequests = false;
   /** Whether there is a record of the blend from before the first request. */
   #hasEarly = false;
   #blendChanged = false;
-  #stackAsked = false;
+  #hasStackRequests = false;
   #stackChanged = false;
   readonly #returns: Returns;
   #returnsChanged = false;
@@ -118,8 +118,8 @@ export class RetrievalState {
   }
 
   /** Whether candidates have ever been requested. Until then the blend, the most expensive part, learns little. */
-  get asked(): boolean {
-    return this.#asked;
+  get hasRequests(): boolean {
+    return this.#hasRequests;
   }
 
   /** By partition, the position up to which this task has learnt from others. */
@@ -176,21 +176,21 @@ export class RetrievalState {
   }
 
   /** Records that candidates were requested. */
-  ask(): void {
-    if (this.#asked) return;
-    this.#asked = true;
+  noteRequest(): void {
+    if (this.#hasRequests) return;
+    this.#hasRequests = true;
     this.#blendChanged = true;
   }
 
   /** Whether the stack has ever ordered a list. Until then it learns nothing. */
-  get stackAsked(): boolean {
-    return this.#stackAsked;
+  get hasStackRequests(): boolean {
+    return this.#hasStackRequests;
   }
 
   /** Records that the stack orders a list. */
-  askStack(): void {
-    if (this.#stackAsked) return;
-    this.#stackAsked = true;
+  noteStackRequest(): void {
+    if (this.#hasStackRequests) return;
+    this.#hasStackRequests = true;
     this.#stackChanged = true;
   }
 
@@ -250,9 +250,9 @@ export class RetrievalState {
     if (this.#blendChanged) {
       const to = new ByteWriter().u8(BLEND_FORMAT);
       this.blend.encode(to);
-      records.push({ key: this.#asked ? BLEND_KEY : EARLY_KEY, value: to.toBytes() });
-      if (this.#asked && this.#hasEarly) records.push({ key: EARLY_KEY, value: new Uint8Array() });
-      this.#hasEarly = !this.#asked;
+      records.push({ key: this.#hasRequests ? BLEND_KEY : EARLY_KEY, value: to.toBytes() });
+      if (this.#hasRequests && this.#hasEarly) records.push({ key: EARLY_KEY, value: new Uint8Array() });
+      this.#hasEarly = !this.#hasRequests;
       this.#blendChanged = false;
     }
     if (this.#stackChanged) {
@@ -307,11 +307,11 @@ export class RetrievalState {
     read(BLEND_KEY, BLEND_FORMAT, (from, format) => {
       if (format < BLEND_FORMAT) this.blend.decodeWithoutCurvature(from);
       else this.blend.decode(from);
-      this.#asked = true;
+      this.#hasRequests = true;
     });
     read(STACK_KEY, FORMAT, (from) => {
       this.stack.decode(from);
-      this.#stackAsked = true;
+      this.#hasStackRequests = true;
     });
     read(RETURNS_KEY, FORMAT, (from) => this.#returns.decode(from));
     read(OTHERS_KEY, FORMAT, (from) => this.#taken.decodePositions(from));

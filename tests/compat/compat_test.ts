@@ -186,7 +186,7 @@ Deno.test("0.2.0: the blend and the journal of retrieval are restored", () => {
   assert.equal(weights["next-category"], 0.2848980983495327);
   assert.equal(weights.closest, undefined, "a source that is gone is skipped");
   assert.equal(state.signals, 40);
-  assert.equal(state.asked, true);
+  assert.equal(state.hasRequests, true);
 });
 
 Deno.test("0.2.0: a sample and a user are read", () => {

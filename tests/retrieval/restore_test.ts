@@ -45,7 +45,7 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
     restored = durable.restore(SMALL, serving);
   }
   assert.ok(answers > 300);
-  assert.ok(whole.retrieval.state.asked);
+  assert.ok(whole.retrieval.state.hasRequests);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
@@ -57,7 +57,7 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
   let offset = 0;
   for (const event of visits(6000)) {
     if (event.type === "request" && offset < 4000) continue;
-    if (event.type === "request" && !whole.retrieval.state.asked) {
+    if (event.type === "request" && !whole.retrieval.state.hasRequests) {
       assert.ok(whole.retrieval.state.blend.steps >= 10);
       assert.notDeepEqual([...whole.retrieval.state.blend.weights], start);
     }
@@ -68,9 +68,9 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
     if (offset % 700 > 0) continue;
     durable.commit(restored, got);
     restored = durable.restore(SMALL, serving);
-    assert.equal(restored.retrieval.state.asked, whole.retrieval.state.asked);
+    assert.equal(restored.retrieval.state.hasRequests, whole.retrieval.state.hasRequests);
   }
-  assert.ok(whole.retrieval.state.asked);
+  assert.ok(whole.retrieval.state.hasRequests);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 

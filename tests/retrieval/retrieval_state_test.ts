@@ -133,17 +133,17 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
   assert.ok(snapshots >= 2, `${snapshots} snapshots`);
 });
 
-Deno.test("RetrievalState.ask() is durable, with weights as they were", () => {
+Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", () => {
   const { state: asked } = state();
-  assert.equal(asked.asked, false);
+  assert.equal(asked.hasRequests, false);
   assert.deepEqual(asked.changes().records, []);
-  asked.ask();
+  asked.noteRequest();
   const records = new Map(asked.changes().records.map(({ key, value }) => [key, value]));
-  asked.ask();
+  asked.noteRequest();
   assert.deepEqual(asked.changes().records, []);
   const { state: restored } = state();
   restored.restore(records);
-  assert.equal(restored.asked, true);
+  assert.equal(restored.hasRequests, true);
   assert.deepEqual(restored.blend.weights, asked.blend.weights);
 });
 
@@ -151,8 +151,8 @@ Deno.test("RetrievalState.changes() writes each change once", () => {
   const { state: one } = state();
   one.share();
   const changes: Readonly<Record<string, () => void>> = {
-    "the first request": () => one.ask(),
-    "the first list of the stack": () => one.askStack(),
+    "the first request": () => one.noteRequest(),
+    "the first list of the stack": () => one.noteStackRequest(),
     "a return": () => one.learnReturn(true, 3),
     "a position in the journals of another": () => one.passOthers(1, 7),
     "an erasure": () => one.forget("ann"),
@@ -206,7 +206,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
   const changed = [COUNTED, ...without].reverse();
   const before = state(SOURCES);
   teach(before, 10, 400);
-  before.state.ask();
+  before.state.noteRequest();
   before.state.forget("nobody"); // a snapshot comes with the next commit
   const records = new Map(before.state.changes().records.map(({ key, value }) => [key, value]));
   const after = state(changed);
@@ -244,7 +244,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
 
 Deno.test("RetrievalState.restore() refuses what another format has, and says which record it is", () => {
   const { state: asked } = state();
-  asked.ask();
+  asked.noteRequest();
   asked.forget("nobody");
   for (const { key, value } of asked.changes().records) {
     if (value.length === 0) continue;

@@ -139,7 +139,7 @@ Deno.test("TaskState.apply() asks the model again where the head that was better
   const ordering = (options: TaskOptions, serving: Serving) => {
     const task = taught(options, [], serving);
     Object.assign(task.retrieval.state, { stack: withoutModel() });
-    task.retrieval.state.askStack();
+    task.retrieval.state.noteStackRequest();
     return [task.retrieval.orders.parts, task.retrieval.orders.needsModel, ask(task).orderedBy];
   };
   assert.deepEqual(ordering(OPTIONS, headed()), [["head"], false, "stack"]);
