@@ -89,7 +89,7 @@ export class Interactions {
   }
 
   /** Applies an event, or parks it until the impression it names opens. @returns why it cannot be applied, or `null` */
-  take(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRejection | null {
+  receive(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRejection | null {
     const { counters, join } = this.#state;
     counters.interactions++;
     const policy = this.#policy(event.action);

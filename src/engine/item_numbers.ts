@@ -83,7 +83,7 @@ export class ItemNumbers {
   /** Keys of slots no longer in use, the newest last; that one is reused first. */
   readonly #free: number[] = [];
   #keys = 0;
-  /** The slots that {@linkcode ItemNumbers.take} has read, by key. */
+  /** The slots that {@linkcode ItemNumbers.restore} has read, by key. */
   readonly #read = new Map<number, ReadSlot>();
 
   /** Tracks the items of a catalogue, none of which has numbers yet. */
@@ -167,7 +167,7 @@ export class ItemNumbers {
    * @returns the items whose numbers it contains
    * @throws SyntaxError when it is not such a record.
    */
-  take(key: string, bytes: Uint8Array): readonly CatalogueItem[] {
+  restore(key: string, bytes: Uint8Array): readonly CatalogueItem[] {
     const from = new ByteReader(bytes);
     const format = from.u8();
     if (format !== FORMAT) {
@@ -195,7 +195,7 @@ export class ItemNumbers {
    * Ends a restore, after all records have been added. Damaged ones may have been deleted from the log: items whose
    * newest numbers they had, and of which only a slot that will be reused has older ones, are written again.
    */
-  taken(): void {
+  endRestore(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
     this.#read.clear();
     this.#keys = 1 + read.reduce((most, { key }) => Math.max(most, key), -1);

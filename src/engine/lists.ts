@@ -98,7 +98,7 @@ export class Lists {
     counters.requests++;
     const { recommendation, scored, chosen, unserved } = this.#answer(user, event);
     if (unserved) counters.unservedVariants++;
-    for (const { source } of recommendation.items) retrieval.sources.list(source);
+    for (const { source } of recommendation.items) retrieval.sources.countListed(source);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     this.#recommend(user, chosen, scored, out);
@@ -116,7 +116,7 @@ export class Lists {
     if (event.candidates === undefined) retrieval.state.noteRequest();
     if (this.#answerer.isStacked(user, event)) retrieval.state.noteStackRequest();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
-    for (const { source } of items) retrieval.sources.list(source);
+    for (const { source } of items) retrieval.sources.countListed(source);
     if (given === null || items.length === 0) return;
     const shown = this.#shown(user, asImpression(event, items), undefined);
     const list = { ...shown, exposures: given.exposures };

@@ -321,15 +321,15 @@ export class TaskState {
   ): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
-    const taken = time < event.time ? { ...event, time } : event;
+    const capped = time < event.time ? { ...event, time } : event;
     const { reapplied } = this.counters;
-    const rejection = this.#take(taken, event.time - time, offset, out, given);
+    const rejection = this.#applyAt(capped, event.time - time, offset, out, given);
     // Outputs carry their event's number, which an event that is applied again has already used.
     if (this.counters.reapplied === reapplied) this.userLists?.give(offset, out);
     return rejection;
   }
 
-  #take(
+  #applyAt(
     event: Event,
     aheadMs: number,
     offset: number,
@@ -355,7 +355,7 @@ export class TaskState {
     if (aheadMs > this.clock.toleranceMs) this.counters.ahead++;
     switch (event.type) {
       case "interaction":
-        return this.#interactions.take(user, event, out);
+        return this.#interactions.receive(user, event, out);
       case "request":
         if (given === undefined) this.#lists.request(user, event, out);
         else this.#lists.answered(user, event, given, out);

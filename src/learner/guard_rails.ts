@@ -117,22 +117,22 @@ export class GuardRails {
   }
 
   /** The encoded learner, for a checkpoint. Neither it nor the snapshots contain erased users afterwards. */
-  take(): Uint8Array {
-    return this.#snapshots.take(this.#learner);
+  encodeLearner(): Uint8Array {
+    return this.#snapshots.encodeLearner(this.#learner);
   }
 
   /**
    * Keeps the learner as a state to go back to, unless it is recovering or distrusted.
    *
    * @param judged rows judged so far
-   * @returns the encoded learner, as {@linkcode GuardRails.take} gives it
+   * @returns the encoded learner, as {@linkcode GuardRails.encodeLearner} gives it
    */
   keep(judged: number): Uint8Array {
-    if (this.isRecovering || this.guard.health !== "healthy") return this.take();
+    if (this.isRecovering || this.guard.health !== "healthy") return this.encodeLearner();
     return this.#snapshots.keep(this.#learner, judged);
   }
 
-  /** Writes everything but the counters. @param learner as encoded by {@linkcode GuardRails.take} */
+  /** Writes everything but the counters. @param learner as encoded by {@linkcode GuardRails.encodeLearner} */
   encode(to: ByteWriter, learner: Uint8Array): void {
     this.#snapshots.encode(to, learner);
     this.guard.encode(to);

@@ -45,7 +45,7 @@ export class Snapshots {
    * @returns the encoded learner
    */
   keep(learner: Learner, rows: number): Uint8Array {
-    const bytes = this.take(learner);
+    const bytes = this.encodeLearner(learner);
     this.#last = { bytes, rows };
     if (this.#pending.bytes === this.#trusted.bytes) this.#pending = this.#last;
     this.trust(rows);
@@ -53,7 +53,7 @@ export class Snapshots {
   }
 
   /** Encodes a learner, after a {@linkcode Snapshots.purge}. */
-  take(learner: Learner): Uint8Array {
+  encodeLearner(learner: Learner): Uint8Array {
     this.purge(learner);
     return learner.encode();
   }

@@ -59,7 +59,7 @@ export class Choices {
     const request = { user, context, time, excluded, allowed };
     const features = gatherer.gather(request, true);
     const place = gatherer.placeOf(item.index);
-    counts.take(gatherer.proposersOf(item.index));
+    counts.countTaken(gatherer.proposersOf(item.index));
     if (place < 0) return null;
     // First, since it uses the blend's scores from before this step.
     const preference = orders.learn({ request, features, place, draw });

@@ -34,12 +34,12 @@ export class SourceCounts {
   }
 
   /** Counts an item of an answer. */
-  list(source: string): void {
+  countListed(source: string): void {
     this.#listed.set(source, (this.#listed.get(source) ?? 0) + 1);
   }
 
   /** Counts an item that was taken. @param proposers Names of the sources that had proposed it */
-  take(proposers: readonly string[]): void {
+  countTaken(proposers: readonly string[]): void {
     this.#taken++;
     for (const name of proposers) this.#proposed.set(name, (this.#proposed.get(name) ?? 0) + 1);
   }

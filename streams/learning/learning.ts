@@ -297,7 +297,7 @@ export class Learning implements AsyncDisposable {
   /** Encodes the learner, and keeps that to roll back to, unless it was already kept. */
   #encoded(): Uint8Array {
     if (this.#kept === undefined) return this.#rails.keep(this.validation.judged);
-    return this.#isKeptOld ? this.#rails.take() : this.#kept;
+    return this.#isKeptOld ? this.#rails.encodeLearner() : this.#kept;
   }
 
   /**
@@ -426,7 +426,7 @@ export class Learning implements AsyncDisposable {
 
   /** Writes a checkpoint, for example to replace one that names an erased user. The point to roll back to stays. */
   async #writeClean(): Promise<void> {
-    await this.#write(this.#rails.take(), this.#hasPending ? this.#takeVersions() : []);
+    await this.#write(this.#rails.encodeLearner(), this.#hasPending ? this.#takeVersions() : []);
   }
 
   get #mayPublish(): boolean {
@@ -453,7 +453,7 @@ export class Learning implements AsyncDisposable {
     ));
   }
 
-  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.take} */
+  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.encodeLearner} */
   async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
     const checkpoint = this.#encode(learner);
     await this.#commit(versions, checkpoint);

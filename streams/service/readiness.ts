@@ -58,7 +58,7 @@ export function tasksUnready(
     if (job === undefined) {
       return [`partition ${partition} is being restored${progressOf(restoreOf(partition))}`];
     }
-    const { left, share } = job.past;
+    const { left, share } = job.backlog;
     const past = `partition ${partition} reads events from before it started: ${
       percent(share)
     }, ${left} events left`;

@@ -76,7 +76,7 @@ const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>
   journal: (bytes) => restored("journal:0", bytes),
   learner: (bytes) =>
     new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2, learnsNext: true }).decode(bytes),
-  numbers: (bytes) => newTask().numbers.take(`${NUMBERS_KEY}0`, bytes),
+  numbers: (bytes) => newTask().numbers.restore(`${NUMBERS_KEY}0`, bytes),
   order: decodeOrder,
   pooled: (bytes) => {
     const task = new TaskState({ schema: POOLED }, PRIOR);

@@ -43,9 +43,9 @@ function restored(log: readonly NumbersRecord[], survives: () => boolean): Shop 
   const shop = new Shop();
   log.forEach(({ key, value }, at) => {
     const isNewest = !log.some((later, n) => n > at && later.key === key);
-    if (isNewest || survives()) shop.numbers.take(key, value);
+    if (isNewest || survives()) shop.numbers.restore(key, value);
   });
-  shop.numbers.taken();
+  shop.numbers.endRestore();
   return shop;
 }
 
@@ -108,7 +108,7 @@ Deno.test("ItemNumbers.take() gives the same in any order of the keys", () => {
   );
 });
 
-Deno.test("ItemNumbers.taken() goes on without records that were deleted, and loses no others", () => {
+Deno.test("ItemNumbers.endRestore() goes on without records that were deleted, and loses no others", () => {
   fc.assert(
     fc.property(anyCommits, anyCommits, fc.nat(), (commits, later, seed) => {
       const random = mulberry32(seed);
@@ -123,7 +123,7 @@ Deno.test("ItemNumbers.taken() goes on without records that were deleted, and lo
   );
 });
 
-Deno.test("ItemNumbers.taken() keeps what only a record has whose slot is free, as others were deleted", () => {
+Deno.test("ItemNumbers.endRestore() keeps what only a record has whose slot is free, as others were deleted", () => {
   const log = new Map<string, NumbersRecord>();
   const commit = (shop: Shop, ids: readonly string[]) => {
     for (const record of shop.commit(ids)) log.set(record.key, record);
@@ -197,9 +197,9 @@ Deno.test("ItemNumbers.changes() writes nothing of items of which nothing was le
 Deno.test("ItemNumbers.take() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {
   const [{ key, value } = assert.fail()] = new Shop().commit(["item"]);
   for (let length = 0; length < value.length; length++) {
-    assert.throws(() => new Shop().numbers.take(key, value.subarray(0, length)), SyntaxError, `${length}`);
+    assert.throws(() => new Shop().numbers.restore(key, value.subarray(0, length)), SyntaxError, `${length}`);
   }
   for (const format of [1, 3]) {
-    assert.throws(() => new Shop().numbers.take(key, value.with(0, format)), SyntaxError);
+    assert.throws(() => new Shop().numbers.restore(key, value.with(0, format)), SyntaxError);
   }
 });

@@ -238,8 +238,8 @@ export class Durable {
     for (const [key, value] of this.#erased) task.erased.restore(key, value);
     // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.
     for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue);
-    for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.take(key, bytes);
-    task.numbers.taken();
+    for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.restore(key, bytes);
+    task.numbers.endRestore();
     for (const item of task.catalogue.items()) task.retrieval.lists.add(item);
     task.retrieval.state.restore(this.retrieval);
     for (const [id, bytes] of this.users) task.restoreUser(id, bytes);

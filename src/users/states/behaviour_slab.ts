@@ -149,7 +149,7 @@ export class BehaviourSlab {
   }
 
   /** Copies `length` behaviours of another slab, whose strengths must fit. */
-  take(base: number, from: BehaviourSlab, at: number, length: number): void {
+  copyFrom(base: number, from: BehaviourSlab, at: number, length: number): void {
     const end = at + length;
     this.items.set(from.items.subarray(at, end), base);
     this.#actions.set(from.#actions.subarray(at, end), base);

@@ -293,7 +293,7 @@ export class SequenceSlab {
     const at = STRENGTH_BYTES.indexOf(bytes) * sizes + this.#slabOf[row]! % sizes + (isFull ? 1 : 0);
     const into = this.#slabs[at]!;
     const base = into.allocate();
-    into.take(base, from, this.#bases[row]!, length);
+    into.copyFrom(base, from, this.#bases[row]!, length);
     from.release(this.#bases[row]!);
     this.#slabOf[row] = at;
     this.#bases[row] = base;

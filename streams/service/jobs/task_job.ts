@@ -38,7 +38,7 @@ export class TaskJob implements Job {
   readonly #onEvents: (events: number) => void;
   readonly #watch: Pick<TopicWatch, "known">;
   #changes: InputChanges | undefined;
-  readonly #past: readonly [begin: number, end: number];
+  readonly #span: readonly [begin: number, end: number];
 
   /**
    * @param end the end of its partition when it began
@@ -56,12 +56,12 @@ export class TaskJob implements Job {
     this.#watch = watch;
     this.#limits = limits;
     this.#onEvents = onEvents;
-    this.#past = [task.next, end];
+    this.#span = [task.next, end];
   }
 
   /** Events left of those present when it began, including holes in the log; and the share that is done, 0..1. */
-  get past(): { readonly left: number; readonly share: number } {
-    const [begin, end] = this.#past;
+  get backlog(): { readonly left: number; readonly share: number } {
+    const [begin, end] = this.#span;
     const left = Math.max(0, end - this.task.next);
     return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
   }

@@ -55,7 +55,7 @@ export class RestoredStatistics {
     else if (isErasedKey(key)) decode(() => erased.restore(key, value));
     else if (key.startsWith(RETRIEVAL_KEY)) this.#retrieval.set(key, { value: value.slice(), record });
     else if (key.startsWith(NUMBERS_KEY)) {
-      decode(() => numbers.take(key, value).forEach((item) => this.#items.add(item)));
+      decode(() => numbers.restore(key, value).forEach((item) => this.#items.add(item)));
     } else if (key === itemKey(item) && isId(item)) {
       decode(() => this.#items.add(decodeItem(item, value, catalogue)));
     } else if (record !== undefined) {
@@ -118,7 +118,7 @@ export class RestoredStatistics {
 
   /** Takes the task's own record, once all is settled. @returns the catalogue position @throws as {@linkcode take} */
   end(): number {
-    this.#state.numbers.taken();
+    this.#state.numbers.endRestore();
     const own = this.#own;
     return own === null ? 0 : decoding(this.#options, own.record, () => decodeTask(own.value, this.#state));
   }
