@@ -73,7 +73,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   });
   const round = of.round === undefined ? NO_HEADERS : { [ROUND]: `${of.round}` };
   const outputs = outbox.records(time, round);
-  const users = outbox.erased.map((user) => record(topics.state, user, null));
+  const users = Array.from(outbox.erased, (user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
   for (const user of state.dirtyUsers) users.push(userRecord(of, user));
   for (const item of state.dirtyItems) {

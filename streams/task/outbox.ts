@@ -69,6 +69,24 @@ interface Encoded {
   readonly sample?: Sample | undefined;
 }
 
+/** Outputs that wait for the commit, in order. */
+interface Sealed {
+  /** Answers that were not sent yet, and their copies on topics of surfaces. */
+  readonly answers: Encoded[];
+  readonly answerCopies: Encoded[];
+  /** Samples and erasures, and their copies for other programs. */
+  readonly samples: Encoded[];
+  readonly sampleCopies: Encoded[];
+  /** Lists of users and their erasures. */
+  readonly lists: Encoded[];
+  /** Events for users to whom behaviours are handed over. */
+  readonly merges: Encoded[];
+}
+
+function nothingSealed(): Sealed {
+  return { answers: [], answerCopies: [], samples: [], sampleCopies: [], lists: [], merges: [] };
+}
+
 /** The outputs of a task that are not committed yet. */
 export class Outbox {
   /** Collects the outputs of an event, until {@linkcode Outbox.seal}. */
@@ -80,17 +98,8 @@ export class Outbox {
     merges: [],
   };
   readonly #options: OutboxOptions;
-  /** Answers that were not sent yet, and their copies on topics of surfaces. */
-  #answers: Encoded[] = [];
-  #answerCopies: Encoded[] = [];
-  /** Samples and erasures, and their copies for other programs. */
-  #samples: Encoded[] = [];
-  #sampleCopies: Encoded[] = [];
-  /** Lists of users and their erasures. */
-  #lists: Encoded[] = [];
-  /** Events for users to whom behaviours are handed over. */
-  #merges: Encoded[] = [];
-  #erased: string[] = [];
+  #sealed = nothingSealed();
+  readonly #erased = new Set<string>();
   /** The time is `undefined` if that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
   #rows = 0;
@@ -111,22 +120,22 @@ export class Outbox {
 
   /** Whether there is an answer that was not sent yet. */
   get isAsked(): boolean {
-    return this.#answers.length > 0;
+    return this.#sealed.answers.length > 0;
   }
 
   /** Whether there are events for tasks, including this one. */
   get hasMerges(): boolean {
-    return this.#merges.length > 0;
+    return this.#sealed.merges.length > 0;
   }
 
   /** Users to erase. */
-  get erased(): readonly string[] {
+  get erased(): ReadonlySet<string> {
     return this.#erased;
   }
 
   /** Whether a user is to be erased. */
   isForgotten(user: string): boolean {
-    return this.#erased.includes(user);
+    return this.#erased.has(user);
   }
 
   /**
@@ -136,7 +145,7 @@ export class Outbox {
    */
   seal(offset: number, surface?: string): void {
     const all = Object.values(this.outputs);
-    if (all.every((of) => of.length === 0)) return;
+    if (all.every((outputs) => outputs.length === 0)) return;
     const { topics, partition, isAnswered } = this.#options;
     const { forgotten, lists, merges } = this.outputs;
     const isWriting = !isAnswered;
@@ -146,19 +155,19 @@ export class Outbox {
     this.#sealSamples(number, isWriting);
     // Even if lists are no longer written, because there may be earlier ones.
     for (const { user } of isWriting ? forgotten : []) {
-      this.#lists.push({ topic: topics.lists, user, value: null, input: number() });
+      this.#sealed.lists.push({ topic: topics.lists, user, value: null, input: number() });
     }
     const { encodeLists = encodeAsJson } = this.#options;
     for (const list of lists) {
       const value = encodeLists(list, topics.lists);
-      this.#lists.push({ topic: topics.lists, user: list.user, value, input: number() });
+      this.#sealed.lists.push({ topic: topics.lists, user: list.user, value, input: number() });
     }
     for (const merge of isWriting ? merges : []) {
       const value = ENCODER.encode(JSON.stringify(merge));
-      this.#merges.push({ topic: topics.events, user: merge.user, value, input: number() });
+      this.#sealed.merges.push({ topic: topics.events, user: merge.user, value, input: number() });
     }
     if (forgotten.length > 0) forgetSampleWords();
-    for (const of of all) of.length = 0;
+    for (const outputs of all) outputs.length = 0;
   }
 
   #sealAnswers(number: () => string, surface: string | undefined): void {
@@ -167,10 +176,10 @@ export class Outbox {
     for (const answer of this.outputs.recommendations) {
       const value = encodeAsJson(answer);
       const own = { topic: topics.recommendations, user: answer.user, value, input: number() };
-      this.#answers.push(own);
+      this.#sealed.answers.push(own);
       for (const topic of surfaces) {
         const copy = encodeLists === encodeAsJson ? value : encodeLists(answer, topic);
-        this.#answerCopies.push({ ...own, topic, value: copy });
+        this.#sealed.answerCopies.push({ ...own, topic, value: copy });
       }
     }
   }
@@ -190,14 +199,14 @@ export class Outbox {
         sample: null,
         own: { topic, user, value: null, input: number() },
       });
-      this.#erased.push(user);
+      this.#erased.add(user);
     }
     for (const { sample, own } of inOrder) {
-      this.#samples.push(own);
+      this.#sealed.samples.push(own);
       if (encodeSamples === undefined || !isWriting) continue;
       const value = sample && encodeSamples(sample);
       if (sample !== null && value === null) continue; // it has no list
-      this.#sampleCopies.push({ ...own, topic: surfaceTopic(topics, SAMPLES_ENDING), value });
+      this.#sealed.sampleCopies.push({ ...own, topic: surfaceTopic(topics, SAMPLES_ENDING), value });
     }
   }
 
@@ -247,8 +256,9 @@ export class Outbox {
 
   /** Sends the answers that were not sent yet. @param time time of their records */
   send(time: number): void {
-    if (this.#answers.length === 0) return;
-    const records = this.#records([...this.#answers, ...this.#answerCopies], time);
+    const { answers, answerCopies } = this.#sealed;
+    if (answers.length === 0) return;
+    const records = this.#records([...answers, ...answerCopies], time);
     const parts = records.map((record): Part => ({ records: [record] }));
     const sender = { commit: ({ records }: Commit) => this.#options.log.append(records) };
     const sending = commitFitting(sender, parts, NO_POSITION, ({ records: [record] }, reason) => {
@@ -257,8 +267,7 @@ export class Outbox {
     });
     ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
-    this.#answers = [];
-    this.#answerCopies = [];
+    this.#sealed = { ...this.#sealed, answers: [], answerCopies: [] };
   }
 
   /** Resolves when all sent answers have been written; rejects when one cannot be. */
@@ -274,16 +283,17 @@ export class Outbox {
    */
   records(time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const { partitions } = this.#options;
-    this.#before = this.#answers.length + this.#answerCopies.length;
-    const merges = this.#records(this.#merges, time).map((record) => {
+    const { answers, answerCopies, samples, lists, sampleCopies } = this.#sealed;
+    this.#before = answers.length + answerCopies.length;
+    const merges = this.#records(this.#sealed.merges, time).map((record) => {
       return { ...record, partition: partitionOf(record.key!, partitions) };
     });
     return [
-      ...this.#records(this.#answers, time),
-      ...this.#records(this.#answerCopies, time),
-      ...this.#records(this.#samples, time, headers),
-      ...this.#records(this.#lists, time),
-      ...this.#records(this.#sampleCopies, time),
+      ...this.#records(answers, time),
+      ...this.#records(answerCopies, time),
+      ...this.#records(samples, time, headers),
+      ...this.#records(lists, time),
+      ...this.#records(sampleCopies, time),
       ...merges,
       ...this.#rejected.map((record) => ({ ...record, time: record.time ?? time })),
     ];
@@ -292,25 +302,20 @@ export class Outbox {
   /** Hands the samples over, and empties the outbox. @param offsets as of {@linkcode Outbox.records}; -1 = left out */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
-    for (const [n, { sample }] of this.#samples.entries()) {
+    for (const [n, { sample }] of this.#sealed.samples.entries()) {
       const offset = offsets[this.#before + n] ?? -1;
       if (sample !== undefined && offset >= 0) handover?.put(offset, sample);
     }
-    this.#answers = [];
-    this.#answerCopies = [];
-    this.#samples = [];
-    this.#sampleCopies = [];
-    this.#lists = [];
-    this.#merges = [];
-    this.#erased = [];
+    this.#sealed = nothingSealed();
+    this.#erased.clear();
     this.#rejected = [];
     this.#rows = 0;
     this.#sending = [];
   }
 
-  #records(of: readonly Encoded[], time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
+  #records(outputs: readonly Encoded[], time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const { partition } = this.#options;
-    return of.map(({ topic, user: key, value, input }) => ({
+    return outputs.map(({ topic, user: key, value, input }) => ({
       topic,
       partition,
       key,

@@ -37,7 +37,7 @@ export class UserTable implements UserReader {
   readonly #state: TaskState;
   /** A record that it returns is valid only until the next look-up, so nothing may be awaited in between. */
   readonly #index: UserIndex;
-  readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
+  readonly #outbox: Pick<Outbox, "isForgotten">;
 
   readonly #place: Pick<RestoreOptions, "log" | "topics" | "partition">;
   /** Users with pending deadlines who are not in memory, with the event time from which each must be. */
@@ -55,7 +55,7 @@ export class UserTable implements UserReader {
   constructor(
     state: TaskState,
     { users, late = new Map() }: { readonly users: UserIndex; readonly late?: ReadonlyMap<string, number> },
-    outbox: Pick<Outbox, "erased" | "isForgotten">,
+    outbox: Pick<Outbox, "isForgotten">,
     place: Pick<RestoreOptions, "log" | "topics" | "partition">,
   ) {
     this.#place = place;
@@ -71,8 +71,7 @@ export class UserTable implements UserReader {
   }
 
   ids(): readonly string[] {
-    const gone = new Set(this.#outbox.erased);
-    const cold = [...this.#index.ids()].filter((id) => !gone.has(id));
+    const cold = [...this.#index.ids()].filter((id) => !this.#outbox.isForgotten(id));
     return [...new Set([...this.#state.users.keys(), ...cold])].sort();
   }
 

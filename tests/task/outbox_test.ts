@@ -113,7 +113,7 @@ Deno.test("Outbox gives an erasure behind the samples of the life that it ends, 
     );
     assert.deepEqual(told, wanted);
     assert.deepEqual(
-      outbox.erased,
+      [...outbox.erased],
       script.flatMap((step, offset) => step.forgetsAfter === null ? [] : `u${offset}`),
     );
   }));
