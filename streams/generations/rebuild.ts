@@ -125,23 +125,9 @@ export class Rebuild implements AsyncDisposable {
   /** What was read of the signals of others, by task and partition. */
   readonly #others: readonly Map<number, number>[];
 
-  private constructor(
-    log: Log,
-    options: RebuildOptions,
-    parts: {
-      readonly learning: Learning;
-      readonly tasks: readonly Task[];
-      readonly subscriber: ParameterSubscriber;
-      readonly until: number[];
-      readonly starts: readonly number[];
-      readonly sharing: number;
-      readonly remembered: readonly Carried[];
-      readonly rounds: number;
-    },
-    open: AsyncDisposableStack,
-  ) {
-    this.#log = log;
+  private constructor(options: RebuildOptions, parts: RebuildParts) {
     this.#options = options;
+    this.#log = parts.log;
     this.learning = parts.learning;
     this.#tasks = parts.tasks;
     this.#subscriber = parts.subscriber;
@@ -150,71 +136,42 @@ export class Rebuild implements AsyncDisposable {
     this.#sharing = parts.sharing;
     this.#remembered = parts.remembered;
     this.#rounds = parts.rounds;
-    this.#open = open;
+    this.#open = parts.open;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
   /** Creates the topics of the generation, or resumes an earlier build. */
-  static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, stateBytes, carries, remembers, snapshots, giveWay } = options;
-    const { topics, learner } = spec;
-    const whole = await tasksLog(given, topics, options.until.length);
-    const specs = topicSpecs(topics, options.until.length);
-    await whole.createTopics(grown(topics, specs, await whole.topics()));
-    // Remembered events replace everything that the log has dropped, including since an end was noted.
-    const until = await Promise.all(
-      options.until.map(async (end, task) => Math.max(end, (await whole.bounds(topics.events, task)).start)),
-    );
-    const remembering = { from: remembers ?? topics, topics, task: options.task, tasks: until.length };
-    const { log: read, carried: remembered } = remembers === undefined
-      ? { log: whole, carried: [] }
-      : await rememberingLog(whole, remembering);
-    const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
-    const own = new Set([topics.samples, topics.signals, topics.parameters]);
-    const { log } = new OwnWrites(read, own, keptBytes);
-    const bounded = boundedLog(log, topics.events, until);
+  static async open(deploymentLog: Log, options: RebuildOptions): Promise<Rebuild> {
+    const { spec, carries } = options;
+    const { topics } = spec;
+    const source = await openBuildLog(deploymentLog, options);
+    const { log, until } = source;
     await using open = new AsyncDisposableStack();
     const handover = until.length === 1 && carries === undefined ? new SampleHandover() : undefined;
-    const learns = new Learner(makeModel(spec), learner);
-    const before = await carried(log, options);
-    if (before !== null) learns.carry(before.learner);
-    const learning = open.use(
-      await Learning.open(log, topics, learns, { ...spec.learning, handover, giveWay }),
-    );
-    if (before !== null) {
-      await learning.goOnFrom(before);
-      await before[Symbol.asyncDispose]();
-    }
+    const learning = open.use(await openBuildLearning(log, options, handover));
     const serving = servingModel(spec);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    let rounds = carries === undefined ? await learning.learnLeftover() : 0;
+    const learntRounds = carries === undefined ? await learning.learnLeftover() : 0;
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
     for (const partition of until.keys()) {
-      const { headers } = await ownRecord(log, topics, partition) ?? {};
-      const round = Number(headers?.[ROUND] ?? 0);
-      rounds = Math.max(rounds, round);
-      const maxStateBytes = stateBytes && (stateBytes - keptBytes) / until.length;
-      const runtime = {
-        isAnswered: true,
-        handover,
-        maxStateBytes,
-        snapshot: snapshots &&
-          { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
-      };
-      const task = open.use(await Task.open(bounded, topics, partition, options.task, serving, runtime));
-      if (round > 0) task.buildRound = round; // a commit between rounds keeps it
-      tasks.push(task);
+      tasks.push(open.use(await openBuildTask(source, options, { partition, serving, handover })));
       starts.push((await log.bounds(topics.events, partition)).start);
     }
-    const sharing = until.length / ((await given.identify(topics.events))?.partitions ?? until.length);
-    return new Rebuild(
-      log,
-      options,
-      { learning, tasks, subscriber, until, starts, sharing, remembered, rounds },
-      open.move(),
-    );
+    const rounds = Math.max(learntRounds, ...tasks.map(({ buildRound = 0 }) => buildRound));
+    const { partitions } = await deploymentLog.identify(topics.events) ?? { partitions: until.length };
+    const sharing = until.length / partitions;
+    return new Rebuild(options, {
+      ...source,
+      learning,
+      tasks,
+      subscriber,
+      starts,
+      sharing,
+      rounds,
+      open: open.move(),
+    });
   }
 
   /** How far the build is. */
@@ -334,6 +291,95 @@ export class Rebuild implements AsyncDisposable {
       }
     }
   }
+}
+
+/** The log as a build sees it. */
+interface BuildLog {
+  /** With remembered events in place of dropped ones, and what the build has written itself in memory. */
+  readonly log: Log;
+  /** Where each task stops, and the log up to there. */
+  readonly until: number[];
+  readonly bounded: Log;
+  readonly remembered: readonly Carried[];
+  /** Memory that its own writes may take, bytes. */
+  readonly keptBytes: number;
+}
+
+/** The open parts of a {@linkcode Rebuild}. */
+interface RebuildParts extends BuildLog {
+  readonly learning: Learning;
+  readonly tasks: readonly Task[];
+  readonly subscriber: ParameterSubscriber;
+  /** Where each task started. */
+  readonly starts: readonly number[];
+  /** Tasks that share a partition. */
+  readonly sharing: number;
+  /** Rounds so far, of all tasks. */
+  readonly rounds: number;
+  readonly open: AsyncDisposableStack;
+}
+
+/** Creates the topics of the generation that are missing. */
+async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promise<BuildLog> {
+  const { spec: { topics }, stateBytes, remembers } = options;
+  const tasks = options.until.length;
+  const sourceLog = await tasksLog(deploymentLog, topics, tasks);
+  await sourceLog.createTopics(grown(topics, topicSpecs(topics, tasks), await sourceLog.topics()));
+  // Remembered events replace everything that the log has dropped, including since an end was noted.
+  const until = await Promise.all(
+    options.until.map(async (end, task) =>
+      Math.max(end, (await sourceLog.bounds(topics.events, task)).start)
+    ),
+  );
+  const { log: remembering, carried: remembered } = remembers === undefined
+    ? { log: sourceLog, carried: [] }
+    : await rememberingLog(sourceLog, { from: remembers, topics, task: options.task, tasks });
+  const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
+  const own = new Set([topics.samples, topics.signals, topics.parameters]);
+  const { log } = new OwnWrites(remembering, own, keptBytes);
+  return { log, until, bounded: boundedLog(log, topics.events, until), remembered, keptBytes };
+}
+
+/** Resumes the learner, or begins it, perhaps with weights of another one. */
+async function openBuildLearning(
+  log: Log,
+  options: RebuildOptions,
+  handover: SampleHandover | undefined,
+): Promise<Learning> {
+  const { spec, giveWay } = options;
+  const learner = new Learner(makeModel(spec), spec.learner);
+  await using before = await carried(log, options);
+  if (before !== null) learner.carry(before.learner);
+  await using opened = new AsyncDisposableStack();
+  const learning = opened.use(
+    await Learning.open(log, spec.topics, learner, { ...spec.learning, handover, giveWay }),
+  );
+  if (before !== null) await learning.goOnFrom(before);
+  opened.move();
+  return learning;
+}
+
+/** Resumes a task, or begins it. */
+async function openBuildTask(
+  { log, until, bounded, keptBytes }: BuildLog,
+  { spec: { topics }, task: options, stateBytes, snapshots }: RebuildOptions,
+  { partition, serving, handover }: {
+    readonly partition: number;
+    readonly serving: ServingModel;
+    readonly handover: SampleHandover | undefined;
+  },
+): Promise<Task> {
+  const { headers } = await ownRecord(log, topics, partition) ?? {};
+  const round = Number(headers?.[ROUND] ?? 0);
+  const task = await Task.open(bounded, topics, partition, options, serving, {
+    isAnswered: true,
+    handover,
+    maxStateBytes: stateBytes && (stateBytes - keptBytes) / until.length,
+    snapshot: snapshots &&
+      { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
+  });
+  if (round > 0) task.buildRound = round; // a commit between rounds keeps it
+  return task;
 }
 
 /** A model of a learner's kind at version 0. */
