@@ -92,8 +92,8 @@ export class Succession {
     this.ended = this.#watch();
   }
 
-  /** Stops following records until this process {@linkcode replace}s its service or {@linkcode look}s. */
-  begin(): void {
+  /** Stops following records until this process {@linkcode replace}s its service or {@linkcode resume}s. */
+  suspend(): void {
     this.#isSwitching = true;
   }
 
@@ -114,8 +114,8 @@ export class Succession {
     return this.place.replace(service);
   }
 
-  /** Acts on the records: follows another generation, or resumes the same one if its tasks were released. */
-  look(): Promise<void> {
+  /** Follows records again: another generation, or the same one if its tasks were released. */
+  resume(): Promise<void> {
     this.#isSwitching = false;
     return this.#heed();
   }

@@ -436,7 +436,7 @@ Deno.test("a process does not go back to the first generation where the record o
   await allAnswered();
   isLost = true;
   await inner.append([{ topic: generations, partition: 0, key: "new", value: new Uint8Array(1), time: 0 }]);
-  await assert.rejects(member.succession.look(), /Cannot tell which generation serves/);
+  await assert.rejects(member.succession.resume(), /Cannot tell which generation serves/);
   assert.equal(member.place.service.serving.model, "dien");
 });
 

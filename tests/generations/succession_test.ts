@@ -18,7 +18,7 @@ Deno.test("Succession goes on following after a service could not be replaced", 
     now: () => 0,
   } as unknown as SuccessionOptions);
   await assert.rejects(succession.replace(1, { ends: [] } as never), /not released/);
-  await succession.look();
+  await succession.resume();
   ending.abort();
   await succession.ended;
 });

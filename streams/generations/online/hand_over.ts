@@ -21,7 +21,7 @@ import type { WarmGeneration } from "../../service/jobs/options.ts";
 import type { Service } from "../../service/service.ts";
 import type { Task } from "../../task/task.ts";
 import { generationTopics } from "../../topics/topics.ts";
-import { generationsOf } from "../../topics/generations.ts";
+import { type Generation, generationsOf } from "../../topics/generations.ts";
 import type { GentleLog } from "./gentle_log.ts";
 import { isUneven, type Positions, positionsOf } from "../positions.ts";
 import type { Succession } from "../succession.ts";
@@ -90,18 +90,13 @@ export async function handOver(
       });
       const before = await positionsOf(log, generationTopics(topics, serving));
       const begun = clock();
-      succession.begin();
+      succession.suspend();
       await using held = new AsyncDisposableStack();
       isClosing = true;
       if (await close(log, notes, held, { ...options, before, evenMs: Math.min(evenMs, patienceMs / 2) })) {
         gentle.end();
         await legs.finish();
-        await using tasks = new AsyncDisposableStack();
-        const opened = await standby.takeOver();
-        for (const task of opened.values()) tasks.use(task);
-        await notes.serves(old);
-        built.resolve(opened);
-        tasks.move();
+        await takeOver({ standby, notes }, old, (tasks) => built.resolve(tasks));
         await waitFor(() => next.tasks.size > 0, options);
         const replaced = await succession.replace(number, { service: next, ends: standby.ends });
         const pauseMs = clock() - begun;
@@ -110,20 +105,39 @@ export async function handOver(
       }
       await notes.closing(null);
       isClosing = false;
-      await succession.look();
+      await succession.resume();
       await pause(againMs, signal);
       [evenMs, againMs] = [evenMs * 2, Math.min(againMs * 2, LONGEST_CLOSE_AGAIN_MS)];
     }
   } catch (error) {
     if (succession.place.current !== next) await next.stop();
     await ignore(notes.closing(null), "whoever has fenced it decides");
-    await succession.look();
+    await succession.resume();
     const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
     if (!isTakenBack) throw error;
     throw new CannotSwitchYet(`Cannot switch within ${patienceMs} ms: another process took it back`, {
       cause: error,
     });
   }
+}
+
+/**
+ * Opens the standby tasks, and records that their generation serves.
+ *
+ * @param old the generation that served
+ * @param answer receives the tasks, which are disposed of if it does not get that far
+ */
+async function takeOver(
+  { standby, notes }: Pick<HandOver, "standby" | "notes">,
+  old: Generation | undefined,
+  answer: (tasks: Map<number, Task>) => void,
+): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const tasks = await standby.takeOver();
+  for (const task of tasks.values()) opened.use(task);
+  await notes.serves(old);
+  answer(tasks);
+  opened.move();
 }
 
 /** Waits for a service, but not for ever: requests that wait for its first task wait on the log anyway. */
