@@ -11,7 +11,7 @@
  * @module
  */
 
-import { settle } from "../options/option.ts";
+import { settle, type Settled } from "../options/option.ts";
 import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
 import type { Rejected } from "../events/rejected.ts";
 import { Experiments } from "../assignment/assignment.ts";
@@ -51,6 +51,8 @@ import { rejectUnknown } from "./unknown_items.ts";
 const MAX_ATTRIBUTES = 256;
 /** Length of a list whose request does not set one. */
 const USUAL_COUNT = 10;
+
+type TaskSettings = Settled<typeof TASK_OPTIONS>;
 
 /**
  * The state machine of one partition: events in; recommendations, samples and users to erase out. It is a function of
@@ -119,8 +121,7 @@ export class TaskState {
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
     const settled = settle(TASK_OPTIONS, options);
-    const { outcomeWindowMs: windowMs, allowedLatenessMs: latenessMs } = settled;
-    const served = settled.impressions === "served";
+    const { allowedLatenessMs: latenessMs, outcomeWindowMs: windowMs, learnHistories, learnNext } = settled;
     this.#latenessMs = latenessMs;
     this.clock = new EventClock(latenessMs, options.maxJumpMs);
     this.catalogue = new Catalogue(options.schema, settled.maxUnlistedItems);
@@ -132,41 +133,59 @@ export class TaskState {
     const pooled = pooledOptions(options.schema);
     this.pooled = pooled === null ? null : new PooledPairs((index) => this.catalogue.at(index), pooled);
     this.retrieval = new Retrieval(this, settled.retrieval);
-    this.join = new ImpressionJoin<TaskOutputs>(
+    this.join = this.#makeJoin(settled);
+    const scorers = this.#scorers = this.#makeScorers(settled, serving, variants);
+    const { actions = DEFAULT_ACTIONS, frequency } = options;
+    const interactions = this.#interactions = new Interactions(this, scorers, {
+      actions,
+      latenessMs,
+      learnHistories,
+      learnNext,
+    });
+    const answerer = this.#makeAnswerer(options, settled);
+    this.#lists = new Lists(this, { answerer, scorers, interactions }, {
+      windowMs,
+      served: settled.impressions === "served",
+      remembered: frequency?.remembered ?? 0,
+    });
+    this.userLists = settled.userLists === null
+      ? null
+      : new UserLists(this, settled.userLists, (user, event) => this.#lists.withoutOutcome(user, event));
+  }
+
+  #makeJoin(
+    { dedupIds, impressions, labelPolicy, lateOutcomeMs }: TaskSettings,
+  ): ImpressionJoin<TaskOutputs> {
+    return new ImpressionJoin<TaskOutputs>(
       this,
-      {
-        dedupIds: settled.dedupIds,
-        served,
-        labels: settled.labelPolicy,
-        lateMs: settled.lateOutcomeMs,
-      },
+      { dedupIds, served: impressions === "served", labels: labelPolicy, lateMs: lateOutcomeMs },
       (user, event, out) => this.#interactions.apply(user, event, out),
     );
-    const fold = {
-      sequences: this.sequences,
-      catalogue: this.catalogue,
-      serving,
-      maxStaleVersions: settled.maxStaleVersions,
-      lifelong: settled.lifelong,
-      counters: this.counters,
-    };
-    const scorer = new ListScorer(this, { fold, windowMs, isOwn: true });
-    this.#scorers = new VariantScorers(scorer, [PRIOR, ...variants], (serving) => {
-      const counters = variantCounters(this.counters);
-      return new ListScorer(this, { fold: { ...fold, serving, counters }, windowMs, isOwn: false });
+  }
+
+  /** Scores with the deployment's own model, with those of variants, and with the prior. */
+  #makeScorers(
+    { outcomeWindowMs: windowMs, maxStaleVersions, lifelong }: TaskSettings,
+    serving: Serving,
+    variants: Iterable<Serving>,
+  ): VariantScorers {
+    const { sequences, catalogue, counters } = this;
+    const fold = { sequences, catalogue, serving, maxStaleVersions, lifelong, counters };
+    const own = new ListScorer(this, { fold, windowMs, isOwn: true });
+    return new VariantScorers(own, [PRIOR, ...variants], (serving) => {
+      const ofVariant = { ...fold, serving, counters: variantCounters(counters) };
+      return new ListScorer(this, { fold: ofVariant, windowMs, isOwn: false });
     });
-    this.#interactions = new Interactions(this, this.#scorers, {
-      actions: options.actions ?? DEFAULT_ACTIONS,
-      latenessMs,
-      learnHistories: settled.learnHistories,
-      learnNext: settled.learnNext,
-    });
-    const answerer = new Answerer({
-      catalogue: this.catalogue,
-      sequences: this.sequences,
-      retrieval: this.retrieval,
-      statistics: this.statistics,
-      scorer,
+  }
+
+  #makeAnswerer(options: TaskOptions, { ranking, logCandidates }: TaskSettings): Answerer {
+    const { catalogue, sequences, retrieval, statistics } = this;
+    return new Answerer({
+      catalogue,
+      sequences,
+      retrieval,
+      statistics,
+      scorer: this.#scorers.own,
       scorers: this.#scorers.byModel,
       item: (id, time) => this.item(id, time),
       assign: (user) => this.#experiments.assign(user),
@@ -174,19 +193,11 @@ export class TaskState {
       policy: options.policy ?? DEFAULT_POLICY,
       boosts: options.boosts ?? [],
       frequency: options.frequency ?? null,
-      ranking: settled.ranking,
+      ranking,
       seed: options.seed ?? 0,
-      logCandidates: settled.logCandidates,
+      logCandidates,
       nowMicros: options.nowMicros ?? (() => 0),
     });
-    this.#lists = new Lists(this, { answerer, scorers: this.#scorers, interactions: this.#interactions }, {
-      windowMs,
-      served,
-      remembered: options.frequency?.remembered ?? 0,
-    });
-    this.userLists = settled.userLists === null
-      ? null
-      : new UserLists(this, settled.userLists, (user, event) => this.#lists.withoutOutcome(user, event));
   }
 
   /** @internal The bank of the deployment's own model, which predicts next items. */
