@@ -21,7 +21,7 @@ import type { Formats } from "../codec/formats.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
-import type { InteractionEvent } from "../events/event.ts";
+import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours, Read, Written } from "./pending/impression_context.ts";
 import type { Pending } from "./pending/pending.ts";
@@ -31,10 +31,12 @@ import { FormerItems } from "./states/former_items.ts";
 import { BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import {
+  createRecurrent,
   createUser,
   type ListedState,
   putPending,
   type RecurrentState,
+  type ShownItem,
   type UserState,
 } from "./user_state.ts";
 import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
@@ -89,57 +91,36 @@ export class UserCodec {
     record.reset();
     body.reset();
     this.#beginItems();
-    const strings = this.#strings;
-    const lists = this.#lists;
-    strings.reset();
-    lists.reset();
+    this.#strings.reset();
+    this.#lists.reset();
+    this.#sequences.read(user.row, this.#behaviours);
     const variants = [...user.variants];
     const states = [user.anchor, ...variants.map(([, { anchor }]) => anchor)];
+    const pending = [...user.pending.values()];
+    const format = formatOf(user);
 
-    this.#sequences.read(user.row, this.#behaviours);
     this.#writeBehaviours(body, this.#sequences.total(user.row));
-    writeStatistics(body, user.statistics, strings);
-    const profile = JSON.stringify(user.profile);
-    body.string(profile === "{}" ? "" : profile);
+    writeStatistics(body, user.statistics, this.#strings);
+    writeProfile(body, user.profile);
     body.uint(user.recentIds.length);
     for (const hash of user.recentIds) body.u48(hash);
-    body.uint(user.hidden.length).f32s(user.hidden).uint(user.hiddenVersion).uint(user.hiddenStart)
-      .uint(user.sampledBehaviours);
-    body.uint(user.parked.length);
+    writeRecurrent(body, user);
+    body.uint(user.sampledBehaviours).uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
-    const pending = [...user.pending.values()];
     this.#writePending(body, pending, states);
-    body.uint(user.shown.length);
-    let before = 0;
-    for (const { item, time } of user.shown) {
-      body.uint(this.#numberOf(item)).int(time - before);
-      before = time;
-    }
-
+    this.#writeShown(body, user.shown);
     body.uint(variants.length);
-    for (const [at, [model, { hidden, hiddenVersion, hiddenStart }]] of variants.entries()) {
-      body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
-        .uint(1 + at);
+    for (const [at, [model, state]] of variants.entries()) {
+      body.uint(this.#strings.index(model));
+      writeRecurrent(body, state);
+      body.uint(1 + at); // its anchor among the states
     }
-    const { former, listed, aliases } = user;
-    const format = pending.some(hasPhase)
-      ? WITH_PHASES
-      : aliases.length > 0
-      ? WITH_ALIASES
-      : listed !== null
-      ? WITH_LISTED
-      : former === null
-      ? FORMAT
-      : WITH_FORMER;
-    if (format >= WITH_LISTED) body.u8(former === null ? 0 : 1);
-    former?.encode(body);
-    if (format >= WITH_ALIASES) body.u8(listed === null ? 0 : 1);
-    if (listed !== null) writeListed(body, listed);
-    if (format >= WITH_ALIASES) writeAliases(body, aliases);
+    writeLaterParts(body, user, format);
+
     record.u8(format).int(user.lastOffset);
     writeIds(record, this.#items.map((index) => this.#catalogue.idOf(index)));
-    strings.encode(record);
-    lists.encode(record);
+    this.#strings.encode(record);
+    this.#lists.encode(record);
     record.uint(states.length);
     for (const state of states) writeState(record, state);
     return record.bytes(body.view()).toBytes();
@@ -168,37 +149,30 @@ export class UserCodec {
     const { behaviours, total } = readBehaviours(body, { ids, strings, catalogue: this.#catalogue });
     const time = behaviours.at(-1)?.time ?? 0;
     const itemAt = (at: number) => this.#catalogue.intern(ids(at), time);
-    const featuresAt: Read["itemAt"] = (at, ...lists) => itemAt(at).featuresWith(...lists);
     const user = createUser(id, this.#sequences);
     user.anchor = states[0] ?? null;
     user.lastOffset = lastOffset;
     this.#sequences.restore(user.row, behaviours, total);
     readStatistics(body, user.statistics, strings);
-    const profile = body.string();
-    if (profile !== "") user.profile = JSON.parse(profile);
+    readProfile(user, body);
     for (let n = body.count(); n > 0; n--) user.recentIds.push(body.u48());
-    user.hidden = body.f32s(body.uint());
-    user.hiddenVersion = body.uint();
-    user.hiddenStart = body.uint();
+    readRecurrent(user, body);
     user.sampledBehaviours = body.uint();
     for (let n = body.count(); n > 0; n--) {
       const parked = { sequence: body.uint(), event: body.json<InteractionEvent>() };
       user.parked = [...user.parked, parked];
     }
-    // The record may have more behaviours than the row, if the capacity was reduced since it was written.
-    const open = body.count();
-    if (open > 0) {
-      const own = behavioursOf(behaviours, this.#catalogue);
-      const read = { itemAt: featuresAt, strings, lists, behaviours: own, states, last: null };
-      for (let n = open; n > 0; n--) putPending(user, readPending(body, read));
-    }
+    readAllPending(user, body, {
+      itemAt: (at, ...lists) => itemAt(at).featuresWith(...lists),
+      strings,
+      lists,
+      // The record may have more behaviours than the row, if the capacity was reduced since it was written.
+      behaviours: () => behavioursOf(behaviours, this.#catalogue),
+      states,
+    });
     readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
-    const hasFormer = format >= WITH_LISTED ? body.u8() === 1 : format === WITH_FORMER;
-    if (hasFormer) user.former = FormerItems.decode(body);
-    const hasListed = format >= WITH_ALIASES ? body.u8() === 1 : format === WITH_LISTED;
-    if (hasListed) user.listed = readListed(body);
-    if (format >= WITH_ALIASES) user.aliases = readAliases(body);
+    readLaterParts(user, body, format);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes after its end`);
     }
@@ -243,6 +217,15 @@ export class UserCodec {
       last: null,
     };
     for (const list of pending) writePending(to, list, written);
+  }
+
+  #writeShown(to: ByteWriter, shown: readonly ShownItem[]): void {
+    to.uint(shown.length);
+    let before = 0;
+    for (const { item, time } of shown) {
+      to.uint(this.#numberOf(item)).int(time - before);
+      before = time;
+    }
   }
 
   #beginItems(): void {
@@ -302,6 +285,64 @@ function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
   return places;
 }
 
+/** The oldest format that can hold a user. */
+function formatOf({ pending, aliases, listed, former }: UserState): number {
+  for (const list of pending.values()) if (hasPhase(list)) return WITH_PHASES;
+  if (aliases.length > 0) return WITH_ALIASES;
+  if (listed !== null) return WITH_LISTED;
+  return former === null ? FORMAT : WITH_FORMER;
+}
+
+/** Writes the parts that not all formats have. */
+function writeLaterParts(to: ByteWriter, { former, listed, aliases }: UserState, format: number): void {
+  if (format >= WITH_LISTED) to.u8(former === null ? 0 : 1);
+  former?.encode(to);
+  if (format >= WITH_ALIASES) to.u8(listed === null ? 0 : 1);
+  if (listed !== null) writeListed(to, listed);
+  if (format >= WITH_ALIASES) writeAliases(to, aliases);
+}
+
+function readLaterParts(user: UserState, from: ByteReader, format: number): void {
+  const hasFormer = format >= WITH_LISTED ? from.u8() === 1 : format === WITH_FORMER;
+  if (hasFormer) user.former = FormerItems.decode(from);
+  const hasListed = format >= WITH_ALIASES ? from.u8() === 1 : format === WITH_LISTED;
+  if (hasListed) user.listed = readListed(from);
+  if (format >= WITH_ALIASES) user.aliases = readAliases(from);
+}
+
+function writeProfile(to: ByteWriter, profile: Attributes): void {
+  const json = JSON.stringify(profile);
+  to.string(json === "{}" ? "" : json);
+}
+
+function readProfile(user: UserState, from: ByteReader): void {
+  const json = from.string();
+  if (json !== "") user.profile = JSON.parse(json);
+}
+
+/** Writes a recurrent state without its anchor. */
+function writeRecurrent(to: ByteWriter, { hidden, hiddenVersion, hiddenStart }: RecurrentState): void {
+  to.uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart);
+}
+
+function readRecurrent(into: RecurrentState, from: ByteReader): void {
+  into.hidden = from.f32s(from.uint());
+  into.hiddenVersion = from.uint();
+  into.hiddenStart = from.uint();
+}
+
+/** Reads the pending impressions. @param read makes the behaviours that they refer to only if there are any */
+function readAllPending(
+  user: UserState,
+  from: ByteReader,
+  { behaviours, ...read }: Omit<Read, "behaviours" | "last"> & { readonly behaviours: () => Behaviours },
+): void {
+  const count = from.count();
+  if (count === 0) return;
+  const context = { ...read, behaviours: behaviours(), last: null };
+  for (let n = count; n > 0; n--) putPending(user, readPending(from, context));
+}
+
 function writeListed(to: ByteWriter, { time, hash, due }: ListedState): void {
   to.int(time).u48(hash).uint(due === null ? 0 : 1);
   if (due !== null) to.int(due.time).uint(due.sequence);
@@ -341,10 +382,12 @@ function readVariants(
   const variants = new Map<string, RecurrentState>();
   for (let n = from.count(); n > 0; n--) {
     const model = strings(from.uint());
-    const hidden = from.f32s(from.uint());
-    const [hiddenVersion, hiddenStart, anchor] = [from.uint(), from.uint(), states[from.uint()]];
+    const variant = createRecurrent(row);
+    readRecurrent(variant, from);
+    const anchor = states[from.uint()];
     if (anchor === undefined) throw new SyntaxError(`Cannot decode the state of ${model}: it has no anchor`);
-    variants.set(model, { row, hidden, anchor, hiddenVersion, hiddenStart });
+    variant.anchor = anchor;
+    variants.set(model, variant);
   }
   return variants;
 }
