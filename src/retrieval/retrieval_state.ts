@@ -62,6 +62,8 @@ export interface RetrievalChanges {
   readonly records: readonly RetrievalRecord[];
   /** The own journal, for other tasks; `null` when there is none, or nothing is shared. */
   readonly signals: Uint8Array | null;
+  /** Whether the records replace all that may name users whom other tasks have erased. */
+  readonly dropsNames: boolean;
 }
 
 /** A journal of another task. */
@@ -246,41 +248,36 @@ export class RetrievalState {
 
   /** The changes since the last call, for the current commit. */
   changes(): RetrievalChanges {
-    const records: RetrievalRecord[] = [];
-    if (this.#blendChanged) {
-      const to = new ByteWriter().u8(BLEND_FORMAT);
-      this.blend.encode(to);
-      records.push({ key: this.#hasRequests ? BLEND_KEY : EARLY_KEY, value: to.toBytes() });
-      if (this.#hasRequests && this.#hasEarly) records.push({ key: EARLY_KEY, value: new Uint8Array() });
-      this.#hasEarly = !this.#hasRequests;
-      this.#blendChanged = false;
-    }
-    if (this.#stackChanged) {
-      const to = new ByteWriter(1 << 13).u8(FORMAT);
-      this.stack.encode(to);
-      records.push({ key: STACK_KEY, value: to.toBytes() });
-      this.#stackChanged = false;
-    }
-    if (this.#returnsChanged) {
-      const to = new ByteWriter(32).u8(FORMAT);
-      this.#returns.encode(to);
-      records.push({ key: RETURNS_KEY, value: to.toBytes() });
-      this.#returnsChanged = false;
-    }
-    if (this.#taken.moved) {
-      const to = new ByteWriter().u8(FORMAT);
-      this.#taken.encodePositions(to);
-      records.push({ key: OTHERS_KEY, value: to.toBytes() });
-    }
+    const records = this.#changedRecords();
     const own = this.#journal.entries > 0 ? this.#journal.take() : null;
     // Journals of others come first: they were learnt before any own signal.
     const journals = this.#taken.take();
     if (own !== null) journals.push(own);
-    const signals = this.#shared ? own : null;
-    if (this.#snapshotDue || this.#changelog.outweighs(journals)) records.push(...this.#snapshot());
-    else records.push(...this.#changelog.add(journals));
+    const isSnapshot = this.#snapshotDue || this.#changelog.outweighs(journals);
+    const dropsNames = isSnapshot && this.#namesForgotten;
+    records.push(...(isSnapshot ? this.#snapshot() : this.#changelog.add(journals)));
     if (!this.#namesForgotten) this.#cleared = new Map(this.#taken.positions);
-    return { records, signals };
+    return { records, signals: this.#shared ? own : null, dropsNames };
+  }
+
+  /** The records of what is not a fold over signals, if it has changed. */
+  #changedRecords(): RetrievalRecord[] {
+    const records: RetrievalRecord[] = [];
+    const put = (key: string, format: number, encode: (to: ByteWriter) => void) => {
+      const to = new ByteWriter(1 << 10).u8(format);
+      encode(to);
+      records.push({ key, value: to.toBytes() });
+    };
+    if (this.#blendChanged) {
+      put(this.#hasRequests ? BLEND_KEY : EARLY_KEY, BLEND_FORMAT, (to) => this.blend.encode(to));
+      if (this.#hasRequests && this.#hasEarly) records.push({ key: EARLY_KEY, value: new Uint8Array() });
+      this.#hasEarly = !this.#hasRequests;
+    }
+    if (this.#stackChanged) put(STACK_KEY, FORMAT, (to) => this.stack.encode(to));
+    if (this.#returnsChanged) put(RETURNS_KEY, FORMAT, (to) => this.#returns.encode(to));
+    if (this.#taken.moved) put(OTHERS_KEY, FORMAT, (to) => this.#taken.encodePositions(to));
+    this.#blendChanged = this.#stackChanged = this.#returnsChanged = false;
+    return records;
   }
 
   /**

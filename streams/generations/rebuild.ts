@@ -240,7 +240,7 @@ export class Rebuild implements AsyncDisposable {
     let oldest: Task | undefined;
     for (const task of this.#tasks) {
       if (this.#done.has(task)) continue;
-      if (!this.#waiting.has(task) && !await this.#hasEvent(task)) this.#done.add(task);
+      if (!this.#waiting.has(task) && !await this.#reachEvent(task)) this.#done.add(task);
       else {
         this.#waiting.add(task);
         if (oldest === undefined || task.state.maxTime < oldest.state.maxTime) oldest = task;
@@ -250,10 +250,10 @@ export class Rebuild implements AsyncDisposable {
     return oldest;
   }
 
-  /** Whether a task has an event before its end. @throws LogError `unreachable` if it has neither event nor end */
-  async #hasEvent(task: Task): Promise<boolean> {
+  /** Takes a task to its next event. @returns whether there is one before its end @throws LogError `unreachable` if it has neither event nor end */
+  async #reachEvent(task: Task): Promise<boolean> {
     const end = this.#ends[task.partition]!;
-    for (let reads = 1; !await task.hasEvent(); reads++) {
+    for (let reads = 1; !await task.reachEvent(); reads++) {
       if (task.next >= end) return false;
       if (reads === EMPTY_READS) {
         const { topics: { events } } = this.#options.spec;

@@ -53,6 +53,8 @@ export interface CommitRecords {
   readonly users: readonly NewRecord[];
   /** Records of the topic `statistics`; the task's own is the last. */
   readonly statistics: readonly NewRecord[];
+  /** Whether they replace all that may name users whom other tasks have erased. */
+  readonly dropsNames: boolean;
 }
 
 export function commitRecords(of: Uncommitted): CommitRecords {
@@ -79,7 +81,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   for (const item of state.dirtyItems) {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   }
-  const { records, signals } = state.retrieval.state.changes();
+  const { records, signals, dropsNames } = state.retrieval.state.changes();
   for (const { key, value } of [...state.numbers.changes(), ...records, ...state.erased.changes()]) {
     statistics.push(record(topics.statistics, key, value));
   }
@@ -93,7 +95,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     [PARTITIONS]: `${of.partitions}`,
     [INPUTS]: of.inputs.header(of.next),
   }));
-  return { outputs, users, statistics };
+  return { outputs, users, statistics, dropsNames };
 }
 
 /** The record of a user's state. */

@@ -49,15 +49,13 @@ export class Committer {
   /** Commits everything; afterwards nothing is dirty or pending. */
   async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, group } = this.#options;
-    const { namesForgotten } = state.retrieval.state;
     const records = commitRecords({ ...this.#options, ...progress });
-    const hasDropped = namesForgotten && !state.retrieval.state.namesForgotten;
     const { users, offsets } = await this.#write(records, {
       records: [],
       group,
       offsets: [{ topic: topics.events, partition, offset: progress.next }],
     });
-    this.#note(users, records.statistics, { offsets: offsets.slice(records.outputs.length), hasDropped });
+    this.#note(users, records, offsets.slice(records.outputs.length));
     outbox.clear(offsets);
     state.dirtyUsers.clear();
     state.dirtyItems.clear();
@@ -103,10 +101,11 @@ export class Committer {
     return { record, records: [record, ...told, ...loss], isLeftOut: false };
   }
 
+  /** Updates the index of users and the local snapshot. @param offsets of users, then of statistics */
   #note(
     users: readonly NewRecord[],
-    statistics: readonly NewRecord[],
-    { offsets, hasDropped }: { readonly offsets: readonly number[]; readonly hasDropped: boolean },
+    { statistics, dropsNames }: CommitRecords,
+    offsets: readonly number[],
   ): void {
     const { store, lineage } = this.#options;
     this.#options.users.note(users);
@@ -114,7 +113,7 @@ export class Committer {
     for (const { key, value } of statistics) {
       if (key !== null && value !== null) store.putStatistic(key, value);
     }
-    if (hasDropped) store.purge(); // names of users of other partitions
+    if (dropsNames) store.purge(); // names of users of other partitions
     const state = users.length > 0 ? (offsets[users.length - 1] ?? 0) + 1 : store.position?.state ?? 0;
     store.setPosition({ state, task: offsets.at(-1) ?? 0, lineage });
     store.maintain();

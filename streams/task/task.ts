@@ -161,8 +161,8 @@ export class Task implements AsyncDisposable {
     this.#parts.others.learn(record, next);
   }
 
-  /** Whether there is an event to apply; if not, commits the position after offsets without one. */
-  async hasEvent(): Promise<boolean> {
+  /** Reads up to the next event; if there is none, commits the position after offsets without one. @returns whether */
+  async reachEvent(): Promise<boolean> {
     await this.#events.read({ maxRecords: READ_EVENTS });
     if (this.#events.first !== undefined) return true;
     await this.#lose();
