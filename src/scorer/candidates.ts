@@ -40,11 +40,11 @@ export interface FindOptions {
 /** The steps by which candidates of a request are filtered. */
 interface Gates {
   /** The user's behaviours, newest first. */
-  readonly own: Context;
+  readonly behaviours: Context;
   /** Items that the list has to match; `undefined` = the list is for the user. */
   readonly query: readonly string[] | undefined;
   /** Ids that the request leaves out. */
-  readonly ids: readonly string[];
+  readonly excludedIds: readonly string[];
   /** Items that the user already had, if those are left out. */
   readonly seen: readonly number[];
   /** Whether an item is left out because the user had it before those. */
@@ -52,7 +52,7 @@ interface Gates {
   /** Whether the filter lets an item through. */
   readonly passes: (item: Filtered) => boolean;
   /** Items that the user was shown too often. */
-  readonly over: ReadonlySet<number> | null;
+  readonly shownTooOften: ReadonlySet<number> | null;
 }
 
 function gatesOf(
@@ -63,19 +63,18 @@ function gatesOf(
 ): Gates {
   const { candidates, filter, time } = event;
   const query = event.item === undefined ? event.like : [event.item];
-  const own = retrieval.past.context(user, time);
   // By default, lists that are made for the user alone leave out items that the user already had.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
   // Candidates that the request names are capped only if it sets a cap, too.
   const cap = event.frequency ?? (candidates === undefined ? frequency : null);
   return {
-    own,
+    behaviours: retrieval.past.context(user, time),
     query,
-    ids: [...event.exclude ?? [], ...query ?? []],
+    excludedIds: [...event.exclude ?? [], ...query ?? []],
     seen: seenToo ? [] : [...retrieval.past.items(user, time)],
     hadBefore: (item) => !seenToo && retrieval.past.hadBefore(user, item),
     passes: filterOf(filter),
-    over: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
+    shownTooOften: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
   };
 }
 
@@ -89,20 +88,20 @@ export function findCandidates(
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
-  const { seen, hadBefore, ids, passes, over } = gates;
+  const { seen, hadBefore, excludedIds, passes, shownTooOften } = gates;
   const excluded = [...seen];
-  for (const id of ids) {
+  for (const id of excludedIds) {
     const item = catalogue.get(id);
     if (item !== undefined) excluded.push(item.index);
   }
   const allowed = (item: CatalogueItem): boolean =>
-    !(over?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item) &&
+    !(shownTooOften?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item) &&
     !hadBefore(item);
   if (event.candidates === undefined) {
     return retrieved(view, user, event, gates, { excluded, allowed, most, stacked });
   }
   const without = new Set(excluded);
-  const unknown = new Set(ids);
+  const unknown = new Set(excludedIds);
   let { room } = catalogue;
   const given = event.candidates.filter((id) => {
     const item = catalogue.get(id);
@@ -125,7 +124,7 @@ function retrieved(
   { catalogue, retrieval }: CandidatesView,
   user: UserState,
   { filter, list = "personal", time }: RequestEvent,
-  { own, query }: Gates,
+  { behaviours, query }: Gates,
   { excluded, allowed, most, stacked }: Wanted,
 ): OrderedCandidates {
   if (list !== "personal") {
@@ -139,7 +138,9 @@ function retrieved(
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
   if (like?.length === 0) return unstacked([]);
-  const context = like === undefined ? own : contextOf(like.map(({ index }) => ({ item: index, time })));
+  const context = like === undefined
+    ? behaviours
+    : contextOf(like.map(({ index }) => ({ item: index, time })));
   const categories = filter?.categories ?? filter?.allCategories;
   return retrieval.candidates(
     { user: like === undefined ? user : null, context, time, excluded, allowed, categories },
@@ -151,7 +152,10 @@ function unstacked(candidates: readonly Candidate[]): OrderedCandidates {
   return { candidates, stacked: null };
 }
 
-/** Why a list is empty. Runs the search again, so it costs as much as {@linkcode findCandidates}. */
+/**
+ * Why a list is empty: the last step that an item came to. Runs the search again, so it costs as much as
+ * {@linkcode findCandidates}.
+ */
 export function whyEmpty(
   view: CandidatesView,
   user: UserState,
@@ -159,30 +163,39 @@ export function whyEmpty(
   frequency: FrequencyOptions | null,
 ): EmptyReason {
   const { catalogue } = view;
-  const { candidates, time } = event;
   const gates = gatesOf(view, user, event, frequency);
-  const { hadBefore, query, passes, over } = gates;
-  const [ids, seen] = [new Set(gates.ids), new Set(gates.seen)];
-  let last = STEPS.indexOf(
-    query?.every((id) => catalogue.get(id) === undefined) ? "unknown" : "no-candidates",
-  );
-  const stepOf = (id: string, item: CatalogueItem | undefined): EmptyReason => {
+  const stepOf = stepsOf(gates, event.time);
+  const isUnknown = gates.query?.every((id) => catalogue.get(id) === undefined);
+  let last = STEPS.indexOf(isUnknown ? "unknown" : "no-candidates");
+  const note = (id: string, item: CatalogueItem | undefined) => {
+    last = Math.max(last, STEPS.indexOf(stepOf(id, item)));
+  };
+  if (event.candidates === undefined) {
+    // It allows none, so that the search looks at every item that it can find.
+    const allowed = (item: CatalogueItem) => {
+      note(item.id, item);
+      return false;
+    };
+    retrieved(view, user, event, gates, { excluded: [], allowed, most: 1, stacked: false });
+  } else {
+    for (const id of event.candidates) note(id, catalogue.get(id));
+  }
+  return STEPS[last]!;
+}
+
+/** Finds the step that leaves an item out; `variant` if none of the request's does. */
+function stepsOf(
+  { excludedIds, seen, hadBefore, passes, shownTooOften }: Gates,
+  time: number,
+): (id: string, item: CatalogueItem | undefined) => EmptyReason {
+  const [excluded, had] = [new Set(excludedIds), new Set(seen)];
+  return (id, item) => {
     if (item?.withheld) return "hidden";
     if (item !== undefined && item.expires <= time) return "expired";
     if (!passes(item ?? UNKNOWN)) return "filtered";
-    if (ids.has(id)) return "excluded";
-    if (item !== undefined && (seen.has(item.index) || hadBefore(item))) return "seen";
-    return item !== undefined && over?.has(item.index) ? "frequency" : "variant";
+    if (excluded.has(id)) return "excluded";
+    if (item === undefined) return "variant";
+    if (had.has(item.index) || hadBefore(item)) return "seen";
+    return shownTooOften?.has(item.index) ? "frequency" : "variant";
   };
-  const look = (id: string, item: CatalogueItem | undefined): false => {
-    last = Math.max(last, STEPS.indexOf(stepOf(id, item)));
-    return false;
-  };
-  if (candidates === undefined) {
-    const allowed = (item: CatalogueItem) => look(item.id, item);
-    retrieved(view, user, event, gates, { excluded: [], allowed, most: 1, stacked: false });
-  } else {
-    for (const id of candidates) look(id, catalogue.get(id));
-  }
-  return STEPS[last]!;
 }
