@@ -16,7 +16,7 @@ import { historySample, nextSample, preferenceSample } from "../samples/sample.t
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
-import type { ImpressionJoin } from "./impression_join.ts";
+import type { ImpressionJoin, Outcome } from "./impression_join.ts";
 import { aliasAfter, aliasAt, withAlias } from "../users/states/aliases.ts";
 import { handedOver } from "../users/states/handover.ts";
 import { newBehaviours } from "../users/states/merge.ts";
@@ -126,27 +126,29 @@ export class Interactions {
       if (wanted) state.retrieval.learnReturn(user, item, event.action);
       if (preference !== null) out.samples.push(preferenceSample(user.id, sharedTime, preference));
     }
-    if (positive || policy.explicit) {
-      const { request, time } = event;
-      const reward = positive ? event.value ?? 0 : 0;
-      const outcome = { time, label: positive ? 1 : 0, reward, explicit: policy.explicit ?? false } as const;
-      state.join.outcome(user, item, request === undefined ? outcome : { ...outcome, request }, out);
-    }
+    if (positive || policy.explicit) state.join.outcome(user, item, outcomeOf(event, policy, positive), out);
     if (policy.surprise && event.value !== undefined) {
       state.statistics.learnValue(user.statistics, item, event.value);
     }
     if (wanted) state.retrieval.raise(user, item, sharedTime);
-    if (strength === null) return;
-    const alias = out.merges === undefined ? undefined : aliasAt(user.aliases, event.time);
-    if (alias !== undefined) {
-      const { action, time } = event;
-      const behaviour = { item: event.item, action, time, strength: Math.fround(strength) };
-      out.merges?.push(...handedOver(user.id, alias, [behaviour], {}));
-      return;
-    }
+    if (strength === null || this.#handOver(user, event, strength, out)) return;
     if (wanted) this.#sampleNext(user, event, sharedTime, out);
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);
+  }
+
+  /** Hands a behaviour over to the user that an alias of its time names. @returns whether there is one */
+  #handOver(
+    user: UserState,
+    { item, action, time }: InteractionEvent,
+    strength: number,
+    out: TaskOutputs,
+  ): boolean {
+    const alias = out.merges === undefined ? undefined : aliasAt(user.aliases, time);
+    if (alias === undefined) return false;
+    const behaviour = { item, action, time, strength: Math.fround(strength) };
+    out.merges?.push(...handedOver(user.id, alias, [behaviour], {}));
+    return true;
   }
 
   /**
@@ -282,4 +284,14 @@ export class Interactions {
     const surprise = this.#state.statistics.valueSurprise(user.statistics, item.statistics, value);
     return policy.strength * Math.max(-MAX_STRENGTH, Math.min(MAX_STRENGTH, surprise));
   }
+}
+
+/** What an interaction says about the item of a list. */
+function outcomeOf(
+  { request, time, value = 0 }: InteractionEvent,
+  { explicit = false }: ActionPolicy,
+  positive: boolean,
+): Outcome {
+  const outcome = { time, label: positive ? 1 : 0, reward: positive ? value : 0, explicit } as const;
+  return request === undefined ? outcome : { ...outcome, request };
 }
