@@ -149,43 +149,62 @@ export class Learning implements AsyncDisposable {
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
-    // The previous run may have published versions after its checkpoint.
-    let isDamaged = false;
-    for await (const found of records.versions()) {
-      if (found === null) isDamaged = true;
-      else learning.#versions.found(found.version, found);
-    }
+    const isDamaged = await learning.#findVersions();
     if (options.snapshotVersions !== null) await records.dropReplaced();
     const checkpoint = await records.checkpoint();
     if (checkpoint === null) await learning.#begin();
-    else {
-      try {
-        learning.#decode(checkpoint);
-      } catch (cause) {
-        throw records.damagedCheckpoint(cause);
-      }
-    }
+    else learning.#resume(checkpoint);
     // Later deltas build on a version that cannot be read.
     if (isDamaged) learning.#versions.needsFull = true;
-    const { areSamplesNew, lost, hadOne } = await records.atCheckpoint();
-    if (checkpoint !== null) learning.#reader.lost = lost;
+    await learning.#resumeSamples(topics, partitions, checkpoint !== null, signal);
+    opened.move();
+    return learning;
+  }
+
+  /** Notes the versions that the previous run has published, perhaps after its checkpoint. @returns whether some are damaged */
+  async #findVersions(): Promise<boolean> {
+    let isDamaged = false;
+    for await (const found of this.#records.versions()) {
+      if (found === null) isDamaged = true;
+      else this.#versions.found(found.version, found);
+    }
+    return isDamaged;
+  }
+
+  /** Continues from a checkpoint. @throws LogError `corrupt` when it is damaged */
+  #resume(checkpoint: Uint8Array): void {
+    try {
+      this.#decode(checkpoint);
+    } catch (cause) {
+      throw this.#records.damagedCheckpoint(cause);
+    }
+  }
+
+  /** Continues with the samples after the checkpoint: first in the order of the previous run. */
+  async #resumeSamples(
+    { samples, checkpoints }: Topics,
+    partitions: number,
+    hasCheckpoint: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { name: model } = this.learner.model;
+    const { areSamplesNew, lost, hadOne } = await this.#records.atCheckpoint();
+    if (hasCheckpoint) this.#reader.lost = lost;
     else if (hadOne) {
       logger.error(
         "{topic} has lost the checkpoint of {model}: the learner starts over from its initial weights with what " +
           "{samples} still has; the newest version serves until the learner has made as many",
-        { topic: topics.checkpoints, model: learner.model.name, samples: topics.samples },
+        { topic: checkpoints, model, samples },
       );
     }
-    if (checkpoint !== null && areSamplesNew) {
+    if (hasCheckpoint && areSamplesNew) {
       logger.warn(
         "{topic} was created again: {model} learns it from its start, in addition to what it has learnt",
-        { topic: topics.samples, model: learner.model.name },
+        { topic: samples, model },
       );
-      learning.#reader.seek(new Array<number>(partitions).fill(0));
-      await learning.checkpoint(); // what is learnt from here on belongs to the new topic
-    } else if (partitions > 1) await learning.#reader.readAgain(await records.order(), signal);
-    opened.move();
-    return learning;
+      this.#reader.seek(new Array<number>(partitions).fill(0));
+      await this.checkpoint(); // what is learnt from here on belongs to the new topic
+    } else if (partitions > 1) await this.#reader.readAgain(await this.#records.order(), signal);
   }
 
   /**
