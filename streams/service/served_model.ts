@@ -33,6 +33,17 @@ import { Worker } from "./jobs/worker.ts";
 
 const logger = getLogger(["meander", "service"]);
 
+/** What the models of a service share. */
+export interface ServedModelSurroundings {
+  readonly log: Log;
+  /** Topics of the deployment. */
+  readonly topics: Topics;
+  readonly options: ServiceOptions;
+  /** A monotonic clock, milliseconds. */
+  readonly now: () => number;
+  readonly thread: SharedThread;
+}
+
 /** The deployment's own model, or one of variants, whose versions have a topic of parameters of their own. */
 export class ServedModel {
   /** The model that scores here. */
@@ -54,60 +65,68 @@ export class ServedModel {
   /**
    * Starts learning and following versions, depending on the roles.
    *
-   * @param topics those of the deployment
    * @param variant the model, when it is not the deployment's own
    */
-  constructor(
-    log: Log,
-    topics: Topics,
-    options: ServiceOptions,
-    now: () => number,
-    thread: SharedThread,
-    variant?: VariantModel,
-  ) {
-    const { roles = ROLES, pauseMs, serveVersion } = options;
-    const spec = specOf(topics, options, variant), { model } = spec;
+  constructor(around: ServedModelSurroundings, variant?: VariantModel) {
+    const { log, topics, options } = around;
+    const { roles = ROLES } = options;
+    const { model } = this.#spec = specOf(topics, options, variant);
+    const nameOf = (what: string) => variant === undefined ? what : `${what} of ${model}`;
+    const isOwn = variant === undefined;
     this.#log = log;
-    this.#spec = spec;
-    const { samples, parameters } = spec.topics;
-    const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
-    this.#learnerName = name("learner");
-    const common = { now, thread, pauseMs };
-    const warm = variant === undefined ? options.warm : undefined;
-    const handed = Promise.resolve(warm?.tasks);
-    this.serving = warm?.serving ?? this.make(model);
+    this.#learnerName = nameOf("learner");
+    this.serving = isOwn && options.warm !== undefined ? options.warm.serving : this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;
     this.caughtUp = caughtUp.promise;
-    if (roles.includes("learner")) {
-      this.#learners = new WorkerGroup<LearnerJob>(log, {
-        ...common,
-        group: `${samples}-learner-${model}`,
-        topic: parameters,
-        name: () => this.#learnerName,
-        open: async (_, signal) => {
-          await orAborted(handed, signal);
-          return await openLearner(log, spec, options, now, signal);
-        },
-      });
-    }
+    if (roles.includes("learner")) this.#learners = this.#joinLearners(around, isOwn);
     if (roles.includes("task")) {
-      const last = variant === undefined ? serveVersion : undefined;
-      const subscriber = warm?.subscriber ?? new ParameterSubscriber(log, parameters, this.serving, last);
-      this.#follower = new Worker({
-        ...common,
-        name: name("parameters"),
-        open: async (signal) => {
-          await orAborted(handed, signal);
-          return new FollowJob(subscriber, (version) => {
-            caughtUp.resolve();
-            if (version > 0) served.resolve();
-          });
-        },
+      this.#follower = this.#follow(around, { isOwn, name: nameOf("parameters") }, (version) => {
+        caughtUp.resolve();
+        if (version > 0) served.resolve();
       });
     }
     this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);
     ignore(this.ended, "the service watches it");
+  }
+
+  /** Joins the group of its learners, of which one learns at a time. */
+  #joinLearners(
+    { log, options, now, thread }: ServedModelSurroundings,
+    isOwn: boolean,
+  ): WorkerGroup<LearnerJob> {
+    const spec = this.#spec;
+    const { samples, parameters } = spec.topics;
+    return new WorkerGroup<LearnerJob>(log, {
+      ...{ now, thread, pauseMs: options.pauseMs },
+      group: `${samples}-learner-${spec.model}`,
+      topic: parameters,
+      name: () => this.#learnerName,
+      open: async (_, signal) => {
+        await orAborted(Promise.resolve(isOwn ? options.warm?.tasks : undefined), signal);
+        return await openLearner(log, spec, options, now, signal);
+      },
+    });
+  }
+
+  /** Follows the versions. @param onLooked see {@linkcode FollowJob} */
+  #follow(
+    { log, options, now, thread }: ServedModelSurroundings,
+    { isOwn, name }: { readonly isOwn: boolean; readonly name: string },
+    onLooked: (version: number) => void,
+  ): Worker<FollowJob> {
+    const { parameters } = this.#spec.topics;
+    const warm = isOwn ? options.warm : undefined;
+    const last = isOwn ? options.serveVersion : undefined;
+    const subscriber = warm?.subscriber ?? new ParameterSubscriber(log, parameters, this.serving, last);
+    return new Worker({
+      ...{ now, thread, pauseMs: options.pauseMs },
+      name,
+      open: async (signal) => {
+        await orAborted(Promise.resolve(warm?.tasks), signal);
+        return new FollowJob(subscriber, onLooked);
+      },
+    });
   }
 
   /** Makes another serving model at version 0. */

@@ -130,10 +130,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const now = this.#now = options.now ?? (() => performance.now());
     this.#goneTopics = new GoneTopics(log, Object.values(topics), now);
     const thread = this.thread = new SharedThread(now);
-    this.#own = new ServedModel(log, topics, options, now, thread);
-    this.#variants = (options.variants ?? []).map((variant) =>
-      new ServedModel(log, topics, options, now, thread, variant)
-    );
+    const around = { log, topics, options, now, thread };
+    this.#own = new ServedModel(around);
+    this.#variants = (options.variants ?? []).map((variant) => new ServedModel(around, variant));
     this.#opener = this.#makeOpener();
     this.deployment = this.#makeDeployment();
     const { roles = ROLES, rekeyFrom, sources = [] } = options;
