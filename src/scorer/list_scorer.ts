@@ -12,7 +12,6 @@ import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { Rows } from "../samples/rows.ts";
 import { type Pending, type PendingState, sampleState } from "../users/pending/pending.ts";
-import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type FoldContext, stateOf } from "../users/hidden_state.ts";
 import type { RecurrentState, UserState } from "../users/user_state.ts";
 import { POOLED_NAMES } from "../features/pooled/pair_statistics.ts";

@@ -37,7 +37,7 @@ export function rankingOf(
 }
 
 /** How a list was ordered. */
-export interface RankedBy {
+export interface ListOrder {
   readonly ranking: CandidateOrder;
   /** The model's share in its logits. */
   readonly share: number;
@@ -46,7 +46,7 @@ export interface RankedBy {
 }
 
 /** What ordered a list, in the words of a recommendation. */
-export function orderedByOf(event: RequestEvent, { ranking, share, stacked }: RankedBy): OrderedBy {
+export function orderedByOf(event: RequestEvent, { ranking, share, stacked }: ListOrder): OrderedBy {
   if (event.candidates === undefined && isForEverybody(event)) return "list";
   const [part = "blend", ...others] = ranking === "auto" ? stacked?.parts ?? [] : [ranking];
   if (others.length > 0 || part === "head" || part === "bank") return "stack";
