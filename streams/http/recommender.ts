@@ -6,13 +6,14 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
-import { isTransient, type Log } from "../log/log.ts";
+import { isTransient, type Log, type LogRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
@@ -33,6 +34,9 @@ const WAIT_MS = 1000;
 /** The first pause after a failed read; it doubles, to this at most, until a read succeeds. */
 const RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5000;
+
+/** Rejections that are remembered for requests whose append has not resolved yet. */
+const MAX_REJECTED = 1000;
 
 /** What a late request waits for, by its state. */
 const LATE = {
@@ -59,7 +63,7 @@ export class Recommender implements AsyncDisposable {
   readonly #partitions: number;
   readonly #timeoutMs: number;
   readonly #maxWaiting: number;
-  readonly #followers = new Map<number, Follower>();
+  readonly #followers = new Map<number, Answers>();
   readonly #closing = new AbortController();
   #waiting = 0;
 
@@ -82,7 +86,8 @@ export class Recommender implements AsyncDisposable {
    *
    * @param now time of the record, milliseconds since the epoch
    * @returns JSON of a `Recommendation`, as on the log
-   * @throws Problem `answer-timeout`, or `unavailable` when too many wait already or we are closing
+   * @throws Problem `answer-timeout`; `refused` when its task rejects it, or has left its answer out; `unavailable` when
+   * too many wait already or we are closing
    */
   async ask(event: RequestEvent, now: number): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server is stopping");
@@ -130,10 +135,10 @@ export class Recommender implements AsyncDisposable {
     await Promise.all([...this.#followers.values()].map((follower) => follower.ended));
   }
 
-  #followerOf(partition: number): Follower {
+  #followerOf(partition: number): Answers {
     let follower = this.#followers.get(partition);
     if (follower === undefined) {
-      follower = new Follower(this.#log, this.#topics.recommendations, partition, this.#closing.signal);
+      follower = new Answers(this.#log, this.#topics, partition, this.#closing.signal);
       this.#followers.set(partition, follower);
     }
     return follower;
@@ -173,23 +178,35 @@ class Waiting {
   }
 }
 
-/** Follows one partition of the recommendations. */
-class Follower {
+/** What becomes of the requests of one partition: recommendations, or rejections. */
+class Answers {
   /** Resolves once every later recommendation will be seen. */
   readonly started: Promise<void>;
-  readonly ended: Promise<void>;
+  readonly ended: Promise<unknown>;
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #partition: number;
+  readonly #answers: Follower;
   /** Waiting requests, by user and request. */
   readonly #expected = new Map<string, Set<Waiting>>();
+  /** Waiting requests, by offset. */
+  readonly #placed = new Map<number, Waiting>();
+  /** The newest rejections by offset, since an append may resolve after its event was rejected. */
+  readonly #rejected = new Map<number, Rejection>();
 
-  constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
-    const started = Promise.withResolvers<void>();
-    this.started = started.promise;
-    ignore(this.started, "each request awaits it");
-    this.ended = this.#follow(log, topic, partition, signal, started.resolve)
-      .catch((error) => {
-        started.reject(error);
-        for (const waiting of this.#expected.values()) for (const each of waiting) each.answer.reject(error);
-      });
+  constructor(log: Log, topics: Topics, partition: number, signal: AbortSignal) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#partition = partition;
+    const fail = (error: unknown) => {
+      for (const waiting of this.#expected.values()) for (const each of waiting) each.answer.reject(error);
+    };
+    const follow = (topic: string, take: Followed["take"]) =>
+      new Follower(log, { topic, partition, signal, take, fail });
+    const rejections = follow(topics.rejected, (value) => this.#reject(value));
+    this.#answers = follow(topics.recommendations, (value, record) => this.#deliver(value, record));
+    this.started = this.#answers.started; // without rejections it answers all the same
+    this.ended = Promise.all([this.#answers.ended, rejections.ended]);
   }
 
   expect(user: string, request: string): Expected {
@@ -197,61 +214,139 @@ class Follower {
     const waiting = this.#expected.get(key) ?? new Set();
     this.#expected.set(key, waiting);
     const own = new Waiting();
+    let at: number | undefined;
     ignore(own.answer.promise, "the client may have given up");
     waiting.add(own);
+    const asked = (offset: number) => {
+      own.asked(offset);
+      this.#placed.set(at = offset, own);
+      const rejection = this.#rejected.get(offset);
+      if (rejection !== undefined) this.#refuse(own, rejection);
+    };
     const forget = () => {
       waiting.delete(own);
+      if (at !== undefined) this.#placed.delete(at);
       if (waiting.size === 0 && this.#expected.get(key) === waiting) this.#expected.delete(key);
     };
-    return { promise: own.answer.promise, asked: (offset) => own.asked(offset), forget };
+    return { promise: own.answer.promise, asked, forget };
   }
 
-  async #follow(
-    log: Log,
-    topic: string,
-    partition: number,
-    signal: AbortSignal,
-    onStart: () => void,
-  ): Promise<never> {
-    let next: number | undefined;
+  /** Without {@linkcode INPUT} it answers any request with its id. */
+  #deliver(value: Uint8Array, { key: user, headers }: LogRecord): void {
+    if (this.#expected.size === 0 || user === null) return;
+    const waiting = this.#expected.get(keyOf(user, requestOf(value)));
+    if (waiting === undefined) return;
+    const copy = new Uint8Array(value); // the value may be a view of a large buffer
+    const input = headers[INPUT];
+    const offset = input === undefined ? Infinity : Number(input.split("/")[1]);
+    for (const each of waiting) each.answered({ offset, value: copy });
+  }
+
+  #reject(value: Uint8Array): void {
+    if (this.#expected.size === 0) return;
+    const rejection = decodeRejection(value);
+    if (!("offset" in rejection) || rejection.topic !== this.#topics.events) return;
+    if (rejection.partition !== this.#partition) return;
+    const { offset } = rejection;
+    this.#rejected.set(offset, rejection);
+    const [oldest] = this.#rejected.keys();
+    if (this.#rejected.size > MAX_REJECTED && oldest !== undefined) this.#rejected.delete(oldest);
+    const own = this.#placed.get(offset);
+    if (own !== undefined) this.#refuse(own, rejection);
+  }
+
+  /** Fails a request, unless it has an answer: another of its outputs may have been left out. */
+  async #refuse(own: Waiting, { code, reason }: Rejection): Promise<void> {
+    try {
+      // An answer is on the log no later than a rejection of its event.
+      const { end } = await this.#log.bounds(this.#topics.recommendations, this.#partition);
+      await this.#answers.reached(end);
+    } catch {
+      return; // the log fails: the request waits for its time-out
+    }
+    own.answer.reject(new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } }));
+  }
+}
+
+/** What a {@linkcode Follower} follows. */
+interface Followed {
+  readonly topic: string;
+  readonly partition: number;
+  readonly signal: AbortSignal;
+  /** Called with each record. What it throws makes the record unreadable. */
+  readonly take: (value: Uint8Array, record: LogRecord) => void;
+  /** Called when it ends. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** Follows a partition from its end on. */
+class Follower {
+  /** Resolves once every later record will be seen. */
+  readonly started: Promise<void>;
+  readonly ended: Promise<void>;
+  #next: number | undefined;
+  /** Who waits for a position. */
+  readonly #reaching = new Set<{ readonly offset: number; readonly resolve: () => void }>();
+
+  constructor(log: Log, followed: Followed) {
+    const started = Promise.withResolvers<void>();
+    this.started = started.promise;
+    ignore(this.started, "each request awaits it");
+    this.ended = this.#follow(log, followed, started.resolve).catch((error) => {
+      started.reject(error);
+      followed.fail(error);
+    });
+  }
+
+  /** Resolves when it has taken every record below an offset. */
+  reached(offset: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#reaching.add({ offset, resolve });
+    this.#tell();
+    return promise;
+  }
+
+  async #follow(log: Log, followed: Followed, onStart: () => void): Promise<never> {
+    const { topic, partition, signal, take } = followed;
     for (let retryMs = RETRY_MS;;) {
       signal.throwIfAborted();
       try {
-        next ??= (await log.bounds(topic, partition)).end;
+        this.#next ??= (await log.bounds(topic, partition)).end;
         onStart();
-        const read = await log.read(topic, partition, next, { waitMs: WAIT_MS, signal });
-        next = read.next;
+        const read = await log.read(topic, partition, this.#next, { waitMs: WAIT_MS, signal });
         retryMs = RETRY_MS;
         for (const record of read.records) {
-          const { key, value, headers } = record;
-          if (key === null || value === null || this.#expected.size === 0) continue;
+          const { value } = record;
+          if (value === null) continue;
           try {
-            this.#deliver(key, value, headers[INPUT]);
+            take(value, record);
           } catch (cause) {
             unreadable.leaveOut(record, cause, "a request that waits for it gets no answer");
           }
         }
+        this.#next = read.next;
+        this.#tell();
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        logger.warn("cannot read the answers of partition {partition}, trying again: {reason}", {
+        logger.warn("cannot read {topic}/{partition}, on which answers come, trying again: {reason}", {
+          topic,
           partition,
           reason: reasonOf(error),
         });
         // The topic was recreated, or has lost its end: the position is meaningless now.
-        if (!isTransient(error)) next = undefined;
+        if (!isTransient(error)) this.#next = undefined;
         await pause(retryMs, signal);
         retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
       }
     }
   }
 
-  /** @param input see {@linkcode INPUT}; without one, it answers any request with its id */
-  #deliver(user: string, value: Uint8Array, input: string | undefined): void {
-    const waiting = this.#expected.get(keyOf(user, requestOf(value)));
-    if (waiting === undefined) return;
-    const copy = new Uint8Array(value); // the value may be a view of a large buffer
-    const offset = input === undefined ? Infinity : Number(input.split("/")[1]);
-    for (const each of waiting) each.answered({ offset, value: copy });
+  #tell(): void {
+    for (const one of this.#reaching) {
+      if ((this.#next ?? -1) < one.offset) continue;
+      this.#reaching.delete(one);
+      one.resolve();
+    }
   }
 }
 

@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Recommender } from "../../streams/http/recommender.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { Problem } from "../../streams/http/contract/problem.ts";
+import { Service } from "../../streams/service/service.ts";
+import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
+import { reject } from "../../src/events/rejected.ts";
+import { LimitedLog } from "../log/limited_log.ts";
+import { OPTIONS } from "../service/deployment.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 const TIME = 1.7e12;
@@ -97,4 +103,50 @@ Deno.test("Recommender.ask() of a repeated request waits for the answer to itsel
     await delay(5);
   }
   assert.deepEqual(await again, encode({ request: "r", n: 1 }));
+});
+
+Deno.test("Recommender.ask() fails at once where the request is rejected, but not where it is answered as well", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
+  const rejection = (offset: number, topic = topics.events) => ({
+    ...{ topic: topics.rejected, key: "ann", time: TIME },
+    value: encodeRejection(
+      rejectionOf({ topic, partition: 0, offset }, reject("too-large", "at most 7 bytes"), new Uint8Array()),
+    ),
+  });
+  const ask = async (request: string) => {
+    const { end } = await log.bounds(topics.events, 0);
+    const asking = answers.ask({ type: "request", user: "ann", request, time: TIME, count: 1 }, TIME);
+    while ((await log.bounds(topics.events, 0)).end === end) await delay(1);
+    return { asking, offset: end };
+  };
+  const first = await ask("first");
+  const refused = assert.rejects(first.asking, (error: unknown) => {
+    assert.ok(error instanceof Problem);
+    assert.deepEqual([error.code, error.message], ["refused", "at most 7 bytes"]);
+    return true;
+  });
+  const { offset: at } = first;
+  await log.append([rejection(at + 9), rejection(at, topics.items), rejection(at)]);
+  await refused;
+  const { asking, offset } = await ask("second");
+  const value = encode({ request: "second" });
+  const answer = { topic: topics.recommendations, key: "ann", value, time: TIME };
+  const [answered] = await Promise.all([asking, log.append([rejection(offset), answer])]);
+  assert.deepEqual(answered, value);
+});
+
+Deno.test("Recommender.ask() fails at once where the answer is larger than its topic takes, with a rejection", async () => {
+  await using log = new LimitedLog({ [topics.recommendations]: 1500 });
+  await using _service = await Service.start(log, OPTIONS);
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
+  const ask = (request: string, count: number) => {
+    const candidates = Array.from({ length: count }, (_, n) => `${n}`.padEnd(60, "x"));
+    return answers.ask({ type: "request", user: "ann", request, time: TIME, count, candidates }, TIME);
+  };
+  await assert.rejects(ask("large", 50), /Cannot append to meander.recommendations: at most 1500 bytes/);
+  const { end } = await log.bounds(topics.rejected, 0);
+  assert.equal(end, 1);
+  await ask("small", 1);
 });
