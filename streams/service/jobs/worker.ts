@@ -4,7 +4,7 @@
  * ```text
  *   open ──> step, step, step ... ──> stop() ──> finish, dispose
  *    ^            | failed for now
- *    └── pause <──┘     or the log contradicts what was recorded of it, which is also reported
+ *    └── pause <──┘     or the log contradicts what was recorded of it, or is too narrow, which is also reported
  * ```
  *
  * @module
@@ -43,6 +43,8 @@ export interface WorkerOptions<J extends Job> {
   readonly pauseMs?: number | undefined;
 }
 
+/** What somebody has to repair on the log: topics are not what was recorded of them, or take no record that large. */
+const AT_ODDS: ReadonlySet<string> = new Set(["topic-mismatch", "too-large"]);
 const LONGEST_PAUSE_MS = 30_000;
 /** A stall to report, and the time between reports. */
 const STALL_MS = 5000;
@@ -138,7 +140,7 @@ export class Worker<J extends Job> {
         const error = firstOf(thrown);
         if (signal.aborted && error === signal.reason) return;
         const reason = reasonOf(error);
-        const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";
+        const isAtOdds = error instanceof LogError && AT_ODDS.has(error.code);
         if (!isAtOdds && !isTransient(error)) {
           logger.error("{name}: failed: {reason}", { name, reason });
           throw error;
