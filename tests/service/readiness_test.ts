@@ -86,6 +86,28 @@ Deno.test("loneUnready() says why a job could not be opened, and a group not joi
   await group.stop();
 });
 
+Deno.test("WorkerGroup says at once that a worker has failed for good, while another one cannot be released", async () => {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: "events", partitions: 2, cleanup: "delete" }]);
+  const now = () => performance.now();
+  const held = Promise.withResolvers<void>();
+  const fails = () => Promise.reject(new LogError("unknown-topic", "it was deleted"));
+  const group = new WorkerGroup(log, {
+    ...{ group: "g", topic: "events", now, thread: new SharedThread(now), pauseMs: 1 },
+    name: (partition) => `task ${partition}`,
+    open: (partition) =>
+      Promise.resolve({
+        step: () => partition === 0 ? fails() : held.promise,
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
+  });
+  await assert.rejects(group.ended, /it was deleted/);
+  assert.deepEqual(group.unfinished, ["task 0 (is opening)", "task 1 (waits for the log)"]);
+  held.resolve();
+  await group.stop();
+  assert.deepEqual(group.unfinished, []);
+});
+
 Deno.test("GoneTopics says what is gone while something waits, looks again at intervals, and says nothing afterwards", async () => {
   const log = new MemoryLog();
   const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);

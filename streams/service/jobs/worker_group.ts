@@ -37,8 +37,10 @@ const logger = getLogger(["meander", "service"]);
 
 /** Works on the partitions that a group assigns, until it is told to stop. */
 export class WorkerGroup<J extends Job> {
-  /** Resolves when it has stopped; rejects when it, or a worker, has failed for good. */
+  /** Resolves when it has stopped; rejects as soon as it, or a worker, has failed for good. */
   readonly ended: Promise<void>;
+  /** Settles when it has released everything. */
+  readonly #over: Promise<void>;
   readonly #log: Log;
   readonly #options: WorkerGroupOptions<J>;
   readonly #workers = new Map<number, Worker<J>>();
@@ -52,8 +54,9 @@ export class WorkerGroup<J extends Job> {
   constructor(log: Log, options: WorkerGroupOptions<J>) {
     this.#log = log;
     this.#options = options;
-    ignore(this.#failed.promise, "`ended` reports it");
-    this.ended = this.#live().finally(() => this.#isOver = true);
+    this.#over = this.#live().finally(() => this.#isOver = true);
+    // Other workers may wait for the log for long before they are released.
+    this.ended = Promise.race([this.#over, this.#failed.promise]);
   }
 
   /** The workers by partition, ascending. */
@@ -81,7 +84,7 @@ export class WorkerGroup<J extends Job> {
   /** Releases every partition and leaves the group. Never rejects: `ended` reports failures. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await ignore(this.ended, "whoever watches `ended` has it");
+    await ignore(this.#over, "whoever watches `ended` has it");
   }
 
   async #live(): Promise<void> {
