@@ -85,6 +85,8 @@ function groupOn(source: GroupLog) {
 Deno.test("WorkerGroup works on what it is assigned, and has let go of what is revoked when that is done", async () => {
   const source = new GroupLog();
   const { group, open, working } = groupOn(source);
+  assert.equal(group.hasJoined, false);
+  assert.deepEqual(group.unfinished, ["worker 0 (is opening)"]);
   await working(0);
   await source.assign([2, 1]);
   await working(0, 1, 2);
@@ -165,7 +167,7 @@ Deno.test("inTurn() gives what the work gives, does it again where the log faile
     signal: ending.signal,
     work: async (own) => {
       begun.resolve();
-      await new Promise<void>((resolve) => own.addEventListener("abort", () => resolve()));
+      await new Promise<void>((resolve) => own.addEventListener("abort", () => setTimeout(resolve, 1)));
       wasEnded = true;
     },
   });

@@ -10,7 +10,7 @@ import { listen } from "../log/warnings.ts";
 /** The pauses of a worker that fails again and again, after it was alive for so long each time. */
 async function pausesOf(livesMs: number): Promise<unknown[]> {
   await using heard = await listen();
-  let time = 0;
+  let time = 1e6;
   const failed = Promise.withResolvers<void>();
   const job: Job = {
     step() {
@@ -229,4 +229,44 @@ Deno.test("Worker.fault says that the log contradicts what was recorded of it, u
   assert.deepEqual([worker.fault, worker.failure], [undefined, undefined]);
   done.resolve();
   await worker.stop();
+});
+
+Deno.test("Worker.stop() resolves when its job is finished and closed, or was not opened since it stops", async () => {
+  const calls: string[] = [];
+  const later = (what: string) => async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    calls.push(what);
+  };
+  let time = 1000;
+  const stepped = Promise.withResolvers<void>();
+  const worker = new Worker({
+    name: "w",
+    open: () =>
+      Promise.resolve({
+        step: () => Promise.resolve(void (time += 7)),
+        finish: later("finish"),
+        [Symbol.asyncDispose]: later("close"),
+      }),
+    now: () => time,
+    thread: {
+      giveWay: (ms) => {
+        calls.push(`after ${ms} ms`);
+        stepped.resolve();
+        return new Promise((resolve) => setTimeout(resolve, 0));
+      },
+    },
+  });
+  await stepped.promise;
+  await worker.stop();
+  assert.deepEqual(calls, ["after 7 ms", "finish", "close"]);
+
+  const opening = new Worker({
+    name: "w",
+    open: (signal) =>
+      new Promise<Job>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    now: () => 0,
+    thread: { giveWay: () => Promise.resolve() },
+  });
+  await opening.stop();
+  await opening.ended;
 });
