@@ -49,7 +49,7 @@ const POM = fileURLToPath(new URL("./pom.xml", import.meta.url));
 const JARS = fileURLToPath(new URL("../../.data/kafka", import.meta.url));
 /** Any 16 bytes will do, as long as they are always the same for a folder. */
 const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 180_000;
 /** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
 const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";

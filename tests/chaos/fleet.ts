@@ -29,7 +29,7 @@ interface Member {
 const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
 /** What a process has from SIGTERM to its end. */
 const GRACE_MS = 10_000;
-/** How long a broker may be away: on a machine that is late it tries several times to come back, a minute each. */
+/** How long a broker may be away: on a machine that is late it takes minutes to come back. */
 export const AWAY_MS = 300_000;
 /** For a process to be told its partitions: a group waits for whoever died while it joined. */
 const JOIN_MS = AWAY_MS + 60_000;

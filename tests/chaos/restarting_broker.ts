@@ -39,7 +39,7 @@ export class RestartingBroker implements AsyncDisposable {
           this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
           return;
         } catch (error) {
-          // On a machine that is busy otherwise it may not find its feet within a minute.
+          // On a machine that is busy otherwise it may not find its feet in time.
           if (tries === START_TRIES) throw error;
         }
       }
