@@ -69,7 +69,7 @@ export class Fleet implements AsyncDisposable {
     const child = new Deno.Command("sh", {
       // Without the trap, a limit of file sizes kills the process instead of failing its writes.
       args: [
-        ...["-c", 'trap "" XFSZ; exec "$@"', "sh", Deno.execPath(), "run", "-A", "--no-check", RUN],
+        ...["-c", 'trap "" XFSZ; exec "$@"', "sh", Deno.execPath(), "run", "-q", "-A", "--no-check", RUN],
         ...[...this.#options.args(name), "--roles", roles],
       ],
       stdin: "null",

@@ -26,7 +26,7 @@ function wordsOf(name: string): readonly string[] {
 /** Runs `run` with flags up to where it looks at what goes together, and nothing begins. */
 async function understands(flags: readonly string[]): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "scripts/run.ts", ...flags, "--verbose", "--quiet"],
+    args: ["run", "-q", "-A", "--no-check", "scripts/run.ts", ...flags, "--verbose", "--quiet"],
     cwd: fileURLToPath(ROOT),
     stdin: "null",
   }).output();

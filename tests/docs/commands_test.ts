@@ -39,7 +39,7 @@ Deno.test("docs name only files of commands that exist", async () => {
 
 Deno.test("docs/reference/replay.md has every flag of the replay, and no other", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "scripts/replay.ts", "--help"],
+    args: ["run", "-q", "-A", "scripts/replay.ts", "--help"],
     cwd: ROOT,
   }).output();
   const help = new TextDecoder().decode(stdout);

@@ -57,7 +57,7 @@ Deno.test("compose.yaml starts the engine with flags that it takes", async () =>
   assert.deepEqual(words.slice(0, 3), ["deno", "task", "run"]);
   // Two flags that do not go together are found after all others were understood, and before anything begins.
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "scripts/run.ts", ...words.slice(3), "--verbose", "--quiet"],
+    args: ["run", "-q", "-A", "--no-check", "scripts/run.ts", ...words.slice(3), "--verbose", "--quiet"],
     cwd: fileURLToPath(ROOT),
     stdin: "null",
   }).output();

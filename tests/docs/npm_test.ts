@@ -95,7 +95,7 @@ console.log(auc([0, 1], [0.1, 0.2]), BUCKETS, sigmoid(0));`;
       );
       const learnt: Learnt = JSON.parse(await run("node", ["node.js"], folder));
       const want: Learnt = JSON.parse(
-        await run(Deno.execPath(), ["run", "-A", "--no-check", "deno.js"], folder),
+        await run(Deno.execPath(), ["run", "-q", "-A", "--no-check", "deno.js"], folder),
       );
       assert.ok(learnt.version > 5, `version ${learnt.version}`);
       assert.equal(learnt.version, want.version);
@@ -120,7 +120,7 @@ Deno.test("a program beside a clone imports it as docs/how-to/use-as-a-library.m
 import { auc } from "@meander/meander/evaluation";
 console.log(MODEL_NAMES[0], auc([0, 1], [0.1, 0.2]));`;
     await Deno.writeTextFile(`${folder}/main.ts`, program);
-    assert.equal(await run(Deno.execPath(), ["run", "-A", "--no-lock", "main.ts"], folder), "base 1\n");
+    assert.equal(await run(Deno.execPath(), ["run", "-q", "-A", "--no-lock", "main.ts"], folder), "base 1\n");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

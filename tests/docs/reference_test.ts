@@ -23,7 +23,7 @@ Deno.test("docs/reference/topics.md has a row for each topic", async () => {
 Deno.test("docs/reference/commands.md has a row for each command of meander", async () => {
   const rows = rowsOf(await readPage("docs/reference/commands.md"));
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "scripts/meander.ts", "--help"],
+    args: ["run", "-q", "-A", "--no-check", "scripts/meander.ts", "--help"],
     cwd: ROOT,
   }).output();
   const commands = [...new TextDecoder().decode(stdout).matchAll(/^ {2}([a-z][a-z-]*) {2,}/gm)];

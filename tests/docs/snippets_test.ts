@@ -33,7 +33,7 @@ Deno.test("every flag of a command in the docs is one that its help knows", asyn
     const args = [...subcommands.filter((word) => /^[a-z][a-z-]*$/.test(word)), "--help"];
     const key = [file, ...args].join(" ");
     const help = helps.get(key) ??
-      new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", file, ...args], cwd: ROOT })
+      new Deno.Command(Deno.execPath(), { args: ["run", "-q", "-A", "--no-check", file, ...args], cwd: ROOT })
         .output().then(({ stdout, stderr }) =>
           new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)
         );

@@ -4,7 +4,7 @@ import { blocks, readPage, ROOT } from "./pages.ts";
 /** A command of the repository, started in a folder of its own as a reader of the tutorial does. */
 function command(cwd: string, args: readonly string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
+    args: ["run", "-q", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "null",

@@ -7,7 +7,7 @@ const FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=256,--max-semi-space
 /** Bytes a behaviour allocates after 20, 200 and 2,000 others. */
 async function allocations(...args: readonly string[]): Promise<readonly [number, number, number]> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", "--no-check", FLAGS, PROGRAM, ...args],
+    args: ["run", "-q", "--allow-read", "--no-check", FLAGS, PROGRAM, ...args],
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));

@@ -10,7 +10,7 @@ import { describePlan, makePlan } from "./plan.ts";
 
 async function simulated(...args: readonly string[]): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "scripts/simulate_faults.ts", ...args],
+    args: ["run", "-q", "-A", "--no-check", "scripts/simulate_faults.ts", ...args],
   }).output();
   return new TextDecoder().decode(stdout);
 }

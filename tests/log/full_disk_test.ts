@@ -7,7 +7,7 @@ const MOUNT = 'mount -t tmpfs -o size=160m none "$0" || exit 77; exec "$@"';
 
 Deno.test("SqliteLog refuses what has no room, goes on when there is some, and loses nothing that it has taken", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-full-" });
-  const command = [Deno.execPath(), "run", "-A", "--no-check", SCRIPT, folder];
+  const command = [Deno.execPath(), "run", "-q", "-A", "--no-check", SCRIPT, folder];
   const args = ["--map-root-user", "--mount", "sh", "-c", MOUNT, folder, ...command];
   const ended = await outputOf("unshare", args, Deno.cwd());
   const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);

@@ -21,7 +21,7 @@ if (broker !== undefined) {
     let kills = 0;
     for (let done = false; !done;) {
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", copier, broker.address, from, to, `${count}`],
+        args: ["run", "-q", "-A", "--no-check", copier, broker.address, from, to, `${count}`],
         stdout: "piped",
         stderr: "inherit",
       }).spawn();
@@ -91,7 +91,7 @@ if (broker !== undefined) {
     const held = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve() };
     const startMember = async () => {
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", lone, broker.address, group, topic, membersFolder],
+        args: ["run", "-q", "-A", "--no-check", lone, broker.address, group, topic, membersFolder],
         stdout: "piped",
         stderr: "inherit",
       }).spawn();

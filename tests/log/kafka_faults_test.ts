@@ -48,7 +48,7 @@ Deno.test("deno task run on Kafka refuses to start with another kafkajs", async 
   );
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", `--import-map=${folder}/map.json`, "scripts/run.ts"],
+      ...["run", "-q", "-A", "--no-check", `--import-map=${folder}/map.json`, "scripts/run.ts"],
       ...["--log", "kafka", "--brokers", "127.0.0.1:1", "--snapshots", folder], // it may read its snapshots
     ],
     cwd: root,

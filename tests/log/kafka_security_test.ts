@@ -239,7 +239,7 @@ if (broker !== undefined) {
     const run = async (prefix: string) => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
-          ...["run", "-A", "--no-check", RUN, "--log", "kafka", "--brokers", broker.address],
+          ...["run", "-q", "-A", "--no-check", RUN, "--log", "kafka", "--brokers", broker.address],
           ...["--tls-ca-file", `${folder}/ca.pem`, "--sasl-mechanism", "plain", "--sasl-username", "guest"],
           ...["--prefix", prefix, "--partitions", "3", "--no-snapshots", "--config", config],
           ...["--model", "base", "--variant-models", "din"],
@@ -396,7 +396,7 @@ if (broker !== undefined) {
   Deno.test("check looks over TLS and SASL, and tells which rights are missing", async () => {
     const check = async (user: string, ...more: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", CHECK, "--log", "kafka", "--brokers", broker.address]
+        args: ["run", "-q", "-A", "--no-check", CHECK, "--log", "kafka", "--brokers", broker.address]
           .concat([
             "--tls-ca-file",
             `${folder}/ca.pem`,

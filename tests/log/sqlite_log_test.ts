@@ -65,7 +65,7 @@ Deno.test("SqliteLog.scrub() leaves no byte of what was erased with no more perm
       console.log(state, kept.length, files.length);
     }`;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-read", "--allow-write", "--ext=ts", "-"],
+    args: ["run", "-q", "--no-check", "--allow-read", "--allow-write", "--ext=ts", "-"],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
   }).spawn();
@@ -248,7 +248,7 @@ async function consistentCommits(file: string): Promise<number> {
 /** Runs sqlite_writer.ts. */
 function spawnWriter(file: string, durability: string, killAt?: number) {
   const script = new URL("./sqlite_writer.ts", import.meta.url).pathname;
-  const args = ["run", "--allow-all", "--no-check", script, file, durability];
+  const args = ["run", "-q", "--allow-all", "--no-check", script, file, durability];
   const child = new Deno.Command(Deno.execPath(), {
     args: killAt === undefined ? args : [...args, `${killAt}`],
     stdout: "piped",

@@ -268,7 +268,7 @@ async function countOn(log: Log, topic: string): Promise<number> {
 /** A command of the repository, in a folder of its own. */
 function command(cwd: string, args: readonly string[], env: Record<string, string> = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
+    args: ["run", "-q", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
     ...{ cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1", ...env } },
   });
 }

@@ -24,7 +24,7 @@ export interface Place {
 /** The command, not started yet. Its output goes to pipes, so to no terminal. */
 export function replayCommand(args: readonly string[], { flags = [], env = {} }: Place = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", ...flags, REPLAY, ...args],
+    args: ["run", "-q", "--allow-all", "--no-check", ...flags, REPLAY, ...args],
     env,
     stdin: "null",
     stdout: "piped",
@@ -44,6 +44,7 @@ export async function runScript(script: string, ...args: string[]): Promise<Ende
   const command = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
+      "-q",
       "-A",
       "--no-check",
       new URL(`../../scripts/${script}.ts`, import.meta.url).pathname,

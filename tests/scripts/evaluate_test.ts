@@ -32,7 +32,7 @@ async function ratingsFolder(seconds = 100) {
 
 async function evaluate(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", EVALUATE, "--protocol", "next-item", ...args],
+    args: ["run", "-q", "--allow-all", "--no-check", EVALUATE, "--protocol", "next-item", ...args],
     env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();

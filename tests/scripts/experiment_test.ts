@@ -69,7 +69,7 @@ Deno.test("simulate runs on a SQLite log, and writes its report and its figures"
 Deno.test("simulate reports what there is when it is interrupted", async () => {
   const command = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", "scripts/simulate.ts", "--model", "base", "--items", "60"],
+      ...["run", "-q", "-A", "--no-check", "scripts/simulate.ts", "--model", "base", "--items", "60"],
       ...["--requests", "8000", "--users", "600"],
     ],
     stdin: "null",

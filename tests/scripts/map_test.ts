@@ -6,7 +6,16 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 
 async function meander(cwd: string, ...args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`, `${ROOT}scripts/meander.ts`, ...args],
+    args: [
+      "run",
+      "-q",
+      "-A",
+      "--no-check",
+      "--config",
+      `${ROOT}deno.json`,
+      `${ROOT}scripts/meander.ts`,
+      ...args,
+    ],
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "null",

@@ -202,7 +202,7 @@ Deno.test("a server without a file descriptor left lives, and answers once there
     const server = serve(new Hono().get("/", (context) => context.text("done")), { hostname: "127.0.0.1", port: 0 });
     console.log(new URL(server.url).port);`;
   const child = new Deno.Command("sh", {
-    args: ["-c", `ulimit -n 100; exec "$0" run -A --no-check --ext=ts -`, Deno.execPath()],
+    args: ["-c", `ulimit -n 100; exec "$0" run -q -A --no-check --ext=ts -`, Deno.execPath()],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
   }).spawn();

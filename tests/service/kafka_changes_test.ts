@@ -205,7 +205,7 @@ if (broker !== undefined) {
       const before = await fed();
       await log.append(records.slice(part * quarter, (part + 1) * quarter));
       const worker = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", WORKER, broker.address, prefix, shop],
+        args: ["run", "-q", "-A", "--no-check", WORKER, broker.address, prefix, shop],
         stderr: "inherit",
       }).spawn();
       await until(async () => await fed() > before, "some of it is re-keyed");

@@ -227,7 +227,7 @@ async function formatsOn(log: Log, state: string): Promise<number[]> {
 /** A process that is stopped, if it still lives, when the test is over. */
 function startWorker(address: string, prefix: string) {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", WORKER, address, prefix],
+    args: ["run", "-q", "-A", "--no-check", WORKER, address, prefix],
     stderr: "inherit",
   }).spawn();
 }

@@ -64,7 +64,7 @@ async function eventsOn(log: Log, prefix: string) {
 
 /** Starts a process and kills it `ms` after its first commit: in its second, or behind that. */
 async function killed(args: readonly string[], ms: number): Promise<void> {
-  const all = ["run", "-A", "--no-check", WORKER, ...args];
+  const all = ["run", "-q", "-A", "--no-check", WORKER, ...args];
   const worker = new Deno.Command(Deno.execPath(), { args: all, stdout: "piped" }).spawn();
   const reader = worker.stdout.getReader();
   assert.equal((await reader.read()).done, false, "it has fed something");

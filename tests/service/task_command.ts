@@ -17,7 +17,7 @@ export async function taskArguments(task: string): Promise<readonly string[]> {
   }
   const absolute = (path: string) => fileURLToPath(new URL(path, ROOT));
   return words.slice(deno + 1).flatMap((word) => {
-    if (word === "run") return ["run", "--no-check", "--config", absolute("deno.json")];
+    if (word === "run") return ["run", "-q", "--no-check", "--config", absolute("deno.json")];
     if (word.startsWith("scripts/")) return [absolute(word)];
     return [word];
   });

@@ -7,7 +7,7 @@ Deno.test("a process that forgot somebody has none of their words in its memory"
       `zq-${kind}-${crypto.randomUUID()}`
     );
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", new URL("./erased_user.ts", import.meta.url).href, folder]
+      args: ["run", "-q", "-A", new URL("./erased_user.ts", import.meta.url).href, folder]
         .concat(words.map((word) => [...word].reverse().join(""))),
       stdout: "null",
       stderr: "piped",

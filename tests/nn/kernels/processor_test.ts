@@ -19,7 +19,7 @@ interface Answer {
 
 async function ask(flags?: string): Promise<Answer> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", ...(flags === undefined ? [] : [`--v8-flags=${flags}`]), PROGRAM],
+    args: ["run", "-q", "--no-check", ...(flags === undefined ? [] : [`--v8-flags=${flags}`]), PROGRAM],
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));

@@ -16,7 +16,7 @@ Deno.test("kafka --registry keeps its broker where the registry does not start, 
   const data = await Deno.makeTempDir({ prefix: "meander-kafka-" });
   const ports = ["--port", `${await freePort()}`, "--registry", `${taken.addr.port}`];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", SCRIPT, "--data", data, ...ports],
+    args: ["run", "-q", "-A", "--no-check", SCRIPT, "--data", data, ...ports],
     stdout: "piped",
     stderr: "piped",
   }).spawn();

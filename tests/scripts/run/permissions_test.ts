@@ -22,7 +22,15 @@ async function run(
   const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
   await Deno.writeTextFile(`${folder}/program.ts`, program);
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", "--config", fileURLToPath(new URL("deno.json", ROOT)), ...args]
+    args: [
+      "run",
+      "-q",
+      "--no-prompt",
+      "--no-check",
+      "--config",
+      fileURLToPath(new URL("deno.json", ROOT)),
+      ...args,
+    ]
       .concat(`${folder}/program.ts`, programArgs),
     env,
   }).output();

@@ -44,7 +44,7 @@ async function run(
     self.postMessage("ready");`;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", "--config", CONFIG, "--v8-flags=--max-old-space-size=48"],
+      ...["run", "-q", "-A", "--no-check", "--config", CONFIG, "--v8-flags=--max-old-space-size=48"],
       ...[`data:application/typescript,${encodeURIComponent(MAIN)}`, act],
       `data:application/javascript,${encodeURIComponent(thread)}`,
     ],
