@@ -41,7 +41,7 @@ function threadMs(): number {
 export function lowerPriority(): void {
   if (Deno.build.os !== "linux") return; // elsewhere the priority is that of the process
   try {
-    os.setPriority(os.getPriority() + NICE);
-  } catch { // not permitted, or the lowest already
+    os.setPriority(Math.min(os.constants.priority.PRIORITY_LOW, os.getPriority() + NICE));
+  } catch { // not permitted
   }
 }
