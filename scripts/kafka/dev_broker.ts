@@ -52,6 +52,8 @@ const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
 const START_TIMEOUT_MS = 180_000;
 /** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
 const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+/** Who does not come back is not expelled when it is silent for a second, as on a machine that is busy. */
+const NO_RETURN = { "broker.session.timeout.ms": "60000" };
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
 /** Silences warnings about classes that cannot be archived, and about an archive of another Java, which is ignored. */
 const ARCHIVE_LOGGING = "-Xlog:disable";
@@ -96,7 +98,8 @@ async function start(options: DevBrokerOptions, jars: string, quick: readonly st
     await Deno.mkdir(data, { recursive: true });
     const properties = `${data}/server.properties`;
     const controllerPort = options.controllerPort ?? await freePort();
-    await Deno.writeTextFile(properties, serverProperties(port, controllerPort, data, options.properties));
+    const more = { ...(options.data === undefined ? NO_RETURN : {}), ...options.properties };
+    await Deno.writeTextFile(properties, serverProperties(port, controllerPort, data, more));
     const java = (flags: readonly string[]) => ["java", ...flags, LOGGING, "-cp", `${jars}/*`];
     const { scramUsers, features } = options;
     if (!await exists(`${data}/log/meta.properties`)) {

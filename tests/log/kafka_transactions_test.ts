@@ -13,6 +13,7 @@ import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { until } from "../service/deployment.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 import { checkRefill } from "../backup/refill.ts";
 
@@ -101,7 +102,7 @@ if (told !== undefined && telling !== undefined) {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       const topic = newPlace();
-      await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+      await log.createTopics([{ name: topic, partitions: PROBED + 1, cleanup: "delete" }]);
       await using writer = await log.writer(`${topic}.writer`);
       const commit = (records: readonly NewRecord[], offset: number) =>
         writer.commit({ records, group: topic, offsets: [{ topic, partition: 0, offset }] });
@@ -128,13 +129,22 @@ if (told !== undefined && telling !== undefined) {
   });
 }
 
+/** The partition of a topic that shows which limit a broker goes by. */
+const PROBED = 2;
+
+/** Lowers the limit of a topic; resolves once the broker, which answers earlier, goes by it. */
 async function setLargest(broker: TestBroker, topic: string, bytes: number): Promise<void> {
-  const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
+  const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING, retry: { retries: 0 } });
+  const [admin, producer] = [kafka.admin(), kafka.producer()];
+  await Promise.all([admin.connect(), producer.connect()]);
   const configEntries = [{ name: "max.message.bytes", value: `${bytes}` }];
   const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
   await admin.alterConfigs({ validateOnly: false, resources });
-  await admin.disconnect();
+  const messages = [{ partition: PROBED, value: Buffer.alloc(bytes + 1000) }];
+  const isRefused = () =>
+    producer.send({ topic, messages }).then(() => false, ({ type }) => type === "MESSAGE_TOO_LARGE");
+  await until(isRefused, `${topic} takes ${bytes} bytes at most`);
+  await Promise.all([admin.disconnect(), producer.disconnect()]);
 }
 
 async function connect(broker: TestBroker): Promise<KafkaClient> {
