@@ -20,7 +20,7 @@ export interface EventRead {
 }
 
 /** A range of offsets. */
-export interface Stretch {
+export interface OffsetRange {
   /** The first offset. */
   readonly from: number;
   /** The offset after the last. */
@@ -36,7 +36,7 @@ export class EventReader {
   #batch: readonly EventRead[] = [];
   #at = 0;
   #readTo: number;
-  #lost: Stretch | undefined;
+  #lost: OffsetRange | undefined;
 
   /** Starts at an offset. */
   constructor(log: Pick<Log, "read">, topic: string, partition: number, from: number) {
@@ -116,7 +116,7 @@ export class EventReader {
   }
 
   /** Offsets that the log had dropped before they were read, since the last call; the position is after them. */
-  takeLost(): Stretch | undefined {
+  takeLost(): OffsetRange | undefined {
     const lost = this.#lost;
     this.#lost = undefined;
     return lost;

@@ -17,7 +17,7 @@ const WAIT_MS = 1000;
 const logger = getLogger(["meander", "signals"]);
 
 /** Records of a partition that were read, and the position after them. */
-interface Stretch {
+interface ReadAhead {
   readonly partition: number;
   readonly records: readonly LogRecord[];
   readonly next: number;
@@ -28,7 +28,7 @@ export class OthersReader implements AsyncDisposable {
   readonly #log: Pick<Log, "read">;
   readonly #topic: string;
   readonly #next: Map<number, number>;
-  readonly #ahead = new Map<number, Stretch>();
+  readonly #ahead = new Map<number, ReadAhead>();
   readonly #reading = new Map<number, Promise<void>>();
   readonly #closing = new AbortController();
   #failure: unknown;
