@@ -336,7 +336,10 @@ export function isPassingForPartitions(error: unknown): boolean {
 
 /** Adds to an error what it is about: kafkajs names neither topics nor ids. */
 export function about(what: string, cause: unknown): Error {
-  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}`, { cause });
+  const hint = kafkaType(cause) === "INVALID_TIMESTAMP"
+    ? ": the clock of this machine is more than an hour ahead of the brokers'"
+    : "";
+  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}${hint}`, { cause });
   if (cause instanceof Error) error.name = cause.name;
   return error;
 }
