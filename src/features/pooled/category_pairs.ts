@@ -101,7 +101,7 @@ export class CategoryPairs {
    * Sums over the scratch's categories, for a candidate's category. With f of l steps from a category, prior p and share
    * s: ln((f + ps)/(l + p)/s) = ln(1 + f/ps) − ln(1 + l/p), where the second term is the same for all candidates.
    */
-  sumsWith(to: number): KindSums {
+  sumsWith(to: number): Omit<KindSums, "affinity"> {
     const share = STEP_PRIOR * (this.#own(to, COUNT) + 1) / (this.#steps + 1);
     const weightShare = KIND_PRIOR * (this.#own(to, PRODUCT) + 1) / (this.#weight + 1);
     let steps = this.#notStepped, kinds = this.#notPaired, common = 0;

@@ -46,10 +46,12 @@ export interface KindSums {
   readonly kinds: number;
   /** ln(1 + that count). */
   readonly common: number;
+  /** Σ ⟨v_a, v_b⟩ of their vectors, not times 0.3. */
+  readonly affinity: number;
 }
 
 /** The sums of a candidate without a category. */
-export const NO_KINDS: KindSums = { steps: 0, kinds: 0, common: 0 };
+export const NO_KINDS: KindSums = { steps: 0, kinds: 0, common: 0, affinity: 0 };
 
 /** The data that a statistic needs; in a stream without such data it is the same for all candidates. */
 export type Need = "items" | "categories" | "strengths" | "times";
@@ -84,6 +86,7 @@ export const PAIR_STATISTICS: readonly PairStatistic[] = [
   { name: "step", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.steps },
   { name: "kinds", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.kinds },
   { name: "common", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.common },
+  { name: "affinity", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.affinity },
   { name: "liked", needs: "strengths", of: "pair", sum: ({ liked }) => liked },
   { name: "agreement", needs: "strengths", of: "pair", sum: ({ agreement }) => agreement },
   { name: "predicted", needs: "strengths", of: "pair", sum: ({ predicted }) => predicted },

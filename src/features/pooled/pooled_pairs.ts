@@ -21,6 +21,7 @@ import type { Formats } from "../../codec/formats.ts";
 import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
 import { CategoryPairs } from "./category_pairs.ts";
+import { CategoryVectors } from "./category_vectors.ts";
 import { type KindSums, NO_KINDS, PAIR_STATISTICS, type Pairs } from "./pair_statistics.ts";
 import {
   BACK,
@@ -47,9 +48,10 @@ const PREDICTION_PRIOR = 10;
 const LEAST = 1e-4;
 /** Brings sums of strengths to the scale of the logarithm of a count. */
 const GRADE = 3;
-/** Share of the budget for the table of categories. */
+/** Shares of the budget for pairs of categories, and for their vectors. */
 const CATEGORY_SHARE = 1 / 4;
-const FORMAT = 1;
+const VECTOR_SHARE = 1 / 16;
+const FORMAT = 2;
 export const POOLED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Options of {@linkcode PooledPairs}. */
@@ -100,6 +102,7 @@ export class PooledPairs {
   readonly #itemAt: (index: number) => PooledItem;
   readonly #items: PairTable;
   readonly #categories: CategoryPairs;
+  readonly #vectors: CategoryVectors;
   readonly #scale = new TimeScale();
   /** By item index: hash of its id, 0 = not computed yet; of its first category at its newest behaviour, 0 = none. */
   #hashes = new Uint32Array(256);
@@ -137,13 +140,14 @@ export class PooledPairs {
   constructor(itemAt: (index: number) => PooledItem, options: PooledPairsOptions = {}) {
     const { bytes } = settle(POOLED_OPTIONS, options);
     this.#itemAt = itemAt;
-    this.#items = new PairTable((1 - CATEGORY_SHARE) * bytes);
+    this.#items = new PairTable((1 - CATEGORY_SHARE - VECTOR_SHARE) * bytes);
     this.#categories = new CategoryPairs(CATEGORY_SHARE * bytes, POOLED_BEHAVIOURS);
+    this.#vectors = new CategoryVectors(VECTOR_SHARE * bytes, POOLED_BEHAVIOURS);
   }
 
   /** Bytes of all tables. */
   get bytes(): number {
-    return this.#items.bytes + this.#categories.bytes;
+    return this.#items.bytes + this.#categories.bytes + this.#vectors.bytes;
   }
 
   /** Half-life of the weight of a pair, milliseconds. */
@@ -160,6 +164,7 @@ export class PooledPairs {
     const decay = -Math.LN2 / this.#scale.halfLifeMs;
     const size = Math.min(context.size, POOLED_BEHAVIOURS);
     this.#categories.clear();
+    this.#vectors.clear();
     const keys = this.#keys;
     for (let x = 0; x < size; x++) {
       const other = this.#own[x] = this.#hashOf(context.items[x]!);
@@ -170,7 +175,11 @@ export class PooledPairs {
       const other = this.#own[x]!;
       const past = context.strengths[x]!;
       const weight = DECAY[x]! * Math.exp(decay * Math.max(0, time - context.times[x]!));
-      if (kind !== 0 && weight >= LEAST) this.#categories.weigh(this.#kindOf[context.items[x]!]!, weight);
+      if (kind !== 0) {
+        const from = this.#kindOf[context.items[x]!]!;
+        if (weight >= LEAST) this.#categories.weigh(from, weight);
+        this.#vectors.add(from);
+      }
       if (other === own) continue;
       const at = table.add(keys[x]!);
       const { numbers } = table;
@@ -185,6 +194,7 @@ export class PooledPairs {
     this.#logCounts[item] = Math.log1p(++this.#counts[item]!);
     this.#kindOf[item] = kind;
     this.#categories.learn(kind);
+    if (kind !== 0) this.#vectors.learn(kind, 1 / Math.sqrt(Math.max(1, size)));
     if (size > 0) this.#scale.learn(time - context.times[0]!);
     if (step !== null) this.#categories.learnStep(hashOf(step[0]), hashOf(step[1]));
   }
@@ -197,6 +207,7 @@ export class PooledPairs {
     const halfLifeMs = this.#scale.halfLifeMs;
     const categories: Uint32Array[] = [];
     this.#categories.clear();
+    this.#vectors.clear();
     pairs.popularities = 0;
     for (let x = 0; x < size; x++) {
       const index = behaviours.items[x]!;
@@ -207,8 +218,10 @@ export class PooledPairs {
       const theirs = this.#categoriesOf(index);
       categories.push(theirs);
       if (theirs.length > 0) this.#categories.weigh(theirs[0]!, 1);
+      this.#vectors.add(theirs[0] ?? 0);
     }
     this.#categories.prepare();
+    this.#vectors.prepare(1);
     const scale = 1 / Math.sqrt(size);
     for (let n = 0; n < this.count; n++) {
       const { of, sum } = PAIR_STATISTICS[n]!;
@@ -220,7 +233,7 @@ export class PooledPairs {
       pairs.categories = own.length === 0 ? 0 : cosines(categories, own);
       pairs.kinds = NO_KINDS;
       if (own.length > 0) {
-        const sums = known.get(own[0]!) ?? this.#categories.sumsWith(own[0]!);
+        const sums = known.get(own[0]!) ?? this.#kindsOf(own[0]!);
         known.set(own[0]!, sums);
         pairs.kinds = sums;
       }
@@ -242,6 +255,7 @@ export class PooledPairs {
     this.#scale.encode(to);
     this.#items.encode(to);
     this.#categories.encode(to);
+    this.#vectors.encode(to);
   }
 
   /** Reads bytes of {@linkcode PooledPairs.encode}. @param itemAt The item at a place in `order` @throws SyntaxError */
@@ -261,6 +275,7 @@ export class PooledPairs {
     this.#scale.decode(from);
     this.#items.decode(from);
     this.#categories.decode(from);
+    this.#vectors.decode(from);
   }
 
   /** Sets the sums over the pairs of the behaviours and a candidate. */
@@ -299,6 +314,11 @@ export class PooledPairs {
     pairs.after = after;
     pairs.agreement = agreement;
     pairs.predicted = predicted;
+  }
+
+  /** Sums over the categories of the behaviours and that of a candidate. */
+  #kindsOf(category: number): KindSums {
+    return { ...this.#categories.sumsWith(category), affinity: this.#vectors.affinity(category) };
   }
 
   /** Hashes of the first {@linkcode MAX_CATEGORIES} categories of an item. */

@@ -1,4 +1,6 @@
+import { hashString } from "../../../src/embeddings/hash.ts";
 import type { PooledBehaviour } from "../../../src/features/pooled/pooled_pairs.ts";
+import { NaiveVectors } from "./naive_vectors.ts";
 
 /** A behaviour of a stream. */
 export interface Act {
@@ -72,6 +74,11 @@ export function naive(
     sum(kinds.filter(of).map(({ weight }) => weight));
   const weightShare = (weightOf((pair) => pair.to === to) + 1) / (weightOf(() => true) + 1);
   const kind = (item: number) => weightOf((pair) => pair.from === categoryOf(item) && pair.to === to);
+  const hashOf = (item: number) => hashString(categoryOf(item), 0);
+  const vectors = new NaiveVectors(acts.map(({ user, item }, n) => ({
+    context: Array.from(before(acts.slice(0, n), user).items, hashOf),
+    category: hashOf(item),
+  })));
   const pooled = (of: (behaviour: typeof behaviours[number]) => number) =>
     m === 0 ? 0 : sum(behaviours.map(of)) / Math.sqrt(m);
   return {
@@ -96,6 +103,7 @@ export function naive(
       )
     ),
     common: pooled(({ item }) => 0.3 * Math.log1p(kind(item))),
+    affinity: pooled(({ item }) => vectors.affinity([hashOf(item)], hashOf(candidate))),
     liked: pooled(({ item, strength }) => strength * together(item, candidate)),
     agreement: pooled(({ item }) => 3 * products(item, candidate) / (both(item, candidate).length + 5)),
     predicted: pooled(({ item, strength }) =>

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { CategoryVectors } from "../../../src/features/pooled/category_vectors.ts";
+import { type Followed, NaiveVectors } from "./naive_vectors.ts";
+
+const BUDGET = 1 << 20, BEHAVIOURS = 40;
+
+function learn(vectors: CategoryVectors, { context, category }: Followed): void {
+  vectors.clear();
+  for (const each of context) vectors.add(each);
+  vectors.learn(category, 1 / Math.sqrt(Math.max(1, context.length)));
+}
+
+function affinity(vectors: CategoryVectors, context: readonly number[], category: number): number {
+  vectors.clear();
+  for (const each of context) vectors.add(each);
+  vectors.prepare(1);
+  return vectors.affinity(category);
+}
+
+function encoded(vectors: CategoryVectors): Uint8Array {
+  const to = new ByteWriter();
+  vectors.encode(to);
+  return to.toBytes();
+}
+
+/** Contexts may have categories that were never learnt, as items change theirs. */
+const followed: fc.Arbitrary<Followed> = fc.record({
+  context: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 8 }),
+  category: fc.integer({ min: 1, max: 5 }),
+});
+
+Deno.test("CategoryVectors has the vectors that the formulas say of the whole past", () => {
+  fc.assert(
+    fc.property(fc.array(followed, { maxLength: 60 }), (past) => {
+      const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
+      for (const each of past) learn(vectors, each);
+      const naive = new NaiveVectors(past);
+      for (const context of [[1], [2, 3, 3], [1, 2, 4, 6]]) {
+        for (let category = 1; category <= 6; category++) {
+          const got = affinity(vectors, context, category), want = naive.affinity(context, category);
+          assert.ok(Math.abs(got - want) < 1e-3 * (1 + Math.abs(want)), `${got}, not ${want}`);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** Two halves of 20 categories; a person stays in one half, and never has two categories of the same third. */
+function halves(people: number): Followed[] {
+  const random = mulberry32(5);
+  const third = (category: number) => category % 3;
+  return Array.from({ length: people }, () => {
+    const half = random() < 0.5 ? 1 : 11;
+    const draw = () => half + Math.floor(10 * random());
+    const before = draw();
+    let category = draw();
+    while (third(category) === third(before)) category = draw();
+    return [{ context: [], category: before }, { context: [before], category }];
+  }).flat();
+}
+
+Deno.test("CategoryVectors brings together categories that were never met together, but with the same others", () => {
+  const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
+  for (const each of halves(2000)) learn(vectors, each);
+  // Of the same third: no behaviour followed the other.
+  for (const [a, near, far] of [[1, 4, 13], [2, 8, 20], [12, 18, 3]] as const) {
+    assert.ok(affinity(vectors, [a], near) > affinity(vectors, [a], far) + 1, `${a}`);
+  }
+});
+
+Deno.test("CategoryVectors keeps within its bytes whatever comes, and goes on bit for bit when restored anywhere", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(60), { maxLength: 120 }), fc.nat(120), (categories, at) => {
+      const budget = 20 * 76; // fewer than there are categories
+      const whole = new CategoryVectors(budget, BEHAVIOURS);
+      let restored = new CategoryVectors(budget, BEHAVIOURS);
+      categories.forEach((category, n) => {
+        if (n === at) {
+          const from = new ByteReader(encoded(restored));
+          restored = new CategoryVectors(budget, BEHAVIOURS);
+          restored.decode(from);
+          assert.ok(from.done);
+        }
+        const context = categories.slice(Math.max(0, n - 3), n).map((each) => each + 1);
+        for (const vectors of [whole, restored]) learn(vectors, { context, category: category + 1 });
+        assert.ok(whole.bytes <= budget, `${whole.bytes}`);
+        for (let b = 0; b < 62; b++) assert.ok(Number.isFinite(affinity(whole, context, b)));
+      });
+      assert.deepEqual(encoded(restored), encoded(whole));
+    }),
+    { numRuns: 30 },
+  );
+});
