@@ -59,6 +59,8 @@ export interface LearnerOptions {
   readonly auxWeight?: number | undefined;
   /** Uses before an id gets its own row. @default {1} */
   readonly admitAfter?: number | undefined;
+  /** The same for items. Where most items are used once or twice, more of it keeps noise out. @default {admitAfter} */
+  readonly admitItemsAfter?: number | undefined;
   /** Most bytes of all tables together. @default {268435456} */
   readonly tableBytes?: number | undefined;
   /** Event time after which an unused row is dropped, milliseconds. @default {never} */
@@ -109,6 +111,10 @@ export const LEARNER_OPTIONS = allReach(
     clipNorm: positive(5, "largest norm of the dense gradient per row"),
     auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
     admitAfter: reaches("rebuild", TABLE_OPTIONS.admitAfter),
+    admitItemsAfter: reaches(
+      "rebuild",
+      count<number | undefined>(absent("admitAfter"), "uses before an item gets a row"),
+    ),
     tableBytes: count(268_435_456, "bytes of all tables together"),
     expireAfterMs: TABLE_OPTIONS.expireAfterMs,
     negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),

@@ -19,8 +19,18 @@ export type TrainedTablesOptions =
   & TableRuleOptions
   & Pick<
     LearnerSettings,
-    "schema" | "embeddingWidth" | "embeddingScale" | "admitAfter" | "tableBytes" | "expireAfterMs" | "seed"
+    | "schema"
+    | "embeddingWidth"
+    | "embeddingScale"
+    | "admitAfter"
+    | "admitItemsAfter"
+    | "tableBytes"
+    | "expireAfterMs"
+    | "seed"
   >;
+
+/** The vectors of items and their first-order weights. */
+const ITEMS: ReadonlySet<string> = new Set(["item", "first:item"]);
 
 /** One table per field, learnt together. */
 export class TrainedTables {
@@ -40,9 +50,11 @@ export class TrainedTables {
    */
   constructor(options: TrainedTablesOptions) {
     const { schema, embeddingWidth, tableBytes, admitAfter, expireAfterMs, seed } = options;
+    const { admitItemsAfter = admitAfter } = options;
+    const admission = (name: string) => ITEMS.has(name) ? admitItemsAfter : admitAfter;
     const specs = fieldSpecs(schema, embeddingWidth);
     const least = specs.length *
-      Math.max(...specs.map(({ width }) => EmbeddingTable.leastBytes(width, admitAfter)));
+      Math.max(...specs.map(({ name, width }) => EmbeddingTable.leastBytes(width, admission(name))));
     if (!(tableBytes >= least)) {
       throw new RangeError(
         `Cannot keep ${specs.length} tables in learner.tableBytes: current value is ${tableBytes}, ` +
@@ -57,7 +69,7 @@ export class TrainedTables {
         seed,
         initScale: name.startsWith("first:") ? 0 : options.embeddingScale,
         ...tableRule(name, options),
-        admitAfter,
+        admitAfter: admission(name),
         maxBytes,
         expireAfterMs,
       })

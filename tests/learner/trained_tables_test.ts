@@ -1,5 +1,6 @@
 import { learnerSettings } from "../../src/learner/learner_options.ts";
 import assert from "node:assert/strict";
+import { UNKNOWN_ROW } from "../../src/embeddings/rows.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { TrainedTables } from "../../src/learner/trained_tables.ts";
 
@@ -17,4 +18,25 @@ Deno.test("TrainedTables() names the option and its least value when the tables 
   });
   make(least);
   assert.throws(() => make(least - 1), /learner\.tableBytes/);
+});
+
+Deno.test("TrainedTables admits items with their own number of uses, and all others with that of all", () => {
+  const uses = (options: object) => {
+    const tables = new TrainedTables(
+      learnerSettings({ schema: DEFAULT_SCHEMA, embeddingWidth: 2, ...options }),
+    );
+    return Object.fromEntries(["item", "first:item", "category", "first:user"].map((name) => {
+      const table = tables.gather.get(name)!;
+      let count = 1;
+      while (table.rowOf("x") === UNKNOWN_ROW) count++;
+      return [name, count];
+    }));
+  };
+  const all = (items: number, others: number) => {
+    return { item: items, "first:item": items, category: others, "first:user": others };
+  };
+  assert.deepEqual(uses({}), all(1, 1));
+  assert.deepEqual(uses({ admitAfter: 2 }), all(2, 2));
+  assert.deepEqual(uses({ admitItemsAfter: 3 }), all(3, 1));
+  assert.deepEqual(uses({ admitAfter: 2, admitItemsAfter: 1 }), all(1, 2));
 });
