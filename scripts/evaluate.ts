@@ -9,9 +9,7 @@
  * @module
  */
 
-import { optionFlag } from "./flags/option_flags.ts";
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
-import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval_options.ts";
 import { configBeside, readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
 import {
@@ -52,7 +50,6 @@ interface Flags extends LogFlags {
   readonly format: string;
   readonly ranking?: CandidateOrder;
   readonly model: ModelName;
-  readonly learnEvery?: number;
   readonly limit?: number;
   readonly positives?: readonly Positive[];
   readonly knownUsers?: boolean;
@@ -123,8 +120,7 @@ program.optionsGroup("With --protocol next-item:")
   .addOption(
     new Option("--model <name>", "model to train when the ranking needs one").choices([...MODEL_NAMES])
       .default("base"),
-  )
-  .addOption(optionFlag("learnEvery", RETRIEVAL_OPTIONS.learnEvery, RETRIEVAL_OPTIONS.learnEvery.about));
+  );
 
 program.optionsGroup("With --policy:")
   .addOption(
@@ -156,15 +152,12 @@ async function main(flags: Flags): Promise<number> {
 }
 
 async function protocol(flags: Flags): Promise<number> {
-  const { data, format, learnEvery } = flags;
+  const { data, format } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: give --data <path>");
   const config = await readConfig(flags.config, await configBeside(data));
   const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
-  const retrieval = {
-    ...(config.retrieval ?? stream.profile.retrieval),
-    ...(learnEvery === undefined ? {} : { learnEvery }),
-  };
+  const retrieval = config.retrieval ?? stream.profile.retrieval;
   const own = flags.withOwn === true ? false : flags.withoutOwn;
   return await reportNextItem({
     ...{ stream, config: { ...config, ranking, retrieval }, count: flags.length, limit: flags.limit },

@@ -12,21 +12,31 @@ import type { UserState } from "../users/user_state.ts";
 import type { Gatherer } from "./gatherer.ts";
 import type { Orders } from "./orders.ts";
 import type { Past } from "./past.ts";
-import { EAGER_STEPS, EVERY_BEFORE_REQUESTS } from "./retrieval_options.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
+import type { Arrivals } from "./signals/arrivals.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
 
+/** Number of steps after each of which a share of the wanted behaviours that makes steps is halved. */
+const EAGER_STEPS = 2000;
+/** Before the first request for candidates, one wanted behaviour in this many makes a step. */
+const EVERY_BEFORE_REQUESTS = 64;
+/** In the end, one in this many; where few arrive, {@linkcode LEISURE} times as many all the way. */
+const LEARN_EVERY = 16;
+const LEISURE = 4;
+/** Steps per second of event time up to which few arrive: a step takes as long as a request. */
+const FEW = 0.5;
+
 export interface ChoicesParts {
   readonly state: RetrievalState;
+  /** How fast wanted behaviours arrive. */
+  readonly arrivals: Arrivals;
   readonly past: Past;
   readonly returns: Returns;
   readonly gatherer: Gatherer;
   readonly orders: Orders;
   /** Counts which sources had proposed the item that was taken. */
   readonly counts: SourceCounts;
-  /** After many steps, one wanted behaviour in this many makes another. */
-  readonly learnEvery: number;
 }
 
 /** Learns from what users choose. */
@@ -37,19 +47,23 @@ export class Choices {
     this.#with = parts;
   }
 
-  /** One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. */
-  get #every(): number {
-    const { state: { hasRequests, blend }, learnEvery } = this.#with;
-    return hasRequests
-      ? Math.min(learnEvery, 2 ** Math.floor(blend.steps / EAGER_STEPS))
-      : EVERY_BEFORE_REQUESTS;
+  /**
+   * One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. Where
+   * few arrive, {@linkcode LEISURE} times as many, as long as they are no more than {@linkcode FEW} steps per second.
+   */
+  #every(time: number): number {
+    const { hasRequests, blend: { steps } } = this.#with.state;
+    if (!hasRequests) return EVERY_BEFORE_REQUESTS;
+    const usual = Math.min(LEARN_EVERY, 2 ** Math.floor(steps / EAGER_STEPS));
+    const affordable = Math.ceil(this.#with.arrivals.perSecond(time) / FEW);
+    return Math.max(1, usual / LEISURE, Math.min(usual, affordable));
   }
 
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
   learn(user: UserState, item: CatalogueItem, time: number): Preference | null {
     const draw = drawOf(user, item, time);
     // Not every n-th one, which would always hit the same kind of event where kinds alternate.
-    if (draw % this.#every !== 0) return null;
+    if (draw % this.#every(time) !== 0) return null;
     const { state, past, returns, gatherer, orders, counts } = this.#with;
     const context = past.context(user, time);
     const excluded = returns.expected ? new Uint32Array() : past.items(user, time);

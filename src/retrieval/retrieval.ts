@@ -22,6 +22,7 @@ import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
+import { Arrivals } from "./signals/arrivals.ts";
 import { Choices } from "./choices.ts";
 import { type CandidateOptions, Finder, type OrderedCandidates } from "./finder.ts";
 import { ContextBuffer, repeatWeight } from "./signals/context.ts";
@@ -78,8 +79,11 @@ export class Retrieval {
     const counts = this.sources = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
+    const arrivals = new Arrivals();
     // The pace advances before anything is counted.
-    const learning = settled.learn ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions)] : [];
+    const learning = settled.learn
+      ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions), foldOf(arrivals)]
+      : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
     this.state = new RetrievalState({
       catalogue,
@@ -96,10 +100,10 @@ export class Retrieval {
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names, OCCASION_KINDS) : null;
     const { state, lists, maxCandidates } = this;
     const { returns } = parts;
-    const { newShare, learnEvery } = settled;
+    const { newShare } = settled;
     const orders = this.orders = new Orders({ view, state, past, gatherer, best, pairLists, maxCandidates });
     this.#finder = new Finder({ view, state, lists, gatherer, best, orders, maxCandidates, newShare });
-    this.#choices = new Choices({ state, past, returns, gatherer, orders, counts, learnEvery });
+    this.#choices = new Choices({ state, arrivals, past, returns, gatherer, orders, counts });
   }
 
   /** Whether items of the user's behaviours may be recommended again now. */

@@ -1,5 +1,5 @@
 /**
- * Options of retrieval, and how eagerly it learns.
+ * Options of retrieval.
  *
  * @module
  */
@@ -8,10 +8,6 @@ import { absent, count, flag, type OptionsOf, share } from "../options/option.ts
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/** Number of steps that the blend makes from every wanted behaviour, then from every second, every fourth, ... */
-export const EAGER_STEPS = 2000;
-/** Before the first request for candidates, blend, stack and head learn from one wanted behaviour in this many. */
-export const EVERY_BEFORE_REQUESTS = 64;
 /** Options of `Retrieval`. */
 export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
   /** Most candidates per request. @default {100} */
@@ -34,11 +30,6 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
    */
   readonly shared?: boolean | undefined;
   /**
-   * The blend and the pair head learn from one wanted behaviour in this many; a step costs as much as a request. They
-   * begin with all, and the share halves after each {@linkcode EAGER_STEPS} steps. @default {16}
-   */
-  readonly learnEvery?: number | undefined;
-  /**
    * Whether a pair head, learnt from behaviours alone, rescores the best candidates if the order is `auto`. In a
    * configuration it is on by default, unless another order is set. @default {false}
    */
@@ -60,10 +51,6 @@ export const RETRIEVAL_OPTIONS = {
   shared: flag(
     true,
     "whether each task learns from the users of all partitions, by the topic `signals`",
-  ),
-  learnEvery: count(
-    16,
-    "blend and pair head learn from one in this many wanted behaviours; from all at first",
   ),
   head: flag(
     absent("whether `ranking` is `auto`", true),

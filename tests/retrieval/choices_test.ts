@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import { Choices, type ChoicesParts } from "../../src/retrieval/choices.ts";
+import { Arrivals } from "../../src/retrieval/signals/arrivals.ts";
 import type { CandidateRequest } from "../../src/retrieval/signals/candidate_request.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 
@@ -11,14 +12,24 @@ const ITEMS = [
   ...[item(0), item(1, { withheld: true }), item(2, { expires: TIME }), item(3, { expires: TIME + 1 })],
   ...[item(4), item(5)],
 ];
+const ANN = { id: "ann" } as UserState; // all that is read
 /** The user has item 4 in the sequence, and had item 5 before it. */
 const [SEEN, FORMER] = [4, 5];
 
-/** What candidates are gathered for when a user takes an item; `null` = none are. */
-function requestFor(taken: CatalogueItem, expected: boolean): CandidateRequest | null {
-  let request: CandidateRequest | null = null;
+interface Seen {
+  readonly expected?: boolean;
+  readonly hasRequests?: boolean;
+  /** Steps of the blend so far. */
+  readonly steps?: number;
+  readonly arrivals?: Arrivals;
+}
+
+/** Choices that show what candidates are gathered for. */
+function choicesOf(seen: Seen, gather: (of: CandidateRequest) => void): Choices {
+  const { expected = false, hasRequests = true, steps = 0, arrivals = new Arrivals() } = seen;
   const parts = {
-    state: { asked: true, blend: { steps: 0 }, learnBlend: () => {} },
+    state: { hasRequests, blend: { steps }, learnBlend: () => {} },
+    arrivals,
     past: {
       context: () => null,
       items: () => Uint32Array.of(SEEN),
@@ -26,17 +37,34 @@ function requestFor(taken: CatalogueItem, expected: boolean): CandidateRequest |
     },
     returns: { expected },
     gatherer: {
-      gather: (of: CandidateRequest) => request = of,
+      gather,
       placeOf: () => 0,
       proposersOf: () => 0,
     },
     orders: { learn: () => null },
-    counts: { take: () => {} },
-    learnEvery: 1,
+    counts: { countTaken: () => {} },
   };
-  const choices = new Choices(parts as unknown as ChoicesParts); // the parts that learn are not looked at
-  choices.learn({ id: "ann" } as UserState, taken, TIME); // all that is read
+  return new Choices(parts as unknown as ChoicesParts); // the parts that learn are not looked at
+}
+
+/** What candidates are gathered for when a user takes an item; `null` = none are. */
+function requestFor(taken: CatalogueItem, expected: boolean): CandidateRequest | null {
+  let request: CandidateRequest | null = null;
+  choicesOf({ expected }, (of) => request = of).learn(ANN, taken, TIME);
   return request;
+}
+
+/** Number of steps out of `count` wanted behaviours, `gapMs` from one to the next. */
+function stepsOutOf(count: number, gapMs: number, seen: Seen, begin: number = TIME): number {
+  const { arrivals = new Arrivals() } = seen;
+  let steps = 0;
+  const choices = choicesOf({ ...seen, arrivals }, () => steps++);
+  for (let n = 0; n < count; n++) {
+    const time = begin + n * gapMs;
+    choices.learn(ANN, item(0, { id: `i${n}`, expires: Infinity }), time);
+    arrivals.learn({ time, wanted: true });
+  }
+  return steps;
 }
 
 Deno.test("Choices.learn() gathers what a request could list: nothing withheld, expired or had", () => {
@@ -51,5 +79,35 @@ Deno.test("Choices.learn() learns nothing from what lists leave out because the 
   for (const index of [SEEN, FORMER]) {
     assert.equal(requestFor(ITEMS[index]!, false), null);
     assert.notEqual(requestFor(ITEMS[index]!, true), null);
+  }
+});
+
+Deno.test("Choices.learn() makes fewer steps as they add up, and four times as many where few behaviours arrive", () => {
+  const [rush, leisure] = [1, 10_000]; // milliseconds from one to the next
+  const table: [steps: number, gapMs: number, every: number][] = [
+    ...[[0, rush, 1], [2000, rush, 2], [4000, rush, 4], [9000, rush, 16], [90_000, rush, 16]] as const,
+    ...[[0, leisure, 1], [4000, leisure, 1], [6000, leisure, 2], [9000, leisure, 4], [
+      90_000,
+      leisure,
+      4,
+    ]] as const,
+  ].map(([...row]) => row);
+  for (const [steps, gapMs, every] of table) {
+    const arrivals = new Arrivals();
+    for (let n = 0; n < 20_000; n++) arrivals.learn({ time: TIME + n * gapMs, wanted: true });
+    const share = stepsOutOf(8000, gapMs, { steps, arrivals }, TIME + 20_000 * gapMs) / 8000;
+    assert.ok(Math.abs(share * every - 1) < 0.15, `${steps} steps, every ${gapMs} ms: ${share} of all`);
+  }
+  const early = stepsOutOf(8000, leisure, { hasRequests: false }) / 8000;
+  assert.ok(Math.abs(early * 64 - 1) < 0.3, `${early} of all before the first request`);
+});
+
+Deno.test("Choices.learn() makes at most one step in two seconds beyond the usual share, and a thousand", () => {
+  for (const perSecond of [0.1, 0.5, 1, 2, 4, 8, 30, 1000]) {
+    const count = 20_000, steps = stepsOutOf(count, 1000 / perSecond, { steps: 90_000 });
+    const most = Math.max(count / 16, 0.5 * count / perSecond);
+    assert.ok(steps < 1.1 * most + 1000, `${perSecond} a second: ${steps} steps`);
+    const least = Math.min(count / 4, most);
+    assert.ok(steps > 0.8 * least, `${perSecond} a second: ${steps} steps`);
   }
 });

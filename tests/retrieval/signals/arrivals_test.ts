@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { Arrivals } from "../../../src/retrieval/signals/arrivals.ts";
+
+const START = 1_741_860_000_000, MINUTE = 60_000;
+
+/** Wanted behaviours from `START` on, `gapMs` from one to the next. @returns The time after the last one */
+function arrive(arrivals: Arrivals, count: number, gapMs: number, from = START): number {
+  for (let n = 0; n < count; n++) arrivals.learn({ time: from + n * gapMs, wanted: true });
+  return from + count * gapMs;
+}
+
+Deno.test("Arrivals.perSecond() comes to the rate of the stream, and forgets half in ten minutes", () => {
+  for (const gapMs of [40, 1000, 30_000]) {
+    const arrivals = new Arrivals();
+    const time = arrive(arrivals, 7_200_000 / gapMs, gapMs);
+    const rate = arrivals.perSecond(time) * gapMs / 1000;
+    assert.ok(Math.abs(rate - 1) < 0.03, `${rate} of the rate`);
+    assert.ok(Math.abs(arrivals.perSecond(time + 10 * MINUTE) / arrivals.perSecond(time) - 1 / 2) < 1e-9);
+  }
+});
+
+Deno.test("Arrivals.perSecond() is 0 at first, and a hundred films within a minute are no rush", () => {
+  const arrivals = new Arrivals();
+  assert.equal(arrivals.perSecond(START), 0);
+  arrivals.learn({ time: START, wanted: false });
+  assert.equal(arrivals.perSecond(START), 0);
+  const time = arrive(arrivals, 100, 600);
+  assert.ok(arrivals.perSecond(time) < 0.12, `${arrivals.perSecond(time)}`);
+});
+
+Deno.test("Arrivals count late behaviours as of the newest one", () => {
+  const [late, now] = [new Arrivals(), new Arrivals()];
+  for (const arrivals of [late, now]) arrivals.learn({ time: START, wanted: true });
+  late.learn({ time: START - 60 * MINUTE, wanted: true });
+  now.learn({ time: START, wanted: true });
+  assert.equal(late.perSecond(START), now.perSecond(START));
+  assert.equal(late.perSecond(START - MINUTE), late.perSecond(START));
+});
+
+Deno.test("Arrivals.decode() restores them bit for bit", () => {
+  const arrivals = new Arrivals(), restored = new Arrivals();
+  const time = arrive(arrivals, 37, 12_345);
+  const to = new ByteWriter();
+  arrivals.encode(to);
+  restored.decode(new ByteReader(to.toBytes()));
+  for (const each of [arrivals, restored]) arrive(each, 11, 777, time);
+  assert.equal(restored.perSecond(time + MINUTE), arrivals.perSecond(time + MINUTE));
+  assert.ok(arrivals.perSecond(time) > 0);
+});
