@@ -133,17 +133,18 @@ export class BatchReader {
     return erased;
   }
 
-  /** Takes samples from the next partition that has any. @returns Whether there were any. */
-  async read(maxRecords: number): Promise<boolean> {
+  /** Takes samples from the next partition that has any. @returns How many records there were */
+  async read(maxRecords: number): Promise<number> {
     const { length } = this.#read;
     for (let tried = 0; tried < length; tried++) {
       const partition = this.#turn;
       this.#turn = (partition + 1) % length;
       const from = this.#read[partition] ?? 0;
       const result = await this.#log.read(this.#topic, partition, from, { maxRecords });
-      if (await this.#take(partition, result)) return true;
+      await this.#take(partition, result);
+      if (result.records.length > 0) return result.records.length;
     }
-    return false;
+    return 0;
   }
 
   /**
@@ -151,8 +152,9 @@ export class BatchReader {
    *
    * @param waitMs how long to wait, milliseconds
    * @param signal ends the wait: it then rejects with the signal's reason
+   * @returns How many records there were
    */
-  async wait(maxRecords: number, waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async wait(maxRecords: number, waitMs: number, signal: AbortSignal | undefined): Promise<number> {
     const others = new AbortController();
     const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
     const reads = this.#read.map(async (from, partition) => {
@@ -161,7 +163,8 @@ export class BatchReader {
     });
     try {
       const { partition, result } = await Promise.race(reads);
-      return await this.#take(partition, result);
+      await this.#take(partition, result);
+      return result.records.length;
     } finally {
       others.abort();
       await Promise.allSettled(reads); // a read that comes second is repeated

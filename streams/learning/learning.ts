@@ -84,6 +84,8 @@ export class Learning implements AsyncDisposable {
   readonly proof: Proof | null;
   /** @internal Number of batches whose weights were withheld because they, or the served weights, were not trusted. */
   pausedBatches = 0;
+  /** @internal Number of records that the last {@linkcode Learning.step} took. */
+  taken = 0;
 
   readonly #reader: BatchReader;
   readonly #rails: GuardRails;
@@ -220,7 +222,7 @@ export class Learning implements AsyncDisposable {
   }
 
   async #learnAll(final = false): Promise<void> {
-    while (await this.#reader.read(256));
+    while (await this.#reader.read(256) > 0);
     if (!final) return;
     const rest = this.#reader.cut();
     if (rest.taken.length > 0) await this.#learn(rest);
@@ -256,7 +258,11 @@ export class Learning implements AsyncDisposable {
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
     this.#versions.publishing = "paced";
-    if (await this.#reader.read(maxSamples)) return true;
+    // If the last step took none, the wait is the next look at the log.
+    if (waitMs <= 0 || this.taken > 0) {
+      this.taken = await this.#reader.read(maxSamples);
+      if (this.taken > 0) return true;
+    }
     if (this.#now() - this.#lookedAt >= LOOK_MS && await this.#replaceDropped()) return true;
     const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
     if (untilDue <= 0) {
@@ -269,7 +275,8 @@ export class Learning implements AsyncDisposable {
       return true;
     }
     if (waitMs <= 0) return false;
-    return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
+    this.taken = await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
+    return this.taken > 0;
   }
 
   /** Newest version made. Each batch makes one; a service publishes the last of each interval. */

@@ -79,7 +79,7 @@ Deno.test("BatchReader.readRounds() makes the batches that were made round by ro
     const headers = { [ROUND]: `${round}` };
     await log.append(own.splice(0, 1 + round % 3).map((record) => ({ ...record, headers })));
     if (own.length > 0) waiting.push(own);
-    while (await reader.read(256));
+    while (await reader.read(256) > 0);
   }
   const again = readerOf(log);
   await again.reader.readRounds();
@@ -103,7 +103,7 @@ Deno.test("BatchReader.readRounds() keeps the order of each partition, and goes 
       const orders: (readonly Stretch[])[] = [];
       const { reader, batches } = readerOf(log, () => orders.push(decodeOrder(encodeOrder(reader.order))));
       assert.equal(await reader.readRounds(), Math.max(...rounds.map((round) => round ?? 0)));
-      assert.equal(await reader.read(256), false);
+      assert.equal(await reader.read(256), 0);
       const taken = [...batches.map(({ batch }) => batch), reader.cut()].flatMap(({ taken }) => taken);
       assert.equal(taken.length, 60, "each once");
       for (const [n, order] of orders.entries()) {
@@ -121,7 +121,7 @@ Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, an
   const log = await createLog();
   const first = readerOf(log);
   await log.append(RECORDS);
-  while (await first.reader.read(3));
+  while (await first.reader.read(3) > 0);
   const want = first.batches;
   for (let checkpoint = 0; checkpoint < want.length; checkpoint++) {
     /** What a commit behind each batch of the second life would leave for the third. */
@@ -146,7 +146,7 @@ Deno.test("BatchReader cuts the shortest runs that are full or end with an erasu
   const log = await createLog();
   await log.append(RECORDS);
   const { reader, batches } = readerOf(log);
-  while (await reader.read(7));
+  while (await reader.read(7) > 0);
   for (const { batch: { taken, forgotten } } of batches) {
     const sizes = taken.map(({ sample }) => sizeInBatch(sample));
     const whole = sizes.reduce((sum, size) => sum + size, 0);
@@ -175,7 +175,7 @@ Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitio
   reader.seek(positions);
   assert.deepEqual(reader.positions, [4, 2, 0]);
   assert.equal(await reader.lag(), RECORDS.length - 6);
-  while (await reader.read(100));
+  while (await reader.read(100) > 0);
   assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
 });
 
@@ -188,14 +188,14 @@ Deno.test("BatchReader.pass() skips all that is there, and tells whom it erases"
     [...erased].sort(),
     RECORDS.flatMap(({ key, value }) => value === null ? [key] : []).sort(),
   );
-  assert.deepEqual([await reader.lag(), await reader.read(100), batches.length], [0, false, 0]);
+  assert.deepEqual([await reader.lag(), await reader.read(100), batches.length], [0, 0, 0]);
 });
 
 Deno.test("BatchReader.forgetOrder() leaves nothing of what a checkpoint covers", async () => {
   const log = await createLog();
   await log.append(RECORDS);
   const { reader } = readerOf(log);
-  while (await reader.read(7));
+  while (await reader.read(7) > 0);
   reader.cut();
   assert.ok(reader.order.length > 0);
   reader.forgetOrder();
@@ -226,7 +226,7 @@ Deno.test("BatchReader reads on behind holes and what the log has dropped, which
   };
   const byRounds = await read((reader) => reader.readRounds());
   const asTheyCome = await read(async (reader) => {
-    while (await reader.read(5));
+    while (await reader.read(5) > 0);
   });
   assert.deepEqual(byRounds, asTheyCome);
   assert.equal(byRounds.lost, 3 * ends.filter((end) => end > 0).length);

@@ -14,6 +14,7 @@ import { Learning } from "../../streams/learning/learning.ts";
 import type { LearningOptions } from "../../streams/learning/options.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { readChunks } from "../../streams/topics/chunks.ts";
@@ -202,6 +203,29 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
     const names = published.map(({ kind, version }) => `${kind} ${version}`);
     assert.deepEqual(names, [...new Set(names)], `each version once after ${at}`);
   }
+});
+
+Deno.test("Learning.step() looks once at a log that had no samples at the last step, and tells how many it takes", async () => {
+  const log = await createLog();
+  let reads = 0;
+  const counted = layered(log, {
+    read: (...args: Parameters<Log["read"]>) => {
+      reads++;
+      return log.read(...args);
+    },
+  });
+  await using learning = await Learning.open(counted, topics, makeLearner("base"), OPTIONS);
+  const step = async (come: number, waitMs: number) => {
+    await log.append(makeSamples(come).map(sampleRecord));
+    reads = 0;
+    return [await learning.step({ maxSamples: 4, waitMs }), reads, learning.taken];
+  };
+  assert.deepEqual(await step(0, 0), [false, 1, 0]);
+  assert.deepEqual(await step(0, 1), [false, 1, 0]);
+  assert.deepEqual(await step(3, 1), [true, 1, 3]);
+  assert.deepEqual(await step(5, 1), [true, 1, 4]);
+  assert.deepEqual(await step(0, 0), [true, 1, 1]);
+  assert.deepEqual(await step(0, 1), [false, 2, 0]);
 });
 
 Deno.test("Learning.step() publishes one version an interval, and the last when nothing comes any more", async () => {

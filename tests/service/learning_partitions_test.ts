@@ -66,6 +66,20 @@ Deno.test("Learning.step() waits for a sample on any partition, and no longer th
   await assert.rejects(stopped, { name: "AbortError" });
 });
 
+Deno.test("Learning.step() that waits takes samples of all partitions, though the first always has some", async () => {
+  const log = await createLog();
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  const samples = makeSamples(40);
+  const even = (sample: Sample, s: number) => ({ ...sampleRecord(sample, s), partition: s % PARTITIONS });
+  await log.append(samples.splice(0, 4 * PARTITIONS).map(even));
+  for (let step = 0; step < 2 * PARTITIONS; step++) {
+    assert.equal(await learning.step({ maxSamples: 4, waitMs: 60_000 }), true);
+    await log.append(samples.splice(0, 4).map((sample) => sampleRecord(sample, 0)));
+  }
+  const learnt = Array.from({ length: PARTITIONS }, (_, partition) => learning.positions[partition]! > 0);
+  assert.deepEqual(learnt, learnt.map(() => true), `${learning.positions}`);
+});
+
 Deno.test("Learning.open() makes the versions again that a crash left, in whatever order samples had come", async () => {
   const samples = makeSamples(8 * 12 + 3, 4);
   const parts = [20, 45, 70, samples.length];

@@ -24,7 +24,7 @@ interface ThreadScope {
 
 /** Samples per step: nothing waits for them here, and each request costs the other thread. */
 const SAMPLES = 64;
-/** Pause after the first samples following an idle time, so that more arrive before the next request. */
+/** Pause after fewer samples than that, so that more arrive before the next request. */
 const GATHER_MS = 20;
 /** Time between two reports. */
 const REPORT_MS = 250;
@@ -65,13 +65,12 @@ async function work(learning: Learning): Promise<void> {
     if (await learning.step({ maxSamples: SAMPLES })) hasNews = true;
     else {
       const waitMs = hasNews ? Math.max(1, untilDue) : LEARNER_IDLE_MS;
-      const came = await learning.step({ maxSamples: SAMPLES, waitMs, signal }).catch((error) => {
+      await learning.step({ maxSamples: SAMPLES, waitMs, signal }).catch((error) => {
         if (!signal.aborted || error !== signal.reason) throw error;
-        return false;
       });
       hasNews = true;
-      if (came) await pause(GATHER_MS, signal);
     }
+    if (learning.taken > 0 && learning.taken < SAMPLES) await pause(GATHER_MS, signal);
     // A log in memory never yields, so orders would not be heard.
     await turn();
   }
