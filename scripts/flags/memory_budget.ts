@@ -46,10 +46,14 @@ export function withMemoryBudget<Flags extends MemoryFlags>(
   if (limit === null) return flags;
   const memory = budgetOf(limit);
   const mb = (bytes: number) => Math.round(bytes / 2 ** 20);
+  const least = BESIDE_BYTES + LEAST_BYTES / SHARE;
+  const warning = limit < least
+    ? `; with less than ${mb(least)} MB the system may kill the process (137)`
+    : "";
   say(
     `uses ${mb(memory)} MB for states and embeddings, because its limit is ${
       mb(limit)
-    } MB; --memory overrides it`,
+    } MB; --memory overrides it${warning}`,
   );
   return { ...flags, memory };
 }

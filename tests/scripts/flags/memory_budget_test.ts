@@ -57,6 +57,11 @@ Deno.test("run takes memory by the limit of its control group, unless it is told
     assert.deepEqual(takes.exec(limited)?.slice(1), ["832", "2048"], `${name}: ${limited}`);
     assert.match(limited, /Cannot rebuild in this process/);
   }
+  assert.match(
+    await told(GROUPS.v2, `${256 * MB}`) ?? "",
+    /overrides it; with less than 512 MB the system may kill/,
+  );
+  assert.match(await told(GROUPS.v2, `${512 * MB}`) ?? "", /overrides it$/m);
   assert.doesNotMatch(await told(GROUPS.v2, "max") ?? "", takes);
   assert.doesNotMatch(await told(GROUPS.v2, `${2048 * MB}`, "--memory", "512MB") ?? "", takes);
 });
