@@ -236,6 +236,14 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
     ...weightBars(overlap.histogram),
     "",
   ];
+  if (overlap.cut > 0) {
+    lines.push(
+      `cut: ${
+        (100 * overlap.cut).toPrecision(2)
+      } % of the weight, so much of what the policy would do is left out of ` +
+        "the estimates, which are biased by it",
+    );
+  }
   for (const refusal of refusals) lines.push(`refused: ${refusal}`);
   if (estimates.length > 0) {
     lines.push("estimator   reward per list 95 % normal            95 % bootstrap");

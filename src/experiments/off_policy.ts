@@ -105,6 +105,8 @@ export interface Overlap {
   readonly effective: number;
   /** The largest weight. */
   readonly maxWeight: number;
+  /** Share of the weight of the last place that `clip` cuts: of what the policy would do, so much is left out. */
+  readonly cut: number;
   /** Number of lists by weight: 0, then powers of 2 from below 2⁻⁶ to 2⁶ and more. */
   readonly histogram: readonly number[];
 }
@@ -168,6 +170,7 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   const { slate = "cascade", clip = Infinity, resamples = 1000, seed = 0 } = options;
   const units = new Map<string, number[]>();
   const last: number[] = [];
+  let uncut = 0;
   const lists = [...log];
   const longest = lists.reduce((most, { places }) => Math.max(most, places.length), 0);
   const width = PLACES + 2 * longest;
@@ -189,10 +192,11 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
     });
     for (let k = places.length; k < longest; k++) sums[PLACES + 2 * k]! += cut(whole);
     last.push(cut(whole));
+    uncut += whole;
   }
   if (last.length === 0) throw new RangeError("Cannot evaluate a policy on an empty log");
   const table = new Table([...units.values()], width);
-  const overlap = overlapOf(last);
+  const overlap = overlapOf(last, uncut);
   const refusals = [...refusalsOfUnits(table), ...refusalsOf(overlap, last.length, options)];
   const given = refusals.length === 0 || options.force === true ? ESTIMATORS : [];
   const resampled = given.length > 0 && resamples > 0 ? table.bootstrap(resamples, seed) : null;
@@ -357,7 +361,8 @@ function productsOf(places: readonly LoggedPlace[]): number[] {
   });
 }
 
-function overlapOf(weights: readonly number[]): Overlap {
+/** @param uncut sum of the weights before they were cut */
+function overlapOf(weights: readonly number[], uncut: number): Overlap {
   let [sum, squares, maxWeight] = [0, 0, 0];
   const histogram = new Array<number>(15).fill(0);
   for (const weight of weights) {
@@ -373,6 +378,7 @@ function overlapOf(weights: readonly number[]): Overlap {
     meanWeightError: Math.sqrt(Math.max(0, squares / n - meanWeight ** 2) / n),
     effective: squares === 0 ? 0 : sum * sum / squares,
     maxWeight,
+    cut: uncut === 0 ? 0 : Math.max(0, 1 - sum / uncut),
     histogram,
   };
 }

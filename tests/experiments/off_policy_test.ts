@@ -213,3 +213,17 @@ Deno.test("evaluatePolicy() refuses, or holds the truth, where propensities are 
     assert.equal(given > 0, name === "5 % logged", `${name}: ${given} given`);
   }
 });
+
+Deno.test("evaluatePolicy() says how much of the policy a cut of the weights leaves out", () => {
+  const log = Array.from({ length: 100_000 }, (_, n) => {
+    const isRare = n % 1000 === 0;
+    const chosen = { target: 0.5, logged: isRare ? 0.001 : 0.999 };
+    return { unit: `u${n}`, places: [{ ...chosen, reward: isRare ? 1 : 0, predicted: 0, expected: 0 }] };
+  });
+  const valueOf = (clip: number | undefined) => {
+    const { overlap: { cut }, estimates: [ips] } = evaluatePolicy(log, { clip, resamples: 0, force: true });
+    return [cut, ips!.value].map((value) => Number(value.toFixed(4)));
+  };
+  assert.deepEqual(valueOf(undefined), [0, 0.5]);
+  assert.deepEqual(valueOf(50), [0.45, 0.05], "half of what it does is rare, and nine tenths of that is cut");
+});
