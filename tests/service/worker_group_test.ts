@@ -126,7 +126,7 @@ Deno.test("WorkerGroup joins again when it could not, or is a member no more, an
   await group.stop();
 });
 
-Deno.test("WorkerGroup ends with what one of its workers cannot go on from, and lets go of the others", async () => {
+Deno.test("WorkerGroup ends with what one of its workers cannot go on from, and then lets go of the others", async () => {
   const source = new GroupLog();
   const { group, open, working } = groupOn(source);
   await working(0);
@@ -137,6 +137,7 @@ Deno.test("WorkerGroup ends with what one of its workers cannot go on from, and 
   await working(0, 1);
   open.get(1)?.reject(new TypeError("for good"));
   await assert.rejects(group.ended, { message: "for good" });
+  await group.stop();
   assert.deepEqual([open.size, source.held], [0, []]);
 });
 
