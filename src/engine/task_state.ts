@@ -24,7 +24,7 @@ import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
-import { scoreKindOf } from "../scorer/score_kind.ts";
+import { knowsRates } from "../scorer/score_kind.ts";
 import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
@@ -179,12 +179,12 @@ export class TaskState {
   }
 
   #makeAnswerer(options: TaskOptions, { ranking, logCandidates }: TaskSettings): Answerer {
-    const { catalogue, sequences, retrieval, statistics } = this;
+    const { catalogue, sequences, retrieval, counters } = this;
     return new Answerer({
       catalogue,
       sequences,
       retrieval,
-      statistics,
+      counters,
       scorer: this.#scorers.own,
       scorers: this.#scorers.byModel,
       item: (id, time) => this.item(id, time),
@@ -210,7 +210,7 @@ export class TaskState {
    */
   get modelShare(): number {
     const { version, share = 1 } = this.#scorers.own.serving;
-    return version > 0 && scoreKindOf(this.statistics) === "probability" ? share : 0;
+    return version > 0 && knowsRates(this.statistics) ? share : 0;
   }
 
   /**

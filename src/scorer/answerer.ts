@@ -20,7 +20,6 @@ import type {
   ScoreKind,
   ShadowSlate,
 } from "../events/recommendation.ts";
-import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { Candidate, OrderedCandidates } from "../retrieval/finder.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
@@ -43,7 +42,7 @@ import {
   subset,
 } from "./ordering.ts";
 import { asVariant, isForEverybody, orderedByOf, rankingOf } from "./ranking.ts";
-import { scoreIn, scoreKindOf } from "./score_kind.ts";
+import { type Said, scoreIn, scoreKindOf } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
@@ -85,8 +84,7 @@ export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
-  /** Statistics of the outcomes so far. */
-  readonly statistics: FeatureStatistics;
+  readonly counters: Readonly<Said>;
   /** Scores with the deployment's own model. */
   readonly scorer: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
@@ -158,7 +156,7 @@ export class Answerer {
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const { candidates } = found;
-    const kind = scoreKindOf(this.#state.statistics);
+    const kind = scoreKindOf(this.#state.counters, this.#state.scorer.serving.share ?? 1);
     const scores = { ...found, user, event, kind, byModel: new Map() };
     const own = this.#order(scores, settings, { draw: DRAW.own });
     const slate = interleaved === null

@@ -51,8 +51,8 @@ async function deployment(logCandidates: boolean, interleaved = 0): Promise<Memo
     const { end } = await log.bounds(topics.recommendations, 0);
     const { records } = await log.read(topics.recommendations, 0, end - 1);
     const { items } = JSON.parse(new TextDecoder().decode(records[0]!.value!));
-    for (const { item, score } of items) {
-      if (random() < (score > 0.6 ? 0.9 : 0.05)) {
+    for (const { item, score, order = Math.log(score / (1 - score)) } of items) {
+      if (random() < (order > 0.4 ? 0.9 : 0.05)) {
         await write({ type: "interaction", user, time: epoch + 10, item, action: "click", request });
       }
     }

@@ -16,10 +16,12 @@ import { loggedList } from "../../streams/evaluation/recommendation_log.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { outputs } from "../engine/streams.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { judge, type Said, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
 
 const RANKINGS = ["model", "blend", "both"] as const;
-const EVENTS = 10_000;
+const EVENTS = 14_000;
 /** Standard errors of an interval of 99.9 %. */
 const Z = 3.3;
 
@@ -84,21 +86,61 @@ Deno.test("TaskState.apply() gives an item the same share however long the list 
   }
 });
 
-Deno.test("TaskState.apply() scores by probabilities once there are 100 outcomes, whoever orders", () => {
+Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as nothing has come of what they said", () => {
   for (const ranking of RANKINGS) {
     const story = visited(20, { ranking });
-    const kinds: (string | undefined)[] = [];
     for (let n = 0; n < 14; n++) {
       const request = `s${n}`;
       story.show(1000 + 50 * n, Array.from({ length: 10 }, (_, i) => `i${i}`), { request, id: request });
       story.tick(1000 + 50 * n + 49);
-      kinds.push(story.ask(1000 + 50 * n + 49, `a${n}`).scoreKind);
     }
-    assert.equal(kinds[0], "share");
-    assert.equal(kinds.at(-1), "probability");
-    const { items } = story.ask(2000, "r");
-    assert.ok(items.every(({ score }) => score > 0 && score < 1));
+    checkShares(story.ask(2000, "r"), ranking);
+    const { judgedPositives, modelMicros, priorMicros } = story.task.counters;
+    assert.ok(judgedPositives === 0 && modelMicros > 0 && priorMicros > 0);
   }
+});
+
+const NOTHING: Said = { judgedPositives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
+const SHARES = [0, 0.5, 1];
+
+/** What scores mean, by the model's share, after each of so many rows, if this many times as much is said as comes. */
+function kinds(
+  rows: number,
+  seed: number,
+  times: { readonly model: number; readonly prior: number },
+): string[] {
+  const random = createRandom(seed);
+  const said = { ...NOTHING };
+  return Array.from({ length: rows }, () => {
+    const rate = 0.1 * random();
+    judge(said, random() < rate ? 1 : 0, { model: times.model * rate, prior: times.prior * rate });
+    return SHARES.map((share) => scoreKindOf(said, share)[0]).join("");
+  });
+}
+
+Deno.test("scoreKindOf() is probability once as many positives have come as whoever scores has said", () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const both = kinds(20_000, seed, { model: 1, prior: 1 });
+    assert.deepEqual(
+      [both[0], both[2000], both.at(-1)],
+      ["sss", "sss", "ppp"],
+      "270 of them are needed at least",
+    );
+    const changes = both.filter((kind, row) => row > 0 && kind !== both[row - 1]).length;
+    assert.ok(changes <= 3, `it changes ${changes} times`);
+    for (const times of [1 / 1.25, 1.25]) {
+      assert.equal(kinds(20_000, seed, { model: times, prior: 1 }).at(-1), "pss", `model ${times}`);
+      assert.equal(kinds(20_000, seed, { model: 1, prior: times }).at(-1), "ssp", `prior ${times}`);
+    }
+  }
+});
+
+Deno.test("scoreKindOf() is share again where far more is said than comes", () => {
+  const said = { ...NOTHING };
+  for (let row = 0; row < 10_000; row++) judge(said, row % 10 === 0 ? 1 : 0, { model: 0.1, prior: 0.1 });
+  assert.equal(scoreKindOf(said, 1), "probability");
+  for (let row = 0; row < 10_000; row++) judge(said, row % 20 === 0 ? 1 : 0, { model: 0.15, prior: 0.05 });
+  assert.deepEqual(SHARES.map((share) => scoreKindOf(said, share)), ["probability", "share", "share"]);
 });
 
 Deno.test("decodeRecommendation() reads an answer of 0.2.0, whose scores are probabilities", () => {
