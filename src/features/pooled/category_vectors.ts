@@ -138,7 +138,12 @@ export class CategoryVectors {
     from.f32sInto(this.#vectors, 0, size * WIDTH);
     from.f32sInto(this.#squares, 0, size);
     const kept = Math.min(this.#behaviours, this.#newest.length);
-    for (let n = 0; n < kept; n++) this.#newest[n] = from.uint();
+    for (let n = 0; n < kept; n++) {
+      const place = this.#newest[n] = from.uint();
+      if (place >= size) {
+        throw new SyntaxError(`Cannot decode category ${place} of vectors: there are ${size}`);
+      }
+    }
   }
 
   #has(place: number): boolean {

@@ -96,3 +96,11 @@ Deno.test("CategoryVectors keeps within its bytes whatever comes, and goes on bi
     { numRuns: 30 },
   );
 });
+
+Deno.test("CategoryVectors.decode() refuses a behaviour of a category that is not there", () => {
+  const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
+  learn(vectors, { context: [], category: 7 });
+  const bytes = encoded(vectors);
+  bytes[bytes.length - 1] = 1; // the place of the only behaviour's category
+  assert.throws(() => new CategoryVectors(BUDGET, BEHAVIOURS).decode(new ByteReader(bytes)), SyntaxError);
+});
