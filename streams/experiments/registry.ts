@@ -207,6 +207,8 @@ export class ExperimentRegistry implements ExperimentChanges {
   /**
    * Begins a new phase of running experiments whose variants differ in a setting that has another default from now on,
    * and of ended ones when they start again.
+   *
+   * @internal
    */
   async changeDefaults(former: FormerDefaults): Promise<void> {
     if (overOtherDefaults(former, await this.records()).length === 0) return; // a writer fences concurrent changes
