@@ -85,6 +85,24 @@ Deno.test("readMemory() gives what is left of a torn file, which is damaged only
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("Syncer asks again where there was no room to record what it has synced", async () => {
+  const path = await Deno.makeTempFile();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const alive = setTimeout(reject, 60_000);
+  let asked = 0;
+  const confirm = () => {
+    if (++asked === 3) setTimeout(resolve, 20);
+    return Promise.resolve(asked === 3);
+  };
+  const syncer = new Syncer({ path, periodMs: 0, snapshot: () => new Uint8Array(), confirm, fail: reject });
+  syncer.wrote();
+  await promise;
+  await syncer.close();
+  clearTimeout(alive);
+  assert.equal(asked, 3);
+  await Deno.remove(path);
+});
+
 Deno.test("Syncer confirms what is written while it syncs by another sync, and then is idle", async () => {
   const path = await Deno.makeTempFile();
   const confirmed: number[] = [];
@@ -101,7 +119,7 @@ Deno.test("Syncer confirms what is written while it syncs by another sync, and t
       if (state === 1) write();
       // While it is idle, no time brings another one.
       else setTimeout(resolve, 20);
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     fail: reject,
   });

@@ -445,6 +445,7 @@ Deno.test("SqliteLog goes on when there is room again to record its end", {
       for (let n = 0;; n++) await log.createTopics([topic(n)]);
     };
     await assert.rejects(full(), hasCode("full"));
+    await new Promise((resolve) => setTimeout(resolve, 20)); // what had room before is synced
     for (let again = 0; again < 3; again++) await assert.rejects(append(log), hasCode("full"));
     await new Promise((resolve) => setTimeout(resolve, 20)); // what was written is synced
     await Deno.remove(`${path}-end.new`);

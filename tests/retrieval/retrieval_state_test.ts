@@ -161,7 +161,7 @@ Deno.test("RetrievalState.changes() writes each change once", () => {
   for (const [what, change] of Object.entries(changes)) {
     change();
     assert.notEqual(one.changes().records.length, 0, what);
-    assert.deepEqual(one.changes(), { records: [], signals: null }, what);
+    assert.deepEqual(one.changes(), { records: [], signals: null, dropsNames: false }, what);
   }
 });
 

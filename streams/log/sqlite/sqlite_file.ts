@@ -17,7 +17,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
-import { isNoRoom } from "./wal/no_room.ts";
+import { isNoRoom } from "./end/no_room.ts";
 import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 
 /** "mndr": distinguishes our files from other SQLite files. */

@@ -14,7 +14,7 @@ import { type DurabilityOptions, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durab
 import { EndFile, readMemory, syncFile } from "./end/end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
-import { isNoRoom } from "./wal/no_room.ts";
+import { isNoRoom } from "./end/no_room.ts";
 import { oneName, own, ownFile } from "./ownership.ts";
 import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
 import { recover } from "./end/recovery.ts";

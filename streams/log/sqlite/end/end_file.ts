@@ -20,6 +20,7 @@
 
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import { isNoRoom } from "./no_room.ts";
 import { CommittedState } from "./committed_state.ts";
 
 const MAGIC = "mndrend2";
@@ -130,17 +131,33 @@ export class EndFile {
     this.#write(ACKNOWLEDGED, state.bytes);
   }
 
-  /** Writes a state that the disk has confirmed. @param bytes of a {@linkcode CommittedState} */
-  async confirm(bytes: Uint8Array): Promise<void> {
-    this.#write(CONFIRMED, bytes);
+  /**
+   * Writes a state that the disk has confirmed.
+   *
+   * @param bytes of a {@linkcode CommittedState}
+   * @returns whether there was room for it; else the newest state before it stays
+   */
+  async confirm(bytes: Uint8Array): Promise<boolean> {
+    if (!this.#writeIfRoom(CONFIRMED, bytes)) return false;
     await this.#file.syncData();
+    return true;
   }
 
-  /** Writes the final state, all of which the disk has confirmed. */
+  /** Writes the final state, all of which the disk has confirmed, if there is room. */
   async seal(state: CommittedState): Promise<void> {
     this.#windowMs = 0;
-    this.acknowledge(state);
-    await this.confirm(state.bytes);
+    if (this.#writeIfRoom(ACKNOWLEDGED, state.bytes)) await this.confirm(state.bytes);
+  }
+
+  /** Writes a slot. @returns whether there was room for it */
+  #writeIfRoom(pair: Pair, state: Uint8Array): boolean {
+    try {
+      this.#write(pair, state);
+      return true;
+    } catch (error) {
+      if (isNoRoom(error)) return false;
+      throw error;
+    }
   }
 
   close(): void {

@@ -17,8 +17,8 @@ export interface SyncerOptions {
   readonly periodMs: number;
   /** The state that a sync beginning now confirms. */
   readonly snapshot: () => Uint8Array;
-  /** Records the state that a sync has confirmed. */
-  readonly confirm: (snapshot: Uint8Array) => Promise<void>;
+  /** Records the state that a sync has confirmed. @returns whether there was room; else it is asked again */
+  readonly confirm: (snapshot: Uint8Array) => Promise<boolean>;
   /** Called when a sync failed, after which it is unknown what the disk holds. */
   readonly fail: (error: Error) => void;
 }
@@ -63,7 +63,7 @@ export class Syncer {
     try {
       const state = snapshot();
       await this.#sync();
-      await confirm(state);
+      if (!await confirm(state)) this.#isDirty = true;
     } catch (error) {
       this.#isClosed = true;
       fail(errorOf(error));

@@ -10,7 +10,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { isNoRoom } from "./no_room.ts";
+import { isNoRoom } from "../end/no_room.ts";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** Bytes written after which the thread begins. */

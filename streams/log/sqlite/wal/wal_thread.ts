@@ -6,7 +6,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../../../../src/values/reason.ts";
-import { isNoRoom } from "./no_room.ts";
+import { isNoRoom } from "../end/no_room.ts";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** The thread's side of its channel. */
