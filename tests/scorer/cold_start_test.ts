@@ -6,7 +6,6 @@
 
 import assert from "node:assert/strict";
 import { PRIOR_NUMERIC } from "../../src/features/schema.ts";
-import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { Story } from "../engine/story.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 
@@ -43,9 +42,12 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
       Math.log(prediction / (1 - prediction)) + position / 8
     );
     const priors = sample.rows.map(({ numerics }) => numerics[PRIOR_NUMERIC]!);
+    const odds = logits.map((logit, row) => Math.exp(priors[row]! + share * (logit - priors[row]!)));
+    const all = odds.reduce((sum, each) => sum + each, 0);
+    assert.equal(answer.scoreKind, "share"); // few positives have come
     answer.items.forEach(({ item, score, propensity }, place) => {
       const row = [...sample.rows].findIndex((one) => one.item === item);
-      close(score, sigmoid(priors[row]! + share * (logits[row]! - priors[row]!)));
+      close(score, odds[row]! / all);
       assert.equal(propensity, 1);
       assert.ok(place === 0 || answer.items[place - 1]!.score >= score, "best first");
     });
@@ -79,8 +81,7 @@ Deno.test("TaskState.apply() explores by the prior with the propensities of that
   for (const share of SHARES) {
     const story = shop(share, { policy, logCandidates: true });
     const { items, others = [] } = story.ask(2010, "r", { candidates: ITEMS, count: 2 });
-    const logit = (score: number) => Math.log(score / (1 - score));
-    const weights = [...items, ...others].map(({ score }) => Math.exp(logit(score) / 0.5));
+    const weights = [...items, ...others].map(({ score }) => score ** (1 / 0.5)); // shares are as odds are
     let left = weights.reduce((sum, weight) => sum + weight, 0);
     items.forEach(({ propensity }, place) => {
       close(propensity, weights[place]! / left);
