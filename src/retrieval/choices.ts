@@ -21,11 +21,11 @@ import type { SourceCounts } from "./source_counts.ts";
 const EAGER_STEPS = 2000;
 /** Before the first request for candidates, one wanted behaviour in this many makes a step. */
 const EVERY_BEFORE_REQUESTS = 64;
-/** In the end, one in this many; where few arrive, {@linkcode LEISURE} times as many all the way. */
+/** In the end, one in this many; where few arrive, {@linkcode SLOW_FACTOR} times as many all the way. */
 const LEARN_EVERY = 16;
-const LEISURE = 4;
+const SLOW_FACTOR = 4;
 /** Steps per second of event time up to which few arrive: a step takes as long as a request. */
-const FEW = 0.5;
+const FEW_PER_SECOND = 0.5;
 
 export interface ChoicesParts {
   readonly state: RetrievalState;
@@ -49,14 +49,14 @@ export class Choices {
 
   /**
    * One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. Where
-   * few arrive, {@linkcode LEISURE} times as many, as long as they are no more than {@linkcode FEW} steps per second.
+   * few arrive, {@linkcode SLOW_FACTOR} times as many, as long as they are no more than {@linkcode FEW_PER_SECOND}.
    */
   #every(time: number): number {
     const { hasRequests, blend: { steps } } = this.#with.state;
     if (!hasRequests) return EVERY_BEFORE_REQUESTS;
     const usual = Math.min(LEARN_EVERY, 2 ** Math.floor(steps / EAGER_STEPS));
-    const affordable = Math.ceil(this.#with.arrivals.perSecond(time) / FEW);
-    return Math.max(1, usual / LEISURE, Math.min(usual, affordable));
+    const affordable = Math.ceil(this.#with.arrivals.perSecond(time) / FEW_PER_SECOND);
+    return Math.max(1, usual / SLOW_FACTOR, Math.min(usual, affordable));
   }
 
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */

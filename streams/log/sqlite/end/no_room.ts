@@ -6,7 +6,7 @@
 
 /**
  * SQLITE_FULL; SQLITE_IOERR_WRITE, as beyond a quota; SQLITE_IOERR_SHMSIZE, when the index of the write-ahead log has no
- * room. All leave the file as it was, so the same may be tried again.
+ * room. Each leaves the file as it was, so the write can be retried.
  */
 const CODES: readonly unknown[] = [13, 778, 4874];
 const FULL = "database or disk is full";
