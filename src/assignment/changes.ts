@@ -287,7 +287,10 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
  *
  * @param ended the experiment after its promotion
  */
-export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): readonly Experiment[] {
+export function overUndonePromotion(
+  ended: ExperimentRecord,
+  { records }: Surroundings,
+): readonly Experiment[] {
   const { name } = ended;
   const before = records.get(name);
   if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
@@ -298,7 +301,7 @@ export function inNewPhase(ended: ExperimentRecord, { records }: Surroundings): 
     .filter((one) =>
       one.status === "running" && changedSettings(one.variants).some((own) => settings.includes(own))
     )
-    .map((one) => anew(one, reason, after));
+    .map((one) => inNextPhase(one, reason, after));
 }
 
 /** Warns that who gets which variant may depend on what they got before. */
@@ -323,7 +326,7 @@ export function overOtherDefaults(
     );
     if (settings.length === 0) return [];
     const reason = `begins a new phase: the deployment's ${settings.join(" and ")} changed, which it varies`;
-    if (one.status === "running") return [anew(one, reason, records)];
+    if (one.status === "running") return [inNextPhase(one, reason, records)];
     const own = Object.fromEntries(settings.map((setting) => [setting, former[setting]]));
     const over = JSON.stringify({ ...parsedOver(one.over), ...own });
     return [{ ...one, over, revision: one.revision + 1 }];
@@ -337,7 +340,8 @@ function isFixed(variant: Variant, setting: keyof VariantSettings): boolean {
   return list !== undefined || ranking !== undefined;
 }
 
-function anew(
+/** Begins the next phase of a running experiment, over what is promoted now. */
+function inNextPhase(
   { over: _, ...one }: Experiment,
   reason: string,
   records: ReadonlyMap<string, ExperimentRecord>,

@@ -19,8 +19,8 @@ import {
   type ExperimentDraft,
   ExperimentError,
   type FormerDefaults,
-  inNewPhase,
   overOtherDefaults,
+  overUndonePromotion,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
@@ -244,7 +244,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
-    const anew = inNewPhase(record, { records, models: this.#options.models });
+    const anew = overUndonePromotion(record, { records, models: this.#options.models });
     const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
     await this.#write(writer, [record, ...anew], [...spare, ...pins]);
     for (const { name } of anew) {

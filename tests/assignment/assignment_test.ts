@@ -13,7 +13,7 @@ import {
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
-  inNewPhase,
+  overUndonePromotion,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
@@ -243,7 +243,7 @@ Deno.test("promoteVariant() does not change the control of an experiment that ru
   assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
 });
 
-Deno.test("inNewPhase() gives what runs and varies the settings of a promotion, once that ends", () => {
+Deno.test("overUndonePromotion() gives what runs and varies the settings of a promotion, once that ends", () => {
   const promoted = promoteVariant(
     "e",
     "B",
@@ -255,7 +255,7 @@ Deno.test("inNewPhase() gives what runs and varies the settings of a promotion, 
   const stopped = stopExperiment("rival", "", among(rival));
   for (const end of [rollBackExperiment, stopExperiment]) {
     const around = among(promoted, rival, elsewhere);
-    const [anew, ...others] = inNewPhase(end("e", "slow", around), around);
+    const [anew, ...others] = overUndonePromotion(end("e", "slow", around), around);
     assert.deepEqual(others, []);
     assert.deepEqual([anew?.name, anew?.status, anew?.phase, anew?.revision], ["rival", "running", 1, 2]);
     assert.equal(
@@ -265,11 +265,22 @@ Deno.test("inNewPhase() gives what runs and varies the settings of a promotion, 
     assert.notEqual(definitionOf(anew!), definitionOf(rival));
     assert.deepEqual(anew?.variantSpans, rival.variantSpans, "users keep their variants");
   }
-  assert.deepEqual(inNewPhase(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)), []);
+  assert.deepEqual(
+    overUndonePromotion(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)),
+    [],
+  );
   const around = among(rival, promoteVariant("e", "A", among(promoted)));
-  assert.deepEqual(inNewPhase(rollBackExperiment("e", "", around), around), [], "which had changed nothing");
+  assert.deepEqual(
+    overUndonePromotion(rollBackExperiment("e", "", around), around),
+    [],
+    "which had changed nothing",
+  );
   const running = among(startExperiment(draft({ name: "e", traffic: 0.3 }), among()), rival);
-  assert.deepEqual(inNewPhase(stopExperiment("e", "", running), running), [], "nothing was promoted");
+  assert.deepEqual(
+    overUndonePromotion(stopExperiment("e", "", running), running),
+    [],
+    "nothing was promoted",
+  );
 });
 
 Deno.test("startExperiment() begins a new phase where others have promoted another control meanwhile", () => {
@@ -286,7 +297,7 @@ Deno.test("startExperiment() begins a new phase where others have promoted anoth
   assert.equal(phaseAmong(ended, promoted), 1, "the same control as before");
   assert.equal(phaseAmong(ended, stopExperiment("rival", "", among(promoted))), 2);
   const around = among(over, promoted);
-  const [anew] = inNewPhase(stopExperiment("rival", "", around), around);
+  const [anew] = overUndonePromotion(stopExperiment("rival", "", around), around);
   assert.equal(anew?.phase, 2);
   assert.equal(phaseAmong(stopExperiment("e", "", among(anew!)), rival), 2);
 });
