@@ -109,7 +109,7 @@ export async function agree(
   if (isAgreed(before)) return before;
   const { generations } = topics;
   await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
-  // Fences whoever has compared but not recorded yet, so that nobody overwrites a record that he has not seen.
+  // Fences whoever has compared but not recorded yet, so that no process overwrites a record that it has not seen.
   await using writer = await log.writer(`append-${generations}`, [{ topic: generations, partition: 0 }]);
   const agreement = await comparedWith(log, topics, options);
   if (isAgreed(agreement)) return agreement;
