@@ -20,7 +20,8 @@ import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 
 /**
  * Holds samples until all lists of their partition that were shown before are final. Memory: lists that closed early
- * within one outcome window, without their features. O(held lists of the partition) per sample.
+ * within one outcome window, without their features. O(log held lists of the partition) comparisons per sample, O(own lists)
+ * per user encoded.
  *
  * @example
  * ```ts
@@ -41,26 +42,27 @@ import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 export class ListsInOrder {
   /** Held samples by partition, oldest list first. */
   readonly #held: Sample[][] = [];
-  /** Number of held samples by user. */
-  readonly #users = new Map<string, number>();
+  /** Held samples by user, each with its partition. */
+  readonly #users = new Map<string, Map<Sample, number>>();
 
   add(sample: Sample, partition: number): void {
     while (this.#held.length <= partition) this.#held.push([]);
     const held = this.#held[partition]!;
-    const before = held.findLastIndex(({ time }) => time <= sample.time);
-    held.splice(before + 1, 0, outcomeOf(sample));
-    this.#users.set(sample.user, (this.#users.get(sample.user) ?? 0) + 1);
+    const kept = outcomeOf(sample);
+    held.splice(firstAfter(held, sample.time), 0, kept);
+    const own = this.#users.get(sample.user);
+    if (own === undefined) this.#users.set(sample.user, new Map([[kept, partition]]));
+    else own.set(kept, partition);
   }
 
   /** Removes and returns the samples of lists shown up to a time, oldest first. */
   take(time: number, partition: number): readonly Sample[] {
     const held = this.#held[partition] ?? [];
-    const later = held.findIndex((sample) => sample.time > time);
-    const due = held.splice(0, later < 0 ? held.length : later);
-    for (const { user } of due) {
-      const left = this.#users.get(user)! - 1;
-      if (left > 0) this.#users.set(user, left);
-      else this.#users.delete(user);
+    const due = held.splice(0, firstAfter(held, time));
+    for (const sample of due) {
+      const own = this.#users.get(sample.user)!;
+      own.delete(sample);
+      if (own.size === 0) this.#users.delete(sample.user);
     }
     return due;
   }
@@ -70,16 +72,18 @@ export class ListsInOrder {
   }
 
   forget(user: string): void {
-    if (!this.#users.delete(user)) return;
-    for (const [partition, held] of this.#held.entries()) {
-      this.#held[partition] = held.filter((sample) => sample.user !== user);
+    const own = this.#users.get(user);
+    if (own === undefined) return;
+    this.#users.delete(user);
+    for (const partition of new Set(own.values())) {
+      this.#held[partition] = this.#held[partition]!.filter((sample) => sample.user !== user);
     }
   }
 
   encodeUser(user: string): Uint8Array {
     const to = new ByteWriter();
-    for (const [partition, held] of this.#held.entries()) {
-      for (const sample of held) if (sample.user === user) to.uint(partition).bytes(encodeSample(sample));
+    for (const [sample, partition] of this.#users.get(user) ?? []) {
+      to.uint(partition).bytes(encodeSample(sample));
     }
     return to.toBytes();
   }
@@ -92,6 +96,17 @@ export class ListsInOrder {
       this.add(decodeSample(from.bytes()), partition);
     }
   }
+}
+
+/** Where the samples of lists shown after a time begin, in samples that are ordered by it. */
+function firstAfter(held: readonly Sample[], time: number): number {
+  let [low, high] = [0, held.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (held[middle]!.time <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What figures need of a sample. */
