@@ -161,9 +161,9 @@ function begin(
     share: Math.min(1, queries / survey.targets),
   });
   // The blend learns only once lists are requested, which here happens when all is learnt.
-  const { state } = run.task.retrieval;
-  if (stream.isHeld !== undefined) state.noteRequest();
-  if (stream.isHeld !== undefined && ranking === "auto") state.noteStackRequest();
+  const { ordering } = run.task.retrieval;
+  if (stream.isHeld !== undefined) ordering.noteRequest();
+  if (stream.isHeld !== undefined && ranking === "auto") ordering.noteStackRequest();
   return run;
 }
 
@@ -235,9 +235,9 @@ class Run {
     this.task = task;
     this.#options = options;
     this.withoutOwn = options.withoutOwn;
-    const { state } = task.retrieval;
+    const { sources } = task.retrieval;
     this.#sources = options.sources
-      ? state.sources.filter((source) => !options.withoutOwn || !source.judgesReturns)
+      ? sources.filter((source) => !options.withoutOwn || !source.judgesReturns)
       : [];
     this.judgements = new Judgements([
       options.ranking,

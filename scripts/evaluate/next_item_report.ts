@@ -83,7 +83,7 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
   const start = from ?? Math.floor(interactions / 2);
   const share = (condition: Parameters<typeof judgements.where>[0]) =>
     judgements.where(condition).length / all.length;
-  const { names, weights, returnWeights } = task.retrieval.state.blend;
+  const { names, weights, returnWeights } = task.retrieval.ordering.blend;
   return {
     stream: options.stream.name,
     behaviours: interactions,

@@ -98,7 +98,7 @@ export class Lists {
     counters.requests++;
     const { recommendation, scored, chosen, unserved } = this.#answer(user, event);
     if (unserved) counters.unservedVariants++;
-    for (const { source } of recommendation.items) retrieval.sources.countListed(source);
+    for (const { source } of recommendation.items) retrieval.sourceCounts.countListed(source);
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     this.#recommend(user, chosen, scored, out);
@@ -113,10 +113,10 @@ export class Lists {
   answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
     const { counters, retrieval, catalogue } = this.#state;
     counters.requests++;
-    if (event.candidates === undefined) retrieval.state.noteRequest();
-    if (this.#answerer.isStacked(user, event)) retrieval.state.noteStackRequest();
+    if (event.candidates === undefined) retrieval.ordering.noteRequest();
+    if (this.#answerer.isStacked(user, event)) retrieval.ordering.noteStackRequest();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
-    for (const { source } of items) retrieval.sources.countListed(source);
+    for (const { source } of items) retrieval.sourceCounts.countListed(source);
     if (given === null || items.length === 0) return;
     const shown = this.#shown(user, asImpression(event, items), undefined);
     const list = { ...shown, exposures: given.exposures };
@@ -251,9 +251,9 @@ export class Lists {
   /** Answers a request. From the first one on, retrieval learns with the parts that answer it. */
   #answer(user: UserState, event: RequestEvent): Recommended {
     const { retrieval } = this.#state;
-    if (event.candidates === undefined) retrieval.state.noteRequest();
+    if (event.candidates === undefined) retrieval.ordering.noteRequest();
     const recommended = this.#answerer.answer(user, event);
-    if (recommended.stacked) retrieval.state.noteStackRequest();
+    if (recommended.stacked) retrieval.ordering.noteStackRequest();
     return recommended;
   }
 

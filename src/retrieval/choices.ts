@@ -10,9 +10,9 @@ import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { Gatherer } from "./gatherer.ts";
+import type { OrderingState } from "./ordering_state.ts";
 import type { Orders } from "./orders.ts";
 import type { Past } from "./past.ts";
-import type { RetrievalState } from "./retrieval_state.ts";
 import type { Arrivals } from "./signals/arrivals.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
@@ -28,7 +28,7 @@ const SLOW_FACTOR = 4;
 const FEW_PER_SECOND = 0.5;
 
 export interface ChoicesParts {
-  readonly state: RetrievalState;
+  readonly ordering: OrderingState;
   /** How fast wanted behaviours arrive. */
   readonly arrivals: Arrivals;
   readonly past: Past;
@@ -52,7 +52,7 @@ export class Choices {
    * few arrive, {@linkcode SLOW_FACTOR} times as many, as long as they are no more than {@linkcode FEW_PER_SECOND}.
    */
   #every(time: number): number {
-    const { hasRequests, blend: { steps } } = this.#with.state;
+    const { hasRequests, blend: { steps } } = this.#with.ordering;
     if (!hasRequests) return EVERY_BEFORE_REQUESTS;
     const usual = Math.min(LEARN_EVERY, 2 ** Math.floor(steps / EAGER_STEPS));
     const affordable = Math.ceil(this.#with.arrivals.perSecond(time) / FEW_PER_SECOND);
@@ -64,7 +64,7 @@ export class Choices {
     const draw = drawOf(user, item, time);
     // Not every n-th one, which would always hit the same kind of event where kinds alternate.
     if (draw % this.#every(time) !== 0) return null;
-    const { state, past, returns, gatherer, orders, counts } = this.#with;
+    const { ordering, past, returns, gatherer, orders, counts } = this.#with;
     const context = past.context(user, time);
     const excluded = returns.expected ? new Uint32Array() : past.items(user, time);
     if (excluded.includes(item.index) || past.hadBefore(user, item)) return null;
@@ -77,7 +77,7 @@ export class Choices {
     if (place < 0) return null;
     // First, since it uses the blend's scores from before this step.
     const preference = orders.learn({ request, features, place, draw });
-    state.learnBlend(features, place);
+    ordering.learnBlend(features, place);
     return preference;
   }
 }

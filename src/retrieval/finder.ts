@@ -9,15 +9,16 @@ import { hashString } from "../embeddings/hash.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { BestPlaces } from "./best_places.ts";
+import type { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
 import type { Gatherer, RetrievalView } from "./gatherer.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import type { Orders, StackedScores } from "./orders.ts";
 import { PROPERTIES } from "./properties.ts";
-import type { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { POPULAR } from "./sources/popular.ts";
+import type { Source } from "./sources/source.ts";
 import type { Stacked } from "./stack/stack.ts";
 
 export interface Candidate {
@@ -62,7 +63,8 @@ interface ScoredCandidates {
 
 export interface FinderParts {
   readonly view: RetrievalView;
-  readonly state: RetrievalState;
+  readonly sources: readonly Source[];
+  readonly blend: Blend;
   readonly lists: ItemLists;
   readonly gatherer: Gatherer;
   readonly best: BestPlaces;
@@ -80,7 +82,7 @@ export class Finder {
   /** Finds candidates among those of the gatherer. */
   constructor(parts: FinderParts) {
     this.#with = parts;
-    const { sources } = parts.state;
+    const { sources } = parts;
     this.#repeats = Int16Array.from(sources, ({ name }) => {
       const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
       return property < 0 ? -1 : sources.length + property;
@@ -92,9 +94,9 @@ export class Finder {
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
   ): OrderedCandidates {
-    const { state, gatherer, best, orders, maxCandidates } = this.#with;
+    const { blend, gatherer, best, orders, maxCandidates } = this.#with;
     const features = gatherer.gather(request, false);
-    const blended = state.blend.score(features);
+    const blended = blend.score(features);
     const stack = stacked ? orders.score(request, features, blended) : null;
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const { items } = gatherer;
@@ -116,7 +118,7 @@ export class Finder {
 
   /** Makes candidates: `proposed` by its place among the gathered ones, `unproposed` by its item. */
   #describe({ features, scores, stack }: ScoredCandidates) {
-    const { view: { catalogue }, state: { blend }, gatherer: { items }, maxCandidates } = this.#with;
+    const { view: { catalogue }, blend, gatherer: { items }, maxCandidates } = this.#with;
     const weights = blend.weightsOf(features.groups);
     const { returnWeights } = blend;
     const shareOf = sharesOf(scores, maxCandidates);
@@ -184,7 +186,7 @@ export class Finder {
         best = source;
       }
     }
-    return this.#with.state.sources[best]?.name ?? POPULAR.name;
+    return this.#with.sources[best]?.name ?? POPULAR.name;
   }
 }
 

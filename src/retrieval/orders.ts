@@ -16,8 +16,8 @@ import type { BestPlaces } from "./best_places.ts";
 import type { Features } from "./features.ts";
 import type { Gatherer, RetrievalView } from "./gatherer.ts";
 import type { PairLists } from "./head/pair_lists.ts";
+import type { OrderingState } from "./ordering_state.ts";
 import type { Past } from "./past.ts";
-import type { RetrievalState } from "./retrieval_state.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { NEXT } from "./sources/next.ts";
 import { type Part, PARTS, partsWith, type ScoresByPart, type Stacked } from "./stack/stack.ts";
@@ -27,7 +27,7 @@ const PREFERENCE_CANDIDATES = 16;
 
 export interface OrdersParts {
   readonly view: RetrievalView;
-  readonly state: RetrievalState;
+  readonly ordering: OrderingState;
   readonly past: Past;
   readonly gatherer: Gatherer;
   readonly best: BestPlaces;
@@ -64,12 +64,12 @@ export class Orders {
 
   /** Whether the stack uses the model's scores, too. */
   get needsModel(): boolean {
-    return this.#with.state.stack.partsOf(this.#there, this.#modelShare).includes("model");
+    return this.#with.ordering.stack.partsOf(this.#there, this.#modelShare).includes("model");
   }
 
   /** The parts that order lists under `ranking: "auto"` now; none before such a list was requested. */
   get parts(): readonly Part[] {
-    const { stack, hasStackRequests } = this.#with.state;
+    const { stack, hasStackRequests } = this.#with.ordering;
     return hasStackRequests ? stack.partsOf(this.#there, this.#modelShare) : [];
   }
 
@@ -96,13 +96,13 @@ export class Orders {
 
   /** Whether the pair head gets preferences: until lists are requested, and then if the stack orders some. */
   get #teachesHead(): boolean {
-    const { pairLists, state } = this.#with;
-    return pairLists !== null && (state.hasStackRequests || !state.hasRequests);
+    const { pairLists, ordering } = this.#with;
+    return pairLists !== null && (ordering.hasStackRequests || !ordering.hasRequests);
   }
 
   /** Scores candidates by the stack without the model's part. @param blended Their scores by the blend */
   score(request: CandidateRequest, features: Features, blended: Float64Array): StackedScores {
-    const { state: { stack }, gatherer, best, maxCandidates, past } = this.#with;
+    const { ordering: { stack }, gatherer, best, maxCandidates, past } = this.#with;
     const share = this.needsModel ? this.#modelShare : 0;
     const places = best.of(gatherer.items, blended, maxCandidates);
     const by = this.#scoresByPart(features, blended, places);
@@ -127,27 +127,27 @@ export class Orders {
    * @returns The preference for the pair head; `null` if there is none
    */
   learn({ request, features, place, draw }: TakenFrom): Preference | null {
-    const { state, gatherer, best, maxCandidates, pairLists } = this.#with;
-    if (!state.hasStackRequests && !this.#teachesHead) return null;
-    const scores = state.blend.score(features);
+    const { ordering, gatherer, best, maxCandidates, pairLists } = this.#with;
+    if (!ordering.hasStackRequests && !this.#teachesHead) return null;
+    const scores = ordering.blend.score(features);
     const places = best.of(gatherer.items, scores, maxCandidates);
     const taken = places.indexOf(place);
     if (taken < 0) return null;
     const list = this.#pairList(request, features, scores, places);
     const { user, time } = request;
     const person = hashString(user.id, 0);
-    if (state.hasStackRequests) {
+    if (ordering.hasStackRequests) {
       const head = list === null ? null : this.#scorePairs?.(list) ?? null;
       const others = { ...this.#scoresByPart(features, scores, places), head };
-      const isJudge = state.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&
+      const isJudge = ordering.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&
         !this.#isRecommended(user, gatherer.items[place]!);
       const by = { ...others, model: isJudge ? this.#logits(user, places, time) : null };
       if (by.head !== null || by.bank !== null || by.model !== null) {
-        state.learnStack(by, taken, person, this.#with.view.modelShare);
+        ordering.learnStack(by, taken, person, this.#with.view.modelShare);
       }
     }
     // Otherwise a robot that makes most of the behaviours would dominate the head.
-    if (list === null || mulberry32(~draw)() >= state.stack.weightOf(person)) return null;
+    if (list === null || mulberry32(~draw)() >= ordering.stack.weightOf(person)) return null;
     const random = mulberry32(draw);
     return preferenceOf(list, pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
   }

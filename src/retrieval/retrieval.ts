@@ -31,16 +31,18 @@ import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources } from "./sources/registry.ts";
-import type { SignalFold } from "./sources/source.ts";
+import type { SignalFold, Source } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
 import { OCCASION_KINDS } from "./sources/occasions.ts";
 import { BestPlaces } from "./best_places.ts";
+import { OrderingState } from "./ordering_state.ts";
 import { Orders } from "./orders.ts";
 import { Past } from "./past.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import type { Pace } from "./items/pace.ts";
+import { SignalFolds } from "./signal_folds.ts";
 import { LEARNT_CONTEXT, type Signal } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
@@ -50,10 +52,13 @@ export class Retrieval {
   readonly lists: ItemLists;
   /** Most candidates per request. */
   readonly maxCandidates: number;
+  readonly sources: readonly Source[];
   /** How much each source has contributed since the process began. */
-  readonly sources: SourceCounts;
-  /** The learnt state, durable with the task. */
+  readonly sourceCounts: SourceCounts;
+  /** Everything that is learnt, durable with the task. */
   readonly state: RetrievalState;
+  /** The part of it that orders candidates. */
+  readonly ordering: OrderingState;
   readonly #view: RetrievalView;
   readonly #learns: boolean;
   /** Reads users' earlier behaviours. */
@@ -75,8 +80,8 @@ export class Retrieval {
     this.#learns = settled.learn;
     const { catalogue } = view;
     const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.bank ?? null);
-    const sources = createSources(parts);
-    const counts = this.sources = new SourceCounts(sources);
+    const sources = this.sources = createSources(parts);
+    const counts = this.sourceCounts = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
     const arrivals = new Arrivals();
@@ -85,25 +90,33 @@ export class Retrieval {
       ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions), foldOf(arrivals)]
       : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
+    const ordering = this.ordering = new OrderingState(blend, parts.returns);
     this.state = new RetrievalState({
       catalogue,
-      lists: this.lists,
-      sources,
-      folds,
-      blend,
-      returns: parts.returns,
+      folds: new SignalFolds({ catalogue, lists: this.lists, folds }),
+      ordering,
     });
     const gatherer = new Gatherer(view, sources, parts, this.maxCandidates);
     const best = new BestPlaces(catalogue);
     const past = this.past = new Past(view.sequences, parts.returns);
     // The head has the blend's score, and learns from too few lists to know better.
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names, OCCASION_KINDS) : null;
-    const { state, lists, maxCandidates } = this;
+    const { lists, maxCandidates } = this;
     const { returns } = parts;
     const { newShare } = settled;
-    const orders = this.orders = new Orders({ view, state, past, gatherer, best, pairLists, maxCandidates });
-    this.#finder = new Finder({ view, state, lists, gatherer, best, orders, maxCandidates, newShare });
-    this.#choices = new Choices({ state, arrivals, past, returns, gatherer, orders, counts });
+    const orders = this.orders = new Orders({
+      view,
+      ordering,
+      past,
+      gatherer,
+      best,
+      pairLists,
+      maxCandidates,
+    });
+    this.#finder = new Finder({
+      ...{ view, sources, blend, lists, gatherer, best, orders, maxCandidates, newShare },
+    });
+    this.#choices = new Choices({ ordering, arrivals, past, returns, gatherer, orders, counts });
   }
 
   /** Whether items of the user's behaviours may be recommended again now. */
@@ -149,7 +162,7 @@ export class Retrieval {
   learnReturn(user: UserState, item: CatalogueItem, action: string): void {
     const before = this.#view.sequences.total(user.row);
     if (!this.#learns || !this.parts.returns.learns || before === 0) return;
-    this.state.learnReturn(this.past.did(user, action, item), before);
+    this.ordering.learnReturn(this.past.did(user, action, item), before);
   }
 
   /** Counts a positive of an item, for this task and the others. A repeat counts less: it is dated back. */
@@ -168,7 +181,7 @@ export class Retrieval {
 
   /** The best of a list that is the same for everybody, at most `maxCandidates`. */
   listed(list: "popular" | "trending" | "new", allowed: (item: CatalogueItem) => boolean): CatalogueItem[] {
-    const named = this.state.sources.find(({ name }) => name === list);
+    const named = this.sources.find(({ name }) => name === list);
     const items = list === "new" ? this.lists.fresh() : named?.list?.() ?? [];
     return Array.from(items, (index) => this.#view.catalogue.at(index)).filter(allowed)
       .slice(0, this.maxCandidates);

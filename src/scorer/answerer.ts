@@ -315,7 +315,7 @@ export class Answerer {
   #modelPart(stacked: Stacked | null, logits: Float64Array): Float64Array | null {
     const { modelWeight = 0 } = stacked ?? {};
     if (modelWeight === 0) return null;
-    return this.#state.retrieval.state.stack.modelScores(logits).map((score) => modelWeight * score);
+    return this.#state.retrieval.ordering.stack.modelScores(logits).map((score) => modelWeight * score);
   }
 
   /** The list of one variant. */

@@ -205,12 +205,12 @@ export class Snapshots {
     const listed = new Map<string, number>();
     const proposed = new Map<string, number>();
     let taken = 0;
-    for (const { state: { retrieval: { sources } } } of this.#service?.tasks.values() ?? []) {
-      for (const [source, count] of sources.listed) listed.set(source, (listed.get(source) ?? 0) + count);
-      for (const [source, count] of sources.proposed) {
+    for (const { state: { retrieval: { sourceCounts: counts } } } of this.#service?.tasks.values() ?? []) {
+      for (const [source, count] of counts.listed) listed.set(source, (listed.get(source) ?? 0) + count);
+      for (const [source, count] of counts.proposed) {
         proposed.set(source, (proposed.get(source) ?? 0) + count);
       }
-      taken += sources.taken;
+      taken += counts.taken;
     }
     const all = new Set([...listed.keys(), ...taken === 0 ? [] : proposed.keys()]);
     return [...all].map((source) => {

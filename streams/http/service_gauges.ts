@@ -213,7 +213,7 @@ export class ServiceGauges {
         stateOf: (user) => state.recurrentState(user),
       });
       for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);
-      this.#collectSources(String(partition), state.retrieval.sources);
+      this.#collectSources(String(partition), state.retrieval.sourceCounts);
       for (const part of state.retrieval.orders.parts) {
         this.#ordering.set({ partition: String(partition), part }, 1);
       }

@@ -150,7 +150,7 @@ export class Others implements AsyncDisposable {
   /** Removes users that others erased with the next commit, which becomes due. */
   eraseNames(now: number): void {
     const { state } = this.#state.retrieval;
-    if (!state.namesForgotten || now - this.#erasedAt < ERASE_MS) return;
+    if (!state.mayNameErased || now - this.#erasedAt < ERASE_MS) return;
     state.dropNames();
     this.#erasedAt = now;
     this.#since = -Infinity;

@@ -33,8 +33,8 @@ try {
   const begun = performance.now(), cpu = process.cpuUsage();
   const task = await Task.open(log, topics, 0, PROFILES.meander, new FakeServing());
   await using _ = task;
-  const { state } = task.state.retrieval;
-  const start = [...state.blend.weights];
+  const { ordering } = task.state.retrieval;
+  const start = [...ordering.blend.weights];
   await finish(log, task);
   const { time, user } = events.at(-1)!;
   await append(log, [{ type: "request", user, time: time + 1000, request: "first", count: 20 }]);
@@ -44,12 +44,12 @@ try {
   const { end } = await log.bounds(topics.recommendations, 0);
   const { value } = (await log.read(topics.recommendations, 0, end - 1)).records[0]!;
   const { items }: Recommendation = JSON.parse(new TextDecoder().decode(value!));
-  const moved = start.filter((weight, f) => weight !== state.blend.weights[f]).length;
+  const moved = start.filter((weight, f) => weight !== ordering.blend.weights[f]).length;
   print(
     `${events.length} behaviours: ${seconds.toFixed(0)} s, ${
       ((own + system) / 1e6).toFixed(0)
     } s of processor, until ` +
-      `the first list, of ${items.length}; ${state.blend.steps} steps of the blend, ${moved} of ${start.length} weights moved`,
+      `the first list, of ${items.length}; ${ordering.blend.steps} steps of the blend, ${moved} of ${start.length} weights moved`,
   );
 } finally {
   await Deno.remove(folder, { recursive: true });

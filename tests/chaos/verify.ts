@@ -228,7 +228,7 @@ async function stateOf(task: Task): Promise<Map<string, string>> {
     records.set(`item ${item.id}`, encodeItemState(item).toHex());
   }
   const blend = new ByteWriter();
-  task.state.retrieval.state.blend.encode(blend);
+  task.state.retrieval.ordering.blend.encode(blend);
   records.set(
     "what retrieval learnt",
     `${task.state.retrieval.state.encode().toHex()} ${blend.toBytes().toHex()}`,

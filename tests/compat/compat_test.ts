@@ -174,19 +174,21 @@ Deno.test("0.2.0: a learner without behaviours alone is still written in the for
 });
 
 Deno.test("0.2.0: the blend and the journal of retrieval are restored", () => {
-  const { state } = newTask().retrieval;
-  const before = state.blend.weights[0];
+  const { state, ordering } = newTask().retrieval;
+  const before = ordering.blend.weights[0];
   state.restore(
     new Map([["retrieval:blend", record("blend-1")], ["retrieval:journal:0", record("journal-1")]]),
   );
-  const weights = Object.fromEntries(state.blend.names.map((name, f) => [name, state.blend.weights[f]]));
-  assert.equal(state.blend.steps, 32);
+  const weights = Object.fromEntries(
+    ordering.blend.names.map((name, f) => [name, ordering.blend.weights[f]]),
+  );
+  assert.equal(ordering.blend.steps, 32);
   assert.equal(weights["co-visited"], 0.8183827851251426);
   assert.notEqual(weights["co-visited"], before);
   assert.equal(weights["next-category"], 0.2848980983495327);
   assert.equal(weights.closest, undefined, "a source that is gone is skipped");
   assert.equal(state.signals, 40);
-  assert.equal(state.hasRequests, true);
+  assert.equal(ordering.hasRequests, true);
 });
 
 Deno.test("0.2.0: a sample and a user are read", () => {

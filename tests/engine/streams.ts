@@ -255,7 +255,7 @@ export function inventory(task: TaskState): Record<string, string> {
   return Object.fromEntries([
     ["task", hex(encodeTask(task, 0))],
     ["retrieval", hex(task.retrieval.state.encode())],
-    ["blend", task.retrieval.state.blend.weights.join()],
+    ["blend", task.retrieval.ordering.blend.weights.join()],
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,

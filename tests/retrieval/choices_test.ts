@@ -28,7 +28,7 @@ interface Seen {
 function choicesOf(seen: Seen, gather: (of: CandidateRequest) => void): Choices {
   const { expected = false, hasRequests = true, steps = 0, arrivals = new Arrivals() } = seen;
   const parts = {
-    state: { hasRequests, blend: { steps }, learnBlend: () => {} },
+    ordering: { hasRequests, blend: { steps }, learnBlend: () => {} },
     arrivals,
     past: {
       context: () => null,

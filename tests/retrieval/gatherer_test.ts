@@ -28,8 +28,8 @@ function gathered(retrieval: RetrievalOptions, before: readonly (string | readon
   for (let n = 0; n < 6; n++) for (let s = 0; s < 6 - n; s++) view(`u${n}`, `s${s}`);
   view("u0", "h0");
   const { catalogue } = task;
-  const { state, parts } = task.retrieval;
-  const gatherer = new Gatherer(task, state.sources, parts, 100);
+  const { sources, parts } = task.retrieval;
+  const gatherer = new Gatherer(task, sources, parts, 100);
   const context = contextOf(before.map((each) => {
     const [id, ago] = typeof each === "string" ? [each, 0] : each;
     return { item: catalogue.get(id)!.index, time: time - ago };
@@ -121,8 +121,8 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
   for (const [n, item] of ["a", "b", "a", "b"].entries()) {
     task.apply({ type: "interaction", user: `u${n % 2}`, item, action: "view", time: START + n }, n, out);
   }
-  const { state, parts } = task.retrieval;
-  const gatherer = new Gatherer(task, state.sources, parts, 100);
+  const { sources, parts } = task.retrieval;
+  const gatherer = new Gatherer(task, sources, parts, 100);
   const index = task.catalogue.get("a")!.index;
   for (const time of [0, START / 2, START, START * 1.1]) {
     const { count, values } = gatherer.gather(

@@ -16,7 +16,7 @@ Deno.test("Lists stay those of the people when one user repeats two items a thou
   const schema = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
   const task = new TaskState({ schema, impressions: "logged" }, new FakeServing());
   const { retrieval, users } = task;
-  const { sources } = retrieval.state;
+  const { sources } = retrieval;
   const random = mulberry32(2);
   const out = outputs();
   let offset = 0, time = START;

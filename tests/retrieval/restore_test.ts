@@ -45,7 +45,7 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
     restored = durable.restore(SMALL, serving);
   }
   assert.ok(answers > 300);
-  assert.ok(whole.retrieval.state.hasRequests);
+  assert.ok(whole.retrieval.ordering.hasRequests);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
@@ -53,13 +53,13 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
   const whole = fresh();
   let restored = fresh();
   const durable = new Durable();
-  const start = [...whole.retrieval.state.blend.weights];
+  const start = [...whole.retrieval.ordering.blend.weights];
   let offset = 0;
   for (const event of visits(6000)) {
     if (event.type === "request" && offset < 4000) continue;
-    if (event.type === "request" && !whole.retrieval.state.hasRequests) {
-      assert.ok(whole.retrieval.state.blend.steps >= 10);
-      assert.notDeepEqual([...whole.retrieval.state.blend.weights], start);
+    if (event.type === "request" && !whole.retrieval.ordering.hasRequests) {
+      assert.ok(whole.retrieval.ordering.blend.steps >= 10);
+      assert.notDeepEqual([...whole.retrieval.ordering.blend.weights], start);
     }
     const [want, got] = [outputs(), outputs()];
     whole.apply(event, offset, want);
@@ -68,9 +68,9 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
     if (offset % 700 > 0) continue;
     durable.commit(restored, got);
     restored = durable.restore(SMALL, serving);
-    assert.equal(restored.retrieval.state.hasRequests, whole.retrieval.state.hasRequests);
+    assert.equal(restored.retrieval.ordering.hasRequests, whole.retrieval.ordering.hasRequests);
   }
-  assert.ok(whole.retrieval.state.hasRequests);
+  assert.ok(whole.retrieval.ordering.hasRequests);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
@@ -85,7 +85,7 @@ Deno.test("Retrieval learns from a fair share of behaviours, whichever turns the
       task.apply({ type: "interaction", user, time, item, action }, n, outputs());
     }
     // One in 64 of 3,200.
-    const { taken } = task.retrieval.sources;
+    const { taken } = task.retrieval.sourceCounts;
     assert.ok(taken >= 25 && taken <= 75, `${taken}`);
   }
 });
@@ -157,7 +157,7 @@ Deno.test("SourceCounts() say whose items are on the lists, and who had proposed
   const out = outputs();
   let offset = 0;
   for (const event of visits(2000)) task.apply(event, offset++, out);
-  const { listed, proposed, taken } = task.retrieval.sources;
+  const { listed, proposed, taken } = task.retrieval.sourceCounts;
   const want = new Map<string, number>();
   for (const { items } of out.recommendations) {
     for (const { source } of items) want.set(source, (want.get(source) ?? 0) + 1);

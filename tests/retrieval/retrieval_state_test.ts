@@ -3,11 +3,13 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
+import { OrderingState } from "../../src/retrieval/ordering_state.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
+import { SignalFolds } from "../../src/retrieval/signal_folds.ts";
 import { settle } from "../../src/options/option.ts";
 import { SOURCE_OPTIONS, sourceParts } from "../../src/retrieval/sources/parts.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
-import type { SourceKind } from "../../src/retrieval/sources/source.ts";
+import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
@@ -16,6 +18,7 @@ const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] 
 interface Kept {
   readonly catalogue: Catalogue;
   readonly state: RetrievalState;
+  readonly sources: readonly Source[];
 }
 
 function state(kinds: readonly SourceKind[] = SOURCES): Kept {
@@ -24,11 +27,9 @@ function state(kinds: readonly SourceKind[] = SOURCES): Kept {
   const options = settle(SOURCE_OPTIONS, { sessions: { sessions: 40 }, trendHalfLifeMs: 1e7 });
   const parts = sourceParts(catalogue, lists, options);
   const sources = createSources(parts, kinds);
-  const { returns } = parts;
-  return {
-    catalogue,
-    state: new RetrievalState({ catalogue, lists, sources, blend: new Blend(sources), returns }),
-  };
+  const folds = new SignalFolds({ catalogue, lists, folds: sources });
+  const ordering = new OrderingState(new Blend(sources), parts.returns);
+  return { catalogue, sources, state: new RetrievalState({ catalogue, folds, ordering }) };
 }
 
 Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
@@ -135,25 +136,25 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
 
 Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", () => {
   const { state: asked } = state();
-  assert.equal(asked.hasRequests, false);
+  assert.equal(asked.ordering.hasRequests, false);
   assert.deepEqual(asked.changes().records, []);
-  asked.noteRequest();
+  asked.ordering.noteRequest();
   const records = new Map(asked.changes().records.map(({ key, value }) => [key, value]));
-  asked.noteRequest();
+  asked.ordering.noteRequest();
   assert.deepEqual(asked.changes().records, []);
   const { state: restored } = state();
   restored.restore(records);
-  assert.equal(restored.hasRequests, true);
-  assert.deepEqual(restored.blend.weights, asked.blend.weights);
+  assert.equal(restored.ordering.hasRequests, true);
+  assert.deepEqual(restored.ordering.blend.weights, asked.ordering.blend.weights);
 });
 
 Deno.test("RetrievalState.changes() writes each change once", () => {
   const { state: one } = state();
   one.share();
   const changes: Readonly<Record<string, () => void>> = {
-    "the first request": () => one.noteRequest(),
-    "the first list of the stack": () => one.noteStackRequest(),
-    "a return": () => one.learnReturn(true, 3),
+    "the first request": () => one.ordering.noteRequest(),
+    "the first list of the stack": () => one.ordering.noteStackRequest(),
+    "a return": () => one.ordering.learnReturn(true, 3),
     "a position in the journals of another": () => one.passOthers(1, 7),
     "an erasure": () => one.forget("ann"),
     "a snapshot without names": () => one.forgetAll(),
@@ -206,7 +207,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
   const changed = [COUNTED, ...without].reverse();
   const before = state(SOURCES);
   teach(before, 10, 400);
-  before.state.noteRequest();
+  before.state.ordering.noteRequest();
   before.state.forget("nobody"); // a snapshot comes with the next commit
   const records = new Map(before.state.changes().records.map(({ key, value }) => [key, value]));
   const after = state(changed);
@@ -215,11 +216,11 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
   assert.equal(after.state.signals, before.state.signals);
   for (const each of [before, after]) teach(each, 400, 600);
   const ids = [...before.catalogue.items()].map(({ id }) => id).sort();
-  const bytesOf = ({ catalogue, state }: Kept, name: string) => {
+  const bytesOf = ({ catalogue, sources }: Kept, name: string) => {
     const order = ids.map((id) => catalogue.get(id)!.index), rank = new Uint32Array(order.length);
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter();
-    state.sources.find((source) => source.name === name)?.encode?.(to, { order, rank });
+    sources.find((source) => source.name === name)?.encode?.(to, { order, rank });
     return to.toBytes();
   };
   const kept = without.map(({ name }) => name).filter((name) => bytesOf(before, name).length > 0);
@@ -228,9 +229,11 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
   }
   for (const name of kept) assert.deepEqual(bytesOf(after, name), bytesOf(before, name), name);
   assert.ok(bytesOf(after, "counted").length > 100, "it has what it saw from then on");
-  const own = new Map(after.state.blend.names.map((name, f) => [name, after.state.blend.weights[f]]));
-  for (const [f, name] of before.state.blend.names.entries()) {
-    assert.equal(own.get(name), name === "linear" ? undefined : before.state.blend.weights[f], name);
+  const own = new Map(
+    after.state.ordering.blend.names.map((name, f) => [name, after.state.ordering.blend.weights[f]]),
+  );
+  for (const [f, name] of before.state.ordering.blend.names.entries()) {
+    assert.equal(own.get(name), name === "linear" ? undefined : before.state.ordering.blend.weights[f], name);
   }
   assert.equal(own.get("counted"), 0.1);
   // And back: what is not there is not missed.
@@ -244,7 +247,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
 
 Deno.test("RetrievalState.restore() refuses what another format has, and says which record it is", () => {
   const { state: asked } = state();
-  asked.noteRequest();
+  asked.ordering.noteRequest();
   asked.forget("nobody");
   for (const { key, value } of asked.changes().records) {
     if (value.length === 0) continue;

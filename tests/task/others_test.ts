@@ -195,9 +195,9 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
       );
       near(far!, all!, 0.1, `pairs of i${n}`);
     }
-    const after = ({ retrieval: { state } }: TaskState) => {
+    const after = ({ retrieval: { sources } }: TaskState) => {
       const to = new ByteWriter();
-      const source = state.sources.find(({ name }) => name === "next-category");
+      const source = sources.find(({ name }) => name === "next-category");
       source?.encode?.(to, { order: [], rank: new Uint32Array() });
       const transitions = new CategoryTransitions(1);
       transitions.decode(new ByteReader(to.toBytes()));

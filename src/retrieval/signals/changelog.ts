@@ -10,44 +10,14 @@
  * @module
  */
 
-import { reasonOf } from "../../values/reason.ts";
+import { RETRIEVAL_KEY, type RetrievalRecord } from "./records.ts";
 
-/** Prefix of the keys of all records. */
-export const RETRIEVAL_KEY = "retrieval:";
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
 const SNAPSHOT_KEY = `${RETRIEVAL_KEY}snapshot:`;
 /** Size of a snapshot's records, well below what brokers accept. */
 export const CHUNK_BYTES: number = 512 * 1024;
 /** Journals smaller than this are not replaced by a snapshot. */
 const MIN_JOURNAL_BYTES = 1 << 20;
-
-/** A record to write; an empty value deletes one that is no longer needed. */
-export interface RetrievalRecord {
-  readonly key: string;
-  readonly value: Uint8Array;
-}
-
-/** Names the record that cannot be read. */
-export class DamagedChange extends SyntaxError {
-  /** Key of the record; of a snapshot, that of its first piece. */
-  readonly key: string;
-
-  /** Wraps the error that reading a record has thrown. */
-  constructor(key: string, cause: unknown) {
-    super(reasonOf(cause), { cause });
-    this.key = key;
-  }
-}
-
-/** Calls `read` and returns its result. @throws DamagedChange with the error that `read` throws */
-export function readingChange<T>(key: string, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new DamagedChange(key, cause);
-  }
-}
-
 const GONE = new Uint8Array(0);
 
 /** Whether a record is a piece of a snapshot, which replaces the journals before it. */

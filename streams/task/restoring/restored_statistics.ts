@@ -6,7 +6,8 @@
  */
 
 import { shown } from "../../../src/events/rejected.ts";
-import { DamagedChange, isSnapshot, RETRIEVAL_KEY } from "../../../src/retrieval/signals/changelog.ts";
+import { isSnapshot } from "../../../src/retrieval/signals/changelog.ts";
+import { DamagedChange, RETRIEVAL_KEY } from "../../../src/retrieval/signals/records.ts";
 import { decodeItem, itemKey, itemOfKey } from "../../../src/items/item_codec.ts";
 import type { CatalogueItem } from "../../../src/items/catalogue.ts";
 import { NUMBERS_KEY } from "../../../src/engine/item_numbers.ts";

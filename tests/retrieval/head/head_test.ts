@@ -96,7 +96,7 @@ Deno.test("Retrieval with a head learns from behaviours alone what the blend can
 
 Deno.test("Retrieval with a head makes preferences of what the blend learns from, of nothing else", () => {
   const { task, preferences } = play(OPTIONS, 2200);
-  const steps = task.retrieval.state.blend.steps;
+  const steps = task.retrieval.ordering.blend.steps;
   assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
 });
 

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  CHUNK_BYTES,
-  isSnapshot,
-  type RetrievalRecord,
-  SignalChangelog,
-} from "../../../src/retrieval/signals/changelog.ts";
+import { CHUNK_BYTES, isSnapshot, SignalChangelog } from "../../../src/retrieval/signals/changelog.ts";
+import type { RetrievalRecord } from "../../../src/retrieval/signals/records.ts";
 
 /** What is on the log, and what a restore should find there. */
 class Story {

@@ -77,7 +77,7 @@ function taught(options: TaskOptions, parts: readonly Part[], serving: Serving =
   const task = fresh(options, serving);
   let offset = 0;
   for (const event of visits(60)) task.apply(event, offset++, outputs());
-  Object.assign(task.retrieval.state, { stack: parts.length > 0 ? stackOf(parts) : new Stack() });
+  Object.assign(task.retrieval.ordering, { stack: parts.length > 0 ? stackOf(parts) : new Stack() });
   return task;
 }
 
@@ -138,8 +138,8 @@ Deno.test("TaskState.apply() asks the model again where the head that was better
   const served = Object.assign(new FakeServing(), { version: 1 });
   const ordering = (options: TaskOptions, serving: Serving) => {
     const task = taught(options, [], serving);
-    Object.assign(task.retrieval.state, { stack: withoutModel() });
-    task.retrieval.state.noteStackRequest();
+    Object.assign(task.retrieval.ordering, { stack: withoutModel() });
+    task.retrieval.ordering.noteStackRequest();
     return [task.retrieval.orders.parts, task.retrieval.orders.needsModel, ask(task).orderedBy];
   };
   assert.deepEqual(ordering(OPTIONS, headed()), [["head"], false, "stack"]);
@@ -177,7 +177,7 @@ Deno.test("TaskState.apply() gives a pinned order exactly, whatever a stack has 
 
 Deno.test("TaskState.apply() gives shares that fall along the list where the stack orders without outcomes", () => {
   const task = fresh(OPTIONS, headed());
-  Object.assign(task.retrieval.state, { stack: stackOf(["blend", "head"]) });
+  Object.assign(task.retrieval.ordering, { stack: stackOf(["blend", "head"]) });
   let offset = 0;
   for (const event of visits(60)) if (event.type !== "impression") task.apply(event, offset++, outputs());
   const [short, long] = [ask(task, 3), ask(task, 30)];
@@ -195,7 +195,7 @@ Deno.test("TaskState.apply() learns no stack before a list is to be ordered by i
   const task = fresh({ ...OPTIONS, ranking: "blend" }, headed());
   let offset = 0;
   for (const event of visits(60)) task.apply(event, offset++, outputs());
-  assert.equal(task.retrieval.state.stack.steps, 0);
+  assert.equal(task.retrieval.ordering.stack.steps, 0);
   assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
 });
 
@@ -207,7 +207,7 @@ Deno.test("TaskState.apply() teaches the stack behind requests that were answere
       const isGiven = given && event.type === "request";
       task.apply(event, offset++, outputs(), undefined, isGiven ? { items: [] } : undefined);
     }
-    return task.retrieval.state.stack.steps;
+    return task.retrieval.ordering.stack.steps;
   };
   assert.ok(steps(false) > 20);
   assert.equal(steps(true), steps(false));
@@ -219,7 +219,7 @@ Deno.test("TaskState.apply() judges the model by what follows lists of others, a
   const stack = Object.assign(new Stack(), {
     learn: ({ model }: ScoresByPart) => judged.push(model !== null),
   });
-  Object.assign(task.retrieval.state, { stack });
+  Object.assign(task.retrieval.ordering, { stack });
   let [offset, time] = [9000, START + 1e6];
   const apply = (event: Event) => {
     const out = outputs();
@@ -253,7 +253,7 @@ Deno.test("TaskState.logits() are those of a list of the usual length, however m
 Deno.test("TaskState.apply() answers in the order `auto` the same, bit for bit, when restored", () => {
   const stackOf = (task: TaskState) => {
     const to = new ByteWriter();
-    task.retrieval.state.stack.encode(to);
+    task.retrieval.ordering.stack.encode(to);
     return to.toBytes();
   };
   for (const serving of [headed(), { ...PRIOR, order: headed().order! }]) {
@@ -272,6 +272,6 @@ Deno.test("TaskState.apply() answers in the order `auto` the same, bit for bit, 
     }
     assert.deepEqual(stackOf(restored), stackOf(whole));
     assert.deepEqual(inventory(restored), inventory(whole));
-    assert.ok(whole.retrieval.state.stack.steps > 100, String(whole.retrieval.state.stack.steps));
+    assert.ok(whole.retrieval.ordering.stack.steps > 100, String(whole.retrieval.ordering.stack.steps));
   }
 });

@@ -95,7 +95,7 @@ Deno.test("nextItem() judges what is held, and nothing learns it, nor what was b
   };
   const isHeld = ({ time }: InteractionEvent) => time >= held;
   const { judgements, task } = await nextItem({ stream: { ...stream, open, isHeld }, count: 3 });
-  assert.ok(task.retrieval.state.blend.steps > 0); // it has learnt before it was asked
+  assert.ok(task.retrieval.ordering.blend.steps > 0); // it has learnt before it was asked
   const ranks = (method: string) =>
     [0, 1].map((query) => judgements.rank(judgements.methods.indexOf(method), query));
   assert.equal(judgements.length, 2);
