@@ -6,7 +6,7 @@
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";
-import type { Scope } from "./contract/access.ts";
+import type { Demand, Scope } from "./contract/access.ts";
 import type { NamedSchema } from "./contract/named_schema.ts";
 import type { ProblemCode } from "./contract/problem.ts";
 
@@ -14,6 +14,8 @@ export interface Call {
   readonly request: Request;
   /** Parts of the path by name. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Checks that the key has a further scope. May throw a `Problem`. */
+  readonly demand: Demand;
 }
 
 /** The body of a response. */

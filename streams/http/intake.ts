@@ -17,6 +17,7 @@ import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";
+import type { Demand } from "./contract/access.ts";
 import { Problem } from "./contract/problem.ts";
 
 /** An entry of a request body that was rejected. */
@@ -48,6 +49,8 @@ export interface IntakeOptions {
   readonly maxEntries: number;
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
+  /** Checks a further scope of the sender. @default {nobody is refused} */
+  readonly demand?: Demand | undefined;
 }
 
 /** Most rejected entries that a problem lists. */
@@ -67,9 +70,13 @@ const TIMES: ReadonlySet<string> = new Set(
 const MAX_LENGTH = 16;
 const TIME = "milliseconds since 1970, or nothing for the time of arrival";
 
-/** Takes the events of a body. @throws Problem `bad-body` or `too-large` when the body as a whole is wrong */
+/**
+ * Takes the events of a body.
+ *
+ * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` for an erasure without `admin`
+ */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
-  const { topics, now, see } = options;
+  const { topics, now, see, demand } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
@@ -78,6 +85,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     if (ahead > MAX_AHEAD_MS) {
       return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
     }
+    if (event.type === "forget") demand?.("admin");
     see?.({ kind: "event", event });
     return own === null
       ? arrivedRecord(topics, { kind: "event", event }, now)

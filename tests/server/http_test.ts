@@ -238,6 +238,23 @@ Deno.test("keys let in what their scopes allow, and no more often than the limit
   );
 });
 
+Deno.test("a key that may send events erases nobody with them", async () => {
+  const key = (name: string, scopes: ("events" | "admin")[]) => ({
+    name,
+    sha256: digestOf(`the-own-key-of-${name}`),
+    scopes,
+  });
+  await using api = await startApi({ keys: [key("shop", ["events"]), key("owner", ["events", "admin"])] });
+  const forget = { type: "forget", user: "a" };
+  const post = async (body: unknown, name: string) => {
+    const { status, json } = await api.post("/v1/events", body, { "x-api-key": `the-own-key-of-${name}` });
+    return [status, json.code ?? json.accepted];
+  };
+  assert.deepEqual(await post(forget, "shop"), [403, "forbidden"]);
+  assert.deepEqual(await post([click("a", "i1"), forget], "shop"), [403, "forbidden"], "nothing is appended");
+  assert.deepEqual(await post([click("a", "i1"), forget], "owner"), [200, 2]);
+});
+
 Deno.test("pages of other origins may call only when they are named", async () => {
   const origin = { origin: "https://shop.example" };
   {

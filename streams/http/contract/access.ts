@@ -64,6 +64,9 @@ export function digestOf(key: string): string {
   return createHash("sha256").update(key).digest("hex");
 }
 
+/** Checks that the key of a request has a further scope. @throws Problem `forbidden` */
+export type Demand = (scope: Scope) => void;
+
 /** Checks keys and rates. */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
@@ -85,12 +88,15 @@ export class Access {
    * Admits a request.
    *
    * @param address where it comes from
+   * @returns what checks its further scopes
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
-  admit(headers: Headers, scope: Scope | null, address: string): void {
+  admit(headers: Headers, scope: Scope | null, address: string): Demand {
     const key = scope === null ? undefined : this.#keyFor(headers, scope, address);
-    if (scope === null || this.#limit === undefined) return;
-    this.#pay(`caller ${key?.name ?? address}`, this.#limit, "requests");
+    if (scope !== null && this.#limit !== undefined) {
+      this.#pay(`caller ${key?.name ?? address}`, this.#limit, "requests");
+    }
+    return (further) => demand(key, further);
   }
 
   #keyFor(headers: Headers, scope: Scope, address: string): ApiKey | undefined {
@@ -104,8 +110,8 @@ export class Access {
       this.#pay(`wrong ${address}`, WRONG, "wrong keys");
       throw new Problem("unauthorized", whyNot(shown), { headers: { "www-authenticate": "Bearer" } });
     }
-    if (key.scopes.includes(scope)) return key;
-    throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
+    demand(key, scope);
+    return key;
   }
 
   /** Takes a token. @throws Problem `too-many-requests` when there is none */
@@ -128,6 +134,12 @@ export class Access {
     if (oldest !== undefined) this.#buckets.delete(oldest);
     return tokens >= 1 ? 0 : (1 - tokens) / perSecond * 1000;
   }
+}
+
+/** @param key `undefined`: none is needed @throws Problem `forbidden` */
+function demand(key: ApiKey | undefined, scope: Scope): void {
+  if (key === undefined || key.scopes.includes(scope)) return;
+  throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
 }
 
 function whyNot(shown: string | undefined): string {

@@ -40,7 +40,7 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
     body: { kinds: MANY, schema, many: true },
     answers: { 200: { description: "What was taken", schema: Taken } },
     problems: ["unavailable"],
-    handle: ({ request }: Call) => intake(context, request, kind),
+    handle: (call: Call) => intake(context, call, kind),
   } as const);
   return [
     {
@@ -48,7 +48,9 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       path: "/v1/events",
       id: "postEvents",
       summary: "Appends events",
-      description: "One event, a list, or one per line. 200: all that are not listed as refused are durable.",
+      description:
+        "One event, a list, or one per line. 200: all that are not listed as refused are durable. " +
+        "A `forget` event needs the scope `admin`, too.",
     },
     {
       ...post("item", ITEM),
@@ -77,7 +79,11 @@ function checkApplied(service: Pick<Service, "faults"> | undefined): void {
   throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
 }
 
-async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
+async function intake(
+  context: ApiContext,
+  { request, demand }: Call,
+  kind: "event" | "item",
+): Promise<Response> {
   const { topics, bodies, maxEntries, service, see } = context;
   const bodyIs = bodyKind(request.headers, MANY);
   if (kind === "event") {
@@ -87,7 +93,7 @@ async function intake(context: ApiContext, request: Request, kind: "event" | "it
   using _underWay = service?.thread.enter();
   const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;
-  const found = take(bytes, bodyIs, { topics, maxEntries, see, now: context.now() });
+  const found = take(bytes, bodyIs, { topics, maxEntries, see, demand, now: context.now() });
   const { records, rejected } = await appendTaken(context, found);
   context.metrics.taken(kind, records.length, rejected);
   if (records.length === 0) throw noneTaken(rejected);
