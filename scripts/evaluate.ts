@@ -154,6 +154,7 @@ async function main(flags: Flags): Promise<number> {
 async function protocol(flags: Flags): Promise<number> {
   const { data, format } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: give --data <path>");
+  await Deno.stat(data); // its configuration is beside it, so without it no source is known
   const config = await readConfig(flags.config, await configBeside(data));
   const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;

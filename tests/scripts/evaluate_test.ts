@@ -63,6 +63,12 @@ Deno.test("nextItem() goes with the time of its file through quiet hours", async
   assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
 });
 
+Deno.test("evaluate --protocol next-item names data that is not there, whatever its format", async () => {
+  const { code, stderr } = await evaluate("--data", "nowhere/clicks.csv", "--format", "clicks");
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: Cannot use nowhere\/clicks\.csv: no such file or directory/);
+});
+
 Deno.test("evaluate --protocol next-item reads --config, and refuses what is wrong with it", async () => {
   await using folder = await ratingsFolder();
   const config = `${folder.path}/meander.json`, json = `${folder.path}/figures.json`;
