@@ -20,7 +20,7 @@ import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
 import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
-import { LISTED, PROFILES } from "../streams/replay/profiles.ts";
+import { LISTED } from "../streams/replay/profiles.ts";
 import { replay, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
 import { formatCount, formatFixed, formatPercent } from "../streams/report/format.ts";
@@ -29,7 +29,6 @@ import { renderReport } from "../streams/report/report.ts";
 import { renderSummary } from "../streams/report/summary.ts";
 import { wantsColour } from "../streams/report/table.ts";
 import { countEvents } from "../streams/sources/count.ts";
-import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import {
   byteSize,
   commandArguments,
@@ -43,13 +42,14 @@ import {
 } from "./flags/command_line.ts";
 import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
-import { streamOf } from "./evaluate/stream.ts";
+import { type Stream, streamOf } from "./evaluate/stream.ts";
 import { NothingToJudge } from "./evaluate/survey.ts";
+import { FORMAT_HELP, recordFormat } from "./flags/record_format.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly data: string;
-  readonly format: Format;
+  readonly format: string;
   readonly model: ModelName;
   readonly kernels: KernelChoice;
   readonly limit?: number;
@@ -69,9 +69,7 @@ const FIXTURE = "fixtures/shop";
 const program = createCommand(commandName("replay"))
   .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
   .option("--data <path>", "file or folder to replay", FIXTURE)
-  .addOption(
-    new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"),
-  )
+  .option("--format <name>", FORMAT_HELP, "meander")
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
       DEFAULT_MODEL,
@@ -95,11 +93,13 @@ addLogKinds(program, LOG_KINDS, { places: { logPath: ".data/replay.sqlite" } });
 async function main(flags: Flags): Promise<number> {
   checkPlaces(program, flags);
   const config = await readConfig(flags.config, await configBeside(flags.data));
-  const profile = PROFILES[flags.format];
-  const options = taskOptions(profile, config, flags.model);
+  const files = await fileSizes(flags.data);
+  const format = recordFormat(flags.format, config.sources);
+  const stream = streamOf(format, flags.data);
+  const options = taskOptions(stream.profile, config, flags.model);
   const { isDurable, isShared } = kindOf(flags.log).capabilities;
   // A durable log may be served from afterwards.
-  const isIdle = !isDurable && LISTED.has(flags.format);
+  const isIdle = !isDurable && typeof format === "string" && LISTED.has(format);
   const task = {
     ...options,
     ...(isIdle ? { retrieval: { learn: false, ...options.retrieval } } : {}),
@@ -112,12 +112,12 @@ async function main(flags: Flags): Promise<number> {
     ...learnerOptions(task, config, flags.seed),
   };
   const model = modelConfig(flags.model, config);
-  const files = await fileSizes(flags.data);
   const kernels = resolveKernels(flags.kernels);
   const manifest = JSON.stringify({
     files,
     data: flags.data,
     format: flags.format,
+    ...(typeof format === "string" ? {} : { source: config.sources?.[flags.format] }),
     model: flags.model,
     kernels,
     limit: flags.limit,
@@ -132,9 +132,9 @@ async function main(flags: Flags): Promise<number> {
   const started = Date.now();
   if (isShared) print(Deno.stderr, `Connecting to ${placeOf(flags, config)}\n`);
   await using log = await openLog(flags, { config });
-  const meter = new Meter(await totalEvents(flags, files));
+  const meter = new Meter(await totalEvents(flags, stream, files));
   using progress = meter.progress;
-  const result = await replay(log, openSource(flags.format, flags.data), {
+  const result = await replay(log, stream.open(), {
     model: flags.model,
     modelConfig: model,
     kernels,
@@ -168,7 +168,7 @@ async function main(flags: Flags): Promise<number> {
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
   printColoured(Deno.stdout, renderSummary(data, { colour }));
-  const lists = await listsOf(result, flags, config);
+  const lists = await listsOf(result, flags, stream, config);
   if (lists !== null) print(Deno.stdout, `\n${renderShort(lists).join("\n")}\n`);
   if (flags.json !== undefined) {
     const nextItem = lists === null ? {} : { nextItem: lists };
@@ -234,14 +234,14 @@ function speed(
 /** How good lists would have been, if none was shown; `null` if some were, or if the data can be read only once. */
 async function listsOf(
   { task, learning }: ReplayResult,
-  { data, format, limit, seed }: Flags,
+  { data, limit, seed }: Flags,
+  stream: Stream,
   config: Config,
 ): Promise<ShortSummary | null> {
   const { isFile, isDirectory } = await Deno.stat(data);
   if (learning.validation.rows.length > 0 || task.counters.impressions > 0 || !(isFile || isDirectory)) {
     return null;
   }
-  const stream = streamOf(format, data);
   try {
     return await shortSummary(stream, { config, seed, ...(limit === undefined ? {} : { limit }) });
   } catch (error) {
@@ -254,12 +254,13 @@ async function listsOf(
 /** How many events there will be; unknown for a pipe, which can be read only once, and for large data. */
 async function totalEvents(
   flags: Flags,
+  stream: Stream,
   files: Readonly<Record<string, number>>,
 ): Promise<number | undefined> {
   const { isFile, isDirectory } = await Deno.stat(flags.data);
   const bytes = Object.values(files).reduce((sum, size) => sum + size, 0);
   if (!(isFile || isDirectory) || bytes > MAX_COUNTED_BYTES) return flags.limit;
-  return await countEvents(openSource(flags.format, flags.data), flags.limit);
+  return await countEvents(stream.open(), flags.limit);
 }
 
 function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learning): string[] {

@@ -33,7 +33,6 @@ Deno.test("replay refuses flags that it does not know or cannot use, and names t
     [["--limit", "many"], /'many' is invalid.*whole number/s],
     [["--limit", "-5"], /'-5' is invalid/],
     [["--seed", "1.5"], /'1.5' is invalid/],
-    [["--format", "csv"], /'csv' is invalid.*meander, ml-100k, sparrow, taobao, open-bandit/s],
     [["--model", "gpt"], /'gpt' is invalid.*base, din, dien/s],
     [["--log", "paper"], /'paper' is invalid.*memory, sqlite/s],
     [["somewhere"], /too many arguments/],
@@ -56,6 +55,41 @@ Deno.test("replay says what is wrong with its data", async () => {
     assertFails(await runReplay("--data", empty, "--format", format), /^error: /, empty);
   }
   assertFails(await runReplay("--data", empty, "--format", "taobao"), /^error: /);
+  const unknown = await runReplay("--data", empty, "--format", "csv");
+  assertFails(unknown, /no such format or source.*meander, ml-100k, sparrow, taobao, open-bandit/s);
+});
+
+Deno.test("replay reads a source of the configuration, and resumes it only with the same rules", async () => {
+  await using folder = await temporaryFolder();
+  const rows = Array.from({ length: 40 }, (_, n) => `${n % 4},${1_788_220_800 + n},dish ${n % 7}`);
+  await Deno.writeTextFile(
+    `${folder.path}/orders.csv`,
+    ["who,at,what", ...rows, "5,never,dish 1"].join("\n"),
+  );
+  const configure = (action: string) =>
+    Deno.writeTextFile(
+      `${folder.path}/meander.json`,
+      JSON.stringify({
+        sources: {
+          orders: {
+            format: "csv",
+            rules: [{
+              as: "interaction",
+              fields: { user: "who", time: "at", item: "what", action: { value: action } },
+            }],
+          },
+        },
+      }),
+    );
+  const args = ["--data", `${folder.path}/orders.csv`, "--format", "orders", "--model", "base"];
+  const log = ["--log", "sqlite", "--log-path", `${folder.path}/log.sqlite`];
+  await configure("purchase");
+  const { code, stdout, stderr } = await runReplay(...args, ...log);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /events\s+40, 1 rejected/);
+  assert.match(stdout, /HR@20/);
+  await configure("view");
+  assertFails(await runReplay(...args, ...log), /source/);
 });
 
 Deno.test("replay says before its work that it cannot write what is wanted of it", async () => {
