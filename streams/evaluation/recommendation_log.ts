@@ -71,7 +71,7 @@ export async function readRecommendationLog(
     for await (const record of readAll(log, topics.recommendations, partition)) {
       if (record.value === null) continue;
       const decoded = decodeRecommendation(record.value);
-      if (decoded.ok) recommendations.set(decoded.recommendation.request, decoded.recommendation);
+      if (decoded.ok) recommendations.set(listId(decoded.recommendation), decoded.recommendation);
       else unreadable.leaveOut(record, decoded.reason, "its list is not counted");
     }
     for await (const record of readAll(log, topics.samples, partition)) {
@@ -84,8 +84,8 @@ export async function readRecommendationLog(
         continue;
       }
       if (sample.purpose === "learn") continue; // the impression yields another sample when its outcomes are final
-      const recommendation = recommendations.get(sample.request);
-      recommendations.delete(sample.request);
+      const recommendation = recommendations.get(listId(sample));
+      recommendations.delete(listId(sample));
       if (recommendation === undefined) result.skipped++;
       else if (isDrafted(recommendation)) result.drafted++;
       else if (recommendation.others === undefined) result.withoutCandidates++;
@@ -102,6 +102,11 @@ export async function readRecommendationLog(
     }
   }
   return result;
+}
+
+/** What tells lists apart: users may use one id for a request, and one user may use it again. */
+function listId({ user, request, time }: Pick<Recommendation, "user" | "request" | "time">): string {
+  return `${user}\n${request}\n${time}`; // ids have no control characters
 }
 
 /** Whether two variants drafted the list. Who gets such lists does not depend on outcomes. */

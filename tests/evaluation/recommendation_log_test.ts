@@ -19,7 +19,11 @@ const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;
 
 /** A deployment that explores; people click on what stands high on its own list of scores. */
-async function deployment(logCandidates: boolean, interleaved = 0): Promise<MemoryLog> {
+async function deployment(
+  logCandidates: boolean,
+  interleaved = 0,
+  idOf = (r: number) => `r${r}`,
+): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   if (interleaved > 0) {
@@ -36,7 +40,7 @@ async function deployment(logCandidates: boolean, interleaved = 0): Promise<Memo
   await using task = await Task.open(log, topics, 0, options, new FakeServing());
   const candidates = Array.from({ length: 8 }, (_, i) => `i${i}`);
   for (let r = 0; r < 300; r++) {
-    const [user, time, request] = [`u${r % 60}`, 10_000 * r, `r${r}`];
+    const [user, time, request] = [`u${r % 60}`, 10_000 * r, idOf(r)];
     const write = (event: Event) =>
       log.append([{
         topic: topics.events,
@@ -78,6 +82,16 @@ Deno.test("readRecommendationLog() joins answers and outcomes, and knows the pro
     return evaluatePolicy(lists, { resamples: 0, force: true }).estimates[2]!.value;
   };
   assert.ok(await value(0.35) > same.logged && await value(1) < same.logged);
+});
+
+Deno.test("readRecommendationLog() tells requests with one id apart, of several users or of one", async () => {
+  for (const idOf of [(r: number) => `r${Math.floor(r / 3)}`, (r: number) => `r${r % 60}`, () => "home"]) {
+    const { lists, skipped } = await readRecommendationLog(await deployment(true, 0, idOf), topics, POLICY);
+    assert.deepEqual([lists.length, skipped], [300, 0]);
+    for (const { target, logged } of lists.flatMap(({ places }) => places)) {
+      assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
+    }
+  }
 });
 
 Deno.test("readRecommendationLog() counts answers without their candidates", async () => {
