@@ -122,8 +122,8 @@ export class Interactions {
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
     // Before it is counted: the item taken must not look more popular for being taken.
     if (strength !== null) {
-      const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
-      if (wanted) state.retrieval.learnReturn(user, item, event.action);
+      const behaviour = { user, item, action: event.action, time: sharedTime, strength, wanted };
+      const preference = state.retrieval.learn(behaviour);
       if (preference !== null) out.samples.push(preferenceSample(user.id, sharedTime, preference));
     }
     if (positive || policy.explicit) state.join.outcome(user, item, outcomeOf(event, policy, positive), out);

@@ -46,6 +46,18 @@ import { SignalFolds } from "./signal_folds.ts";
 import { LEARNT_CONTEXT, type Signal } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
+/** A behaviour that is not yet in the user's sequence. */
+export interface NewBehaviour {
+  readonly user: UserState;
+  readonly item: CatalogueItem;
+  readonly action: string;
+  /** Event time, not later than the partition's clock. */
+  readonly time: number;
+  readonly strength: number;
+  /** Whether recommendations aim at such behaviours: blend and pair head learn only from these. */
+  readonly wanted: boolean;
+}
+
 /** Retrieves candidates, and learns from behaviours which ones users take. */
 export class Retrieval {
   /** Lists of popular and new items. */
@@ -113,9 +125,8 @@ export class Retrieval {
       pairLists,
       maxCandidates,
     });
-    this.#finder = new Finder({
-      ...{ view, sources, blend, lists, gatherer, best, orders, maxCandidates, newShare },
-    });
+    const places = { best, maxCandidates, newShare };
+    this.#finder = new Finder({ view, sources, blend, lists, gatherer, orders, ...places });
     this.#choices = new Choices({ ordering, arrivals, past, returns, gatherer, orders, counts });
   }
 
@@ -132,36 +143,36 @@ export class Retrieval {
   /**
    * Learns from a behaviour, before it is in the user's sequence.
    *
-   * @param time Event time, not later than the partition's clock
-   * @param wanted Whether recommendations aim at such behaviours: blend and pair head learn only from these
    * @returns The preference that the pair head learns from; `null` if there is none
    */
-  learn(
-    user: UserState,
-    item: CatalogueItem,
-    time: number,
-    strength: number,
-    wanted: boolean,
-  ): Preference | null {
-    const isDetailed = (this.#view.pooled ?? null) !== null;
-    if (!this.#learns && !isDetailed) return null;
+  learn(behaviour: NewBehaviour): Preference | null {
+    const { user, item, time, wanted } = behaviour;
     const preference = this.#learns && wanted ? this.#choices.learn(user, item, time) : null;
+    if (this.#learns || this.#isDetailed) this.state.learn(this.#signalOf(behaviour));
+    if (this.#learns && wanted) this.#learnReturn(behaviour);
+    return preference;
+  }
+
+  /** Whether signals have details, from which the pooled pairs learn. */
+  get #isDetailed(): boolean {
+    return (this.#view.pooled ?? null) !== null;
+  }
+
+  #signalOf({ user, item, time, strength, wanted }: NewBehaviour): Signal {
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
     const signal = { user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step };
-    this.state.learn(
-      isDetailed ? { ...signal, detail: { strength: Math.fround(strength), category: to ?? null } } : signal,
-    );
-    return preference;
+    if (!this.#isDetailed) return signal;
+    return { ...signal, detail: { strength: Math.fround(strength), category: to ?? null } };
   }
 
-  /** Learns from a wanted behaviour, before it is in the user's sequence, whether people return to items. */
-  learnReturn(user: UserState, item: CatalogueItem, action: string): void {
+  /** Learns whether people return to items. */
+  #learnReturn({ user, item, action }: NewBehaviour): void {
     const before = this.#view.sequences.total(user.row);
-    if (!this.#learns || !this.parts.returns.learns || before === 0) return;
+    if (!this.parts.returns.learns || before === 0) return;
     this.ordering.learnReturn(this.past.did(user, action, item), before);
   }
 
