@@ -295,7 +295,7 @@ class Engine implements AsyncDisposable {
     });
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
     await subscriber.update();
-    const task = await Task.open(log, topics, 0, taskOptions, serving);
+    const task = await Task.open({ log, topics, partition: 0, options: taskOptions, serving });
     return new Engine(log, topics, experiment, { task, learning, subscriber });
   }
 

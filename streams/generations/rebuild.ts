@@ -371,7 +371,12 @@ async function openBuildTask(
 ): Promise<Task> {
   const { headers } = await ownRecord(log, topics, partition) ?? {};
   const round = Number(headers?.[ROUND] ?? 0);
-  const task = await Task.open(bounded, topics, partition, options, serving, {
+  const task = await Task.open({
+    log: bounded,
+    topics,
+    partition,
+    options,
+    serving,
     isAnswered: true,
     handover,
     maxStateBytes: stateBytes && (stateBytes - keptBytes) / until.length,

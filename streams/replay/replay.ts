@@ -198,7 +198,9 @@ class Lockstep<N extends ModelName> implements AsyncDisposable {
     const runtime = { handover, maxStateBytes: stateBytes };
     await using opened = new AsyncDisposableStack();
     const learning = opened.use(await Learning.open(log, topics, learner, learningOptions));
-    const task = opened.use(await Task.open(log, topics, 0, taskOptions, serving, runtime));
+    const task = opened.use(
+      await Task.open({ log, topics, partition: 0, options: taskOptions, serving, ...runtime }),
+    );
     const feeder = opened.use(await Feeder.open(log, topics, source, { limit }));
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
     const owned = opened.move();

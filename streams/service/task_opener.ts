@@ -127,7 +127,12 @@ export class TaskOpener<N extends ModelName> {
     const { stateBytes, snapshots, delivery = DELIVERY.value } = options;
     const { surfaceTopics, encodeLists, encodeSamples } = options;
     this.#meters.set(partition, meter);
-    return await Task.open(log, topics, partition, options.task, own.serving, {
+    return await Task.open({
+      log,
+      topics,
+      partition,
+      options: options.task,
+      serving: own.serving,
       maxStateBytes: stateBytes && stateBytes / partitions,
       snapshot: snapshots && {
         folder: snapshotFolder(snapshots.folder, topics, partition),

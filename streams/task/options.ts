@@ -7,17 +7,29 @@
 import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { Serving } from "../../src/features/serving.ts";
-import type { Place } from "../log/log.ts";
+import type { Log, Place } from "../log/log.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { Restore } from "./restoring/restore.ts";
 import type { RestoreMeter } from "./restoring/restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
 
-/** Where and how a task runs. */
+/** Which task to open, and how it runs. */
+export interface TaskOpening extends TaskRuntime {
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly partition: number;
+  readonly options: TaskOptions;
+  /** The model that serves. */
+  readonly serving: Serving;
+}
+
+/** How a task runs. */
 export interface TaskRuntime {
   /**
    * Memory for user states as objects, bytes; beyond it, the least recently active users are evicted.

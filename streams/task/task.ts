@@ -9,10 +9,8 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Serving } from "../../src/features/serving.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
-import type { TaskOptions } from "../../src/engine/task_options.ts";
-import type { Log, LogRecord } from "../log/log.ts";
+import type { LogRecord } from "../log/log.ts";
 import { recordTime } from "./commit_records.ts";
 import { EventApplier } from "./event_applier.ts";
 import type { EventRead, EventReader } from "./inputs/event_reader.ts";
@@ -21,14 +19,13 @@ import {
   type RoundResult,
   STEP_OPTIONS,
   type StepOptions,
-  type TaskRuntime,
+  type TaskOpening,
 } from "./options.ts";
 import type { InputWatch } from "./inputs/inputs.ts";
 import type { Outbox } from "./outbox.ts";
 import type { StoreStatus } from "./store/state_store.ts";
 import { openParts, type TaskParts } from "./task_parts.ts";
 import type { UserReader } from "./user_table.ts";
-import type { Topics } from "../topics/topics.ts";
 
 /** Number of events that a round reads at once. */
 const READ_EVENTS = 256;
@@ -76,15 +73,8 @@ export class Task implements AsyncDisposable {
   }
 
   /** Takes the partition over: fences any other owner, then restores the state. */
-  static async open(
-    log: Log,
-    topics: Topics,
-    partition: number,
-    options: TaskOptions,
-    serving: Serving,
-    runtime: TaskRuntime = {},
-  ): Promise<Task> {
-    return new Task(await openParts(log, topics, partition, { options, serving, runtime }));
+  static async open(opening: TaskOpening): Promise<Task> {
+    return new Task(await openParts(opening));
   }
 
   /** See {@linkcode EventApplier.lastErasure}; since the task was opened. */

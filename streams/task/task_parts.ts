@@ -5,14 +5,11 @@
  */
 
 import { TaskState } from "../../src/engine/task_state.ts";
-import type { TaskOptions } from "../../src/engine/task_options.ts";
-import type { Serving } from "../../src/features/serving.ts";
 import { settle } from "../../src/options/option.ts";
 import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import { canErase, indexesKeys } from "../log/capabilities.ts";
-import type { Log } from "../log/log.ts";
 import { DELIVERY, type Delivery } from "../topics/delivery.ts";
-import { tasksGroup, type Topics } from "../topics/topics.ts";
+import { tasksGroup } from "../topics/topics.ts";
 import { CatalogueReader } from "./catalogue_reader.ts";
 import { CommitPace } from "./commit_pace.ts";
 import { Committer } from "./committer.ts";
@@ -21,7 +18,7 @@ import { TaskExperiments } from "./experiments.ts";
 import { EventReader } from "./inputs/event_reader.ts";
 import { GivenLists } from "./inputs/given_lists.ts";
 import { TaskInputs } from "./inputs/inputs.ts";
-import type { TaskRuntime } from "./options.ts";
+import type { TaskOpening } from "./options.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
 import { Restore } from "./restoring/restore.ts";
@@ -70,60 +67,32 @@ export interface TaskParts {
   readonly owned: AsyncDisposableStack;
 }
 
-/** What is needed to make a task. */
-export interface TaskMaking {
-  readonly options: TaskOptions;
-  readonly serving: Serving;
-  readonly runtime: TaskRuntime;
-}
-
 /** Begins to restore a task. A task that is opened with the restore closes it; otherwise the caller has to. */
-export async function openRestore(
-  log: Log,
-  topics: Topics,
-  partition: number,
-  { options, serving, runtime }: TaskMaking,
-): Promise<Restore> {
-  const { snapshot, meter = new RestoreMeter(), giveWay, signal } = runtime;
-  const partitions = await partitionsOf(log, topics, runtime);
-  const makeState = () => new TaskState(options, serving, runtime.variants);
-  return await Restore.open({
-    log,
-    topics,
-    partition,
-    partitions,
-    makeState,
-    snapshot,
-    meter,
-    giveWay,
-    signal,
-  });
+export async function openRestore(opening: TaskOpening): Promise<Restore> {
+  const { log, topics, partition, options, serving, variants, snapshot, giveWay, signal } = opening;
+  const { meter = new RestoreMeter() } = opening;
+  const partitions = await partitionsOf(opening);
+  const makeState = () => new TaskState(options, serving, variants);
+  const place = { log, topics, partition, partitions };
+  return await Restore.open({ ...place, makeState, snapshot, meter, giveWay, signal });
 }
 
-async function partitionsOf(
-  log: Log,
-  { events }: Topics,
-  { partitions }: Pick<TaskRuntime, "partitions">,
-): Promise<number> {
+async function partitionsOf({ log, topics: { events }, partitions }: TaskOpening): Promise<number> {
   return partitions ?? (await log.topics()).get(events)?.partitions ?? 1;
 }
 
 /** Takes over a partition, which fences any other owner, and restores its state. */
-export async function openParts(
-  log: Log,
-  topics: Topics,
-  partition: number,
-  { options, serving, runtime }: TaskMaking,
-): Promise<TaskParts> {
-  const { isAnswered = false, handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
-  const { delivery = DELIVERY.value, othersTime: time = new TimeShare() } = runtime;
+export async function openParts(opening: TaskOpening): Promise<TaskParts> {
+  const { log, topics, partition, options, follows = [] } = opening;
+  const { isAnswered = false, handover, surfaceTopics, encodeLists, encodeSamples } = opening;
+  const { delivery = DELIVERY.value, othersTime: time = new TimeShare() } = opening;
   const group = tasksGroup(topics);
   await using opened = new AsyncDisposableStack();
   const owned = [topics.statistics, topics.state].map((topic) => ({ topic, partition }));
-  const writer = opened.use(await log.writer(`${group}-${partition}`, [...owned, ...runtime.follows ?? []]));
-  const partitions = await partitionsOf(log, topics, runtime);
+  const writer = opened.use(await log.writer(`${group}-${partition}`, [...owned, ...follows]));
+  const partitions = await partitionsOf(opening);
   const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
-  const restore = runtime.restore ?? await openRestore(log, topics, partition, { options, serving, runtime });
+  const restore = opening.restore ?? await openRestore(opening);
   const { state, store, ...restored } = await restore.end();
   opened.defer(async () => await store?.close());
   if (isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
@@ -143,7 +112,7 @@ export async function openParts(
   const outbox = new Outbox({ log, topics, partition, partitions, ...outputs });
   const users = new UserTable(state, restored, outbox, { log, topics, partition });
   if (state.experiments.size > 0) await users.warmAll(); // their open impressions may need pinned versions
-  const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
+  const experiments = opened.use(await TaskExperiments.open(state, partition, opening.pins));
   const lineage = restored.lineage ?? crypto.randomUUID();
   const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
   const common = { partition, partitions, state, outbox, users, store, inputs };
@@ -159,7 +128,7 @@ export async function openParts(
     catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
     committer: new Committer({ ...common, topics, group, writer, lineage }),
     pace: new CommitPace({ delivery, partition, partitions }),
-    maxStateBytes: runtime.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
+    maxStateBytes: opening.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
     owned: opened.move(),
   };
 }

@@ -117,7 +117,7 @@ async function consume(
   const options = { schema: DEFAULT_SCHEMA, retrieval: { shared } };
   const othersTime = new TimeShare();
   const tasks = await Promise.all(
-    PARTITIONS.map((p) => Task.open(measured, topics, p, options, serving, { othersTime })),
+    PARTITIONS.map((p) => Task.open({ log: measured, topics, partition: p, options, serving, othersTime })),
   );
   const ends = await Promise.all(PARTITIONS.map(async (p) => (await log.bounds(topics.events, p)).end));
   const limits = { now: () => performance.now(), commitIntervalMs: COMMIT_MS, commitEvents: COMMIT_EVENTS };

@@ -34,7 +34,13 @@ const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
   await log.createTopics(topicSpecs(topics, 1));
   const serving = serve(model as ModelName, ITEMS, START);
   const limits = { now: () => performance.now(), commitIntervalMs: 1e9, commitEvents: 1e9 };
-  await using task = await Task.open(log, topics, 0, { schema: DEFAULT_SCHEMA }, serving);
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { schema: DEFAULT_SCHEMA },
+    serving,
+  });
   const least = new Map<string, number>();
   /** Does a part, and notes what it took. */
   const part = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {

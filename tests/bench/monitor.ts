@@ -73,7 +73,7 @@ for (const event of events()) {
   await log.append([{ topic: topics.events, partition: 0, key: event.user, value, time: event.time }]);
 }
 const options = { schema: DEFAULT_SCHEMA, outcomeWindowMs: 1_800_000, allowedLatenessMs: 0 };
-await using task = await Task.open(log, topics, 0, options, serve());
+await using task = await Task.open({ log, topics, partition: 0, options, serving: serve() });
 const tasks = await cpuMs(async () => {
   while ((await task.round({ rows: 2000, events: 1000 })).complete);
   await task.flush();

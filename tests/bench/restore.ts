@@ -148,7 +148,7 @@ async function restoreBy(way: typeof WAYS[number], users: number): Promise<Outco
   const tasks = way === "nothing" ? [] : await Promise.all(PARTITIONS.map(async (partition) => {
     const snapshot = way === "log" ? undefined : { folder: `${folder}/state-${partition}` };
     const meter = new RestoreMeter();
-    const task = await Task.open(log, topics, partition, options, serving, { snapshot, meter });
+    const task = await Task.open({ log, topics, partition, options, serving, snapshot, meter });
     return { task, bytes: meter.status.bytes };
   }));
   const seconds = (performance.now() - started) / 1000;

@@ -31,7 +31,13 @@ try {
   const events = await behaviours();
   for (let n = 0; n < events.length; n += APPENDED) await append(log, events.slice(n, n + APPENDED));
   const begun = performance.now(), cpu = process.cpuUsage();
-  const task = await Task.open(log, topics, 0, PROFILES.meander, new FakeServing());
+  const task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: PROFILES.meander,
+    serving: new FakeServing(),
+  });
   await using _ = task;
   const { ordering } = task.state.retrieval;
   const start = [...ordering.blend.weights];

@@ -107,14 +107,14 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
         ? {}
         : { snapshot: { folder: `${snapshots}/${topics.state}-${p}` } };
       try {
-        await using restored = await Task.open(
-          changelog,
+        await using restored = await Task.open({
+          log: changelog,
           topics,
-          p,
-          deployment.task,
-          wanted.serving,
-          runtime,
-        );
+          partition: p,
+          options: deployment.task,
+          serving: wanted.serving,
+          ...runtime,
+        });
         if (snapshots === undefined) count("users", restored.users.size);
         else if ((restored.snapshot?.bytes ?? 0) > 0) count("local snapshots", 1);
         for (const difference of isComparable ? await stateDifferences(restored, wanted.task) : []) {
@@ -146,7 +146,7 @@ async function replayed(
   const { task: options, learner, serveVersion } = deployment;
   const serving = new ServingModel(modelOf(deployment), options.schema, learner.embeddingWidth ?? 16);
   await new ParameterSubscriber(log, topics.parameters, serving, serveVersion).update();
-  const task = await Task.open(log, topics, partition, options, serving, { partitions });
+  const task = await Task.open({ log, topics, partition, options, serving, partitions });
   const { end } = await log.bounds(topics.events, partition);
   const goTo = async (before: number) => {
     log.showUpTo(topics.events, before);

@@ -37,7 +37,7 @@ async function deployment(
   const random = createRandom(1);
   const schema = { ...DEFAULT_SCHEMA, transitions: null };
   const options = { schema, policy: POLICY, logCandidates, outcomeWindowMs: 1000, allowedLatenessMs: 0 };
-  await using task = await Task.open(log, topics, 0, options, new FakeServing());
+  await using task = await Task.open({ log, topics, partition: 0, options, serving: new FakeServing() });
   const candidates = Array.from({ length: 8 }, (_, i) => `i${i}`);
   for (let r = 0; r < 300; r++) {
     const [user, time, request] = [`u${r % 60}`, 10_000 * r, idOf(r)];

@@ -115,7 +115,14 @@ async function read(log: Log): Promise<{ answers: Recommendation[]; bytes: Uint8
 }
 
 const openTask = (log: Log) =>
-  Task.open(log, topics, 0, OPTIONS, new FakeServing(), { variants: [new OtherServing()] });
+  Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new FakeServing(),
+    variants: [new OtherServing()],
+  });
 
 async function play(log: Log, limits = LIMITS): Promise<{ answers: Recommendation[]; bytes: Uint8Array[] }> {
   await using task = await openTask(log);
@@ -186,7 +193,13 @@ Deno.test("Task assigns the same when the log is read again in other pieces, and
 Deno.test("Task has nobody in an experiment when it has not the model of one variant", async () => {
   const log = await createLog();
   await write(log);
-  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing());
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new FakeServing(),
+  });
   while ((await task.round(LIMITS)).complete);
   await task.flush();
   const { answers } = await read(log);
@@ -207,7 +220,13 @@ Deno.test("Task gives what is promoted to users of an experiment that waits for 
   await registry.promote("first", "B");
   await registry.start({ name: "waits", variants: [{ name: "A" }, { name: "B", model: "other" }] });
   await log.append(pages(1));
-  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing());
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new FakeServing(),
+  });
   while ((await task.round(LIMITS)).complete);
   await task.flush();
   const { answers } = await read(log);
@@ -223,7 +242,13 @@ Deno.test("Task ranks by click rates for the prior, also where models start from
   await registryOf(log).start({ name: "p", variants: [{ name: "A", model: "prior" }, { name: "B" }] });
   for (const page of [0, 1, 2]) await log.append(pages(page));
   const schema = { ...DEFAULT_SCHEMA, offset: "rate" } as const;
-  await using task = await Task.open(log, topics, 0, { ...OPTIONS, schema }, new FakeServing());
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { ...OPTIONS, schema },
+    serving: new FakeServing(),
+  });
   while ((await task.round(LIMITS)).complete);
   await task.flush();
   const { answers } = await read(log);
@@ -338,7 +363,13 @@ Deno.test("ExperimentRegistry reads back what it changed, and writes nothing tha
 Deno.test("Task writes the candidates that were not chosen when it is told to", async () => {
   const log = await createLog();
   await log.append(pages(0, 3));
-  await using task = await Task.open(log, topics, 0, { ...OPTIONS, logCandidates: true }, new FakeServing());
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { ...OPTIONS, logCandidates: true },
+    serving: new FakeServing(),
+  });
   await task.round(LIMITS);
   await task.flush();
   const { answers } = await read(log);
@@ -367,7 +398,13 @@ Deno.test("Task writes as candidates what the user's variant could have chosen, 
     const event: Event = { type: "request", user: `u${u}`, time, request: `r1-${u}`, count: 5 };
     return { topic: topics.events, partition: 0, key: event.user, value: encodeEvent(event), time };
   }));
-  await using task = await Task.open(log, topics, 0, { ...OPTIONS, logCandidates: true }, new FakeServing());
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { ...OPTIONS, logCandidates: true },
+    serving: new FakeServing(),
+  });
   await task.round(LIMITS);
   await task.flush();
   const answers = (await read(log)).answers.filter(({ variant }) => variant !== undefined);

@@ -82,7 +82,14 @@ async function answersOn(log: Log): Promise<Recommendation[]> {
 async function live(log: Log, { events = 1e9, crashes = false } = {}): Promise<void> {
   const serving = serve();
   await new ParameterSubscriber(log, topics.parameters, serving).update();
-  await using task = await Task.open(log, topics, 0, OPTIONS, serving, { pins: pinsOf(log) });
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving,
+    pins: pinsOf(log),
+  });
   while ((await task.round({ rows: 1e9, events })).complete);
   if (!crashes) await task.flush();
 }
@@ -170,7 +177,7 @@ Deno.test("Task lets a pinned version go when its experiment is over and no list
   const pins = pinsOf(log);
   const serving = serve();
   await new ParameterSubscriber(log, topics.parameters, serving).update();
-  const task = await Task.open(log, topics, 0, OPTIONS, serving, { pins });
+  const task = await Task.open({ log, topics, partition: 0, options: OPTIONS, serving, pins });
   const work = async (page?: number) => {
     if (page !== undefined) await ask(log, page);
     await task.step({ now: () => 0, commitEvents: 1e9, maxEvents: 1e9 });

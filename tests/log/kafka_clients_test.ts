@@ -138,7 +138,7 @@ if (broker !== undefined && python !== undefined) {
     const options = { schema: SCHEMA, userLists: { count: 3, everyMs: 0 } };
     for (const partition of [0, 1]) {
       const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-      await using task = await Task.open(log, topics, partition, options, serving, { surfaceTopics });
+      await using task = await Task.open({ log, topics, partition, options, serving, surfaceTopics });
       while (await task.step({ now: () => 0 }) > 0);
       await task.commit();
       assert.equal(task.state.counters.misplaced, 0);

@@ -42,7 +42,7 @@ async function openTask(log: Log, partition: number): Promise<Task> {
   const serving = serve();
   await new ParameterSubscriber(log, topics.parameters, serving).update();
   const options = { schema: SCHEMA, outcomeWindowMs: 60_000 };
-  return await Task.open(log, topics, partition, options, serving, { pins: pinsOf(log) });
+  return await Task.open({ log, topics, partition, options, serving, pins: pinsOf(log) });
 }
 
 /** Has each of the tasks work off what there is, and learn from the other. */

@@ -368,7 +368,7 @@ if (broker !== undefined) {
       for (const partition of [0, 1]) {
         const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
         const runtime = { surfaceTopics, encodeLists, encodeSamples };
-        await using task = await Task.open(log, topics, partition, options, serving, runtime);
+        await using task = await Task.open({ log, topics, partition, options, serving, ...runtime });
         while (await task.step({ now: () => 0 }) > 0);
         await task.commit();
       }

@@ -26,7 +26,7 @@ async function deployment(): Promise<AdministeredLog> {
 async function work(log: AdministeredLog): Promise<void> {
   for (const partition of [0, 1]) {
     const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-    await using task = await Task.open(log, topics, partition, { schema: SCHEMA }, serving);
+    await using task = await Task.open({ log, topics, partition, options: { schema: SCHEMA }, serving });
     while ((await task.round({ rows: 20, events: 30 })).complete);
     await task.commit();
   }

@@ -90,14 +90,14 @@ Deno.test("Task.open() lets writer, snapshot and pinned versions go when it fail
     const operations = await failAtEach(log, async (crashing) => {
       const runtime = { pins, snapshot, delivery: "at-least-once" } as const;
       try {
-        return await Task.open(
-          withoutIndex(crashing),
+        return await Task.open({
+          log: withoutIndex(crashing),
           topics,
-          0,
-          { schema: SCHEMA },
-          new FakeServing(),
-          runtime,
-        );
+          partition: 0,
+          options: { schema: SCHEMA },
+          serving: new FakeServing(),
+          ...runtime,
+        });
       } catch (error) {
         assert.deepEqual([...pinned], []);
         const store = await StateStore.open(snapshot);

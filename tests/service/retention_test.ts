@@ -245,7 +245,7 @@ async function lives(seed: number, looks = true) {
     const here = tasks.get(partition);
     if (here !== undefined) return here;
     const options = { schema: SCHEMA, outcomeWindowMs: 300_000 };
-    const task = await Task.open(log, topics, partition, options, new FakeServing());
+    const task = await Task.open({ log, topics, partition, options, serving: new FakeServing() });
     for (const [other, from] of task.others.committed) {
       const { start } = await inner.bounds(topics.signals, other);
       if (from < start) missed.push(`${topics.signals}/${other}@${from}: ${start}`);

@@ -236,7 +236,7 @@ Deno.test("Task.step() commits an event that comes after silence at once, and th
     value: encodeEvent(events[0] ?? assert.fail()),
     time: events[0]?.time ?? 0,
   }]);
-  await using task = await Task.open(log, topics, 0, OPTIONS.task, serving);
+  await using task = await Task.open({ log, topics, partition: 0, options: OPTIONS.task, serving });
   const options = { now: () => time, commitIntervalMs: 100 };
   assert.equal(await task.step(options), 1);
   assert.equal(task.isDirty, false);

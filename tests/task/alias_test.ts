@@ -63,7 +63,14 @@ async function createLog(all: readonly Event[]): Promise<MemoryLog> {
 }
 
 const open = (log: Log, partition: number, of: Topics = topics, isAnswered = false) =>
-  Task.open(log, of, partition, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH), { isAnswered });
+  Task.open({
+    log,
+    topics: of,
+    partition,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+    isAnswered,
+  });
 
 /** Runs tasks in turns until nobody has anything to do. @param turns the first ones, by partition */
 async function run(log: Log, turns: readonly number[] = []): Promise<void> {

@@ -72,7 +72,13 @@ await log.append(["i1", "i2", "i3"].map((item) => ({
     JSON.stringify({ item, time: START, category: "c", attributes: { band: "b" } }),
   ),
 })));
-await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving());
+await using task = await Task.open({
+  log,
+  topics,
+  partition: 0,
+  options: { schema: SCHEMA },
+  serving: serving(),
+});
 const run = async () => {
   while (await task.step({ now: () => 0 }) > 0);
   await task.commit();

@@ -57,7 +57,8 @@ async function takenOver(log: Log, seed: number, runtime: TaskRuntime): Promise<
   const serving = () => new ServingModel(makeModel("dien"), SCHEMA, WIDTH);
   const random = mulberry32(seed);
   const own = optionsOf(seed);
-  const open = (runtime: TaskRuntime) => Task.open(log, topics, 0, own, serving(), runtime);
+  const open = (runtime: TaskRuntime) =>
+    Task.open({ log, topics, partition: 0, options: own, serving: serving(), ...runtime });
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(recordsOf(seed));
   {
@@ -66,7 +67,7 @@ async function takenOver(log: Log, seed: number, runtime: TaskRuntime): Promise<
     const begin = Math.floor(rounds * random());
     await using restore = await (async () => {
       for (let round = 0; round < begin; round++) await leader.round(limits);
-      return await openRestore(log, topics, 0, { options: own, serving: serving(), runtime });
+      return await openRestore({ log, topics, partition: 0, options: own, serving: serving(), ...runtime });
     })();
     for (let round = begin; round < rounds; round++) {
       if (random() < 0.7) await restore.follow();
@@ -97,7 +98,7 @@ async function undisturbed(seed: number): Promise<unknown[]> {
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(recordsOf(seed));
   const serving = new ServingModel(makeModel("dien"), SCHEMA, WIDTH);
-  await using task = await Task.open(log, topics, 0, optionsOf(seed), serving);
+  await using task = await Task.open({ log, topics, partition: 0, options: optionsOf(seed), serving });
   while ((await task.round(limits)).complete);
   await task.flush();
   return await outputsOf(log);

@@ -39,7 +39,15 @@ async function run(
   delivery: Delivery = "exactly-once",
 ): Promise<string[]> {
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving, { snapshot, delivery });
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { schema: SCHEMA },
+    serving,
+    snapshot,
+    delivery,
+  });
   while (await task.step({ now: () => 0 }) > 0);
   await task.commit();
   return (await Array.fromAsync(task.users.records())).map(([user]) => user);

@@ -22,7 +22,7 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
     value: encodeItem({ item: id, time: TIME }),
   });
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  const open = () => Task.open(log, topics, 0, { schema: SCHEMA }, serving);
+  const open = () => Task.open({ log, topics, partition: 0, options: { schema: SCHEMA }, serving });
   {
     await using task = await open();
     let time = 0;
@@ -55,7 +55,13 @@ Deno.test("Task.step() rejects an item whose vector is of another length, and go
   await log.createTopics(topicSpecs(topics, 1));
   const schema = { ...SCHEMA, itemFields: ["taste[2]"] };
   const model = createModel("base", modelSizes(schema, WIDTH), {}, mulberry32(0));
-  await using task = await Task.open(log, topics, 0, { schema }, new ServingModel(model, schema, WIDTH));
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: { schema },
+    serving: new ServingModel(model, schema, WIDTH),
+  });
   const vectors = { good: [1, 2], bad: [1, 2, 3], good2: [3, 4] };
   await log.append(
     Object.entries(vectors).map(([item, taste]) => ({
@@ -79,7 +85,7 @@ Deno.test("Task.commit() writes each item once, and again only when it has chang
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  await using task = await Task.open(log, topics, 0, { schema: SCHEMA }, serving);
+  await using task = await Task.open({ log, topics, partition: 0, options: { schema: SCHEMA }, serving });
   let time = TIME, from = 0;
   const written = async (...items: readonly string[]) => {
     await log.append(items.map((item) => ({

@@ -69,7 +69,7 @@ async function runToEnd(
 ): Promise<void> {
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
   const runtime = { delivery, isAnswered, surfaceTopics: SURFACES, encodeLists, encodeSamples };
-  await using task = await Task.open(log, topics, 0, options, serving, runtime);
+  await using task = await Task.open({ log, topics, partition: 0, options, serving, ...runtime });
   let time = 0;
   const limits = { now: () => time, maxEvents: 5, commitIntervalMs: 100 };
   while (await task.step(limits) > 0) time += 40;
@@ -113,7 +113,7 @@ Deno.test("Task gives lists, numbered by their event; who folds them has each us
   assert.ok(forgets.length > 0);
   assert.equal(records.filter(({ value }) => value === null).length, forgets.length);
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  await using task = await Task.open(whole, topics, 0, OPTIONS, serving);
+  await using task = await Task.open({ log: whole, topics, partition: 0, options: OPTIONS, serving });
   for (const id of task.users.ids()) {
     const hash = await task.users.peek(id, ({ listed }) => listed?.hash);
     assert.equal(held.has(id) ? idHash(held.get(id)!) : 0, hash ?? 0, id);
@@ -202,14 +202,21 @@ Deno.test("Task that is opened behind a build gives lists, and loses none for wh
   const own = generationTopics(topics, 2);
   await log.createTopics(topicSpecs(own, 1).filter(({ name }) => !Object.values(topics).includes(name)));
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  const builds = await Task.open(log, own, 0, OPTIONS, serving, { isAnswered: true });
+  const builds = await Task.open({
+    log,
+    topics: own,
+    partition: 0,
+    options: OPTIONS,
+    serving,
+    isAnswered: true,
+  });
   while (await builds.step({ now: () => 0 }) > 0);
   await builds.commit();
   assert.equal((await readOf(log, topics.lists)).length, before, "it gives none");
   const waiting = [...builds.state.users.values()].filter(({ listed }) => listed?.due);
   assert.ok(waiting.length > 0);
   await builds[Symbol.asyncDispose]();
-  await using task = await Task.open(log, own, 0, OPTIONS, serving);
+  await using task = await Task.open({ log, topics: own, partition: 0, options: OPTIONS, serving });
   await log.append(recordsOf(events.slice(half)));
   while (await task.step({ now: () => 0 }) > 0);
   await task.commit();

@@ -77,7 +77,7 @@ async function logOf(events: Iterable<Event>, partitions = PARTITIONS): Promise<
 }
 
 const open = (log: Log, partition: number, options = OPTIONS) =>
-  Task.open(log, topics, partition, options, new FakeServing());
+  Task.open({ log, topics, partition, options, serving: new FakeServing() });
 
 /** Has the tasks take turns until they have done all events and know of each other all that is there. */
 async function settle(log: Log, tasks: readonly Task[], options: Partial<StepOptions> = {}): Promise<void> {
@@ -291,7 +291,14 @@ Deno.test("Task.step() repeats answers as they were after a crash at any operati
   };
   const run = async (log: Log) => {
     const runtime = { delivery: "at-least-once" } as const;
-    await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing(), runtime);
+    await using task = await Task.open({
+      log,
+      topics,
+      partition: 0,
+      options: OPTIONS,
+      serving: new FakeServing(),
+      ...runtime,
+    });
     await settle(log, [task], { maxEvents: 4, commitEvents: 20, commitIntervalMs: 1000 });
   };
   const whole = new CrashingLog(await fresh());
@@ -405,7 +412,14 @@ Deno.test("Task.step() takes the name of who is forgotten by another task out of
     const snapshot = { folder, intervalMs: 0, now: () => 3_600_000 * hours, wallClock: () => START };
     const tasks = await Promise.all(
       [0, 1, 2].map((p) =>
-        Task.open(withoutIndex(log), topics, p, OPTIONS, new FakeServing(), p === 0 ? { snapshot } : {})
+        Task.open({
+          log: withoutIndex(log),
+          topics,
+          partition: p,
+          options: OPTIONS,
+          serving: new FakeServing(),
+          ...(p === 0 ? { snapshot } : {}),
+        })
       ),
     );
     // Enough that what is replaced is no reason to write files anew.
@@ -555,7 +569,14 @@ class WatchedShare extends TimeShare {
 Deno.test("Task.step() says that own events wait where a step had no time for all that it had read", async () => {
   const log = await logOf([...visits(600)].filter(({ user }) => partitionOf(user, PARTITIONS) === 0));
   const share = new WatchedShare();
-  await using task = await Task.open(log, topics, 0, OPTIONS, new FakeServing(), { othersTime: share });
+  await using task = await Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new FakeServing(),
+    othersTime: share,
+  });
   const { end } = await log.bounds(topics.events, 0);
   let time = 0;
   const now = () => time += 10;

@@ -31,7 +31,14 @@ async function work(twists: { readonly event?: Twist; readonly item?: Twist }) {
   })));
   log.twist(topics.events, 0, event!, twists.event ?? {});
   log.twist(topics.items, 0, item!, twists.item ?? {});
-  const open = () => Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH));
+  const open = () =>
+    Task.open({
+      log,
+      topics,
+      partition: 0,
+      options: OPTIONS,
+      serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+    });
   {
     await using task = await open();
     while ((await task.round(LIMITS)).complete);

@@ -43,7 +43,14 @@ async function createLog(records: readonly NewRecord[]): Promise<Log> {
 }
 
 const open = (log: Log, runtime: TaskRuntime) =>
-  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), runtime);
+  Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("dien"), SCHEMA, WIDTH),
+    ...runtime,
+  });
 
 const itemsOf = ({ state }: Task): string[] =>
   [...state.catalogue.items()].map((item) => `${item.id} ${encodeItemState(item).toHex()}`).sort();

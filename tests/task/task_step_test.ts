@@ -26,7 +26,13 @@ async function open() {
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
   return {
     log,
-    task: await Task.open(log, topics, 0, { schema: SCHEMA, outcomeWindowMs: 300_000 }, serving),
+    task: await Task.open({
+      log,
+      topics,
+      partition: 0,
+      options: { schema: SCHEMA, outcomeWindowMs: 300_000 },
+      serving,
+    }),
   };
 }
 

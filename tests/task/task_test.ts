@@ -46,7 +46,12 @@ async function createLog(records: readonly NewRecord[]): Promise<MemoryLog> {
 }
 
 const open = (log: Log, maxStateBytes?: number) =>
-  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("dien"), SCHEMA, WIDTH), {
+  Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("dien"), SCHEMA, WIDTH),
     ...(maxStateBytes === undefined ? {} : { maxStateBytes }),
   });
 

@@ -64,7 +64,14 @@ async function run(largest: Record<string, number>, isOver: boolean, delivery: D
 }
 
 function open(log: Log, delivery: Delivery): Promise<Task> {
-  return Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH), { delivery });
+  return Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+    delivery,
+  });
 }
 
 /** What each user did and was shown; the features of lists also have rates over all users. */

@@ -25,16 +25,14 @@ Deno.test("UserTable.peek() of several at a time gives each its own, from a snap
     time: 1.7e12 + n,
   })));
   const open = (folder: string) =>
-    Task.open(
-      withoutIndex(log),
+    Task.open({
+      log: withoutIndex(log),
       topics,
-      0,
-      { schema: SCHEMA },
-      new ServingModel(makeModel("base"), SCHEMA, WIDTH),
-      {
-        snapshot: { folder },
-      },
-    );
+      partition: 0,
+      options: { schema: SCHEMA },
+      serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+      snapshot: { folder },
+    });
   await withFolder(async (folder) => {
     {
       await using task = await open(folder);

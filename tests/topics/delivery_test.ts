@@ -33,7 +33,14 @@ async function createLog(): Promise<MemoryLog> {
 }
 
 const open = (log: Log, delivery: Delivery) =>
-  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH), { delivery });
+  Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+    delivery,
+  });
 
 /** Does everything in steps of a few events, with a commit after every third step. */
 async function runToEnd(log: Log, delivery: Delivery): Promise<void> {

@@ -16,7 +16,7 @@ import { openRestore } from "../../task/task_parts.ts";
 import { ParameterSubscriber } from "../../topics/parameters.ts";
 import { PinnedModels } from "../../topics/pinned_models.ts";
 import { boundedLog, type RebuildOptions, servingModel } from "../rebuild.ts";
-import type { TaskRuntime } from "../../task/options.ts";
+import type { TaskOpening, TaskRuntime } from "../../task/options.ts";
 
 /** Options of {@linkcode Standby}. */
 export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {
@@ -37,7 +37,7 @@ export class Standby implements AsyncDisposable {
   readonly ends: number[];
   readonly #log: Log;
   readonly #options: StandbyOptions;
-  readonly #restores: { readonly runtime: TaskRuntime; readonly restore: Restore }[] = [];
+  readonly #restores: { readonly opening: TaskOpening; readonly restore: Restore }[] = [];
   readonly #open = new AsyncDisposableStack();
 
   private constructor(log: Log, options: StandbyOptions) {
@@ -66,17 +66,21 @@ export class Standby implements AsyncDisposable {
     open.use(standby);
     const { pins, serving } = standby.warm;
     for (const partition of standby.ends.keys()) {
-      const runtime = {
+      const opening = {
         ...service,
+        log: standby.#log,
+        topics,
+        partition,
+        options: options.task,
+        serving,
         pins,
         giveWay: options.giveWay,
         maxStateBytes: stateBytes && stateBytes / tasks,
         snapshot: snapshots &&
           { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
       };
-      const making = { options: options.task, serving, runtime };
-      const restore = standby.#open.use(await openRestore(standby.#log, topics, partition, making));
-      standby.#restores.push({ runtime, restore });
+      const restore = standby.#open.use(await openRestore(opening));
+      standby.#restores.push({ opening, restore });
     }
     // One after another: each may gather much of its changelog.
     for (const { restore } of standby.#restores) await restore.follow();
@@ -93,20 +97,16 @@ export class Standby implements AsyncDisposable {
 
   /** Fences whoever has built it. @returns the tasks, which the caller has to dispose of */
   async takeOver(): Promise<Map<number, Task>> {
-    const { spec: { topics }, task: options } = this.#options;
-    const { serving, subscriber } = this.warm;
-    await subscriber.update();
-    const opening = await Promise.allSettled(
-      this.#restores.map(({ runtime, restore }, partition) =>
-        Task.open(this.#log, topics, partition, options, serving, { ...runtime, restore })
-      ),
+    await this.warm.subscriber.update();
+    const opened = await Promise.allSettled(
+      this.#restores.map(({ opening, restore }) => Task.open({ ...opening, restore })),
     );
     await using open = new AsyncDisposableStack();
     const tasks = new Map<number, Task>();
-    for (const [partition, one] of opening.entries()) {
+    for (const [partition, one] of opened.entries()) {
       if (one.status === "fulfilled") tasks.set(partition, open.use(one.value));
     }
-    for (const one of opening) if (one.status === "rejected") throw one.reason;
+    for (const one of opened) if (one.status === "rejected") throw one.reason;
     open.move();
     return tasks;
   }

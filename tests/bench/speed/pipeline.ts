@@ -91,7 +91,7 @@ async function run(
   const versions = new ParameterSubscriber(log, topics.parameters, serving);
   await versions.update();
   const options = { schema, retrieval: { learn: retrieval } };
-  await using task = await Task.open(log, topics, 0, options, serving, { handover });
+  await using task = await Task.open({ log, topics, partition: 0, options, serving, handover });
   for (;;) {
     const { complete } = await task.round({ rows: Infinity, events });
     if (!complete) break;

@@ -50,7 +50,13 @@ async function createLog(): Promise<AdministeredLog> {
 }
 
 const open = (log: Log) =>
-  Task.open(log, topics, 0, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH));
+  Task.open({
+    log,
+    topics,
+    partition: 0,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+  });
 
 /** Applies what there is, in steps, and commits it. */
 async function work(
@@ -269,13 +275,13 @@ Deno.test("Task counts events whose users belong to other partitions, and applie
   await using log = new AdministeredLog();
   await log.createTopics(topicSpecs(topics, 4));
   await log.append(records.map((record) => ({ ...record, partition: 1 })));
-  await using task = await Task.open(
+  await using task = await Task.open({
     log,
     topics,
-    1,
-    OPTIONS,
-    new ServingModel(makeModel("base"), SCHEMA, WIDTH),
-  );
+    partition: 1,
+    options: OPTIONS,
+    serving: new ServingModel(makeModel("base"), SCHEMA, WIDTH),
+  });
   while ((await task.round({ rows: 20, events: 30 })).complete);
   const elsewhere = records.filter(({ key }) => partitionOf(key!, 4) !== 1);
   assert.ok(elsewhere.length > 20);
