@@ -108,6 +108,7 @@ export class TaskState {
   readonly userLists: UserLists | null;
 
   readonly #latenessMs: number;
+  readonly #windowMs: number;
   readonly #scorers: VariantScorers;
   #experiments = new Experiments([]);
   readonly #interactions: Interactions;
@@ -123,6 +124,7 @@ export class TaskState {
     const settled = settle(TASK_OPTIONS, options);
     const { allowedLatenessMs: latenessMs, outcomeWindowMs: windowMs, learnHistories, learnNext } = settled;
     this.#latenessMs = latenessMs;
+    this.#windowMs = windowMs;
     this.clock = new EventClock(latenessMs, options.maxJumpMs);
     this.catalogue = new Catalogue(options.schema, settled.maxUnlistedItems);
     this.numbers = new ItemNumbers(this.catalogue);
@@ -229,6 +231,11 @@ export class TaskState {
   /** All outcomes before this event time are final; milliseconds since the epoch. */
   get watermark(): number {
     return this.maxTime - this.#latenessMs;
+  }
+
+  /** All lists that were shown before this event time have final outcomes; milliseconds since the epoch. */
+  get settledBefore(): number {
+    return this.watermark - this.#windowMs;
   }
 
   /** Newest event time, milliseconds since the epoch, as {@linkcode EventClock} determines it. */

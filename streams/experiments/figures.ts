@@ -26,10 +26,8 @@ export const IDS = "ids";
 
 /** Progress within a partition of events. */
 export interface PartitionClock {
-  /** Event time up to which deadlines of outcomes have passed. */
-  closed: number;
-  /** The outcome window, milliseconds; some outcomes are final sooner. */
-  windowMs: number;
+  /** Event time up to which all lists are final. */
+  settled: number;
   /**
    * Offset of the event that led to the newest recommendation, and the index among its recommendations; duplicates are
    * not above it.
@@ -61,8 +59,8 @@ export function encodeHead(
   },
 ): Uint8Array {
   const to = new ByteWriter().u8(FORMAT).f64(time).uint(clocks.length);
-  for (const { closed, windowMs, newest: [offset, index] } of clocks) {
-    to.f64(closed).f64(windowMs).int(offset).int(index);
+  for (const { settled, newest: [offset, index] } of clocks) {
+    to.f64(settled).f64(0).int(offset).int(index);
   }
   for (const position of positions) to.uint(position);
   to.uint(lost);
@@ -78,8 +76,7 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
   }
   const time = from.f64();
   const clocks = times(from.count(), (): PartitionClock => ({
-    closed: from.f64(),
-    windowMs: from.f64(),
+    settled: from.f64() - from.f64(), // 0.2.0 wrote a deadline and the outcome window
     newest: [from.int(), from.int()],
   }));
   const positions = new Map<string, number>();

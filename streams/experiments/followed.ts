@@ -25,7 +25,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { LatencyWindow } from "./latency.ts";
 
 /** Event time after which a user without a sample counts as lost. */
-export const PATIENCE_MS = 3_600_000;
+const PATIENCE_MS = 3_600_000;
 
 /** Times from request to recommendation, milliseconds; `null` without any. Percentiles are accurate to 5 %. */
 export interface LatencyView {

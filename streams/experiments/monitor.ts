@@ -35,9 +35,9 @@ import { InTurn } from "../log/in_turn.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { lagOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { INPUT } from "../topics/delivery.ts";
+import { INPUT, SETTLED_BEFORE } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
-import { type ExperimentStatus, Followed, PATIENCE_MS } from "./followed.ts";
+import { type ExperimentStatus, Followed } from "./followed.ts";
 import { ListsInOrder } from "./lists_in_order.ts";
 import {
   decodeHead,
@@ -66,12 +66,6 @@ const HELD = "";
 export interface MonitorReadOptions {
   /** Whether figures are never written, so that changes need no tracking. @default {false} */
   readonly readOnly?: boolean;
-  /**
-   * How long after an impression an outcome counts, milliseconds.
-   *
-   * @default {as written with the figures, or the longest so far}
-   */
-  readonly outcomeWindowMs?: number | undefined;
 }
 
 export class ExperimentMonitor {
@@ -82,7 +76,6 @@ export class ExperimentMonitor {
   readonly #prePeriod = new PrePeriod();
   readonly #places: readonly Place[];
   readonly #clocks: PartitionClock[];
-  readonly #windowMs: number | undefined;
   readonly #lists = new ListsInOrder();
   readonly #isReadOnly: boolean;
   /** Ids of the topics read, by name; `null` where the log has none. */
@@ -103,18 +96,16 @@ export class ExperimentMonitor {
     log: Log,
     topics: Topics,
     registry: ExperimentRegistry,
-    { partitions, ids, readOnly, outcomeWindowMs }: {
+    { partitions, ids, readOnly }: {
       readonly partitions: number;
       readonly ids: ReadonlyMap<string, string | null>;
       readonly readOnly: boolean;
-      readonly outcomeWindowMs: number | undefined;
     },
   ) {
     this.#log = log;
     this.#topics = topics;
     this.#experiments = registry;
     this.#isReadOnly = readOnly;
-    this.#windowMs = outcomeWindowMs;
     this.#ids = ids;
     this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
@@ -128,7 +119,7 @@ export class ExperimentMonitor {
     log: Log,
     topics: Topics,
     registry: ExperimentRegistry,
-    { readOnly = false, outcomeWindowMs }: MonitorReadOptions = {},
+    { readOnly = false }: MonitorReadOptions = {},
   ): Promise<ExperimentMonitor> {
     const existing = await log.topics();
     const partitions = existing.get(topics.samples)?.partitions ?? 0;
@@ -140,7 +131,6 @@ export class ExperimentMonitor {
       partitions,
       ids,
       readOnly,
-      outcomeWindowMs,
     });
     const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
     await monitor.#follow();
@@ -275,30 +265,33 @@ export class ExperimentMonitor {
     if (read === null) return;
     const sample = asOf(time, read);
     if (sample.purpose === "learn") return; // the impression yields another sample when its outcomes are final
-    const passed = this.#advance(clock, sample, time);
-    const due = this.#lists.take(passed, partition);
-    for (const one of due) this.#count(one, partition);
-    // A task that ends settles what is open; nothing tells more about what is final after the clock.
-    if (sample.time <= passed || sample.closedTime > time) this.#count(sample, partition);
+    const settledBefore = Number(headers[SETTLED_BEFORE] ?? NaN);
+    if (settledBefore >= -Infinity) this.#settle(sample, { clock, settledBefore, partition });
+    else this.#count(sample, partition);
+  }
+
+  /** Counts a sample and those that were held for it; or holds it, until all lists that were shown before are final. */
+  #settle(
+    sample: Sample,
+    { clock, settledBefore, partition }: {
+      readonly clock: PartitionClock;
+      readonly settledBefore: number;
+      readonly partition: number;
+    },
+  ): void {
+    // Those that an event makes final are written in the order of their times.
+    clock.settled = Math.max(clock.settled, Math.min(sample.time, settledBefore - 1));
+    const { settled } = clock;
+    for (const one of this.#lists.take(settled, partition)) this.#count(one, partition);
+    if (sample.time <= settled) this.#count(sample, partition);
     else {
       this.#lists.add(sample, partition);
       this.#note(sample.user);
     }
     for (const [name, one] of this.#followed) {
-      for (const user of one.advance(passed, partition)) this.#change(name, user);
+      for (const user of one.advance(settled, partition)) this.#change(name, user);
     }
-    for (const user of this.#prePeriod.prune(passed)) this.#note(user);
-  }
-
-  /** Advances the clock of a partition. @returns event time up to which the outcomes of all lists are final */
-  #advance(clock: PartitionClock, { time, closedTime }: Sample, recordTime: number): number {
-    const openMs = closedTime - time;
-    if (closedTime <= recordTime) {
-      clock.windowMs = this.#windowMs ?? Math.max(clock.windowMs, openMs);
-      // What closes a list early may be ahead of deadlines by the lateness that is allowed.
-      clock.closed = Math.max(clock.closed, openMs < clock.windowMs ? closedTime - PATIENCE_MS : closedTime);
-    }
-    return clock.closed - clock.windowMs;
+    for (const user of this.#prePeriod.prune(settled)) this.#note(user);
   }
 
   #count(sample: Sample, partition: number): void {
@@ -419,7 +412,7 @@ export class ExperimentMonitor {
 }
 
 function newClock(): PartitionClock {
-  return { closed: -Infinity, windowMs: 0, newest: [-1, -1] };
+  return { settled: -Infinity, newest: [-1, -1] };
 }
 
 /** Whether both ids are known and differ. */

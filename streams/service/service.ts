@@ -17,7 +17,6 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Deployment } from "./erasure/needed.ts";
@@ -162,12 +161,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
       });
     }
-    const { outcomeWindowMs = TASK_OPTIONS.outcomeWindowMs.value } = options.task;
     this.#monitors = this.#join("monitor", {
       group: monitorGroup(topics),
       topic: topics.experiments,
       name: () => "monitor",
-      open: () => MonitorJob.open(log, topics, { now, outcomeWindowMs }),
+      open: () => MonitorJob.open(log, topics, { now }),
     });
     const ends = [...this.#groups, ...this.#models].map(({ ended }) => ended);
     this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});

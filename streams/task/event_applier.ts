@@ -61,7 +61,11 @@ export class EventApplier {
     const { erasedMerges } = state.counters;
     const rejected = state.apply(event, record.offset, outbox.outputs, arrival, given);
     if (state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
-    outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
+    const { settledBefore } = state;
+    outbox.seal(record.offset, {
+      settledBefore,
+      surface: event.type === "request" ? event.surface : undefined,
+    });
     return rejected;
   }
 

@@ -27,7 +27,7 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { INPUT } from "../topics/delivery.ts";
+import { INPUT, SETTLED_BEFORE } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
 import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
@@ -65,6 +65,8 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
+  /** See {@linkcode SETTLED_BEFORE}. */
+  readonly settledBefore?: number | undefined;
   /** The sample to hand over to a learner in this process. */
   readonly sample?: Sample | undefined;
 }
@@ -141,9 +143,9 @@ export class Outbox {
   /**
    * Encodes and numbers the outputs of the event at an offset, and empties {@linkcode Outbox.outputs}.
    *
-   * @param surface the surface of the event, if it is a request
+   * @param at the surface of the event, if it is a request; of its samples, see {@linkcode SETTLED_BEFORE}
    */
-  seal(offset: number, surface?: string): void {
+  seal(offset: number, at: { readonly surface?: string | undefined; readonly settledBefore: number }): void {
     const all = Object.values(this.outputs);
     if (all.every((outputs) => outputs.length === 0)) return;
     const { topics, partition, isAnswered } = this.#options;
@@ -151,8 +153,8 @@ export class Outbox {
     const isWriting = !isAnswered;
     let index = 0;
     const number = () => `${partition}/${offset}/${index++}`;
-    this.#sealAnswers(number, surface);
-    this.#sealSamples(number, isWriting);
+    this.#sealAnswers(number, at.surface);
+    this.#sealSamples(number, isWriting, at.settledBefore);
     // Even if lists are no longer written, because there may be earlier ones.
     for (const { user } of isWriting ? forgotten : []) {
       this.#sealed.lists.push({ topic: topics.lists, user, value: null, input: number() });
@@ -184,13 +186,14 @@ export class Outbox {
     }
   }
 
-  #sealSamples(number: () => string, isWriting: boolean): void {
+  #sealSamples(number: () => string, isWriting: boolean, before: number): void {
     const { topics, handover, encodeSamples } = this.#options;
     const { samples, forgotten } = this.outputs;
     const topic = topics.samples;
     const sealed = samples.map((sample) => {
       this.#rows += sizeInBatch(sample);
-      const own = { topic, user: sample.user, value: encodeSample(sample), input: number() };
+      const settledBefore = sample.purpose === "learn" ? undefined : before;
+      const own = { topic, user: sample.user, value: encodeSample(sample), input: number(), settledBefore };
       return { sample, own: handover === undefined ? own : { ...own, sample } };
     });
     const inOrder: { readonly sample: Sample | null; readonly own: Encoded }[] = sealed;
@@ -315,13 +318,17 @@ export class Outbox {
 
   #records(outputs: readonly Encoded[], time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const { partition } = this.#options;
-    return outputs.map(({ topic, user: key, value, input }) => ({
+    return outputs.map(({ topic, user: key, value, input, settledBefore }) => ({
       topic,
       partition,
       key,
       value,
       time,
-      headers: { [INPUT]: input, ...headers },
+      headers: {
+        [INPUT]: input,
+        ...(settledBefore !== undefined && { [SETTLED_BEFORE]: `${settledBefore}` }),
+        ...headers,
+      },
     }));
   }
 }

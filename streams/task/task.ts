@@ -339,7 +339,7 @@ export class Task implements AsyncDisposable {
   async flush(): Promise<void> {
     await this.#parts.users.warmAll();
     this.state.flush(this.#outbox.outputs);
-    this.#outbox.seal(this.next);
+    this.#outbox.seal(this.next, { settledBefore: Infinity });
     await this.commit();
   }
 

@@ -30,6 +30,12 @@ export const DELIVERY: Option<Delivery> = choice(
 export const INPUT = "input";
 
 /**
+ * Header of samples that are not for learning alone: event time, milliseconds since the epoch, before which all lists
+ * of their partition had final outcomes when the sample was made. Records of 0.2.0 have none.
+ */
+export const SETTLED_BEFORE = "settled-before";
+
+/**
  * Header of samples that a build makes, and of the record of their task: the number of the round, which counts over all
  * tasks. After a crash of the build, samples that were not learnt yet are learnt in the order in which they were made.
  */

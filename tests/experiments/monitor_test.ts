@@ -13,6 +13,7 @@ import { encodeExperiment } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { ExperimentViews, stopHarmful } from "../../streams/experiments/views.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SETTLED_BEFORE } from "../../streams/topics/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "./lists.ts";
 
@@ -52,7 +53,8 @@ async function deployment(rates: readonly [number, number], lost = 0) {
     await log.append([{ topic: topics.recommendations, partition, key: user, value, time }]);
     if (exposure!.variant === "B" && random() < lost) continue;
     const sample = encodeSample(list(user, clicks, { time, exposure: ["e", exposure!.variant] }));
-    await log.append([{ topic: topics.samples, partition, key: user, value: sample, time }]);
+    const headers = { [SETTLED_BEFORE]: `${time + 1}` };
+    await log.append([{ topic: topics.samples, partition, key: user, value: sample, time, headers }]);
   }
   const monitor = await ExperimentMonitor.open(log, topics, registry);
   return { log, registry, monitor };
@@ -275,21 +277,23 @@ async function byHand() {
       const value = new TextEncoder().encode(JSON.stringify(answer));
       await log.append([{ topic: topics.recommendations, partition: 0, key: user, value, time: clock }]);
     },
-    /** What came of a list, final at `closedTime`. */
+    /** What came of a list, when all that were shown before `settledBefore` are final; `null` = the record does not say. */
     sample: async (
       user: string,
       time: number,
-      options: { readonly closedTime?: number; readonly clock?: number; readonly early?: boolean } = {},
+      options: { readonly settledBefore?: number | null; readonly clock?: number; readonly early?: boolean } =
+        {},
     ) => {
-      const { closedTime = time, clock = closedTime, early = false } = options;
+      const { settledBefore = time + 1, clock = time + 1, early = false } = options;
       const sample = list(user, 1, { time, exposure: ["e", exposureOf(user).variant] });
-      const value = encodeSample({ ...sample, closedTime, ...(early ? { purpose: "learn" as const } : {}) });
-      await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock }]);
+      const value = encodeSample({ ...sample, ...(early ? { purpose: "learn" as const } : {}) });
+      const headers = settledBefore === null ? {} : { [SETTLED_BEFORE]: `${settledBefore}` };
+      await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock, headers }]);
     },
     forget: (user: string, time: number) =>
       log.append([{ topic: topics.samples, partition: 0, key: user, value: null, time }]),
-    users: async (outcomeWindowMs?: number) => {
-      const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true, outcomeWindowMs });
+    users: async () => {
+      const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true });
       await monitor.update();
       const [{ totals }] = monitor.status() as [ExperimentStatus];
       return totals.moments(0).users + totals.moments(1).users;
@@ -309,7 +313,7 @@ Deno.test("ExperimentMonitor() gives nobody up for a sample from the future", as
   const { answer, sample, lost } = await byHand();
   await answer("a", HOUR);
   await sample("wrong", FAR, { clock: HOUR });
-  await sample("other", HOUR, { closedTime: FAR, clock: HOUR });
+  await sample("other", HOUR, { settledBefore: FAR, clock: HOUR });
   assert.equal(await lost(), 0);
   await sample("late", 3 * HOUR);
   assert.equal(await lost(), 1, "a was away for two hours");
@@ -326,41 +330,36 @@ Deno.test("ExperimentMonitor() gives others up that were answered after an answe
 Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though some are final or learnt sooner", async () => {
   const { answer, sample, lost } = await byHand();
   const DAY = 24 * HOUR;
-  await sample("c", HOUR, { closedTime: HOUR + DAY });
   await answer("a", 2 * DAY);
   await answer("b", 2 * DAY);
   await sample("early", 2 * DAY + 3 * HOUR, { early: true });
-  await sample("rated", 2 * DAY + 3 * HOUR);
+  await sample("rated", 2 * DAY + 3 * HOUR, { settledBefore: DAY + 3 * HOUR });
   assert.equal(await lost(), 0, "outcomes are waited for a day");
-  await sample("a", 2 * DAY, { closedTime: 3 * DAY });
-  await sample("d", 2 * DAY + 2 * HOUR, { closedTime: 3 * DAY + 2 * HOUR });
+  await sample("a", 2 * DAY);
+  await sample("d", 2 * DAY + 2 * HOUR);
   assert.equal(await lost(), 1, "b");
 });
 
 Deno.test("ExperimentMonitor() holds a list that closed early until the lists before it are final", async () => {
   const { sample, forget, users } = await byHand();
-  await sample("rated", 2 * HOUR, { closedTime: 2 * HOUR + 1 });
-  assert.equal(await users(HOUR), 0);
-  assert.equal(await users(), 1, "on a new log, nothing tells the window");
-  await sample("before", HOUR, { closedTime: 2 * HOUR });
-  assert.equal(await users(HOUR), 1);
-  await sample("same", 2 * HOUR, { closedTime: 3 * HOUR });
-  assert.equal(await users(HOUR), 3);
-  await sample("erased", 3 * HOUR, { closedTime: 3 * HOUR + 1 });
+  await sample("rated", 2 * HOUR, { settledBefore: HOUR });
+  assert.equal(await users(), 0);
+  await sample("before", HOUR, { settledBefore: 2 * HOUR });
+  assert.equal(await users(), 1);
+  await sample("same", 2 * HOUR);
+  assert.equal(await users(), 3);
+  await sample("erased", 3 * HOUR, { settledBefore: 2 * HOUR + 1 });
   await forget("erased", 3 * HOUR + 2);
-  await sample("after", 5 * HOUR, { closedTime: 6 * HOUR });
-  assert.equal(await users(HOUR), 4);
+  await sample("after", 5 * HOUR);
+  assert.equal(await users(), 4);
 });
 
-Deno.test("ExperimentMonitor() counts lists an hour later if the window has become shorter unbeknown to it", async () => {
-  const { sample, users } = await byHand();
-  await sample("long", HOUR, { closedTime: 2 * HOUR });
-  await sample("short", 3 * HOUR, { closedTime: 3 * HOUR + 1 });
-  await sample("other", 4 * HOUR, { closedTime: 5 * HOUR - 1 });
-  assert.equal(await users(), 1);
-  assert.equal(await users(1), 3);
-  await sample("later", 5 * HOUR, { closedTime: 5 * HOUR + 1 });
-  assert.equal(await users(), 2);
+Deno.test("ExperimentMonitor() counts a list at once if nothing tells which others are final, and lets go of none for it", async () => {
+  const { answer, sample, users, lost } = await byHand();
+  await answer("a", HOUR);
+  await sample("rated", 2 * HOUR, { settledBefore: HOUR });
+  await sample("former", 9 * HOUR, { settledBefore: null });
+  assert.deepEqual([await users(), await lost()], [1, 0]);
 });
 
 /**
@@ -379,18 +378,15 @@ async function crowd(minutes: number, isReopened: (minute: number) => boolean) {
   const random = createRandom(7);
   const [MINUTE, PER_MINUTE] = [60_000, 200];
   const others = [HOUR, 4 * HOUR].map((time) => {
-    const sample = { ...list("other", 1, { time }), closedTime: time + 15 * MINUTE };
-    return { at: sample.closedTime + 5 * MINUTE, sample };
+    return { at: time + 20 * MINUTE, sample: list("other", 1, { time }) };
   });
   const written = [...others];
   for (let u = 0; u < minutes * PER_MINUTE; u++) {
     const [user, time] = [`u${u}`, 2 * HOUR + u * MINUTE / PER_MINUTE];
     const exposure = experiments.assign(user).exposures[0]!;
     const isEarly = random() < (exposure.variant === "B" ? 0.5 : 0.1);
-    const closedTime = time + (isEarly ? 1 + Math.floor(random() * MINUTE) : 15 * MINUTE);
-    const at = isEarly ? closedTime : closedTime + 5 * MINUTE;
-    const sample = list(user, isEarly ? 10 : 0, { time, exposure: ["e", exposure.variant] });
-    written.push({ at, sample: { ...sample, closedTime } });
+    const at = time + (isEarly ? 1 + Math.floor(random() * MINUTE) : 20 * MINUTE);
+    written.push({ at, sample: list(user, isEarly ? 10 : 0, { time, exposure: ["e", exposure.variant] }) });
   }
   written.sort((a, b) => a.at - b.at);
   const words: string[] = [];
@@ -404,6 +400,7 @@ async function crowd(minutes: number, isReopened: (minute: number) => boolean) {
         key: sample.user,
         value: encodeSample(sample),
         time,
+        headers: { [SETTLED_BEFORE]: `${time - 20 * MINUTE + 1}` },
       }]);
     }
     await monitor.update();

@@ -14,6 +14,7 @@ const topics = topicNames();
 const COPIES = surfaceTopic(topics, SAMPLES_ENDING);
 const PARTITION = 2;
 const TIME = 1.7e12;
+const AT = { settledBefore: TIME - 1000 };
 
 function answerOf(user: string, request: string): Recommendation {
   return { user, request, time: TIME, items: [], model: "base", version: 1, stateVersion: 0, tookMicros: 0 };
@@ -82,7 +83,7 @@ function play(of: readonly Step[], sends: boolean, encodeSamples?: OutboxOptions
     if (step.forgetsAfter !== null) {
       outputs.forgotten.push({ user: `u${offset}`, afterSamples: step.forgetsAfter });
     }
-    outbox.seal(offset);
+    outbox.seal(offset, AT);
     if (sends && step.sends) outbox.send(TIME);
   }
   return { outbox, handover, samples, sent, records: outbox.records(TIME) };
@@ -154,7 +155,7 @@ Deno.test("Outbox.isForgotten() is true from the erasure to the commit", () => {
   const { outbox } = createOutbox();
   assert.equal(outbox.isForgotten("ann"), false);
   outbox.outputs.forgotten.push({ user: "ann", afterSamples: 0 });
-  outbox.seal(7);
+  outbox.seal(7, AT);
   assert.deepEqual([outbox.isForgotten("ann"), outbox.isForgotten("bob")], [true, false]);
   outbox.clear([0]);
   assert.equal(outbox.isForgotten("ann"), false);
@@ -164,7 +165,7 @@ Deno.test("Outbox.arrived() rejects with why an answer could not be sent, howeve
   const { outbox } = createOutbox(() => Promise.reject(new Error("the broker is away")));
   await outbox.arrived();
   outbox.outputs.recommendations.push(answerOf("ann", "r1"));
-  outbox.seal(0);
+  outbox.seal(0, AT);
   outbox.send(TIME);
   await new Promise((resolve) => setTimeout(resolve)); // an unhandled rejection would end the test here
   await assert.rejects(outbox.arrived(), /the broker is away/);

@@ -91,7 +91,7 @@ for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later",
     const forget = { type: "forget", user: "ann", time: START + 1 } as const;
     await table.warm(["ann"]);
     assert.equal(state.apply(forget, 1, outbox.outputs), null);
-    outbox.seal(1);
+    outbox.seal(1, { settledBefore: 0 });
     assert.equal(table.size, 2, "the erasure is not committed");
     assert.deepEqual(table.ids(), ["bob"]);
     assert.deepEqual((await Array.fromAsync(table.records())).map(([id]) => id), ["bob"]);

@@ -52,8 +52,6 @@ export interface MonitorOptions {
   readonly checkpointRecords?: number;
   /** Time between searches for pinned versions that are no longer needed, milliseconds. @default {3_600_000} */
   readonly tidyMs?: number;
-  /** How long after an impression an outcome counts, milliseconds. @default {the longest that was seen} */
-  readonly outcomeWindowMs?: number | undefined;
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;
 }
@@ -102,8 +100,7 @@ export class MonitorJob implements Job {
     const writer = opened.use(await log.writer(monitorGroup(topics)));
     let time = () => 0;
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });
-    const { outcomeWindowMs } = options;
-    const monitor = await ExperimentMonitor.open(log, topics, registry, { outcomeWindowMs });
+    const monitor = await ExperimentMonitor.open(log, topics, registry);
     time = () => monitor.time; // the time of the data behind a change, as everywhere on the log
     opened.move();
     return new MonitorJob(monitor, registry, writer, options);
