@@ -14,7 +14,7 @@ import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { mapOwn } from "./own_format.ts";
-import { readRow } from "./row.ts";
+import { readRow, repeatedIn } from "./row.ts";
 import { settle } from "../../src/options/option.ts";
 import { parseStart } from "./start.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
@@ -76,6 +76,8 @@ export function compileSource(
       throw new MappingError([key], `records of format ${format} have no ${key}`);
     }
   }
+  const twice = repeatedIn(columns ?? []);
+  if (twice !== undefined) throw new MappingError(["columns"], `${twice} is there twice`);
   if ((format === "registry") !== (registry !== undefined)) {
     throw new MappingError(["registry"], "it is required by format registry, and allowed with no other");
   }

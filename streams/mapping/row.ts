@@ -52,8 +52,15 @@ export function readRow(
   return { ok: true, value: rowValue(columns, fields) };
 }
 
-/** @throws SyntaxError when the header of a file is one column that contains another separator */
-export function checkHeader(place: string, [first = "", ...others]: readonly string[]): void {
+/** @throws SyntaxError when the header of a file is one column that contains another separator, or has one twice */
+export function checkHeader(place: string, columns: readonly string[]): void {
+  const [first = "", ...others] = columns;
+  const twice = repeatedIn(columns);
+  if (twice !== undefined) {
+    throw new SyntaxError(
+      `Cannot read ${place} as the header: it names column ${twice} twice; give every column of the file a name of its own`,
+    );
+  }
   const found = SEPARATORS.find((separator) => first.includes(separator));
   if (found === undefined || others.length > 0) return;
   const column = JSON.stringify(first.slice(0, 60));
@@ -63,6 +70,11 @@ export function checkHeader(place: string, [first = "", ...others]: readonly str
     }, ` +
       `or "format" to "csv", which detects it`,
   );
+}
+
+/** A name that columns have twice; any number of them may have none. */
+export function repeatedIn(columns: readonly string[]): string | undefined {
+  return columns.find((name, c) => name !== "" && columns.indexOf(name) !== c);
 }
 
 export function rowValue(

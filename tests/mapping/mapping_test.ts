@@ -154,6 +154,14 @@ Deno.test("ids may be whole numbers that keep all digits, and no others", () => 
   assert.equal(user("x".repeat(257)), "string-too-long");
 });
 
+Deno.test("a source refuses columns of the same name, of which one would be lost", () => {
+  const rules = [{ as: "forget", fields: { user: "who", time: "at" } }] as const;
+  assert.throws(
+    () => compileSource("gone", { format: "csv", columns: ["who", "at", "who"], rules }),
+    { name: "MappingError", message: "who is there twice" },
+  );
+});
+
 Deno.test("a source reads long integers to the digit, wherever they are", () => {
   const source = compileSource("clicks", {
     parse: ["inner"],

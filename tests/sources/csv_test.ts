@@ -141,3 +141,13 @@ Deno.test("readCsv() finds what separates fields in the header, and refuses a he
   }
   assert.equal((await withHeader("who\nann\n")).length, 1);
 });
+
+Deno.test("readCsv() refuses a header that names a column twice: one of the two would be lost", async () => {
+  await assert.rejects(withHeader("who,what,at,what\nann,a,1,b\n"), {
+    name: "SyntaxError",
+    message:
+      /\.csv:1 as the header: it names column what twice; give every column of the file a name of its own/,
+  });
+  const [read] = await withHeader("who,,\nann,a,b\n"); // nothing refers to columns without a name
+  assert.equal(read?.ok && read.row["who"], "ann");
+});
