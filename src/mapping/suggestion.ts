@@ -34,6 +34,9 @@ const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|ser
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Words for "no user". */
 const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)$/i;
+/** Dates that are not of ISO 8601: 27.11.2026, 11/27/26 10:00, 2026/11/27, 20261127. */
+const OTHER_DATE =
+  /^(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}\/\d{1,2}\/\d\d|\d{4}[./]\d{1,2}[./]\d{1,2})(?!\d)|^(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d$/;
 /** Most kinds of records that are told apart. */
 const MAX_KINDS = 50;
 /** Most values of a field about which a question is asked. */
@@ -120,7 +123,8 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const inLists = scalars.filter(({ steps }) => steps.includes(null));
   const [list, ...lists] = ranked(inLists, `${WORDS.item} id`);
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
-  const guesses = repeated(plain.filter((field) => field !== kind), records);
+  const dates = plain.filter(isOtherDate);
+  const guesses = repeated(plain.filter((field) => field !== kind && !dates.includes(field)), records);
   const guess = (what: string, not: readonly SurveyedField[]) => {
     const [found, ...others] = guesses.filter((field) => !not.includes(field));
     const more = others.length === 0 ? "" : `, or ${others.slice(0, 4).map(({ path }) => path).join(", ")}`;
@@ -135,7 +139,16 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const items = named.items.length > 0 || list !== undefined ? named.items : guess("an item", users);
   const timed = plain.filter(({ isTime }) => isTime);
   const time = ranked(timed, WORDS.time)[0] ?? timed[0];
-  if (time === undefined) open.push("no field looks like a time; in a topic, the time of the record counts");
+  if (time === undefined) {
+    open.push(
+      dates.length === 0
+        ? "no field looks like a time; in a topic, the time of the record counts"
+        : `${dates[0]!.path} may be a time, ${
+          [...dates[0]!.values.keys()].slice(0, 2).join(", ")
+        }, but is not of ` +
+          "ISO 8601: an expression makes it so",
+    );
+  }
   const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
   const words = kind === undefined ? [] : [...kind.values.keys()];
@@ -309,6 +322,10 @@ function repeated(
     return !isTime && !isUnique(field, records) && isPlain && !isAmount &&
       values.size >= MIN_GUESSED && values.size < field.records * 0.9;
   }).toSorted((a, b) => isId(b) - isId(a) || b.values.size - a.values.size || b.records - a.records);
+}
+
+function isOtherDate({ values, isTime }: SurveyedField): boolean {
+  return !isTime && values.size > 0 && [...values.keys()].every((text) => OTHER_DATE.test(text));
 }
 
 /** Whether values are amounts, not ids. */

@@ -445,3 +445,26 @@ Deno.test("NameCheck tells a hundred names, even of one record", () => {
   const item = { item: "i", time: TIME, ...Object.fromEntries(near) };
   assert.equal(names.see({ kind: "item", item }).length, 100);
 });
+
+Deno.test("suggest() takes no date for an item, and says that one is not of ISO 8601", () => {
+  const dates = [
+    ...[
+      (day: number) => `${day}-04-2015`,
+      (day: number) => `4/${day}/15 10:00`,
+      (day: number) => `201504${day}`,
+    ],
+    ...[(day: number) => `${day}.4.2015`, (day: number) => `2015/04/${day}`],
+  ];
+  for (const date of dates) {
+    const records = Array.from({ length: 60 }, (_, i) => ({
+      ...{ Member: `${i % 50}`, Date: date(10 + i % 20), itemDescription: `food ${i % 6}` },
+    }));
+    const { mapping, open } = suggest(survey(records), records.length);
+    assert.equal(mapping.rules?.[0]?.fields?.["item"], "itemDescription");
+    assert.match(
+      open.join(),
+      /Date may be a time, .*15.*, but is not of ISO 8601: an expression makes it so/,
+    );
+    assert.doesNotMatch(open.join(), /no field looks like a time/);
+  }
+});
