@@ -65,7 +65,11 @@ async function main(flags: Flags): Promise<number> {
     : registryAt(flags.registry, flags.registryUser, config);
   const ofFile = formatOfFile(flags.try);
   const format = registry === undefined ? named?.format ?? ofFile ?? "json" : "registry";
-  const sample = await sampleOf(flags.try, { format, separator: named?.separator }, { ...flags, registry });
+  const sample = await sampleOf(
+    flags.try,
+    { format, separator: named?.separator, columns: named?.columns, isGiven: named !== undefined },
+    { ...flags, registry },
+  );
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
   const source = named === undefined
     ? await suggestedSource(sample, baseOf(registry, ofFile, sample), file, flags)
@@ -187,7 +191,7 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
     fields.slice(0, 100).map((field) => {
       const { path, types, values, hasMore } = field;
       const examples = [...values.keys()].slice(0, 4).map((value) =>
-        value.slice(0, 24).replaceAll(/\s/g, " ")
+        value.slice(0, 32).replaceAll(/\s/g, " ")
       )
         .join(", ");
       const different = values.size === 0

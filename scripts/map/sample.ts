@@ -39,12 +39,19 @@ const RETRY_MS = 10_000;
 /** What a record that begins with a zero byte may be. */
 const FRAMED = "it begins like one that names a schema: give the schema registry with --registry URL";
 
+/** How the records of a source are read. */
+interface Reading extends Pick<SourceSettings, "format" | "separator" | "columns"> {
+  /** Whether a source says so; otherwise the first line of rows is a header if its fields look like names. */
+  readonly isGiven: boolean;
+}
+
 /** Reads the first records. @param flags how many, and how the brokers are reached */
 export async function sampleOf(
   from: string,
-  { format, separator }: Pick<SourceSettings, "format" | "separator">,
+  reading: Reading,
   flags: LogFlags & { readonly records: number; readonly registry?: RegistrySettings | undefined },
 ): Promise<Sample> {
+  const { format } = reading;
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   if (topic !== undefined && flags.registry !== undefined) {
     using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
@@ -54,31 +61,37 @@ export async function sampleOf(
   }
   if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readJson);
   if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
-  if (format === "csv" || format === "tsv") return await rows(from, format, separator, flags.records);
+  if (format === "csv" || format === "tsv") return await rows(from, { ...reading, format }, flags.records);
   return sampled(await fileLines(from, new JsonSplitter(), flags.records), undefined, readJson);
 }
 
-/** Rows of a file with a header. */
+/** Rows of a file. */
 async function rows(
   from: string,
-  format: "csv" | "tsv",
-  named: Separator | undefined,
+  { format, separator: named, columns, isGiven }: Reading & { readonly format: "csv" | "tsv" },
   most: number,
 ): Promise<Sample> {
   const first = await fileLines(from, new LineSplitter(), 1);
   const header = new TextDecoder().decode(first[0]?.bytes ?? undefined).replace(/^\ufeff/, "").trimEnd();
   const quotes = format === "csv";
   const usual = quotes ? "," : "\t";
-  const separator = named ?? (quotes ? separatorOf(header) : usual);
-  const names = splitRow(header, separator, quotes);
-  if (!("ok" in names)) checkHeader(`${from}:1`, names);
-  if ("ok" in names || !names.every((name) => NAME.test(name))) {
+  const separator = named ?? (quotes && columns === undefined ? separatorOf(header) : usual);
+  const names = columns ?? splitRow(header, separator, quotes);
+  if (!("ok" in names) && columns === undefined) checkHeader(`${from}:1`, names);
+  if ("ok" in names || !(isGiven || names.every((name) => NAME.test(name)))) {
     const why = "the first line names no columns: name them in the source";
     const lines = await fileLines(from, new LineSplitter(), most);
     return sampled(lines, undefined, () => reject("malformed-row", why));
   }
   const records: TriedRecord[] = [];
-  for await (const { line } of readCsv(from, { header: true, columns: [], separator, quotes })) {
+  for await (
+    const { line } of readCsv(from, {
+      header: columns === undefined,
+      columns: columns ?? [],
+      separator,
+      quotes,
+    })
+  ) {
     records.push({ bytes: new Uint8Array(line.bytes), meta: {} });
     if (records.length >= most) break;
   }

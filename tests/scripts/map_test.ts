@@ -117,3 +117,29 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("map --try --format reads rows as ingest does: with a header unless the source names columns", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
+  try {
+    const fields = { user: '["user:id"]', time: "at", item: '["item/id"]', action: { value: "view" } };
+    const rules = [{ as: "interaction", fields }];
+    const columns = ["user:id", "item/id", "at"];
+    const sources = {
+      headed: { format: "csv", rules },
+      named: {
+        format: "csv",
+        columns,
+        rules: [{ as: "interaction", fields: { ...fields, time: { value: 1e12 } } }],
+      },
+    };
+    await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ sources }));
+    await Deno.writeTextFile(`${folder}/headed.csv`, `${columns.join()}\nann,tent,1788220800\n`);
+    const headed = await meander(folder, "map", "--try", "headed.csv", "--format", "headed");
+    assert.match(headed.stdout, /1 records became 1 interaction; 0 nothing, 0 rejected/, headed.stderr);
+    await Deno.writeTextFile(`${folder}/named.csv`, "ann,tent,monday\nbea,map,tuesday\n"); // might be a header
+    const named = await meander(folder, "map", "--try", "named.csv", "--format", "named");
+    assert.match(named.stdout, /2 records became 2 interaction; 0 nothing, 0 rejected/, named.stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
