@@ -5,19 +5,28 @@
  */
 
 import process from "node:process";
-import { Counter, Gauge, type Registry } from "prom-client";
-import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
+import { Gauge, type Registry } from "prom-client";
 import { inspectUsers } from "../../src/users/inspection.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Panel } from "../../src/nn/models/core/panel.ts";
-import { keysOf } from "../../src/values/record.ts";
+import { recordOf } from "../../src/values/record.ts";
+import type { SourceLag } from "../feeders/followed_topic.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
+import type { MonitorStatus } from "../service/jobs/monitor_job.ts";
 import type { Service } from "../service/service.ts";
 import { tryWithin } from "./deadline.ts";
-import type { PartitionStatus } from "../service/status.ts";
+import { family, type Labels, type MetricFamily } from "./metric_family.ts";
+import type { PartitionStatus, ServiceStatus } from "../service/status.ts";
 
 /** Longest wait for the ends of the log. */
 const STATUS_MS = 1000;
+
+/** Users per partition whose recurrent state is inspected: folding one takes 0.2 ms. */
+const LOOKED_AT = 20;
+
+/** A service and its status; `null` without a service, or while the ends of the log are unavailable. */
+type Scrape = { readonly service: Service; readonly status: ServiceStatus } | null;
 
 /** Help of a task's counters whose names are not clear enough. */
 const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
@@ -31,278 +40,313 @@ const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
   positives: "Shown items with a positive outcome",
 };
 
-/** Users per partition whose recurrent state is inspected: folding one takes 0.2 ms. */
-const LOOKED_AT = 20;
+const PARTITIONS: MetricFamily<Scrape, PartitionStatus> = {
+  labels: ["partition"],
+  read: (scrape) =>
+    scrape?.status.partitions.map((status) => [{ partition: String(status.partition) }, status]) ?? [],
+  metrics: {
+    meander_consumer_lag: ["Events not yet committed, including holes in the log", ({ lag }) => lag],
+    meander_watermark_timestamp_seconds: [
+      "Event time up to which outcomes are final, seconds since the epoch",
+      ({ watermark }) => watermark === null ? null : watermark / 1000,
+    ],
+    meander_users: ["Users held in memory as objects", ({ users }) => users],
+    meander_signals_lag: [
+      "Records of other partitions' signals not yet learnt, including holes in the log",
+      ({ othersLag }) => othersLag,
+    ],
+    meander_signals_learnt_total: [
+      "Signals and positives learnt from other partitions, since the task started here",
+      ({ othersLearnt }) => othersLearnt,
+    ],
+    meander_restoring: ["Whether the partition is being restored", ({ restoring }) => restoring ? 1 : 0],
+    meander_restore_ratio: [
+      "Share of its current source that a restore has read",
+      ({ restore }) => restore?.share ?? null,
+    ],
+    meander_restore_records: [
+      "Records that a restore has read from changelogs",
+      ({ restore }) => restore?.records ?? null,
+    ],
+    meander_restore_remaining_seconds: [
+      "Time until a restore has read its current source",
+      ({ restore }) => restore?.secondsLeft ?? null,
+    ],
+  },
+};
 
-const PARTITION_GAUGES = {
-  consumerLag: "Events not yet committed, including holes in the log",
-  watermarkTimestampSeconds: "Event time up to which outcomes are final, seconds since the epoch",
-  users: "Users held in memory as objects",
-  signalsLag: "Records of other partitions' signals not yet learnt, including holes in the log",
-  restoring: "Whether the partition is being restored",
-  restoreRatio: "Share of its current source that a restore has read",
-  restoreRecords: "Records that a restore has read from changelogs",
-  restoreRemainingSeconds: "Time until a restore has read its current source",
-} as const;
+const LEARNER: MetricFamily<Scrape, LearnerFigures & { readonly lagSamples: number }> = {
+  labels: ["model"],
+  read(scrape) {
+    const lagSamples = scrape?.status.learner?.lag;
+    const figures = scrape?.service.learner;
+    if (scrape === null || lagSamples === undefined || figures === undefined) return [];
+    return [[{ model: scrape.service.serving.model }, { ...figures, lagSamples }]];
+  },
+  metrics: {
+    meander_learner_version: ["Newest version made", ({ version }) => version],
+    meander_learner_lag_samples: [
+      "Samples not yet learnt, including holes in the log",
+      ({ lagSamples }) => lagSamples,
+    ],
+    meander_learner_rows: ["Predictions evaluated since the beginning", ({ rows }) => rows],
+    meander_learner_auc: ["AUC of the newest 5000 frozen predictions", ({ quality }) => quality.auc],
+    meander_learner_normalized_entropy: [
+      "Their log loss divided by that of the constant rate",
+      ({ quality }) => quality.entropy,
+    ],
+    meander_learner_calibration_ratio: [
+      "Their sum divided by that of the labels",
+      ({ quality }) => quality.calibration,
+    ],
+    meander_learner_positive_ratio: ["Share of positives among them", ({ quality }) => quality.ctr],
+    meander_learner_model_share: [
+      "Share of the model in ordering lists: 0, 0.5, or 1 once it has proved that it ranks better",
+      ({ modelShare }) => modelShare,
+    ],
+    meander_learner_failures: [
+      "Batches discarded since the start, as they broke the weights",
+      ({ failures }) => failures,
+    ],
+    meander_learner_lost: [
+      "Offsets of samples that the log dropped before they were learnt, since the first checkpoint",
+      ({ lost }) => lost,
+    ],
+    meander_learner_rollbacks: [
+      "Times since the start that the guard rolled back served weights",
+      ({ rollbacks }) => rollbacks,
+    ],
+    meander_learner_held_batches: [
+      "Batches since the start that were not published, as the guard did not trust them",
+      ({ heldBatches }) => heldBatches,
+    ],
+  },
+};
 
-const LEARNER_GAUGES = {
-  version: "Newest version made",
-  lagSamples: "Samples not yet learnt, including holes in the log",
-  rows: "Predictions evaluated since the beginning",
-  auc: "AUC of the newest 5000 frozen predictions",
-  normalizedEntropy: "Their log loss divided by that of the constant rate",
-  calibrationRatio: "Their sum divided by that of the labels",
-  positiveRatio: "Share of positives among them",
-  modelShare: "Share of the model in ordering lists: 0, 0.5, or 1 once it has proved that it ranks better",
-  failures: "Batches discarded since the start, as they broke the weights",
-  lost: "Offsets of samples that the log dropped before they were learnt, since the first checkpoint",
-  rollbacks: "Times since the start that the guard rolled back served weights",
-  heldBatches: "Batches since the start that were not published, as the guard did not trust them",
-} as const;
+const MONITOR: MetricFamily<Scrape, MonitorStatus> = {
+  read: (scrape) => withoutLabels(scrape?.status.monitor),
+  metrics: {
+    meander_monitor_running: ["Running experiments", ({ running }) => running],
+    meander_monitor_lag: [
+      "Answers and samples not yet in its figures, including holes in the log",
+      ({ lag }) => lag,
+    ],
+    meander_monitor_stopped: [
+      "Experiments that it stopped since it started here, as they broke a guard rail",
+      ({ stopped }) => stopped,
+    ],
+    meander_monitor_lost: [
+      "Offsets of answers and samples that the log dropped before they were counted, since the first figures",
+      ({ lost }) => lost,
+    ],
+  },
+};
 
-const MONITOR_GAUGES = {
-  running: "Running experiments",
-  lag: "Answers and samples not yet in its figures, including holes in the log",
-  stopped: "Experiments that it stopped since it started here, as they broke a guard rail",
-  lost:
-    "Offsets of answers and samples that the log dropped before they were counted, since the first figures",
-} as const;
+const TASKS: MetricFamily<Scrape, TaskState> = {
+  labels: ["partition"],
+  read: (scrape) => tasksOf(scrape).map(([partition, state]) => [{ partition }, state]),
+  metrics: {
+    ...recordOf(TASK_COUNTERS.map((name) => `meander_task_${snake(name)}_total`), (_, i) => {
+      const name = TASK_COUNTERS[i]!;
+      const help = `${COUNTER_HELP[name] ?? `Counter ${name} of the task`}, since the beginning of the log`;
+      return [help, ({ counters }: TaskState) => counters[name]] as const;
+    }),
+    meander_retrieval_taken_total: [
+      "Items taken for which the sources had been asked, a sample, since the process started",
+      ({ retrieval }) => retrieval.sourceCounts.taken,
+    ],
+  },
+};
 
-const SOURCE_COUNTERS = {
-  listed: "Items put into answers, by the source that most favours them, since the process started",
-  proposed: "Items taken that a source had proposed; divided by meander_retrieval_taken_total, its hit rate",
-} as const;
+/** How often items of a source were listed, and proposed before they were taken; `null` = never asked. */
+interface SourceCount {
+  readonly listed: number | null;
+  readonly proposed: number | null;
+}
 
+const RETRIEVAL_SOURCES: MetricFamily<Scrape, SourceCount> = {
+  labels: ["partition", "source"],
+  read: (scrape) =>
+    tasksOf(scrape).flatMap(([partition, { retrieval: { sourceCounts: { listed, proposed } } }]) =>
+      [...new Set([...listed.keys(), ...proposed.keys()])].map((source) => [
+        { partition, source },
+        { listed: listed.get(source) ?? null, proposed: proposed.get(source) ?? null },
+      ])
+    ),
+  metrics: {
+    meander_retrieval_listed_total: [
+      "Items put into answers, by the source that most favours them, since the process started",
+      ({ listed }) => listed,
+    ],
+    meander_retrieval_proposed_total: [
+      "Items taken that a source had proposed; divided by meander_retrieval_taken_total, its hit rate",
+      ({ proposed }) => proposed,
+    ],
+  },
+};
+
+const ORDERING: MetricFamily<Scrape, number> = {
+  labels: ["partition", "part"],
+  read: (scrape) =>
+    tasksOf(scrape).flatMap(([partition, { retrieval }]) =>
+      retrieval.orders.parts.map((part) => [{ partition, part }, 1] as const)
+    ),
+  metrics: {
+    meander_ordering_parts: [
+      'Parts that order lists under ranking "auto": 1 for each that contributes',
+      (one) => one,
+    ],
+  },
+};
+
+const VERSION: MetricFamily<Scrape, number> = {
+  labels: ["model"],
+  read: (scrape) => scrape === null ? [] : [[{ model: scrape.service.serving.model }, scrape.status.version]],
+  metrics: {
+    meander_serving_version: ["Version of the parameters that scores here", (version) => version],
+  },
+};
+
+const MEMORY: MetricFamily<Scrape, number> = {
+  labels: ["part"],
+  read(scrape) {
+    const { heapUsed, external } = process.memoryUsage();
+    const states = tasksOf(scrape).reduce((sum, [, { memory }]) => sum + memory.bytes, 0);
+    return [
+      [{ part: "heap" }, heapUsed],
+      [{ part: "external" }, external],
+      ...scrape === null ? [] : [[{ part: "states" }, states] as const],
+      ...[...LEARNER.read(scrape)].map(([, { tableBytes }]) => [{ part: "embeddings" }, tableBytes] as const),
+    ];
+  },
+  metrics: {
+    meander_memory_bytes: [
+      "Estimated memory by part; states and embeddings are included in heap and external",
+      (bytes) => bytes,
+    ],
+  },
+};
+
+const STATUS: MetricFamily<Scrape, ServiceStatus> = {
+  read: (scrape) => withoutLabels(scrape?.status),
+  metrics: {
+    meander_rekey_lag: [
+      "Events waiting to be keyed by user, including holes in the log, if this process keys them",
+      ({ rekeyLag }) => rekeyLag,
+    ],
+    meander_sources_reading: [
+      "Whether this process reads the sources assigned to it",
+      ({ sources }) => sources === null ? null : sources.isReading ? 1 : 0,
+    ],
+    meander_rebuild_failed: [
+      "Whether this process's last attempt to switch to the generation that it builds failed",
+      ({ rebuild }) => rebuild === null ? null : rebuild.failure === null ? 0 : 1,
+    ],
+  },
+};
+
+const SOURCES: MetricFamily<Scrape, SourceLag> = {
+  labels: ["source", "partition"],
+  read: (scrape) =>
+    scrape?.status.sources?.lags.map((lag) =>
+      [{ source: lag.source, partition: String(lag.partition) }, lag] as const
+    ) ?? [],
+  metrics: {
+    meander_source_lag_records: [
+      "Records of a source's topic not yet taken in, including holes in the log, if this process takes them in",
+      ({ lag }) => lag,
+    ],
+    meander_source_lag_seconds: ["How long ago the oldest of them arrived", ({ lagMs }) => lagMs / 1000],
+    meander_source_lost: [
+      "Offsets of a source's topic that it dropped before they were taken in, since it was first followed",
+      ({ lost }) => lost,
+    ],
+  },
+};
+
+const PROCESS: MetricFamily<Scrape, typeof process> = {
+  read: () => withoutLabels(process),
+  metrics: {
+    process_resident_memory_bytes: ["Resident memory", (process) => process.memoryUsage().rss],
+    process_cpu_seconds_total: ["User and system CPU time", (process) => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    }],
+  },
+};
+
+const FAMILIES = [
+  ...[family(PARTITIONS), family(TASKS), family(RETRIEVAL_SOURCES), family(ORDERING), family(VERSION)],
+  ...[family(LEARNER), family(MONITOR), family(STATUS), family(SOURCES), family(MEMORY), family(PROCESS)],
+];
+
+/** The metrics of a service and its process in a registry. */
 export class ServiceGauges {
-  readonly #partitions: ReadonlyMap<keyof typeof PARTITION_GAUGES, Gauge<"partition">>;
-  readonly #learner: ReadonlyMap<keyof typeof LEARNER_GAUGES, Gauge<"model">>;
-  readonly #monitor: ReadonlyMap<keyof typeof MONITOR_GAUGES, Gauge>;
-  readonly #counters: ReadonlyMap<TaskCounter, Counter<"partition">>;
-  readonly #sources: ReadonlyMap<keyof typeof SOURCE_COUNTERS, Counter<"partition" | "source">>;
-  readonly #taken: Counter<"partition">;
-  readonly #signals: Counter<"partition">;
-  readonly #ordering: Gauge<"partition" | "part">;
-  readonly #version: Gauge<"model">;
-  readonly #registers: Registry[];
-  /** By name of a panel, where the model shows it. */
-  readonly #panels = new Map<string, Gauge<string>>();
-  readonly #memory: Gauge<"part">;
-  readonly #rekeyLag: Gauge;
-  readonly #sourceLag: Gauge<"source" | "partition">;
-  readonly #sourceLagSeconds: Gauge<"source" | "partition">;
-  readonly #sourceLost: Gauge<"source" | "partition">;
-  readonly #sourcesReading: Gauge;
-  readonly #rebuildFailed: Gauge;
-  readonly #resident: Gauge;
-  readonly #cpu: Counter;
+  readonly #collects: readonly ((scrape: Scrape) => void)[];
+  readonly #panels: PanelGauges;
 
   constructor(registry: Registry) {
-    const registers = this.#registers = [registry];
-    const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-      new Gauge({ name, help, labelNames, registers });
-    const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-      new Counter({ name, help, labelNames, registers });
-    const gauges = <Name extends string, Label extends string>(
-      start: string,
-      helps: Readonly<Record<Name, string>>,
-      ...labels: Label[]
-    ) => new Map(entries(helps).map(([name, help]) => [name, gauge(start + snake(name), help, ...labels)]));
-    this.#partitions = gauges("meander_", PARTITION_GAUGES, "partition");
-    this.#learner = gauges("meander_learner_", LEARNER_GAUGES, "model");
-    this.#monitor = gauges("meander_monitor_", MONITOR_GAUGES);
-    this.#counters = new Map(TASK_COUNTERS.map((name) => {
-      const help = `${COUNTER_HELP[name] ?? `Counter ${name} of the task`}, since the beginning of the log`;
-      return [name, counter(`meander_task_${snake(name)}_total`, help, "partition")];
-    }));
-    this.#sources = new Map(
-      entries(SOURCE_COUNTERS).map(([name, help]) => [
-        name,
-        counter(`meander_retrieval_${name}_total`, help, "partition", "source"),
-      ]),
-    );
-    this.#taken = counter(
-      "meander_retrieval_taken_total",
-      "Items taken for which the sources had been asked, a sample, since the process started",
-      "partition",
-    );
-    this.#signals = counter(
-      "meander_signals_learnt_total",
-      "Signals and positives learnt from other partitions, since the task started here",
-      "partition",
-    );
-    this.#ordering = gauge(
-      "meander_ordering_parts",
-      'Parts that order lists under ranking "auto": 1 for each that contributes',
-      "partition",
-      "part",
-    );
-    this.#version = gauge("meander_serving_version", "Version of the parameters that scores here", "model");
-    this.#memory = gauge(
-      "meander_memory_bytes",
-      "Estimated memory by part; states and embeddings are included in heap and external",
-      "part",
-    );
-    this.#rekeyLag = gauge(
-      "meander_rekey_lag",
-      "Events waiting to be keyed by user, including holes in the log, if this process keys them",
-    );
-    this.#sourceLag = gauge(
-      "meander_source_lag_records",
-      "Records of a source's topic not yet taken in, including holes in the log, if this process takes them in",
-      "source",
-      "partition",
-    );
-    this.#sourceLagSeconds = gauge(
-      "meander_source_lag_seconds",
-      "How long ago the oldest of them arrived",
-      "source",
-      "partition",
-    );
-    this.#sourceLost = gauge(
-      "meander_source_lost",
-      "Offsets of a source's topic that it dropped before they were taken in, since it was first followed",
-      "source",
-      "partition",
-    );
-    this.#sourcesReading = gauge(
-      "meander_sources_reading",
-      "Whether this process reads the sources assigned to it",
-    );
-    this.#rebuildFailed = gauge(
-      "meander_rebuild_failed",
-      "Whether this process's last attempt to switch to the generation that it builds failed",
-    );
-    this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
-    this.#cpu = counter("process_cpu_seconds_total", "User and system CPU time");
+    this.#collects = FAMILIES.map((register) => register(registry));
+    this.#panels = new PanelGauges(registry);
   }
 
   async collect(service: Service | undefined): Promise<void> {
-    this.#collectProcess();
-    const own = [this.#version, this.#ordering, ...this.#panels.values()];
-    for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
-    const absent = [this.#rekeyLag, this.#sourcesReading, this.#rebuildFailed];
-    for (const gauge of [...this.#monitor.values(), ...absent]) gauge.remove();
-    for (const gauge of [this.#sourceLag, this.#sourceLagSeconds, this.#sourceLost]) gauge.reset();
-    for (
-      const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
-    ) {
-      counter.reset();
-    }
-    if (service === undefined) return;
-    const status = await tryWithin(service.status(), STATUS_MS, "the lags of the service");
-    if (status === undefined) return;
-    const { partitions, version, learner, monitor, rekeyLag, sources, rebuild } = status;
-    if (rebuild !== null) this.#rebuildFailed.set(rebuild.failure === null ? 0 : 1);
-    if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
-    if (sources !== null) this.#sourcesReading.set(sources.isReading ? 1 : 0);
-    for (const { source, partition, lag, lagMs, lost } of sources?.lags ?? []) {
-      const labels = { source, partition: String(partition) };
-      this.#sourceLag.set(labels, lag);
-      this.#sourceLagSeconds.set(labels, lagMs / 1000);
-      this.#sourceLost.set(labels, lost);
-    }
-    for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
-    for (const partition of partitions) this.#collectPartition(partition);
-    let states = 0;
-    for (const [partition, { state }] of service.tasks) {
-      states += state.memory.bytes;
-      for (const [name, counter] of this.#counters) {
-        counter.inc({ partition: String(partition) }, state.counters[name]);
-      }
-      const inspection = inspectUsers(state.memory.newest(LOOKED_AT), service.serving, {
-        stateOf: (user) => state.recurrentState(user),
-      });
-      for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);
-      this.#collectSources(String(partition), state.retrieval.sourceCounts);
-      for (const part of state.retrieval.orders.parts) {
-        this.#ordering.set({ partition: String(partition), part }, 1);
-      }
-    }
-    this.#memory.set({ part: "states" }, states);
-    this.#version.set({ model: service.serving.model }, version);
-    const figures = service.learner;
-    if (learner !== null && figures !== undefined) this.#collectLearner(service, figures, learner.lag);
-  }
-
-  #collectPanel(partition: string, { name, about, per, values }: Panel): void {
-    let gauge = this.#panels.get(name);
-    if (gauge === undefined) {
-      gauge = new Gauge({
-        name: `meander_${name}`,
-        help: `${about} Means over the most recently active users`,
-        labelNames: per === undefined ? ["partition"] : ["partition", per],
-        registers: this.#registers,
-      });
-      this.#panels.set(name, gauge);
-    }
-    for (const [i, value] of values.entries()) {
-      if (value !== null) {
-        gauge.set(per === undefined ? { partition } : { partition, [per]: String(i) }, value);
-      }
-    }
-  }
-
-  #collectSources(partition: string, counts: SourceCounts): void {
-    this.#taken.inc({ partition }, counts.taken);
-    for (const [name, counter] of this.#sources) {
-      for (const [source, count] of counts[name]) counter.inc({ partition, source }, count);
-    }
-  }
-
-  #collectProcess(): void {
-    const { rss, heapUsed, external } = process.memoryUsage();
-    this.#memory.reset();
-    this.#memory.set({ part: "heap" }, heapUsed);
-    this.#memory.set({ part: "external" }, external);
-    this.#resident.set(rss);
-    const { user, system } = process.cpuUsage();
-    this.#cpu.reset();
-    this.#cpu.inc((user + system) / 1e6);
-  }
-
-  #collectPartition(status: PartitionStatus): void {
-    const { restore, watermark } = status;
-    this.#signals.inc({ partition: String(status.partition) }, status.othersLearnt);
-    const values: Record<keyof typeof PARTITION_GAUGES, number | null> = {
-      consumerLag: status.lag,
-      watermarkTimestampSeconds: watermark === null ? null : watermark / 1000,
-      users: status.users,
-      signalsLag: status.othersLag,
-      restoring: status.restoring ? 1 : 0,
-      restoreRatio: restore?.share ?? null,
-      restoreRecords: restore?.records ?? null,
-      restoreRemainingSeconds: restore?.secondsLeft ?? null,
-    };
-    for (const [name, value] of entries(values)) {
-      if (value !== null) this.#partitions.get(name)?.set({ partition: String(status.partition) }, value);
-    }
-  }
-
-  #collectLearner({ serving }: Service, learner: LearnerFigures, lagSamples: number): void {
-    this.#memory.set({ part: "embeddings" }, learner.tableBytes);
-    const { version, rows, modelShare, failures, lost, rollbacks, heldBatches, quality } = learner;
-    const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
-      version,
-      lagSamples,
-      rows,
-      modelShare,
-      failures,
-      lost,
-      rollbacks,
-      heldBatches,
-      auc: quality.auc,
-      normalizedEntropy: quality.entropy,
-      calibrationRatio: quality.calibration,
-      positiveRatio: quality.ctr,
-    };
-    for (const [name, value] of entries(values)) {
-      if (value !== null) this.#learner.get(name)?.set({ model: serving.model }, value);
-    }
+    const status = service && await tryWithin(service.status(), STATUS_MS, "the lags of the service");
+    const scrape = service === undefined || status === undefined ? null : { service, status };
+    for (const collect of this.#collects) collect(scrape);
+    this.#panels.collect(scrape);
   }
 }
 
-function entries<Name extends string, Value>(of: Readonly<Record<Name, Value>>): [Name, Value][] {
-  return keysOf(of).map((name) => [name, of[name]]);
+/** The panels of recurrent states, which depend on the model. */
+class PanelGauges {
+  readonly #registry: Registry;
+  readonly #gauges = new Map<string, Gauge<string>>();
+
+  /** Gauges that enter the registry as models show panels. */
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  collect(scrape: Scrape): void {
+    for (const gauge of this.#gauges.values()) gauge.reset();
+    for (const [partition, state] of tasksOf(scrape)) {
+      const inspection = inspectUsers(state.memory.newest(LOOKED_AT), scrape!.service.serving, {
+        stateOf: (user) => state.recurrentState(user),
+      });
+      for (const panel of inspection?.panels ?? []) this.#put(partition, panel);
+    }
+  }
+
+  #put(partition: string, panel: Panel): void {
+    const { name, per, values } = panel;
+    const gauge = this.#gauges.get(name) ?? this.#create(panel);
+    for (const [i, value] of values.entries()) {
+      const labels = per === undefined ? {} : { [per]: String(i) };
+      if (value !== null) gauge.set({ partition, ...labels }, value);
+    }
+  }
+
+  #create({ name, about, per }: Panel): Gauge<string> {
+    const gauge = new Gauge({
+      name: `meander_${name}`,
+      help: `${about} Means over the most recently active users`,
+      labelNames: per === undefined ? ["partition"] : ["partition", per],
+      registers: [this.#registry],
+    });
+    this.#gauges.set(name, gauge);
+    return gauge;
+  }
+}
+
+/** The only thing that is read, if it is there. */
+function withoutLabels<From>(from: From | null | undefined): (readonly [Labels, From])[] {
+  return from === null || from === undefined ? [] : [[{}, from]];
+}
+
+/** The states of the running tasks, by partition. */
+function tasksOf(scrape: Scrape): (readonly [partition: string, TaskState])[] {
+  return [...scrape?.service.tasks ?? []].map(([partition, { state }]) => [String(partition), state]);
 }
 
 function snake(name: string): string {

@@ -1,0 +1,46 @@
+/**
+ * Metrics that are read when Prometheus scrapes, as tables of names, helps and values.
+ *
+ * @module
+ */
+
+import { Counter, Gauge, type Registry } from "prom-client";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Metrics with the same labels, whose values are read from the same things. */
+export interface MetricFamily<Scrape, From> {
+  /** Names of the labels. @default {none} */
+  readonly labels?: readonly string[];
+  /** What the values are read from now, each with its labels. */
+  readonly read: (scrape: Scrape) => Iterable<readonly [labels: Labels, from: From]>;
+  /** By name, which ends with `_total` if it is a counter: its help, and its value now; `null` = none. */
+  readonly metrics: Readonly<Record<string, readonly [help: string, valueOf: (from: From) => number | null]>>;
+}
+
+/** Adds metrics to a registry. @returns what replaces the values of the last scrape */
+export type Register<Scrape> = (registry: Registry) => (scrape: Scrape) => void;
+
+/** Makes the metrics of a table. */
+export function family<Scrape, From>(
+  { labels = [], read, metrics }: MetricFamily<Scrape, From>,
+): Register<Scrape> {
+  return (registry) => {
+    const columns = Object.entries(metrics).map(([name, [help, valueOf]]) => {
+      const options = { name, help, labelNames: [...labels], registers: [registry] };
+      return { metric: name.endsWith("_total") ? new Counter(options) : new Gauge(options), valueOf };
+    });
+    return (scrape) => {
+      for (const { metric } of columns) {
+        if (labels.length === 0) metric.remove(); // `reset()` would leave 0
+        else metric.reset();
+      }
+      for (const [own, from] of read(scrape)) {
+        for (const { metric, valueOf } of columns) {
+          const value = valueOf(from);
+          if (value !== null) metric.inc(own, value);
+        }
+      }
+    };
+  };
+}
