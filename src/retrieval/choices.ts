@@ -26,11 +26,15 @@ const LEARN_EVERY = 16;
 const SLOW_FACTOR = 4;
 /** Steps per second of event time up to which few arrive: a step takes as long as a request. */
 const FEW_PER_SECOND = 0.5;
+/** Most steps per second of event time: a flood that took more would leave no time for requests. */
+const MOST_PER_SECOND = 20;
 
 export interface ChoicesParts {
   readonly ordering: OrderingState;
-  /** How fast wanted behaviours arrive. */
+  /** How fast wanted behaviours have arrived for some time. */
   readonly arrivals: Arrivals;
+  /** How fast they arrive just now. */
+  readonly flood: Arrivals;
   readonly past: Past;
   readonly returns: Returns;
   readonly gatherer: Gatherer;
@@ -49,14 +53,16 @@ export class Choices {
 
   /**
    * One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. Where
-   * few arrive, {@linkcode SLOW_FACTOR} times as many, as long as they are no more than {@linkcode FEW_PER_SECOND}.
+   * few arrive, {@linkcode SLOW_FACTOR} times as many, as long as they are no more than {@linkcode FEW_PER_SECOND};
+   * where very many do, no more than {@linkcode MOST_PER_SECOND}.
    */
   #every(time: number): number {
-    const { hasRequests, blend: { steps } } = this.#with.ordering;
-    if (!hasRequests) return EVERY_BEFORE_REQUESTS;
+    const { ordering: { hasRequests, blend: { steps } }, arrivals, flood } = this.#with;
+    const bearable = Math.ceil(flood.perSecond(time) / MOST_PER_SECOND);
+    if (!hasRequests) return Math.max(EVERY_BEFORE_REQUESTS, bearable);
     const usual = Math.min(LEARN_EVERY, 2 ** Math.floor(steps / EAGER_STEPS));
-    const affordable = Math.ceil(this.#with.arrivals.perSecond(time) / FEW_PER_SECOND);
-    return Math.max(1, usual / SLOW_FACTOR, Math.min(usual, affordable));
+    const affordable = Math.ceil(arrivals.perSecond(time) / FEW_PER_SECOND);
+    return Math.max(1, usual / SLOW_FACTOR, Math.min(usual, affordable), bearable);
   }
 
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */

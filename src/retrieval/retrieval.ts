@@ -22,7 +22,7 @@ import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
-import { Arrivals } from "./signals/arrivals.ts";
+import { ARRIVALS, Arrivals, FLOOD } from "./signals/arrivals.ts";
 import { Choices } from "./choices.ts";
 import { type CandidateOptions, Finder, type OrderedCandidates } from "./finder.ts";
 import { ContextBuffer, repeatWeight } from "./signals/context.ts";
@@ -96,10 +96,10 @@ export class Retrieval {
     const counts = this.sourceCounts = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
-    const arrivals = new Arrivals();
+    const [arrivals, flood] = [new Arrivals(ARRIVALS), new Arrivals(FLOOD)];
     // The pace advances before anything is counted.
     const learning = settled.learn
-      ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions), foldOf(arrivals)]
+      ? [paceFold(parts.pace), ...sources, foldOf(parts.occasions), foldOf(arrivals), foldOf(flood)]
       : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
     const ordering = this.ordering = new OrderingState(blend, parts.returns);
@@ -127,7 +127,7 @@ export class Retrieval {
     });
     const places = { best, maxCandidates, newShare };
     this.#finder = new Finder({ view, sources, blend, lists, gatherer, orders, ...places });
-    this.#choices = new Choices({ ordering, arrivals, past, returns, gatherer, orders, counts });
+    this.#choices = new Choices({ ordering, arrivals, flood, past, returns, gatherer, orders, counts });
   }
 
   /** Whether items of the user's behaviours may be recommended again now. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import { Choices, type ChoicesParts } from "../../src/retrieval/choices.ts";
-import { Arrivals } from "../../src/retrieval/signals/arrivals.ts";
+import { ARRIVALS, Arrivals, FLOOD } from "../../src/retrieval/signals/arrivals.ts";
 import type { CandidateRequest } from "../../src/retrieval/signals/candidate_request.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 
@@ -22,14 +22,17 @@ interface Seen {
   /** Steps of the blend so far. */
   readonly steps?: number;
   readonly arrivals?: Arrivals;
+  readonly flood?: Arrivals;
 }
 
 /** Choices that show what candidates are gathered for. */
 function choicesOf(seen: Seen, gather: (of: CandidateRequest) => void): Choices {
-  const { expected = false, hasRequests = true, steps = 0, arrivals = new Arrivals() } = seen;
+  const { expected = false, hasRequests = true, steps = 0 } = seen;
+  const { arrivals = new Arrivals(ARRIVALS), flood = new Arrivals(FLOOD) } = seen;
   const parts = {
     ordering: { hasRequests, blend: { steps }, learnBlend: () => {} },
     arrivals,
+    flood,
     past: {
       context: () => null,
       items: () => Uint32Array.of(SEEN),
@@ -56,13 +59,13 @@ function requestFor(taken: CatalogueItem, expected: boolean): CandidateRequest |
 
 /** Number of steps out of `count` wanted behaviours, `gapMs` from one to the next. */
 function stepsOutOf(count: number, gapMs: number, seen: Seen, begin: number = TIME): number {
-  const { arrivals = new Arrivals() } = seen;
+  const { arrivals = new Arrivals(ARRIVALS), flood = new Arrivals(FLOOD) } = seen;
   let steps = 0;
-  const choices = choicesOf({ ...seen, arrivals }, () => steps++);
+  const choices = choicesOf({ ...seen, arrivals, flood }, () => steps++);
   for (let n = 0; n < count; n++) {
     const time = begin + n * gapMs;
     choices.learn(ANN, item(0, { id: `i${n}`, expires: Infinity }), time);
-    arrivals.learn({ time, wanted: true });
+    for (const counts of [arrivals, flood]) counts.learn({ time, wanted: true });
   }
   return steps;
 }
@@ -83,7 +86,7 @@ Deno.test("Choices.learn() learns nothing from what lists leave out because the 
 });
 
 Deno.test("Choices.learn() makes fewer steps as they add up, and four times as many where few behaviours arrive", () => {
-  const [rush, leisure] = [1, 10_000]; // milliseconds from one to the next
+  const [rush, leisure] = [100, 10_000]; // milliseconds from one to the next
   const table: [steps: number, gapMs: number, every: number][] = [
     ...[[0, rush, 1], [2000, rush, 2], [4000, rush, 4], [9000, rush, 16], [90_000, rush, 16]] as const,
     ...[[0, leisure, 1], [4000, leisure, 1], [6000, leisure, 2], [9000, leisure, 4], [
@@ -93,7 +96,7 @@ Deno.test("Choices.learn() makes fewer steps as they add up, and four times as m
     ]] as const,
   ].map(([...row]) => row);
   for (const [steps, gapMs, every] of table) {
-    const arrivals = new Arrivals();
+    const arrivals = new Arrivals(ARRIVALS);
     for (let n = 0; n < 20_000; n++) arrivals.learn({ time: TIME + n * gapMs, wanted: true });
     const share = stepsOutOf(8000, gapMs, { steps, arrivals }, TIME + 20_000 * gapMs) / 8000;
     assert.ok(Math.abs(share * every - 1) < 0.15, `${steps} steps, every ${gapMs} ms: ${share} of all`);
@@ -103,11 +106,25 @@ Deno.test("Choices.learn() makes fewer steps as they add up, and four times as m
 });
 
 Deno.test("Choices.learn() makes at most one step in two seconds beyond the usual share, and a thousand", () => {
-  for (const perSecond of [0.1, 0.5, 1, 2, 4, 8, 30, 1000]) {
+  for (const perSecond of [0.1, 0.5, 1, 2, 4, 8, 30, 200]) {
     const count = 20_000, steps = stepsOutOf(count, 1000 / perSecond, { steps: 90_000 });
     const most = Math.max(count / 16, 0.5 * count / perSecond);
     assert.ok(steps < 1.1 * most + 1000, `${perSecond} a second: ${steps} steps`);
     const least = Math.min(count / 4, most);
     assert.ok(steps > 0.8 * least, `${perSecond} a second: ${steps} steps`);
+  }
+});
+
+Deno.test("Choices.learn() makes at most 20 steps a second where very many behaviours arrive, at once", () => {
+  for (const perSecond of [100, 1000, 5000]) {
+    for (const seen of [{ steps: 0 }, { steps: 90_000 }, { hasRequests: false }]) {
+      const seconds = 20, steps = stepsOutOf(seconds * perSecond, 1000 / perSecond, seen);
+      // A flood is noticed by its first 300 behaviours, and known to its full height after some ten seconds.
+      const begin = 300 * (1 + Math.log(perSecond / 30));
+      const most = 20 * seconds + begin;
+      assert.ok(steps < 1.1 * most, `${perSecond} a second: ${steps} steps, not ${most}`);
+    }
+    const eager = stepsOutOf(20 * perSecond, 1000 / perSecond, { steps: 0 });
+    assert.ok(eager > 0.9 * 20 * 20, `${perSecond} a second: ${eager} steps`);
   }
 });

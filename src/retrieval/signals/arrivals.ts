@@ -1,9 +1,9 @@
 /**
  * How fast wanted behaviours arrive, by event time: a deployment that has few of them can afford to learn more from
- * each.
+ * each, one that is flooded has to learn less.
  *
- * A count that halves in {@linkcode HALF_LIFE_MS}, so that somebody who rates a hundred films in a minute is no rush,
- * and a rush is noticed within its first hundreds of behaviours. O(1), two numbers.
+ * A count that halves at intervals: long ones, so that somebody who rates a hundred films in a minute is no rush, or
+ * short ones, so that a flood is noticed within a second. O(1), two numbers.
  *
  * @module
  */
@@ -12,20 +12,32 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Signal } from "./signal.ts";
 
-const HALF_LIFE_MS = 600_000;
-const PER_SECOND = Math.LN2 * 1000 / HALF_LIFE_MS;
+export interface ArrivalsOptions {
+  /** The name under which they are written. */
+  readonly name: string;
+  /** The count halves in this time. */
+  readonly halfLifeMs: number;
+}
+
+export const ARRIVALS: ArrivalsOptions = { name: "arrivals", halfLifeMs: 600_000 };
+export const FLOOD: ArrivalsOptions = { name: "flood", halfLifeMs: 10_000 };
 
 /** Counts wanted behaviours, a fold over signals. */
 export class Arrivals {
-  /** The name under which it is written. */
-  readonly name = "arrivals";
+  readonly name: string;
+  readonly #halfLifeMs: number;
   #count = 0;
   /** Largest event time; NaN before the first wanted behaviour. */
   #newest = NaN;
 
+  constructor({ name, halfLifeMs }: ArrivalsOptions) {
+    this.name = name;
+    this.#halfLifeMs = halfLifeMs;
+  }
+
   /** Wanted behaviours per second of event time, before one at `time`. */
   perSecond(time: number): number {
-    return this.#at(time) * PER_SECOND;
+    return this.#at(time) * Math.LN2 * 1000 / this.#halfLifeMs;
   }
 
   /** Counts a signal if it is wanted. */
@@ -46,6 +58,6 @@ export class Arrivals {
 
   /** The count at a time; late behaviours count as of the newest one. */
   #at(time: number): number {
-    return this.#count === 0 ? 0 : this.#count * 2 ** (Math.min(0, this.#newest - time) / HALF_LIFE_MS);
+    return this.#count === 0 ? 0 : this.#count * 2 ** (Math.min(0, this.#newest - time) / this.#halfLifeMs);
   }
 }

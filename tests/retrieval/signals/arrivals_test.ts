@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
-import { Arrivals } from "../../../src/retrieval/signals/arrivals.ts";
+import { ARRIVALS, Arrivals, FLOOD } from "../../../src/retrieval/signals/arrivals.ts";
 
 const START = 1_741_860_000_000, MINUTE = 60_000;
 
@@ -13,7 +13,7 @@ function arrive(arrivals: Arrivals, count: number, gapMs: number, from = START):
 
 Deno.test("Arrivals.perSecond() comes to the rate of the stream, and forgets half in ten minutes", () => {
   for (const gapMs of [40, 1000, 30_000]) {
-    const arrivals = new Arrivals();
+    const arrivals = new Arrivals(ARRIVALS);
     const time = arrive(arrivals, 7_200_000 / gapMs, gapMs);
     const rate = arrivals.perSecond(time) * gapMs / 1000;
     assert.ok(Math.abs(rate - 1) < 0.03, `${rate} of the rate`);
@@ -22,7 +22,7 @@ Deno.test("Arrivals.perSecond() comes to the rate of the stream, and forgets hal
 });
 
 Deno.test("Arrivals.perSecond() is 0 at first, and a hundred films within a minute are no rush", () => {
-  const arrivals = new Arrivals();
+  const arrivals = new Arrivals(ARRIVALS);
   assert.equal(arrivals.perSecond(START), 0);
   arrivals.learn({ time: START, wanted: false });
   assert.equal(arrivals.perSecond(START), 0);
@@ -31,7 +31,7 @@ Deno.test("Arrivals.perSecond() is 0 at first, and a hundred films within a minu
 });
 
 Deno.test("Arrivals count late behaviours as of the newest one", () => {
-  const [late, now] = [new Arrivals(), new Arrivals()];
+  const [late, now] = [new Arrivals(ARRIVALS), new Arrivals(ARRIVALS)];
   for (const arrivals of [late, now]) arrivals.learn({ time: START, wanted: true });
   late.learn({ time: START - 60 * MINUTE, wanted: true });
   now.learn({ time: START, wanted: true });
@@ -40,7 +40,7 @@ Deno.test("Arrivals count late behaviours as of the newest one", () => {
 });
 
 Deno.test("Arrivals.decode() restores them bit for bit", () => {
-  const arrivals = new Arrivals(), restored = new Arrivals();
+  const arrivals = new Arrivals(ARRIVALS), restored = new Arrivals(ARRIVALS);
   const time = arrive(arrivals, 37, 12_345);
   const to = new ByteWriter();
   arrivals.encode(to);
@@ -48,4 +48,11 @@ Deno.test("Arrivals.decode() restores them bit for bit", () => {
   for (const each of [arrivals, restored]) arrive(each, 11, 777, time);
   assert.equal(restored.perSecond(time + MINUTE), arrivals.perSecond(time + MINUTE));
   assert.ok(arrivals.perSecond(time) > 0);
+});
+
+Deno.test("Arrivals.perSecond() of a flood comes to half its rate in ten seconds, and forgets it as fast", () => {
+  const flood = new Arrivals(FLOOD);
+  const time = arrive(flood, 50_000, 0.2);
+  assert.ok(Math.abs(flood.perSecond(time) / 5000 - 1 / 2) < 0.01, `${flood.perSecond(time)}`);
+  assert.ok(flood.perSecond(time + MINUTE) < 40);
 });
