@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };
 import { type Config, knownNames } from "../../streams/config/config.ts";
@@ -16,7 +17,7 @@ import { type Bounded, mayWork, Succession } from "../../streams/generations/suc
 import { Metrics } from "../../streams/http/metrics.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../../streams/log/ignore.ts";
-import type { Log } from "../../streams/log/log.ts";
+import { type Log, LogError } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { checkPlace } from "../../streams/server/serve.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
@@ -42,7 +43,7 @@ import { levelOf, readSettings, type RunSettings } from "./settings.ts";
 import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 import type { ServiceStatus } from "../../streams/service/status.ts";
 
-/** Interval between messages while the log cannot be opened. */
+/** Interval between messages while the log cannot be opened, and between attempts while it has no room. */
 const WAITING_MS = 5000;
 
 const logger = getLogger(["meander", "run"]);
@@ -66,12 +67,15 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   if (opened === null) return 0;
   const { topics, serving, metrics } = opened;
   await using log = opened.log;
-  const agreed = await agreeWith(log, topics, settings, stopped);
+  const agreed = await onceThereIsRoom(() => agreeWith(log, topics, settings, stopped), stopped);
+  if (agreed === null) return 0;
   const { plan, made, outputs, generation } = agreed;
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
-  const { service: first, ends } = await services.start(plan?.serves ?? made, generation);
+  const started = await onceThereIsRoom(() => services.start(plan?.serves ?? made, generation), stopped);
+  if (started === null) return 0;
+  const { service: first, ends } = started;
   const place = new Replaceable(first, serving);
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
   onWork(() => place.service.unfinished);
@@ -215,13 +219,33 @@ interface Opened {
 async function open({ flags, config }: RunSettings, stopped: Promise<void>): Promise<Opened | null> {
   const topics = topicNames(flags.prefix);
   logger.info("opening the log {place}", { place: placeOf(flags, config) });
-  const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
-  using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
-  const log = await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
-  if (log === undefined) return null;
+  const opening = async () => {
+    const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
+    using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
+    return await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
+  };
+  const log = await onceThereIsRoom(opening, stopped) ?? null;
+  if (log === null) return null;
   const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
   const metrics = new Metrics(serving.topics);
   return { log: meteredLog(log, metrics), topics, serving, metrics };
+}
+
+/** Does what writes to the log, and again while it has no room, which is logged. @returns `null` if stopped meanwhile */
+async function onceThereIsRoom<Result>(
+  act: () => Promise<Result>,
+  stopped: Promise<void>,
+): Promise<Result | null> {
+  const isStopped = stopped.then(() => true);
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "full") throw error;
+      logger.warn("waiting for room: {reason}", { reason: reasonOf(error) });
+    }
+    if (await Promise.race([isStopped, delay(WAITING_MS, false)])) return null;
+  }
 }
 
 /** What the process runs. */

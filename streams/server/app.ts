@@ -16,7 +16,7 @@ import type { Bodies } from "../http/bodies.ts";
 import { bodyKind } from "../http/body.ts";
 import { type Endpoint, isOwn } from "../http/endpoint.ts";
 import type { Metrics } from "../http/metrics.ts";
-import { LogError } from "../log/log.ts";
+import { LogError, type LogErrorCode } from "../log/log.ts";
 import type { Callers } from "../http/callers.ts";
 import { Problem } from "../http/contract/problem.ts";
 
@@ -44,17 +44,21 @@ export interface Connection {
 /** Client request ids that are kept. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
+/** Interval between messages about requests that the log fails. */
+const REMIND_MS = 60_000;
+
 const logger = getLogger(["meander", "http"]);
 
 /** Makes the application. */
 export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   const app = new Hono<{ Bindings: Connection }>({ strict: false }); // clients of Gorse end paths with a slash
   const { endpoints, cors: origins = [] } = options;
+  const failures = new LogFailures(options.clock);
   if (origins.length > 0) {
     app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id", "Retry-After"], maxAge: 600 }));
   }
   for (const endpoint of endpoints) {
-    app.on(endpoint.method, endpoint.path, (context) => answer(options, endpoint, context));
+    app.on(endpoint.method, endpoint.path, (context) => answer({ ...options, failures }, endpoint, context));
   }
   const methods = Map.groupBy(endpoints, ({ path }) => path);
   for (const [path, all] of methods) {
@@ -84,7 +88,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
 type AppContext = Context<{ Bindings: Connection }>;
 
 async function answer(
-  { access, bodies, callers, metrics, clock }: AppOptions,
+  { access, bodies, callers, metrics, clock, failures }: AppOptions & { readonly failures: LogFailures },
   endpoint: Endpoint,
   context: AppContext,
 ): Promise<Response> {
@@ -104,7 +108,7 @@ async function answer(
     // Hono drops the body of a HEAD without cancelling it.
     if (context.req.raw.method === "HEAD") await response.body?.cancel();
   } catch (error) {
-    response = toProblem(error, requestId).toResponse(requestId);
+    response = toProblem(error, requestId, failures).toResponse(requestId);
   } finally {
     if (endpoint.body !== undefined) bodies.release(context.req.raw);
   }
@@ -169,7 +173,7 @@ function answerNone(
   try {
     callers.checkHost(hostOf(context.req.raw)); // a host with a slash becomes a part of the path
   } catch (error) {
-    problem = toProblem(error, requestId);
+    problem = toProblem(error, requestId, null);
   }
   // Clients can invent methods, which must not become labels.
   metrics.served("other", route, problem.status, 0);
@@ -188,8 +192,17 @@ function requestIdOf({ headers }: Request): string {
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
 }
 
+/** What clients are told while the log takes nothing, and after how many seconds they may try again. */
+const LOG_PROBLEMS: Readonly<
+  Partial<Record<LogErrorCode, readonly [detail: string | null, seconds: number]>>
+> = {
+  "unknown-topic": [null, 5], // the reason names the topic
+  full: ["The disk of the log is full", 10],
+  unreachable: ["The log cannot be reached", 5],
+};
+
 /** The problem of an error, without details that only operators should see. */
-function toProblem(error: unknown, requestId: string): Problem {
+function toProblem(error: unknown, requestId: string, failures: LogFailures | null): Problem {
   if (error instanceof Problem) return error;
   const reason = reasonOf(error);
   if (error instanceof LogError && error.code === "closed") {
@@ -198,23 +211,42 @@ function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof LogError && error.code === "too-large") {
     return new Problem("too-large", reason, { cause: error });
   }
-  if (error instanceof LogError && error.code === "unknown-topic") {
-    logger.error("request {requestId} failed because of the log: {reason}", { requestId, reason });
-    return new Problem("unavailable", reason, { cause: error, headers: { "retry-after": "5" } });
-  }
-  if (error instanceof LogError && error.code === "full") {
-    logger.error("request {requestId} failed: {reason}", { requestId, reason });
-    const headers = { "retry-after": "10" };
-    return new Problem("unavailable", "The disk of the log is full", { cause: error, headers });
-  }
-  if (error instanceof LogError && error.code === "unreachable") {
-    logger.warn("request {requestId} failed because of the log: {reason}", { requestId, reason });
-    const headers = { "retry-after": "5" };
-    return new Problem("unavailable", "The log cannot be reached", { cause: error, headers });
+  const [detail, seconds] = error instanceof LogError && LOG_PROBLEMS[error.code] || [];
+  if (error instanceof LogError && seconds !== undefined) {
+    failures?.tell(error);
+    return new Problem("unavailable", detail ?? reason, {
+      cause: error,
+      headers: { "retry-after": `${seconds}` },
+    });
   }
   logger.error("request {requestId} failed: {reason}", { requestId, reason, error });
   return new Problem(
     "internal",
     "Internal error; the server's log has the details under this request id",
   );
+}
+
+/** Logs requests that fail because of the log, of each kind once a minute: then every request fails for one reason. */
+class LogFailures {
+  readonly #clock: () => number;
+  readonly #kinds = new Map<LogErrorCode, { toldAt: number; since: number }>();
+
+  /** Starts without failures. @param clock monotonic, milliseconds */
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  tell(error: LogError): void {
+    const now = this.#clock();
+    const kind = this.#kinds.get(error.code) ?? { toldAt: -Infinity, since: 0 };
+    this.#kinds.set(error.code, kind);
+    kind.since++;
+    if (now - kind.toldAt < REMIND_MS) return;
+    logger.error("requests failed because of the log, {requests} since this was said: {reason}", {
+      requests: kind.since,
+      reason: reasonOf(error),
+    });
+    kind.toldAt = now;
+    kind.since = 0;
+  }
 }

@@ -17,6 +17,7 @@ import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { listen } from "../log/warnings.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
 import { ask } from "./deployment.ts";
 import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
@@ -226,6 +227,21 @@ Deno.test("on a full disk all wait and say so, and go on when there is room, wit
   assert.deepEqual([status, (await api.post("/v1/events", event("b"))).status], [200, 200]);
   await api.untilReady();
   assert.equal((await api.get("/v1/users/ann")).json.behaviours.length, 2);
+});
+
+Deno.test("requests that a full disk refuses are logged once, not each", async () => {
+  await using api = await start();
+  await api.untilReady();
+  await using heard = await listen();
+  api.log.isFull = true;
+  for (let n = 0; n < 5; n++) {
+    const event = { type: "interaction", user: "ann", item: "i1", action: "click" };
+    assert.equal((await api.post("/v1/events", event)).status, 503);
+  }
+  assert.deepEqual(heard.messages.filter((message) => message.includes("request")), [
+    "requests failed because of the log, 1 since this was said: database or disk is full",
+  ]);
+  api.log.isFull = false;
 });
 
 for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] as const) {
