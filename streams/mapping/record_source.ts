@@ -76,6 +76,9 @@ export function compileSource(
       throw new MappingError([key], `records of format ${format} have no ${key}`);
     }
   }
+  if (isRow && columns === undefined && follow !== undefined) {
+    throw new MappingError(["columns"], "rows of a topic have no header: name their columns");
+  }
   const twice = repeatedIn(columns ?? []);
   if (twice !== undefined) throw new MappingError(["columns"], `${twice} is there twice`);
   if ((format === "registry") !== (registry !== undefined)) {

@@ -23,6 +23,11 @@ export const UNCLOSED: Rejected = reject(
   "Cannot parse the row as CSV: a quote is not closed",
 );
 
+const NO_HEADER = reject(
+  "malformed-row",
+  'Cannot name the fields of the row: it has no header: set "columns" of its source',
+);
+
 /** The separator of a file: the one that splits its header into the most fields. */
 export function separatorOf(header: string): Separator {
   const parts = (separator: Separator) => header.split(separator).length;
@@ -35,6 +40,7 @@ export function readRow(
   { separator, quotes }: { readonly separator: string; readonly quotes: boolean },
 ): ParsedJson {
   if (bytes.length > MAX_RECORD_BYTES) return rejectLarge(bytes.length, "row");
+  if (columns.length === 0) return NO_HEADER;
   let text: string;
   try {
     text = DECODER.decode(bytes);

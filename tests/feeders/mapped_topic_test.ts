@@ -186,6 +186,20 @@ Deno.test("Feeder takes a file by the same mapping, and goes on where it was", a
   }
 });
 
+Deno.test("rows of topics and bodies, which have no header, need a source that names their columns", () => {
+  const rules = [{ as: "forget" as const, fields: { user: "who", time: "at" } }];
+  const adapted = sourceAdapter(compileSource("gone", { format: "csv", rules })).adapt(
+    encode("ann,1795773600"),
+    { time: TIME },
+  );
+  assert.ok(!adapted.ok);
+  assert.match(adapted.reason, /it has no header: set "columns" of its source/);
+  assert.throws(
+    () => compileSource("gone", { format: "csv", follow: { topic: "gone" }, rules }),
+    { name: "MappingError", message: "rows of a topic have no header: name their columns" },
+  );
+});
+
 Deno.test("rows of a file have the names of its header, or those of the source", async () => {
   const rules = [{
     as: "interaction" as const,
