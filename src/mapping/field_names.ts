@@ -13,7 +13,7 @@ export const WORDS = {
   user:
     "user uid u userpseudo distinct customer member account visitor profile person shopper buyer subscriber actor who player listener viewer reader patient guest owner client login anonymou anon device cookie session",
   item:
-    "item i product sku article content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
+    "item i product sku article ean gtin upc isbn content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
   time:
     "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems updatedat modifiedat changedat lastmodified",
   id: "event message id uu",

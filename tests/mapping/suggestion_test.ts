@@ -468,3 +468,19 @@ Deno.test("suggest() takes no date for an item, and says that one is not of ISO 
     assert.doesNotMatch(open.join(), /no field looks like a time/);
   }
 });
+
+Deno.test("suggest() takes the numbers of trade for items, in lines of receipts, too", () => {
+  for (const name of ["ean", "gtin", "upc", "isbn"]) {
+    const records = Array.from({ length: 40 }, (_, i) => ({
+      ...{ receipt: i, card_no: 90_000 + i % 7, at: TIME + i * 1000 },
+      lines: [{ [name]: `40${i % 9}`, qty: 1 }, { [name]: `41${i % 5}`, qty: 2 }],
+    }));
+    const { mapping } = suggest(survey(records), records.length);
+    const [rule] = mapping.rules ?? [];
+    assert.deepEqual([rule?.each, rule?.fields?.["item"], rule?.fields?.["user"]], [
+      "lines",
+      `@.${name}`,
+      "card_no",
+    ]);
+  }
+});
