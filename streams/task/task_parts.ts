@@ -71,10 +71,8 @@ export interface TaskParts {
 export async function openRestore(opening: TaskOpening): Promise<Restore> {
   const { log, topics, partition, options, serving, variants, snapshot, giveWay, signal } = opening;
   const { meter = new RestoreMeter() } = opening;
-  const partitions = await partitionsOf(opening);
   const makeState = () => new TaskState(options, serving, variants);
-  const place = { log, topics, partition, partitions };
-  return await Restore.open({ ...place, makeState, snapshot, meter, giveWay, signal });
+  return await Restore.open({ log, topics, partition, makeState, snapshot, meter, giveWay, signal });
 }
 
 async function partitionsOf({ log, topics: { events }, partitions }: TaskOpening): Promise<number> {

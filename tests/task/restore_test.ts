@@ -7,6 +7,7 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Task } from "../../streams/task/task.ts";
+import { openRestore } from "../../streams/task/task_parts.ts";
 import { encodeInputs, INPUTS } from "../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../streams/task/restoring/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -136,11 +137,16 @@ Deno.test("Task.open() with a snapshot reads only what is behind it, and the who
       const meter = new RestoreMeter();
       await using task = await open(log, { ...runtime, meter });
       const { outputs: _, ...states } = await outputsOf(log, task) as { outputs: object[] };
-      return { records: meter.status.records, states };
+      return { ...meter.status, states };
     };
     const [tail, whole] = [await readWith({ snapshot: { folder } }), await readWith({})];
     assert.deepEqual(tail.states, whole.states);
     assert.ok(tail.records <= 2 && whole.records > 50, `${tail.records} and ${whole.records} records`);
+    assert.ok(tail.bytes > 0.2 * whole.bytes, `${tail.bytes} and ${whole.bytes} bytes`);
+    assert.equal(whole.share, 1);
+    await log.append(records.slice(-40));
+    await runToEnd(log);
+    assert.equal((await readWith({ snapshot: { folder } })).share, 1);
   });
 });
 
@@ -285,45 +291,66 @@ Deno.test("Task.open() calls a record on the log that it cannot read by name, al
 });
 
 Deno.test("Task.open() does not take the part of a changelog that a broker has for the whole", async () => {
-  const log = await createLog(records);
-  const want = await runToEnd(log);
-  for (const topic of [topics.state, topics.statistics]) {
-    const behind: Log = new Proxy(log, {
-      get(inner, name: keyof Log) {
-        if (name !== "read") return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
-        return async (...[read, partition, from, options]: Parameters<Log["read"]>) => {
-          if (read === topic && from > 5) return { records: [], next: from };
-          return await inner.read(read, partition, from, { ...options, maxRecords: 3 });
-        };
-      },
-    });
-    await assert.rejects(open(behind, {}), { name: "LogError", code: "closed" }, topic);
-  }
-  await using task = await open(log, {});
-  assert.deepEqual(await outputsOf(log, task), want);
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    const want = await runToEnd(log);
+    for (const topic of [topics.state, topics.statistics]) {
+      const behind: Log = new Proxy(log, {
+        get(inner, name: keyof Log) {
+          if (name !== "read") {
+            return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+          }
+          return async (...[read, partition, from, options]: Parameters<Log["read"]>) => {
+            if (read === topic && from > 5) return { records: [], next: from };
+            return await inner.read(read, partition, from, { ...options, maxRecords: 3 });
+          };
+        },
+      });
+      for (const runtime of [{}, { snapshot: { folder } }]) {
+        await assert.rejects(open(behind, runtime), { name: "LogError", code: "closed" }, topic);
+      }
+    }
+    await using task = await open(log, { snapshot: { folder } });
+    await assert.rejects(Deno.stat(`${folder}.1`), "it was not in use any more");
+    assert.deepEqual(await outputsOf(log, task), want);
+  });
+});
+
+Deno.test("Restore that no task takes over leaves a snapshot of what it has read", async () => {
+  await withFolder(async (folder) => {
+    const log = await createLog(records);
+    const want = await runToEnd(log);
+    const runtime = { snapshot: { folder } };
+    {
+      const serving = new ServingModel(makeModel("dien"), SCHEMA, WIDTH);
+      await using restore = await openRestore({
+        log,
+        topics,
+        partition: 0,
+        options: OPTIONS,
+        serving,
+        ...runtime,
+      });
+      await restore.follow();
+    }
+    const meter = new RestoreMeter();
+    await using task = await open(log, { ...runtime, meter });
+    await assert.rejects(Deno.stat(`${folder}.1`), "it was not in use any more");
+    assert.ok(meter.status.records <= 2, `${meter.status.records} records`);
+    assert.deepEqual(await outputsOf(log, task), want);
+  });
 });
 
 Deno.test("Task.open() refuses a log whose topics have got more partitions: its users are elsewhere then", async () => {
-  await withFolder(async (folder) => {
-    const log = await createLog(records);
-    await runToEnd(log, { snapshot: { folder } });
-    const grown: Log = new Proxy(log, {
-      get(inner, name: keyof Log) {
-        if (name !== "topics") {
-          return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
-        }
-        return async () => {
-          const topics = [...await inner.topics()].map(([name, spec]) =>
-            [name, { ...spec, partitions: 2 }] as const
-          );
-          return new Map(topics);
-        };
-      },
-    });
-    for (const runtime of [{}, { snapshot: { folder } }]) {
-      await assert.rejects(open(grown, runtime), { name: "LogError", code: "topic-mismatch" });
-    }
-    await using task = await open(log, { snapshot: { folder } });
-    assert.equal(task.snapshot?.failure, null, "it is not in use any more");
+  const log = await createLog(records);
+  await runToEnd(log);
+  const grown: Log = new Proxy(log, {
+    get(inner, name: keyof Log) {
+      if (name !== "identify") {
+        return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+      }
+      return async (topic: string) => ({ ...await inner.identify(topic), partitions: 2 });
+    },
   });
+  await assert.rejects(open(grown, {}), { name: "LogError", code: "topic-mismatch" });
 });

@@ -32,8 +32,6 @@ export interface RestoreOptions {
   readonly log: Log;
   readonly topics: Topics;
   readonly partition: number;
-  /** Number of partitions of the events. */
-  readonly partitions: number;
   /** Makes an empty state to restore into. */
   readonly makeState: () => TaskState;
   /** Where the local snapshot is; not used on logs with an index of keys. */

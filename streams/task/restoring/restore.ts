@@ -20,7 +20,6 @@ import { shown } from "../../../src/events/rejected.ts";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { LogError } from "../../log/log.ts";
-import { changeOf, PARTITIONS } from "../inputs/position.ts";
 import { StateStore } from "../store/state_store.ts";
 import type { StateStoreOptions } from "../store/store_options.ts";
 import { LogUsers, PackedUsers, type UserIndex } from "../store/users.ts";
@@ -93,7 +92,6 @@ export class Restore implements AsyncDisposable {
    * Takes in what the changelogs contain by now.
    *
    * @throws LogError `corrupt` when a record on the log cannot be read
-   * @throws LogError `topic-mismatch` when the log had another number of partitions, with users in other places
    */
   async follow(): Promise<void> {
     await this.#guarded(async () => {
@@ -146,7 +144,6 @@ export class Restore implements AsyncDisposable {
         }
         gathered = this.#statistics.gather(key, record);
         if (key !== TASK_KEY || value === null) continue;
-        checkPartitions(headers[PARTITIONS], this.#options);
         this.#lineage = headers[LINEAGE] ?? this.#lineage;
         this.#task = offset;
       }
@@ -251,11 +248,4 @@ async function misfitOf(store: StateStore, options: RestoreOptions): Promise<str
     return own.headers[LINEAGE] === position.lineage ? null : "it is of another log";
   }
   return "the log has no record of the task at its position or later";
-}
-
-function checkPartitions(before: string | undefined, { topics, partitions }: RestoreOptions): void {
-  if (before === undefined) return;
-  const id = null; // compared before
-  const change = changeOf(topics.events, { id, partitions: Number(before) }, { id, partitions });
-  if (change !== null) throw change;
 }
