@@ -70,8 +70,10 @@ async function takenOver(log: Log, seed: number, runtime: TaskRuntime): Promise<
       return await openRestore({ log, topics, partition: 0, options: own, serving: serving(), ...runtime });
     })();
     for (let round = begin; round < rounds; round++) {
-      if (random() < 0.7) await restore.follow();
-      await leader.round(limits);
+      const isBeside = random() < 0.5; // a commit may come between two reads
+      const following = random() < 0.7 ? restore.follow() : null;
+      if (!isBeside) await following;
+      await Promise.all([leader.round(limits), following]);
     }
     const wanted = await (async () => {
       await using plain = await open({});
