@@ -151,6 +151,7 @@ Deno.test("restore() verifies a backup of any kind of log", async () => {
   const manifest = await Deno.readTextFile(at(`b/${MANIFEST}`));
   await Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"'));
   assert.equal((await restoreTo(at("b"), at("new.sqlite"), true)).kind, "kafka");
+  await assert.rejects(Deno.stat(at("new.sqlite")), Deno.errors.NotFound);
   await Deno.writeFile(at("b/log.sqlite"), new Uint8Array(9));
   await assert.rejects(restoreTo(at("b"), at("new.sqlite"), true), /which is damaged/);
 });

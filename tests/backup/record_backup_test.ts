@@ -1,17 +1,35 @@
 import assert from "node:assert/strict";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { copyRecords } from "../../streams/backup/record_backup.ts";
 import type { RecordLog } from "../../streams/backup/cut.ts";
 import { readRecords } from "../../streams/backup/record_file.ts";
-import type { Log, LogRecord, Place } from "../../streams/log/log.ts";
+import { refillAll } from "../../streams/backup/record_restore.ts";
+import { writerOf } from "../../streams/learning/learner_records.ts";
+import type { Bounds, Log, LogRecord, NewRecord, Place } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/reading.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { extentsOf, readAll } from "../../streams/log/reading.ts";
+import { encodeInputs, INPUTS, PARTITIONS as PARTITIONS_HEADER } from "../../streams/task/inputs/position.ts";
+import { tasksGroup, topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 
 /** A log in memory whose copies are made of records. */
 function recordLog(log: MemoryLog, onEnds: (of: string) => Promise<void> = async () => {}): RecordLog {
   return Object.assign(log as Log, {
-    refill: () => Promise.reject(new Error("not here")),
+    refill: async (
+      topic: string,
+      partition: number,
+      records: AsyncIterable<LogRecord>,
+      { start, end }: Bounds,
+    ) => {
+      const filler = { topic, partition, key: null, value: null, time: 0 };
+      if (start > 0) await log.append(Array.from({ length: start }, () => filler));
+      for await (const { offset, ...record } of records) {
+        assert.equal((await log.bounds(topic, partition)).end, offset, `${topic}/${partition}`);
+        await log.append([record]);
+      }
+      if (start > 0) await log.trim(topic, partition, start);
+      assert.equal((await log.bounds(topic, partition)).end, end, `${topic}/${partition}`);
+    },
     endsOf: async (places: readonly Place[], of: "readable" | "written") => {
       const ends = await Promise.all(places.map(({ topic, partition }) => log.bounds(topic, partition)));
       await onEnds(of);
@@ -104,4 +122,96 @@ Deno.test("copyRecords() takes topics that were made while it copied, as what it
       await Array.fromAsync(readAll(log, topic, 0)),
     );
   }
+});
+
+Deno.test("refillAll() gives what was copied its offsets again, and names and ids that the topics have now", async () => {
+  const PARTITIONS = 2;
+  /** What is in topics of these names and ids. */
+  const contents = (topics: Topics, idOf: (topic: string) => string): NewRecord[] => {
+    const [named, id] = [JSON.stringify(topics.events), idOf(topics.events)];
+    const text = (text: string) => new TextEncoder().encode(text);
+    const next = [3, 4];
+    const common = { partition: 0, time: 5 };
+    return [
+      ...Array.from({ length: 9 }, (_, n) => ({ ...record(topics.samples, n), partition: n % PARTITIONS })),
+      {
+        ...common,
+        topic: topics.events,
+        key: "u",
+        value: text('"meander.events"'),
+        headers: { from: `${named} ${id}` },
+      },
+      {
+        ...common,
+        topic: topics.rejected,
+        key: null,
+        value: text(`{"topic":${named},"about":"the meander.events"}`),
+      },
+      { ...common, topic: topics.positions, key: "other", value: text(`{"next":1,"of":[${named},"${id}"]}`) },
+      {
+        ...{ ...common, topic: topics.positions, key: writerOf(topics, "base") },
+        value: text(JSON.stringify({ next, id: idOf(topics.samples) })),
+      },
+      ...next.map((next, partition) => ({
+        ...{ ...common, topic: topics.statistics, partition, key: TASK_KEY, value: new Uint8Array(1) },
+        headers: { [INPUTS]: encodeInputs(next, { events: id }), [PARTITIONS_HEADER]: `${PARTITIONS}` },
+      })),
+    ];
+  };
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  const was = topicNames("meander.");
+  const open = async (log: MemoryLog, topics: Topics) => {
+    await log.createTopics(topicSpecs(topics, PARTITIONS));
+    const ids = new Map<string, string>();
+    for (const { name } of topicSpecs(topics, PARTITIONS)) {
+      ids.set(name, (await log.identify(name))?.id ?? "");
+    }
+    return (name: string) => ids.get(name)!;
+  };
+  await log.append(contents(was, await open(log, was)));
+  await log.trim(was.samples, 1, 2);
+  const manifest = {
+    prefix: "meander.",
+    topics: await copyRecords(recordLog(log), folder.path, "meander.", () => {}),
+  };
+  for (const prefix of ["meander.", "shop."]) {
+    await using copy = new MemoryLog();
+    const told: (readonly [number, number])[] = [];
+    const options = { manifest, prefix, tell: (done: number, all: number) => told.push([done, all]) };
+    await refillAll(recordLog(copy), folder.path, options);
+    const topics = topicNames(prefix);
+    const wanted = new MemoryLog();
+    await open(wanted, topics);
+    const ids = new Map((await extentsOf(copy, prefix)).map(({ name, id }) => [name, id ?? ""]));
+    await wanted.append(contents(topics, (topic) => ids.get(topic)!));
+    await wanted.trim(topics.samples, 1, 2);
+    for (const { name, bounds } of await extentsOf(wanted, prefix)) {
+      for (const partition of bounds.keys()) {
+        assert.deepEqual(
+          await Array.fromAsync(readAll(copy, name, partition)),
+          await Array.fromAsync(readAll(wanted, name, partition)),
+          name,
+        );
+      }
+      assert.deepEqual((await extentsOf(copy, prefix)).find((one) => one.name === name)?.bounds, bounds);
+    }
+    for (const [partition, next] of [3, 4].entries()) {
+      assert.equal(await copy.committed(tasksGroup(topics), topics.events, partition), next);
+      assert.equal(await copy.committed(writerOf(topics, "base"), topics.samples, partition), next);
+    }
+    const done = told.map(([done]) => done);
+    assert.deepEqual(done, done.toSorted((a, b) => a - b));
+    assert.deepEqual(told.at(-1), [15, 15]);
+    await assert.rejects(
+      refillAll(recordLog(copy), folder.path, options),
+      /Cannot restore to .*: it has had records, up to offset \d+; delete the topics that begin with/,
+    );
+  }
+  await assert.rejects(
+    refillAll(recordLog(new MemoryLog()), folder.path, {
+      ...{ manifest: { ...manifest, prefix: "" }, prefix: "shop.", tell: () => {} },
+    }),
+    /to --prefix shop\.: its own prefix is empty/,
+  );
 });
