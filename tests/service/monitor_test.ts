@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { Rows } from "../../src/samples/rows.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
@@ -13,7 +14,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "../experiments/lists.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { warnings } from "../log/warnings.ts";
@@ -99,6 +100,40 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
   return records;
 }
 
+/**
+ * A log that counts commits of the monitor, and writers for changes of experiments.
+ *
+ * @param fences how many changes of experiments lose against another process's at the same moment
+ */
+function watched(log: Log, fences = 0) {
+  const seen = { open: 0, commits: 0, changes: 0 };
+  const writer: Log["writer"] = async (id, follows) => {
+    const writer = await log.writer(id, follows);
+    if (id !== monitorGroup(topics)) {
+      seen.changes++;
+      if (fences-- > 0) await log.writer(id);
+      return writer;
+    }
+    seen.open++;
+    return {
+      id,
+      commit: (commit) => {
+        seen.commits++;
+        return writer.commit(commit);
+      },
+      [Symbol.asyncDispose]: async () => {
+        seen.open--;
+        await writer[Symbol.asyncDispose]();
+      },
+    };
+  };
+  const get = (inner: Log, name: keyof Log) => {
+    if (name === "writer") return writer;
+    return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+  };
+  return { log: new Proxy(log, { get }), seen };
+}
+
 /** Works until everything is read, judged and written down. */
 async function work(log: Log, options = JOB): Promise<ExperimentsView> {
   await using job = await MonitorJob.open(log, topics, options);
@@ -130,8 +165,16 @@ async function changesOn(log: Log, partition: number): Promise<string[]> {
 }
 
 Deno.test("MonitorJob stops what breaks a guard rail, once, and has the figures of one who reads all at once", async () => {
-  const log = await deployment();
-  const view = await work(log);
+  const { log, seen } = watched(await deployment());
+  let looks = 0;
+  let view = { experiments: [], holdout: 0 } as ExperimentsView;
+  const said = await warnings(async () => {
+    view = await work(log, { now: () => 100 * looks++, checkpointRecords: 320 });
+  });
+  assert.deepEqual([seen.open, seen.changes], [0, 1]);
+  assert.ok(seen.commits > 2 && seen.commits < 12, `${seen.commits} commits for some 2,400 records`);
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /^experiment harm is stopped: stop: B makes clicksPerList worse/);
   const harm = view.experiments.find(({ name }) => name === "harm")!;
   assert.equal(harm.status, "stopped");
   assert.match(harm.reason!, /^stop: B makes clicksPerList worse: −/);
@@ -225,11 +268,21 @@ Deno.test("MonitorJob stops for the figures as they were written down, though mo
 
 Deno.test("MonitorJob stops an experiment that changes while it is judged, by its newest record", async () => {
   const log = await deployment();
-  await using job = await MonitorJob.open(log, topics, JOB);
+  const { log: contested, seen } = watched(log, 2);
+  await using job = await MonitorJob.open(contested, topics, JOB);
   await job.monitor.update();
   await job.finish();
+  assert.equal((await job.status()).running, 2);
   await registryOf(log).traffic("harm", 0.5);
-  for (let step = 0; step < 3; step++) await job.step(HURRIED);
+  for (let step = 0; step < 4; step++) await job.step(HURRIED); // two lose against another process
+  assert.equal((await job.status()).running, 1);
+  const { commits } = seen;
+  const stop = new AbortController();
+  const idle = job.step(stop.signal).then(() => assert.ok(stop.signal.aborted, "it waits"));
+  await delay(5);
+  stop.abort();
+  await idle;
+  assert.equal(seen.commits, commits, "nothing is new");
   const changes = (await changesOn(log, 0)).map((change) => JSON.parse(change));
   const of = changes.filter(({ name }) => name === "harm");
   assert.deepEqual(of.map(({ status, traffic }) => [status, traffic]), [
@@ -329,15 +382,18 @@ Deno.test("MonitorJob looks for pinned versions that nobody needs any more, now 
   }]);
   let hours = 0;
   await using job = await MonitorJob.open(log, topics, { now: () => hours * HOUR });
-  const keys = async () => (await Array.fromAsync(readAll(log, topics.pins, 0), ({ key }) => key));
+  const pins = async () =>
+    (await Array.fromAsync(readAll(log, topics.pins, 0))).filter(({ value }) => value !== null);
+  const keys = async () => (await pins()).map(({ key }) => key);
   await job.step(HURRIED);
   assert.deepEqual(await keys(), ["base@3/0"]);
   hours++;
   await job.step(HURRIED);
+  await job.step(HURRIED); // not again so soon
   assert.deepEqual(await keys(), ["base@3/0", "base@3/over"], "no experiment needs it");
   hours++;
   await job.step(HURRIED);
-  for await (const { value } of readAll(log, topics.pins, 0)) assert.equal(value, null, "nor do events");
+  assert.deepEqual(await pins(), [], "nor do events");
 });
 
 Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures stay", async () => {
