@@ -263,7 +263,7 @@ async function totalEvents(
   return await countEvents(stream.open(), flags.limit);
 }
 
-function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learning): string[] {
+function healthNotes({ failures, rollbacks, heldBatches, guard, proof }: Learning): string[] {
   const notes: string[] = [];
   if (proof !== null && proof.changes.length > 0) {
     const changes = proof.changes.map(({ to, rows }) => `the ${to} from row ${rows}`);
@@ -279,7 +279,7 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learn
       `${to} (${reason}) at row ${rows}, version ${version}`
     );
     notes.push(
-      `served predictions left their band: ${rollbacks} rollbacks, ${pausedBatches} batches not published; ${
+      `served predictions left their band: ${rollbacks} rollbacks, ${heldBatches} batches not published; ${
         changes.join("; ")
       }`,
     );

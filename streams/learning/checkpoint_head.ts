@@ -17,7 +17,7 @@ export interface CheckpointHead extends RailCounts {
   /** Newest version made. */
   readonly version: number;
   /** Number of batches whose weights were not published. */
-  readonly pausedBatches: number;
+  readonly heldBatches: number;
   /** Whether the next version must be a full snapshot. */
   readonly needsFull: boolean;
 }
@@ -29,7 +29,7 @@ export const CHECKPOINT_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
   to.u8(FORMAT).uint(head.positions.length);
   for (const position of head.positions) to.uint(position);
-  to.uint(head.version).uint(head.failures).uint(head.rollbacks).uint(head.pausedBatches)
+  to.uint(head.version).uint(head.failures).uint(head.rollbacks).uint(head.heldBatches)
     .uint(head.recovery).u8(head.needsFull ? 1 : 0);
 }
 
@@ -48,7 +48,7 @@ export function decodeHead(from: ByteReader): CheckpointHead {
     version: from.uint(),
     failures: from.uint(),
     rollbacks: from.uint(),
-    pausedBatches: from.uint(),
+    heldBatches: from.uint(),
     recovery: from.uint(),
     needsFull: from.u8() === 1,
   };

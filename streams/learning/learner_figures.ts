@@ -75,7 +75,7 @@ export class FigureTaker {
       failures,
       lost,
       rollbacks,
-      pausedBatches,
+      heldBatches,
       learner,
     } = this.#learning;
     if (validation.judged !== this.#judged) {
@@ -93,7 +93,7 @@ export class FigureTaker {
       failures,
       lost,
       rollbacks,
-      heldBatches: pausedBatches,
+      heldBatches,
       tableBytes: learner.tableBytes,
       quality: this.#quality,
     };

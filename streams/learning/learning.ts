@@ -83,7 +83,7 @@ export class Learning implements AsyncDisposable {
   /** @internal Decides the model's share in the order of lists; `null` = the model alone orders them. */
   readonly proof: Proof | null;
   /** @internal Number of batches whose weights were withheld because they, or the served weights, were not trusted. */
-  pausedBatches = 0;
+  heldBatches = 0;
   /** @internal Number of records that the last {@linkcode Learning.step} took. */
   taken = 0;
 
@@ -95,6 +95,8 @@ export class Learning implements AsyncDisposable {
   readonly #options: {
     readonly checkpointBatches: number;
     readonly trimSamples: boolean;
+    /** Whether full snapshots do not replace the versions before them. */
+    readonly keepsVersions: boolean;
     readonly giveWay: () => Promise<unknown>;
   };
   readonly #now: () => number;
@@ -112,8 +114,9 @@ export class Learning implements AsyncDisposable {
     this.#now = now;
     const settled = settle(LEARNING_OPTIONS, options);
     const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
+    const keepsVersions = settled.snapshotVersions === null;
     const { trimSamples = false, giveWay = turn } = options;
-    this.#options = { checkpointBatches, trimSamples, giveWay };
+    this.#options = { checkpointBatches, trimSamples, keepsVersions, giveWay };
     this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
       partitions,
       batchRows,
@@ -152,7 +155,7 @@ export class Learning implements AsyncDisposable {
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
     const isDamaged = await learning.#findVersions();
-    if (options.snapshotVersions !== null) await records.dropReplaced();
+    if (!learning.#options.keepsVersions) await records.dropReplaced();
     const checkpoint = await records.checkpoint();
     if (checkpoint === null) await learning.#begin();
     else learning.#resume(checkpoint);
@@ -241,7 +244,7 @@ export class Learning implements AsyncDisposable {
 
   /** Learns, and publishes the newest version at the end. */
   async #publishingLast<T>(learn: () => Promise<T>): Promise<T> {
-    this.#versions.publishing = "none";
+    this.#versions.publishing = "last";
     const result = await learn().finally(() => {
       this.#versions.publishing = "each";
     });
@@ -382,11 +385,11 @@ export class Learning implements AsyncDisposable {
     if (forgotten.length > 0) this.#erase(forgotten);
     if (this.#mayPublish) this.#makeVersion();
     else {
-      if (taken.length > 0) this.pausedBatches++;
+      if (taken.length > 0) this.heldBatches++;
       if (forgotten.length > 0) await this.#replaceServed();
     }
     await this.#save(taken.length > 0);
-    if (this.#versions.publishing === "none") await this.#options.giveWay(); // a build may run in the thread of a service
+    if (this.#versions.publishing === "last") await this.#options.giveWay(); // a build may run in the thread of a service
   }
 
   /** Publishes trusted weights while the learner's are withheld, because the served ones name an erased user. */
@@ -406,7 +409,7 @@ export class Learning implements AsyncDisposable {
     this.#kept = undefined;
     this.#rails.erase(users);
     this.validation.erase(users);
-    this.#versions.mustReplace = true;
+    this.#versions.namesErased = true;
     this.#checkpoints.isErasing = true;
   }
 
@@ -469,12 +472,12 @@ export class Learning implements AsyncDisposable {
     if (this.#versions.make()) this.learner.clearChanged();
   }
 
-  /** The newest version in the forms to publish; counts it as taken. */
+  /** The newest version in the forms to publish. */
   #takeVersions(): ParameterVersion[] {
     this.#isKeptOld = this.#kept !== undefined;
     const { published } = this.#versions;
     const share = this.proof?.share ?? 1;
-    return this.#versions.take().map((kind) => (
+    return this.#versions.nextForms().map((kind) => (
       { ...this.learner.version(kind, this.version, published), share }
     ));
   }
@@ -491,18 +494,18 @@ export class Learning implements AsyncDisposable {
   }
 
   async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
-    const publishes = versions.length > 0;
+    const { keepsVersions } = this.#options;
     const { forms, orderBytes } = await this.#records.commit({
       positions: this.positions,
       lost: this.lost,
       order: this.#reader.order,
       time: this.learner.dataTime,
       versions,
-      supersedes: publishes && this.#versions.isSuperseding,
+      supersedes: !keepsVersions && versions.some(({ kind }) => kind === "full"),
       checkpoint,
     });
     this.#checkpoints.note(orderBytes);
-    if (publishes) this.#versions.arrived(forms);
+    if (versions.length > 0) this.#versions.arrived(forms);
   }
 
   #encode(learner: Uint8Array): Uint8Array {
@@ -511,7 +514,7 @@ export class Learning implements AsyncDisposable {
       positions: this.positions,
       version: this.version,
       ...this.#rails.counts,
-      pausedBatches: this.pausedBatches,
+      heldBatches: this.heldBatches,
       needsFull: this.#versions.needsFull,
     });
     this.#rails.encode(to, learner);
@@ -527,7 +530,7 @@ export class Learning implements AsyncDisposable {
     this.#reader.seek(head.positions);
     this.#versions.made = head.version;
     this.#versions.needsFull = head.needsFull;
-    this.pausedBatches = head.pausedBatches;
+    this.heldBatches = head.heldBatches;
     this.#rails.decode(from, head);
     this.validation.decode(from);
     if (this.proof === null) return;

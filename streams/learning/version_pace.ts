@@ -15,8 +15,8 @@ export interface VersionPaceOptions {
 /** A full snapshot larger than this waits until the deltas since the last one have as many bytes. */
 const LIGHT_BYTES = 1 << 20;
 
-/** Each at once, in lockstep; the newest of each interval; or `none` until all is learnt, and then the newest. */
-export type Publishing = "each" | "paced" | "none";
+/** Each at once, in lockstep; the newest of each interval; or only the last, once all is learnt. */
+export type Publishing = "each" | "paced" | "last";
 
 /** A form in which a version is on the log. */
 export interface PublishedForm {
@@ -37,16 +37,14 @@ export class VersionPace {
   /** Whether the next version must be a full snapshot, because changes were not tracked. */
   needsFull = false;
   /** Whether published versions name an erased user: the next has a full snapshot that replaces them. */
-  mustReplace = false;
+  namesErased = false;
   /** Whether the guard chose the weights, which are then published at once, even while it withholds batches. */
   isChosen = false;
   readonly #options: VersionPaceOptions;
   readonly #now: () => number;
   #published = 0;
-  /** Number of versions on the log since the last with a full snapshot. */
+  /** Number of versions on the log since the last that has a full snapshot besides its delta. */
   #sinceFull = 0;
-  /** Whether the newest version taken has a full snapshot. */
-  #isFull = false;
   /** Bytes of the last full snapshot, and of the deltas since. */
   #fullBytes = 0;
   #deltaBytes = 0;
@@ -71,58 +69,52 @@ export class VersionPace {
 
   /** Time until the next version is due, milliseconds. */
   get untilDue(): number {
-    if (this.publishing === "none") return Infinity;
+    if (this.publishing === "last") return Infinity;
     if (this.publishing === "each" || this.needsFull || this.isChosen) return 0;
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
-  }
-
-  /** Whether the newest version taken has a full snapshot that replaces all earlier versions. */
-  get isSuperseding(): boolean {
-    return this.#options.snapshotVersions !== null && this.#isFull;
   }
 
   /** Makes the next version. @returns Whether the previous run has published it or a later one */
   make(): boolean {
     this.made++;
     if (this.isAhead) return false;
-    this.needsFull = false;
-    this.isChosen = false;
+    this.needsFull = this.isChosen = false;
     return true;
   }
 
-  /** The forms in which to publish the newest version, in order; it counts as taken. */
-  take(): readonly ("delta" | "full")[] {
+  /** The forms in which to publish the newest version, in order. To be called once for each that is published. */
+  nextForms(): readonly PublishedForm["kind"][] {
     const { needsFull } = this;
-    const { snapshotVersions } = this.#options;
-    const isHeavy = this.#deltaBytes < this.#fullBytes && this.#fullBytes > LIGHT_BYTES;
-    const isPeriodic = snapshotVersions !== null &&
-      (this.mustReplace || (this.#sinceFull + 1 >= snapshotVersions && !isHeavy));
-    this.#isFull = needsFull || isPeriodic;
-    this.#sinceFull = isPeriodic ? 0 : needsFull ? 1 : this.#sinceFull + 1;
-    this.needsFull = false;
-    this.isChosen = false;
-    if (isPeriodic) this.mustReplace = false;
+    const isSnapshotDue = this.#isSnapshotDue;
+    this.needsFull = this.isChosen = false;
+    if (isSnapshotDue) this.namesErased = false;
     if (needsFull) return ["full"];
-    return isPeriodic ? ["delta", "full"] : ["delta"];
+    return isSnapshotDue ? ["delta", "full"] : ["delta"];
+  }
+
+  get #isSnapshotDue(): boolean {
+    const { snapshotVersions } = this.#options;
+    if (snapshotVersions === null) return false;
+    const isHeavy = this.#deltaBytes < this.#fullBytes && this.#fullBytes > LIGHT_BYTES;
+    return this.namesErased || (this.#sinceFull + 1 >= snapshotVersions && !isHeavy);
   }
 
   /** To be called when the newest version is published. @param forms its forms in order, with their sizes */
   arrived(forms: readonly PublishedForm[]): void {
-    for (const form of forms) this.#weigh(form);
-    this.#published = this.made;
+    for (const form of forms) this.found(this.made, form);
     this.#publishedAt = this.#now();
   }
 
-  /** To be called with each version on the log that an earlier run published, in order. */
-  found(version: number, form: PublishedForm): void {
-    if (form.kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
-    else this.#sinceFull++;
+  /** To be called with each form of each version on the log that an earlier run published, in order. */
+  found(version: number, { kind, bytes }: PublishedForm): void {
+    if (kind === "full") {
+      this.#sinceFull = version === this.#published ? 0 : 1;
+      this.#fullBytes = bytes;
+      this.#deltaBytes = 0;
+    } else {
+      this.#sinceFull++;
+      this.#deltaBytes += bytes;
+    }
     this.#published = version;
-    this.#weigh(form);
-  }
-
-  #weigh({ kind, bytes }: PublishedForm): void {
-    this.#fullBytes = kind === "full" ? bytes : this.#fullBytes;
-    this.#deltaBytes = kind === "full" ? 0 : this.#deltaBytes + bytes;
   }
 }

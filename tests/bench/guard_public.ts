@@ -87,7 +87,7 @@ async function clean(set: string, stream: PublicStream, model: ModelName): Promi
     const { learning } = await run(reshuffled(stream, seed), { model, seed });
     const { changes } = learning.guard;
     rows += learning.validation.judged;
-    held += learning.pausedBatches;
+    held += learning.heldBatches;
     alarms += changes.filter(({ to }) => to === "suspect").length;
     aucs.push(learning.validation.rows.report().auc ?? NaN);
     if (changes.length > 0) print(`  ${set} ${model} seed ${seed}: ${said(changes)}`);

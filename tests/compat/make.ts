@@ -127,7 +127,7 @@ keep(
 );
 keep("guard", written((to) => new Guard().encode(to)));
 keep("proof", written((to) => new Proof().encode(to)));
-const counts = { failures: 0, rollbacks: 0, pausedBatches: 0, recovery: 0, needsFull: false };
+const counts = { failures: 0, rollbacks: 0, heldBatches: 0, recovery: 0, needsFull: false };
 keep("checkpoint", written((to) => encodeHead(to, { positions: [3, 4], version: 7, ...counts })));
 keep("order", encodeOrder([{ partition: 1, end: 3 }]));
 {

@@ -9,7 +9,7 @@ const heads = fc.record({
   version: fc.nat(),
   failures: fc.nat(),
   rollbacks: fc.nat(),
-  pausedBatches: fc.nat(),
+  heldBatches: fc.nat(),
   recovery: fc.nat(),
   needsFull: fc.boolean(),
 }, { noNullPrototype: true });

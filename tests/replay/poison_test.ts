@@ -77,7 +77,7 @@ const held = samples.slice(Math.floor(0.55 * samples.length), Math.floor(0.65 * 
 Deno.test("Guard does nothing in a replay without poison", async () => {
   const { learning, digests } = clean.result;
   assert.deepEqual(learning.guard.changes, []);
-  assert.equal(learning.pausedBatches, 0);
+  assert.equal(learning.heldBatches, 0);
   assert.deepEqual((await run(records, null)).result.digests, digests, "as if there were none");
 });
 
@@ -123,7 +123,7 @@ Deno.test("Guard takes back what flipped clicks taught, which without it is serv
     "healthy",
   ]);
   assert.equal(learning.rollbacks, 1);
-  assert.ok(learning.pausedBatches > 10);
+  assert.ok(learning.heldBatches > 10);
   const [with_, without] = [guarded, await run(flipped(records), null)];
   const bad = (found: readonly number[]) => found.filter((excess) => excess > 0).length;
   const [few, many] = [bad(await excesses(with_, held, 60)), bad(await excesses(without, held, 60))];
@@ -138,7 +138,7 @@ Deno.test("Guard comes to the same end after crashes at any stage of a rollback"
   const facts = ({ learning }: ReplayResult) => ({
     changes: learning.guard.changes,
     rollbacks: learning.rollbacks,
-    pausedBatches: learning.pausedBatches,
+    heldBatches: learning.heldBatches,
   });
   const random = mulberry32(5);
   for (let n = 0; n < 4; n++) {
