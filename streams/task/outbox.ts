@@ -15,6 +15,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type LogPlace, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
@@ -32,6 +33,7 @@ import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts"
 import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
 import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
 
+const logger = getLogger(["meander", "task"]);
 const ENCODER = new TextEncoder();
 /** Answers that are sent early move no position. */
 const NO_POSITION: Commit = { records: [], group: "", offsets: [] };
@@ -104,6 +106,8 @@ export class Outbox {
   readonly #erased = new Set<string>();
   /** The time is `undefined` if that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
+  /** Codes of rejections that were logged. */
+  readonly #told = new Set<string>();
   #rows = 0;
   /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
@@ -213,13 +217,14 @@ export class Outbox {
     }
   }
 
-  /** Adds the rejection of a record, and counts it. */
+  /** Adds the rejection of a record, and counts it. Logs the first of each code, without what the record contains. */
   reject(record: LogRecord, { code, reason }: Pick<Rejected, "code" | "reason">): void {
     const { topic, partition, offset, key, value, time } = record;
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
     if (this.#options.isAnswered) return;
+    this.#tell(code, at);
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,
@@ -227,6 +232,16 @@ export class Outbox {
       value: encodeRejection(rejection),
       time: isRecordTime(time) ? time : undefined,
     });
+  }
+
+  #tell(code: string, place: LogPlace): void {
+    if (this.#told.has(code)) return;
+    this.#told.add(code);
+    logger.warn(
+      "partition {partition}: {topic} {offset} is rejected as {code}; others like it are not logged, and " +
+        "`meander rejected list` shows them all",
+      { partition: this.#options.partition, topic: place.topic, offset: place.offset, code },
+    );
   }
 
   /**

@@ -9,6 +9,7 @@ import { INPUT } from "../../streams/topics/delivery.ts";
 import { Outbox, type OutboxOptions } from "../../streams/task/outbox.ts";
 import { SAMPLES_ENDING, surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { listen } from "../log/warnings.ts";
 
 const topics = topicNames();
 const COPIES = surfaceTopic(topics, SAMPLES_ENDING);
@@ -197,4 +198,31 @@ Deno.test("Outbox.reject() keeps key and time of what it refuses, and counts it"
   ]);
   const told = JSON.parse(new TextDecoder().decode(rejection?.value ?? undefined));
   assert.deepEqual([told.code, told.reason, told.offset], ["invalid-json", "no JSON", 7]);
+});
+
+Deno.test("Outbox logs the first rejection of each code, and none that an earlier run has written", async () => {
+  const record = (offset: number) => ({
+    ...{ topic: topics.events, partition: PARTITION, offset, key: "ann", time: TIME },
+    ...{ value: new TextEncoder().encode("secret"), headers: {} },
+  });
+  const create = (isAnswered: boolean) =>
+    new Outbox({
+      ...{
+        log: { append: () => Promise.resolve([]) },
+        topics,
+        partition: PARTITION,
+        partitions: PARTITION + 1,
+      },
+      ...{ counters: { rejected: 0 }, isAnswered },
+    });
+  await using heard = await listen();
+  const outbox = create(false);
+  for (const offset of [4, 5]) outbox.reject(record(offset), { code: "in-the-future", reason: "secret" });
+  outbox.reject(record(6), { code: "too-late", reason: "secret" });
+  create(true).reject(record(7), { code: "too-large", reason: "secret" });
+  assert.deepEqual(heard.records.map(({ properties: { code, offset } }) => [code, offset]), [
+    ["in-the-future", 4],
+    ["too-late", 6],
+  ]);
+  assert.doesNotMatch(heard.messages.join(), /secret|ann/);
 });
