@@ -14,6 +14,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
+import { SETTLED_BEFORE } from "../../streams/topics/delivery.ts";
 import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "../experiments/lists.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -85,11 +86,15 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
       const sample = list(user, Array.from({ length: 10 }).filter(() => random() < rate).length, { time });
       const rows = sample.rows.map((row, at) => at % 3 === 2 ? row : { ...row, team: (at % 2) as 0 | 1 });
       const final = { ...sample, rows: Rows.of(rows), ...(exposures.length === 0 ? {} : { exposures }) };
+      const headers = { [SETTLED_BEFORE]: `${time + 1}` };
       if (u % 7 === 0) {
         const early = encodeSample({ ...final, purpose: "learn" });
         records.push({ ...record, topic: topics.samples, value: early });
       }
-      records.push({ ...record, topic: topics.samples, value: encodeSample(final), time: time + 1800_000 });
+      records.push({
+        ...{ ...record, topic: topics.samples, value: encodeSample(final) },
+        ...{ time: time + 1800_000, headers },
+      });
       if (u % 97 === 5) {
         records.push({ ...record, topic: topics.samples, value: null, time: time + 1800_000 });
       }
