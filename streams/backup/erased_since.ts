@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { readAll } from "../log/reading.ts";
-import { servingGeneration } from "../topics/serving.ts";
-import { generationTopics, type Topics } from "../topics/topics.ts";
+import type { Topics } from "../topics/topics.ts";
+import { knownIds } from "./known_users.ts";
 
 /** The part of a receipt that a restore needs. */
 export interface ErasureReceipt {
@@ -63,21 +62,15 @@ export async function eraseAgain(
   for (const { userSha256, taken } of newer) {
     times.set(userSha256, Math.max(Date.parse(taken), times.get(userSha256) ?? -Infinity));
   }
+  if (times.size === 0) return 0;
   const { events } = topics;
-  const { state } = generationTopics(topics, await servingGeneration(log, topics));
-  const all = await log.topics();
-  const users = new Set<string>();
-  for (const topic of [events, state]) {
-    for (let partition = 0; partition < (all.get(topic)?.partitions ?? 0); partition++) {
-      for await (const { key } of readAll(log, topic, partition)) if (key !== null) users.add(key);
-    }
-  }
+  const partitions = (await log.topics()).get(events)!.partitions;
   const records: NewRecord[] = [];
-  for (const user of users) {
+  for (const user of await knownIds(log, topics)) {
     const time = times.get(createHash("sha256").update(user).digest("hex"));
     if (time === undefined) continue;
     const value = encodeEvent({ type: "forget", user, time: Math.min(time, now) });
-    const partition = partitionOf(user, all.get(events)!.partitions);
+    const partition = partitionOf(user, partitions);
     records.push({ topic: events, partition, key: user, value, time: now });
   }
   if (records.length > 0) await log.append(records);

@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { decodeEvent } from "../../src/events/codec.ts";
+import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
+import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
+import { encodeVersion } from "../../src/serving/version.ts";
 import { eraseAgain } from "../../streams/backup/erased_since.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { surfaceTopic } from "../../streams/topics/surfaces.ts";
+import {
+  generationTopics,
+  rememberedTopic,
+  topicNames,
+  topicSpecs,
+  variantTopics,
+} from "../../streams/topics/topics.ts";
+import { batches, makeLearner, makeSamples } from "../learner/batches.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { checkErasedAgain, traces } from "./erased.ts";
 
@@ -61,5 +71,51 @@ Deno.test("eraseAgain() erases whom a receipt since the backup names, as of the 
       found,
       new Map([event("twice", 700), event("ahead", 1000), event("at once", 345)]),
     );
+  }
+});
+
+Deno.test("eraseAgain() finds a user who is left on any one topic of any generation", async () => {
+  const topics = topicNames();
+  const second = generationTopics(topics, 2);
+  const bytes = new Uint8Array(1);
+  const alias = encodeEvent({ type: "alias", user: "s", of: "ann", time: BEGIN });
+  const invalid = new TextEncoder().encode('{"type": "interaction", "user": "ann", "item": 7}');
+  const rejection = encodeRejection(
+    rejectionOf(
+      { topic: "in", partition: 0, offset: 0 },
+      { ok: false, code: "not-an-object", reason: "" },
+      invalid,
+    ),
+  );
+  const learner = makeLearner("base", { admitAfter: 1 });
+  for (const batch of batches(makeSamples(40))) {
+    learner.learn(batch.map((sample) => ({ ...sample, user: "ann" })));
+  }
+  const version = encodeVersion(learner.version("full", 1));
+  const places: [topic: string, key: string | null, value: Uint8Array][] = [
+    ...[topics.events, topics.recommendations, surfaceTopic(topics, "front"), topics.lists, topics.samples]
+      .map((topic): [string, string, Uint8Array] => [topic, "ann", bytes]),
+    ...[topics.state, topics.rejected, second.state, second.samples, rememberedTopic(second)]
+      .map((topic): [string, string, Uint8Array] => [topic, "ann", bytes]),
+    [topics.figures, "user/ann", bytes],
+    [second.figures, "user/ann", bytes],
+    [topics.events, "s", alias],
+    [topics.rejected, null, rejection],
+    [topics.parameters, "base", version],
+    [variantTopics(second, "din").parameters, "din", version],
+  ];
+  const receipt = {
+    userSha256: createHash("sha256").update("ann").digest("hex"),
+    taken: new Date(BEGIN).toISOString(),
+  };
+  const options = { receipts: [receipt], made: new Date(BEGIN).toISOString(), now: BEGIN + 1000 };
+  for (const [topic, key, value] of places) {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 2));
+    if (!(await log.topics()).has(topic)) {
+      await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+    }
+    await log.append([{ topic, partition: 0, key, value, time: BEGIN }]);
+    assert.equal(await eraseAgain(log, topics, options), 1, `${topic}, ${key}`);
   }
 });

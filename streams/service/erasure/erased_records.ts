@@ -6,13 +6,11 @@
 
 import { Buffer } from "node:buffer";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
-import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { decodeRejection } from "../../../src/events/rejection.ts";
 import type { ErasedUsers } from "../../../src/users/erased_users.ts";
-import { userOfPair } from "../../../src/features/pairs.ts";
-import { decodeVersion } from "../../../src/serving/version.ts";
+import { usersOfVersion } from "../../../src/serving/version_users.ts";
 import { WITH_ALIASES } from "../../../src/users/user_codec.ts";
 import type { LogRecord } from "../../log/log.ts";
 import { INPUT } from "../../topics/delivery.ts";
@@ -156,22 +154,7 @@ export function isRejectionOf({ key, value }: LogRecord, users: SoughtUsers): bo
 
 /** Whether a version of the parameters has rows of one of the users, or lists one as removed. */
 export function hasRowsOf(version: Uint8Array, users: SoughtUsers): boolean {
-  try {
-    const { tables } = decodeVersion(version);
-    return ["user", "first:user", "first:pair"].some((field) => {
-      const bytes = tables.get(field);
-      if (bytes === undefined) return false;
-      const { keys, removed } = decodeDelta(bytes);
-      const userOf = field === "first:pair" ? userOfPair : (key: string) => key;
-      return [keys, removed].some((all) => textsOf(all, bytes).some((key) => users.has(userOf(key) ?? "")));
-    });
-  } catch {
-    return false;
-  }
-}
-
-function textsOf({ length, places }: RawKeys, bytes: Uint8Array): string[] {
-  return Array.from({ length }, (_, n) => decoder.decode(bytes.subarray(places[2 * n], places[2 * n + 1])));
+  return usersOfVersion(version).some((user) => users.has(user));
 }
 
 /** Whether bytes that are not a record of ours contain an id: as text, JSON-escaped, or as UTF-16. */

@@ -1,0 +1,71 @@
+/**
+ * Users whom a log knows, wherever: retention may have dropped their events, and erasures their state.
+ *
+ * @module
+ */
+
+import { decodeEvent } from "../../src/events/codec.ts";
+import { decodeRejection } from "../../src/events/rejection.ts";
+import { usersOfVersion } from "../../src/serving/version_users.ts";
+import { keysOf } from "../../src/values/record.ts";
+import { USER_KEY } from "../experiments/figures.ts";
+import type { Log, LogRecord } from "../log/log.ts";
+import { readAll } from "../log/reading.ts";
+import type { Topics } from "../topics/topics.ts";
+
+type Record = Pick<LogRecord, "key" | "value">;
+
+const keyOf = ({ key }: Record) => key === null ? [] : [key];
+
+/** The ids in a record of a topic, of users and perhaps of other things. Other topics name nobody who is not on these. */
+const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Record) => readonly string[] }> = {
+  events: (record) => [...keyOf(record), ...idsOfEvent(record)],
+  recommendations: keyOf,
+  lists: keyOf,
+  samples: keyOf,
+  state: keyOf,
+  parameters: ({ value }) => value === null ? [] : usersOfVersion(value),
+  figures: ({ key }) => key?.startsWith(USER_KEY) ? [key.slice(USER_KEY.length)] : [],
+  rejected: (record) => [...keyOf(record), ...idsOfRejection(record)],
+};
+
+/** Finds the ids on the topics of a deployment, of all generations, surfaces and variants; each once. */
+export async function knownIds(log: Log, topics: Topics): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  const all = await log.topics();
+  for (const name of keysOf(IDS)) {
+    const own = [...all].filter(([topic]) => topic === topics[name] || topic.startsWith(`${topics[name]}.`));
+    for (const [topic, { partitions }] of own) {
+      for (let partition = 0; partition < partitions; partition++) {
+        for await (const record of readAll(log, topic, partition)) {
+          for (const id of IDS[name]?.(record) ?? []) ids.add(id);
+        }
+      }
+    }
+  }
+  return ids;
+}
+
+/** The users of an event, which may be another than its key, and one that only an alias or a merge names. */
+function idsOfEvent({ value }: Record): readonly string[] {
+  const decoded = value && decodeEvent(value);
+  if (!decoded?.ok) return [];
+  const { event } = decoded;
+  const other = event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
+  return [event.user, ...other];
+}
+
+/** The texts in the JSON of a rejected record; one that is not JSON is not searched. */
+function idsOfRejection({ value }: Record): readonly string[] {
+  try {
+    const { bytes } = decodeRejection(value ?? new Uint8Array(0));
+    return textsIn(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(bytes))));
+  } catch {
+    return [];
+  }
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
