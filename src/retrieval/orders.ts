@@ -9,7 +9,7 @@ import { mulberry32 } from "../draws/random.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
-import { type Preference, preferenceOf } from "../samples/preference.ts";
+import { drawPlaces, type Preference, preferenceOf } from "../samples/preference.ts";
 import { isShown } from "../users/pending/pending.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { BestPlaces } from "./best_places.ts";
@@ -50,6 +50,23 @@ export interface TakenFrom {
   readonly features: Features;
   readonly place: number;
   /** 32 bits that depend on the behaviour alone. */
+  readonly draw: number;
+}
+
+/** Candidates with the blend's scores. */
+interface Ranked {
+  readonly features: Features;
+  /** By candidate. */
+  readonly scores: Float64Array;
+  /** Places of the best, best first. */
+  readonly places: readonly number[];
+}
+
+/** Which of the best was taken. */
+interface Draw {
+  /** Its place among them. */
+  readonly taken: number;
+  /** See {@linkcode TakenFrom}. */
   readonly draw: number;
 }
 
@@ -105,14 +122,13 @@ export class Orders {
     const { ordering: { stack }, gatherer, best, maxCandidates, past } = this.#with;
     const share = this.needsModel ? this.#modelShare : 0;
     const places = best.of(gatherer.items, blended, maxCandidates);
-    const by = this.#scoresByPart(features, blended, places);
+    const ranked = { features, scores: blended, places };
+    const by = this.#scoresByPart(ranked);
     const scorePairs = features.count > 0 && past.knowsAll(request.user) ? this.#scorePairs : null;
     const isThere = { ...by, head: scorePairs, model: share > 0 || null };
     const there = PARTS.filter((part) => isThere[part] !== null);
     // Making the head's list takes time, so it is skipped when the head has no weight.
-    const list = stack.partsOf(there, share).includes("head")
-      ? this.#pairList(request, features, blended, places)
-      : null;
+    const list = stack.partsOf(there, share).includes("head") ? this.#pairList(request, ranked) : null;
     const head = list === null ? null : scorePairs!(list);
     const { scores: ordered, ...stacked } = stack.scoreBut({ ...by, head }, share, there);
     const lowest = ordered.length === 0 ? 0 : ordered.reduce((least, score) => Math.min(least, score));
@@ -127,29 +143,43 @@ export class Orders {
    * @returns The preference for the pair head; `null` if there is none
    */
   learn({ request, features, place, draw }: TakenFrom): Preference | null {
-    const { ordering, gatherer, best, maxCandidates, pairLists } = this.#with;
+    const { ordering, gatherer, best, maxCandidates } = this.#with;
     if (!ordering.hasStackRequests && !this.#teachesHead) return null;
     const scores = ordering.blend.score(features);
     const places = best.of(gatherer.items, scores, maxCandidates);
     const taken = places.indexOf(place);
     if (taken < 0) return null;
-    const list = this.#pairList(request, features, scores, places);
+    const ranked = { features, scores, places };
+    if (ordering.hasStackRequests) this.#teachStack({ request, features, place, draw }, ranked);
+    return this.#preference(request, ranked, { taken, draw });
+  }
+
+  /** Teaches the stack which of the blend's best candidates was taken. */
+  #teachStack({ request, place, draw }: TakenFrom, ranked: Ranked): void {
+    const { ordering, gatherer, view } = this.#with;
     const { user, time } = request;
-    const person = hashString(user.id, 0);
-    if (ordering.hasStackRequests) {
-      const head = list === null ? null : this.#scorePairs?.(list) ?? null;
-      const others = { ...this.#scoresByPart(features, scores, places), head };
-      const isJudge = ordering.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&
-        !this.#isRecommended(user, gatherer.items[place]!);
-      const by = { ...others, model: isJudge ? this.#logits(user, places, time) : null };
-      if (by.head !== null || by.bank !== null || by.model !== null) {
-        ordering.learnStack(by, taken, person, this.#with.view.modelShare);
-      }
-    }
+    const { places } = ranked;
+    const scorePairs = this.#scorePairs;
+    const list = scorePairs === null ? null : this.#pairList(request, ranked);
+    const head = list === null ? null : scorePairs!(list);
+    const others = { ...this.#scoresByPart(ranked), head };
+    const isJudge = ordering.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&
+      !this.#isRecommended(user, gatherer.items[place]!);
+    const by = { ...others, model: isJudge ? this.#logits(user, places, time) : null };
+    if (by.head === null && by.bank === null && by.model === null) return;
+    ordering.learnStack(by, places.indexOf(place), hashString(user.id, 0), view.modelShare);
+  }
+
+  /** The preference for a candidate among others; `null` if there is none. */
+  #preference(request: TakenFrom["request"], ranked: Ranked, { taken, draw }: Draw): Preference | null {
+    const { ordering: { stack }, pairLists } = this.#with;
     // Otherwise a robot that makes most of the behaviours would dominate the head.
-    if (list === null || mulberry32(~draw)() >= ordering.stack.weightOf(person)) return null;
-    const random = mulberry32(draw);
-    return preferenceOf(list, pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
+    if (mulberry32(~draw)() >= stack.weightOf(hashString(request.user.id, 0))) return null;
+    const { places } = ranked;
+    const options = { taken, candidates: PREFERENCE_CANDIDATES, random: mulberry32(draw) };
+    const drawn = drawPlaces(places.length, options);
+    const list = this.#pairList(request, ranked, drawn.map((place) => places[place]!));
+    return list && preferenceOf(list, pairLists!.names, drawn.indexOf(taken));
   }
 
   /** Whether an item is on an open list that this engine ordered and the user was shown. */
@@ -171,20 +201,25 @@ export class Orders {
     return this.#with.view.catalogue.at(index);
   }
 
-  /** The best candidates with values for the pair head; `null` if the head does not apply. */
+  /**
+   * Some of the best candidates with values for the pair head; `null` if the head does not apply.
+   *
+   * @param of Their places
+   */
   #pairList(
     request: CandidateRequest,
-    { count, values }: Features,
-    scores: Float64Array,
-    places: readonly number[],
+    ranked: Ranked,
+    of: readonly number[] = ranked.places,
   ): PairList | null {
     const { past, pairLists, gatherer: { items } } = this.#with;
-    if (count === 0 || !past.knowsAll(request.user)) return null;
-    return pairLists?.make(request, { places, items, values, scores }) ?? null;
+    const { features: { count, values }, scores, places } = ranked;
+    if (count === 0 || pairLists === null || !past.knowsAll(request.user)) return null;
+    const middle = places.reduce((sum, place) => sum + scores[place]!, 0) / places.length;
+    return pairLists.make(request, { places: of, items, values, scores, middle });
   }
 
   /** Scores of the best candidates by part, except those of head and model. */
-  #scoresByPart({ values }: Features, scores: Float64Array, places: readonly number[]): ScoresByPart {
+  #scoresByPart({ features: { values }, scores, places }: Ranked): ScoresByPart {
     const { view, gatherer: { names } } = this.#with;
     const blend = Float64Array.from(places, (place) => scores[place]!);
     if ((view.bank ?? null) === null) return { blend, head: null, bank: null, model: null };

@@ -33,7 +33,7 @@ export interface Preference {
   readonly values: Float16Array;
 }
 
-export interface PreferenceOptions {
+export interface DrawOptions {
   /** The place of the candidate that was taken. */
   readonly taken: number;
   /** Most candidates: the one that was taken, and others at random. */
@@ -43,32 +43,30 @@ export interface PreferenceOptions {
 }
 
 /**
- * The preference for a candidate of a list. A preference among randomly drawn candidates has, up to a factor, the same
- * expected gradient as one among all.
+ * The places, out of `count`, of the candidates of a preference. One among randomly drawn candidates has, up to a
+ * factor, the same expected gradient as one among all.
  */
-export function preferenceOf(list: PairList, names: PairNames, options: PreferenceOptions): Preference {
-  const { taken, random } = options;
-  const K = Math.min(list.K, options.candidates);
-  const places = times(list.K, (place) => place);
-  if (K < list.K) {
-    [places[0], places[taken]] = [taken, 0];
-    for (let i = 1; i < K; i++) {
-      const other = i + Math.floor(random() * (list.K - i));
-      [places[i], places[other]] = [places[other]!, places[i]!];
-    }
+export function drawPlaces(count: number, { taken, candidates, random }: DrawOptions): number[] {
+  const places = times(count, (place) => place);
+  if (count <= candidates) return places;
+  [places[0], places[taken]] = [taken, 0];
+  for (let i = 1; i < candidates; i++) {
+    const other = i + Math.floor(random() * (count - i));
+    [places[i], places[other]] = [places[other]!, places[i]!];
   }
-  const { H } = list;
-  const [V, B] = [H * names.pairs.length, names.candidates.length];
-  const values = new Float16Array(K * (V + B + 1) + list.behaviours.length);
-  const behind = K * V + list.behaviours.length;
-  values.set(list.behaviours, K * V);
-  for (let i = 0; i < K; i++) {
-    const place = places[i]!;
-    values.set(list.pairs.subarray(place * V, (place + 1) * V), i * V);
-    values.set(list.candidates.subarray(place * B, (place + 1) * B), behind + i * B);
-    values[behind + K * B + i] = list.scores[place]!;
+  return places.slice(0, candidates);
+}
+
+/** The preference for a candidate of a list. @param taken Its place */
+export function preferenceOf(list: PairList, names: PairNames, taken: number): Preference {
+  const { H, K, pairs, behaviours, candidates, scores } = list;
+  const values = new Float16Array(pairs.length + behaviours.length + candidates.length + K);
+  let at = 0;
+  for (const part of [pairs, behaviours, candidates, scores]) {
+    values.set(part, at);
+    at += part.length;
   }
-  return { H, K, taken: K < list.K ? 0 : taken, names, values };
+  return { H, K, taken, names, values };
 }
 
 /** The list that a preference of finite values was made from, as far as the preference contains it. */

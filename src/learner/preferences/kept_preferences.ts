@@ -18,6 +18,7 @@ import {
   packed,
   type PackedPreference,
   sizeOf,
+  type TakenList,
   unpacked,
 } from "./packed_preference.ts";
 
@@ -41,8 +42,13 @@ export class KeptPreferences {
     return this.#kept.length;
   }
 
-  /** The kept preference at a place below `size`. @param names Names of the values of all kept preferences */
-  at(place: number, names: PairNames): Preference {
+  /** Memory that they take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The list of the kept preference at a place below `size`. @param names Names of the values of all of them */
+  at(place: number, names: PairNames): TakenList {
     return unpacked(this.#kept[place]!.preference, names);
   }
 

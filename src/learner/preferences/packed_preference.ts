@@ -14,7 +14,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import type { PairNames } from "../../nn/models/pair_head/pair_list.ts";
+import type { PairList, PairNames } from "../../nn/models/pair_head/pair_list.ts";
 import type { Preference } from "../../samples/preference.ts";
 
 export interface PackedPreference extends Pick<Preference, "H" | "K" | "taken"> {
@@ -50,11 +50,20 @@ export function packed({ H, K, taken, names, values }: Preference): PackedPrefer
   return { H, K, taken, ranges, bytes: bytes.slice(0, size) };
 }
 
-/** Unpacks a preference; its values stay rounded. */
-export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names: PairNames): Preference {
-  const values = new Float16Array(
-    K * H * names.pairs.length + H * names.behaviours.length + K * (names.candidates.length + 1),
-  );
+/** A list of candidates of which one was taken. */
+export interface TakenList {
+  readonly list: PairList;
+  /** Its place. */
+  readonly taken: number;
+}
+
+/** The list of a preference; its values stay rounded. */
+export function unpacked(
+  { H, K, taken, ranges, bytes }: PackedPreference,
+  names: PairNames,
+): TakenList {
+  const [P, A, B] = [K * H * names.pairs.length, H * names.behaviours.length, K * names.candidates.length];
+  const values = new Float32Array(P + A + B + K);
   const all = columnsIn(names, H, K);
   let next = 0;
   for (let column = 0; column < all.length; column++) {
@@ -62,11 +71,19 @@ export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names
     const lo = ranges[2 * column]!, step = (ranges[2 * column + 1]! - lo) / 255;
     if (step > 0) {
       for (let row = 0, at = from; row < rows; row++, at += columns) values[at] = lo + step * bytes[next++]!;
-    } else {
+    } else if (lo !== 0) {
       for (let row = 0, at = from; row < rows; row++, at += columns) values[at] = lo;
     }
   }
-  return { H, K, taken, names, values };
+  const list = {
+    H,
+    K,
+    pairs: values.subarray(0, P),
+    behaviours: values.subarray(P, P + A),
+    candidates: values.subarray(P + A, P + A + B),
+    scores: values.subarray(P + A + B),
+  };
+  return { list, taken };
 }
 
 export function encodePacked(to: ByteWriter, { H, K, taken, ranges, bytes }: PackedPreference): void {

@@ -185,20 +185,20 @@ export class PreferenceLearner {
 
   #step(): void {
     const { names, inputs, head, adam, gradients, pairs, candidates } = this.#learnt!;
-    for (const preference of this.#waiting) {
-      const raw = inputs.raw(listOf(preference));
+    const lists = this.#waiting.map((preference) => ({ list: listOf(preference), taken: preference.taken }));
+    for (const { list } of lists) {
+      const raw = inputs.raw(list);
       pairs.updateAll(raw.pairs);
       candidates.updateAll(raw.blend);
     }
-    const preferences = [...this.#waiting];
     const replayed = Math.min(this.#replay * BATCH, Math.floor(this.#kept.size / SPARED));
     for (let n = 0; n < replayed; n++) {
-      preferences.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size), names));
+      lists.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size), names));
     }
     const scales = { pairs: pairs.freeze(), candidates: candidates.freeze() };
     this.#kernels.clear(gradients);
-    for (const preference of preferences) {
-      head.loss(inputs.of(listOf(preference), scales), preference.taken, gradients, 1 / preferences.length);
+    for (const { list, taken } of lists) {
+      head.loss(inputs.of(list, scales), taken, gradients, 1 / lists.length);
     }
     // If the gradients are not finite, this skips the step.
     adam.step(head.parameters.values, gradients);

@@ -21,13 +21,15 @@ const LIST_VALUES = ["behaviours", "pause"] as const;
 
 /** Candidates of the blend. */
 export interface BlendedCandidates {
-  /** Places of the best candidates, best first. */
+  /** Places of those of the list. */
   readonly places: ArrayLike<number>;
   /** Indices of all candidates. */
   readonly items: ArrayLike<number>;
   /** Features of all candidates, row by row. */
   readonly values: Float64Array;
   readonly scores: Float64Array;
+  /** What scores are counted from: only differences matter, and single precision keeps them best around 0. */
+  readonly middle: number;
 }
 
 /** Makes lists of the values that the pair head reads. */
@@ -67,7 +69,7 @@ export class PairLists {
     this.#behaviours = placed(BEHAVIOUR_VALUES);
   }
 
-  /** The best candidates of a request with all values, in new arrays. */
+  /** Candidates of a request with all values, in new arrays. */
   make(request: Omit<PairRequest, "H" | "items">, ranked: BlendedCandidates): PairList {
     const { context, time } = request;
     const { places } = ranked;
@@ -86,16 +88,13 @@ export class PairLists {
     const B = F + LIST_VALUES.length;
     const candidates = new Float32Array(K * B);
     const scores = new Float32Array(K);
-    let sum = 0;
     for (let i = 0; i < K; i++) {
       const from = places[i]! * this.#features;
       for (let f = 0; f < F; f++) candidates[i * B + f] = ranked.values[from + this.#read[f]!]!;
       candidates[i * B + F] = done;
       candidates[i * B + F + 1] = pause;
-      sum += ranked.scores[places[i]!]!;
+      scores[i] = ranked.scores[places[i]!]! - ranked.middle;
     }
-    // Only differences matter, and single precision keeps them best around 0.
-    for (let i = 0; i < K; i++) scores[i] = ranked.scores[places[i]!]! - sum / K;
     return { H, K, pairs, behaviours, candidates, scores };
   }
 }

@@ -10,12 +10,19 @@ import {
   packed,
   type PackedPreference,
   sizeOf,
+  type TakenList,
   unpacked,
 } from "../../../src/learner/preferences/packed_preference.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { PairOrder } from "../../../src/nn/models/pair_head/learnt_order.ts";
 import type { PairList, PairNames } from "../../../src/nn/models/pair_head/pair_list.ts";
-import { listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
+import {
+  type DrawOptions,
+  drawPlaces,
+  listOf,
+  type Preference,
+  preferenceOf,
+} from "../../../src/samples/preference.ts";
 
 const NAMES: PairNames = {
   pairs: ["far", "near"],
@@ -53,11 +60,29 @@ function* lists(count: number, names = NAMES, seed = 1): Generator<{ list: PairL
   }
 }
 
+/** A preference among some candidates of a list. */
+function preferenceAmong(list: PairList, names: PairNames, options: DrawOptions): Preference {
+  const places = drawPlaces(list.K, options);
+  const rows = (values: Float32Array) => {
+    const width = values.length / list.K;
+    return Float32Array.from(
+      places.flatMap((place) => [...values.subarray(place * width, (place + 1) * width)]),
+    );
+  };
+  const [pairs, candidates, scores] = [rows(list.pairs), rows(list.candidates), rows(list.scores)];
+  const some = { ...list, K: places.length, pairs, candidates, scores };
+  return preferenceOf(some, names, places.indexOf(options.taken));
+}
+
 function* preferences(count: number, names = NAMES, seed = 1): Generator<Preference> {
   const random = mulberry32(seed + 100);
   for (const { list, taken } of lists(count, names, seed)) {
-    yield preferenceOf(list, names, { taken, candidates: 6, random });
+    yield preferenceAmong(list, names, { taken, candidates: 6, random });
   }
+}
+
+function repacked({ list, taken }: TakenList): PackedPreference {
+  return packed(preferenceOf(list, NAMES, taken));
 }
 
 function hits(learner: PreferenceLearner, names = NAMES): number {
@@ -141,10 +166,10 @@ Deno.test("PairOrder.prepare() refuses weights that are not of the names, and no
   assert.equal(order.of(NAMES), null);
 });
 
-Deno.test("preferenceOf() and listOf() keep the candidate that was taken and its values", () => {
+Deno.test("drawPlaces(), preferenceOf() and listOf() keep the candidate that was taken and its values", () => {
   const random = mulberry32(4);
   for (const { list, taken } of lists(20)) {
-    const preference = preferenceOf(list, NAMES, { taken, candidates: 5, random });
+    const preference = preferenceAmong(list, NAMES, { taken, candidates: 5, random });
     const got = listOf(preference);
     assert.equal(got.K, 5);
     const row = (of: PairList, i: number) =>
@@ -158,7 +183,7 @@ Deno.test("preferenceOf() and listOf() keep the candidate that was taken and its
     const kept = Array.from({ length: 5 }, (_, i) => row(got, i).join());
     assert.equal(new Set(kept).size, 5);
     assert.ok(kept.every((each) => all.includes(each)));
-    const whole = preferenceOf(list, NAMES, { taken, candidates: 100, random });
+    const whole = preferenceAmong(list, NAMES, { taken, candidates: 100, random });
     assert.equal(whole.taken, taken);
     assert.deepEqual(row(listOf(whole), 3), row(list, 3));
   }
@@ -174,11 +199,12 @@ Deno.test("KeptPreferences are a uniform sample of all the past, within their by
       preference.values[preference.values.length - 1] = 10 + n++; // the largest of its column, which is exact
       kept.add(preference, random());
       if (n % 50 > 0) continue;
-      const all = Array.from({ length: kept.size }, (_, at) => sizeOf(packed(kept.at(at, NAMES))));
-      assert.ok(all.reduce((sum, bytes) => sum + bytes, 0) <= 3000);
+      const all = Array.from({ length: kept.size }, (_, at) => sizeOf(repacked(kept.at(at, NAMES))));
+      assert.equal(kept.bytes, all.reduce((sum, bytes) => sum + bytes, 0));
+      assert.ok(kept.bytes <= 3000);
     }
     for (let at = 0; at < kept.size; at++) {
-      tenths[Math.floor((kept.at(at, NAMES).values.at(-1)! - 10) / 50)]!++;
+      tenths[Math.floor((kept.at(at, NAMES).list.scores.at(-1)! - 10) / 50)]!++;
     }
   }
   const all = tenths.reduce((sum, n) => sum + n, 0);
@@ -196,14 +222,18 @@ Deno.test("unpacked() is off by half a 255th of a column's range, and a column o
     const isMixed = new Set([behaviours[1], behaviours[3], behaviours[5]]).size > 1; // strengths
     assert.equal(small.bytes.length, K * H + (isMixed ? 2 : 1) * H + 3 * K);
     assert.equal(sizeOf(small), small.bytes.length + 2 * 2 * 7);
-    const got = unpacked(small, NAMES);
-    assert.deepEqual({ ...got, values: [] }, { ...preference, values: [] });
-    // Values are from 0 to 4, or −1 and 1; half precision adds 2⁻¹⁰.
-    for (const [at, value] of values.entries()) {
-      assert.ok(Math.abs(got.values[at]! - value) <= 4 / 510 + 2 ** -10, `${got.values[at]} for ${value}`);
+    const { list, taken } = unpacked(small, NAMES);
+    assert.deepEqual([list.H, list.K, taken], [H, K, preference.taken]);
+    const wanted = listOf(preference);
+    // Values are from 0 to 4, or −1 and 1; the ends of a range are off by 2⁻¹⁰.
+    for (const part of ["pairs", "behaviours", "candidates", "scores"] as const) {
+      assert.equal(list[part].length, wanted[part].length);
+      for (const [at, value] of wanted[part].entries()) {
+        assert.ok(Math.abs(list[part][at]! - value) <= 4 / 510 + 2 ** -10, `${list[part][at]} for ${value}`);
+      }
     }
-    for (let at = 0; at < K * H; at++) assert.equal(got.values[2 * at], 3);
-    assert.deepEqual(packed(got), small);
+    for (let at = 0; at < K * H; at++) assert.equal(list.pairs[2 * at], 3);
+    assert.deepEqual(repacked({ list, taken }), small);
   }
 });
 

@@ -30,7 +30,9 @@ Deno.test("PairLists.make() leaves out features that the head does not read", ()
   const request = { user: null, context: contextOf([]), time: START, allowed: () => true };
   const values = Float64Array.of(1, 2, 3, 4, 5, 6);
   const scores = Float64Array.of(0, 2);
-  const { candidates, K } = some.make(request, { places: [1, 0], items: [7, 8], values, scores });
+  const ranked = { places: [1, 0], items: [7, 8], values, scores, middle: 1.5 };
+  const { candidates, K, scores: centred } = some.make(request, ranked);
   assert.deepEqual([...candidates], [4, 6, 0, 0, 1, 3, 0, 0]);
+  assert.deepEqual([...centred], [0.5, -1.5]);
   assert.equal(K, 2);
 });
