@@ -35,7 +35,10 @@ const SMALL_SHARE = 1 / 8;
 const TIMEOUT_MS = 30_000;
 /** Bodies of at most this declared length are read at once, which saves a turn of the event loop per part. */
 const AT_ONCE_BYTES = 256 << 10;
-const FIRST_ROOM_BYTES = 64 << 10;
+/** The least room of a body, and of its next part: a thousand that trickle would fill the memory with larger ones. */
+const FIRST_ROOM_BYTES = 4 << 10;
+/** The largest part. */
+const PART_BYTES = 64 << 10;
 /** Slower bodies are dropped when there is no room left. */
 const MIN_BYTES_PER_MS = 64;
 const GRACE_MS = 2000;
@@ -177,10 +180,10 @@ export class Bodies {
     most: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     let room = new Uint8Array(0);
-    const reader = body.getReader();
+    const parts = partsOf(body);
     try {
       for (;;) {
-        const { done, value: part } = await Promise.race([reader.read(), dropped]);
+        const { done, value: part } = await Promise.race([parts.next(reading.come), dropped]);
         if (done) break;
         const size = reading.come + part.length;
         if (size > most) throw tooLarge(most);
@@ -197,7 +200,7 @@ export class Bodies {
         if (!isSlow(reading, now)) reading.slow = { at: now, come: size };
       }
     } catch (error) {
-      ignore(reader.cancel(), "the client may be gone");
+      ignore(parts.cancel(), "the client may be gone");
       throw error;
     }
     return room.subarray(0, reading.come);
@@ -230,6 +233,32 @@ export class Bodies {
       free(held);
       drop(late(`is too slow, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others need room`));
     }
+  }
+}
+
+interface Parts {
+  /** Reads the next part. @param come bytes so far: a body that comes fast is read in larger parts */
+  next(come: number): Promise<ReadableStreamReadResult<Uint8Array>>;
+  cancel(): Promise<void>;
+}
+
+/** The parts of a body. One that still arrives fills our buffers: the stream's own take 64 KiB for each read. */
+function partsOf(body: ReadableStream<Uint8Array>): Parts {
+  const own = byteReaderOf(body);
+  if (own === null) {
+    const reader = body.getReader();
+    return { next: () => reader.read(), cancel: () => reader.cancel() };
+  }
+  const size = (come: number) => Math.min(PART_BYTES, Math.max(FIRST_ROOM_BYTES, come));
+  return { next: (come) => own.read(new Uint8Array(size(come))), cancel: () => own.cancel() };
+}
+
+/** `null`: the body has arrived, and the stream has it. */
+function byteReaderOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    return null;
   }
 }
 

@@ -103,6 +103,35 @@ Deno.test("Bodies holds parts of a byte as bytes", async () => {
   assert.deepEqual([read[0], read.at(-1)], [99_999 & 0xff, 0]);
 });
 
+Deno.test("Bodies holds little for what trickles, and reads much at a time of what comes fast", async () => {
+  const bodies = new Bodies({ maxBytes: 8 * MB, clock: () => 0 });
+  const asked: number[] = [];
+  /** A body as Deno gives those that still arrive: it fills the buffers that it is given. */
+  const arriving = (bytes: number, atOnce: number) =>
+    new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: 64 << 10, // as Deno's have
+      pull(controller) {
+        const length = controller.byobRequest!.view!.byteLength;
+        asked.push(length);
+        const part = Math.min(length, atOnce, bytes);
+        bytes -= part;
+        if (part === 0) return new Promise<void>(() => {});
+        controller.byobRequest!.respond(part);
+        return Promise.resolve();
+      },
+    });
+  const request = (body: ReadableStream) => new Request("http://localhost/", { method: "POST", body });
+  void codeOf(bodies.read(request(arriving(100, 1))));
+  for (let n = 0; n < 100; n++) await turn();
+  assert.ok(Math.max(...asked) <= 8 << 10, `${asked.at(-1)} bytes for the next byte`);
+  assert.ok(bodies.inFlight <= 8 << 10, `${bodies.inFlight} bytes for 100`);
+  asked.length = 0;
+  void codeOf(bodies.read(request(arriving(4 * MB, MB))));
+  for (let n = 0; n < 100; n++) await turn();
+  assert.ok(asked.length < 100, `${asked.length} reads`);
+});
+
 Deno.test("Bodies unpacks one after another, and what comes out counts", async () => {
   const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 23 * MB, clock: () => 0 });
   const packed = new Uint8Array(gzipSync(new Uint8Array(7 * MB)));
