@@ -54,7 +54,7 @@ export interface TakenFrom {
 }
 
 /** Candidates with the blend's scores. */
-interface Ranked {
+interface Blended {
   readonly features: Features;
   /** By candidate. */
   readonly scores: Float64Array;
@@ -155,7 +155,7 @@ export class Orders {
   }
 
   /** Teaches the stack which of the blend's best candidates was taken. */
-  #teachStack({ request, place, draw }: TakenFrom, ranked: Ranked): void {
+  #teachStack({ request, place, draw }: TakenFrom, ranked: Blended): void {
     const { ordering, gatherer, view } = this.#with;
     const { user, time } = request;
     const { places } = ranked;
@@ -171,7 +171,7 @@ export class Orders {
   }
 
   /** The preference for a candidate among others; `null` if there is none. */
-  #preference(request: TakenFrom["request"], ranked: Ranked, { taken, draw }: Draw): Preference | null {
+  #preference(request: TakenFrom["request"], ranked: Blended, { taken, draw }: Draw): Preference | null {
     const { ordering: { stack }, pairLists } = this.#with;
     // Otherwise a robot that makes most of the behaviours would dominate the head.
     if (mulberry32(~draw)() >= stack.weightOf(hashString(request.user.id, 0))) return null;
@@ -208,7 +208,7 @@ export class Orders {
    */
   #pairList(
     request: CandidateRequest,
-    ranked: Ranked,
+    ranked: Blended,
     of: readonly number[] = ranked.places,
   ): PairList | null {
     const { past, pairLists, gatherer: { items } } = this.#with;
@@ -219,7 +219,7 @@ export class Orders {
   }
 
   /** Scores of the best candidates by part, except those of head and model. */
-  #scoresByPart({ features: { values }, scores, places }: Ranked): ScoresByPart {
+  #scoresByPart({ features: { values }, scores, places }: Blended): ScoresByPart {
     const { view, gatherer: { names } } = this.#with;
     const blend = Float64Array.from(places, (place) => scores[place]!);
     if ((view.bank ?? null) === null) return { blend, head: null, bank: null, model: null };
