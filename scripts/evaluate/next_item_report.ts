@@ -24,6 +24,8 @@ export interface NextItemReport {
   /** Shares of the judged ones: nobody had touched the item; the user had it before. */
   readonly impossible: number;
   readonly returns: number;
+  /** Largest share of them that is one user's. */
+  readonly ofOneUser: number;
   readonly withoutOwn: boolean;
   /** First behaviour of the later part. */
   readonly from: number;
@@ -37,6 +39,9 @@ export interface NextItemReport {
   /** Those for items that the user had. */
   readonly blendOfOwn: Readonly<Record<string, number>>;
 }
+
+/** Share of the behaviours judged that may be one user's without a note: intervals come from differences of users. */
+const MUCH = 0.2;
 
 /** Runs the protocol and prints the result. @param from where the later part begins (default: the middle) */
 export async function reportNextItem(
@@ -93,6 +98,7 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
     judged: all.length,
     impossible: share(({ itemAge }) => itemAge === 0),
     returns: share(({ isReturn }) => isReturn),
+    ofOneUser: largestShare(Array.from(all, (query) => judgements.judged(query).user)),
     withoutOwn,
     from: start,
     all: standingsOf(judgements, all, survey.items),
@@ -105,6 +111,12 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
     blend: Object.fromEntries(names.map((name, f) => [name, weights[f]!])),
     blendOfOwn: Object.fromEntries(names.map((name, f) => [name, returnWeights[f]!])),
   };
+}
+
+function largestShare(users: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const user of users) counts.set(user, (counts.get(user) ?? 0) + 1);
+  return counts.values().reduce((most, count) => Math.max(most, count), 0) / users.length;
 }
 
 function render(report: NextItemReport, { survey }: NextItemResult, count: number): string {
@@ -122,6 +134,14 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
         formatPercent(returns)
       } of the behaviours judged were with such items`,
   ];
+  if (report.ofOneUser > MUCH) {
+    notes.push(
+      `${
+        formatPercent(report.ofOneUser)
+      } of the behaviours judged are one user's, so intervals are wide or ` +
+        "unknown (?)",
+    );
+  }
   if (survey.rejected > 0) {
     notes.push(`${formatCount(survey.rejected)} records could not be read and were left out`);
   }
