@@ -13,7 +13,10 @@ import { tasksGroup, topicNames, type Topics, topicSpecs } from "../../streams/t
 import { temporaryFolder } from "../scripts/command.ts";
 
 /** A log in memory whose copies are made of records. */
-function recordLog(log: MemoryLog, onEnds: (of: string) => Promise<void> = async () => {}): RecordLog {
+function recordLog(
+  log: MemoryLog,
+  onEnds: (of: string, places: readonly Place[]) => Promise<void> = async () => {},
+): RecordLog {
   return Object.assign(log as Log, {
     refill: async (
       topic: string,
@@ -32,7 +35,7 @@ function recordLog(log: MemoryLog, onEnds: (of: string) => Promise<void> = async
     },
     endsOf: async (places: readonly Place[], of: "readable" | "written") => {
       const ends = await Promise.all(places.map(({ topic, partition }) => log.bounds(topic, partition)));
-      await onEnds(of);
+      await onEnds(of, places);
       return ends.map(({ end }) => end);
     },
   });
@@ -101,6 +104,13 @@ Deno.test("copyRecords() looks for another moment when the log drops what came j
   assert.deepEqual(bounds, [{ start: 12, end: 13 }]);
   const offsets = (await recordsIn(folder.path, topic)).map(({ offset }) => offset);
   assert.deepEqual(offsets, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12]);
+  await using copy = new MemoryLog();
+  await refillAll(recordLog(copy), folder.path, {
+    manifest: { prefix: "meander.", topics },
+    prefix: "meander.",
+    tell: () => {},
+  });
+  assert.deepEqual((await Array.fromAsync(readAll(copy, topic, 0))).map(({ offset }) => offset), [12]);
 });
 
 Deno.test("copyRecords() takes topics that were made while it copied, as what it has copied may name them", async () => {
@@ -122,6 +132,40 @@ Deno.test("copyRecords() takes topics that were made while it copied, as what it
       await Array.fromAsync(readAll(log, topic, 0)),
     );
   }
+});
+
+Deno.test("copyRecords() gives up where the log drops records as fast as they are read, or fails", async () => {
+  const topic = "meander.parameters";
+  const copyWith = async (act: (log: MemoryLog) => Promise<unknown>) => {
+    await using folder = await temporaryFolder();
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topicNames(), 1));
+    let cuts = 0;
+    const source = recordLog(log, async (of, places) => {
+      const names = new Set(places.map(({ topic }) => topic));
+      const [hasSources, hasOthers] = [
+        names.has("meander.events") || names.has("meander.items"),
+        names.has(topic),
+      ];
+      if (hasSources && hasOthers) return void await log.append([record(topic, 1), record(topic, 2)]);
+      assert.equal(hasSources, of === "readable" && names.size === 2, "transactions write to the others");
+      if (of === "readable") return;
+      cuts++;
+      await act(log);
+    });
+    const error = await copyRecords(source, folder.path, "meander.", () => {}).catch((error) => error);
+    return [String(error), cuts] as const;
+  };
+  const dropped = await copyWith(async (log) => await log.trim(topic, 0, (await log.bounds(topic, 0)).end));
+  assert.deepEqual(dropped, [
+    `Error: Cannot back up ${topic}/0: the log drops records as fast as they are read`,
+    5,
+  ]);
+  const [failed, cuts] = await copyWith((log) => {
+    log.read = () => Promise.reject(new Error("the disk is gone"));
+    return Promise.resolve();
+  });
+  assert.deepEqual([failed, cuts], ["Error: the disk is gone", 1]);
 });
 
 Deno.test("refillAll() gives what was copied its offsets again, and names and ids that the topics have now", async () => {
@@ -156,6 +200,7 @@ Deno.test("refillAll() gives what was copied its offsets again, and names and id
         ...{ ...common, topic: topics.statistics, partition, key: TASK_KEY, value: new Uint8Array(1) },
         headers: { [INPUTS]: encodeInputs(next, { events: id }), [PARTITIONS_HEADER]: `${PARTITIONS}` },
       })),
+      ...[9, 10, 11].map((n) => record(topics.samples, n)),
     ];
   };
   await using folder = await temporaryFolder();
@@ -169,14 +214,21 @@ Deno.test("refillAll() gives what was copied its offsets again, and names and id
     }
     return (name: string) => ids.get(name)!;
   };
-  await log.append(contents(was, await open(log, was)));
+  const all = contents(was, await open(log, was));
+  await log.append(all.slice(0, -3));
   await log.trim(was.samples, 1, 2);
-  const manifest = {
-    prefix: "meander.",
-    topics: await copyRecords(recordLog(log), folder.path, "meander.", () => {}),
-  };
+  const copied: (readonly [number, number])[] = [];
+  let looks = 0;
+  const source = recordLog(log, async () => {
+    if (++looks === 1) await log.append(all.slice(-3)); // once it copies
+  });
+  const tell = (done: number, all: number) => copied.push([done, all]);
+  const manifest = { prefix: "meander.", topics: await copyRecords(source, folder.path, "meander.", tell) };
+  assert.equal(looks, 4, "the first moment was one");
+  assert.deepEqual(copied.filter(([done, all]) => done === all), [[13, 13], [3, 3]]);
   for (const prefix of ["meander.", "shop."]) {
     await using copy = new MemoryLog();
+    await copy.createTopics(topicSpecs(topicNames(prefix), PARTITIONS).slice(0, 3)); // and then it was killed
     const told: (readonly [number, number])[] = [];
     const options = { manifest, prefix, tell: (done: number, all: number) => told.push([done, all]) };
     await refillAll(recordLog(copy), folder.path, options);
@@ -202,12 +254,19 @@ Deno.test("refillAll() gives what was copied its offsets again, and names and id
     }
     const done = told.map(([done]) => done);
     assert.deepEqual(done, done.toSorted((a, b) => a - b));
-    assert.deepEqual(told.at(-1), [15, 15]);
+    assert.deepEqual(told.at(-1), [18, 18]);
     await assert.rejects(
       refillAll(recordLog(copy), folder.path, options),
       /Cannot restore to .*: it has had records, up to offset \d+; delete the topics that begin with/,
     );
   }
+  await using used = new MemoryLog();
+  await used.createTopics(topicSpecs(was, PARTITIONS));
+  await used.append([record(was.samples, 1)]);
+  await assert.rejects(
+    refillAll(recordLog(used), folder.path, { manifest, prefix: "meander.", tell: () => {} }),
+    /meander\.samples: it has had records, up to offset 1;/,
+  );
   await assert.rejects(
     refillAll(recordLog(new MemoryLog()), folder.path, {
       ...{ manifest: { ...manifest, prefix: "" }, prefix: "shop.", tell: () => {} },
