@@ -7,7 +7,8 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
+import { type FollowedSource, SourcesJob } from "../../streams/service/jobs/sources_job.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -250,4 +251,55 @@ Deno.test("Service does not follow a topic of its own", async () => {
   await using log = new MemoryLog();
   const start = Service.start(log, { ...options, sources: [source(topics.events)] });
   await assert.rejects(start, /Cannot follow meander\.events as a source: it is a topic of this deployment/);
+});
+
+/** A log that counts what is done to it; closing it leaves it open. */
+function counted(log: Log) {
+  const seen = { closed: 0, looks: 0 };
+  const get = (inner: Log, name: keyof Log) => {
+    if (name === Symbol.asyncDispose) return () => Promise.resolve(seen.closed++);
+    if (name === "identify") seen.looks++;
+    return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+  };
+  return { log: new Proxy(log, { get }), seen };
+}
+
+Deno.test("SourcesJob opens a log once for all its sources, looks at their topics once a second, and closes it", async () => {
+  await using log = new MemoryLog();
+  await using others = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const names = ["clicks", "views"];
+  await others.createTopics(names.map((name) => ({ name, partitions: 1, cleanup: "delete" })));
+  const { log: counting, seen } = counted(others);
+  let opened = 0;
+  const open = () => Promise.resolve((opened++, counting));
+  let time = 0;
+  const now = () => time;
+  const { signal } = new AbortController();
+  const sources = names.map((name) => ({ ...source(name), open }));
+  const surroundings = { now, signal, thread: new SharedThread(now) };
+  const job = await SourcesJob.open(log, topics, sources, surroundings);
+  const looksOf = async () => {
+    const before = seen.looks;
+    await others.append(
+      names.map((topic) => ({ topic, key: null, value: encodeEvent(events[0]!), time: 0 })),
+    );
+    await job.step(signal);
+    return seen.looks - before;
+  };
+  const looks = await looksOf();
+  assert.deepEqual([opened, looks > 0, await looksOf()], [1, true, 0]);
+  time += 1000;
+  assert.equal(await looksOf(), looks);
+  await job[Symbol.asyncDispose]();
+  assert.equal(seen.closed, 1);
+  const { log: late, seen: of } = counted(others);
+  const stop = new AbortController();
+  const opening = Promise.withResolvers<Log>();
+  const other = [{ ...source("clicks"), open: () => opening.promise }];
+  const never = SourcesJob.open(log, topics, other, { ...surroundings, signal: stop.signal });
+  stop.abort(new Error("stopped"));
+  await assert.rejects(never, /stopped/);
+  opening.resolve(late);
+  await until(() => Promise.resolve(of.closed === 1), "it is closed though it opens too late");
 });
