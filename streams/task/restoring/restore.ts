@@ -16,7 +16,6 @@
  */
 
 import type { TaskState } from "../../../src/engine/task_state.ts";
-import { shown } from "../../../src/events/rejected.ts";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { LogError } from "../../log/log.ts";
@@ -54,6 +53,8 @@ export class Restore implements AsyncDisposable {
   #statistics: RestoredStatistics;
   /** Positions from which to continue reading. */
   readonly #next: { state: number; statistics: number };
+  /** Keys of `statistics` whose older records were taken before they were found deleted, with the offsets of that. */
+  readonly #deleted = new Map<string, number>();
   /** Offset of the task's newest record, and its lineage. */
   #task: number;
   #lineage: string | null;
@@ -129,6 +130,7 @@ export class Restore implements AsyncDisposable {
   /** Takes items, and the task's own numbers. */
   async #readStatistics(): Promise<void> {
     const { meter, topics } = this.#options;
+    let isOutdated = false;
     meter.begin("statistics");
     for await (
       const { records, next } of readBehind(this.#options, topics.statistics, this.#next.statistics)
@@ -138,10 +140,8 @@ export class Restore implements AsyncDisposable {
       for (const record of records) {
         const { key, value, headers, offset } = record;
         if (key === null) continue;
-        // Only people delete these records: a damaged one, of which the snapshot has an older version.
-        if (value === null && this.#isRead) {
-          throw new SyntaxError(`the log no longer has the record ${shown(key)}`);
-        }
+        if (offset < (this.#deleted.get(key) ?? 0)) continue;
+        if (value === null) isOutdated = this.#delete(key, offset) || isOutdated;
         gathered = this.#statistics.gather(key, record);
         if (key !== TASK_KEY || value === null) continue;
         this.#lineage = headers[LINEAGE] ?? this.#lineage;
@@ -150,7 +150,7 @@ export class Restore implements AsyncDisposable {
       if (gathered >= GATHERED) this.#statistics.takeGathered(this.#store);
     }
     this.#statistics.takeGathered(this.#store);
-    if (this.#statistics.settle()) return;
+    if (!isOutdated && this.#statistics.settle()) return;
     this.#state = this.#options.makeState();
     this.#statistics = new RestoredStatistics(this.#options, this.#state);
     this.#users.dropAll();
@@ -158,6 +158,21 @@ export class Restore implements AsyncDisposable {
     if (this.#store === null) this.#next.statistics = 0;
     else this.#takeStore();
     await this.#readStatistics();
+  }
+
+  /**
+   * Deletes what people have deleted from the log, since it cannot be read.
+   *
+   * @returns whether all has to be taken again, as the state may have an older record of the key
+   */
+  #delete(key: string, offset: number): boolean {
+    if (this.#deleted.get(key) === offset || !this.#statistics.hasTaken) return false;
+    if (key === TASK_KEY && this.#isRead) {
+      throw new SyntaxError("the log no longer has the record of the task");
+    }
+    this.#deleted.set(key, offset);
+    this.#store?.deleteStatistic(key);
+    return true;
   }
 
   /** Takes users' records, and loads users with pending deadlines. */

@@ -36,6 +36,7 @@ export class RestoredStatistics {
   /** Items that have changed since then. */
   readonly #items = new Set<CatalogueItem>();
   #hasSettled = false;
+  #hasTaken = false;
   /** Records of the log that are not taken yet. */
   readonly #gathered = new Map<string, StatisticsRecord>();
   /** Errors of records, by key; a later record may replace one that cannot be read. */
@@ -47,8 +48,14 @@ export class RestoredStatistics {
     this.#state = state;
   }
 
+  /** Whether records were taken into the state, which cannot be taken out again. */
+  get hasTaken(): boolean {
+    return this.#hasTaken;
+  }
+
   /** Takes a record. @throws LogError `corrupt` for an invalid one of the log, SyntaxError for one of the snapshot */
   take(key: string, { value, record }: StatisticsRecord): void {
+    this.#hasTaken = true;
     const { catalogue, erased, numbers } = this.#state;
     const decode = (into: () => void) => decoding(this.#options, record, into);
     const item = itemOfKey(key);

@@ -192,6 +192,12 @@ export class StateStore implements UserIndex {
     this.#files.store.put(STATISTIC + key, record);
   }
 
+  /** Deletes a record of the `statistics` topic, as {@linkcode StateStore.delete} does a user. */
+  deleteStatistic(key: string): void {
+    this.#files.store.delete(STATISTIC + key);
+    this.purge();
+  }
+
   /** The records of the `statistics` topic, each valid until the next. @throws LogError `closed` when one is damaged */
   *statistics(): Generator<readonly [key: string, record: Uint8Array]> {
     for (const key of this.#keys(this.#files.store.keys(), STATISTIC)) {
