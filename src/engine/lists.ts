@@ -96,12 +96,12 @@ export class Lists {
   request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
     const { counters, retrieval } = this.#state;
     counters.requests++;
-    const { recommendation, scored, chosen, unserved } = this.#answer(user, event);
+    const { recommendation, list, candidates, unserved } = this.#answer(user, event);
     if (unserved) counters.unservedVariants++;
     for (const { source } of recommendation.items) retrieval.sourceCounts.countListed(source);
     out.recommendations.push(recommendation);
-    if (chosen.rows.length === 0) return;
-    this.#recommend(user, chosen, scored, out);
+    if (list.rows.length === 0) return;
+    this.#recommend(user, list, candidates, out);
   }
 
   /**
@@ -235,12 +235,12 @@ export class Lists {
     const { catalogue } = this.#state;
     const candidates = event.candidates?.filter((id) => catalogue.get(id) !== undefined);
     const asked = candidates === undefined ? event : { ...event, candidates };
-    const { recommendation, chosen } = this.#answerer.answer(user, asked);
+    const { recommendation, list } = this.#answerer.answer(user, asked);
     const { serving } = this.#scorers.of(recommendation.model);
-    const { userFields, contextFields, time, history, state, rows } = chosen;
+    const { userFields, contextFields, time, history, state, rows } = list;
     for (let row = 0; row < rows.length; row++) rows.place(row, -1, 1);
-    const list = { user: user.id, userFields, contextFields, time, history, rows };
-    return { recommendation, serving, list: { ...list, state: state && sampleState(state) } };
+    const features = { user: user.id, userFields, contextFields, time, history, rows };
+    return { recommendation, serving, list: { ...features, state: state && sampleState(state) } };
   }
 
   /** The list that a user would be given now. It does not count as shown, and no outcome is awaited. */
