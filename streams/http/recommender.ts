@@ -5,22 +5,15 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
-import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
-import { reasonOf } from "../../src/values/reason.ts";
-import { ignore } from "../log/ignore.ts";
-import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
-import { ARRIVED_HEADERS } from "../topics/arrival.ts";
-import { isTransient, type Log, type LogRecord } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { unreadable } from "../log/unreadable.ts";
-import { INPUT } from "../topics/delivery.ts";
+import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { Topics } from "../topics/topics.ts";
+import { Answers } from "./answers.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
-import { within } from "./deadline.ts";
 import { Problem } from "./contract/problem.ts";
+import { within } from "./deadline.ts";
 
 /** Options of {@linkcode Recommender}. */
 export interface RecommenderOptions {
@@ -30,31 +23,19 @@ export interface RecommenderOptions {
   readonly maxWaiting?: number | undefined;
 }
 
-const WAIT_MS = 1000;
-/** The first pause after a failed read; it doubles, to this at most, until a read succeeds. */
-const RETRY_MS = 200;
-const LONGEST_RETRY_MS = 5000;
+/** How far a request has come. */
+type Stage = "begun" | "given to the log" | "on the log" | "given up";
 
-/** Rejections that are remembered for requests whose append has not resolved yet. */
-const MAX_REJECTED = 1000;
-
-/** What a late request waits for, by its state. */
-const LATE = {
+/** What a late request waits for. */
+const LATE: Readonly<Record<Stage, string>> = {
   "begun": "the log does not answer, and has not received the request (see GET /ready)",
   "given to the log": "the log does not answer, and may still append the request (see GET /ready)",
   "on the log":
     "earlier events are waiting (see lag in /v1/status); the request is on the log and will be answered there",
   "given up": "",
-} as const;
+};
 
-const logger = getLogger(["meander", "http"]);
 const encoder = new TextEncoder();
-/** An id may begin with U+FEFF. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** How a recommendation begins. */
-const HEAD = encoder.encode('{"request":"');
-const QUOTE = 0x22;
 
 /** Appends requests, and returns the bytes of their recommendations. */
 export class Recommender implements AsyncDisposable {
@@ -63,7 +44,8 @@ export class Recommender implements AsyncDisposable {
   readonly #partitions: number;
   readonly #timeoutMs: number;
   readonly #maxWaiting: number;
-  readonly #followers = new Map<number, Answers>();
+  /** By partition. */
+  readonly #answers = new Map<number, Answers>();
   readonly #closing = new AbortController();
   #waiting = 0;
 
@@ -96,271 +78,49 @@ export class Recommender implements AsyncDisposable {
         headers: { "retry-after": "1" },
       });
     }
-    this.#waiting++;
-    const follower = this.#followerOf(partitionOf(event.user, this.#partitions));
-    const answer = follower.expect(event.user, event.request);
+    const answers = this.#answersOf(partitionOf(event.user, this.#partitions));
+    const answer = answers.expect(event.user, event.request);
     const value = encoder.encode(JSON.stringify(event));
-    let state: "begun" | "given to the log" | "on the log" | "given up" = "begun";
+    let stage: Stage = "begun";
     const append = async () => {
-      await follower.started;
-      if (state === "given up") throw new Problem("answer-timeout", "The client no longer waits");
-      state = "given to the log";
+      await answers.started;
+      if (stage === "given up") throw new Problem("answer-timeout", "The client no longer waits");
+      stage = "given to the log";
       const record = { topic: this.#topics.events, key: event.user, value, time: now };
       const [offset = 0] = await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
-      answer.asked(offset);
-      state = "on the log";
+      answer.placed(offset);
+      stage = "on the log";
     };
-    // A late request counts until its append has also ended, as that holds memory.
-    let open = 2;
+    this.#waiting++;
     const leave = () => {
-      if (--open === 0) this.#waiting--;
+      this.#waiting--;
     };
-    const appending = append().finally(leave);
+    const appending = append();
     try {
       const answered = appending.then(() => answer.promise);
       return await within(answered, this.#timeoutMs, () => {
-        const detail = `No answer within ${this.#timeoutMs} ms: ${LATE[state]}`;
-        if (state === "begun") state = "given up";
+        const detail = `No answer within ${this.#timeoutMs} ms: ${LATE[stage]}`;
+        if (stage === "begun") stage = "given up";
         return new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
       });
     } finally {
       answer.forget();
-      leave();
+      appending.then(leave, leave); // until then it holds memory
     }
   }
 
   /** Stops following. Waiting requests fail with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Problem("unavailable", "The server is stopping"));
-    await Promise.all([...this.#followers.values()].map((follower) => follower.ended));
+    await Promise.all([...this.#answers.values()].map(({ ended }) => ended));
   }
 
-  #followerOf(partition: number): Answers {
-    let follower = this.#followers.get(partition);
-    if (follower === undefined) {
-      follower = new Answers(this.#log, this.#topics, partition, this.#closing.signal);
-      this.#followers.set(partition, follower);
+  #answersOf(partition: number): Answers {
+    let answers = this.#answers.get(partition);
+    if (answers === undefined) {
+      answers = new Answers(this.#log, this.#topics, partition, this.#closing.signal);
+      this.#answers.set(partition, answers);
     }
-    return follower;
+    return answers;
   }
-}
-
-interface Expected {
-  readonly promise: Promise<Uint8Array<ArrayBuffer>>;
-  /** Says where the request is on the log. */
-  readonly asked: (offset: number) => void;
-  /** Ends the wait. */
-  readonly forget: () => void;
-}
-
-/** An answer, with the offset of the request that it answers. */
-interface Answered {
-  readonly offset: number;
-  readonly value: Uint8Array<ArrayBuffer>;
-}
-
-/** A request that waits for its answer, not for one to an earlier request with the same id. */
-class Waiting {
-  readonly answer: PromiseWithResolvers<Uint8Array<ArrayBuffer>> = Promise.withResolvers();
-  #offset: number | undefined;
-  /** Answers that came before the offset was known. */
-  #early: Answered[] = [];
-
-  asked(offset: number): void {
-    this.#offset = offset;
-    for (const one of this.#early) this.answered(one);
-    this.#early = [];
-  }
-
-  answered(one: Answered): void {
-    if (this.#offset === undefined) this.#early.push(one);
-    else if (one.offset >= this.#offset) this.answer.resolve(one.value);
-  }
-}
-
-/** What becomes of the requests of one partition: recommendations, or rejections. */
-class Answers {
-  /** Resolves once every later recommendation will be seen. */
-  readonly started: Promise<void>;
-  readonly ended: Promise<unknown>;
-  readonly #log: Log;
-  readonly #topics: Topics;
-  readonly #partition: number;
-  readonly #answers: Follower;
-  /** Waiting requests, by user and request. */
-  readonly #expected = new Map<string, Set<Waiting>>();
-  /** Waiting requests, by offset. */
-  readonly #placed = new Map<number, Waiting>();
-  /** The newest rejections by offset, since an append may resolve after its event was rejected. */
-  readonly #rejected = new Map<number, Rejection>();
-
-  constructor(log: Log, topics: Topics, partition: number, signal: AbortSignal) {
-    this.#log = log;
-    this.#topics = topics;
-    this.#partition = partition;
-    const fail = (error: unknown) => {
-      for (const waiting of this.#expected.values()) for (const each of waiting) each.answer.reject(error);
-    };
-    const follow = (topic: string, take: Followed["take"]) =>
-      new Follower(log, { topic, partition, signal, take, fail });
-    const rejections = follow(topics.rejected, (value) => this.#reject(value));
-    this.#answers = follow(topics.recommendations, (value, record) => this.#deliver(value, record));
-    this.started = this.#answers.started; // without rejections it answers all the same
-    this.ended = Promise.all([this.#answers.ended, rejections.ended]);
-  }
-
-  expect(user: string, request: string): Expected {
-    const key = keyOf(user, request);
-    const waiting = this.#expected.get(key) ?? new Set();
-    this.#expected.set(key, waiting);
-    const own = new Waiting();
-    let at: number | undefined;
-    ignore(own.answer.promise, "the client may have given up");
-    waiting.add(own);
-    const asked = (offset: number) => {
-      own.asked(offset);
-      this.#placed.set(at = offset, own);
-      const rejection = this.#rejected.get(offset);
-      if (rejection !== undefined) this.#refuse(own, rejection);
-    };
-    const forget = () => {
-      waiting.delete(own);
-      if (at !== undefined) this.#placed.delete(at);
-      if (waiting.size === 0 && this.#expected.get(key) === waiting) this.#expected.delete(key);
-    };
-    return { promise: own.answer.promise, asked, forget };
-  }
-
-  /** Without {@linkcode INPUT} it answers any request with its id. */
-  #deliver(value: Uint8Array, { key: user, headers }: LogRecord): void {
-    if (this.#expected.size === 0 || user === null) return;
-    const waiting = this.#expected.get(keyOf(user, requestOf(value)));
-    if (waiting === undefined) return;
-    const copy = new Uint8Array(value); // the value may be a view of a large buffer
-    const input = headers[INPUT];
-    const offset = input === undefined ? Infinity : Number(input.split("/")[1]);
-    for (const each of waiting) each.answered({ offset, value: copy });
-  }
-
-  #reject(value: Uint8Array): void {
-    if (this.#expected.size === 0) return;
-    const rejection = decodeRejection(value);
-    if (!("offset" in rejection) || rejection.topic !== this.#topics.events) return;
-    if (rejection.partition !== this.#partition) return;
-    const { offset } = rejection;
-    this.#rejected.set(offset, rejection);
-    const [oldest] = this.#rejected.keys();
-    if (this.#rejected.size > MAX_REJECTED && oldest !== undefined) this.#rejected.delete(oldest);
-    const own = this.#placed.get(offset);
-    if (own !== undefined) this.#refuse(own, rejection);
-  }
-
-  /** Fails a request, unless it has an answer: another of its outputs may have been left out. */
-  async #refuse(own: Waiting, { code, reason }: Rejection): Promise<void> {
-    try {
-      // An answer is on the log no later than a rejection of its event.
-      const { end } = await this.#log.bounds(this.#topics.recommendations, this.#partition);
-      await this.#answers.reached(end);
-    } catch {
-      return; // the log fails: the request waits for its time-out
-    }
-    own.answer.reject(new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } }));
-  }
-}
-
-/** What a {@linkcode Follower} follows. */
-interface Followed {
-  readonly topic: string;
-  readonly partition: number;
-  readonly signal: AbortSignal;
-  /** Called with each record. What it throws makes the record unreadable. */
-  readonly take: (value: Uint8Array, record: LogRecord) => void;
-  /** Called when it ends. */
-  readonly fail: (error: unknown) => void;
-}
-
-/** Follows a partition from its end on. */
-class Follower {
-  /** Resolves once every later record will be seen. */
-  readonly started: Promise<void>;
-  readonly ended: Promise<void>;
-  #next: number | undefined;
-  /** Who waits for a position. */
-  readonly #reaching = new Set<{ readonly offset: number; readonly resolve: () => void }>();
-
-  constructor(log: Log, followed: Followed) {
-    const started = Promise.withResolvers<void>();
-    this.started = started.promise;
-    ignore(this.started, "each request awaits it");
-    this.ended = this.#follow(log, followed, started.resolve).catch((error) => {
-      started.reject(error);
-      followed.fail(error);
-    });
-  }
-
-  /** Resolves when it has taken every record below an offset. */
-  reached(offset: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#reaching.add({ offset, resolve });
-    this.#tell();
-    return promise;
-  }
-
-  async #follow(log: Log, followed: Followed, onStart: () => void): Promise<never> {
-    const { topic, partition, signal, take } = followed;
-    for (let retryMs = RETRY_MS;;) {
-      signal.throwIfAborted();
-      try {
-        this.#next ??= (await log.bounds(topic, partition)).end;
-        onStart();
-        const read = await log.read(topic, partition, this.#next, { waitMs: WAIT_MS, signal });
-        retryMs = RETRY_MS;
-        for (const record of read.records) {
-          const { value } = record;
-          if (value === null) continue;
-          try {
-            take(value, record);
-          } catch (cause) {
-            unreadable.leaveOut(record, cause, "a request that waits for it gets no answer");
-          }
-        }
-        this.#next = read.next;
-        this.#tell();
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        logger.warn("cannot read {topic}/{partition}, on which answers come, trying again: {reason}", {
-          topic,
-          partition,
-          reason: reasonOf(error),
-        });
-        // The topic was recreated, or has lost its end: the position is meaningless now.
-        if (!isTransient(error)) this.#next = undefined;
-        await pause(retryMs, signal);
-        retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
-      }
-    }
-  }
-
-  #tell(): void {
-    for (const one of this.#reaching) {
-      if ((this.#next ?? -1) < one.offset) continue;
-      this.#reaching.delete(one);
-      one.resolve();
-    }
-  }
-}
-
-/** The request of a recommendation. Tasks write it first, so the rest need not be parsed. */
-function requestOf(answer: Uint8Array): string {
-  const begin = HEAD.length;
-  if (HEAD.every((byte, at) => answer[at] === byte)) {
-    const id = decoder.decode(answer.subarray(begin, answer.indexOf(QUOTE, begin)));
-    if (!id.includes("\\")) return id;
-  }
-  const { request }: Recommendation = JSON.parse(decoder.decode(answer));
-  return request;
-}
-
-function keyOf(user: string, request: string): string {
-  return `${user}\n${request}`; // ids have no control characters
 }
