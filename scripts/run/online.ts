@@ -11,7 +11,7 @@ import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
-import { compareSamples } from "../../streams/generations/comparison.ts";
+import { compareSamples, comparisonText, mayServe } from "../../streams/generations/comparison.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
 import { builderGroup } from "../../streams/generations/online/build_snapshots.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
@@ -27,13 +27,12 @@ import { agreementOptions } from "./agreement.ts";
 import { settle } from "../../src/options/option.ts";
 import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
 import { REBUILD_SHARE } from "./flags.ts";
-import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
-import type { Made, RunParts } from "./service_options.ts";
+import { BuildRate, chooseGeneration, rebuildOptions, rememberedText } from "./rebuild.ts";
+import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
-const PROGRESS_MS = 5000;
 /** Share of the serving thread for comparing both and restoring, while requests wait. */
 const SERVING_SHARE = 0.5;
 /** Share of the answer timeout that the last leg may take: tasks stop before it, and are opened after it. */
@@ -47,12 +46,12 @@ const logger = getLogger(["meander", "rebuild"]);
 export interface OnlinePlan {
   /** Number of the generation that serves. */
   readonly serving: number;
-  /** How it was made. */
-  readonly serves: Made;
+  /** How that is made. */
+  readonly servingSetup: GenerationSetup;
   /** What is built, as far as it is known at the start. */
   readonly generation: Generation;
   /** How it is made, with the defaults that the deployment keeps. */
-  readonly makes: Made;
+  readonly newSetup: GenerationSetup;
   /** What differs. */
   readonly changes: readonly Change[];
 }
@@ -65,7 +64,7 @@ export interface OnlinePlan {
 export async function planOnline(
   log: Log,
   topics: Topics,
-  { config: given, ...flags }: Made,
+  { config: given, ...flags }: GenerationSetup,
 ): Promise<OnlinePlan | null> {
   const config = await withKeptDefaults(log, topics, given);
   const options = agreementOptions(config, flags);
@@ -84,9 +83,9 @@ export async function planOnline(
     );
   }
   checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
-  const serves = madeAs(recorded.blueprint, config);
+  const servingSetup = setupFrom(recorded.blueprint, config);
   const generation = await chooseGeneration(log, topics, serving, options.blueprint);
-  return { serving, serves, generation, makes: { config, ...flags }, changes: breaking };
+  return { serving, servingSetup, generation, newSetup: { config, ...flags }, changes: breaking };
 }
 
 /** @throws Error when the generation that `--roll-back` would return to has never served */
@@ -100,21 +99,26 @@ export function checkRollBack({ generation, changes }: OnlinePlan): void {
 }
 
 /** How a generation was made, for a process that is configured differently. @throws Error when it cannot run it */
-export async function madeOf(log: Log, topics: Topics, number: number, now: Config): Promise<Made> {
+export async function setupOf(
+  log: Log,
+  topics: Topics,
+  number: number,
+  now: Config,
+): Promise<GenerationSetup> {
   const generation = (await generationsOf(log, topics)).get(number);
   if (generation === undefined) {
     throw new Error(`Cannot run generation ${number}, which serves: it has no record of its options`);
   }
-  return madeAs(generation.blueprint, now);
+  return setupFrom(generation.blueprint, now);
 }
 
 /** How to serve a deployment made by a blueprint: everything outside the blueprint is as configured now. */
-function madeAs(blueprint: Blueprint, now: Config): Made {
+function setupFrom(blueprint: Blueprint, now: Config): GenerationSetup {
   const { seed, partitions } = blueprint;
   const [model, variants] = [modelName(blueprint.model), blueprint.variants.map(modelName)];
-  const made = { config: { ...now, ...configOf(blueprint) }, model, seed, partitions, variants };
-  const lost = blueprintChanges(blueprint, blueprintOf(made.config, made));
-  if (lost.length === 0) return made;
+  const setup = { config: { ...now, ...configOf(blueprint) }, model, seed, partitions, variants };
+  const lost = blueprintChanges(blueprint, blueprintOf(setup.config, setup));
+  if (lost.length === 0) return setup;
   throw new Error(
     `Cannot serve the generation as it is recorded: this release would make it differently (${
       lost.map(valuesText).join("; ")
@@ -176,7 +180,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
 }
 
 async function buildOnline(
-  { serving, generation, makes: made }: OnlinePlan,
+  { serving, generation, newSetup: setup }: OnlinePlan,
   run: OnlineRun,
 ): Promise<OnlineResult> {
   const { number } = generation;
@@ -185,7 +189,7 @@ async function buildOnline(
     settings;
   const now = () => performance.now();
   const own = generationTopics(topics, number), before = generationTopics(topics, serving);
-  const { until: _, ...rebuild } = rebuildOptions(made.config, { ...made, memory }, own, []);
+  const rebuild = rebuildOptions(setup.config, { ...setup, memory }, own);
   const progress = new Progress();
   return await rebuildOnline(log, {
     topics,
@@ -194,7 +198,6 @@ async function buildOnline(
     rebuild: {
       ...rebuild,
       remembers: before,
-      task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
       roundEvents: ROUND_EVENTS,
       snapshots,
     },
@@ -215,7 +218,7 @@ async function buildOnline(
     async mayServe(gentle) {
       const comparison = await compareSamples(gentle, before, own);
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
-      if (mayFollow(made.config, comparison) || anyway) return true;
+      if (mayServe(comparison, setup.config.guard) || anyway) return true;
       logger.error(
         "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches nevertheless",
         { serving, number },
@@ -227,25 +230,19 @@ async function buildOnline(
 
 /** Reports progress at intervals. */
 class Progress {
-  #begun = performance.now();
-  #saidAt = this.#begun;
-  #first: number | undefined;
+  #rate: BuildRate | undefined;
 
-  tell({ done, of, carried }: RebuildProgress, version: number): void {
-    const now = performance.now();
-    if (this.#first === undefined) {
-      [this.#first, this.#begun] = [done, now]; // opening it does not count for the rate
-      for (const line of carriedText(carried, false)) logger.warn("{line}", { line });
+  tell(progress: RebuildProgress, version: number): void {
+    const { done, of, remembered } = progress;
+    if (this.#rate === undefined) {
+      this.#rate = new BuildRate(progress);
+      for (const line of rememberedText(remembered, false)) logger.warn("{line}", { line });
     }
-    if (now - this.#saidAt < PROGRESS_MS) return;
-    this.#saidAt = now;
-    const rate = (done - this.#first) / Math.max(1, now - this.#begun) * 1000;
+    if (!this.#rate.isDue) return;
+    const { perSecond: rate, secondsLeft } = this.#rate.measure(progress);
+    const left = secondsLeft ?? "?";
     logger.info("{done} of {of} events, {rate} events/s, {left} s left, version {version}", {
-      done,
-      of,
-      rate: Math.round(rate),
-      left: rate > 0 ? Math.ceil((of - done) / rate) : "?",
-      version,
+      ...{ done, of, rate, left, version },
     });
   }
 }

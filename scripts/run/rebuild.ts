@@ -8,23 +8,13 @@
 import manifest from "../../deno.json" with { type: "json" };
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
-import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { GUARD_OPTIONS } from "../../src/learner/guard/guard.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
-import { settle } from "../../src/options/option.ts";
 import { blueprintChanges, configOf } from "../../streams/config/blueprint.ts";
-import {
-  type Config,
-  learnerOptions,
-  learningOptions,
-  modelConfig,
-  taskOptions,
-} from "../../streams/config/config.ts";
+import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
-import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
+import { compareSamples, comparisonText, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { valueAt } from "../../streams/settings/config_fault.ts";
 import {
@@ -41,8 +31,8 @@ import {
   positionsOf,
 } from "../../streams/generations/positions.ts";
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
-import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
-import type { Carried } from "../../streams/generations/remembered.ts";
+import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../streams/generations/rebuild.ts";
+import type { Remembered } from "../../streams/generations/remembered.ts";
 import { SERVICE_ROWS } from "../../streams/learning/options.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -58,6 +48,7 @@ import {
 } from "../../streams/topics/topics.ts";
 import { tasksOn } from "../flags/service_flags.ts";
 import { agreementOptions } from "./agreement.ts";
+import { generationOptions } from "./service_options.ts";
 
 export interface RebuildFlags {
   /** Prefix of the topics. */
@@ -204,7 +195,7 @@ async function buildPlanned(
       "its weights have already learnt these rows: this shows that they were carried over, not how good they will be",
     );
   }
-  return mayFollow(config, comparison);
+  return mayServe(comparison, config.guard);
 }
 
 /** Makes it serve from the next start on, unless the other one has progressed. @returns the exit code */
@@ -232,11 +223,6 @@ async function switchTo(
   return 0;
 }
 
-/** Whether a generation predicts well enough to serve. */
-export function mayFollow({ guard }: Config, comparison: Comparison): boolean {
-  return guard === null || mayServe(comparison, settle(GUARD_OPTIONS, guard).margin);
-}
-
 /** Builds a generation, or adds what it lacks. */
 export async function buildGeneration(
   log: Log,
@@ -247,11 +233,11 @@ export async function buildGeneration(
   from?: Generation,
 ): Promise<void> {
   const topicsOf = (of: number) => generationTopics(topicNames(flags.prefix), of);
-  const options = { ...rebuildOptions(config, flags, topicsOf(number), until), remembers: topicsOf(serving) };
   const carries = from === undefined
     ? undefined
-    : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number), until).spec;
-  await build(log, { ...options, carries }, flags.share, say);
+    : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number)).spec;
+  const options = rebuildOptions(config, flags, topicsOf(number));
+  await build(log, { ...options, until, remembers: topicsOf(serving), carries }, flags.share, say);
 }
 
 /** @throws Error when weights cannot be taken over */
@@ -312,22 +298,11 @@ export function rebuildOptions(
   config: Config,
   { model, seed, memory }: Pick<RebuildFlags, "model" | "seed" | "memory">,
   topics: Topics,
-  until: readonly number[],
-): RebuildOptions {
-  const profile = { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS };
-  const task = { ...taskOptions(profile, config, model), seed };
-  const tableBytes = memory && Math.floor(memory / 4);
+): Omit<RebuildOptions, "until"> {
+  const { task, learning, ...own } = generationOptions({ config, model, seed }, memory);
   return {
-    spec: {
-      model,
-      modelConfig: modelConfig(model, config),
-      schema: task.schema,
-      learner: { tableBytes, ...learnerOptions(task, config, seed) },
-      learning: { keepRows: SERVICE_ROWS, ...learningOptions(config) },
-      topics,
-    },
+    spec: { ...own, schema: task.schema, learning: { keepRows: SERVICE_ROWS, ...learning }, topics },
     task,
-    until,
     stateBytes: memory && memory / 2,
   };
 }
@@ -340,35 +315,59 @@ async function build(
 ): Promise<void> {
   const opened = performance.now();
   await using rebuild = await Rebuild.open(log, options);
-  const { done: first, of, carried } = rebuild.progress;
-  for (const line of carriedText(carried, options.carries !== undefined)) say(line);
-  const begun = performance.now();
-  let saidAt = begun, isOpen = true;
-  while (isOpen) {
+  const { remembered } = rebuild.progress;
+  for (const line of rememberedText(remembered, options.carries !== undefined)) say(line);
+  const rate = new BuildRate(rebuild.progress);
+  for (let isOpen = true; isOpen;) {
     const spent = measureSpent();
     isOpen = await rebuild.step();
-    const now = performance.now();
     if (share < 1) await delay(restAfter(spent(), share));
-    if (isOpen && now - saidAt < PROGRESS_MS) continue;
-    saidAt = now;
-    const { done } = rebuild.progress;
-    const rate = (done - first) / Math.max(1, now - begun) * 1000;
-    const left = rate === 0 ? "" : `, ${Math.ceil((of - done) / rate)} s left`;
-    const { auc } = rebuild.learning.validation.rows.report();
+    const { learning, progress, progress: { done, of } } = rebuild;
+    if (isOpen && !rate.isDue) continue;
+    const { perSecond, secondsLeft } = rate.measure(progress);
+    const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
+    const { auc } = learning.validation.rows.report();
     say(
-      `${done} of ${of} events (${percent(done, of)}), ${Math.round(rate)} events/s${
-        isOpen ? left : ""
-      }, version ` +
-        `${rebuild.learning.version}, AUC ${auc?.toFixed(4) ?? "-"}`,
+      `${done} of ${of} events (${percent(done, of)}), ${perSecond} events/s${isOpen ? left : ""}, ` +
+        `version ${learning.version}, AUC ${auc?.toFixed(4) ?? "-"}`,
     );
   }
   say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
 }
 
+/** Measures how fast a build goes, and says when to report it. */
+export class BuildRate {
+  readonly #first: number;
+  readonly #begun = performance.now();
+  #measuredAt = this.#begun;
+
+  /** Starts at a build that was opened, which does not count for the rate. */
+  constructor({ done }: RebuildProgress) {
+    this.#first = done;
+  }
+
+  /** Whether the last measurement is {@linkcode PROGRESS_MS} ago. */
+  get isDue(): boolean {
+    return performance.now() - this.#measuredAt >= PROGRESS_MS;
+  }
+
+  /** The rate since the start; `secondsLeft` is `null` while it is 0. */
+  measure(
+    { done, of }: RebuildProgress,
+  ): { readonly perSecond: number; readonly secondsLeft: number | null } {
+    this.#measuredAt = performance.now();
+    const rate = (done - this.#first) / Math.max(1, this.#measuredAt - this.#begun) * 1000;
+    return {
+      perSecond: Math.round(rate),
+      secondsLeft: rate > 0 ? Math.ceil((of - done) / rate) : null,
+    };
+  }
+}
+
 /** In words, what happens to the effects of events that the log has dropped; empty if there are none. */
-export function carriedText(carried: readonly Carried[], keepsWeights: boolean): readonly string[] {
-  if (carried.length === 0) return [];
-  const sum = (name: keyof Carried) => carried.reduce((sum, one) => sum + one[name], 0);
+export function rememberedText(remembered: readonly Remembered[], keepsWeights: boolean): readonly string[] {
+  if (remembered.length === 0) return [];
+  const sum = (name: keyof Remembered) => remembered.reduce((sum, one) => sum + one[name], 0);
   return [
     `${sum("start")} offsets of events are no longer on the log; what came of them:`,
     `  behaviours: ${sum("behaviours")} carried over; lost: ${sum("gone")} that sequences have dropped`,
@@ -381,15 +380,4 @@ export function carriedText(carried: readonly Carried[], keepsWeights: boolean):
 
 function percent(done: number, of: number): string {
   return `${of === 0 ? 100 : Math.floor(100 * done / of)} %`;
-}
-
-export function comparisonText(
-  { rows, before, now }: Comparison,
-  { serving, number }: { readonly serving: number; readonly number: number },
-): string {
-  const figure = (value: number | null) => value?.toFixed(4) ?? "-";
-  return `on ${rows} rows that both have, generation ${serving}: AUC ${
-    figure(before.auc)
-  }, normalised entropy ` +
-    `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`;
 }

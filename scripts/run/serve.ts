@@ -36,9 +36,9 @@ import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { checkRollBack, madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
+import { checkRollBack, type OnlinePlan, planOnline, runOnline, setupOf } from "./online.ts";
 import { outputsOf } from "./outputs.ts";
-import { type Made, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
+import { type GenerationSetup, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
 import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 import type { ServiceStatus } from "../../streams/service/status.ts";
@@ -69,11 +69,14 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   await using log = opened.log;
   const agreed = await onceThereIsRoom(() => agreeWith(log, topics, settings, stopped), stopped);
   if (agreed === null) return 0;
-  const { plan, made, outputs, generation } = agreed;
+  const { plan, setup, outputs, generation } = agreed;
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
-  const started = await onceThereIsRoom(() => services.start(plan?.serves ?? made, generation), stopped);
+  const started = await onceThereIsRoom(
+    () => services.start(plan?.servingSetup ?? setup, generation),
+    stopped,
+  );
   if (started === null) return 0;
   const { service: first, ends } = started;
   const place = new Replaceable(first, serving);
@@ -87,7 +90,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     dropping.use(dropLeftBuild(log, topics, settings.snapshots?.folder));
     if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
   };
-  if (plan === null) drop(made.config, true);
+  if (plan === null) drop(setup.config, true);
   const { service } = place;
   const { http: address, keys, config, folder } = settings;
   const server = address && await listen({
@@ -111,12 +114,12 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     ends,
     signal,
     serving: generation,
-    start: async (number) => await services.start(await madeOf(log, topics, number, config), number),
+    start: async (number) => await services.start(await setupOf(log, topics, number, config), number),
     clock: () => performance.now(),
     now: Date.now,
   });
   const start: OnlineOptions["start"] = (warm, ends, number) =>
-    services.startWarm(made, number, { ends, warm });
+    services.startWarm(setup, number, { ends, warm });
   const build = async (plan: OnlinePlan) => {
     const isSwitched = await buildBeside({
       build: () => runOnline(plan, { log, topics, settings, parts, succession, start, signal }),
@@ -124,7 +127,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
       onFailure: (failure) => services.buildHasFailed(failure),
       signal,
     });
-    if (!signal.aborted) drop((isSwitched ? plan.makes : plan.serves).config, isSwitched);
+    if (!signal.aborted) drop((isSwitched ? plan.newSetup : plan.servingSetup).config, isSwitched);
   };
   const built = plan === null ? stopped : build(plan);
   using _status = logStatus(service);
@@ -172,21 +175,21 @@ class Services {
   }
 
   /** Starts a service that restores its tasks. */
-  async start(as: Made, generation: number): Promise<Bounded> {
-    const ends = new Array<number>(as.partitions).fill(Infinity);
-    return { ends, service: await this.startWarm(as, generation, { ends }) };
+  async start(setup: GenerationSetup, generation: number): Promise<Bounded> {
+    const ends = new Array<number>(setup.partitions).fill(Infinity);
+    return { ends, service: await this.startWarm(setup, generation, { ends }) };
   }
 
   /** Starts a service, with its tasks if they are given. */
   async startWarm(
-    as: Made,
+    setup: GenerationSetup,
     generation: number,
     { ends, warm }: { readonly ends: number[]; readonly warm?: ServiceOptions["warm"] },
   ): Promise<Service> {
     const { topics, settings, parts, first } = this.#with;
     const own = await generationLog(this.#log, topics, generation);
     return await Service.start(boundedLog(own, topics.events, ends), {
-      ...serviceOptions(as, settings, parts),
+      ...serviceOptions(setup, settings, parts),
       generation,
       warm,
       beside: () => this.#building,
@@ -252,7 +255,7 @@ async function onceThereIsRoom<Result>(
 interface Agreed {
   /** What is built alongside the serving generation. */
   readonly plan: OnlinePlan | null;
-  readonly made: Made;
+  readonly setup: GenerationSetup;
   /** Number of the generation that serves. */
   readonly generation: number;
   readonly outputs: RunParts["outputs"];
@@ -269,7 +272,7 @@ async function agreeWith(
   const existing = (await log.topics()).get(topics.events)?.partitions;
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
-  const given: Made = { config, model, seed, partitions, variants };
+  const given: GenerationSetup = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
   if (planned !== null && flags.rollBack) checkRollBack(planned);
   const isFormer = planned?.generation.hasServed === true && !flags.rollBack;
@@ -288,13 +291,13 @@ async function agreeWith(
   const agreed = planned === null && isMaker
     ? await beforeTopics(log, needs, () => agreeOn(log, topics, config, given))
     : null;
-  const made = plan?.makes ?? planned?.serves ?? { ...given, config: agreed?.config ?? config };
+  const setup = plan?.newSetup ?? planned?.servingSetup ?? { ...given, config: agreed?.config ?? config };
   const generation = planned?.serving ?? agreed?.number ?? await checkServing(log, topics);
   if (roles.length > 0) {
     const note = { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() };
     await beforeTopics(log, needs, () => noteFormats(log, topics, note));
   }
-  return { plan, made, generation, outputs };
+  return { plan, setup, generation, outputs };
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

@@ -24,8 +24,8 @@ import { workerPermissions } from "./thread_permissions.ts";
 /** Slices of a task that shares its thread with a server, which must be able to answer. */
 const SLICE_MS = 4;
 
-/** How a deployment is made. */
-export interface Made {
+/** How a generation is made. */
+export interface GenerationSetup {
   readonly config: Config;
   readonly model: ModelName;
   readonly seed: number;
@@ -51,7 +51,7 @@ export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2):
 }
 
 export function serviceOptions(
-  made: Made,
+  setup: GenerationSetup,
   run: RunSettings,
   { metrics, memory, outputs }: RunParts,
 ): ServiceOptions {
@@ -59,9 +59,10 @@ export function serviceOptions(
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   return {
     roles,
-    ...madeOptions(made, memory),
+    ...generationOptions(setup, memory),
+    variants: setup.variants.map((model) => ({ model, modelConfig: modelConfig(model, setup.config) })),
     learnerThread: learnerThreadOf(run, metrics),
-    partitions: made.partitions,
+    partitions: setup.partitions,
     prefix: flags.prefix,
     rekeyFrom: flags.rekeyFrom,
     sources,
@@ -77,11 +78,11 @@ export function serviceOptions(
   };
 }
 
-/** The options of a service that its generation determines. */
-function madeOptions(
-  { config, model, seed, variants }: Made,
+/** How the tasks and the learner of a generation work. */
+export function generationOptions(
+  { config, model, seed }: Pick<GenerationSetup, "config" | "model" | "seed">,
   memory: number | undefined,
-): Pick<ServiceOptions, "model" | "modelConfig" | "task" | "variants" | "learner" | "learning"> {
+): Pick<ServiceOptions, "model" | "modelConfig" | "task" | "learner" | "learning"> {
   const task = {
     ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, model),
     seed,
@@ -93,7 +94,6 @@ function madeOptions(
     model,
     modelConfig: modelConfig(model, config),
     task,
-    variants: variants.map((name) => ({ model: name, modelConfig: modelConfig(name, config) })),
     learner: { tableBytes, ...learnerOptions(task, config, seed) },
     learning: learningOptions(config),
   };

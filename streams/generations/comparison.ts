@@ -4,8 +4,10 @@
  * @module
  */
 
+import { GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard/guard.ts";
 import { normalizedEntropy } from "../../src/metrics/probability.ts";
 import { auc } from "../../src/metrics/ranking.ts";
+import { settle } from "../../src/options/option.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { Log } from "../log/log.ts";
@@ -60,9 +62,25 @@ export async function compareSamples(
   return { rows: labels.length, before: judge(old), now: judge(built) };
 }
 
-/** Whether a generation that was built may serve: its normalised entropy is higher by at most a margin. */
-export function mayServe({ before, now }: Comparison, margin: number): boolean {
-  return before.entropy === null || now.entropy === null || now.entropy <= before.entropy + margin;
+/**
+ * Whether a generation that was built predicts well enough to serve: its normalised entropy is higher by at most the
+ * guard's margin.
+ */
+export function mayServe({ before, now }: Comparison, guard: GuardOptions | null | undefined): boolean {
+  if (guard === null || before.entropy === null || now.entropy === null) return true;
+  return now.entropy <= before.entropy + settle(GUARD_OPTIONS, guard).margin;
+}
+
+/** A comparison in words. */
+export function comparisonText(
+  { rows, before, now }: Comparison,
+  { serving, number }: { readonly serving: number; readonly number: number },
+): string {
+  const figure = (value: number | null) => value?.toFixed(4) ?? "-";
+  return `on ${rows} rows that both have, generation ${serving}: AUC ${
+    figure(before.auc)
+  }, normalised entropy ` +
+    `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`;
 }
 
 async function predictionsOn(

@@ -39,7 +39,7 @@ import { ParameterSubscriber } from "../topics/parameters.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
-import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts";
+import { forgetRemembered, type Remembered, rememberingLog } from "./remembered.ts";
 
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
@@ -99,7 +99,7 @@ export interface RebuildProgress {
   /** Offsets of events that are to be in it. */
   readonly of: number;
   /** What replaces events that the log has dropped, for each task that has not passed them. */
-  readonly carried: readonly Carried[];
+  readonly remembered: readonly Remembered[];
 }
 
 /** A generation that is being built; nothing else may run it meanwhile. */
@@ -109,7 +109,7 @@ export class Rebuild implements AsyncDisposable {
   readonly #log: Log;
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
-  readonly #remembered: readonly Carried[];
+  readonly #remembered: readonly Remembered[];
   readonly #subscriber: ParameterSubscriber;
   /** Rounds so far, of all tasks. */
   #rounds: number;
@@ -186,7 +186,7 @@ export class Rebuild implements AsyncDisposable {
     return {
       done: Math.floor(done / sharing),
       of: Math.floor(of / sharing),
-      carried: this.#remembered.map((carried) => ({ ...carried, start: carried.start / sharing })),
+      remembered: this.#remembered.map((one) => ({ ...one, start: one.start / sharing })),
     };
   }
 
@@ -300,7 +300,7 @@ interface BuildLog {
   /** Where each task stops, and the log up to there. */
   readonly until: number[];
   readonly bounded: Log;
-  readonly remembered: readonly Carried[];
+  readonly remembered: readonly Remembered[];
   /** Memory that its own writes may take, bytes. */
   readonly keptBytes: number;
 }
@@ -331,8 +331,8 @@ async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promis
       Math.max(end, (await sourceLog.bounds(topics.events, task)).start)
     ),
   );
-  const { log: remembering, carried: remembered } = remembers === undefined
-    ? { log: sourceLog, carried: [] }
+  const { log: remembering, remembered } = remembers === undefined
+    ? { log: sourceLog, remembered: [] }
     : await rememberingLog(sourceLog, { from: remembers, topics, task: options.task, tasks });
   const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
   const own = new Set([topics.samples, topics.signals, topics.parameters]);
@@ -348,7 +348,7 @@ async function openBuildLearning(
 ): Promise<Learning> {
   const { spec, giveWay } = options;
   const learner = new Learner(makeModel(spec), spec.learner);
-  await using before = await carried(log, options);
+  await using before = await learnerToCarry(log, options);
   if (before !== null) learner.carry(before.learner);
   await using opened = new AsyncDisposableStack();
   const learning = opened.use(
@@ -393,7 +393,7 @@ export function servingModel(spec: LearnerSpec, name?: string): ServingModel {
 }
 
 /** The learner whose weights a generation starts from; `null` = it has started, or starts from scratch. */
-async function carried(log: Log, { spec, carries }: RebuildOptions): Promise<Learning | null> {
+async function learnerToCarry(log: Log, { spec, carries }: RebuildOptions): Promise<Learning | null> {
   if (carries === undefined) return null;
   if (await readChunks(log, spec.topics.checkpoints, spec.model) !== null) return null;
   return await openLearning(log, carries);

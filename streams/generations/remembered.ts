@@ -43,7 +43,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** What became of events that the log has dropped. */
-export interface Carried {
+export interface Remembered {
   /** Offset of the first event that the log had. */
   readonly start: number;
   /** Behaviours that became events again. */
@@ -65,7 +65,7 @@ export interface RememberingOptions {
 }
 
 /** What a task has carried over, and the offset after its remembered events. */
-type Placed = Carried & { readonly end: number };
+type Placed = Remembered & { readonly end: number };
 
 /**
  * The log with remembered events in place of dropped ones, for tasks that have not passed them yet; for a task that
@@ -76,12 +76,12 @@ type Placed = Carried & { readonly end: number };
 export async function rememberingLog(
   log: Log,
   options: RememberingOptions,
-): Promise<{ readonly log: Log; readonly carried: readonly Carried[] }> {
+): Promise<{ readonly log: Log; readonly remembered: readonly Remembered[] }> {
   const found = await carriedOver(log, options);
-  if (found.size === 0) return { log, carried: [] };
+  if (found.size === 0) return { log, remembered: [] };
   return {
     log: inPlace(log, options.topics, found),
-    carried: [...found.values()].map(({ end: _, ...carried }) => carried),
+    remembered: [...found.values()].map(({ end: _, ...remembered }) => remembered),
   };
 }
 
@@ -96,10 +96,10 @@ async function carriedOver(log: Log, options: RememberingOptions): Promise<Reado
     const own = await ownPosition(log, topics, task);
     if (own === null) await log.createTopics([{ name: topic, partitions: tasks, cleanup: "delete" }]);
     else if (await log.identify(topic) === null) continue;
-    const carried = await completeIn(log, topic, task) ??
+    const remembered = await completeIn(log, topic, task) ??
       (own === null ? await remember(log, options, task, start) : null);
-    if (carried === null || (own?.next ?? 0) >= carried.start) continue;
-    found.set(task, { ...carried, end: (await lastOf(log, topic, task))!.offset });
+    if (remembered === null || (own?.next ?? 0) >= remembered.start) continue;
+    found.set(task, { ...remembered, end: (await lastOf(log, topic, task))!.offset });
   }
   return found;
 }
@@ -107,29 +107,29 @@ async function carriedOver(log: Log, options: RememberingOptions): Promise<Reado
 /** The log with remembered events at the last of the dropped offsets. */
 function inPlace(log: Log, topics: Topics, found: ReadonlyMap<number, Placed>): Log {
   const topic = rememberedTopic(topics);
-  const carriedIn = (name: string, task: number) => name === topics.events ? found.get(task) : undefined;
+  const rememberedIn = (name: string, task: number) => name === topics.events ? found.get(task) : undefined;
   const read = async (
     name: string,
     task: number,
     from: number,
     limits: ReadOptions = {},
   ): Promise<ReadResult> => {
-    const carried = carriedIn(name, task);
-    if (carried === undefined || from >= carried.start) return await log.read(name, task, from, limits);
-    const shift = carried.start - carried.end;
+    const remembered = rememberedIn(name, task);
+    if (remembered === undefined || from >= remembered.start) return await log.read(name, task, from, limits);
+    const shift = remembered.start - remembered.end;
     const result = await log.read(topic, task, Math.max(0, from - shift), { ...limits, waitMs: 0 });
     const records = result.records.filter(({ key }) => key !== null);
     return {
       records: records.map((record) => ({ ...record, topic: name, offset: record.offset + shift })),
-      next: Math.min(carried.start, result.next + shift),
+      next: Math.min(remembered.start, result.next + shift),
     };
   };
   const bounds = async (name: string, task: number) => {
     const known = await log.bounds(name, task);
-    const carried = carriedIn(name, task);
-    if (carried === undefined) return known;
+    const remembered = rememberedIn(name, task);
+    if (remembered === undefined) return known;
     const first = (await log.bounds(topic, task)).start;
-    return { ...known, start: carried.start - carried.end + first };
+    return { ...known, start: remembered.start - remembered.end + first };
   };
   return layered(log, { read, bounds });
 }
@@ -152,7 +152,7 @@ async function lastOf(log: Log, topic: string, partition: number) {
 }
 
 /** The result of an earlier, complete write; `null` = there is none. */
-async function completeIn(log: Log, topic: string, task: number): Promise<Carried | null> {
+async function completeIn(log: Log, topic: string, task: number): Promise<Remembered | null> {
   const last = await lastOf(log, topic, task);
   return last?.value == null || last.key !== null ? null : JSON.parse(decoder.decode(last.value));
 }
@@ -163,7 +163,7 @@ async function remember(
   options: RememberingOptions,
   task: number,
   start: number,
-): Promise<Carried> {
+): Promise<Remembered> {
   const { from, topics, tasks } = options;
   const topic = rememberedTopic(topics);
   await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
@@ -193,10 +193,10 @@ async function remember(
     for (const { event } of slice) await events.put(event);
   }
   await events.end(experiments);
-  const carried = { start, behaviours: events.behaviours, profiles: events.profiles, gone };
-  const value = encoder.encode(JSON.stringify(carried));
+  const remembered = { start, behaviours: events.behaviours, profiles: events.profiles, gone };
+  const value = encoder.encode(JSON.stringify(remembered));
   await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
-  return carried;
+  return remembered;
 }
 
 /** Counts remembered events, also by hour of a behaviour, and the behaviours that sequences have dropped. */

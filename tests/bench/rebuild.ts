@@ -62,7 +62,7 @@ const end = Math.min((await log.bounds(topics.events, 0)).end, Number(values.unt
 const config = parseConfig(await Deno.readTextFile("fixtures/shop/meander.json"), "meander.json");
 const memory = values.memory === undefined ? undefined : byteSize(values.memory);
 const flags = { model: values.model as ModelName, seed: 0, memory };
-const options = rebuildOptions(config, flags, generationTopics(topics, 2), [end]);
+const options = { ...rebuildOptions(config, flags, generationTopics(topics, 2)), until: [end] };
 await using rebuild = await Rebuild.open(log, options);
 const first = rebuild.progress.done;
 const begun = process.cpuUsage();

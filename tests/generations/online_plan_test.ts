@@ -56,8 +56,8 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   );
   const planned = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
   assert.equal(planned?.generation.number, 2);
-  assert.deepEqual(planned?.serves.config.features?.itemFields, ["band"]);
-  assert.equal(planned?.serves.config.batchRows, 16);
+  assert.deepEqual(planned?.servingSetup.config.features?.itemFields, ["band"]);
+  assert.equal(planned?.servingSetup.config.batchRows, 16);
   assert.deepEqual(planned?.changes.map(({ name }) => name), ["features.itemFields"]);
   await log.append([
     generationRecord(topics, { ...planned!.generation, hasServed: true }, 0),

@@ -47,8 +47,8 @@ for (const partitions of [1, 2]) {
     assert.deepEqual(outcomes, await outcomesOn(log, topics.samples, partitions));
     const compared = await compareSamples(log, topics, built);
     assert.ok(compared.rows > 100 && compared.now.entropy !== null);
-    assert.equal(mayServe(compared, Infinity), true);
-    assert.equal(mayServe({ ...compared, now: { auc: 0.5, entropy: 9 } }, 0.1), false);
+    assert.equal(mayServe(compared, { margin: Infinity }), true);
+    assert.equal(mayServe({ ...compared, now: { auc: 0.5, entropy: 9 } }, { margin: 0.1 }), false);
   });
 }
 
@@ -336,7 +336,7 @@ Deno.test("Rebuild.progress tells how far it is", async () => {
   const { done } = rebuild.progress;
   assert.ok(done > 0 && done < of);
   while (await rebuild.step());
-  assert.deepEqual(rebuild.progress, { done: of, of, carried: [] });
+  assert.deepEqual(rebuild.progress, { done: of, of, remembered: [] });
 });
 
 Deno.test("Rebuild begins with the weights of another generation, and learns what it made not again", async () => {

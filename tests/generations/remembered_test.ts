@@ -87,8 +87,8 @@ for (const kind of ["memory", "SQLite"]) {
       await using rebuild = await Rebuild.open(log, await following(log));
       const { start, end } = await log.bounds(topics.events, 0);
       assert.ok(start > 100);
-      const carried = [{ start, behaviours: start, profiles: 0, gone: 0 }];
-      assert.deepEqual(rebuild.progress, { done: 0, of: end, carried });
+      const remembered = [{ start, behaviours: start, profiles: 0, gone: 0 }];
+      assert.deepEqual(rebuild.progress, { done: 0, of: end, remembered });
       while (await rebuild.step());
       assert.deepEqual(await digestOf(log, after), await digestOf(log));
       const left = await log.bounds(rememberedTopic(after), 0);
@@ -160,7 +160,7 @@ Deno.test("what a session has handed over is not remembered where the log has th
   await build(log, await rebuildOptions(log));
   await log.trim(topics.events, 0, 4);
   await using rebuild = await Rebuild.open(log, await following(log));
-  assert.deepEqual(rebuild.progress.carried, [{ start: 4, behaviours: 1, profiles: 1, gone: 0 }]);
+  assert.deepEqual(rebuild.progress.remembered, [{ start: 4, behaviours: 1, profiles: 1, gone: 0 }]);
   while (await rebuild.step());
   assert.deepEqual((await usersOf(log, after))["ann"], (await usersOf(log, built))["ann"]);
 });
@@ -185,7 +185,7 @@ Deno.test("what a session of another partition has handed over counts once where
   await build(log, await rebuildOptions(log));
   await log.trim(topics.events, 1, 1);
   await using rebuild = await Rebuild.open(log, await following(log));
-  assert.deepEqual(rebuild.progress.carried, [{ start: 1, behaviours: 1, profiles: 0, gone: 0 }]);
+  assert.deepEqual(rebuild.progress.remembered, [{ start: 1, behaviours: 1, profiles: 0, gone: 0 }]);
   while (await rebuild.step());
   assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
 });
@@ -216,9 +216,9 @@ async function follow(log: Log, dropped: number) {
   await build(log, await rebuildOptions(log));
   await log.trim(topics.events, 1, dropped);
   await using rebuild = await Rebuild.open(log, await following(log));
-  const { carried } = rebuild.progress;
+  const { remembered } = rebuild.progress;
   while (await rebuild.step());
-  return carried;
+  return remembered;
 }
 
 /** Users of the second of two partitions. */
@@ -230,8 +230,8 @@ Deno.test("what sessions of another partition have handed over is left to merges
       return { type: "interaction", user: OWN[n % OWN.length]!, item, action: "view", time: time + 100 + n };
     })
   );
-  const carried = await follow(log, 500);
-  assert.deepEqual(carried, [{ start: 500, behaviours: 500, profiles: 0, gone: 0 }]);
+  const remembered = await follow(log, 500);
+  assert.deepEqual(remembered, [{ start: 500, behaviours: 500, profiles: 0, gone: 0 }]);
   assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
 });
 

@@ -32,7 +32,7 @@ Deno.test("a generation that serves and one that is built take no more than --me
     const own = memoryOf(flags, of);
     const parts = { memory: own, outputs: undefined, metrics: undefined as never };
     const { stateBytes = 0, learner } = serviceOptions(made, settings, parts);
-    const built = rebuildOptions(config, { ...made, memory: own }, topicNames(), []);
+    const built = rebuildOptions(config, { ...made, memory: own }, topicNames());
     // The learner's tables, and the scorer's copy of them.
     const serves = stateBytes + 2 * (learner.tableBytes ?? Infinity);
     const builds = (built.stateBytes ?? 0) + 2 * (built.spec.learner.tableBytes ?? Infinity);
