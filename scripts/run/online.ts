@@ -26,7 +26,7 @@ import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
 import { settle } from "../../src/options/option.ts";
 import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
-import { REBUILD_SHARE } from "./flags.ts";
+import { type Flags, REBUILD_SHARE } from "./flags.ts";
 import { BuildRate, chooseGeneration, rebuildOptions, rememberedText } from "./rebuild.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
@@ -88,14 +88,29 @@ export async function planOnline(
   return { serving, servingSetup, generation, newSetup: { config, ...flags }, changes: breaking };
 }
 
-/** @throws Error when the generation that `--roll-back` would return to has never served */
-export function checkRollBack({ generation, changes }: OnlinePlan): void {
-  if (generation.hasServed) return;
-  throw new Error(
-    `Cannot roll back: none of the generations that served before and are kept was made as configured (${
-      changes.map(valuesText).join("; ")
-    }); restore the old configuration, or omit --roll-back to build one`,
+/**
+ * Whether what was planned is built: a generation that served before is only returned to with `--roll-back`.
+ *
+ * @throws Error when the generation that `--roll-back` would return to has never served
+ */
+export function isToBuild(
+  { generation, serving, changes }: OnlinePlan,
+  { rollBack }: Pick<Flags, "rollBack">,
+): boolean {
+  const { hasServed = false, number: former } = generation;
+  if (rollBack && !hasServed) {
+    throw new Error(
+      `Cannot roll back: none of the generations that served before and are kept was made as configured (${
+        changes.map(valuesText).join("; ")
+      }); restore the old configuration, or omit --roll-back to build one`,
+    );
+  }
+  if (rollBack || !hasServed) return true;
+  logger.warn(
+    "the configured generation {former} was replaced by {serving}, which this process runs: --roll-back goes back",
+    { former, serving },
   );
+  return false;
 }
 
 /** How a generation was made, for a process that is configured differently. @throws Error when it cannot run it */

@@ -36,7 +36,7 @@ import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { checkRollBack, type OnlinePlan, planOnline, runOnline, setupOf } from "./online.ts";
+import { isToBuild, type OnlinePlan, planOnline, runOnline, setupOf } from "./online.ts";
 import { outputsOf } from "./outputs.ts";
 import { type GenerationSetup, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
@@ -73,10 +73,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
-  const started = await onceThereIsRoom(
-    () => services.start(plan?.servingSetup ?? setup, generation),
-    stopped,
-  );
+  const started = await onceThereIsRoom(() => services.start(setup, generation), stopped);
   if (started === null) return 0;
   const { service: first, ends } = started;
   const place = new Replaceable(first, serving);
@@ -118,9 +115,9 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     clock: () => performance.now(),
     now: Date.now,
   });
-  const start: OnlineOptions["start"] = (warm, ends, number) =>
-    services.startWarm(setup, number, { ends, warm });
   const build = async (plan: OnlinePlan) => {
+    const start: OnlineOptions["start"] = (warm, ends, number) =>
+      services.startWarm(plan.newSetup, number, { ends, warm });
     const isSwitched = await buildBeside({
       build: () => runOnline(plan, { log, topics, settings, parts, succession, start, signal }),
       isReleased: () => place.isReleased,
@@ -253,11 +250,11 @@ async function onceThereIsRoom<Result>(
 
 /** What the process runs. */
 interface Agreed {
-  /** What is built alongside the serving generation. */
-  readonly plan: OnlinePlan | null;
-  readonly setup: GenerationSetup;
-  /** Number of the generation that serves. */
+  /** Number of the generation that serves, and how it is set up. */
   readonly generation: number;
+  readonly setup: GenerationSetup;
+  /** What is built alongside it. */
+  readonly plan: OnlinePlan | null;
   readonly outputs: RunParts["outputs"];
 }
 
@@ -274,30 +271,25 @@ async function agreeWith(
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   const given: GenerationSetup = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
-  if (planned !== null && flags.rollBack) checkRollBack(planned);
-  const isFormer = planned?.generation.hasServed === true && !flags.rollBack;
-  if (isFormer) {
-    logger.warn(
-      "the configured generation {former} was replaced by {serving}, which this process runs: --roll-back goes back",
-      { former: planned.generation.number, serving: planned.serving },
-    );
-  }
-  const plan = isFormer ? null : planned;
+  const plan = planned !== null && isToBuild(planned, flags) ? planned : null;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
   const outputs = roles.includes("task") ? await outputsOf(config, topics, stopping.signal) : undefined;
-  const isMaker = roles.includes("task") || roles.includes("learner");
   const needs = { topics, partitions, variants, surfaceTopics: config.surfaceTopics, ...outputs };
-  const agreed = planned === null && isMaker
-    ? await beforeTopics(log, needs, () => agreeOn(log, topics, config, given))
-    : null;
-  const setup = plan?.newSetup ?? planned?.servingSetup ?? { ...given, config: agreed?.config ?? config };
-  const generation = planned?.serving ?? agreed?.number ?? await checkServing(log, topics);
+  const serving = async (): Promise<Pick<Agreed, "generation" | "setup">> => {
+    if (planned !== null) return { generation: planned.serving, setup: planned.servingSetup };
+    if (!roles.includes("task") && !roles.includes("learner")) {
+      return { generation: await checkServing(log, topics), setup: given };
+    }
+    const agreed = await beforeTopics(log, needs, () => agreeOn(log, topics, config, given));
+    return { generation: agreed.number, setup: { ...given, config: agreed.config } };
+  };
+  const agreed = { ...await serving(), plan, outputs };
   if (roles.length > 0) {
     const note = { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() };
     await beforeTopics(log, needs, () => noteFormats(log, topics, note));
   }
-  return { plan, setup, generation, outputs };
+  return agreed;
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

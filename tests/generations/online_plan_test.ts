@@ -1,7 +1,7 @@
 /** A deployment serves as its record says while what is configured is built. */
 
 import assert from "node:assert/strict";
-import { checkRollBack, planOnline } from "../../scripts/run/online.ts";
+import { isToBuild, planOnline } from "../../scripts/run/online.ts";
 import { rebuildDeployment } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
@@ -64,8 +64,10 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   ]);
   const again = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
   assert.equal(again?.generation.hasServed, true, "to go back is to be asked for");
-  checkRollBack(again!);
-  assert.throws(() => checkRollBack(planned!), /none of the generations that served before/);
+  assert.equal(isToBuild(again!, { rollBack: true }), true);
+  assert.equal(isToBuild(again!, {}), false);
+  assert.equal(isToBuild(planned!, {}), true);
+  assert.throws(() => isToBuild(planned!, { rollBack: true }), /none of the generations that served before/);
   await assert.rejects(plan({}, ["dien"]), /omit --variant-models/);
 });
 
