@@ -54,6 +54,7 @@ import {
   USER_KEY,
 } from "./figures.ts";
 import { MergedReader, type Place } from "./merged_reader.ts";
+import { MonitorChanges } from "./monitor_changes.ts";
 import { asOf, isRepeat, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
@@ -86,10 +87,7 @@ export class ExperimentMonitor {
   #recordsEnd = -1;
   /** Newest time of a record. */
   #time = 0;
-  /** Changes since the last write. */
-  readonly #changedUsers = new Set<string>();
-  readonly #changedExperiments = new Set<string>();
-  #isChanged = false;
+  readonly #changes: MonitorChanges;
   readonly #updates = new InTurn();
 
   private constructor(
@@ -106,6 +104,7 @@ export class ExperimentMonitor {
     this.#topics = topics;
     this.#experiments = registry;
     this.#isReadOnly = readOnly;
+    this.#changes = new MonitorChanges(!readOnly);
     this.#ids = ids;
     this.#places = [topics.recommendations, topics.samples].flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
@@ -164,7 +163,7 @@ export class ExperimentMonitor {
 
   /** Whether there are unwritten changes. */
   get isChanged(): boolean {
-    return this.#isChanged || this.#changedUsers.size > 0 || this.#changedExperiments.size > 0;
+    return this.#changes.any;
   }
 
   /** Offsets of recommendations and samples that the log dropped before they were counted, since the first figures. */
@@ -197,8 +196,9 @@ export class ExperimentMonitor {
       time: this.#time,
     });
     const { positions, lost } = this.#reader;
-    const records = [...this.#changedUsers].map((user) => record(USER_KEY + user, this.#encodeUser(user)));
-    for (const name of this.#changedExperiments) {
+    const { users, experiments } = this.#changes.take();
+    const records = users.map((user) => record(USER_KEY + user, this.#encodeUser(user)));
+    for (const name of experiments) {
       const followed = this.#followed.get(name);
       if (followed !== undefined) records.push(record(EXPERIMENT_KEY + name, followed.encode()));
     }
@@ -206,9 +206,6 @@ export class ExperimentMonitor {
       ...record(MONITOR_KEY, encodeHead({ time: this.#time, clocks: this.#clocks, positions, lost })),
       headers: { [IDS]: JSON.stringify(Object.fromEntries(this.#ids)) },
     });
-    this.#changedUsers.clear();
-    this.#changedExperiments.clear();
-    this.#isChanged = false;
     return records;
   }
 
@@ -230,7 +227,7 @@ export class ExperimentMonitor {
       const known = this.#followed.get(name);
       if (known?.definition === definitionOf(record)) {
         // Guard rails must be judged again under the changed record.
-        this.#isChanged ||= !this.#isReadOnly && known.experiment.revision !== record.revision;
+        if (known.experiment.revision !== record.revision) this.#changes.move();
         known.experiment = record;
         continue;
       }
@@ -244,28 +241,32 @@ export class ExperimentMonitor {
   }
 
   #take(record: LogRecord, { partition }: Place): void {
-    const { topic, key, value, time, headers } = record;
-    this.#isChanged = !this.#isReadOnly;
+    const { topic, key, value, time } = record;
+    this.#changes.move();
     if (isRecordTime(time) && time < MAX_TIME_MS) this.#time = Math.max(this.#time, time);
-    const clock = this.#clocks[partition]!;
     if (topic === this.#topics.recommendations) {
-      if (value === null || isRepeat(clock, headers[INPUT])) return;
-      const recommendation = readRecommendation(record, value);
-      if (recommendation === null) return;
-      for (const [name, one] of this.#followed) {
-        if (one.recommended(asOf(time, recommendation), partition)) this.#change(name, recommendation.user);
-      }
-      return;
+      if (value !== null) this.#takeRecommendation(record, value, partition);
+    } else if (value !== null) this.#takeSample(record, value, partition);
+    else if (key !== null) this.#forget(key);
+  }
+
+  #takeRecommendation(record: LogRecord, value: Uint8Array, partition: number): void {
+    if (isRepeat(this.#clocks[partition]!, record.headers[INPUT])) return;
+    const recommendation = readRecommendation(record, value);
+    if (recommendation === null) return;
+    for (const [name, one] of this.#followed) {
+      const isCounted = one.recommended(asOf(record.time, recommendation), partition);
+      if (isCounted) this.#change(name, recommendation.user);
     }
-    if (value === null) {
-      if (key !== null) this.#forget(key);
-      return;
-    }
+  }
+
+  #takeSample(record: LogRecord, value: Uint8Array, partition: number): void {
     const read = readSample(record, value);
     if (read === null) return;
-    const sample = asOf(time, read);
+    const sample = asOf(record.time, read);
     if (sample.purpose === "learn") return; // the impression yields another sample when its outcomes are final
-    const settledBefore = Number(headers[SETTLED_BEFORE] ?? NaN);
+    const settledBefore = Number(record.headers[SETTLED_BEFORE] ?? NaN);
+    const clock = this.#clocks[partition]!;
     if (settledBefore >= -Infinity) this.#settle(sample, { clock, settledBefore, partition });
     else this.#count(sample, partition);
   }
@@ -286,12 +287,12 @@ export class ExperimentMonitor {
     if (sample.time <= settled) this.#count(sample, partition);
     else {
       this.#lists.add(sample, partition);
-      this.#note(sample.user);
+      this.#changes.user(sample.user);
     }
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(settled, partition)) this.#change(name, user);
     }
-    for (const user of this.#prePeriod.prune(settled)) this.#note(user);
+    for (const user of this.#prePeriod.prune(settled)) this.#changes.user(user);
   }
 
   #count(sample: Sample, partition: number): void {
@@ -300,23 +301,19 @@ export class ExperimentMonitor {
     }
     // What users did under former settings is not a pre-period, either.
     if (![...this.#followed.values()].some((one) => one.isFormer(sample))) this.#prePeriod.update(sample);
-    this.#note(sample.user);
+    this.#changes.user(sample.user);
   }
 
   #change(name: string, user: string): void {
-    if (!this.#isReadOnly) this.#changedExperiments.add(name);
-    this.#note(user);
-  }
-
-  #note(user: string): void {
-    if (!this.#isReadOnly) this.#changedUsers.add(user);
+    this.#changes.experiment(name);
+    this.#changes.user(user);
   }
 
   #forget(user: string): void {
     for (const one of this.#followed.values()) one.forget(user);
     this.#lists.forget(user);
     this.#prePeriod.forget(user);
-    this.#note(user);
+    this.#changes.user(user);
   }
 
   /** Encodes the state of a user; `null` without any. */
@@ -332,22 +329,24 @@ export class ExperimentMonitor {
     return own.length === 0 && !isHeld && bytes[0] === 0 ? null : bytes;
   }
 
+  /** Continues from written figures, if they can be read. */
   #restore(written: ReadonlyMap<string, FiguresRecord>): void {
     const record = written.get(MONITOR_KEY);
     if (record === undefined) return;
-    let head: MonitorHead;
-    let ids: ReadonlyMap<string, string | null>;
-    try {
-      head = decodeHead(record.value, this.#topics);
-      ids = decodeIds(record.headers[IDS]);
-    } catch (cause) {
-      if (isNewerFormat(record.value, FIGURES_FORMATS)) throw ofNewerVersion(record, cause);
-      return unreadable.leaveOut(
-        record,
-        cause,
-        "figures of all experiments are recounted from the log",
-      );
+    const read = readHead(record, this.#topics);
+    if (read === null) return;
+    const { head, ids } = read;
+    this.#restorePositions(head, ids);
+    const known = this.#restoreExperiments(written);
+    this.#restoreUsers(written, known);
+    for (const [name, followed] of known) {
+      followed.settle(head.isUncut);
+      if (head.isUncut) this.#changes.experiment(name); // for a head of the newest format
     }
+  }
+
+  /** @param ids of the topics that the positions are of */
+  #restorePositions(head: MonitorHead, ids: ReadonlyMap<string, string | null>): void {
     const { positions, lost } = head;
     this.#time = head.time;
     // Partitions may have been added since; none can be removed.
@@ -366,7 +365,11 @@ export class ExperimentMonitor {
     );
     this.#reader = new MergedReader(this.#log, this.#places, next);
     this.#reader.lost = lost;
-    this.#isChanged ||= !this.#isReadOnly && anew.size > 0; // the new positions belong to the new id
+    if (anew.size > 0) this.#changes.move(); // the new positions belong to the new id
+  }
+
+  /** Restores the figures of experiments that are defined as they were. @returns these experiments */
+  #restoreExperiments(written: ReadonlyMap<string, FiguresRecord>): ReadonlyMap<string, Followed> {
     const known = new Map<string, Followed>();
     for (const [name, followed] of this.#followed) {
       const record = written.get(EXPERIMENT_KEY + name);
@@ -378,6 +381,10 @@ export class ExperimentMonitor {
         this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod));
       }
     }
+    return known;
+  }
+
+  #restoreUsers(written: ReadonlyMap<string, FiguresRecord>, known: ReadonlyMap<string, Followed>): void {
     for (const [key, record] of written) {
       if (!key.startsWith(USER_KEY)) continue;
       const user = key.slice(USER_KEY.length);
@@ -387,10 +394,6 @@ export class ExperimentMonitor {
         unreadable.leaveOut(record, cause, "its user stays counted, and is counted again");
         this.#forget(user);
       }
-    }
-    for (const [name, followed] of known) {
-      followed.settle(head.isUncut);
-      if (head.isUncut && !this.#isReadOnly) this.#changedExperiments.add(name); // for a head of the newest format
     }
   }
 
@@ -405,9 +408,23 @@ export class ExperimentMonitor {
       else if (followed !== undefined) followed.decodeUser(own, user);
       else {
         this.#prePeriod.forget(user); // its figures have restarted
-        this.#note(user);
+        this.#changes.user(user);
       }
     }
+  }
+}
+
+/** Reads the monitor's own record; `null` = it is damaged. @throws LogError when a newer version has written it */
+function readHead(
+  record: FiguresRecord,
+  topics: Topics,
+): { readonly head: MonitorHead; readonly ids: ReadonlyMap<string, string | null> } | null {
+  try {
+    return { head: decodeHead(record.value, topics), ids: decodeIds(record.headers[IDS]) };
+  } catch (cause) {
+    if (isNewerFormat(record.value, FIGURES_FORMATS)) throw ofNewerVersion(record, cause);
+    unreadable.leaveOut(record, cause, "figures of all experiments are recounted from the log");
+    return null;
   }
 }
 

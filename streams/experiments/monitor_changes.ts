@@ -1,0 +1,47 @@
+/**
+ * What a monitor has to write.
+ *
+ * @module
+ */
+
+/** Users and experiments with changed figures, since the last write. */
+export class MonitorChanges {
+  readonly #users = new Set<string>();
+  readonly #experiments = new Set<string>();
+  #isMoved = false;
+  readonly #isTracked: boolean;
+
+  /** Starts without changes. @param isTracked whether there will ever be a write; if not, there never are changes */
+  constructor(isTracked: boolean) {
+    this.#isTracked = isTracked;
+  }
+
+  /** Whether there is something to write. */
+  get any(): boolean {
+    return this.#isMoved || this.#users.size > 0 || this.#experiments.size > 0;
+  }
+
+  /** Notes that positions or records of experiments have changed. */
+  move(): void {
+    this.#isMoved = this.#isTracked;
+  }
+
+  /** Notes that something of a user has changed. */
+  user(user: string): void {
+    if (this.#isTracked) this.#users.add(user);
+  }
+
+  /** Notes that figures of an experiment have changed. */
+  experiment(name: string): void {
+    if (this.#isTracked) this.#experiments.add(name);
+  }
+
+  /** Returns the changes, and begins anew. */
+  take(): { readonly users: readonly string[]; readonly experiments: readonly string[] } {
+    const changes = { users: [...this.#users], experiments: [...this.#experiments] };
+    this.#users.clear();
+    this.#experiments.clear();
+    this.#isMoved = false;
+    return changes;
+  }
+}
