@@ -4,12 +4,12 @@
  * @module
  */
 
-import { isNewerFormat } from "../../src/codec/formats.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import type { LogError, LogRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
+import { isOfNewerRelease } from "../topics/delivery.ts";
 import type { PartitionClock } from "./figures.ts";
 
 /** Part of the JSON of a recommendation to a user in an experiment. */
@@ -48,7 +48,7 @@ export function readSample(record: LogRecord, value: Uint8Array): Sample | null 
   try {
     return decodeSample(value);
   } catch (cause) {
-    if (isNewerFormat(value, SAMPLE_FORMATS)) {
+    if (isOfNewerRelease(record, SAMPLE_FORMATS)) {
       throw ofNewerVersion(record, cause);
     }
     unreadable.leaveOut(record, cause, "no experiment counts it");

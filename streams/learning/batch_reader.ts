@@ -16,13 +16,12 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
-import { isNewerFormat } from "../../src/codec/formats.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { endsEarly, lagOf, readAll } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
-import { ROUND } from "../topics/delivery.ts";
+import { isOfNewerRelease, ROUND } from "../topics/delivery.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
 
@@ -327,7 +326,7 @@ function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
   } catch (cause) {
-    if (isNewerFormat(value, SAMPLE_FORMATS)) {
+    if (isOfNewerRelease(record, SAMPLE_FORMATS)) {
       const remedy = "a newer release has written it: run that release";
       throw corruptRecord("learn", record, cause, remedy);
     }

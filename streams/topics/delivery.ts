@@ -7,7 +7,9 @@
  * @module
  */
 
+import { type Formats, isNewerFormat } from "../../src/codec/formats.ts";
 import { choice, type Option } from "../../src/options/option.ts";
+import type { LogRecord } from "../log/log.ts";
 
 /**
  * When recommendations are sent. `exactly-once`: with the commit, so that a reader of committed records sees each once.
@@ -40,3 +42,14 @@ export const SETTLED_BEFORE = "settled-before";
  * tasks. After a crash of the build, samples that were not learnt yet are learnt in the order in which they were made.
  */
 export const ROUND = "round";
+
+/**
+ * Whether an output that cannot be decoded looks as if a task of a newer release had written it. What others write onto
+ * our topics may begin with any byte, but has no {@linkcode INPUT}.
+ */
+export function isOfNewerRelease(
+  { headers, value }: Pick<LogRecord, "headers" | "value">,
+  formats: Formats,
+): boolean {
+  return value !== null && headers[INPUT] !== undefined && isNewerFormat(value, formats);
+}

@@ -19,6 +19,7 @@ import { unreadable } from "../../streams/log/unreadable.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { readChunks } from "../../streams/topics/chunks.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -498,14 +499,15 @@ Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves
   const sample = makeSamples(1)[0];
   assert.ok(sample);
   const damaged = encodeSample(sample).subarray(0, 40);
-  await log.append([{ ...sampleRecord(sample), value: damaged }, ...makeSamples(8).map(sampleRecord)]);
+  const newer = { ...sampleRecord(sample), value: damaged.with(0, 12) };
+  await log.append([{ ...newer, value: damaged }, newer, ...makeSamples(8).map(sampleRecord)]);
   const before = unreadable.counts.get(topics.samples) ?? 0;
   await learning.drain();
-  assert.deepEqual([unreadable.counts.get(topics.samples), learning.positions], [before + 1, [end + 9]]);
-  await log.append([{ ...sampleRecord(sample), value: damaged.with(0, 12) }]);
+  assert.deepEqual([unreadable.counts.get(topics.samples), learning.positions], [before + 2, [end + 10]]);
+  await log.append([{ ...newer, headers: { [INPUT]: "0/1/0" } }]); // as every release writes them
   await assert.rejects(learning.drain(), (error: unknown) => {
     assert.ok(corrupt(error));
-    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 9} .*a newer release`));
+    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 10} .*a newer release`));
     return true;
   });
 });
