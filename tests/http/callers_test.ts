@@ -1,6 +1,7 @@
 /** Who may call: by which names, from which pages, with how many wrong keys; and what is no name or path. */
 
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Access, digestOf } from "../../streams/http/contract/access.ts";
 import { Callers } from "../../streams/http/callers.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
@@ -143,6 +144,69 @@ Deno.test("Access lets an address try few wrong keys, and right ones whatever ot
   assert.deepEqual([tryKey("short"), tryKey(right)], ["unauthorized", "fine"], "so short can be guessed");
   assert.throws(() => access.admit(new Headers({ "x-api-key": "short" }), "read", "10.0.0.2"), /at least 16/);
   assert.equal(tryKey("wrong-but-long-enough", "10.0.0.3"), "unauthorized");
+});
+
+/** Seconds after which a caller may come again; 0 = was admitted. */
+function waitOf(access: Access, address: string): number {
+  try {
+    access.admit(new Headers(), "read", address);
+    return 0;
+  } catch (error) {
+    return Number((error as Problem).toResponse("").headers.get("retry-after"));
+  }
+}
+
+Deno.test("Access admits as many as the rate allows, and says when the next may come", () => {
+  fc.assert(fc.property(
+    fc.constantFrom(0.1, 0.5, 1, 7, 60),
+    fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
+    fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 60 }),
+    (perSecond, burst, gaps) => {
+      let now = 0;
+      const access = new Access({ keys: [], rateLimit: { perSecond, burst }, now: () => now });
+      const admitted: number[] = [];
+      for (const gap of gaps) {
+        now += gap;
+        const wait = waitOf(access, "caller");
+        if (wait === 0) admitted.push(now);
+        if (wait > 1 && gap % 3 === 0) {
+          now += 1000 * (wait - 1) - 1;
+          assert.notEqual(waitOf(access, "caller"), 0, "a second sooner than it was told");
+        }
+        if (wait > 0 && gap % 2 === 0) {
+          now += 1000 * wait;
+          assert.equal(waitOf(access, "caller"), 0, "after as long as it was told");
+          admitted.push(now);
+        }
+      }
+      const most = burst ?? Math.max(1, perSecond);
+      assert.ok(admitted.length >= Math.min(gaps.length, 1));
+      for (const [at, from] of admitted.entries()) {
+        for (const [n, to] of admitted.slice(at).entries()) {
+          assert.ok(n + 1 <= most + perSecond * (to - from) / 1000 + 1e-6, `${n + 1} from ${from} to ${to}`);
+        }
+      }
+      const rest = admitted.filter((time) => time === now).length;
+      now += 1e9;
+      let free = 0;
+      while (waitOf(access, "caller") === 0) free++;
+      assert.ok(free >= Math.floor(most) && rest <= most, `${free} at once after a pause`);
+    },
+  ));
+});
+
+Deno.test("Access forgets who has been away for longest, once there are 10,000 others", () => {
+  const access = new Access({ keys: [], rateLimit: { perSecond: 1, burst: 1 }, now: () => 0 });
+  const crowd = (name: string, count: number) => {
+    for (let n = 0; n < count; n++) assert.equal(waitOf(access, `${name} ${n}`), 0);
+  };
+  assert.deepEqual([waitOf(access, "a"), waitOf(access, "a")], [0, 1]);
+  crowd("first", 9999);
+  assert.equal(waitOf(access, "a"), 1);
+  crowd("second", 9999);
+  assert.equal(waitOf(access, "a"), 1);
+  crowd("third", 10_000);
+  assert.equal(waitOf(access, "a"), 0);
 });
 
 Deno.test("keysOf() refuses a key of the environment that can be guessed, and does not say it", () => {
