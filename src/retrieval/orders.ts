@@ -150,7 +150,9 @@ export class Orders {
     const taken = places.indexOf(place);
     if (taken < 0) return null;
     const ranked = { features, scores, places };
-    if (ordering.hasStackRequests) this.#teachStack({ request, features, place, draw }, ranked);
+    if (ordering.hasStackRequests && ordering.stack.isDue(draw)) {
+      this.#teachStack({ request, features, place, draw }, ranked);
+    }
     return this.#preference(request, ranked, { taken, draw });
   }
 

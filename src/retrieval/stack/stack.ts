@@ -24,12 +24,12 @@
  * **The model.** An order with the model starts with the share that the learner's proof (`proof.ts`) assigns to the
  * model, judged on outcomes of lists: a half or all. At share 0 the model is left out. An item taken from a list that
  * this engine ordered is no evidence about the model: users can only take what was shown, which favours whatever
- * ordered the list. Every other behaviour is evidence while the model has a weight, and one in eight while it has none
- * ({@linkcode Stack.judgesModel}). On lists without the model's scores, an order with the model
+ * ordered the list. Every other one that is learnt is evidence while the model has a weight, and one in eight while it
+ * has none ({@linkcode Stack.judgesModel}). On lists without the model's scores, an order with the model
  * copies the order with its other parts: the same gain, and the same step, in which the model takes its share of the
  * blend's part. So head and bank keep what they have gained when the model gets its share.
  *
- * Behaviours of a user who made many of the newest ones count less, also for renewal and forgetting, so that no single
+ * One list in four is learnt after the first thousand ({@linkcode Stack.isDue}). Those of a user who made many of the newest ones count less, also for renewal and forgetting, so that no single
  * user decides for all.
  *
  * @module
@@ -68,6 +68,9 @@ const RENEWED = 1 / 2000;
 const BEGIN = 0.5;
 /** A part with less than this share of the weights is left out, since computing its scores costs time. */
 const LEAST = 0.02;
+/** Lists after which one in {@linkcode SPARED} is learnt: by then masses and weights have settled, and only follow. */
+const EAGER = 1000;
+const SPARED = 4;
 /** One list in this many is evidence about a model without a weight: its scores cost more than all the rest. */
 const UNWEIGHED = 8;
 /** Number of newest behaviours among which those of a user are counted. */
@@ -129,8 +132,17 @@ export class Stack {
   }
 
   /**
-   * Whether a list is to be evidence about the model: every list while the model orders those for which these parts
-   * have scores, otherwise one in {@linkcode UNWEIGHED}, so that the model can come back.
+   * Whether a list is to be learnt. To score it by all parts takes as long as the rest of what it teaches.
+   *
+   * @param draw 32 bits of the list
+   */
+  isDue(draw: number): boolean {
+    return this.#steps < EAGER || (draw >>> 20) % SPARED === 0;
+  }
+
+  /**
+   * Whether a list that is learnt is evidence about the model, too: every list while the model orders those for which
+   * these parts have scores, otherwise one in {@linkcode UNWEIGHED}, so that the model can come back.
    *
    * @param there The parts with scores
    * @param modelShare See {@linkcode Stack.scoreBut}

@@ -231,6 +231,17 @@ Deno.test("Stack.judgesModel() asks for a model that orders on each list, for on
   assert.ok(Math.abs(judged(useless, 1 / 2) - 500) < 80);
 });
 
+Deno.test("Stack.isDue() is so for the first thousand lists, then for one in four, whichever judge the model", () => {
+  const { stack } = play({ seed: 1, choices: 999, knows: always({ blend: 0.7, model: 0 }) });
+  const draws = Array.from({ length: 8000 }, (_, n) => hash32(`${n}`));
+  const due = () => draws.filter((draw) => stack.isDue(draw));
+  assert.deepEqual(due(), draws);
+  stack.learn(BY, 3, 1);
+  const judging = due().filter((draw) => stack.judgesModel(["blend"], 1 / 2, draw));
+  assert.ok(Math.abs(due().length - 2000) < 160, `${due().length} due`);
+  assert.ok(Math.abs(judging.length - 250) < 60, `${judging.length} judge the model`);
+});
+
 Deno.test("Stack: 10,000 choices of a robot that takes anything leave the orders of others", () => {
   for (const winner of ["head", "bank"] as const) {
     const knows = always({ blend: 0.4, head: 0.1, bank: 0.1, [winner]: 0.6 });
