@@ -9,12 +9,14 @@
  */
 
 import { InvalidArgumentError } from "commander";
+import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { isOneOf } from "../src/values/one_of.ts";
 import { reasonOf } from "../src/values/reason.ts";
 import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder, feederId } from "../streams/feeders/feeder.ts";
 import { followedName, ingestName } from "../streams/feeders/position_names.ts";
+import { OrderCheck } from "../streams/feeders/order_check.ts";
 import { placeOf } from "../streams/feeders/rejected_records.ts";
 import type { Log } from "../streams/log/log.ts";
 import type { OwnRecord } from "../src/events/own_record.ts";
@@ -33,6 +35,7 @@ import { newestTime } from "../streams/sources/count.ts";
 import { parseStart, type Start, START_WORDS } from "../streams/mapping/start.ts";
 import { openMapped } from "../streams/sources/mapped.ts";
 import { openSource } from "../streams/sources/open.ts";
+import { sortByTime } from "../streams/sources/sort_by_time.ts";
 import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
 import { hasPins, readExported } from "../streams/experiments/exported.ts";
@@ -61,6 +64,7 @@ interface Flags extends LogFlags {
   readonly start?: Start;
   readonly once?: true;
   readonly recent?: true;
+  readonly sort?: true;
   readonly rate?: number;
   readonly limit?: number;
   readonly partitions?: number;
@@ -70,6 +74,8 @@ interface Flags extends LogFlags {
 interface Opened extends Flags {
   readonly records: RecordFormat;
   readonly names: NameCheck;
+  /** How late a user's behaviour may come, milliseconds. */
+  readonly allowedLatenessMs: number;
 }
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
@@ -108,7 +114,8 @@ async function main(flags: Flags): Promise<number> {
   await using log = await openPatiently(flags, config);
   const specs = topicSpecs(topics, await partitionsOf(log, flags));
   await log.createTopics(grown(topics, specs, await log.topics()));
-  const opened = { ...flags, records, names: new NameCheck(knownNames(config)) };
+  const { allowedLatenessMs = TASK_OPTIONS.allowedLatenessMs.value } = config;
+  const opened = { ...flags, records, names: new NameCheck(knownNames(config)), allowedLatenessMs };
   await using feed = topic === undefined
     ? await openFile(log, topics, opened)
     : await TopicFeed.open(log, topics, topic, opened, signal);
@@ -133,7 +140,8 @@ function topicOf({ from }: Flags): string | undefined {
 }
 
 /** @throws Error when a topic cannot be fed like this */
-function checkTopic({ recent }: Flags, records: RecordFormat): void {
+function checkTopic({ recent, sort }: Flags, records: RecordFormat): void {
+  if (sort) throw new Error("Cannot sort a topic, because it has no end: omit --sort");
   if (recent) throw new Error("Cannot shift the times of a topic, because it has no end: omit --recent");
   if (typeof records === "string" && !isJson(records)) {
     const formats = JSON_FORMATS.join(", ");
@@ -211,7 +219,7 @@ function besides({ items, rejected }: Feed): string {
 }
 
 async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> {
-  const feeder = await Feeder.open(log, topics, openRecords(flags), {
+  const feeder = await Feeder.open(log, topics, inOrder(flags), {
     name: nameOf(flags),
     batch: batchOf(flags),
     limit: flags.limit,
@@ -225,6 +233,28 @@ async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> 
 async function untilToday(flags: Opened): Promise<number> {
   const ageMs = Date.now() - await newestTime(openRecords(flags));
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
+}
+
+/** The records in the order in which they are fed, with a warning where tasks will refuse some for it. */
+async function* inOrder(flags: Opened): AsyncIterable<SourceRecord> {
+  const { allowedLatenessMs, sort } = flags;
+  if (sort) return yield* sortByTime(openRecords(flags), "events");
+  const order = new OrderCheck(allowedLatenessMs);
+  for await (const record of openRecords(flags)) {
+    const lateMs = record.kind === "rejected" ? null : order.see(record);
+    if (lateMs !== null) {
+      print(
+        Deno.stderr,
+        `warning: line ${record.line} is ${
+          Math.round(lateMs / 1000)
+        } s older than a line before it with the same user; ` +
+          `tasks reject what comes more than ${
+            allowedLatenessMs / 1000
+          } s late: --sort feeds files in order of time\n`,
+      );
+    }
+    yield record;
+  }
 }
 
 async function* openRecords({ records, from, names }: Opened): AsyncIterable<SourceRecord> {
@@ -392,6 +422,7 @@ const program = addLogFlags(
     "--recent",
     "for files: shift all times by whole days, so that the newest event is within the last 24 hours",
   )
+  .option("--sort", "for files: feed items first, then events in order of time")
   .option("--rate <n>", "at most this many events a second", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)

@@ -11,21 +11,31 @@ import type { SourceRecord } from "./source.ts";
 /** SQLite spills to its file beyond this amount of memory. */
 const CACHE_KIB = 64 * 1024;
 
+/** What is sorted: events, while items come first; or both together. */
+export type Sorted = "events" | "all";
+
 /**
- * Yields rejections immediately, then the other records by time, in input order where times are equal. Records with
+ * Yields rejections immediately, as items if only events are sorted, then the other records by time, in input order where times are equal. Records with
  * {@linkcode MIN_TIME_MS}, by which adapters mark a missing time, come first and get the earliest time of all.
  */
-export async function* sortByTime(source: AsyncIterable<SourceRecord>): AsyncGenerator<SourceRecord> {
+export async function* sortByTime(
+  source: AsyncIterable<SourceRecord>,
+  sorted: Sorted = "all",
+): AsyncGenerator<SourceRecord> {
   // SQLite's own temporary file (an empty path) needs all permissions, which Meander's processes do not have.
   const file = await Deno.makeTempFile({ prefix: "meander-sort-" });
   try {
-    yield* sortIn(file, source);
+    yield* sortIn(file, source, sorted);
   } finally {
     await Deno.remove(file);
   }
 }
 
-async function* sortIn(file: string, source: AsyncIterable<SourceRecord>): AsyncGenerator<SourceRecord> {
+async function* sortIn(
+  file: string,
+  source: AsyncIterable<SourceRecord>,
+  sorted: Sorted,
+): AsyncGenerator<SourceRecord> {
   using database = new DatabaseSync(file);
   database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF`);
   database.exec("CREATE TABLE records (time INTEGER, place INTEGER, record TEXT)");
@@ -33,7 +43,7 @@ async function* sortIn(file: string, source: AsyncIterable<SourceRecord>): Async
   database.exec("BEGIN");
   let place = 0;
   for await (const record of source) {
-    if (record.kind === "rejected") yield record;
+    if (record.kind === "rejected" || (record.kind === "item" && sorted === "events")) yield record;
     else insert.run(timeOf(record), place++, JSON.stringify(record));
   }
   const { first } =

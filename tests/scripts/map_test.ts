@@ -1,6 +1,9 @@
 /** From a file that nobody knows to a mapping, and from a mapping that is wrong to all of the file, by commands alone. */
 
 import assert from "node:assert/strict";
+import { readAll } from "../../streams/log/reading.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -139,6 +142,49 @@ Deno.test("map --try --format reads rows as ingest does: with a header unless th
     await Deno.writeTextFile(`${folder}/named.csv`, "ann,tent,monday\nbea,map,tuesday\n"); // might be a header
     const named = await meander(folder, "map", "--try", "named.csv", "--format", "named");
     assert.match(named.stdout, /2 records became 2 interaction; 0 nothing, 0 rejected/, named.stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("ingest warns of a file of which tasks would reject rows, and --sort feeds events in order of time", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
+  try {
+    const fields = { user: "who", time: "at", item: "what" };
+    const rules = [
+      { as: "item", goOn: true, fields: { item: "what", time: "at" } },
+      { as: "interaction", fields: { ...fields, action: { value: "view" } } },
+    ];
+    await Deno.writeTextFile(
+      `${folder}/meander.json`,
+      JSON.stringify({ sources: { c: { format: "csv", rules } } }),
+    );
+    const rows = [30, 10, 20].map((day) => `ann,2026-09-${day},tent ${day}`);
+    await Deno.writeTextFile(`${folder}/rows.csv`, `who,at,what\n${rows.join("\n")}\n`);
+    const ingest = (...more: string[]) =>
+      meander(folder, "ingest", "--from", "rows.csv", "--format", "c", ...more);
+    const plain = await ingest("--log-path", "plain.sqlite");
+    assert.equal(plain.code, 0, plain.stderr);
+    assert.match(
+      plain.stderr,
+      /warning: line 3 is 1728000 s older than .* the same user; .* 300 s late: --sort /,
+    );
+    const sorted = await ingest("--log-path", "sorted.sqlite", "--sort");
+    assert.deepEqual([sorted.code, sorted.stderr], [0, ""]);
+    await using log = await SqliteLog.open(`${folder}/sorted.sqlite`);
+    const topics = topicNames();
+    const values = async (topic: string) =>
+      (await Array.fromAsync(readAll(log, topic, 0))).map(({ value }) =>
+        JSON.parse(new TextDecoder().decode(value!))
+      );
+    assert.deepEqual((await values(topics.events)).map(({ item }) => item), [
+      "tent 10",
+      "tent 20",
+      "tent 30",
+    ]);
+    assert.deepEqual((await values(topics.items)).map(({ item }) => item), ["tent 30", "tent 10", "tent 20"]);
+    const topic = await meander(folder, "ingest", "--from", "kafka:rows", "--format", "c", "--sort");
+    assert.match(topic.stderr, /Cannot sort a topic, because it has no end: omit --sort/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
