@@ -11,6 +11,7 @@ import { newestOf } from "../../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
 import {
+  anew,
   changeOf,
   decodePosition,
   encodeInputs,
@@ -162,14 +163,14 @@ export class TaskInputs implements InputWatch {
   }
 }
 
-/** {@linkcode changeOf} for an input, with another remedy for a changelog. */
+/** {@linkcode changeOf} for an input: whichever it is, what is left to start from are the events. */
 function inputChangeOf(
   topics: Topics,
   name: InputTopic,
   before: TopicIdentity,
   now: TopicIdentity | null,
 ): LogError | null {
-  return changeOf(topics[name], before, now, isChangelog(name) ? withoutStates(topics.events) : undefined);
+  return changeOf(topics[name], before, now, (isChangelog(name) ? withoutStates : anew)(topics.events));
 }
 
 /** Whether a task is restored from a topic. */

@@ -173,6 +173,6 @@ export function checkCoPartitioned(
 }
 
 /** The remedy when a task cannot continue. */
-function anew(topic: string): string {
+export function anew(topic: string): string {
   return `start afresh under another --prefix, with --rekey-from ${topic} to take in all that it has`;
 }

@@ -142,14 +142,11 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
     );
     assert.equal(replaced, null);
     assert.match(grown?.message ?? "", /with 1 partitions: it has 4 now/);
-    const states = new Map([[topics.state, {
-      id: (await log.identify(topics.state))?.id ?? null,
-      partitions: 4,
-    }]]);
-    assert.match(
-      running.inputs.changesIn(states).grown?.message ?? "",
-      /state with 1 .+--rekey-from meander\.events/,
-    );
+    for (const name of ["state", "signals", "items"] as const) {
+      const { id = null } = await log.identify(topics[name]) ?? {};
+      const { grown } = running.inputs.changesIn(new Map([[topics[name], { id, partitions: 4 }]]));
+      assert.match(grown?.message ?? "", new RegExp(`${name} with 1 .+--rekey-from meander\\.events`));
+    }
   }
   await assert.rejects(open(log), hasCode("topic-mismatch"));
   log.grow(topics.events, 1);
