@@ -400,6 +400,19 @@ Deno.test("why-not says what keeps an item off a list", async () => {
     [all.at(-1).score, null],
     "not its share of itself",
   );
+  const explained = (await api.get("/v1/users/ann/explain?count=2")).json;
+  for (const { id } of api.service.tasks.get(0)!.state.catalogue.items()) {
+    const at = all.findIndex(({ item }: { item: string }) => item === id);
+    const { reasons, score, ...rest } = await why(id);
+    assert.deepEqual(rest, {
+      ...{ user: "ann", item: id, count: 2, candidates: all.length },
+      ...{ recommended: at === 0 || at === 1, place: at < 0 ? null : at, lowest: all[1].score },
+    });
+    assert.deepEqual([score, reasons.length > 0], [all[at]?.score ?? null, at !== 0 && at !== 1], id);
+    if (at === 0 || at === 1) {
+      assert.deepEqual([explained.items[at].item, explained.items[at].score], [id, score]);
+    }
+  }
   const { json: alone } = await api.get(`/v1/users/ann/explain?item=${all.at(-1).item}`);
   assert.deepEqual([alone.scoreKind, alone.items[0].score < 1], ["probability", true]);
   await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/why-not/${item}`);
