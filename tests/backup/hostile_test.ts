@@ -17,10 +17,15 @@ const kind = kindOf("sqlite");
 
 const backUpTo = (path: string, to: string, tell = () => {}) =>
   backUp({ kind, options: { path }, prefix: "meander.", to, by: "0.2.0", now: () => 0, tell });
-const restoreTo = (from: string, path: string, verifyOnly = false) =>
+const restoreTo = (
+  from: string,
+  path: string,
+  verifyOnly = false,
+  tell: (done: number, all: number) => void = () => {},
+) =>
   restore({
     ...{ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly },
-    now: Date.now,
+    ...{ now: Date.now, tell },
   });
 
 /** A log of some records. */
@@ -150,7 +155,10 @@ Deno.test("restore() verifies a backup of any kind of log", async () => {
   }
   const manifest = await Deno.readTextFile(at(`b/${MANIFEST}`));
   await Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"'));
-  assert.equal((await restoreTo(at("b"), at("new.sqlite"), true)).kind, "kafka");
+  const told: number[] = [];
+  const verified = await restoreTo(at("b"), at("new.sqlite"), true, (done, all) => told.push(done / all));
+  assert.deepEqual([verified.kind, verified.erasedAgain], ["kafka", 0]);
+  assert.deepEqual([told, told.at(-1)], [told.toSorted((a, b) => a - b), 1]);
   await assert.rejects(Deno.stat(at("new.sqlite")), Deno.errors.NotFound);
   await Deno.writeFile(at("b/log.sqlite"), new Uint8Array(9));
   await assert.rejects(restoreTo(at("b"), at("new.sqlite"), true), /which is damaged/);
