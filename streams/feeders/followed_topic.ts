@@ -180,7 +180,7 @@ export class FollowedTopic {
     return this.partitions.map((one) => {
       const { partition, next, head } = one;
       const lag = Math.max(0, (ends[partition] ?? 0) - next);
-      const lagMs = head === undefined || lag === 0 ? 0 : Math.max(0, this.#context.now() - head.came);
+      const lagMs = head === undefined ? 0 : Math.max(0, this.#context.now() - head.came);
       return { source: this.#adapter.name, topic, partition, lag, lagMs, lost: this.#lostOf(one) };
     });
   }

@@ -158,7 +158,12 @@ Deno.test("TopicFeeder tries again what a registry did not answer, as a passing 
 });
 
 Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new one says what became of it", async () => {
-  for (const error of [new LogError("unknown-topic", "gone"), new RangeError("it ends at 0")]) {
+  const cases = [
+    [new LogError("unknown-topic", "gone"), "closed"],
+    [new RangeError("it ends at 0"), "closed"],
+    [new LogError("corrupt", "half a record"), "corrupt"],
+  ] as const;
+  for (const [error, code] of cases) {
     const log = new class extends MemoryLog {
       override async read(...args: Parameters<MemoryLog["read"]>) {
         if (args[0] === "clicks") throw error;
@@ -167,7 +172,10 @@ Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new
     }();
     await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
     await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: "meander" });
-    await assert.rejects(feeder.feed(), (rejected) => hasCode("closed")(rejected) && isTransient(rejected));
+    await assert.rejects(
+      feeder.feed(),
+      (rejected) => hasCode(code)(rejected) && isTransient(rejected) === (code === "closed"),
+    );
   }
 });
 
@@ -186,4 +194,8 @@ Deno.test("TopicFeeder.lags() says per partition how many records wait, and sinc
     { ...of, partition: 0, lag: 2, lagMs: 4000, lost: 0 },
     { ...of, partition: 1, lag: 0, lagMs: 0, lost: 0 },
   ]);
+  for (const [lag, lagMs] of [[1, 2000], [0, 0]]) {
+    await feeder.feed();
+    assert.deepEqual((await feeder.lags())[0], { ...of, partition: 0, lag, lagMs, lost: 0 });
+  }
 });
