@@ -17,7 +17,7 @@ import {
   type DecodedItem,
 } from "../events/check.ts";
 import type { Field, Kind } from "../events/field.ts";
-import { noSuch } from "../events/keys/near_name.ts";
+import { nearName, noSuch } from "../events/keys/near_name.ts";
 import { MAX_ID_BYTES } from "../events/limits.ts";
 import type { OwnRecord } from "../events/own_record.ts";
 import { reject, type Rejected, rejectViolation, shown, within } from "../events/rejected.ts";
@@ -195,6 +195,8 @@ interface Rule {
   readonly settings: RuleSettings;
 }
 
+/** Most names of a record that are compared with one that it lacks. */
+const MAX_NAMES = 100;
 const REMOVAL_FIELDS = { item: ITEM_FIELDS.item, time: ITEM_FIELDS.time };
 const GROUPS = ["attributes", "context"] as const;
 const COERCIONS: Readonly<Record<string, Coercion>> = {
@@ -346,21 +348,40 @@ function make(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined
   }
   if (rule.isUntimed && scope.meta.time !== undefined) made["time"] = scope.meta.time;
   const checked = rule.check(made);
-  if (!checked.ok) return ofField(checked, rule, /^Cannot take ([\w.]+)/.exec(checked.reason)?.[1] ?? "");
+  if (!checked.ok) {
+    const wrong = /^Cannot take ([\w.]+)/.exec(checked.reason)?.[1] ?? "";
+    const near = checked.code === "missing-field"
+      ? nearestTo(rule.settings.fields?.[wrong], scope.record)
+      : undefined;
+    return ofField(checked, rule, wrong, near);
+  }
   if ("event" in checked) into.push({ kind: "event", event: checked.event });
   else into.push({ kind: "item", item: checked.item, ...(rule.as === "removal" ? { isRemoved: true } : {}) });
   return undefined;
 }
 
-/** A rejection with the rule, and where the field comes from. */
-function ofField(rejected: Rejected, rule: Rule, field: string): Rejected {
+/** The name in a record that resembles one of a path which the record lacks. */
+function nearestTo(spec: ValueSpec | undefined, record: unknown): string | undefined {
+  const path = typeof spec === "string" ? spec : undefined;
+  if (path === undefined || /[[\]@$]/.test(path)) return undefined;
+  let own = record;
+  for (const name of path.split(".")) {
+    if (!isRecord(own)) return undefined;
+    if (!Object.hasOwn(own, name)) return nearName(name, Object.keys(own).slice(0, MAX_NAMES));
+    own = own[name];
+  }
+  return undefined;
+}
+
+/** A rejection with the rule, and where the field comes from. @param near what may be meant instead */
+function ofField(rejected: Rejected, rule: Rule, field: string, near?: string): Rejected {
   const [top = "", ...rest] = field.split(".");
   const values = rule.groups.find(([group]) => group === top)?.[1] ?? [];
   const value = rest.length > 0
     ? values.find(([name]) => name === rest.join("."))
     : rule.fields.find(([name]) => name === top);
   const from = value === undefined ? `it does not set ${top || "that"}` : `${field} is ${value[1].words}`;
-  return ofRule(rejected, rule, from);
+  return ofRule(rejected, rule, near === undefined ? from : `${from}; is ${shown(near)} meant?`);
 }
 
 function ofRule(rejected: Rejected, { name }: Rule, from?: string): Rejected {

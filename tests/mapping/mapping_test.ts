@@ -154,6 +154,25 @@ Deno.test("ids may be whole numbers that keep all digits, and no others", () => 
   assert.equal(user("x".repeat(257)), "string-too-long");
 });
 
+Deno.test("a rejection for a missing field names what the record has in its place", () => {
+  const fields = { user: "ctx.uid", item: "sku", time: "at", action: { value: "view" } };
+  const { map } = compileMapping({ rules: [{ as: "interaction", fields }] });
+  const reasonOf = (record: object) => {
+    const mapped = map(record, {});
+    return mapped.ok ? "" : mapped.reason;
+  };
+  const record = { ctx: { uid: "ann" }, sku: "tent", at: TIME };
+  assert.equal(reasonOf(record), "");
+  assert.match(
+    reasonOf({ ...record, ctx: { UID: "ann" } }),
+    /\(rule 1: user is ctx\.uid; is "UID" meant\?\)$/,
+  );
+  assert.match(reasonOf({ ctx: record.ctx, at: TIME, " sku": "tent" }), /item is sku; is " sku" meant\?\)$/);
+  for (const other of [{ ctx: record.ctx, at: TIME, product: "tent" }, { ...record, sku: null }]) {
+    assert.match(reasonOf(other), /\(rule 1: item is sku\)$/);
+  }
+});
+
 Deno.test("a source refuses columns of the same name, of which one would be lost", () => {
   const rules = [{ as: "forget", fields: { user: "who", time: "at" } }] as const;
   assert.throws(
