@@ -13,6 +13,8 @@ import { INPUT } from "../../topics/delivery.ts";
 
 /** Number of answers to read at a time. */
 const READ = 256;
+/** Number of records to look at in one place. */
+const PROBE = 16;
 /** Number of offsets to go back from the place found, because repeated answers are not in order. */
 const BEFORE = 2000;
 
@@ -77,9 +79,11 @@ export class GivenLists {
     let [low, high] = [start, end];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const { records } = await this.#log.read(this.#topic, this.#partition, middle, { maxRecords: 1 });
-      if (records[0] === undefined || inputOf(records[0]) >= from) high = middle;
-      else low = records[0].offset + 1;
+      const { records } = await this.#log.read(this.#topic, this.#partition, middle, { maxRecords: PROBE });
+      // What others have written there says nothing.
+      const own = records.find((record) => inputOf(record) >= 0);
+      if (own === undefined || inputOf(own) >= from) high = middle;
+      else low = own.offset + 1;
     }
     return Math.max(start, low - BEFORE);
   }
