@@ -183,7 +183,7 @@ async function buildPlanned(
   say: (line: string) => void,
 ): Promise<boolean> {
   const { number } = generation;
-  await buildGeneration(log, config, flags, { ...generation, serving }, say, from);
+  await buildGeneration(log, { config, flags, generation, serving, from }, say);
   if (from !== undefined) {
     await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
   }
@@ -223,14 +223,19 @@ async function switchTo(
   return 0;
 }
 
+/** What to build, and how. */
+export interface GenerationBuild extends Pick<Plan, "config" | "serving"> {
+  readonly flags: RebuildFlags;
+  readonly generation: Pick<Generation, "number" | "until">;
+  /** The generation whose weights it starts from, if any. */
+  readonly from?: Generation | undefined;
+}
+
 /** Builds a generation, or adds what it lacks. */
 export async function buildGeneration(
   log: Log,
-  config: Config,
-  flags: RebuildFlags,
-  { number, until = [], serving }: Pick<Generation, "number" | "until"> & { readonly serving: number },
+  { config, flags, generation: { number, until = [] }, serving, from }: GenerationBuild,
   say: (line: string) => void,
-  from?: Generation,
 ): Promise<void> {
   const topicsOf = (of: number) => generationTopics(topicNames(flags.prefix), of);
   const carries = from === undefined

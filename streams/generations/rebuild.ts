@@ -19,16 +19,15 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Learner } from "../../src/learner/learner.ts";
-import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { settle } from "../../src/options/option.ts";
-import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { ServingModel } from "../../src/serving/serving_model.ts";
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { type Log, LogError } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
-import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
+import { type LearnerSpec, makeModel, makeServingModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { ownRecord } from "../task/inputs/inputs.ts";
 import { snapshotFolder } from "../service/task_opener.ts";
@@ -149,7 +148,7 @@ export class Rebuild implements AsyncDisposable {
     await using open = new AsyncDisposableStack();
     const handover = until.length === 1 && carries === undefined ? new SampleHandover() : undefined;
     const learning = open.use(await openBuildLearning(log, options, handover));
-    const serving = servingModel(spec);
+    const serving = makeServingModel(spec);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
     const learntRounds = carries === undefined ? await learning.learnLeftover() : 0;
     await subscriber.update();
@@ -385,11 +384,6 @@ async function openBuildTask(
   });
   if (round > 0) task.buildRound = round; // a commit between rounds keeps it
   return task;
-}
-
-/** A model of a learner's kind at version 0. */
-export function servingModel(spec: LearnerSpec, name?: string): ServingModel {
-  return new ServingModel(makeModel(spec), spec.schema, learnerSettings(spec.learner).embeddingWidth, name);
 }
 
 /** The learner whose weights a generation starts from; `null` = it has started, or starts from scratch. */

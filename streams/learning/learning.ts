@@ -28,7 +28,7 @@ import { type Batch, BatchReader } from "./batch_reader.ts";
 import { decodeHead, encodeHead } from "./checkpoint_head.ts";
 import { CheckpointPace } from "./checkpoint_pace.ts";
 import { LearnerRecords } from "./learner_records.ts";
-import { LEARNING_OPTIONS, type LearningOptions } from "./options.ts";
+import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
 import { VersionPace } from "./version_pace.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -107,10 +107,11 @@ export class Learning implements AsyncDisposable {
   /** Whether it lists changes that are in a published version by now. */
   #isKeptOld = false;
 
-  private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
+  private constructor(opened: Opened, learner: Learner, options: LearningRuntime) {
     const { log, topics, records, partitions } = opened;
     this.learner = learner;
     this.#records = records;
+    const { now = () => performance.now() } = options;
     this.#now = now;
     const settled = settle(LEARNING_OPTIONS, options);
     const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
@@ -137,23 +138,18 @@ export class Learning implements AsyncDisposable {
   /**
    * Continues from the last checkpoint, or publishes the initial parameters as version 1.
    *
-   * @param now a clock in milliseconds
-   * @param signal ends the opening: it then rejects with the signal's reason
-   *
    * @internal
    */
   static async open(
     log: UngroupedLog,
     topics: Topics,
     learner: Learner,
-    options: LearningOptions = {},
-    now: () => number = () => performance.now(),
-    signal?: AbortSignal,
+    options: LearningRuntime = {},
   ): Promise<Learning> {
     await using opened = new AsyncDisposableStack();
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
-    const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
+    const learning = new Learning({ log, topics, records, partitions }, learner, options);
     const isDamaged = await learning.#findVersions();
     if (!learning.#options.keepsVersions) await records.dropReplaced();
     const checkpoint = await records.checkpoint();
@@ -161,7 +157,7 @@ export class Learning implements AsyncDisposable {
     else learning.#resume(checkpoint);
     // Later deltas build on a version that cannot be read.
     if (isDamaged) learning.#versions.needsFull = true;
-    await learning.#resumeSamples(topics, partitions, checkpoint !== null, signal);
+    await learning.#resumeSamples(topics, partitions, checkpoint !== null, options.signal);
     opened.move();
     return learning;
   }

@@ -41,6 +41,14 @@ export interface LearningOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
+/** Options of a `Learning`, and where it runs. */
+export interface LearningRuntime extends LearningOptions {
+  /** A clock in milliseconds. @default {performance.now} */
+  readonly now?: (() => number) | undefined;
+  /** Ends the opening: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Number of judged rows that a service keeps, because it may run for years. */
 export const SERVICE_ROWS = 20_000;
 

@@ -5,10 +5,9 @@
  */
 
 import { settle } from "../../src/options/option.ts";
-import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { ignore } from "../log/ignore.ts";
-import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/options.ts";
 import { orAborted } from "../log/pause.ts";
@@ -22,7 +21,7 @@ import {
   type LearnerJob,
   type LearnerSpec,
   LearningJob,
-  makeModel,
+  makeServingModel,
   openLearning,
 } from "./jobs/learner_job.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./jobs/options.ts";
@@ -104,7 +103,7 @@ export class ServedModel {
       name: () => this.#learnerName,
       open: async (_, signal) => {
         await orAborted(Promise.resolve(isOwn ? options.warm?.tasks : undefined), signal);
-        return await openLearner(log, spec, options, now, signal);
+        return await openLearner(log, spec, options, { now, signal });
       },
     });
   }
@@ -131,8 +130,7 @@ export class ServedModel {
 
   /** Makes another serving model at version 0. */
   make(name: string): ServingModel {
-    const { schema, learner } = this.#spec;
-    return new ServingModel(makeModel(this.#spec), schema, learnerSettings(learner).embeddingWidth, name);
+    return makeServingModel(this.#spec, name);
   }
 
   /** The figures of its learner, if that runs in this process. */
@@ -204,11 +202,13 @@ async function openLearner(
   log: Log,
   spec: LearnerSpec,
   { learnerThread = false, roles = ROLES }: ServiceOptions,
-  now: () => number,
-  signal: AbortSignal,
+  { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
 ): Promise<LearnerJob> {
   const job = learnerThread === false
-    ? new LearningJob(await openLearning(log, spec, now, signal), roles.includes("task") ? now : undefined)
+    ? new LearningJob(
+      await openLearning(log, spec, { now, signal }),
+      roles.includes("task") ? now : undefined,
+    )
     : await ThreadedLearner.open(log, spec, learnerThread, signal);
   const { version, rows } = job.figures;
   logger.info("learner: starts at version {version}, after {rows} rows", { version, rows });

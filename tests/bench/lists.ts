@@ -61,7 +61,7 @@ await using log = new MemoryLog();
 await log.createTopics(topicSpecs(topics, 1));
 const serving = new ServingModel(makeModel(spec), options.schema, 16);
 let clock = 0;
-await using learning = await openLearning(log, spec, () => clock);
+await using learning = await openLearning(log, spec, { now: () => clock });
 await using task = await Task.open({ log, topics, partition: 0, options, serving });
 {
   await using feeder = await Feeder.open(log, topics, openSource("meander", SHOP), { limit: EVENTS });

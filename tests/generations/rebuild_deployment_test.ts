@@ -40,7 +40,8 @@ async function deployed(config: object = {}): Promise<MemoryLog> {
   await log.append(recordsOf(events));
   const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");
   await agreeOn(log, topics, parsed, { model: "base", variants: [], partitions: 1, seed: 0 });
-  await buildGeneration(log, parsed, FLAGS, { number: 1, until: [events.length], serving: 1 }, () => {});
+  const generation = { number: 1, until: [events.length] };
+  await buildGeneration(log, { config: parsed, flags: FLAGS, generation, serving: 1 }, () => {});
   return log;
 }
 

@@ -37,7 +37,10 @@ for (const [what, later] of [["and nothing comes any more", 0], ["and others go 
     await log.createTopics(topicSpecs(topics, 1));
     let now = 0;
     const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS };
-    await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+    await using learning = await Learning.open(log, topics, makeLearner("base"), {
+      ...options,
+      now: () => now,
+    });
     const record = (sample: ReturnType<typeof makeSamples>[number]) => ({
       ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
       value: encodeSample(sample),
@@ -83,7 +86,10 @@ Deno.test("Learning.step() leaves no trace of an erased user in the versions eit
   let now = 0;
   const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS, guard: GUARD };
   const records = brokenRecords();
-  await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+  await using learning = await Learning.open(log, topics, makeLearner("base"), {
+    ...options,
+    now: () => now,
+  });
   await log.append(records);
   while (await learning.step({ maxSamples: 100 })) now += 3000;
   assert.equal(learning.guard.health, "rolled back");

@@ -233,7 +233,10 @@ Deno.test("Learning.step() publishes one version an interval, and the last when 
   const log = await createLog();
   let now = 0;
   const options = { ...OPTIONS, checkpointBatches: 1e6, publishIntervalMs: 100 };
-  await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+  await using learning = await Learning.open(log, topics, makeLearner("base"), {
+    ...options,
+    now: () => now,
+  });
   const learn = async (batches: number) => {
     await log.append(makeSamples(8 * batches, now).map(sampleRecord));
     while (await learning.step());
@@ -265,7 +268,10 @@ Deno.test("Learning.step() with intervals comes to the same end as without, afte
   };
   const run = async (log: Log, paced: boolean) => {
     let now = 0;
-    await using learning = await Learning.open(log, topics, makeLearner("dien"), options, () => now);
+    await using learning = await Learning.open(log, topics, makeLearner("dien"), {
+      ...options,
+      now: () => now,
+    });
     while (paced && await learning.step({ maxSamples: 5 })) now += 20;
     await learning.drain(true);
     return stateOf(learning);
@@ -297,7 +303,7 @@ Deno.test("Learning.step() publishes a snapshot again when the log has dropped i
   const samples = makeSamples(40);
   const options = { ...OPTIONS, publishIntervalMs: 0, snapshotVersions: 100 };
   let now = 0;
-  const open = () => Learning.open(log, topics, makeLearner("base"), options, () => now);
+  const open = () => Learning.open(log, topics, makeLearner("base"), { ...options, now: () => now });
   const served = async () => {
     const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
     await new ParameterSubscriber(log, topics.parameters, serving).update();

@@ -87,7 +87,7 @@ Deno.test("Learning.open() makes the versions again that a crash left, in whatev
   const live = async (log: Log, inner: Log) => {
     let time = 0; // by the wall's clock each run would publish at other samples, and have other operations
     const now = () => time += 10;
-    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS, now);
+    await using learning = await Learning.open(log, topics, makeLearner("base"), { ...OPTIONS, now });
     let at = await total(inner);
     for (const part of parts) {
       if (part > at) {
@@ -138,7 +138,7 @@ Deno.test("Learning.open() leaves turns to others while it learns again, and end
   }
   const stop = new AbortController();
   setImmediate(() => stop.abort());
-  const opening = Learning.open(log, topics, makeLearner("base"), options, undefined, stop.signal);
+  const opening = Learning.open(log, topics, makeLearner("base"), { ...options, signal: stop.signal });
   await assert.rejects(opening, { name: "AbortError" });
   await using learning = await Learning.open(log, topics, makeLearner("base"), options);
   assert.ok(learning.learner.steps > 0);

@@ -119,7 +119,7 @@ Deno.test("Learning.open() lets its writer go when it is told to stop while it l
     })),
   );
   const open = (signal?: AbortSignal) =>
-    Learning.open(log, topics, makeLearner("base"), { batchRows: 32 }, () => 0, signal);
+    Learning.open(log, topics, makeLearner("base"), { batchRows: 32, now: () => 0, signal });
   {
     await using learning = await open();
     await learning.drain();

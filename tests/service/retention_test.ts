@@ -156,13 +156,10 @@ Deno.test("Learning.open() goes on as ever when samples before its checkpoint we
       );
       // Each life ends without a checkpoint of its own.
       let time = 0;
-      await using learning = await Learning.open(
-        log,
-        topics,
-        makeLearner("base"),
-        options,
-        () => time += 10_000,
-      );
+      await using learning = await Learning.open(log, topics, makeLearner("base"), {
+        ...options,
+        now: () => time += 10_000,
+      });
       while (await learning.step({ maxSamples: 4 })) dropped += await look();
     }
     await using learning = await Learning.open(log, topics, makeLearner("base"), options);

@@ -7,7 +7,7 @@
 
 import type { Log } from "../../log/log.ts";
 import type { WarmGeneration } from "../../service/jobs/options.ts";
-import type { LearnerSpec } from "../../service/jobs/learner_job.ts";
+import { type LearnerSpec, makeServingModel } from "../../service/jobs/learner_job.ts";
 import { snapshotFolder } from "../../service/task_opener.ts";
 import type { Restore } from "../../task/restoring/restore.ts";
 import { tasksLog } from "../../task/shared_sources.ts";
@@ -15,7 +15,7 @@ import { Task } from "../../task/task.ts";
 import { openRestore } from "../../task/task_parts.ts";
 import { ParameterSubscriber } from "../../topics/parameters.ts";
 import { PinnedModels } from "../../topics/pinned_models.ts";
-import { boundedLog, type RebuildOptions, servingModel } from "../rebuild.ts";
+import { boundedLog, type RebuildOptions } from "../rebuild.ts";
 import type { TaskOpening, TaskRuntime } from "../../task/options.ts";
 
 /** Options of {@linkcode Standby}. */
@@ -43,7 +43,7 @@ export class Standby implements AsyncDisposable {
   private constructor(log: Log, options: StandbyOptions) {
     const { spec, tasks } = options;
     const { topics, model } = spec;
-    const serving = servingModel(spec);
+    const serving = makeServingModel(spec);
     this.ends = new Array<number>(tasks).fill(Infinity);
     this.#log = boundedLog(log, topics.events, this.ends);
     this.#options = options;
@@ -53,7 +53,7 @@ export class Standby implements AsyncDisposable {
       pins: new PinnedModels(
         log,
         topics,
-        (name, key) => name === model ? servingModel(spec, key) : undefined,
+        (name, key) => name === model ? makeServingModel(spec, key) : undefined,
       ),
     };
   }

@@ -11,10 +11,11 @@ import { Learner } from "../../../src/learner/learner.ts";
 import { type LearnerOptions, learnerSettings } from "../../../src/learner/learner_options.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/models/registry.ts";
 import type { Model } from "../../../src/nn/models/core/model.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { FigureTaker, type LearnerFigures } from "../../learning/learner_figures.ts";
 import { Learning } from "../../learning/learning.ts";
-import type { LearningOptions } from "../../learning/options.ts";
+import type { LearningOptions, LearningRuntime } from "../../learning/options.ts";
 import type { UngroupedLog } from "../../log/log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
@@ -43,7 +44,7 @@ export interface LearnerJob extends Job {
 /** How long a step waits for samples when there are none. */
 export const LEARNER_IDLE_MS = 1000;
 
-/** The model of a learner, or one that serves what it learns, with its initial weights. */
+/** The model of a learner, with its initial weights. */
 export function makeModel<N extends ModelName>(
   { model, modelConfig, schema, learner }: Omit<LearnerSpec<N>, "learning" | "topics">,
 ): Model {
@@ -51,20 +52,22 @@ export function makeModel<N extends ModelName>(
   return createModel(model, sizes, modelConfig, mulberry32(learner.seed ?? 0));
 }
 
-/**
- * Continues from the last checkpoint of a learner.
- *
- * @param now a clock in milliseconds
- * @param signal see {@linkcode Learning.open}
- */
+/** A model that serves what a learner learns, at version 0. @param name by default, that of the model */
+export function makeServingModel(
+  spec: Omit<LearnerSpec, "learning" | "topics">,
+  name?: string,
+): ServingModel {
+  return new ServingModel(makeModel(spec), spec.schema, learnerSettings(spec.learner).embeddingWidth, name);
+}
+
+/** Continues from the last checkpoint of a learner. */
 export async function openLearning(
   log: UngroupedLog,
   spec: LearnerSpec,
-  now?: () => number,
-  signal?: AbortSignal,
+  runtime: Pick<LearningRuntime, "now" | "signal"> = {},
 ): Promise<Learning> {
   const learner = new Learner(makeModel(spec), spec.learner);
-  return await Learning.open(log, spec.topics, learner, spec.learning, now, signal);
+  return await Learning.open(log, spec.topics, learner, { ...spec.learning, ...runtime });
 }
 
 /** A learner in the thread of the tasks. */

@@ -43,7 +43,7 @@ scope.onmessage = ({ data }) => {
 
 async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
   await using log = await openLog(place);
-  await using learning = await openLearning(log, spec, undefined, ending.signal);
+  await using learning = await openLearning(log, spec, { signal: ending.signal });
   await work(learning);
   if (finishes) await learning.checkpoint();
   report({ ended: null });
