@@ -340,20 +340,17 @@ export class TaskState {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     const capped = time < event.time ? { ...event, time } : event;
-    const { reapplied } = this.counters;
-    const rejection = this.#applyAt(capped, event.time - time, offset, out, given);
+    const user = this.#userOf(capped, offset);
     // Outputs carry their event's number, which an event that is applied again has already used.
-    if (this.counters.reapplied === reapplied) this.userLists?.give(offset, out);
+    if (user === "reapplied") return null;
+    if (user !== null && event.time - time > this.clock.toleranceMs) this.counters.ahead++;
+    const rejection = user === null ? null : this.#fold(user, capped, { offset, given }, out);
+    this.userLists?.give(offset, out);
     return rejection;
   }
 
-  #applyAt(
-    event: Event,
-    aheadMs: number,
-    offset: number,
-    out: TaskOutputs,
-    given: GivenList | null | undefined,
-  ): TaskRejection | null {
+  /** The user to whom an event is applied; `null` = it is a repeat, or belongs to an erased life of the user. */
+  #userOf(event: Event, offset: number): UserState | null | "reapplied" {
     if (event.type === "merge" && this.erased.includes(event.user, event.time)) {
       this.counters.erasedMerges++;
       return null;
@@ -361,7 +358,7 @@ export class TaskState {
     const user = this.memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
-      return null;
+      return "reapplied";
     }
     user.lastOffset = offset;
     this.dirtyUsers.add(user);
@@ -370,7 +367,15 @@ export class TaskState {
       return null;
     }
     this.counters.events++;
-    if (aheadMs > this.clock.toleranceMs) this.counters.ahead++;
+    return user;
+  }
+
+  #fold(
+    user: UserState,
+    event: Event,
+    { offset, given }: { readonly offset: number; readonly given: GivenList | null | undefined },
+    out: TaskOutputs,
+  ): TaskRejection | null {
     switch (event.type) {
       case "interaction":
         return this.#interactions.receive(user, event, out);
