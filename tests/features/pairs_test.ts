@@ -70,7 +70,7 @@ function addPairs(
   prefixes: number,
 ): number {
   const { traits } = lookUps.of(place, { index: -1, id: "i", ...candidate });
-  for (const trait of traits) lookUps.isNew(trait);
+  for (const trait of traits) lookUps.startOnce(trait);
   for (let p = 0; p < prefixes; p++) for (const trait of traits) z += lookUps.pair(trait, p);
   return z;
 }

@@ -65,6 +65,14 @@ export class CandidateList {
     this.#read = read;
   }
 
+  /**
+   * Gathers vectors, x_c and the wide part of the logit of each candidate:
+   *
+   * ```text
+   *   z = logit + offset + w_item + Σ_c (w_c + crosses_c / |c|) + ages + Σ_prefix Σ_trait w_pair
+   *       + w_position + ⟨linear, x⟩ + Σ_f w_f + ⟨E_user, q⟩       c categories, f fields
+   * ```
+   */
   gather(rows: Rows, list: ListPart, lookUps: LookUps): void {
     const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
     const { isStill } = lookUps;
@@ -83,13 +91,14 @@ export class CandidateList {
     for (let c = 0; c < K; c++) {
       const item = rows.items[c]!, position = rows.position(c);
       const { q: vector, weight, categoryWeights, fieldVectors, fieldWeights, traits } = lookUps.of(c, item);
+      // The first traits are the categories; the others only have pairs.
       const categories = categoryWeights.length;
       for (let i = 0, to = c * d; i < d; i++) q[to + i] = vector[i]!;
       let z = logit + rows.offset(c) + weight;
       for (let i = 0; i < categories; i++) z += categoryWeights[i]!;
       for (let i = 0; i < traits.length; i++) {
         const trait = traits[i]!;
-        const isNew = lookUps.isNew(trait);
+        const isNew = lookUps.startOnce(trait);
         if (i >= categories) continue;
         if (isNew && transitions !== null) trait.crossed = transitions.sum(trait.name, cross);
         z += trait.crossed / categories;
@@ -98,7 +107,7 @@ export class CandidateList {
       if (transitions?.has(item.id)) z = transitions.addOwn(z, item.id, own) * 1;
       for (let p = 0; p < prefixes.length; p++) {
         for (let i = 0; i < traits.length; i++) {
-          const weight = traits[i]!.pairs[p]!;
+          const weight = traits[i]!.pairs[p]!; // NaN = not looked up
           z += isStill && weight === weight ? weight : lookUps.pair(traits[i]!, p);
         }
       }

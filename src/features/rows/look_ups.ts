@@ -165,8 +165,8 @@ export class LookUps {
     return this.#byPlace[place]!;
   }
 
-  /** Whether a trait occurs in the current list for the first time; marks it as seen. */
-  isNew(trait: Trait): boolean {
+  /** Starts a trait, with no pair looked up, when it occurs first in the current list. @returns whether it does */
+  startOnce(trait: Trait): boolean {
     if (trait.list === this.#list) return false;
     trait.start(this.#list, this.#prefixes.length);
     return true;
