@@ -51,33 +51,51 @@ export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
 }
 
 /** What a body asks for. */
-interface Asked {
+interface Call {
   readonly event: RequestEvent;
   /** How long the client wants to wait; `null`: as long as the settings say. */
   readonly budgetMs: number | null;
-  /** The earlier pages; `null`: the client does not ask for pages. */
-  readonly pages: { readonly asked: Paged; readonly had: readonly string[] } | null;
+  readonly pages: Pages | null;
+}
+
+/** The earlier pages of a client that asks for pages. */
+interface Pages {
+  /** The fields that are the same for each page. */
+  readonly same: Paged;
+  /** Items on earlier pages. */
+  readonly had: readonly string[];
 }
 
 /** Answers a request. */
 export async function recommend(context: ApiContext, request: Request, kind: Kind): Promise<Response> {
-  const asked = await readObject(request, context.bodies);
-  checkFields(asked, SCHEMAS[kind]);
+  const body = await readObject(request, context.bodies);
+  checkFields(body, SCHEMAS[kind]);
   const now = context.now();
-  const { event, budgetMs, pages } = eventOf(asked, kind, now);
-  const unknown = unknownAttributeOf(context, event);
+  const call = callOf(body, kind, now);
+  const unknown = unknownAttributeOf(context, call.event);
   if (unknown !== null) throw refusedBy("unknown-value", unknown);
   const begun = context.clock();
-  const asking = context.recommender.ask(event, now);
-  const answer = budgetMs === null
-    ? await asking
-    : await within(asking, budgetMs, () => new Late()).catch(async (error) => {
-      if (error instanceof Late) return encoder.encode(JSON.stringify(await context.withoutModel(event)));
-      throw error;
-    });
+  const answer = await answerOf(context, call, now);
   context.metrics.answered(context.clock() - begun);
-  const body = pages === null ? answer : paged(answer, event.count, pages);
-  return new Response(body, { headers: { "content-type": "application/json" } });
+  const { event: { count }, pages } = call;
+  const text = pages === null ? answer : paged(answer, count, pages);
+  return new Response(text, { headers: { "content-type": "application/json" } });
+}
+
+/** The committed answer, or one without a model when the time budget has run out. */
+async function answerOf(
+  context: ApiContext,
+  { event, budgetMs }: Call,
+  now: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const committed = context.recommender.ask(event, now);
+  if (budgetMs === null) return await committed;
+  try {
+    return await within(committed, budgetMs, () => new Late());
+  } catch (error) {
+    if (!(error instanceof Late)) throw error;
+    return encoder.encode(JSON.stringify(await context.withoutModel(event)));
+  }
 }
 
 /** What is wrong with the attributes of the filter; `null` = nothing. */
@@ -94,29 +112,33 @@ function refusedBy(code: string, reason: string): Problem {
 class Late extends Error {}
 
 /** Adds the cursor of the next page, or `null` at the end. */
-function paged(
-  answer: Uint8Array,
-  count: number,
-  { asked, had }: NonNullable<Asked["pages"]>,
-): Uint8Array<ArrayBuffer> {
+function paged(answer: Uint8Array, count: number, { same, had }: Pages): Uint8Array<ArrayBuffer> {
   const recommendation: Recommendation = JSON.parse(decoder.decode(answer));
   const { items } = recommendation;
-  const next = items.length < count ? null : nextCursor([...had, ...items.map(({ item }) => item)], asked);
+  const next = items.length < count ? null : nextCursor([...had, ...items.map(({ item }) => item)], same);
   return encoder.encode(JSON.stringify({ ...recommendation, next }));
 }
 
 /** @throws Problem `bad-parameter` or `refused` */
-function eventOf(asked: BodyObject, kind: Kind, now: number): Asked {
-  const { cursor, budgetMs, ...body } = asked;
-  const { candidates } = body;
+function callOf({ cursor, budgetMs, ...body }: BodyObject, kind: Kind, now: number): Call {
+  const event = requestOf(body, kind, now);
+  const had = cursor === undefined ? null : readCursor(cursor, body);
+  return {
+    event: had === null ? event : excluding(event, had),
+    budgetMs: budgetIn(budgetMs),
+    pages: had === null ? null : { same: body, had },
+  };
+}
+
+/** @throws Problem `refused` */
+function requestOf(body: BodyObject, kind: Kind, now: number): RequestEvent {
+  const { candidates, type = "request" } = body;
   if (kind === "rank" && candidates === undefined) {
     throw refusedBy("missing-field", "Cannot rank nothing: candidates are missing");
   }
-  const { type = "request" } = body;
   if (type !== "request") {
     throw refusedBy("unknown-value", `type must be "request": current value is ${shown(type)}`);
   }
-  const had = cursor === undefined ? null : readCursor(cursor, body);
   const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
   const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
   const checked = checkEventFields(event);
@@ -126,18 +148,19 @@ function eventOf(asked: BodyObject, kind: Kind, now: number): Asked {
   if (own.time > now + MAX_AHEAD_MS) {
     throw refusedBy("in-the-future", `time is ${own.time - now} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
   }
-  const exclude = [...own.exclude ?? [], ...had ?? []];
+  return own;
+}
+
+/** A request that also excludes the items of earlier pages. @throws Problem `refused` when they are too many */
+function excluding(event: RequestEvent, had: readonly string[]): RequestEvent {
+  const exclude = [...event.exclude ?? [], ...had];
   if (exclude.length > MAX_EXCLUDED) {
     throw refusedBy(
       "too-many-items",
       `exclude has more than ${MAX_EXCLUDED} items, including those of earlier pages`,
     );
   }
-  return {
-    event: had === null || had.length === 0 ? own : { ...own, exclude },
-    budgetMs: budgetIn(budgetMs),
-    pages: had === null ? null : { asked: body, had },
-  };
+  return had.length === 0 ? event : { ...event, exclude };
 }
 
 function budgetIn(budgetMs: unknown): number | null {
