@@ -10,11 +10,12 @@ import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
 import { lostSamples, writerOf } from "../learning/learner_records.ts";
-import type { GroupMember, Log, TopicSpec } from "../log/log.ts";
+import type { GroupMember, Log } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { monitorGroup, type Topics, variantTopics } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
+import type { SeenDeployment } from "./topics_view.ts";
 
 /** The learner of a model, seen from outside. */
 export interface LearnerView {
@@ -33,18 +34,15 @@ export interface LearnerView {
 }
 
 /** The learners of the deployment's own model and of variants, by the versions that they have published. */
-export async function lookAtLearners(
-  log: Log,
-  names: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
-): Promise<readonly LearnerView[]> {
+export async function lookAtLearners(deployment: SeenDeployment): Promise<readonly LearnerView[]> {
+  const { log, topics, existing } = deployment;
   const learners: LearnerView[] = [];
-  const ofVariants = MODEL_NAMES.map((model) => variantTopics(names, model).parameters);
-  for (const topic of [names.parameters, ...ofVariants]) {
+  const ofVariants = MODEL_NAMES.map((model) => variantTopics(topics, model).parameters);
+  for (const topic of [topics.parameters, ...ofVariants]) {
     if (!existing.has(topic)) continue;
     for (const [model, version] of await newestVersions(log, topic)) {
-      const isOwn = topic === names.parameters;
-      learners.push({ ...await lookAtLearner(log, names, existing, model, version), isOwn });
+      const isOwn = topic === topics.parameters;
+      learners.push({ ...await lookAtLearner(deployment, model, version), isOwn });
     }
   }
   return learners;
@@ -118,9 +116,7 @@ async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<stri
 }
 
 async function lookAtLearner(
-  log: Log,
-  topics: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
+  { log, topics, existing }: SeenDeployment,
   model: string,
   version: number,
 ): Promise<Omit<LearnerView, "isOwn">> {

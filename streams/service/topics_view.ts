@@ -8,6 +8,13 @@ import type { Log, TopicSpec } from "../log/log.ts";
 import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
+/** A deployment, and the topics that there are. */
+export interface SeenDeployment {
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly existing: ReadonlyMap<string, TopicSpec>;
+}
+
 /** An expected topic. */
 export interface TopicView {
   readonly name: string;
@@ -19,14 +26,12 @@ export interface TopicView {
 
 /** Looks at the topics that a deployment has. @param problems receives what is wrong with them */
 export async function lookAtTopics(
-  log: Log,
-  names: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
+  { log, topics, existing }: SeenDeployment,
   problems: Problem[],
 ): Promise<readonly TopicView[]> {
-  const events = existing.get(names.events)?.partitions;
+  const events = existing.get(topics.events)?.partitions;
   const views: TopicView[] = [];
-  const specs = grown(names, topicSpecs(names, events ?? 1), existing);
+  const specs = grown(topics, topicSpecs(topics, events ?? 1), existing);
   for (const { name, cleanup, partitions: wanted } of specs) {
     const spec = existing.get(name);
     if (spec === undefined) {
@@ -50,7 +55,7 @@ export async function lookAtTopics(
     if (spec.partitions !== wanted) {
       problems.push({
         what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
-        remedy: `${names.events} and it must have the same number: start afresh under another --prefix`,
+        remedy: `${topics.events} and it must have the same number: start afresh under another --prefix`,
       });
     }
     const partitions = (await log.identify(name))?.partitions ?? 0;
