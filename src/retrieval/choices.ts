@@ -77,10 +77,11 @@ export class Choices {
     const allowed = (other: CatalogueItem) =>
       !other.withheld && other.expires > time && !past.hadBefore(user, other);
     const request = { user, context, time, excluded, allowed };
-    const features = gatherer.gather(request, true);
+    gatherer.propose(request, true);
     const place = gatherer.placeOf(item.index);
     counts.countTaken(gatherer.proposersOf(item.index));
     if (place < 0) return null;
+    const features = gatherer.features(request);
     // First, since it uses the blend's scores from before this step.
     const preference = orders.learn({ request, features, place, draw });
     ordering.learnBlend(features, place);

@@ -128,6 +128,12 @@ export class Gatherer {
    * @param sorted Whether to sort by id, for learning: indices are not durable, and sums depend on the order
    */
   gather(request: CandidateRequest, sorted: boolean): Features {
+    this.propose(request, sorted);
+    return this.features(request);
+  }
+
+  /** Unites what the sources propose. @param sorted See {@linkcode Gatherer.gather} */
+  propose(request: CandidateRequest, sorted: boolean): void {
     this.#reset(request);
     for (const source of this.#sources) source.ask?.(request);
     this.#proposals = this.#sources.map((source) =>
@@ -142,7 +148,6 @@ export class Gatherer {
       for (let place = 0; place < items.length; place++) this.#places[items[place]!] = place + 1;
     }
     this.#items = items;
-    return this.#features(items, request);
   }
 
   #reset({ excluded = [], allowed, time }: CandidateRequest): void {
@@ -162,7 +167,9 @@ export class Gatherer {
     }
   }
 
-  #features(items: readonly number[], request: CandidateRequest): Features {
+  /** The features of the candidates that were just proposed for a request. */
+  features(request: CandidateRequest): Features {
+    const items = this.#items;
     const count = items.length;
     const columns = this.#names.length;
     if (count * columns > this.#values.length) {

@@ -23,11 +23,17 @@ interface Seen {
   readonly steps?: number;
   readonly arrivals?: Arrivals;
   readonly flood?: Arrivals;
+  /** Place of the item that is taken among the candidates; −1 = it is none. */
+  readonly place?: number;
 }
 
-/** Choices that show what candidates are gathered for. */
-function choicesOf(seen: Seen, gather: (of: CandidateRequest) => void): Choices {
-  const { expected = false, hasRequests = true, steps = 0 } = seen;
+/** Choices that show what candidates are proposed for, and what features are made for. */
+function choicesOf(
+  seen: Seen,
+  propose: (of: CandidateRequest) => void,
+  features: (of: CandidateRequest) => void = () => {},
+): Choices {
+  const { expected = false, hasRequests = true, steps = 0, place = 0 } = seen;
   const { arrivals = new Arrivals(ARRIVALS), flood = new Arrivals(FLOOD) } = seen;
   const parts = {
     ordering: { hasRequests, blend: { steps }, learnBlend: () => {} },
@@ -40,8 +46,9 @@ function choicesOf(seen: Seen, gather: (of: CandidateRequest) => void): Choices 
     },
     returns: { expected },
     gatherer: {
-      gather,
-      placeOf: () => 0,
+      propose,
+      features,
+      placeOf: () => place,
       proposersOf: () => 0,
     },
     orders: { learn: () => null },
@@ -82,6 +89,14 @@ Deno.test("Choices.learn() learns nothing from what lists leave out because the 
   for (const index of [SEEN, FORMER]) {
     assert.equal(requestFor(ITEMS[index]!, false), null);
     assert.notEqual(requestFor(ITEMS[index]!, true), null);
+  }
+});
+
+Deno.test("Choices.learn() makes features only where the item was proposed", () => {
+  for (const [place, made] of [[-1, 0], [0, 1], [7, 1]] as const) {
+    let [proposed, features] = [0, 0];
+    choicesOf({ place }, () => proposed++, () => features++).learn(ANN, ITEMS[0]!, TIME);
+    assert.deepEqual([proposed, features], [1, made]);
   }
 });
 

@@ -133,16 +133,22 @@ export class ItemScores {
   addAll(items: readonly number[], amount: number): void {
     if (!(amount > 0)) return;
     const { columns } = this;
-    let [values, marks] = [this.#values, this.#marks];
+    this.#touchEach(items);
+    const values = this.#values;
     for (let k = 0; k < items.length; k++) {
-      const item = items[k]!;
-      if (item >= marks.length || marks[item] === 0) {
-        this.touch(item);
-        values = this.#values;
-        marks = this.#marks;
-      }
-      const at = Math.imul(item, columns);
+      const at = Math.imul(items[k]!, columns);
       values[at] = values[at]! + amount;
+    }
+  }
+
+  /** Adds a positive amount of its own to each of these items. */
+  addEach(items: readonly number[], amounts: readonly number[]): void {
+    const { columns } = this;
+    this.#touchEach(items);
+    const values = this.#values;
+    for (let k = 0; k < items.length; k++) {
+      const at = Math.imul(items[k]!, columns);
+      values[at] = values[at]! + amounts[k]!;
     }
   }
 
@@ -242,6 +248,16 @@ export class ItemScores {
     }
     items.length = kept;
     return items;
+  }
+
+  #touchEach(items: readonly number[]): void {
+    let marks = this.#marks;
+    for (let k = 0; k < items.length; k++) {
+      const item = items[k]!;
+      if (item < marks.length && marks[item] === 1) continue;
+      this.touch(item);
+      marks = this.#marks;
+    }
   }
 
   #grow(item: number): void {

@@ -82,9 +82,7 @@ export class LinearItems {
     for (let k = 0; k < context.size; k++) {
       if (context.liked[k] === 0) continue;
       const row = this.#predicts.get(context.items[k]!);
-      if (row === undefined) continue;
-      const { items, weights } = row;
-      for (let n = 0; n < items.length; n++) into.add(items[n]!, weights[n]!);
+      if (row !== undefined) into.addEach(row.items, row.weights);
     }
   }
 
