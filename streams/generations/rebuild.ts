@@ -40,8 +40,12 @@ import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
 import { forgetRemembered, type Remembered, rememberingLog } from "./remembered.ts";
 
-/** Most events of a round. */
-const ROUND_EVENTS = 1024;
+/**
+ * Most events of a round, divided among the tasks, which learn from each other between rounds; and the least share,
+ * since each round writes whole states.
+ */
+const ROUND_EVENTS = 4096;
+const LEAST_ROUND = 1024;
 /**
  * A round has one more batch of samples for every this many batches learnt, up to the maximum: each round is a commit
  * and a version, and its lists are predicted by the version before it.
@@ -85,7 +89,7 @@ export interface RebuildOptions {
   readonly stateBytes?: number | undefined;
   /** Where the local snapshots of its tasks are. @default {it has none} */
   readonly snapshots?: ServiceOptions["snapshots"];
-  /** Most events of a round. @default {1024} */
+  /** Most events of a round. @default {4096 divided by the number of tasks, at least 1024} */
   readonly roundEvents?: number | undefined;
   /** Yields the thread between two batches. @default {a turn} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
@@ -202,7 +206,7 @@ export class Rebuild implements AsyncDisposable {
    */
   async step(isShort = false): Promise<boolean> {
     const task = await this.#furthestBehind();
-    const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
+    const { spec, carries, roundEvents = roundOf(this.#tasks.length) } = this.#options;
     if (task === undefined) {
       for (const each of this.#tasks) await each.carryErased();
       if (this.#remembered.length > 0) await forgetRemembered(this.#log, this.#options.spec.topics);
@@ -413,4 +417,9 @@ export function boundedLog(log: Log, topic: string, until: readonly number[]): L
       return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
     },
   });
+}
+
+/** Most events of a round of one of so many tasks. */
+function roundOf(tasks: number): number {
+  return Math.max(LEAST_ROUND, Math.floor(ROUND_EVENTS / tasks));
 }

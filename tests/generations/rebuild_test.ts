@@ -1,6 +1,7 @@
 /** A generation that is built from a log is what a deployment made of it would be. */
 
 import assert from "node:assert/strict";
+import type { Event } from "../../src/events/event.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { compareSamples, mayServe } from "../../streams/generations/comparison.ts";
 import { OwnWrites } from "../../streams/generations/own_writes.ts";
@@ -133,6 +134,21 @@ Deno.test("Rebuild commits more batches at once the more it has learnt, never mo
   }
   assert.equal(Math.max(...rounds), 2, rounds.join());
 });
+
+for (const [partitions, events] of [[1, 4096], [2, 2048], [5, 1024]] as const) {
+  Deno.test(`Rebuild has rounds of ${events} events in ${partitions} partitions`, async () => {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, partitions));
+    const clicks = Array.from({ length: events + 1 }, (_, n): Event => {
+      const [time, item] = [Date.UTC(2026, 0, 1) + n, `i${n % 7}`];
+      return { type: "interaction", id: `e${n}`, user: `u${n % 5}`, time, item, action: "click" };
+    });
+    await log.append(recordsOf(clicks).map((record) => ({ ...record, partition: 0 })));
+    await using rebuild = await Rebuild.open(log, await rebuildOptions(log, { roundEvents: undefined }));
+    await rebuild.step();
+    assert.equal(rebuild.progress.done, events);
+  });
+}
 
 Deno.test("Rebuild does not ask the log for what it has written", async () => {
   await using log = new MemoryLog();
