@@ -237,9 +237,15 @@ for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
           await using log = await master.copy();
           log.twist(topic, record.partition, record.offset, twist);
           const place = `${topic}/${record.partition}@${record.offset}`;
+          const before = unreadable.counts.get(topic) ?? 0;
           try {
             await read(log);
             tally.went++;
+            const isStray = key === "statistics" && /^(an unknown|a long) key/.test(what);
+            assert.ok(
+              !isStray || (unreadable.counts.get(topic) ?? 0) > before,
+              `${what} as ${place} is told`,
+            );
           } catch (error) {
             assert.ok(
               isClear(error, place, of),
