@@ -113,6 +113,23 @@ overKernels("PairHead.score() of candidates together equals each alone, bit for 
   assert.deepEqual(together, alone);
 });
 
+overKernels(
+  "PairHead.score() reads weights as they are now, whichever has changed since the last list",
+  (kernels) => {
+    const head = trained(kernels);
+    for (const name of head.parameters.shapes.keys()) {
+      const block = head.parameters.block(name);
+      for (const place of [0, block.length >> 1, block.length - 1]) {
+        head.score(list(3, 4));
+        block[place] = -block[place]! - 1;
+        const fresh = trained(kernels);
+        fresh.parameters.values.set(head.parameters.values);
+        assert.deepEqual(head.score(list(6, 4)), fresh.score(list(6, 4)), `${name}[${place}]`);
+      }
+    }
+  },
+);
+
 overKernels("PairHead learns which pair says what is taken", (kernels) => {
   const random = mulberry32(5);
   const head = new PairHead({ behaviours: 6, pairs: 7, blend: 5 }, random, kernels);

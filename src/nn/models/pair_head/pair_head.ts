@@ -73,6 +73,9 @@ export class PairHead {
   /** .3 exp(α) ∘ W2 [H·N, U], and its gradient. */
   readonly #weights: Float32Array;
   readonly #weightGradients: Float32Array;
+  /** The bits of W2, b2 and α of which they were computed; and .3 exp(α) [H, U]. */
+  readonly #folded: Uint32Array;
+  readonly #scales: Float64Array;
   /** Scratch: relu of the pairs [K, H·N], x [K, B+1+U], relu of the candidates [K, M], scores [K], and gradients. */
   readonly #hidden: Scratch;
   readonly #x: Scratch;
@@ -104,6 +107,8 @@ export class PairHead {
     this.#zeros = kernels.floats(Math.max(N, M));
     this.#weights = kernels.floats(H * N * U);
     this.#weightGradients = kernels.floats(H * N * U);
+    this.#folded = new Uint32Array(N * U + U + H * U).fill(-1);
+    this.#scales = new Float64Array(H * U);
     const scratch = () => new Scratch(kernels);
     [this.#hidden, this.#x, this.#top, this.#scores] = [scratch(), scratch(), scratch(), scratch()];
     [this.#sums, this.#dScores, this.#dTop] = [scratch(), scratch(), scratch()];
@@ -131,8 +136,8 @@ export class PairHead {
     if (H > 0) {
       kernels.affine(hidden, 0, values, at("b1"), pairs, 0, values, at("W1"), K * H, P, N);
       kernels.prelu(hidden, hidden, this.#zeros, 0, K * H, N);
-      const bias = this.#foldAges(H);
-      kernels.addRows(sums, bias, 1, K, U);
+      this.#foldAges();
+      kernels.addRows(sums, this.#biasOf(H), 1, K, U);
       kernels.addXW(sums, 0, hidden, 0, this.#weights, 0, K, H * N, U);
     }
     const width = B + 1 + U;
@@ -210,18 +215,31 @@ export class PairHead {
     kernels.addXtY(gradients, at("W1"), pairs, 0, dHidden, 0, K * H, P, N);
   }
 
-  /** Writes .3 exp(α) ∘ W2 of H ages into `#weights`. @returns .3 Σ exp(α) ∘ b2 [U] */
-  #foldAges(H: number): Float32Array {
-    const { pairUnits: N, sums: U } = this.#sizes;
-    const block = (name: string) => this.parameters.block(name);
-    const [alpha, w2, b2] = [block("alpha"), block("W2"), block("b2")];
-    const bias = new Float32Array(U);
+  /** Writes .3 exp(α) ∘ W2 into `#weights`, unless it is there: between two steps all lists have the same. */
+  #foldAges(): void {
+    const { behaviours: H, pairUnits: N, sums: U } = this.#sizes;
+    const folded = this.#folded;
+    const own = bitsOf(this.parameters.values.subarray(this.parameters.offset("W2")), folded.length); // b2 and α follow
+    let same = 0;
+    while (same < folded.length && folded[same] === own[same]) same++;
+    if (same === folded.length) return;
+    folded.set(own);
+    const alpha = this.parameters.block("alpha"), w2 = this.parameters.block("W2");
     for (let j = 0; j < H; j++) {
       for (let a = 0; a < U; a++) {
-        const scale = SUM_SCALE * Math.exp(alpha[j * U + a]!);
-        bias[a] = bias[a]! + scale * b2[a]!;
+        const scale = this.#scales[j * U + a] = SUM_SCALE * Math.exp(alpha[j * U + a]!);
         for (let n = 0; n < N; n++) this.#weights[(j * N + n) * U + a] = scale * w2[n * U + a]!;
       }
+    }
+  }
+
+  /** .3 Σ exp(α) ∘ b2 of H ages [U]. */
+  #biasOf(H: number): Float32Array {
+    const { sums: U } = this.#sizes;
+    const b2 = this.parameters.block("b2");
+    const bias = new Float32Array(U);
+    for (let j = 0; j < H; j++) {
+      for (let a = 0; a < U; a++) bias[a] = bias[a]! + this.#scales[j * U + a]! * b2[a]!;
     }
     return bias;
   }
@@ -231,13 +249,13 @@ export class PairHead {
     const { pairUnits: N, sums: U } = this.#sizes;
     const dWeights = this.#weightGradients;
     const block = (name: string, of?: Float32Array) => this.parameters.block(name, of);
-    const [alpha, w2, b2] = [block("alpha"), block("W2"), block("b2")];
+    const [w2, b2] = [block("W2"), block("b2")];
     const [dAlpha, dW2, dB2] = [block("alpha", gradients), block("W2", gradients), block("b2", gradients)];
     for (let a = 0; a < U; a++) {
       let dBias = 0;
       for (let i = 0; i < K; i++) dBias += dSums[i * U + a]!;
       for (let j = 0; j < H; j++) {
-        const scale = SUM_SCALE * Math.exp(alpha[j * U + a]!);
+        const scale = this.#scales[j * U + a]!;
         let inner = b2[a]! * dBias;
         for (let n = 0; n < N; n++) {
           const g = dWeights[(j * N + n) * U + a]!;
