@@ -19,7 +19,7 @@ import { openLog } from "./service_flags.ts";
 const RETRY_MS = 10_000;
 
 /** The kind of log that has topics of other systems. */
-export const TOPICS_KIND = "kafka";
+const TOPICS_KIND = "kafka";
 
 /**
  * The sources that follow a topic. Those on one cluster share a log: the deployment's own if it is on that cluster.

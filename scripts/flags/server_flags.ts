@@ -28,7 +28,7 @@ export function addServerFlags(command: Command): Command {
 }
 
 /** None of the named processes has the partition of the user. */
-export class ElsewhereError extends Error {}
+class ElsewhereError extends Error {}
 
 /** The process does not know what was asked for. */
 export class AbsentError extends Error {}

@@ -93,7 +93,7 @@ async function changeDefaults(log: Log, topics: Topics, changes: readonly Change
 }
 
 /** Former defaults of what variants may change, from options that have changed. */
-export function formerDefaults(changes: readonly Change[]): FormerDefaults {
+function formerDefaults(changes: readonly Change[]): FormerDefaults {
   const settings = { policy: "policy", "retrieval.maxCandidates": "maxCandidates", ranking: "retrieval" };
   return Object.fromEntries(
     changes.flatMap(({ name, before }) =>

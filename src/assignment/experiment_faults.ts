@@ -17,7 +17,7 @@ import {
 import { METRICS } from "./metrics.ts";
 
 /** Models that are always available. */
-export const BUILT_IN_MODELS = ["prior"] as const;
+const BUILT_IN_MODELS = ["prior"] as const;
 
 /** What is wrong with an experiment's variants in a deployment with these models, one sentence each. */
 export function variantFaults(

@@ -26,7 +26,7 @@ import { Parameters } from "../nn/kernels/parameters.ts";
 import { PLAIN } from "../nn/kernels/plain.ts";
 
 /** λ: the newest behaviour alone, and means over about 2, 7 and 33. */
-export const DECAYS = [0, 0.6, 0.85, 0.97] as const;
+const DECAYS = [0, 0.6, 0.85, 0.97] as const;
 /** √(1 − λ²) λ^age by decay and age; values below 1e-4 are left out. */
 const WEIGHTS = DECAYS.map((decay) => {
   const weights: number[] = [];

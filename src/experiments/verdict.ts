@@ -67,7 +67,7 @@ export interface Figures {
  * is too uncertain. In simulations, 8 suffice. An arm counts at most as many as it has equally active users: a ratio
  * dominated by one user is close to that user's own, so the user's influence, and with it the variance, vanishes.
  */
-export const MIN_CONVERSIONS = 15;
+const MIN_CONVERSIONS = 15;
 
 /**
  * Compares a variant with the control on a metric. With several variants the error rate is divided among them.

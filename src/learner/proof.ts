@@ -72,7 +72,7 @@ export const PROOF_OPTIONS = {
 } satisfies OptionsOf<ProofOptions>;
 
 /** Who orders lists, by ascending share of the model. */
-export const ORDERERS = ["prior", "mix", "model"] as const;
+const ORDERERS = ["prior", "mix", "model"] as const;
 
 export type Orderer = typeof ORDERERS[number];
 

@@ -13,7 +13,7 @@ import { fieldOf } from "../values/record.ts";
 import { Misfit, type Reader, type Scope } from "./scope.ts";
 
 /** Most entries that `[*]` collects. */
-export const MAX_COLLECTED = 10_000;
+const MAX_COLLECTED = 10_000;
 
 export interface Path {
   /** Reads its value. */

@@ -43,7 +43,7 @@ export interface Arrival {
   readonly isSure: boolean;
 }
 
-export const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };
+const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };
 
 /** Events that agree on a time. */
 interface Witnesses {

@@ -141,7 +141,7 @@ export async function rejectedAt(
 }
 
 /** The topic or file that had the record. */
-export function placeName(rejection: Rejection): string {
+function placeName(rejection: Rejection): string {
   return "file" in rejection ? rejection.file : rejection.topic;
 }
 

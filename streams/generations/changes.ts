@@ -21,7 +21,7 @@ export interface Change {
 }
 
 /** What a change means, by its reach. */
-export const MEANINGS: Readonly<Record<Reach, string>> = {
+const MEANINGS: Readonly<Record<Reach, string>> = {
   "rebuild": "needs a rebuild: what the log holds was made with the old value",
   "onward": "applies from now on; what the log holds does not change",
   "at-once": "takes effect at once",

@@ -23,7 +23,7 @@ const LOOPBACK = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const MAX_KNOWN = 100;
 
 /** Whether an address can be reached from this machine only. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname.includes(":") ? `[${hostname}]` : hostname);
 }
 

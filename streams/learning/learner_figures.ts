@@ -51,7 +51,7 @@ export interface LearnerFigures {
 }
 
 /** Number of the newest judged rows that the quality covers. */
-export const QUALITY_ROWS = 5000;
+const QUALITY_ROWS = 5000;
 const NEWEST_CHANGES = 16;
 
 /** Collects figures of a learner; recomputes the quality, which sorts rows, only when there are new ones. */
@@ -101,7 +101,7 @@ export class FigureTaker {
 }
 
 /** Computes the metrics of predictions. */
-export function qualityOf(labels: Numbers, predictions: Numbers): Quality {
+function qualityOf(labels: Numbers, predictions: Numbers): Quality {
   let positives = 0;
   for (let i = 0; i < labels.length; i++) positives += labels[i]!;
   return {

@@ -38,7 +38,7 @@ export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
 }
 
 /** A spec in words, without the name. */
-export function describeSpec({ partitions, cleanup }: TopicSpec): string {
+function describeSpec({ partitions, cleanup }: TopicSpec): string {
   return `${partitions} partition${partitions === 1 ? "" : "s"}, cleanup ${cleanup}`;
 }
 

@@ -29,7 +29,7 @@ const LOGGED_EVERY = 1000;
 const logger = getLogger(["meander", "log"]);
 
 /** Counts records that were left out. */
-export class UnreadableRecords {
+class UnreadableRecords {
   readonly #counts = new Map<string, number>();
   #to: ((leftOut: LeftOut) => void) | undefined;
 

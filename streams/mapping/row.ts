@@ -83,7 +83,7 @@ export function repeatedIn(columns: readonly string[]): string | undefined {
   return columns.find((name, c) => name !== "" && columns.indexOf(name) !== c);
 }
 
-export function rowValue(
+function rowValue(
   columns: readonly string[],
   fields: readonly string[],
 ): Readonly<Record<string, string>> {

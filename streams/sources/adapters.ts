@@ -26,7 +26,7 @@ export const JSON_FORMATS = ["meander", "metarank", "gorse", "easyrec"] as const
 /** One of {@linkcode JSON_FORMATS}. */
 export type JsonFormat = (typeof JSON_FORMATS)[number];
 
-export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
+const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   meander: parseOwn,
   metarank: parseMetarank,
   gorse: parseGorse,

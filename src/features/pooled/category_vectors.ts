@@ -22,7 +22,7 @@ import { fillNormal, mix } from "../../embeddings/hash.ts";
 /** Width d of a vector. */
 const WIDTH = 16;
 /** Categories K that are drawn per behaviour. */
-export const DRAWN = 20;
+const DRAWN = 20;
 const RATE = 0.2;
 const SCALE = 0.1;
 const START_SQUARES = 0.1;

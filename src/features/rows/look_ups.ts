@@ -36,7 +36,7 @@ export interface CandidateShape {
 }
 
 /** A category or a value of a crossed field, with weights that are shared by all candidates of a list that have it. */
-export class Trait {
+class Trait {
   /** The category, or the value. */
   readonly name: string;
   /** Suffix of the keys of its pairs. */

@@ -87,11 +87,11 @@ export const GUARD_OPTIONS = {
 } satisfies OptionsOf<GuardOptions>;
 
 /** How far the served versions are trusted. */
-export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
+const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
 
 export type Health = (typeof HEALTH)[number];
 
-export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
+const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
 export interface HealthChange {
   readonly to: Health;

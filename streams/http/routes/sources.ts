@@ -97,7 +97,7 @@ export interface TakeOptions {
 }
 
 /** Maps the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
-export function takeRecords(
+function takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
   source: RecordSource,

@@ -13,7 +13,7 @@ import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
 export type Durability = "process" | "power";
 
 /** All of {@linkcode Durability}. */
-export const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
+const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
 /** Maximum of {@linkcode DurabilityOptions.syncMs}: an hour. */
 export const LONGEST_SYNC_MS = 3_600_000;

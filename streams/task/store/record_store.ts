@@ -17,10 +17,10 @@ import { crc32 } from "node:zlib";
 import { KeyIndex } from "../../../src/embeddings/key_index.ts";
 
 /** Kinds of entries. */
-export const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
+const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
 
 /** Bytes of an entry before its key. */
-export const ENTRY_HEADER = 12;
+const ENTRY_HEADER = 12;
 
 const NO_BYTES = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -34,7 +34,7 @@ import { settle } from "../../../options/option.ts";
 const CAPABILITIES: Capabilities = { ...OF_A_SET, looks: "behaviours" };
 
 /** DIN; see {@linkcode createModel}. */
-export class Din implements Model {
+class Din implements Model {
   readonly name = "din";
   readonly capabilities = CAPABILITIES;
   readonly sizes: ModelSizes;

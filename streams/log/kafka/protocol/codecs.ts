@@ -40,7 +40,7 @@ const MAX_CHUNK = 65_536;
 /** Level of zstd: 3, the default, takes 1.4 to 2 times as long, for 3 % fewer bytes of states and 5 % of samples. */
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Maximum size of an unpacked batch: a megabyte of gzip can hold a gigabyte. */
-export const MAX_UNPACKED_BYTES = 256 << 20;
+const MAX_UNPACKED_BYTES = 256 << 20;
 
 type Transform = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
