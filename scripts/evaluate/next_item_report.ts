@@ -145,7 +145,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
   if (survey.rejected > 0) {
     notes.push(`${formatCount(survey.rejected)} records could not be read and were left out`);
   }
-  if (survey.unordered > 0) notes.push(`the events were sorted by time first`);
+  if (survey.unordered > 0) notes.push("the events were sorted by time first, as `ingest --sort` does");
   if (survey.unknown.size > 0) {
     const named = [...survey.unknown].map(([action, n]) => `${action} (${formatCount(n)})`).slice(0, 8);
     notes.push(`left out, because the configuration does not name their action: ${named.join(", ")}`);
