@@ -22,18 +22,22 @@ export class NumericScaler {
   }
 
   update(numerics: Float32Array): void {
-    this.#count++;
-    for (let i = 0; i < this.#sum.length; i++) {
-      const x = numerics[i]!;
-      this.#sum[i] = this.#sum[i]! + x;
-      this.#squares[i] = this.#squares[i]! + x * x;
-    }
+    this.#add(numerics, 0);
   }
 
   /** Adds rows of features. @param rows one after the other */
   updateAll(rows: Float32Array): void {
-    const size = this.#sum.length;
-    for (let row = 0; row < rows.length; row += size) this.update(rows.subarray(row, row + size));
+    for (let row = 0; row < rows.length; row += this.#sum.length) this.#add(rows, row);
+  }
+
+  #add(numerics: Float32Array, from: number): void {
+    this.#count++;
+    const sum = this.#sum, squares = this.#squares;
+    for (let i = 0; i < sum.length; i++) {
+      const x = numerics[from + i]!;
+      sum[i] = sum[i]! + x;
+      squares[i] = squares[i]! + x * x;
+    }
   }
 
   /** The current standardisation; before the first row, everything standardises to 0. */
