@@ -59,7 +59,10 @@ const PARTITIONS: MetricFamily<Scrape, PartitionStatus> = {
       "Signals and positives learnt from other partitions, since the task started here",
       ({ othersLearnt }) => othersLearnt,
     ],
-    meander_restoring: ["Whether the partition is being restored", ({ restoring }) => restoring ? 1 : 0],
+    meander_restoring: [
+      "Whether the partition is being restored; not while it waits for a version, or for room on a disk",
+      ({ restore }) => restore === null ? 0 : 1,
+    ],
     meander_restore_ratio: [
       "Share of its current source that a restore has read",
       ({ restore }) => restore?.share ?? null,
