@@ -10,10 +10,8 @@
  */
 
 import type { InteractionEvent } from "../events/event.ts";
-import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import { sigmoid } from "../nn/losses/logistic.ts";
-import { judge } from "../scorer/score_kind.ts";
+import type { SaidByModel } from "../scorer/score_kind.ts";
 import type { Sample } from "../samples/sample.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
@@ -55,6 +53,8 @@ export interface JoinState {
   /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
   readonly counters: TaskCounters;
+  /** What models have said of impressions that have settled. */
+  readonly said: SaidByModel;
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
@@ -198,7 +198,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       this.#state.counters.rows++;
       this.#state.counters.positives += label;
     }
-    if (pending.model === undefined) judgeRows(rows, this.#state.counters);
+    this.#state.said.judge(pending.model, rows);
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);
     out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
@@ -369,14 +369,6 @@ function findPending(
     }
   }
   return newest;
-}
-
-/** Judges what the model and the prior had said of a list. */
-function judgeRows(rows: Rows, counters: TaskCounters): void {
-  for (let row = 0; row < rows.length; row++) {
-    const prior = sigmoid(rows.numerics[row * rows.width + PRIOR_NUMERIC]!);
-    judge(counters, rows.label(row), { model: rows.prediction(row), prior });
-  }
 }
 
 function some(rows: Rows, is: (rows: Rows, row: number) => boolean): boolean {

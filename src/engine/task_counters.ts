@@ -6,7 +6,7 @@
 
 import { recordOf } from "../values/record.ts";
 
-/** The names of all counters; those of `Said` (score_kind.ts) say whether scores are probabilities. */
+/** The names of all counters. */
 export const TASK_COUNTERS = [
   "events",
   "items",
@@ -17,11 +17,6 @@ export const TASK_COUNTERS = [
   "histories",
   "rows",
   "positives",
-  "judgedPositives",
-  "modelMicros",
-  "priorMicros",
-  "modelTurns",
-  "priorTurns",
   "behaviours",
   "duplicates",
   "reapplied",

@@ -37,6 +37,8 @@ import { Interactions } from "./interactions.ts";
 import { ItemNumbers } from "./item_numbers.ts";
 import { type GivenList, Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/states/sequence.ts";
+import { SaidByModel } from "../scorer/score_kind.ts";
+import { partsOf } from "../assignment/pins.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
@@ -87,6 +89,8 @@ export class TaskState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counters since the start. */
   readonly counters: TaskCounters = createTaskCounters();
+  /** @internal What models have said, and what came, which tells whether their scores are probabilities. */
+  readonly said: SaidByModel = new SaidByModel();
   /**
    * @internal Users in memory, their order and their records. Evict only right after a commit: evicted users must be on
    * the log, and be restored before their next event.
@@ -181,12 +185,12 @@ export class TaskState {
   }
 
   #makeAnswerer(options: TaskOptions, { ranking, logCandidates }: TaskSettings): Answerer {
-    const { catalogue, sequences, retrieval, counters } = this;
+    const { catalogue, sequences, retrieval, said } = this;
     return new Answerer({
       catalogue,
       sequences,
       retrieval,
-      counters,
+      said,
       scorer: this.#scorers.own,
       scorers: this.#scorers.byModel,
       item: (id, time) => this.item(id, time),
@@ -278,6 +282,7 @@ export class TaskState {
   /** @internal Replaces the set of pinned versions. */
   setPinned(versions: Iterable<Serving>): void {
     this.#scorers.setPinned(versions);
+    this.said.keep((model) => partsOf(model).version === undefined || this.#scorers.byModel.has(model));
   }
 
   /** Applies a catalogue record. @returns why it is refused, or `null` */

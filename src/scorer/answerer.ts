@@ -7,7 +7,7 @@
 
 import { type Assignment, settingsOf } from "../assignment/assignment.ts";
 import type { RequestEvent } from "../events/event.ts";
-import type { EmptyReason, Recommendation } from "../events/recommendation.ts";
+import type { EmptyReason, Recommendation, ScoreKind } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { OrderedCandidates } from "../retrieval/finder.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
@@ -17,7 +17,7 @@ import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
 import { findCandidates, whyEmpty } from "./candidates.ts";
 import { asVariant, rankingOf } from "./ranking.ts";
-import { type Said, scoreKindOf } from "./score_kind.ts";
+import type { SaidByModel } from "./score_kind.ts";
 import { type Models, othersOf, rulesOf, Slates, type SlatesOptions } from "./slates.ts";
 
 export interface AnswererOptions extends SlatesOptions {
@@ -45,7 +45,7 @@ export interface AnswererState extends Models {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
-  readonly counters: Readonly<Said>;
+  readonly said: SaidByModel;
   /** The item of an id, which is added if it is missing. */
   item(id: string, time: number): CatalogueItem;
   /** The user's current variants. */
@@ -73,7 +73,7 @@ export class Answerer {
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const { serving } = this.#state.scorer;
-    const kind = scoreKindOf(this.#state.counters, serving.share ?? 1);
+    const kind = this.#kindOf((interleaved ?? [settings]).map(({ model }) => model));
     const asked = { ...found, user, event, kind, byModel: new Map() };
     const own = this.#slates.order(asked, settings);
     const slate = interleaved === null
@@ -170,6 +170,17 @@ export class Answerer {
     const { promoted } = assigned;
     const settings = this.#isServed(promoted.model) ? promoted : {};
     return { ...assigned, exposures: [], settings, interleaved: null, shadows: [], unserved: true };
+  }
+
+  /** What the scores of a list by these models mean: probabilities if those of all do. */
+  #kindOf(models: readonly (string | undefined)[]): ScoreKind {
+    const { said, scorer: own } = this.#state;
+    const kinds = models.map((model) => {
+      const scorer = this.#slates.scorerOf(model) ?? own;
+      const { serving } = scorer;
+      return said.kindOf(scorer === own ? undefined : serving.model, serving.share ?? 1);
+    });
+    return kinds.includes("share") ? "share" : "probability";
   }
 
   /** Whether the models are here; `undefined` is the task's own. */

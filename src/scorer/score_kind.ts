@@ -5,8 +5,12 @@
  */
 
 import type { ScoreKind } from "../events/recommendation.ts";
+import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { sigmoid } from "../nn/losses/logistic.ts";
+import type { Rows } from "../samples/rows.ts";
+import { isOneOf } from "../values/one_of.ts";
+import { keysOf } from "../values/record.ts";
 import type { Candidate } from "../retrieval/finder.ts";
 import type { CandidateOrder } from "./ordering.ts";
 
@@ -18,10 +22,10 @@ const TOLERANCE = Math.log(1.2);
 /** Standard errors of the number of positives that came; three, as people differ and all is judged at every row. */
 const ERRORS = 3;
 
-/** What was said of shown items that the deployment's own model predicted, and what came. */
+/** What was said of shown items that one model predicted, and what came. */
 export interface Said {
   /** Positives that came. */
-  judgedPositives: number;
+  positives: number;
   /** Positives that the model said, in millionths. */
   modelMicros: number;
   /** Positives that the prior said, in millionths. */
@@ -38,11 +42,11 @@ export function judge(
   label: number,
   { model, prior }: { readonly model: number; readonly prior: number },
 ): void {
-  said.judgedPositives += label;
+  said.positives += label;
   said.modelMicros += Math.round(1e6 * model);
   said.priorMicros += Math.round(1e6 * prior);
-  said.modelTurns += turnOf(said.modelMicros, said.modelTurns, said.judgedPositives);
-  said.priorTurns += turnOf(said.priorMicros, said.priorTurns, said.judgedPositives);
+  said.modelTurns += turnOf(said.modelMicros, said.modelTurns, said.positives);
+  said.priorTurns += turnOf(said.priorMicros, said.priorTurns, said.positives);
 }
 
 /** 1 when a judgement changes: it takes {@linkcode ERRORS} to be right within the tolerance, and as many to be outside. */
@@ -58,10 +62,59 @@ export function knowsRates({ overall }: FeatureStatistics): boolean {
   return overall.outcomes >= RATED_OUTCOMES;
 }
 
-/** What a task's scores mean now, by what the prior and its model have said of shown items. */
+/** What a model's scores mean now, by what the prior and it have said of shown items. */
 export function scoreKindOf({ modelTurns, priorTurns }: Readonly<Said>, modelShare: number): ScoreKind {
   const isRight = (modelShare === 0 || modelTurns % 2 === 1) && (modelShare === 1 || priorTurns % 2 === 1);
   return isRight ? "probability" : "share";
+}
+
+/** What the models of a task have said, each of its own lists, and what came. Memory: one entry per model that has made lists. */
+export class SaidByModel {
+  /** By model; that of the deployment is `undefined`. */
+  readonly #said = new Map<string | undefined, Said>();
+
+  /** Judges what a model and the prior had said of a list, by its outcomes. */
+  judge(model: string | undefined, rows: Rows): void {
+    let said = this.#said.get(model);
+    if (said === undefined) this.#said.set(model, said = nothingSaid());
+    for (let row = 0; row < rows.length; row++) {
+      const prior = sigmoid(rows.numerics[row * rows.width + PRIOR_NUMERIC]!);
+      judge(said, rows.label(row), { model: rows.prediction(row), prior });
+    }
+  }
+
+  /** What the scores of a model mean now, see {@linkcode scoreKindOf}. */
+  kindOf(model: string | undefined, modelShare: number): ScoreKind {
+    return scoreKindOf(this.#said.get(model) ?? nothingSaid(), modelShare);
+  }
+
+  /** Forgets models of variants that are not needed any more. */
+  keep(isNeeded: (model: string) => boolean): void {
+    for (const model of this.#said.keys()) {
+      if (model !== undefined && !isNeeded(model)) this.#said.delete(model);
+    }
+  }
+
+  /** Everything as named numbers. */
+  *counters(): Generator<readonly [name: string, value: number]> {
+    for (const [model, said] of this.#said) {
+      for (const name of keysOf(said)) yield [`${name}/${model ?? ""}`, said[name]];
+    }
+  }
+
+  /** Restores one of {@linkcode SaidByModel.counters}; ignores other names. */
+  restore(name: string, value: number): void {
+    const [, field, model = ""] = /^(\w+)\/(.*)$/s.exec(name) ?? [];
+    const fresh = nothingSaid();
+    if (!isOneOf(keysOf(fresh), field)) return;
+    const said = this.#said.get(model || undefined) ?? fresh;
+    said[field] = value;
+    this.#said.set(model || undefined, said);
+  }
+}
+
+function nothingSaid(): Said {
+  return { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 }
 
 /** The data from which candidates' scores are computed. */

@@ -19,6 +19,11 @@ import { outputs } from "../engine/streams.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { judge, type Said, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import type { ListFeatures } from "../../src/samples/sample.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 
 const RANKINGS = ["model", "blend", "both"] as const;
 const EVENTS = 14_000;
@@ -95,12 +100,12 @@ Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as nothing 
       story.tick(1000 + 50 * n + 49);
     }
     checkShares(story.ask(2000, "r"), ranking);
-    const { judgedPositives, modelMicros, priorMicros } = story.task.counters;
-    assert.ok(judgedPositives === 0 && modelMicros > 0 && priorMicros > 0);
+    const { rows, positives } = story.task.counters;
+    assert.deepEqual([rows > 100, positives], [true, 0]);
   }
 });
 
-const NOTHING: Said = { judgedPositives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
+const NOTHING: Said = { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 const SHARES = [0, 0.5, 1];
 
 /** What scores mean, by the model's share, after each of so many rows, if this many times as much is said as comes. */
@@ -141,6 +146,69 @@ Deno.test("scoreKindOf() is share again where far more is said than comes", () =
   assert.equal(scoreKindOf(said, 1), "probability");
   for (let row = 0; row < 10_000; row++) judge(said, row % 20 === 0 ? 1 : 0, { model: 0.15, prior: 0.05 });
   assert.deepEqual(SHARES.map((share) => scoreKindOf(said, share)), ["probability", "share", "share"]);
+});
+
+/** Says the same probability of everything. */
+class Sayer extends FakeServing {
+  readonly #logit: number;
+
+  constructor(override readonly model: "fake", probability: number) {
+    super();
+    this.version = 1;
+    this.#logit = Math.log(probability / (1 - probability));
+  }
+
+  override score({ rows }: ListFeatures): Float32Array {
+    return new Float32Array(rows.length).fill(this.#logit);
+  }
+
+  override place(logit: number): number {
+    return logit;
+  }
+}
+
+Deno.test("TaskState.apply() calls what each model of an experiment says by what came of its own lists", () => {
+  const options = {
+    schema: DEFAULT_SCHEMA,
+    outcomeWindowMs: 10,
+    allowedLatenessMs: 0,
+    ranking: "model",
+  } as const;
+  const models = [new Sayer("fake", 0.1), new Sayer("other" as "fake", 0.3)] as const;
+  const make = () => new TaskState(options, models[0], [models[1]]);
+  const variants = [{ name: "A" }, { name: "B", model: "other" }];
+  const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: ["other"] });
+  let task = make();
+  task.applyExperiments([experiment]);
+  const candidates = Array.from({ length: 10 }, (_, i) => `i${i}`);
+  for (const item of candidates) task.applyItem({ item, time: 0 });
+  const out = outputs();
+  const kinds = new Map<string, string | undefined>();
+  const play = (from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      const [user, request, time] = [`u${n}`, `r${n}`, 20 * n];
+      task.apply({ type: "request", user, request, time, count: 10, candidates }, 2 * n, out);
+      const { variant, scoreKind } = out.recommendations.pop()!;
+      kinds.set(variant!, scoreKind);
+      const item = candidates[n % 10]!;
+      task.apply(
+        { type: "interaction", user, request, time: time + 1, item, action: "click" },
+        2 * n + 1,
+        out,
+      );
+    }
+  };
+  play(0, 1500);
+  const want = new Map([["A", "probability"], ["B", "share"]]);
+  assert.deepEqual(kinds, want, "one in ten is clicked, B says three");
+  const record = encodeTask(task, 0);
+  const catalogue = [...task.catalogue.items()].map(({ id }) => id);
+  task = make();
+  for (const item of catalogue) task.applyItem({ item, time: 0 });
+  decodeTask(record, task);
+  kinds.clear();
+  play(1500, 1520);
+  assert.deepEqual(kinds, want, "restored");
 });
 
 Deno.test("decodeRecommendation() reads an answer of 0.2.0, whose scores are probabilities", () => {
