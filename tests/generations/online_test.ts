@@ -29,6 +29,7 @@ import {
   until,
   untilCommitted,
 } from "../service/deployment.ts";
+import { positionsOf } from "../../streams/generations/positions.ts";
 import { built, serve, topics } from "./built.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { buildAtRest, builtAtRest, builtWhole, contentsBy, contentsOf, legsOf } from "./legs.ts";
@@ -82,6 +83,36 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each requ
   assert.ok((await member.build(1)).isSwitched, "without another start");
   assert.equal(service.deployment.partitions, 2);
   await send(20);
+  await allAnswered();
+});
+
+Deno.test("rebuildOnline() lets tasks go on that do not reach the same place in time, and switches later", async () => {
+  await using log = new MemoryLog();
+  const { send, allAnswered } = await deployment(log, [40, 120], 2);
+  await using member = await Member.start(log, { tasks: { 1: 2, 2: 4 }, patienceMs: 20_000 });
+  assert.ok((await member.build(2)).isSwitched);
+  const placeOf = async (task: number) => (await positionsOf(log, built)).tasks[task]!;
+  const held = Promise.withResolvers<void>();
+  const closings: boolean[] = [];
+  member.connection.onCommit = async (records, when) => {
+    if (when === "after") return;
+    for (const { topic, partition, key, value } of records) {
+      if (topic === built.statistics && partition === 3 && closings.length > 0) await held.promise;
+      if (key !== "closing") continue;
+      closings.push(value !== null);
+      if (value === null) held.resolve();
+      if (closings.at(-2) === false) await allAnswered(); // before it begins again
+      if (closings.length > 1) continue;
+      const before = await placeOf(1);
+      await send(20);
+      await until(async () => await placeOf(1) > before, "a task of the same partition has gone on");
+    }
+  };
+  const atLast = setTimeout(held.resolve, 10_000);
+  assert.ok((await member.build(1)).isSwitched);
+  clearTimeout(atLast);
+  const taken = closings.indexOf(false);
+  assert.ok(taken > 0 && closings.indexOf(true, taken) > taken, `taken back, and begun again: ${closings}`);
   await allAnswered();
 });
 
