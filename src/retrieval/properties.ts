@@ -9,6 +9,7 @@ import type { UserState } from "../users/user_state.ts";
 import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
+import { fieldTraits, TraitLifts, type TraitsOf } from "./items/trait_lifts.ts";
 import { OCCASION_KINDS } from "./sources/occasions.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/parts.ts";
@@ -142,6 +143,12 @@ export const PROPERTIES: readonly Property[] = [
     },
   },
   {
+    name: "usual categories",
+    weight: 0,
+    create: (parts) => liftsOf(parts, (item) => parts.lists.categoriesOf(item)),
+  },
+  { name: "usual fields", weight: 0, create: (parts) => liftsOf(parts, fieldTraits(parts.catalogue)) },
+  {
     name: "count",
     weight: -0.2,
     create: ({ neighbours }) => {
@@ -209,6 +216,15 @@ function ofOwn(
     note(own, request);
     fill(candidates, column);
     for (let x = 0; x < request.context.size; x++) own[request.context.items[x]!] = 0;
+  };
+}
+
+/** How much more the user turns to the traits of each candidate than others do. */
+function liftsOf({ lists }: PropertyParts, traitsOf: TraitsOf): Fill {
+  const lifts = new TraitLifts(lists, traitsOf);
+  return ({ request: { context }, count, items, values, columns }, column) => {
+    if (!lifts.ask(context)) return;
+    for (let c = 0, at = column; c < count; c++, at += columns) values[at] = lifts.of(items[c]!);
   };
 }
 

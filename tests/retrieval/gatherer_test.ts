@@ -10,6 +10,7 @@ import { outputs, SMALL, START } from "../engine/streams.ts";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const SIZES = { popular: 10, category: 10, fresh: 10 };
 
 /**
  * Six people look at shoes, the one after the other: everybody at s0, five of them at s1, ..., and the last of them at a
@@ -110,6 +111,45 @@ Deno.test("Gatherer.gather() says what is taken more often at this stage of a us
   for (const id of ["s1", "s2", "h0"]) assert.ok(feature(id, "usual stage") < -0.1, id);
   const later = gathered({}, ["h0", "s0", "s1"]);
   assert.ok(later("s0", "usual stage") < 0 && later("s3", "usual stage") > 0);
+});
+
+Deno.test("Gatherer.gather() says how much more a user turns to categories and fields than others do", () => {
+  const schema = { ...SMALL.schema, itemFields: ["decade"] };
+  const task = new TaskState({ ...SMALL, schema, retrieval: { listSizes: SIZES } }, new FakeServing());
+  const films = { a1: "action", a2: "action", d1: "drama", d2: "drama", d3: "drama", x1: "action drama" };
+  for (const [item, genres] of Object.entries(films)) {
+    const attributes = item === "d3" ? {} : { decade: item.endsWith("1") ? "1980s" : "1990s" };
+    task.applyItem({ item, time: START, categories: genres.split(" "), attributes });
+  }
+  const out = outputs();
+  // Of eight likes one and a half are of action films.
+  for (const [n, item] of ["d1", "d2", "d3", "d1", "d2", "a1", "d3", "x1"].entries()) {
+    task.apply({ type: "interaction", user: `u${n}`, item, action: "like", time: START + n }, n, out);
+  }
+  const { catalogue } = task;
+  const { sources, parts } = task.retrieval;
+  const gatherer = new Gatherer(task, sources, parts, 100);
+  const features = (before: readonly string[]) => {
+    const context = contextOf(before.map((id) => ({ item: catalogue.get(id)!.index, time: START })));
+    const { values } = gatherer.gather({ user: null, context, time: START + 8, allowed: () => true }, true);
+    return (id: string, name: string) => {
+      const place = gatherer.placeOf(catalogue.get(id)!.index);
+      assert.ok(place >= 0, `${id} is a candidate`);
+      return values[place * gatherer.names.length + gatherer.names.indexOf(name)]!;
+    };
+  };
+  const near = (value: number, wanted: number) => assert.ok(Math.abs(value - wanted) < 1e-6, `${value}`);
+  const feature = features(["a2", "x1", "a2", "d1"]);
+  // Of four behaviours 2.5 are of action, of eight likes 1.5.
+  const [action, drama] = [Math.log(3.5 / 1.75), Math.log(2.5 / 4.25)];
+  near(feature("a1", "usual categories"), action);
+  near(feature("d3", "usual categories"), drama);
+  near(feature("x1", "usual categories"), (action + drama) / 2);
+  // Of four behaviours two are of the eighties, of six likes with a decade four.
+  near(feature("a1", "usual fields"), Math.log(3 / (4 * 4 / 6 + 1)));
+  near(feature("d2", "usual fields"), Math.log(3 / (4 * 2 / 6 + 1)));
+  near(feature("d3", "usual fields"), 0);
+  for (const name of ["usual categories", "usual fields"]) near(features([])("a1", name), 0);
 });
 
 Deno.test("Gatherer.gather() has finite features for who asks for a time long before all behaviours", () => {
