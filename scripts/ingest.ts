@@ -11,9 +11,7 @@
 import { InvalidArgumentError } from "commander";
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { isOneOf } from "../src/values/one_of.ts";
-import { reasonOf } from "../src/values/reason.ts";
 import { pause } from "../streams/log/pause.ts";
-import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder, feederId } from "../streams/feeders/feeder.ts";
 import { followedName, ingestName } from "../streams/feeders/position_names.ts";
 import { OrderCheck } from "../streams/feeders/order_check.ts";
@@ -30,7 +28,6 @@ import {
   watched,
 } from "../streams/sources/adapters.ts";
 import { readConfig } from "../streams/config/read.ts";
-import { RegistryError } from "../streams/formats/registry_client.ts";
 import { newestTime } from "../streams/sources/count.ts";
 import { parseStart, type Start, START_WORDS } from "../streams/mapping/start.ts";
 import { openMapped } from "../streams/sources/mapped.ts";
@@ -54,6 +51,7 @@ import {
 } from "./flags/command_line.ts";
 import { kindOf } from "../streams/log/kinds/kinds.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { type Feed, TopicFeed } from "./ingest/topic_feed.ts";
 import { openLog, partitionsOf } from "./flags/service_flags.ts";
 import { FORMAT_HELP, type RecordFormat, recordFormat } from "./flags/record_format.ts";
 
@@ -81,23 +79,10 @@ interface Opened extends Flags {
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
 const PROGRESS_MS = 2000;
-const WAIT_MS = 1000;
 const DAY_MS = 86_400_000;
 /** Interval between messages while the log cannot be opened. */
 const WAITING_MS = 5000;
 const TOPIC = /^kafka:(.+)$/;
-
-/** A feed from files or a topic. */
-interface Feed extends AsyncDisposable {
-  /** Appends the next records. @returns whether there may be more */
-  feed(): Promise<boolean>;
-  /** Events appended so far. */
-  readonly events: number;
-  /** Items appended, and records rejected, so far. */
-  readonly items: number;
-  readonly rejected: number;
-  readonly firstRejection: Rejection | undefined;
-}
 
 async function main(flags: Flags): Promise<number> {
   await configureLogging("warning");
@@ -118,7 +103,7 @@ async function main(flags: Flags): Promise<number> {
   const opened = { ...flags, records, names: new NameCheck(knownNames(config)), allowedLatenessMs };
   await using feed = topic === undefined
     ? await openFile(log, topics, opened)
-    : await TopicFeed.open(log, topics, topic, opened, signal);
+    : await openTopic(log, topics, topic, { ...opened, signal });
   await feedAll(feed, flags, signal);
   const state = signal.aborted ? "stopped" : "done";
   print(
@@ -271,99 +256,26 @@ function tellNames(names: NameCheck, own: OwnRecord): void {
   for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
 }
 
-/** A feed from a topic, without end unless `--once` is given. */
-class TopicFeed implements Feed {
-  readonly #feeder: TopicFeeder;
-  readonly #topic: string;
-  readonly #once: boolean;
-  readonly #signal: AbortSignal;
-  readonly #owned: AsyncDisposableStack;
-  /** Dropped offsets that were reported. */
-  #skipped = 0;
-
-  private constructor(
-    feeder: TopicFeeder,
-    topic: string,
-    once: boolean,
-    signal: AbortSignal,
-    owned: AsyncDisposableStack,
-  ) {
-    this.#feeder = feeder;
-    this.#topic = topic;
-    this.#once = once;
-    this.#signal = signal;
-    this.#owned = owned;
+/** Feeds a topic, of this log or another one, without end unless `--once` is given. */
+async function openTopic(
+  log: Log,
+  topics: Topics,
+  topic: string,
+  { signal, ...flags }: Opened & { readonly signal: AbortSignal },
+): Promise<Feed> {
+  const { records, names, start, once = false } = flags;
+  await using owned = new AsyncDisposableStack();
+  const source = flags.log === "kafka" ? log : owned.use(await openLog({ ...flags, log: "kafka" }));
+  const adapter = typeof records === "string"
+    ? formatAdapter(records as JsonFormat) // other formats were refused before
+    : sourceAdapter(records);
+  if (flags.name === undefined && typeof records !== "string") {
+    await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
   }
-
-  static async open(
-    log: Log,
-    topics: Topics,
-    topic: string,
-    flags: Opened,
-    signal: AbortSignal,
-  ): Promise<TopicFeed> {
-    const { records, names, start, once = false } = flags;
-    await using owned = new AsyncDisposableStack();
-    const source = flags.log === "kafka" ? log : owned.use(await openLog({ ...flags, log: "kafka" }));
-    const adapter = typeof records === "string"
-      ? formatAdapter(records as JsonFormat) // other formats were refused before
-      : sourceAdapter(records);
-    if (flags.name === undefined && typeof records !== "string") {
-      await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
-    }
-    const format = watched(adapter, (own) => tellNames(names, own));
-    const foreign = { log: source, topic, format, name: nameOf(flags), start };
-    const feeder = owned.use(await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) }));
-    return new TopicFeed(feeder, topic, once, signal, owned.move());
-  }
-
-  get events(): number {
-    return this.#feeder.events;
-  }
-
-  get items(): number {
-    return this.#feeder.items;
-  }
-
-  get rejected(): number {
-    return this.#feeder.rejected;
-  }
-
-  get firstRejection(): Rejection | undefined {
-    return this.#feeder.firstRejection;
-  }
-
-  async feed(): Promise<boolean> {
-    const taken = await this.#feedOnce();
-    const { skipped } = this.#feeder;
-    if (skipped !== this.#skipped) {
-      print(Deno.stderr, `warning: ${this.#topic} has dropped ${skipped} offsets that were not fed yet\n`);
-    }
-    this.#skipped = skipped;
-    if (taken === undefined) return true;
-    if (taken === 0) await this.#feeder.check();
-    return taken > 0 || !this.#once;
-  }
-
-  /** @returns records taken; `undefined`, after a pause, when the registry of their schemas is unavailable */
-  async #feedOnce(): Promise<number | undefined> {
-    const signal = this.#signal;
-    try {
-      return await this.#feeder.feed(this.#once ? {} : { waitMs: WAIT_MS, signal });
-    } catch (error) {
-      if (signal.aborted) return 0;
-      const isTemporary = error instanceof Error && error.cause instanceof RegistryError &&
-        error.cause.isTemporary;
-      if (!isTemporary) throw error;
-      print(Deno.stderr, `waiting for the schema registry: ${reasonOf(error)}\n`);
-      await pause(WAITING_MS, signal);
-      return undefined;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#owned.disposeAsync();
-  }
+  const format = watched(adapter, (own) => tellNames(names, own));
+  const foreign = { log: source, topic, format, name: nameOf(flags), start };
+  const feeder = owned.use(await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) }));
+  return new TopicFeed({ feeder, topic, once, signal, owned: owned.move() });
 }
 
 /** Refuses a topic that `run` follows: its records would arrive twice. */
