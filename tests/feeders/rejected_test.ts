@@ -126,3 +126,26 @@ Deno.test("what another program put on the topic, and what was cut, does not sto
   assert.deepEqual(replayed, { records: 31, taken: 25, rejected: 5, cut: 1 });
   assert.deepEqual(await reasons(log), [["unmapped", 5], ["too-large", 1]]);
 });
+
+Deno.test("replayRejected() takes what names no source by the topic that it is from, and no half of a rejection", async () => {
+  await using log = await fed();
+  const rejection = (topic: string, user: string) => ({
+    ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
+    bytes: encode({ kind: "click", u: user, i: "i" }).toBase64(),
+  });
+  const { code: _, ...uncoded } = { ...rejection("clicks", "uncoded"), source: "clicks" };
+  const { bytes: __, ...empty } = { ...rejection("clicks", "empty"), source: "clicks" };
+  const all = [rejection("views", "other"), rejection("clicks", "own"), uncoded, empty];
+  const headers = { page: "home" };
+  const place = { topic: topics.rejected, partition: 1, key: "own", headers, time: TIME };
+  await log.append(all.map((one) => ({ ...place, value: encode(one) })));
+  const options = { from: "clicks", now: () => TIME + 1000 };
+  assert.deepEqual(await replayRejected(log, topics, sourceAdapter(clicks("click")), options), {
+    records: 31,
+    taken: 26,
+    rejected: 5,
+    cut: 0,
+  });
+  const taken = await users(log);
+  assert.deepEqual([taken.length, taken.filter((user) => !user.startsWith("u"))], [36, ["own"]]);
+});
