@@ -41,6 +41,8 @@ const WAYS = 8;
 const MIN_BUCKETS = 8;
 /** The share of its numbers that an entry keeps when another of its bucket is evicted. */
 const KEPT = 15 / 16;
+/** Numbers in a cache line. */
+const LINE_WORDS = 16;
 const ENTRY_BYTES = 4 * (1 + WORDS);
 
 export const MIN_TABLE_BYTES: number = MIN_BUCKETS * WAYS * ENTRY_BYTES;
@@ -106,6 +108,25 @@ export class PairTable {
     for (let k = 0; k < count; k++) {
       const at = places[k] = this.find(pairs[k]!);
       sum += numbers[Math.max(0, at)]!;
+    }
+    this.#warmth = sum;
+  }
+
+  /**
+   * Touches what adding pairs reads and changes: their numbers, and those of whole buckets in which one is missing, as
+   * another may be evicted there. These loads are independent, so their misses overlap.
+   */
+  warmAll(pairs: Uint32Array, count: number): void {
+    this.warm(pairs, count);
+    const [keys, numbers] = [this.#keys, this.#numbers];
+    let sum = 0;
+    for (let k = 0; k < count; k++) {
+      const at = this.find(pairs[k]!);
+      if (at >= 0) sum += numbers[at]!;
+      else {
+        const first = WORDS * ((WAYS * pairs[k]!) & (keys.length - 1));
+        for (let line = 0; line < WAYS * WORDS; line += LINE_WORDS) sum += numbers[first + line]!;
+      }
     }
     this.#warmth = sum;
   }

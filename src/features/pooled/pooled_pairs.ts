@@ -170,7 +170,7 @@ export class PooledPairs {
       const other = this.#own[x] = this.#hashOf(context.items[x]!);
       keys[x] = pairKey(own, other);
     }
-    table.findAll(keys, size, this.#places);
+    table.warmAll(keys, size);
     for (let x = 0; x < size; x++) {
       const other = this.#own[x]!;
       const past = context.strengths[x]!;
