@@ -50,11 +50,11 @@ interface Row {
 export class LinearItems {
   readonly #neighbours: Neighbours;
   /** By item j: the items that predict it. */
-  readonly #supports = new Map<number, number[]>();
+  readonly #supports: (number[] | undefined)[] = [];
   /** By item i: the items j that it predicts. */
-  readonly #predicts = new Map<number, Row>();
+  readonly #predicts: (Row | undefined)[] = [];
   /** By item: its likes when it was last solved, in the units of {@linkcode Neighbours.liked}. */
-  readonly #solvedAt = new Map<number, number>();
+  readonly #solvedAt: number[] = [];
   /** Scratch: the neighbours of an item, their strengths, also sorted, the strongest neighbours, and the equations. */
   #found = new Uint32Array(256);
   #strengths = new Float64Array(256);
@@ -70,10 +70,11 @@ export class LinearItems {
   learn({ item, time, liked }: Signal, byId: (a: number, b: number) => number): void {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
-    const likes = this.#neighbours.liked(item), solvedAt = this.#solvedAt.get(item) ?? 0;
+    const likes = this.#neighbours.liked(item), solvedAt = this.#solvedAt[item] ?? 0;
     // Fewer likes than then: the counts have been divided since, or dropped for room.
     if (likes >= solvedAt && likes < solvedAt * GROWTH + 2 * unit) return;
-    this.#solvedAt.set(item, likes);
+    this.#ensure(item);
+    this.#solvedAt[item] = likes;
     this.#solve(item, unit, byId);
   }
 
@@ -81,18 +82,18 @@ export class LinearItems {
   score(context: Context, into: ItemScores): void {
     for (let k = 0; k < context.size; k++) {
       if (context.liked[k] === 0) continue;
-      const row = this.#predicts.get(context.items[k]!);
+      const row = this.#predicts[context.items[k]!];
       if (row !== undefined) into.addEach(row.items, row.weights);
     }
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
-    const solved = order.filter((item) => this.#solvedAt.has(item));
+    const solved = order.filter((item) => this.#supports[item] !== undefined);
     to.uint(solved.length);
     for (const item of solved) {
-      const support = this.#supports.get(item)!;
-      to.uint(rank[item]!).f64(this.#solvedAt.get(item)!).uint(support.length);
+      const support = this.#supports[item]!;
+      to.uint(rank[item]!).f64(this.#solvedAt[item]!).uint(support.length);
       for (const other of support) to.uint(rank[other]!).f64(this.#weightOf(other, item));
     }
   }
@@ -101,14 +102,15 @@ export class LinearItems {
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
-      this.#solvedAt.set(item, from.f64());
+      this.#ensure(item);
+      this.#solvedAt[item] = from.f64();
       const support: number[] = [];
       for (let k = from.count(); k > 0; k--) {
         const other = itemAt(from.uint());
         support.push(other);
         this.#predict(other, item, from.f64(), false);
       }
-      this.#supports.set(item, support);
+      this.#supports[item] = support;
     }
   }
 
@@ -124,12 +126,12 @@ export class LinearItems {
     } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
     // Negative weights mean "not together", which does not help to propose candidates.
     const kept = support.filter((_, i) => b[i]! > 0);
-    const before = this.#supports.get(item) ?? [];
+    const before = this.#supports[item] ?? [];
     for (const other of before) if (!kept.includes(other)) this.#withdraw(other, item);
     support.forEach((other, i) => {
       if (b[i]! > 0) this.#predict(other, item, b[i]!, before.includes(other));
     });
-    this.#supports.set(item, kept);
+    this.#supports[item] = kept;
   }
 
   /** Puts G_SS + λI into the scratch, and G_Sj into b. */
@@ -179,15 +181,24 @@ export class LinearItems {
     this.#sorted = new Float64Array(2 * size);
   }
 
+  /** Makes room for an item, without holes: a sparse array would be a hash map. */
+  #ensure(item: number): void {
+    while (this.#predicts.length <= item) {
+      this.#predicts.push(undefined);
+      this.#supports.push(undefined);
+      this.#solvedAt.push(0);
+    }
+  }
+
   #weightOf(by: number, item: number): number {
-    const { items, weights } = this.#predicts.get(by)!;
+    const { items, weights } = this.#predicts[by]!;
     return weights[items.indexOf(item)]!;
   }
 
   /** Sets the weight with which one item predicts another; `does` tells whether it already does. */
   #predict(by: number, item: number, weight: number, does: boolean): void {
-    let row = this.#predicts.get(by);
-    if (row === undefined) this.#predicts.set(by, row = { items: [], weights: [] });
+    this.#ensure(by);
+    const row = this.#predicts[by] ??= { items: [], weights: [] };
     if (does) {
       row.weights[row.items.indexOf(item)] = weight;
       return;
@@ -198,7 +209,7 @@ export class LinearItems {
 
   /** Removes an item from those that predict another one. */
   #withdraw(by: number, item: number): void {
-    const { items, weights } = this.#predicts.get(by)!;
+    const { items, weights } = this.#predicts[by]!;
     const at = items.indexOf(item);
     const [lastItem, lastWeight] = [items.pop()!, weights.pop()!];
     if (at === items.length) return;
