@@ -10,7 +10,8 @@
  *
  * Because the others are drawn as often as they occur, ⟨h, v_b⟩ estimates by how much more often b comes after these
  * behaviours than overall, up to a constant (sampled softmax; "Item2Vec", Barkan and Koenigstein 2016, with one vector
- * for both roles). Row-wise Adagrad; O(K d) per behaviour, O(d) per candidate.
+ * for both roles). Row-wise Adagrad over the newest steps of a vector, so that it follows a taste that changes as fast on
+ * an old stream as on a young one; O(K d) per behaviour, O(d) per candidate.
  *
  * @module
  */
@@ -26,6 +27,9 @@ const DRAWN = 20;
 const RATE = 0.2;
 const SCALE = 0.1;
 const START_SQUARES = 0.1;
+/** Steps of a vector after which its squared gradients count half; all of them would slow it down as a stream grows old. */
+const HALVED_AFTER = 8000;
+const KEPT = 2 ** (-1 / HALVED_AFTER);
 /** Most behaviours to draw from. */
 const NEWEST = 4096;
 /** A vector, its squares, its name, and the category of one behaviour to draw from. */
@@ -188,11 +192,11 @@ export class CategoryVectors {
     return size;
   }
 
-  /** Row-wise Adagrad of a vector, whose gradient is `scale` times `direction`. */
+  /** Row-wise Adagrad of a vector with decay, whose gradient is `scale` times `direction`. */
   #descend(place: number, scale: number, direction: Float64Array): void {
     let squares = 0;
     for (let j = 0; j < WIDTH; j++) squares += direction[j]! * direction[j]!;
-    const sum = this.#squares[place] = this.#squares[place]! + scale * scale * squares / WIDTH;
+    const sum = this.#squares[place] = KEPT * this.#squares[place]! + scale * scale * squares / WIDTH;
     const rate = RATE * scale / Math.sqrt(sum);
     const at = WIDTH * place, vectors = this.#vectors;
     for (let j = 0; j < WIDTH; j++) vectors[at + j] = vectors[at + j]! - rate * direction[j]!;

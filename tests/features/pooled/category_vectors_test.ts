@@ -73,6 +73,45 @@ Deno.test("CategoryVectors brings together categories that were never met togeth
   }
 });
 
+/** People who turn to two of 20 categories of the same group, and how often the vectors set groups apart. */
+function grouped(vectors: CategoryVectors) {
+  const random = mulberry32(7);
+  const categories = Array.from({ length: 20 }, (_, n) => n + 1);
+  const draw = () => categories[Math.floor(20 * random())]!;
+  return {
+    learn(people: number, groupOf: (category: number) => number) {
+      for (let n = 0; n < people; n++) {
+        const before = draw();
+        let category = draw();
+        while (category === before || groupOf(category) !== groupOf(before)) category = draw();
+        learn(vectors, { context: [], category: before });
+        learn(vectors, { context: [before], category });
+      }
+    },
+    /** Share of cases in which a category is nearer to one of its group than to one of another. */
+    right(groupOf: (category: number) => number) {
+      const cases = categories.flatMap((a) => {
+        const others = categories.filter((b) => b !== a);
+        const of = (isOwn: boolean) =>
+          others.filter((b) => (groupOf(b) === groupOf(a)) === isOwn).map((b) => affinity(vectors, [a], b));
+        return of(true).flatMap((near) => of(false).map((far) => near > far));
+      });
+      return cases.filter((is) => is).length / cases.length;
+    },
+  };
+}
+
+Deno.test("CategoryVectors follows a taste that changes, however old the stream is", () => {
+  const before = (category: number) => category <= 10 ? 0 : 1, after = (category: number) => category % 2;
+  for (const age of [500, 8000, 64_000]) {
+    const { learn, right } = grouped(new CategoryVectors(BUDGET, BEHAVIOURS));
+    learn(age, before);
+    assert.equal(right(before), 1, `${age}`);
+    learn(2500, after);
+    assert.ok(right(after) > 0.99, `after ${age} people, ${right(after)} is right`);
+  }
+});
+
 Deno.test("CategoryVectors keeps within its bytes whatever comes, and goes on bit for bit when restored anywhere", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(60), { maxLength: 120 }), fc.nat(120), (categories, at) => {

@@ -51,7 +51,7 @@ export class NaiveVectors {
   }
 
   #descend(category: number, gradient: readonly number[]): void {
-    const squares = (this.#squares.get(category) ?? 0.1) + dot(gradient, gradient) / D;
+    const squares = 2 ** (-1 / 8000) * (this.#squares.get(category) ?? 0.1) + dot(gradient, gradient) / D;
     this.#squares.set(category, squares);
     const v = this.#vector(category);
     gradient.forEach((g, j) => v[j]! -= 0.2 * g / Math.sqrt(squares));
