@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
 import { listen } from "../log/warnings.ts";
+import { digestOf } from "../../streams/http/contract/access.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 import { AttributeCheck } from "../../streams/http/routes/attribute_check.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
@@ -30,6 +31,33 @@ const view = (user: string, more: object = {}) => ({
   ctx: { uid: user },
   sku: "a1",
   ...more,
+});
+
+Deno.test("a key that may send records of a source erases nobody with them, whatever the rules make of them", async () => {
+  const key = (name: string, scopes: ("events" | "admin")[]) => ({
+    name,
+    sha256: digestOf(`the-own-key-of-${name}`),
+    scopes,
+  });
+  const keys = [key("shop", ["events"]), key("owner", ["events", "admin"])];
+  await using api = await startApi({ keys }, 1, undefined, {
+    gone: {
+      rules: [
+        { as: "forget" as const, when: { evt: "erased" }, fields: { user: "ctx.uid" } },
+        ...SOURCES.clicks.rules,
+      ],
+    },
+  });
+  const post = async (body: unknown, name: string) => {
+    const { status, json } = await api.post("/v1/sources/gone", body, {
+      "x-api-key": `the-own-key-of-${name}`,
+    });
+    return [status, json.code ?? json.accepted];
+  };
+  const erased = { evt: "erased", ctx: { uid: "ann" } };
+  assert.deepEqual(await post(view("ann"), "shop"), [200, 1]);
+  assert.deepEqual(await post([view("ann"), erased], "shop"), [403, "forbidden"]);
+  assert.deepEqual(await post([view("ann"), erased], "owner"), [200, 2]);
 });
 
 Deno.test("POST /v1/sources/{source} takes records by the rules of the configuration", async () => {

@@ -15,6 +15,7 @@ import { LineSplitter } from "../../sources/lines.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type BodyKind, bodyKind } from "../body.ts";
 import { type ApiContext, appendTaken } from "../context.ts";
+import type { Demand } from "../contract/access.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
@@ -36,7 +37,9 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     path: "/v1/sources/:source",
     id: "postSource",
     summary: "Takes records of another system by the rules of the configuration",
-    description: "One record, a list, or one per line. `accepted` counts the events and items made of them.",
+    description:
+      "One record, a list, or one per line. `accepted` counts the events and items made of them. " +
+      "A record that becomes a `forget` needs the scope `admin`, too.",
     scope: "events",
     parameters: { source: "Name of the source" },
     body: { kinds: KINDS, schema: SourceRecords, many: true },
@@ -48,7 +51,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
 
 async function intake(
   context: ApiContext,
-  { request, parameters: { source: name = "" } }: Call,
+  { request, demand, parameters: { source: name = "" } }: Call,
 ): Promise<Response> {
   const source = context.sources?.get(name);
   if (source === undefined) {
@@ -69,6 +72,7 @@ async function intake(
     headers: cloudEventHeaders(request.headers),
     maxEntries: context.maxEntries,
     see: context.see,
+    demand,
   });
   const { records, rejected } = await appendTaken(context, found);
   context.metrics.taken("event", records.length, rejected);
@@ -94,14 +98,20 @@ export interface TakeOptions {
   readonly maxEntries: number;
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ApiContext["see"];
+  /** Checks a further scope of the sender. */
+  readonly demand: Demand;
 }
 
-/** Maps the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
+/**
+ * Maps the entries of a body by a source.
+ *
+ * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` for an erasure without `admin`
+ */
 function takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
   source: RecordSource,
-  { topics, now, headers, maxEntries, see }: TakeOptions,
+  { topics, now, headers, maxEntries, see, demand }: TakeOptions,
 ): Intake & { readonly count: number } {
   const records: NewRecord[] = [];
   const entries: number[] = [];
@@ -117,7 +127,10 @@ function takeRecords(
         entries.push(index);
       }
     }
-    for (const record of taken.ok ? taken.records : []) see?.(record);
+    for (const record of taken.ok ? taken.records : []) {
+      if (record.kind === "event" && record.event.type === "forget") demand("admin");
+      see?.(record);
+    }
   };
   const check = (entries: number) => {
     if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
