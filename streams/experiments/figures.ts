@@ -28,11 +28,6 @@ export const IDS = "ids";
 export interface PartitionClock {
   /** Event time up to which all lists are final. */
   settled: number;
-  /**
-   * Offset of the event that led to the newest recommendation, and the index among its recommendations; duplicates are
-   * not above it.
-   */
-  newest: readonly [offset: number, index: number];
 }
 
 export interface FiguresRecord extends RecordPlace {
@@ -59,9 +54,7 @@ export function encodeHead(
   },
 ): Uint8Array {
   const to = new ByteWriter().u8(FORMAT).f64(time).uint(clocks.length);
-  for (const { settled, newest: [offset, index] } of clocks) {
-    to.f64(settled).f64(0).int(offset).int(index);
-  }
+  for (const { settled } of clocks) to.f64(settled).f64(0).int(-1).int(-1);
   for (const position of positions) to.uint(position);
   to.uint(lost);
   return to.toBytes();
@@ -75,10 +68,12 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
     throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${UNCUT} to ${FORMAT}`);
   }
   const time = from.f64();
-  const clocks = times(from.count(), (): PartitionClock => ({
-    settled: from.f64() - from.f64(), // 0.2.0 wrote a deadline and the outcome window
-    newest: [from.int(), from.int()],
-  }));
+  const clocks = times(from.count(), (): PartitionClock => {
+    const settled = from.f64() - from.f64(); // 0.2.0 wrote a deadline and the outcome window
+    from.int(); // and releases up to 0.3.0 the newest input, an offset and an index
+    from.int();
+    return { settled };
+  });
   const positions = new Map<string, number>();
   for (const topic of [recommendations, samples]) {
     for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());

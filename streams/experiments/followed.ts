@@ -49,7 +49,7 @@ export interface ExperimentStatus {
   readonly preference: Preference | null;
   /** The figures by variant. */
   readonly totals: ExperimentTotals;
-  /** Times from request to recommendation by variant. */
+  /** Times from request to recommendation by variant; answers sent again after a crash count again. */
   readonly took: readonly LatencyView[];
   /** What ordered the lists by variant. */
   readonly orderedBy: readonly OrderShares[];

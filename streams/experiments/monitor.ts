@@ -35,7 +35,7 @@ import { InTurn } from "../log/in_turn.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { lagOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { INPUT, SETTLED_BEFORE } from "../topics/delivery.ts";
+import { SETTLED_BEFORE } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
 import { type ExperimentStatus, Followed } from "./followed.ts";
 import { ListsInOrder } from "./lists_in_order.ts";
@@ -55,7 +55,7 @@ import {
 } from "./figures.ts";
 import { MergedReader, type Place } from "./merged_reader.ts";
 import { MonitorChanges } from "./monitor_changes.ts";
-import { asOf, isRepeat, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
+import { asOf, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
 const logger = getLogger(["meander", "experiments"]);
@@ -251,11 +251,11 @@ export class ExperimentMonitor {
   }
 
   #takeRecommendation(record: LogRecord, value: Uint8Array, partition: number): void {
-    if (isRepeat(this.#clocks[partition]!, record.headers[INPUT])) return;
-    const recommendation = readRecommendation(record, value);
-    if (recommendation === null) return;
+    const read = readRecommendation(record, value);
+    if (read === null) return;
+    const recommendation = asOf(record.time, read);
     for (const [name, one] of this.#followed) {
-      const isCounted = one.recommended(asOf(record.time, recommendation), partition);
+      const isCounted = one.recommended(recommendation, partition);
       if (isCounted) this.#change(name, recommendation.user);
     }
   }
@@ -284,15 +284,20 @@ export class ExperimentMonitor {
     clock.settled = Math.max(clock.settled, Math.min(sample.time, settledBefore - 1));
     const { settled } = clock;
     for (const one of this.#lists.take(settled, partition)) this.#count(one, partition);
-    if (sample.time <= settled) this.#count(sample, partition);
-    else {
-      this.#lists.add(sample, partition);
-      this.#changes.user(sample.user);
-    }
+    this.#countInOrder(sample, partition);
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(settled, partition)) this.#change(name, user);
     }
     for (const user of this.#prePeriod.prune(settled)) this.#changes.user(user);
+  }
+
+  /** Counts a sample once all lists that were shown before are final. */
+  #countInOrder(sample: Sample, partition: number): void {
+    if (sample.time <= this.#clocks[partition]!.settled) this.#count(sample, partition);
+    else {
+      this.#lists.add(sample, partition);
+      this.#changes.user(sample.user);
+    }
   }
 
   #count(sample: Sample, partition: number): void {
@@ -429,7 +434,7 @@ function readHead(
 }
 
 function newClock(): PartitionClock {
-  return { settled: -Infinity, newest: [-1, -1] };
+  return { settled: -Infinity };
 }
 
 /** Whether both ids are known and differ. */

@@ -4,13 +4,12 @@
  * @module
  */
 
-import type { Recommendation } from "../../src/events/recommendation.ts";
+import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import type { LogError, LogRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
 import { isOfNewerRelease } from "../topics/delivery.ts";
-import type { PartitionClock } from "./figures.ts";
 
 /** Part of the JSON of a recommendation to a user in an experiment. */
 const EXPOSED = '"experiment":';
@@ -32,10 +31,11 @@ export function readRecommendation(record: LogRecord, value: Uint8Array): Recomm
 function parseRecommendation(text: string): Recommendation | null {
   try {
     const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
-    const { user, time, tookMicros, exposures = [] } = recommendation;
+    const { user, time, tookMicros } = recommendation;
     const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
-      exposures.every(({ experiment, variant }) =>
-        typeof experiment === "string" && typeof variant === "string"
+      exposuresOf(recommendation).every(({ experiment, variant, phase = 0 }) =>
+        typeof experiment === "string" && typeof variant === "string" && Number.isSafeInteger(phase) &&
+        phase >= 0
       );
     return isValid ? recommendation : null;
   } catch {
@@ -64,15 +64,4 @@ export function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
 /** Caps the time of a recommendation or sample at that of its record. */
 export function asOf<T extends { readonly time: number }>(time: number, one: T): T {
   return one.time <= time ? one : { ...one, time };
-}
-
-/** Whether a recommendation is a duplicate of at-least-once delivery; otherwise remembers it. */
-export function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
-  if (number === undefined) return false;
-  const [, offset, index] = /^\d+\/(\d{1,15})\/(\d{1,15})$/.exec(number)?.map(Number) ?? [];
-  if (offset === undefined || index === undefined) return false;
-  const [lastOffset, lastIndex] = clock.newest;
-  if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
-  clock.newest = [offset, index];
-  return false;
 }

@@ -13,7 +13,7 @@ import { encodeExperiment } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { ExperimentViews, stopHarmful } from "../../streams/experiments/views.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { SETTLED_BEFORE } from "../../streams/topics/delivery.ts";
+import { INPUT, SETTLED_BEFORE } from "../../streams/topics/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "./lists.ts";
 
@@ -44,7 +44,7 @@ async function deployment(rates: readonly [number, number], lost = 0) {
       request: `${user}-${time}`,
       user,
       time,
-      items: [],
+      items: [{}],
       ...exposure,
       orderedBy,
       tookMicros: 1000,
@@ -265,33 +265,59 @@ async function byHand() {
   const exposureOf = (user: string) => experiments.assign(user).exposures[0]!;
   return {
     /** An answer; its record has the time of the engine's clock. */
-    answer: async (user: string, time: number, clock = time) => {
+    answer: async (
+      user: string,
+      time: number,
+      { clock = time, items = [{}], input }: {
+        readonly clock?: number;
+        readonly items?: readonly object[];
+        readonly input?: string;
+      } = {},
+    ) => {
       const answer = {
         request: `${user}-${time}`,
         user,
         time,
-        items: [],
+        items,
         ...exposureOf(user),
         tookMicros: 1,
       };
       const value = new TextEncoder().encode(JSON.stringify(answer));
-      await log.append([{ topic: topics.recommendations, partition: 0, key: user, value, time: clock }]);
+      const headers = input === undefined ? {} : { [INPUT]: input };
+      await log.append([{
+        topic: topics.recommendations,
+        partition: 0,
+        key: user,
+        value,
+        time: clock,
+        headers,
+      }]);
     },
     /** What came of a list, when all that were shown before `settledBefore` are final; `null` = the record does not say. */
     sample: async (
       user: string,
       time: number,
-      options: { readonly settledBefore?: number | null; readonly clock?: number; readonly early?: boolean } =
-        {},
+      options: {
+        readonly settledBefore?: number | null;
+        readonly clock?: number;
+        readonly early?: boolean;
+        readonly clicks?: number;
+      } = {},
     ) => {
-      const { settledBefore = time + 1, clock = time + 1, early = false } = options;
-      const sample = list(user, 1, { time, exposure: ["e", exposureOf(user).variant] });
+      const { settledBefore = time + 1, clock = time + 1, early = false, clicks = 1 } = options;
+      const sample = list(user, clicks, { time, exposure: ["e", exposureOf(user).variant] });
       const value = encodeSample({ ...sample, ...(early ? { purpose: "learn" as const } : {}) });
       const headers = settledBefore === null ? {} : { [SETTLED_BEFORE]: `${settledBefore}` };
       await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock, headers }]);
     },
     forget: (user: string, time: number) =>
       log.append([{ topic: topics.samples, partition: 0, key: user, value: null, time }]),
+    status: async () => {
+      const monitor = await ExperimentMonitor.open(log, topics, changes);
+      await monitor.update();
+      await log.append(monitor.takeChanges());
+      return monitor.status()[0]!;
+    },
     users: async () => {
       const monitor = await ExperimentMonitor.open(log, topics, changes, { readOnly: true });
       await monitor.update();
@@ -321,10 +347,20 @@ Deno.test("ExperimentMonitor() gives nobody up for a sample from the future", as
 
 Deno.test("ExperimentMonitor() gives others up that were answered after an answer from the future", async () => {
   const { answer, sample, lost } = await byHand();
-  await answer("wrong", FAR, HOUR);
+  await answer("wrong", FAR, { clock: HOUR });
   await answer("a", HOUR);
   await sample("b", 3 * HOUR);
   assert.equal(await lost(), 2);
+});
+
+Deno.test("ExperimentMonitor() counts answers after one whose input is far ahead", async () => {
+  const { answer, sample, status } = await byHand();
+  await answer("foreign", HOUR, { input: "0/999999999999/0" });
+  for (let u = 0; u < 10; u++) await answer(`u${u}`, HOUR, { input: `0/${u}/0` });
+  await sample("late", 3 * HOUR);
+  const { lost, orderedBy, took } = await status();
+  assert.equal(lost[0]! + lost[1]!, 11);
+  assert.deepEqual([orderedBy.length, took.every(({ mean }) => mean !== null)], [2, true]);
 });
 
 Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though some are final or learnt sooner", async () => {

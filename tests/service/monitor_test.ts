@@ -75,7 +75,7 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
       // The first page is from before both.
       const exposures = page === 0 ? [] : experiments.assign(user).exposures;
       const record = { partition, key: user, time };
-      const answer = { request: `${user}-${page}`, user, time, items: [], exposures, tookMicros: 900 + u };
+      const answer = { request: `${user}-${page}`, user, time, items: [{}], exposures, tookMicros: 900 + u };
       const value = new TextEncoder().encode(JSON.stringify(answer));
       const input = { input: `${partition}/${page * users + u}/0` };
       const answered = { ...record, topic: topics.recommendations, value, headers: input };
