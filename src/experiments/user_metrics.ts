@@ -29,7 +29,7 @@ export interface UserSums {
 
 export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {
   sums[0] = 1;
-  sums[1]! += 1;
+  sums[1]! += rows.length > 0 ? 1 : 0; // an empty list is not shown
   for (const { label, position, prediction, reward = 0 } of rows) {
     const discount = 1 / Math.log2(2 + position);
     sums[2]! += 1;

@@ -55,7 +55,7 @@ import {
 } from "./figures.ts";
 import { MergedReader, type Place } from "./merged_reader.ts";
 import { MonitorChanges } from "./monitor_changes.ts";
-import { asOf, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
+import { asOf, emptySample, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
 const logger = getLogger(["meander", "experiments"]);
@@ -258,6 +258,8 @@ export class ExperimentMonitor {
       const isCounted = one.recommended(recommendation, partition);
       if (isCounted) this.#change(name, recommendation.user);
     }
+    const empty = emptySample(recommendation);
+    if (empty !== null) this.#countInOrder(empty, partition);
   }
 
   #takeSample(record: LogRecord, value: Uint8Array, partition: number): void {

@@ -5,7 +5,7 @@
  */
 
 import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
-import type { Sample } from "../../src/samples/sample.ts";
+import { historySample, NO_HISTORY, type Sample } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import type { LogError, LogRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
@@ -41,6 +41,22 @@ function parseRecommendation(text: string): Recommendation | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * The sample of a recommendation without items: nothing can be shown, so its outcome is final, and a task makes none.
+ * `null` = it has items.
+ */
+export function emptySample(recommendation: Recommendation): Sample | null {
+  const { request, user, time, items, stateVersion } = recommendation;
+  if (!Array.isArray(items) || items.length > 0) return null;
+  return {
+    ...historySample(user, time, NO_HISTORY),
+    request: `${request}`,
+    purpose: "judge",
+    newUser: stateVersion === 0,
+    exposures: exposuresOf(recommendation),
+  };
 }
 
 /** A sample; `null` when invalid, which is reported. @throws LogError `corrupt` when a newer version of Meander wrote it */

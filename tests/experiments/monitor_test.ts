@@ -253,7 +253,7 @@ Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm
 });
 
 /** A log of one partition that answers and samples are put on by hand. */
-async function byHand() {
+async function byHand(answered: object = {}) {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const changes = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
@@ -281,6 +281,7 @@ async function byHand() {
         items,
         ...exposureOf(user),
         tookMicros: 1,
+        ...answered,
       };
       const value = new TextEncoder().encode(JSON.stringify(answer));
       const headers = input === undefined ? {} : { [INPUT]: input };
@@ -312,6 +313,7 @@ async function byHand() {
     },
     forget: (user: string, time: number) =>
       log.append([{ topic: topics.samples, partition: 0, key: user, value: null, time }]),
+    variantOf: (user: string) => exposureOf(user).variant,
     status: async () => {
       const monitor = await ExperimentMonitor.open(log, topics, changes);
       await monitor.update();
@@ -361,6 +363,57 @@ Deno.test("ExperimentMonitor() counts answers after one whose input is far ahead
   const { lost, orderedBy, took } = await status();
   assert.equal(lost[0]! + lost[1]!, 11);
   assert.deepEqual([orderedBy.length, took.every(({ mean }) => mean !== null)], [2, true]);
+});
+
+Deno.test("ExperimentMonitor() counts users whose lists are empty as users without impressions, in either arm", async () => {
+  for (const arm of ["A", "B"]) {
+    const { answer, sample, status, variantOf } = await byHand();
+    const users = Array.from({ length: 400 }, (_, u) => `u${u}`);
+    for (const [u, user] of users.entries()) {
+      const time = HOUR + u * 60_000;
+      const isEmpty = variantOf(user) === arm && u % 2 === 0;
+      await answer(user, time, isEmpty ? { items: [] } : {});
+      if (!isEmpty) await sample(user, time, { clicks: u % 3 });
+      if (u % 100 === 0) await status(); // and reopens it
+    }
+    await sample("late", 24 * HOUR);
+    const { lost, ratio, totals, verdicts } = await status();
+    const split = ["A", "B"].map((name) =>
+      [...users, "late"].filter((user) => variantOf(user) === name).length
+    );
+    assert.deepEqual([lost, ratio.counts, verdicts[0]!.word], [[0, 0], split, "undecided"]);
+    const moments = [0, 1].map((at) => totals.moments(at));
+    assert.deepEqual(moments.map(({ users }) => users), split);
+    const lists = moments[0]!.total("lists") + moments[1]!.total("lists");
+    const empty = users.filter((user, u) => variantOf(user) === arm && u % 2 === 0).length;
+    assert.equal(lists, 401 - empty, "an empty list is none that was shown");
+  }
+});
+
+Deno.test("ExperimentMonitor() holds an empty list until the lists before it are final", async () => {
+  const { answer, sample, forget, users, lost } = await byHand();
+  await answer("empty", 2 * HOUR, { items: [] });
+  await answer("erased", 2 * HOUR, { items: [] });
+  await answer("wrong", FAR, { clock: 2 * HOUR, items: [] });
+  await sample("before", HOUR, { settledBefore: 2 * HOUR });
+  assert.equal(await users(), 1);
+  await forget("erased", 2 * HOUR);
+  await sample("after", 4 * HOUR);
+  assert.deepEqual([await users(), await lost()], [4, 0]);
+  await answer("late", 3 * HOUR, { items: [] });
+  assert.equal(await users(), 5);
+});
+
+Deno.test("ExperimentMonitor() leaves out an empty answer whose exposure is broken", async () => {
+  for (const phase of ["x", -1, 0.5, null]) {
+    const { answer, sample, status, users } = await byHand({
+      exposures: [{ experiment: "e", variant: "A", phase }],
+    });
+    await answer("a", HOUR, { items: [] });
+    await status();
+    await sample("b", 3 * HOUR);
+    assert.equal(await users(), 1, `${phase}`);
+  }
 });
 
 Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though some are final or learnt sooner", async () => {
