@@ -26,7 +26,7 @@ export interface Override {
  * assert.equal(variableOf(["http", "maxBodyBytes"]), "MEANDER_HTTP_MAX_BODY_BYTES");
  * ```
  */
-function variableOf(path: readonly string[]): string {
+export function variableOf(path: readonly string[]): string {
   const words = path.map((part) => part.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2"));
   return ["MEANDER", ...words].join("_").toUpperCase();
 }
