@@ -104,6 +104,8 @@ interface Adjustment {
   readonly centre: readonly number[];
 }
 
+/** What terms that cancel may leave of their size: where all users are alike, it is no variance. */
+const ROUNDING = 1e-10;
 const NO_SLOPES = [0, 0] as const;
 const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };
 
@@ -126,16 +128,21 @@ function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJ
   const before = beforeOf(metric);
   // The influence minus the part explained by the pre-period, as a linear function of the user's vector.
   const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
-  let [square, mean] = [0, 0];
+  let [square, mean, size] = [0, 0, 0];
   for (const [i, wi] of weights) {
     mean += wi * moments.get(i, 0) / users;
-    for (const [j, wj] of weights) square += wi * wj * moments.get(i, j) / users;
+    for (const [j, wj] of weights) {
+      const term = wi * wj * moments.get(i, j) / users;
+      square += term;
+      size += Math.abs(term);
+    }
   }
+  const spread = square - mean * mean;
   const shift = before.reduce(
     (sum, at, s) => sum + slopes[s]! * (moments.get(at, 0) / users - centre[s]!),
     0,
   );
-  const variance = Math.max(0, square - mean * mean) / Math.max(1, users - 1);
+  const variance = spread > ROUNDING * size ? spread / Math.max(1, users - 1) : 0;
   const per = METRIC_FIELDS.indexOf(denominatorOf(metric));
   const equalUsers = moments.get(per, 0) ** 2 / moments.get(per, per);
   const cut = METRICS[metric].of === "reward" ? moments.cut : 0;

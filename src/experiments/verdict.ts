@@ -245,7 +245,8 @@ function judge(experiment: Experiment, comparison: Comparison): Judgement {
   }
   const users = effect.control.users + effect.variant.users;
   // An undetectable effect is not an absent one.
-  const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || effect.variance === 0);
+  const alike = effect.variance === 0 && Math.abs(effect.lift ?? Infinity) < 1e-9;
+  const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || alike);
   if (couldSee && users >= maxUsers) {
     return {
       word: "no difference",
@@ -265,6 +266,7 @@ function patience(comparison: Comparison, users: number): string {
   const { effect, share, missingUsers, conversions, metric } = comparison;
   if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
   if (missingUsers > 0) return `at least ${missingUsers} more users in each arm`;
+  if (effect.variance === 0) return `${nameOf(metric)} does not vary among the users of an arm`;
   if (conversions < MIN_CONVERSIONS) {
     return `${nameOf(metric)} has ${Math.floor(conversions)} effective conversions in the smaller arm, ` +
       `and needs ${MIN_CONVERSIONS}`;

@@ -285,3 +285,22 @@ Deno.test("compareVariant() says nothing of a metric that is not defined or does
     assert.deepEqual({ interval, p }, { interval: { low: -Infinity, high: Infinity }, p: 1 }, metric);
   }
 });
+
+Deno.test("verdicts() says nothing where the users of each arm are all alike, whatever rounding leaves", () => {
+  fc.assert(fc.property(
+    fc.integer({ min: 100, max: 400 }),
+    fc.integer({ min: 100, max: 400 }),
+    fc.integer({ min: 1, max: 30 }),
+    fc.constantFrom(1, 2, 3),
+    fc.constantFrom("ctr" as const, "clicksPerList" as const),
+    (a, b, rows, more, metric) => {
+      const constant = (users: number, clicks: number) =>
+        arm(users, { clicks: () => clicks, rows: () => rows });
+      const arms = [constant(a, 1), constant(b, more)];
+      const experiment = experimentOf(metric, { stopRule: { minUsers: 10, maxUsers: 100 } });
+      const figures = figuresOf(experiment, arms);
+      const [verdict] = verdicts(figures, new SampleRatio([0.5, 0.5]));
+      assert.equal(verdict?.word, more === 1 ? "no difference" : "undecided", verdict!.text);
+    },
+  ));
+});
