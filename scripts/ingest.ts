@@ -40,7 +40,7 @@ import { adoptionFaults, deployedModels, ExperimentRegistry } from "../streams/e
 import { configureLogging } from "../streams/settings/logging.ts";
 import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
-import { grown, topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
+import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
   commandArguments,
   commandName,
@@ -98,7 +98,7 @@ async function main(flags: Flags): Promise<number> {
   if (topic !== undefined) checkTopic(flags, records);
   await using log = await openPatiently(flags, config);
   const specs = topicSpecs(topics, await partitionsOf(log, flags));
-  await log.createTopics(grown(topics, specs, await log.topics()));
+  await log.createTopics(specs);
   const { allowedLatenessMs = TASK_OPTIONS.allowedLatenessMs.value } = config;
   const opened = { ...flags, records, names: new NameCheck(knownNames(config)), allowedLatenessMs };
   await using feed = topic === undefined

@@ -10,6 +10,7 @@ import type { LogKind, OpenContext } from "../../streams/log/kind.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
 import type { Log, LogAddress } from "../../streams/log/log.ts";
+import { ownPartitions } from "../../streams/task/inputs/own_partitions.ts";
 import { formatNotes, refuseNewer } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
@@ -36,13 +37,13 @@ export async function logAddressOf(flags: LogFlags, options: OpenLogOptions = {}
   return { kind: kind.kind, options: resolved };
 }
 
-/** Opens the log of a deployment. @throws Error when a newer release has worked on it */
+/** Opens the log of a deployment, without partitions that were added to topics that only it writes. @throws Error when a newer release has worked on it */
 export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Promise<Log> {
   const { kind, options: resolved } = await logAddressOf(flags, options);
-  const log = await kindOf(kind, options.kinds).open(resolved);
+  const topics = topicNames(flags.prefix);
+  const log = ownPartitions(await kindOf(kind, options.kinds).open(resolved), topics);
   try {
-    const { prefix } = flags;
-    refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
+    refuseNewer(`work on ${flags.prefix}*`, await formatNotes(log, topics), NEWEST_FORMATS);
   } catch (error) {
     await log[Symbol.asyncDispose]();
     throw error;

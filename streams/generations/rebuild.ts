@@ -36,7 +36,7 @@ import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
-import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
+import { type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
 import { forgetRemembered, type Remembered, rememberingLog } from "./remembered.ts";
 
@@ -327,7 +327,7 @@ async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promis
   const { spec: { topics }, stateBytes, remembers } = options;
   const tasks = options.until.length;
   const sourceLog = await tasksLog(deploymentLog, topics, tasks);
-  await sourceLog.createTopics(grown(topics, topicSpecs(topics, tasks), await sourceLog.topics()));
+  await sourceLog.createTopics(topicSpecs(topics, tasks));
   // Remembered events replace everything that the log has dropped, including since an end was noted.
   const until = await Promise.all(
     options.until.map(async (end, task) =>

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Commit, type Log, LogError, type NewRecord } from "./log.ts";
+import { type Commit, type Log, LogError, type NewRecord, type UngroupedLog } from "./log.ts";
 
 /** How much was written to a topic. */
 export interface TopicSize {
@@ -127,7 +127,7 @@ export function meteredLog(
 }
 
 /** A log with some methods replaced; all other calls, and disposal, go to the underlying log. */
-export function layered(below: Log, own: Partial<Log>): Log {
+export function layered<L extends UngroupedLog>(below: L, own: Partial<Log>): L {
   return new Proxy(below, {
     get(_, name) {
       if (Object.hasOwn(own, name)) return Reflect.get(own, name);

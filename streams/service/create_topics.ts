@@ -11,7 +11,6 @@ import { checkCoPartitioned } from "../task/inputs/position.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
-  grown,
   topicNames,
   type Topics,
   topicSpecs,
@@ -44,7 +43,7 @@ export async function createTopics<N extends ModelName>(
   const specs = topicSpecs(topics, partitions);
   sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
   const wanted = wantedTopics(topics, partitions, { ...options, variants: checkVariants(options) });
-  await log.createTopics(grown(topics, wanted, existing));
+  await log.createTopics(wanted);
   return { topics, partitions };
 }
 
@@ -78,7 +77,7 @@ export async function beforeTopics<T>(
     return await act();
   } catch (error) {
     if (error instanceof LogError && error.code === "unknown-topic") {
-      await log.createTopics(grown(topics, wantedTopics(topics, partitions, needs), await log.topics()));
+      await log.createTopics(wantedTopics(topics, partitions, needs));
     }
     throw error;
   }

@@ -7,8 +7,9 @@
 import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
+import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { servingTopics } from "../topics/serving.ts";
-import type { Topics } from "../topics/topics.ts";
+import { topicNames, type Topics } from "../topics/topics.ts";
 import {
   experimentsOf,
   learnerProblems,
@@ -64,7 +65,8 @@ const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies
 type Lost = (typeof LOSSES)[number];
 
 /** Inspects a deployment. */
-export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
+export async function inspect(given: Log, options: InspectionOptions = {}): Promise<Inspection> {
+  const log = ownPartitions(given, topicNames(options.prefix));
   const topics = await servingTopics(log, options.prefix);
   const existing = await log.topics();
   const deployment = { log, topics, existing };

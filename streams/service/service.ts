@@ -46,8 +46,9 @@ import type { ServiceStatus, SourcesStatus } from "./status.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
+import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
-import { monitorGroup, tasksGroup, type Topics } from "../topics/topics.ts";
+import { monitorGroup, tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -231,8 +232,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * @throws LogError `topic-mismatch` when topics exist with other partitions, or belong to another deployment
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
-    const { topics, partitions } = await createTopics(log, options);
-    return new Service(log, topics, partitions, options);
+    const own = ownPartitions(log, topicNames(options.prefix));
+    const { topics, partitions } = await createTopics(own, options);
+    return new Service(own, topics, partitions, options);
   }
 
   /** Why tasks of this process are stuck until the log is repaired, a sentence each. */

@@ -5,7 +5,7 @@
  */
 
 import type { Log, TopicSpec } from "../log/log.ts";
-import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
+import { type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
 /** A deployment, and the topics that there are. */
@@ -31,8 +31,7 @@ export async function lookAtTopics(
 ): Promise<readonly TopicView[]> {
   const events = existing.get(topics.events)?.partitions;
   const views: TopicView[] = [];
-  const specs = grown(topics, topicSpecs(topics, events ?? 1), existing);
-  for (const { name, cleanup, partitions: wanted } of specs) {
+  for (const { name, cleanup, partitions: wanted } of topicSpecs(topics, events ?? 1)) {
     const spec = existing.get(name);
     if (spec === undefined) {
       const size = events === undefined ? "" : ` with ${wanted} partitions`;

@@ -200,24 +200,12 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
-/** Whether we only write to a topic, each task to the partition of its number, so that it may have more partitions. */
+/** Whether we only write to a topic, for others to read: all generations to the same. */
 export function isOutput(
   { recommendations, rejected, lists }: Pick<Topics, "recommendations" | "rejected" | "lists">,
   topic: string,
 ): boolean {
   return [recommendations, rejected, lists].includes(topic) || topic.startsWith(`${recommendations}.`);
-}
-
-/** Specifications adjusted to outputs that have gained partitions. @param existing topics on the log */
-export function grown(
-  topics: Topics,
-  specs: readonly TopicSpec[],
-  existing: ReadonlyMap<string, Pick<TopicSpec, "partitions">>,
-): TopicSpec[] {
-  return specs.map((spec) => {
-    const { partitions } = existing.get(spec.name) ?? spec;
-    return isOutput(topics, spec.name) && partitions > spec.partitions ? { ...spec, partitions } : spec;
-  });
 }
 
 /** Topics whose records only we may drop, once something newer has replaced them. */

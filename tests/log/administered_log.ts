@@ -15,6 +15,7 @@ import type {
   TopicIdentity,
   TopicSpec,
 } from "../../streams/log/log.ts";
+import { checkSame } from "../../streams/log/checks.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
 /** See the module. Each life of a topic is a topic of its own in the log below. */
@@ -50,8 +51,13 @@ export class AdministeredLog implements Log {
     await writer.commit({ records: [], group: this.#group(group), offsets });
   }
 
-  createTopics(topics: readonly TopicSpec[]): Promise<void> {
-    return this.#log.createTopics(topics.map((spec) => ({ ...spec, name: this.#named(spec.name) })));
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    const existing = await this.topics();
+    for (const spec of topics) checkSame(existing.get(spec.name) ?? spec, spec);
+    await this.#log.createTopics(
+      topics.map((spec) => ({ ...spec, name: this.#named(spec.name) }))
+        .filter(({ name }) => !existing.has(name)),
+    );
   }
 
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {

@@ -8,8 +8,9 @@ import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { surfaceTopicsOn } from "../../streams/topics/surfaces.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { topicNames, TOPICS, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
+import { listen } from "../log/warnings.ts";
 import { testSources } from "./kafka_sources.ts";
 import {
   answersOn,
@@ -145,44 +146,55 @@ if (broker !== undefined) {
     await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from \S+\.events/);
   });
 
-  Deno.test("Service on Kafka goes on where outputs got more partitions, and not where what it reads did", async ({ name }) => {
+  Deno.test("Service on Kafka goes on, and starts, where all topics that it alone writes got more partitions", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
-    const { recommendations, rejected, lists, samples } = topicNames(prefix);
-    const surface = `${recommendations}.home`;
+    const { events: _events, items, ...own } = topicNames(prefix);
+    const surface = `${own.recommendations}.home`;
     const events = shopEvents(60, 10);
-    await using log = await openLog(broker);
     const open = (log: KafkaLog) =>
-      Service.start(log, {
-        ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"] },
-        surfaceTopics: { home: "home" },
-      });
-    {
-      await using _service = await open(log);
-      await log.append(recordsOf(events.slice(0, 80), prefix));
-      await untilCommitted(log, prefix);
-    }
+      Service.start(log, { ...OPTIONS, prefix, partitions: PARTITIONS, surfaceTopics: { home: "home" } });
     const grow = (topics: readonly string[]) =>
       administer((admin) =>
-        admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: 3 })) })
+        admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: 5 })) })
       );
-    const outputs = [recommendations, rejected, lists, surface];
-    await grow(outputs);
+    const asked = requestsOf(events).sort();
+    await using heard = await listen();
     {
-      await using other = await openLog(broker);
-      await using _again = await open(other);
-      await other.append(recordsOf(events.slice(80), prefix));
-      await untilCommitted(other, prefix);
-      assert.deepEqual(await requested(other, prefix), requestsOf(events).sort());
-      const problems = (await inspect(other, { prefix })).problems.map(({ what }) => what);
-      assert.deepEqual(problems.filter((what) => outputs.some((topic) => what.includes(topic))), []);
-      assert.ok((await surfaceTopicsOn(other, topicNames(prefix))).includes(surface));
+      await using log = await openLog(broker);
+      await using service = await open(log);
+      await log.append(recordsOf(events.slice(0, 80), prefix));
+      await untilCommitted(log, prefix);
+      await grow([...Object.values(own), surface]);
+      const hasSeen = () =>
+        Promise.resolve(heard.messages.join().includes(`${own.signals} has 5 partitions`));
+      await until(hasSeen, "it sees the partitions");
+      await log.append(recordsOf(events.slice(80, 120), prefix));
+      await untilCommitted(log, prefix);
+      assert.deepEqual([await service.unready(), service.faults], [[], []]);
     }
-    await grow([samples]);
+    await using log = await openLog(broker);
+    await using service = await open(log);
+    await using other = await openLog(broker);
+    await using standby = await open(other);
+    await log.append(recordsOf(events.slice(120), prefix));
+    await untilCommitted(log, prefix);
+    await until(async () => (await service.unready()).concat(await standby.unready()).length === 0, "ready");
+    assert.deepEqual([service.faults, standby.faults], [[], []]);
+    assert.deepEqual(await requested(log, prefix), asked);
+    const learners = [service, standby].filter(({ models: [{ learner }] }) => learner !== undefined);
+    assert.equal(learners.length, 1, "the other stands by");
+    for (const topic of [...Object.values(own), surface]) {
+      const single = TOPICS[topic.slice(prefix.length) as keyof typeof TOPICS]?.isSingle;
+      for (let p = single ? 1 : PARTITIONS; p < 5; p++) {
+        assert.equal((await log.bounds(topic, p)).end, 0, `nothing is in ${topic}/${p}`);
+      }
+    }
+    const { problems } = await inspect(log, { prefix });
+    assert.deepEqual(problems.filter(({ what }) => what.includes("partitions")), []);
+    assert.ok((await surfaceTopicsOn(log, topicNames(prefix))).includes(surface));
+    await grow([items]);
     await using last = await openLog(broker);
-    await assert.rejects(open(last), {
-      code: "topic-mismatch",
-      message: new RegExp(`${samples} with 2.+ exists with 3`),
-    });
+    await assert.rejects(open(last), { code: "topic-mismatch", message: /items with 1 .+ exists with 5/ });
   });
 
   Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async ({ name }) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
+import { inspect } from "../../streams/service/inspection.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
@@ -77,6 +78,34 @@ Deno.test("Service goes on, unready, when its events get more partitions, and do
     assert.ok(hasCode("topic-mismatch")(error));
     return /meander\.events with 2 partitions: it has 4 now.+--rekey-from/.test((error as Error).message);
   });
+});
+
+Deno.test("Service goes on, ready, when topics that it alone writes get more partitions, and starts with them", async () => {
+  await using log = new AdministeredLog();
+  const { events: _events, items: _items, ...own } = topics;
+  await using heard = await listen();
+  const asked = requestsOf(events);
+  {
+    await using service = await start(log);
+    await log.append(recordsOf(events.slice(0, 40)));
+    await untilCommitted(log);
+    for (const topic of Object.values(own)) if ((await log.topics()).has(topic)) log.grow(topic, 5);
+    await until(() => Promise.resolve(/signals has 5/.test(heard.messages.join())), "it sees them");
+    await log.append(recordsOf(events.slice(40, 80)));
+    await untilCommitted(log);
+    assert.deepEqual([await service.unready(), service.faults], [[], []]);
+  }
+  await using service = await start(log);
+  await log.append(recordsOf(events.slice(80)));
+  await untilCommitted(log);
+  assert.deepEqual([await service.unready(), service.faults], [[], []]);
+  assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked.toSorted());
+  const { problems } = await inspect(log);
+  assert.deepEqual(problems.filter(({ what }) => what.includes("partitions")), []);
+  const first = heard.messages.filter((message) => message.startsWith(`${topics.samples} has 5 partitions`));
+  assert.equal(first.length, 2, "once per start, and inspection is another");
+  log.grow(topics.items, 2);
+  await assert.rejects(start(log), hasCode("topic-mismatch"));
 });
 
 Deno.test("Service reads a catalogue that is created again while it runs", async () => {

@@ -12,6 +12,7 @@ import { type ThreadLog, workInThread } from "../../log/threads/log_thread.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
 import type { BuildOrder, BuildReport, BuildWork } from "./build_messages.ts";
 import { lowerPriority, measureSpent, restAfter } from "../../service/jobs/processor_share.ts";
+import { ownPartitions } from "../../task/inputs/own_partitions.ts";
 import { GentleLog } from "./gentle_log.ts";
 import { Rebuild } from "../rebuild.ts";
 
@@ -46,7 +47,7 @@ async function live(
   lowerPriority();
   const { signal } = ending;
   const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
-  await using log = await openLog(place);
+  await using log = ownPartitions(await openLog(place), spec.spec.topics);
   const isLate = () => Atomics.load(late, 0) === 1;
   const gentle = new GentleLog(log, {
     ...{ share: 1, isLate, maxRecords: RECORDS, signal },

@@ -13,6 +13,7 @@ import type { UngroupedLog } from "../../log/log.ts";
 import { type ThreadLog, workInThread } from "../../log/threads/log_thread.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
 import { meteredLog, sizesOf } from "../../log/metered_log.ts";
+import { ownPartitions } from "../../task/inputs/own_partitions.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
 import type { ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
@@ -42,7 +43,7 @@ scope.onmessage = ({ data }) => {
 };
 
 async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
-  await using log = await openLog(place);
+  await using log = ownPartitions(await openLog(place), spec.topics);
   await using learning = await openLearning(log, spec, { signal: ending.signal });
   await work(learning);
   if (finishes) await learning.checkpoint();

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import type { TopicSpec } from "../../../streams/log/log.ts";
+import { ownPartitions } from "../../../streams/task/inputs/own_partitions.ts";
+import { type Generation, generationRecord } from "../../../streams/topics/generations.ts";
+import {
+  generationTopics,
+  rememberedTopic,
+  topicNames,
+  topicSpecs,
+  variantTopics,
+} from "../../../streams/topics/topics.ts";
+import { hasCode } from "../../contracts/log_suite.ts";
+import { warnings } from "../../log/warnings.ts";
+
+const first = topicNames("shop.g7."); // which looks like a generation
+const second = generationTopics(first, 2);
+const EVENTS = 2;
+const TASKS = 4;
+
+const blueprint = { model: "base", variants: [], partitions: TASKS, seed: 0, options: {} };
+const generation: Generation = { number: 2, blueprint, since: 0, isAdopted: false, sources: EVENTS };
+
+/** The topics of two generations as they should be. */
+const wanted: readonly TopicSpec[] = [
+  ...topicSpecs(first, EVENTS),
+  ...topicSpecs(second, TASKS).filter(({ name }) => name.endsWith(".g2")),
+  { name: rememberedTopic(second), partitions: TASKS, cleanup: "delete" },
+  { name: `${first.recommendations}.home`, partitions: EVENTS, cleanup: "delete" },
+  { name: variantTopics(second, "dien").parameters, partitions: 1, cleanup: "delete" },
+];
+
+/** A log with topics that somebody has given more partitions than they should have. */
+async function grownLog(isGrown: (topic: string) => boolean, more = 3): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(wanted.map((spec) => ({
+    ...spec,
+    partitions: spec.partitions + (isGrown(spec.name) ? more : 0),
+  })));
+  await log.append([generationRecord(first, generation, 0)]);
+  return log;
+}
+
+const isOwn = (topic: string) => topic !== first.events && topic !== first.items;
+
+Deno.test("ownPartitions() hides partitions added to topics that only we write, and says so once by name", async () => {
+  await using below = await grownLog(isOwn);
+  const log = ownPartitions(below, second);
+  const heard = await warnings(async () => {
+    for (let again = 0; again < 2; again++) {
+      const topics = await log.topics();
+      for (const { name, partitions } of wanted) {
+        assert.equal(topics.get(name)?.partitions, partitions, name);
+        assert.equal((await log.identify(name))?.partitions, partitions, name);
+      }
+    }
+    await log.createTopics(wanted);
+  });
+  assert.equal(heard.length, wanted.length - 2);
+  assert.ok(heard.includes(
+    `${second.state} has 7 partitions, of which this deployment uses 4: the others stay empty`,
+  ));
+});
+
+Deno.test("ownPartitions() shows those that events or items have got, topics of others, and missing ones", async () => {
+  await using below = await grownLog((topic) => !isOwn(topic));
+  const [other, fewer] = [`${first.state}.others`, `${first.state}.g3`];
+  await below.createTopics([other, fewer].map((name) => ({ name, partitions: 9, cleanup: "delete" })));
+  const log = ownPartitions(below, first);
+  assert.deepEqual(await log.topics(), await below.topics());
+  await assert.rejects(log.createTopics(wanted), hasCode("topic-mismatch"));
+  const more = wanted.map((spec) => isOwn(spec.name) ? { ...spec, partitions: 6 } : spec);
+  await assert.rejects(log.createTopics(more), hasCode("topic-mismatch"));
+});
+
+Deno.test("ownPartitions() refuses states of more partitions where events are gone", async () => {
+  await using below = new MemoryLog();
+  await below.createTopics(topicSpecs(first, 4).filter(({ name }) => name !== first.events));
+  await assert.rejects(
+    ownPartitions(below, first).createTopics(topicSpecs(first, 2)),
+    hasCode("topic-mismatch"),
+  );
+});
+
+Deno.test("ownPartitions() assigns members of a group partitions that are not hidden, each once", async () => {
+  await using below = await grownLog(isOwn);
+  const log = ownPartitions(below, first);
+  for (
+    const [topic, count] of [[first.parameters, 1], [second.state, TASKS], [first.events, EVENTS]] as const
+  ) {
+    const held: number[] = [];
+    const member = () =>
+      log.join(`of ${topic}`, [topic], {
+        assigned: (partitions) => Promise.resolve(void held.push(...partitions)),
+        revoked(partitions) {
+          for (const partition of partitions) held.splice(held.indexOf(partition), 1);
+          return Promise.resolve();
+        },
+      });
+    await using _one = await member();
+    await using _two = await member();
+    assert.deepEqual(held.toSorted(), Array.from({ length: count }, (_, partition) => partition));
+  }
+});
