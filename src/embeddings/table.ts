@@ -29,6 +29,8 @@ export interface EmbeddingTableOptions {
   readonly initialAccumulator?: number;
   /** See {@linkcode RowAdagradOptions.exponent}. @default {0.5} */
   readonly exponent?: number;
+  /** See {@linkcode RowAdagradOptions.halvedAfter}. @default {Infinity} */
+  readonly halvedAfter?: number;
   /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/uses. @default {0} */
   readonly l2?: number;
   /** Uses before an id gets its own row, 1 to 255. @default {1} */

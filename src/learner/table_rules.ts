@@ -33,8 +33,18 @@ export interface TableRuleOptions {
   readonly deviations: PriorDeviations;
 }
 
+/**
+ * Steps of a row after which its squared gradients count half. If all of them counted, what is said of an id would follow
+ * a change the slower the longer the id has been known.
+ */
+const HALVED_AFTER = 8000;
+
 /** The learning rule of a table. @param name see `fieldSpecs` */
 export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {
+  return { ...stepsOf(name, options), halvedAfter: HALVED_AFTER };
+}
+
+function stepsOf(name: string, options: TableRuleOptions): RowAdagradOptions {
   if (!name.startsWith("first:")) {
     return { learningRate: options.embeddingLearningRate, initialAccumulator: 0.1 };
   }

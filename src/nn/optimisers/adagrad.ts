@@ -17,6 +17,11 @@ export interface RowAdagradOptions extends AdagradOptions {
    * prior precision `initialAccumulator` to which each use adds information g². @default {0.5}
    */
   readonly exponent?: number;
+  /**
+   * Steps of a row after which what they added to G counts half, so that an old row follows a change as fast as one of
+   * that age. @default {Infinity}
+   */
+  readonly halvedAfter?: number;
 }
 
 /**
@@ -98,8 +103,13 @@ export class RowAdagrad {
   readonly initialAccumulator: number;
   readonly #epsilon: number;
   readonly #exponent: number;
+  readonly #kept: number;
 
-  /** Creates an optimiser for rows of `width` weights. @throws RangeError when the exponent is outside [0.5, 1]. */
+  /**
+   * Creates an optimiser for rows of `width` weights.
+   *
+   * @throws {RangeError} if the exponent is outside [0.5, 1], or `halvedAfter` is not above 0
+   */
   constructor(width: number, options: RowAdagradOptions = {}) {
     this.#exponent = options.exponent ?? 0.5;
     if (!(this.#exponent >= 0.5 && this.#exponent <= 1)) {
@@ -107,6 +117,11 @@ export class RowAdagrad {
         `Cannot use an exponent outside [0.5, 1]: current value is ${options.exponent}`,
       );
     }
+    const { halvedAfter = Infinity } = options;
+    if (!(halvedAfter > 0)) {
+      throw new RangeError(`Cannot use halvedAfter of 0 or less: current value is ${halvedAfter}`);
+    }
+    this.#kept = 2 ** (-1 / halvedAfter);
     this.width = width;
     this.learningRate = options.learningRate ?? 0.05;
     this.initialAccumulator = options.initialAccumulator ?? 0;
@@ -128,7 +143,7 @@ export class RowAdagrad {
     for (let i = 0; i < width; i++) squares += gradient[i]! * gradient[i]!;
     if (squares === 0) return false;
     const more = this.#exponent === 1 ? information ?? squares / width : squares / width;
-    const sum = rows.accumulators[row] = rows.accumulators[row]! + more;
+    const sum = rows.accumulators[row] = this.#kept * rows.accumulators[row]! + more;
     const root = Math.sqrt(sum + this.#epsilon);
     const rate = this.learningRate / (this.#exponent === 0.5 ? root : root ** (2 * this.#exponent));
     for (let i = 0, at = row * width; i < width; i++, at++) values[at]! -= rate * gradient[i]!;
