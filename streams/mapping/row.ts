@@ -78,9 +78,12 @@ export function checkHeader(place: string, columns: readonly string[]): void {
   );
 }
 
-/** A name that columns have twice; any number of them may have none. */
+/** Names of columns that nothing reads: any number may have them. */
+const UNREAD = new Set(["", "_"]);
+
+/** A name that columns have twice. */
 export function repeatedIn(columns: readonly string[]): string | undefined {
-  return columns.find((name, c) => name !== "" && columns.indexOf(name) !== c);
+  return columns.find((name, c) => !UNREAD.has(name) && columns.indexOf(name) !== c);
 }
 
 function rowValue(

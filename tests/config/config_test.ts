@@ -103,7 +103,7 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
   assert.throws(() => parseConfig("{batchRows: 1}", "here.json"), /Cannot read here\.json as JSON/);
 });
 
-Deno.test("parseConfig() takes columns of the same name, which nothing reads", () => {
+Deno.test("parseConfig() takes any number of columns named _, which nothing reads", () => {
   const rules = [{ as: "interaction", fields: { user: "who", item: "sku", action: "what", time: "at" } }];
   const columns = ["who", "_", "what", "_", "sku", "at"];
   const { sources } = parseConfig(
