@@ -6,6 +6,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { ThreadedLearner } from "../../streams/service/jobs/threaded_learner.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import {
   answersOn,
@@ -107,7 +108,8 @@ Deno.test("Service.ended rejects when a learner in its own thread cannot go on",
   await using log = new MemoryLog();
   await using service = await start(log);
   await until(() => Promise.resolve(service.learner !== undefined), "it learns");
-  await log.append([{ topic: topics.samples, key: "u", value: TO_COME, time: 0 }]);
+  const headers = { [INPUT]: "0/1/0" };
+  await log.append([{ topic: topics.samples, key: "u", value: TO_COME, headers, time: 0 }]);
   await assert.rejects(service.ended, {
     name: "LogError",
     code: "corrupt",
