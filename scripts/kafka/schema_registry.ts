@@ -65,7 +65,7 @@ export async function hasRegistry(): Promise<boolean> {
 }
 
 /** Fetches and unpacks its files, once. @returns their folder */
-async function prepareRegistry(): Promise<string> {
+export async function prepareRegistry(): Promise<string> {
   const fetched = await mavenJars(POM, CACHE);
   const folder = unpackedIn(fetched);
   if (await exists(folder)) return folder;
