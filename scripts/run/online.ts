@@ -257,7 +257,11 @@ class Progress {
     const { perSecond: rate, secondsLeft } = this.#rate.measure(progress);
     const left = secondsLeft ?? "?";
     logger.info("{done} of {of} events, {rate} events/s, {left} s left, version {version}", {
-      ...{ done, of, rate, left, version },
+      done,
+      of,
+      rate,
+      left,
+      version,
     });
   }
 }

@@ -125,8 +125,17 @@ export class Retrieval {
       pairLists,
       maxCandidates,
     });
-    const places = { best, maxCandidates, newShare };
-    this.#finder = new Finder({ view, sources, blend, lists, gatherer, orders, ...places });
+    this.#finder = new Finder({
+      view,
+      sources,
+      blend,
+      lists,
+      gatherer,
+      best,
+      orders,
+      maxCandidates,
+      newShare,
+    });
     this.#choices = new Choices({ ordering, arrivals, flood, past, returns, gatherer, orders, counts });
   }
 

@@ -13,12 +13,12 @@ import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 
-type Record = Pick<LogRecord, "key" | "value">;
+type Stored = Pick<LogRecord, "key" | "value">;
 
-const keyOf = ({ key }: Record) => key === null ? [] : [key];
+const keyOf = ({ key }: Stored) => key === null ? [] : [key];
 
 /** The ids in a record of a topic, of users and perhaps of other things. Other topics name nobody who is not on these. */
-const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Record) => readonly string[] }> = {
+const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Stored) => readonly string[] }> = {
   events: (record) => [...keyOf(record), ...idsOfEvent(record)],
   recommendations: keyOf,
   lists: keyOf,
@@ -47,7 +47,7 @@ export async function knownIds(log: Log, topics: Topics): Promise<ReadonlySet<st
 }
 
 /** The users of an event, which may be another than its key, and one that only an alias or a merge names. */
-function idsOfEvent({ value }: Record): readonly string[] {
+function idsOfEvent({ value }: Stored): readonly string[] {
   const decoded = value && decodeEvent(value);
   if (!decoded?.ok) return [];
   const { event } = decoded;
@@ -56,7 +56,7 @@ function idsOfEvent({ value }: Record): readonly string[] {
 }
 
 /** The texts in the JSON of a rejected record; one that is not JSON is not searched. */
-function idsOfRejection({ value }: Record): readonly string[] {
+function idsOfRejection({ value }: Stored): readonly string[] {
   try {
     const { bytes } = decodeRejection(value ?? new Uint8Array(0));
     return textsIn(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(bytes))));

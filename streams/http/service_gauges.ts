@@ -279,8 +279,17 @@ const PROCESS: MetricFamily<Scrape, typeof process> = {
 };
 
 const FAMILIES = [
-  ...[family(PARTITIONS), family(TASKS), family(RETRIEVAL_SOURCES), family(ORDERING), family(VERSION)],
-  ...[family(LEARNER), family(MONITOR), family(STATUS), family(SOURCES), family(MEMORY), family(PROCESS)],
+  family(PARTITIONS),
+  family(TASKS),
+  family(RETRIEVAL_SOURCES),
+  family(ORDERING),
+  family(VERSION),
+  family(LEARNER),
+  family(MONITOR),
+  family(STATUS),
+  family(SOURCES),
+  family(MEMORY),
+  family(PROCESS),
 ];
 
 /** The metrics of a service and its process in a registry. */

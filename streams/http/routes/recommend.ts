@@ -51,7 +51,7 @@ export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
 }
 
 /** What a body asks for. */
-interface Call {
+interface ListCall {
   readonly event: RequestEvent;
   /** How long the client wants to wait; `null`: as long as the settings say. */
   readonly budgetMs: number | null;
@@ -85,7 +85,7 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
 /** The committed answer, or one without a model when the time budget has run out. */
 async function answerOf(
   context: ApiContext,
-  { event, budgetMs }: Call,
+  { event, budgetMs }: ListCall,
   now: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const committed = context.recommender.ask(event, now);
@@ -120,7 +120,7 @@ function paged(answer: Uint8Array, count: number, { same, had }: Pages): Uint8Ar
 }
 
 /** @throws Problem `bad-parameter` or `refused` */
-function callOf({ cursor, budgetMs, ...body }: BodyObject, kind: Kind, now: number): Call {
+function callOf({ cursor, budgetMs, ...body }: BodyObject, kind: Kind, now: number): ListCall {
   const event = requestOf(body, kind, now);
   const had = cursor === undefined ? null : readCursor(cursor, body);
   return {
