@@ -228,14 +228,11 @@ async function* inOrder(flags: Opened): AsyncIterable<SourceRecord> {
   for await (const record of openRecords(flags)) {
     const lateMs = record.kind === "rejected" ? null : order.see(record);
     if (lateMs !== null) {
+      const [late, allowed] = [lateMs, allowedLatenessMs].map((ms) => Math.round(ms / 1000));
       print(
         Deno.stderr,
-        `warning: line ${record.line} is ${
-          Math.round(lateMs / 1000)
-        } s older than a line before it with the same user; ` +
-          `tasks reject what comes more than ${
-            allowedLatenessMs / 1000
-          } s late: --sort feeds files in order of time\n`,
+        `warning: line ${record.line} is ${late} s older than a line before it with the same user; ` +
+          `tasks reject what comes more than ${allowed} s late: --sort feeds files in order of time\n`,
       );
     }
     yield record;

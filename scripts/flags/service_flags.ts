@@ -37,7 +37,11 @@ export async function logAddressOf(flags: LogFlags, options: OpenLogOptions = {}
   return { kind: kind.kind, options: resolved };
 }
 
-/** Opens the log of a deployment, without partitions that were added to topics that only it writes. @throws Error when a newer release has worked on it */
+/**
+ * Opens the log of a deployment, without partitions that were added to topics that only it writes.
+ *
+ * @throws Error when a newer release has worked on it
+ */
 export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Promise<Log> {
   const { kind, options: resolved } = await logAddressOf(flags, options);
   const topics = topicNames(flags.prefix);

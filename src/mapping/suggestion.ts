@@ -140,13 +140,12 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const timed = plain.filter(({ isTime }) => isTime);
   const time = ranked(timed, WORDS.time)[0] ?? timed[0];
   if (time === undefined) {
+    const [date] = dates;
+    const examples = [...date?.values.keys() ?? []].slice(0, 2).join(", ");
     open.push(
-      dates.length === 0
+      date === undefined
         ? "no field looks like a time; in a topic, the time of the record counts"
-        : `${dates[0]!.path} may be a time, ${
-          [...dates[0]!.values.keys()].slice(0, 2).join(", ")
-        }, but is not of ` +
-          "ISO 8601: an expression makes it so",
+        : `${date.path} may be a time, ${examples}, but is not of ISO 8601: an expression makes it so`,
     );
   }
   const user = userOf(users, records, open);

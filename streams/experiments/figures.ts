@@ -69,9 +69,9 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
   }
   const time = from.f64();
   const clocks = times(from.count(), (): PartitionClock => {
-    const settled = from.f64() - from.f64(); // 0.2.0 wrote a deadline and the outcome window
-    from.int(); // and releases up to 0.3.0 the newest input, an offset and an index
-    from.int();
+    const settled = from.f64() - from.f64(); // 0.2.0 wrote a deadline and the outcome window,
+    from.int(); // and the newest input as an offset
+    from.int(); // and an index
     return { settled };
   });
   const positions = new Map<string, number>();

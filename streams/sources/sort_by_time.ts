@@ -15,8 +15,9 @@ const CACHE_KIB = 64 * 1024;
 export type Sorted = "events" | "all";
 
 /**
- * Yields rejections immediately, as items if only events are sorted, then the other records by time, in input order where times are equal. Records with
- * {@linkcode MIN_TIME_MS}, by which adapters mark a missing time, come first and get the earliest time of all.
+ * Yields rejections immediately, and items, too, if only events are sorted; then the other records by time, in input
+ * order where times are equal. Records with {@linkcode MIN_TIME_MS}, by which adapters mark a missing time, come first
+ * and get the earliest time of all.
  */
 export async function* sortByTime(
   source: AsyncIterable<SourceRecord>,

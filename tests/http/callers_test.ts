@@ -175,7 +175,7 @@ Deno.test("Access admits as many as the rate allows, and says when the next may 
         }
         if (wait > 0 && gap % 2 === 0) {
           now += 1000 * wait;
-          assert.equal(waitOf(access, "caller"), 0, "after as long as it was told");
+          assert.equal(waitOf(access, "caller"), 0, "once it has waited for as long as it was told");
           admitted.push(now);
         }
       }

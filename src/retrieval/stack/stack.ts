@@ -29,8 +29,8 @@
  * copies the order with its other parts: the same gain, and the same step, in which the model takes its share of the
  * blend's part. So head and bank keep what they have gained when the model gets its share.
  *
- * One list in four is learnt after the first thousand ({@linkcode Stack.isDue}). Those of a user who made many of the newest ones count less, also for renewal and forgetting, so that no single
- * user decides for all.
+ * One list in four is learnt after the first thousand ({@linkcode Stack.isDue}). Those of a user who made many of the
+ * newest ones count less, also for renewal and forgetting, so that no single user decides for all.
  *
  * @module
  */
