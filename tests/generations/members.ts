@@ -146,8 +146,10 @@ export interface MembersOptions {
   readonly roles?: readonly Role[];
   /** When answers are sent. @default {"exactly-once"} */
   readonly delivery?: Delivery;
-  /** How long a switch may stay open, milliseconds; a broker is slower than memory. @default {300} */
+  /** How long a switch may stay open, milliseconds. @default {20_000} */
   readonly patienceMs?: number;
+  /** Monotonic clock of builds and of patience, milliseconds: on a busy machine, work takes long. @default {real} */
+  readonly clock?: () => number;
   /** How often tasks commit, milliseconds. @default {5} */
   readonly commitIntervalMs?: number;
   /** Rows of a batch. @default {32} */
@@ -224,9 +226,9 @@ export class Member implements AsyncDisposable {
         return { ends, service: await begin(log, options, { generation, ends }) };
       },
       signal: ending.signal,
-      clock: () => performance.now(),
+      clock: options.clock ?? realTime,
       now: () => 0,
-      patienceMs: options.patienceMs ?? 300,
+      patienceMs: options.patienceMs ?? 20_000,
     });
     ignore(succession.ended, "a dead process has none");
     return new Member({ connection, place, succession }, options, ending);
@@ -255,7 +257,7 @@ export class Member implements AsyncDisposable {
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
       ...{ share: 1, closeAgainMs: 50 },
-      clock: () => performance.now(),
+      clock: this.#options.clock ?? realTime,
       now: () => 0,
     };
   }
@@ -293,6 +295,10 @@ export class Member implements AsyncDisposable {
     await ignore(this.succession.ended, "a dead process has none");
     await this.place.current.stop();
   }
+}
+
+function realTime(): number {
+  return performance.now();
 }
 
 /** How a generation is made: the first one as it is, the second one otherwise. */

@@ -89,7 +89,7 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each requ
 Deno.test("rebuildOnline() lets tasks go on that do not reach the same place in time, and switches later", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 120], 2);
-  await using member = await Member.start(log, { tasks: { 1: 2, 2: 4 }, patienceMs: 20_000 });
+  await using member = await Member.start(log, { tasks: { 1: 2, 2: 4 } });
   assert.ok((await member.build(2)).isSwitched);
   const placeOf = async (task: number) => (await positionsOf(log, built)).tasks[task]!;
   const held = Promise.withResolvers<void>();
@@ -216,7 +216,8 @@ async function paced(comes: readonly number[], stepMs: number, patienceMs: numbe
     now += stepMs;
     return restMs;
   };
-  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs, onStep });
+  const clock = () => now;
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs, clock, onStep });
   member.connection.onCommit = async (records, when) => {
     if (when === "after") return;
     for (const { key, value } of records) {
@@ -228,7 +229,7 @@ async function paced(comes: readonly number[], stepMs: number, patienceMs: numbe
       await untilCommitted(log);
     }
   };
-  const { isSwitched } = await member.build(2, { clock: () => now });
+  const { isSwitched } = await member.build(2);
   await allAnswered();
   return { isSwitched, left };
 }
@@ -344,7 +345,7 @@ Deno.test("a deployment of two processes goes to another generation and back, ea
     const taken = await contentsBy(log, 6);
     return () => contents ??= taken;
   });
-  const options = { tasks: { 1: 2, 2: 6 }, patienceMs: 2000, onStep: () => void send(1) };
+  const options = { tasks: { 1: 2, 2: 6 }, onStep: () => void send(1) };
   await using one = await Member.start(log, options);
   await using other = await Member.start(log, options);
   const shared = async (tasks: number) =>
@@ -415,16 +416,24 @@ for (const { key, when, what } of FAULTS) {
 Deno.test("when the only builder dies during a switch, the old generation goes on", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
-  const options = { tasks: { 1: 2, 2: 2 }, onStep: () => void send(1) };
+  let isPatient = true;
+  const options = {
+    ...{ tasks: { 1: 2, 2: 2 }, patienceMs: 500 },
+    clock: () => isPatient ? 0 : performance.now(),
+    onStep: () => void send(1),
+  };
   await using one = await Member.start(log, options);
   await using other = await Member.start(log, options);
   one.connection.onCommit = (records, when) => {
-    if (when === "after" && records.some(({ key }) => key === "closing")) one.die();
+    if (when === "before" || !records.some(({ key }) => key === "closing")) return;
+    one.die();
+    isPatient = false;
   };
   await assert.rejects(one.build(2));
   await send(40);
   await allAnswered();
   assert.equal(other.place.service.serving.model, "base");
+  isPatient = true;
   assert.ok((await other.build(2)).isSwitched, "and can be asked again");
   await send(10);
   await allAnswered();
@@ -474,17 +483,24 @@ Deno.test("a process does not go back to the first generation where the record o
 Deno.test("rebuildOnline() ends where another process takes it back, and the next one switches", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 90], 1);
-  await using one = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
-  await using _other = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  let isPatient = true;
+  const options = {
+    ...{ tasks: { 1: 1, 2: 1 }, patienceMs: 500 },
+    clock: () => isPatient ? 0 : performance.now(),
+  };
+  await using one = await Member.start(log, options);
+  await using _other = await Member.start(log, options);
   one.connection.onCommit = async (records, when) => {
     if (when === "after" || !records.some(({ key }) => key === "serving")) return;
+    isPatient = false;
     await until(async () => (await switchState(log, topics)).closing === null, "it is taken back");
   };
-  await assert.rejects(one.build(2), { name: "CannotSwitchYet", message: /Cannot switch within 300 ms/ });
+  await assert.rejects(one.build(2), { name: "CannotSwitchYet", message: /Cannot switch within 500 ms/ });
   assert.equal(await servingGeneration(log, topics), 1);
   await send(10);
   await allAnswered();
   one.connection.onCommit = () => {};
+  isPatient = true;
   assert.ok((await one.build(2)).isSwitched);
   assert.equal(await servingGeneration(log, topics), 2);
 });
@@ -524,7 +540,7 @@ Deno.test("a process that has switched does not go back by what it had read befo
       return found;
     },
   });
-  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs: 10_000 });
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
   member.connection.onCommit = (records, when) => {
     if (when === "before") return;
     isHeld ||= records.some(({ key, value }) => key === "closing" && value !== null);
