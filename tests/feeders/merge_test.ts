@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { turnOf } from "../../streams/feeders/merge.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -177,6 +178,23 @@ Deno.test("TopicFeeder lets no record wait for longer than the wait from its arr
       );
     }
   }
+});
+
+Deno.test("turnOf() lets a record without a time go at once, and that of the first partition among equals", () => {
+  const partition = (time?: number) => {
+    return {
+      head: time === undefined ? undefined : { time, cameAt: 0 },
+      emptyAt: -Infinity,
+      waitMs: WAIT_MS,
+    };
+  };
+  const [empty, timeless, one, other] = [partition(), partition(-Infinity), partition(1), partition(1)];
+  assert.deepEqual(turnOf([empty, one]), { awaited: [empty], from: WAIT_MS });
+  const turn = turnOf([empty, one, timeless]);
+  assert.ok(turn && "partition" in turn && turn.partition === timeless);
+  const first = turnOf([one, other]);
+  assert.ok(first && "partition" in first && first.partition === one);
+  assert.equal(turnOf([empty, empty]), undefined);
 });
 
 Deno.test("TopicFeeder goes on after a crash at any operation: the committed order stays, all comes once, and in order", async () => {
