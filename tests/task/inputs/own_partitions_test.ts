@@ -76,10 +76,8 @@ Deno.test("ownPartitions() shows those that events or items have got, topics of 
 Deno.test("ownPartitions() refuses states of more partitions where events are gone", async () => {
   await using below = new MemoryLog();
   await below.createTopics(topicSpecs(first, 4).filter(({ name }) => name !== first.events));
-  await assert.rejects(
-    ownPartitions(below, first).createTopics(topicSpecs(first, 2)),
-    hasCode("topic-mismatch"),
-  );
+  const states = topicSpecs(first, 2).filter(({ name }) => name === first.state);
+  await assert.rejects(ownPartitions(below, first).createTopics(states), hasCode("topic-mismatch"));
 });
 
 Deno.test("ownPartitions() assigns members of a group partitions that are not hidden, each once", async () => {
