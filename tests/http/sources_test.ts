@@ -98,6 +98,18 @@ Deno.test("POST /v1/sources/{source} takes records by the rules of the configura
   assert.deepEqual(users, ["ann", "bob", "cid"].map((user) => [user, NOW, NOW]));
 });
 
+Deno.test("metrics count events and items made of records of a source apart, and what was refused", async () => {
+  const { rules } = SOURCES.clicks;
+  const item = { as: "item" as const, when: { evt: "listed" }, fields: { item: "sku" } };
+  await using api = await startApi({}, 1, undefined, { clicks: { rules: [item, ...rules] } });
+  const records = [view("ann"), { evt: "listed", sku: "a1" }, { evt: "listed", sku: "a2" }, { evt: "other" }];
+  assert.equal((await api.post("/v1/sources/clicks", records)).json.accepted, 3);
+  const { text } = await api.get("/metrics");
+  assert.match(text, /^meander_http_entries_total\{kind="event"\} 1$/m);
+  assert.match(text, /^meander_http_entries_total\{kind="item"\} 2$/m);
+  assert.match(text, /^meander_http_refusals_total\{code="unmapped"\} 1$/m);
+});
+
 Deno.test("an action that no configuration knows is logged once, whichever endpoint takes it", async () => {
   await using heard = await listen();
   const rules = [{ as: "interaction" as const, fields: { user: "u", item: "i", action: "a" } }];

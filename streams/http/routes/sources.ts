@@ -75,7 +75,9 @@ async function intake(
     demand,
   });
   const { records, rejected } = await appendTaken(context, found);
-  context.metrics.taken("event", records.length, rejected);
+  const items = records.filter(({ topic }) => topic === context.topics.items).length;
+  context.metrics.taken("event", records.length - items, rejected);
+  context.metrics.taken("item", items, []);
   if (rejected.length === found.count) throw noneTaken(rejected);
   return Response.json({ accepted: records.length, refused: rejected });
 }
