@@ -102,10 +102,6 @@ export class Learning implements AsyncDisposable {
   readonly #now: () => number;
   /** When we last checked that the newest snapshot is on the log. */
   #lookedAt = -Infinity;
-  /** The encoded learner, if it was kept for rollbacks but not written, and nothing has been learnt since. */
-  #kept: Uint8Array | undefined;
-  /** Whether it lists changes that are in a published version by now. */
-  #isKeptOld = false;
 
   private constructor(opened: Opened, learner: Learner, options: LearningRuntime) {
     const { log, topics, records, partitions } = opened;
@@ -316,13 +312,7 @@ export class Learning implements AsyncDisposable {
   /** @internal Publishes pending versions and writes a checkpoint, atomically. */
   async checkpoint(): Promise<void> {
     const versions = this.#hasPending ? this.#takeVersions() : [];
-    await this.#write(this.#encoded(), versions);
-  }
-
-  /** Encodes the learner, and keeps that to roll back to, unless it was already kept. */
-  #encoded(): Uint8Array {
-    if (this.#kept === undefined) return this.#rails.keep(this.validation.judged);
-    return this.#isKeptOld ? this.#rails.encodeLearner() : this.#kept;
+    await this.#write(this.#rails.keep(this.validation.judged), versions);
   }
 
   /**
@@ -402,7 +392,6 @@ export class Learning implements AsyncDisposable {
 
   /** Erases users from the learner; the next checkpoint and full snapshot replace those that name them. */
   #erase(users: readonly string[]): void {
-    this.#kept = undefined;
     this.#rails.erase(users);
     this.validation.erase(users);
     this.#versions.namesErased = true;
@@ -410,7 +399,6 @@ export class Learning implements AsyncDisposable {
   }
 
   #learnSamples(taken: Batch["taken"]): void {
-    this.#kept = undefined;
     for (const { sample, bytes } of taken) {
       this.validation.update(sample, bytes);
       this.#checkpoints.note(bytes.length);
@@ -441,8 +429,6 @@ export class Learning implements AsyncDisposable {
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // The point to roll back to must not depend on the clock; when a checkpoint is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
-    this.#kept = learner;
-    this.#isKeptOld = false;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
     // Under constant load, step() never gets to this.
@@ -451,7 +437,8 @@ export class Learning implements AsyncDisposable {
 
   /** Writes a checkpoint, for example to replace one that names an erased user. The point to roll back to stays. */
   async #writeClean(): Promise<void> {
-    await this.#write(this.#rails.encodeLearner(), this.#hasPending ? this.#takeVersions() : []);
+    const versions = this.#hasPending ? this.#takeVersions() : [];
+    await this.#write(this.#rails.encodeLearner(), versions);
   }
 
   get #mayPublish(): boolean {
@@ -470,7 +457,6 @@ export class Learning implements AsyncDisposable {
 
   /** The newest version in the forms to publish. */
   #takeVersions(): ParameterVersion[] {
-    this.#isKeptOld = this.#kept !== undefined;
     const { published } = this.#versions;
     const share = this.proof?.share ?? 1;
     return this.#versions.nextForms().map((kind) => (
@@ -483,7 +469,6 @@ export class Learning implements AsyncDisposable {
     const checkpoint = this.#encode(learner);
     await this.#commit(versions, checkpoint);
     this.#checkpoints.written(checkpoint.length);
-    this.#kept = undefined;
     // Not before the commit, so that the orders in the topic's history have no gap, for audits.
     this.#reader.forgetOrder();
     if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
