@@ -19,11 +19,16 @@ import type { HistoryGradients, InputGradients, Model } from "../nn/models/core/
 import type { Parameters } from "../nn/kernels/parameters.ts";
 import { BANK_PART } from "../bank/bank_tables.ts";
 import { BANK_SIZES, BankLearner, type NextItem } from "./bank/bank_learner.ts";
-import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
+import {
+  drawNegatives,
+  NegativeReservoir,
+  type Negatives,
+  NO_NEGATIVES,
+  scatterNegatives,
+} from "./auxiliary_negatives.ts";
 import { PreferenceLearner } from "./preferences/preference_learner.ts";
 import { carriedPlaces, carriedRows } from "./carried_inputs.ts";
 import { DenseWeights } from "./dense_weights.ts";
-import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "../features/numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Rows } from "../samples/rows.ts";

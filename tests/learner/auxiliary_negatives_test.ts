@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { TrainableTable } from "../../src/features/field_table.ts";
-import { drawNegatives, scatterNegatives } from "../../src/learner/auxiliary_negatives.ts";
-import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
+import { drawNegatives, NegativeReservoir, scatterNegatives } from "../../src/learner/auxiliary_negatives.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 

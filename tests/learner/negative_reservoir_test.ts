@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { SampleHistory } from "../../src/samples/sample.ts";
-import { NegativeReservoir } from "../../src/learner/negative_reservoir.ts";
+import { NegativeReservoir } from "../../src/learner/auxiliary_negatives.ts";
 
 const EMPTY: SampleHistory = {
   items: [],
