@@ -16,6 +16,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
+import type { EncodedSample } from "../../src/learner/watched_learner.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { endsEarly, lagOf, readAll } from "../log/reading.ts";
@@ -29,8 +30,8 @@ const logger = getLogger(["meander", "learner"]);
 
 /** Samples that are learnt in one step. */
 export interface Batch {
-  /** Samples in the order in which they were taken, with their encoded values. */
-  readonly taken: readonly { readonly sample: Sample; readonly bytes: Uint8Array }[];
+  /** Samples in the order in which they were taken. */
+  readonly taken: readonly EncodedSample[];
   /** Users to erase after learning them. */
   readonly forgotten: readonly string[];
 }
@@ -68,7 +69,7 @@ export class BatchReader {
   #earlier: readonly Stretch[] = [];
   /** The partition to look at first. */
   #turn = 0;
-  #taken: { readonly sample: Sample; readonly bytes: Uint8Array }[] = [];
+  #taken: EncodedSample[] = [];
   #rows = 0;
   #forgotten: string[] = [];
 

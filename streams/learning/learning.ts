@@ -6,9 +6,8 @@
  * already on the log are made again but not published twice. Partitions have no order among each other, so the order in
  * which samples were taken is written along with each version, so that a version made again is the same.
  *
- * `batch_reader.ts` makes batches of samples, `version_pace.ts` decides which versions are published and when,
- * `checkpoint_pace.ts` when a checkpoint is written, `learner_records.ts` writes them, and `src/learner/guard_rails.ts`
- * decides what happens to weights that cannot be trusted.
+ * `batch_reader.ts` makes batches of samples, `src/learner/watched_learner.ts` judges and learns them, and
+ * `learner_committer.ts` decides which versions and checkpoints are written, and writes them.
  *
  * @module
  */
@@ -18,25 +17,19 @@ import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Guard } from "../../src/learner/guard/guard.ts";
-import { GuardRails } from "../../src/learner/guard_rails.ts";
 import type { Learner } from "../../src/learner/learner.ts";
-import { Proof } from "../../src/learner/proof.ts";
-import { Validation } from "../../src/learner/validation.ts";
+import type { Proof } from "../../src/learner/proof.ts";
+import type { Validation } from "../../src/learner/validation.ts";
+import { WatchedLearner } from "../../src/learner/watched_learner.ts";
 import { settle } from "../../src/options/option.ts";
-import type { ParameterVersion } from "../../src/serving/version.ts";
 import { type Batch, BatchReader } from "./batch_reader.ts";
-import { decodeHead, encodeHead } from "./checkpoint_head.ts";
-import { CheckpointPace } from "./checkpoint_pace.ts";
+import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
-import { VersionPace } from "./version_pace.ts";
 import type { UngroupedLog } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
-
-/** Time between two checks of whether the newest snapshot is still on the log, milliseconds. */
-const LOOK_MS = 10_000;
 
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
@@ -48,11 +41,10 @@ export interface LearningStepOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The open parts of a {@linkcode Learning}. */
-interface Opened {
-  readonly log: UngroupedLog;
-  readonly topics: Topics;
-  readonly records: LearnerRecords;
+/** Options of a {@linkcode Learning}, and the samples that it learns. */
+interface LearningSetup extends LearningRuntime {
+  /** Their topic, and its number of partitions. */
+  readonly samples: string;
   readonly partitions: number;
 }
 
@@ -76,59 +68,32 @@ interface Opened {
  * ```
  */
 export class Learning implements AsyncDisposable {
-  /** The learner. */
-  readonly learner: Learner;
-  /** The judged predictions. */
-  readonly validation: Validation;
-  /** @internal Decides the model's share in the order of lists; `null` = the model alone orders them. */
-  readonly proof: Proof | null;
-  /** @internal Number of batches whose weights were withheld because they, or the served weights, were not trusted. */
-  heldBatches = 0;
   /** @internal Number of records that the last {@linkcode Learning.step} took. */
   taken = 0;
 
+  readonly #watched: WatchedLearner;
   readonly #reader: BatchReader;
-  readonly #rails: GuardRails;
-  readonly #versions: VersionPace;
-  readonly #checkpoints: CheckpointPace;
+  readonly #committer: LearnerCommitter;
   readonly #records: LearnerRecords;
-  readonly #options: {
-    readonly checkpointBatches: number;
-    readonly trimSamples: boolean;
-    /** Whether full snapshots do not replace the versions before them. */
-    readonly keepsVersions: boolean;
-    readonly giveWay: () => Promise<unknown>;
-  };
-  readonly #now: () => number;
-  /** When we last checked that the newest snapshot is on the log. */
-  #lookedAt = -Infinity;
+  readonly #giveWay: () => Promise<unknown>;
 
-  private constructor(opened: Opened, learner: Learner, options: LearningRuntime) {
-    const { log, topics, records, partitions } = opened;
-    this.learner = learner;
-    this.#records = records;
-    const { now = () => performance.now() } = options;
-    this.#now = now;
+  private constructor(log: UngroupedLog, records: LearnerRecords, learner: Learner, options: LearningSetup) {
+    const { samples, partitions, variant, handover, recoveryBatches = 5, trimSamples = false } = options;
+    const { now = () => performance.now(), giveWay = turn } = options;
     const settled = settle(LEARNING_OPTIONS, options);
-    const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
-    const keepsVersions = settled.snapshotVersions === null;
-    const { trimSamples = false, giveWay = turn } = options;
-    this.#options = { checkpointBatches, trimSamples, keepsVersions, giveWay };
-    this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
+    const { batchRows } = settled;
+    const watched = this.#watched = new WatchedLearner(learner, { ...settled, recoveryBatches });
+    const { name: model } = learner.model;
+    const reader = this.#reader = new BatchReader(log, samples, (batch) => this.#learn(batch), {
       partitions,
       batchRows,
-      model: learner.model.name,
-      variant: options.variant,
-      handover: options.handover,
+      model,
+      variant,
+      handover,
     });
-    this.validation = new Validation({ rows: keepRows });
-    this.proof = proof === null ? null : new Proof(proof);
-    this.#rails = new GuardRails(learner, {
-      guard,
-      recoveryBatches: options.recoveryBatches ?? 5,
-    });
-    this.#versions = new VersionPace(settled, now);
-    this.#checkpoints = new CheckpointPace(checkpointIntervalMs, now);
+    this.#committer = new LearnerCommitter({ watched, reader, records, now }, { ...settled, trimSamples });
+    this.#records = records;
+    this.#giveWay = giveWay;
   }
 
   /**
@@ -145,36 +110,12 @@ export class Learning implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
-    const learning = new Learning({ log, topics, records, partitions }, learner, options);
-    const isDamaged = await learning.#findVersions();
-    if (!learning.#options.keepsVersions) await records.dropReplaced();
-    const checkpoint = await records.checkpoint();
-    if (checkpoint === null) await learning.#begin();
-    else learning.#resume(checkpoint);
-    // Later deltas build on a version that cannot be read.
-    if (isDamaged) learning.#versions.needsFull = true;
-    await learning.#resumeSamples(topics, partitions, checkpoint !== null, options.signal);
+    const { samples } = topics;
+    const learning = new Learning(log, records, learner, { ...options, samples, partitions });
+    const hasCheckpoint = await learning.#committer.resume();
+    await learning.#resumeSamples(topics, partitions, hasCheckpoint, options.signal);
     opened.move();
     return learning;
-  }
-
-  /** Notes the versions that the previous run has published, perhaps after its checkpoint. @returns whether some are damaged */
-  async #findVersions(): Promise<boolean> {
-    let isDamaged = false;
-    for await (const found of this.#records.versions()) {
-      if (found === null) isDamaged = true;
-      else this.#versions.found(found.version, found);
-    }
-    return isDamaged;
-  }
-
-  /** Continues from a checkpoint. @throws LogError `corrupt` when it is damaged */
-  #resume(checkpoint: Uint8Array): void {
-    try {
-      this.#decode(checkpoint);
-    } catch (cause) {
-      throw this.#records.damagedCheckpoint(cause);
-    }
   }
 
   /** Continues with the samples after the checkpoint: first in the order of the previous run. */
@@ -204,6 +145,61 @@ export class Learning implements AsyncDisposable {
     } else if (partitions > 1) await this.#reader.readAgain(await this.#records.order(), signal);
   }
 
+  /** The learner. */
+  get learner(): Learner {
+    return this.#watched.learner;
+  }
+
+  /** The judged predictions. */
+  get validation(): Validation {
+    return this.#watched.validation;
+  }
+
+  /** @internal Decides the model's share in the order of lists; `null` = the model alone orders them. */
+  get proof(): Proof | null {
+    return this.#watched.proof;
+  }
+
+  /** Newest version made. Each batch makes one; a service publishes the last of each interval. */
+  get version(): number {
+    return this.#committer.version;
+  }
+
+  /** @internal Number of batches whose weights were withheld because they, or the served weights, were not trusted. */
+  get heldBatches(): number {
+    return this.#committer.heldBatches;
+  }
+
+  /** @internal Positions after the last learnt samples, by partition. */
+  get positions(): readonly number[] {
+    return this.#reader.positions;
+  }
+
+  /** @internal The guard, which watches the served predictions. */
+  get guard(): Guard {
+    return this.#watched.rails.guard;
+  }
+
+  /** Number of batches discarded because of a non-finite loss or gradient. */
+  get failures(): number {
+    return this.#watched.rails.counts.failures;
+  }
+
+  /** How often the guard rolled served weights back. */
+  get rollbacks(): number {
+    return this.#watched.rails.counts.rollbacks;
+  }
+
+  /** Number of offsets of samples that the log dropped before they were learnt. */
+  get lost(): number {
+    return this.#reader.lost;
+  }
+
+  /** Number of samples not learnt yet, including holes of the log. */
+  async lag(): Promise<number> {
+    return await this.#reader.lag();
+  }
+
   /**
    * Learns all full batches that are on the log, and publishes a version for each.
    *
@@ -212,7 +208,7 @@ export class Learning implements AsyncDisposable {
    * @internal
    */
   async drain(final = false): Promise<void> {
-    this.#versions.publishing = "each";
+    this.#committer.publishing = "each";
     await this.#learnAll(final);
   }
 
@@ -236,11 +232,11 @@ export class Learning implements AsyncDisposable {
 
   /** Learns, and publishes the newest version at the end. */
   async #publishingLast<T>(learn: () => Promise<T>): Promise<T> {
-    this.#versions.publishing = "last";
+    this.#committer.publishing = "last";
     const result = await learn().finally(() => {
-      this.#versions.publishing = "each";
+      this.#committer.publishing = "each";
     });
-    if (this.#hasPending) await this.#commit(this.#takeVersions());
+    await this.#committer.publish();
     return result;
   }
 
@@ -252,67 +248,21 @@ export class Learning implements AsyncDisposable {
    * @internal
    */
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
-    this.#versions.publishing = "paced";
+    this.#committer.publishing = "paced";
     // If the last step took none, the wait is the next look at the log.
     if (waitMs <= 0 || this.taken > 0) {
       this.taken = await this.#reader.read(maxSamples);
       if (this.taken > 0) return true;
     }
-    if (this.#now() - this.#lookedAt >= LOOK_MS && await this.#replaceDropped()) return true;
-    const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
-    if (untilDue <= 0) {
-      await this.#commit(this.#takeVersions());
-      return true;
-    }
-    const { untilClean } = this.#checkpoints;
-    if (untilClean <= 0) {
-      await this.#writeClean();
-      return true;
-    }
+    if (await this.#committer.writeDue()) return true;
     if (waitMs <= 0) return false;
-    this.taken = await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
+    this.taken = await this.#reader.wait(maxSamples, Math.min(waitMs, this.#committer.untilDue), signal);
     return this.taken > 0;
-  }
-
-  /** Newest version made. Each batch makes one; a service publishes the last of each interval. */
-  get version(): number {
-    return this.#versions.made;
-  }
-
-  /** @internal Positions after the last learnt samples, by partition. */
-  get positions(): readonly number[] {
-    return this.#reader.positions;
-  }
-
-  /** @internal The guard, which watches the served predictions. */
-  get guard(): Guard {
-    return this.#rails.guard;
-  }
-
-  /** Number of batches discarded because of a non-finite loss or gradient. */
-  get failures(): number {
-    return this.#rails.counts.failures;
-  }
-
-  /** How often the guard rolled served weights back. */
-  get rollbacks(): number {
-    return this.#rails.counts.rollbacks;
-  }
-
-  /** Number of offsets of samples that the log dropped before they were learnt. */
-  get lost(): number {
-    return this.#reader.lost;
-  }
-
-  /** Number of samples not learnt yet, including holes of the log. */
-  async lag(): Promise<number> {
-    return await this.#reader.lag();
   }
 
   /** @internal Publishes pending versions and writes a checkpoint, atomically. */
   async checkpoint(): Promise<void> {
-    const versions = this.#hasPending ? this.#takeVersions() : [];
-    await this.#write(this.#rails.keep(this.validation.judged), versions);
+    await this.#committer.checkpoint();
   }
 
   /**
@@ -325,7 +275,7 @@ export class Learning implements AsyncDisposable {
       before.proof.encode(copy);
       const { share } = this.proof;
       this.proof.decode(new ByteReader(copy.toBytes()));
-      if (this.proof.share !== share) this.#makeVersion(); // as version 1 has the share without a proof
+      if (this.proof.share !== share) this.#committer.makeVersion(); // as version 1 has the share without a proof
     }
     await this.pass();
   }
@@ -335,7 +285,7 @@ export class Learning implements AsyncDisposable {
     const erased = await this.#reader.pass();
     if (erased.length > 0) {
       this.#erase(erased);
-      this.#makeVersion();
+      this.#committer.makeVersion();
     }
     await this.checkpoint();
   }
@@ -345,73 +295,17 @@ export class Learning implements AsyncDisposable {
     await this.#records[Symbol.asyncDispose]();
   }
 
-  /** Publishes another version as a full snapshot if the log has dropped the newest: without one, no task can start. */
-  async #replaceDropped(): Promise<boolean> {
-    this.#lookedAt = this.#now();
-    if (this.#hasPending || !this.#mayPublish || await this.#records.hasSnapshot()) return false;
-    logger.warn("{topic} has dropped the newest snapshot of {model}: publishes another", {
-      topic: this.#records.topic,
-      model: this.learner.model.name,
-    });
-    this.#versions.needsFull = true;
-    this.#makeVersion();
-    await this.#writeClean(); // with a checkpoint, because a version made again must be the same
-    return true;
-  }
-
-  /** Publishes the initial parameters, unless the previous run has, whose order of samples must not be overwritten. */
-  async #begin(): Promise<void> {
-    this.#versions.needsFull = true;
-    this.#makeVersion();
-    if (this.#hasPending) await this.#commit(this.#takeVersions());
-  }
-
   async #learn({ taken, forgotten }: Batch): Promise<void> {
     if (taken.length > 0) this.#learnSamples(taken);
     if (forgotten.length > 0) this.#erase(forgotten);
-    if (this.#mayPublish) this.#makeVersion();
-    else {
-      if (taken.length > 0) this.heldBatches++;
-      if (forgotten.length > 0) await this.#replaceServed();
-    }
-    await this.#save(taken.length > 0);
-    if (this.#versions.publishing === "last") await this.#options.giveWay(); // a build may run in the thread of a service
-  }
-
-  /** Publishes trusted weights while the learner's are withheld, because the served ones name an erased user. */
-  async #replaceServed(): Promise<void> {
-    const takeBack = this.#rails.lend();
-    try {
-      this.#versions.needsFull = true;
-      if (!this.#versions.make()) await this.#commit(this.#takeVersions());
-    } finally {
-      takeBack();
-      this.#versions.needsFull = true;
-    }
-  }
-
-  /** Erases users from the learner; the next checkpoint and full snapshot replace those that name them. */
-  #erase(users: readonly string[]): void {
-    this.#rails.erase(users);
-    this.validation.erase(users);
-    this.#versions.namesErased = true;
-    this.#checkpoints.isErasing = true;
+    await this.#committer.save({ hasLearnt: taken.length > 0, hasErased: forgotten.length > 0 });
+    if (this.#committer.publishing === "last") await this.#giveWay(); // a build may run in the thread of a service
   }
 
   #learnSamples(taken: Batch["taken"]): void {
-    for (const { sample, bytes } of taken) {
-      this.validation.update(sample, bytes);
-      this.#checkpoints.note(bytes.length);
-    }
-    const samples = taken.map(({ sample }) => sample);
-    const result = this.learner.learn(samples);
-    this.validation.mark(result, this.learner.dataTime, this.version);
-    const { judged } = this.validation;
     const { rollbacks } = this;
-    this.proof?.update(samples.filter(({ purpose }) => purpose !== "learn"));
-    const origin = this.#rails.update({ samples, result, judged, version: this.version });
-    if (origin !== "learnt") this.#versions.needsFull = true;
-    if (origin === "chosen") this.#versions.isChosen = true;
+    const origin = this.#watched.learn(taken, this.version);
+    this.#committer.learnt(origin, taken.reduce((sum, { bytes }) => sum + bytes.length, 0));
     if (this.rollbacks === rollbacks) return;
     logger.warn(
       "predictions of {model} have got worse: the guard serves earlier weights until they are back in its band",
@@ -419,104 +313,8 @@ export class Learning implements AsyncDisposable {
     );
   }
 
-  /** Writes the versions and checkpoint that are due after a batch. @param hasLearnt whether it had samples */
-  async #save(hasLearnt: boolean): Promise<void> {
-    const { checkpointBatches } = this.#options;
-    const isPaced = this.#versions.publishing === "paced";
-    const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
-    const pace = this.#checkpoints;
-    const writes = keeps && (isPaced ? pace.untilDue <= 0 : pace.isWorthwhile);
-    const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
-    // The point to roll back to must not depend on the clock; when a checkpoint is written may.
-    const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
-    if (learner !== undefined && writes) await this.#write(learner, versions);
-    else if (versions.length > 0) await this.#commit(versions);
-    // Under constant load, step() never gets to this.
-    if (isPaced && this.#checkpoints.untilClean <= 0) await this.#writeClean();
-  }
-
-  /** Writes a checkpoint, for example to replace one that names an erased user. The point to roll back to stays. */
-  async #writeClean(): Promise<void> {
-    const versions = this.#hasPending ? this.#takeVersions() : [];
-    await this.#write(this.#rails.encodeLearner(), versions);
-  }
-
-  get #mayPublish(): boolean {
-    return this.#rails.publishes || this.#versions.isChosen;
-  }
-
-  /** Whether there is a version to publish. */
-  get #hasPending(): boolean {
-    return this.#versions.isAhead && this.#mayPublish;
-  }
-
-  /** Makes the next version, unpublished, unless the previous run has published it or a later one. */
-  #makeVersion(): void {
-    if (this.#versions.make()) this.learner.clearChanged();
-  }
-
-  /** The newest version in the forms to publish. */
-  #takeVersions(): ParameterVersion[] {
-    const { published } = this.#versions;
-    const share = this.proof?.share ?? 1;
-    return this.#versions.nextForms().map((kind) => (
-      { ...this.learner.version(kind, this.version, published), share }
-    ));
-  }
-
-  /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.encodeLearner} */
-  async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
-    const checkpoint = this.#encode(learner);
-    await this.#commit(versions, checkpoint);
-    this.#checkpoints.written(checkpoint.length);
-    // Not before the commit, so that the orders in the topic's history have no gap, for audits.
-    this.#reader.forgetOrder();
-    if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
-  }
-
-  async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
-    const { keepsVersions } = this.#options;
-    const { forms, orderBytes } = await this.#records.commit({
-      positions: this.positions,
-      lost: this.lost,
-      order: this.#reader.order,
-      time: this.learner.dataTime,
-      versions,
-      supersedes: !keepsVersions && versions.some(({ kind }) => kind === "full"),
-      checkpoint,
-    });
-    this.#checkpoints.note(orderBytes);
-    if (versions.length > 0) this.#versions.arrived(forms);
-  }
-
-  #encode(learner: Uint8Array): Uint8Array {
-    const to = new ByteWriter(1 << 16);
-    encodeHead(to, {
-      positions: this.positions,
-      version: this.version,
-      ...this.#rails.counts,
-      heldBatches: this.heldBatches,
-      needsFull: this.#versions.needsFull,
-    });
-    this.#rails.encode(to, learner);
-    this.validation.encode(to);
-    if (this.proof !== null) this.proof.encode(to);
-    return to.toBytes();
-  }
-
-  #decode(bytes: Uint8Array): void {
-    this.#checkpoints.found(bytes.length);
-    const from = new ByteReader(bytes);
-    const head = decodeHead(from);
-    this.#reader.seek(head.positions);
-    this.#versions.made = head.version;
-    this.#versions.needsFull = head.needsFull;
-    this.heldBatches = head.heldBatches;
-    this.#rails.decode(from, head);
-    this.validation.decode(from);
-    if (this.proof === null) return;
-    // A checkpoint without a proof is from a model that ordered lists without one.
-    if (from.done) this.proof.trust();
-    else this.proof.decode(from);
+  #erase(users: readonly string[]): void {
+    this.#watched.erase(users);
+    this.#committer.erased();
   }
 }
