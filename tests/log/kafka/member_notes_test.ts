@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { MemberNotes } from "../../../streams/log/kafka/member_notes.ts";
 
-async function withNotes(test: (notes: (group?: string, host?: string) => MemberNotes) => Promise<void>) {
+type Notes = (group?: string, host?: string) => MemberNotes;
+
+async function withNotes(test: (notes: Notes, folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
   try {
-    await test((group = "g", host) => new MemberNotes(`${folder}/members`, group, host));
+    const members = `${folder}/members`;
+    await test((group = "g", host) => new MemberNotes(members, group, host), members);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -52,5 +55,34 @@ Deno.test("MemberNotes.bury() keeps a note of which it could not tell", async ()
     dead.abandon();
     await assert.rejects(notes().bury(() => Promise.reject(new Error("away"))), /away/);
     assert.deepEqual(await buriedBy(notes()), ["dead"]);
+  });
+});
+
+Deno.test("MemberNotes of a member that has left, or was expelled, are written again when it comes back", async () => {
+  await withNotes(async (notes, folder) => {
+    const own = notes(), other = notes();
+    assert.deepEqual(await buriedBy(other), [], "there is no folder");
+    await own.remove();
+    for (const leave of [() => own.remove(), () => Promise.resolve(own.abandon())]) {
+      await own.write("before");
+      await leave();
+    }
+    await own.write("after");
+    assert.deepEqual(await buriedBy(other), ["before"]);
+    await own.remove();
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+  });
+});
+
+Deno.test("MemberNotes.bury() lets a note be whose owner has yet to lock it", async () => {
+  await withNotes(async (notes, folder) => {
+    const own = notes();
+    await own.write("own");
+    const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(folder));
+    const begun = `${folder}/${name}-begun`;
+    await Deno.writeTextFile(begun, "");
+    assert.deepEqual(await buriedBy(own), []);
+    await Deno.remove(begun);
+    await own.remove();
   });
 });
