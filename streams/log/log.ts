@@ -253,6 +253,7 @@ export interface Log extends AsyncDisposable {
    *
    * @param places partitions whose reads and bounds on this log must from now on include all that the fenced writers
    * have committed, even when a broker that is cut off from the others answers
+   * @throws LogError `fenced` when another one with this id is opened meanwhile
    */
   writer(
     id: string,

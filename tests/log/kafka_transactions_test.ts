@@ -12,7 +12,7 @@ import { endTransaction, finalizedLevel } from "../../streams/log/kafka/protocol
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
-import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { all, hasCode, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { until } from "../service/deployment.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 import { checkRefill } from "../backup/refill.ts";
@@ -78,6 +78,25 @@ if (told !== undefined && telling !== undefined) {
       );
     assert.deepEqual(await again(true), transactions.owner);
     await assert.rejects(again(false), (error) => kafkaType(error) === "INVALID_TXN_STATE");
+  });
+
+  Deno.test("Log.writer() that several open at once opens, or is fenced while it does, and one of them can commit", async () => {
+    for (const broker of [told, telling]) {
+      await using log = await openLog(broker);
+      const topic = newPlace();
+      await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+      const place = { topic, partition: 0 };
+      const opened = await Promise.allSettled(Array.from({ length: 4 }, () => log.writer(topic, [place])));
+      const failures = opened.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+      for (const one of opened) {
+        if (one.status === "rejected") continue;
+        await using writer = one.value;
+        const commit = writer.commit({ records: [record(topic, 0, "a")], group: topic, offsets: [] });
+        await commit.catch((failure) => failures.push(failure));
+      }
+      assert.equal(failures.length, opened.length - 1);
+      for (const failure of failures) assert.ok(hasCode("fenced")(failure), failure);
+    }
   });
 
   Deno.test("Writer.commit() of several batches a partition numbers them anew in each transaction", async () => {

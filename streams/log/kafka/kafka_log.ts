@@ -13,7 +13,7 @@ import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorO
 import { decodeShare } from "./assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
-import { isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
+import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, OwnEnds, ownMissing } from "./reader.ts";
 import type { Broker } from "./protocol/patch.ts";
 import {
@@ -26,7 +26,7 @@ import {
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics, LARGEST } from "./topics.ts";
-import { Appender, fittingBytes, KafkaWriter, RecordPlacer } from "./writers.ts";
+import { Appender, fencedError, fittingBytes, KafkaWriter, RecordPlacer } from "./writers.ts";
 import {
   type Bounds,
   type Commit,
@@ -265,7 +265,7 @@ export class KafkaLog implements Log {
       return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
     } catch (error) {
       await close();
-      throw error;
+      throw isFenced(error) ? fencedError(`Cannot open writer ${id}`, error) : error;
     }
   }
 

@@ -133,12 +133,7 @@ export class KafkaWriter implements Writer {
     } catch (cause) {
       if (isTooLarge(cause)) throw cause;
       const message = `Cannot commit with writer ${this.id}`;
-      if (isFenced(cause)) {
-        this.#failure = new LogError("fenced", `${message}: another writer with its id was opened`, {
-          cause,
-        });
-        throw this.#failure;
-      }
+      if (isFenced(cause)) throw this.#failure = fencedError(message, cause);
       this.#failure = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
       throw cause;
     }
@@ -150,6 +145,11 @@ export class KafkaWriter implements Writer {
     this.#failure ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
     await this.#close();
   }
+}
+
+/** The error of who is fenced, by the failure of its producer. */
+export function fencedError(message: string, cause: unknown): LogError {
+  return new LogError("fenced", `${message}: another writer with its id was opened`, { cause });
 }
 
 /** An append that waits for its turn. */
