@@ -52,6 +52,17 @@ Deno.test("pages have no item twice, and miss none, while the list changes in be
   assert.deepEqual([rank.json.items.length, rest.json.items.length, rest.json.next], [2, 1, null]);
 });
 
+Deno.test("without a count, all candidates are ranked and ten recommended, and metrics know how long it took", async () => {
+  const begun = performance.now();
+  await using api = await startApi();
+  const body = { user: "ann", candidates: Array.from({ length: 12 }, (_, n) => `i${n}`) };
+  assert.equal((await api.post("/v1/rank", body)).json.items.length, 12);
+  assert.equal((await api.post("/v1/recommend", body)).json.items.length, 10);
+  const [, seconds = ""] = /^meander_answer_duration_seconds_sum (.*)$/m.exec((await api.get("/metrics")).text) ??
+    [];
+  assert.ok(Number(seconds) > 0 && Number(seconds) < (performance.now() - begun) / 1000, seconds);
+});
+
 const MISSPELT: readonly [path: string, body: object, ...faults: RegExp[]][] = [
   ["recommend", { user: "ann", cuont: 3 }, /^cuont: there is no such field; did you mean count\?$/],
   [
