@@ -152,6 +152,8 @@ export interface MembersOptions {
   readonly clock?: () => number;
   /** How often tasks commit, milliseconds. @default {5} */
   readonly commitIntervalMs?: number;
+  /** Where local snapshots are, for logs without an index; builds are threads of their own then. @default {none} */
+  readonly snapshots?: { readonly folder: string };
   /** Rows of a batch. @default {32} */
   readonly batchRows?: number;
   /** Called after each step of a build. @returns for how long it rested in it, milliseconds */
@@ -251,7 +253,7 @@ export class Member implements AsyncDisposable {
         ...{ number, blueprint, since: 0, isAdopted: false },
         until: (await generationsOf(log, topics)).get(number)?.until,
       },
-      rebuild,
+      rebuild: { ...rebuild, snapshots: this.#options.snapshots },
       service: { delivery: this.#options.delivery },
       apart: (log, spec) => new BuildHere(log, spec, this.#options.onStep ?? (() => 0)),
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
@@ -325,7 +327,7 @@ export async function begin(
     readonly warm?: WarmGeneration;
   },
 ): Promise<Service> {
-  const { tasks, roles, delivery, commitIntervalMs = OPTIONS.commitIntervalMs } = options;
+  const { tasks, roles, delivery, snapshots, commitIntervalMs = OPTIONS.commitIntervalMs } = options;
   const own = generationTopics(topics, generation);
   const { spec: { model, modelConfig, learner, learning }, task } = await madeOf(log, generation, options);
   return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
@@ -342,6 +344,7 @@ export async function begin(
       partitions: tasks[generation],
       roles,
       delivery,
+      snapshots,
     },
     mayWork: (signal) => mayWork(log, topics, generation, signal),
   });

@@ -268,6 +268,31 @@ Deno.test("rebuildOnline() compares both, and has tasks follow, while a thread o
   assert.equal(await servingGeneration(log, topics), 1);
 });
 
+Deno.test("rebuildOnline() hands local snapshots over where the log has no index, and leaves none of its own", async () => {
+  await using folder = await temporaryFolder();
+  await using inner = new MemoryLog();
+  const log = layered(inner, { latest: undefined as never });
+  const { send, allAnswered } = await deployment(log, [60, 200], 2);
+  const snapshots = { folder: folder.path };
+  await using member = await Member.start(log, { tasks: { 1: 2, 2: 2 }, snapshots });
+  const namesIn = async () => (await Array.fromAsync(Deno.readDir(folder.path), ({ name }) => name)).sort();
+  await until(async () => (await namesIn()).length === 2, "the first generation has its own");
+  let whileOpen: readonly string[] = [];
+  const mayServe = async () => {
+    whileOpen = await namesIn();
+    return true;
+  };
+  const apart = member.threaded(() => void send(3));
+  assert.ok((await member.build(2, { apart, mayServe })).isSwitched);
+  assert.ok(whileOpen.includes("build"), "apart from those of the service");
+  assert.deepEqual(
+    (await namesIn()).filter((name) => !name.startsWith(`${topics.state}-`)),
+    [`${built.state}-0`, `${built.state}-1`],
+  );
+  await send(20);
+  await allAnswered();
+});
+
 Deno.test("rebuildOnline() leaves the other one serving where the new one predicts worse", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);
