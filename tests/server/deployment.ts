@@ -54,15 +54,15 @@ export async function ask(url: string, init: RequestInit): Promise<Answer> {
 export async function startApi(
   settings: HttpSettings = {},
   partitions = 2,
-  model: Pick<ServiceOptions, "model" | "modelConfig"> = OPTIONS,
+  model: Pick<ServiceOptions, "model" | "modelConfig"> & Partial<Pick<ServiceOptions, "task">> = OPTIONS,
   sources: SourcesSettings = {},
 ): Promise<Api> {
   const metrics = new Metrics(topicNames());
   const log = meteredLog(new MemoryLog(), metrics);
-  const { model: name, modelConfig } = model;
+  const { model: name, modelConfig, task = OPTIONS.task } = model;
   const learning = { ...OPTIONS.learning, checkpointIntervalMs: 50 };
   const service = await Service.start(log, {
-    ...{ ...OPTIONS, learning, model: name, modelConfig, partitions, eraseIntervalMs: 20 },
+    ...{ ...OPTIONS, learning, model: name, modelConfig, task, partitions, eraseIntervalMs: 20 },
   });
   await log.append(recordsOf([]));
   const server = await startHttp({

@@ -4,7 +4,7 @@ import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { until } from "../service/deployment.ts";
+import { OPTIONS, until } from "../service/deployment.ts";
 import { type Api, NOW, startApi } from "./deployment.ts";
 
 const topics = topicNames();
@@ -416,6 +416,20 @@ Deno.test("why-not says what keeps an item off a list", async () => {
   const { json: alone } = await api.get(`/v1/users/ann/explain?item=${all.at(-1).item}`);
   assert.deepEqual([alone.scoreKind, alone.items[0].score < 1], ["probability", true]);
   await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/why-not/${item}`);
+});
+
+Deno.test("why-not says of an item that no source proposes that there are better candidates", async () => {
+  const task = { ...OPTIONS.task, retrieval: { maxCandidates: 3 } };
+  await using api = await startApi({}, 1, { ...OPTIONS, task });
+  await api.post("/v1/events", click("ann", "i1"));
+  const { json: { items } } = await api.post("/v1/recommend", { user: "ann", count: 12 });
+  assert.equal(items.length, 3);
+  const listed = new Set(["i1", ...items.map(({ item }: { item: string }) => item)]);
+  const { id } = [...api.service.tasks.get(0)!.state.catalogue.items()].find(({ id }) => !listed.has(id))!;
+  const { json } = await api.get(`/v1/users/ann/why-not/${id}`);
+  assert.deepEqual([json.place, json.candidates], [null, 3]);
+  const reason = "No source proposes it among at most 3 candidates";
+  assert.deepEqual(json.reasons, [{ code: "not-retrieved", reason }]);
 });
 
 /** Where ann and i1 are known. */

@@ -58,8 +58,9 @@ Deno.test("without a count, all candidates are ranked and ten recommended, and m
   const body = { user: "ann", candidates: Array.from({ length: 12 }, (_, n) => `i${n}`) };
   assert.equal((await api.post("/v1/rank", body)).json.items.length, 12);
   assert.equal((await api.post("/v1/recommend", body)).json.items.length, 10);
-  const [, seconds = ""] = /^meander_answer_duration_seconds_sum (.*)$/m.exec((await api.get("/metrics")).text) ??
-    [];
+  const [, seconds = ""] =
+    /^meander_answer_duration_seconds_sum (.*)$/m.exec((await api.get("/metrics")).text) ??
+      [];
   assert.ok(Number(seconds) > 0 && Number(seconds) < (performance.now() - begun) / 1000, seconds);
 });
 
