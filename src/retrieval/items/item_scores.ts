@@ -86,8 +86,7 @@ export class ItemScores {
    * @param bound All indices are below it
    */
   touchAll(keys: Uint32Array, slots: Uint32Array, { count, bound }: { count: number; bound: number }): void {
-    if (bound > this.#marks.length) this.#grow(bound - 1);
-    if (this.#size + count > this.#touched.length) this.#widen(count);
+    this.#makeRoom(bound, count);
     const [marks, touched] = [this.#marks, this.#touched];
     let size = this.#size;
     // Branch-free, because which items are new is unpredictable and a misprediction costs more than all of this.
@@ -251,13 +250,24 @@ export class ItemScores {
   }
 
   #touchEach(items: readonly number[]): void {
-    let marks = this.#marks;
+    let bound = 0;
+    for (let k = 0; k < items.length; k++) bound = Math.max(bound, items[k]! + 1);
+    this.#makeRoom(bound, items.length);
+    const [marks, touched] = [this.#marks, this.#touched];
+    let size = this.#size;
     for (let k = 0; k < items.length; k++) {
       const item = items[k]!;
-      if (item < marks.length && marks[item] === 1) continue;
-      this.touch(item);
-      marks = this.#marks;
+      touched[size] = item;
+      size += 1 - marks[item]!;
+      marks[item] = 1;
     }
+    this.#size = size;
+  }
+
+  /** Makes room for this many more items, with indices below `bound`, so that they are touched without branches. */
+  #makeRoom(bound: number, count: number): void {
+    if (bound > this.#marks.length) this.#grow(bound - 1);
+    if (this.#size + count > this.#touched.length) this.#widen(count);
   }
 
   #grow(item: number): void {
