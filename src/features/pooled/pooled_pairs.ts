@@ -22,6 +22,7 @@ import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
 import { CategoryPairs } from "./category_pairs.ts";
 import { CategoryVectors } from "./category_vectors.ts";
+import { PastItems } from "./past_items.ts";
 import { type KindSums, NO_KINDS, PAIR_STATISTICS, type Pairs } from "./pair_statistics.ts";
 import {
   BACK,
@@ -41,13 +42,8 @@ export const POOLED_BEHAVIOURS = 40;
 /** Most categories of an item that are read. */
 const MAX_CATEGORIES = 8;
 const DECAY = Float64Array.from({ length: POOLED_BEHAVIOURS }, (_, x) => 0.93 ** x);
-/** Pseudo-counts of agreement, and of a prediction. */
-const AGREEMENT_PRIOR = 5;
-const PREDICTION_PRIOR = 10;
 /** Pairs of categories that weigh less are not counted. */
 const LEAST = 1e-4;
-/** Brings sums of strengths to the scale of the logarithm of a count. */
-const GRADE = 3;
 /** Shares of the budget for pairs of categories, and for their vectors. */
 const CATEGORY_SHARE = 1 / 4;
 const VECTOR_SHARE = 1 / 16;
@@ -127,6 +123,8 @@ export class PooledPairs {
   };
   /** Scratch: hashes of the behaviours' items. */
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
+  /** Scratch: what the behaviours of a list share with its current candidate. */
+  readonly #past = new PastItems(POOLED_BEHAVIOURS);
   /** Scratch: keys of the pairs of a behaviour with those before it. */
   readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: their places in the table; −1 = not in it. */
@@ -205,7 +203,8 @@ export class PooledPairs {
     const size = pairs.size = Math.min(behaviours.size, POOLED_BEHAVIOURS);
     if (size === 0) return (_, out, at) => out.fill(0, at, at + this.count);
     const halfLifeMs = this.#scale.halfLifeMs;
-    const categories: Uint32Array[] = [];
+    const past = this.#past;
+    past.clear();
     this.#categories.clear();
     this.#vectors.clear();
     pairs.popularities = 0;
@@ -213,10 +212,10 @@ export class PooledPairs {
       const index = behaviours.items[x]!;
       pairs.strengths[x] = behaviours.strengths[x]!;
       pairs.ages[x] = Math.max(0, time - behaviours.times[x]!) / halfLifeMs;
-      this.#own[x] = this.#hashOf(index);
+      const hash = this.#hashOf(index);
       pairs.popularities += this.#logCounts[index]!;
       const theirs = this.#categoriesOf(index);
-      categories.push(theirs);
+      past.add(hash, theirs);
       if (theirs.length > 0) this.#categories.weigh(theirs[0]!, 1);
       this.#vectors.add(theirs[0] ?? 0);
     }
@@ -230,14 +229,13 @@ export class PooledPairs {
     const known = new Map<number, KindSums>();
     return (item, out, at) => {
       const own = this.#categoriesOf(item);
-      pairs.categories = own.length === 0 ? 0 : cosines(categories, own);
       pairs.kinds = NO_KINDS;
       if (own.length > 0) {
         const sums = known.get(own[0]!) ?? this.#kindsOf(own[0]!);
         known.set(own[0]!, sums);
         pairs.kinds = sums;
       }
-      this.#lookUp(item);
+      this.#lookUp(item, own);
       for (let n = 0; n < this.count; n++) {
         const { of, sum } = PAIR_STATISTICS[n]!;
         out[at + n] = of === "pair" ? scale * sum(pairs) : this.#fixed[n]!;
@@ -278,42 +276,23 @@ export class PooledPairs {
     this.#vectors.decode(from);
   }
 
-  /** Sets the sums over the pairs of the behaviours and a candidate. */
-  #lookUp(item: number): void {
+  /** Sets the sums over the pairs of the behaviours and a candidate: each of their items is looked up once. */
+  #lookUp(item: number, categories: Uint32Array): void {
     const own = this.#hashOf(item);
-    const pairs = this.#pairs;
-    const { strengths, size } = pairs;
-    const [others, keys, places] = [this.#own, this.#keys, this.#places];
-    const table = this.#items, { numbers } = table;
-    let [same, together, liked, after, agreement, predicted] = [0, 0, 0, 0, 0, 0];
-    for (let x = 0; x < size; x++) keys[x] = pairKey(own, others[x]!);
-    table.findAll(keys, size, places);
-    for (let x = 0; x < size; x++) {
-      const other = others[x]!;
-      if (other === own) {
-        same++;
-        continue;
-      }
-      const at = places[x]!;
-      if (at < 0) continue;
-      const strength = strengths[x]!;
-      const sum = numbers[at + PRODUCT]!;
-      const square = numbers[at + (own < other ? OTHER_SQUARE : SQUARE)]!;
-      const followed = numbers[at + (other < own ? FORTH : BACK)]!;
-      const log = Math.log1p(numbers[at + WEIGHT]!);
-      together += log;
-      liked += strength * log;
-      if (followed > 0) after += Math.log1p(followed);
-      agreement += GRADE * sum / (numbers[at + COUNT]! + AGREEMENT_PRIOR);
-      predicted += GRADE * strength * sum / (square + PREDICTION_PRIOR);
+    const pairs = this.#pairs, past = this.#past, table = this.#items;
+    const { hashes, count } = past;
+    const [keys, places] = [this.#keys, this.#places];
+    for (let k = 0; k < count; k++) keys[k] = pairKey(own, hashes[k]!);
+    table.findAll(keys, count, places);
+    const { numbers } = table;
+    for (let k = 0; k < count; k++) {
+      const at = places[k]!;
+      if (hashes[k] === own || at < 0) past.forget(k);
+      else past.read(k, numbers, at, own < hashes[k]!);
     }
+    past.compare(categories);
     pairs.popularity = this.#logCounts[item]!;
-    pairs.same = same;
-    pairs.together = together;
-    pairs.liked = liked;
-    pairs.after = after;
-    pairs.agreement = agreement;
-    pairs.predicted = predicted;
+    past.sum(own, pairs);
   }
 
   /** Sums over the categories of the behaviours and that of a candidate. */
@@ -350,18 +329,4 @@ export class PooledPairs {
 /** The hash of a name, never 0. */
 function hashOf(name: string): number {
   return hashString(name, 0) || 1;
-}
-
-/** Sum of the cosines of each of the sets with `own`. */
-function cosines(sets: readonly Uint32Array[], own: Uint32Array): number {
-  let sum = 0;
-  for (let x = 0; x < sets.length; x++) {
-    const theirs = sets[x]!;
-    let common = 0;
-    for (let a = 0; a < theirs.length; a++) {
-      for (let b = 0; b < own.length; b++) if (theirs[a] === own[b]) common++;
-    }
-    if (common > 0) sum += common / Math.sqrt(theirs.length * own.length);
-  }
-  return sum;
 }
