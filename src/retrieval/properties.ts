@@ -9,7 +9,7 @@ import type { UserState } from "../users/user_state.ts";
 import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
-import { FieldTraits, TraitLifts, type Traits } from "./items/trait_lifts.ts";
+import { placed, sameAnywhere, TraitLifts } from "./items/trait_lifts.ts";
 import { OCCASION_KINDS } from "./sources/occasions.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/parts.ts";
@@ -145,9 +145,15 @@ export const PROPERTIES: readonly Property[] = [
   {
     name: "usual categories",
     weight: 0,
-    create: (parts) => liftsOf(parts, { of: (item) => parts.lists.categoriesOf(item) }),
+    create: ({ lists, catalogue }) =>
+      liftsOf(new TraitLifts(lists, (item) => catalogue.at(item).categories, sameAnywhere)),
   },
-  { name: "usual fields", weight: 0, create: (parts) => liftsOf(parts, new FieldTraits(parts.catalogue)) },
+  {
+    name: "usual fields",
+    weight: 0,
+    create: ({ lists, catalogue }) =>
+      liftsOf(new TraitLifts(lists, (item) => catalogue.at(item).fields, placed)),
+  },
   {
     name: "count",
     weight: -0.2,
@@ -220,8 +226,7 @@ function ofOwn(
 }
 
 /** How much more the user turns to the traits of each candidate than others do. */
-function liftsOf({ lists }: PropertyParts, traits: Traits): Fill {
-  const lifts = new TraitLifts(lists, traits);
+function liftsOf(lifts: TraitLifts): Fill {
   return ({ request: { context }, count, items, values, columns }, column) => {
     if (!lifts.ask(context)) return;
     for (let c = 0, at = column; c < count; c++, at += columns) values[at] = lifts.of(items[c]!);

@@ -14,7 +14,6 @@
  * @module
  */
 
-import type { Catalogue } from "../../items/catalogue.ts";
 import type { ItemLists } from "./item_lists.ts";
 import { ItemScores } from "./item_scores.ts";
 
@@ -24,96 +23,142 @@ interface Behaviours {
   readonly items: ArrayLike<number>;
 }
 
-/** Numbers the traits of items. */
-export interface Traits {
-  /** Numbers of the traits of an item, the same throughout a request. */
-  of(item: number): readonly number[];
-  /** Begins another request. */
-  begin?(): void;
+/** Values of an item, such as its categories. Items with equal ones share the list, which is replaced, never changed. */
+export type Values = readonly (string | null)[];
+
+/** The traits that a list of values makes. */
+interface TraitList {
+  readonly values: Values;
+  /** Their numbers in this process: which one has which number changes no lift. */
+  readonly traits: readonly number[];
+  /** The lift of an item with them, as of a request. */
+  lift: number;
+  request: number;
 }
 
-/** Values of fields that have numbers at most, but for those of one request. */
+/** Columns of a trait's numbers: the user's behaviours; the positives of popular items; what the logarithm is of. */
+const OWN = 0, POPULAR = 1, RATIO = 2, COLUMNS = 3;
+
+/** Most traits, and lists of them, that have numbers, but for those of one request. */
 const MAX_NUMBERED = 1 << 16;
+
+const NO_TRAITS: TraitList = { values: [], traits: [], lift: 0, request: -1 };
 
 /** Compares the traits of a user's behaviours with those of popular items. */
 export class TraitLifts {
   readonly #lists: ItemLists;
-  readonly #traits: Traits;
-  /** By number of a trait: the user's behaviours; the positives of popular items; what the logarithm is of. */
-  readonly #own = new ItemScores();
-  readonly #popular = new ItemScores();
-  readonly #ratios = new ItemScores();
+  readonly #valuesOf: (item: number) => Values;
+  readonly #nameOf: (value: string, place: number) => string;
+  /** Numbers of traits by name; lists by values, and by item. */
+  readonly #numbers = new Map<string, number>();
+  readonly #byValues = new Map<Values, TraitList>();
+  readonly #byItem: TraitList[] = [];
+  /** By number of a trait. */
+  readonly #counts = new ItemScores(COLUMNS);
+  #request = 0;
 
-  constructor(lists: ItemLists, traits: Traits) {
+  /**
+   * Compares traits that are values of items.
+   *
+   * @param nameOf Tells traits apart: by value, or by value and place
+   */
+  constructor(
+    lists: ItemLists,
+    valuesOf: (item: number) => Values,
+    nameOf: (value: string, place: number) => string,
+  ) {
     this.#lists = lists;
-    this.#traits = traits;
+    this.#valuesOf = valuesOf;
+    this.#nameOf = nameOf;
   }
 
   /** Prepares for a request with these behaviours. @returns Whether an item may have a lift other than 0 */
   ask({ size, items }: Behaviours): boolean {
-    const [own, popular, ratios] = [this.#own, this.#popular, this.#ratios];
-    for (const scores of [own, popular, ratios]) scores.clear();
-    this.#traits.begin?.();
-    let behaviours = 0;
-    for (let x = 0; x < size; x++) behaviours += this.#add(own, items[x]!, 1);
+    const counts = this.#counts;
+    counts.clear();
+    this.#request++;
+    // Those of items that have changed would stay for ever.
+    if (Math.max(this.#numbers.size, this.#byValues.size) > MAX_NUMBERED) this.#forget();
+    const behaviours = this.#count(items, size, OWN);
     if (behaviours === 0) return false;
-    const { popularity } = this.#lists;
-    let positives = 0;
-    for (const item of this.#lists.popular()) positives += this.#add(popular, item, popularity.count(item));
+    const popular = this.#lists.popular();
+    const positives = this.#count(popular, popular.length, POPULAR);
     const scale = positives > 0 ? behaviours / positives : 0;
-    const ratio = (trait: number) => (own.get(trait) + 1) / (scale * popular.get(trait) + 1);
-    for (const trait of own.items()) ratios.add(trait, ratio(trait));
-    for (const trait of popular.items()) if (own.get(trait) === 0) ratios.add(trait, ratio(trait));
+    const { values } = counts;
+    for (const trait of counts.items()) {
+      const at = COLUMNS * trait;
+      values[at + RATIO] = (values[at + OWN]! + 1) / (scale * values[at + POPULAR]! + 1);
+    }
     return true;
   }
 
   /** The lift of an item. */
   of(item: number): number {
-    const traits = this.#traits.of(item);
+    const list = this.#listOf(item);
+    if (list.request === this.#request) return list.lift;
+    const { traits } = list;
     let product = 1;
-    for (let k = 0; k < traits.length; k++) product *= this.#ratios.get(traits[k]!) || 1;
-    return Math.log(product) / (traits.length || 1);
+    for (let k = 0; k < traits.length; k++) product *= this.#counts.get(traits[k]!, RATIO) || 1;
+    list.request = this.#request;
+    return list.lift = Math.log(product) / (traits.length || 1);
   }
 
-  /** Adds an amount to the traits of an item. @returns It; 0 if the item has no traits */
-  #add(to: ItemScores, item: number, amount: number): number {
-    const traits = this.#traits.of(item);
-    for (let k = 0; k < traits.length; k++) to.add(traits[k]!, amount / traits.length);
-    return traits.length === 0 ? 0 : amount;
+  /** Counts items in a column of their traits: as 1 each, or by their positives. @returns The sum of those with traits */
+  #count(items: ArrayLike<number>, size: number, column: number): number {
+    const counts = this.#counts, { popularity } = this.#lists;
+    let all = 0;
+    for (let n = 0; n < size; n++) {
+      const { traits } = this.#listOf(items[n]!);
+      const amount = column === OWN ? 1 : popularity.count(items[n]!);
+      if (traits.length === 0 || amount === 0) continue;
+      all += amount;
+      const each = amount / traits.length;
+      for (let k = 0; k < traits.length; k++) {
+        const at = counts.touch(traits[k]!) + column;
+        const { values } = counts;
+        values[at] = values[at]! + each;
+      }
+    }
+    return all;
+  }
+
+  #listOf(item: number): TraitList {
+    const values = this.#valuesOf(item);
+    const known = this.#byItem[item];
+    if (known?.values === values) return known;
+    const list = this.#byValues.get(values) ?? this.#make(values);
+    // Filled without holes: a sparse array would be a hash map.
+    while (this.#byItem.length < item) this.#byItem.push(NO_TRAITS);
+    return this.#byItem[item] = list;
+  }
+
+  #make(values: Values): TraitList {
+    const traits = values.flatMap((value, place) => value === null ? [] : [this.#numberOf(value, place)]);
+    const list = { values, traits, lift: 0, request: -1 };
+    this.#byValues.set(values, list);
+    return list;
+  }
+
+  #numberOf(value: string, place: number): number {
+    const name = this.#nameOf(value, place);
+    const number = this.#numbers.get(name) ?? this.#numbers.size;
+    this.#numbers.set(name, number);
+    return number;
+  }
+
+  #forget(): void {
+    this.#numbers.clear();
+    this.#byValues.clear();
+    this.#byItem.length = 0;
   }
 }
 
-/** Numbers the values of the fields of items, in this process: which one has which number changes no lift. */
-export class FieldTraits implements Traits {
-  readonly #catalogue: Catalogue;
-  readonly #numbers = new Map<string, number>();
-  /** By item: its fields and their numbers. A list of fields is replaced, never changed. */
-  readonly #known: { readonly fields: readonly (string | null)[]; readonly traits: readonly number[] }[] = [];
+/** The name of a value that means the same at any place. */
+export function sameAnywhere(value: string): string {
+  return value;
+}
 
-  constructor(catalogue: Catalogue) {
-    this.#catalogue = catalogue;
-  }
-
-  /** Forgets all numbers where too many values have one: those of items that have changed would stay for ever. */
-  begin(): void {
-    if (this.#numbers.size <= MAX_NUMBERED) return;
-    this.#numbers.clear();
-    this.#known.length = 0;
-  }
-
-  of(item: number): readonly number[] {
-    const { fields } = this.#catalogue.at(item);
-    const known = this.#known, numbers = this.#numbers;
-    if (known[item]?.fields === fields) return known[item]!.traits;
-    const traits = fields.flatMap((value, field) => {
-      if (value === null) return [];
-      const name = `${field}\0${value}`;
-      if (!numbers.has(name)) numbers.set(name, numbers.size);
-      return [numbers.get(name)!];
-    });
-    // Filled without holes: a sparse array would be a hash map.
-    while (known.length < item) known.push({ fields: [], traits: [] });
-    known[item] = { fields, traits };
-    return traits;
-  }
+/** The name of a value that means something else at another place. */
+export function placed(value: string, place: number): string {
+  return `${place}\0${value}`;
 }
