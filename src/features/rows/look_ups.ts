@@ -101,7 +101,7 @@ export class LookUps {
   /** Whether all tables are still, see `FieldTable.isStill`. */
   readonly isStill: boolean;
   readonly #read: RowLog;
-  /** Keys of pairs with the user's fields, of still tables. */
+  /** Keys of pairs with the user's fields. */
   readonly #pairKeys = new JoinedKeys();
   /** Starts of such keys by prefix, for the current list; `null` = not worth caching. */
   #pairStarts: readonly (JoinedKey | null)[] = [];
@@ -142,9 +142,9 @@ export class LookUps {
     }
     this.#prefixes = prefixes;
     // Pairs of a user id recur only with that user: only those of user fields are worth caching.
-    this.#pairStarts = this.isStill
-      ? prefixes.map((prefix, p) => p === 0 && this.#shape.ids ? null : this.#pairKeys.start(prefix))
-      : [];
+    this.#pairStarts = prefixes.map((prefix, p) => {
+      return p === 0 && this.#shape.ids ? null : this.#pairKeys.start(prefix);
+    });
   }
 
   /** The vectors and weights of a candidate, valid until the next list. @param place in the list */
@@ -187,14 +187,15 @@ export class LookUps {
   pair(trait: Trait, p: number): number {
     const weights = this.tables.own("pair");
     const start = this.#pairStarts[p] ?? null;
-    if (start !== null) {
+    if (start !== null && this.isStill) {
       const key = this.#pairKeys.join(start, trait.suffix);
       return trait.pairs[p] = key.weighedAt === this.#asOf ? key.weight : this.#weigh(key, weights);
     }
     const isFirst = Number.isNaN(trait.pairs[p]);
     let row = trait.rows[p]!;
     if (!isFirst && row > UNKNOWN_ROW && weights.again !== undefined) weights.again(row);
-    else row = trait.rows[p] = weights.rowOf(this.#prefixes[p]! + trait.suffix);
+    else if (start === null) row = trait.rows[p] = weights.rowOf(this.#prefixes[p]! + trait.suffix);
+    else row = trait.rows[p] = rowOf(this.#pairKeys.join(start, trait.suffix), weights);
     this.#read.note(row);
     return trait.pairs[p] = valueAt(weights, row);
   }
