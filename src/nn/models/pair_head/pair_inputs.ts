@@ -128,43 +128,45 @@ export class PairInputs {
     };
   }
 
-  /** Writes all inputs of pairs except the candidates' values. A missing value counts as 0. */
+  /** Writes all inputs of pairs except the candidates' values, column by column. A missing value counts as 0. */
   #writePairs(
     { H, K, pairs, behaviours, candidates }: PairList,
     { mean, inverseDeviation }: Scales,
   ): void {
     const [V, A, B] = this.#sizes;
-    const values = this.#pairs, P = this.names.length;
-    const products = this.#products, productAt = V + A + this.#candidates.length, relativeAt = P - 1;
-    const [far, count, own] = this.#relative;
-    // The parts of a behaviour that all candidates share.
-    const theirs = new Float64Array(H * A);
-    const shares = new Float64Array(H);
-    for (let j = 0; j < H; j++) {
-      for (let a = 0; a < A; a++) {
-        theirs[j * A + a] = scaled(behaviours[j * A + a]!, mean[V + a]!, inverseDeviation[V + a]!);
+    const values = this.#pairs, P = this.names.length, rows = K * H;
+    for (let v = 0; v < V; v++) {
+      const [middle, factor] = [mean[v]!, inverseDeviation[v]!];
+      for (let row = 0, from = v, to = v; row < rows; row++, from += V, to += P) {
+        values[to] = scaled(pairs[from]!, middle, factor);
       }
-      shares[j] = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
     }
-    for (let i = 0, row = 0, to = 0; i < K; i++) {
+    for (let a = 0, column = V; a < A; a++, column++) {
+      for (let j = 0; j < H; j++) {
+        const x = scaled(behaviours[j * A + a]!, mean[column]!, inverseDeviation[column]!);
+        for (let i = 0, to = j * P + column; i < K; i++, to += H * P) values[to] = x;
+      }
+    }
+    let column = V + A + this.#candidates.length;
+    for (const [pair, behaviour] of this.#products) {
+      const isThere = pair >= 0 && behaviour >= 0;
+      const [middle, factor] = [mean[column]!, inverseDeviation[column]!];
+      for (let i = 0, row = 0, to = column; i < K; i++) {
+        for (let j = 0; j < H; j++, row++, to += P) {
+          const product = isThere ? pairs[row * V + pair]! * behaviours[j * A + behaviour]! : 0;
+          values[to] = scaled(Math.fround(product), middle, factor);
+        }
+      }
+      column++;
+    }
+    const [far, count, own] = this.#relative;
+    const [middle, factor] = [mean[column]!, inverseDeviation[column]!];
+    for (let i = 0, row = 0, to = column; i < K; i++) {
       const candidate = own < 0 ? 0 : RELATIVE.candidate * candidates[i * B + own]!;
       for (let j = 0; j < H; j++, row++, to += P) {
-        for (let v = 0; v < V; v++) {
-          values[to + v] = scaled(pairs[row * V + v]!, mean[v]!, inverseDeviation[v]!);
-        }
-        for (let a = 0; a < A; a++) values[to + V + a] = theirs[j * A + a]!;
-        for (let n = 0; n < products.length; n++) {
-          const { 0: pair, 1: behaviour } = products[n]!;
-          const isThere = pair >= 0 && behaviour >= 0;
-          const product = isThere ? Math.fround(pairs[row * V + pair]! * behaviours[j * A + behaviour]!) : 0;
-          values[to + productAt + n] = scaled(
-            product,
-            mean[productAt + n]!,
-            inverseDeviation[productAt + n]!,
-          );
-        }
-        const relative = Math.fround((far < 0 ? 0 : pairs[row * V + far]!) - shares[j]! - candidate);
-        values[to + relativeAt] = scaled(relative, mean[relativeAt]!, inverseDeviation[relativeAt]!);
+        const behaviour = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
+        const relative = (far < 0 ? 0 : pairs[row * V + far]!) - behaviour - candidate;
+        values[to] = scaled(Math.fround(relative), middle, factor);
       }
     }
   }
