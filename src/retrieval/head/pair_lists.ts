@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cleared } from "../../features/rows/workspace.ts";
 import { MAX_BEHAVIOURS } from "../../nn/models/pair_head/learnt_order.ts";
 import type { PairList, PairNames } from "../../nn/models/pair_head/pair_list.ts";
 import {
@@ -40,6 +41,11 @@ export class PairLists {
   readonly #read: readonly number[];
   readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];
   readonly #behaviours: readonly [(request: PairRequest, into: Columns) => void, column: number][];
+  /** Workspaces of the newest list. */
+  #pairValues = new Float32Array(0);
+  #behaviourValues = new Float32Array(0);
+  #candidateValues = new Float32Array(0);
+  #scores = new Float32Array(0);
 
   /**
    * For candidates with features of these names.
@@ -69,7 +75,7 @@ export class PairLists {
     this.#behaviours = placed(BEHAVIOUR_VALUES);
   }
 
-  /** Candidates of a request with all values, in new arrays. */
+  /** Candidates of a request with all values, valid until the next call. */
   make(request: Omit<PairRequest, "H" | "items">, ranked: BlendedCandidates): PairList {
     const { context, time } = request;
     const { places } = ranked;
@@ -79,15 +85,15 @@ export class PairLists {
     const items = new Uint32Array(K);
     for (let i = 0; i < K; i++) items[i] = ranked.items[places[i]!]!;
     const asked = { context, time, H, items };
-    const pairs = new Float32Array(K * H * V);
+    const pairs = (this.#pairValues = cleared(this.#pairValues, K * H * V)).subarray(0, K * H * V);
     for (const [fill, column] of this.#pairs) fill(asked, { values: pairs, column, columns: V });
-    const behaviours = new Float32Array(H * A);
+    const behaviours = (this.#behaviourValues = cleared(this.#behaviourValues, H * A)).subarray(0, H * A);
     for (const [fill, column] of this.#behaviours) fill(asked, { values: behaviours, column, columns: A });
     const done = Math.log1p(context.size);
     const pause = H === 0 ? 0 : Math.log1p(Math.max(0, time - context.times[0]!) / MINUTE_MS);
     const B = F + LIST_VALUES.length;
-    const candidates = new Float32Array(K * B);
-    const scores = new Float32Array(K);
+    const candidates = (this.#candidateValues = cleared(this.#candidateValues, K * B)).subarray(0, K * B);
+    const scores = (this.#scores = cleared(this.#scores, K)).subarray(0, K);
     for (let i = 0; i < K; i++) {
       const from = places[i]! * this.#features;
       for (let f = 0; f < F; f++) candidates[i * B + f] = ranked.values[from + this.#read[f]!]!;
