@@ -166,7 +166,9 @@ export function decodeRejected(
     const rejection = JSON.parse(new TextDecoder().decode(value));
     const isPlaced = typeof rejection?.file === "string" || typeof rejection?.topic === "string";
     const isRejection = isPlaced && typeof rejection.code === "string" && typeof rejection.bytes === "string";
-    return isRejection ? { partition, offset, time, key, headers, rejection } : null;
+    if (!isRejection) return null;
+    Uint8Array.fromBase64(rejection.bytes); // throws what is not ours
+    return { partition, offset, time, key, headers, rejection };
   } catch {
     return null;
   }

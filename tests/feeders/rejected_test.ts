@@ -120,6 +120,13 @@ Deno.test("what another program put on the topic, and what was cut, does not sto
   await log.append([
     { topic: topics.rejected, partition: 1, key: null, value: encode("no rejection"), time: TIME },
     { topic: topics.rejected, partition: 1, key: null, value: null, time: TIME },
+    {
+      topic: topics.rejected,
+      partition: 1,
+      key: null,
+      value: encode({ ...cut, cut: false, bytes: "?" }),
+      time: TIME,
+    },
     { topic: topics.rejected, partition: 1, key: null, value: encode({ ...cut, bytes }), time: TIME },
   ]);
   const replayed = await replayRejected(log, topics, sourceAdapter(clicks("click")));
