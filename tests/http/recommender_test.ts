@@ -35,7 +35,7 @@ Deno.test("Recommender.ask() gives each the bytes of its own answer, whatever th
           { name: topics.events, partitions: 1, cleanup: "delete" },
           { name: topics.recommendations, partitions: 1, cleanup: "delete" },
         ]);
-        await using answers = new Recommender(log, topics, 1);
+        await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
         const asking = asked.map(([user, request]) =>
           answers.ask({ type: "request", user, request, time: TIME, count: 1 }, TIME)
         );
@@ -91,10 +91,11 @@ Deno.test("Recommender.ask() of a repeated request waits for the answer to itsel
     { name: topics.events, partitions: 1, cleanup: "delete" },
     { name: topics.recommendations, partitions: 1, cleanup: "delete" },
   ]);
-  await using answers = new Recommender(log, topics, 1, { timeoutMs: 200 });
-  const ask = () => answers.ask({ type: "request", user: "ann", request: "r", time: TIME, count: 1 }, TIME);
-  await assert.rejects(ask(), /No answer within 200 ms/);
-  const again = ask();
+  const event = { type: "request", user: "ann", request: "r", time: TIME, count: 1 } as const;
+  await using hasty = new Recommender(log, topics, 1, { timeoutMs: 200 });
+  await assert.rejects(hasty.ask(event, TIME), /No answer within 200 ms/);
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
+  const again = answers.ask(event, TIME);
   while ((await log.bounds(topics.events, 0)).end < 2) await delay(1);
   for (const n of [0, 1]) {
     const headers = { input: `0/${n}/0` };
