@@ -117,6 +117,8 @@ export class TaskState {
   #experiments = new Experiments([]);
   readonly #interactions: Interactions;
   readonly #lists: Lists;
+  /** Finds the answers of the task that it follows; `null` = it answers. */
+  #givenAt: ((offset: number) => GivenList | null) | null = null;
 
   /**
    * Makes an empty state. `serving` is read at every score, so its version may move between events.
@@ -327,21 +329,25 @@ export class TaskState {
   }
 
   /**
+   * Follows a task of another generation, which answers the requests and writes the lists of users.
+   *
+   * @param givenAt the answer that the request at an offset was given; `null` = it is unknown
+   *
+   * @internal
+   */
+  follow(givenAt: (offset: number) => GivenList | null): void {
+    this.#givenAt = givenAt;
+    if (this.userLists !== null) this.userLists.isFollowing = true;
+  }
+
+  /**
    * Applies one event. An event time later than the arrival counts as the arrival, see {@linkcode EventClock}.
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
    * @param arrival When its record arrived. @default {unknown}
-   * @param given The answer to a request that was answered earlier; `null` = it is unknown. @default {the request is
-   * answered now}
    * @returns Why the event, though valid, cannot be applied, else `null`.
    */
-  apply(
-    event: Event,
-    offset: number,
-    out: TaskOutputs,
-    arrival?: Arrival,
-    given?: GivenList | null,
-  ): TaskRejection | null {
+  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     const capped = time < event.time ? { ...event, time } : event;
@@ -349,7 +355,7 @@ export class TaskState {
     // Outputs carry their event's number, which an event that is applied again has already used.
     if (user === "reapplied") return null;
     if (user !== null && event.time - time > this.clock.toleranceMs) this.counters.ahead++;
-    const rejection = user === null ? null : this.#fold(user, capped, { offset, given }, out);
+    const rejection = user === null ? null : this.#fold(user, capped, offset, out);
     this.userLists?.give(offset, out);
     return rejection;
   }
@@ -375,18 +381,13 @@ export class TaskState {
     return user;
   }
 
-  #fold(
-    user: UserState,
-    event: Event,
-    { offset, given }: { readonly offset: number; readonly given: GivenList | null | undefined },
-    out: TaskOutputs,
-  ): TaskRejection | null {
+  #fold(user: UserState, event: Event, offset: number, out: TaskOutputs): TaskRejection | null {
     switch (event.type) {
       case "interaction":
         return this.#interactions.receive(user, event, out);
       case "request":
-        if (given === undefined) this.#lists.request(user, event, out);
-        else this.#lists.answered(user, event, given, out);
+        if (this.#givenAt === null) this.#lists.request(user, event, out);
+        else this.#lists.answered(user, event, this.#givenAt(offset), out);
         return null;
       case "impression":
         return this.#lists.impression(user, event, offset, out);

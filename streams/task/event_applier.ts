@@ -51,15 +51,14 @@ export class EventApplier {
         "(message.timestamp.type=LogAppendTime)";
       return reject("time-out-of-range", reason);
     }
-    const { state, outbox, followed } = this.#parts;
+    const { state, outbox } = this.#parts;
     const ahead = event.time - Math.max(arrival.time, state.maxTime);
     if (ahead > MAX_AHEAD_MS) {
       const reason = `event time is ${ahead} ms after the record's, the limit is ${MAX_AHEAD_MS} ms`;
       return reject("in-the-future", reason);
     }
-    const given = followed.given?.take(record.offset);
     const { erasedMerges } = state.counters;
-    const rejected = state.apply(event, record.offset, outbox.outputs, arrival, given);
+    const rejected = state.apply(event, record.offset, outbox.outputs, arrival);
     if (state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
     const { settledBefore } = state;
     outbox.seal(record.offset, {

@@ -93,7 +93,8 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
   const restore = opening.restore ?? await openRestore(opening);
   const { state, store, ...restored } = await restore.end();
   opened.defer(async () => await store?.close());
-  if (isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
+  const given = isAnswered ? new GivenLists(log, topics.recommendations, partition) : null;
+  if (given !== null) state.follow((offset) => given.take(offset));
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
   // Otherwise it has the erasures from before it began, and later ones are events that it reads.
   if (inputs.isNew || canErase(log)) await erasures.follow();
@@ -102,10 +103,7 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
   const others = opened.use(await Others.open(log, topics.signals, state, sharing));
   const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
   const { counters } = state;
-  const followed: Followed = {
-    given: isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
-    erasures: isAnswered && canErase(log) ? erasures : null,
-  };
+  const followed: Followed = { given, erasures: isAnswered && canErase(log) ? erasures : null };
   const outputs = { counters, handover, isAnswered, surfaceTopics, encodeLists, encodeSamples };
   const outbox = new Outbox({ log, topics, partition, partitions, ...outputs });
   const users = new UserTable(state, restored, outbox, { log, topics, partition });

@@ -202,11 +202,9 @@ Deno.test("TaskState.apply() learns no stack before a list is to be ordered by i
 Deno.test("TaskState.apply() teaches the stack behind requests that were answered before", () => {
   const steps = (given: boolean) => {
     const task = fresh(OPTIONS, headed());
+    if (given) task.follow(() => ({ items: [] }));
     let offset = 0;
-    for (const event of visits(60)) {
-      const isGiven = given && event.type === "request";
-      task.apply(event, offset++, outputs(), undefined, isGiven ? { items: [] } : undefined);
-    }
+    for (const event of visits(60)) task.apply(event, offset++, outputs());
     return task.retrieval.ordering.stack.steps;
   };
   assert.ok(steps(false) > 20);
