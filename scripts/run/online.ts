@@ -30,7 +30,7 @@ import { type Flags, REBUILD_SHARE } from "./flags.ts";
 import { BuildRate, chooseGeneration, rebuildOptions, rememberedText } from "./rebuild.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
-import { workerPermissions } from "./thread_permissions.ts";
+import { workerPermissions } from "./permissions.ts";
 import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
 /** Share of the serving thread for comparing both and restoring, while requests wait. */

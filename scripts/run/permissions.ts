@@ -1,5 +1,6 @@
 /**
- * The permissions of the thread of a service: no more than its flags and its configuration need.
+ * The permissions of the thread of a service: no more than its flags and its configuration need; and of the threads
+ * that it starts.
  *
  * @module
  */
@@ -114,4 +115,23 @@ export async function granted(wanted: Deno.PermissionOptionsObject): Promise<Den
     if (state !== "granted" && permissions[name] !== false) permissions[name] = "inherit";
   }
   return permissions;
+}
+
+/** The permissions of the service's thread. A kind that is not named would be denied. */
+const INHERITED: Deno.PermissionOptionsObject = {
+  env: "inherit",
+  ffi: "inherit",
+  net: "inherit",
+  read: "inherit",
+  run: "inherit",
+  sys: "inherit",
+  write: "inherit",
+};
+
+/** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files but snapshots. */
+export function workerPermissions(
+  { isShared }: { readonly isShared: boolean },
+  hasSnapshots = false,
+): Deno.PermissionOptions {
+  return isShared ? { ...INHERITED, write: hasSnapshots ? "inherit" : false } : { sys: "inherit" };
 }

@@ -4,47 +4,27 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import manifest from "../../deno.json" with { type: "json" };
 import { type Config, knownNames } from "../../streams/config/config.ts";
-import { checkServing } from "../../streams/generations/check_serving.ts";
-import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
-import { generationLog } from "../../streams/generations/generation_log.ts";
 import type { OnlineOptions } from "../../streams/generations/online/online.ts";
-import { boundedLog } from "../../streams/generations/rebuild.ts";
-import { type Bounded, mayWork, Succession } from "../../streams/generations/succession.ts";
-import { Metrics } from "../../streams/http/metrics.ts";
+import { Succession } from "../../streams/generations/succession.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../../streams/log/ignore.ts";
-import { type Log, LogError } from "../../streams/log/log.ts";
-import { meteredLog } from "../../streams/log/metered_log.ts";
 import { checkPlace } from "../../streams/server/serve.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
-import { beforeTopics } from "../../streams/service/create_topics.ts";
-import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
-import { Service } from "../../streams/service/service.ts";
+import { Replaceable } from "../../streams/service/replaceable.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
-import { noteFormats } from "../../streams/topics/format_notes.ts";
-import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
-import { placeOf } from "../flags/log_flags.ts";
-import { openLog, partitionsOf, tasksOn } from "../flags/service_flags.ts";
-import { agreeOn } from "./agreement.ts";
+import { generationTopics } from "../../streams/topics/topics.ts";
 import { buildBeside } from "./build_beside.ts";
 import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { isToBuild, type OnlinePlan, planOnline, runOnline, setupOf } from "./online.ts";
-import { outputsOf } from "./outputs.ts";
-import { type GenerationSetup, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
-import { levelOf, readSettings, type RunSettings } from "./settings.ts";
-import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
-import type { ServiceStatus } from "../../streams/service/status.ts";
-
-/** Interval between messages while the log cannot be opened, and between attempts while it has no room. */
-const WAITING_MS = 5000;
+import { type OnlinePlan, runOnline, setupOf } from "./online.ts";
+import { agreeWith, onceThereIsRoom, open } from "./opening.ts";
+import { memoryOf, type RunParts } from "./service_options.ts";
+import { Services } from "./services.ts";
+import { levelOf, readSettings } from "./settings.ts";
 
 const logger = getLogger(["meander", "run"]);
 
@@ -142,154 +122,6 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   await place.current.ended;
   logger.info("stopped");
   return 0;
-}
-
-/** What all services of the process have in common. */
-interface ServicesParts {
-  /** Topics of the first generation. */
-  readonly topics: Topics;
-  readonly settings: RunSettings;
-  readonly parts: RunParts;
-  /** Number of the generation that serves at the start. */
-  readonly first: number;
-  readonly plan: OnlinePlan | null;
-}
-
-/** Starts services of generations, and tells them what is built alongside. */
-class Services {
-  readonly #log: Log;
-  readonly #with: ServicesParts;
-  /** Topics of what is built. */
-  #building: Topics | null;
-  #rebuild: ServiceStatus["rebuild"];
-
-  constructor(log: Log, parts: ServicesParts) {
-    const { topics, plan } = parts;
-    this.#log = log;
-    this.#with = parts;
-    this.#building = plan && generationTopics(topics, plan.generation.number);
-    this.#rebuild = plan && { generation: plan.generation.number, failure: null };
-  }
-
-  /** Starts a service that restores its tasks. */
-  async start(setup: GenerationSetup, generation: number): Promise<Bounded> {
-    const ends = new Array<number>(setup.partitions).fill(Infinity);
-    return { ends, service: await this.startWarm(setup, generation, { ends }) };
-  }
-
-  /** Starts a service, with its tasks if they are given. */
-  async startWarm(
-    setup: GenerationSetup,
-    generation: number,
-    { ends, warm }: { readonly ends: number[]; readonly warm?: ServiceOptions["warm"] },
-  ): Promise<Service> {
-    const { topics, settings, parts, first } = this.#with;
-    const own = await generationLog(this.#log, topics, generation);
-    return await Service.start(boundedLog(own, topics.events, ends), {
-      ...serviceOptions(setup, settings, parts),
-      generation,
-      warm,
-      beside: () => this.#building,
-      rebuild: () => this.#rebuild,
-      ...(generation !== first && { serveVersion: undefined }),
-      mayWork: (signal) => mayWork(this.#log, topics, generation, signal),
-    });
-  }
-
-  buildHasFailed(failure: string): void {
-    this.#rebuild = this.#rebuild && { ...this.#rebuild, failure };
-  }
-
-  /** Ends the build. @param isNewest whether the newest generation serves */
-  buildIsOver(isNewest: boolean): void {
-    this.#building = null;
-    if (isNewest) this.#rebuild = null;
-  }
-}
-
-interface Opened {
-  readonly log: Log & AsyncDisposable;
-  /** Topics of the first generation. */
-  readonly topics: Topics;
-  readonly serving: ServingTopics;
-  readonly metrics: Metrics;
-}
-
-/** Opens a deployment; waits, and logs that, while its log is unavailable. @returns `null` if stopped meanwhile */
-async function open({ flags, config }: RunSettings, stopped: Promise<void>): Promise<Opened | null> {
-  const topics = topicNames(flags.prefix);
-  logger.info("opening the log {place}", { place: placeOf(flags, config) });
-  const opening = async () => {
-    const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
-    using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
-    return await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
-  };
-  const log = await onceThereIsRoom(opening, stopped) ?? null;
-  if (log === null) return null;
-  const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
-  const metrics = new Metrics(serving.topics);
-  return { log: meteredLog(log, metrics), topics, serving, metrics };
-}
-
-/** Does what writes to the log, and again while it has no room, which is logged. @returns `null` if stopped meanwhile */
-async function onceThereIsRoom<Result>(
-  act: () => Promise<Result>,
-  stopped: Promise<void>,
-): Promise<Result | null> {
-  const isStopped = stopped.then(() => true);
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (!(error instanceof LogError) || error.code !== "full") throw error;
-      logger.warn("waiting for room: {reason}", { reason: reasonOf(error) });
-    }
-    if (await Promise.race([isStopped, delay(WAITING_MS, false)])) return null;
-  }
-}
-
-/** What the process runs. */
-interface Agreed {
-  /** Number of the generation that serves, and how it is set up. */
-  readonly generation: number;
-  readonly setup: GenerationSetup;
-  /** What is built alongside it. */
-  readonly plan: OnlinePlan | null;
-  readonly outputs: RunParts["outputs"];
-}
-
-/** Agrees with the deployment on what to run, and records it once nothing can refuse it any more. */
-async function agreeWith(
-  log: Log,
-  topics: Topics,
-  { flags, config, roles }: RunSettings,
-  stopped: Promise<void>,
-): Promise<Agreed> {
-  const { model, variantModels: variants = [], seed } = flags;
-  const existing = (await log.topics()).get(topics.events)?.partitions;
-  const partitions = flags.partitions ??
-    (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
-  const given: GenerationSetup = { config, model, seed, partitions, variants };
-  const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
-  const plan = planned !== null && isToBuild(planned, flags) ? planned : null;
-  const stopping = new AbortController();
-  ignore(stopped.then(() => stopping.abort()), "it does not reject");
-  const outputs = roles.includes("task") ? await outputsOf(config, topics, stopping.signal) : undefined;
-  const needs = { topics, partitions, variants, surfaceTopics: config.surfaceTopics, ...outputs };
-  const serving = async (): Promise<Pick<Agreed, "generation" | "setup">> => {
-    if (planned !== null) return { generation: planned.serving, setup: planned.servingSetup };
-    if (!roles.includes("task") && !roles.includes("learner")) {
-      return { generation: await checkServing(log, topics), setup: given };
-    }
-    const agreed = await beforeTopics(log, needs, () => agreeOn(log, topics, config, given));
-    return { generation: agreed.number, setup: { ...given, config: agreed.config } };
-  };
-  const agreed = { ...await serving(), plan, outputs };
-  if (roles.length > 0) {
-    const note = { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() };
-    await beforeTopics(log, needs, () => noteFormats(log, topics, note));
-  }
-  return agreed;
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

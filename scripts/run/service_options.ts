@@ -19,7 +19,7 @@ import type { Metrics } from "../../streams/http/metrics.ts";
 import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/jobs/options.ts";
 import { COMMIT_INTERVAL_MS, type Flags } from "./flags.ts";
 import type { RunSettings } from "./settings.ts";
-import { workerPermissions } from "./thread_permissions.ts";
+import { workerPermissions } from "./permissions.ts";
 
 /** Slices of a task that shares its thread with a server, which must be able to answer. */
 const SLICE_MS = 4;
