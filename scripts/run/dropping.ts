@@ -14,14 +14,39 @@ import { Repeated } from "../../streams/service/erasure/background.ts";
 import { Retention } from "../../streams/service/erasure/retention.ts";
 import type { Service } from "../../streams/service/service.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
+import type { RunSettings } from "./settings.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 const logger = getLogger(["meander", "run"]);
 
+/** What a process serves, once nothing is built alongside. */
+export interface Settled {
+  readonly log: Log;
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  readonly settings: RunSettings;
+  readonly service: Service;
+  /** How the generation of the service is made. */
+  readonly config: Config;
+  /** Whether it is the newest one. */
+  readonly isNewest: boolean;
+}
+
+/** Drops what a deployment does not need any more, until it is disposed. */
+export function dropUnneeded(
+  { log, topics, settings: { flags: { keep }, snapshots }, service, config, isNewest }: Settled,
+): AsyncDisposable {
+  const dropping = new AsyncDisposableStack();
+  dropping.use(dropOld(service, config));
+  dropping.use(dropLeftBuild(log, topics, snapshots?.folder));
+  if (isNewest) dropping.use(dropReplaced(log, topics, keep));
+  return dropping;
+}
+
 /** Drops old records where no broker does so. */
-export function dropOld({ deployment }: Service, config: Config): Retention | undefined {
+function dropOld({ deployment }: Service, config: Config): Retention | undefined {
   const { retention: settings = {}, outcomeWindowMs } = config;
   if (isShared(deployment.log)) {
     if (config.retention !== undefined) {
@@ -36,7 +61,7 @@ export function dropOld({ deployment }: Service, config: Config): Retention | un
 }
 
 /** Removes the snapshots that a build left which was killed or given up. */
-export function dropLeftBuild(log: Log, topics: Topics, snapshots: string | undefined): Repeated | undefined {
+function dropLeftBuild(log: Log, topics: Topics, snapshots: string | undefined): Repeated | undefined {
   if (snapshots === undefined) return undefined;
   const repeated = new Repeated();
   const work = async () => {
@@ -48,7 +73,7 @@ export function dropLeftBuild(log: Log, topics: Topics, snapshots: string | unde
 }
 
 /** Drops generations that were replaced `days` ago or earlier. */
-export function dropReplaced(log: Log, topics: Topics, days: number | undefined): Repeated | undefined {
+function dropReplaced(log: Log, topics: Topics, days: number | undefined): Repeated | undefined {
   if (days === undefined) return undefined;
   const repeated = new Repeated();
   const work = async () => {

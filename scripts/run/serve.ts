@@ -5,22 +5,20 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { type Config, knownNames } from "../../streams/config/config.ts";
-import type { OnlineOptions } from "../../streams/generations/online/online.ts";
+import type { Config } from "../../streams/config/config.ts";
 import { Succession } from "../../streams/generations/succession.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { checkPlace } from "../../streams/server/serve.ts";
-import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Replaceable } from "../../streams/service/replaceable.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { generationTopics } from "../../streams/topics/topics.ts";
 import { buildBeside } from "./build_beside.ts";
-import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
+import { dropUnneeded } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { type OnlinePlan, runOnline, setupOf } from "./online.ts";
+import { type OnlinePlan, type OnlineRun, runOnline, setupOf } from "./online.ts";
 import { agreeWith, onceThereIsRoom, open } from "./opening.ts";
 import { memoryOf, type RunParts } from "./service_options.ts";
 import { Services } from "./services.ts";
@@ -53,60 +51,33 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
-  const started = await onceThereIsRoom(() => services.start(setup, generation), stopped);
-  if (started === null) return 0;
-  const { service: first, ends } = started;
-  const place = new Replaceable(first, serving);
+  const first = await onceThereIsRoom(() => services.start(setup, generation), stopped);
+  if (first === null) return 0;
+  const place = new Replaceable(first.service, serving);
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
   onWork(() => place.service.unfinished);
-
   await using dropping = new AsyncDisposableStack();
-  const drop = (as: Config, isNewest: boolean) => {
-    services.buildIsOver(isNewest);
-    dropping.use(dropOld(place.current, as));
-    dropping.use(dropLeftBuild(log, topics, settings.snapshots?.folder));
-    if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
-  };
+  const drop = (config: Config, isNewest: boolean) =>
+    dropping.use(dropUnneeded({ log, topics, settings, service: place.current, config, isNewest }));
   if (plan === null) drop(setup.config, true);
   const { service } = place;
-  const { http: address, keys, config, folder } = settings;
-  const server = address && await listen({
-    ...address,
-    log,
-    prefix: flags.prefix,
-    service,
-    metrics,
-    keys,
-    settings: config.http ?? {},
-    sources: config.sources,
-    names: knownNames(config),
-    checks: () => diskShortage(folder),
-  });
+  const server = await listen(settings, { log, service, metrics });
 
   const switching = new AbortController();
   const { signal } = switching;
   const succession = new Succession(log, {
     topics,
     place,
-    ends,
+    ends: first.ends,
     signal,
     serving: generation,
-    start: async (number) => await services.start(await setupOf(log, topics, number, config), number),
+    start: async (number) =>
+      await services.start(await setupOf(log, topics, number, settings.config), number),
     clock: () => performance.now(),
     now: Date.now,
   });
-  const build = async (plan: OnlinePlan) => {
-    const start: OnlineOptions["start"] = (warm, ends, number) =>
-      services.startWarm(plan.newSetup, number, { ends, warm });
-    const isSwitched = await buildBeside({
-      build: () => runOnline(plan, { log, topics, settings, parts, succession, start, signal }),
-      isReleased: () => place.isReleased,
-      onFailure: (failure) => services.buildHasFailed(failure),
-      signal,
-    });
-    if (!signal.aborted) drop((isSwitched ? plan.newSetup : plan.servingSetup).config, isSwitched);
-  };
-  const built = plan === null ? stopped : build(plan);
+  const run = { log, topics, settings, parts, succession, signal };
+  const built = plan === null ? stopped : build(plan, run, { services, drop });
   using _status = logStatus(service);
   const parallel = [built, succession.ended].map((one) => one.then(() => stopped));
   await Promise.race([stopped, lastOf(place), ...parallel]).catch((error) => {
@@ -122,6 +93,33 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   await place.current.ended;
   logger.info("stopped");
   return 0;
+}
+
+/** What follows when a build is over. */
+interface AfterBuild {
+  readonly services: Services;
+  /** Drops what the generation that serves then does not need. */
+  readonly drop: (config: Config, isNewest: boolean) => void;
+}
+
+/** Builds what is planned, and switches to it. */
+async function build(
+  plan: OnlinePlan,
+  run: Omit<OnlineRun, "start">,
+  { services, drop }: AfterBuild,
+): Promise<void> {
+  const { signal, succession: { place } } = run;
+  const start: OnlineRun["start"] = async (tasks, ends, number) =>
+    (await services.start(plan.newSetup, number, { tasks, ends })).service;
+  const isSwitched = await buildBeside({
+    build: () => runOnline(plan, { ...run, start }),
+    isReleased: () => place.isReleased,
+    onFailure: (failure) => services.buildHasFailed(failure),
+    signal,
+  });
+  if (signal.aborted) return;
+  services.buildIsOver(isSwitched);
+  drop((isSwitched ? plan.newSetup : plan.servingSetup).config, isSwitched);
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

@@ -8,7 +8,7 @@ import { generationLog } from "../../streams/generations/generation_log.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { type Bounded, mayWork } from "../../streams/generations/succession.ts";
 import type { Log } from "../../streams/log/log.ts";
-import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
+import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
 import { Service } from "../../streams/service/service.ts";
 import type { ServiceStatus } from "../../streams/service/status.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
@@ -27,6 +27,12 @@ export interface ServicesParts {
   readonly plan: OnlinePlan | null;
 }
 
+/** Tasks of a generation that another thread has built. */
+interface Warm {
+  readonly tasks: WarmGeneration;
+  readonly ends: number[];
+}
+
 /** Starts services of generations, and tells them what is built alongside. */
 export class Services {
   readonly #log: Log;
@@ -43,29 +49,21 @@ export class Services {
     this.#rebuild = plan && { generation: plan.generation.number, failure: null };
   }
 
-  /** Starts a service that restores its tasks. */
-  async start(setup: GenerationSetup, generation: number): Promise<Bounded> {
-    const ends = new Array<number>(setup.partitions).fill(Infinity);
-    return { ends, service: await this.startWarm(setup, generation, { ends }) };
-  }
-
-  /** Starts a service, with its tasks if they are given. */
-  async startWarm(
-    setup: GenerationSetup,
-    generation: number,
-    { ends, warm }: { readonly ends: number[]; readonly warm?: ServiceOptions["warm"] },
-  ): Promise<Service> {
+  /** Starts a service. @param warm its tasks, and where they stop; if absent, it restores them, and they stop nowhere */
+  async start(setup: GenerationSetup, generation: number, warm?: Warm): Promise<Bounded> {
     const { topics, settings, parts, first } = this.#with;
     const own = await generationLog(this.#log, topics, generation);
-    return await Service.start(boundedLog(own, topics.events, ends), {
+    const ends = warm?.ends ?? new Array<number>(setup.partitions).fill(Infinity);
+    const service = await Service.start(boundedLog(own, topics.events, ends), {
       ...serviceOptions(setup, settings, parts),
       generation,
-      warm,
+      warm: warm?.tasks,
       beside: () => this.#building,
       rebuild: () => this.#rebuild,
       ...(generation !== first && { serveVersion: undefined }),
       mayWork: (signal) => mayWork(this.#log, topics, generation, signal),
     });
+    return { service, ends };
   }
 
   buildHasFailed(failure: string): void {
