@@ -20,7 +20,8 @@ export const GIVEN = {
 /** A name of {@linkcode GIVEN}. */
 export type Given = keyof typeof GIVEN;
 
-const PACKAGE = "meander";
+/** The package of the Protobuf types, and the namespace of the Avro ones. */
+export const PACKAGE = "meander";
 
 /** Fields by type, in the order of their numbers in Protobuf from 1: add names at the end, and remove none. */
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {

@@ -105,7 +105,7 @@ export async function openOutputs(
       const own = subject.replaceAll("{record}", of).replaceAll("{topic}", topic);
       ids.set(topic, await idOf(client, { subject: own, schema, register }));
     }
-    const encode = format === "avro" ? avroEncoder(of) : protobufEncoder(of);
+    const encode = await (format === "avro" ? avroEncoder(of) : protobufEncoder(of));
     return (value: object, topic: string) => {
       const body = encode(value);
       const bytes = new Uint8Array(5 + body.length);
