@@ -60,36 +60,8 @@ export interface OutboxOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
-interface Encoded {
-  readonly topic: string;
-  readonly user: string;
-  /** `null` = an erasure. */
-  readonly value: Uint8Array | null;
-  /** See {@linkcode INPUT}. */
-  readonly input: string;
-  /** See {@linkcode SETTLED_BEFORE}. */
-  readonly settledBefore?: number | undefined;
-  /** The sample to hand over to a learner in this process. */
-  readonly sample?: Sample | undefined;
-}
-
-/** Outputs that wait for the commit, in order. */
-interface Sealed {
-  /** Answers that were not sent yet, and their copies on topics of surfaces. */
-  readonly answers: Encoded[];
-  readonly answerCopies: Encoded[];
-  /** Samples and erasures, and their copies for other programs. */
-  readonly samples: Encoded[];
-  readonly sampleCopies: Encoded[];
-  /** Lists of users and their erasures. */
-  readonly lists: Encoded[];
-  /** Events for users to whom behaviours are handed over. */
-  readonly merges: Encoded[];
-}
-
-function nothingSealed(): Sealed {
-  return { answers: [], answerCopies: [], samples: [], sampleCopies: [], lists: [], merges: [] };
-}
+/** A record that waits for its time, which is that of the commit. */
+type Sealed = Omit<NewRecord, "time">;
 
 /** The outputs of a task that are not committed yet. */
 export class Outbox {
@@ -102,17 +74,23 @@ export class Outbox {
     merges: [],
   };
   readonly #options: OutboxOptions;
-  #sealed = nothingSealed();
+  /** Answers that were not sent yet, each before its copies on topics of surfaces. */
+  #answers: Sealed[] = [];
+  /** Samples and erasures. */
+  #samples: Sealed[] = [];
+  /** The sample to hand over for each record of samples; `null` = there is none. */
+  #handed: (Sample | null)[] = [];
+  /** Lists of users and their erasures; copies of samples; events for users to whom behaviours are handed over. */
+  #others: Sealed[] = [];
+  #hasMerges = false;
   readonly #erased = new Set<string>();
   /** The time is `undefined` if that of the input is invalid. */
-  #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
+  #rejected: (Sealed & { readonly time: number | undefined })[] = [];
   /** Codes of rejections that were logged. */
   readonly #told = new Set<string>();
   #rows = 0;
   /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
-  /** Number of records before the first sample in the commit. */
-  #before = 0;
 
   /** Starts empty. */
   constructor(options: OutboxOptions) {
@@ -126,12 +104,12 @@ export class Outbox {
 
   /** Whether there is an answer that was not sent yet. */
   get isAsked(): boolean {
-    return this.#sealed.answers.length > 0;
+    return this.#answers.length > 0;
   }
 
   /** Whether there are events for tasks, including this one. */
   get hasMerges(): boolean {
-    return this.#sealed.merges.length > 0;
+    return this.#hasMerges;
   }
 
   /** Users to erase. */
@@ -152,69 +130,77 @@ export class Outbox {
   seal(offset: number, at: { readonly surface?: string | undefined; readonly settledBefore: number }): void {
     const all = Object.values(this.outputs);
     if (all.every((outputs) => outputs.length === 0)) return;
-    const { topics, partition, isAnswered } = this.#options;
+    const { topics, partition, partitions, isAnswered, encodeLists = encodeAsJson } = this.#options;
     const { forgotten, lists, merges } = this.outputs;
-    const isWriting = !isAnswered;
     let index = 0;
-    const number = () => `${partition}/${offset}/${index++}`;
+    const number = (): Sealed["headers"] => ({ [INPUT]: `${partition}/${offset}/${index++}` });
     this.#sealAnswers(number, at.surface);
-    this.#sealSamples(number, isWriting, at.settledBefore);
+    this.#sealSamples(number, at.settledBefore);
     // Even if lists are no longer written, because there may be earlier ones.
-    for (const { user } of isWriting ? forgotten : []) {
-      this.#sealed.lists.push({ topic: topics.lists, user, value: null, input: number() });
+    for (const { user: key } of isAnswered ? [] : forgotten) {
+      this.#others.push({ topic: topics.lists, partition, key, value: null, headers: number() });
     }
-    const { encodeLists = encodeAsJson } = this.#options;
     for (const list of lists) {
       const value = encodeLists(list, topics.lists);
-      this.#sealed.lists.push({ topic: topics.lists, user: list.user, value, input: number() });
+      this.#others.push({ topic: topics.lists, partition, key: list.user, value, headers: number() });
     }
-    for (const merge of isWriting ? merges : []) {
+    for (const merge of isAnswered ? [] : merges) {
+      const { user: key } = merge;
       const value = ENCODER.encode(JSON.stringify(merge));
-      this.#sealed.merges.push({ topic: topics.events, user: merge.user, value, input: number() });
+      const to = partitionOf(key, partitions);
+      this.#others.push({ topic: topics.events, partition: to, key, value, headers: number() });
+      this.#hasMerges = true;
     }
     if (forgotten.length > 0) forgetSampleWords();
     for (const outputs of all) outputs.length = 0;
   }
 
-  #sealAnswers(number: () => string, surface: string | undefined): void {
-    const { topics, surfaceTopics, encodeLists = encodeAsJson } = this.#options;
+  #sealAnswers(number: () => Sealed["headers"], surface: string | undefined): void {
+    const { topics, partition, surfaceTopics, encodeLists = encodeAsJson } = this.#options;
     const surfaces = copiesOf(topics, surfaceTopics, surface);
     for (const answer of this.outputs.recommendations) {
       const value = encodeAsJson(answer);
-      const own = { topic: topics.recommendations, user: answer.user, value, input: number() };
-      this.#sealed.answers.push(own);
+      const own = { topic: topics.recommendations, partition, key: answer.user, value, headers: number() };
+      this.#answers.push(own);
       for (const topic of surfaces) {
-        const copy = encodeLists === encodeAsJson ? value : encodeLists(answer, topic);
-        this.#sealed.answerCopies.push({ ...own, topic, value: copy });
+        this.#answers.push({
+          ...own,
+          topic,
+          value: encodeLists === encodeAsJson ? value : encodeLists(answer, topic),
+        });
       }
     }
   }
 
-  #sealSamples(number: () => string, isWriting: boolean, before: number): void {
-    const { topics, handover, encodeSamples } = this.#options;
+  #sealSamples(number: () => Sealed["headers"], settledBefore: number): void {
+    const { topics: { samples: topic }, partition, handover } = this.#options;
     const { samples, forgotten } = this.outputs;
-    const topic = topics.samples;
-    const sealed = samples.map((sample) => {
+    const sealed = samples.map((sample): readonly [Sample | null, Sealed] => {
       this.#rows += sizeInBatch(sample);
-      const settledBefore = sample.purpose === "learn" ? undefined : before;
-      const own = { topic, user: sample.user, value: encodeSample(sample), input: number(), settledBefore };
-      return { sample, own: handover === undefined ? own : { ...own, sample } };
+      const headers = sample.purpose === "learn"
+        ? number()
+        : { ...number(), [SETTLED_BEFORE]: `${settledBefore}` };
+      return [sample, { topic, partition, key: sample.user, value: encodeSample(sample), headers }];
     });
-    const inOrder: { readonly sample: Sample | null; readonly own: Encoded }[] = sealed;
-    for (const [n, { user, afterSamples }] of forgotten.entries()) {
-      inOrder.splice(afterSamples + n, 0, {
-        sample: null,
-        own: { topic, user, value: null, input: number() },
-      });
-      this.#erased.add(user);
+    for (const [n, { user: key, afterSamples }] of forgotten.entries()) {
+      const erasure = { topic, partition, key, value: null, headers: number() };
+      sealed.splice(afterSamples + n, 0, [null, erasure]);
+      this.#erased.add(key);
     }
-    for (const { sample, own } of inOrder) {
-      this.#sealed.samples.push(own);
-      if (encodeSamples === undefined || !isWriting) continue;
-      const value = sample && encodeSamples(sample);
-      if (sample !== null && value === null) continue; // it has no list
-      this.#sealed.sampleCopies.push({ ...own, topic: surfaceTopic(topics, SAMPLES_ENDING), value });
+    for (const [sample, record] of sealed) {
+      this.#samples.push(record);
+      this.#handed.push(handover === undefined ? null : sample);
+      this.#copySample(sample, record);
     }
+  }
+
+  /** Copies a sample that has a list, or an erasure, for other programs. */
+  #copySample(sample: Sample | null, record: Sealed): void {
+    const { topics, isAnswered, encodeSamples } = this.#options;
+    if (encodeSamples === undefined || isAnswered) return;
+    const value = sample && encodeSamples(sample);
+    if (sample !== null && value === null) return;
+    this.#others.push({ ...record, topic: surfaceTopic(topics, SAMPLES_ENDING), value });
   }
 
   /** Adds the rejection of a record, and counts it. Logs the first of each code, without what the record contains. */
@@ -274,10 +260,8 @@ export class Outbox {
 
   /** Sends the answers that were not sent yet. @param time time of their records */
   send(time: number): void {
-    const { answers, answerCopies } = this.#sealed;
-    if (answers.length === 0) return;
-    const records = this.#records([...answers, ...answerCopies], time);
-    const parts = records.map((record): Part => ({ records: [record] }));
+    if (this.#answers.length === 0) return;
+    const parts = this.#answers.map((answer): Part => ({ records: [{ ...answer, time }] }));
     const sender = { commit: ({ records }: Commit) => this.#options.log.append(records) };
     const sending = commitFitting(sender, parts, NO_POSITION, ({ records: [record] }, reason) => {
       const records = record === undefined ? null : this.smaller(record, reason);
@@ -285,7 +269,7 @@ export class Outbox {
     });
     ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
-    this.#sealed = { ...this.#sealed, answers: [], answerCopies: [] };
+    this.#answers = [];
   }
 
   /** Resolves when all sent answers have been written; rejects when one cannot be. */
@@ -300,19 +284,10 @@ export class Outbox {
    * @param headers headers of samples, in addition to {@linkcode INPUT}
    */
   records(time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
-    const { partitions } = this.#options;
-    const { answers, answerCopies, samples, lists, sampleCopies } = this.#sealed;
-    this.#before = answers.length + answerCopies.length;
-    const merges = this.#records(this.#sealed.merges, time).map((record) => {
-      return { ...record, partition: partitionOf(record.key!, partitions) };
-    });
     return [
-      ...this.#records(answers, time),
-      ...this.#records(answerCopies, time),
-      ...this.#records(samples, time, headers),
-      ...this.#records(lists, time),
-      ...this.#records(sampleCopies, time),
-      ...merges,
+      ...this.#answers.map((record) => ({ ...record, time })),
+      ...this.#samples.map((record) => ({ ...record, time, headers: { ...record.headers, ...headers } })),
+      ...this.#others.map((record) => ({ ...record, time })),
       ...this.#rejected.map((record) => ({ ...record, time: record.time ?? time })),
     ];
   }
@@ -320,30 +295,18 @@ export class Outbox {
   /** Hands the samples over, and empties the outbox. @param offsets as of {@linkcode Outbox.records}; -1 = left out */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
-    for (const [n, { sample }] of this.#sealed.samples.entries()) {
-      const offset = offsets[this.#before + n] ?? -1;
-      if (sample !== undefined && offset >= 0) handover?.put(offset, sample);
+    for (const [n, sample] of this.#handed.entries()) {
+      const offset = offsets[this.#answers.length + n] ?? -1;
+      if (sample !== null && offset >= 0) handover?.put(offset, sample);
     }
-    this.#sealed = nothingSealed();
+    this.#answers = [];
+    this.#samples = [];
+    this.#handed = [];
+    this.#others = [];
+    this.#hasMerges = false;
     this.#erased.clear();
     this.#rejected = [];
     this.#rows = 0;
     this.#sending = [];
-  }
-
-  #records(outputs: readonly Encoded[], time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
-    const { partition } = this.#options;
-    return outputs.map(({ topic, user: key, value, input, settledBefore }) => ({
-      topic,
-      partition,
-      key,
-      value,
-      time,
-      headers: {
-        [INPUT]: input,
-        ...(settledBefore !== undefined && { [SETTLED_BEFORE]: `${settledBefore}` }),
-        ...headers,
-      },
-    }));
   }
 }
