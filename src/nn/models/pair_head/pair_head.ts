@@ -70,6 +70,8 @@ export class PairHead {
   readonly #sizes: Required<PairHeadSizes>;
   /** PReLU slopes of 0, which make it a ReLU. */
   readonly #zeros: Float32Array;
+  /** Their gradient: 0, as the results of a ReLU are 0 where a slope counts. */
+  readonly #slopeGradients: Float32Array;
   /** .3 exp(α) ∘ W2 [H·N, U], and its gradient. */
   readonly #weights: Float32Array;
   readonly #weightGradients: Float32Array;
@@ -105,6 +107,7 @@ export class PairHead {
       w: [1],
     }, kernels);
     this.#zeros = kernels.floats(Math.max(N, M));
+    this.#slopeGradients = kernels.floats(Math.max(N, M));
     this.#weights = kernels.floats(H * N * U);
     this.#weightGradients = kernels.floats(H * N * U);
     this.#folded = new Uint32Array(N * U + U + H * U).fill(-1);
@@ -270,9 +273,7 @@ export class PairHead {
 
   /** df becomes the gradient before the ReLU whose result is f [m, n]. */
   #reluBackward(df: Float32Array, f: Float32Array, m: number, n: number): void {
-    // Branch-free, because which units are off is unpredictable. The shift drops the sign, so −0 counts as 0, too.
-    const [bits, off] = [bitsOf(df, m * n), bitsOf(f, m * n)];
-    for (let o = 0; o < m * n; o++) bits[o] = bits[o]! & -Math.min(1, off[o]! << 1 >>> 0);
+    this.#kernels.preluBackward(df, f, this.#zeros, this.#slopeGradients, 0, m, n);
   }
 
   /** Matrices Glorot uniform, α falls with age, w is 1, and the rest is 0. */
