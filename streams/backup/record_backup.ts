@@ -45,7 +45,7 @@ export async function copyRecords(
 ): Promise<TopicExtent[]> {
   const { events, items } = topicNames(prefix);
   const isSource = ({ topic }: Place) => topic === events || topic === items;
-  await using files = new AsyncDisposableStack();
+  using files = new DisposableStack();
   const copies = new Map<string, PartitionCopy>();
   const copyTo = async (places: readonly Place[], ends: readonly number[], isFinal: boolean) => {
     const own = places.map((place) => copies.get(fileOf(place))!);
@@ -70,7 +70,7 @@ export async function copyRecords(
     for (const place of places) {
       const name = fileOf(place);
       if (copies.has(name)) continue;
-      const file = files.use(await RecordFile.create(join(folder, name)));
+      const file = files.use(new RecordFile(join(folder, name)));
       copies.set(name, new PartitionCopy(log, place, file, place.start));
     }
     await copyTo(places, await log.endsOf(places, "readable"), false);
@@ -90,7 +90,7 @@ export async function copyRecords(
       if (!(error instanceof UnfitError) || tries === MAX_TRIES) throw error;
       continue;
     }
-    for (const { file } of copies.values()) await file.flush();
+    for (const { file } of copies.values()) file.flush();
     const bounds = await Promise.all(places.map(async ({ topic, partition }, i) => {
       const [{ start }, end] = [await log.bounds(topic, partition), ends[i] ?? NaN];
       return { start: Math.min(start, end), end };
@@ -149,7 +149,7 @@ class PartitionCopy {
         );
       }
       if (next === this.next) throw endsEarly(topic, partition, next, end);
-      await this.file.append(records.filter(({ offset }) => offset < end));
+      this.file.append(records.filter(({ offset }) => offset < end));
       const to = Math.min(next, end);
       tell(to - this.next);
       this.next = to;

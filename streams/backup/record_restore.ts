@@ -97,7 +97,7 @@ export async function refillAll(
   await inParallel(places, async ({ topic, was, partition, bounds }) => {
     const file = join(folder, fileOf({ topic: was, partition }));
     const records = async function* () {
-      for await (const record of readRecords(file, { topic, partition })) {
+      for (const record of readRecords(file, { topic, partition })) {
         if (record.offset < bounds.start) continue;
         yield own(topic, record);
       }
