@@ -2,7 +2,7 @@
  * Unpacks Snappy, as plain blocks or in the frames of xerial's Java library that Kafka's clients write.
  * Format: <https://github.com/google/snappy/blob/main/format_description.txt>.
  *
- * snappyjs is not used for this: a damaged length sends it into an endless loop.
+ * snappyjs and hyparquet are not used for this: a damaged length sends them into an endless loop.
  *
  * @module
  */
