@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { isExperiment } from "../../src/assignment/experiment.ts";
 import { ExperimentClient } from "../../streams/experiments/client.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
+import { LogError } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { PROBLEM } from "../../streams/server/openapi.ts";
@@ -137,6 +139,20 @@ Deno.test("changes at the same time are made one after the other", async () => {
   );
   assert.deepEqual(started.map(({ status }) => status), [200, 200, 200, 200]);
   assert.equal((await changesOn(api, 1)).length, 4);
+});
+
+Deno.test("a change that another process makes at the same time is a conflict, and a log that is away is not", async () => {
+  await using api = await startApi();
+  api.log.writer = async function (this: MemoryLog, id) {
+    const writer = await MemoryLog.prototype.writer.call(this, id);
+    await using _other = await MemoryLog.prototype.writer.call(this, id);
+    return writer;
+  };
+  const { status, json } = await api.post("/v1/experiments", DRAFT);
+  assert.deepEqual([status, json.code], [409, "conflict"]);
+  assert.match(json.detail, /changed at the same time: try again/);
+  api.log.writer = () => Promise.reject(new LogError("unreachable", "no broker answers"));
+  assert.equal((await api.post("/v1/experiments", DRAFT)).status, 503);
 });
 
 Deno.test("changes need a key of the scope experiments, looking one of read", async () => {
