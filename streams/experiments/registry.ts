@@ -212,7 +212,7 @@ export class ExperimentRegistry implements ExperimentChanges {
    */
   async changeDefaults(former: FormerDefaults): Promise<void> {
     if (overOtherDefaults(former, await this.records()).length === 0) return; // a writer fences concurrent changes
-    await using writer = await this.#log.writer(this.#writerId);
+    await using writer = await this.#writer();
     const changed = overOtherDefaults(former, await this.records());
     await this.#write(writer, changed);
     for (const { name, status, reason } of changed) {
@@ -225,14 +225,16 @@ export class ExperimentRegistry implements ExperimentChanges {
     const topics = this.#topics;
     const spare = async () => await sparePins(this.#log, topics, [...(await this.records()).values()]);
     if ((await spare()).length === 0) return; // opening a writer fences concurrent changes
-    await using writer = await this.#log.writer(this.#writerId);
+    await using writer = await this.#writer();
     const time = this.#options.now();
     const records = (await spare()).map((record) => ({ ...record, time }));
     await writer.commit({ records, group: writer.id, offsets: [] });
   }
 
-  get #writerId(): string {
-    return `${this.#topics.experiments}-registry`;
+  /** Fences concurrent changes; records are then read behind what they have committed. */
+  async #writer(): Promise<Writer> {
+    const topic = this.#topics.experiments;
+    return await this.#log.writer(`${topic}-registry`, [{ topic, partition: 0 }]);
   }
 
   async #change<R extends ExperimentRecord | null>(
@@ -240,7 +242,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     pins: Pins["records"] = [],
   ): Promise<R> {
     // The writer fences concurrent changes, so the records read now are the ones changed.
-    await using writer = await this.#log.writer(this.#writerId);
+    await using writer = await this.#writer();
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;

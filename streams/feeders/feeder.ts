@@ -13,7 +13,12 @@ import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { recordBytes } from "../../src/events/codec.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
-import { feederPosition, type FilePosition, positionRecord } from "../topics/feeder_position.ts";
+import {
+  feederPosition,
+  feederWriter,
+  type FilePosition,
+  positionRecord,
+} from "../topics/feeder_position.ts";
 import type { Commit, Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
 import { BEFORE_EVENT } from "../task/catalogue_reader.ts";
@@ -122,7 +127,7 @@ export class Feeder implements AsyncDisposable {
   ): Promise<Feeder> {
     const { name } = options;
     await using opened = new AsyncDisposableStack();
-    const writer = opened.use(await log.writer(feederId(topics, name)));
+    const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
     const own = await feederPosition<FilePosition>(log, topics, writer.id);
     const position = own?.next ?? await log.committed(group, topics.events, 0) ?? 0;

@@ -15,7 +15,12 @@ import { LogError } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import type { RecordAdapter } from "../sources/adapters.ts";
 import { commitFitting, type Part, withoutBytes } from "../task/fitting.ts";
-import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import {
+  feederPosition,
+  feederWriter,
+  positionRecord,
+  type TopicPosition,
+} from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
@@ -53,7 +58,7 @@ export async function replayRejected(
   const identity = await log.identify(topics.rejected);
   if (identity === null) return { records: 0, taken: 0, rejected: 0, cut: 0 };
   const name = replayName(adapter.name);
-  await using writer = await log.writer(feederId(topics, name));
+  await using writer = await feederWriter(log, topics, feederId(topics, name));
   const own = await feederPosition<TopicPosition>(log, topics, writer.id);
   if (own !== null && own.id !== identity.id) {
     throw new LogError(

@@ -6,11 +6,11 @@
 
 import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";
-import { endsOfTopic } from "../log/reading.ts";
+import { endsOfTopic, readAll } from "../log/reading.ts";
 import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import type { JsonFormat, RecordAdapter } from "../sources/adapters.ts";
 import { changeOf } from "../task/inputs/position.ts";
-import { feederPosition, isFed, type TopicPosition } from "../topics/feeder_position.ts";
+import { feederPosition, feederWriter, isFed, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { whileThere } from "./source_partition.ts";
@@ -144,7 +144,7 @@ async function positionAfter(
   if (after === undefined) return null;
   const id = feederId(topics, after);
   if (await feederPosition<TopicPosition>(log, topics, id) === null) return null;
-  await (await log.writer(id))[Symbol.asyncDispose](); // fences it
+  await (await feederWriter(log, topics, id))[Symbol.asyncDispose]();
   return await feederPosition<TopicPosition>(log, topics, id);
 }
 
@@ -195,8 +195,8 @@ export async function lostPosition(
       remedy: `${at}; to feed it again, delete that group`,
     };
   }
-  const { start: first, end } = await log.bounds(positions, 0);
-  if (first < end) return null;
+  const { done: isEmpty } = await readAll(log, positions, 0).next(); // there may be offsets without a record
+  if (!isEmpty) return null;
   const ends = await endsOfTopic(log, topics.events, (await log.identify(topics.events))?.partitions ?? 0);
   if (ends.every((end) => end === 0)) return null;
   const begin = typeof start === "string" ? start : "where its start says";

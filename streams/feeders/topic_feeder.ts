@@ -9,6 +9,7 @@
 import type { Rejection } from "../../src/events/rejection.ts";
 import { type Log, LogError, type Writer } from "../log/log.ts";
 import { commitFitting } from "../task/fitting.ts";
+import { feederWriter } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { adapterOf, FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
@@ -113,7 +114,7 @@ export class TopicFeeder implements AsyncDisposable {
     const name = options.name ?? names[0];
     if (name === undefined) throw new RangeError("Cannot feed topics: there are none");
     await using opened = new AsyncDisposableStack();
-    const writer = opened.use(await log.writer(feederId(topics, name)));
+    const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
     const context = { log, topics, group, now, clock, maxBytes: HELD_BYTES / sources.length };
     const followed: FollowedTopic[] = [];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Log, NewRecord } from "../log/log.ts";
+import type { Log, NewRecord, Writer } from "../log/log.ts";
 import { newestOf, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
@@ -30,6 +30,15 @@ export interface TopicPosition {
   readonly unfed?: readonly number[];
   /** For a source that rejects late records: its newest time and what confirms that, Base64. */
   readonly clock?: string;
+}
+
+/** Opens the writer of a feeder, which fences any other; its position is then read behind what that has committed. */
+export async function feederWriter(
+  log: Pick<Log, "writer">,
+  { positions }: Pick<Topics, "positions">,
+  feeder: string,
+): Promise<Writer> {
+  return await log.writer(feeder, [{ topic: positions, partition: 0 }]);
 }
 
 /** The newest record of a feeder, or `null` when it has none. @throws LogError `corrupt` when it cannot be read */
