@@ -1,9 +1,10 @@
 /**
- * A sample of all preferences so far, within a budget of bytes, from which preferences are drawn to be learnt again.
+ * A sample of past preferences, within a budget of bytes, from which preferences are drawn to be learnt again.
  *
- * Each preference has a number drawn uniformly from [0, 1), and is kept while that is below a threshold; whenever the
- * budget is full the threshold is halved. So the kept ones are a uniform sample of the whole past, whatever the sizes
- * of preferences, and the budget is three quarters full on average. A ring of the newest ones would forget rare cases.
+ * Each preference has a number drawn uniformly from [0, 1), which doubles with every 8,000 preferences after it, and is
+ * kept while that is below a threshold; whenever the budget is full the threshold is halved. So one that is 8,000 older
+ * is half as likely to be kept, whatever the sizes of preferences. A ring of the newest ones would forget rare cases; in
+ * a uniform sample of the whole past, a taste that has changed would outweigh the present one for as long as it lasted.
  *
  * @module
  */
@@ -24,10 +25,15 @@ import {
 
 interface Kept {
   readonly preference: PackedPreference;
-  readonly draw: number;
+  draw: number;
 }
 
-/** A uniform sample of all past preferences. */
+/** Preferences after which an earlier one is half as likely to be kept. */
+const HALVED_AFTER = 8000;
+/** With less than this share of the budget in use, the threshold grows as the numbers do, so that none is dropped. */
+const SPARSE = 1 / 4;
+
+/** A fading sample of past preferences. */
 export class KeptPreferences {
   readonly #budget: number;
   #kept: Kept[] = [];
@@ -58,11 +64,16 @@ export class KeptPreferences {
     this.#keep(packed(preference), draw);
     while (this.#bytes > this.#budget && this.#kept.length > 0) {
       this.#threshold /= 2;
-      const kept = this.#kept.filter(({ draw }) => draw < this.#threshold);
-      this.#kept = [];
-      this.#bytes = 0;
-      for (const { preference, draw } of kept) this.#keep(preference, draw);
+      this.#thin();
     }
+  }
+
+  /** Ages what is kept. @param added Number of preferences that are about to be added */
+  fade(added: number): void {
+    const factor = 2 ** (added / HALVED_AFTER);
+    for (const kept of this.#kept) kept.draw *= factor;
+    if (this.#bytes < SPARSE * this.#budget) this.#threshold = Math.min(1, factor * this.#threshold);
+    this.#thin();
   }
 
   clear(): void {
@@ -89,6 +100,15 @@ export class KeptPreferences {
       const draw = from.f64();
       this.#keep(decodePacked(from, names), draw);
     }
+  }
+
+  /** Drops those whose draw is not below the threshold. */
+  #thin(): void {
+    const kept = this.#kept.filter(({ draw }) => draw < this.#threshold);
+    if (kept.length === this.#kept.length) return;
+    this.#kept = [];
+    this.#bytes = 0;
+    for (const { preference, draw } of kept) this.#keep(preference, draw);
   }
 
   #keep(preference: PackedPreference, draw: number): void {

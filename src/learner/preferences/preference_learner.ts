@@ -202,6 +202,7 @@ export class PreferenceLearner {
     }
     // If the gradients are not finite, this skips the step.
     adam.step(head.parameters.values, gradients);
+    this.#kept.fade(this.#waiting.length);
     for (const preference of this.#waiting) this.#kept.add(preference, this.#random());
     this.#waiting = [];
     this.#steps++;

@@ -31,7 +31,12 @@ const NAMES: PairNames = {
 };
 
 /** Lists of 8 in which the candidate is taken that is co-visited with what the user was for, not against. */
-function* lists(count: number, names = NAMES, seed = 1): Generator<{ list: PairList; taken: number }> {
+function* lists(
+  count: number,
+  names = NAMES,
+  seed = 1,
+  sign = 1,
+): Generator<{ list: PairList; taken: number }> {
   const random = mulberry32(seed);
   const [H, K] = [3, 8];
   const floats = (length: number) => Float32Array.from({ length }, () => 4 * random());
@@ -46,7 +51,7 @@ function* lists(count: number, names = NAMES, seed = 1): Generator<{ list: PairL
         sum += pairs[(i * H + j) * names.pairs.length + far]! *
           behaviours[j * names.behaviours.length + strength]!;
       }
-      return sum;
+      return sign * sum;
     });
     const list = {
       H,
@@ -74,9 +79,9 @@ function preferenceAmong(list: PairList, names: PairNames, options: DrawOptions)
   return preferenceOf(some, names, places.indexOf(options.taken));
 }
 
-function* preferences(count: number, names = NAMES, seed = 1): Generator<Preference> {
+function* preferences(count: number, names = NAMES, seed = 1, sign = 1): Generator<Preference> {
   const random = mulberry32(seed + 100);
-  for (const { list, taken } of lists(count, names, seed)) {
+  for (const { list, taken } of lists(count, names, seed, sign)) {
     yield preferenceAmong(list, names, { taken, candidates: 6, random });
   }
 }
@@ -85,11 +90,11 @@ function repacked({ list, taken }: TakenList): PackedPreference {
   return packed(preferenceOf(list, NAMES, taken));
 }
 
-function hits(learner: PreferenceLearner, names = NAMES): number {
+function hits(learner: PreferenceLearner, names = NAMES, sign = 1): number {
   const order = new PairOrder(createKernels("plain"));
   order.prepare(learner.learnt)();
   let hits = 0;
-  for (const { list, taken } of lists(200, names, 99)) {
+  for (const { list, taken } of lists(200, names, 99, sign)) {
     const scores = order.of(names)!(list);
     assert.ok(scores !== null);
     if (scores.indexOf(Math.max(...scores)) === taken) hits++;
@@ -119,6 +124,17 @@ Deno.test("PreferenceLearner begins with the order of what it is given", () => {
   const order = new PairOrder(createKernels("plain"));
   order.prepare(some.learnt)();
   for (const { list } of lists(5)) assert.deepEqual([...order.of(NAMES)!(list)], [...list.scores]);
+});
+
+Deno.test("PreferenceLearner follows a change however much it has learnt before", () => {
+  // What is kept is the same without replay, which takes most of the time.
+  const past = new PreferenceLearner(createKernels("plain"), { seed: 3, bytes: 100_000, replay: 0 });
+  for (const preference of preferences(40_000)) past.add(preference);
+  const some = learner();
+  some.decode(new ByteReader(bytesOf(past)));
+  for (const preference of preferences(14_000, NAMES, 2, -1)) some.add(preference);
+  const found = hits(some, NAMES, -1);
+  assert.ok(found > 140, `${found} of 200`);
 });
 
 Deno.test("PreferenceLearner goes on bit for bit from what it has written, wherever that was", () => {
@@ -189,7 +205,7 @@ Deno.test("drawPlaces(), preferenceOf() and listOf() keep the candidate that was
   }
 });
 
-Deno.test("KeptPreferences are a uniform sample of all the past, within their bytes", () => {
+Deno.test("KeptPreferences are a uniform sample of the past while it is short, within their bytes", () => {
   const random = mulberry32(8);
   const tenths = new Array<number>(10).fill(0);
   for (let run = 0; run < 40; run++) {
@@ -211,6 +227,31 @@ Deno.test("KeptPreferences are a uniform sample of all the past, within their by
   assert.ok(all > 400, `${all} kept`);
   const squares = tenths.reduce((sum, n) => sum + (n - all / 10) ** 2 / (all / 10), 0);
   assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
+});
+
+Deno.test("KeptPreferences keep what is 8,000 older half as often, and more of the new where little is left", () => {
+  const random = mulberry32(8);
+  const [preference] = preferences(1);
+  const kept = new KeptPreferences(200_000);
+  const add = (count: number, mark: number) => {
+    preference!.values[preference!.values.length - 1] = mark; // the largest of its column, which is exact
+    for (let n = 0; n < count; n++) {
+      if (n % 32 === 0) kept.fade(32);
+      kept.add(preference!, random());
+    }
+  };
+  for (let age = 4; age >= 0; age--) add(8000, 10 + age);
+  const ages = new Array<number>(5).fill(0);
+  for (let at = 0; at < kept.size; at++) ages[kept.at(at, NAMES).list.scores.at(-1)! - 10]!++;
+  const all = kept.size;
+  assert.ok(all > 1000 && kept.bytes <= 200_000, `${all} kept`);
+  const expected = ages.map((_, age) => all * 2 ** -age / (2 - 2 ** -4));
+  const squares = ages.reduce((sum, n, age) => sum + (n - expected[age]!) ** 2 / expected[age]!, 0);
+  assert.ok(squares < 18.5, `χ² of 4 degrees is ${squares} for ${ages}; 18.5 has a chance of 0.001`);
+  // As after a long past of which nothing was to fade.
+  kept.decode(new ByteReader(new ByteWriter().f64(1 / 64).uint(0).toBytes()), NAMES);
+  add(40_000, 10);
+  assert.ok(kept.size > 500, `${kept.size} kept`);
 });
 
 Deno.test("unpacked() is off by half a 255th of a column's range, and a column of equal values takes no bytes", () => {
