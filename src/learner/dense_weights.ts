@@ -11,6 +11,7 @@ import { Adagrad } from "../nn/optimisers/adagrad.ts";
 import { Adam } from "../nn/optimisers/adam.ts";
 import { type LearnerSettings, LEARNING_RATES } from "./learner_options.ts";
 import { clipByGlobalNorm, type Optimiser } from "../nn/optimisers/optimiser.ts";
+import { HALVED_AFTER } from "./table_rules.ts";
 
 /** The options of a learner that concern its dense weights. */
 export type DenseWeightsOptions = Pick<LearnerSettings, "optimiser" | "learningRate" | "headLearningRate">;
@@ -32,14 +33,12 @@ export class DenseWeights {
     this.#headValues = head.values;
     this.gradients = model.kernels.floats(model.values.length);
     this.headGradients = new Float32Array(head.values.length);
-    const { optimiser, learningRate = LEARNING_RATES[optimiser] } = options;
+    const { optimiser, learningRate = LEARNING_RATES[optimiser], headLearningRate } = options;
+    const rule = { initialAccumulator: 1, halvedAfter: HALVED_AFTER };
     this.#optimiser = optimiser === "adam"
       ? new Adam(model.values.length, { learningRate })
-      : new Adagrad(model.values.length, { learningRate, initialAccumulator: 1 });
-    this.#headOptimiser = new Adagrad(head.values.length, {
-      learningRate: options.headLearningRate,
-      initialAccumulator: 1,
-    });
+      : new Adagrad(model.values.length, { ...rule, learningRate });
+    this.#headOptimiser = new Adagrad(head.values.length, { ...rule, learningRate: headLearningRate });
   }
 
   /** Zeroes the gradients for a new batch. */

@@ -34,10 +34,10 @@ export interface TableRuleOptions {
 }
 
 /**
- * Steps of a row after which its squared gradients count half. If all of them counted, what is said of an id would follow
- * a change the slower the longer the id has been known.
+ * Steps of a row or dense weight after which its squared gradients count half. If all of them counted, it would follow a
+ * change the slower the longer it has been learnt.
  */
-const HALVED_AFTER = 8000;
+export const HALVED_AFTER = 8000;
 
 /** The learning rule of a table. @param name see `fieldSpecs` */
 export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {

@@ -3,8 +3,10 @@ import { settle } from "../../src/options/option.ts";
 import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { createHead } from "../../src/features/rows/assembler.ts";
 import { DenseWeights } from "../../src/learner/dense_weights.ts";
+import { Parameters } from "../../src/nn/kernels/parameters.ts";
 import { makeModel, SCHEMA } from "./batches.ts";
 
 function makeWeights(optimiser: "adam" | "adagrad") {
@@ -63,6 +65,34 @@ Deno.test("DenseWeights.step() tells weights that are out of bounds or not a num
       assert.equal(weights.dense.step(10), true);
       weights[part][0] = broken;
       assert.equal(weights.dense.step(10), false, `${broken} in ${part}`);
+    }
+  }
+});
+
+/** Batches until a logit that was learnt from so many, of which 80 % are positive, is below 0 where 20 % are. */
+function batchesToTurn(part: "gradients" | "headGradients", age: number): number {
+  const [model, head] = [new Parameters({ w: [1] }), new Parameters({ w: [1] })];
+  const dense = new DenseWeights(model, head, settle(LEARNER_OPTIONS, {}));
+  const { values } = part === "gradients" ? model : head;
+  values[0] = 0;
+  const random = mulberry32(5);
+  const learn = (rate: number) => {
+    const share = 1 / (1 + Math.exp(-values[0]!));
+    dense.clear();
+    for (let row = 0; row < 16; row++) dense[part][0]! += share - (random() < rate ? 1 : 0);
+    dense.step(1e6);
+  };
+  for (let n = 0; n < age; n++) learn(0.8);
+  let batches = 0;
+  for (; values[0]! > 0; batches++) learn(0.2);
+  return batches;
+}
+
+Deno.test("DenseWeights follow a change however long they have been learnt", () => {
+  for (const [part, limit] of [["gradients", 2000], ["headGradients", 500]] as const) {
+    for (const age of [1000, 10_000, 300_000]) {
+      const batches = batchesToTurn(part, age);
+      assert.ok(batches <= limit, `${part}: ${batches} batches after ${age}`);
     }
   }
 });

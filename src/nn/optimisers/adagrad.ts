@@ -9,6 +9,11 @@ export interface AdagradOptions {
   readonly epsilon?: number;
   /** Initial G; above 0 it damps the first steps of rare weights. @default {0} */
   readonly initialAccumulator?: number;
+  /**
+   * Steps of a weight or row after which what they added to G counts half, so that an old one follows a change as fast
+   * as one of that age. @default {Infinity}
+   */
+  readonly halvedAfter?: number;
 }
 
 export interface RowAdagradOptions extends AdagradOptions {
@@ -17,16 +22,12 @@ export interface RowAdagradOptions extends AdagradOptions {
    * prior precision `initialAccumulator` to which each use adds information g². @default {0.5}
    */
   readonly exponent?: number;
-  /**
-   * Steps of a row after which what they added to G counts half, so that an old row follows a change as fast as one of
-   * that age. @default {Infinity}
-   */
-  readonly halvedAfter?: number;
 }
 
 /**
- * Adagrad (Duchi, Hazan and Singer, JMLR'11) for dense weights: `G += g²`, `w −= η g/√(G+ε)`, weight by weight.
- * 4 bytes per weight.
+ * Adagrad (Duchi, Hazan and Singer, JMLR'11) for dense weights: `G += g²`, `w −= η g/√(G+ε)`, weight by weight. What
+ * was added to G may fade; its initial value does not, so that a weight of little influence never drifts. 4 bytes per
+ * weight.
  *
  * @example
  * ```ts
@@ -40,23 +41,28 @@ export interface RowAdagradOptions extends AdagradOptions {
 export class Adagrad implements Optimiser {
   learningRate: number;
   readonly #epsilon: number;
+  readonly #initial: number;
+  readonly #faded: number;
   readonly #accumulators: Float32Array;
 
-  /** Creates the state for `size` weights. */
+  /** Creates the state for `size` weights. @throws {RangeError} if `halvedAfter` is not above 0 */
   constructor(size: number, options: AdagradOptions = {}) {
     this.learningRate = options.learningRate ?? 0.05;
     this.#epsilon = options.epsilon ?? 1e-8;
-    this.#accumulators = new Float32Array(size).fill(options.initialAccumulator ?? 0);
+    this.#initial = options.initialAccumulator ?? 0;
+    this.#faded = 1 - keptOf(options);
+    this.#accumulators = new Float32Array(size).fill(this.#initial);
   }
 
   step(values: Float32Array, gradients: Float32Array): boolean {
-    const accumulators = this.#accumulators;
+    const accumulators = this.#accumulators, initial = this.#initial, faded = this.#faded;
     requireLength(accumulators.length, values, gradients);
     if (!usable(gradients)) return false;
     for (let i = 0; i < values.length; i++) {
       const g = gradients[i]!;
       if (g === 0) continue;
-      const sum = accumulators[i] = accumulators[i]! + g * g;
+      const before = accumulators[i]!;
+      const sum = accumulators[i] = before - faded * (before - initial) + g * g;
       values[i]! -= this.learningRate * g / Math.sqrt(sum + this.#epsilon);
     }
     return true;
@@ -117,11 +123,7 @@ export class RowAdagrad {
         `Cannot use an exponent outside [0.5, 1]: current value is ${options.exponent}`,
       );
     }
-    const { halvedAfter = Infinity } = options;
-    if (!(halvedAfter > 0)) {
-      throw new RangeError(`Cannot use halvedAfter of 0 or less: current value is ${halvedAfter}`);
-    }
-    this.#kept = 2 ** (-1 / halvedAfter);
+    this.#kept = keptOf(options);
     this.width = width;
     this.learningRate = options.learningRate ?? 0.05;
     this.initialAccumulator = options.initialAccumulator ?? 0;
@@ -149,4 +151,12 @@ export class RowAdagrad {
     for (let i = 0, at = row * width; i < width; i++, at++) values[at]! -= rate * gradient[i]!;
     return true;
   }
+}
+
+/** The share of G that remains after a step. */
+function keptOf({ halvedAfter = Infinity }: AdagradOptions): number {
+  if (!(halvedAfter > 0)) {
+    throw new RangeError(`Cannot use halvedAfter of 0 or less: current value is ${halvedAfter}`);
+  }
+  return 2 ** (-1 / halvedAfter);
 }

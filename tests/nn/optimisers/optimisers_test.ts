@@ -138,6 +138,22 @@ for (const [name, make] of Object.entries(OPTIMISERS)) {
   });
 }
 
+Deno.test("Adagrad() with halvedAfter takes larger steps than without, and small ones where gradients always were", () => {
+  const steps = (gradient: number, halvedAfter = Infinity) => {
+    const adagrad = new Adagrad(1, { learningRate: 0.1, initialAccumulator: 1, halvedAfter });
+    const [weights, gradients] = [new Float32Array(1), new Float32Array(1)];
+    for (let n = 0; n < 1000; n++) adagrad.step(weights, gradients.fill(n % 2 === 0 ? gradient : -gradient));
+    weights[0] = 0;
+    adagrad.step(weights, gradients.fill(gradient));
+    return -weights[0] / gradient;
+  };
+  assert.ok(Math.abs(steps(1) - 0.1 / Math.sqrt(1002)) < 1e-6);
+  // What remains of 1 + Σ g² is 1 + 10 / ln 2, and half a step.
+  assert.ok(Math.abs(steps(1, 10) - 0.1 / Math.sqrt(1 + 10 / Math.LN2 + 0.5)) < 1e-4);
+  assert.ok(Math.abs(steps(1e-3, 10) - 0.1) < 1e-4, "the initial accumulator does not fade");
+  assert.throws(() => new Adagrad(1, { halvedAfter: 0 }), RangeError);
+});
+
 Deno.test("clipByGlobalNorm() leaves gradients as they are when the norm is not finite", () => {
   const gradients = Float32Array.of(1, NaN);
   assert.ok(Number.isNaN(clipByGlobalNorm(gradients, 5)));
