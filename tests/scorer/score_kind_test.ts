@@ -17,11 +17,13 @@ import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { outputs } from "../engine/streams.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { judge, type Said, scoreKindOf } from "../../src/scorer/score_kind.ts";
+import { judge, type Said, SaidByModel, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { DEFAULT_SCHEMA, PRIOR_NUMERIC } from "../../src/features/schema.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
+import { makeSamples } from "../learner/batches.ts";
 import type { ListFeatures } from "../../src/samples/sample.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 
@@ -138,6 +140,20 @@ Deno.test("scoreKindOf() is probability once as many positives have come as whoe
       assert.equal(kinds(20_000, seed, { model: 1, prior: times }).at(-1), "ssp", `prior ${times}`);
     }
   }
+});
+
+Deno.test("SaidByModel.judge() judges each row of a list by its own prior, for its model alone", () => {
+  const said = new SaidByModel();
+  const want = { ...NOTHING };
+  for (const { rows } of makeSamples(10)) {
+    for (let row = 0; row < rows.length; row++) rows.numerics[row * rows.width + PRIOR_NUMERIC] = row - 3;
+    said.judge("m", rows);
+    for (let row = 0; row < rows.length; row++) {
+      judge(want, rows.label(row), { model: rows.prediction(row), prior: sigmoid(row - 3) });
+    }
+  }
+  const named = Object.entries(want).map(([name, value]) => [`${name}/m`, value]);
+  assert.deepEqual([...said.counters()], named);
 });
 
 Deno.test("scoreKindOf() is share again where far more is said than comes", () => {
