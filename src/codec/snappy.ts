@@ -7,6 +7,8 @@
  * @module
  */
 
+import { joined } from "./joined.ts";
+
 /** `0x82 SNAPPY 0x00`, then two versions of four bytes each, then blocks, each preceded by its length. */
 const FRAME = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
 const FRAME_HEAD = 16;
@@ -29,13 +31,7 @@ export function unpackSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
     blocks.push(block);
     size += block.length;
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const block of blocks) {
-    all.set(block, at);
-    at += block.length;
-  }
-  return all;
+  return joined(blocks);
 }
 
 function unpackBlock(bytes: Uint8Array, maxBytes: number): Uint8Array {

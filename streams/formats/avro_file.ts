@@ -12,6 +12,7 @@ import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import type { ParsedJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { joined } from "../../src/codec/joined.ts";
 import { unpackSnappy } from "../../src/codec/snappy.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
@@ -244,14 +245,7 @@ class Chunks implements AsyncDisposable {
       parts.push(next.value);
       all += next.value.length;
     }
-    if (parts.length > 1) {
-      this.#bytes = new Uint8Array(all);
-      let at = 0;
-      for (const part of parts) {
-        this.#bytes.set(part, at);
-        at += part.length;
-      }
-    }
+    if (parts.length > 1) this.#bytes = joined(parts);
     return this.#bytes;
   }
 

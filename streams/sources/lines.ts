@@ -6,6 +6,7 @@
 
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { joined } from "../../src/codec/joined.ts";
 import { rejectLarge } from "../../src/events/json.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
@@ -147,13 +148,7 @@ export class HeldBytes {
   #joined(): Uint8Array {
     const [first] = this.#parts;
     if (first !== undefined && this.#parts.length === 1) return first;
-    const whole = new Uint8Array(this.#held);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return joined(this.#parts);
   }
 }
 

@@ -8,6 +8,7 @@
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { joined } from "../../src/codec/joined.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
@@ -69,12 +70,7 @@ export async function readChunks(
     }
     parts.push(chunk);
   }
-  const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let filled = 0;
-  for (const part of parts) {
-    value.set(part, filled);
-    filled += part.length;
-  }
+  const value = joined(parts);
   if (crc32(value) !== checksum) {
     throw damagedValue(topic, key, `the checksum of its ${count} chunks is wrong`, offset);
   }

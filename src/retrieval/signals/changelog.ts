@@ -10,6 +10,7 @@
  * @module
  */
 
+import { joined } from "../../codec/joined.ts";
 import { RETRIEVAL_KEY, type RetrievalRecord } from "./records.ts";
 
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
@@ -104,14 +105,4 @@ function numberOf(key: string): number {
 
 function sizeOf(records: readonly Uint8Array[]): number {
   return records.reduce((sum, { length }) => sum + length, 0);
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(sizeOf(chunks));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
