@@ -194,14 +194,20 @@ export class RetrievalState {
     return this.#changelog.replace(this.encode());
   }
 
+  /** Restores what was committed at once, as {@linkcode RetrievalState.restoring} does in portions. */
+  restore(records: ReadonlyMap<string, Uint8Array>): void {
+    for (const _portion of this.restoring(records));
+  }
+
   /**
-   * Restores what was committed, in later calls what was committed since. The catalogue must already have its items.
+   * Restores what was committed, in later calls what was committed since; after each portion, others may use the
+   * thread. The catalogue must already have its items.
    *
    * @param records The newest value by key, of the keys that begin with {@linkcode RETRIEVAL_KEY}; a snapshot only the
    * first time.
    * @throws SyntaxError when they are not such records.
    */
-  restore(records: ReadonlyMap<string, Uint8Array>): void {
+  *restoring(records: ReadonlyMap<string, Uint8Array>): Generator<void, void> {
     this.ordering.restore(records);
     decodeRecord(records, { key: OTHERS_KEY, formats: RETRIEVAL_FORMATS }, (from) => {
       this.#taken.decodePositions(from);
@@ -209,13 +215,10 @@ export class RetrievalState {
     const { snapshot, journals } = this.#changelog.restore(records);
     const decoded = snapshot === null
       ? new Set<string>()
-      : readingChange(snapshot.key, () => this.#folds.decode(snapshot.value));
-    const relearn = () => {
-      for (const { key, value } of journals) readingChange(key, () => this.#relearn(value));
-    };
-    if (this.#isRestored) return relearn();
+      : yield* readingChange(snapshot.key, () => this.#folds.decode(snapshot.value));
+    if (this.#isRestored) return yield* this.#relearn(journals);
     this.#isRestored = true;
-    const wasBehind = this.#folds.catchUp(decoded, relearn);
+    const wasBehind = yield* this.#folds.catchUp(decoded, () => this.#relearn(journals));
     // A new snapshot, so that they need not catch up again.
     this.#isSnapshotDue ||= snapshot !== null && wasBehind;
   }
@@ -225,13 +228,19 @@ export class RetrievalState {
     return this.#folds.encode();
   }
 
+  *#relearn(journals: readonly RetrievalRecord[]): Generator<void, void> {
+    for (const { key, value } of journals) yield* readingChange(key, () => this.#relearnOne(value));
+  }
+
   /** Applies a committed journal: an own one, or some that were taken from others. */
-  #relearn(journal: Uint8Array): void {
+  *#relearnOne(journal: Uint8Array): Generator<void, void> {
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
     const taken = takenFrom(journal);
     if (taken === null) { for (const entry of readJournal(journal, itemAt)) this.#applyOwn(entry); }
+    yield;
     for (const each of taken ?? []) {
       for (const entry of readJournal(each, itemAt)) this.#applyOthers(entry);
+      yield;
     }
   }
 

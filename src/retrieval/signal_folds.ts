@@ -8,12 +8,13 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../items/catalogue.ts";
-import { times } from "../values/times.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { readFormat, RETRIEVAL_FORMATS } from "./signals/records.ts";
 import type { Signal } from "./signals/signal.ts";
 import type { SignalFold } from "./sources/source.ts";
 
+/** Items whose names are read without a pause. */
+const PORTION = 100;
 /** How much longer than the last one an encoding may be without another allocation, or a copy by `ByteWriter.take`. */
 const GROWTH = 1.1;
 
@@ -88,12 +89,16 @@ export class SignalFolds {
     return to.take();
   }
 
-  /** Reads bytes of {@linkcode SignalFolds.encode}. @returns The names of the folds in it */
-  decode(bytes: Uint8Array): ReadonlySet<string> {
+  /** Reads bytes of {@linkcode SignalFolds.encode}, in portions. @returns The names of the folds in it */
+  *decode(bytes: Uint8Array): Generator<void, ReadonlySet<string>> {
     const from = new ByteReader(bytes);
     readFormat(from, RETRIEVAL_FORMATS);
     this.#signals = from.uint();
-    const items = times(from.count(), () => this.#catalogue.intern(from.string(), 0).index);
+    const items: number[] = [];
+    for (let n = from.count(); n > 0; n--) {
+      items.push(this.#catalogue.intern(from.string(), 0).index);
+      if (n % PORTION === 0) yield;
+    }
     const itemAt = (place: number) => {
       const item = items[place];
       if (item === undefined) {
@@ -108,6 +113,7 @@ export class SignalFolds {
       // A fold that no longer exists is skipped; a new one starts from here.
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
       decode?.(own, itemAt);
+      yield;
       if (decode !== undefined && !own.done) {
         throw new SyntaxError(`Cannot decode the retrieval state: there are bytes after the end of ${name}`);
       }
@@ -120,16 +126,16 @@ export class SignalFolds {
   }
 
   /**
-   * Learns what follows a snapshot.
+   * Learns what follows a snapshot, in portions.
    *
    * @param decoded The names of the folds in it
    * @param learn Learns the signals after it
    * @returns Whether any fold that was not in it had to catch up
    */
-  catchUp(decoded: ReadonlySet<string>, learn: () => void): boolean {
+  *catchUp(decoded: ReadonlySet<string>, learn: () => Iterable<void>): Generator<void, boolean> {
     const behind = this.#folds.filter(({ name, catchUp }) => catchUp !== undefined && !decoded.has(name));
     for (const { catchUp } of behind) catchUp!(true);
-    learn();
+    yield* learn();
     for (const { catchUp } of behind) catchUp!(false);
     return behind.length > 0;
   }

@@ -189,6 +189,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       variants: this.#variants,
       pins: options.warm?.pins ?? new PinnedModels(log, topics, makeModel),
       watch: this.#topicWatch,
+      thread: this.thread,
       onEvents: (events) => this.#events += events,
     });
   }

@@ -17,6 +17,7 @@ import type { PinnedModels } from "../topics/pinned_models.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { ServedModel } from "./served_model.ts";
 import type { ServiceOptions } from "./jobs/options.ts";
+import type { SharedThread } from "./jobs/shared_thread.ts";
 import { TaskJob, taskLimits } from "./jobs/task_job.ts";
 import type { TopicWatch } from "./jobs/topic_watch.ts";
 
@@ -44,6 +45,8 @@ export interface TaskSurroundings<N extends ModelName> {
   readonly variants: readonly ServedModel[];
   readonly pins: PinnedModels;
   readonly watch: TopicWatch;
+  /** The thread that restores share with all else. */
+  readonly thread: Pick<SharedThread, "slices">;
   /** Called with the number of events that a step has applied. */
   readonly onEvents: (events: number) => void;
 }
@@ -121,7 +124,7 @@ export class TaskOpener<N extends ModelName> {
   }
 
   async #restored(partition: number, meter: RestoreMeter, signal: AbortSignal): Promise<Task> {
-    const { log, topics, partitions, options, now, own, variants, pins } = this.#around;
+    const { log, topics, partitions, options, now, own, variants, pins, thread } = this.#around;
     const { generations } = topics;
     const isOne = options.mayWork !== undefined && await log.identify(generations) !== null;
     const { stateBytes, snapshots, delivery = DELIVERY.value } = options;
@@ -143,6 +146,7 @@ export class TaskOpener<N extends ModelName> {
       pins,
       partitions,
       meter,
+      giveWay: thread.slices(),
       delivery,
       surfaceTopics,
       encodeLists,

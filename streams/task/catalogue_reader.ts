@@ -15,6 +15,14 @@ import type { Outbox } from "./outbox.ts";
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
 
+/** Items read at a time, and items applied between two looks at the time. */
+const READ_ITEMS = 250;
+const LOOK_ITEMS = 50;
+
+/** Whether the time for items is over. */
+type IsOver = () => boolean;
+const NEVER: IsOver = () => false;
+
 /** Receives items and rejections. */
 interface ItemTargets {
   readonly state: Pick<TaskState, "applyItem" | "removeItem">;
@@ -30,6 +38,9 @@ export class CatalogueReader {
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
+  #isAtEnd = false;
+  /** Whether the time was over before all items were applied whose place had come. */
+  #isInterrupted = false;
   #applied: number;
   #committed: number;
 
@@ -56,28 +67,44 @@ export class CatalogueReader {
     this.#committed = this.#applied;
   }
 
-  /** Reads to the end of the topic, and applies items without a place among the events. */
-  async read(): Promise<void> {
-    for (;;) {
-      const { records, next } = await this.#log.read(this.#topic, 0, this.#read);
+  /** Whether the last {@linkcode CatalogueReader.read} reached the end of the topic. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
+  /** Whether items are left that could be applied now. */
+  get isBehind(): boolean {
+    return !this.#isAtEnd || this.#isInterrupted;
+  }
+
+  /** Reads to the end of the topic, or until it is over, and applies items without a place among the events. */
+  async read(isOver: IsOver = NEVER): Promise<void> {
+    do {
+      const { records, next } = await this.#log.read(this.#topic, 0, this.#read, { maxRecords: READ_ITEMS });
       for (const record of records) this.#records.push(record);
       this.#read = next;
       // Items without a place must not pile up until an event arrives.
       this.applyBefore(-1);
-      if (records.length === 0) return;
-    }
+      this.#isAtEnd = records.length === 0;
+    } while (!this.#isAtEnd && !isOver());
   }
 
-  /** Applies items whose place is before the event at `offset`. */
-  applyBefore(offset: number): void {
-    for (; this.#at < this.#records.length; this.#at++) {
+  /** Applies items whose place is before the event at `offset`, until it is over. @returns whether all are applied */
+  applyBefore(offset: number, isOver: IsOver = NEVER): boolean {
+    this.#isInterrupted = false;
+    for (let applied = 0; this.#at < this.#records.length; this.#at++) {
       const record = this.#records[this.#at]!;
-      if ((placeIn(record) ?? -1) > offset) return;
+      if ((placeIn(record) ?? -1) > offset) return true;
+      if (++applied % LOOK_ITEMS === 0 && isOver()) {
+        this.#isInterrupted = true;
+        return false;
+      }
       this.#apply(record);
       this.#applied = record.offset + 1;
     }
     this.#records = [];
     this.#at = 0;
+    return true;
   }
 
   #apply(record: LogRecord): void {

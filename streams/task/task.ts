@@ -198,12 +198,13 @@ export class Task implements AsyncDisposable {
     if (store?.isPurgeDue) store.maintain();
     await this.#learnFirst(limits.now);
     await this.#readSome(limits);
-    await this.#prepare();
-    const applied = await this.#applySome(limits);
+    const { catalogue } = this.#parts;
+    if (catalogue.isAtEnd) await this.#prepare(); // events see the whole catalogue
+    const applied = catalogue.isAtEnd ? await this.#applySome(limits) : 0;
     if (waiting.first === undefined) waiting.passGap();
     else this.#isBehind = true;
     if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
-    const isLeft = this.#roundEvents > 0 || this.#passedGap;
+    const isLeft = this.#roundEvents > 0 || this.#passedGap || catalogue.isBehind;
     if (isLeft && limits.now() >= this.#dueAt(limits)) await this.#commitInStep(limits.now);
     if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
@@ -230,29 +231,31 @@ export class Task implements AsyncDisposable {
 
   /** Reads events, waiting for some at most until a commit is due, and then items. */
   async #readSome(limits: StepLimits): Promise<void> {
-    const { now, maxEvents, waitMs, commitIntervalMs, signal } = limits;
+    const { now, maxEvents, waitMs, commitIntervalMs, sliceMs, signal } = limits;
     const { others, catalogue } = this.#parts;
     const untilDue = this.#roundEvents > 0 ? this.#dueAt(limits) - now() : others.idleMs(waitMs);
     this.#isBehind = await this.#events.read({
       maxRecords: maxEvents,
-      waitMs: Math.max(0, Math.min(waitMs, untilDue)),
+      waitMs: catalogue.isBehind ? 0 : Math.max(0, Math.min(waitMs, untilDue)),
       signal,
     });
     await this.#lose();
     if (this.#events.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
-    if (now() - this.#itemsReadAt < commitIntervalMs) return;
-    await catalogue.read();
-    this.#itemsReadAt = now();
+    if (catalogue.isAtEnd && now() - this.#itemsReadAt < commitIntervalMs) return;
+    const begun = this.#itemsReadAt = now();
+    await catalogue.read(() => now() - begun >= sliceMs);
   }
 
   /** Applies waiting events until the slice is over, and commits whenever due. @returns how many were applied */
   async #applySome({ now, sliceMs, commitEvents, commitIntervalMs }: StepLimits): Promise<number> {
-    const { delivery, others, users, pace } = this.#parts;
+    const { delivery, others, users, pace, catalogue } = this.#parts;
     const waiting = this.#events;
     const begun = now();
+    const isOver = () => now() - begun >= sliceMs;
     let applied = 0;
     for (let event = waiting.first; event !== undefined; event = waiting.first) {
-      if (applied > 0 && now() - begun >= sliceMs) break;
+      if (applied > 0 && isOver()) break;
+      if (!catalogue.applyBefore(event.record.offset, isOver)) break;
       if (delivery === "at-least-once" && this.#roundEvents === 0 && others.isDirty) {
         // What a recommendation depends on is committed before it is sent, so that a repeat is the same.
         await this.commit();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { setTimeout as delay } from "node:timers/promises";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 
@@ -82,4 +83,16 @@ Deno.test("SharedThread.giveWay() does not wait for what is in the foreground fo
   assert.ok(await waited() < 1);
   using _next = thread.enter();
   assert.ok(await waited() > 30, "but for what comes then");
+});
+
+Deno.test("SharedThread.slices() yields the thread once 20 ms of work have gone by, and not before", async () => {
+  let time = 0;
+  const rest = new SharedThread(() => time).slices();
+  let turns = 0;
+  setImmediate(() => turns++);
+  for (; time < 19; time++) await rest();
+  assert.equal(turns, 0);
+  time = 20;
+  await rest();
+  assert.equal(turns, 1);
 });

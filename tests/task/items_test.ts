@@ -50,6 +50,47 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
   assert.equal(again.state.counters.items, 2502);
 });
 
+Deno.test("Task.step() takes a large catalogue in in slices, with commits in between, before the events that see it", async (t) => {
+  const ITEMS = 5000;
+  for (const headers of [{}, { [BEFORE_EVENT]: "0" }]) {
+    await t.step(JSON.stringify(headers), async () => {
+      await using log = new MemoryLog();
+      await log.createTopics(topicSpecs(topics, 1));
+      await log.append(Array.from({ length: ITEMS }, (_, n) => ({
+        ...{ topic: topics.items, partition: 0, key: `i${n}`, time: TIME, headers },
+        value: encodeItem({ item: `i${n}`, time: TIME }),
+      })));
+      const event = encodeEvent({ type: "profile", user: "a", time: TIME, attributes: {} });
+      await log.append([{ topic: topics.events, partition: 0, key: "a", value: event, time: TIME }]);
+      const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+      const open = () => Task.open({ log, topics, partition: 0, options: { schema: SCHEMA }, serving });
+      let time = 0;
+      const limits = { now: () => time += 1, sliceMs: 4, commitIntervalMs: 20, waitMs: 0 };
+      let steps = 0, committed = 0;
+      {
+        await using task = await open();
+        for (let taken = 0; taken < ITEMS; steps++) {
+          assert.equal(task.state.counters.events, 0);
+          await task.step(limits);
+          const { items } = task.state.counters;
+          assert.ok(items - taken <= 1000, `${items - taken} items in a step`);
+          assert.ok(steps < 1000, `${items} items after ${steps} steps`);
+          taken = items;
+          if (taken < ITEMS) committed = task.committedItems;
+        }
+        assert.ok(committed > 0, "crashes begin from the start");
+      } // dies without a commit
+      await using task = await open();
+      assert.ok(task.state.counters.items >= committed);
+      for (steps = 0; task.committed < 1; steps++) {
+        assert.ok(steps < 1000);
+        await task.step(limits);
+      }
+      assert.deepEqual([task.state.counters.items, task.state.counters.events], [ITEMS, 1]);
+    });
+  }
+});
+
 Deno.test("Task.step() rejects an item whose vector is of another length, and goes on", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeEvent } from "../../src/events/codec.ts";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { encodeItemState, itemKey } from "../../src/items/item_codec.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
@@ -304,6 +304,32 @@ Deno.test("Task.open() ends at its signal, in the middle of a restore, and the n
   assert.equal(reads, 2);
   await using task = await open(log, {});
   assert.deepEqual(await outputsOf(log, task), want);
+});
+
+Deno.test("Task.open() gives way to others while it restores many items, and ends there at its signal", async () => {
+  const ITEMS = 3000;
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(Array.from({ length: ITEMS }, (_, n) => ({
+    ...{ topic: topics.items, partition: 0, key: `j${n}`, time: 1.7e12 },
+    value: encodeItem({ item: `j${n}`, time: 1.7e12 }),
+  })));
+  await log.append(records);
+  const want = await runToEnd(log);
+  let turns = 0;
+  const giveWay = () => Promise.resolve(turns++);
+  {
+    await using task = await open(log, { giveWay });
+    assert.ok(turns > 2 * ITEMS / 100, `only ${turns} times`); // as they are read, and as they are put into lists
+    assert.deepEqual(await outputsOf(log, task), want);
+  }
+  for (let at = 1; at < turns; at += 7) {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    let left = at;
+    const giveWay = () => Promise.resolve(--left > 0 || stop.abort(reason));
+    await assert.rejects(open(log, { giveWay, signal: stop.signal }), reason);
+  }
 });
 
 Deno.test("Task.open() calls a record on the log that it cannot read by name, also with a snapshot", async () => {

@@ -33,10 +33,10 @@ export class DamagedChange extends SyntaxError {
   }
 }
 
-/** Calls `read` and returns its result. @throws DamagedChange with the error that `read` throws */
-export function readingChange<T>(key: string, read: () => T): T {
+/** Reads a record in portions and returns the result. @throws DamagedChange with the error that `read` throws */
+export function* readingChange<T>(key: string, read: () => Generator<void, T>): Generator<void, T> {
   try {
-    return read();
+    return yield* read();
   } catch (cause) {
     throw new DamagedChange(key, cause);
   }
@@ -61,11 +61,13 @@ export function decodeRecord(
 ): void {
   const value = records.get(key);
   if (value === undefined || value.length === 0) return;
-  readingChange(key, () => {
+  try {
     const from = new ByteReader(value);
     decode(from, readFormat(from, formats));
     if (!from.done) throw new SyntaxError(`Cannot decode ${key}: there are bytes after its end`);
-  });
+  } catch (cause) {
+    throw new DamagedChange(key, cause);
+  }
 }
 
 /** Reads the format that a record begins with. @throws SyntaxError when it is not one of these */

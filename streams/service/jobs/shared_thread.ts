@@ -22,6 +22,8 @@ const OTHERS_MS = 8;
 /** Time for foreground work per millisecond of the step before, and the most. */
 const FOREGROUND_SHARE = 2;
 const FOREGROUND_MS = 50;
+/** Longest portion of work that gives way by itself. */
+const SLICE_MS = 20;
 /** Longest time in the foreground: a slow sender must not slow the tasks down. */
 const ENTERED_MS = 200;
 
@@ -71,6 +73,17 @@ export class SharedThread {
       // Also when nothing is left: a log in this process answers without a turn, timers and signals need theirs.
       setImmediate(look);
     });
+  }
+
+  /** Makes what long work calls between its portions: it yields the thread when the last time is a slice ago. */
+  slices(): () => Promise<void> {
+    let since = this.#now();
+    return async () => {
+      const workedMs = this.#now() - since;
+      if (workedMs < SLICE_MS) return;
+      await this.giveWay(workedMs);
+      since = this.#now();
+    };
   }
 
   /** Whether something is in the foreground. */

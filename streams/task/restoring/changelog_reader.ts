@@ -37,10 +37,32 @@ export interface RestoreOptions {
   /** Where the local snapshot is; not used on logs with an index of keys. */
   readonly snapshot?: StateStoreOptions | undefined;
   readonly meter: RestoreMeter;
-  /** Yields the thread from time to time. @default {the thread is not yielded} */
+  /** Called between portions of work: yields the thread if that is due. @default {the thread is not yielded} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** Ends the restore. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Entries that are applied without giving way to others. */
+const PORTION = 50;
+
+/** Lets others use the thread, in between two portions of a restore. @throws the signal's reason */
+export async function rest({ giveWay, signal }: Pick<RestoreOptions, "giveWay" | "signal">): Promise<void> {
+  await giveWay?.();
+  signal?.throwIfAborted();
+}
+
+/** Applies entries in portions, with a {@linkcode rest} after each. */
+export async function inPortions<Entry>(
+  entries: Iterable<Entry>,
+  options: Pick<RestoreOptions, "giveWay" | "signal">,
+  apply: (entry: Entry) => void,
+): Promise<void> {
+  let applied = 0;
+  for (const entry of entries) {
+    apply(entry);
+    if (++applied % PORTION === 0) await rest(options);
+  }
 }
 
 /** Whether a key can be an id. */
@@ -95,14 +117,15 @@ export async function restoring(
 
 /** Yields the records of a changelog from an offset to its present end, which is the end of a commit. */
 export async function* readBehind(
-  { log, partition, meter, signal }: RestoreOptions,
+  options: RestoreOptions,
   topic: string,
   from: number,
 ): AsyncGenerator<ReadResult> {
+  const { log, partition, meter } = options;
   const { start, end } = await log.bounds(topic, partition);
   const begin = Math.max(start, from);
   for (let next = begin; next < end;) {
-    signal?.throwIfAborted();
+    await rest(options); // a log in this process answers without a turn of the event loop
     const result = await log.read(topic, partition, next);
     if (result.next === next) throw endsEarly(topic, partition, next, end);
     const records = result.records.filter(({ offset }) => offset < end);

@@ -22,7 +22,7 @@ import { LogError } from "../../log/log.ts";
 import { StateStore } from "../store/state_store.ts";
 import type { StateStoreOptions } from "../store/store_options.ts";
 import { LogUsers, PackedUsers, type UserIndex } from "../store/users.ts";
-import { GATHERED, LINEAGE, readBehind, type RestoreOptions } from "./changelog_reader.ts";
+import { GATHERED, inPortions, LINEAGE, readBehind, type RestoreOptions } from "./changelog_reader.ts";
 import { RestoredStatistics } from "./restored_statistics.ts";
 import { RestoredUsers } from "./restored_users.ts";
 
@@ -123,8 +123,9 @@ export class Restore implements AsyncDisposable {
     if (!this.#isTaken) await this.#store?.close();
   }
 
-  #takeStore(): void {
-    for (const [key, value] of this.#store?.statistics() ?? []) this.#statistics.take(key, { value });
+  async #takeStore(): Promise<void> {
+    const records = this.#store?.statistics() ?? [];
+    await inPortions(records, this.#options, ([key, value]) => this.#statistics.take(key, { value }));
   }
 
   /** Takes items, and the task's own numbers. */
@@ -147,16 +148,16 @@ export class Restore implements AsyncDisposable {
         this.#lineage = headers[LINEAGE] ?? this.#lineage;
         this.#task = offset;
       }
-      if (gathered >= GATHERED) this.#statistics.takeGathered(this.#store);
+      if (gathered >= GATHERED) await this.#statistics.takeGathered(this.#store);
     }
-    this.#statistics.takeGathered(this.#store);
-    if (!isOutdated && this.#statistics.settle()) return;
+    await this.#statistics.takeGathered(this.#store);
+    if (!isOutdated && await this.#statistics.settle()) return;
     this.#state = this.#options.makeState();
     this.#statistics = new RestoredStatistics(this.#options, this.#state);
     this.#users.dropAll();
     this.#isLoaded = false;
     if (this.#store === null) this.#next.statistics = 0;
-    else this.#takeStore();
+    else await this.#takeStore();
     await this.#readStatistics();
   }
 
@@ -192,7 +193,7 @@ export class Restore implements AsyncDisposable {
   }
 
   async #keepUsers(): Promise<void> {
-    this.#users.takeGathered(this.#state);
+    await this.#users.takeGathered(this.#state);
     const [store, lineage] = [this.#store, this.#lineage];
     if (store === null || lineage === null) return;
     store.setPosition({ state: this.#next.state, task: this.#task, lineage });

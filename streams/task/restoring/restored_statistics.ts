@@ -17,7 +17,7 @@ import { isErasedKey } from "../../../src/users/erased_users.ts";
 import { LogError, type LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import type { StateStore } from "../store/state_store.ts";
-import { decoding, isId, type RestoreOptions } from "./changelog_reader.ts";
+import { decoding, inPortions, isId, rest, type RestoreOptions } from "./changelog_reader.ts";
 
 /** A record of the topic `statistics`. */
 interface StatisticsRecord {
@@ -28,7 +28,7 @@ interface StatisticsRecord {
 
 /** Takes records of `statistics` into a state: that of the task only at the end. */
 export class RestoredStatistics {
-  readonly #options: Pick<RestoreOptions, "partition">;
+  readonly #options: Pick<RestoreOptions, "partition" | "giveWay" | "signal">;
   readonly #state: TaskState;
   #own: StatisticsRecord | null = null;
   /** Records of retrieval since the last {@linkcode RestoredStatistics.settle}. */
@@ -43,7 +43,7 @@ export class RestoredStatistics {
   readonly #damaged = new Map<string, LogError>();
 
   /** @param state an empty state */
-  constructor(options: Pick<RestoreOptions, "partition">, state: TaskState) {
+  constructor(options: Pick<RestoreOptions, "partition" | "giveWay" | "signal">, state: TaskState) {
     this.#options = options;
     this.#state = state;
   }
@@ -83,8 +83,8 @@ export class RestoredStatistics {
   }
 
   /** Takes the newest record of each gathered key, and puts it into the local snapshot unless it cannot be read. */
-  takeGathered(store: StateStore | null): void {
-    for (const [key, one] of this.#gathered) {
+  async takeGathered(store: StateStore | null): Promise<void> {
+    await inPortions(this.#gathered, this.#options, ([key, one]) => {
       this.#damaged.delete(key);
       try {
         this.take(key, one);
@@ -93,7 +93,7 @@ export class RestoredStatistics {
         if (!(error instanceof LogError)) throw error;
         this.#damaged.set(key, error);
       }
-    }
+    });
     this.#gathered.clear();
   }
 
@@ -104,24 +104,30 @@ export class RestoredStatistics {
    * taken again, into an empty state
    * @throws as {@linkcode take}
    */
-  settle(): boolean {
+  async settle(): Promise<boolean> {
     for (const error of this.#damaged.values()) throw error;
     const { retrieval } = this.#state;
     const changed = [...this.#retrieval];
     if (this.#hasSettled && changed.some(([key, { value }]) => isSnapshot(key, value))) return false;
     this.#hasSettled = true;
-    for (const item of this.#items) retrieval.lists.add(item);
+    await inPortions(this.#items, this.#options, (item) => retrieval.lists.add(item));
     this.#items.clear();
+    const records = new Map(changed.map(([key, { value }]) => [key, value]));
+    const portions = retrieval.state.restoring(records);
+    while (!this.#decodePortion(portions).done) await rest(this.#options);
+    this.#retrieval.clear();
+    return true;
+  }
+
+  #decodePortion(portions: Iterator<void>): IteratorResult<void> {
     try {
-      retrieval.state.restore(new Map(changed.map(([key, { value }]) => [key, value])));
+      return portions.next();
     } catch (cause) {
       const record = cause instanceof DamagedChange ? this.#retrieval.get(cause.key)?.record : undefined;
-      decoding(this.#options, record, () => {
+      return decoding(this.#options, record, () => {
         throw cause;
       });
     }
-    this.#retrieval.clear();
-    return true;
   }
 
   /** Takes the task's own record, once all is settled. @returns the catalogue position @throws as {@linkcode take} */

@@ -9,11 +9,19 @@ import type { TaskState } from "../../../src/engine/task_state.ts";
 import type { LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import type { UserIndex } from "../store/users.ts";
-import { decoding, isId, PENDING, type RestoreOptions, restoring } from "./changelog_reader.ts";
+import {
+  decoding,
+  inPortions,
+  isId,
+  PENDING,
+  rest,
+  type RestoreOptions,
+  restoring,
+} from "./changelog_reader.ts";
 
 /** Takes records of `state` into an index and a state. */
 export class RestoredUsers {
-  readonly #options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay">;
+  readonly #options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay" | "signal">;
   readonly #index: UserIndex;
   /** Whether records may come from a local snapshot, which may be to blame. */
   readonly #isRead: boolean;
@@ -25,7 +33,7 @@ export class RestoredUsers {
 
   /** @param waiting users of the index with pending deadlines */
   constructor(
-    options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay">,
+    options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay" | "signal">,
     index: UserIndex,
     { waiting, isRead }: { readonly waiting: Iterable<string>; readonly isRead: boolean },
   ) {
@@ -49,8 +57,8 @@ export class RestoredUsers {
   }
 
   /** Takes the newest record of each gathered user into the index. */
-  takeGathered(state: TaskState): void {
-    for (const [id, { value, headers }] of this.#gathered) {
+  async takeGathered(state: TaskState): Promise<void> {
+    await inPortions(this.#gathered, this.#options, ([id, { value, headers }]) => {
       const due = value === null ? undefined : headers[PENDING];
       if (value === null) this.#index.delete(id);
       else this.#index.put(id, value, due !== undefined);
@@ -59,7 +67,7 @@ export class RestoredUsers {
         if (due === undefined) users.delete(id);
         else users.set(id, Number(due));
       }
-    }
+    });
     this.#gathered.clear();
   }
 
@@ -75,9 +83,8 @@ export class RestoredUsers {
 
   /** Loads users with pending deadlines. @throws LogError `corrupt`, or SyntaxError, when a record cannot be read */
   async load(state: TaskState): Promise<void> {
-    const { giveWay } = this.#options;
     for (const id of this.#late.keys()) {
-      await giveWay?.();
+      await rest(this.#options);
       const found = this.#index.get(id);
       const record = found instanceof Promise ? await found : found;
       if (record === null) continue;
