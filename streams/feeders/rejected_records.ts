@@ -55,6 +55,17 @@ export function replayName(source: string): string {
   return `rejected:${source}`;
 }
 
+/** Name of the feeder that replays what names no source, by where it is from; whichever source takes it. */
+export function replayNameFrom(place: string): string {
+  return `rejected-from:${place}`;
+}
+
+/** Name of the feeder that replays a record. */
+export function replayOf(rejection: Rejection): string {
+  const { source } = rejection;
+  return source === undefined ? replayNameFrom(placeName(rejection)) : replayName(source);
+}
+
 /**
  * Rejected records in the order of their partitions, without those that were replayed.
  *
@@ -78,11 +89,11 @@ export async function* readRejected(
   }
 }
 
-/** Looks up which records were replayed, as of the first look-up of their source. */
+/** Looks up which records were replayed, as of the first look-up of their source or place. */
 export class Replayed {
   readonly #log: Log;
   readonly #topics: Topics;
-  /** Offsets up to which rejected records were replayed, by source and partition. */
+  /** Offsets up to which rejected records were replayed, by name of the replay and partition. */
   readonly #next = new Map<string, readonly number[]>();
 
   /** Makes a look-up for a deployment. */
@@ -92,13 +103,13 @@ export class Replayed {
   }
 
   /** Whether a record was replayed. */
-  async has({ partition, offset, rejection: { source } }: RejectedRecord): Promise<boolean> {
-    if (source === undefined) return false;
-    let next = this.#next.get(source);
+  async has({ partition, offset, rejection }: RejectedRecord): Promise<boolean> {
+    const name = replayOf(rejection);
+    let next = this.#next.get(name);
     if (next === undefined) {
-      const id = feederId(this.#topics, replayName(source));
+      const id = feederId(this.#topics, name);
       next = (await feederPosition<TopicPosition>(this.#log, this.#topics, id))?.next ?? [];
-      this.#next.set(source, next);
+      this.#next.set(name, next);
     }
     return offset < (next[partition] ?? 0);
   }

@@ -1,8 +1,9 @@
 /**
  * Replays the rejected records of a source after its mapping was fixed.
  *
- * Each is replayed once: its events and the position on the topic of rejected records are one commit. A record that is
- * rejected again is appended to the topic, beyond the end of this replay, so that the next one finds it.
+ * Each is replayed once: its events and the position on the topic of rejected records are one commit. There is a position
+ * for the records of each source, and one for those of each topic or file that name none. A record that is rejected again
+ * is appended to the topic as one of the source, beyond the end of this replay, so that the next one finds it.
  *
  * @module
  */
@@ -24,7 +25,7 @@ import {
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { decodeRejected, replayName } from "./rejected_records.ts";
+import { decodeRejected, replayName, replayNameFrom, replayOf } from "./rejected_records.ts";
 
 /** Result of {@linkcode replayRejected}. */
 export interface Replayed {
@@ -53,11 +54,30 @@ export async function replayRejected(
   log: Log,
   topics: Topics,
   adapter: RecordAdapter,
-  { from, batch = 1000, now = Date.now }: ReplayRejectedOptions = {},
+  options: ReplayRejectedOptions = {},
+): Promise<Replayed> {
+  const { from } = options;
+  const names = [replayName(adapter.name), ...(from === undefined ? [] : [replayNameFrom(from)])];
+  const all = { records: 0, taken: 0, rejected: 0, cut: 0 };
+  for (const name of names) {
+    const { records, taken, rejected, cut } = await replayNamed(log, topics, adapter, { ...options, name });
+    all.records += records;
+    all.taken += taken;
+    all.rejected += rejected;
+    all.cut += cut;
+  }
+  return all;
+}
+
+/** Replays the records that belong to a name, and moves its position. */
+async function replayNamed(
+  log: Log,
+  topics: Topics,
+  adapter: RecordAdapter,
+  { name, batch = 1000, now = Date.now }: ReplayRejectedOptions & { readonly name: string },
 ): Promise<Replayed> {
   const identity = await log.identify(topics.rejected);
   if (identity === null) return { records: 0, taken: 0, rejected: 0, cut: 0 };
-  const name = replayName(adapter.name);
   await using writer = await feederWriter(log, topics, feederId(topics, name));
   const own = await feederPosition<TopicPosition>(log, topics, writer.id);
   if (own !== null && own.id !== identity.id) {
@@ -87,7 +107,7 @@ export async function replayRejected(
     for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
       if (record.offset >= end) break; // rejected again by this replay
       next[partition] = record.offset + 1;
-      const outcome = await again(record, topics, adapter, { from, now: now() });
+      const outcome = await again(record, topics, adapter, { name, now: now() });
       if (outcome !== null) {
         records++;
         pending.push(outcome);
@@ -112,19 +132,17 @@ function smaller({ kind, refuse, records }: Outcome, reason: string): Outcome | 
   return cut.length === 0 ? null : { kind, records: cut };
 }
 
-/** Maps a rejected record again; `null` if it is from another source. */
+/** Maps a rejected record again; `null` if it belongs to another name. */
 async function again(
   record: LogRecord,
   topics: Topics,
   adapter: RecordAdapter,
-  { from, now }: { readonly from: string | undefined; readonly now: number },
+  { name, now }: { readonly name: string; readonly now: number },
 ): Promise<Outcome | null> {
   const rejected = decodeRejected(record);
   if (rejected === null) return null;
   const { rejection, time, key, headers } = rejected;
-  const place = "file" in rejection ? rejection.file : rejection.topic;
-  const isOurs = rejection.source === adapter.name || (rejection.source === undefined && place === from);
-  if (!isOurs) return null;
+  if (replayOf(rejection) !== name) return null;
   const kept = { topic: topics.rejected, partition: 0, key, headers, time };
   if (rejection.cut) return { kind: "cut", records: [{ ...kept, value: encodeRejection(rejection) }] };
   const bytes = Uint8Array.fromBase64(rejection.bytes);

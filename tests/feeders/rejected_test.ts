@@ -156,3 +156,30 @@ Deno.test("replayRejected() takes what names no source by the topic that it is f
   const taken = await users(log);
   assert.deepEqual([taken.length, taken.filter((user) => !user.startsWith("u"))], [36, ["own"]]);
 });
+
+Deno.test("replayRejected() with and without a topic skips nothing of the other, and takes nothing twice", async () => {
+  const rejection = (topic: string, user: string) => ({
+    ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
+    bytes: encode({ kind: "click", u: user, i: "i" }).toBase64(),
+  });
+  const headers = { page: "home" };
+  const append = (log: Log, topic: string, user: string) =>
+    log.append([{
+      ...{ topic: topics.rejected, partition: 1, key: "own", headers, time: TIME },
+      value: encode(rejection(topic, user)),
+    }]);
+  const runs = [undefined, "clicks", "views"];
+  const orders = runs.flatMap((a) => runs.flatMap((b) => runs.map((c) => [a, b, c])));
+  for (const order of orders.filter((order) => new Set(order).size === 3)) {
+    await using log = await fed();
+    for (const user of ["c1", "c2"]) await append(log, "clicks", user);
+    await append(log, "views", "v1");
+    for (const from of [...order, ...order]) {
+      await replayRejected(log, topics, sourceAdapter(clicks("click")), { from, now: () => TIME + 1000 });
+    }
+    const taken = await users(log);
+    const others = taken.filter((user) => !user.startsWith("u")).sort();
+    assert.deepEqual([taken.length, others], [38, ["c1", "c2", "v1"]], `${order}`);
+    assert.deepEqual(await reasons(log), [["unmapped", 5]], "what was taken is not listed any more");
+  }
+});
