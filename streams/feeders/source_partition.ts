@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { type Log, LogError, type LogRecord } from "../log/log.ts";
 import type { MergeHead, MergePartition } from "./merge.ts";
 
@@ -78,6 +79,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   #skipped = 0;
   #isAtEnd = false;
   #emptyAt = -Infinity;
+  /** Why it could not read on, as last logged. */
+  #failure: string | undefined;
 
   /** Nothing is read yet. */
   constructor(options: SourcePartitionOptions<Head>) {
@@ -126,10 +129,22 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
         if (this.#at < this.#read.length) await this.#hold();
         else if (!await this.#readOn(this.#held.length > 0 ? 0 : waitMs, signal)) break;
       }
+      this.#failure = undefined;
     } catch (error) {
-      if (this.#held.length === 0) throw error; // otherwise it recurs when these are taken
+      if (this.#held.length === 0) throw error;
+      if (!signal?.aborted) this.#tell(error); // it recurs when these are taken
     }
     this.#look();
+  }
+
+  /** Logs, once, why it goes on with what it holds. */
+  #tell(error: unknown): void {
+    const reason = reasonOf(error);
+    if (reason === this.#failure) return;
+    this.#failure = reason;
+    const { topic, partition } = this.#options;
+    const values = { topic, partition, held: this.#held.length, from: this.#readTo, reason };
+    logger.warn("cannot read {topic}/{partition} beyond {held} records, before {from}: {reason}", values);
   }
 
   /** Reads the next records. @returns whether there were any */

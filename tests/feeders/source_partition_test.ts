@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { SourcePartition } from "../../streams/feeders/source_partition.ts";
+import { LogError } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { listen } from "../log/warnings.ts";
+
+Deno.test("SourcePartition.fill() says once why it cannot read on while it holds records, and throws when it holds none", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+  const record = { topic: "clicks", partition: 0, key: "k", value: null, time: 0 };
+  await log.append([record, record]);
+  let failure: Error | undefined;
+  const failing = new Proxy(log, {
+    get(inner, name: keyof MemoryLog) {
+      const value = inner[name];
+      if (name !== "read") return typeof value === "function" ? value.bind(inner) : value;
+      return (...args: Parameters<MemoryLog["read"]>) =>
+        failure === undefined ? inner.read(...args) : Promise.reject(failure);
+    },
+  });
+  await using heard = await listen();
+  const partition = new SourcePartition({
+    ...{ log: failing, topic: "clicks", partition: 0, next: 0, waitMs: 0, maxBytes: 1 << 20 },
+    now: () => 0,
+    clock: () => 0,
+    headOf: (record) => ({ record, time: record.offset, cameAt: 0 }),
+  });
+  await partition.fill();
+  assert.equal(partition.head?.record.offset, 0);
+  failure = new LogError("unreachable", "the broker is away");
+  for (let n = 0; n < 3; n++) await partition.fill();
+  assert.deepEqual(heard.messages, [
+    "cannot read clicks/0 beyond 2 records, before 2: the broker is away",
+  ]);
+  for (let n = 0; n < 2; n++) partition.take();
+  await assert.rejects(partition.fill(), /the broker is away/);
+  failure = undefined;
+  await log.append([record]);
+  await partition.fill();
+  failure = new LogError("unreachable", "the broker is away");
+  await partition.fill();
+  assert.equal(heard.messages.length, 2, "it is away again");
+});
