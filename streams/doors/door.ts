@@ -13,7 +13,7 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { type ApiContext, append } from "../http/context.ts";
+import { type ApiContext, appendSent } from "../http/context.ts";
 import { arrivedRecord, checkEntries, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
@@ -83,25 +83,27 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
 }
 
 /** Appends records, and counts them. */
-export async function take(context: ApiContext, records: readonly NewRecord[]): Promise<void> {
+export async function take(
+  context: ApiContext,
+  records: readonly NewRecord[],
+  caller: string,
+): Promise<void> {
+  if (records.length > 0) await appendSent(context, records, { caller });
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
-  if (records.length > items) await context.backlog?.room();
   context.metrics.taken("item", items, []);
   context.metrics.taken("event", records.length - items, []);
-  if (records.length > 0) await append(context, records);
 }
 
 /** Requests a list through the log, like `/v1/recommend`: it counts as shown. */
 export async function ask(
   context: ApiContext,
-  user: string,
+  { user, caller, id }: { readonly user: string; readonly caller: string; readonly id?: string | undefined },
   asked: Asked,
-  id?: string,
 ): Promise<Recommendation> {
   const now = context.now();
   const event = requestOf(user, asked, now, id);
   const begun = context.clock();
-  const answer = await context.recommender.ask(event, now);
+  const answer = await context.recommender.ask(event, now, caller);
   context.metrics.answered(context.clock() - begun);
   return JSON.parse(new TextDecoder().decode(answer));
 }

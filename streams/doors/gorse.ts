@@ -57,7 +57,7 @@ const write = sharing({
 });
 
 function userWrites(intake: Intake): readonly Endpoint[] {
-  const post = async ({ request }: Call) => await intake.post("user", request);
+  const post = async (call: Call) => await intake.post("user", call);
   return [
     write("POST /api/user", "InsertUser", {
       summary: "sets labels of a user",
@@ -72,13 +72,13 @@ function userWrites(intake: Intake): readonly Endpoint[] {
     write("PATCH /api/user/:user", "PatchUser", {
       summary: "changes labels of a user",
       body: jsonBody(SCHEMAS.GorseUserPatch),
-      handle: async ({ request, parameters: { user = "" } }) => await intake.patchUser(user, request),
+      handle: async (call) => await intake.patchUser(call),
     }),
     write("DELETE /api/user/:user", "DeleteUser", {
       summary: "erases a user",
       scope: "admin",
       problems: ["refused", "unavailable"],
-      handle: async ({ parameters: { user = "" } }) => await intake.forget(user),
+      handle: async (call) => await intake.forget(call),
     }),
   ];
 }
@@ -129,7 +129,7 @@ function itemWrites(intake: Intake): readonly Endpoint[] {
 function feedbackWrites(intake: Intake): readonly Endpoint[] {
   const shared = {
     body: jsonBody(SCHEMAS.GorseFeedback, true),
-    handle: async ({ request }: Call) => await intake.post("feedback", request),
+    handle: async (call: Call) => await intake.post("feedback", call),
   } as const;
   return [
     write("POST /api/feedback", "InsertFeedback", { summary: "adds feedback", ...shared }),
@@ -157,22 +157,22 @@ class Intake {
   }
 
   /** Takes users or feedback. */
-  async post(kind: "user" | "feedback", request: Request): Promise<Response> {
+  async post(kind: "user" | "feedback", { request, caller }: Call): Promise<Response> {
     const values = await readValues(this.#context, request);
-    await this.#take(this.#mapAll(kind, values));
+    await this.#take(this.#mapAll(kind, values), caller);
     return success(values.length);
   }
 
-  async patchUser(user: string, request: Request): Promise<Response> {
+  async patchUser({ request, parameters: { user = "" }, caller }: Call): Promise<Response> {
     const [value] = await readValues(this.#context, request);
     const patch = (given: unknown) => this.#map("user", { ...objectOf(given, "the patch"), UserId: user });
-    await this.#take(mapAll(this.#context, [value], patch));
+    await this.#take(mapAll(this.#context, [value], patch), caller);
     return success(1);
   }
 
-  async forget(user: string): Promise<Response> {
+  async forget({ parameters: { user = "" }, caller }: Call): Promise<Response> {
     const event = { type: "forget", user, time: this.#context.now() } as const;
-    await this.#take(mapAll(this.#context, [event], () => ({ events: [event] })));
+    await this.#take(mapAll(this.#context, [event], () => ({ events: [event] })), caller);
     return success(1);
   }
 
@@ -212,8 +212,8 @@ class Intake {
     return success(1);
   }
 
-  async #take(own: readonly OwnRecord[]): Promise<void> {
-    await take(this.#context, recordsOf(this.#context, own));
+  async #take(own: readonly OwnRecord[], caller: string): Promise<void> {
+    await take(this.#context, recordsOf(this.#context, own), caller);
   }
 
   #mapAll(kind: Kind, values: readonly unknown[]): readonly OwnRecord[] {

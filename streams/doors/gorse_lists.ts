@@ -169,10 +169,23 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   checkDelay(query.get("write-back-delay") ?? "");
   if (writeBack !== "") checkAction(writeBack, context.now());
   if (n === 0) return Response.json([]);
-  const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
+  const answer = await ask(context, { user, caller: call.caller }, {
+    count: countOf(n, offset),
+    filter: categoriesOf(call),
+  });
   const items = answer.items.slice(offset);
   // The task counts the whole answer as shown, including skipped items.
-  if (offset > 0) await take(context, impressionRecords(context, answer, items.map(({ item }) => item)));
+  if (offset > 0) {
+    await take(
+      context,
+      impressionRecords(
+        context,
+        answer,
+        items.map(({ item }) => item),
+      ),
+      call.caller,
+    );
+  }
   // Feedback of a read type says only that the item was shown.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({
@@ -185,7 +198,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
         request: answer.request,
       }],
     }));
-    await take(context, recordsOf(context, feedback));
+    await take(context, recordsOf(context, feedback), call.caller);
   }
   const scored = request.headers.get("x-api-version")?.trim() === "2";
   return Response.json(items.map(({ item, score }) => scored ? { Id: item, Score: score } : item));

@@ -72,7 +72,7 @@ export class ItemMirror {
           ? [{ topic: topics.items, key: id, value: null, time: now() }]
           : recordsOf(this.#context, [{ kind: "item", item }])
       );
-      await take(this.#context, records);
+      await take(this.#context, records, ""); // items do not wait
       return known;
     });
   }

@@ -42,7 +42,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       body: { kinds: ["json", "lines"], schema: SCHEMAS.MetarankEvent, many: true, untyped: true },
       answers: { 200: { description: "All of them are durable", schema: SCHEMAS.MetarankStatus } },
       problems: ["unavailable"],
-      handle: ({ request }) => feedback(context, request),
+      handle: (call) => feedback(context, call),
     },
     {
       ...asking,
@@ -64,13 +64,13 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-async function feedback(context: ApiContext, request: Request): Promise<Response> {
+async function feedback(context: ApiContext, { request, caller }: Call): Promise<Response> {
   const begun = context.clock();
   const bytes = await context.bodies.read(request);
   const events = valuesOf(bytes, context.maxEntries);
   checkEntries(events.length, context.maxEntries);
   const records = recordsOf(context, mapAll(context, events, parseMetarank));
-  await take(context, records);
+  await take(context, records, caller);
   const tookMillis = Math.round(context.clock() - begun);
   return Response.json({ status: "ok", accepted: events.length, updated: 0, tookMillis });
 }
@@ -94,7 +94,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   const asked: Asked = known === undefined ? given : { ...given, context: known };
   const ranked = isNobodys
     ? askForNobody(context, asked).recommendation.items
-    : (await ask(context, user, asked, id)).items;
+    : (await ask(context, { user, caller: call.caller, id }, asked)).items;
   const why = text === "true" ? await features(context, isNobodys ? null : user, asked) : null;
   return Response.json({
     items: ranked.map((item) =>
@@ -104,7 +104,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   });
 }
 
-async function recommend(context: ApiContext, { request }: Call): Promise<Response> {
+async function recommend(context: ApiContext, { request, caller }: Call): Promise<Response> {
   const begun = context.clock();
   const body = objectIn(await context.bodies.read(request));
   const asked = rejecting((): Asked => {
@@ -115,7 +115,7 @@ async function recommend(context: ApiContext, { request }: Call): Promise<Respon
   });
   const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined
-    ? await ask(context, user, asked)
+    ? await ask(context, { user, caller }, asked)
     : askForNobody(context, "like" in asked ? asked : { ...asked, list: "popular" }).recommendation;
   return Response.json({ items: items.map(scored), took: Math.round(context.clock() - begun) });
 }

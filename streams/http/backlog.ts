@@ -1,6 +1,13 @@
 /**
- * Bounds how far tasks fall behind. If no other process uses the log, events are accepted at the speed of the log up to
- * a bound, and then at the speed of the tasks.
+ * Bounds how far tasks fall behind, in time: a list is made after all events that were accepted before its request. If
+ * no other process uses the log, events are accepted at the speed of the log as long as the tasks need at most
+ * `maxBehindMs` for those that wait, and then at the speed of the tasks, from each caller in turn.
+ *
+ * ```text
+ *   accepted over HTTP, not yet applied ── at most ──> rate × maxBehindMs         rate: the highest of the last 10 s
+ * ```
+ *
+ * The highest, since tasks that have nothing to do are slow only in appearance (as in BBR's estimate of a bandwidth).
  *
  * @module
  */
@@ -9,19 +16,29 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { UngroupedLog } from "../log/log.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import { Problem } from "./contract/problem.ts";
+import { FairQueue } from "./fair_queue.ts";
 
 /** Options of a {@linkcode Backlog}. */
 export interface BacklogOptions {
-  /** Events that may wait to be applied. */
-  readonly maxBehind: number;
+  /** Longest time that the tasks may need for what was accepted, milliseconds. */
+  readonly maxBehindMs: number;
   /** Longest wait for room, milliseconds. @default {15_000} */
   readonly waitMs?: number | undefined;
-  /** Most callers that may wait at a time. @default {100} */
+  /** Most bodies that may wait at a time. @default {100} */
   readonly maxWaiting?: number | undefined;
   /** Whether waits should end. @default {() => false} */
   readonly isStopping?: (() => boolean) | undefined;
   /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
+}
+
+/** Events to accept. */
+export interface Entering {
+  /** Who sends them. */
+  readonly caller: string;
+  readonly events: number;
+  /** Whether a part of their body is accepted already, so that they may be late, but not refused. @default {false} */
+  readonly isBegun?: boolean | undefined;
 }
 
 /** The log that the tasks currently read, and how many tasks there are. */
@@ -30,66 +47,199 @@ export type Following = () => {
   readonly partitions: number;
 };
 
-/** Time between two polls of the log. */
+/** Time between two looks at the positions of the tasks, least time over which their rate is measured, and how long it counts. */
 const LOOK_MS = 100;
+const SAMPLE_MS = 500;
+const REMEMBERED_MS = 10_000;
+/** Events per millisecond that any task is expected to apply, so that light use never waits. */
+const LEAST_RATE = 0.5;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Counts events that arrived after its first poll and are not applied yet; older ones do not count. */
+/** Events that were accepted together. */
+interface Accepted {
+  readonly events: number;
+  /** Ends of the partitions after them. */
+  readonly ends: readonly number[];
+}
+
+/** Events that wait for room. */
+interface Waiting extends Entering {
+  readonly since: number;
+  readonly settled: PromiseWithResolvers<void>;
+}
+
+/** Lets events in. Those of others, such as a source that is followed, do not count: waiting would not avoid them. */
 export class Backlog {
   readonly #following: Following;
   readonly #topics: Topics;
   readonly #options: BacklogOptions;
-  /** Ends of the partitions at the first poll. */
-  #begun: readonly number[] | undefined;
+  readonly #queue: FairQueue<Waiting>;
+  #isServing = false;
+  /** What is on the log and not applied yet, oldest first. */
+  #accepted: Accepted[] = [];
+  /** Their events at the last look and since, and those that are being appended. */
+  #left = 0;
+  #entering = 0;
+  /** Events of others that are not applied yet. */
+  #others = 0;
   #lookedAt = -Infinity;
-  #waiting = 0;
-  #behind: Promise<number> = Promise.resolve(0);
+  #looking: Promise<void> = Promise.resolve();
+  /** When the rate of the tasks was last measured, and the sum of their positions. */
+  #measured = { at: -Infinity, applied: 0 };
+  /** Their rates, events per millisecond. */
+  #rates: { readonly at: number; readonly rate: number }[] = [];
 
   /** Watches all partitions of `events`. */
   constructor(following: Following, topics: Topics, options: BacklogOptions) {
     this.#following = following;
     this.#topics = topics;
     this.#options = options;
+    this.#queue = new FairQueue(options.maxWaiting ?? MAX_WAITING);
   }
 
-  /** Waits until at most `maxBehind` events are pending. @throws Problem `unavailable` when that takes too long */
-  async room(): Promise<void> {
-    const { maxBehind, waitMs = WAIT_MS, maxWaiting = MAX_WAITING, isStopping, clock } = this.#options;
-    const begun = clock();
-    for (;;) {
-      const behind = await this.#look();
-      if (behind <= maxBehind) return;
-      if (clock() - begun >= waitMs || this.#waiting >= maxWaiting || isStopping?.()) {
-        const detail = `${behind} events wait to be applied, more than ${maxBehind} (http.maxBehind)`;
-        throw new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
-      }
-      this.#waiting++;
-      await delay(LOOK_MS).finally(() => this.#waiting--);
+  /** Events to accept at a time: a quarter of those that may wait, so that others come in between. */
+  get portion(): number {
+    return Math.ceil(this.#rate * this.#options.maxBehindMs / 4);
+  }
+
+  /**
+   * Appends events once there is room for them.
+   *
+   * @throws Problem `unavailable` when that takes too long or too many wait; nothing is appended then
+   */
+  async enter<Result>(entering: Entering, append: () => Promise<Result>): Promise<Result> {
+    const { events } = entering;
+    await this.#look();
+    if (this.#queue.size > 0 || !this.#reserve(events)) await this.#wait(entering);
+    try {
+      return await append();
+    } finally {
+      await this.#note(events);
     }
   }
 
-  #look(): Promise<number> {
+  async #wait(entering: Entering): Promise<void> {
+    const own = { ...entering, since: this.#options.clock(), settled: Promise.withResolvers<void>() };
+    const left = this.#queue.push(entering.caller, own);
+    if (left !== undefined) this.#giveUp(left);
+    if (!this.#isServing) this.#serve();
+    await own.settled.promise;
+  }
+
+  /** Lets in those who wait, each caller in turn, until nobody waits. */
+  async #serve(): Promise<void> {
+    this.#isServing = true;
+    while (this.#queue.size > 0) {
+      await this.#look().catch(() => {}); // those who wait for too long are told
+      this.#dropLate();
+      for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
+        if (!this.#reserve(next.events)) break;
+        this.#queue.shift();
+        next.settled.resolve();
+      }
+      if (this.#queue.size > 0) await delay(LOOK_MS);
+    }
+    this.#isServing = false;
+  }
+
+  #dropLate(): void {
+    const { clock, waitMs = WAIT_MS, isStopping } = this.#options;
+    const now = clock();
+    for (const waiting of [...this.#queue]) {
+      if (now - waiting.since < waitMs && !isStopping?.()) continue;
+      this.#queue.delete(waiting.caller, waiting);
+      this.#giveUp(waiting);
+    }
+  }
+
+  /** Lets go of events that have no place any more. */
+  #giveUp({ events, isBegun = false, settled }: Waiting): void {
+    if (isBegun) {
+      this.#entering += events;
+      return settled.resolve();
+    }
+    const seconds = Math.ceil(this.#pending / this.#rate / 1000);
+    const detail =
+      `${this.#pending} events wait to be applied, which takes ${seconds} s, and must not take longer than ` +
+      `${this.#options.maxBehindMs} ms (http.maxBehindMs)`;
+    settled.reject(
+      new Problem("unavailable", detail, { headers: { "retry-after": `${Math.max(1, seconds)}` } }),
+    );
+  }
+
+  /** Takes room, if there is some; as much as a body needs if there is no other. */
+  #reserve(events: number): boolean {
+    const most = Math.max(this.#rate * this.#options.maxBehindMs, this.#others);
+    if (this.#pending > 0 && this.#pending + events > most) return false;
+    this.#entering += events;
+    return true;
+  }
+
+  get #pending(): number {
+    return this.#left + this.#entering;
+  }
+
+  get #rate(): number {
+    return this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
+  }
+
+  /** Takes note of what was appended. */
+  async #note(events: number): Promise<void> {
+    try {
+      this.#accepted.push({ events, ends: await this.#ends() });
+      this.#left += events;
+    } catch {
+      // The log does not answer: nobody knows what has become of them.
+    } finally {
+      this.#entering -= events;
+    }
+  }
+
+  /** Looks at what is applied by now, unless that was a moment ago. */
+  #look(): Promise<void> {
     const now = this.#options.clock();
     if (now - this.#lookedAt >= LOOK_MS) {
       this.#lookedAt = now;
-      this.#behind = this.#count();
+      this.#looking = this.#read(now);
     }
-    return this.#behind;
+    return this.#looking;
   }
 
-  async #count(): Promise<number> {
+  async #read(now: number): Promise<void> {
     const { events } = this.#topics, group = tasksGroup(this.#topics);
+    const ends = await this.#ends();
+    const applied = await this.#all(async (log, partition) => {
+      return Math.max(
+        (await log.bounds(events, partition)).start,
+        await log.committed(group, events, partition) ?? 0,
+      );
+    });
+    this.#measure(now, applied.reduce((sum, position) => sum + position, 0));
+    const behind = (ends: readonly number[]) =>
+      ends.reduce((sum, end, partition) => sum + Math.max(0, end - applied[partition]!), 0);
+    // With another number of partitions, other tasks have taken over when they had caught up.
+    this.#accepted = this.#accepted.filter((one) => one.ends.length === ends.length && behind(one.ends) > 0);
+    this.#left = this.#accepted.reduce((sum, one) => sum + Math.min(one.events, behind(one.ends)), 0);
+    this.#others = Math.max(0, behind(ends) - this.#left);
+  }
+
+  #measure(now: number, applied: number): void {
+    const before = this.#measured;
+    if (now - before.at < SAMPLE_MS) return;
+    this.#measured = { at: now, applied };
+    this.#rates = this.#rates.filter(({ at }) => now - at < REMEMBERED_MS);
+    this.#rates.push({ at: now, rate: (applied - before.applied) / (now - before.at) });
+  }
+
+  #ends(): Promise<readonly number[]> {
+    return this.#all(async (log, partition) => (await log.bounds(this.#topics.events, partition)).end);
+  }
+
+  #all(
+    of: (log: ReturnType<Following>["log"], partition: number) => Promise<number>,
+  ): Promise<readonly number[]> {
     const { log, partitions } = this.#following();
-    const all = <Result>(of: (partition: number) => Promise<Result>) =>
-      Promise.all(Array.from({ length: partitions }, (_, partition) => of(partition)));
-    const ends = await all(async (partition) => (await log.bounds(events, partition)).end);
-    if (this.#begun?.length !== partitions) this.#begun = ends;
-    const begun = this.#begun;
-    const committed = await all((partition) => log.committed(group, events, partition));
-    return ends.reduce(
-      (sum, end, p) => sum + Math.max(0, end - Math.max(begun[p] ?? 0, committed[p] ?? 0)),
-      0,
-    );
+    return Promise.all(Array.from({ length: partitions }, (_, partition) => of(log, partition)));
   }
 }

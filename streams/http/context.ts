@@ -12,12 +12,15 @@ import type { RecordSource } from "../mapping/record_source.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Recommender } from "./recommender.ts";
-import type { Backlog } from "./backlog.ts";
+import type { Backlog, Entering } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
 import type { Intake, RejectedEntry } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
+
+/** What appending for callers needs. */
+type Sending = Pick<ApiContext, "log" | "topics" | "backlog">;
 
 /** Longest wait for an append. */
 const APPEND_TIMEOUT_MS = 15_000;
@@ -35,7 +38,7 @@ export interface ApiContext {
   /** Answers a request whose time budget has run out. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** Bounds how far tasks fall behind, if this process can measure that. */
-  readonly backlog: Pick<Backlog, "room"> | undefined;
+  readonly backlog: Pick<Backlog, "enter" | "portion"> | undefined;
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -69,12 +72,49 @@ export async function append(
   });
 }
 
-/** Appends records; rejects each entry that has one too large for the log. @returns what was appended and rejected */
-export async function appendTaken(context: Pick<ApiContext, "log">, taken: Intake): Promise<Intake> {
+/** Appends records that callers send once there is room for the events among them. @throws as {@linkcode append} */
+export async function appendSent(
+  context: Sending,
+  records: readonly NewRecord[],
+  { caller, isBegun }: Omit<Entering, "events">,
+): Promise<void> {
+  const { backlog, topics } = context;
+  const events = backlog === undefined ? 0 : records.filter(({ topic }) => topic === topics.events).length;
+  if (events === 0) await append(context, records);
+  else await backlog?.enter({ caller, events, isBegun }, () => append(context, records));
+}
+
+/**
+ * Appends the records of a body, in portions where they may have to wait; rejects each entry that has one too large for
+ * the log.
+ *
+ * @returns what was appended and rejected
+ */
+export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
+  const { records, entries } = taken;
+  const all = { records: [] as NewRecord[], entries: [] as number[], rejected: [...taken.rejected] };
+  for (let at = 0; at < records.length;) {
+    let end = Math.min(records.length, at + (context.backlog?.portion ?? Infinity));
+    while (end < records.length && entries[end] === entries[end - 1]) end++;
+    const portion = { records: records.slice(at, end), entries: entries.slice(at, end), rejected: [] };
+    const appended = await appendPortion(context, portion, { caller, isBegun: at > 0 });
+    for (const record of appended.records) all.records.push(record);
+    for (const entry of appended.entries) all.entries.push(entry);
+    all.rejected.push(...appended.rejected);
+    at = end;
+  }
+  return { ...all, rejected: all.rejected.toSorted((a, b) => a.index - b.index) };
+}
+
+async function appendPortion(
+  context: Sending,
+  taken: Intake,
+  sender: Omit<Entering, "events">,
+): Promise<Intake> {
   const { records, entries, rejected } = taken;
   if (records.length === 0) return taken;
   try {
-    await append(context, records);
+    await appendSent(context, records, sender);
     return taken;
   } catch (error) {
     if (!(error instanceof LogError) || error.records.length === 0) throw error;
@@ -82,10 +122,19 @@ export async function appendTaken(context: Pick<ApiContext, "log">, taken: Intak
     const large = new Set(error.records.map((at) => entries[at] ?? -1));
     const others = <T>(of: readonly T[]) => of.filter((_, at) => !large.has(entries[at] ?? -1));
     const refused = Array.from(large, (index): RejectedEntry => ({ index, code: "too-large", reason }));
-    return await appendTaken(context, {
+    return await appendPortion(context, {
       records: others(records),
       entries: others(entries),
-      rejected: [...rejected, ...refused].toSorted((a, b) => a.index - b.index),
-    });
+      rejected: [...rejected, ...refused],
+    }, sender);
   }
+}
+
+/** Does work that takes precedence over the tasks' steps. */
+export async function inForeground<Result>(
+  service: Pick<Service, "thread"> | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  using _underWay = service?.thread.enter();
+  return await work();
 }

@@ -16,6 +16,8 @@ export interface Call {
   readonly parameters: Readonly<Record<string, string>>;
   /** Checks that the key has a further scope. May throw a `Problem`. */
   readonly demand: Demand;
+  /** Who calls: the name of its key, or its address where no key is needed. */
+  readonly caller: string;
 }
 
 /** The body of a response. */

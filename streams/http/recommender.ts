@@ -14,6 +14,7 @@ import { Answers } from "./answers.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { Problem } from "./contract/problem.ts";
 import { within } from "./deadline.ts";
+import { FairQueue } from "./fair_queue.ts";
 
 /** Options of {@linkcode Recommender}. */
 export interface RecommenderOptions {
@@ -43,11 +44,11 @@ export class Recommender implements AsyncDisposable {
   readonly #topics: Topics;
   readonly #partitions: number;
   readonly #timeoutMs: number;
-  readonly #maxWaiting: number;
   /** By partition. */
   readonly #answers = new Map<number, Answers>();
   readonly #closing = new AbortController();
-  #waiting = 0;
+  /** What ends the wait of each. */
+  readonly #waiting: FairQueue<() => void>;
 
   /** Works on a log whose `events` have this many partitions. */
   constructor(log: Log, topics: Topics, partitions: number, options: RecommenderOptions = {}) {
@@ -55,29 +56,33 @@ export class Recommender implements AsyncDisposable {
     this.#topics = topics;
     this.#partitions = partitions;
     this.#timeoutMs = options.timeoutMs ?? HTTP_LIMITS.answerTimeoutMs.value;
-    this.#maxWaiting = options.maxWaiting ?? HTTP_LIMITS.maxWaiting.value;
+    this.#waiting = new FairQueue(options.maxWaiting ?? HTTP_LIMITS.maxWaiting.value);
   }
 
   /** Number of waiting requests. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waiting.size;
   }
 
   /**
    * Appends a request and waits for its recommendation.
    *
    * @param now time of the record, milliseconds since the epoch
+   * @param caller who asks: all have the same right to wait
    * @returns JSON of a `Recommendation`, as on the log
    * @throws Problem `answer-timeout`; `refused` when its task rejects it, or has left its answer out; `unavailable` when
    * too many wait already or we are closing
    */
-  async ask(event: RequestEvent, now: number): Promise<Uint8Array<ArrayBuffer>> {
+  async ask(event: RequestEvent, now: number, caller = ""): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server is stopping");
-    if (this.#waiting >= this.#maxWaiting) {
-      throw new Problem("unavailable", `${this.#waiting} requests are waiting already`, {
-        headers: { "retry-after": "1" },
-      });
-    }
+    const ended = Promise.withResolvers<never>();
+    const end = () => {
+      const detail = `${this.waiting} requests are waiting already, and no other caller has more of them`;
+      ended.reject(new Problem("unavailable", detail, { headers: { "retry-after": "1" } }));
+    };
+    const left = this.#waiting.push(caller, end);
+    left?.();
+    if (left === end) return await ended.promise;
     const answers = this.#answersOf(partitionOf(event.user, this.#partitions));
     const answer = answers.expect(event.user, event.request);
     const value = encoder.encode(JSON.stringify(event));
@@ -91,13 +96,10 @@ export class Recommender implements AsyncDisposable {
       answer.placed(offset);
       stage = "on the log";
     };
-    this.#waiting++;
-    const leave = () => {
-      this.#waiting--;
-    };
+    const leave = () => this.#waiting.delete(caller, end);
     const appending = append();
     try {
-      const answered = appending.then(() => answer.promise);
+      const answered = Promise.race([ended.promise, appending.then(() => answer.promise)]);
       return await within(answered, this.#timeoutMs, () => {
         const detail = `No answer within ${this.#timeoutMs} ms: ${LATE[stage]}`;
         if (stage === "begun") stage = "given up";

@@ -99,12 +99,12 @@ async function answer(
     callers.checkHost(hostOf(context.req.raw));
     if (endpoint.scope !== null) callers.checkOrigin(context.req.raw.headers);
     checkPath(context.req.path);
-    const demand = access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
+    const admitted = access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
     checkType(context.req.raw.headers, endpoint);
     checkQuery(context.req.raw.url, endpoint);
     const parameters: Readonly<Record<string, string>> = context.req.param();
     checkParts(parameters, endpoint);
-    response = await endpoint.handle({ request: context.req.raw, parameters, demand });
+    response = await endpoint.handle({ request: context.req.raw, parameters, ...admitted });
     // Hono drops the body of a HEAD without cancelling it.
     if (context.req.raw.method === "HEAD") await response.body?.cancel();
   } catch (error) {

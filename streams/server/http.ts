@@ -110,7 +110,10 @@ async function openContext(
   const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
-  const { maxWaiting, maxBehind, answerTimeoutMs: timeoutMs } = settle(HTTP_LIMITS, settings);
+  const { maxWaiting, answerTimeoutMs: timeoutMs, maxBehindMs = timeoutMs / 2 } = settle(
+    HTTP_LIMITS,
+    settings,
+  );
   const following = () => service?.deployment ?? { log, partitions };
   const attributes = new AttributeCheck(() => [...service?.tasks.values() ?? []][0]?.state.catalogue, clock);
   if (service !== undefined) metrics.watch(service);
@@ -125,7 +128,7 @@ async function openContext(
     service,
     recommender: opening.use(new Recommender(log, topics, partitions, { timeoutMs, maxWaiting })),
     // On a log that processes share, its brokers bound how far tasks fall behind.
-    backlog: isShared(log) ? undefined : new Backlog(following, topics, { maxBehind, clock, isStopping }),
+    backlog: isShared(log) ? undefined : new Backlog(following, topics, { maxBehindMs, clock, isStopping }),
     metrics,
     now,
     clock,

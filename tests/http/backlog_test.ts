@@ -1,122 +1,223 @@
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Backlog } from "../../streams/http/backlog.ts";
+import { Backlog, type BacklogOptions } from "../../streams/http/backlog.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
+const LOOK_MS = 100;
 
-/** A log without events. */
-async function emptyLog(partitions: number): Promise<MemoryLog> {
-  const log = new MemoryLog();
-  await log.createTopics(topicSpecs(topics, partitions));
-  return log;
-}
+/** A log, its tasks, a clock that a test sets, and a backlog. */
+class Scene implements AsyncDisposable {
+  readonly log = new MemoryLog();
+  readonly backlog: Backlog;
+  now = 0;
+  #applied: number[];
 
-/** Appends so many events to each partition. */
-async function append(log: MemoryLog, ...counts: readonly number[]): Promise<void> {
-  for (const [partition, count] of counts.entries()) {
+  private constructor(partitions: number, options: Partial<BacklogOptions>) {
+    this.#applied = new Array(partitions).fill(0);
+    this.backlog = new Backlog(() => ({ log: this.log, partitions }), topics, {
+      maxBehindMs: 1000,
+      clock: () => this.now,
+      ...options,
+    });
+  }
+
+  static async begin(partitions = 1, options: Partial<BacklogOptions> = {}): Promise<Scene> {
+    const scene = new Scene(partitions, options);
+    await scene.log.createTopics(topicSpecs(topics, partitions));
+    return scene;
+  }
+
+  /** Appends what does not go through the backlog. */
+  async append(events: number, partition = 0): Promise<void> {
     const event = { topic: topics.events, partition, key: "ann", value: null, time: 0 };
-    await log.append(Array.from({ length: count }, () => event));
+    await this.log.append(Array.from({ length: events }, () => event));
+  }
+
+  async apply(events: number, partition = 0): Promise<void> {
+    const offset = this.#applied[partition]! + events;
+    this.#applied[partition] = offset;
+    await using writer = await this.log.writer(`w${partition}`);
+    const offsets = [{ topic: topics.events, partition, offset }];
+    await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
+  }
+
+  /** Sends events. @returns whether they are on the log, as soon as that is clear without the tasks or the clock */
+  async send(events: number, caller = "a", partition = 0): Promise<{ state: "waits" | "taken" | Problem }> {
+    const sent: { state: "waits" | "taken" | Problem } = { state: "waits" };
+    this.backlog.enter({ caller, events }, () => this.append(events, partition)).then(
+      () => sent.state = "taken",
+      (error) => sent.state = error,
+    );
+    await this.turns();
+    return sent;
+  }
+
+  /** Lets time pass, so that the next look is a new one. */
+  async pass(ms = LOOK_MS): Promise<void> {
+    this.now += ms;
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * LOOK_MS)); // the real timer between looks
+  }
+
+  async turns(): Promise<void> {
+    for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Has the tasks seen to apply so many events a second, with nothing left. */
+  async measure(perSecond: number): Promise<void> {
+    await this.send(0);
+    await this.append(perSecond);
+    await this.apply(perSecond);
+    this.now += 1000;
+    await this.send(0);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.log[Symbol.asyncDispose]();
   }
 }
 
-async function applied(log: MemoryLog, partition: number, offset: number): Promise<void> {
-  await using writer = await log.writer(`w${partition}`);
-  const offsets = [{ topic: topics.events, partition, offset }];
-  await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
-}
+Deno.test("Backlog.enter() takes what tasks can apply in time at their measured rate, of all partitions together", async () => {
+  for (const rate of [2000, 10_000]) {
+    await using scene = await Scene.begin(2);
+    await scene.measure(rate);
+    const first = await scene.send(rate / 2, "a", 0), second = await scene.send(rate / 2, "a", 1);
+    const third = await scene.send(1, "a", 1);
+    assert.deepEqual(
+      [first, second, third].map(({ state }) => state),
+      ["taken", "taken", "waits"],
+      `${rate}`,
+    );
+    await scene.apply(rate / 2, 0);
+    await scene.pass();
+    assert.equal(third.state, "taken");
+    scene.now += 20_000; // ends what waits
+  }
+});
 
-Deno.test("Backlog.room() is there as long as all partitions together have no more events to apply", async () => {
-  await using log = await emptyLog(2);
-  let time = 0;
-  const clock = () => time += 1000; // each look is a new one
-  const options = { waitMs: 0, clock };
-  const rooms = new Map([10, 9, 4, 3, 0].map((maxBehind) => [
-    maxBehind,
-    new Backlog(() => ({ log, partitions: 2 }), topics, { maxBehind, ...options }),
-  ]));
-  const room = (maxBehind: number) => rooms.get(maxBehind)!.room();
-  for (const backlog of rooms.values()) await backlog.room();
-  await append(log, 6, 4);
-  await room(10);
-  await assert.rejects(
-    room(9),
-    (error) =>
-      error instanceof Problem && error.code === "unavailable" &&
-      /10 events wait .* more than 9/.test(error.message),
+Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and light use at once", async () => {
+  await using scene = await Scene.begin();
+  for (let n = 0; n < 400; n++) assert.equal((await scene.send(1)).state, "taken", "nothing is measured yet");
+  await scene.apply(400);
+  scene.now += LOOK_MS;
+  const large = await scene.send(5000), next = await scene.send(5000);
+  assert.deepEqual([large.state, next.state], ["taken", "waits"]);
+  await scene.apply(4999);
+  await scene.pass();
+  assert.equal(next.state, "waits");
+  await scene.apply(1);
+  await scene.pass();
+  assert.equal(next.state, "taken");
+});
+
+Deno.test("Backlog.enter() takes no more while many appends are under way than after them", async () => {
+  await using scene = await Scene.begin();
+  await scene.measure(1000);
+  const done = Promise.withResolvers<void>();
+  const begun: number[] = [];
+  const entering = Array.from(
+    { length: 20 },
+    (_, n) =>
+      scene.backlog.enter({ caller: "a", events: 100 }, async () => {
+        begun.push(n);
+        await done.promise;
+        await scene.append(100);
+      }),
   );
-  await applied(log, 0, 6);
-  await room(4);
-  await assert.rejects(room(3), Problem);
-  await applied(log, 1, 4);
-  await room(0);
+  await scene.turns();
+  assert.equal(begun.length, 10);
+  done.resolve();
+  await scene.turns();
+  await scene.apply(1000);
+  await scene.pass();
+  await Promise.all(entering);
 });
 
-Deno.test("Backlog.room() does not mind what was there before it", async () => {
-  await using log = await emptyLog(1);
-  await append(log, 100);
-  let time = 0;
-  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
-    maxBehind: 2,
-    waitMs: 0,
-    clock: () => time += 1000,
-  });
-  await backlog.room();
-  await append(log, 2);
-  await backlog.room();
-  await append(log, 1);
-  await assert.rejects(backlog.room(), /3 events wait/);
-  await applied(log, 0, 50);
-  await assert.rejects(backlog.room(), /3 events wait/);
-  await applied(log, 0, 101);
-  await backlog.room();
+Deno.test("Backlog.enter() does not wait for what others have put there, but does not add more than as much", async () => {
+  await using scene = await Scene.begin();
+  await scene.append(10_000);
+  scene.now += LOOK_MS;
+  const sent = [];
+  for (let n = 0; n < 11; n++) sent.push(await scene.send(1000));
+  assert.deepEqual(sent.map(({ state }) => state), [...new Array(10).fill("taken"), "waits"]);
+  await scene.apply(20_000);
+  await scene.pass();
+  assert.equal(sent.at(-1)!.state, "taken");
 });
 
-Deno.test("Backlog.room() waits for who applies", async () => {
-  await using log = await emptyLog(1);
-  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
-    maxBehind: 2,
-    clock: () => performance.now(),
+Deno.test("Backlog.enter() refuses who has waited in vain, with the time that the tasks need", async () => {
+  await using scene = await Scene.begin(1, { waitMs: 1000 });
+  await scene.send(5000);
+  const { state: before } = await scene.send(1);
+  assert.equal(before, "waits");
+  const late = await scene.send(1);
+  let isTaken = false;
+  const begun = scene.backlog.enter({ caller: "b", events: 9, isBegun: true }, () => {
+    isTaken = true;
+    return Promise.resolve();
   });
-  await backlog.room();
-  await append(log, 5);
-  await delay(150);
-  let hasRoom = false;
-  const waiting = backlog.room().then(() => hasRoom = true);
-  await applied(log, 0, 2);
-  await delay(150);
-  assert.equal(hasRoom, false);
-  await applied(log, 0, 3);
-  await waiting;
+  await scene.turns();
+  await scene.pass(1000);
+  const { state } = late;
+  assert.ok(state instanceof Problem && state.code === "unavailable");
+  assert.match(state.message, /^5000 events .* takes 10 s, .* 1000 ms \(http\.maxBehindMs\)$/);
+  assert.equal(state.toResponse("").headers.get("retry-after"), "10");
+  await begun;
+  assert.ok(isTaken, "the rest of a body whose beginning is on the log");
 });
 
-Deno.test("Backlog.room() keeps no more waiting than it may, and nobody when the server stops", async () => {
-  await using log = await emptyLog(1);
-  let stopping = false;
-  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
-    ...{ maxBehind: 0, maxWaiting: 1, clock: () => performance.now() },
-    isStopping: () => stopping,
-  });
-  await backlog.room();
-  await append(log, 1);
-  await delay(150);
-  const waiting = backlog.room();
-  waiting.catch(() => {});
-  await delay(20);
-  await assert.rejects(backlog.room(), Problem, "one waits already");
-  stopping = true;
-  await assert.rejects(waiting, Problem);
+Deno.test("Backlog.enter() gives each caller its turn, and a place of who has most where all are taken", async () => {
+  await using scene = await Scene.begin(1, { maxWaiting: 4 });
+  await scene.measure(1000);
+  await scene.send(1000);
+  const greedy = [];
+  for (let n = 0; n < 5; n++) greedy.push(await scene.send(400, "greedy"));
+  assert.ok(greedy[4]!.state instanceof Problem, "all places are taken");
+  const polite = await scene.send(400, "polite");
+  assert.equal(polite.state, "waits");
+  assert.ok(greedy[3]!.state instanceof Problem, "the newest of who has most");
+  await scene.apply(900);
+  await scene.pass();
+  assert.deepEqual([greedy[0], polite, greedy[1]].map((one) => one!.state), ["taken", "taken", "waits"]);
+  await scene.apply(900);
+  await scene.pass();
+  scene.now += 20_000;
+  await scene.pass();
+});
+
+Deno.test("Backlog.enter() has nobody wait any longer when the server stops", async () => {
+  let isStopping = false;
+  await using scene = await Scene.begin(1, { isStopping: () => isStopping });
+  await scene.send(5000);
+  const sent = await scene.send(1);
+  isStopping = true;
+  await scene.pass();
+  assert.ok(sent.state instanceof Problem);
+});
+
+Deno.test("Backlog.enter() forgets what it cannot know any more when another number of tasks takes over", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  let [partitions, now] = [1, 0];
+  const clock = () => now;
+  const backlog = new Backlog(() => ({ log, partitions }), topics, { maxBehindMs: 1000, clock });
+  const append = () => Promise.resolve();
+  await log.append(Array(9).fill({ topic: topics.events, partition: 0, key: "a", value: null, time: 0 }));
+  await backlog.enter({ caller: "a", events: 5000 }, append);
+  partitions = 2;
+  now += LOOK_MS;
+  await backlog.enter({ caller: "a", events: 5000 }, append);
 });
 
 Deno.test("items do not wait for the events before them, over the API and over the doors", async () => {
-  await using log = await emptyLog(1);
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
   await using server = await startHttp({
     ...{ hostname: "127.0.0.1", port: 0, log, metrics: new Metrics(topics) },
-    settings: { maxBehind: 1, doors: ["gorse"] },
+    settings: { maxBehindMs: 1, doors: ["gorse"] },
   });
   const view = { type: "interaction", user: "ann", item: "i1", action: "view", time: 1.7e12 };
   const bodies = {
@@ -131,6 +232,5 @@ Deno.test("items do not wait for the events before them, over the API and over t
       body: JSON.stringify(body),
     });
     assert.equal(status, 200, path); // who waits for room in vain gets a 503
-    await delay(150); // so that the events are seen
   }
 });

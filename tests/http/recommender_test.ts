@@ -151,3 +151,37 @@ Deno.test("Recommender.ask() fails at once where the answer is larger than its t
   assert.equal(end, 1);
   await ask("small", 1);
 });
+
+Deno.test("Recommender.ask() has room for each caller, whoever asks how often", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000, maxWaiting: 3 });
+  const ended: string[] = [];
+  const ask = async (caller: string, request: string) => {
+    const event = { type: "request", user: "ann", request, time: TIME, count: 1 } as const;
+    answers.ask(event, TIME, caller).then(
+      () => ended.push(`${request} is answered`),
+      ({ code }) => ended.push(`${request} is ${code}`),
+    );
+    await delay(20);
+  };
+  for (const request of ["a1", "a2", "a3", "a4"]) await ask("greedy", request);
+  assert.deepEqual(ended, ["a4 is unavailable"]);
+  await ask("polite", "p1");
+  assert.deepEqual(ended.splice(0), ["a4 is unavailable", "a3 is unavailable"]);
+  await ask("greedy", "a5");
+  await ask("polite", "p2");
+  assert.deepEqual(
+    ended.splice(0),
+    ["a5 is unavailable", "p2 is unavailable"],
+    "neither has more than its share",
+  );
+  assert.equal(answers.waiting, 3);
+  for (const request of ["a1", "a2", "p1"]) {
+    const answer = { topic: topics.recommendations, key: "ann", value: encode({ request }), time: TIME };
+    await log.append([answer]);
+  }
+  await delay(50);
+  assert.deepEqual(ended.sort(), ["a1 is answered", "a2 is answered", "p1 is answered"]);
+  assert.equal(answers.waiting, 0);
+});

@@ -220,7 +220,8 @@ Deno.test("an answer that is late is made without a model, says so, and says wha
   await api.post("/v1/recommend", { user: "bob", count: 1 });
   await api.post("/v1/recommend", { user: "cy", count: 1 });
   const ask = async (body: object) =>
-    await (await recommend(silent(api, api.service), requestOf(body), "recommend")).json();
+    await (await recommend(silent(api, api.service), { request: requestOf(body), caller: "" }, "recommend"))
+      .json();
   const given = await ask({
     user: "ann",
     request: "r1",
@@ -244,7 +245,7 @@ Deno.test("an answer that is late is made without a model, says so, and says wha
   assert.match(await api.metrics.render(), /meander_degraded_answers_total\{reason="late"\} 2/);
   const body = { user: "ann", budgetMs: 1 };
   await assert.rejects(
-    recommend(silent(api, undefined), requestOf(body), "recommend"),
+    recommend(silent(api, undefined), { request: requestOf(body), caller: "" }, "recommend"),
     (error) => error instanceof Problem && error.code === "answer-timeout",
   );
   const full = await api.post("/v1/recommend", { user: "ann", count: 2, budgetMs: 60_000 });

@@ -67,6 +67,12 @@ export function digestOf(key: string): string {
 /** Checks that the key of a request has a further scope. @throws Problem `forbidden` */
 export type Demand = (scope: Scope) => void;
 
+/** A request that may go on. */
+export interface Admitted {
+  readonly caller: string;
+  readonly demand: Demand;
+}
+
 /** Checks keys and rates. */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
@@ -88,15 +94,14 @@ export class Access {
    * Admits a request.
    *
    * @param address where it comes from
-   * @returns what checks its further scopes
+   * @returns who calls, and what checks its further scopes
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
-  admit(headers: Headers, scope: Scope | null, address: string): Demand {
+  admit(headers: Headers, scope: Scope | null, address: string): Admitted {
     const key = scope === null ? undefined : this.#keyFor(headers, scope, address);
-    if (scope !== null && this.#limit !== undefined) {
-      this.#pay(`caller ${key?.name ?? address}`, this.#limit, "requests");
-    }
-    return (further) => demand(key, further);
+    const caller = key?.name ?? address;
+    if (scope !== null && this.#limit !== undefined) this.#pay(`caller ${caller}`, this.#limit, "requests");
+    return { caller, demand: (further) => demand(key, further) };
   }
 
   #keyFor(headers: Headers, scope: Scope, address: string): ApiKey | undefined {

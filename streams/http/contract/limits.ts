@@ -4,7 +4,7 @@
  * @module
  */
 
-import { count, type OptionsOf } from "../../../src/options/option.ts";
+import { absent, count, forbidden, type OptionsOf } from "../../../src/options/option.ts";
 
 /** Limits on the load that clients may cause. */
 export interface HttpLimits {
@@ -21,10 +21,14 @@ export interface HttpLimits {
   /** Connections that may be open at a time. @default {1000} */
   readonly maxConnections?: number | undefined;
   /**
-   * Events that may wait to be applied, on a log that no other process uses; further senders wait for the tasks.
-   * @default {1000000}
+   * Longest time that tasks may need for the events that were sent, milliseconds, on a log that no other process uses;
+   * further senders wait for them.
+   *
+   * @default {half of `answerTimeoutMs`}
    */
-  readonly maxBehind?: number | undefined;
+  readonly maxBehindMs?: number | undefined;
+  /** @ignore Was a number of events. */
+  readonly maxBehind?: undefined;
 }
 
 /** The options of {@linkcode HttpLimits}. */
@@ -36,13 +40,19 @@ export const HTTP_LIMITS = {
   ),
   maxEntries: count(10_000, "most events or items in a body"),
   answerTimeoutMs: count(2000, "longest wait for an answer"),
-  maxWaiting: count(1000, "most requests waiting at a time; a further one gets 503"),
+  maxWaiting: count(
+    1000,
+    "most requests waiting at a time; beyond it, the caller with most of them gets 503",
+  ),
   maxConnections: count(
     1000,
     "most open connections; beyond it, the one idle for longest is closed",
   ),
-  maxBehind: count(
-    1_000_000,
-    "on SQLite: most events waiting to be applied; further senders wait, then get 503",
+  maxBehindMs: count<number | undefined>(
+    absent("half of `answerTimeoutMs`"),
+    "on SQLite: longest time that tasks may need for events that were sent; further senders wait, then get 503",
+  ),
+  maxBehind: forbidden(
+    "it is maxBehindMs now, a time and not a number of events: leave it out to keep requests answered in time",
   ),
 } satisfies OptionsOf<HttpLimits>;

@@ -9,7 +9,7 @@ import { checkItem } from "../../../src/events/check.ts";
 import { REJECTION_CODES } from "../../../src/events/rejected.ts";
 import type { Service } from "../../service/service.ts";
 import { bodyKind } from "../body.ts";
-import { type ApiContext, append, appendTaken } from "../context.ts";
+import { type ApiContext, append, appendTaken, inForeground } from "../context.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import { EVENT, ITEM } from "../contract/record_schemas.ts";
@@ -81,20 +81,18 @@ function checkApplied(service: Pick<Service, "faults"> | undefined): void {
 
 async function intake(
   context: ApiContext,
-  { request, demand }: Call,
+  { request, demand, caller }: Call,
   kind: "event" | "item",
 ): Promise<Response> {
   const { topics, bodies, maxEntries, service, see } = context;
   const bodyIs = bodyKind(request.headers, MANY);
-  if (kind === "event") {
-    checkApplied(service);
-    await context.backlog?.room();
-  }
-  using _underWay = service?.thread.enter();
-  const bytes = await bodies.read(request);
+  if (kind === "event") checkApplied(service);
   const take = kind === "event" ? takeEvents : takeItems;
-  const found = take(bytes, bodyIs, { topics, maxEntries, see, demand, now: context.now() });
-  const { records, rejected } = await appendTaken(context, found);
+  const found = await inForeground(service, async () => {
+    const bytes = await bodies.read(request);
+    return take(bytes, bodyIs, { topics, maxEntries, see, demand, now: context.now() });
+  });
+  const { records, rejected } = await appendTaken(context, found, caller);
   context.metrics.taken(kind, records.length, rejected);
   if (records.length === 0) throw noneTaken(rejected);
   return Response.json({ accepted: records.length, refused: rejected });

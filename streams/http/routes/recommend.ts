@@ -17,7 +17,7 @@ import { type BodyObject, checkFields, readObject } from "../object_body.ts";
 import { nextCursor, type Paged, readCursor } from "../contract/page_cursor.ts";
 import { Problem } from "../contract/problem.ts";
 import { RANK_REQUEST, RECOMMEND_REQUEST, RECOMMENDATION } from "../contract/record_schemas.ts";
-import type { Endpoint } from "../endpoint.ts";
+import type { Call, Endpoint } from "../endpoint.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;
@@ -38,7 +38,7 @@ export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
     body: { kinds: ["json"], schema: SCHEMAS[kind] },
     answers: { 200: { description: "The answer", schema: RECOMMENDATION } },
     problems: ["unavailable", "answer-timeout"],
-    handle: ({ request }: { readonly request: Request }) => recommend(context, request, kind),
+    handle: (call: Call) => recommend(context, call, kind),
   } as const);
   return [
     {
@@ -67,7 +67,11 @@ interface Pages {
 }
 
 /** Answers a request. */
-export async function recommend(context: ApiContext, request: Request, kind: Kind): Promise<Response> {
+export async function recommend(
+  context: ApiContext,
+  { request, caller }: Pick<Call, "request" | "caller">,
+  kind: Kind,
+): Promise<Response> {
   const body = await readObject(request, context.bodies);
   checkFields(body, SCHEMAS[kind]);
   const now = context.now();
@@ -75,7 +79,7 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
   const unknown = unknownAttributeOf(context, call.event);
   if (unknown !== null) throw refusedBy("unknown-value", unknown);
   const begun = context.clock();
-  const answer = await answerOf(context, call, now);
+  const answer = await answerOf(context, { ...call, caller }, now);
   context.metrics.answered(context.clock() - begun);
   const { event: { count }, pages } = call;
   const text = pages === null ? answer : paged(answer, count, pages);
@@ -85,10 +89,10 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
 /** The committed answer, or one without a model when the time budget has run out. */
 async function answerOf(
   context: ApiContext,
-  { event, budgetMs }: ListCall,
+  { event, budgetMs, caller }: ListCall & Pick<Call, "caller">,
   now: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const committed = context.recommender.ask(event, now);
+  const committed = context.recommender.ask(event, now, caller);
   if (budgetMs === null) return await committed;
   try {
     return await within(committed, budgetMs, () => new Late());

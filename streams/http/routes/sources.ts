@@ -14,7 +14,7 @@ import type { RecordSource } from "../../mapping/record_source.ts";
 import { LineSplitter } from "../../sources/lines.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type BodyKind, bodyKind } from "../body.ts";
-import { type ApiContext, appendTaken } from "../context.ts";
+import { type ApiContext, appendTaken, inForeground } from "../context.ts";
 import type { Demand } from "../contract/access.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
@@ -51,7 +51,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
 
 async function intake(
   context: ApiContext,
-  { request, demand, parameters: { source: name = "" } }: Call,
+  { request, demand, caller, parameters: { source: name = "" } }: Call,
 ): Promise<Response> {
   const source = context.sources?.get(name);
   if (source === undefined) {
@@ -63,18 +63,19 @@ async function intake(
   if (fault !== undefined) {
     throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
   }
-  await context.backlog?.room();
-  using _underWay = context.service?.thread.enter();
-  const bytes = await context.bodies.read(request);
-  const found = takeRecords(bytes, kind, source, {
-    topics: context.topics,
-    now: context.now(),
-    headers: cloudEventHeaders(request.headers),
-    maxEntries: context.maxEntries,
-    see: context.see,
-    demand,
-  });
-  const { records, rejected } = await appendTaken(context, found);
+  const found = await inForeground(
+    context.service,
+    async () =>
+      takeRecords(await context.bodies.read(request), kind, source, {
+        topics: context.topics,
+        now: context.now(),
+        headers: cloudEventHeaders(request.headers),
+        maxEntries: context.maxEntries,
+        see: context.see,
+        demand,
+      }),
+  );
+  const { records, rejected } = await appendTaken(context, found, caller);
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
   context.metrics.taken("event", records.length - items, rejected);
   context.metrics.taken("item", items, []);

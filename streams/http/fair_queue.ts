@@ -1,0 +1,80 @@
+/**
+ * A bounded queue that callers share fairly: none can fill it against the others, and each has its turn.
+ *
+ * @module
+ */
+
+/** Entries by caller. Room for an entry of a caller with few is made by one of the caller with most. */
+export class FairQueue<Entry> {
+  readonly #most: number;
+  /** By caller, oldest first; callers in the order of their turns. */
+  readonly #entries = new Map<string, Entry[]>();
+  #size = 0;
+
+  /** Makes an empty queue. @param most entries that it may have */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The oldest entry of the caller whose turn it is. */
+  get first(): Entry | undefined {
+    for (const [entry] of this.#entries.values()) return entry;
+    return undefined;
+  }
+
+  /** All entries. */
+  *[Symbol.iterator](): Generator<Entry> {
+    for (const own of this.#entries.values()) yield* own;
+  }
+
+  /**
+   * Adds an entry.
+   *
+   * @returns the entry that has no place any more: if all places are taken, the newest of the caller with most, or the
+   * entry itself if its own caller has as many
+   */
+  push(caller: string, entry: Entry): Entry | undefined {
+    const own = this.#entries.get(caller) ?? [];
+    let left: Entry | undefined;
+    if (this.#size >= this.#most) {
+      const [greedy, most] = this.#greediest();
+      if (most.length <= own.length + 1) return entry;
+      left = most.at(-1);
+      this.delete(greedy, left!);
+    }
+    own.push(entry);
+    this.#entries.set(caller, own);
+    this.#size++;
+    return left;
+  }
+
+  /** Removes an entry; nothing when it is not in the queue any more. */
+  delete(caller: string, entry: Entry): void {
+    const own = this.#entries.get(caller);
+    const at = own?.indexOf(entry) ?? -1;
+    if (own === undefined || at === -1) return;
+    own.splice(at, 1);
+    this.#size--;
+    if (own.length === 0) this.#entries.delete(caller);
+  }
+
+  /** Removes the first entry; the next turn is another caller's. */
+  shift(): void {
+    for (const [caller, own] of this.#entries) {
+      this.#entries.delete(caller);
+      this.#entries.set(caller, own);
+      return this.delete(caller, own[0]!);
+    }
+  }
+
+  #greediest(): readonly [caller: string, entries: readonly Entry[]] {
+    let greediest: readonly [string, readonly Entry[]] = ["", []];
+    for (const one of this.#entries) if (one[1].length > greediest[1].length) greediest = one;
+    return greediest;
+  }
+}
