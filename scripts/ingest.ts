@@ -53,7 +53,7 @@ import { kindOf } from "../streams/log/kinds/kinds.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { type Feed, TopicFeed } from "./ingest/topic_feed.ts";
 import { openLog, partitionsOf } from "./flags/service_flags.ts";
-import { FORMAT_HELP, type RecordFormat, recordFormat } from "./flags/record_format.ts";
+import { FORMAT_HELP, type RecordFormat, recordFormat, SORT_HELP } from "./flags/record_format.ts";
 
 interface Flags extends LogFlags {
   readonly from: string;
@@ -331,7 +331,7 @@ const program = addLogFlags(
     "--recent",
     "for files: shift all times by whole days, so that the newest event is within the last 24 hours",
   )
-  .option("--sort", "for files: feed items first, then events in order of time")
+  .option("--sort", SORT_HELP)
   .option("--rate <n>", "at most this many events a second", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)

@@ -44,7 +44,8 @@ import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_fl
 import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
 import { type Stream, streamOf } from "./evaluate/stream.ts";
 import { NothingToJudge } from "./evaluate/survey.ts";
-import { FORMAT_HELP, recordFormat } from "./flags/record_format.ts";
+import { FORMAT_HELP, recordFormat, SORT_HELP } from "./flags/record_format.ts";
+import { sortByTime } from "../streams/sources/sort_by_time.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -59,6 +60,7 @@ interface Flags extends LogFlags {
   readonly tail?: number;
   readonly json?: string;
   readonly report?: string;
+  readonly sort?: true;
 }
 
 const WINDOW_ROWS = 5000;
@@ -80,6 +82,7 @@ const program = createCommand(commandName("replay"))
       .choices(["auto", ...KERNEL_NAMES]).default("auto"),
   )
   .option("--prefix <text>", "prefix of the topics' names; the same command resumes", DEFAULT_PREFIX)
+  .option("--sort", SORT_HELP)
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
@@ -95,7 +98,8 @@ async function main(flags: Flags): Promise<number> {
   const config = await readConfig(flags.config, await configBeside(flags.data));
   const files = await fileSizes(flags.data);
   const format = recordFormat(flags.format, config.sources);
-  const stream = streamOf(format, flags.data);
+  const opened = streamOf(format, flags.data);
+  const stream = flags.sort ? { ...opened, open: () => sortByTime(opened.open(), "events") } : opened;
   const options = taskOptions(stream.profile, config, flags.model);
   const { isDurable, isShared } = kindOf(flags.log).capabilities;
   // A durable log may be served from afterwards.
@@ -121,6 +125,7 @@ async function main(flags: Flags): Promise<number> {
     model: flags.model,
     kernels,
     limit: flags.limit,
+    sort: flags.sort,
     task,
     learner,
     modelConfig: model,

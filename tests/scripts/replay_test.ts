@@ -140,6 +140,28 @@ Deno.test("replay says that it runs in a parity mode", async () => {
   }
 });
 
+Deno.test("replay --sort makes of data in any order what it makes of data in order of time", async () => {
+  await using folder = await temporaryFolder();
+  const all = syntheticRecords({ views: 60, users: 10, seed: 8 }).filter(({ kind }) => kind !== "rejected");
+  const items = all.filter(({ kind }) => kind === "item"),
+    events = all.filter(({ kind }) => kind === "event");
+  const middle = events.length >> 1;
+  const orders = { whole: events, turned: [...events.slice(middle), ...events.slice(0, middle)] };
+  const digests: Record<string, object> = {};
+  for (const [name, order] of Object.entries(orders)) {
+    await writeFolder([...items, ...order], `${folder.path}/${name}`);
+    const json = `${folder.path}/${name}.json`;
+    for (const flags of [[], ["--sort"]]) {
+      const args = ["--data", `${folder.path}/${name}`, "--model", "base", "--json", json, ...flags];
+      const { code, stderr } = await runReplay(...args);
+      assert.equal(code, 0, stderr);
+      digests[`${name} ${flags}`] = JSON.parse(await Deno.readTextFile(json)).digests;
+    }
+  }
+  assert.deepEqual(digests["turned --sort"], digests["whole --sort"]);
+  assert.notDeepEqual(digests["turned "], digests["whole "]);
+});
+
 Deno.test("replay writes plain text, the figures as JSON, and a report of its own", async () => {
   await using folder = await dataFolder();
   const data = `${folder.path}/shop`;
