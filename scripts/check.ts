@@ -120,8 +120,16 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
     ...found,
     sources: sources.lags,
     problems: [...found.problems, ...sources.problems, ...remarks.filter(({ isProblem }) => isProblem)],
-    notes: remarks.filter(({ isProblem }) => !isProblem),
+    notes: [...unusedIn(found.topics), ...remarks.filter(({ isProblem }) => !isProblem)],
   };
+}
+
+/** Partitions that somebody has added to topics that only meander writes. */
+function unusedIn(topics: Look["topics"]): readonly Problem[] {
+  return topics.filter(({ unused }) => unused > 0).map(({ name, partitions, unused }) => ({
+    what: `topic ${name} has ${partitions} partitions, of which ${partitions - unused} are used`,
+    remedy: "nothing has to be done: the others stay empty",
+  }));
 }
 
 /** Prints problems that keep the log from being examined. */

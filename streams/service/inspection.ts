@@ -71,7 +71,7 @@ export async function inspect(given: Log, options: InspectionOptions = {}): Prom
   const existing = await log.topics();
   const deployment = { log, topics, existing };
   const problems: Problem[] = [];
-  const topicViews = await lookAtTopics({ ...deployment, log: options.whole ?? log }, problems);
+  const topicViews = await lookAtTopics(deployment, options.whole ?? given, problems);
   const seen = await lookAtPartitions(deployment);
   const partitions = seen.map(({ view }) => view);
   problems.push(...await positionProblems(deployment, seen));

@@ -5,6 +5,7 @@
  */
 
 import type { Log, TopicSpec } from "../log/log.ts";
+import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
@@ -20,16 +21,25 @@ export interface TopicView {
   readonly name: string;
   /** Its partitions; 0 = it is missing. */
   readonly partitions: number;
+  /** How many of them were added by hand, and stay empty. */
+  readonly unused: number;
   /** Offsets from the first record that can be read to the end, of all partitions; including holes in the log. */
   readonly records: number;
 }
 
-/** Looks at the topics that a deployment has. @param problems receives what is wrong with them */
+/**
+ * Looks at the topics that a deployment has.
+ *
+ * @param whole the log with all partitions
+ * @param problems receives what is wrong with them
+ */
 export async function lookAtTopics(
-  { log, topics, existing }: SeenDeployment,
+  { topics, existing }: Omit<SeenDeployment, "log">,
+  whole: Log,
   problems: Problem[],
 ): Promise<readonly TopicView[]> {
   const events = existing.get(topics.events)?.partitions;
+  const own = ownPartitions(whole, topics);
   const views: TopicView[] = [];
   for (const { name, cleanup, partitions: wanted } of topicSpecs(topics, events ?? 1)) {
     const spec = existing.get(name);
@@ -41,7 +51,7 @@ export async function lookAtTopics(
           `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
           "or, if it exists, grant us DESCRIBE on it",
       });
-      views.push({ name, partitions: 0, records: 0 });
+      views.push({ name, partitions: 0, unused: 0, records: 0 });
       continue;
     }
     if (spec.cleanup !== cleanup) {
@@ -57,13 +67,15 @@ export async function lookAtTopics(
         remedy: `${topics.events} and it must have the same number: start afresh under another --prefix`,
       });
     }
-    const partitions = (await log.identify(name))?.partitions ?? 0;
+    const [partitions = 0, used = 0] = await Promise.all(
+      [whole, own].map(async (log) => (await log.identify(name))?.partitions),
+    );
     let records = 0;
     for (let p = 0; p < partitions; p++) {
-      const { start, end } = await log.bounds(name, p);
+      const { start, end } = await whole.bounds(name, p);
       records += end - start;
     }
-    views.push({ name, partitions, records });
+    views.push({ name, partitions, unused: partitions - used, records });
   }
   return views;
 }

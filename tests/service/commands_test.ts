@@ -4,6 +4,7 @@ import { freePort } from "../../scripts/kafka/java_process.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { inspect } from "../../streams/service/inspection.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
@@ -244,6 +245,21 @@ Deno.test("inspect() tells what is missing, how far tasks are, and which version
   await log.append(recordsOf(shopEvents(20, 10)).map((record) => ({ ...record, time: record.time + 1 })));
   const behind = await inspect(log, { maxLag: 5 });
   assert.match(behind.problems[0]?.what ?? "", /partition \d is \d+ events behind/);
+});
+
+Deno.test("inspect() tells which partitions were added by hand to topics that only meander writes", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  const before = await inspect(log);
+  log.grow(topics.samples, 5);
+  log.grow(topics.positions, 3);
+  const after = await inspect(log);
+  const unused = after.topics.filter((topic) => topic.unused > 0);
+  assert.deepEqual(unused.map(({ name, partitions, unused }) => [name, partitions, unused]), [
+    [topics.samples, 5, 3],
+    [topics.positions, 3, 2],
+  ]);
+  assert.deepEqual(after.problems, before.problems);
 });
 
 Deno.test("check asks the processes of --url where one of them has the log", async () => {
