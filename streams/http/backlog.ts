@@ -16,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { UngroupedLog } from "../log/log.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import { Problem } from "./contract/problem.ts";
-import { FairQueue } from "./fair_queue.ts";
+import { FairQueue } from "./contract/fair_queue.ts";
 
 /** Options of a {@linkcode Backlog}. */
 export interface BacklogOptions {

@@ -92,18 +92,19 @@ export async function appendSent(
  */
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;
-  const all = { records: [] as NewRecord[], entries: [] as number[], rejected: [...taken.rejected] };
+  const appended: NewRecord[] = [], of: number[] = [];
+  const rejected = [...taken.rejected];
   for (let at = 0; at < records.length;) {
     let end = Math.min(records.length, at + (context.backlog?.portion ?? Infinity));
     while (end < records.length && entries[end] === entries[end - 1]) end++;
     const portion = { records: records.slice(at, end), entries: entries.slice(at, end), rejected: [] };
-    const appended = await appendPortion(context, portion, { caller, isBegun: at > 0 });
-    for (const record of appended.records) all.records.push(record);
-    for (const entry of appended.entries) all.entries.push(entry);
-    all.rejected.push(...appended.rejected);
+    const taken = await appendPortion(context, portion, { caller, isBegun: at > 0 });
+    for (const record of taken.records) appended.push(record);
+    for (const entry of taken.entries) of.push(entry);
+    for (const one of taken.rejected) rejected.push(one);
     at = end;
   }
-  return { ...all, rejected: all.rejected.toSorted((a, b) => a.index - b.index) };
+  return { records: appended, entries: of, rejected: rejected.toSorted((a, b) => a.index - b.index) };
 }
 
 async function appendPortion(

@@ -14,7 +14,7 @@ import { Answers } from "./answers.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { Problem } from "./contract/problem.ts";
 import { within } from "./deadline.ts";
-import { FairQueue } from "./fair_queue.ts";
+import { FairQueue } from "./contract/fair_queue.ts";
 
 /** Options of {@linkcode Recommender}. */
 export interface RecommenderOptions {

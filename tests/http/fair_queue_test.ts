@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FairQueue } from "../../streams/http/fair_queue.ts";
+import { FairQueue } from "../../streams/http/contract/fair_queue.ts";
 
 Deno.test("FairQueue.push() makes room at the cost of the caller with most, who loses the newest", () => {
   const queue = new FairQueue<string>(4);
