@@ -27,28 +27,25 @@ import { ignore } from "../log/ignore.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
-import type { Job } from "./jobs/worker.ts";
-import { WorkerGroup, type WorkerGroupOptions } from "./jobs/worker_group.ts";
 import { createTopics } from "./create_topics.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
-import { MonitorJob } from "./jobs/monitor_job.ts";
-import { type Role, ROLES, type ServiceOptions } from "./jobs/options.ts";
-import { rekeyGroup, RekeyJob } from "./jobs/rekey_job.ts";
-import { sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
+import { ServiceGroups } from "./groups.ts";
+import type { ServiceOptions } from "./jobs/options.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
 import { ServedModel } from "./served_model.ts";
 import { TaskOpener } from "./task_opener.ts";
 import { SharedThread } from "./jobs/shared_thread.ts";
 import { partitionStatus } from "./partition_status.ts";
-import type { ServiceStatus, SourcesStatus } from "./status.ts";
+import type { ServiceStatus } from "./status.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
+import type { WorkerGroup } from "./jobs/worker_group.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
-import { monitorGroup, tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
+import { topicNames, type Topics } from "../topics/topics.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -100,10 +97,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #partitions: number;
   readonly #own: ServedModel;
   readonly #variants: readonly ServedModel[];
-  readonly #tasks: WorkerGroup<TaskJob> | undefined;
-  readonly #monitors: WorkerGroup<MonitorJob> | undefined;
-  readonly #rekeyers: WorkerGroup<RekeyJob> | undefined;
-  readonly #sources: WorkerGroup<SourcesJob> | undefined;
+  readonly #groups: ServiceGroups;
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #opener: TaskOpener<N>;
   readonly #topicWatch: TopicWatch;
@@ -135,40 +129,15 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#variants = (options.variants ?? []).map((variant) => new ServedModel(around, variant));
     this.#opener = this.#makeOpener();
     this.deployment = this.#makeDeployment();
-    const { roles = ROLES, rekeyFrom, sources = [] } = options;
+    this.#groups = new ServiceGroups({
+      ...around,
+      openTask: (partition, signal) => this.#opener.open(partition, signal),
+    });
     if (!canErase(log)) this.#rewriting = new Rewriting(this.deployment);
-    else if (roles.includes("task")) {
+    else if (this.#groups.tasks !== undefined) {
       this.#eraser = Eraser.for(this.deployment, { clock: now, lookMs: options.eraseIntervalMs })?.start();
     }
-    this.#tasks = this.#join("task", {
-      group: tasksGroup(topics),
-      topic: topics.events,
-      name: (partition) => `task ${partition}`,
-      open: (partition, signal) => this.#opener.open(partition, signal),
-    });
-    if (rekeyFrom !== undefined) {
-      this.#rekeyers = this.#join("task", {
-        group: rekeyGroup(topics),
-        topic: topics.positions,
-        name: () => `re-keying of ${rekeyFrom}`,
-        open: () => RekeyJob.open(log, topics, rekeyFrom, { now, thread }),
-      });
-    }
-    if (sources.length > 0) {
-      this.#sources = this.#join("task", {
-        group: sourcesGroup(topics),
-        topic: topics.positions,
-        name: () => "sources",
-        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
-      });
-    }
-    this.#monitors = this.#join("monitor", {
-      group: monitorGroup(topics),
-      topic: topics.experiments,
-      name: () => "monitor",
-      open: () => MonitorJob.open(log, topics, { now }),
-    });
-    const ends = [...this.#groups, ...this.#models].map(({ ended }) => ended);
+    const ends = [...this.#groups.all, ...this.#models].map(({ ended }) => ended);
     this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});
     ignore(this.ended, "stopping goes on without a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -206,25 +175,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     };
   }
 
-  /** Joins a group, if this process has the role. */
-  #join<J extends Job>(
-    role: Role,
-    group: Omit<WorkerGroupOptions<J>, "now" | "thread" | "pauseMs">,
-  ): WorkerGroup<J> | undefined {
-    const { roles = ROLES, pauseMs } = this.#options;
-    if (!roles.includes(role)) return undefined;
-    return new WorkerGroup(this.#log, { now: this.#now, thread: this.thread, pauseMs, ...group });
-  }
-
   /** The models that score here. */
   get #models(): readonly [own: ServedModel, ...variants: ServedModel[]] {
     return [this.#own, ...this.#variants];
-  }
-
-  /** The groups of this process's workers, apart from learners'. */
-  get #groups(): readonly WorkerGroup<Job>[] {
-    const groups = [this.#rekeyers, this.#sources, this.#tasks, this.#monitors];
-    return groups.filter((group) => group !== undefined);
   }
 
   /**
@@ -240,18 +193,18 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** Why tasks of this process are stuck until the log is repaired, a sentence each. */
   get faults(): readonly string[] {
-    return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
+    return (this.#groups.tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
   }
 
   /** @internal Whether partitions have been assigned to it, which may be none. */
   get hasJoined(): boolean {
-    return this.#tasks?.hasJoined ?? true;
+    return this.#groups.tasks?.hasJoined ?? true;
   }
 
   /** @internal The running tasks of this process, by partition. */
   get tasks(): ReadonlyMap<number, Task> {
     const tasks = new Map<number, Task>();
-    for (const [partition, { job }] of this.#tasks?.workers ?? []) {
+    for (const [partition, { job }] of this.#groups.tasks?.workers ?? []) {
       if (job !== undefined) tasks.set(partition, job.task);
     }
     return tasks;
@@ -259,13 +212,13 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal Whether events wait for a task of this process. */
   get isBehind(): boolean {
-    return (this.#tasks?.workers ?? []).some(([, { job }]) => job?.task.isBehind);
+    return (this.#groups.tasks?.workers ?? []).some(([, { job }]) => job?.task.isBehind);
   }
 
   /** @internal How long an event that a task of this process has read has waited for its answer, milliseconds. */
   get waitedMs(): number {
     const now = this.#now();
-    const waits = (this.#tasks?.workers ?? []).map(([, { job }]) => job?.task.waitedMs(now) ?? 0);
+    const waits = (this.#groups.tasks?.workers ?? []).map(([, { job }]) => job?.task.waitedMs(now) ?? 0);
     return Math.max(0, ...waits);
   }
 
@@ -288,12 +241,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal The monitor of experiments, if it runs in this process. */
   get monitor(): ExperimentMonitor | undefined {
-    return this.#monitors?.workers[0]?.[1].job?.monitor;
+    return this.#groups.monitors?.workers[0]?.[1].job?.monitor;
   }
 
   /** Current status. */
   async status(): Promise<ServiceStatus> {
-    const tasks = this.#tasks?.workers ?? [];
+    const tasks = this.#groups.tasks?.workers ?? [];
     const learner = this.#own.figures;
     const place = { log: this.#log, topics: this.#topics };
     const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
@@ -314,9 +267,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         auc: learner.quality.auc,
         ctr: learner.quality.ctr,
       },
-      monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
-      rekeyLag: await this.#rekeyers?.workers[0]?.[1].job?.lag() ?? null,
-      sources: this.#sourcesStatus,
+      monitor: await this.#groups.monitors?.workers[0]?.[1].job?.status() ?? null,
+      rekeyLag: await this.#groups.rekeyers?.workers[0]?.[1].job?.lag() ?? null,
+      sources: this.#groups.sourcesStatus,
       rebuild: this.#options.rebuild?.() ?? null,
     };
   }
@@ -326,7 +279,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * since they answer while a learner catches up.
    */
   async unready(): Promise<readonly string[]> {
-    if (this.#tasks !== undefined) return this.#tasksUnready(this.#tasks);
+    if (this.#groups.tasks !== undefined) return this.#tasksUnready(this.#groups.tasks);
     const models = await Promise.all(this.#models.map((model) => model.unready()));
     return [...models.flat(), ...this.#monitorUnready(), ...this.#goneTopics.reasons];
   }
@@ -334,7 +287,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   #tasksUnready(tasks: WorkerGroup<TaskJob>): readonly string[] {
     const reasons = tasksUnready(tasks, (partition) => this.#opener.meters.get(partition)?.status);
     if (tasks.workers.length > 0 && this.serving.version === 0) reasons.push("there are no parameters yet");
-    if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
+    if (this.#groups.rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#groups.rekeyers));
     // A start is complete when all roles have begun; a role that cannot begin ends the process.
     if (!this.#hasBegun) {
       reasons.push(...this.#models.flatMap((model) => model.opening), ...this.#monitorUnready());
@@ -343,11 +296,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (!this.#hasBegun) return reasons;
     // Later a role may stand by or restart without affecting answers, unless it stalls.
     const stalls = this.#models.flatMap((model) => model.stalls(IDLE_MS));
-    return [...reasons, ...stalls, ...stallsOf(this.#monitors, IDLE_MS), ...this.#goneTopics.reasons];
+    return [...reasons, ...stalls, ...stallsOf(this.#groups.monitors, IDLE_MS), ...this.#goneTopics.reasons];
   }
 
   #monitorUnready(): readonly string[] {
-    return this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors);
+    return this.#groups.monitors === undefined ? [] : loneUnready("monitor", this.#groups.monitors);
   }
 
   /**
@@ -365,7 +318,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
-    return [...this.#groups, ...this.#models].flatMap(({ unfinished }) => unfinished);
+    return [...this.#groups.all, ...this.#models].flatMap(({ unfinished }) => unfinished);
   }
 
   /**
@@ -375,7 +328,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   async stopTasks(): Promise<void> {
     await this.#eraser?.[Symbol.asyncDispose]();
-    await this.#tasks?.stop();
+    await this.#groups.tasks?.stop();
   }
 
   /** Finishes work in progress, commits and leaves the groups. Never rejects: `ended` does. */
@@ -392,28 +345,18 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#stopping.resolve();
     await this.#eraser?.[Symbol.asyncDispose]();
     // The tasks first: the learner may still take what they commit.
-    await Promise.all([this.#rekeyers?.stop(), this.#sources?.stop(), this.#tasks?.stop()]);
-    await Promise.all([this.#monitors, ...this.#models].map((part) => part?.stop()));
+    const { rekeyers, sources, tasks, monitors } = this.#groups;
+    await Promise.all([rekeyers, sources, tasks].map((group) => group?.stop()));
+    await Promise.all([monitors, ...this.#models].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }
 
-  get #sourcesStatus(): SourcesStatus | null {
-    const worker = this.#sources?.workers[0]?.[1];
-    if (worker === undefined) return null;
-    const { job, fault, stall } = worker;
-    return {
-      isReading: job !== undefined && stall === undefined,
-      fault: fault ?? stall ?? null,
-      lags: job?.lags ?? [],
-    };
-  }
-
   #look(): void {
-    if (this.#tasks !== undefined) {
+    if (this.#groups.tasks !== undefined) {
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    const workers = this.#groups.flatMap(({ workers }) => workers);
+    const workers = this.#groups.all.flatMap(({ workers }) => workers);
     for (const [, worker] of workers) worker.watch();
     for (const model of this.#models) model.watch();
     const isWaiting = workers.some(([, { stall }]) => stall !== undefined) ||
@@ -424,7 +367,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** Logs at intervals what happened to the topics, while tasks continue. */
   #complain(): void {
-    const complaint = this.#tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
+    const complaint = this.#groups.tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
       one !== undefined
     );
     if (complaint === undefined || this.#now() - this.#complainedAt < COMPLAINT_MS) return;
