@@ -204,7 +204,10 @@ export class ExperimentViews {
 
 /** The broken guard rail that must stop an experiment, as a sentence, or `null`. */
 export function harmOf({ experiment, verdicts }: ExperimentStatus): string | null {
-  if (experiment.status !== "running") return null;
+  return experiment.status === "running" ? harmIn(verdicts) : null;
+}
+
+function harmIn(verdicts: ExperimentStatus["verdicts"]): string | null {
   return verdicts.find(({ word }) => word === "harmful")?.text ?? null;
 }
 
@@ -232,54 +235,19 @@ function splitOf({ counts, p }: SampleRatio, experiment: Experiment): SplitView 
   return { users: [...counts], p, sees: n < TELLING_USERS || sees >= 1 ? null : sees };
 }
 
-function viewOf(
-  { experiment, verdicts, preference, totals, ratio, took, orderedBy, lost }: ExperimentStatus,
-): ExperimentView {
-  const { name, hypothesis, status, layer, traffic, metric, guardRails, mode } = experiment;
-  const split = splitVariants(experiment).map(({ name }) => name);
+function viewOf(status: ExperimentStatus): ExperimentView {
+  const { experiment, verdicts, preference, totals, ratio } = status;
+  const { name, hypothesis, status: state, layer, traffic, metric, guardRails, mode } = experiment;
   // Interleaved lists belong to no single variant.
-  const shown = mode === "interleave" ? [] : split;
-  const variants = shown.map((variant, place): VariantView => {
-    const moments = totals.moments(place);
-    const segmentOf = (segment?: UserSegment): SegmentView => {
-      const own = totals.moments(place, segment, metric);
-      const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
-      return {
-        users: own.users,
-        value: finite(valueOf(metric, own)),
-        lift: compared?.effect.lift ?? null,
-        low: finite(compared?.interval.low),
-        high: finite(compared?.interval.high),
-      };
-    };
-    const times = took[place] ?? { mean: null, p50: null, p99: null };
-    return {
-      name: variant,
-      control: place === 0,
-      ...segmentOf(),
-      lists: moments.total("lists"),
-      rows: moments.total("rows"),
-      ctr: finite(valueOf("ctr", moments)),
-      metrics: recordOf(
-        keysOf(METRICS),
-        (name) => finite(valueOf(name, totals.moments(place, undefined, name))),
-      ),
-      segments: recordOf(USER_SEGMENTS, segmentOf),
-      word: verdicts.find((one) => one.variant === variant)?.word ?? null,
-      tookMs: times.mean,
-      took: times,
-      orderedBy: orderedBy[place] ?? {},
-      lost: lost[place] ?? 0,
-    };
-  });
+  const shown = mode === "interleave" ? [] : splitVariants(experiment);
   return {
     name,
     hypothesis,
-    status,
+    status: state,
     layer,
     traffic,
     metric,
-    variants,
+    variants: shown.map(({ name }, place) => variantOf(status, name, place)),
     split: splitOf(ratio, experiment),
     winner: experiment.winner ?? null,
     reason: experiment.reason ?? null,
@@ -289,8 +257,50 @@ function viewOf(
       ...verdicts.map(({ text }) => text),
       ...preference === null ? [] : [preferenceText(preference, experiment)],
     ],
-    harm: verdicts.find(({ word }) => word === "harmful")?.text ?? null,
+    harm: harmIn(verdicts),
     moved: totals.moved,
+  };
+}
+
+/** A variant with users. @param place among the variants that users are split among; 0 = the control */
+function variantOf(status: ExperimentStatus, name: string, place: number): VariantView {
+  const { verdicts, totals, took, orderedBy, lost } = status;
+  const moments = totals.moments(place);
+  const times = took[place] ?? { mean: null, p50: null, p99: null };
+  return {
+    name,
+    control: place === 0,
+    ...segmentOf(status, place),
+    lists: moments.total("lists"),
+    rows: moments.total("rows"),
+    ctr: finite(valueOf("ctr", moments)),
+    metrics: recordOf(
+      keysOf(METRICS),
+      (name) => finite(valueOf(name, totals.moments(place, undefined, name))),
+    ),
+    segments: recordOf(USER_SEGMENTS, (segment) => segmentOf(status, place, segment)),
+    word: verdicts.find(({ variant }) => variant === name)?.word ?? null,
+    tookMs: times.mean,
+    took: times,
+    orderedBy: orderedBy[place] ?? {},
+    lost: lost[place] ?? 0,
+  };
+}
+
+/** A variant's figures among the users of a segment, or all. */
+function segmentOf(
+  { experiment: { metric }, totals }: ExperimentStatus,
+  place: number,
+  segment?: UserSegment,
+): SegmentView {
+  const own = totals.moments(place, segment, metric);
+  const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
+  return {
+    users: own.users,
+    value: finite(valueOf(metric, own)),
+    lift: compared?.effect.lift ?? null,
+    low: finite(compared?.interval.low),
+    high: finite(compared?.interval.high),
   };
 }
 
