@@ -9,7 +9,7 @@ import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import { configBeside, readConfig } from "../streams/config/read.ts";
 import { Option } from "commander";
 import { type KernelChoice, resolveKernels } from "../src/nn/kernels/choose.ts";
-import { KERNEL_NAMES } from "../src/nn/kernels/kernels.ts";
+import { KERNEL_NAMES, type KernelName } from "../src/nn/kernels/kernels.ts";
 import {
   DEFAULT_MODEL,
   kindOf as modelKindOf,
@@ -21,7 +21,7 @@ import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../st
 import type { Learning } from "../streams/learning/learning.ts";
 import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
 import { LISTED } from "../streams/replay/profiles.ts";
-import { replay, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
+import { replay, type ReplayOptions, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
 import { formatCount, formatFixed, formatPercent } from "../streams/report/format.ts";
 import { Progress, type ProgressStatus } from "../streams/report/progress.ts";
@@ -44,7 +44,7 @@ import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_fl
 import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
 import { type Stream, streamOf } from "./evaluate/stream.ts";
 import { NothingToJudge } from "./evaluate/survey.ts";
-import { FORMAT_HELP, recordFormat, SORT_HELP } from "./flags/record_format.ts";
+import { FORMAT_HELP, type RecordFormat, recordFormat, SORT_HELP } from "./flags/record_format.ts";
 import { sortByTime } from "../streams/sources/sort_by_time.ts";
 import { openLog } from "./flags/service_flags.ts";
 
@@ -100,39 +100,8 @@ async function main(flags: Flags): Promise<number> {
   const format = recordFormat(flags.format, config.sources);
   const opened = streamOf(format, flags.data);
   const stream = flags.sort ? { ...opened, open: () => sortByTime(opened.open(), "events") } : opened;
-  const options = taskOptions(stream.profile, config, flags.model);
-  const { isDurable, isShared } = kindOf(flags.log).capabilities;
-  // A durable log may be served from afterwards.
-  const isIdle = !isDurable && typeof format === "string" && LISTED.has(format);
-  const task = {
-    ...options,
-    ...(isIdle ? { retrieval: { learn: false, ...options.retrieval } } : {}),
-    seed: flags.seed,
-    nowMicros: () => performance.now() * 1000,
-  };
-  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
-  const learner = {
-    tableBytes: flags.memory && Math.floor(flags.memory / 4),
-    ...learnerOptions(task, config, flags.seed),
-  };
-  const model = modelConfig(flags.model, config);
-  const kernels = resolveKernels(flags.kernels);
-  const manifest = JSON.stringify({
-    files,
-    data: flags.data,
-    format: flags.format,
-    ...(typeof format === "string" ? {} : { source: config.sources?.[flags.format] }),
-    model: flags.model,
-    kernels,
-    limit: flags.limit,
-    sort: flags.sort,
-    task,
-    learner,
-    modelConfig: model,
-    batchRows: config.batchRows,
-    guard: config.guard,
-    proof: config.proof,
-  });
+  const options = optionsOf(flags, config, format, stream);
+  const { capabilities: { isShared } } = kindOf(flags.log);
   for (const file of [flags.json, flags.report]) if (file !== undefined) await makeRoomFor(file);
   const started = Date.now();
   if (isShared) print(Deno.stderr, `Connecting to ${placeOf(flags, config)}\n`);
@@ -140,23 +109,14 @@ async function main(flags: Flags): Promise<number> {
   const meter = new Meter(await totalEvents(flags, stream, files));
   using progress = meter.progress;
   const result = await replay(log, stream.open(), {
-    model: flags.model,
-    modelConfig: model,
-    kernels,
-    task,
-    learner,
-    learning: learningOptions(config),
-    limit: flags.limit,
-    retain: isDurable,
-    prefix: flags.prefix,
-    stateBytes: flags.memory && flags.memory / 2,
-    manifest,
+    ...options,
+    manifest: manifestOf(options, flags, { config, files, format }),
     onRound: (view) => progress.update(meter.read(view)),
   });
   progress[Symbol.dispose]();
   const data = reportData(result, {
     command: `${commandName("replay")} ${commandArguments().join(" ")}`.trim(),
-    kernels,
+    kernels: options.kernels,
     dataSet: `${flags.data} (${flags.format})`,
     started,
     finished: Date.now(),
@@ -164,7 +124,7 @@ async function main(flags: Flags): Promise<number> {
     tail: flags.tail ?? null,
     speeds: meter.speeds,
     notes: [
-      ...modelKindOf(flags.model).remarks?.(model) ?? [],
+      ...modelKindOf(flags.model).remarks?.(options.modelConfig) ?? [],
       ...resumeNotes(result),
       ...healthNotes(result.learning),
       ...counterNotes(result.task.counters),
@@ -184,6 +144,64 @@ async function main(flags: Flags): Promise<number> {
   }
   if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderReport(data));
   return 0;
+}
+
+/** How a stream is replayed. */
+type Options = Omit<ReplayOptions, "manifest" | "onRound" | "kernels"> & { readonly kernels: KernelName };
+
+function optionsOf(flags: Flags, config: Config, format: RecordFormat, { profile }: Stream): Options {
+  const { model, seed, memory, limit, prefix } = flags;
+  const options = taskOptions(profile, config, model);
+  const { isDurable } = kindOf(flags.log).capabilities;
+  // A durable log may be served from afterwards.
+  const isIdle = !isDurable && typeof format === "string" && LISTED.has(format);
+  const task = {
+    ...options,
+    ...(isIdle && { retrieval: { learn: false, ...options.retrieval } }),
+    seed,
+    nowMicros: () => performance.now() * 1000,
+  };
+  return {
+    model,
+    modelConfig: modelConfig(model, config),
+    kernels: resolveKernels(flags.kernels),
+    task,
+    // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+    learner: { tableBytes: memory && Math.floor(memory / 4), ...learnerOptions(task, config, seed) },
+    learning: learningOptions(config),
+    limit,
+    retain: isDurable,
+    prefix,
+    stateBytes: memory && memory / 2,
+  };
+}
+
+/** Everything that the result depends on. */
+function manifestOf(
+  { model, kernels, limit, task, learner, modelConfig }: Options,
+  flags: Flags,
+  { config, files, format }: {
+    readonly config: Config;
+    readonly files: Readonly<Record<string, number>>;
+    readonly format: RecordFormat;
+  },
+): string {
+  return JSON.stringify({
+    files,
+    data: flags.data,
+    format: flags.format,
+    ...(typeof format !== "string" && { source: config.sources?.[flags.format] }),
+    model,
+    kernels,
+    limit,
+    sort: flags.sort,
+    task,
+    learner,
+    modelConfig,
+    batchRows: config.batchRows,
+    guard: config.guard,
+    proof: config.proof,
+  });
 }
 
 /** Follows the speed and the window metrics of a running replay. */
