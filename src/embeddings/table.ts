@@ -302,6 +302,13 @@ export class EmbeddingTable {
     return this.#encode(entries.map(({ row }) => row), null);
   }
 
+  /** Encodes all rows, or what changed since the last call, and marks it as published. */
+  takeRows(kind: "delta" | "full"): Uint8Array {
+    const rows = kind === "full" ? this.encodeServing() : this.encodeDelta();
+    this.clearChanged();
+    return rows;
+  }
+
   /**
    * Encodes the whole training state; a table that decodes it continues bit for bit.
    *

@@ -116,12 +116,7 @@ export class TrainedTables {
 
   /** Encodes all rows by field, or those changed since the last call, and marks them as published. */
   takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
-    const rows = new Map<string, Uint8Array>();
-    for (const [name, table] of this.byField) {
-      rows.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
-    }
-    this.clearChanged();
-    return rows;
+    return new Map([...this.byField].map(([name, table]) => [name, table.takeRows(kind)]));
   }
 
   /** Marks all rows as published. */

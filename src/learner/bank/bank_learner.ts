@@ -152,12 +152,7 @@ export class BankLearner {
 
   /** Encodes all rows by table, or those changed since the last call, and marks them as published. */
   takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
-    const rows = new Map<string, Uint8Array>();
-    for (const [name, table] of this.tables) {
-      rows.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
-    }
-    this.clearChanged();
-    return rows;
+    return new Map([...this.tables].map(([name, table]) => [name, table.takeRows(kind)]));
   }
 
   /** Adds the gradients of some steps. @returns Σ of their losses, nats */
