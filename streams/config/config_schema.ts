@@ -47,6 +47,47 @@ const action = z.strictObject({
   ),
 });
 
+/** Most actions: a state has room for 256, with those of earlier configurations. */
+const MOST_ACTIONS = 200;
+
+const actions = z.record(z.string(), action).refine(
+  (actions) => Object.keys(actions).length <= MOST_ACTIONS,
+  `expected at most ${MOST_ACTIONS} actions`,
+);
+
+const boosts = z.array(z.strictObject({
+  by: field(z.number().gt(0).max(1000), "factor on the odds of these items; below 1 lowers them"),
+  categories: field(
+    z.array(z.string()).optional(),
+    "only items with one of these categories",
+    absent("any"),
+  ),
+  notCategories: field(
+    z.array(z.string()).optional(),
+    "only items with none of these categories",
+    absent("any"),
+  ),
+  where: field(
+    z.array(z.strictObject({
+      attribute: field(z.string(), "name of the attribute"),
+      is: field(z.enum(COMPARISONS), "the comparison"),
+      value: field(z.union([z.string(), z.number(), z.boolean()]), "the value to compare with"),
+    })).optional(),
+    "only items that meet all of these conditions",
+    absent("any"),
+  ),
+}));
+
+const frequency = z.strictObject({
+  most: field(count.max(1000), "how many times"),
+  withinMs: field(positive, "within this time before a request"),
+  remembered: field(
+    natural.optional(),
+    "number of the newest shown items to remember per user; 0 = only those of open lists",
+    0,
+  ),
+});
+
 const { proof, guard, ...learning } = shapeOf(LEARNING_OPTIONS);
 
 const models = reaching(
@@ -70,9 +111,6 @@ function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType
   );
 }
 
-/** Most actions: a state has room for 256, with those of earlier configurations. */
-const MOST_ACTIONS = 200;
-
 /** The schema of the file with the options of these kinds of logs. */
 export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   return z.strictObject({
@@ -83,10 +121,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     features: optionsSchema(FEATURE_OPTIONS),
     actions: reaching(
       field(
-        z.record(z.string(), action).refine(
-          (actions) => Object.keys(actions).length <= MOST_ACTIONS,
-          `expected at most ${MOST_ACTIONS} actions`,
-        ),
+        actions,
         "what actions mean, by name",
         absent("see [events.md](events.md)"),
       ),
@@ -103,28 +138,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     ),
     boosts: reaching(
       field(
-        z.array(z.strictObject({
-          by: field(z.number().gt(0).max(1000), "factor on the odds of these items; below 1 lowers them"),
-          categories: field(
-            z.array(z.string()).optional(),
-            "only items with one of these categories",
-            absent("any"),
-          ),
-          notCategories: field(
-            z.array(z.string()).optional(),
-            "only items with none of these categories",
-            absent("any"),
-          ),
-          where: field(
-            z.array(z.strictObject({
-              attribute: field(z.string(), "name of the attribute"),
-              is: field(z.enum(COMPARISONS), "the comparison"),
-              value: field(z.union([z.string(), z.number(), z.boolean()]), "the value to compare with"),
-            })).optional(),
-            "only items that meet all of these conditions",
-            absent("any"),
-          ),
-        })),
+        boosts,
         "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
         [],
       ),
@@ -132,15 +146,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     ),
     frequency: reaching(
       field(
-        z.strictObject({
-          most: field(count.max(1000), "how many times"),
-          withinMs: field(positive, "within this time before a request"),
-          remembered: field(
-            natural.optional(),
-            "number of the newest shown items to remember per user; 0 = only those of open lists",
-            0,
-          ),
-        }),
+        frequency,
         "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
         absent("no limit"),
       ),
