@@ -51,8 +51,10 @@ export type Following = () => {
 const LOOK_MS = 100;
 const SAMPLE_MS = 500;
 const REMEMBERED_MS = 10_000;
-/** Events per millisecond that any task is expected to apply, so that light use never waits. */
-const LEAST_RATE = 0.5;
+/** Events that may wait in any case: tasks commit ten times a second, and light use must not wait for that. */
+const LEAST_EVENTS = 200;
+/** Events per millisecond that any task is expected to apply. */
+const LEAST_RATE = 0.2;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
@@ -100,7 +102,7 @@ export class Backlog {
 
   /** Events to accept at a time: a quarter of those that may wait, so that others come in between. */
   get portion(): number {
-    return Math.ceil(this.#rate * this.#options.maxBehindMs / 4);
+    return Math.ceil(this.#most / 4);
   }
 
   /**
@@ -170,14 +172,18 @@ export class Backlog {
 
   /** Takes room, if there is some; as much as a body needs if there is no other. */
   #reserve(events: number): boolean {
-    const most = Math.max(this.#rate * this.#options.maxBehindMs, this.#others);
-    if (this.#pending > 0 && this.#pending + events > most) return false;
+    if (this.#pending > 0 && this.#pending + events > Math.max(this.#most, this.#others)) return false;
     this.#entering += events;
     return true;
   }
 
   get #pending(): number {
     return this.#left + this.#entering;
+  }
+
+  /** Events that may wait. */
+  get #most(): number {
+    return Math.max(LEAST_EVENTS, this.#rate * this.#options.maxBehindMs);
   }
 
   get #rate(): number {

@@ -100,8 +100,8 @@ Deno.test("Backlog.enter() takes what tasks can apply in time at their measured 
 
 Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and light use at once", async () => {
   await using scene = await Scene.begin();
-  for (let n = 0; n < 400; n++) assert.equal((await scene.send(1)).state, "taken", "nothing is measured yet");
-  await scene.apply(400);
+  for (let n = 0; n < 150; n++) assert.equal((await scene.send(1)).state, "taken", "nothing is measured yet");
+  await scene.apply(150);
   scene.now += LOOK_MS;
   const large = await scene.send(5000), next = await scene.send(5000);
   assert.deepEqual([large.state, next.state], ["taken", "waits"]);
@@ -111,6 +111,12 @@ Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and
   await scene.apply(1);
   await scene.pass();
   assert.equal(next.state, "taken");
+});
+
+Deno.test("Backlog.portion is no smaller than what tasks commit at a time, however short the bound", async () => {
+  await using scene = await Scene.begin(1, { maxBehindMs: 1 });
+  assert.ok(scene.backlog.portion >= 50, `${scene.backlog.portion}`);
+  for (let n = 0; n < 4; n++) assert.equal((await scene.send(scene.backlog.portion)).state, "taken");
 });
 
 Deno.test("Backlog.enter() takes no more while many appends are under way than after them", async () => {
@@ -163,8 +169,8 @@ Deno.test("Backlog.enter() refuses who has waited in vain, with the time that th
   await scene.pass(1000);
   const { state } = late;
   assert.ok(state instanceof Problem && state.code === "unavailable");
-  assert.match(state.message, /^5000 events .* takes 10 s, .* 1000 ms \(http\.maxBehindMs\)$/);
-  assert.equal(state.toResponse("").headers.get("retry-after"), "10");
+  assert.match(state.message, /^5000 events .* takes 25 s, .* 1000 ms \(http\.maxBehindMs\)$/);
+  assert.equal(state.toResponse("").headers.get("retry-after"), "25");
   await begun;
   assert.ok(isTaken, "the rest of a body whose beginning is on the log");
 });

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { appendTaken } from "../../streams/http/context.ts";
+import { LogError, type NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+
+const topics = topicNames();
+
+Deno.test("appendTaken() in portions appends each record once, keeps entries whole, and rejects those that are too large", async () => {
+  const entries = [0, 0, 0, 1, 2, 3, 3, 4, 5];
+  const records = entries.map((entry, n): NewRecord => ({
+    ...{ topic: topics.events, key: `u${n}`, time: 0 },
+    value: new Uint8Array(entry === 3 || entry === 4 ? 100 : 1),
+  }));
+  const rejected = [{ index: 6, code: "not-json", reason: "it is none" }] as const;
+  for (const portion of [1, 2, 3, 5, 100]) {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 1));
+    const small = new Proxy(log, {
+      get(inner, name: keyof MemoryLog) {
+        const value = inner[name];
+        if (name !== "append") return typeof value === "function" ? value.bind(inner) : value;
+        return async (given: readonly NewRecord[]) => {
+          const large = [...given.keys()].filter((at) => given[at]!.value!.length > 10);
+          if (large.length > 0) throw new LogError("too-large", "at most 10 bytes", { records: large });
+          return await inner.append(given);
+        };
+      },
+    });
+    const begun: boolean[] = [];
+    const backlog = {
+      portion,
+      enter: <T>(
+        { isBegun = false }: { readonly isBegun?: boolean | undefined },
+        append: () => Promise<T>,
+      ) => {
+        begun.push(isBegun);
+        return append();
+      },
+    };
+    const taken = await appendTaken({ log: small, topics, backlog }, { records, entries, rejected }, "a");
+    assert.deepEqual(taken.entries, [0, 0, 0, 1, 2, 5], `${portion}`);
+    assert.deepEqual(taken.rejected.map(({ index, code }) => [index, code]), [
+      [3, "too-large"],
+      [4, "too-large"],
+      [6, "not-json"],
+    ]);
+    const { records: there } = await log.read(topics.events, 0, 0);
+    assert.deepEqual(there.map(({ key }) => key), ["u0", "u1", "u2", "u3", "u4", "u8"]);
+    assert.equal(begun[0], false);
+  }
+});
