@@ -5,7 +5,7 @@
  */
 
 import type { DecayedCounts } from "./decayed_counts.ts";
-import type { ItemScores } from "./item_scores.ts";
+import { ItemScores } from "./item_scores.ts";
 
 /** Proposes and scores: two of the methods of `SourceActs`. */
 export interface ScoredItems {
@@ -21,6 +21,18 @@ export function byScores(scores: ItemScores, column = 0): ScoredItems {
     propose: (limit, may) => scores.best(limit, may, column),
     score: (items, into) => scores.pick(items, column, into),
   };
+}
+
+/** Proposes by scores that are made anew for each request. @param fill finds none when it is called */
+export function byRequest<Asked>(
+  fill: (request: Asked, scores: ItemScores) => void,
+): ScoredItems & { ask(request: Asked): void } {
+  const scores = new ItemScores();
+  const ask = (request: Asked) => {
+    scores.clear();
+    fill(request, scores);
+  };
+  return { ...byScores(scores), ask };
 }
 
 /** Proposes by counts. @param list Items with the largest counts, largest first */

@@ -7,7 +7,8 @@
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
-import { byScores } from "../items/scored.ts";
+import { byRequest } from "../items/scored.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Weight of a behaviour relative to the next newer one, and number of behaviours that count. */
@@ -23,13 +24,12 @@ export const CATEGORY: SourceKind = {
   proposals: 60,
   weight: 0.3,
   create: ({ lists }) => {
-    const scores = new ItemScores();
     /** By number of a category: its weight, and the score of an item per unit of its popularity. */
     const [weights, scales] = [new ItemScores(), new ItemScores()];
     return {
-      ...byScores(scores),
-      ask: ({ context, categories }) => {
-        for (const each of [scores, weights, scales]) each.clear();
+      ...byRequest(({ context, categories }: CandidateRequest, scores) => {
+        weights.clear();
+        scales.clear();
         for (let x = 0; x < Math.min(BEHAVIOURS, context.size); x++) {
           for (const category of lists.categoriesOf(context.items[x]!)) weights.add(category, STEP ** x);
         }
@@ -40,7 +40,7 @@ export const CATEGORY: SourceKind = {
         for (const category of weights.items()) {
           scales.add(category, scorePopular(lists, category, weights.get(category), scores));
         }
-      },
+      }),
       // All items of the categories, whether or not they are on the lists.
       score: (items, into) => {
         const { popularity } = lists;
@@ -65,18 +65,15 @@ export const NEXT_CATEGORY: SourceKind = {
   weight: 0.1,
   create: ({ catalogue, lists, pace }) => {
     const transitions = new CategoryTransitions(lists.halfLifeMs);
-    const scores = new ItemScores();
     return {
-      ...byScores(scores),
-      ask: ({ context }) => {
-        scores.clear();
+      ...byRequest(({ context }: CandidateRequest, scores) => {
         const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
         if (first === undefined) return;
         for (const { category, share } of transitions.after(first, NEXT_CATEGORIES)) {
           const number = lists.numberOf(category);
           if (number !== undefined) scorePopular(lists, number, share, scores, NEXT_ITEMS);
         }
-      },
+      }),
       learn: ({ step, time }) => {
         if (step !== null) transitions.learn(step[0], step[1], pace.at(time));
       },

@@ -21,14 +21,15 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { ItemScores } from "../items/item_scores.ts";
+import type { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows } from "../items/neighbour_rows.ts";
 import { settle } from "../../options/option.ts";
 import { type Context, repeatWeight } from "../signals/context.ts";
 import { Pace } from "../items/pace.ts";
 import type { Signal } from "../signals/signal.ts";
-import { byScores } from "../items/scored.ts";
+import { byRequest } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 
 /** Number of behaviours that another one follows, and from which a request is scored. */
@@ -189,13 +190,8 @@ export const FOLLOWS: SourceKind = {
   create: ({ catalogue, pace, options: { neighbours } }) => {
     const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, neighbours);
     const followers = new Followers(bytes / 4, halfLifeMs, pace);
-    const scores = new ItemScores();
     return {
-      ...byScores(scores),
-      ask: ({ context }) => {
-        scores.clear();
-        followers.score(context, scores);
-      },
+      ...byRequest(({ context }: CandidateRequest, scores) => followers.score(context, scores)),
       learn: (signal) => followers.learn(signal, (a, b) => catalogue.compare(a, b)),
       encode: (to, items) => followers.encode(to, items),
       decode: (from, itemAt) => followers.decode(from, itemAt),

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ItemScores } from "../items/item_scores.ts";
-import { byScores } from "../items/scored.ts";
+import { byRequest } from "../items/scored.ts";
 import { Sessions } from "./sessions.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Proposes items of similar sessions. */
@@ -16,13 +16,10 @@ export const LIKE_SESSIONS: SourceKind = {
   weight: 0.1,
   create: ({ options }) => {
     const sessions = new Sessions(options.sessions);
-    const scores = new ItemScores();
     return {
-      ...byScores(scores),
-      ask: ({ user, time }) => {
-        scores.clear();
+      ...byRequest(({ user, time }: CandidateRequest, scores) => {
         if (user !== null) sessions.score(user.id, time, scores);
-      },
+      }),
       learn: (signal) => sessions.learn(signal),
       forget: (user) => user === null ? sessions.forgetAll() : sessions.forget(user),
       encode: (to, { rank }) => sessions.encode(to, rank),

@@ -17,13 +17,14 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { ItemScores } from "../items/item_scores.ts";
+import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import { SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
-import { byScores } from "../items/scored.ts";
+import { byRequest } from "../items/scored.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
 
 const SUPPORT = 40;
@@ -225,13 +226,8 @@ export const LINEAR: SourceKind = {
   weight: 0.2,
   create: ({ catalogue, neighbours }) => {
     const items = new LinearItems(neighbours);
-    const scores = new ItemScores();
     return {
-      ...byScores(scores),
-      ask: ({ context }) => {
-        scores.clear();
-        items.score(context, scores);
-      },
+      ...byRequest(({ context }: CandidateRequest, scores) => items.score(context, scores)),
       learn: (signal) => items.learn(signal, (a, b) => catalogue.compare(a, b)),
       encode: (to, { order, rank }) => items.encode(to, order, rank),
       decode: (from, itemAt) => items.decode(from, itemAt),

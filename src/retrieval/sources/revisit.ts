@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ItemScores } from "../items/item_scores.ts";
-import { byScores } from "../items/scored.ts";
+import { byRequest } from "../items/scored.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
 
 const STEP = 0.8;
@@ -17,15 +17,9 @@ export const RE_VISIT: SourceKind = {
   proposals: BEHAVIOURS,
   weight: 1,
   judgesReturns: true,
-  create: ({ returns }) => {
-    const scores = new ItemScores();
-    return {
-      ...byScores(scores),
-      ask: ({ context }) => {
-        scores.clear();
-        if (!returns.expected) return;
-        for (let x = 0; x < Math.min(BEHAVIOURS, context.size); x++) scores.add(context.items[x]!, STEP ** x);
-      },
-    };
-  },
+  create: ({ returns }) =>
+    byRequest(({ context }: CandidateRequest, scores) => {
+      if (!returns.expected) return;
+      for (let x = 0; x < Math.min(BEHAVIOURS, context.size); x++) scores.add(context.items[x]!, STEP ** x);
+    }),
 };
