@@ -110,7 +110,7 @@ async function openContext(
   const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
-  const { maxWaiting, answerTimeoutMs: timeoutMs, maxBehindMs = timeoutMs / 2 } = settle(
+  const { maxWaiting, answerTimeoutMs: timeoutMs, maxBehindMs = timeoutMs / 4 } = settle(
     HTTP_LIMITS,
     settings,
   );

@@ -24,7 +24,7 @@ export interface HttpLimits {
    * Longest time that tasks may need for the events that were sent, milliseconds, on a log that no other process uses;
    * further senders wait for them.
    *
-   * @default {half of `answerTimeoutMs`}
+   * @default {a quarter of `answerTimeoutMs`}
    */
   readonly maxBehindMs?: number | undefined;
   /** @ignore Was a number of events. */
@@ -49,7 +49,7 @@ export const HTTP_LIMITS = {
     "most open connections; beyond it, the one idle for longest is closed",
   ),
   maxBehindMs: count<number | undefined>(
-    absent("half of `answerTimeoutMs`"),
+    absent("a quarter of `answerTimeoutMs`"),
     "on SQLite: longest time that tasks may need for events that were sent; further senders wait, then get 503",
   ),
   maxBehind: forbidden(
