@@ -546,10 +546,13 @@ Deno.test("Task.step() waits for events where what it has read of others has to 
   await hasty.createTopics(topicSpecs(topics, PARTITIONS));
   await using task = await open(hasty, 0);
   let time = 0;
-  for (let n = 0; n < 40; n++) {
+  const step = async () => {
     await task.step({ now: () => time += 5, waitMs: 1000 });
     await turn(); // what is read in the background arrives
-  }
+  };
+  await step(); // reads the catalogue
+  hasty.waits.length = 0;
+  for (let n = 0; n < 40; n++) await step();
   assert.ok(task.others.learnt > 100 && hasty.waits.length === 40);
   // By this clock a record takes more time than there is: most steps have to wait for it.
   const busy = hasty.waits.filter((ms) => ms < 250);
