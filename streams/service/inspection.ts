@@ -66,12 +66,15 @@ type Lost = (typeof LOSSES)[number];
 
 /** Inspects a deployment. */
 export async function inspect(given: Log, options: InspectionOptions = {}): Promise<Inspection> {
-  const log = ownPartitions(given, topicNames(options.prefix));
+  const names = topicNames(options.prefix);
+  const log = ownPartitions(given, names);
   const topics = await servingTopics(log, options.prefix);
   const existing = await log.topics();
   const deployment = { log, topics, existing };
   const problems: Problem[] = [];
-  const topicViews = await lookAtTopics(deployment, options.whole ?? given, problems);
+  const { whole = given } = options;
+  const own = whole === given ? log : ownPartitions(whole, names); // says once what is not used
+  const topicViews = await lookAtTopics({ whole, own, topics, existing }, problems);
   const seen = await lookAtPartitions(deployment);
   const partitions = seen.map(({ view }) => view);
   problems.push(...await positionProblems(deployment, seen));

@@ -5,7 +5,6 @@
  */
 
 import type { Log, TopicSpec } from "../log/log.ts";
-import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
@@ -30,16 +29,14 @@ export interface TopicView {
 /**
  * Looks at the topics that a deployment has.
  *
- * @param whole the log with all partitions
+ * @param deployment with its log as it is, and without the partitions that were added by hand
  * @param problems receives what is wrong with them
  */
 export async function lookAtTopics(
-  { topics, existing }: Omit<SeenDeployment, "log">,
-  whole: Log,
+  { topics, existing, whole, own }: Omit<SeenDeployment, "log"> & { readonly whole: Log; readonly own: Log },
   problems: Problem[],
 ): Promise<readonly TopicView[]> {
   const events = existing.get(topics.events)?.partitions;
-  const own = ownPartitions(whole, topics);
   const views: TopicView[] = [];
   for (const { name, cleanup, partitions: wanted } of topicSpecs(topics, events ?? 1)) {
     const spec = existing.get(name);
