@@ -66,7 +66,7 @@ export class PastItems {
   }
 
   /** Sets the terms of an item that was never counted with the candidate, or is the candidate. */
-  forget(k: number): void {
+  setNone(k: number): void {
     this.#together[k] =
       this.#after[k] =
       this.#agreement[k] =

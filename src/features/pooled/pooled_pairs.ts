@@ -287,7 +287,7 @@ export class PooledPairs {
     const { numbers } = table;
     for (let k = 0; k < count; k++) {
       const at = places[k]!;
-      if (hashes[k] === own || at < 0) past.forget(k);
+      if (hashes[k] === own || at < 0) past.setNone(k);
       else past.read(k, numbers, at, own < hashes[k]!);
     }
     past.compare(categories);
