@@ -1,5 +1,5 @@
 /**
- * The results of all requested lists, in columns: some 30 bytes per query with 20 methods.
+ * The results of all requested lists, in columns: some 130 bytes per query with 20 methods.
  *
  * @module
  */
@@ -20,9 +20,9 @@ export interface Judged {
 
 /** How different the lists of a method are. */
 export interface Variety {
-  /** Items that were on any list. */
+  /** Items that were on any of them. */
   readonly items: number;
-  /** Mean over places of −log₂(share of all behaviours until then with the item), bits. */
+  /** Mean over their places of −log₂(share of all behaviours until then with the item), bits. */
   readonly novelty: number;
 }
 
@@ -37,17 +37,19 @@ export class Judgements {
   #returns = new Uint8Array(1024);
   /** By method and query: the place of the item on the list from 1, 0 = not on it. */
   readonly #ranks: Uint8Array[];
-  readonly #seen: Set<number>[];
-  readonly #bits: Float64Array;
-  readonly #places: Float64Array;
+  /** By method and item: the last query that listed it. */
+  readonly #seen: Map<number, number>[];
+  /** By method and query: how rare the items of the list were together, and how many there were. */
+  readonly #bits: Float32Array[];
+  readonly #lengths: Uint8Array[];
 
   /** Starts empty. */
   constructor(methods: readonly string[]) {
     this.methods = methods;
     this.#ranks = methods.map(() => new Uint8Array(1024));
-    this.#seen = methods.map(() => new Set());
-    this.#bits = new Float64Array(methods.length);
-    this.#places = new Float64Array(methods.length);
+    this.#seen = methods.map(() => new Map());
+    this.#bits = methods.map(() => new Float32Array(1024));
+    this.#lengths = methods.map(() => new Uint8Array(1024));
   }
 
   /** Adds a query; its lists follow. @returns Its number */
@@ -71,16 +73,20 @@ export class Judgements {
     bits: (item: number) => number,
   ): void {
     this.#ranks[method]![query] = 1 + items.indexOf(item);
-    for (const each of items) {
-      this.#seen[method]!.add(each);
-      this.#bits[method] = this.#bits[method]! + bits(each);
-    }
-    this.#places[method] = this.#places[method]! + items.length;
+    for (const each of items) this.#seen[method]!.set(each, query);
+    this.#bits[method]![query] = items.reduce((sum, each) => sum + bits(each), 0);
+    this.#lengths[method]![query] = items.length;
   }
 
-  /** How different the lists of a method were. */
-  varietyOf(method: number): Variety {
-    return { items: this.#seen[method]!.size, novelty: this.#bits[method]! / this.#places[method]! };
+  /** How different the lists of a method were. @param from the first query that counts */
+  varietyOf(method: number, from: number): Variety {
+    let [items, bits, places] = [0, 0, 0];
+    for (const last of this.#seen[method]!.values()) items += last >= from ? 1 : 0;
+    for (let query = from; query < this.length; query++) {
+      bits += this.#bits[method]![query]!;
+      places += this.#lengths[method]![query]!;
+    }
+    return { items, novelty: bits / places };
   }
 
   judged(query: number): Judged {
@@ -107,21 +113,19 @@ export class Judgements {
 
   #grow(): void {
     const length = 2 * this.length;
-    const wider = (column: Uint32Array) => {
-      const to = new Uint32Array(length);
-      to.set(column);
-      return to;
-    };
-    const wideBytes = (column: Uint8Array) => {
-      const to = new Uint8Array(length);
-      to.set(column);
-      return to;
-    };
-    this.#at = wider(this.#at);
-    this.#users = wider(this.#users);
-    this.#userAges = wider(this.#userAges);
-    this.#itemAges = wider(this.#itemAges);
-    this.#returns = wideBytes(this.#returns);
-    this.#ranks.forEach((ranks, method) => this.#ranks[method] = wideBytes(ranks));
+    this.#at = copied(this.#at, new Uint32Array(length));
+    this.#users = copied(this.#users, new Uint32Array(length));
+    this.#userAges = copied(this.#userAges, new Uint32Array(length));
+    this.#itemAges = copied(this.#itemAges, new Uint32Array(length));
+    this.#returns = copied(this.#returns, new Uint8Array(length));
+    for (const columns of [this.#ranks, this.#lengths]) {
+      columns.forEach((column, method) => columns[method] = copied(column, new Uint8Array(length)));
+    }
+    this.#bits.forEach((column, method) => this.#bits[method] = copied(column, new Float32Array(length)));
   }
+}
+
+function copied<T extends { set(column: T): void }>(column: T, to: T): T {
+  to.set(column);
+  return to;
 }

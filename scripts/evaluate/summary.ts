@@ -26,7 +26,7 @@ export interface Standing extends Figures {
   readonly method: string;
   /** The first method's metrics minus this one's, query by query. */
   readonly behind: Readonly<Record<MetricName, Estimate>> | null;
-  /** Share of the items of the stream that were on any list. */
+  /** Share of the items of the stream that were on any list of these queries and those after them. */
   readonly coverage: number;
   /** See `Variety`. */
   readonly novelty: number;
@@ -68,7 +68,7 @@ export function standingsOf(
         score(judgements.rank(0, query)) - score(judgements.rank(m, query));
       return meanOf(judgements, queries, difference, confidence);
     });
-    const variety = judgements.varietyOf(m);
+    const variety = judgements.varietyOf(m, queries[0] ?? judgements.length);
     return {
       method,
       ...figuresOf(judgements, m, queries),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { OwnItems } from "../../../scripts/evaluate/baselines/own_items.ts";
 import { Popularity } from "../../../scripts/evaluate/baselines/popularity.ts";
+import { Judgements } from "../../../scripts/evaluate/judgements.ts";
 import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
 import type { Stream } from "../../../scripts/evaluate/stream.ts";
 import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
@@ -221,6 +222,18 @@ Deno.test("summary: a planted rule is worth its share, popularity stands below t
   }
   const { hitRate, reciprocalRank, gain } = figuresOf(judgements, 0, all);
   assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
+});
+
+Deno.test("standingsOf(): coverage and novelty are of the lists of the queries that it is given", () => {
+  const judgements = new Judgements(["m"]);
+  const bits = (item: number) => item;
+  for (let query = 0; query < 3000; query++) {
+    judgements.add({ at: query, user: query, userAge: 0, itemAge: 0, isReturn: false });
+    judgements.list(query, 0, query < 2000 ? [1, 2] : [2, 3], 2, bits);
+  }
+  const of = (from: number) => standingsOf(judgements, judgements.where(({ at }) => at >= from), 4)[0]!;
+  assert.deepEqual([of(0).coverage, of(2000).coverage], [3 / 4, 2 / 4]);
+  assert.deepEqual([of(0).novelty, of(2000).novelty], [(2 * 1.5 + 2.5) / 3, 2.5]);
 });
 
 Deno.test("nextItem(): the order is not below popularity where nothing else says anything, and people come back", async () => {
