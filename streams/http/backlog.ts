@@ -58,10 +58,10 @@ const LEAST_RATE = 0.2;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Events that were accepted together. */
+/** Events that were accepted between two looks. */
 interface Accepted {
   readonly events: number;
-  /** Ends of the partitions after them. */
+  /** Ends of the partitions at the later look. */
   readonly ends: readonly number[];
 }
 
@@ -80,12 +80,17 @@ export class Backlog {
   #isServing = false;
   /** What is on the log and not applied yet, oldest first. */
   #accepted: Accepted[] = [];
-  /** Their events at the last look and since, and those that are being appended. */
+  /** Their events at the last look. */
   #left = 0;
+  /** All events so far, up to a look and since; and those that are being appended. */
+  #noted = 0;
+  #appended = 0;
   #entering = 0;
   /** Events of others that are not applied yet. */
   #others = 0;
   #lookedAt = -Infinity;
+  /** Partitions at the last look. */
+  #partitions = 0;
   #looking: Promise<void> = Promise.resolve();
   /** When the rate of the tasks was last measured, and the sum of their positions. */
   #measured = { at: -Infinity, applied: 0 };
@@ -117,7 +122,8 @@ export class Backlog {
     try {
       return await append();
     } finally {
-      await this.#note(events);
+      this.#entering -= events;
+      this.#appended += events;
     }
   }
 
@@ -178,7 +184,7 @@ export class Backlog {
   }
 
   get #pending(): number {
-    return this.#left + this.#entering;
+    return this.#left + this.#appended - this.#noted + this.#entering;
   }
 
   /** Events that may wait. */
@@ -188,18 +194,6 @@ export class Backlog {
 
   get #rate(): number {
     return this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
-  }
-
-  /** Takes note of what was appended. */
-  async #note(events: number): Promise<void> {
-    try {
-      this.#accepted.push({ events, ends: await this.#ends() });
-      this.#left += events;
-    } catch {
-      // The log does not answer: nobody knows what has become of them.
-    } finally {
-      this.#entering -= events;
-    }
   }
 
   /** Looks at what is applied by now, unless that was a moment ago. */
@@ -214,6 +208,7 @@ export class Backlog {
 
   async #read(now: number): Promise<void> {
     const { events } = this.#topics, group = tasksGroup(this.#topics);
+    const appended = this.#appended;
     const ends = await this.#ends();
     const applied = await this.#all(async (log, partition) => {
       return Math.max(
@@ -225,9 +220,13 @@ export class Backlog {
     const behind = (ends: readonly number[]) =>
       ends.reduce((sum, end, partition) => sum + Math.max(0, end - applied[partition]!), 0);
     // With another number of partitions, other tasks have taken over when they had caught up.
-    this.#accepted = this.#accepted.filter((one) => one.ends.length === ends.length && behind(one.ends) > 0);
+    if (ends.length !== this.#partitions) this.#accepted = [];
+    else if (appended > this.#noted) this.#accepted.push({ events: appended - this.#noted, ends });
+    this.#partitions = ends.length;
+    this.#noted = Math.max(this.#noted, appended);
+    this.#accepted = this.#accepted.filter((one) => behind(one.ends) > 0);
     this.#left = this.#accepted.reduce((sum, one) => sum + Math.min(one.events, behind(one.ends)), 0);
-    this.#others = Math.max(0, behind(ends) - this.#left);
+    this.#others = Math.max(0, behind(ends) - this.#left - (this.#appended - this.#noted));
   }
 
   #measure(now: number, applied: number): void {

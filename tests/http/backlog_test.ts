@@ -113,6 +113,18 @@ Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and
   assert.equal(next.state, "taken");
 });
 
+Deno.test("Backlog.enter() reads the log once per look, however many events it takes", async () => {
+  await using scene = await Scene.begin();
+  let reads = 0;
+  const bounds = scene.log.bounds.bind(scene.log);
+  scene.log.bounds = (...place) => (reads++, bounds(...place));
+  for (let n = 0; n < 50; n++) await scene.send(1);
+  const atOnce = reads;
+  scene.now += LOOK_MS;
+  await scene.send(1);
+  assert.deepEqual([atOnce, reads], [2, 4], "ends and starts");
+});
+
 Deno.test("Backlog.portion is no smaller than what tasks commit at a time, however short the bound", async () => {
   await using scene = await Scene.begin(1, { maxBehindMs: 1 });
   assert.ok(scene.backlog.portion >= 50, `${scene.backlog.portion}`);
