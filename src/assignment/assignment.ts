@@ -119,7 +119,7 @@ export class Experiments {
     const share = holdout === undefined || isExperiment(holdout) ? 0 : holdout.share;
     this.#holdoutBuckets = Math.round(share * BUCKETS);
     this.#holdoutSeed = saltSeed(holdout?.salt ?? "");
-    this.#held = { ...this.#nobody, exposures: [{ experiment: "holdout", variant: "holdout" }] };
+    this.#held = { ...NOBODY, exposures: [{ experiment: "holdout", variant: "holdout" }] };
   }
 
   /** The variants of a user. */

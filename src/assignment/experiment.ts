@@ -107,7 +107,7 @@ export interface Experiment {
   readonly salt: string;
   /** Whether users see one variant, or lists drafted from the first two. */
   readonly mode: typeof EXPERIMENT_MODES[number];
-  /** `running`; `stopped`: no user is in it; `promoted`: every user gets the variant `winner`. */
+  /** `running`; `stopped`: no user is in it; `promoted`: every user outside the holdout gets the variant `winner`. */
   readonly status: "running" | "stopped" | "promoted";
   /** Share of all users in it, in (0, 1]. */
   readonly traffic: number;
@@ -141,7 +141,7 @@ export interface Experiment {
   readonly over?: string;
 }
 
-/** Users held out of all experiments, to measure their joint gain. */
+/** Users held out of all experiments and promotions, to measure their joint gain. */
 export interface Holdout {
   /** Its key on the topic. */
   readonly name: "holdout";

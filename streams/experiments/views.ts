@@ -118,7 +118,7 @@ export interface ExperimentView {
 export interface ExperimentsView {
   /** Experiments, running ones first. */
   readonly experiments: readonly ExperimentView[];
-  /** Share of users held out of all experiments, in [0, 1). */
+  /** Share of users held out of all experiments and promotions, in [0, 1). */
   readonly holdout: number;
 }
 

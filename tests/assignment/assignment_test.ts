@@ -203,6 +203,12 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
     assert.deepEqual([exposures.length, settings], [1, {}]);
   }
   assert.ok(Math.abs(count - 10_000) < 400, String(count));
+  // Nor do they get what is promoted: they show what all of it has gained.
+  const promoted = new Experiments([promoteVariant("e", "B", among(experiment)), held]);
+  for (const user of USERS.slice(0, 1000)) {
+    const { exposures, settings } = promoted.assign(user);
+    assert.equal(Object.keys(settings).length === 0, exposures.length === 1);
+  }
   const free = new Experiments([experiment]);
   assert.deepEqual(free.assign("u1").exposures, [{ experiment: "e", variant: "B" }]);
   assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);

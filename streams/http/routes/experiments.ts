@@ -82,7 +82,7 @@ const experimentsSchema = z.object({
     harm: z.string().nullable().describe("The broken guard rail."),
     moved: count,
   })),
-  holdout: z.number().describe("Share of all users held out of all experiments."),
+  holdout: z.number().describe("Share of all users held out of all experiments and promotions."),
 });
 
 const { Experiments, Experiment, ExperimentDraft, Holdout, ...CHANGES } = named({
