@@ -111,7 +111,8 @@ export {
   type ValueSpec,
 } from "./src/mapping/mapping_options.ts";
 export { TIME_UNITS, type TimeUnit } from "./src/mapping/times.ts";
-export type { MappedRecords, Mapping } from "./src/mapping/mapping.ts";
+export type { MappedRecords, TakenRecords } from "./src/mapping/entries.ts";
+export type { Mapping } from "./src/mapping/mapping.ts";
 export type { RecordMeta } from "./src/mapping/scope.ts";
 export type { OwnRecord } from "./src/events/own_record.ts";
 export type { ParsedJson } from "./src/events/json.ts";

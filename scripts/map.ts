@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Rejected } from "../src/events/rejected.ts";
 import { suggest } from "../src/mapping/suggestion.ts";
 import { survey, type SurveyedField } from "../src/mapping/survey.ts";
 import { isOneOf } from "../src/values/one_of.ts";
@@ -216,16 +217,22 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
       const word = own.kind === "event" ? "" : own.isRemoved ? "removal " : "item ";
       print(Deno.stdout, `   -> ${word}${JSON.stringify(what).slice(0, 300)}\n`);
     }
+    for (const { code, reason } of outcome.ok ? outcome.rejected ?? [] : []) {
+      print(Deno.stdout, `   rejected (${code}): ${reason}\n`);
+    }
   }
-  const rejected = trial.outcomes.filter((outcome) => !outcome.ok);
-  const alike = Map.groupBy(rejected, ({ reason }) => reason.replace(/: current value is .*/s, ""));
+  const alike = Map.groupBy(trial.rejected, ({ reason }) => reason.replace(/: current value is .*/s, ""));
+  const count = (rejected: readonly Rejected[]) =>
+    rejected.reduce((sum, { entries }) => sum + (entries?.length ?? 1), 0);
   const made = Array.from(trial.counts, ([what, n]) => `${n} ${what}`).join(", ") || "nothing";
   print(
     Deno.stdout,
-    `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${trial.rejected} rejected\n`,
+    `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${
+      count(trial.rejected)
+    } rejected\n`,
   );
-  for (const [first, ...others] of [...alike.values()].toSorted((a, b) => b.length - a.length).slice(0, 10)) {
-    print(Deno.stdout, `rejected ${1 + others.length}: ${first!.reason}\n`);
+  for (const group of [...alike.values()].toSorted((a, b) => count(b) - count(a)).slice(0, 10)) {
+    print(Deno.stdout, `rejected ${count(group)}: ${group[0]!.reason}\n`);
   }
   for (const sentence of trial.missing) print(Deno.stdout, `missing: ${sentence}\n`);
 }

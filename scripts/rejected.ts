@@ -119,7 +119,7 @@ async function show(place: string, flags: Flags): Promise<number> {
 
 /** @param decoded the record as text, if its bytes are not text */
 function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: string): string {
-  const { code, reason, source = "-", rule = "-", cut } = rejection;
+  const { code, reason, source = "-", rule = "-", entries, cut } = rejection;
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   const text = new TextDecoder().decode(bytes);
   const isBinary = /[\p{Cc}\ufffd]/u.test(text.replaceAll(/[\t\r\n]/g, ""));
@@ -129,6 +129,7 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
     ["rule", rule],
     ["code", code],
     ["reason", reason],
+    ...(entries === undefined ? [] : [["entries", entries.join(" ")]]),
     ["key", key ?? "-"],
     ["time", time > 0 ? new Date(time).toISOString() : "-"],
     ["headers", JSON.stringify(headers)],

@@ -163,6 +163,13 @@ function rejectedSchema(): JsonSchema {
         type: "string",
       },
       rule: { description: "Rule of the source that rejected it.", type: "string" },
+      entries: {
+        description:
+          "Places of the entries in it that were rejected, `lines[3]`; absent: nothing of it was taken.",
+        type: "array",
+        items: { type: "string" },
+        minItems: 1,
+      },
       bytes: {
         description: `Its bytes; at most the first ${MAX_REJECTED_BYTES}.`,
         type: "string",

@@ -62,6 +62,8 @@ export interface Rejected {
   readonly reason: string;
   /** The rule of a mapping that rejected it. */
   readonly rule?: string;
+  /** Places of the entries that are rejected, `lines[3]`; absent = all of it is. */
+  readonly entries?: readonly string[];
 }
 
 /** Longest reason, in characters: it may quote foreign names of any length. */

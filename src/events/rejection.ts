@@ -36,6 +36,8 @@ export type Rejection = (LogPlace | FilePlace) & {
   readonly source?: string;
   /** The rule of the source's mapping that rejected it. */
   readonly rule?: string;
+  /** Places of the entries in it that were rejected, such as `lines[3]`; absent = nothing of it was taken. */
+  readonly entries?: readonly string[];
   /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
   readonly bytes: string;
   /** Present when `bytes` is only the beginning. */
@@ -71,8 +73,8 @@ export function rejectionOf(
   size: number = bytes.length,
 ): Rejection {
   const kept = bytes.subarray(0, MAX_REJECTED_BYTES);
-  const { code, reason, rule } = rejected;
-  const named = rule === undefined ? {} : { rule };
+  const { code, reason, rule, entries } = rejected;
+  const named = { ...(rule !== undefined && { rule }), ...(entries && { entries }) };
   const rejection = { ...place, code, reason, ...named, bytes: kept.toBase64() };
   return kept.length < size ? { ...rejection, cut: true } : rejection;
 }

@@ -18,13 +18,13 @@ import {
 } from "../events/check.ts";
 import type { Field, Kind } from "../events/field.ts";
 import { nearName, noSuch } from "../events/keys/near_name.ts";
-import { MAX_ID_BYTES } from "../events/limits.ts";
 import type { OwnRecord } from "../events/own_record.ts";
 import { reject, type Rejected, rejectViolation, shown, within } from "../events/rejected.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "../events/schema.ts";
 import { isRecord } from "../values/record.ts";
 import { type Coercion, coercionTo, flagOf, numberOf, textOf } from "./coerce.ts";
 import { compileCondition, type Condition } from "./condition.ts";
+import { inEntry, MadeRecords, type MappedRecords, MAX_MAPPED } from "./entries.ts";
 import { MappingError, placed } from "./mapping_error.ts";
 import {
   MAPPING_OPTIONS,
@@ -39,19 +39,11 @@ import { compileValue, type ExpressionCompiler, type Value } from "./reader.ts";
 import { Misfit, type RecordMeta, type Scope } from "./scope.ts";
 import { parseTextJson } from "./text_json.ts";
 
-/** Most events and items that one record becomes. */
-export const MAX_MAPPED = 1000;
-
-/** The events and items of a record, or why it is rejected. */
-export type MappedRecords =
-  | { readonly ok: true; readonly records: readonly OwnRecord[] }
-  | Rejected;
-
 /** A compiled mapping. */
 export interface Mapping {
   /**
-   * Maps a record, or each record of a list, to events and items: all or none. A tombstone becomes nothing, unless a
-   * rule's `when` has `$tombstone`. Does not throw.
+   * Maps a record, or each record of a list, to events and items. Each record and each entry of `each` is taken or
+   * rejected by itself. A tombstone becomes nothing, unless a rule's `when` has `$tombstone`. Does not throw.
    */
   readonly map: (value: unknown, meta: RecordMeta) => MappedRecords;
 }
@@ -90,7 +82,7 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
   const texts = parse.map((path, i) => placed(["parse", i], () => parserOf(path)));
   const compiled = rules.map((rule, i) => compileRule(rule, i, context));
   const ofTombstones = compiled.filter(({ settings }) => Object.hasOwn(settings.when ?? {}, "$tombstone"));
-  const mapOne = (own: unknown, meta: RecordMeta, into: OwnRecord[]): Rejected | undefined => {
+  const mapOne = (own: unknown, meta: RecordMeta, into: MadeRecords): Rejected | undefined => {
     for (const parseText of texts) {
       const rejected = parseText(own, meta);
       if (rejected !== undefined) return rejected;
@@ -108,20 +100,27 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
   };
   return {
     map(value, meta) {
-      const records: OwnRecord[] = [];
+      const into = new MadeRecords();
       for (const [at, came] of listOf(value).entries()) {
-        const own = meta.tombstone ? came : unwrap(came, paths, meta);
-        if (own === undefined) return rejectWrapped(came, record ?? []);
-        for (const [i, one] of listOf(own).entries()) {
-          const rejected = mapOne(one, meta, records);
-          if (rejected === undefined) continue;
-          const place = Array.isArray(own) ? i : Array.isArray(value) ? at : undefined;
-          return place === undefined ? rejected : inEntry(rejected, `record ${place} of the list`);
+        const outer = Array.isArray(value) ? `[${at}]` : "";
+        const unwrapped = meta.tombstone ? came : unwrap(came, paths, meta);
+        const isList = Array.isArray(unwrapped);
+        for (const [i, own] of listOf(unwrapped).entries()) {
+          into.begin(isList ? `${outer}[${i}]` : outer);
+          const rejected = own === undefined ? rejectWrapped(came, record ?? []) : mapOne(own, meta, into);
+          if (rejected !== undefined) into.refuseRecord(inRecord(rejected, into.place));
+          if (into.isOver) return into.result();
         }
       }
-      return records.length > 1 ? withOwnIds(records) : { ok: true, records };
+      return into.result();
     },
   };
+}
+
+/** @param place of the record, `[2]`; empty for one that is the whole message */
+function inRecord(rejected: Rejected, place: string): Rejected {
+  if (place === "") return rejected;
+  return inEntry(rejected, `record ${place.slice(place.lastIndexOf("[") + 1, -1)} of the list`);
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -185,6 +184,8 @@ interface Rule {
   /** Conditions on entries of the list. */
   readonly filters: readonly Condition[];
   readonly each: Path | undefined;
+  /** Whether the entries of that list have one id in common. */
+  readonly isIdShared: boolean;
   readonly fields: readonly (readonly [name: string, value: Value])[];
   readonly groups:
     readonly (readonly [name: string, values: readonly (readonly [name: string, value: Value])[]])[];
@@ -254,6 +255,7 @@ function compileRule(settings: RuleSettings, at: number, { expressions }: Mappin
     conditions: each === undefined ? conditions : conditions.filter(({ isOfElement }) => !isOfElement),
     filters: each === undefined ? [] : conditions.filter(({ isOfElement }) => isOfElement),
     each: each === undefined ? undefined : placed([...place, "each"], () => compilePath(each)),
+    isIdShared: fields.some(([name, { isOfElement }]) => name === "id" && !isOfElement),
     fields,
     groups,
     goOn,
@@ -275,33 +277,50 @@ function checkOf(as: RuleResult, isPlain: boolean): Rule["check"] {
   return isPlain ? checkEventFields : checkEvent;
 }
 
-function apply(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined {
+/** Applies a rule to a record. Returns why the record is rejected; rejected entries go to `into`. */
+function apply(rule: Rule, scope: Scope, into: MadeRecords): Rejected | undefined {
   if (rule.as === "nothing") return undefined;
-  const { each, filters } = rule;
-  if (each === undefined) return make(rule, scope, into);
-  const list = each.read(scope);
-  if (!Array.isArray(list)) {
-    const got = shown(list);
-    return ofRule(
-      rejectViolation(
-        { code: "wrong-type", wanted: "a list", got, path: `.${rule.settings.each}` },
-        "record",
-      ),
-      rule,
-    );
-  }
-  if (list.length > MAX_MAPPED) return rejectMany(rule, list.length);
-  for (let index = 0; index < list.length; index++) {
-    const inner = { ...scope, element: list[index], index };
-    if (!allHold(filters, inner)) continue;
-    const rejected = make(rule, inner, into);
-    if (rejected !== undefined) return inEntry(rejected, `entry ${index} of ${rule.settings.each}`);
-  }
+  const { each } = rule;
+  if (each !== undefined) return applyToEach(rule, each.read(scope), scope, into);
+  const made = make(rule, scope);
+  if ("ok" in made) return made;
+  if (into.room === 0) into.refuseAll(rejectMany(rule, MAX_MAPPED + 1));
+  else into.add(made);
   return undefined;
 }
 
-function inEntry(rejected: Rejected, entry: string): Rejected {
-  return { ...rejected, reason: `${rejected.reason}, in ${entry}` };
+function applyToEach(rule: Rule, list: unknown, scope: Scope, into: MadeRecords): Rejected | undefined {
+  const { filters, isIdShared: isShared, settings: { each = "" } } = rule;
+  if (!Array.isArray(list)) {
+    const wrong = { code: "wrong-type", wanted: "a list", got: shown(list), path: `.${each}` } as const;
+    return ofRule(rejectViolation(wrong, "record"), rule);
+  }
+  if (list.length > MAX_MAPPED) return rejectMany(rule, list.length);
+  const base = into.place === "" ? each : `${into.place}.${each}`;
+  for (let index = 0; index < list.length && !into.isOver; index++) {
+    const inner = { ...scope, element: list[index], index };
+    if (!allHold(filters, inner)) continue;
+    const entry = { place: `${base}[${index}]`, index, isShared };
+    const made = make(rule, inner);
+    if ("ok" in made) {
+      const rejected = inEntry(made, `entry ${index} of ${each}`);
+      into.refuse(inRecord(rejected, into.place), entry, idOf(rule, inner));
+    } else if (into.room === 0) into.refuseAll(rejectMany(rule, MAX_MAPPED + 1));
+    else into.add(made, entry);
+  }
+  if (rule.what !== "item") into.endList(list.length);
+  return undefined;
+}
+
+/** The id that an event would have, if that can be read. */
+function idOf(rule: Rule, scope: Scope): string | undefined {
+  const id = rule.what === "item" ? undefined : rule.fields.find(([name]) => name === "id")?.[1];
+  try {
+    return id?.read(scope) as string | undefined; // what ids are converted to
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    return undefined;
+  }
 }
 
 function allHold(conditions: readonly Condition[], scope: Scope): boolean {
@@ -319,8 +338,8 @@ function rejectMany(rule: Rule, got: number): Rejected {
   );
 }
 
-function make(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined {
-  if (into.length >= MAX_MAPPED) return rejectMany(rule, into.length + 1);
+/** Makes an event or item of a record, or of an entry. */
+function make(rule: Rule, scope: Scope): OwnRecord | Rejected {
   const isItem = rule.what === "item";
   const made: Record<string, unknown> = isItem ? {} : { type: rule.as };
   const { fields, groups } = rule;
@@ -355,9 +374,8 @@ function make(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined
       : undefined;
     return ofField(checked, rule, wrong, near);
   }
-  if ("event" in checked) into.push({ kind: "event", event: checked.event });
-  else into.push({ kind: "item", item: checked.item, ...(rule.as === "removal" ? { isRemoved: true } : {}) });
-  return undefined;
+  if ("event" in checked) return { kind: "event", event: checked.event };
+  return { kind: "item", item: checked.item, ...(rule.as === "removal" ? { isRemoved: true } : {}) };
 }
 
 /** The name in a record that resembles one of a path which the record lacks. */
@@ -390,28 +408,4 @@ function ofRule(rejected: Rejected, { name }: Rule, from?: string): Rejected {
     reason: `${rejected.reason} (${name}${from === undefined ? "" : `: ${from}`})`,
     rule: name,
   };
-}
-
-/** Several events of one record must not share an id, or all but the user's first would count as repeats. */
-function withOwnIds(records: readonly OwnRecord[]): MappedRecords {
-  const seen = new Set<string>();
-  const own: OwnRecord[] = [];
-  for (const [i, record] of records.entries()) {
-    const id = record.kind === "event" ? record.event.id : undefined;
-    if (record.kind !== "event" || id === undefined || !seen.has(id)) {
-      if (id !== undefined) seen.add(id);
-      own.push(record);
-      continue;
-    }
-    const numbered = `${id}/${i}`;
-    if (seen.has(numbered) || new TextEncoder().encode(numbered).length > MAX_ID_BYTES) {
-      return reject(
-        "string-too-long",
-        `Cannot number the id of event ${i + 1} of the record: ${shown(id)} is too long`,
-      );
-    }
-    seen.add(numbered);
-    own.push({ kind: "event", event: { ...record.event, id: numbered } });
-  }
-  return { ok: true, records: own };
 }

@@ -244,7 +244,10 @@ export class Feeder implements AsyncDisposable {
   #count(from: Encoded): void {
     if (from.kind === "event") this.#events++;
     else if (from.kind === "item") this.#items++;
-    else if (this.#rejected++ === 0) this.#firstRejection = from.rejection;
+    else {
+      this.#rejected += from.rejection.entries?.length ?? 1;
+      this.#firstRejection ??= from.rejection;
+    }
   }
 
   /** @param before events before it, which without a name counts all of the log */

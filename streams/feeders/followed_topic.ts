@@ -7,6 +7,7 @@
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import { madeOfEach } from "../../src/mapping/entries.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import {
@@ -66,8 +67,10 @@ interface Head extends HeldRecord {
 export interface Taken extends Part {
   readonly topic: FollowedTopic;
   readonly head: Head;
-  /** Why it is rejected; `null` = it is not. */
-  readonly rejection: Rejection | null;
+  /** Why it is rejected, or entries of it are. */
+  readonly rejections: readonly Rejection[];
+  /** Whether nothing of it was taken. */
+  readonly isRejected: boolean;
 }
 
 /** A topic that is fed. */
@@ -86,7 +89,7 @@ export class FollowedTopic {
   readonly #unfedBefore: readonly number[];
   #events = 0;
   #items = 0;
-  #rejected = 0;
+  #rejectedCount = 0;
   #firstRejection: Rejection | undefined;
 
   private constructor(
@@ -128,7 +131,7 @@ export class FollowedTopic {
     readonly rejected: number;
     readonly firstRejection: Rejection | undefined;
   } {
-    const [events, items, rejected] = [this.#events, this.#items, this.#rejected];
+    const [events, items, rejected] = [this.#events, this.#items, this.#rejectedCount];
     return { events, items, rejected, firstRejection: this.#firstRejection };
   }
 
@@ -192,41 +195,47 @@ export class FollowedTopic {
   /** Turns a head into what to append. */
   take(head: Head): Taken {
     const { came, adapted } = head;
-    const none = { topic: this, head, records: [], rejection: null };
-    if (adapted === null) return none;
+    if (adapted === null) return { topic: this, head, records: [], rejections: [], isRejected: false };
     if (!adapted.ok) return this.#reject(head, adapted);
     const events = adapted.records.flatMap((own) => own.kind === "event" ? own.event : []);
     const lateMs = this.#lateness?.see(events, came) ?? null;
     if (lateMs !== null) return this.#reject(head, rejectLate(lateMs, this.#source.lateMs ?? 0));
-    const records: NewRecord[] = [];
     let size = 0;
-    for (const own of adapted.records) {
+    const made = madeOfEach(adapted, (own) => {
+      if (size > MAX_MAPPED_BYTES) return rejectWide(adapted.records.length);
       const one = newRecord(this.#context.topics, own, Math.min(timeOf(own), came));
-      if ("ok" in one) return this.#reject(head, one);
-      size += one.value?.length ?? 0;
-      if (size > MAX_MAPPED_BYTES) return this.#reject(head, rejectWide(adapted.records.length));
-      records.push(one);
-    }
-    return { ...none, records };
+      if (!("ok" in one)) size += one.value?.length ?? 0;
+      return one;
+    });
+    if ("ok" in made) return this.#reject(head, made);
+    if (size > MAX_MAPPED_BYTES) return this.#reject(head, rejectWide(adapted.records.length));
+    const rejected = made.rejected.map((one) => this.#rejected(head, one));
+    const records = [...made.made, ...rejected.map(({ record }) => record)];
+    return {
+      topic: this,
+      head,
+      records,
+      rejections: rejected.map(({ rejection }) => rejection),
+      isRejected: false,
+    };
   }
 
   /** What to append in place of what is too large for its topic; `null` = nothing. */
   smaller(taken: Taken, reason: string): Taken | null {
-    if (taken.rejection === null) return this.#reject(taken.head, reject("too-large", reason));
-    const records = taken.records.flatMap((record) => withoutBytes(record) ?? []);
-    return records.length === 0 ? null : { ...taken, records };
+    const { rejected } = this.#context.topics;
+    const records = taken.records.map((one) => one.topic === rejected ? withoutBytes(one) ?? one : one);
+    if (records.some((one, i) => one !== taken.records[i])) return { ...taken, records };
+    return taken.isRejected ? null : this.#reject(taken.head, reject("too-large", reason));
   }
 
   /** Counts what was appended. */
-  count({ records, rejection }: Taken): void {
-    if (rejection !== null) {
-      this.#rejected++;
-      this.#firstRejection ??= rejection;
-      return;
-    }
+  count({ records, rejections }: Taken): void {
+    this.#firstRejection ??= rejections[0];
+    for (const { entries } of rejections) this.#rejectedCount += entries?.length ?? 1;
+    const { events, items } = this.#context.topics;
     for (const { topic } of records) {
-      if (topic === this.#context.topics.events) this.#events++;
-      else this.#items++;
+      if (topic === events) this.#events++;
+      else if (topic === items) this.#items++;
     }
   }
 
@@ -255,10 +264,15 @@ export class FollowedTopic {
     return { record, came, cameAt, adapted, time };
   }
 
-  #reject(head: Head, rejected: Rejected): Taken {
+  #reject(head: Head, why: Rejected): Taken {
+    const { record, rejection } = this.#rejected(head, why);
+    return { topic: this, head, records: [record], rejections: [rejection], isRejected: true };
+  }
+
+  #rejected(head: Head, why: Rejected): { readonly record: NewRecord; readonly rejection: Rejection } {
     const { record: { topic, partition, offset, key, value, headers }, came: time } = head;
     const place = { topic, partition, offset, source: this.#adapter.name };
-    const rejection = rejectionOf(place, rejected, value ?? new Uint8Array(0));
+    const rejection = rejectionOf(place, why, value ?? new Uint8Array(0));
     const record = {
       topic: this.#context.topics.rejected,
       partition: 0,
@@ -267,7 +281,7 @@ export class FollowedTopic {
       value: encodeRejection(rejection),
       time,
     };
-    return { topic: this, head, records: [record], rejection };
+    return { record, rejection };
   }
 }
 

@@ -33,7 +33,7 @@ export interface RejectedFilter {
   readonly from?: string | undefined;
 }
 
-/** How many records were rejected for one reason. */
+/** How many records, or entries of records, were rejected for one reason. */
 export interface RejectedCount {
   /** Format or source; `null` = a topic of the deployment. */
   readonly source: string | null;
@@ -124,10 +124,11 @@ export async function countRejected(
     const { source, rule, code } = record.rejection;
     const key = JSON.stringify([source, placeName(record.rejection), code, rule]);
     const known = counts.get(key);
+    const count = record.rejection.entries?.length ?? 1;
     if (known !== undefined) {
-      known.count++;
+      known.count += count;
       known.newest = record;
-    } else if (counts.size < MAX_REASONS) counts.set(key, { count: 1, newest: record });
+    } else if (counts.size < MAX_REASONS) counts.set(key, { count, newest: record });
   }
   return Array.from(counts.values(), ({ count, newest }): RejectedCount => {
     const { source = null, rule = null, code } = newest.rejection;
@@ -175,8 +176,10 @@ export function decodeRejected(
   if (value === null) return null;
   try {
     const rejection = JSON.parse(new TextDecoder().decode(value));
-    const isPlaced = typeof rejection?.file === "string" || typeof rejection?.topic === "string";
-    const isRejection = isPlaced && typeof rejection.code === "string" && typeof rejection.bytes === "string";
+    const { file, topic, code, bytes, entries = [] } = rejection ?? {};
+    const isPlaced = typeof file === "string" || typeof topic === "string";
+    const isOfEntries = Array.isArray(entries) && entries.every((place) => typeof place === "string");
+    const isRejection = isPlaced && isOfEntries && typeof code === "string" && typeof bytes === "string";
     if (!isRejection) return null;
     Uint8Array.fromBase64(rejection.bytes); // throws what is not ours
     return { partition, offset, time, key, headers, rejection };

@@ -1,7 +1,8 @@
 /**
  * Replays the rejected records of a source after its mapping was fixed.
  *
- * Each is replayed once: its events and the position on the topic of rejected records are one commit. There is a position
+ * Each is replayed once: its events and the position on the topic of rejected records are one commit. Of a record of which
+ * only entries were rejected, only these are replayed. There is a position
  * for the records of each source, and one for those of each topic or file that name none. A record that is rejected again
  * is appended to the topic as one of the source, beyond the end of this replay, so that the next one finds it.
  *
@@ -9,7 +10,14 @@
  */
 
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
+import {
+  encodeRejection,
+  type FilePlace,
+  type LogPlace,
+  type Rejection,
+  rejectionOf,
+} from "../../src/events/rejection.ts";
+import { madeOfEach, onlyEntries } from "../../src/mapping/entries.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { LogError } from "../log/log.ts";
@@ -33,7 +41,7 @@ export interface Replayed {
   readonly records: number;
   /** Events and items that they became. */
   readonly taken: number;
-  /** Records that were rejected again. */
+  /** Records of which something was rejected again. */
   readonly rejected: number;
   /** Records of which only the beginning was kept, which cannot be mapped. */
   readonly cut: number;
@@ -95,9 +103,9 @@ async function replayNamed(
     const position = positionRecord(topics, writer.id, { id: identity.id, next: [...next] });
     const rest = { records: [position], group: feederGroup(topics, name), offsets: [] };
     for (const outcome of (await commitFitting(writer, pending, rest, smaller)).parts) {
-      if (outcome.kind === "cut") cut++;
-      else if (outcome.kind === "rejected") rejected++;
-      else taken += outcome.records.length;
+      if (outcome.isCut) cut++;
+      taken += outcome.taken;
+      if (outcome.records.length > outcome.taken && !outcome.isCut) rejected++;
     }
     pending = [];
     read = 0;
@@ -121,15 +129,21 @@ async function replayNamed(
 }
 
 interface Outcome extends Part {
-  readonly kind: "taken" | "rejected" | "cut";
-  /** Rejects it again, for what it becomes is too large. */
+  /** How many of the records, which come first, are events and items; the others reject something again. */
+  readonly taken: number;
+  /** Whether only its beginning was kept. */
+  readonly isCut?: true;
+  /** Rejects all of it again, for what it becomes is too large. */
   readonly refuse?: (why: Rejected) => Outcome;
 }
 
-function smaller({ kind, refuse, records }: Outcome, reason: string): Outcome | null {
-  if (kind === "taken" && refuse !== undefined) return refuse(reject("too-large", reason));
-  const cut = records.flatMap((record) => withoutBytes(record) ?? []);
-  return cut.length === 0 ? null : { kind, records: cut };
+function smaller({ refuse, ...outcome }: Outcome, reason: string): Outcome | null {
+  const { taken } = outcome;
+  const records = outcome.records.map((one, i) => i < taken ? one : withoutBytes(one) ?? one);
+  if (records.some((one, i) => one !== outcome.records[i])) {
+    return { ...outcome, ...(refuse && { refuse }), records };
+  }
+  return refuse === undefined ? null : refuse(reject("too-large", reason));
 }
 
 /** Maps a rejected record again; `null` if it belongs to another name. */
@@ -144,29 +158,37 @@ async function again(
   const { rejection, time, key, headers } = rejected;
   if (replayOf(rejection) !== name) return null;
   const kept = { topic: topics.rejected, partition: 0, key, headers, time };
-  if (rejection.cut) return { kind: "cut", records: [{ ...kept, value: encodeRejection(rejection) }] };
+  if (rejection.cut) {
+    return { taken: 0, isCut: true, records: [{ ...kept, value: encodeRejection(rejection) }] };
+  }
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   await adapter.ready?.(bytes);
   const isOfFile = "file" in rejection;
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
   const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
-  const adapted = adapter.adapt(bytes, { ...meta, time: recordTime });
-  const refuse = (why: Rejected): Outcome => {
-    const { source: _, rule: __, ...where } = rejection;
-    const spot = "file" in where ? { file: where.file, line: where.line } : {
-      topic: where.topic,
-      partition: where.partition,
-      offset: where.offset,
-    };
-    const value = encodeRejection(rejectionOf({ ...spot, source: adapter.name }, why, bytes));
-    return { kind: "rejected", records: [{ ...kept, value }] };
-  };
+  const { entries } = rejection;
+  const adapted = onlyEntries(adapter.adapt(bytes, { ...meta, time: recordTime }), entries);
+  const spot = { ...placeOf(rejection), source: adapter.name };
+  const refused = (why: Rejected): NewRecord => ({
+    ...kept,
+    value: encodeRejection(rejectionOf(spot, why, bytes)),
+  });
+  const refuse = (why: Rejected): Outcome => ({
+    taken: 0,
+    records: [refused({ ...why, ...(entries && { entries }) })],
+  });
   if (!adapted.ok) return refuse(adapted);
-  const records: NewRecord[] = [];
-  for (const own of adapted.records) {
-    const one = newRecord(topics, own, Math.min(own.kind === "event" ? own.event.time : own.item.time, now));
-    if ("ok" in one) return refuse(one);
-    records.push(one);
-  }
-  return { kind: "taken", records, refuse };
+  const mapped = madeOfEach(
+    adapted,
+    (own) => newRecord(topics, own, Math.min(own.kind === "event" ? own.event.time : own.item.time, now)),
+  );
+  if ("ok" in mapped) return refuse(mapped);
+  const { made } = mapped;
+  return { taken: made.length, records: [...made, ...mapped.rejected.map(refused)], refuse };
+}
+
+function placeOf(rejection: Rejection): LogPlace | FilePlace {
+  if ("file" in rejection) return { file: rejection.file, line: rejection.line };
+  const { topic, partition, offset } = rejection;
+  return { topic, partition, offset };
 }

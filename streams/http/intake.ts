@@ -28,6 +28,8 @@ export interface RejectedEntry {
   readonly code: RejectionCode;
   /** The reason as a sentence. */
   readonly reason: string;
+  /** Places of what was rejected in a record of a source, such as `lines[3]`; absent = all of the entry. */
+  readonly entries?: readonly string[];
 }
 
 /** The records of a body. */

@@ -9,7 +9,8 @@ import { reasonOf } from "../../src/values/reason.ts";
 import type { RegistryContext } from "../formats/registry_client.ts";
 import type { RegistrySettings } from "../formats/registry_settings.ts";
 import { SchemaRegistry } from "../formats/schema_registry.ts";
-import { compileMapping, type MappedRecords, type Mapping } from "../../src/mapping/mapping.ts";
+import type { MappedRecords } from "../../src/mapping/entries.ts";
+import { compileMapping, type Mapping } from "../../src/mapping/mapping.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
@@ -35,7 +36,7 @@ export interface RecordSource {
   readonly read: (bytes: Uint8Array) => ParsedJson;
   /** Whether its records are in our format. @default {false} */
   readonly isOwn?: boolean | undefined;
-  /** Maps a value, or each value of a list, to events and items: all or none. Does not throw. */
+  /** Maps a value, or each value of a list by itself, to events and items. Does not throw. */
   readonly map: Mapping["map"];
 }
 

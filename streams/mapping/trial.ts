@@ -5,8 +5,8 @@
  */
 
 import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
-import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Rejected } from "../../src/events/rejected.ts";
+import type { MappedRecords } from "../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { type RecordSource, take } from "./record_source.ts";
 
@@ -17,12 +17,13 @@ export interface TriedRecord {
 }
 
 export interface Trial {
-  readonly outcomes: readonly ({ readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected)[];
+  readonly outcomes: readonly MappedRecords[];
   /** How many events of each type, items and removals there are. */
   readonly counts: ReadonlyMap<string, number>;
-  /** Records that became nothing, and that were rejected. */
+  /** Records that became nothing. */
   readonly nothing: number;
-  readonly rejected: number;
+  /** Why records, or entries of them, were rejected. */
+  readonly rejected: readonly Rejected[];
   /** What is missing in the events and items, one sentence each. */
   readonly missing: readonly string[];
 }
@@ -36,11 +37,13 @@ export function tryRecords(
   const counts = new Map<string, number>();
   const missing = new Set<string>();
   const fields = new Map<string, number>();
-  let nothing = 0, rejected = 0;
+  const rejected: Rejected[] = [];
+  let nothing = 0;
   const outcomes = records.map(({ bytes, meta }) => {
     const taken = take(source, bytes, meta);
-    if (!taken.ok) rejected++;
+    if (!taken.ok) rejected.push(taken);
     else if (taken.records.length === 0) nothing++;
+    if (taken.ok) rejected.push(...taken.rejected ?? []);
     for (const own of taken.ok ? taken.records : []) {
       const what = own.kind === "item" ? own.isRemoved ? "removal" : "item" : own.event.type;
       counts.set(what, (counts.get(what) ?? 0) + 1);

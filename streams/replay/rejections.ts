@@ -67,7 +67,7 @@ export class RejectionSummary {
     const rejection = decodeRejection(value);
     let group = this.#groups.get(rejection.code);
     if (group === undefined) this.#groups.set(rejection.code, group = { count: 0, examples: [] });
-    group.count++;
+    group.count += rejection.entries?.length ?? 1;
     if (group.examples.length >= EXAMPLES) return;
     const bytes = Uint8Array.from(
       atob(rejection.bytes.slice(0, 4 * EXAMPLE_CHARACTERS)),

@@ -12,7 +12,8 @@ import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { Event } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
-import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { reject } from "../../src/events/rejected.ts";
+import { mapEach, type MappedRecords } from "../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { isOwnItem, removalOf } from "../mapping/own_format.ts";
 import { type RecordSource, take } from "../mapping/record_source.ts";
@@ -34,7 +35,7 @@ const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
 };
 
 /** The records mapped from a foreign one, or why it is rejected. */
-export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected;
+export type Adapted = MappedRecords;
 
 /**
  * Runs an adapter and validates its output, which is accepted as a whole or not at all. A `SyntaxError` of the adapter
@@ -117,19 +118,13 @@ export function watched(adapter: RecordAdapter, see: (record: OwnRecord) => void
   };
 }
 
-/** Adapts JSON bytes: a value, or a list of values that are accepted as a whole or not at all. */
+/** Adapts JSON bytes: a value, or each value of a list by itself. */
 export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number): Adapted {
   const parsed = parseJson(bytes, "record");
   if (!parsed.ok) return parsed;
   const { value } = parsed;
-  if (!Array.isArray(value)) return adapt(() => adapter(value, { time }));
-  return adapt(() => {
-    const all = value.map((each) => adapter(each, { time }));
-    return {
-      items: all.flatMap(({ items = [] }) => items),
-      events: all.flatMap(({ events = [] }) => events),
-    };
-  });
+  const one = (value: unknown) => adapt(() => adapter(value, { time }));
+  return Array.isArray(value) ? mapEach(value, one) : one(value);
 }
 
 /** Meander's own format: an event has a type, an item has none. Validation reports what is wrong. */

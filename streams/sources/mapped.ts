@@ -69,7 +69,8 @@ async function* readAvro(
 ): AsyncGenerator<SourceRecord> {
   for await (const { number, read, bytes } of avroValues(file, signal)) {
     const taken = read.ok ? source.map(read.value, {}) : read;
-    const own = read.ok && !taken.ok ? new TextEncoder().encode(JSON.stringify(read.value)) : bytes;
+    const isRejected = !taken.ok || taken.rejected !== undefined;
+    const own = read.ok && isRejected ? new TextEncoder().encode(JSON.stringify(read.value)) : bytes;
     yield* placed(file, { number, bytes: own, size: own.length }, taken, source.name);
   }
 }

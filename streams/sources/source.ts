@@ -50,7 +50,8 @@ export async function* readRows(
 /** The records mapped from a line of a file, with its position. @param source the format or source for rejections */
 export function placed(file: string, line: Line, adapted: Adapted, source?: string): readonly SourceRecord[] {
   if (!adapted.ok) return [rejectedRecord(file, line, adapted, source)];
-  return adapted.records.map((record) => ({ ...record, file, line: line.number }));
+  const rejected = (adapted.rejected ?? []).map((one) => rejectedRecord(file, line, one, source));
+  return [...adapted.records.map((record) => ({ ...record, file, line: line.number })), ...rejected];
 }
 
 /**

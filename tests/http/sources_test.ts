@@ -104,6 +104,32 @@ Deno.test("POST /v1/sources/{source} takes records by the rules of the configura
   assert.deepEqual(users, all.map((user) => [user, NOW, NOW]));
 });
 
+Deno.test("POST /v1/sources/{source} takes the good entries of a record, and says which are refused", async () => {
+  const fields = { user: "who", item: "@.sku", action: { value: "purchase" }, time: "@.at" };
+  const rules = [{ name: "bought", as: "interaction" as const, each: "lines", fields }];
+  await using api = await startApi({}, 1, undefined, { orders: { rules } });
+  const late = NOW + 2 * 3_600_000;
+  const lines = [{ sku: "a" }, {}, { sku: "b", at: late }, { sku: "c", at: NOW }, {}].map((line) => ({
+    at: NOW,
+    ...line,
+  }));
+  const { status, json } = await api.post("/v1/sources/orders", [{ who: "ann", lines }, {
+    who: "bob",
+    lines: [{}],
+  }]);
+  assert.deepEqual([status, json.accepted], [200, 2]);
+  assert.deepEqual(
+    json.refused.map(({ index, code, entries }: Record<string, unknown>) => [index, code, entries]),
+    [
+      [0, "missing-field", ["lines[1]", "lines[4]"]],
+      [0, "in-the-future", ["lines[2]"]],
+      [1, "missing-field", undefined],
+    ],
+  );
+  const none = await api.post("/v1/sources/orders", { who: "ann", lines: [{}, {}] });
+  assert.deepEqual([none.status, none.json.code, none.json.errors.length], [422, "refused", 1]);
+});
+
 Deno.test("metrics count events and items made of records of a source apart, and what was refused", async () => {
   const { rules } = SOURCES.clicks;
   const item = { as: "item" as const, when: { evt: "listed" }, fields: { item: "sku" } };

@@ -72,13 +72,14 @@ function show(box, { reasons, records, isAll }) {
 
 /** @param {RejectedRecord} one */
 function record({ partition, offset, time, key, headers, rejection }) {
-  const { code, reason, source = "–", rule = "–", cut } = rejection;
+  const { code, reason, source = "–", rule = "–", entries = [], cut } = rejection;
   const { text, kind } = decoded(rejection.bytes);
   const rows = [
     ["came from", placeOf(rejection)],
     ["source", source],
     ["rule", rule],
     ["reason", reason],
+    ...(entries.length === 0 ? [] : [["entries", entries.join(" ")]]),
     ["key", key ?? "–"],
     ["headers", Object.keys(headers).length === 0 ? "–" : JSON.stringify(headers)],
     ["on the topic", `${partition}/${offset}`],

@@ -23,6 +23,9 @@ export const rejectedSchema = z.object({
   index: z.int().min(0).describe("Place in the list, or among the lines that are not blank; 0 is the first."),
   code: z.enum(REJECTION_CODES),
   reason: z.string(),
+  entries: z.array(z.string()).optional().describe(
+    "Places in a record of a source, `lines[3]`: only these are refused, the rest of it is durable.",
+  ),
 });
 
 /** What became of the entries in a body. */

@@ -6,8 +6,8 @@
 
 import { z } from "zod";
 import { asciiOf, parseJson } from "../../../src/events/json.ts";
-import { reject, type Rejected } from "../../../src/events/rejected.ts";
-import type { MappedRecords } from "../../../src/mapping/mapping.ts";
+import { reject } from "../../../src/events/rejected.ts";
+import { madeOfEach, type MappedRecords, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
 import type { NewRecord } from "../../log/log.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
@@ -39,6 +39,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     summary: "Takes records of another system by the rules of the configuration",
     description:
       "One record, a list, or one per line. `accepted` counts the events and items made of them. " +
+      "Of a record with a list, each entry is taken or refused by itself: `entries` says which are refused. " +
       "A record that becomes a `forget` needs the scope `admin`, too.",
     scope: "events",
     parameters: { source: "Name of the source" },
@@ -79,7 +80,8 @@ async function intake(
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
   context.metrics.taken("event", records.length - items, rejected);
   context.metrics.taken("item", items, []);
-  if (rejected.length === found.count) throw noneTaken(rejected);
+  const whole = rejected.filter(({ entries }) => entries === undefined);
+  if (whole.length === found.count) throw noneTaken(whole);
   return Response.json({ accepted: records.length, refused: rejected });
 }
 
@@ -123,9 +125,12 @@ function takeRecords(
   let made = 0;
   const add = (index: number, taken: MappedRecords) => {
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
-    if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
-    else {
-      for (const record of own) {
+    const refused = "ok" in own ? [own] : own.rejected;
+    for (const { code, reason, entries } of refused) {
+      rejected.push({ index, code, reason, ...(entries && { entries }) });
+    }
+    if (!("ok" in own)) {
+      for (const record of own.made) {
         records.push(record);
         entries.push(index);
       }
@@ -163,14 +168,8 @@ function takeRecords(
   return { records, entries, rejected, count };
 }
 
-function recordsOf(
-  { records }: Extract<MappedRecords, { readonly ok: true }>,
-  topics: Topics,
-  now: number,
-  count: (bytes: number) => number,
-): readonly NewRecord[] | Rejected {
-  const own: NewRecord[] = [];
-  for (const one of records) {
+function recordsOf(taken: TakenRecords, topics: Topics, now: number, count: (bytes: number) => number) {
+  return madeOfEach(taken, (one) => {
     const ahead = one.kind === "event" ? one.event.time - now : 0;
     if (ahead > MAX_AHEAD_MS) {
       return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
@@ -180,7 +179,6 @@ function recordsOf(
     if (count(record.value?.length ?? 0) > MAX_MADE_BYTES) {
       throw new Problem("too-large", `Events and items made of a body have at most ${MAX_MADE_BYTES} bytes`);
     }
-    own.push(record);
-  }
-  return own;
+    return record;
+  });
 }

@@ -1,0 +1,202 @@
+/** Entries of a list are taken or rejected by themselves: none is lost, none comes twice, and a replay takes no other. */
+
+import assert from "node:assert/strict";
+import type { Rejection } from "../../src/events/rejection.ts";
+import { Feeder } from "../../streams/feeders/feeder.ts";
+import { countRejected, readRejected } from "../../streams/feeders/rejected_records.ts";
+import { replayRejected } from "../../streams/feeders/rejected_replay.ts";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
+import { formatAdapter, type RecordAdapter, sourceAdapter } from "../../streams/sources/adapters.ts";
+import { openMapped } from "../../streams/sources/mapped.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+
+const topics = topicNames();
+const TIME = Date.UTC(2026, 10, 27, 10);
+const now = () => TIME + 1000;
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+/** @param isMended whether it understands the price `much` */
+function orders(isMended: boolean) {
+  const price = { path: "@.price", ...(isMended ? { values: { much: 99 } } : {}) };
+  const fields = { user: "who", time: "at", item: "@.sku", action: { value: "purchase" }, value: price };
+  return compileSource("orders", { rules: [{ name: "bought", as: "interaction", each: "lines", fields }] });
+}
+
+/** Twenty orders of five lines, of which one is wrong for good and another until the mapping is mended. */
+const ORDERS = Array.from({ length: 20 }, (_, n) => ({
+  who: `u${n}`,
+  at: TIME,
+  lines: Array.from(
+    { length: 5 },
+    (_, i) => i === 4 ? {} : { sku: `${n}-${i}`, price: i === 1 ? "much" : 2 },
+  ),
+}));
+
+async function onTopic(values: readonly unknown[]): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 2), { name: "orders", partitions: 1, cleanup: "delete" }]);
+  const at = { topic: "orders", key: "k", headers: { page: "home" } };
+  await log.append(values.map((value, n) => ({ ...at, value: encode(value), time: TIME + n })));
+  return log;
+}
+
+async function feed(log: Log, format: RecordAdapter = sourceAdapter(orders(false))) {
+  await using feeder = await TopicFeeder.open(log, topics, { log, topic: "orders", format }, {
+    now,
+    batch: 3,
+  });
+  while (await feeder.feed() > 0);
+  return { events: feeder.events, items: feeder.items, rejected: feeder.rejected };
+}
+
+async function bought(log: Log): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (const partition of [0, 1]) {
+    for await (const { value } of readAll(log, topics.events, partition)) {
+      all.push(JSON.parse(new TextDecoder().decode(value ?? undefined)).item);
+    }
+  }
+  return all.toSorted();
+}
+
+async function rejections(log: Log): Promise<readonly Rejection[]> {
+  const all: Rejection[] = [];
+  for await (const { rejection } of readRejected(log, topics)) all.push(rejection);
+  return all;
+}
+
+const counts = async (log: Log) =>
+  (await countRejected(readRejected(log, topics))).map(({ code, count }) => [code, count]).toSorted();
+/** What all 20 orders are once, with these lines of each. */
+const lines = (...of: number[]) => ORDERS.flatMap((_, n) => of.map((i) => `${n}-${i}`)).toSorted();
+
+Deno.test("good entries of a topic's records are taken; bad ones are rejected with their places and the record's bytes", async () => {
+  await using log = await onTopic(ORDERS);
+  assert.deepEqual(await feed(log), { events: 60, items: 0, rejected: 40 });
+  assert.deepEqual(await bought(log), lines(0, 2, 3));
+  assert.deepEqual(await counts(log), [["missing-field", 20], ["wrong-type", 20]]);
+  const [first] = await rejections(log);
+  assert.ok(first !== undefined && "topic" in first);
+  assert.deepEqual([first.topic, first.offset, first.rule, first.entries], ["orders", 0, "bought", [
+    "lines[1]",
+  ]]);
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(first.bytes))), ORDERS[0]);
+});
+
+Deno.test("a replay takes only the entries that were rejected, once, and keeps those that still are", async () => {
+  await using log = await onTopic(ORDERS);
+  await feed(log);
+  const replay = () => replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  assert.deepEqual(await replay(), { records: 40, taken: 20, rejected: 20, cut: 0 });
+  assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
+  assert.deepEqual(await counts(log), [["missing-field", 20]]);
+  assert.ok((await rejections(log)).every(({ entries }) => entries?.join() === "lines[4]"));
+  assert.deepEqual(await replay(), { records: 20, taken: 0, rejected: 20, cut: 0 });
+  assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
+});
+
+Deno.test("a mapping that rejects the whole record in a replay does not make the next one take all of it", async () => {
+  await using log = await onTopic(ORDERS);
+  await feed(log);
+  const wrong = compileSource("orders", { rules: [{ as: "forget", fields: { user: "nobody" } }] });
+  assert.equal((await replayRejected(log, topics, sourceAdapter(wrong), { now })).rejected, 40);
+  await replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
+});
+
+Deno.test("a feeder and a replay that crash at any operation of the log take each entry once", async () => {
+  for (const part of ["feed", "replay"]) {
+    for (let at = 1;; at++) {
+      await using log = await onTopic(ORDERS.slice(0, 8));
+      if (part === "replay") await feed(log);
+      const run = (on: Log) =>
+        part === "feed"
+          ? feed(on)
+          : replayRejected(on, topics, sourceAdapter(orders(true)), { now, batch: 3 });
+      let isCrashed = false;
+      try {
+        await run(new CrashingLog(log, at));
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        isCrashed = true;
+      }
+      await run(log);
+      const wanted = lines(0, ...(part === "feed" ? [] : [1]), 2, 3).filter((one) =>
+        Number(one.split("-")[0]) < 8
+      );
+      assert.deepEqual(await bought(log), wanted, `${part} crashed at ${at}`);
+      const left = part === "feed" ? [["missing-field", 8], ["wrong-type", 8]] : [["missing-field", 8]];
+      assert.deepEqual(await counts(log), left, `${part} crashed at ${at}`);
+      if (!isCrashed) break;
+      assert.ok(at < 100);
+    }
+  }
+});
+
+Deno.test("a record with a thousand bad entries, or a list of 100,000 bad records, is written a few times at most", async () => {
+  const many = Array.from(
+    { length: 1000 },
+    (_, i) => i === 0 ? { sku: "good" } : i % 2 === 0 ? {} : { sku: {} },
+  );
+  const list = Array.from({ length: 100_000 }, () => ({}));
+  await using log = await onTopic([{ who: "ann", at: TIME, lines: many }, list]);
+  assert.deepEqual(await feed(log), { events: 1, items: 0, rejected: 1000 });
+  const all = await rejections(log);
+  assert.equal(all.length, 3);
+  const bytes = all.reduce((sum, one) => sum + JSON.stringify(one).length, 0);
+  assert.ok(bytes < 250_000, `${bytes} bytes`);
+});
+
+Deno.test("lists of a topic in our format, or in that of others, are taken value by value", async () => {
+  const event = { type: "interaction", user: "u", item: "a", action: "view", time: TIME, id: "same" };
+  const gorse = { FeedbackType: "read", UserId: "u", ItemId: "a", Timestamp: new Date(TIME).toISOString() };
+  const all = [["meander", event, { ...event, user: 7 }], ["gorse", gorse, { ...gorse, UserId: 7 }]] as const;
+  for (const [format, good, bad] of all) {
+    await using log = await onTopic([[good, bad, good]]);
+    assert.deepEqual(await feed(log, formatAdapter(format)), { events: 2, items: 0, rejected: 1 }, format);
+    const [first] = await rejections(log);
+    assert.deepEqual([first?.entries, first?.source], [["[1]"], format]);
+    assert.match(first?.reason ?? "", /in record 1 of the list$/);
+    await replayRejected(log, topics, formatAdapter(format), { now });
+    assert.equal((await rejections(log)).length, 1, "still rejected");
+    assert.equal((await log.bounds(topics.events, 0)).end + (await log.bounds(topics.events, 1)).end, 2);
+  }
+});
+
+Deno.test("entries of a file are taken alike, and a feeder that crashes in the middle of a line goes on there", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".jsonl" });
+  try {
+    await Deno.writeTextFile(file, ORDERS.map((order) => JSON.stringify(order)).join("\n"));
+    for (let at = 1;; at++) {
+      await using log = await onTopic([]);
+      const feedFile = async (on: Log) => {
+        const options = { name: "file", batch: 4, now };
+        await using feeder = await Feeder.open(on, topics, openMapped(file, orders(false)), options);
+        while (await feeder.feed());
+        return [feeder.events, feeder.rejected];
+      };
+      let isCrashed = false;
+      try {
+        await feedFile(new CrashingLog(log, at));
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        isCrashed = true;
+      }
+      assert.deepEqual(await feedFile(log), [60, 40]);
+      assert.deepEqual(await bought(log), lines(0, 2, 3), `crashed at ${at}`);
+      const replayed = await replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+      assert.deepEqual(replayed, { records: 40, taken: 20, rejected: 20, cut: 0 });
+      assert.deepEqual(await bought(log), lines(0, 1, 2, 3), `crashed at ${at}`);
+      if (!isCrashed) break;
+      at += 4;
+      assert.ok(at < 200);
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
