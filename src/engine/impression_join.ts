@@ -11,13 +11,11 @@
 
 import type { InteractionEvent } from "../events/event.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import type { SaidByModel } from "../scorer/score_kind.ts";
 import type { Sample } from "../samples/sample.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import {
   clickSample,
-  type LabelPolicy,
   lateShare,
   remembers,
   settledSample,
@@ -27,6 +25,8 @@ import { type Deadline, DeadlineQueue } from "../users/deadline_queue.ts";
 import { isShown, type Pending, toSample } from "../users/pending/pending.ts";
 import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
+import type { TaskModels } from "./task_models.ts";
+import type { TaskSettings } from "./task_options.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
 
 /** Most open impressions per user; beyond that, the oldest is settled early. */
@@ -53,8 +53,8 @@ export interface JoinState {
   /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
   readonly counters: TaskCounters;
-  /** What models have said of impressions that have settled. */
-  readonly said: SaidByModel;
+  /** Told the outcomes of what they said. */
+  readonly models: TaskModels;
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
@@ -74,16 +74,6 @@ export interface JoinOutputs {
   readonly samples: Sample[];
 }
 
-export interface JoinOptions {
-  /** Newest event ids and settled requests kept per user. */
-  readonly dedupIds: number;
-  /** Whether recommendations count as shown, so that an impression event may still correct them. */
-  readonly served: boolean;
-  readonly labels: LabelPolicy;
-  /** How long after its window an impression is remembered for late clicks, milliseconds. */
-  readonly lateMs: number;
-}
-
 /** When an impression is settled or dropped, or when a parked interaction stops waiting for one. */
 interface JoinDeadline extends Deadline {
   /** Id of the request or impression; `null` = of a parked interaction. */
@@ -95,20 +85,17 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   /** Running number of the next impression that opens. */
   nextSequence = 0;
   readonly #state: JoinState;
-  readonly #dedupIds: number;
-  readonly #served: boolean;
-  readonly #labels: LabelPolicy;
+  readonly #settings: TaskSettings;
+  /** How long after its window an impression is remembered for late clicks, milliseconds. */
   readonly #lateMs: number;
   readonly #release: Release<Outputs>;
   readonly #deadlines = new DeadlineQueue<JoinDeadline>();
 
   /** Creates a join over `state`; `release` applies interactions that need not wait any longer. */
-  constructor(state: JoinState, options: JoinOptions, release: Release<Outputs>) {
+  constructor(state: JoinState, settings: TaskSettings, release: Release<Outputs>) {
     this.#state = state;
-    this.#dedupIds = options.dedupIds;
-    this.#served = options.served;
-    this.#labels = options.labels;
-    this.#lateMs = remembers(options.labels) ? options.lateMs : 0;
+    this.#settings = settings;
+    this.#lateMs = remembers(settings.labelPolicy) ? settings.lateOutcomeMs : 0;
     this.#release = release;
   }
 
@@ -117,7 +104,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
     user.recentIds.push(hash);
-    if (user.recentIds.length > this.#dedupIds) user.recentIds.shift();
+    if (user.recentIds.length > this.#settings.dedupIds) user.recentIds.shift();
     return true;
   }
 
@@ -182,7 +169,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#state.dirtyUsers.add(user);
     this.noteId(user, settledId(pending.request));
     if (
-      remembers(this.#labels) &&
+      remembers(this.#settings.labelPolicy) &&
       some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
     ) {
       const kept: Pending = { ...pending, stage: "settled", sequence: this.nextSequence++ };
@@ -198,10 +185,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       this.#state.counters.rows++;
       this.#state.counters.positives += label;
     }
-    this.#state.said.judge(pending.model, rows);
+    this.#state.models.said.judge(pending.model, rows);
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);
-    out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
+    out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));
   }
 
   /** Adds a restored user's open impressions and parked interactions. @param before the same user, restored earlier */
@@ -223,7 +210,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     if (pending === undefined || !isShown(pending)) return true;
     // An impression event may still correct the list that we recommended.
     const item = this.#state.catalogue.get(event.item);
-    return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
+    return this.#settings.impressions === "served" &&
+      (item === undefined || pending.rows.find(item.index) < 0);
   }
 
   /** Parks an interaction until the impression that it names opens. */
@@ -299,7 +287,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       rows.clickLate(row);
       counters.clicksLate++;
     } else counters.clicksInTime++;
-    const sample = clickSample(this.#labels, user.id, pending, row, { time, late, share });
+    const sample = clickSample(this.#settings.labelPolicy, user.id, pending, row, { time, late, share });
     if (sample !== null) out.samples.push(sample);
   }
 
@@ -316,7 +304,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#watch(user.id, opened);
     if (isShown(opened)) {
       const shownBefore = before !== undefined && isShown(before) ? before.rows : undefined;
-      const sample = shownSample(this.#labels, user.id, opened, shownBefore);
+      const sample = shownSample(this.#settings.labelPolicy, user.id, opened, shownBefore);
       if (sample !== null) out.samples.push(sample);
     }
     this.#makeRoom(user, out);

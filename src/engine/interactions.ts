@@ -10,7 +10,7 @@ import { BANK_BEHAVIOURS } from "../bank/bank_tables.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { ContextBuffer } from "../retrieval/signals/context.ts";
 import type { AliasEvent, InteractionEvent, MergeEvent } from "../events/event.ts";
-import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/actions.ts";
+import { type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { historySample, nextSample, preferenceSample } from "../samples/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
@@ -27,7 +27,8 @@ import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserLists } from "./user_lists.ts";
 import { windowOf } from "../scorer/window.ts";
 import { clearBehaviours, type UserState } from "../users/user_state.ts";
-import type { VariantScorers } from "./variant_scorers.ts";
+import type { TaskModels } from "./task_models.ts";
+import type { TaskSettings } from "./task_options.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 import { times } from "../values/times.ts";
 import type { Behaviour } from "../users/states/behaviour_slab.ts";
@@ -47,6 +48,8 @@ export interface InteractionState {
   readonly retrieval: Retrieval;
   /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
+  /** Their recurrent states follow behaviours. */
+  readonly models: TaskModels;
   readonly counters: TaskCounters;
   /** Collects the items whose numbers change. */
   readonly numbers: ItemNumbers;
@@ -58,34 +61,16 @@ export interface InteractionState {
   readonly userLists: Pick<UserLists, "touch"> | null;
 }
 
-export interface InteractionsOptions {
-  readonly actions: ActionPolicies;
-  /** How far behind a user's newest behaviour an event may be, milliseconds. */
-  readonly latenessMs: number;
-  /** Whether histories without a list become samples too. */
-  readonly learnHistories: boolean;
-  /** Share of the wanted behaviours that become samples of the next item. */
-  readonly learnNext: number;
-}
-
 export class Interactions {
   readonly #state: InteractionState;
-  readonly #scorers: VariantScorers;
-  readonly #actions: ActionPolicies;
-  readonly #latenessMs: number;
-  readonly #learnsHistories: boolean;
-  readonly #learnNext: number;
+  readonly #settings: TaskSettings;
   /** Scratch: the behaviours before the current one. */
   readonly #before = new ContextBuffer(BANK_BEHAVIOURS);
 
-  /** Applies interactions to `state`, and to the recurrent states that `scorers` read. */
-  constructor(state: InteractionState, scorers: VariantScorers, options: InteractionsOptions) {
+  /** Applies interactions to `state`. */
+  constructor(state: InteractionState, settings: TaskSettings) {
     this.#state = state;
-    this.#scorers = scorers;
-    this.#actions = options.actions;
-    this.#latenessMs = options.latenessMs;
-    this.#learnsHistories = options.learnHistories;
-    this.#learnNext = options.learnNext;
+    this.#settings = settings;
   }
 
   /** Applies an event, or parks it until the impression it names opens. @returns why it cannot be applied, or `null` */
@@ -134,7 +119,7 @@ export class Interactions {
     if (strength === null || this.#handOver(user, event, strength, out)) return;
     if (wanted) this.#sampleNext(user, event, sharedTime, out);
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
-    if (this.#learnsHistories) this.#sampleHistory(user, out);
+    if (this.#settings.learnHistories) this.#sampleHistory(user, out);
   }
 
   /** Hands a behaviour over to the user that an alias of its time names. @returns whether there is one */
@@ -199,7 +184,7 @@ export class Interactions {
 
   /** Records that a sample will contain all behaviours of a user so far. */
   sampled(user: UserState): void {
-    if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
+    if (this.#settings.learnHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
   }
 
   /** A strength that was computed elsewhere, clipped to the range possible here. */
@@ -210,7 +195,8 @@ export class Interactions {
   }
 
   #policy(action: string): ActionPolicy | undefined {
-    return Object.hasOwn(this.#actions, action) ? this.#actions[action] : undefined;
+    const { actions } = this.#settings;
+    return Object.hasOwn(actions, action) ? actions[action] : undefined;
   }
 
   /** Sends the history to the learner when it has grown by a hop since the last sample. */
@@ -225,8 +211,10 @@ export class Interactions {
 
   /** Sends the next item to the learner, for a share of behaviours chosen by a hash of the event. */
   #sampleNext(user: UserState, { item, id, time }: InteractionEvent, until: number, out: TaskOutputs): void {
-    if (!(this.#learnNext > 0)) return;
-    if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#learnNext) return;
+    if (!(this.#settings.learnNext > 0)) return;
+    if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#settings.learnNext) {
+      return;
+    }
     const { sequences, catalogue } = this.#state;
     const before = this.#before;
     sequences.newest(user.row, until, before);
@@ -248,7 +236,7 @@ export class Interactions {
     if (!atEnd) counters.late++;
     counters.behaviours++;
     this.#state.userLists?.touch(user);
-    this.#scorers.carry(user, { ...behaviour, atEnd });
+    this.#state.models.carry(user, { ...behaviour, atEnd });
   }
 
   /** Remembers the item that the sequence is about to drop, if lists leave out items that users already had. */
@@ -264,12 +252,12 @@ export class Interactions {
   #tooLate(user: UserState, time: number): TaskRejection | null {
     const { sequences, counters, maxTime } = this.#state;
     const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);
-    if (time >= lastTime - this.#latenessMs) return null;
+    if (time >= lastTime - this.#settings.allowedLatenessMs) return null;
     counters.tooLate++;
     return {
       code: "too-late",
       reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
-        `at most ${this.#latenessMs} ms are allowed`,
+        `at most ${this.#settings.allowedLatenessMs} ms are allowed`,
     };
   }
 

@@ -7,10 +7,9 @@
 
 import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
-import type { Retrieval } from "../retrieval/retrieval.ts";
-import type { Answerer, Recommended } from "../scorer/answerer.ts";
+import { Answerer, type AnswererState, type Recommended } from "../scorer/answerer.ts";
 import type { Serving } from "../features/serving.ts";
-import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import type { Catalogue } from "../items/catalogue.ts";
 import { fieldOf } from "../values/record.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import type { Interactions } from "./interactions.ts";
@@ -21,7 +20,9 @@ import { rememberShown } from "../users/shown_items.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";
-import type { VariantScorers } from "./variant_scorers.ts";
+import type { TaskModels } from "./task_models.ts";
+import type { TaskSettings } from "./task_options.ts";
+import type { UserMemory } from "../users/user_memory.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
 /** A list that is only computed, not recommended, with what is needed to explain it. */
@@ -46,56 +47,42 @@ export interface Unscored extends Pick<Recommendation, "empty"> {
 }
 
 /** What {@linkcode Lists} read and change; a `TaskState` is one. */
-export interface ListState {
-  readonly catalogue: Catalogue;
+export interface ListState extends AnswererState {
+  readonly memory: UserMemory;
   /** Receives the lists that open. */
   readonly join: ImpressionJoin<TaskOutputs>;
-  /** Counts requests and listed items. */
-  readonly retrieval: Retrieval;
+  readonly models: TaskModels;
   readonly counters: TaskCounters;
   /** See `TaskState.watermark`. */
   readonly watermark: number;
-  /** The item of an id, known from now on. */
-  item(id: string, time: number): CatalogueItem;
-}
-
-/** The parts that make and score the lists of a task. */
-export interface ListParts {
-  readonly answerer: Answerer;
-  /** Score lists that were shown but not answered by us. */
-  readonly scorers: VariantScorers;
-  readonly interactions: Interactions;
-}
-
-export interface ListsOptions {
-  /** How long after an impression an outcome counts, milliseconds. */
-  readonly windowMs: number;
-  /** Whether our recommendation counts as shown, or only what an impression event reports. */
-  readonly served: boolean;
-  /** Newest items shown that are remembered per user. */
-  readonly remembered: number;
 }
 
 /** Answers and opens the lists of one task. */
 export class Lists {
   readonly #state: ListState;
   readonly #answerer: Answerer;
-  readonly #scorers: VariantScorers;
   readonly #interactions: Interactions;
-  readonly #options: ListsOptions;
+  readonly #settings: TaskSettings;
+  /** Finds the answers of the task that it follows; `null` = it answers. */
+  #givenAt: ((offset: number) => GivenList | null) | null = null;
 
-  constructor(state: ListState, parts: ListParts, options: ListsOptions) {
+  constructor(state: ListState, interactions: Interactions, settings: TaskSettings) {
     this.#state = state;
-    this.#answerer = parts.answerer;
-    this.#scorers = parts.scorers;
-    this.#interactions = parts.interactions;
-    this.#options = options;
+    this.#answerer = new Answerer(state, settings);
+    this.#interactions = interactions;
+    this.#settings = settings;
+  }
+
+  /** Follows another task from now on, see `TaskState.follow`. */
+  follow(givenAt: (offset: number) => GivenList | null): void {
+    this.#givenAt = givenAt;
   }
 
   /** Answers a request, and opens the list. */
-  request(user: UserState, event: RequestEvent, out: TaskOutputs): void {
+  request(user: UserState, event: RequestEvent, offset: number, out: TaskOutputs): void {
     const { counters, retrieval } = this.#state;
     counters.requests++;
+    if (this.#givenAt !== null) return this.#answered(user, event, this.#givenAt(offset), out);
     const { recommendation, list, candidates, unserved } = this.#answer(user, event);
     if (unserved) counters.unservedVariants++;
     for (const { source } of recommendation.items) retrieval.sourceCounts.countListed(source);
@@ -110,9 +97,8 @@ export class Lists {
    *
    * @param given the answer; `null` = it is unknown
    */
-  answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
-    const { counters, retrieval, catalogue } = this.#state;
-    counters.requests++;
+  #answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
+    const { retrieval, catalogue } = this.#state;
     if (event.candidates === undefined) retrieval.ordering.noteRequest();
     if (this.#answerer.isStacked(user, event)) retrieval.ordering.noteStackRequest();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
@@ -152,7 +138,7 @@ export class Lists {
       return null;
     }
     const shown = this.#shown(user, { ...event, request }, answered);
-    this.#show(user, answered === undefined ? this.#scorers.withStates(user, shown) : shown, out);
+    this.#show(user, answered === undefined ? this.#state.models.withStates(user, shown) : shown, out);
     return null;
   }
 
@@ -164,7 +150,7 @@ export class Lists {
   ): Pending {
     const { catalogue } = this.#state;
     // If several models made the list, the task's own model scores the other items.
-    const scorer = this.#scorers.of(answered?.model);
+    const scorer = this.#state.models.of(answered?.model);
     const others = event.items.filter((item) => rowOf(answered?.rows, catalogue, item) < 0);
     const scored = answered === undefined || others.length > 0
       ? scorer.score(user, others.map((id) => this.#state.item(id, event.time)), event)
@@ -194,14 +180,14 @@ export class Lists {
    */
   #recommend(user: UserState, list: Pending, candidates: () => Pending, out: TaskOutputs): void {
     const { counters, join } = this.#state;
-    const { served } = this.#options;
+    const served = this.#settings.impressions === "served";
     if (this.#endedBefore(list) > 0) {
       // Late, or from a slow clock: it would be settled at once and learnt as ignored.
       counters.tooLate++;
       if (served) this.#remember(user, list);
       return;
     }
-    const recommended = this.#scorers.withStates(user, {
+    const recommended = this.#state.models.withStates(user, {
       ...(served ? list : candidates()),
       recommended: true,
     });
@@ -220,23 +206,26 @@ export class Lists {
   }
 
   #remember(user: UserState, list: Pick<Pending, "rows" | "time">, before?: Rows): void {
-    rememberShown(user, list, before, this.#options.remembered);
+    rememberShown(user, list, before, this.#settings.frequency?.remembered ?? 0);
   }
 
   /** How long before the watermark the window of a list's outcomes ended, milliseconds; at most 0 while it is open. */
   #endedBefore({ time }: { readonly time: number }): number {
-    return this.#state.watermark - (time + this.#options.windowMs);
+    return this.#state.watermark - (time + this.#settings.outcomeWindowMs);
   }
 
   /**
    * The answer that a request would be given now, with its explanation; changes nothing. Leaves out unknown candidates.
+   *
+   * @param user `null` = a user without a past
    */
-  preview(user: UserState, event: RequestEvent): Preview {
+  preview(user: UserState | null, event: RequestEvent): Preview {
+    if (user === null) return this.#asNobody(event, (nobody) => this.preview(nobody, event));
     const { catalogue } = this.#state;
     const candidates = event.candidates?.filter((id) => catalogue.get(id) !== undefined);
     const asked = candidates === undefined ? event : { ...event, candidates };
     const { recommendation, list } = this.#answerer.answer(user, asked);
-    const { serving } = this.#scorers.of(recommendation.model);
+    const { serving } = this.#state.models.of(recommendation.model);
     const { userFields, contextFields, time, history, state, rows } = list;
     for (let row = 0; row < rows.length; row++) rows.place(row, -1, 1);
     const features = { user: user.id, userFields, contextFields, time, history, rows };
@@ -257,14 +246,23 @@ export class Lists {
     return recommended;
   }
 
-  /** The answer to a request without a model: its candidates, or popular items, filtered. */
-  withoutModel(user: UserState, event: RequestEvent): Unscored {
+  /**
+   * The answer to a request without a model: its candidates, or popular items, filtered.
+   *
+   * @param user `null` = a user without a past
+   */
+  withoutModel(user: UserState | null, event: RequestEvent): Unscored {
+    if (user === null) return this.#asNobody(event, (nobody) => this.withoutModel(nobody, event));
     const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
     const { catalogue } = this.#state;
     const itemOf = (id: string) => catalogue.get(id) ?? catalogue.unknown(id, event.time);
     const { candidates } = this.#answerer.candidates(user, asked, { itemOf });
     const items = candidates.map(({ item, source }) => ({ item: item.id, source }));
     return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
+  }
+
+  #asNobody<View>({ user }: RequestEvent, view: (nobody: UserState) => View): View {
+    return this.#state.memory.viewNobody(user, view);
   }
 }
 

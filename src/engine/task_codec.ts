@@ -29,7 +29,7 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
     .u8(FORMAT).uint(task.join.nextSequence).uint(itemsNext)
     .uint(overall.outcomes).uint(overall.positives);
   overall.values.encode(to);
-  const counters = [...Object.entries(task.counters), ...task.said.counters()];
+  const counters = [...Object.entries(task.counters), ...task.models.said.counters()];
   to.uint(counters.length);
   for (const [name, value] of counters) to.string(name).uint(value);
   task.clock.encode(to);
@@ -83,7 +83,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   overall.outcomes = from.uint();
   overall.positives = from.uint();
   overall.values.decode(from);
-  readCounters(from, task.counters, task.said);
+  readCounters(from, task.counters, task.models.said);
   task.clock.decode(from);
   task.applyExperiments(
     times(from.count(), () => from.json<ExperimentRecord>()),

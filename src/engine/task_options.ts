@@ -13,10 +13,11 @@ import {
   natural,
   type OptionsOf,
   reaches,
+  settle,
   share,
 } from "../options/option.ts";
 import type { Boost } from "../events/event.ts";
-import type { ActionPolicies } from "../features/actions.ts";
+import { type ActionPolicies, DEFAULT_ACTIONS } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval_options.ts";
 import type { CandidateOrder } from "../scorer/ordering.ts";
@@ -197,3 +198,18 @@ export const TASK_OPTIONS = {
 >;
 
 export const DEFAULT_POLICY: PolicyOptions = { name: "greedy" };
+
+/** Options of a task with all defaults filled in. */
+export function taskSettings(options: TaskOptions) {
+  return {
+    ...settle(TASK_OPTIONS, options),
+    actions: options.actions ?? DEFAULT_ACTIONS,
+    policy: options.policy ?? DEFAULT_POLICY,
+    boosts: options.boosts ?? [],
+    frequency: options.frequency ?? null,
+    seed: options.seed ?? 0,
+    nowMicros: options.nowMicros ?? (() => 0),
+  };
+}
+
+export type TaskSettings = Readonly<ReturnType<typeof taskSettings>>;

@@ -11,50 +11,34 @@
  * @module
  */
 
-import { settle, type Settled } from "../options/option.ts";
-import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
+import type { Attributes, Event, ItemRecord } from "../events/event.ts";
 import type { Rejected } from "../events/rejected.ts";
-import { Experiments } from "../assignment/assignment.ts";
-import { type ExperimentRecord, isExperiment } from "../assignment/experiment.ts";
-import { DEFAULT_ACTIONS } from "../features/actions.ts";
+import type { ExperimentRecord } from "../assignment/experiment.ts";
 import { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import { pooledOptions } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
-import { Answerer } from "../scorer/answerer.ts";
-import { ListScorer } from "../scorer/list_scorer.ts";
-import { knowsRates } from "../scorer/score_kind.ts";
-import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
-import { PRIOR } from "../serving/prior_serving.ts";
-import type { ServedBank } from "../bank/served_bank.ts";
 import type { Serving } from "../features/serving.ts";
 import { Catalogue, type CatalogueItem } from "../items/catalogue.ts";
 import { type Arrival, EventClock } from "../users/event_clock.ts";
-import { currentState, type FoldCounters } from "../users/hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
 import { ItemNumbers } from "./item_numbers.ts";
-import { type GivenList, Lists, type Preview, type Unscored } from "./lists.ts";
+import { type GivenList, Lists } from "./lists.ts";
 import { SequenceSlab } from "../users/states/sequence.ts";
-import { SaidByModel } from "../scorer/score_kind.ts";
-import { partsOf } from "../assignment/pins.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
-import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
+import { TaskModels } from "./task_models.ts";
+import { type TaskOptions, type TaskSettings, taskSettings } from "./task_options.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import { UserLists } from "./user_lists.ts";
 import { ErasedUsers } from "../users/erased_users.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
-import { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
 /** Most attributes per profile. */
 const MAX_ATTRIBUTES = 256;
-/** Length of a list whose request does not set one. */
-const USUAL_COUNT = 10;
-
-type TaskSettings = Settled<typeof TASK_OPTIONS>;
 
 /**
  * The state machine of one partition: events in; recommendations, samples and users to erase out. It is a function of
@@ -89,8 +73,10 @@ export class TaskState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counters since the start. */
   readonly counters: TaskCounters = createTaskCounters();
-  /** @internal What models have said, and what came, which tells whether their scores are probabilities. */
-  readonly said: SaidByModel = new SaidByModel();
+  /** @internal The models that score, and the experiments that choose among them. */
+  readonly models: TaskModels;
+  /** @internal Answers requests, and opens lists. */
+  readonly lists: Lists;
   /**
    * @internal Users in memory, their order and their records. Evict only right after a commit: evicted users must be on
    * the log, and be restored before their next event.
@@ -111,14 +97,8 @@ export class TaskState {
   /** @internal Makes users' lists when they change; `null` = not configured. */
   readonly userLists: UserLists | null;
 
-  readonly #latenessMs: number;
-  readonly #windowMs: number;
-  readonly #scorers: VariantScorers;
-  #experiments = new Experiments([]);
+  readonly #settings: TaskSettings;
   readonly #interactions: Interactions;
-  readonly #lists: Lists;
-  /** Finds the answers of the task that it follows; `null` = it answers. */
-  #givenAt: ((offset: number) => GivenList | null) | null = null;
 
   /**
    * Makes an empty state. `serving` is read at every score, so its version may move between events.
@@ -127,121 +107,39 @@ export class TaskState {
    * @throws RangeError when sizes do not fit together, or the schema names its own numeric features.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
-    const settled = settle(TASK_OPTIONS, options);
-    const { allowedLatenessMs: latenessMs, outcomeWindowMs: windowMs, learnHistories, learnNext } = settled;
-    this.#latenessMs = latenessMs;
-    this.#windowMs = windowMs;
-    this.clock = new EventClock(latenessMs, options.maxJumpMs);
-    this.catalogue = new Catalogue(options.schema, settled.maxUnlistedItems);
+    const { schema } = options;
+    const settings = this.#settings = taskSettings(options);
+    this.clock = new EventClock(settings.allowedLatenessMs, options.maxJumpMs);
+    this.catalogue = new Catalogue(schema, settings.maxUnlistedItems);
     this.numbers = new ItemNumbers(this.catalogue);
-    this.sequences = new SequenceSlab(settled.sequence);
+    this.sequences = new SequenceSlab(settings.sequence);
     this.memory = new UserMemory(this.sequences, this.catalogue);
     this.users = this.memory.users;
-    this.statistics = new FeatureStatistics(options.schema);
-    const pooled = pooledOptions(options.schema);
+    this.statistics = new FeatureStatistics(schema);
+    const pooled = pooledOptions(schema);
     this.pooled = pooled === null ? null : new PooledPairs((index) => this.catalogue.at(index), pooled);
-    this.retrieval = new Retrieval(this, settled.retrieval);
-    this.join = this.#makeJoin(settled);
-    const scorers = this.#scorers = this.#makeScorers(settled, serving, variants);
-    const { actions = DEFAULT_ACTIONS, frequency } = options;
-    const interactions = this.#interactions = new Interactions(this, scorers, {
-      actions,
-      latenessMs,
-      learnHistories,
-      learnNext,
-    });
-    const answerer = this.#makeAnswerer(options, settled);
-    this.#lists = new Lists(this, { answerer, scorers, interactions }, {
-      windowMs,
-      served: settled.impressions === "served",
-      remembered: frequency?.remembered ?? 0,
-    });
-    this.userLists = settled.userLists === null
-      ? null
-      : new UserLists(this, settled.userLists, (user, event) => this.#lists.withoutOutcome(user, event));
-  }
-
-  #makeJoin(
-    { dedupIds, impressions, labelPolicy, lateOutcomeMs }: TaskSettings,
-  ): ImpressionJoin<TaskOutputs> {
-    return new ImpressionJoin<TaskOutputs>(
+    this.models = new TaskModels(this, settings, serving, variants);
+    this.retrieval = new Retrieval(this, settings.retrieval);
+    this.join = new ImpressionJoin(
       this,
-      { dedupIds, served: impressions === "served", labels: labelPolicy, lateMs: lateOutcomeMs },
+      settings,
       (user, event, out) => this.#interactions.apply(user, event, out),
     );
-  }
-
-  /** Scores with the deployment's own model, with those of variants, and with the prior. */
-  #makeScorers(
-    { outcomeWindowMs: windowMs, maxStaleVersions, lifelong }: TaskSettings,
-    serving: Serving,
-    variants: Iterable<Serving>,
-  ): VariantScorers {
-    const { sequences, catalogue, counters } = this;
-    const fold = { sequences, catalogue, serving, maxStaleVersions, lifelong, counters };
-    const own = new ListScorer(this, { fold, windowMs, isOwn: true });
-    return new VariantScorers(own, [PRIOR, ...variants], (serving) => {
-      const ofVariant = { ...fold, serving, counters: variantCounters(counters) };
-      return new ListScorer(this, { fold: ofVariant, windowMs, isOwn: false });
-    });
-  }
-
-  #makeAnswerer(options: TaskOptions, { ranking, logCandidates }: TaskSettings): Answerer {
-    const { catalogue, sequences, retrieval, said } = this;
-    return new Answerer({
-      catalogue,
-      sequences,
-      retrieval,
-      said,
-      scorer: this.#scorers.own,
-      scorers: this.#scorers.byModel,
-      item: (id, time) => this.item(id, time),
-      assign: (user) => this.#experiments.assign(user),
-    }, {
-      policy: options.policy ?? DEFAULT_POLICY,
-      boosts: options.boosts ?? [],
-      frequency: options.frequency ?? null,
-      ranking,
-      seed: options.seed ?? 0,
-      logCandidates,
-      nowMicros: options.nowMicros ?? (() => 0),
-    });
-  }
-
-  /** @internal The bank of the deployment's own model, which predicts next items. */
-  get bank(): ServedBank | null {
-    return this.#scorers.own.serving.bank ?? null;
-  }
-
-  /**
-   * @internal The own model's share in ordering lists, set by the learner's proof; 0 until there are enough outcomes.
-   */
-  get modelShare(): number {
-    const { version, share = 1 } = this.#scorers.own.serving;
-    return version > 0 && knowsRates(this.statistics) ? share : 0;
-  }
-
-  /**
-   * @internal The scores by which `ranking: "model"` orders for a user: the logits of the deployment's own model, or of
-   * the prior or mix until the model has proved itself.
-   */
-  logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
-    return this.#scorers.own.score(user, items, { request: "", time, count: USUAL_COUNT }).ordering;
-  }
-
-  /** @internal The pair head of the deployment's own model for lists of these values; see {@linkcode Serving.order}. */
-  order(names: PairNames): ScoreList | null {
-    return this.#scorers.own.serving.order?.(names) ?? null;
+    this.#interactions = new Interactions(this, settings);
+    this.lists = new Lists(this, this.#interactions, settings);
+    this.userLists = settings.userLists === null
+      ? null
+      : new UserLists(this, settings.userLists, (user, event) => this.lists.withoutOutcome(user, event));
   }
 
   /** All outcomes before this event time are final; milliseconds since the epoch. */
   get watermark(): number {
-    return this.maxTime - this.#latenessMs;
+    return this.maxTime - this.#settings.allowedLatenessMs;
   }
 
   /** All lists that were shown before this event time have final outcomes; milliseconds since the epoch. */
   get settledBefore(): number {
-    return this.watermark - this.#windowMs;
+    return this.watermark - this.#settings.outcomeWindowMs;
   }
 
   /** Newest event time, milliseconds since the epoch, as {@linkcode EventClock} determines it. */
@@ -251,40 +149,17 @@ export class TaskState {
 
   /** Name of the deployment's own model. */
   get servingModel(): string {
-    return this.#scorers.own.serving.model;
+    return this.models.own.serving.model;
   }
 
   /** The current experiments, by name. */
   get experiments(): ReadonlyMap<string, ExperimentRecord> {
-    return this.#experiments.records;
+    return this.models.experiments.records;
   }
 
   /** Applies experiments from the next request on. Older revisions change nothing. */
   applyExperiments(records: Iterable<ExperimentRecord>): void {
-    const newer = [...records].filter((record) => {
-      const known = this.experiments.get(record.name);
-      return known === undefined || !isExperiment(record) || !isExperiment(known) ||
-        record.revision > known.revision;
-    });
-    if (newer.length === 0) return;
-    this.#experiments = new Experiments([...this.experiments.values(), ...newer]);
-    this.#scorers.follow(this.experiments.values());
-  }
-
-  /** @internal Full keys (`pins.ts`) of the pinned versions that experiments or open impressions need. */
-  pins(): Set<string> {
-    return this.#scorers.pins(this.users.values());
-  }
-
-  /** @internal Whether a pinned version may have become unnecessary; {@linkcode TaskState.pins} returns the others. */
-  get hasSparePins(): boolean {
-    return this.#scorers.hasSparePins(this.watermark);
-  }
-
-  /** @internal Replaces the set of pinned versions. */
-  setPinned(versions: Iterable<Serving>): void {
-    this.#scorers.setPinned(versions);
-    this.said.keep((model) => partsOf(model).version === undefined || this.#scorers.byModel.has(model));
+    this.models.applyExperiments(records);
   }
 
   /** Applies a catalogue record. @returns why it is refused, or `null` */
@@ -336,7 +211,7 @@ export class TaskState {
    * @internal
    */
   follow(givenAt: (offset: number) => GivenList | null): void {
-    this.#givenAt = givenAt;
+    this.lists.follow(givenAt);
     if (this.userLists !== null) this.userLists.isFollowing = true;
   }
 
@@ -386,11 +261,10 @@ export class TaskState {
       case "interaction":
         return this.#interactions.receive(user, event, out);
       case "request":
-        if (this.#givenAt === null) this.#lists.request(user, event, out);
-        else this.#lists.answered(user, event, this.#givenAt(offset), out);
+        this.lists.request(user, event, offset, out);
         return null;
       case "impression":
-        return this.#lists.impression(user, event, offset, out);
+        return this.lists.impression(user, event, offset, out);
       case "profile":
         user.profile = newest({ ...user.profile, ...event.attributes });
         this.userLists?.touch(user);
@@ -409,36 +283,6 @@ export class TaskState {
         this.erased.note(event.user, event.time);
         return null;
     }
-  }
-
-  /**
-   * The answer that a request would be given now, with its explanation; changes nothing. Leaves out unknown candidates.
-   *
-   * @internal
-   */
-  preview(user: UserState, event: RequestEvent): Preview {
-    return this.#lists.preview(user, event);
-  }
-
-  /** @internal The list for a user without a past; see {@linkcode TaskState.preview}. */
-  previewNobody(event: RequestEvent): Preview {
-    return this.memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
-  }
-
-  /**
-   * @internal The answer to a request without a model: its candidates, or popular items, filtered. @param user the
-   * user; absent = a user without a past
-   */
-  withoutModel(event: RequestEvent, user?: UserState): Unscored {
-    if (user !== undefined) return this.#lists.withoutModel(user, event);
-    return this.memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
-  }
-
-  /**
-   * @internal The recurrent state of a user after all behaviours, by the current version; `null` for an unknown user.
-   */
-  recurrentState(user: UserState): Float32Array | null {
-    return currentState(user, this.#scorers.own.fold);
   }
 
   /**
@@ -475,36 +319,14 @@ export class TaskState {
     if (user !== undefined) this.memory.remove(user);
   }
 
-  /** @internal The record of a user for the changelog. */
-  record(user: UserState): Uint8Array {
-    return this.memory.record(user);
-  }
-
   #forget(user: UserState, out: TaskOutputs): void {
     this.retrieval.state.forget(user.id);
     this.memory.forget(user);
     this.dirtyUsers.delete(user);
-    this.#scorers.forgetUsers();
+    this.models.forgetUsers();
     this.counters.forgotten++;
     out.forgotten.push({ user: user.id, afterSamples: out.samples.length });
   }
-}
-
-function variantCounters(counters: TaskCounters): FoldCounters {
-  return {
-    get steps() {
-      return counters.variantSteps;
-    },
-    set steps(count) {
-      counters.variantSteps = count;
-    },
-    get refolds() {
-      return counters.variantRefolds;
-    },
-    set refolds(count) {
-      counters.variantRefolds = count;
-    },
-  };
 }
 
 /** The newest attributes, as many as a profile keeps. */

@@ -29,14 +29,20 @@ export interface RetrievalView {
   readonly statistics: FeatureStatistics;
   /** Counts pairs for the models. @default {none} */
   readonly pooled?: PooledPairs | null;
-  /** The bank of the served version. @default {none} */
-  readonly bank?: ServedBank | null;
-  /** See `Serving.order`. @default {nothing was learnt} */
-  order?(names: PairNames): ScoreList | null;
-  /** The model's share in ordering lists, by the learner's proof; 0 until it has learnt from outcomes. @default {0} */
-  readonly modelShare?: number;
+  /** What orders candidates besides the blend. @default {nothing} */
+  readonly models?: OrderingModels;
+}
+
+/** The deployment's own model, as candidates are ordered by it. */
+export interface OrderingModels {
+  /** The bank of the served version. */
+  readonly bank: ServedBank | null;
+  /** The model's share in ordering lists, by the learner's proof; 0 until it has learnt from outcomes. */
+  readonly share: number;
+  /** See `Serving.order`; `null` = nothing was learnt. */
+  order(names: PairNames): ScoreList | null;
   /** The model's logits of items for a user at a time; those of the prior or mix until the model has proved itself. */
-  logits?(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
+  logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
 }
 
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */

@@ -95,20 +95,20 @@ export class Orders {
     const there = {
       blend: true,
       head: this.#scorePairs !== null,
-      bank: (this.#with.view.bank ?? null) !== null,
+      bank: (this.#with.view.models?.bank ?? null) !== null,
       model: this.#modelShare > 0,
     };
     return PARTS.filter((part) => there[part]);
   }
 
   get #modelShare(): number {
-    return this.#with.view.modelShare ?? 0;
+    return this.#with.view.models?.share ?? 0;
   }
 
   /** The pair head; `null` if there is none. */
   get #scorePairs(): ScoreList | null {
     const { pairLists, view } = this.#with;
-    return pairLists === null ? null : view.order?.(pairLists.names) ?? null;
+    return pairLists === null ? null : view.models?.order(pairLists.names) ?? null;
   }
 
   /** Whether the pair head gets preferences: until lists are requested, and then if the stack orders some. */
@@ -169,7 +169,7 @@ export class Orders {
       !this.#isRecommended(user, gatherer.items[place]!);
     const by = { ...others, model: isJudge ? this.#logits(user, places, time) : null };
     if (by.head === null && by.bank === null && by.model === null) return;
-    ordering.learnStack(by, places.indexOf(place), hashString(user.id, 0), view.modelShare);
+    ordering.learnStack(by, places.indexOf(place), hashString(user.id, 0), view.models?.share);
   }
 
   /** The preference for a candidate among others; `null` if there is none. */
@@ -196,7 +196,7 @@ export class Orders {
 
   #logits(user: UserState, places: readonly number[], time: number): Float64Array | null {
     const { view, gatherer: { items } } = this.#with;
-    return view.logits?.(user, places.map((place) => this.#itemAt(items[place]!)), time) ?? null;
+    return view.models?.logits(user, places.map((place) => this.#itemAt(items[place]!)), time) ?? null;
   }
 
   #itemAt(index: number): CatalogueItem {
@@ -224,7 +224,7 @@ export class Orders {
   #scoresByPart({ features: { values }, scores, places }: Blended): ScoresByPart {
     const { view, gatherer: { names } } = this.#with;
     const blend = Float64Array.from(places, (place) => scores[place]!);
-    if ((view.bank ?? null) === null) return { blend, head: null, bank: null, model: null };
+    if ((view.models?.bank ?? null) === null) return { blend, head: null, bank: null, model: null };
     const [F, next] = [names.length, names.indexOf(NEXT.name)];
     // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
     const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));

@@ -91,7 +91,7 @@ export class Retrieval {
     this.maxCandidates = settled.maxCandidates;
     this.#learns = settled.learn;
     const { catalogue } = view;
-    const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.bank ?? null);
+    const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.models?.bank ?? null);
     const sources = this.sources = createSources(parts);
     const counts = this.sourceCounts = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);

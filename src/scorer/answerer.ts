@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Assignment, settingsOf } from "../assignment/assignment.ts";
+import { type Assignment, type Experiments, settingsOf } from "../assignment/assignment.ts";
 import type { RequestEvent } from "../events/event.ts";
 import type { EmptyReason, Recommendation, ScoreKind } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
@@ -41,15 +41,16 @@ export interface Recommended {
 }
 
 /** The state that an {@linkcode Answerer} reads. */
-export interface AnswererState extends Models {
+export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
-  readonly said: SaidByModel;
+  readonly models: Models & {
+    readonly said: SaidByModel;
+    readonly experiments: Pick<Experiments, "assign">;
+  };
   /** The item of an id, which is added if it is missing. */
   item(id: string, time: number): CatalogueItem;
-  /** The user's current variants. */
-  assign(user: string): Assignment;
 }
 
 /** Answers requests from the state of one task. */
@@ -72,7 +73,7 @@ export class Answerer {
     const event = asVariant(request, settings);
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
-    const { serving } = this.#state.scorer;
+    const { serving } = this.#state.models.own;
     const kind = this.#kindOf((interleaved ?? [settings]).map(({ model }) => model));
     const asked = { ...found, user, event, kind, byModel: new Map() };
     const own = this.#slates.order(asked, settings);
@@ -165,7 +166,7 @@ export class Answerer {
 
   /** The user's variants; only what is promoted where one of their models is missing. */
   #assigned(user: UserState): Assignment & Pick<Recommended, "unserved"> {
-    const assigned = this.#state.assign(user.id);
+    const assigned = this.#state.models.experiments.assign(user.id);
     if (this.#isServed(...assigned.models)) return { ...assigned, unserved: false };
     const { promoted } = assigned;
     const settings = this.#isServed(promoted.model) ? promoted : {};
@@ -174,7 +175,7 @@ export class Answerer {
 
   /** What the scores of a list by these models mean: probabilities if those of all do. */
   #kindOf(models: readonly (string | undefined)[]): ScoreKind {
-    const { said, scorer: own } = this.#state;
+    const { said, own } = this.#state.models;
     const kinds = models.map((model) => {
       const scorer = this.#slates.scorerOf(model) ?? own;
       const { serving } = scorer;

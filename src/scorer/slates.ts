@@ -59,11 +59,9 @@ export interface SlatesOptions {
 /** The models that order candidates. */
 export interface Models {
   /** Scores with the deployment's own model. */
-  readonly scorer: ListScorer;
+  readonly own: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
-  readonly scorers: ReadonlyMap<string, ListScorer>;
-  /** Has the stack. */
-  readonly retrieval: Pick<Retrieval, "ordering">;
+  readonly byModel: ReadonlyMap<string, ListScorer>;
 }
 
 /** A request and its candidates, with their scores by model, so that variants with the same model share them. */
@@ -111,19 +109,25 @@ export interface Slate {
 /** Makes lists of candidates. */
 export class Slates {
   readonly #models: Models;
+  /** Has the stack. */
+  readonly #retrieval: Pick<Retrieval, "ordering">;
   readonly #options: SlatesOptions;
 
-  constructor(models: Models, options: SlatesOptions) {
+  constructor(
+    { models, retrieval }: { readonly models: Models; readonly retrieval: Pick<Retrieval, "ordering"> },
+    options: SlatesOptions,
+  ) {
     this.#models = models;
+    this.#retrieval = retrieval;
     this.#options = options;
   }
 
   /** Scores with a model, by default the deployment's own; `undefined` = it is not here, or has no version yet. */
   scorerOf(model = ""): ListScorer | undefined {
-    const { scorer, scorers } = this.#models;
-    const key = fullKey(model, scorer.serving.model);
-    if (key === scorer.serving.model) return scorer;
-    const other = scorers.get(key);
+    const { own, byModel } = this.#models;
+    const key = fullKey(model, own.serving.model);
+    if (key === own.serving.model) return own;
+    const other = byModel.get(key);
     // Without a first version there is nothing to score with.
     return other === undefined || other.serving.version === 0 ? undefined : other;
   }
@@ -136,7 +140,7 @@ export class Slates {
   ): Ordered {
     const { user, event, candidates, kind, stacked, byModel } = asked;
     const policy = settings.policy ?? this.#options.policy;
-    const scorer = this.scorerOf(settings.model) ?? this.#models.scorer;
+    const scorer = this.scorerOf(settings.model) ?? this.#models.own;
     const scored = byModel.get(scorer) ?? scorer.score(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
     // The list of a shadow is not shown, so its model orders alone, proved or not.
@@ -171,7 +175,7 @@ export class Slates {
   #modelPart(stacked: Stacked | null, logits: Float64Array): Float64Array | null {
     const { modelWeight = 0 } = stacked ?? {};
     if (modelWeight === 0) return null;
-    return this.#models.retrieval.ordering.stack.modelScores(logits).map((score) => modelWeight * score);
+    return this.#retrieval.ordering.stack.modelScores(logits).map((score) => modelWeight * score);
   }
 
   /** The list of one variant. */

@@ -114,15 +114,15 @@ export function askForNobody(context: ApiContext, asked: Asked): Preview {
   if (task === undefined) {
     throw new Problem("unavailable", "No partition is in this process, or all are being restored");
   }
-  return task.state.previewNobody(requestOf(NOBODY, asked, timeOf(task)));
+  return task.state.lists.preview(null, requestOf(NOBODY, asked, timeOf(task)));
 }
 
 /** The list for a user, known or not: not logged, and not counted as shown. */
 export async function askSilently(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
   const task = await freshTask(context, user);
   const event = requestOf(user, asked, timeOf(task));
-  return await task.users.peek(user, (known) => task.state.preview(known, event)) ??
-    task.state.previewNobody(event);
+  return await task.users.peek(user, (known) => task.state.lists.preview(known, event)) ??
+    task.state.lists.preview(null, event);
 }
 
 /** Views a user, caught up with the log; `undefined` for an unknown one. */

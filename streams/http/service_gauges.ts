@@ -324,7 +324,7 @@ class PanelGauges {
     for (const gauge of this.#gauges.values()) gauge.reset();
     for (const [partition, state] of tasksOf(scrape)) {
       const inspection = inspectUsers(state.memory.newest(LOOKED_AT), scrape!.service.serving, {
-        stateOf: (user) => state.recurrentState(user),
+        stateOf: (user) => state.models.recurrentState(user),
       });
       for (const panel of inspection?.panels ?? []) this.#put(partition, panel);
     }

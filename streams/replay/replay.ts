@@ -275,7 +275,7 @@ class Lockstep<N extends ModelName> implements AsyncDisposable {
   #inspect(): void {
     const { task: { state }, serving, learning } = this.#parts;
     const found = inspectUsers(state.memory.newest(INSPECTED_USERS), serving, {
-      stateOf: (user) => state.recurrentState(user),
+      stateOf: (user) => state.models.recurrentState(user),
     });
     if (found !== null) this.inspections.push({ rows: learning.validation.judged, ...found });
   }

@@ -38,8 +38,8 @@ export async function withoutModel(
   }
   const { request, user, time, count } = event;
   const { state } = task;
-  const found = await task.users.peek(user, (known) => state.withoutModel(event, known)) ??
-    state.withoutModel(event);
+  const found = await task.users.peek(user, (known) => state.lists.withoutModel(known, event)) ??
+    state.lists.withoutModel(null, event);
   const items = found.items.slice(0, count);
   const answer: Recommendation = {
     request,

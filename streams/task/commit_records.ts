@@ -108,7 +108,7 @@ export function userRecord(
     topic: topics.state,
     partition,
     key: user.id,
-    value: state.record(user),
+    value: state.memory.record(user),
     time: recordTime(state),
     headers: due === Infinity ? NO_HEADERS : { [PENDING]: `${due}` },
   };

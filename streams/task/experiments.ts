@@ -50,7 +50,7 @@ export class TaskExperiments implements Disposable {
   async pin(records: readonly LogRecord[]): Promise<void> {
     if (this.#pins === undefined) return;
     const changes = records.filter(TaskExperiments.isChange);
-    if (changes.length === 0 && !this.#state.hasSparePins) return;
+    if (changes.length === 0 && !this.#state.models.hasSparePins(this.#state.watermark)) return;
     const coming = changes.flatMap((change) => {
       const record = readExperiment(change);
       return record instanceof Error ? [] : [record];
@@ -72,8 +72,8 @@ export class TaskExperiments implements Disposable {
   }
 
   async #need(pins: PinSource, coming: readonly ExperimentRecord[] = []): Promise<void> {
-    const keys = [...this.#state.pins(), ...pinnedModels(coming, this.#state.servingModel)];
-    this.#state.setPinned(await pins.need(this.#partition, new Set(keys)));
+    const keys = [...this.#state.models.pins(), ...pinnedModels(coming, this.#state.servingModel)];
+    this.#state.models.setPinned(await pins.need(this.#partition, new Set(keys)));
   }
 }
 

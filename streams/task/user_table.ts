@@ -78,7 +78,7 @@ export class UserTable implements UserReader {
   async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
     for (const id of this.ids()) {
       const user = this.#state.users.get(id);
-      const found = user === undefined ? this.#index.get(id) : this.#state.record(user);
+      const found = user === undefined ? this.#index.get(id) : this.#state.memory.record(user);
       const record = found instanceof Promise ? await found : found;
       if (record !== null) yield [id, record.slice()];
     }

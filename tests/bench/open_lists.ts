@@ -53,8 +53,8 @@ for (const [offset, event] of events.entries()) {
   task.apply(event, offset, { recommendations: [], samples: [], forgotten: [] });
 }
 const user = task.users.get("busy")!;
-const record = task.record(user);
-const encoding = leastMicros(() => task.record(user));
+const record = task.memory.record(user);
+const encoding = leastMicros(() => task.memory.record(user));
 const decoding = leastMicros(() => task.memory.view("busy", record, () => {}));
 const line = `${user.pending.size} open lists, ${record.length} bytes: ` +
   `${encoding.toFixed(0)} µs to encode, ${decoding.toFixed(0)} µs to decode\n`;

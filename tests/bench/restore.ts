@@ -109,7 +109,7 @@ async function fill(address: string, users: number): Promise<number> {
       out,
     );
   }
-  const records = [...state.users.values()].map((user) => state.record(user));
+  const records = [...state.users.values()].map((user) => state.memory.record(user));
   await using log = await KafkaLog.open({ brokers: [address], compression: "none" });
   await log.createTopics(topicSpecs(topics, PARTITIONS.length));
   const own = { key: TASK_KEY, value: encodeTask(state, 0), headers: { [LINEAGE]: "bench" } };

@@ -72,8 +72,8 @@ async function measure(model: ModelName, { data, format, behaviours, limit }: Fl
   }
   task.flush(outputs());
   const full = [...task.users.values()].filter(({ row }) => task.sequences.length(row) >= behaviours);
-  const records = full.map((user) => task.record(user));
-  const bare = full.map((user) => task.record(withoutRest(user)).length);
+  const records = full.map((user) => task.memory.record(user));
+  const bare = full.map((user) => task.memory.record(withoutRest(user)).length);
   const arrays = full.map(({ row, hidden, anchor }) =>
     task.sequences.rowBytes(row) + hidden.byteLength + (anchor?.bytes.length ?? 0)
   );

@@ -122,7 +122,7 @@ Deno.test("TaskState.apply() keeps of an interaction that waits for its impressi
     story.act(1000, "rating", "a", { request: "r", value: 5, surface: "home", id: "one", ...more });
   }
   const [want, got] = [plain, noted].map(({ task }) =>
-    Array.from(task.users.values(), (u) => task.record(u))
+    Array.from(task.users.values(), (u) => task.memory.record(u))
   );
   assert.deepEqual(got, want);
 });

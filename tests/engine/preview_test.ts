@@ -10,7 +10,7 @@ const asks = (user: string, time: number): RequestEvent[] => [
   { type: "request", request: "preview", user, time, count: 3, candidates: ["i1", "nobody knows this"] },
 ];
 
-Deno.test("TaskState.preview() changes nothing: not the state, not what comes out later", () => {
+Deno.test("Lists.preview() changes nothing: not the state, not what comes out later", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const plain = run(steps);
     const serving = new FakeServing();
@@ -19,7 +19,7 @@ Deno.test("TaskState.preview() changes nothing: not the state, not what comes ou
     steps.forEach((step, offset) => {
       take(task, serving, step, offset, out);
       for (const user of [...task.users.values()]) {
-        for (const ask of asks(user.id, Math.max(0, task.maxTime))) task.preview(user, ask);
+        for (const ask of asks(user.id, Math.max(0, task.maxTime))) task.lists.preview(user, ask);
       }
     });
     assert.deepEqual(inventory(task), inventory(plain.task));
@@ -28,12 +28,12 @@ Deno.test("TaskState.preview() changes nothing: not the state, not what comes ou
   }));
 });
 
-Deno.test("TaskState.preview() is what the request is answered with", () => {
+Deno.test("Lists.preview() is what the request is answered with", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const { task } = run(steps);
     for (const user of [...task.users.values()]) {
       const [ask] = asks(user.id, Math.max(0, task.maxTime)) as [RequestEvent];
-      const { recommendation, list, serving } = task.preview(user, ask);
+      const { recommendation, list, serving } = task.lists.preview(user, ask);
       const out = outputs();
       task.apply(ask, user.lastOffset + 1, out);
       assert.deepEqual(out.recommendations, [recommendation]);

@@ -171,7 +171,7 @@ Deno.test("TaskState.apply() answers with similar items, which are not about the
   assert.deepEqual(items(story, 25, { like: ["nobody knows it"] }), []);
 });
 
-Deno.test("TaskState.previewNobody() answers for somebody without a past, and changes nothing", () => {
+Deno.test("Lists.preview() answers for somebody without a past, and changes nothing", () => {
   const story = new Story();
   for (const item of ["a", "b"]) story.item(item);
   story.click(10, "a");
@@ -179,7 +179,7 @@ Deno.test("TaskState.previewNobody() answers for somebody without a past, and ch
   const users = [...story.task.users.keys()];
   const { bytes } = story.task.sequences;
   const event = { type: "request", user: "x", request: "p", time: 12, count: 5 } as const;
-  const { recommendation } = story.task.previewNobody(event);
+  const { recommendation } = story.task.lists.preview(null, event);
   assert.deepEqual(recommendation.items.map(({ item }) => item).sort(), ["a", "b"]);
   assert.deepEqual([...story.task.users.keys()], users);
   assert.deepEqual([story.task.sequences.bytes, story.task.counters.requests], [bytes, 1]);
@@ -273,7 +273,7 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
   const user = long.task.users.get("u")!;
   const copy = new TaskState({ schema: long.task.catalogue.schema }, long.serving);
   for (const item of ids) copy.applyItem({ item, time: 0 });
-  copy.restoreUser("u", long.task.record(user));
+  copy.restoreUser("u", long.task.memory.record(user));
   assert.deepEqual(copy.users.get("u")?.shown, user.shown);
   assert.equal(user.shown.length, 3);
   // An impression that confirms the answer does not count again.

@@ -220,7 +220,7 @@ export class Durable {
   commit(task: TaskState, out: TaskOutputs): void {
     for (const { user } of out.forgotten) this.users.delete(user);
     for (const user of task.dirtyUsers) {
-      this.users.set(user.id, task.record(user));
+      this.users.set(user.id, task.memory.record(user));
     }
     for (const item of task.dirtyItems) this.items.set(item.id, encodeItem(item));
     for (const { key, value } of task.numbers.changes()) this.numbers.set(key, value);
@@ -259,7 +259,7 @@ export function inventory(task: TaskState): Record<string, string> {
     ...byId(task.catalogue.items()).map((item) => [`item ${item.id}`, hex(encodeItemState(item))]),
     ...byId(task.users.values()).map((user) => [
       `user ${user.id}`,
-      hex(task.record(user)),
+      hex(task.memory.record(user)),
     ]),
   ]);
 }

@@ -29,7 +29,7 @@ function asked(task: TaskState, user: string): readonly string[] {
     count: COUNT,
     surface: "app",
   } as const;
-  return itemsOf(task.preview(state, ask).recommendation);
+  return itemsOf(task.lists.preview(state, ask).recommendation);
 }
 
 Deno.test("TaskState gives the list that the user would have been given then, no oftener than it may, when it differs", () => {

@@ -288,7 +288,9 @@ Deno.test("TaskState.apply() scores the shop by probabilities that come true, in
       };
       const asked = { type: "request", ...request, ...at } as const;
       const known = task.users.get(user);
-      const { recommendation } = known === undefined ? task.previewNobody(asked) : task.preview(known, asked);
+      const { recommendation } = known === undefined
+        ? task.lists.preview(null, asked)
+        : task.lists.preview(known, asked);
       if (recommendation.scoreKind === "probability" && event.request !== undefined) {
         said.set(event.request, new Map(recommendation.items.map(({ item, score }) => [item, score])));
       }

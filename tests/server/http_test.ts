@@ -368,7 +368,7 @@ Deno.test("an empty list says why: answered by the model, without it, and explai
   );
   const { json: old } = await api.get("/v1/users/ann/explain?item=old");
   assert.deepEqual(old.empty, { code: "expired", reason: "all remaining items have expired" });
-  const unscored = api.service.tasks.get(0)?.state.withoutModel({
+  const unscored = api.service.tasks.get(0)?.state.lists.withoutModel(null, {
     ...{ type: "request", user: "bob", request: "r", time: NOW, count: 1 },
     candidates: ["i1"],
     exclude: ["i1"],

@@ -61,7 +61,7 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   const index = new PackedUsers();
   for (const user of ["ann", "bob"]) {
     before.apply({ type: "profile", user, time: START, attributes: { of: user } }, 0, outbox.outputs);
-    index.put(user, before.record(before.users.get(user)!));
+    index.put(user, before.memory.record(before.users.get(user)!));
   }
   return {
     state,

@@ -59,7 +59,7 @@ Deno.test("carryHidden() of a lifelong model holds the whole life, and learns fr
     life.push(`i${(n * n) % 17}`);
     task.apply(click(n, life.at(-1) ?? ""), 2 * n, outputs());
     const user = only(task);
-    assert.deepEqual(task.recurrentState(user), folded(life, serving), `after ${life.length}`);
+    assert.deepEqual(task.models.recurrentState(user), folded(life, serving), `after ${life.length}`);
     const { history, state } = shown(task, 2 * n + 1, START + 1000 * n);
     const recent = history.items.slice(state?.from ?? 0);
     assert.ok(life.length < 6 ? state === undefined : recent.length >= 4 && recent.length < 6);
@@ -77,7 +77,11 @@ Deno.test("carryHidden() of a model that could be lifelong holds the window wher
     task.apply(click(n, life.at(-1) ?? ""), 2 * n, outputs());
     const { history } = shown(task, 2 * n + 1, START + 1000 * n);
     assert.deepEqual(history.items, life.slice(-history.items.length));
-    assert.deepEqual(task.recurrentState(only(task)), folded(history.items, serving), `after ${life.length}`);
+    assert.deepEqual(
+      task.models.recurrentState(only(task)),
+      folded(history.items, serving),
+      `after ${life.length}`,
+    );
   }
 });
 
@@ -110,7 +114,7 @@ Deno.test("carryHidden() of a lifelong model is the fold in order of time when c
     for (const [id, user] of want.users) {
       const other = got.users.get(id);
       assert.ok(other !== undefined);
-      assert.deepEqual(got.recurrentState(other), want.recurrentState(user));
+      assert.deepEqual(got.models.recurrentState(other), want.models.recurrentState(user));
     }
   }));
 });
@@ -128,7 +132,7 @@ Deno.test("carryHidden() of a lifelong model keeps a click that is older than th
   serving.step(want, "late", [], 1);
   assert.deepEqual(user.anchor?.floats(), want, "it is the last of those before the recent ones");
   for (let n = hiddenStart; n < 20; n++) serving.step(want, `i${n}`, [], 1);
-  assert.deepEqual(task.recurrentState(user), want);
+  assert.deepEqual(task.models.recurrentState(user), want);
 });
 
 Deno.test("ListScorer.score() of a lifelong model knows nothing that happened after the list", () => {
@@ -162,7 +166,7 @@ Deno.test("a lifelong model folds the newest behaviours by the version of now, f
     const { state } = shown(task, 2 * n + 1, START + 1000 * n);
     const want = state?.stored.floats() ?? serving.initState();
     for (let i = user.hiddenStart; i <= n; i++) serving.step(want, `i${i % 5}`, [], 1);
-    assert.deepEqual(task.recurrentState(user), want);
+    assert.deepEqual(task.models.recurrentState(user), want);
     assert.ok(
       serving.version - user.hiddenVersion <= 5 || user.anchor === null,
       "the anchor moves on as well",
@@ -185,7 +189,7 @@ Deno.test("a state of a window, also of an older version, is no anchor of a life
       task.apply(click(life.length, life.at(-1) ?? ""), offset++, outputs());
       look(task);
     }
-    record = task.record(only(task));
+    record = task.memory.record(only(task));
   };
   let scored: SampleState | undefined;
   const score = serving.score.bind(serving);
@@ -207,7 +211,7 @@ Deno.test("a state of a window, also of an older version, is no anchor of a life
       return from < hiddenStart && want.every((x, i) => x === scored?.values[i]);
     }));
     assert.deepEqual(
-      task.recurrentState(only(task)),
+      task.models.recurrentState(only(task)),
       fromThere(life.slice(hiddenStart), serving, state.stored),
     );
   };
@@ -226,9 +230,9 @@ Deno.test("a model that becomes the lifelong one late folds what the sequence st
   life.forEach((item, n) => others.apply(click(n, item), n + 1, outputs()));
   const serving = new FakeServing(3, true);
   const task = new TaskState(OPTIONS, serving);
-  task.restoreUser("u", others.record(others.users.get("u")!));
-  assert.equal(task.recurrentState(only(task)), null, "until the next behaviour it has none");
+  task.restoreUser("u", others.memory.record(others.users.get("u")!));
+  assert.equal(task.models.recurrentState(only(task)), null, "until the next behaviour it has none");
   assert.equal(shown(task, 100, START + 30_000).state, undefined);
   task.apply(click(40, "i5"), 101, outputs());
-  assert.deepEqual(task.recurrentState(only(task)), folded([...life, "i5"].slice(-10), serving));
+  assert.deepEqual(task.models.recurrentState(only(task)), folded([...life, "i5"].slice(-10), serving));
 });

@@ -14,7 +14,7 @@ Deno.test("UserCodec.decode() gives a user of the same bytes when users come fro
     const { task } = run(steps, remembering, new FakeServing(3, lifelong));
     const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
     for (const user of task.users.values()) {
-      const bytes = task.record(user);
+      const bytes = task.memory.record(user);
       const copy = codec.decode(user.id, bytes);
       assert.deepEqual(codec.encode(copy), bytes);
       assert.deepEqual(copy.shown.map(({ time }) => time), user.shown.map(({ time }) => time));
@@ -37,7 +37,7 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
   }]);
   const [user] = task.users.values();
   assert.ok(user !== undefined && user.pending.size === 1);
-  const whole = task.record(user);
+  const whole = task.memory.record(user);
   const decode = (bytes: Uint8Array) =>
     new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema)).decode("u", bytes);
   for (let length = 0; length < whole.length; length++) {
@@ -73,7 +73,7 @@ Deno.test("UserCodec.encode() gives the same bytes when a history has left the b
   const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
   const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   for (const state of [whole.task, task]) {
-    const bytes = state.record(state.users.get("ann")!);
+    const bytes = state.memory.record(state.users.get("ann")!);
     const copy = codec.decode("ann", bytes);
     assert.equal(copy.pending.size, 2);
     assert.deepEqual(historiesOf(copy), historiesOf(state.users.get("ann")!));
@@ -89,7 +89,7 @@ Deno.test("UserCodec.encode() writes format 12 only for a user who had more than
     }));
   for (const [count, format] of [[capacity, 11], [capacity + 3, 12]] as const) {
     const { task } = run(events(count).map((event) => ({ kind: "event", event } as const)));
-    const bytes = task.record(task.users.get("ann")!);
+    const bytes = task.memory.record(task.users.get("ann")!);
     assert.equal(bytes[0], format);
     const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
     const copy = codec.decode("ann", bytes);
@@ -107,7 +107,7 @@ Deno.test("UserCodec.encode() writes format 13 only for a user whose lists are g
     }));
     const { task } = run(clicks, { ...SMALL, userLists: { everyMs: 10 } });
     const user = task.users.get("ann")!;
-    const bytes = task.record(user);
+    const bytes = task.memory.record(user);
     assert.equal(bytes[0], 13);
     const copy = codec.decode("ann", bytes);
     assert.deepEqual(copy.listed, user.listed);
@@ -128,7 +128,7 @@ Deno.test("UserCodec.decode() gives histories as they were when fewer behaviours
   ];
   const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
   const user = task.users.get("ann")!;
-  const bytes = task.record(user);
+  const bytes = task.memory.record(user);
   for (const capacity of [9, 8, 6]) {
     const codec = new UserCodec(
       new SequenceSlab({ ...SMALL.sequence, capacity }),
@@ -150,7 +150,7 @@ Deno.test("UserCodec.decode() gives lists one history in common when no behaviou
   const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
   const user = task.users.get("ann")!;
   const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
-  const [a, b, c, d] = [...codec.decode("ann", task.record(user)).pending.values()].map((list) =>
+  const [a, b, c, d] = [...codec.decode("ann", task.memory.record(user)).pending.values()].map((list) =>
     list.history
   );
   assert.equal(a, b);

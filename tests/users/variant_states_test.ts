@@ -63,7 +63,7 @@ Deno.test("the states of variants are the same after a restore at any event", ()
     const second = both();
     second.clock.update("u", first.maxTime);
     Object.assign(second.counters, first.counters);
-    for (const user of first.users.values()) second.restoreUser(user.id, first.record(user));
+    for (const user of first.users.values()) second.restoreUser(user.id, first.memory.record(user));
     arriving.slice(cut).forEach((event, n) => second.apply(event, cut + n, outputs()));
     for (const [id, user] of whole.users) {
       const known = second.users.get(id)!.variants;
@@ -148,10 +148,10 @@ Deno.test("an open list keeps the states of other models in its record", () => {
   const ask = { type: "request", user: "u", request: "r", count: 2, candidates: ["i1", "i2"] } as const;
   task.apply({ ...ask, time: START + 40_000 }, offset, outputs());
   const [user] = task.users.values();
-  const record = task.record(user!);
+  const record = task.memory.record(user!);
   const restored = both();
   restored.restoreUser("u", record);
-  assert.deepEqual(restored.record(restored.users.get("u")!), record);
+  assert.deepEqual(restored.memory.record(restored.users.get("u")!), record);
   const samples = [task, restored].map((one) => {
     const out = outputs();
     one.flush(out);
@@ -167,10 +167,10 @@ Deno.test("the state of a model that is there no more goes with the next behavio
   });
   const before = play(both(), [click(0), click(1)]);
   const [user] = before.users.values();
-  const record = before.record(user!);
+  const record = before.memory.record(user!);
   const after = new TaskState(OPTIONS, own());
   after.restoreUser("u", record);
-  assert.deepEqual(after.record(after.users.get("u")!), record, "until then it is kept");
+  assert.deepEqual(after.memory.record(after.users.get("u")!), record, "until then it is kept");
   after.apply(click(2), 2, outputs());
   assert.equal(after.users.get("u")!.variants.size, 0);
 });
@@ -182,7 +182,7 @@ Deno.test("a pinned version has a state from its experiment's start to its end, 
     ...{ type: "interaction", user: "u", item: `i${n}`, action: "click", time: START + 1000 * n },
   });
   const task = new TaskState(OPTIONS, own());
-  task.setPinned([pinned]);
+  task.models.setPinned([pinned]);
   const states = () => [...task.users.get("u")!.variants.keys()];
   task.apply(click(0), 0, outputs());
   assert.deepEqual(states(), [], "its experiment has not begun");

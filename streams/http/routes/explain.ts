@@ -110,8 +110,8 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
   const event = item === null ? personal : { ...personal, candidates: [item] };
   const seen = await task.users.peek(user, (known) => {
     if (missing !== undefined) return null;
-    const preview = state.preview(known, event);
-    const memory = state.recurrentState(known);
+    const preview = state.lists.preview(known, event);
+    const memory = state.models.recurrentState(known);
     return { preview, panels: memory === null ? [] : preview.serving.inspect?.(memory) ?? [] };
   });
   if (!seen) throw notKnown({ user: seen === undefined ? user : undefined, item: missing });

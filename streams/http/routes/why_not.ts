@@ -87,12 +87,12 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   const { id } = item;
   const time = Math.max(0, state.maxTime);
   const event: RequestEvent = { type: "request", user: user.id, request: "why-not", count: MAX_ITEMS, time };
-  const { items, scoreKind } = state.preview(user, event).recommendation;
+  const { items, scoreKind } = state.lists.preview(user, event).recommendation;
   const place = items.findIndex((each) => each.item === id);
   const score = () => {
     if (place >= 0) return items[place]?.score;
     if (scoreKind === "share") return undefined; // that of an item that is alone is 1
-    return state.preview(user, { ...event, candidates: [id] }).recommendation.items[0]?.score;
+    return state.lists.preview(user, { ...event, candidates: [id] }).recommendation.items[0]?.score;
   };
   const barred = whyBarred(state, user, item, time);
   return {

@@ -74,7 +74,7 @@ function requested(T: number): Work {
       };
       const user = task.users.get("u");
       if (user === undefined) throw new Error("Cannot ask for a user: nobody is there");
-      return () => task.preview(user, request);
+      return () => task.lists.preview(user, request);
     },
   };
 }

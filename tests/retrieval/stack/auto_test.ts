@@ -240,11 +240,11 @@ Deno.test("TaskState.apply() judges the model by what follows lists of others, a
   assert.deepEqual(judged, [true, true, false]);
 });
 
-Deno.test("TaskState.logits() are those of a list of the usual length, however many candidates there are", () => {
+Deno.test("TaskModels.logits() are those of a list of the usual length, however many candidates there are", () => {
   const task = fresh({ ...OPTIONS, schema: { ...OPTIONS.schema, contextFields: ["listLength"] } }, headed());
   task.apply({ type: "interaction", user: "u", time: START, item: "i0", action: "click" }, 0, outputs());
   const items = [...task.catalogue.items()];
-  const logits = (many: number) => task.logits(task.users.get("u")!, items.slice(0, many), START + 1);
+  const logits = (many: number) => task.models.logits(task.users.get("u")!, items.slice(0, many), START + 1);
   assert.deepEqual(logits(40).slice(0, 10), logits(10));
 });
 

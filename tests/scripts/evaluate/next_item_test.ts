@@ -178,7 +178,7 @@ Deno.test("nextItem() gives a model the share that its proof gives it, and none 
     }
   };
   const shareOf = async (options: Partial<NextItemOptions>) => {
-    return (await nextItem({ stream: { ...stream, open: shown }, count: 3, ...options })).task.modelShare;
+    return (await nextItem({ stream: { ...stream, open: shown }, count: 3, ...options })).task.models.share;
   };
   assert.equal(await shareOf({}), 0);
   assert.equal(await shareOf({ model: "base", config: { proof: { mixRows: 100_000 } } }), 0);
