@@ -200,7 +200,16 @@ export const TASK_OPTIONS = {
 export const DEFAULT_POLICY: PolicyOptions = { name: "greedy" };
 
 /** Options of a task with all defaults filled in. */
-export function taskSettings(options: TaskOptions) {
+export type TaskSettings =
+  & {
+    readonly [K in Exclude<keyof TaskOptions, "schema" | "maxJumpMs" | "frequency">]-?: Exclude<
+      TaskOptions[K],
+      undefined
+    >;
+  }
+  & { readonly frequency: FrequencyOptions | null };
+
+export function taskSettings(options: TaskOptions): TaskSettings {
   return {
     ...settle(TASK_OPTIONS, options),
     actions: options.actions ?? DEFAULT_ACTIONS,
@@ -211,5 +220,3 @@ export function taskSettings(options: TaskOptions) {
     nowMicros: options.nowMicros ?? (() => 0),
   };
 }
-
-export type TaskSettings = Readonly<ReturnType<typeof taskSettings>>;
