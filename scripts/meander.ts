@@ -48,7 +48,6 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     evaluate: ["off-policy estimates and recommendation benchmarks", () => import("./evaluate.ts")],
     protocols: ["run a public one-pass benchmark", () => import("./research/protocols.ts")],
     ablate: ["measure the models with one part removed at a time", () => import("./research/ablate.ts")],
-    labels: ["compare the label policies", () => import("./research/label_bias.ts")],
   },
 };
 

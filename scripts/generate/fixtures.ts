@@ -4,17 +4,14 @@
  *     deno task fixtures            write the files
  *     deno task fixtures --check    only compare; fails when a file is not up to date
  *     deno task fixtures --seed 7 --out .data/shop7    another world, elsewhere, without figures
- *     deno task fixtures --world long --out .data/long    the world of long lives, see scripts/research/long_lives.ts
  *
  * @module
  */
 
 import { gunzipSync, gzipSync } from "node:zlib";
-import { Option } from "commander";
 import { itemRecord } from "../../fixtures/simulator/item.ts";
 import { type Arrival, arrivals } from "../../fixtures/simulator/event_log.ts";
 import { clickRate, fraction, scale, shownItems } from "../../fixtures/simulator/figures.ts";
-import { longLives } from "../research/long_lives.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import {
   BestPolicy,
@@ -61,20 +58,10 @@ function play(world: World, policy: Policy, seed: number): readonly PageView[] {
 
 /** The files of a sample by name: gzipped JSON lines. */
 export function sampleFiles({ world, lines }: Sample): ReadonlyMap<string, Uint8Array> {
-  return dataFiles(
-    world.items.map((item) => JSON.stringify(itemRecord(item))),
-    lines.map(({ line }) => line),
-  );
-}
-
-/** The files of the world of long lives. */
-export function longFiles(seed: number): ReadonlyMap<string, Uint8Array> {
-  const { items, events } = longLives({ seed });
-  return dataFiles(items.map((item) => JSON.stringify(item)), events.map((event) => JSON.stringify(event)));
-}
-
-function dataFiles(items: readonly string[], events: readonly string[]): ReadonlyMap<string, Uint8Array> {
-  return new Map([["items.jsonl.gz", gzip(items)], ["events.jsonl.gz", gzip(events)]]);
+  return new Map([
+    ["items.jsonl.gz", gzip(world.items.map((item) => JSON.stringify(itemRecord(item))))],
+    ["events.jsonl.gz", gzip(lines.map(({ line }) => line))],
+  ]);
 }
 
 /** Gzip without a time or a system in its header, so the same lines give the same bytes. */
@@ -205,19 +192,9 @@ interface Flags {
   readonly check: boolean;
   readonly seed: number;
   readonly out?: string;
-  readonly world: "shop" | "long";
 }
 
-async function main({ check, seed, out, world }: Flags): Promise<void> {
-  if (world === "long") {
-    // It is 3 MB, and only a benchmark needs it: it is made where it is needed.
-    if (out === undefined || check) {
-      throw new Error(
-        "Cannot keep the world of long lives among the fixtures: it needs --out and takes no --check",
-      );
-    }
-    return await write(longFiles(seed), out);
-  }
+async function main({ check, seed, out }: Flags): Promise<void> {
   const sample = makeSample(seed);
   if (out !== undefined) return await write(sampleFiles(sample), out);
   if (check) {
@@ -237,7 +214,6 @@ if (import.meta.main) {
     .option("--check", "only compare; fails when a file is not up to date", false)
     .option("--seed <n>", "seed of the world", integer, SEED)
     .option("--out <folder>", "write a world there, without figures")
-    .addOption(new Option("--world <name>", "which world").choices(["shop", "long"]).default("shop"))
     .parse(commandArguments(), { from: "user" });
   await main(program.opts<Flags>());
 }

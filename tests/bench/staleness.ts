@@ -4,7 +4,6 @@
  * which are frozen. It is the simulation of Pi et al. 2019 (§ 4.2 of MIMN), in versions in place of days.
  *
  * ```sh
- * deno run -A tests/bench/staleness.ts --data .data/long --format meander
  * deno run -A tests/bench/staleness.ts --data ../shared/data/ml-100k --format ml-100k
  * ```
  *
@@ -56,7 +55,7 @@ interface Flags {
 const CONFIG: Config = { retrieval: { learn: false }, features: { transitions: null, userIds: false } };
 
 const program = new Command("staleness.ts")
-  .option("--data <path>", "what is streamed", ".data/long")
+  .requiredOption("--data <path>", "what is streamed")
   .addOption(new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"))
   .addOption(new Option("--model <name>", "model with a state").choices([...MODEL_NAMES]).default("mimn"))
   .option("--lags <numbers>", "versions that states are old", "0,1,10,100,1000")

@@ -72,7 +72,13 @@ function measure(variants: readonly ModelName[]) {
   task.flush(out);
   const [user] = task.users.values();
   const sample = out.samples.at(-1)!;
-  return { event, request, state: task.memory.record(user!).length, sample: encodeSample(sample).length, out };
+  return {
+    event,
+    request,
+    state: task.memory.record(user!).length,
+    sample: encodeSample(sample).length,
+    out,
+  };
 }
 
 function learns(name: ModelName, samples: readonly Sample[]): number {

@@ -105,7 +105,6 @@ Deno.test("the docs of what passes options on have the defaults of their declara
 const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
   "src/users/inspection.ts most", // users that are looked at
-  "scripts/research/long_lives.ts items", // of another world
   "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
   "src/nn/optimisers/adam.ts learningRate",
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root
@@ -123,7 +122,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "scripts/evaluate/next_item.ts ranking",
   "scripts/evaluate/next_item.ts count", // of places that are judged
   "scripts/evaluate/next_item_report.ts count",
-  "scripts/research/label_bias/delayed_clicks.ts everyMs", // between two lists
   "scripts/evaluate/next_item.ts sources", // of candidates
   "src/metrics/clustered_mean.ts confidence", // of an interval, not of a verdict
 ]);

@@ -24,7 +24,7 @@ export interface DelayOptions {
 }
 
 /** Probability of a click on each item. */
-export const CLICK_RATES: readonly number[] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5];
+const CLICK_RATES: readonly number[] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5];
 
 const LIST = 4, USERS = 40, START = Date.UTC(2025, 2, 3);
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { labelBias } from "../../../scripts/research/label_bias/label_bias.ts";
+import { labelBias } from "./label_bias.ts";
 
 const MINUTE = 60_000;
 const STREAM = { seed: 1, lists: 2500, delayMs: 10 * MINUTE, windowMs: 10 * MINUTE, lateMs: 300 * MINUTE };
