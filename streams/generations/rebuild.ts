@@ -107,39 +107,20 @@ export interface RebuildProgress {
 
 /** A generation that is being built; nothing else may run it meanwhile. */
 export class Rebuild implements AsyncDisposable {
-  /** The learner with its judged rows. */
-  readonly learning: Learning;
-  readonly #log: Log;
   readonly #options: RebuildOptions;
-  readonly #tasks: readonly Task[];
-  readonly #remembered: readonly Remembered[];
-  readonly #subscriber: ParameterSubscriber;
+  readonly #parts: RebuildParts;
   /** Rounds so far, of all tasks. */
   #rounds: number;
-  /** Where each task stops. */
-  readonly #ends: number[];
-  readonly #open: AsyncDisposableStack;
-  readonly #starts: readonly number[];
   /** Tasks that have an event, and those that have none before their end. */
   readonly #waiting = new Set<Task>();
   readonly #done = new Set<Task>();
-  /** Tasks that share a partition. */
-  readonly #sharing: number;
   /** What was read of the signals of others, by task and partition. */
   readonly #others: readonly Map<number, number>[];
 
   private constructor(options: RebuildOptions, parts: RebuildParts) {
     this.#options = options;
-    this.#log = parts.log;
-    this.learning = parts.learning;
-    this.#tasks = parts.tasks;
-    this.#subscriber = parts.subscriber;
-    this.#ends = parts.until;
-    this.#starts = parts.starts;
-    this.#sharing = parts.sharing;
-    this.#remembered = parts.remembered;
-    this.#rounds = parts.rounds;
-    this.#open = parts.open;
+    this.#parts = parts;
+    this.#rounds = Math.max(parts.learntRounds, ...parts.tasks.map(({ buildRound = 0 }) => buildRound));
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
@@ -162,40 +143,36 @@ export class Rebuild implements AsyncDisposable {
       tasks.push(open.use(await openBuildTask(source, options, { partition, serving, handover })));
       starts.push((await log.bounds(topics.events, partition)).start);
     }
-    const rounds = Math.max(learntRounds, ...tasks.map(({ buildRound = 0 }) => buildRound));
     const { partitions } = await deploymentLog.identify(topics.events) ?? { partitions: until.length };
     const sharing = until.length / partitions;
-    return new Rebuild(options, {
-      ...source,
-      learning,
-      tasks,
-      subscriber,
-      starts,
-      sharing,
-      rounds,
-      open: open.move(),
-    });
+    const parts = { ...source, learning, tasks, subscriber, starts, sharing, learntRounds };
+    return new Rebuild(options, { ...parts, open: open.move() });
+  }
+
+  /** The learner with its judged rows. */
+  get learning(): Learning {
+    return this.#parts.learning;
   }
 
   /** How far the build is. */
   get progress(): RebuildProgress {
+    const { tasks, starts, until, sharing, remembered } = this.#parts;
     let [done, of] = [0, 0];
-    for (const [partition, task] of this.#tasks.entries()) {
-      const start = this.#starts[partition]!, end = this.#ends[partition]!;
+    for (const [partition, task] of tasks.entries()) {
+      const start = starts[partition]!, end = until[partition]!;
       done += Math.max(0, Math.min(task.next, end) - start);
       of += Math.max(0, end - start);
     }
-    const sharing = this.#sharing;
     return {
       done: Math.floor(done / sharing),
       of: Math.floor(of / sharing),
-      remembered: this.#remembered.map((one) => ({ ...one, start: one.start / sharing })),
+      remembered: remembered.map((one) => ({ ...one, start: one.start / sharing })),
     };
   }
 
   /** Extends the build. @param until offsets of events up to which it is then built, by task */
   extend(until: readonly number[]): void {
-    for (const [partition, end] of until.entries()) this.#ends[partition] = end;
+    for (const [partition, end] of until.entries()) this.#parts.until[partition] = end;
     this.#done.clear();
   }
 
@@ -205,43 +182,44 @@ export class Rebuild implements AsyncDisposable {
    * @param isShort whether the learner's last checkpoint is good enough at the end. @default {false}
    */
   async step(isShort = false): Promise<boolean> {
+    const { log, tasks, learning, subscriber, remembered } = this.#parts;
+    const { spec, carries, roundEvents = roundOf(tasks.length) } = this.#options;
     const task = await this.#furthestBehind();
-    const { spec, carries, roundEvents = roundOf(this.#tasks.length) } = this.#options;
     if (task === undefined) {
-      for (const each of this.#tasks) await each.carryErased();
-      if (this.#remembered.length > 0) await forgetRemembered(this.#log, this.#options.spec.topics);
-      if (carries !== undefined) await this.learning.pass();
-      else if (!isShort && !await this.#isCheckpointed()) await this.learning.checkpoint();
+      for (const each of tasks) await each.carryErased();
+      if (remembered.length > 0) await forgetRemembered(log, spec.topics);
+      if (carries !== undefined) await learning.pass();
+      else if (!isShort && !await this.#isCheckpointed()) await learning.checkpoint();
       return false;
     }
     await this.#learnOthers(task);
     const { batchRows } = settle(LEARNING_OPTIONS, spec.learning);
-    const batches = Math.max(1, Math.min(ROUND_BATCHES, Math.floor(this.learning.version / LEARNT_BATCHES)));
+    const batches = Math.max(1, Math.min(ROUND_BATCHES, Math.floor(learning.version / LEARNT_BATCHES)));
     const rows = carries === undefined ? batches * batchRows : Infinity;
     task.buildRound = ++this.#rounds;
     const { complete } = await task.round({ rows, events: roundEvents });
     if (!complete) await task.commit(); // it has reached its end
     if (carries !== undefined) return true;
-    await this.learning.learnRound();
-    await this.#subscriber.update();
+    await learning.learnRound();
+    await subscriber.update();
     return true;
   }
 
   /** Copies the local snapshots of its tasks, as they are, to where those of a service are. @param to their folder */
   async copySnapshots(to: string): Promise<void> {
     const { topics } = this.#options.spec;
-    for (const task of this.#tasks) await task.copySnapshot(snapshotFolder(to, topics, task.partition));
+    for (const task of this.#parts.tasks) await task.copySnapshot(snapshotFolder(to, topics, task.partition));
   }
 
   /** Releases everything; work that is not committed is done again. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#open.disposeAsync();
+    await this.#parts.open.disposeAsync();
   }
 
   /** The task with the oldest clock among those not at their end, by what is committed. */
   async #furthestBehind(): Promise<Task | undefined> {
     let oldest: Task | undefined;
-    for (const task of this.#tasks) {
+    for (const task of this.#parts.tasks) {
       if (this.#done.has(task)) continue;
       if (!this.#waiting.has(task) && !await this.#reachEvent(task)) this.#done.add(task);
       else {
@@ -255,7 +233,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** Takes a task to its next event. @returns whether there is one before its end @throws LogError `unreachable` if it has neither event nor end */
   async #reachEvent(task: Task): Promise<boolean> {
-    const end = this.#ends[task.partition]!;
+    const end = this.#parts.until[task.partition]!;
     for (let reads = 1; !await task.reachEvent(); reads++) {
       if (task.next >= end) return false;
       if (reads === EMPTY_READS) {
@@ -273,21 +251,22 @@ export class Rebuild implements AsyncDisposable {
   /** Whether the learner's checkpoint is complete: another one would count as a state that was served for longer. */
   async #isCheckpointed(): Promise<boolean> {
     const { topics, model } = this.#options.spec;
-    const positions = await checkpointedSamples(this.#log, topics, model);
+    const positions = await checkpointedSamples(this.#parts.log, topics, model);
     return isDeepStrictEqual(positions, this.learning.positions);
   }
 
   /** Learns everything that the other tasks have learnt so far. */
   async #learnOthers(task: Task): Promise<void> {
+    const { log, tasks } = this.#parts;
     const { signals } = this.#options.spec.topics;
     if (!task.others.isShared) return;
     const read = this.#others[task.partition]!;
-    const others = this.#tasks.filter((other) => other !== task);
-    const bounds = await Promise.all(others.map(({ partition }) => this.#log.bounds(signals, partition)));
+    const others = tasks.filter((other) => other !== task);
+    const bounds = await Promise.all(others.map(({ partition }) => log.bounds(signals, partition)));
     for (const [n, { partition }] of others.entries()) {
       const { start, end } = bounds[n]!;
       for (let next = Math.max(start, read.get(partition) ?? 0); next < end;) {
-        const result = await this.#log.read(signals, partition, next);
+        const result = await log.read(signals, partition, next);
         for (const record of result.records) task.learnOthers(record, record.offset + 1);
         next = result.next;
         read.set(partition, next);
@@ -300,7 +279,7 @@ export class Rebuild implements AsyncDisposable {
 interface BuildLog {
   /** With remembered events in place of dropped ones, and what the build has written itself in memory. */
   readonly log: Log;
-  /** Where each task stops, and the log up to there. */
+  /** Where each task stops, which may move, and the log up to there. */
   readonly until: number[];
   readonly bounded: Log;
   readonly remembered: readonly Remembered[];
@@ -317,8 +296,8 @@ interface RebuildParts extends BuildLog {
   readonly starts: readonly number[];
   /** Tasks that share a partition. */
   readonly sharing: number;
-  /** Rounds so far, of all tasks. */
-  readonly rounds: number;
+  /** Rounds that the learner knows of. */
+  readonly learntRounds: number;
   readonly open: AsyncDisposableStack;
 }
 
