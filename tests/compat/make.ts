@@ -72,13 +72,15 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
     apply({ type: "request", user, request, count: 3, time });
     apply({ type: "interaction", user, item: `i${(n * 3) % 8}`, action: "click", request, time: time + 100 });
   }
-  if (experiment !== undefined) { for (const user of state.dirtyUsers) keep("user", state.memory.record(user)); }
+  // Up to 0.2.0 the task itself makes them.
+  const keepUser = (user: object) => keep("user", state.record?.(user) ?? state.memory.record(user));
+  if (experiment !== undefined) { for (const user of state.dirtyUsers) keepUser(user); }
   state.flush(outputs);
-  for (const user of state.dirtyUsers) keep("user", state.memory.record(user));
+  for (const user of state.dirtyUsers) keepUser(user);
   // Releases without aliases do not know the event.
   if (state.users.get("u0").aliases) {
     apply({ type: "alias", user: "u0", of: "u1", time: START + 80_000 });
-    keep("user", state.memory.record(state.users.get("u0")));
+    keepUser(state.users.get("u0"));
   }
   state.erased?.note("u9", START);
   for (const { value } of state.erased?.changes() ?? []) keep("erased", value);
