@@ -1,11 +1,13 @@
 /**
- * Why a part of a service cannot work yet, or has stopped working, for people.
+ * Why a service, or a part of it, cannot work yet or has stopped working, for people.
  *
  * @module
  */
 
 import { pause } from "../log/pause.ts";
-import type { RestoreStatus } from "../task/restoring/restore_meter.ts";
+import type { RestoreMeter, RestoreStatus } from "../task/restoring/restore_meter.ts";
+import type { ServiceGroups } from "./groups.ts";
+import type { GoneTopics } from "./jobs/topic_watch.ts";
 import type { WorkerGroup } from "./jobs/worker_group.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";
@@ -16,6 +18,8 @@ export const LATE_MS = 300;
 const SETTLED_MS = 3000;
 const LONGEST_MS = 60_000;
 const LOOK_MS = 50;
+/** Longest stall of a learner or monitor before the process is not ready. */
+const IDLE_MS = 60_000;
 
 /** The part of a service that others wait for. */
 export interface Settling {
@@ -41,13 +45,83 @@ export async function untilSettled(
   }
 }
 
+/** The parts of a service that may not be ready. */
+interface ReadinessParts {
+  readonly groups: ServiceGroups;
+  readonly models: readonly [own: ModelReadiness, ...variants: ModelReadiness[]];
+  readonly goneTopics: GoneTopics;
+  /** The restores in progress, by partition. */
+  readonly meters: ReadonlyMap<number, RestoreMeter>;
+}
+
+/** What a `ServedModel` knows of itself. */
+interface ModelReadiness {
+  readonly serving: { readonly version: number };
+  /** Why it is still being opened. */
+  readonly opening: readonly string[];
+  unready(): Promise<readonly string[]>;
+  stalls(ms: number): readonly string[];
+}
+
+/**
+ * Why a service is not ready. In a process with tasks only they count, since they answer while a learner catches up.
+ */
+export class Readiness {
+  readonly #parts: ReadinessParts;
+  /** Whether all roles have begun once. */
+  #hasBegun: boolean;
+
+  constructor(parts: ReadinessParts, hasBegun: boolean) {
+    this.#parts = parts;
+    this.#hasBegun = hasBegun;
+  }
+
+  /** Looks whether topics are gone that something waits for. */
+  look(): void {
+    const { groups, models, goneTopics } = this.#parts;
+    const isWaiting =
+      groups.all.some(({ workers }) => workers.some(([, { stall }]) => stall !== undefined)) ||
+      models.some((model) => model.stalls(0).length > 0);
+    goneTopics.look(isWaiting);
+  }
+
+  /** The reasons, a sentence each; empty when it is ready or stands by. */
+  async reasons(): Promise<readonly string[]> {
+    const { groups, models, goneTopics } = this.#parts;
+    if (groups.tasks !== undefined) return this.#ofTasks();
+    const unready = await Promise.all(models.map((model) => model.unready()));
+    return [...unready.flat(), ...this.#ofMonitor, ...goneTopics.reasons];
+  }
+
+  #ofTasks(): readonly string[] {
+    const { groups: { tasks, rekeyers, monitors }, models, meters, goneTopics } = this.#parts;
+    const reasons = tasksUnready(tasks!, (partition) => meters.get(partition)?.status);
+    if (tasks!.workers.length > 0 && models[0].serving.version === 0) {
+      reasons.push("there are no parameters yet");
+    }
+    if (rekeyers !== undefined) reasons.push(...loneUnready("re-keying", rekeyers));
+    // A start is complete when all roles have begun; a role that cannot begin ends the process.
+    if (!this.#hasBegun) reasons.push(...models.flatMap((model) => model.opening), ...this.#ofMonitor);
+    this.#hasBegun ||= reasons.length === 0;
+    if (!this.#hasBegun) return reasons;
+    // Later a role may stand by or restart without affecting answers, unless it stalls.
+    const stalls = models.flatMap((model) => model.stalls(IDLE_MS));
+    return [...reasons, ...stalls, ...stallsOf(monitors, IDLE_MS), ...goneTopics.reasons];
+  }
+
+  get #ofMonitor(): readonly string[] {
+    const { monitors } = this.#parts.groups;
+    return monitors === undefined ? [] : loneUnready("monitor", monitors);
+  }
+}
+
 /**
  * Why tasks are not ready: partitions are not assigned yet, being restored, behind the events from before the start, or
  * waiting for the log.
  *
  * @param restoreOf the progress of a partition's restore
  */
-export function tasksUnready(
+function tasksUnready(
   tasks: WorkerGroup<TaskJob>,
   restoreOf: (partition: number) => RestoreStatus | undefined,
 ): string[] {

@@ -24,6 +24,7 @@ import {
   makeServingModel,
   openLearning,
 } from "./jobs/learner_job.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./jobs/options.ts";
 import { loneUnready, stallsOf } from "./readiness.ts";
 import type { SharedThread } from "./jobs/shared_thread.ts";
@@ -32,12 +33,12 @@ import { Worker } from "./jobs/worker.ts";
 
 const logger = getLogger(["meander", "service"]);
 
-/** What the models of a service share. */
-export interface ServedModelSurroundings {
+/** What the parts of a service share. */
+export interface ServiceContext<N extends ModelName = ModelName> {
   readonly log: Log;
   /** Topics of the deployment. */
   readonly topics: Topics;
-  readonly options: ServiceOptions;
+  readonly options: ServiceOptions<N>;
   /** A monotonic clock, milliseconds. */
   readonly now: () => number;
   readonly thread: SharedThread;
@@ -66,7 +67,7 @@ export class ServedModel {
    *
    * @param variant the model, when it is not the deployment's own
    */
-  constructor(around: ServedModelSurroundings, variant?: VariantModel) {
+  constructor(around: ServiceContext, variant?: VariantModel) {
     const { log, topics, options } = around;
     const { roles = ROLES } = options;
     const { model } = this.#spec = specOf(topics, options, variant);
@@ -91,7 +92,7 @@ export class ServedModel {
 
   /** Joins the group of its learners, of which one learns at a time. */
   #joinLearners(
-    { log, options, now, thread }: ServedModelSurroundings,
+    { log, options, now, thread }: ServiceContext,
     isOwn: boolean,
   ): WorkerGroup<LearnerJob> {
     const spec = this.#spec;
@@ -110,7 +111,7 @@ export class ServedModel {
 
   /** Follows the versions. @param onLooked see {@linkcode FollowJob} */
   #follow(
-    { log, options, now, thread }: ServedModelSurroundings,
+    { log, options, now, thread }: ServiceContext,
     { isOwn, name }: { readonly isOwn: boolean; readonly name: string },
     onLooked: (version: number) => void,
   ): Worker<FollowJob> {

@@ -29,18 +29,16 @@ import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
 import { createTopics } from "./create_topics.ts";
 import { Eraser } from "./erasure/eraser.ts";
-import type { ErasureProgress } from "./erasure/erasure_view.ts";
+import type { ErasureProgress, Erasures } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
 import { ServiceGroups } from "./groups.ts";
 import type { ServiceOptions } from "./jobs/options.ts";
-import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
-import { ServedModel } from "./served_model.ts";
+import { Readiness } from "./readiness.ts";
+import { ServedModel, type ServiceContext } from "./served_model.ts";
 import { TaskOpener } from "./task_opener.ts";
 import { SharedThread } from "./jobs/shared_thread.ts";
 import { partitionStatus } from "./partition_status.ts";
 import type { ServiceStatus } from "./status.ts";
-import type { TaskJob } from "./jobs/task_job.ts";
-import type { WorkerGroup } from "./jobs/worker_group.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
@@ -56,8 +54,6 @@ export interface ScoringModel {
 }
 
 const WATCH_MS = 1000;
-/** Longest stall of a learner or monitor before the process is not ready. */
-const IDLE_MS = 60_000;
 /** Time between reports of a problem that does not stop the process. */
 const COMPLAINT_MS = 30_000;
 
@@ -90,84 +86,71 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly thread: SharedThread;
   /** What it runs and where, for a `Retention`. */
   readonly deployment: Deployment;
-  readonly #log: Log;
-  readonly #topics: Topics;
-  readonly #options: ServiceOptions<N>;
-  readonly #now: () => number;
+  readonly #context: ServiceContext<N>;
   readonly #partitions: number;
-  readonly #own: ServedModel;
-  readonly #variants: readonly ServedModel[];
+  /** The models that score here. */
+  readonly #models: readonly [own: ServedModel, ...variants: ServedModel[]];
   readonly #groups: ServiceGroups;
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #opener: TaskOpener<N>;
   readonly #topicWatch: TopicWatch;
-  readonly #goneTopics: GoneTopics;
-  /** Set on a log that erases records. */
-  readonly #eraser: Eraser | undefined;
-  /** Set on any other log. */
-  readonly #rewriting: Rewriting | undefined;
+  readonly #readiness: Readiness;
+  /** Carries out erasures, or watches what becomes of them; `undefined` = other processes do. */
+  readonly #erasures: Erasures | undefined;
   /** When a complaint was last logged. */
   #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
-  /** Whether all roles have begun once. */
-  #hasBegun = false;
   #stopped: Promise<void> | undefined;
 
   private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
-    this.#log = log;
-    this.#topics = topics;
-    this.#partitions = partitions;
-    this.#options = options;
-    this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
-    this.#hasBegun = options.warm !== undefined; // the service before it was ready
-    const now = this.#now = options.now ?? (() => performance.now());
-    this.#goneTopics = new GoneTopics(log, Object.values(topics), now);
+    const now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
-    const around = { log, topics, options, now, thread };
-    this.#own = new ServedModel(around);
-    this.#variants = (options.variants ?? []).map((variant) => new ServedModel(around, variant));
+    const context = this.#context = { log, topics, options, now, thread };
+    this.#partitions = partitions;
+    const variants = (options.variants ?? []).map((variant) => new ServedModel(context, variant));
+    this.#models = [new ServedModel(context), ...variants];
+    this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
     this.#opener = this.#makeOpener();
     this.deployment = this.#makeDeployment();
-    this.#groups = new ServiceGroups({
-      ...around,
+    const groups = this.#groups = new ServiceGroups({
+      ...context,
       openTask: (partition, signal) => this.#opener.open(partition, signal),
     });
-    if (!canErase(log)) this.#rewriting = new Rewriting(this.deployment);
-    else if (this.#groups.tasks !== undefined) {
-      this.#eraser = Eraser.for(this.deployment, { clock: now, lookMs: options.eraseIntervalMs })?.start();
-    }
-    const ends = [...this.#groups.all, ...this.#models].map(({ ended }) => ended);
+    this.#readiness = new Readiness({
+      groups,
+      models: this.#models,
+      meters: this.#opener.meters,
+      goneTopics: new GoneTopics(log, Object.values(topics), now),
+    }, options.warm !== undefined); // the service before it was ready
+    this.#erasures = this.#makeErasures();
+    const ends = [...groups.all, ...this.#models].map(({ ended }) => ended);
     this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});
     ignore(this.ended, "stopping goes on without a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
   }
 
   #makeOpener(): TaskOpener<N> {
-    const [log, topics, options] = [this.#log, this.#topics, this.#options];
-    const models = this.#models;
+    const { log, topics, options } = this.#context;
+    const [own, ...variants] = this.#models;
     const makeModel = (name: string, key: string) =>
-      models.find(({ serving }) => serving.model === name)?.make(key);
+      this.#models.find(({ serving }) => serving.model === name)?.make(key);
     return new TaskOpener({
-      log,
-      topics,
+      ...this.#context,
       partitions: this.#partitions,
-      options,
-      now: this.#now,
-      own: this.#own,
-      variants: this.#variants,
+      own,
+      variants,
       pins: options.warm?.pins ?? new PinnedModels(log, topics, makeModel),
       watch: this.#topicWatch,
-      thread: this.thread,
       onEvents: (events) => this.#events += events,
     });
   }
 
   #makeDeployment(): Deployment {
-    const { beside } = this.#options;
+    const { log, topics, options: { beside } } = this.#context;
     return {
-      log: this.#log,
-      topics: this.#topics,
+      log,
+      topics,
       partitions: this.#partitions,
       models: this.#models.map(({ serving }) => serving.model),
       tasks: () => this.tasks,
@@ -175,9 +158,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     };
   }
 
-  /** The models that score here. */
-  get #models(): readonly [own: ServedModel, ...variants: ServedModel[]] {
-    return [this.#own, ...this.#variants];
+  #makeErasures(): Erasures | undefined {
+    const { log, options: { eraseIntervalMs: lookMs }, now: clock } = this.#context;
+    if (!canErase(log)) return new Rewriting(this.deployment);
+    if (this.#groups.tasks === undefined) return undefined;
+    return Eraser.for(this.deployment, { clock, lookMs })?.start();
   }
 
   /**
@@ -217,7 +202,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal How long an event that a task of this process has read has waited for its answer, milliseconds. */
   get waitedMs(): number {
-    const now = this.#now();
+    const now = this.#context.now();
     const waits = (this.#groups.tasks?.workers ?? []).map(([, { job }]) => job?.task.waitedMs(now) ?? 0);
     return Math.max(0, ...waits);
   }
@@ -231,12 +216,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** The deployment's own model. */
   get serving(): ServingModel {
-    return this.#own.serving;
+    return this.#models[0].serving;
   }
 
   /** @internal How the learner of the own model is doing, if it runs in this process. */
   get learner(): LearnerFigures | undefined {
-    return this.#own.figures;
+    return this.#models[0].figures;
   }
 
   /** @internal The monitor of experiments, if it runs in this process. */
@@ -247,60 +232,36 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /** Current status. */
   async status(): Promise<ServiceStatus> {
     const tasks = this.#groups.tasks?.workers ?? [];
-    const learner = this.#own.figures;
-    const place = { log: this.#log, topics: this.#topics };
+    const learner = this.#models[0].figures;
+    const { log, topics, options } = this.#context;
     const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
-    const signalsEnds = isRead ? await endsOfTopic(this.#log, this.#topics.signals, this.#partitions) : [];
+    const signalsEnds = isRead ? await endsOfTopic(log, topics.signals, this.#partitions) : [];
     return {
       events: this.#events,
       partitions: await Promise.all(
         tasks.map(([partition, { job }]) => {
           const restore = this.#opener.meters.get(partition)?.status ?? null;
-          return partitionStatus(place, partition, { task: job?.task, restore, signalsEnds });
+          return partitionStatus({ log, topics }, partition, { task: job?.task, restore, signalsEnds });
         }),
       ),
       version: this.serving.version,
       learner: learner === undefined ? null : {
         version: learner.version,
         rows: learner.rows,
-        lag: await lagOf(this.#log, this.#topics.samples, learner.positions),
+        lag: await lagOf(log, topics.samples, learner.positions),
         auc: learner.quality.auc,
         ctr: learner.quality.ctr,
       },
       monitor: await this.#groups.monitors?.workers[0]?.[1].job?.status() ?? null,
       rekeyLag: await this.#groups.rekeyers?.workers[0]?.[1].job?.lag() ?? null,
       sources: this.#groups.sourcesStatus,
-      rebuild: this.#options.rebuild?.() ?? null,
+      rebuild: options.rebuild?.() ?? null,
     };
   }
 
-  /**
-   * Why it is not ready, a sentence each; empty when it is ready or stands by. In a process with tasks only they count,
-   * since they answer while a learner catches up.
-   */
+  /** Why it is not ready, a sentence each; empty when it is ready or stands by. See {@linkcode Readiness}. */
   async unready(): Promise<readonly string[]> {
-    if (this.#groups.tasks !== undefined) return this.#tasksUnready(this.#groups.tasks);
-    const models = await Promise.all(this.#models.map((model) => model.unready()));
-    return [...models.flat(), ...this.#monitorUnready(), ...this.#goneTopics.reasons];
-  }
-
-  #tasksUnready(tasks: WorkerGroup<TaskJob>): readonly string[] {
-    const reasons = tasksUnready(tasks, (partition) => this.#opener.meters.get(partition)?.status);
-    if (tasks.workers.length > 0 && this.serving.version === 0) reasons.push("there are no parameters yet");
-    if (this.#groups.rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#groups.rekeyers));
-    // A start is complete when all roles have begun; a role that cannot begin ends the process.
-    if (!this.#hasBegun) {
-      reasons.push(...this.#models.flatMap((model) => model.opening), ...this.#monitorUnready());
-    }
-    this.#hasBegun ||= reasons.length === 0;
-    if (!this.#hasBegun) return reasons;
-    // Later a role may stand by or restart without affecting answers, unless it stalls.
-    const stalls = this.#models.flatMap((model) => model.stalls(IDLE_MS));
-    return [...reasons, ...stalls, ...stallsOf(this.#groups.monitors, IDLE_MS), ...this.#goneTopics.reasons];
-  }
-
-  #monitorUnready(): readonly string[] {
-    return this.#groups.monitors === undefined ? [] : loneUnready("monitor", this.#groups.monitors);
+    return await this.#readiness.reasons();
   }
 
   /**
@@ -310,10 +271,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * @internal
    */
   async erasure(partition: number, offset: number): Promise<ErasureProgress | null> {
-    if (this.#rewriting !== undefined) return await this.#rewriting.look({ partition, offset });
-    if (this.#eraser === undefined) return null;
-    const named = this.#eraser.namedOn(partition, offset);
-    return { state: this.#eraser.stateOf(partition, offset), idle: [], named };
+    return await this.#erasures?.progress({ partition, offset }) ?? null;
   }
 
   /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */
@@ -327,7 +285,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * @internal
    */
   async stopTasks(): Promise<void> {
-    await this.#eraser?.[Symbol.asyncDispose]();
+    await this.#erasures?.[Symbol.asyncDispose]?.();
     await this.#groups.tasks?.stop();
   }
 
@@ -343,7 +301,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   async #stop(): Promise<void> {
     this.#stopping.resolve();
-    await this.#eraser?.[Symbol.asyncDispose]();
+    await this.#erasures?.[Symbol.asyncDispose]?.();
     // The tasks first: the learner may still take what they commit.
     const { rekeyers, sources, tasks, monitors } = this.#groups;
     await Promise.all([rekeyers, sources, tasks].map((group) => group?.stop()));
@@ -356,12 +314,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    const workers = this.#groups.all.flatMap(({ workers }) => workers);
-    for (const [, worker] of workers) worker.watch();
+    for (const { workers } of this.#groups.all) for (const [, worker] of workers) worker.watch();
     for (const model of this.#models) model.watch();
-    const isWaiting = workers.some(([, { stall }]) => stall !== undefined) ||
-      this.#models.some((model) => model.stalls(0).length > 0);
-    this.#goneTopics.look(isWaiting);
+    this.#readiness.look();
     for (const [partition, meter] of this.#opener.meters) meter.report(`task ${partition}`);
   }
 
@@ -370,8 +325,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const complaint = this.#groups.tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
       one !== undefined
     );
-    if (complaint === undefined || this.#now() - this.#complainedAt < COMPLAINT_MS) return;
-    this.#complainedAt = this.#now();
+    if (complaint === undefined || this.#context.now() - this.#complainedAt < COMPLAINT_MS) return;
+    this.#complainedAt = this.#context.now();
     logger.error("{complaint}", { complaint });
   }
 }

@@ -7,7 +7,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ignore } from "../log/ignore.ts";
-import type { Log } from "../log/log.ts";
 import { orAborted } from "../log/pause.ts";
 import { RestoreMeter } from "../task/restoring/restore_meter.ts";
 import { Task } from "../task/task.ts";
@@ -15,8 +14,7 @@ import { TimeShare } from "../task/time_share.ts";
 import { DELIVERY } from "../topics/delivery.ts";
 import type { PinnedModels } from "../topics/pinned_models.ts";
 import type { Topics } from "../topics/topics.ts";
-import type { ServedModel } from "./served_model.ts";
-import type { ServiceOptions } from "./jobs/options.ts";
+import type { ServedModel, ServiceContext } from "./served_model.ts";
 import type { SharedThread } from "./jobs/shared_thread.ts";
 import { TaskJob, taskLimits } from "./jobs/task_job.ts";
 import type { TopicWatch } from "./jobs/topic_watch.ts";
@@ -33,14 +31,9 @@ export function snapshotFolder(
 }
 
 /** What the tasks of a service share. */
-export interface TaskSurroundings<N extends ModelName> {
-  readonly log: Log;
-  readonly topics: Topics;
+export interface TaskSurroundings<N extends ModelName> extends Omit<ServiceContext<N>, "thread"> {
   /** Number of partitions of `events`. */
   readonly partitions: number;
-  readonly options: ServiceOptions<N>;
-  /** A monotonic clock, milliseconds. */
-  readonly now: () => number;
   readonly own: ServedModel;
   readonly variants: readonly ServedModel[];
   readonly pins: PinnedModels;

@@ -229,7 +229,7 @@ Deno.test("Eraser looks through events that were read before the task it finds w
     const deployment = { log, topics, partitions: 1, models: ["base"], tasks };
     const eraser = Eraser.for(deployment, { clock: () => performance.now() })!;
     await eraser.look();
-    return eraser.stateOf(0, offset) === "under way";
+    return eraser.progress({ partition: 0, offset }).state === "under way";
   };
   assert.equal(await found(offset + 1, -1), true, "another task met it");
   assert.equal(await found(0, offset), true, "this task met it");

@@ -93,37 +93,37 @@ const look = (log: Log) => {
 const PLACE = { partition: 0, offset: 1 };
 
 for (const [condition, comesAbout] of Object.entries(CONDITIONS)) {
-  Deno.test(`Rewriting.look() waits for ${condition}`, async () => {
+  Deno.test(`Rewriting.progress() waits for ${condition}`, async () => {
     await using log = await erased();
     for (const other of Object.values(CONDITIONS)) if (other !== comesAbout) await other(log);
     const rewriting = look(log);
-    assert.equal((await rewriting.look(PLACE)).state, "under way");
+    assert.equal((await rewriting.progress(PLACE)).state, "under way");
     await comesAbout(log);
-    assert.equal((await rewriting.look(PLACE)).state, "kept");
+    assert.equal((await rewriting.progress(PLACE)).state, "kept");
   });
 }
 
-Deno.test("Rewriting.look() does not take who came back for somebody who was not erased", async () => {
+Deno.test("Rewriting.progress() does not take who came back for somebody who was not erased", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   const rewriting = look(log);
-  assert.equal((await rewriting.look(PLACE)).state, "kept");
+  assert.equal((await rewriting.progress(PLACE)).state, "kept");
   await log.append([record(topics.parameters, { key: "base", value: version() })]);
-  assert.equal((await rewriting.look(PLACE)).state, "kept");
+  assert.equal((await rewriting.progress(PLACE)).state, "kept");
 });
 
-Deno.test("Rewriting.look() does not wait for tasks that learn nothing of others", async () => {
+Deno.test("Rewriting.progress() does not wait for tasks that learn nothing of others", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   await log.append([others(NOTHING_SHARED)]);
-  assert.equal((await look(log).look(PLACE)).state, "kept");
+  assert.equal((await look(log).progress(PLACE)).state, "kept");
 });
 
-Deno.test("Rewriting.look() does not believe a checkpoint that has learnt samples of an earlier topic", async () => {
+Deno.test("Rewriting.progress() does not believe a checkpoint that has learnt samples of an earlier topic", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   await log.append([positionRecord(topics, writerOf(topics, "base"), { id: "another", next: [9] })]);
-  assert.equal((await look(log).look(PLACE)).state, "under way");
+  assert.equal((await look(log).progress(PLACE)).state, "under way");
 });
 
 Deno.test("Eraser.look() waits for tasks of other partitions, too, where the log takes records out", async () => {
@@ -136,8 +136,8 @@ Deno.test("Eraser.look() waits for tasks of other partitions, too, where the log
   const deployment = { log, topics, partitions: 2, models: ["base", "din"], tasks: () => tasks };
   await using eraser = Eraser.for(deployment, { clock: () => 0 }) ?? assert.fail("no eraser");
   assert.equal(await eraser.look(), false);
-  assert.equal(eraser.stateOf(0, 1), "under way");
+  assert.equal(eraser.progress({ partition: 0, offset: 1 }).state, "under way");
   await CONDITIONS[waited]!(log);
   assert.equal(await eraser.look(), true);
-  assert.equal(eraser.stateOf(0, 1), "done");
+  assert.equal(eraser.progress({ partition: 0, offset: 1 }).state, "done");
 });

@@ -42,7 +42,7 @@ import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { pause } from "../../log/pause.ts";
 import { newestOf } from "../../log/reading.ts";
-import type { ErasureState } from "./erasure_view.ts";
+import type { ErasurePlace, ErasureProgress, Erasures, ErasureState } from "./erasure_view.ts";
 import { erasedOn } from "../../task/erased_on.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
@@ -95,7 +95,7 @@ const logger = getLogger(["meander", "log"]);
 const MAX_REMEMBERED = 1000;
 
 /** Erases in the background. */
-export class Eraser implements AsyncDisposable {
+export class Eraser implements Erasures {
   readonly #log: ErasableLog;
   readonly #deployment: Deployment;
   readonly #options: EraserOptions;
@@ -133,18 +133,18 @@ export class Eraser implements AsyncDisposable {
     return this;
   }
 
-  /** The state of the erasure that the event at an offset of `events` requests. */
-  stateOf(partition: number, offset: number): ErasureState {
+  /** How far an erasure is, and topics on which others named the user when the user was erased. */
+  progress(place: ErasurePlace): ErasureProgress {
+    const { partition, offset } = place;
+    return { state: this.#stateOf(place), idle: [], named: this.#named.get(`${partition}/${offset}`) };
+  }
+
+  #stateOf({ partition, offset }: ErasurePlace): ErasureState {
     const isPlanned = this.#plans.some((plan) =>
       plan.partition === partition && plan.erasures.some((erasure) => erasure.offset === offset)
     );
     if (isPlanned || this.#left === "busy" || (this.#seen?.[partition] ?? 0) <= offset) return "under way";
     return this.#left === "clean" ? "done" : "fragments";
-  }
-
-  /** Topics on which others named the user when the user was erased; `undefined` = unknown. */
-  namedOn(partition: number, offset: number): ReadonlySet<string> | undefined {
-    return this.#named.get(`${partition}/${offset}`);
   }
 
   /** Erases what may be erased now. @returns Whether nothing is left to do */

@@ -52,6 +52,12 @@ export interface ErasurePlace {
   readonly offset: number;
 }
 
+/** Carries out erasures, or watches what becomes of them. */
+export interface Erasures extends Partial<AsyncDisposable> {
+  /** How far an erasure is. */
+  progress(place: ErasurePlace): ErasureProgress | Promise<ErasureProgress>;
+}
+
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
 

@@ -7,7 +7,7 @@
 import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";
 import { erasureOf, hasRowsOf, inputOf, SoughtUsers } from "./erased_records.ts";
-import type { ErasurePlace, ErasureProgress } from "./erasure_view.ts";
+import type { ErasurePlace, ErasureProgress, Erasures } from "./erasure_view.ts";
 import { idleModels } from "./idle_models.ts";
 import {
   clearedSignals,
@@ -31,7 +31,7 @@ interface Named {
 }
 
 /** Looks up the progress of erasures. */
-export class Rewriting {
+export class Rewriting implements Erasures {
   readonly #deployment: Deployment;
   /** What names the user, once checkpoints had the erasure; by place. */
   readonly #named = new Map<string, Named>();
@@ -41,7 +41,7 @@ export class Rewriting {
   }
 
   /** How far an erasure is. */
-  async look(place: ErasurePlace): Promise<ErasureProgress> {
+  async progress(place: ErasurePlace): Promise<ErasureProgress> {
     if (!await this.#isDone(place)) return { state: "under way", idle: [] };
     const { log, topics } = this.#deployment;
     const samples = await endOfOutputs(log, topics.samples, place);
