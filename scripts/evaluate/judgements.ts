@@ -8,7 +8,6 @@
 export interface Judged {
   /** Number of the behaviour in the stream, from 0. */
   readonly at: number;
-  /** Number of the user, from 0. */
   readonly user: number;
   /** Earlier behaviours of the user. */
   readonly userAge: number;

@@ -39,7 +39,6 @@ export interface TopicFeedParts {
   readonly owned: AsyncDisposableStack;
 }
 
-/** A feed from a topic. */
 export class TopicFeed implements Feed {
   readonly #parts: TopicFeedParts;
   /** Dropped offsets that were reported. */

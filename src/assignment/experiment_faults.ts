@@ -134,7 +134,6 @@ export function layerFaults(
   return faults;
 }
 
-/** The settings that variants change. */
 export function changedSettings(variants: readonly Variant[]): (keyof VariantSettings)[] {
   const settings = variants.map(settingsOf);
   return VARIANT_SETTINGS.filter((setting) => settings.some((one) => one[setting] !== undefined));

@@ -58,7 +58,6 @@ export type Fields<R> = {
     : Field & { readonly optional?: never };
 };
 
-/** An id. */
 export const id = {
   kind: "string",
   minBytes: 1,
@@ -83,12 +82,10 @@ export const text = {
   noun: "a text",
 } as const;
 export const time = { kind: "time" } as const;
-/** A probability above 0. */
 export const probability = { kind: "number", above: 0, maximum: 1 } as const;
 /** A place on a list; 0 is the top. */
 export const position = { kind: "integer", minimum: 0, maximum: 9_999 } as const;
 export const counter = { kind: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
-/** Ids of categories. */
 export const categories = { kind: "list", of: id, minItems: 0, maxItems: MAX_ATTRIBUTES } as const;
 export const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, unique: true } as const;
 

@@ -48,7 +48,6 @@ export class ItemStatistics {
   recent = 0;
   /** Number of believed values; see `ValueScale`. */
   values = 0;
-  /** Σ of the values. */
   valueSum = 0;
   /** Σ (value − r − d_user). */
   valueResidual = 0;
@@ -63,7 +62,6 @@ export class UserStatistics {
   recent = 0;
   /** Number of believed values; see `ValueScale`. */
   values = 0;
-  /** Σ of the values. */
   valueSum = 0;
   /** Σ (value − r − d_item). */
   valueResidual = 0;

@@ -22,7 +22,6 @@ export interface WatchedLearnerOptions extends GuardRailsOptions {
   readonly proof: ProofOptions | null;
 }
 
-/** A sample with its encoding. */
 export interface EncodedSample {
   readonly sample: Sample;
   readonly bytes: Uint8Array;

@@ -179,7 +179,6 @@ export function positive<T extends number | undefined>(
   return number(value, { above: 0 }, about);
 }
 
-/** A number in [0, 1]. */
 export function share<T extends number | undefined>(value: T | Absent<T>, about: string): Option<Widened<T>> {
   return number(value, { minimum: 0, maximum: 1 }, about);
 }

@@ -61,7 +61,6 @@ export class ExperimentClient implements ExperimentChanges {
     this.#options = options;
   }
 
-  /** Starts an experiment. */
   start(draft: ExperimentDraft): Promise<Experiment> {
     return this.#call("/v1/experiments", draft);
   }

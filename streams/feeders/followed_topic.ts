@@ -285,7 +285,6 @@ export class FollowedTopic {
   }
 }
 
-/** The adapter of a format. */
 export function adapterOf(format: JsonFormat | RecordAdapter): RecordAdapter {
   return typeof format === "string" ? formatAdapter(format) : format;
 }

@@ -43,7 +43,6 @@ export function formatPercent(value: Figure | undefined, digits = 1): string {
   return isKnown(value) ? `${(100 * value).toFixed(digits)} %` : DASH;
 }
 
-/** Formats of panel values, by unit. */
 export const PANEL_FORMATS: Readonly<Record<Panel["unit"], (value: Figure | undefined) => string>> = {
   number: (value) => formatFixed(value, 3),
   share: formatPercent,

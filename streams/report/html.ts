@@ -22,7 +22,6 @@ export interface HtmlColumn {
   readonly kind?: "text" | "number" | "code";
 }
 
-/** Columns of numbers. */
 export function numbers(...titles: readonly string[]): HtmlColumn[] {
   return titles.map((title) => ({ title, kind: "number" }));
 }

@@ -49,7 +49,6 @@ export async function createTopics<N extends ModelName>(
 
 /** What decides which topics a deployment needs. */
 interface TopicNeeds extends Pick<ServiceOptions, "surfaceTopics" | "encodeSamples"> {
-  /** Models of variants. */
   readonly variants: readonly ModelName[];
 }
 

@@ -85,7 +85,6 @@ export async function monitorProblems(
   }];
 }
 
-/** All experiments. */
 export async function experimentsOf(log: Log, names: Topics): Promise<readonly Experiment[]> {
   const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
   return [...records.values()].filter(isExperiment);

@@ -47,7 +47,6 @@ export interface SeenPartition {
   readonly hasRecord: boolean;
 }
 
-/** Looks at all partitions. */
 export async function lookAtPartitions(deployment: SeenDeployment): Promise<readonly SeenPartition[]> {
   const { log, topics, existing } = deployment;
   const { partitions } = existing.get(topics.events) ?? { partitions: 0 };

@@ -7,7 +7,6 @@
 /** A value in a text. */
 export interface JsonPlace {
   readonly path: readonly (string | number)[];
-  /** Its line, from 1. */
   readonly line: number;
   /** The line of the earlier value with the same key in the same object, or `null`. */
   readonly before: number | null;

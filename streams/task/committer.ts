@@ -30,7 +30,6 @@ interface CommitPart extends Part {
   readonly isLeftOut: boolean;
 }
 
-/** What was written. */
 interface Written {
   /** Records of users, which may be smaller than what was to be written. */
   readonly users: readonly NewRecord[];

@@ -13,7 +13,6 @@ export interface Part {
   readonly records: readonly NewRecord[];
 }
 
-/** What was committed. */
 export interface Committed<P> {
   readonly parts: readonly P[];
   /** Offset of the first record of each part; -1 = it has none. */

@@ -21,7 +21,6 @@ export type Delivery = "exactly-once" | "at-least-once";
 /** All of {@linkcode Delivery}. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies readonly Delivery[];
 
-/** The option `delivery`. */
 export const DELIVERY: Option<Delivery> = choice(
   DELIVERIES,
   "exactly-once",

@@ -20,7 +20,6 @@ const MINUTE_MS = 60_000;
 /** Values that all candidates of a list share: how much the user has done, and how long ago. */
 const LIST_VALUES = ["behaviours", "pause"] as const;
 
-/** Candidates of the blend. */
 export interface BlendedCandidates {
   /** Places of those of the list. */
   readonly places: ArrayLike<number>;

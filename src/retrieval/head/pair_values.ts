@@ -40,7 +40,6 @@ export interface Columns {
   readonly values: Float32Array;
   /** The first column. */
   readonly column: number;
-  /** Number of columns. */
   readonly columns: number;
 }
 

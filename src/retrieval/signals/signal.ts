@@ -53,7 +53,6 @@ export interface Raised {
   readonly time: number;
 }
 
-/** An entry of a journal. */
 export type JournalEntry = Signal | Forgotten | Raised;
 
 /** The context of the behaviour right after a signal. */

@@ -355,7 +355,6 @@ function hasModel(set: number): boolean {
   return (set >> MODEL & 1) === 1;
 }
 
-/** The parts that have scores. */
 export function partsWith(by: ScoresByPart): readonly Part[] {
   return PARTS.filter((part) => by[part] !== null);
 }

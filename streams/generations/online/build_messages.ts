@@ -43,7 +43,6 @@ export type BuildOrder =
   | BuildWork
   | { readonly end: true };
 
-/** Progress of a build. */
 export interface BuildFigures extends RebuildProgress {
   /** Newest version of its model. */
   readonly version: number;

@@ -21,7 +21,6 @@ import type { TaskOpening, TaskRuntime } from "../../task/options.ts";
 /** Options of {@linkcode Standby}. */
 export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {
   readonly spec: LearnerSpec;
-  /** Number of tasks. */
   readonly tasks: number;
   /** How they run when they answer. */
   readonly service: Pick<TaskRuntime, "delivery" | "surfaceTopics" | "encodeLists" | "encodeSamples">;

@@ -27,7 +27,6 @@ export class FairQueue<Entry> {
     return undefined;
   }
 
-  /** All entries. */
   *[Symbol.iterator](): Generator<Entry> {
     for (const own of this.#entries.values()) yield* own;
   }

@@ -221,7 +221,6 @@ export class RecordTable {
     return { records, problems };
   }
 
-  /** The record of a key; see `Log.latest`. */
   latest(key: string): LogRecord | null {
     const row = this.#latest?.get(storedKey(key));
     if (row === undefined) return null;

@@ -19,7 +19,6 @@ export interface EventRead {
   readonly decoded: DecodedEvent;
 }
 
-/** A range of offsets. */
 export interface OffsetRange {
   /** The first offset. */
   readonly from: number;

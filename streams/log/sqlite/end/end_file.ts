@@ -29,7 +29,6 @@ const WINDOW_AT = 24;
 const SLOT_HEAD_BYTES = 32;
 const FIRST_SLOT_BYTES = 16 << 10;
 
-/** A recorded state. */
 export interface RecordedState {
   readonly state: CommittedState;
   /** When the machine that wrote it was started, milliseconds since the epoch; NaN = unknown. */
