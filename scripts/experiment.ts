@@ -100,11 +100,9 @@ command("promote <name> <variant>", "give a variant to everybody").action((name,
 command("rollback <name> [reason...]", "undo a promotion").action((name, reason, _, self) =>
   choose(self, async ({ changes }) => render(await changes.rollBack(name, reason.join(" "))))
 );
-command("holdout <percent>", "keep a share of users out of everything above").action((
-  percent,
-  _,
-  self,
-) => choose(self, async ({ changes }) => render(await changes.holdout(share(percent)))));
+command("holdout <percent>", "keep users out of all experiments and promotions").action((percent, _, self) =>
+  choose(self, async ({ changes }) => render(await changes.holdout(share(percent))))
+);
 command("list", "all experiments").action((_, self) =>
   choose(self, async ({ views }) => {
     const { experiments, holdout } = await views();

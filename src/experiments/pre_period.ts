@@ -11,7 +11,7 @@ import { addSample } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
-/** Length of a user's pre-period before the first exposure, milliseconds. */
+/** Gap without samples before which nothing belongs to a user's pre-period, milliseconds. */
 const PRE_PERIOD_MS = 14 * DAY_MS;
 /** Days after which an inactive user is dropped: no sample is later than a pre-period. */
 const KEPT_DAYS = 2 * 14;
@@ -22,7 +22,7 @@ interface Past {
 }
 
 /**
- * Sums per user of the two weeks before an experiment. Memory: 9 numbers per user of the last four weeks. O(1) per
+ * Sums per user before an experiment, back to a gap of two weeks. Memory: 9 numbers per user of the last four weeks. O(1) per
  * sample.
  *
  * @example
@@ -41,7 +41,7 @@ interface Past {
  * const past = new PrePeriod();
  * past.update(sample);
  * assert.equal(past.before("ann", 1000)?.[METRIC_FIELDS.indexOf("clicks")], 1);
- * assert.equal(past.before("ann", 15 * 86_400_000), undefined); // two weeks count
+ * assert.equal(past.before("ann", 15 * 86_400_000), undefined); // after two weeks
  * ```
  */
 export class PrePeriod {

@@ -27,7 +27,8 @@ export interface SampleRatioOptions {
  *
  * after each user of arm i, B ← B · (k θᵢ + xᵢ) / (k + n) / θᵢ
  *
- * B is a martingale that starts at 1 when the shares are right, so P(B ever ≥ 1/α) ≤ α.
+ * B is a martingale that starts at 1 when the shares are right, so P(B ever ≥ 1/α) ≤ α. If the shares s differ from user
+ * to user, B ← B · ρᵢ / Σⱼ sⱼ ρⱼ with ρᵢ = (k θᵢ + xᵢ) / (k θᵢ + Σ sᵢ), the sum over earlier users.
  *
  * @example
  * ```ts
@@ -44,6 +45,8 @@ export class SampleRatio {
   readonly #shares: readonly number[];
   readonly #concentration: number;
   readonly #counts: number[];
+  /** Users expected in each arm so far, beyond n θ. */
+  readonly #excess: number[];
   #n = 0;
   #logFactor = 0;
   #largest = 0;
@@ -62,6 +65,7 @@ export class SampleRatio {
     this.#shares = shares;
     this.#concentration = concentration;
     this.#counts = shares.map(() => 0);
+    this.#excess = shares.map(() => 0);
   }
 
   /** Number of users per arm. */
@@ -79,12 +83,23 @@ export class SampleRatio {
     return this.p <= ALPHA;
   }
 
-  /** Counts a new user of an arm. @throws RangeError when the arm does not exist */
-  update(arm: number): void {
-    const share = this.#shares[arm];
-    if (share === undefined) throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);
+  /**
+   * Counts a new user of an arm.
+   *
+   * @param shares probability of each arm for this user, given those before
+   * @throws RangeError when the arm does not exist
+   */
+  update(arm: number, shares: readonly number[] = this.#shares): void {
+    if (this.#shares[arm] === undefined) {
+      throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);
+    }
     const k = this.#concentration;
-    this.#logFactor += Math.log((k * share + this.#counts[arm]!) / ((k + this.#n) * share));
+    const rates = this.#shares.map((share, i) =>
+      (k * share + this.#counts[i]!) / ((k + this.#n) * share + this.#excess[i]!)
+    );
+    const mean = rates.reduce((sum, rate, i) => sum + shares[i]! * rate, 0);
+    this.#logFactor += Math.log(rates[arm]! / mean);
+    for (const [i, share] of this.#shares.entries()) this.#excess[i]! += shares[i]! - share;
     this.#counts[arm]!++;
     this.#n++;
     this.#largest = Math.max(this.#largest, this.#logFactor);
@@ -102,6 +117,17 @@ export class SampleRatio {
     this.#n = this.#counts.reduce((sum, count) => sum + count, 0);
     this.#logFactor = from.f64();
     this.#largest = from.f64();
+    this.#excess.fill(0);
+  }
+
+  /** @internal Encodes what {@linkcode SampleRatio.encode} omits: the users expected where shares differ. */
+  encodeExcess(to: ByteWriter): void {
+    for (const excess of this.#excess) to.f64(excess);
+  }
+
+  /** @internal Decodes the output of {@linkcode SampleRatio.encodeExcess}. */
+  decodeExcess(from: ByteReader): void {
+    for (let arm = 0; arm < this.#excess.length; arm++) this.#excess[arm] = from.f64();
   }
 }
 

@@ -24,7 +24,7 @@ import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { LatencyWindow } from "./latency.ts";
 
-/** Event time after which a user without a sample counts as lost. */
+/** Event time after which a user with a list and no sample counts as lost. */
 const PATIENCE_MS = 3_600_000;
 
 /** Times from request to recommendation, milliseconds; `null` without any. Percentiles are accurate to 5 %. */
@@ -55,7 +55,7 @@ export interface ExperimentStatus {
   readonly orderedBy: readonly OrderShares[];
   /** The test of the split. */
   readonly ratio: SampleRatio;
-  /** Users with a recommendation but no sample, by variant. */
+  /** Users with a list but no sample, by variant. */
   readonly lost: readonly number[];
 }
 
@@ -162,7 +162,7 @@ export class Followed {
 
   /** Counts a recommendation. @returns Whether it changed anything. */
   recommended(recommendation: Recommendation, partition: number): boolean {
-    const { user, time, tookMicros, orderedBy } = recommendation;
+    const { user, time, tookMicros, orderedBy, items } = recommendation;
     const own = this.#exposureIn(exposuresOf(recommendation));
     if (own === undefined || !isCurrent(own, this.experiment)) return false;
     const arm = this.#variants.indexOf(own.variant);
@@ -170,7 +170,7 @@ export class Followed {
     this.#took[arm]!.update(tookMicros / 1000);
     this.#orders[arm]!.update(orderedBy);
     if (!Object.hasOwn(this.experiment.overrides, user)) {
-      this.#loss.recommended(user, arm, time, partition);
+      if (items.length > 0) this.#loss.recommended(user, arm, time, partition);
       this.#users.add(user);
     }
     return true;
@@ -181,7 +181,7 @@ export class Followed {
     const { user } = sample;
     this.#totals.update(sample);
     if (this.#exposureIn(sample.exposures) === undefined || this.isFormer(sample)) return false;
-    this.#loss.seen(user, partition);
+    if (sample.rows.length > 0) this.#loss.seen(user, partition);
     const clicks: [number, number] = [0, 0];
     for (const { team, label } of sample.rows) if (team !== undefined) clicks[team] += label;
     this.#interleaving.update(user, clicks);
@@ -195,7 +195,7 @@ export class Followed {
     return own !== undefined && !isCurrent(own, this.experiment);
   }
 
-  /** Expires users of a partition without samples. @returns The expired users. */
+  /** Counts which users of a partition are lost. @returns The users who were due. */
   advance(time: number, partition: number): readonly string[] {
     return this.#loss.advance(time, partition);
   }
@@ -229,6 +229,7 @@ export class Followed {
   encode(): Uint8Array {
     const to = new ByteWriter().string(this.definition);
     for (const part of [...this.#parts, ...this.#orders]) part.encode(to);
+    this.#loss.encodeDue(to);
     return to.toBytes();
   }
 
@@ -243,6 +244,7 @@ export class Followed {
     for (const part of this.#parts) part.decode(from);
     if (from.done) return true; // written before orders were counted
     for (const orders of this.#orders) orders.decode(from);
+    if (!from.done) this.#loss.decodeDue(from);
     return true;
   }
 

@@ -31,8 +31,9 @@ export function readRecommendation(record: LogRecord, value: Uint8Array): Recomm
 function parseRecommendation(text: string): Recommendation | null {
   try {
     const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
-    const { user, time, tookMicros } = recommendation;
+    const { user, time, tookMicros, items } = recommendation;
     const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
+      Array.isArray(items) &&
       exposuresOf(recommendation).every(({ experiment, variant, phase = 0 }) =>
         typeof experiment === "string" && typeof variant === "string" && Number.isSafeInteger(phase) &&
         phase >= 0
@@ -49,7 +50,7 @@ function parseRecommendation(text: string): Recommendation | null {
  */
 export function emptySample(recommendation: Recommendation): Sample | null {
   const { request, user, time, items, stateVersion } = recommendation;
-  if (!Array.isArray(items) || items.length > 0) return null;
+  if (items.length > 0) return null;
   return {
     ...historySample(user, time, NO_HISTORY),
     request: `${request}`,

@@ -66,7 +66,7 @@ export interface VariantView extends SegmentView {
   readonly took: LatencyView;
   /** Shares of its answers by what ordered them. */
   readonly orderedBy: OrderShares;
-  /** Users with a recommendation but no sample. */
+  /** Users with a list but no sample. */
   readonly lost: number;
 }
 

@@ -13,6 +13,7 @@ import { Experiments } from "../../src/assignment/assignment.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { InterleavingTotals, listPicker, teamDraft } from "../../src/assignment/interleaving.ts";
 import { type EstimatorName, evaluatePolicy } from "../../src/experiments/off_policy.ts";
+import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
@@ -225,24 +226,31 @@ function coverage(): void {
 
 /** Users who are lost between answer and sample, seen by name. */
 function loss(): void {
-  print("\n## Loss: 1 % of both arms is lost, and 2 % more of one, 1,000 runs of 50,000 users");
-  print("| more lost in one arm | alarm | median users until it | 95 % caught before |");
-  print("| --- | --- | --- | --- |");
-  for (const lost of [0, 0.01, 0.02]) {
+  print("\n## Loss: 1 % of both arms is lost, and more of one, 1,000 runs of 50,000 users");
+  print("| of one arm | more lost | empty lists | alarm | median users until it | 95 % caught before |");
+  print("| --- | --- | --- | --- | --- | --- |");
+  for (const [lost, empty] of [[0, 0], [0, 0.2], [0.01, 0], [0.02, 0]] as const) {
     const alarms: number[] = [];
     for (let run = 0; run < 1000; run++) {
       const random = createRandom(run, 6);
-      const ratio = new SampleRatio([0.5, 0.5], { concentration: 20 });
+      const loss = new ExposureLoss([0.5, 0.5], 0);
       let n = 0;
-      for (; n < 50_000 && !ratio.mismatch; n++) {
+      for (; n < 50_000 && !loss.ratio.mismatch; n++) {
         const arm = random() < 0.5 ? 0 : 1;
-        if (random() < 0.01 + (arm === 1 ? lost : 0)) ratio.update(arm);
+        if (arm === 1 && random() < empty) continue;
+        loss.recommended(`${n}`, arm, n);
+        if (random() >= 0.01 + (arm === 1 ? lost : 0)) loss.seen(`${n}`);
+        loss.advance(n);
       }
-      alarms.push(ratio.mismatch ? n : Infinity);
+      alarms.push(loss.ratio.mismatch ? n : Infinity);
     }
     alarms.sort((a, b) => a - b);
     const caught = alarms.filter(Number.isFinite).length / 1000;
-    print(`| ${percent(lost, 0)} | ${percent(caught)} | ${median(alarms)} | ${alarms[949]} |`);
+    print(
+      `| | ${percent(lost, 0)} | ${percent(empty, 0)} | ${percent(caught)} | ${median(alarms)} | ${
+        alarms[949]
+      } |`,
+    );
   }
 }
 

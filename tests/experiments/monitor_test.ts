@@ -228,16 +228,16 @@ Deno.test("ExperimentViews() finds no preference between interleaved variants on
   }
 });
 
-Deno.test("Followed.decode() takes figures without what ordered the lists", () => {
+Deno.test("Followed.decode() takes figures without what ordered the lists, and without who was due", () => {
   const variants = [{ name: "A" }, { name: "B" }];
   const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
-  const [older, newer] = [
-    new Followed(experiment, new PrePeriod()),
-    new Followed(experiment, new PrePeriod()),
-  ];
-  const bytes = older.encode();
-  assert.equal(newer.decode(bytes.subarray(0, bytes.length - variants.length)), true);
-  assert.deepEqual(newer.status.orderedBy, [{}, {}]);
+  const bytes = new Followed(experiment, new PrePeriod()).encode();
+  const [orders, due] = [variants.length, 9 * variants.length];
+  for (const lacking of [due, orders + due]) {
+    const newer = new Followed(experiment, new PrePeriod());
+    assert.equal(newer.decode(bytes.subarray(0, bytes.length - lacking)), true);
+    assert.deepEqual(newer.status.orderedBy, [{}, {}]);
+  }
 });
 
 Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm are lost after their answer", async () => {
@@ -388,6 +388,26 @@ Deno.test("ExperimentMonitor() counts users whose lists are empty as users witho
     const empty = users.filter((user, u) => variantOf(user) === arm && u % 2 === 0).length;
     assert.equal(lists, 401 - empty, "an empty list is none that was shown");
   }
+});
+
+Deno.test("ExperimentMonitor() compares the lost with the same users after a restart", async () => {
+  const run = async (restarts: boolean) => {
+    const { answer, sample, status, variantOf } = await byHand();
+    for (let u = 0; u < 300; u++) {
+      const [user, time] = [`u${u}`, HOUR + u * 60_000];
+      const isB = variantOf(user) === "B";
+      const isEmpty = isB && u % 3 === 0;
+      await answer(user, time, isEmpty ? { items: [] } : {});
+      if (!isEmpty && u % (isB ? 2 : 7) !== 0) await sample(user, time);
+      if (restarts && u % 25 === 0) await status();
+    }
+    await sample("late", 24 * HOUR);
+    const { lost, verdicts } = await status();
+    return { lost, verdicts };
+  };
+  const undisturbed = await run(false);
+  assert.match(undisturbed.verdicts[0]!.text, /never came back are split .*, p = /);
+  assert.deepEqual(await run(true), undisturbed);
 });
 
 Deno.test("ExperimentMonitor() holds an empty list until the lists before it are final", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { criticalSquare, sequenceP } from "../../src/metrics/confidence_sequence.ts";
+import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { createRandom, normal } from "../../src/draws/random_source.ts";
 
@@ -66,4 +67,48 @@ Deno.test("seenLoss() is what SampleRatio() sees in about 95 % of cases", () => 
     }
     assert.ok(caught >= 90 && caught <= 99, `${caught} of 100`);
   }
+});
+
+Deno.test("ExposureLoss() is wrong at most as often as it says, whoever is lost: all splits of twelve users", () => {
+  const people = 12;
+  for (const share of [0.5, 0.2]) {
+    for (const lost of [0b111111111111, 0b010101010101, 0b000100010011, 0b110000000001]) {
+      const wrong = new Map([[0.5, 0], [0.2, 0], [0.1, 0]]);
+      for (let arms = 0; arms < 2 ** people; arms++) {
+        // The arms of those who can be lost are split otherwise than users are.
+        const loss = new ExposureLoss([0.5, 0.5], 1);
+        let chance = 1;
+        for (let u = 0; u < people; u++) {
+          const arm = arms >> u & 1;
+          chance *= arm === 1 ? share : 1 - share;
+          loss.recommended(`u${u}`, arm, u);
+          if ((lost >> u & 1) === 0) loss.seen(`u${u}`);
+        }
+        loss.advance(people);
+        for (const [alpha, sum] of wrong) if (loss.ratio.p <= alpha) wrong.set(alpha, sum + chance);
+      }
+      for (const [alpha, chance] of wrong) assert.ok(chance <= alpha, `${chance} at ${alpha}`);
+    }
+  }
+});
+
+Deno.test("ExposureLoss() judges users by those who had a list, too: empty ones of an arm neither alarm nor hide", () => {
+  const random = createRandom(12);
+  const alarms = (rates: readonly [number, number]) => {
+    let alarms = 0;
+    for (let run = 0; run < 60; run++) {
+      const loss = new ExposureLoss([0.5, 0.5], 10);
+      for (let u = 0; u < 20_000 && !loss.ratio.mismatch; u++) {
+        const arm = random() < 0.5 ? 0 : 1;
+        if (arm === 1 && random() < 0.2) continue; // an empty list
+        loss.recommended(`u${u}`, arm, u);
+        if (random() >= rates[arm]) loss.seen(`u${u}`);
+        loss.advance(u);
+      }
+      alarms += Number(loss.ratio.mismatch);
+    }
+    return alarms;
+  };
+  assert.ok(alarms([0.05, 0.05]) <= 3);
+  assert.ok(alarms([0.05, 0.08]) >= 57);
 });

@@ -68,7 +68,7 @@ const experimentsSchema = z.object({
       took: z.object({ mean: figure, p50: figure, p99: figure }).describe("Milliseconds to make a list."),
       orderedBy: z.partialRecord(z.enum(ORDERED_BY), z.number())
         .describe("Shares of its answers by what ordered them."),
-      lost: count.describe("Users with a recommendation but no sample."),
+      lost: count.describe("Users with a list but no sample."),
     })),
     names: z.array(z.string()),
     split: z.object({
