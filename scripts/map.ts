@@ -59,7 +59,9 @@ async function main(flags: Flags): Promise<number> {
     throw new Error("Cannot try a mapping without records: give --try FILE, or --try kafka:TOPIC");
   }
   const file = flags.config ?? DEFAULT_CONFIG;
-  const config = await isBlank(file) ? await readConfig(undefined, null) : await readConfig(flags.config);
+  const config = await isBlank(file, flags.write)
+    ? await readConfig(undefined, null)
+    : await readConfig(flags.config);
   const named = sourceNamed(flags, config);
   const registry = flags.registry === undefined
     ? undefined

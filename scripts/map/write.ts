@@ -4,9 +4,10 @@
  * @module
  */
 
-/** Whether a file exists but is empty, as when a shell is about to write it. */
-export async function isBlank(file: string): Promise<boolean> {
-  return (await textOf(file))?.trim() === "";
+/** Whether a file exists but is empty, as when a shell is about to write it. @param isMissingBlank whether none is, too */
+export async function isBlank(file: string, isMissingBlank = false): Promise<boolean> {
+  const text = await textOf(file);
+  return text === null ? isMissingBlank : text.trim() === "";
 }
 
 /**

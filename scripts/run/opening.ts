@@ -47,9 +47,10 @@ export interface Opened {
 /** Opens a deployment; waits, and logs that, while its log is unavailable. @returns `null` if stopped meanwhile */
 export async function open({ flags, config }: RunSettings, stopped: Promise<void>): Promise<Opened | null> {
   const topics = topicNames(flags.prefix);
-  logger.info("opening the log {place}", { place: placeOf(flags, config) });
+  const place = placeOf(flags, config);
+  logger.info("opening the log {place}", { place });
   const opening = async () => {
-    const waiting = setInterval(() => logger.warn("waiting for the log"), WAITING_MS);
+    const waiting = setInterval(() => logger.warn("waiting for the log {place}", { place }), WAITING_MS);
     using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
     return await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
   };

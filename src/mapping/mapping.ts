@@ -292,7 +292,8 @@ function apply(rule: Rule, scope: Scope, into: MadeRecords): Rejected | undefine
 function applyToEach(rule: Rule, list: unknown, scope: Scope, into: MadeRecords): Rejected | undefined {
   const { filters, isIdShared: isShared, settings: { each = "" } } = rule;
   if (!Array.isArray(list)) {
-    const wrong = { code: "wrong-type", wanted: "a list", got: shown(list), path: `.${each}` } as const;
+    const code = list === undefined ? "missing-field" : "wrong-type";
+    const wrong = { code, wanted: "a list", got: shown(list), path: `.${each}` } as const;
     return ofRule(rejectViolation(wrong, "record"), rule);
   }
   if (list.length > MAX_MAPPED) return rejectMany(rule, list.length);

@@ -82,6 +82,7 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
   if (roles === undefined) return { mapping: { rules: [] }, open };
   const rules = rulesOf(roles);
   const { kind, shown, actions } = roles;
+  if (rules.some(({ as }) => as === "nothing")) open.push("records without items become nothing: or what?");
   const others = kind === undefined
     ? []
     : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
@@ -213,6 +214,7 @@ function actRules(roles: Roles): RuleSettings[] {
   const values = Object.keys(actions);
   if (kind !== undefined && values.length === 0) return [];
   const isSame = values.every((word) => word === actions[word]);
+  const isMissing = each !== undefined && list !== undefined && list.records < records;
   const told = kind && (isSame ? kind.path : { path: kind.path, values: actions });
   const rule = (
     name: string,
@@ -225,7 +227,9 @@ function actRules(roles: Roles): RuleSettings[] {
   ): RuleSettings => ({
     name,
     as: "interaction",
-    when: kind === undefined ? { [path]: { exists: true } } : { [kind.path]: values },
+    when: kind === undefined
+      ? { [path]: { exists: true } }
+      : { [kind.path]: values, ...(isMissing && { [each]: { exists: true } }) },
     ...(each !== undefined && { each }),
     fields: {
       ...shared,
@@ -243,13 +247,10 @@ function actRules(roles: Roles): RuleSettings[] {
   });
   if (each !== undefined) {
     const action = told ?? { value: "purchase" };
-    return [
-      rule(kind === undefined ? "purchases" : "interactions", each, {
-        item: ofEntry(list!),
-        action,
-        from: plain,
-      }),
-    ];
+    const named = kind === undefined ? "purchases" : "interactions";
+    const acts = rule(named, each, { item: ofEntry(list!), action, from: plain });
+    if (kind === undefined || !isMissing) return [acts];
+    return [acts, { name: "without items", as: "nothing", when: { [kind.path]: values } }];
   }
   const branches = Map.groupBy(items.slice(0, MAX_KINDS), ({ steps }) => pathOf(branchOf(steps)));
   if (kind !== undefined || branches.size < 2 || items[0]!.records >= records) {

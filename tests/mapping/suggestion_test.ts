@@ -98,6 +98,19 @@ Deno.test("suggest() takes lists for impressions, epochs for times, and what dif
   assert.equal(mapping.rules?.[0]?.fields?.["id"], "message_id");
 });
 
+Deno.test("suggest() rejects no records that lack the list of items which others of their kinds have", () => {
+  const names = ["view_item_list", "view_item", "page_view", "purchase", "page_view"];
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    event_name: names[i % 5],
+    user_id: i % 7,
+    event_timestamp: TIME + i,
+    ...(names[i % 5] !== "page_view" && { items: [{ item_id: i % 9 }, { item_id: "x" }] }),
+  }));
+  const { counts, open } = made(records);
+  assert.deepEqual(counts, { impression: 12, interaction: 48 });
+  assert.match(open, /records without items become nothing/);
+});
+
 Deno.test("suggest() takes the entries of an order for purchases, whatever its ids are called", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
     header: { eventId: `e${i}`, occurredAt: (TIME + i) * 1000, channel: ["WEB", "APP"][i % 2] },

@@ -71,7 +71,6 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const notes = 'user;item;time;action;note\nann;tent;2026-11-27T10:00:00Z;view;"a; b\n\nc"\n' +
       'bob;lamp;2026-11-27T10:00:01Z;view;""\n';
     await Deno.writeTextFile(`${folder}/semicolons.csv`, notes);
-    await Deno.writeTextFile(`${folder}/other.json`, "");
     const parted = await meander(
       folder,
       "map",

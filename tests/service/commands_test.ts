@@ -134,6 +134,7 @@ Deno.test("run waits for brokers that are away, says so, and ends with 0 on SIGT
   }
   await child.stdout.cancel();
   assert.equal((await child.status).code, 0, errors);
+  assert.match(errors, /waiting for the log 127\.0\.0\.1:1$/m);
 });
 
 Deno.test("run refuses a role that does not exist", async () => {
