@@ -13,6 +13,7 @@ import type { ItemFeatures } from "../samples/rows.ts";
 import { type ItemField, itemField, itemFieldTexts, itemFieldViolation } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { SharedLists } from "./shared_lists.ts";
+import { atOnce, type Portions } from "../values/portions.ts";
 import { titleOf } from "./title.ts";
 
 export class CatalogueItem implements ItemFacts {
@@ -89,6 +90,11 @@ export class CatalogueItem implements ItemFacts {
     };
   }
 }
+
+type Indices = readonly number[] | Uint32Array;
+
+/** Indices that are sorted, or merged, without a pause. */
+const RUN = 512;
 
 /** Items by id and by index. */
 export class Catalogue {
@@ -178,33 +184,42 @@ export class Catalogue {
     }
     const first = sorted.subarray(0, known).sort();
     for (let k = 0; k < known; k++) first[k] = order[first[k]!]!;
-    this.#merge(first, others, indices);
+    others.sort((a, b) => this.compare(a, b));
+    atOnce(this.#merging(first, others, indices));
     return indices;
   }
 
-  /** Indices of all items, sorted by id; valid until an item is added. */
-  byId(): Uint32Array {
-    if (this.size > this.#order.length) this.#rank();
-    return this.#order;
-  }
-
-  /** Sorts all items by id. O(items), and O(n log n) for n items that are new in the order. */
-  #rank(): void {
+  /**
+   * Indices of all items, sorted by id; valid until an item is added. O(items), and O(n log n) for n items that are new
+   * in the order, in portions.
+   */
+  *byId(): Portions<Uint32Array> {
     const before = this.#order, size = this.size;
+    if (size === before.length) return before;
     const order = new Uint32Array(size), ranks = new Uint32Array(size);
-    this.#merge(before, Array.from({ length: size - before.length }, (_, k) => before.length + k), order);
+    yield* this.#merging(before, yield* this.#sorting(before.length, size), order);
     for (let place = 0; place < size; place++) ranks[order[place]!] = place;
     this.#order = order;
     this.#ranks = ranks;
+    return order;
   }
 
-  /** Merges indices that are sorted by id and others, by id, into a list that has a place for each. */
-  #merge(first: Uint32Array, others: number[], into: number[] | Uint32Array): void {
-    others.sort((a, b) => this.compare(a, b));
+  /** The indices from `start` to before `end`, sorted by id. */
+  *#sorting(start: number, end: number): Portions<Uint32Array> {
+    const sorted = Uint32Array.from({ length: end - start }, (_, k) => start + k);
+    if (sorted.length <= RUN) return sorted.sort((a, b) => this.compare(a, b));
+    const middle = Math.floor((start + end) / 2);
+    yield* this.#merging(yield* this.#sorting(start, middle), yield* this.#sorting(middle, end), sorted);
+    return sorted;
+  }
+
+  /** Merges lists of indices that are sorted by id into a list that has a place for each. */
+  *#merging(first: Indices, others: Indices, into: number[] | Uint32Array): Portions {
     for (let to = 0, of = 0, k = 0; to < into.length; to++) {
       const isOther = k === first.length ||
         (of < others.length && this.compare(others[of]!, first[k]!) < 0);
       into[to] = isOther ? others[of++]! : first[k++]!;
+      if (to % RUN === RUN - 1) yield;
     }
   }
 

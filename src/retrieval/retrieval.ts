@@ -18,6 +18,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { settle } from "../options/option.ts";
+import type { Portions } from "../values/portions.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -212,8 +213,8 @@ export class Retrieval {
 interface Counts {
   readonly name: string;
   learn(signal: Signal): void;
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void;
-  decode(from: ByteReader, itemAt: (rank: number) => number): void;
+  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void;
+  decode(from: ByteReader, itemAt: (rank: number) => number): Portions | void;
 }
 
 function paceFold(pace: Pace): SignalFold {

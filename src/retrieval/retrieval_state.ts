@@ -12,6 +12,7 @@
  */
 
 import type { Catalogue } from "../items/catalogue.ts";
+import { atOnce, type Portions } from "../values/portions.ts";
 import type { OrderingState } from "./ordering_state.ts";
 import type { SignalFolds } from "./signal_folds.ts";
 import { SignalChangelog } from "./signals/changelog.ts";
@@ -171,8 +172,13 @@ export class RetrievalState {
     return this.#isShared ? this.#cleared : null;
   }
 
-  /** The changes since the last call, for the current commit. */
+  /** The changes since the last call, for the current commit, at once. */
   changes(): RetrievalChanges {
+    return atOnce(this.changing());
+  }
+
+  /** {@linkcode RetrievalState.changes} in portions, of which a snapshot of many items takes many. */
+  *changing(): Portions<RetrievalChanges> {
     const records = this.ordering.changes();
     if (this.#taken.moved) {
       records.push(encodeRecord(OTHERS_KEY, RETRIEVAL_FORMATS, (to) => this.#taken.encodePositions(to)));
@@ -183,31 +189,30 @@ export class RetrievalState {
     if (own !== null) journals.push(own);
     const isSnapshot = this.#isSnapshotDue || this.#changelog.outweighs(journals);
     const dropsNames = isSnapshot && this.#mayNameErased;
-    records.push(...(isSnapshot ? this.#snapshot() : this.#changelog.add(journals)));
+    records.push(...(isSnapshot ? yield* this.#snapshot() : this.#changelog.add(journals)));
     if (!this.#mayNameErased) this.#cleared = new Map(this.#taken.positions);
     return { records, signals: this.#isShared ? own : null, dropsNames };
   }
 
-  #snapshot(): readonly RetrievalRecord[] {
+  *#snapshot(): Portions<readonly RetrievalRecord[]> {
     this.#isSnapshotDue = false;
     this.#mayNameErased = false;
-    return this.#changelog.replace(this.encode());
+    return this.#changelog.replace(yield* this.#folds.encode());
   }
 
-  /** Restores what was committed at once, as {@linkcode RetrievalState.restoring} does in portions. */
+  /** Restores what was committed at once. */
   restore(records: ReadonlyMap<string, Uint8Array>): void {
-    for (const _portion of this.restoring(records));
+    atOnce(this.restoring(records));
   }
 
   /**
-   * Restores what was committed, in later calls what was committed since; after each portion, others may use the
-   * thread. The catalogue must already have its items.
+   * Restores what was committed, in later calls what was committed since. The catalogue must already have its items.
    *
    * @param records The newest value by key, of the keys that begin with {@linkcode RETRIEVAL_KEY}; a snapshot only the
    * first time.
    * @throws SyntaxError when they are not such records.
    */
-  *restoring(records: ReadonlyMap<string, Uint8Array>): Generator<void, void> {
+  *restoring(records: ReadonlyMap<string, Uint8Array>): Portions {
     this.ordering.restore(records);
     decodeRecord(records, { key: OTHERS_KEY, formats: RETRIEVAL_FORMATS }, (from) => {
       this.#taken.decodePositions(from);
@@ -225,15 +230,15 @@ export class RetrievalState {
 
   /** Everything that is learnt from signals, in bytes: same signals, same bytes. */
   encode(): Uint8Array {
-    return this.#folds.encode();
+    return atOnce(this.#folds.encode());
   }
 
-  *#relearn(journals: readonly RetrievalRecord[]): Generator<void, void> {
+  *#relearn(journals: readonly RetrievalRecord[]): Portions {
     for (const { key, value } of journals) yield* readingChange(key, () => this.#relearnOne(value));
   }
 
   /** Applies a committed journal: an own one, or some that were taken from others. */
-  *#relearnOne(journal: Uint8Array): Generator<void, void> {
+  *#relearnOne(journal: Uint8Array): Portions {
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
     const taken = takenFrom(journal);
     if (taken === null) { for (const entry of readJournal(journal, itemAt)) this.#applyOwn(entry); }

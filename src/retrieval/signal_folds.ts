@@ -8,13 +8,12 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../items/catalogue.ts";
+import { inPortions, type Portions, timesInPortions } from "../values/portions.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { readFormat, RETRIEVAL_FORMATS } from "./signals/records.ts";
 import type { Signal } from "./signals/signal.ts";
 import type { SignalFold } from "./sources/source.ts";
 
-/** Items whose names are read without a pause. */
-const PORTION = 100;
 /** How much longer than the last one an encoding may be without another allocation, or a copy by `ByteWriter.take`. */
 const GROWTH = 1.1;
 
@@ -62,43 +61,39 @@ export class SignalFolds {
     this.#lists.raiseOthers(this.#catalogue.at(item), time);
   }
 
-  /** Everything in bytes: same signals, same bytes. */
-  encode(): Uint8Array {
-    const order = Array.from(this.#catalogue.byId());
-    const items = order.map((item) => this.#catalogue.at(item));
+  /** Everything in bytes, in portions: same signals, same bytes. */
+  *encode(): Portions<Uint8Array> {
+    const order = Array.from(yield* this.#catalogue.byId());
     const rank = new Uint32Array(order.length);
     order.forEach((item, place) => rank[item] = place);
-    const to = new ByteWriter(this.#room.whole).u8(RETRIEVAL_FORMATS.newest).uint(this.#signals).uint(
-      items.length,
-    );
-    for (const { id } of items) to.string(id);
+    const to = new ByteWriter(this.#room.whole);
+    to.u8(RETRIEVAL_FORMATS.newest).uint(this.#signals).uint(order.length);
+    yield* inPortions(order, (item) => to.string(this.#catalogue.idOf(item)));
     const kept = this.#folds.filter(({ encode }) => encode !== undefined);
     to.uint(kept.length);
     const own = new ByteWriter(this.#room.part);
     let largest = 0;
     for (const { name, encode } of kept) {
       own.reset();
-      encode?.(own, { order, rank });
+      yield* encode?.(own, { order, rank }) ?? [];
       to.string(name).bytes(own.view());
       largest = Math.max(largest, own.length);
     }
-    const raised = items.filter(({ othersPopularity }) => othersPopularity > -Infinity);
+    const popularity = (item: number) => this.#catalogue.at(item).othersPopularity;
+    const raised = order.filter((item) => popularity(item) > -Infinity);
     to.uint(raised.length);
-    for (const { index, othersPopularity } of raised) to.uint(rank[index]!).f64(othersPopularity);
+    yield* inPortions(raised, (item) => to.uint(rank[item]!).f64(popularity(item)));
     this.#room = { whole: Math.ceil(GROWTH * to.length), part: Math.ceil(GROWTH * largest) };
     return to.take();
   }
 
   /** Reads bytes of {@linkcode SignalFolds.encode}, in portions. @returns The names of the folds in it */
-  *decode(bytes: Uint8Array): Generator<void, ReadonlySet<string>> {
+  *decode(bytes: Uint8Array): Portions<ReadonlySet<string>> {
     const from = new ByteReader(bytes);
     readFormat(from, RETRIEVAL_FORMATS);
     this.#signals = from.uint();
     const items: number[] = [];
-    for (let n = from.count(); n > 0; n--) {
-      items.push(this.#catalogue.intern(from.string(), 0).index);
-      if (n % PORTION === 0) yield;
-    }
+    yield* timesInPortions(from.count(), () => items.push(this.#catalogue.intern(from.string(), 0).index));
     const itemAt = (place: number) => {
       const item = items[place];
       if (item === undefined) {
@@ -112,15 +107,14 @@ export class SignalFolds {
       names.add(name);
       // A fold that no longer exists is skipped; a new one starts from here.
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
-      decode?.(own, itemAt);
-      yield;
+      yield* decode?.(own, itemAt) ?? [];
       if (decode !== undefined && !own.done) {
         throw new SyntaxError(`Cannot decode the retrieval state: there are bytes after the end of ${name}`);
       }
     }
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
-    }
+    });
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: there are bytes after its end");
     return names;
   }
@@ -132,7 +126,7 @@ export class SignalFolds {
    * @param learn Learns the signals after it
    * @returns Whether any fold that was not in it had to catch up
    */
-  *catchUp(decoded: ReadonlySet<string>, learn: () => Iterable<void>): Generator<void, boolean> {
+  *catchUp(decoded: ReadonlySet<string>, learn: () => Portions): Portions<boolean> {
     const behind = this.#folds.filter(({ name, catchUp }) => catchUp !== undefined && !decoded.has(name));
     for (const { catchUp } of behind) catchUp!(true);
     yield* learn();

@@ -9,6 +9,7 @@ import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import { dueTime } from "../../src/users/user_memory.ts";
 import type { UserState } from "../../src/users/user_state.ts";
+import { inPortions, type Portions } from "../../src/values/portions.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
@@ -57,7 +58,8 @@ export interface CommitRecords {
   readonly dropsNames: boolean;
 }
 
-export function commitRecords(of: Uncommitted): CommitRecords {
+/** The records of a commit, in portions; nothing may be applied until their end. */
+export function* commitRecords(of: Uncommitted): Portions<CommitRecords> {
   const { topics, partition, state, outbox } = of;
   const time = recordTime(state);
   const record = (
@@ -77,11 +79,11 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const outputs = outbox.records(time, round);
   const users = Array.from(outbox.erased, (user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
-  for (const user of state.dirtyUsers) users.push(userRecord(of, user));
-  for (const item of state.dirtyItems) {
+  yield* inPortions(state.dirtyUsers, (user) => users.push(userRecord(of, user)));
+  yield* inPortions(state.dirtyItems, (item) => {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
-  }
-  const { records, signals, dropsNames } = state.retrieval.state.changes();
+  });
+  const { records, signals, dropsNames } = yield* state.retrieval.state.changing();
   for (const { key, value } of [...state.numbers.changes(), ...records, ...state.erased.changes()]) {
     statistics.push(record(topics.statistics, key, value));
   }

@@ -5,6 +5,7 @@
  */
 
 import { shrinkUser } from "../../src/engine/shrink_user.ts";
+import { atOnce, withPauses } from "../../src/values/portions.ts";
 import { type Commit, LogError, type NewRecord, type Writer } from "../log/log.ts";
 import { type CommitRecords, commitRecords, type Uncommitted, userRecord } from "./commit_records.ts";
 import { commitFitting, type Part } from "./fitting.ts";
@@ -22,6 +23,8 @@ export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
   readonly users: Pick<UserTable, "note">;
   /** The local snapshot, if there is one. */
   readonly store: StateStore | null;
+  /** Yields the thread between portions of a commit. @default {the thread is not yielded} */
+  readonly giveWay?: (() => Promise<unknown>) | undefined;
 }
 
 /** A record of a commit, and what is written for it. */
@@ -48,7 +51,9 @@ export class Committer {
   /** Commits everything; afterwards nothing is dirty or pending. */
   async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, group } = this.#options;
-    const records = commitRecords({ ...this.#options, ...progress });
+    const { giveWay } = this.#options;
+    const portions = commitRecords({ ...this.#options, ...progress });
+    const records = giveWay === undefined ? atOnce(portions) : await withPauses(portions, giveWay);
     const { users, offsets } = await this.#write(records, {
       records: [],
       group,

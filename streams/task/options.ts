@@ -72,7 +72,7 @@ export interface TaskRuntime {
   readonly follows?: readonly Place[] | undefined;
   /** A restore of the same task, with the same options, to be continued. @default {a new restore} */
   readonly restore?: Restore | undefined;
-  /** Yields the thread during the restore. @default {the thread is not yielded} */
+  /** Yields the thread between portions of a restore or a commit. @default {the thread is not yielded} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

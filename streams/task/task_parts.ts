@@ -122,7 +122,7 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
     place: `${topics.events}/${partition}`,
     events: new EventReader(log, topics.events, partition, inputs.next),
     catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
-    committer: new Committer({ ...common, topics, group, writer, lineage }),
+    committer: new Committer({ ...common, topics, group, writer, lineage, giveWay: opening.giveWay }),
     pace: new CommitPace({ delivery, partition, partitions }),
     maxStateBytes: opening.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
     owned: opened.move(),

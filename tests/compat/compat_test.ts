@@ -23,6 +23,7 @@ import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { ERASED_KEY, ErasedUsers } from "../../src/users/erased_users.ts";
+import { atOnce } from "../../src/values/portions.ts";
 import { taskOptions } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -80,7 +81,7 @@ const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>
   order: decodeOrder,
   pooled: (bytes) => {
     const task = new TaskState({ schema: POOLED }, PRIOR);
-    task.pooled!.decode(new ByteReader(bytes), (rank) => task.catalogue.intern(`i${rank}`, 0).index);
+    atOnce(task.pooled!.decode(new ByteReader(bytes), (rank) => task.catalogue.intern(`i${rank}`, 0).index));
   },
   proof: (bytes) => new Proof().decode(new ByteReader(bytes)),
   retrieval: (bytes) => restored("snapshot:0", bytes),

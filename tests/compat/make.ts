@@ -93,7 +93,10 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   }
   keep("task", encodeTask(state, 0));
   for (const sample of outputs.samples) keep("sample", encodeSample(sample));
-  if (state.pooled) keep("pooled", written((to) => state.pooled.encode(to, ITEMS, Uint32Array.from(ITEMS))));
+  const pooled = (to: unknown) => {
+    for (const _portion of state.pooled.encode(to, ITEMS, Uint32Array.from(ITEMS)) ?? []);
+  };
+  if (state.pooled) keep("pooled", written(pooled));
   return outputs.samples;
 }
 

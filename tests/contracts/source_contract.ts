@@ -119,7 +119,7 @@ class World {
     const rank = new Uint32Array(ITEMS);
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter();
-    this.source.encode?.(to, { order, rank });
+    for (const _portion of this.source.encode?.(to, { order, rank }) ?? []);
     return to.toBytes();
   }
 
@@ -130,9 +130,9 @@ class World {
     order.forEach((item, place) => rank[item] = place);
     for (const [s, source] of other.#sources.entries()) {
       const to = new ByteWriter();
-      source.encode?.(to, { order, rank });
+      for (const _portion of source.encode?.(to, { order, rank }) ?? []);
       const from = new ByteReader(to.toBytes());
-      this.#sources[s]!.decode?.(from, (place) => this.indexOf(ids[place]!));
+      for (const _portion of this.#sources[s]!.decode?.(from, (place) => this.indexOf(ids[place]!)) ?? []);
       assert.ok(from.done, `${source.name} reads all that it wrote`);
     }
     for (const n of NUMBERS) {

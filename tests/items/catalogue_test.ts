@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { SMALL } from "../engine/streams.ts";
+import { atOnce } from "../../src/values/portions.ts";
 
 Deno.test("Catalogue.apply() changes nothing when the record is older than the last applied", () => {
   const catalogue = new Catalogue(SMALL.schema);
@@ -82,7 +83,7 @@ Deno.test("Catalogue.sort(), byId() and compare() order by id, whenever items co
             assert.equal(Math.sign(catalogue.compare(index, other.index)), byText(id, other.id));
           }
           if (n % 2 === 0) continue;
-          const all = Array.from(catalogue.byId(), (index) => catalogue.at(index).id);
+          const all = Array.from(atOnce(catalogue.byId()), (index) => catalogue.at(index).id);
           assert.deepEqual(all, known.map(({ id }) => id).sort(byText));
         }
       },

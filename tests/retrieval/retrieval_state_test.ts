@@ -12,6 +12,8 @@ import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts"
 import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import type { Portions } from "../../src/values/portions.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
 
@@ -220,7 +222,8 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
     const order = ids.map((id) => catalogue.get(id)!.index), rank = new Uint32Array(order.length);
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter();
-    sources.find((source) => source.name === name)?.encode?.(to, { order, rank });
+    const source = sources.find((source) => source.name === name);
+    for (const _portion of source?.encode?.(to, { order, rank }) ?? []);
     return to.toBytes();
   };
   const kept = without.map(({ name }) => name).filter((name) => bytesOf(before, name).length > 0);
@@ -260,3 +263,46 @@ Deno.test("RetrievalState.restore() refuses what another format has, and says wh
     });
   }
 });
+
+Deno.test("RetrievalState.changing() and restoring() pause as often with many items: no portion grows with them", () => {
+  const written = counted(ByteWriter.prototype), read = counted(ByteReader.prototype);
+  const longest = [1000, 4000].map((items) => {
+    const { state: learnt, catalogue } = state();
+    for (let n = 0; n < items; n++) {
+      const index = (at: number) => catalogue.intern(`i${at % items}`, 0).index;
+      const context = contextOf([1, 2].map((k) => ({ item: index(n + items - k), time: n - k })));
+      const step = ["x", "y"] as const;
+      learnt.learn({ user: `u${n % 9}`, item: index(n), time: n, liked: true, wanted: true, context, step });
+    }
+    learnt.forget("nobody"); // a snapshot comes with the next commit
+    const writing = written(learnt.changing());
+    assert.ok(writing.calls > 10 * items, `only ${writing.calls} numbers`);
+    const records = new Map(writing.result.records.map(({ key, value }) => [key, value]));
+    const reading = read(state().state.restoring(records));
+    assert.ok(reading.calls > 10 * items, `only ${reading.calls} numbers`);
+    return [writing.longest, reading.longest];
+  });
+  assert.deepEqual(longest[1], longest[0]);
+});
+
+/** Counts the integers that are read or written, in all and in the longest portion. */
+function counted(of: { uint(value?: number): unknown }) {
+  return <Result>(portions: Portions<Result>) => {
+    const { uint } = of;
+    let calls = 0, since = 0, longest = 0;
+    of.uint = function (value) {
+      calls++;
+      longest = Math.max(longest, ++since);
+      return uint.call(this, value);
+    };
+    try {
+      for (;;) {
+        const { done, value: result } = portions.next();
+        if (done === true) return { result, calls, longest };
+        since = 0;
+      }
+    } finally {
+      of.uint = uint;
+    }
+  };
+}

@@ -198,7 +198,7 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
     const after = ({ retrieval: { sources } }: TaskState) => {
       const to = new ByteWriter();
       const source = sources.find(({ name }) => name === "next-category");
-      source?.encode?.(to, { order: [], rank: new Uint32Array() });
+      for (const _portion of source?.encode?.(to, { order: [], rank: new Uint32Array() }) ?? []);
       const transitions = new CategoryTransitions(1);
       transitions.decode(new ByteReader(to.toBytes()));
       return transitions.after("c1", 5).map(({ category, share }) => `${category} ${share.toFixed(6)}`);

@@ -306,15 +306,21 @@ Deno.test("Task.open() ends at its signal, in the middle of a restore, and the n
   assert.deepEqual(await outputsOf(log, task), want);
 });
 
-Deno.test("Task.open() gives way to others while it restores many items, and ends there at its signal", async () => {
-  const ITEMS = 3000;
+/** A log with these items, and events of others. */
+async function createLogOf(items: number, events: readonly NewRecord[]): Promise<Log> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
-  await log.append(Array.from({ length: ITEMS }, (_, n) => ({
+  await log.append(Array.from({ length: items }, (_, n) => ({
     ...{ topic: topics.items, partition: 0, key: `j${n}`, time: 1.7e12 },
     value: encodeItem({ item: `j${n}`, time: 1.7e12 }),
   })));
-  await log.append(records);
+  await log.append(events);
+  return log;
+}
+
+Deno.test("Task.open() gives way to others while it restores many items, and ends there at its signal", async () => {
+  const ITEMS = 3000;
+  const log = await createLogOf(ITEMS, records);
   const want = await runToEnd(log);
   let turns = 0;
   const giveWay = () => Promise.resolve(turns++);
@@ -329,6 +335,41 @@ Deno.test("Task.open() gives way to others while it restores many items, and end
     let left = at;
     const giveWay = () => Promise.resolve(--left > 0 || stop.abort(reason));
     await assert.rejects(open(log, { giveWay, signal: stop.signal }), reason);
+  }
+});
+
+Deno.test("Task.commit() gives way to others while it writes many items: what comes meanwhile waits, a crash changes nothing", async () => {
+  const ITEMS = 3000;
+  const stateOf = async (log: Log) => {
+    await using task = await open(log, {});
+    return [await outputsOf(log, task), task.state.retrieval.state.encode().toHex()];
+  };
+  const whole = await createLogOf(ITEMS, records);
+  await runToEnd(whole);
+  const writtenTo = async (log: Log) =>
+    (await Array.fromAsync(readAll(log, topics.statistics, 0))).map(({ key, value, offset }) => ({
+      key,
+      value,
+      offset,
+    }));
+  const [want, written] = [await stateOf(whole), await writtenTo(whole)];
+  const [early, late] = [records.slice(0, -20), records.slice(-20)];
+  const log = await createLogOf(ITEMS, early);
+  let turns = 0;
+  const giveWay = async () => {
+    if (++turns === 10) await log.append(late);
+  };
+  await runToEnd(log, { giveWay });
+  assert.ok(turns > 2 * ITEMS / 100, `only ${turns} times`); // the items' own records, and retrieval's of them
+  assert.deepEqual(await stateOf(log), want);
+  assert.deepEqual(await writtenTo(log), written);
+  for (let at = 1; at <= turns; at += 29) {
+    const log = await createLogOf(ITEMS, records);
+    let left = at;
+    const giveWay = () => --left > 0 ? Promise.resolve() : Promise.reject(new Crash("while it writes"));
+    await assert.rejects(runToEnd(log, { giveWay }), Crash);
+    await runToEnd(log);
+    assert.deepEqual(await stateOf(log), want);
   }
 });
 

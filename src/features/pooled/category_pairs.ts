@@ -6,6 +6,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
+import type { Portions } from "../../values/portions.ts";
 import type { KindSums } from "./pair_statistics.ts";
 import { BACK, COUNT, FORTH, pairKey, PairTable, PRODUCT, WEIGHT } from "./pair_table.ts";
 
@@ -131,13 +132,13 @@ export class CategoryPairs {
   }
 
   /** Writes the counts of all pairs: same behaviours, same bytes. */
-  encode(to: ByteWriter): void {
-    this.#table.encode(to);
+  encode(to: ByteWriter): Portions {
+    return this.#table.encode(to);
   }
 
   /** Reads bytes of {@linkcode CategoryPairs.encode}. @throws SyntaxError */
-  decode(from: ByteReader): void {
-    this.#table.decode(from);
+  decode(from: ByteReader): Portions {
+    return this.#table.decode(from);
   }
 
   /** A number of a category's own entry. */

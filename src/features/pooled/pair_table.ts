@@ -20,6 +20,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { mix } from "../../embeddings/hash.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** How often the pair occurred. */
 export const COUNT = 0;
@@ -162,16 +163,16 @@ export class PairTable {
   }
 
   /** Writes everything: same pairs, same bytes. */
-  encode(to: ByteWriter): void {
+  *encode(to: ByteWriter): Portions {
     const keys = this.#keys;
     to.uint(keys.length).uint(this.#size);
     let before = 0;
-    for (let slot = 0; slot < keys.length; slot++) {
-      if (keys[slot] === 0) continue;
+    yield* inPortions(keys.keys(), (slot) => {
+      if (keys[slot] === 0) return;
       const at = WORDS * slot;
       to.uint(slot - before).uint(keys[slot]!).f32s(this.#numbers, at, at + WORDS);
       before = slot;
-    }
+    });
   }
 
   /**
@@ -179,7 +180,7 @@ export class PairTable {
    *
    * @throws SyntaxError when the bytes are not a table
    */
-  decode(from: ByteReader): void {
+  *decode(from: ByteReader): Portions {
     const slots = from.uint();
     if (!(slots >= MIN_BUCKETS * WAYS && slots <= 2 ** 26 && Number.isInteger(Math.log2(slots)))) {
       throw new SyntaxError(`Cannot decode a table of pairs: current number of entries is ${slots}`);
@@ -187,17 +188,15 @@ export class PairTable {
     this.#makeRoom(slots);
     this.#size = from.count();
     let slot = 0;
-    for (let n = 0; n < this.#size; n++) {
+    yield* timesInPortions(this.#size, () => {
       slot += from.uint();
       const key = from.uint();
       if (slot >= slots || ((WAYS * key) & (slots - 1)) !== slot - slot % WAYS) {
-        throw new SyntaxError(
-          `Cannot decode a table of pairs: entry ${n} is in the wrong bucket`,
-        );
+        throw new SyntaxError(`Cannot decode a table of pairs: the entry at ${slot} is in the wrong bucket`);
       }
       this.#keys[slot] = key;
       this.#numbers.set(from.f32s(WORDS), WORDS * slot);
-    }
+    });
   }
 
   #makeRoom(slots: number): void {

@@ -20,6 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Formats } from "../../codec/formats.ts";
 import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 import { CategoryPairs } from "./category_pairs.ts";
 import { CategoryVectors } from "./category_vectors.ts";
 import { PastItems } from "./past_items.ts";
@@ -244,35 +245,37 @@ export class PooledPairs {
   }
 
   /** Writes everything: same behaviours, same bytes. @param order All items by id @param rank Their places in it */
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.u8(FORMAT);
     this.#categories.encodeTotals(to);
     const known = order.filter((item) => item < this.#counts.length && this.#counts[item]! > 0);
     to.uint(known.length);
-    for (const item of known) to.uint(rank[item]!).uint(this.#counts[item]!).uint(this.#kindOf[item]!);
+    yield* inPortions(known, (item) => {
+      to.uint(rank[item]!).uint(this.#counts[item]!).uint(this.#kindOf[item]!);
+    });
     this.#scale.encode(to);
-    this.#items.encode(to);
-    this.#categories.encode(to);
+    yield* this.#items.encode(to);
+    yield* this.#categories.encode(to);
     this.#vectors.encode(to);
   }
 
   /** Reads bytes of {@linkcode PooledPairs.encode}. @param itemAt The item at a place in `order` @throws SyntaxError */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     const format = from.u8();
     if (format !== FORMAT) {
       throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this reads ${FORMAT}`);
     }
     this.#categories.decodeTotals(from);
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       if (item >= this.#hashes.length) this.#makeRoom(item);
       this.#counts[item] = from.uint();
       this.#logCounts[item] = Math.log1p(this.#counts[item]!);
       this.#kindOf[item] = from.uint();
-    }
+    });
     this.#scale.decode(from);
-    this.#items.decode(from);
-    this.#categories.decode(from);
+    yield* this.#items.decode(from);
+    yield* this.#categories.decode(from);
     this.#vectors.decode(from);
   }
 

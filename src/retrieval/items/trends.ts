@@ -11,6 +11,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { raise, TopList } from "../../items/popularity.ts";
 import { Pace } from "./pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const LIST = 200;
 /** Half-life H of the slower count, in half-lives h. */
@@ -65,20 +66,20 @@ export class Trends {
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const items = order.filter((item) => this.counts.score(item) > -Infinity);
     to.f64(this.#halfLifeMs).uint(items.length);
-    for (const item of items) {
+    yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f64(this.counts.score(item)).f64(this.#slower.score(item));
-    }
+    });
   }
 
   /** Reads what {@linkcode Trends.encode} wrote; if the half-life has changed, the age of behaviours is preserved. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     const share = from.f64() / this.#halfLifeMs;
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       this.#set(itemAt(from.uint()), share * from.f64(), share * from.f64());
-    }
+    });
   }
 
   #set(item: number, score: number, slower: number): void {

@@ -8,6 +8,7 @@ import { ByteReader } from "../../codec/byte_reader.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Formats } from "../../codec/formats.ts";
 import { reasonOf } from "../../values/reason.ts";
+import type { Portions } from "../../values/portions.ts";
 
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
@@ -34,7 +35,7 @@ export class DamagedChange extends SyntaxError {
 }
 
 /** Reads a record in portions and returns the result. @throws DamagedChange with the error that `read` throws */
-export function* readingChange<T>(key: string, read: () => Generator<void, T>): Generator<void, T> {
+export function* readingChange<T>(key: string, read: () => Portions<T>): Portions<T> {
   try {
     return yield* read();
   } catch (cause) {

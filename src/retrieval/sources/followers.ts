@@ -31,6 +31,7 @@ import { byRequest } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** Number of behaviours that another one follows, and from which a request is scored. */
 const WINDOW = 10;
@@ -105,40 +106,42 @@ export class Followers {
   }
 
   /** Writes everything; the same signals give the same bytes. */
-  encode(to: ByteWriter, { order, rank }: ItemOrder): void {
+  *encode(to: ByteWriter, { order, rank }: ItemOrder): Portions {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
     const known = order.filter((item) => item < this.#counts.length && this.#touched[item]! > 0);
     to.uint(known.length);
-    for (const item of known) to.uint(rank[item]!).f64(this.#counts[item]!).uint(this.#touched[item]!);
+    yield* inPortions(known, (item) => {
+      to.uint(rank[item]!).f64(this.#counts[item]!).uint(this.#touched[item]!);
+    });
     const { keys, weights } = this.#rows;
     const items = order.filter((item) => this.#rows.has(item));
     to.uint(items.length);
-    for (const item of items) {
+    yield* inPortions(items, (item) => {
       const found = this.#rows.collect(item);
       const slots = this.#rows.slots.slice(0, found).sort((a, b) =>
         rank[keys[a]! - 1]! - rank[keys[b]! - 1]!
       );
       to.uint(rank[item]!).uint(slots.length);
       for (const at of slots) to.uint(rank[keys[at]! - 1]!).f32(weights[at + 1]!);
-    }
+    });
   }
 
   /** Reads what {@linkcode Followers.encode} wrote. @param itemAt The item at a place of the order. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     this.#origin = from.f64();
     this.#limit = from.uint();
     this.#touches = from.uint();
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       this.#ensure(item);
       this.#counts[item] = from.f64();
       this.#touched[item] = from.uint();
-    }
-    for (let n = from.count(); n > 0; n--) {
+    });
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       this.#rows.ensure(item);
       for (let k = from.count(); k > 0; k--) this.#rows.add(item, itemAt(from.uint()), from.f32(), 0, 0);
-    }
+    });
   }
 
   #ensure(item: number): void {

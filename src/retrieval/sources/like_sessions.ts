@@ -22,7 +22,7 @@ export const LIKE_SESSIONS: SourceKind = {
       }),
       learn: (signal) => sessions.learn(signal),
       forget: (user) => user === null ? sessions.forgetAll() : sessions.forget(user),
-      encode: (to, { rank }) => sessions.encode(to, rank),
+      encode: (to, { order, rank }) => sessions.encode(to, order, rank),
       decode: (from, itemAt) => sessions.decode(from, itemAt),
     };
   },

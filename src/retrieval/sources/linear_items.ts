@@ -26,6 +26,7 @@ import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
@@ -89,19 +90,19 @@ export class LinearItems {
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const solved = order.filter((item) => this.#supports[item] !== undefined);
     to.uint(solved.length);
-    for (const item of solved) {
+    yield* inPortions(solved, (item) => {
       const support = this.#supports[item]!;
       to.uint(rank[item]!).f64(this.#solvedAt[item]!).uint(support.length);
       for (const other of support) to.uint(rank[other]!).f64(this.#weightOf(other, item));
-    }
+    });
   }
 
   /** Reads what {@linkcode LinearItems.encode} wrote. @param itemAt The item at a place of the order. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
-    for (let n = from.count(); n > 0; n--) {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       this.#ensure(item);
       this.#solvedAt[item] = from.f64();
@@ -112,7 +113,7 @@ export class LinearItems {
         this.#predict(other, item, from.f64(), false);
       }
       this.#supports[item] = support;
-    }
+    });
   }
 
   #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {

@@ -34,6 +34,7 @@ import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { Pace } from "../items/pace.ts";
 import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** Index of a weight of a neighbour; see the formulas above. */
 export const FAR = 0;
@@ -177,12 +178,12 @@ export class Neighbours {
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
     const { keys, weights } = this.rows;
     const items = order.filter((item) => this.rows.has(item));
     to.uint(items.length);
-    for (const item of items) {
+    yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!).uint(this.#touched[item]!);
       const found = this.rows.collect(item);
       const slots = this.rows.slots.slice(0, found).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
@@ -191,15 +192,15 @@ export class Neighbours {
         to.uint(rank[keys[at]! - 1]!);
         for (let k = 1; k < SLOT_WORDS; k++) to.f32(weights[at + k]!);
       }
-    }
+    });
   }
 
   /** Reads what {@linkcode Neighbours.encode} wrote. @param itemAt The item at a place of the order. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     this.#origin = from.f64();
     this.#limit = from.uint();
     this.#touches = from.uint();
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       this.#ensure(item);
       this.#setCount(item, from.f64());
@@ -208,7 +209,7 @@ export class Neighbours {
       for (let k = from.count(); k > 0; k--) {
         this.rows.add(item, itemAt(from.uint()), from.f32(), from.f32(), from.f32());
       }
-    }
+    });
   }
 
   #unit(time: number): number {

@@ -20,6 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { type Context, repeatWeight } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { Pace } from "../items/pace.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -123,24 +124,24 @@ export class Occasions {
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const items = order.filter((item) => this.#has(item));
     to.f64(this.#origin).f64(this.#newest).uint(items.length);
-    for (const item of items) {
+    yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f32s(this.#counts.subarray(item * COLUMNS, (item + 1) * COLUMNS));
-    }
+    });
     to.f64s(this.#sums);
   }
 
   /** Reads what {@linkcode Occasions.encode} wrote. @param itemAt The item at a place of the order. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     this.#origin = from.f64();
     this.#newest = from.f64();
-    for (let n = from.count(); n > 0; n--) {
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       if ((item + 1) * COLUMNS > this.#counts.length) this.#grow(item);
       this.#counts.set(from.f32s(COLUMNS), item * COLUMNS);
-    }
+    });
     this.#sums.set(from.f64s(COLUMNS));
   }
 

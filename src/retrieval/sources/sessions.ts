@@ -22,6 +22,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import type { Signal } from "../signals/signal.ts";
+import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 import { times } from "../../values/times.ts";
 
 const NEWEST_ITEMS = 10;
@@ -145,23 +146,23 @@ export class Sessions {
     into.scaleAll((item) => this.#idf(this.#byItem[item]?.length ?? 0));
   }
 
-  /** Writes everything. @param rank The place of each item in the order by id. */
-  encode(to: ByteWriter, rank: Uint32Array): void {
+  /** Writes everything. @param order The items by id @param rank Their places in it */
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.uint(this.#first).uint(this.#next);
-    for (let session = this.#first; session < this.#next; session++) {
+    const sessions = Array.from({ length: this.#next - this.#first }, (_, n) => this.#first + n);
+    yield* inPortions(sessions, (session) => {
       const items = this.#itemsOf(session);
       to.uint(items.length);
       for (const item of items) to.uint(rank[item]!);
-    }
+    });
     to.uint(this.#current.size);
-    for (let session = this.#first; session < this.#next; session++) {
+    yield* inPortions(sessions, (session) => {
       const user = this.#userOf[session & this.#mask];
       if (user !== undefined) to.string(user).uint(session).f64(this.#current.get(user)!.time);
-    }
-    const items = [...this.#byItem.keys()].filter((item) => this.#byItem[item] !== undefined)
-      .sort((a, b) => rank[a]! - rank[b]!);
+    });
+    const items = order.filter((item) => this.#byItem[item] !== undefined);
     to.uint(items.length);
-    for (const item of items) {
+    yield* inPortions(items, (item) => {
       const sessions = this.#byItem[item]!;
       to.uint(rank[item]!).uint(sessions.length);
       let last = 0;
@@ -169,32 +170,34 @@ export class Sessions {
         to.int(session - last);
         last = session;
       }
-    }
+    });
   }
 
   /** Reads what {@linkcode Sessions.encode} wrote. @param itemAt The item at a place of the order. */
-  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     const first = from.uint();
     this.#next = from.uint();
     this.#first = Math.max(first, this.#next - this.#capacity);
-    for (let session = first; session < this.#next; session++) {
+    let session = first;
+    yield* timesInPortions(this.#next - first, () => {
       const items = times(from.count(), () => itemAt(from.uint()));
       if (session >= this.#first) this.#items[session & this.#mask] = items;
-    }
-    for (let n = from.count(); n > 0; n--) {
+      session++;
+    });
+    yield* timesInPortions(from.count(), () => {
       const user = from.string(), session = from.uint(), time = from.f64();
-      if (session < this.#first) continue; // there is less room now, or 0.2.0 wrote it
+      if (session < this.#first) return; // there is less room now, or 0.2.0 wrote it
       this.#current.set(user, { session, time });
       this.#userOf[session & this.#mask] = user;
-    }
-    for (let n = from.count(); n > 0; n--) {
+    });
+    yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       let last = 0;
       for (let k = from.count(); k > 0; k--) {
         last += from.int();
         if (last >= this.#first) this.#sessionsOf(item).push(last);
       }
-    }
+    });
   }
 
   #itemsOf(session: number): number[] {

@@ -10,6 +10,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Signal } from "../signals/signal.ts";
+import type { Portions } from "../../values/portions.ts";
 import type { SourceParts } from "./parts.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 
@@ -52,10 +53,10 @@ export interface SourceActs {
   learn?(signal: Signal): void;
   /** Drops the name of a user, or of all users. */
   forget?(user: string | null): void;
-  /** Writes what was learnt; the same signals give the same bytes. */
-  encode?(to: ByteWriter, items: ItemOrder): void;
-  /** Reads what `encode` wrote. @param itemAt The item at a place of the order. */
-  decode?(from: ByteReader, itemAt: (rank: number) => number): void;
+  /** Writes what was learnt, in portions unless it is little; the same signals give the same bytes. */
+  encode?(to: ByteWriter, items: ItemOrder): Portions | void;
+  /** Reads what `encode` wrote, in portions as well. @param itemAt The item at a place of the order. */
+  decode?(from: ByteReader, itemAt: (rank: number) => number): Portions | void;
 }
 
 export interface Source extends SourceActs {

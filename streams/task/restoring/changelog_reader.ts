@@ -8,6 +8,7 @@ import { MAX_ID_BYTES } from "../../../src/events/limits.ts";
 import { shown } from "../../../src/events/rejected.ts";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import type { TaskState } from "../../../src/engine/task_state.ts";
+import { inPortions, withPauses } from "../../../src/values/portions.ts";
 import { reasonOf } from "../../../src/values/reason.ts";
 import type { Log, LogRecord, ReadResult } from "../../log/log.ts";
 import { endsEarly, readAll } from "../../log/reading.ts";
@@ -43,9 +44,6 @@ export interface RestoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Entries that are applied without giving way to others. */
-const PORTION = 50;
-
 /** Lets others use the thread, in between two portions of a restore. @throws the signal's reason */
 export async function rest({ giveWay, signal }: Pick<RestoreOptions, "giveWay" | "signal">): Promise<void> {
   await giveWay?.();
@@ -53,16 +51,12 @@ export async function rest({ giveWay, signal }: Pick<RestoreOptions, "giveWay" |
 }
 
 /** Applies entries in portions, with a {@linkcode rest} after each. */
-export async function inPortions<Entry>(
+export async function withRests<Entry>(
   entries: Iterable<Entry>,
   options: Pick<RestoreOptions, "giveWay" | "signal">,
   apply: (entry: Entry) => void,
 ): Promise<void> {
-  let applied = 0;
-  for (const entry of entries) {
-    apply(entry);
-    if (++applied % PORTION === 0) await rest(options);
-  }
+  await withPauses(inPortions(entries, apply), () => rest(options));
 }
 
 /** Whether a key can be an id. */

@@ -22,7 +22,7 @@ import { LogError } from "../../log/log.ts";
 import { StateStore } from "../store/state_store.ts";
 import type { StateStoreOptions } from "../store/store_options.ts";
 import { LogUsers, PackedUsers, type UserIndex } from "../store/users.ts";
-import { GATHERED, inPortions, LINEAGE, readBehind, type RestoreOptions } from "./changelog_reader.ts";
+import { GATHERED, LINEAGE, readBehind, type RestoreOptions, withRests } from "./changelog_reader.ts";
 import { RestoredStatistics } from "./restored_statistics.ts";
 import { RestoredUsers } from "./restored_users.ts";
 
@@ -125,7 +125,7 @@ export class Restore implements AsyncDisposable {
 
   async #takeStore(): Promise<void> {
     const records = this.#store?.statistics() ?? [];
-    await inPortions(records, this.#options, ([key, value]) => this.#statistics.take(key, { value }));
+    await withRests(records, this.#options, ([key, value]) => this.#statistics.take(key, { value }));
   }
 
   /** Takes items, and the task's own numbers. */

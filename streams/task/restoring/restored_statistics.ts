@@ -17,7 +17,7 @@ import { isErasedKey } from "../../../src/users/erased_users.ts";
 import { LogError, type LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import type { StateStore } from "../store/state_store.ts";
-import { decoding, inPortions, isId, rest, type RestoreOptions } from "./changelog_reader.ts";
+import { decoding, isId, rest, type RestoreOptions, withRests } from "./changelog_reader.ts";
 
 /** A record of the topic `statistics`. */
 interface StatisticsRecord {
@@ -84,7 +84,7 @@ export class RestoredStatistics {
 
   /** Takes the newest record of each gathered key, and puts it into the local snapshot unless it cannot be read. */
   async takeGathered(store: StateStore | null): Promise<void> {
-    await inPortions(this.#gathered, this.#options, ([key, one]) => {
+    await withRests(this.#gathered, this.#options, ([key, one]) => {
       this.#damaged.delete(key);
       try {
         this.take(key, one);
@@ -110,7 +110,7 @@ export class RestoredStatistics {
     const changed = [...this.#retrieval];
     if (this.#hasSettled && changed.some(([key, { value }]) => isSnapshot(key, value))) return false;
     this.#hasSettled = true;
-    await inPortions(this.#items, this.#options, (item) => retrieval.lists.add(item));
+    await withRests(this.#items, this.#options, (item) => retrieval.lists.add(item));
     this.#items.clear();
     const records = new Map(changed.map(([key, { value }]) => [key, value]));
     const portions = retrieval.state.restoring(records);

@@ -11,12 +11,12 @@ import { unreadable } from "../../log/unreadable.ts";
 import type { UserIndex } from "../store/users.ts";
 import {
   decoding,
-  inPortions,
   isId,
   PENDING,
   rest,
   type RestoreOptions,
   restoring,
+  withRests,
 } from "./changelog_reader.ts";
 
 /** Takes records of `state` into an index and a state. */
@@ -58,7 +58,7 @@ export class RestoredUsers {
 
   /** Takes the newest record of each gathered user into the index. */
   async takeGathered(state: TaskState): Promise<void> {
-    await inPortions(this.#gathered, this.#options, ([id, { value, headers }]) => {
+    await withRests(this.#gathered, this.#options, ([id, { value, headers }]) => {
       const due = value === null ? undefined : headers[PENDING];
       if (value === null) this.#index.delete(id);
       else this.#index.put(id, value, due !== undefined);

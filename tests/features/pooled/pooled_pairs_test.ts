@@ -6,6 +6,7 @@ import { mulberry32 } from "../../../src/draws/random.ts";
 import { PAIR_STATISTICS } from "../../../src/features/pooled/pair_statistics.ts";
 import { type PooledItem, PooledPairs } from "../../../src/features/pooled/pooled_pairs.ts";
 import { type Act, before, naive } from "./naive_pairs.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const N = PAIR_STATISTICS.length;
 const categoryOf = (item: number) => `c${item % 3}`;
@@ -51,7 +52,7 @@ function encoded(pairs: PooledPairs, at: (item: number) => number = (item) => it
   const order = ORDER.map(at);
   const rank = new Uint32Array(400);
   order.forEach((item, place) => rank[item] = place);
-  pairs.encode(to, order, rank);
+  atOnce(pairs.encode(to, order, rank));
   return to.toBytes();
 }
 
@@ -117,7 +118,7 @@ Deno.test("PooledPairs goes on bit for bit when restored anywhere, with other in
         if (n === at) {
           const from = new ByteReader(encoded(restored));
           restored = new PooledPairs((index) => itemAt(other(index)));
-          restored.decode(from, (place) => other(ORDER[place]!));
+          atOnce(restored.decode(from, (place) => other(ORDER[place]!)));
           assert.ok(from.done);
         }
         learn(whole, so, act);
@@ -153,7 +154,7 @@ Deno.test("PooledPairs keeps within its bytes, and evicts the same in every proc
       if (n !== stop) continue;
       const from = encoded(pairs);
       pairs = new PooledPairs(itemAt, { bytes });
-      pairs.decode(new ByteReader(from), (place) => ORDER[place]!);
+      atOnce(pairs.decode(new ByteReader(from), (place) => ORDER[place]!));
     }
     return encoded(pairs);
   };
@@ -203,7 +204,7 @@ Deno.test("PooledPairs says nothing of what a stream does not have", () => {
 Deno.test("PooledPairs.decode() refuses what it has not written", () => {
   for (const bytes of [[1], [9], [2, 0]]) {
     assert.throws(
-      () => new PooledPairs(itemAt).decode(new ByteReader(Uint8Array.from(bytes)), () => 0),
+      () => atOnce(new PooledPairs(itemAt).decode(new ByteReader(Uint8Array.from(bytes)), () => 0)),
       SyntaxError,
     );
   }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { Trends } from "../../../src/retrieval/items/trends.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const HOUR = 3_600_000;
 const START = 1_741_860_000_000;
@@ -11,7 +12,7 @@ const near = (a: number, b: number) => Math.abs(a - b) <= 5;
 
 function written(of: Trends): ByteReader {
   const to = new ByteWriter();
-  of.encode(to, [0, 1, 2], Uint32Array.of(0, 1, 2));
+  atOnce(of.encode(to, [0, 1, 2], Uint32Array.of(0, 1, 2)));
   return new ByteReader(to.toBytes());
 }
 
@@ -44,7 +45,7 @@ Deno.test("Trends.decode() gives counts and ages again, with another half-life t
     first.learn(item, START + hours * HOUR);
   }
   const again = trends();
-  again.decode(written(first), (place) => place);
+  atOnce(again.decode(written(first), (place) => place));
   const now = START + 40 * HOUR;
   for (const item of [0, 1, 2]) {
     assert.equal(again.counts.score(item), first.counts.score(item));
@@ -52,7 +53,7 @@ Deno.test("Trends.decode() gives counts and ages again, with another half-life t
   }
   assert.deepEqual(again.list(), first.list());
   const slow = trends(100 * HOUR);
-  slow.decode(written(first), (place) => place);
+  atOnce(slow.decode(written(first), (place) => place));
   for (const item of [0, 1, 2]) assert.ok(near(slow.age(item, now), first.age(item, now)));
   slow.counts.moveTo(now);
   assert.ok(Math.abs(slow.counts.count(0) - 2 ** (-39 / 100)) < 1e-6);

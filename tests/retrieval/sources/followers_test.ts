@@ -6,6 +6,7 @@ import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import type { Signal } from "../../../src/retrieval/signals/signal.ts";
 import { Followers } from "../../../src/retrieval/sources/followers.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const DAY_MS = 86_400_000;
 const BYTES = 1 << 20;
@@ -25,7 +26,7 @@ function scoresOf(followers: Followers, before: readonly number[]): Record<numbe
 function bytesOf(followers: Followers, items: number): Uint8Array {
   const order = Array.from({ length: items }, (_, item) => item);
   const to = new ByteWriter();
-  followers.encode(to, { order, rank: Uint32Array.from(order) });
+  atOnce(followers.encode(to, { order, rank: Uint32Array.from(order) }));
   return to.toBytes();
 }
 
@@ -79,7 +80,7 @@ Deno.test("Followers stay within their bytes, whatever comes, and go on the same
   assert.ok(one.bytes <= BYTES / 4, `${one.bytes}`);
   const again = new Followers(BYTES / 4, DAY_MS);
   const from = new ByteReader(bytesOf(one, items));
-  again.decode(from, (rank) => rank);
+  atOnce(again.decode(from, (rank) => rank));
   assert.ok(from.done);
   teach([one, again], 6000, 8000);
   assert.deepEqual(bytesOf(again, items), bytesOf(one, items));
@@ -91,7 +92,7 @@ Deno.test("Followers count on where a float32 cannot hold the sum", () => {
   to.uint(2).uint(1).f64(large).uint(8).uint(2).f64(large).uint(9);
   to.uint(1).uint(1).uint(1).uint(2).f32(large);
   const followers = new Followers(BYTES, 1e15);
-  followers.decode(new ByteReader(to.toBytes()), (rank) => rank);
+  atOnce(followers.decode(new ByteReader(to.toBytes()), (rank) => rank));
   for (let n = 0; n < times; n++) {
     followers.learn(signal(1, 0, []), byId);
     followers.learn(signal(2, 0, [1]), byId);

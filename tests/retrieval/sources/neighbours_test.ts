@@ -11,6 +11,7 @@ import {
   TOGETHER,
 } from "../../../src/retrieval/sources/neighbours.ts";
 import type { Signal } from "../../../src/retrieval/signals/signal.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const HOUR = 3_600_000;
 const byId = (a: number, b: number) => a - b;
@@ -35,7 +36,7 @@ function signal(
 function bytes(of: Neighbours, items: number): Uint8Array {
   const order = Array.from({ length: items }, (_, item) => item);
   const to = new ByteWriter();
-  of.encode(to, order, Uint32Array.from(order));
+  atOnce(of.encode(to, order, Uint32Array.from(order)));
   return to.toBytes();
 }
 
@@ -99,7 +100,7 @@ for (const options of [{}, TIGHT]) {
         const at = cut % signals.length;
         for (const each of signals.slice(0, at)) first.learn(each, byId);
         const second = new Neighbours(options);
-        second.decode(new ByteReader(bytes(first, 201)), (rank) => rank);
+        atOnce(second.decode(new ByteReader(bytes(first, 201)), (rank) => rank));
         for (const each of signals.slice(at)) second.learn(each, byId);
         assert.deepEqual(bytes(second, 201), bytes(whole, 201));
       }),
@@ -128,7 +129,7 @@ Deno.test("Neighbours count on where a float32 cannot hold the sum", () => {
     to.uint(item).f64(large).f64(large).uint(item).uint(1).uint(other).f32(large).f32(large).f32(large);
   }
   const neighbours = new Neighbours({ halfLifeMs: 1e15 });
-  neighbours.decode(new ByteReader(to.toBytes()), (rank) => rank);
+  atOnce(neighbours.decode(new ByteReader(to.toBytes()), (rank) => rank));
   for (let n = 0; n < times; n++) neighbours.learn(signal(1, HOUR, [[2, HOUR]]), byId);
   assert.ok(Math.abs(neighbours.count(1) - large - times) < 1e-3);
   for (const which of [FAR, NEAR, TOGETHER]) {

@@ -5,6 +5,7 @@ import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { OCCASION_KINDS, Occasions } from "../../../src/retrieval/sources/occasions.ts";
 import { Pace } from "../../../src/retrieval/items/pace.ts";
 import { type Before, contextOf } from "../../../src/retrieval/signals/context.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 const START = Math.floor(1_741_860_000_000 / DAY) * DAY;
@@ -130,9 +131,9 @@ Deno.test("Occasions.lifts() are finite, whenever somebody asks", () => {
 Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indices items have then", () => {
   const first = days(new Occasions(), 0, 30, 0, 300);
   const to = new ByteWriter();
-  first.encode(to, [0, 300], Object.assign(new Uint32Array(301), { 300: 1 }));
+  atOnce(first.encode(to, [0, 300], Object.assign(new Uint32Array(301), { 300: 1 })));
   const again = new Occasions();
-  again.decode(new ByteReader(to.toBytes()), (place) => 1 - place);
+  atOnce(again.decode(new ByteReader(to.toBytes()), (place) => 1 - place));
   const time = START + 31 * DAY + 8 * HOUR;
   assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
   first.learn(signal(0, time));

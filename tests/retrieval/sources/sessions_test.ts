@@ -6,6 +6,7 @@ import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
 import { Sessions } from "../../../src/retrieval/sources/sessions.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 
 const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) => item);
 
@@ -31,13 +32,13 @@ class Known {
 
 function bytesOf(sessions: Sessions): Uint8Array {
   const to = new ByteWriter();
-  sessions.encode(to, RANK);
+  atOnce(sessions.encode(to, Array.from(RANK), RANK));
   return to.toBytes();
 }
 
 function restored(bytes: Uint8Array, capacity = SESSIONS): Sessions {
   const sessions = new Sessions({ sessions: capacity, gapMs: GAP });
-  sessions.decode(new ByteReader(bytes), (item) => item);
+  atOnce(sessions.decode(new ByteReader(bytes), (item) => item));
   return sessions;
 }
 
