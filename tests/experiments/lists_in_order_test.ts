@@ -29,3 +29,43 @@ Deno.test("ListsInOrder.encodeUser() keeps all lists of a user, and decodeUser()
   }
   for (let u = 0; u < 10; u++) assert.equal(lists.has(`u${u}`), false);
 });
+
+/** Counts the elements of arrays that are looked at meanwhile, by loops and by methods. */
+function elementsOf(act: () => void): number {
+  const names = [
+    "filter",
+    "flatMap",
+    "map",
+    "forEach",
+    "find",
+    "some",
+    "every",
+    "reduce",
+    Symbol.iterator,
+  ] as const;
+  using undone = new DisposableStack();
+  let elements = 0;
+  for (const name of names) {
+    const method: unknown = Array.prototype[name];
+    assert.ok(typeof method === "function");
+    undone.defer(() => Object.defineProperty(Array.prototype, name, { value: method }));
+    Object.defineProperty(Array.prototype, name, {
+      value(this: unknown[], ...args: unknown[]) {
+        elements += this.length;
+        return Reflect.apply(method, this, args);
+      },
+    });
+  }
+  act();
+  return elements;
+}
+
+Deno.test("ListsInOrder.encodeUser() looks at the user's own lists alone, however many others are held", () => {
+  const [few, many] = [10, 1000].map((users) => {
+    const lists = new ListsInOrder();
+    for (const { sample, partition } of heldLists(users, 5)) lists.add(sample, partition);
+    return elementsOf(() => lists.encodeUser("u3"));
+  });
+  assert.ok(few! > 0);
+  assert.equal(many, few);
+});
