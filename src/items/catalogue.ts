@@ -206,8 +206,11 @@ export class Catalogue {
 
   /** The indices from `start` to before `end`, sorted by id. */
   *#sorting(start: number, end: number): Portions<Uint32Array> {
-    const sorted = Uint32Array.from({ length: end - start }, (_, k) => start + k);
-    if (sorted.length <= RUN) return sorted.sort((a, b) => this.compare(a, b));
+    const sorted = new Uint32Array(end - start);
+    if (sorted.length <= RUN) {
+      for (let k = 0; k < sorted.length; k++) sorted[k] = start + k;
+      return sorted.sort((a, b) => this.compare(a, b));
+    }
     const middle = Math.floor((start + end) / 2);
     yield* this.#merging(yield* this.#sorting(start, middle), yield* this.#sorting(middle, end), sorted);
     return sorted;

@@ -8,7 +8,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Catalogue } from "../items/catalogue.ts";
-import { inPortions, type Portions, timesInPortions } from "../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../values/portions.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { readFormat, RETRIEVAL_FORMATS } from "./signals/records.ts";
 import type { Signal } from "./signals/signal.ts";
@@ -63,9 +63,9 @@ export class SignalFolds {
 
   /** Everything in bytes, in portions: same signals, same bytes. */
   *encode(): Portions<Uint8Array> {
-    const order = Array.from(yield* this.#catalogue.byId());
-    const rank = new Uint32Array(order.length);
-    order.forEach((item, place) => rank[item] = place);
+    const order: number[] = [];
+    const rank = new Uint32Array(this.#catalogue.size);
+    yield* inPortions(yield* this.#catalogue.byId(), (item) => rank[item] = order.push(item) - 1);
     const to = new ByteWriter(this.#room.whole);
     to.u8(RETRIEVAL_FORMATS.newest).uint(this.#signals).uint(order.length);
     yield* inPortions(order, (item) => to.string(this.#catalogue.idOf(item)));
@@ -80,7 +80,7 @@ export class SignalFolds {
       largest = Math.max(largest, own.length);
     }
     const popularity = (item: number) => this.#catalogue.at(item).othersPopularity;
-    const raised = order.filter((item) => popularity(item) > -Infinity);
+    const raised = yield* filterInPortions(order, (item) => popularity(item) > -Infinity);
     to.uint(raised.length);
     yield* inPortions(raised, (item) => to.uint(rank[item]!).f64(popularity(item)));
     this.#room = { whole: Math.ceil(GROWTH * to.length), part: Math.ceil(GROWTH * largest) };

@@ -19,6 +19,18 @@ export function* inPortions<Entry>(entries: Iterable<Entry>, act: (entry: Entry)
   }
 }
 
+/** The entries that fulfil a condition. */
+export function* filterInPortions<Entry>(
+  entries: Iterable<Entry>,
+  isKept: (entry: Entry) => boolean,
+): Portions<Entry[]> {
+  const kept: Entry[] = [];
+  yield* inPortions(entries, (entry) => {
+    if (isKept(entry)) kept.push(entry);
+  });
+  return kept;
+}
+
 /** Does something so many times. */
 export function* timesInPortions(times: number, act: () => void): Portions {
   for (let done = 1; done <= times; done++) {

@@ -20,6 +20,23 @@ Deno.test("WalMover begins the log anew by itself while nobody lets it hear the 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("WalMover leaves a single write to the thread, however large", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/log.sqlite`;
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+  let finished = 0;
+  const mover = new WalMover(path, () => finished++);
+  mover.wrote(2 * MAX_WAL_BYTES, 0);
+  assert.equal(finished, 0);
+  mover.wrote(2 * MAX_WAL_BYTES, 0);
+  assert.equal(finished, 1, "a second one, while the thread has not reported");
+  await mover.close();
+  database.close();
+  await mover.end();
+  await Deno.remove(folder, { recursive: true });
+});
+
 /** What this process has locked of a file. */
 function locksOn(path: string): string[] {
   const { ino } = Deno.statSync(path);

@@ -20,7 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Formats } from "../../codec/formats.ts";
 import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 import { CategoryPairs } from "./category_pairs.ts";
 import { CategoryVectors } from "./category_vectors.ts";
 import { PastItems } from "./past_items.ts";
@@ -248,7 +248,10 @@ export class PooledPairs {
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.u8(FORMAT);
     this.#categories.encodeTotals(to);
-    const known = order.filter((item) => item < this.#counts.length && this.#counts[item]! > 0);
+    const known = yield* filterInPortions(
+      order,
+      (item) => item < this.#counts.length && this.#counts[item]! > 0,
+    );
     to.uint(known.length);
     yield* inPortions(known, (item) => {
       to.uint(rank[item]!).uint(this.#counts[item]!).uint(this.#kindOf[item]!);

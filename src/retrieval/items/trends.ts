@@ -11,7 +11,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { raise, TopList } from "../../items/popularity.ts";
 import { Pace } from "./pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const LIST = 200;
 /** Half-life H of the slower count, in half-lives h. */
@@ -67,7 +67,7 @@ export class Trends {
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
-    const items = order.filter((item) => this.counts.score(item) > -Infinity);
+    const items = yield* filterInPortions(order, (item) => this.counts.score(item) > -Infinity);
     to.f64(this.#halfLifeMs).uint(items.length);
     yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f64(this.counts.score(item)).f64(this.#slower.score(item));

@@ -31,7 +31,7 @@ import { byRequest } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** Number of behaviours that another one follows, and from which a request is scored. */
 const WINDOW = 10;
@@ -108,13 +108,16 @@ export class Followers {
   /** Writes everything; the same signals give the same bytes. */
   *encode(to: ByteWriter, { order, rank }: ItemOrder): Portions {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
-    const known = order.filter((item) => item < this.#counts.length && this.#touched[item]! > 0);
+    const known = yield* filterInPortions(
+      order,
+      (item) => item < this.#counts.length && this.#touched[item]! > 0,
+    );
     to.uint(known.length);
     yield* inPortions(known, (item) => {
       to.uint(rank[item]!).f64(this.#counts[item]!).uint(this.#touched[item]!);
     });
     const { keys, weights } = this.#rows;
-    const items = order.filter((item) => this.#rows.has(item));
+    const items = yield* filterInPortions(order, (item) => this.#rows.has(item));
     to.uint(items.length);
     yield* inPortions(items, (item) => {
       const found = this.#rows.collect(item);

@@ -26,7 +26,7 @@ import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const SUPPORT = 40;
 const LAMBDA = 50;
@@ -91,7 +91,7 @@ export class LinearItems {
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
-    const solved = order.filter((item) => this.#supports[item] !== undefined);
+    const solved = yield* filterInPortions(order, (item) => this.#supports[item] !== undefined);
     to.uint(solved.length);
     yield* inPortions(solved, (item) => {
       const support = this.#supports[item]!;

@@ -34,7 +34,7 @@ import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { Pace } from "../items/pace.ts";
 import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** Index of a weight of a neighbour; see the formulas above. */
 export const FAR = 0;
@@ -181,7 +181,7 @@ export class Neighbours {
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
     const { keys, weights } = this.rows;
-    const items = order.filter((item) => this.rows.has(item));
+    const items = yield* filterInPortions(order, (item) => this.rows.has(item));
     to.uint(items.length);
     yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!).uint(this.#touched[item]!);

@@ -20,7 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { type Context, repeatWeight } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { Pace } from "../items/pace.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -125,7 +125,7 @@ export class Occasions {
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
-    const items = order.filter((item) => this.#has(item));
+    const items = yield* filterInPortions(order, (item) => this.#has(item));
     to.f64(this.#origin).f64(this.#newest).uint(items.length);
     yield* inPortions(items, (item) => {
       to.uint(rank[item]!).f32s(this.#counts.subarray(item * COLUMNS, (item + 1) * COLUMNS));

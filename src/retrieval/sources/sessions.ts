@@ -22,7 +22,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import type { Signal } from "../signals/signal.ts";
-import { inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 import { times } from "../../values/times.ts";
 
 const NEWEST_ITEMS = 10;
@@ -160,7 +160,7 @@ export class Sessions {
       const user = this.#userOf[session & this.#mask];
       if (user !== undefined) to.string(user).uint(session).f64(this.#current.get(user)!.time);
     });
-    const items = order.filter((item) => this.#byItem[item] !== undefined);
+    const items = yield* filterInPortions(order, (item) => this.#byItem[item] !== undefined);
     to.uint(items.length);
     yield* inPortions(items, (item) => {
       const sessions = this.#byItem[item]!;

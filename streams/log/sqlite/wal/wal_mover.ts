@@ -65,8 +65,8 @@ export class WalMover {
   /** Counts a transaction. @param pages approximate number of pages that it changed beyond those of its records */
   wrote(bytes: number, pages: number): void {
     this.#bytes += bytes + pages * PAGE_BYTES;
-    // A writer that never yields never receives the report of a move.
-    if (this.#bytes >= MAX_WAL_BYTES) return this.#finishNow();
+    // A writer that never yields never receives the report of a move; a single large write has ordered none yet.
+    if (this.#bytes >= MAX_WAL_BYTES && this.#orders > 0) return this.#finishNow();
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
     else this.#order(this.#thread ??= this.#start(), "move");
