@@ -2,7 +2,7 @@
  * Assigns users to variants, as a function of the user's id and the experiment records alone.
  *
  * ```text
- *   in the holdout?  ── yes ──> nothing else
+ *   in the holdout?  ── yes ──> nothing else, unless an override names a variant
  *          │ no
  *   for each layer:  bucket(user, layer) ──> the experiment that owns it, or none
  *                    bucket(user, experiment's salt) ──> its variant
@@ -124,12 +124,10 @@ export class Experiments {
 
   /** The variants of a user. */
   assign(user: string): Assignment {
-    if (this.#holdoutBuckets > 0 && bucketOf(user, this.#holdoutSeed) < this.#holdoutBuckets) {
-      return this.#held;
-    }
-    let assignment = this.#nobody;
+    const isHeld = this.#holdoutBuckets > 0 && bucketOf(user, this.#holdoutSeed) < this.#holdoutBuckets;
+    let assignment = isHeld ? this.#held : this.#nobody;
     for (const layer of this.#layers) {
-      const found = assignIn(layer, user);
+      const found = forcedIn(layer, user) ?? (isHeld ? undefined : drawnIn(layer, user));
       if (found !== undefined) assignment = merge(assignment, found);
     }
     return assignment;
@@ -209,12 +207,18 @@ function modelsOf(settings: readonly VariantSettings[]): string[] {
   return [...new Set(settings.flatMap(({ model }) => model ?? []))];
 }
 
-function assignIn(layer: Layer, user: string): Assignment | undefined {
-  const compiled = layer.running[layer.owner[bucketOf(user, layer.seed)]! - 1];
+/** The assignment that an override gives a user. */
+function forcedIn(layer: Layer, user: string): Assignment | undefined {
   for (const { overrides } of layer.running) {
     const forced = overrides.size === 0 ? undefined : overrides.get(user);
     if (forced !== undefined) return forced;
   }
+  return undefined;
+}
+
+/** The assignment that a user's buckets give. */
+function drawnIn(layer: Layer, user: string): Assignment | undefined {
+  const compiled = layer.running[layer.owner[bucketOf(user, layer.seed)]! - 1];
   return compiled?.assignments[compiled.variant[bucketOf(user, compiled.seed)]!];
 }
 

@@ -195,10 +195,11 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
     among(held),
   );
   const experiments = new Experiments([experiment, held]);
+  const free = new Experiments([experiment]);
   let count = 0;
   for (const user of USERS) {
     const { exposures, settings } = experiments.assign(user);
-    if (exposures[0]?.experiment !== "holdout") continue;
+    if (exposures[0]?.experiment !== "holdout" || user === "u1" || user === "u2") continue;
     count++;
     assert.deepEqual([exposures.length, settings], [1, {}]);
   }
@@ -209,7 +210,10 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
     const { exposures, settings } = promoted.assign(user);
     assert.equal(Object.keys(settings).length === 0, exposures.length === 1);
   }
-  const free = new Experiments([experiment]);
+  const all = { ...held, share: 0.9999 };
+  const forced = new Experiments([experiment, all]).assign("u1");
+  assert.deepEqual(forced.exposures.at(-1), { experiment: "e", variant: "B" });
+  assert.deepEqual(forced.settings, free.assign("u1").settings);
   assert.deepEqual(free.assign("u1").exposures, [{ experiment: "e", variant: "B" }]);
   assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);
 });
