@@ -94,8 +94,9 @@ export class Backlog {
   #looking: Promise<void> = Promise.resolve();
   /** When the rate of the tasks was last measured, and the sum of their positions. */
   #measured = { at: -Infinity, applied: 0 };
-  /** Their rates, events per millisecond. */
+  /** Their rates, events per millisecond, and the highest. */
   #rates: { readonly at: number; readonly rate: number }[] = [];
+  #rate = LEAST_RATE;
 
   /** Watches all partitions of `events`. */
   constructor(following: Following, topics: Topics, options: BacklogOptions) {
@@ -192,10 +193,6 @@ export class Backlog {
     return Math.max(LEAST_EVENTS, this.#rate * this.#options.maxBehindMs);
   }
 
-  get #rate(): number {
-    return this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
-  }
-
   /** Looks at what is applied by now, unless that was a moment ago. */
   #look(): Promise<void> {
     const now = this.#options.clock();
@@ -235,6 +232,7 @@ export class Backlog {
     this.#measured = { at: now, applied };
     this.#rates = this.#rates.filter(({ at }) => now - at < REMEMBERED_MS);
     this.#rates.push({ at: now, rate: (applied - before.applied) / (now - before.at) });
+    this.#rate = this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
   }
 
   #ends(): Promise<readonly number[]> {

@@ -78,8 +78,8 @@ export async function appendSent(
   records: readonly NewRecord[],
   { caller, isBegun }: Omit<Entering, "events">,
 ): Promise<void> {
-  const { backlog, topics } = context;
-  const events = backlog === undefined ? 0 : records.filter(({ topic }) => topic === topics.events).length;
+  const { backlog, topics: { events: topic } } = context;
+  const events = backlog === undefined ? 0 : records.filter((record) => record.topic === topic).length;
   if (events === 0) await append(context, records);
   else await backlog?.enter({ caller, events, isBegun }, () => append(context, records));
 }
@@ -92,6 +92,8 @@ export async function appendSent(
  */
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;
+  const most = context.backlog?.portion ?? Infinity;
+  if (records.length <= most) return await appendPortion(context, taken, { caller });
   const appended: NewRecord[] = [], of: number[] = [];
   const rejected = [...taken.rejected];
   for (let at = 0; at < records.length;) {
@@ -126,7 +128,7 @@ async function appendPortion(
     return await appendPortion(context, {
       records: others(records),
       entries: others(entries),
-      rejected: [...rejected, ...refused],
+      rejected: [...rejected, ...refused].toSorted((a, b) => a.index - b.index),
     }, sender);
   }
 }

@@ -53,12 +53,12 @@ const logger = getLogger(["meander", "http"]);
 export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   const app = new Hono<{ Bindings: Connection }>({ strict: false }); // clients of Gorse end paths with a slash
   const { endpoints, cors: origins = [] } = options;
-  const failures = new LogFailures(options.clock);
+  const answering = { ...options, failures: new LogFailures(options.clock) };
   if (origins.length > 0) {
     app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id", "Retry-After"], maxAge: 600 }));
   }
   for (const endpoint of endpoints) {
-    app.on(endpoint.method, endpoint.path, (context) => answer({ ...options, failures }, endpoint, context));
+    app.on(endpoint.method, endpoint.path, (context) => answer(answering, endpoint, context));
   }
   const methods = Map.groupBy(endpoints, ({ path }) => path);
   for (const [path, all] of methods) {

@@ -178,7 +178,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** Why tasks of this process are stuck until the log is repaired, a sentence each. */
   get faults(): readonly string[] {
-    return (this.#groups.tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
+    return this.#groups.tasks?.faults ?? [];
   }
 
   /** @internal Whether partitions have been assigned to it, which may be none. */

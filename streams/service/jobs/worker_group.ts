@@ -64,6 +64,13 @@ export class WorkerGroup<J extends Job> {
     return [...this.#workers].sort(([a], [b]) => a - b);
   }
 
+  /** Why workers are stuck, a sentence each. Every event over HTTP asks for it. */
+  get faults(): readonly string[] {
+    const faults: string[] = [];
+    for (const { fault } of this.#workers.values()) if (fault !== undefined) faults.push(fault);
+    return faults;
+  }
+
   /** Whether the group has assigned its partitions, of which there may be none. */
   get hasJoined(): boolean {
     return this.#hasJoined;
