@@ -27,7 +27,7 @@ const SLOW_FACTOR = 4;
 /** Steps per second of event time up to which few arrive: a step takes as long as a request. */
 const FEW_PER_SECOND = 0.5;
 /** Most steps per second of event time: a flood that took more would leave no time for requests. */
-const MOST_PER_SECOND = 20;
+const MOST_PER_SECOND = 12;
 
 export interface ChoicesParts {
   readonly ordering: OrderingState;

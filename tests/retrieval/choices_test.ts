@@ -130,16 +130,21 @@ Deno.test("Choices.learn() makes at most one step in two seconds beyond the usua
   }
 });
 
-Deno.test("Choices.learn() makes at most 20 steps a second where very many behaviours arrive, at once", () => {
+Deno.test("Choices.learn() makes at most 12 steps a second where very many behaviours arrive, at once", () => {
   for (const perSecond of [100, 1000, 5000]) {
     for (const seen of [{ steps: 0 }, { steps: 90_000 }, { hasRequests: false }]) {
       const seconds = 20, steps = stepsOutOf(seconds * perSecond, 1000 / perSecond, seen);
       // A flood is noticed by its first 300 behaviours, and known to its full height after some ten seconds.
       const begin = 300 * (1 + Math.log(perSecond / 30));
-      const most = 20 * seconds + begin;
+      const most = 12 * seconds + begin;
       assert.ok(steps < 1.1 * most, `${perSecond} a second: ${steps} steps, not ${most}`);
     }
     const eager = stepsOutOf(20 * perSecond, 1000 / perSecond, { steps: 0 });
-    assert.ok(eager > 0.9 * 20 * 20, `${perSecond} a second: ${eager} steps`);
+    assert.ok(eager > 0.9 * 12 * 20, `${perSecond} a second: ${eager} steps`);
   }
+  const [known, longer] = [40, 80].map((seconds) => stepsOutOf(seconds * 1000, 1, { steps: 0 }));
+  assert.ok(
+    Math.abs((longer! - known!) / 40 - 12) < 1.5,
+    `${(longer! - known!) / 40} a second once it is known`,
+  );
 });
