@@ -314,12 +314,15 @@ const PASSING_TYPES: ReadonlySet<string> = new Set([
   "ILLEGAL_SASL_STATE",
 ]);
 
+/** The only error of kafkajs without a name of its own: the connection to a broker is still being opened. */
+const NOT_CONNECTED = "Broker not connected";
+
 /** Whether retrying may help against an error. */
 export function isPassing(error: unknown): boolean {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
     if (type !== undefined) return PASSING_TYPES.has(type);
-    if (PASSING_NAMES.has(cause.name)) return true;
+    if (PASSING_NAMES.has(cause.name) || cause.message === NOT_CONNECTED) return true;
   }
   return false;
 }
@@ -346,8 +349,11 @@ export function about(what: string, cause: unknown): Error {
 
 /** Converts errors of kafkajs, when brokers are away or refuse, to a LogError with the same message; returns others. */
 export function logErrorOf(error: unknown): unknown {
-  const isKafka = error instanceof Error && error.name.startsWith("KafkaJS");
-  return isKafka ? new LogError("unreachable", error.message, { cause: error }) : error;
+  if (!(error instanceof Error) || error instanceof LogError) return error;
+  const isUnnamed = [...causes(error)].some(({ message }) => message === NOT_CONNECTED);
+  return error.name.startsWith("KafkaJS") || isUnnamed
+    ? new LogError("unreachable", error.message, { cause: error })
+    : error;
 }
 
 /** Kafka's name for an error or one of its causes; `undefined` for other errors. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import KafkaBroker from "kafkajs/src/broker/index.js";
 import { freePort } from "../../../scripts/kafka/java_process.ts";
-import { about, KafkaClient } from "../../../streams/log/kafka/client.ts";
+import { about, isPassing, KafkaClient, logErrorOf } from "../../../streams/log/kafka/client.ts";
+import { LogError } from "../../../streams/log/log.ts";
 import { warnings } from "../warnings.ts";
 
 Deno.test("KafkaClient.connect() says once why it cannot, while it tries again", async () => {
@@ -24,4 +26,15 @@ Deno.test("about() says what is wrong with a clock that brokers refuse", () => {
     about("append to events/1", error("INVALID_RECORD")).message,
     "Cannot append to events/1: refused",
   );
+});
+
+Deno.test("a request to a broker whose connection is not open yet is tried again, and is no fault of ours", async () => {
+  const broker = new KafkaBroker({ connectionPool: {}, logger: { namespace: () => ({}) } });
+  const error = await broker.metadata([]).then(() => null, (error: unknown) => error);
+  for (const one of [error, about("read events/1", error)]) {
+    assert.ok(isPassing(one), String(one));
+    const own = logErrorOf(one);
+    assert.ok(own instanceof LogError && own.code === "unreachable", String(own));
+    assert.equal(logErrorOf(own), own);
+  }
 });
