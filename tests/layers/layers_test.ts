@@ -55,6 +55,7 @@ const LAYERS = [
   "streams/log/sqlite/wal",
   "streams/log/kafka/protocol",
   "streams/log/kafka/logins",
+  "streams/log/kafka/group",
   "streams/log/*",
   "streams/log/kinds",
   "streams/settings",

@@ -7,7 +7,7 @@ import {
   encodeShare,
   type GroupMember,
   planShares,
-} from "../../../streams/log/kafka/assigner.ts";
+} from "../../../streams/log/kafka/group/assigner.ts";
 
 Deno.test("planShares() never tells two members the same partition, nor one that another holds", () => {
   const members = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 });

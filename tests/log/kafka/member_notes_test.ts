@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MemberNotes } from "../../../streams/log/kafka/member_notes.ts";
+import { MemberNotes } from "../../../streams/log/kafka/group/member_notes.ts";
 
 type Notes = (group?: string, host?: string) => MemberNotes;
 

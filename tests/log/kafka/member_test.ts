@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
-import { encodeShare } from "../../../streams/log/kafka/assigner.ts";
+import { encodeShare } from "../../../streams/log/kafka/group/assigner.ts";
 import { KafkaMember } from "../../../streams/log/kafka/member.ts";
 
 /** A client whose brokers are away. */

@@ -14,7 +14,7 @@
 
 import { Buffer } from "node:buffer";
 import { AssignerProtocol } from "kafkajs";
-import { assignPartitions } from "../assignment.ts";
+import { assignPartitions } from "../../assignment.ts";
 
 /** Name of the protocol, which all members of a group must share. */
 export const ASSIGNER = "meander-cooperative";
