@@ -1,5 +1,5 @@
 /**
- * `deno task meander simulate`: a closed loop of simulated users, with an experiment and a report.
+ * `deno task meander simulate`: a closed loop of simulated users, with an experiment.
  *
  * @module
  */
@@ -18,12 +18,11 @@ import { PARTS } from "../fixtures/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
 import {
-  renderSimulation,
   type SimulationArm,
   type SimulationData,
   type SimulationLook,
   wayToBest,
-} from "./simulate/simulation_report.ts";
+} from "./simulate/simulation_data.ts";
 import { type ServedPage, simulate, type SimulationView } from "./simulate/simulation.ts";
 import {
   commandArguments,
@@ -48,7 +47,6 @@ interface Flags extends Omit<LogFlags, "log"> {
   readonly model: ModelName;
   readonly config: string;
   readonly experiment?: string;
-  readonly report?: string;
   readonly json?: string;
 }
 
@@ -77,7 +75,6 @@ const program = createCommand(commandName("simulate"))
   )
   .option("--config <file>", "configuration of the engine", "fixtures/shop/meander.json")
   .option("--experiment <file>", "the experiment as JSON (default: the model against popularity)")
-  .option("--report <file>", "write an HTML report")
   .option("--json <file>", "write the figures as JSON");
 addLogKinds(program, LOG_KINDS, { about: "log to run on, which must be new" })
   .option("--prefix <text>", "prefix of the topics' names", DEFAULT_PREFIX);
@@ -101,14 +98,12 @@ async function main(flags: Flags): Promise<number> {
       stopRule: { maxUsers: Math.ceil(requests / 14) },
     }
     : parseExperiment(await Deno.readTextFile(flags.experiment), flags.experiment);
-  for (const file of [flags.report, flags.json]) {
-    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
-  }
+  if (flags.json !== undefined) await Deno.mkdir(dirname(flags.json), { recursive: true });
   const started = Date.now();
   await using log = await openLog(flags, { config });
   const { isDurable } = kindOf(flags.log).capabilities;
   const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is reported
+  Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is summed up
   const looks: SimulationLook[] = [];
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
@@ -142,7 +137,6 @@ async function main(flags: Flags): Promise<number> {
   }
   const data = dataOf(view, looks, stretch, { started, title: `${model} in a closed loop` });
   print(Deno.stdout, summary(data));
-  if (flags.report !== undefined) await Deno.writeTextFile(flags.report, renderSimulation(data));
   if (flags.json !== undefined) await Deno.writeTextFile(flags.json, `${JSON.stringify(data, null, 2)}\n`);
   return 0;
 }
@@ -219,7 +213,6 @@ function dataOf(
     overall: armsOf(pages, variants.length),
     regret,
     looks,
-    notes: [],
   };
 }
 
