@@ -12,7 +12,7 @@ import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.t
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/draws/policy.ts";
-import type { Log } from "../log/log.ts";
+import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -67,41 +67,59 @@ export async function readRecommendationLog(
   };
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
-    const recommendations = new Map<string, Recommendation>();
-    for await (const record of readAll(log, topics.recommendations, partition)) {
-      if (record.value === null) continue;
-      const decoded = decodeRecommendation(record.value);
-      if (decoded.ok) recommendations.set(listId(decoded.recommendation), decoded.recommendation);
-      else unreadable.leaveOut(record, decoded.reason, "its list is not counted");
-    }
+    const recommendations = await recommendationsOn(log, topics.recommendations, partition);
     for await (const record of readAll(log, topics.samples, partition)) {
-      if (record.value === null) continue;
-      let sample: Sample;
-      try {
-        sample = decodeSample(record.value);
-      } catch (cause) {
-        unreadable.leaveOut(record, cause, "its list is not counted");
-        continue;
-      }
-      if (sample.purpose === "learn") continue; // the impression yields another sample when its outcomes are final
-      const recommendation = recommendations.get(listId(sample));
-      recommendations.delete(listId(sample));
-      if (recommendation === undefined) result.skipped++;
-      else if (isDrafted(recommendation)) result.drafted++;
-      else if (recommendation.others === undefined) result.withoutCandidates++;
-      else {
-        const list = loggedList(recommendation, sample, policy);
-        if (list === null) {
-          result.skipped++;
-          continue;
-        }
-        result.lists.push(list);
-        const by = hasOrder(recommendation) ? recommendation.orderedBy ?? "score" : "score";
-        result.chosenBy.set(by, (result.chosenBy.get(by) ?? 0) + 1);
-      }
+      const sample = sampleOf(record);
+      // The impression of one to learn from yields another sample when its outcomes are final.
+      if (sample === null || sample.purpose === "learn") continue;
+      const id = listId(sample);
+      take(result, sample, recommendations.get(id), policy);
+      recommendations.delete(id);
     }
   }
   return result;
+}
+
+async function recommendationsOn(
+  log: Log,
+  topic: string,
+  partition: number,
+): Promise<Map<string, Recommendation>> {
+  const recommendations = new Map<string, Recommendation>();
+  for await (const record of readAll(log, topic, partition)) {
+    if (record.value === null) continue;
+    const decoded = decodeRecommendation(record.value);
+    if (decoded.ok) recommendations.set(listId(decoded.recommendation), decoded.recommendation);
+    else unreadable.leaveOut(record, decoded.reason, "its list is not counted");
+  }
+  return recommendations;
+}
+
+/** `null` = there is none, or it cannot be read, which is reported. */
+function sampleOf(record: LogRecord): Sample | null {
+  try {
+    return record.value === null ? null : decodeSample(record.value);
+  } catch (cause) {
+    unreadable.leaveOut(record, cause, "its list is not counted");
+    return null;
+  }
+}
+
+/** Adds a list to the log, or counts why it is not there. */
+function take(
+  result: RecommendationLog,
+  sample: Sample,
+  recommendation: Recommendation | undefined,
+  policy: PolicyOptions,
+): void {
+  if (recommendation === undefined) return void result.skipped++;
+  if (isDrafted(recommendation)) return void result.drafted++;
+  if (recommendation.others === undefined) return void result.withoutCandidates++;
+  const list = loggedList(recommendation, sample, policy);
+  if (list === null) return void result.skipped++;
+  result.lists.push(list);
+  const by = hasOrder(recommendation) ? recommendation.orderedBy ?? "score" : "score";
+  result.chosenBy.set(by, (result.chosenBy.get(by) ?? 0) + 1);
 }
 
 /** What tells lists apart: users may use one id for a request, and one user may use it again. */

@@ -91,6 +91,10 @@ function* typesOf(
   }
 }
 
+/** Comments, strings, words, and what separates them. */
+const TOKENS =
+  /\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|"(?:[^"\\]+|\\[^])*(?:"|$)|'(?:[^'\\]+|\\[^])*(?:'|$)|\w+|[{};=:,]/g;
+
 /**
  * Counts the entries within each pair of braces: the library's time is quadratic in the fields of a type, and in the
  * entries of an option.
@@ -101,39 +105,25 @@ function checkWidth(text: string): void {
   const counts = [0], kinds: string[] = [];
   /** Fields of all extensions, and the first word of a statement. */
   let extended = 0, first = "";
-  const words = /\w+/y;
-  const checked = (count: number) => {
-    if (count <= MAX_SET) return count;
-    throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types within a pair of braces`);
-  };
-  let at = 0;
-  const skipTo = (end: string) => {
-    const next = text.indexOf(end, at + 2);
-    at = next < 0 ? text.length : next + end.length - 1;
-  };
-  for (; at < text.length; at++) {
-    const char = text[at];
-    if (text.startsWith("//", at)) skipTo("\n");
-    else if (text.startsWith("/*", at)) skipTo("*/");
-    else if (char === "}") {
+  const add = (count: number) => counts.push(checked((counts.pop() ?? 0) + count));
+  for (const [token] of text.matchAll(TOKENS)) {
+    if (token === "}") {
       const count = counts.pop() ?? 0, kind = kinds.pop();
-      if (kind === "oneof") counts.push(checked((counts.pop() ?? 0) + count)); // fields of the type around it
+      if (kind === "oneof") add(count); // fields of the type around it
       else if (kind === "extend") extended = checked(extended + count);
       first = "";
-    } else if (char === ";") first = "";
-    else if (char === '"' || char === "'") {
-      for (at++; at < text.length && text[at] !== char; at++) if (text[at] === "\\") at++;
-    } else if (char === "=" || char === ":" || char === "," || char === "{") {
-      counts.push(checked((counts.pop() ?? 0) + 1));
-      if (char !== "{") continue;
+    } else if (token === "{") {
+      add(1);
       counts.push(0);
       kinds.push(first);
       first = "";
-    } else {
-      words.lastIndex = at;
-      const [word = ""] = words.exec(text) ?? [];
-      first ||= word;
-      at += Math.max(0, word.length - 1);
-    }
+    } else if (token === ";") first = "";
+    else if ("=:,".includes(token)) add(1);
+    else if (!/^["'/]/.test(token)) first ||= token;
   }
+}
+
+function checked(count: number): number {
+  if (count <= MAX_SET) return count;
+  throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types within a pair of braces`);
 }
