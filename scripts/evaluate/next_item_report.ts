@@ -185,7 +185,7 @@ export function board(title: string, standings: readonly Standing[], count: numb
     head,
     ...standings.map(({ method, behind, coverage, novelty, ...figures }) =>
       method.padEnd(WIDE) + cells(figures) + formatPercent(coverage).padStart(10) +
-      novelty.toFixed(2).padStart(9) +
+      fixed(novelty, 2).padStart(9) +
       `  ${verdict(behind?.reciprocalRank ?? null)}`
     ),
   ];
@@ -216,7 +216,7 @@ function cells({ hitRate, reciprocalRank, gain }: Figures): string {
     .join("");
 }
 
-/** Four digits, or a question mark if it is undefined. */
-export function fixed(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(4) : "?";
+/** A number with four digits or as many as given, or a question mark if it is undefined. */
+export function fixed(value: number, digits = 4): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : "?";
 }

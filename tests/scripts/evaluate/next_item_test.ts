@@ -3,6 +3,7 @@ import { OwnItems } from "../../../scripts/evaluate/baselines/own_items.ts";
 import { Popularity } from "../../../scripts/evaluate/baselines/popularity.ts";
 import { Judgements } from "../../../scripts/evaluate/judgements.ts";
 import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
+import { board } from "../../../scripts/evaluate/next_item_report.ts";
 import type { Stream } from "../../../scripts/evaluate/stream.ts";
 import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
 import { surveyOf } from "../../../scripts/evaluate/survey.ts";
@@ -234,6 +235,7 @@ Deno.test("standingsOf(): coverage and novelty are of the lists of the queries t
   const of = (from: number) => standingsOf(judgements, judgements.where(({ at }) => at >= from), 4)[0]!;
   assert.deepEqual([of(0).coverage, of(2000).coverage], [3 / 4, 2 / 4]);
   assert.deepEqual([of(0).novelty, of(2000).novelty], [(2 * 1.5 + 2.5) / 3, 2.5]);
+  assert.doesNotMatch(board("none", [of(3000)], 20).join("\n"), /NaN/);
 });
 
 Deno.test("nextItem(): the order is not below popularity where nothing else says anything, and people come back", async () => {
