@@ -1,6 +1,7 @@
 /** What a list in a record becomes: each entry is taken or rejected by itself. */
 
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { type MappedRecords, MAX_MAPPED, onlyEntries } from "../../src/mapping/entries.ts";
 import { compileMapping } from "../../src/mapping/mapping.ts";
 import type { RuleSettings } from "../../src/mapping/mapping_options.ts";
@@ -137,4 +138,44 @@ Deno.test("onlyEntries() leaves the entries that were rejected, and rejects them
   const whole = onlyEntries(map({ ...record, who: {} }), ["lines[1]"]);
   assert.ok(!whole.ok);
   assert.deepEqual(whole.entries, ["lines[1]"], "or what was taken before would be taken again");
+});
+
+Deno.test("what is taken at first, and what is replayed by a mended mapping, are together what that takes at once", () => {
+  const someLine = fc.record({
+    sku: fc.constantFrom("A", "B", "C"),
+    price: fc.constantFrom<unknown>(1, "2", "much", "more"),
+  });
+  const record = fc.record({
+    who: fc.constantFrom("ann", "bob"),
+    order: fc.constantFrom("o1", "o2"),
+    lines: fc.array(someLine, { maxLength: 6 }),
+    others: fc.array(someLine, { maxLength: 3 }),
+  });
+  const rulesOf = (id: string, values: Readonly<Record<string, number>>): RuleSettings[] => {
+    const fields = { ...BOUGHT.fields, id };
+    return ["lines", "others"].map((each, i) => ({
+      ...BOUGHT,
+      name: each,
+      each,
+      goOn: i === 0,
+      when: { "@.sku": ["A", "B"] },
+      fields: { ...fields, value: { path: "@.price", values } },
+    }));
+  };
+  fc.assert(
+    fc.property(
+      fc.oneof(record, fc.array(record, { maxLength: 4 })),
+      fc.constantFrom("order", "@.sku"),
+      (value, id) => {
+        const first = map(value, rulesOf(id, {}));
+        const mended = map(value, rulesOf(id, { much: 8, more: 9 }));
+        const places = first.ok ? first.rejected?.flatMap(({ entries = [] }) => entries) ?? [] : undefined;
+        const replayed = onlyEntries(mended, places);
+        const texts = (mapped: MappedRecords) =>
+          mapped.ok ? mapped.records.map((own) => JSON.stringify(own)) : [];
+        assert.deepEqual([...texts(first), ...texts(replayed)].toSorted(), texts(mended).toSorted());
+      },
+    ),
+    { numRuns: 500 },
+  );
 });
