@@ -206,6 +206,19 @@ Deno.test("Backlog.enter() gives each caller its turn, and a place of who has mo
   await scene.pass();
 });
 
+Deno.test("Backlog.enter() serves who waits after a time in which nobody did", async () => {
+  await using scene = await Scene.begin();
+  await scene.measure(1000);
+  await scene.send(1000);
+  for (let n = 0; n < 3; n++) {
+    const sent = await scene.send(1000);
+    assert.equal(sent.state, "waits");
+    await scene.apply(1000);
+    await scene.pass();
+    assert.equal(sent.state, "taken", `time ${n}`);
+  }
+});
+
 Deno.test("Backlog.enter() has nobody wait any longer when the server stops", async () => {
   let isStopping = false;
   await using scene = await Scene.begin(1, { isStopping: () => isStopping });
