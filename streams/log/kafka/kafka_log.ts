@@ -4,32 +4,24 @@
  * @module
  */
 
-import { settle, type Settled } from "../../../src/options/option.ts";
+import { settle } from "../../../src/options/option.ts";
 import { reasonOf } from "../../../src/values/reason.ts";
-import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
+import { KAFKA_OPTIONS, type KafkaLogOptions, type KafkaLogSettings } from "./options.ts";
 import { ignore } from "../ignore.ts";
-import { checkOffset, checkPartition, checkTrim, coPartitions } from "../checks.ts";
+import { checkTrim, coPartitions } from "../checks.ts";
 import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./group/assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./group/member_notes.ts";
-import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
-import { KafkaReader, OwnEnds, ownMissing } from "./reader.ts";
+import { KafkaReader, ownMissing } from "./reader.ts";
 import type { Broker } from "./protocol/patch.ts";
-import {
-  endsOf,
-  offsetSince,
-  partitionBounds,
-  type PlacedRecord,
-  stableOffset,
-} from "./protocol/requests.ts";
+import { endsOf, offsetSince, partitionBounds, stableOffset } from "./protocol/requests.ts";
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics, LARGEST } from "./topics.ts";
-import { Appender, fencedError, fittingBytes, KafkaWriter, RecordPlacer } from "./writers.ts";
+import { KafkaWrites } from "./writes.ts";
 import {
   type Bounds,
-  type Commit,
   type GroupHandlers,
   type GroupMember,
   type Log,
@@ -47,9 +39,6 @@ import {
   type TopicSpec,
   type Writer,
 } from "../log.ts";
-
-/** How long an append to a topic that no broker knows waits: brokers know a new topic within a second. */
-const UNKNOWN_MS = 5000;
 
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
@@ -79,27 +68,15 @@ const UNKNOWN_MS = 5000;
 export class KafkaLog implements Log {
   /** See {@linkcode Log.address}. */
   readonly address: LogAddress;
-  readonly #options:
-    & Settled<typeof KAFKA_OPTIONS>
-    & KafkaLogOptions
-    & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
+  readonly #options: KafkaLogSettings;
   #onThrottled: ((ms: number) => void) | undefined;
   readonly #newClient: () => KafkaClient;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
-  readonly #appends: KafkaClient;
-  /** Connections of open writers. */
-  readonly #writers = new Set<KafkaClient>();
   readonly #topics: KafkaTopics;
   readonly #reader: KafkaReader;
-  readonly #placer: RecordPlacer;
+  readonly #writes: KafkaWrites;
   readonly #members = new Set<KafkaMember>();
-  /** Writes in progress, which closing waits for. */
-  readonly #writes = new Set<Promise<unknown>>();
-  readonly #ownEnds = new OwnEnds();
-  /** By the topics that they append to, so that none waits for another. */
-  readonly #appenders = new Map<string, Appender>();
-  readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
   #closing: Promise<void> | undefined;
 
   private constructor(options: KafkaLogOptions) {
@@ -109,21 +86,20 @@ export class KafkaLog implements Log {
     this.#newClient = clientsOf(this.#options, (ms) => this.#onThrottled?.(ms));
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
-    this.#appends = this.#newClient();
     const { replicationFactor } = this.#options;
     this.#topics = new KafkaTopics(this.#client, {
       replicationFactor,
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options.retryMs);
-    this.#placer = new RecordPlacer(this.#topics, this.#options.compression);
+    this.#writes = new KafkaWrites(this.#newClient, this.#topics, this.#options);
   }
 
   /** Connects. @throws Error when no broker can be reached within `retryMs`, accepts the login, or is new enough */
   static async open(options: KafkaLogOptions): Promise<KafkaLog> {
     const log = new KafkaLog(options);
     try {
-      await Promise.all([log.#client, log.#polls, log.#appends].map((client) => client.connect()));
+      await Promise.all([log.#client, log.#polls, log.#writes].map((one) => one.connect()));
       return log;
     } catch (error) {
       await log[Symbol.asyncDispose]();
@@ -149,46 +125,12 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.append}. */
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
-    const placed = await this.#placer.place(records);
-    try {
-      return await this.#append(placed, Producer.isOneBatch(placed, this.#batchBytesOf));
-    } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      // The topic's limit is hidden from us, or has been lowered since we read it.
-      const again = await this.#placer.place(records);
-      if (error.records.length > 0) throw error;
-      return await this.#append(again, false);
-    }
+    return await this.#writes.append(records);
   }
 
-  /** @param isPlain whether they are one batch, to be written without a transaction */
-  async #append(placed: readonly PlacedRecord[], isPlain: boolean): Promise<readonly number[]> {
-    return await this.#write(async () => {
-      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch((error) => {
-        if (!isUnknownTopic(error)) throw error;
-        this.#topics.forgetAll();
-        throw new LogError("unknown-topic", reasonOf(error), { cause: error });
-      });
-      this.#ownEnds.note(placed, offsets);
-      return offsets;
-    });
-  }
-
-  #appenderOf(placed: readonly PlacedRecord[], isPlain: boolean): Appender {
-    const topics = new Set(placed.map(({ record }) => record.topic));
-    const name = [isPlain ? "plain" : "atomic", ...[...topics].toSorted()].join(" ");
-    const known = this.#appenders.get(name);
-    if (known !== undefined) return known;
-    const open = (id?: string) => this.#producer(this.#appends, { id, unknownMs: UNKNOWN_MS });
-    const appender = isPlain
-      ? new Appender(open, (producer, records) => producer.tryWrite(records), this.#batchBytesOf)
-      : new Appender(
-        () => open(`append-${crypto.randomUUID()}`),
-        async (producer, records) => ({ offsets: await producer.commit(records, "", []) }),
-        this.#batchBytesOf,
-      );
-    this.#appenders.set(name, appender);
-    return appender;
+  /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
+  async writer(id: string, places: readonly Place[] = []): Promise<Writer> {
+    return await this.#writes.writer(id, places);
   }
 
   /** See {@linkcode Log.read}. */
@@ -199,11 +141,11 @@ export class KafkaLog implements Log {
     options: ReadOptions = {},
   ): Promise<ReadResult> {
     options.signal?.throwIfAborted();
-    await this.#check(topic, partition);
+    await this.#topics.check(topic, partition);
     if (!Number.isSafeInteger(from)) {
       throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
     }
-    const ownEnd = () => this.#ownEnds.get(topic, partition);
+    const ownEnd = () => this.#writes.ownEnds.get(topic, partition);
     try {
       return await this.#reader.read(topic, partition, from, ownEnd, options);
     } catch (error) {
@@ -213,11 +155,11 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.bounds}. */
   async bounds(topic: string, partition: number): Promise<Bounds> {
-    await this.#check(topic, partition);
+    await this.#topics.check(topic, partition);
     const until = performance.now() + this.#options.retryMs;
     for (;;) {
       const bounds = await this.#askLeader({ topic, partition }, partitionBounds);
-      const ownEnd = this.#ownEnds.get(topic, partition);
+      const ownEnd = this.#writes.ownEnds.get(topic, partition);
       if (bounds.end >= ownEnd) return bounds;
       if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
       await this.#client.pause(2);
@@ -226,7 +168,7 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.since}. */
   async since(topic: string, partition: number, time: number): Promise<number | null> {
-    await this.#check(topic, partition);
+    await this.#topics.check(topic, partition);
     return await this.#askLeader({ topic, partition }, (leader, place) => offsetSince(leader, place, time));
   }
 
@@ -243,65 +185,10 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
-    await this.#check(topic, partition);
+    await this.#topics.check(topic, partition);
     return await this.#client.retry(async () =>
       stableOffset(await this.#client.coordinator("group", group), group, { topic, partition })
     );
-  }
-
-  /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
-  async writer(id: string, places: readonly Place[] = []): Promise<Writer> {
-    this.#client.throwIfClosed();
-    const client = this.#newClient();
-    this.#writers.add(client);
-    const close = async () => {
-      this.#writers.delete(client);
-      await client[Symbol.asyncDispose]();
-    };
-    try {
-      await client.connect();
-      const producer = await this.#producer(client, { id });
-      if (places.length > 0) await this.#overtake(producer, places);
-      return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
-    } catch (error) {
-      await close();
-      throw isFenced(error) ? fencedError(`Cannot open writer ${id}`, error) : error;
-    }
-  }
-
-  /**
-   * Writes records that no reader will see. Only a leader with in-sync followers accepts them, and after everything
-   * that was committed; reads then have to reach at least that far.
-   */
-  async #overtake(producer: Producer, places: readonly Place[]): Promise<void> {
-    const time = Date.now();
-    const records = places.map(({ topic, partition }) => {
-      return { record: { topic, partition, key: "", value: null, time }, partition };
-    });
-    await this.#write(async () => {
-      const written = await producer.writeUnseen(records);
-      await producer.abort();
-      this.#ownEnds.note(records, written);
-    });
-  }
-
-  /** Checks a commit. @returns A function that carries it out */
-  async #prepare(
-    { records, group, offsets }: Commit,
-    producer: Producer,
-  ): Promise<() => Promise<readonly number[]>> {
-    this.#client.throwIfClosed();
-    const placed = await this.#placer.place(records);
-    for (const offset of offsets) {
-      await this.#check(offset.topic, offset.partition);
-      checkOffset(group, offset);
-    }
-    return () =>
-      this.#write(async () => {
-        const written = await producer.commit(placed, group, offsets);
-        this.#ownEnds.note(placed, written);
-        return written;
-      });
   }
 
   /** See {@linkcode Log.join}. */
@@ -350,7 +237,7 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.trim}. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
-    const spec = await this.#check(topic, partition);
+    const spec = await this.#topics.check(topic, partition);
     const { start, end } = await this.bounds(topic, partition);
     checkTrim(spec, partition, before, end);
     if (before <= start) return;
@@ -388,13 +275,13 @@ export class KafkaLog implements Log {
     records: AsyncIterable<LogRecord>,
     bounds: Bounds,
   ): Promise<void> {
-    const { cleanup } = await this.#check(topic, partition);
+    const { cleanup } = await this.#topics.check(topic, partition);
     const client = this.#newClient();
     try {
       await client.connect();
       const [seen, unseen] = await Promise.all([
-        this.#producer(client),
-        this.#producer(client, {
+        this.#writes.producer(client),
+        this.#writes.producer(client, {
           id: `refill-${crypto.randomUUID()}`,
           transactionTimeoutMs: LONG_TRANSACTION_MS,
         }),
@@ -422,45 +309,9 @@ export class KafkaLog implements Log {
       const outcomes = await Promise.allSettled([...this.#members].map((member) => member.leave()));
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } finally {
-      await Promise.allSettled(this.#writes);
-      const clients = [this.#client, this.#polls, this.#appends, ...this.#writers];
-      await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
-    }
-  }
-
-  #producer(
-    client: KafkaClient,
-    { id: transactionalId, ...own }: Pick<Partial<ProducerOptions>, "transactionTimeoutMs" | "unknownMs"> & {
-      readonly id?: string | undefined;
-    } = {},
-  ): Promise<Producer> {
-    const { compression, transactionTimeoutMs } = this.#options;
-    const options = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf, ...own };
-    return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
-  }
-
-  async #check(topic: string, partition: number): Promise<TopicSpec> {
-    let spec = await this.#topics.spec(topic);
-    if (partition >= spec.partitions) { // others may have added partitions
-      this.#topics.forget(topic);
-      spec = await this.#topics.spec(topic);
-    }
-    checkPartition(spec, partition);
-    return spec;
-  }
-
-  /** Runs a write that closing waits for. */
-  async #write<Result>(write: () => Promise<Result>): Promise<Result> {
-    this.#client.throwIfClosed();
-    const writing = write();
-    this.#writes.add(writing);
-    try {
-      return await writing;
-    } catch (error) {
-      if (isTooLarge(error)) this.#topics.forgetAll();
-      throw logErrorOf(error);
-    } finally {
-      this.#writes.delete(writing);
+      await this.#writes.settled();
+      const open = [this.#client, this.#polls, this.#writes];
+      await Promise.all(open.map((one) => one[Symbol.asyncDispose]()));
     }
   }
 

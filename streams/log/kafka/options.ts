@@ -4,7 +4,7 @@
  * @module
  */
 
-import { choice, count, integer, type OptionsOf } from "../../../src/options/option.ts";
+import { choice, count, integer, type OptionsOf, type Settled } from "../../../src/options/option.ts";
 import type { KafkaLogin, KafkaTls } from "./logins/security.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import type { KafkaConfig } from "kafkajs";
@@ -86,3 +86,9 @@ export const KAFKA_OPTIONS = {
   rebalanceMs: count(30_000, "how long a group waits for members that are busy"),
   replicationFactor: integer(-1, { minimum: -1 }, "copies of each new topic; -1 = the cluster's default"),
 } satisfies OptionsOf<Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder" | "topicConfig">>;
+
+/** Options of a log with all defaults filled in. */
+export type KafkaLogSettings =
+  & Settled<typeof KAFKA_OPTIONS>
+  & KafkaLogOptions
+  & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;

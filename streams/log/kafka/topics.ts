@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkSame, checkSpec } from "../checks.ts";
+import { checkPartition, checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
 import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
@@ -62,6 +62,17 @@ export class KafkaTopics {
     }
     this.#known.set(name, known);
     return specOf(known);
+  }
+
+  /** The spec of a topic that has the partition. @throws LogError when it has not */
+  async check(topic: string, partition: number): Promise<TopicSpec> {
+    let spec = await this.spec(topic);
+    if (partition >= spec.partitions) { // others may have added partitions
+      this.forget(topic);
+      spec = await this.spec(topic);
+    }
+    checkPartition(spec, partition);
+    return spec;
   }
 
   /** Maximum bytes of a message of a cached topic; `Infinity` if unknown. */
