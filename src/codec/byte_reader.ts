@@ -141,10 +141,6 @@ export class ByteReader {
     return true;
   }
 
-  optionalString(): string | null {
-    return this.u8() === 0 ? null : this.string();
-  }
-
   #take(count: number): number {
     const at = this.#position;
     if (at + count > this.#bytes.length) {

@@ -153,10 +153,6 @@ export class ByteWriter {
     return this.#shortAscii(value, start) ? this : this.bytes(encoder.encode(value.slice(start)));
   }
 
-  optionalString(value: string | null): this {
-    return value === null ? this.u8(0) : this.u8(1).string(value);
-  }
-
   /** Appends a string of up to 127 ASCII characters, as nearly all ids are: faster than the encoder. */
   #shortAscii(value: string, start: number): boolean {
     const length = value.length - start;

@@ -165,12 +165,6 @@ export class ProgressiveRows {
     return [...indices.keys()];
   }
 
-  /** Drops all rows. */
-  reset(): void {
-    this.#length = 0;
-    this.#oracles = new Float64Array(0);
-  }
-
   /** Encodes all rows by column, deterministically. */
   encode(): Uint8Array {
     const length = this.#length;

@@ -25,7 +25,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.string({ unit: "binary-ascii", maxLength: 200 }).map((
     x,
   ): Step => [(to) => to.string(x), (from) => from.string(), x]),
-  fc.option(fc.string()).map((x): Step => [(to) => to.optionalString(x), (from) => from.optionalString(), x]),
 );
 
 Deno.test("ByteReader() reads what ByteWriter() wrote when values are of any kind and order", () => {
@@ -61,7 +60,6 @@ Deno.test("ByteReader() throws nothing but SyntaxErrors when the input is any by
     (from) => from.f64s(from.uint()),
     (from) => Array.from({ length: from.count() }, () => from.u8()),
     (from) => from.string(),
-    (from) => from.optionalString(),
   ];
   fc.assert(fc.property(fc.uint8Array(), fc.array(fc.constantFrom(...reads)), (bytes, chosen) => {
     const reader = new ByteReader(bytes);
