@@ -23,7 +23,7 @@ import type { Config } from "../streams/config/config.ts";
 import { generationLog } from "../streams/generations/generation_log.ts";
 import { differences } from "./check/differences.ts";
 import { type Process, processAt } from "./check/processes.ts";
-import { type Look, problemLines, render } from "./check/report.ts";
+import { type Look, problemLines, render, unusedIn } from "./check/report.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
@@ -122,14 +122,6 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
     problems: [...found.problems, ...sources.problems, ...remarks.filter(({ isProblem }) => isProblem)],
     notes: [...unusedIn(found.topics), ...remarks.filter(({ isProblem }) => !isProblem)],
   };
-}
-
-/** Partitions that somebody has added to topics that only meander writes. */
-function unusedIn(topics: Look["topics"]): readonly Problem[] {
-  return topics.filter(({ unused }) => unused > 0).map(({ name, partitions, unused }) => ({
-    what: `topic ${name} has ${partitions} partitions, of which ${partitions - unused} are used`,
-    remedy: "nothing has to be done: the others stay empty",
-  }));
 }
 
 /** Prints problems that keep the log from being examined. */

@@ -14,6 +14,14 @@ export type Look = Inspection & {
   readonly notes: readonly Problem[];
 };
 
+/** Partitions that somebody has added to topics that only meander writes. */
+export function unusedIn(topics: Inspection["topics"]): readonly Problem[] {
+  return topics.filter(({ unused }) => unused > 0).map(({ name, partitions, unused }) => ({
+    what: `topic ${name} has ${partitions} partitions, of which ${partitions - unused} are used`,
+    remedy: "nothing has to be done: the others stay empty",
+  }));
+}
+
 /** The whole report. @param latenessMs how far the watermark is behind the newest event time */
 export function render(
   { topics, partitions, learners, sources, problems, notes }: Look,
