@@ -54,3 +54,28 @@ Deno.test("sortByTime() sorts by time and then by place; a missing time is the e
     { numRuns: 40 },
   );
 });
+
+Deno.test("sortByTime() removes its file, also when nobody reads to the end", async () => {
+  const { makeTempFile } = Deno;
+  const files: string[] = [];
+  Deno.makeTempFile = async (options) => {
+    const file = await makeTempFile(options);
+    files.push(file);
+    return file;
+  };
+  try {
+    const records = [2, 1].map((time, line) => recordAt("event", MIN_TIME_MS + time, line));
+    for await (
+      const { line } of sortByTime((async function* () {
+        yield* records;
+      })())
+    ) {
+      assert.equal(line, 1);
+      break;
+    }
+  } finally {
+    Deno.makeTempFile = makeTempFile;
+  }
+  assert.equal(files.length, 1);
+  await assert.rejects(Deno.stat(files[0]!), Deno.errors.NotFound);
+});
