@@ -19,7 +19,9 @@ const MAX_REJECTIONS = 8;
 
 /** The events and items of a message. */
 export interface TakenRecords {
+  /** Something of it is taken, or nothing of it was meant for us. */
   readonly ok: true;
+  /** In the order of the message. */
   readonly records: readonly OwnRecord[];
   /** For each, the place of its entry in the message, `lines[3]`; empty for those of the message itself. */
   readonly places?: readonly string[];
