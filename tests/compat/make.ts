@@ -87,9 +87,13 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   for (const item of state.dirtyItems) keep("item", encodeItem(item));
   for (const { value } of state.numbers.changes(state.dirtyItems)) keep("numbers", value);
   keep("retrieval", state.retrieval.state.encode());
-  for (const { key, value } of state.retrieval.state.changes().records) {
-    const [, kind = ""] = key.split(":");
-    if (kind === "blend" || kind === "journal") keep(kind, value);
+  // What is first written may be a snapshot, which has no journal.
+  for (const time of [START + 81_000, START + 82_000]) {
+    for (const { key, value } of state.retrieval.state.changes().records) {
+      const [, kind = ""] = key.split(":");
+      if (kind === "blend" || kind === "journal") keep(kind, value);
+    }
+    apply({ type: "interaction", user: "u2", item: "i1", action: "click", time });
   }
   keep("task", encodeTask(state, 0));
   for (const sample of outputs.samples) keep("sample", encodeSample(sample));
