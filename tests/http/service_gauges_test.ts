@@ -18,7 +18,7 @@ function everything(): Service {
   const state = {
     counters: { ...createTaskCounters(), events: 12, tooLate: 3 },
     memory: { bytes: 1000, newest: () => [{}] },
-    recurrentState: () => Float32Array.of(1),
+    models: { recurrentState: () => Float32Array.of(1) },
     retrieval: { sourceCounts, orders: { parts: ["blend", "model"] } },
   };
   const quality = { rows: 9, ctr: 0.1, auc: 0.7, entropy: null, calibration: 1.1 };
