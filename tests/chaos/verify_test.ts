@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { JOURNAL_FORMATS } from "../../src/retrieval/signals/signal.ts";
 import { EXPERIMENT } from "../../streams/experiments/record.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
@@ -199,9 +198,7 @@ function flipNumbers(records: readonly LogRecord[]): readonly LogRecord[] {
 
 /** Changes the first letter of the first id of an own journal: that of a user. */
 function flipRetrieval(records: readonly LogRecord[]): readonly LogRecord[] {
-  const at = records.findIndex(({ key, value }) =>
-    key?.startsWith("retrieval:journal") && value?.[0] === JOURNAL_FORMATS.newest
-  );
+  const at = records.findIndex(({ key, value }) => key?.startsWith("retrieval:journal") && value?.[0] === 1);
   return records.with(at, flipped(records[at], 3 - (records[at]?.value?.length ?? 0)));
 }
 

@@ -121,20 +121,6 @@ export class ItemScores {
     this.#size = size;
   }
 
-  /** Touches all items with indices below `bound` whose score in the only column is above 0; others have 0. O(bound). */
-  touchPositive(bound: number): void {
-    const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
-    let size = 0;
-    for (let item = 0; item < bound; item++) {
-      const isPositive = values[item]! > 0 ? 1 : 0;
-      if (isPositive === 0) values[item] = 0;
-      marks[item] = isPositive;
-      touched[size] = item;
-      size += isPositive;
-    }
-    this.#size = size;
-  }
-
   /** Adds to the first column. */
   add(item: number, amount: number): void {
     if (!(amount > 0)) return;
@@ -154,7 +140,7 @@ export class ItemScores {
     }
   }
 
-  /** Adds an amount of its own to each of these items. */
+  /** Adds a positive amount of its own to each of these items. */
   addEach(items: readonly number[], amounts: readonly number[]): void {
     const { columns } = this;
     this.#touchEach(items);
@@ -173,16 +159,6 @@ export class ItemScores {
       const by = factor(touched[k]!);
       const end = (touched[k]! + 1) * columns;
       for (let at = end - columns; at < end; at++) values[at] = values[at]! * by;
-    }
-  }
-
-  /** Scores below 0 become 0. */
-  floor(): void {
-    const { columns } = this;
-    const [values, touched] = [this.#values, this.#touched];
-    for (let k = 0; k < this.#size; k++) {
-      const end = (touched[k]! + 1) * columns;
-      for (let at = end - columns; at < end; at++) values[at] = Math.max(0, values[at]!);
     }
   }
 

@@ -61,15 +61,12 @@ export function contextOf(before: readonly Before[]): Context {
   return context;
 }
 
-/** Behaviours among which an item counts as repeated. */
-const REPEATED_WITHIN = 40;
-
 /**
- * The weight of a further behaviour with an item: 1 / (1 + n), if n of the newest 40 before it are with the same item,
- * so that a single user cannot dominate an item by repetition.
+ * The weight of a further behaviour with an item: 1 / (1 + n), if n of those before it are with the same item, so that
+ * a single user cannot dominate an item by repetition.
  */
 export function repeatWeight({ size, items }: Context, item: number): number {
   let had = 0;
-  for (let x = 0; x < Math.min(size, REPEATED_WITHIN); x++) if (items[x] === item) had++;
+  for (let x = 0; x < size; x++) if (items[x] === item) had++;
   return 1 / (1 + had);
 }

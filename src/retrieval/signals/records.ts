@@ -13,8 +13,8 @@ import type { Portions } from "../../values/portions.ts";
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 
-/** Formats of all records but the blend's. In the first, linear items have no hubs. */
-export const RETRIEVAL_FORMATS: Formats = { oldest: 1, newest: 2 };
+/** Formats of all records but the blend's. */
+export const RETRIEVAL_FORMATS: Formats = { oldest: 1, newest: 1 };
 
 /** A record to write; an empty value deletes one that is no longer needed. */
 export interface RetrievalRecord {

@@ -11,8 +11,8 @@ import type { Formats } from "../../codec/formats.ts";
 import { Dictionary, readDictionary } from "../../codec/dictionary.ts";
 import { type Context, ContextBuffer } from "./context.ts";
 
-/** Most previous behaviours that a signal carries. */
-export const LEARNT_CONTEXT = 100;
+/** Most previous behaviours that a signal carries: one further back would weigh less than 0.06. */
+export const LEARNT_CONTEXT = 40;
 
 /** One behaviour. */
 export interface Signal {
@@ -55,12 +55,9 @@ export interface Raised {
 
 export type JournalEntry = Signal | Forgotten | Raised;
 
-/** The context of the behaviour right after a signal. @param most Behaviours in it at most */
-export function contextAfter(
-  { item, time, liked, detail, context }: Signal,
-  most: number = LEARNT_CONTEXT,
-): Context {
-  const after = new ContextBuffer(Math.min(most, context.size + 1));
+/** The context of the behaviour right after a signal. */
+export function contextAfter({ item, time, liked, detail, context }: Signal): Context {
+  const after = new ContextBuffer(Math.min(LEARNT_CONTEXT, context.size + 1));
   after.push(item, time, liked, detail?.strength);
   for (let x = 0; after.size < after.items.length; x++) {
     after.push(context.items[x]!, context.times[x]!, context.liked[x] === 1, context.strengths[x]);
@@ -68,10 +65,10 @@ export function contextAfter(
   return after;
 }
 
-/** Contexts were shorter in formats 1 and 2; no signal of format 1 has a detail. */
-export const JOURNAL_FORMATS: Formats = { oldest: 1, newest: 3 };
-const SHORTER_UNTIL = 2;
-const SHORTER_CONTEXT = 40;
+const FORMAT = 2;
+/** Format of a journal without details. */
+const WITHOUT_DETAILS = 1;
+export const JOURNAL_FORMATS: Formats = { oldest: WITHOUT_DETAILS, newest: FORMAT };
 const FORGET = 1;
 const LIKED = 2;
 /** The context follows from the user's previous signal in the journal, so it is not written again. */
@@ -87,7 +84,7 @@ const GRADED_CONTEXT = 128;
 const MAX_RINGS = 1024;
 
 /** Places of a ring, a power of two: {@linkcode LEARNT_CONTEXT} or more. */
-const RING = 128;
+const RING = 64;
 
 /** The newest behaviours of a user in a journal, as the next signal's context would have them. */
 class Ring {
@@ -142,6 +139,8 @@ export class SignalJournal {
   readonly #named: number[] = [];
   readonly #body = new ByteWriter(1024);
   #entries = 0;
+  /** Whether an entry has a detail. */
+  #isDetailed = false;
   readonly #newest = new Map<string, Ring>();
   /** Rings of users of earlier journals, for reuse. */
   readonly #rings: Ring[] = [];
@@ -157,6 +156,7 @@ export class SignalJournal {
     const known = this.#newest.get(user);
     const goesOn = known !== undefined && known.equals(context, detail !== undefined);
     const isGraded = !goesOn && detail !== undefined && hasGrades(context);
+    this.#isDetailed ||= detail !== undefined;
     const ring = known ?? this.#begin(user);
     const body = this.#body;
     const kinds = (liked ? LIKED : 0) | (wanted ? 0 : ASIDE) | (detail === undefined ? 0 : DETAILED) |
@@ -215,7 +215,7 @@ export class SignalJournal {
 
   /** The bytes of all entries; empties the journal. */
   take(): Uint8Array {
-    const to = new ByteWriter(this.#body.length + 1024).u8(JOURNAL_FORMATS.newest);
+    const to = new ByteWriter(this.#body.length + 1024).u8(this.#isDetailed ? FORMAT : WITHOUT_DETAILS);
     this.#strings.encode(to);
     const bytes = to.uint(this.#entries).bytes(this.#body.view()).toBytes();
     this.#strings = new Dictionary();
@@ -223,6 +223,7 @@ export class SignalJournal {
     this.#named.length = 0;
     this.#body.reset();
     this.#entries = 0;
+    this.#isDetailed = false;
     for (const ring of this.#newest.values()) if (this.#rings.length < MAX_RINGS) this.#rings.push(ring);
     this.#newest.clear();
     this.#time = 0;
@@ -264,13 +265,11 @@ function hasGrades({ size, liked, strengths }: Context): boolean {
 export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number) => number): JournalEntry[] {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  const { oldest, newest: newestFormat } = JOURNAL_FORMATS;
-  if (format < oldest || format > newestFormat) {
+  if (format < WITHOUT_DETAILS || format > FORMAT) {
     throw new SyntaxError(
-      `Cannot decode a retrieval journal: format is ${format}, this reads ${oldest} to ${newestFormat}`,
+      `Cannot decode a retrieval journal: format is ${format}, this reads ${WITHOUT_DETAILS} to ${FORMAT}`,
     );
   }
-  const most = format <= SHORTER_UNTIL ? SHORTER_CONTEXT : LEARNT_CONTEXT;
   const strings = readDictionary(from);
   const items: number[] = [];
   const itemOf = (number: number, time: number) => items[number] ??= itemAt(strings(number), time);
@@ -304,8 +303,7 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
         `Cannot decode a retrieval journal: entry ${entries.length} continues from a missing one`,
       );
     }
-    const context = (flags & GOES_ON) ? contextAfter(before!, most) : readContext(body, time, {
-      most,
+    const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, {
       itemOf,
       isGraded: (flags & GRADED_CONTEXT) !== 0,
     });
@@ -328,19 +326,12 @@ function readDetail(from: ByteReader, strings: (number: number) => string): Sign
 function readContext(
   from: ByteReader,
   time: number,
-  { most, itemOf, isGraded }: {
-    readonly most: number;
+  { itemOf, isGraded }: {
     readonly itemOf: (number: number, time: number) => number;
     readonly isGraded: boolean;
   },
 ): Context {
-  const size = from.count();
-  if (size > most) {
-    throw new SyntaxError(
-      `Cannot decode a retrieval journal: a context has ${size} behaviours, at most ${most}`,
-    );
-  }
-  const context = new ContextBuffer(size);
+  const context = new ContextBuffer(from.count());
   let newer = time;
   while (context.size < context.items.length) {
     const word = from.uint();

@@ -1,17 +1,16 @@
 /**
- * A linear item-item model that is updated while items are liked: how far liking one item predicts liking another item
- * j, given what else the user likes. It is EASE (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019) over the hubs
- * H, the 512 items that are liked most:
+ * A linear item-item model that is updated item by item: how far liking one item predicts liking another item j, given
+ * what else the user likes. EASE and SLIM compute it for a whole catalogue at once (Steck, "Embarrassingly
+ * Shallow Autoencoders", WWW 2019; Ning and Karypis, ICDM 2011), here it is restricted to the S strongest neighbours of
+ * j:
  *
  * ```text
- *   b_j = argmin ‖x_j − X_H b‖² + λ‖b‖² = P G_Hj        P = (G_HH + λI)⁻¹, G = XᵀX, users × items; j no hub
- *   b_j = −P_Hj / P_jj                                  the same without j among H; j a hub
+ *   b_j = argmin ‖x_j − X_S b‖² + λ‖b‖² = (G_SS + λI)⁻¹ G_Sj        G = XᵀX, users × items
  * ```
  *
- * with G the counts of {@linkcode Neighbours}, and of each b_j the 128 strongest weights. P serves all items. It is
- * renewed, and with it the columns of all hubs, after 32 + |H|²/64 likes at |H|³/2 multiplications: at most 32 |H| per
- * like. A column of another item is solved again once the likes that it has gained since weigh 30 % of those before,
- * at |H|² multiplications. So what a like costs is bounded, whatever the stream.
+ * with G the counts of {@linkcode Neighbours}. A column is solved again once the likes that its item has gained since
+ * weigh 30 % of those before. So an item with n likes has been solved about log n / log 1.3 times, and one that is liked
+ * at a steady rate two to three times per half-life, at O(S³/6) each with S = 40.
  *
  * @module
  */
@@ -19,9 +18,8 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
-import { WeightColumns, type WeightRow } from "../items/weight_columns.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
-import { SymmetricInverse } from "../../vectors/symmetric_inverse.ts";
+import { SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
@@ -30,245 +28,196 @@ import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
-/** Most hubs, and the fewest likes of one. */
-const HUBS = 512;
-const LEAST_LIKES = 3;
-const LAMBDA = 200;
-/** Largest λ to try; a matrix that needs more has counts of no use. */
-const LARGEST_RIDGE = 2 ** 10 * LAMBDA;
+const SUPPORT = 40;
+const LAMBDA = 50;
 const GROWTH = 1.3;
-/** Likes from one renewal to the next: this many, and the square of the number of hubs over this. */
-const LEAST_PAUSE = 32;
-const RENEWAL = 64;
-/** Most weights of a column, and their largest size: liking an item can at most imply liking the other one. */
-const KEPT = 128;
+/**
+ * Largest weight: liking an item can at most imply liking the other one. Users who return to items count the same pairs
+ * again and again; then G is not XᵀX, and solutions grow without bound unless λ is larger.
+ */
 const MOST = 1;
+/** Largest λ to try. */
+const LARGEST_RIDGE = 2 ** 60;
 /** Pairs seen less often are ignored as chance. */
 const MIN_TOGETHER = 1.5;
-/** With this many weights per item, scores are scanned item by item. */
-const DENSE = 0.5;
-/** Rows of P that are added at once. */
-const WIDTH = 4;
+/** Added to a count before dividing by it, because rare items co-occur by chance. */
+const SHRINK = 10;
 
-type ById = (a: number, b: number) => number;
+/** The items that an item predicts, in no order, and how strongly. */
+interface Row {
+  readonly items: number[];
+  readonly weights: number[];
+}
 
 export class LinearItems {
   readonly #neighbours: Neighbours;
-  readonly #weights = new WeightColumns();
+  /** By item j: the items that predict it. */
+  readonly #supports: (number[] | undefined)[] = [];
+  /** By item i: the items j that it predicts. */
+  readonly #predicts: (Row | undefined)[] = [];
   /** By item: its likes when it was last solved, in the units of {@linkcode Neighbours.liked}. */
   readonly #solvedAt: number[] = [];
-  /** The hubs of the last renewal, most liked first, the same in an array, their places, and P of them. */
-  #hubs: readonly number[] = [];
-  readonly #others = new Uint32Array(HUBS);
-  readonly #places = new Map<number, number>();
-  #inverse = new Float32Array(0);
-  /** What was liked since, and likes until the next one. */
-  readonly #liked = new Set<number>();
-  #due = 0;
-  /** The λ of the last renewal, which is larger where G is not XᵀX: users return, and pairs are sampled. */
-  #ridge = LAMBDA;
-  /** Scratch: G_HH + λI, a column of G, where rows of P begin, a column of weights, and their sizes. */
-  #a = new Float64Array(0);
-  readonly #counts = new Float64Array(HUBS + WIDTH);
-  readonly #rows = new Uint32Array(HUBS + WIDTH);
-  readonly #b = new Float64Array(HUBS);
-  readonly #sizes = new Float64Array(HUBS);
-  readonly #inverter = new SymmetricInverse(HUBS);
+  /** Scratch: the neighbours of an item, their strengths, also sorted, the strongest neighbours, and the equations. */
+  #found = new Uint32Array(256);
+  #strengths = new Float64Array(256);
+  #sorted = new Float64Array(256);
+  readonly #support = new Uint32Array(SUPPORT);
+  readonly #a = new Float64Array(SUPPORT * SUPPORT);
 
   constructor(neighbours: Neighbours) {
     this.#neighbours = neighbours;
   }
 
-  /** Renews P, and solves the column of the signal's item again, if due; the counts already include the signal. */
-  learn({ item, time, liked }: Signal, byId: ById): void {
+  /** Solves the column of the signal's item again if it is due; the counts already include the signal. */
+  learn({ item, time, liked }: Signal, byId: (a: number, b: number) => number): void {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
-    this.#liked.add(item);
-    if (--this.#due <= 0) this.#renew(unit, byId);
-    if (this.#places.has(item)) return;
     const likes = this.#neighbours.liked(item), solvedAt = this.#solvedAt[item] ?? 0;
     // Fewer likes than then: the counts have been divided since, or dropped for room.
     if (likes >= solvedAt && likes < solvedAt * GROWTH + 2 * unit) return;
-    this.#solve(item, unit);
+    this.#ensure(item);
+    this.#solvedAt[item] = likes;
+    this.#solve(item, unit, byId);
   }
 
-  /** Sets scores, none before, to Σ b over the items that the user liked, or 0 where that is below. */
-  score({ size, items, liked }: Context, into: ItemScores): void {
-    const weights = this.#weights;
-    const { bound } = weights;
-    let all = 0;
-    for (let k = 0; k < size; k++) if (liked[k] === 1) all += weights.row(items[k]!)?.items.length ?? 0;
-    const isDense = all > DENSE * bound;
-    if (isDense) into.reserve(bound);
-    for (let k = 0; k < size; k++) {
-      const row = liked[k] === 1 ? weights.row(items[k]!) : undefined;
-      if (row === undefined) continue;
-      if (isDense) addTo(into.values, row);
-      else into.addEach(row.items, row.weights);
+  /** Adds Σ b over the items that the user liked. */
+  score(context: Context, into: ItemScores): void {
+    for (let k = 0; k < context.size; k++) {
+      if (context.liked[k] === 0) continue;
+      const row = this.#predicts[context.items[k]!];
+      if (row !== undefined) into.addEach(row.items, row.weights);
     }
-    if (isDense) into.touchPositive(bound);
-    else into.floor();
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
-    const solved = yield* filterInPortions(order, (item) => this.#weights.has(item));
+    const solved = yield* filterInPortions(order, (item) => this.#supports[item] !== undefined);
     to.uint(solved.length);
     yield* inPortions(solved, (item) => {
-      const column = this.#weights.column(item);
-      to.uint(rank[item]!).f64(this.#solvedAt[item]!).uint(column.length);
-      for (const [other, weight] of column) to.uint(rank[other]!).f64(weight);
+      const support = this.#supports[item]!;
+      to.uint(rank[item]!).f64(this.#solvedAt[item]!).uint(support.length);
+      for (const other of support) to.uint(rank[other]!).f64(this.#weightOf(other, item));
     });
-    const liked = yield* filterInPortions(order, (item) => this.#liked.has(item));
-    for (const items of [liked, this.#hubs]) {
-      yield;
-      to.uint(items.length);
-      yield* inPortions(items, (item) => to.uint(rank[item]!));
-    }
-    yield;
-    to.uint(this.#due).f64(this.#ridge);
-    const n = this.#hubs.length;
-    for (let i = 0; i < n; i++) to.f32s(this.#inverse.subarray(i * n + i, (i + 1) * n));
   }
 
   /** Reads what {@linkcode LinearItems.encode} wrote. @param itemAt The item at a place of the order. */
   *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
-      this.#setSolved(item, from.f64());
-      this.#weights.clear(item);
-      for (let k = from.count(); k > 0; k--) this.#weights.add(item, itemAt(from.uint()), from.f64());
-      this.#liked.add(item);
+      this.#ensure(item);
+      this.#solvedAt[item] = from.f64();
+      const support: number[] = [];
+      for (let k = from.count(); k > 0; k--) {
+        const other = itemAt(from.uint());
+        support.push(other);
+        this.#predict(other, item, from.f64(), false);
+      }
+      this.#supports[item] = support;
     });
-    // Format 1 has no hubs: they are found among what was solved.
-    if (from.done) return;
-    this.#liked.clear();
-    yield;
-    yield* timesInPortions(from.count(), () => this.#liked.add(itemAt(from.uint())));
-    yield;
-    const n = from.count();
-    if (n > HUBS) throw new SyntaxError(`Cannot decode linear items: there are ${n} hubs, at most ${HUBS}`);
-    this.#setHubs(Array.from({ length: n }, () => itemAt(from.uint())));
-    this.#due = from.uint();
-    this.#ridge = from.f64();
-    this.#inverse = new Float32Array(n * n);
-    yield;
-    for (let i = 0; i < n; i++) {
-      this.#inverse.set(from.f32s(n - i), i * n + i);
-      for (let j = i; j < n; j++) this.#inverse[j * n + i] = this.#inverse[i * n + j]!;
-    }
   }
 
-  /** Finds the hubs among the last ones and what was liked since, and solves their columns. */
-  #renew(unit: number, byId: ById): void {
-    const neighbours = this.#neighbours;
-    const before = this.#hubs;
-    const hubs = [...new Set([...before, ...this.#liked])]
-      .filter((item) => neighbours.liked(item) >= LEAST_LIKES * unit)
-      .sort((a, b) => neighbours.liked(b) - neighbours.liked(a) || byId(a, b)).slice(0, HUBS);
-    const n = hubs.length;
-    this.#due = LEAST_PAUSE + Math.floor(n * n / RENEWAL);
-    this.#setHubs(hubs);
-    if (!this.#invert(unit)) return this.#setHubs(before);
-    this.#liked.clear();
-    const [a, b] = [this.#a, this.#b];
-    for (const [place, hub] of hubs.entries()) {
-      const by = -1 / a[place * n + place]!;
-      for (let i = 0; i < n; i++) b[i] = i === place ? 0 : by * a[place * n + i]!;
-      this.#set(hub);
-    }
-    if (n * n > this.#inverse.length) this.#inverse = new Float32Array(a.length);
-    for (let at = 0; at < n * n; at++) this.#inverse[at] = a[at]!;
+  #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {
+    const support = this.#strongest(item, unit, byId);
+    this.#support.set(support);
+    const b = new Float64Array(support.length);
+    let ridge = LAMBDA;
+    do {
+      this.#fillEquations(item, { unit, ridge, b });
+      solveInPlace(this.#a, b, ridge / 2);
+      ridge *= 2;
+    } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
+    // Negative weights mean "not together", which does not help to propose candidates.
+    const kept = support.filter((_, i) => b[i]! > 0);
+    const before = this.#supports[item] ?? [];
+    for (const other of before) if (!kept.includes(other)) this.#withdraw(other, item);
+    support.forEach((other, i) => {
+      if (b[i]! > 0) this.#predict(other, item, b[i]!, before.includes(other));
+    });
+    this.#supports[item] = kept;
   }
 
-  #setHubs(hubs: readonly number[]): void {
-    this.#hubs = hubs;
-    this.#others.set(hubs);
-    this.#places.clear();
-    for (const [place, hub] of hubs.entries()) this.#places.set(hub, place);
-  }
-
-  /**
-   * Puts (G_HH + λI)⁻¹ into the scratch, with λ half that of the last renewal, doubled until the matrix is positive
-   * definite. @returns `false` where no λ is large enough
-   */
-  #invert(unit: number): boolean {
-    const n = this.#hubs.length;
-    if (n * n > this.#a.length) this.#a = new Float64Array(Math.min(2 * n * n, HUBS * HUBS));
-    let ridge = Math.max(LAMBDA, this.#ridge / 2);
-    this.#ridge = LAMBDA;
-    for (; ridge <= LARGEST_RIDGE; ridge *= 2) {
-      this.#fill(unit, ridge);
-      if (!this.#inverter.invert(this.#a, n, ridge / 2)) continue;
-      this.#ridge = ridge;
-      return true;
-    }
-    return false;
-  }
-
-  /** Puts the upper half of G_HH + λI into the scratch. */
-  #fill(unit: number, ridge: number): void {
+  /** Puts G_SS + λI into the scratch, and G_Sj into b. */
+  #fillEquations(
+    item: number,
+    { unit, ridge, b }: { readonly unit: number; readonly ridge: number; readonly b: Float64Array },
+  ): void {
     const { rows } = this.#neighbours;
-    const [a, hubs, others, n] = [this.#a, this.#hubs, this.#others, this.#hubs.length];
-    for (const [i, hub] of hubs.entries()) {
+    const [a, others, n] = [this.#a, this.#support, b.length];
+    rows.copy(item, { others, from: 0, end: n }, TOGETHER, b, 0);
+    for (let i = 0; i < n; i++) {
       const row = i * n;
-      rows.copy(hub, { others, from: i + 1, end: n }, TOGETHER, a, row + i + 1);
-      a[row + i] = this.#neighbours.liked(hub) / unit + ridge;
-      // Nobody likes both more often than one of them, the second being liked less often.
-      for (let j = i + 1; j < n; j++) {
-        a[row + j] = Math.min(a[row + j]!, this.#neighbours.liked(others[j]!)) / unit;
-      }
+      b[i] = b[i]! / unit;
+      rows.copy(others[i]!, { others, from: i + 1, end: n }, TOGETHER, a, row + i + 1);
+      for (let at = row + i + 1; at < row + n; at++) a[at] = a[at]! / unit;
+      a[row + i] = this.#neighbours.liked(others[i]!) / unit + ridge;
     }
   }
 
-  /** Solves the column of an item that is no hub. */
-  #solve(item: number, unit: number): void {
-    const n = this.#hubs.length;
-    const [p, counts, rows, b] = [this.#inverse, this.#counts, this.#rows, this.#b.fill(0)];
-    const likes = this.#neighbours.liked(item);
-    this.#neighbours.rows.copy(item, { others: this.#others, from: 0, end: n }, TOGETHER, counts, 0);
-    let found = 0;
-    for (let i = 0; i < n; i++) {
-      const together = Math.min(counts[i]!, likes) / unit;
-      if (together < MIN_TOGETHER) continue;
-      counts[found] = together;
-      rows[found++] = i * n;
+  /** The strongest neighbours of an item. */
+  #strongest(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
+    const { rows } = this.#neighbours;
+    const { keys, weights } = rows;
+    this.#makeRoom(rows.size(item));
+    const [found, strengths, sorted] = [this.#found, this.#strengths, this.#sorted];
+    const end = rows.end(item);
+    let size = 0;
+    for (let at = rows.begin(item); at < end; at += SLOT_WORDS) {
+      const together = weights[at + 1 + TOGETHER]!;
+      if (keys[at] === 0 || together < MIN_TOGETHER * unit) continue;
+      const other = keys[at]! - 1;
+      found[size] = other;
+      sorted[size] = strengths[size] = together / Math.sqrt(this.#neighbours.liked(other) / unit + SHRINK);
+      size++;
     }
-    counts.fill(0, found, found + WIDTH);
-    rows.fill(0, found, found + WIDTH);
-    for (let k = 0; k < found; k += WIDTH) {
-      const [g0, g1, g2, g3] = [counts[k]!, counts[k + 1]!, counts[k + 2]!, counts[k + 3]!];
-      const [r0, r1, r2, r3] = [rows[k]!, rows[k + 1]!, rows[k + 2]!, rows[k + 3]!];
-      for (let i = 0; i < n; i++) {
-        b[i] = b[i]! + g0 * p[r0 + i]! + g1 * p[r1 + i]! + g2 * p[r2 + i]! + g3 * p[r3 + i]!;
-      }
-    }
-    this.#set(item);
+    const border = size > SUPPORT ? nthLargest(sorted, SUPPORT, size) : 0;
+    const places: number[] = [];
+    for (let k = 0; k < size; k++) if (strengths[k]! >= border) places.push(k);
+    return places.sort((x, y) => strengths[y]! - strengths[x]! || byId(found[x]!, found[y]!))
+      .slice(0, SUPPORT).map((k) => found[k]!);
   }
 
-  /** Takes the strongest weights of the scratch as the column of an item, with those that are as strong. */
-  #set(item: number): void {
-    const [b, sizes, n] = [this.#b, this.#sizes, this.#hubs.length];
-    for (let i = 0; i < n; i++) sizes[i] = Math.abs(b[i]!);
-    const least = n > KEPT ? nthLargest(sizes, KEPT, n) : 0;
-    this.#setSolved(item, this.#neighbours.liked(item));
-    this.#weights.clear(item);
-    for (let i = 0; i < n; i++) {
-      const weight = Math.max(-MOST, Math.min(b[i]!, MOST));
-      if (weight !== 0 && Math.abs(b[i]!) >= least) this.#weights.add(item, this.#hubs[i]!, weight);
+  #makeRoom(size: number): void {
+    if (size <= this.#found.length) return;
+    this.#found = new Uint32Array(2 * size);
+    this.#strengths = new Float64Array(2 * size);
+    this.#sorted = new Float64Array(2 * size);
+  }
+
+  /** Makes room for an item, without holes: a sparse array would be a hash map. */
+  #ensure(item: number): void {
+    while (this.#predicts.length <= item) {
+      this.#predicts.push(undefined);
+      this.#supports.push(undefined);
+      this.#solvedAt.push(0);
     }
   }
 
-  /** Notes the likes of an item, without holes: a sparse array would be a hash map. */
-  #setSolved(item: number, likes: number): void {
-    while (this.#solvedAt.length <= item) this.#solvedAt.push(0);
-    this.#solvedAt[item] = likes;
+  #weightOf(by: number, item: number): number {
+    const { items, weights } = this.#predicts[by]!;
+    return weights[items.indexOf(item)]!;
   }
-}
 
-/** Adds the weights of a row to the scores of its items. */
-function addTo(values: Float64Array, { items, weights }: WeightRow): void {
-  for (let k = 0; k < items.length; k++) values[items[k]!] = values[items[k]!]! + weights[k]!;
+  /** Sets the weight with which one item predicts another; `does` tells whether it already does. */
+  #predict(by: number, item: number, weight: number, does: boolean): void {
+    this.#ensure(by);
+    const row = this.#predicts[by] ??= { items: [], weights: [] };
+    if (does) {
+      row.weights[row.items.indexOf(item)] = weight;
+      return;
+    }
+    row.items.push(item);
+    row.weights.push(weight);
+  }
+
+  /** Removes an item from those that predict another one. */
+  #withdraw(by: number, item: number): void {
+    const { items, weights } = this.#predicts[by]!;
+    const at = items.indexOf(item);
+    const [lastItem, lastWeight] = [items.pop()!, weights.pop()!];
+    if (at === items.length) return;
+    items[at] = lastItem;
+    weights[at] = lastWeight;
+  }
 }
 
 /** Proposes items that the user's liked items predict. */
@@ -286,3 +235,29 @@ export const LINEAR: SourceKind = {
     };
   },
 };
+
+/**
+ * Solves A x = b for a symmetric positive definite A by elimination; b becomes x, A is overwritten.
+ *
+ * @param a n × n, possibly with room after it; only j ≥ i of its rows i is read
+ * @param least Lower bound for pivots: dropped counts may leave A indefinite.
+ */
+export function solveInPlace(a: Float64Array, b: Float64Array, least = 0): void {
+  const n = b.length;
+  for (let p = 0; p < n; p++) {
+    const row = p * n;
+    const pivot = a[row + p] = Math.max(least, a[row + p]!);
+    for (let i = p + 1; i < n; i++) {
+      const factor = a[row + i]! / pivot;
+      if (factor === 0) continue;
+      const at = i * n;
+      for (let j = i; j < n; j++) a[at + j] = a[at + j]! - factor * a[row + j]!;
+      b[i] = b[i]! - factor * b[p]!;
+    }
+  }
+  for (let p = n - 1; p >= 0; p--) {
+    let sum = b[p]!;
+    for (let j = p + 1; j < n; j++) sum -= a[p * n + j]! * b[j]!;
+    b[p] = sum / a[p * n + p]!;
+  }
+}

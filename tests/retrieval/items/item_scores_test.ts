@@ -48,31 +48,6 @@ Deno.test("ItemScores.best() asks for more items when many of the best are not a
   }));
 });
 
-Deno.test("ItemScores.touchPositive() and floor() leave the scores above 0 of what is added", () => {
-  const amounts = fc.array(fc.tuple(fc.nat(300), fc.integer({ min: -4, max: 4 })), { maxLength: 60 });
-  const [dense, sparse] = [new ItemScores(), new ItemScores()];
-  fc.assert(fc.property(amounts, (added) => {
-    const want = new Float64Array(301);
-    dense.clear();
-    sparse.clear();
-    dense.reserve(301);
-    for (const [item, amount] of added) {
-      want[item] = want[item]! + amount;
-      dense.values[item] = dense.values[item]! + amount;
-      sparse.addEach([item], [amount]);
-    }
-    dense.touchPositive(301);
-    sparse.floor();
-    const above = [...want.keys()].filter((item) => want[item]! > 0);
-    assert.deepEqual([...dense.items()], above);
-    for (const [item, score] of want.entries()) {
-      assert.equal(dense.get(item), Math.max(0, score));
-      assert.equal(sparse.get(item), Math.max(0, score));
-    }
-    assert.deepEqual(sparse.best(301, () => true).sort((a, b) => a - b), above);
-  }));
-});
-
 Deno.test("ItemScores.addAll() and touchScored() give what add() gives", () => {
   const [one, other, written] = [new ItemScores(), new ItemScores(), new ItemScores(2)];
   const items = [7, 3, 5000, 3];

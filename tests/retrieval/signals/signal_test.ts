@@ -65,40 +65,17 @@ Deno.test("readJournal() gives what was put into the journal", () => {
   }));
 });
 
-/** Signals of one user, each going on from the one before. */
-function life(behaviours: number): Signal[] {
-  const all: Signal[] = [];
-  for (let time = 0; time < behaviours; time++) {
-    const context = time === 0 ? contextOf([]) : contextAfter(all[time - 1]!);
-    all.push({ user: "a", item: time % 7, time, liked: time % 3 > 0, wanted: true, step: null, context });
-  }
-  return all;
-}
-
-function bytesOf(signals: readonly Signal[]): Uint8Array {
-  const journal = new SignalJournal();
-  for (const signal of signals) journal.add(signal, idOf);
-  return journal.take();
-}
-
-Deno.test("readJournal() gives contexts of 100 behaviours, and of 40 from the formats that had these", () => {
-  const signals = life(250), bytes = bytesOf(signals);
-  assert.deepEqual(readJournal(bytes, itemAt), signals);
-  for (const format of [1, 2]) {
-    bytes[0] = format;
-    const read = readJournal(bytes, itemAt) as Signal[];
-    assert.deepEqual(read.map(({ context }) => context.size), signals.map(({ time }) => Math.min(time, 40)));
-    for (const [at, { context }] of read.entries()) {
-      assert.deepEqual(context.times.subarray(0, 40), signals[at]!.context.times.subarray(0, 40));
-    }
-  }
-});
-
-Deno.test("readJournal() refuses a context that is longer than its format allows", () => {
-  const bytes = bytesOf(life(50).slice(-1));
-  assert.equal(readJournal(bytes, itemAt).length, 1);
-  bytes[0] = 2;
-  assert.throws(() => readJournal(bytes, itemAt), /a context has 49 behaviours, at most 40/);
+Deno.test("SignalJournal.take() writes the oldest format that holds its entries", () => {
+  fc.assert(fc.property(signal, detailed, (plain, detailed) => {
+    const journal = new SignalJournal();
+    journal.add(plain, idOf);
+    assert.equal(journal.take()[0], 1);
+    journal.add(plain, idOf);
+    journal.add(detailed, idOf);
+    assert.equal(journal.take()[0], 2);
+    journal.add(plain, idOf);
+    assert.equal(journal.take()[0], 1);
+  }));
 });
 
 Deno.test("readJournal() refuses bytes that are no journal", () => {
