@@ -2,9 +2,9 @@
  * Replays the rejected records of a source after its mapping was fixed.
  *
  * Each is replayed once: its events and the position on the topic of rejected records are one commit. Of a record of which
- * only entries were rejected, only these are replayed. There is a position
- * for the records of each source, and one for those of each topic or file that name none. A record that is rejected again
- * is appended to the topic as one of the source, beyond the end of this replay, so that the next one finds it.
+ * only entries were rejected, only these are replayed. There is a position for the records of each source, and one for
+ * those of each topic or file that name none. A record that is rejected again is appended to the topic as one of the
+ * source, beyond the end of this replay, so that the next one finds it.
  *
  * @module
  */
