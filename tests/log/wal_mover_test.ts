@@ -3,38 +3,37 @@ import { DatabaseSync } from "node:sqlite";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { MAX_WAL_BYTES, WalMover } from "../../streams/log/sqlite/wal/wal_mover.ts";
 
-Deno.test("WalMover begins the log anew by itself while nobody lets it hear the thread", async () => {
+/** Runs with the mover of a new database. @param finished how often the log has begun anew on this thread */
+async function withMover(act: (mover: WalMover, finished: () => number) => void): Promise<void> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log.sqlite`;
   const database = new DatabaseSync(path);
   database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
   let finished = 0;
   const mover = new WalMover(path, () => finished++);
-  const written = 1 << 20;
-  // No turn of the event loop in between.
-  for (let n = 0; n < 5 * MAX_WAL_BYTES / written; n++) mover.wrote(written, 0);
-  assert.ok(finished >= 3 && finished <= 5, `${finished}`);
+  act(mover, () => finished);
   await mover.close();
   database.close();
   await mover.end();
   await Deno.remove(folder, { recursive: true });
+}
+
+Deno.test("WalMover begins the log anew by itself while nobody lets it hear the thread", async () => {
+  await withMover((mover, finished) => {
+    const written = 1 << 20;
+    // No turn of the event loop in between.
+    for (let n = 0; n < 5 * MAX_WAL_BYTES / written; n++) mover.wrote(written, 0);
+    assert.ok(finished() >= 3 && finished() <= 5, `${finished()}`);
+  });
 });
 
 Deno.test("WalMover leaves a single write to the thread, however large", async () => {
-  const folder = await Deno.makeTempDir();
-  const path = `${folder}/log.sqlite`;
-  const database = new DatabaseSync(path);
-  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
-  let finished = 0;
-  const mover = new WalMover(path, () => finished++);
-  mover.wrote(2 * MAX_WAL_BYTES, 0);
-  assert.equal(finished, 0);
-  mover.wrote(2 * MAX_WAL_BYTES, 0);
-  assert.equal(finished, 1, "a second one, while the thread has not reported");
-  await mover.close();
-  database.close();
-  await mover.end();
-  await Deno.remove(folder, { recursive: true });
+  await withMover((mover, finished) => {
+    mover.wrote(2 * MAX_WAL_BYTES, 0);
+    assert.equal(finished(), 0);
+    mover.wrote(2 * MAX_WAL_BYTES, 0);
+    assert.equal(finished(), 1, "a second one, while the thread has not reported");
+  });
 });
 
 /** What this process has locked of a file. */
