@@ -129,6 +129,7 @@ export class TaskModels {
     carryVariants(user, inserted, this.#lifelong.map(({ fold }) => fold));
   }
 
+  /** The scorer of a model, by its full key; that of the deployment's own where there is none. */
   of(model: string | undefined): ListScorer {
     return this.#byModel.get(model ?? "") ?? this.own;
   }

@@ -146,7 +146,7 @@ export class Sessions {
     into.scaleAll((item) => this.#idf(this.#byItem[item]?.length ?? 0));
   }
 
-  /** Writes everything. @param order The items by id @param rank Their places in it */
+  /** Writes everything. @param order The items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     to.uint(this.#first).uint(this.#next);
     const sessions = Array.from({ length: this.#next - this.#first }, (_, n) => this.#first + n);

@@ -19,7 +19,7 @@ import { endsOf, offsetSince, partitionBounds, stableOffset } from "./protocol/r
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics, LARGEST } from "./topics.ts";
-import { KafkaWrites } from "./writes.ts";
+import { KafkaWrites } from "./kafka_writes.ts";
 import {
   type Bounds,
   type GroupHandlers,

@@ -156,6 +156,7 @@ export class KafkaWrites implements AsyncDisposable {
       });
   }
 
+  /** Opens a producer over a connection. Without an `id`, its `transactional.id`, it has no transactions. */
   producer(
     client: KafkaClient,
     { id: transactionalId, ...own }: Pick<Partial<ProducerOptions>, "transactionTimeoutMs" | "unknownMs"> & {
