@@ -5,6 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Kafka, logLevel } from "kafkajs";
 import {
   type DevBroker,
   type DevBrokerOptions,
@@ -75,4 +77,40 @@ export function openLog(
   options: Partial<KafkaLogOptions> = {},
 ): Promise<KafkaLog> {
   return KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, ...options });
+}
+
+/** An administrator's client of kafkajs. */
+export type Admin = ReturnType<Kafka["admin"]>;
+
+/** Lets an administrator act on the broker, by a client of its own. */
+export async function administer(
+  broker: Pick<TestBroker, "address">,
+  act: (admin: Admin) => Promise<unknown>,
+): Promise<void> {
+  const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    await act(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/**
+ * Gives topics more partitions, and waits until the broker says so: the controller answers before the broker has learnt of
+ * them.
+ */
+export function addPartitions(
+  broker: Pick<TestBroker, "address">,
+  topics: readonly string[],
+  count: number,
+): Promise<void> {
+  return administer(broker, async (admin) => {
+    await admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count })) });
+    for (;;) {
+      const { topics: known } = await admin.fetchTopicMetadata({ topics: [...topics] });
+      if (known.every(({ partitions }) => partitions.length === count)) return;
+      await delay(20);
+    }
+  });
 }

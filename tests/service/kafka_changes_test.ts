@@ -3,13 +3,12 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
-import { Kafka, logLevel } from "kafkajs";
 import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { surfaceTopicsOn } from "../../streams/topics/surfaces.ts";
 import { topicNames, TOPICS, topicSpecs } from "../../streams/topics/topics.ts";
-import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
+import { addPartitions, administer, openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { listen } from "../log/warnings.ts";
 import { testSources } from "./kafka_sources.ts";
 import {
@@ -32,16 +31,6 @@ if (broker !== undefined) {
   const start = (log: KafkaLog, prefix: string) =>
     Service.start(log, { ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"] });
 
-  const administer = async (act: (admin: ReturnType<Kafka["admin"]>) => Promise<unknown>) => {
-    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
-    await admin.connect();
-    try {
-      await act(admin);
-    } finally {
-      await admin.disconnect();
-    }
-  };
-
   const untilUnready = (service: Service, says: RegExp) =>
     until(async () => says.test((await service.unready()).join("; ")), `it says ${says}`);
 
@@ -59,7 +48,7 @@ if (broker !== undefined) {
         await log.append(recordsOf(part, prefix));
         await untilCommitted(log, prefix);
       }
-      await administer((admin) => admin.deleteGroups([`${topics.events}-tasks`]));
+      await administer(broker, (admin) => admin.deleteGroups([`${topics.events}-tasks`]));
       assert.equal(await log.committed(`${topics.events}-tasks`, topics.events, 0), null);
     }
     const { problems } = await inspect(log, { prefix });
@@ -101,7 +90,7 @@ if (broker !== undefined) {
     await log.append(recordsOf(events, prefix));
     await untilCommitted(log, prefix);
     const { id } = (await log.identify(topic))!;
-    await administer(async (admin) => {
+    await administer(broker, async (admin) => {
       await admin.deleteTopics({ topics: [topic] });
       await until(async () => {
         // Not what it returns: an attempt that fails may have created it.
@@ -141,7 +130,7 @@ if (broker !== undefined) {
     await using service = await start(log, prefix);
     await log.append(recordsOf(events.slice(0, 40), prefix));
     await untilCommitted(log, prefix);
-    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }));
+    await addPartitions(broker, [topic], 4);
     await untilUnready(service, /with 2 partitions: it has 4 now/);
     await log.append(recordsOf(events.slice(40), prefix));
     const asked = requestsOf(events).sort();
@@ -157,10 +146,6 @@ if (broker !== undefined) {
     const events = shopEvents(60, 10);
     const open = (log: KafkaLog) =>
       Service.start(log, { ...OPTIONS, prefix, partitions: PARTITIONS, surfaceTopics: { home: "home" } });
-    const grow = (topics: readonly string[]) =>
-      administer((admin) =>
-        admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: 5 })) })
-      );
     const asked = requestsOf(events).sort();
     await using heard = await listen();
     {
@@ -168,7 +153,7 @@ if (broker !== undefined) {
       await using service = await open(log);
       await log.append(recordsOf(events.slice(0, 80), prefix));
       await untilCommitted(log, prefix);
-      await grow([...Object.values(own), surface]);
+      await addPartitions(broker, [...Object.values(own), surface], 5);
       const hasSeen = () =>
         Promise.resolve(heard.messages.join().includes(`${own.signals} has 5 partitions`));
       await until(hasSeen, "it sees the partitions");
@@ -196,7 +181,7 @@ if (broker !== undefined) {
     const { problems } = await inspect(log, { prefix });
     assert.deepEqual(problems.filter(({ what }) => what.includes("partitions")), []);
     assert.ok((await surfaceTopicsOn(log, topicNames(prefix))).includes(surface));
-    await grow([items]);
+    await addPartitions(broker, [items], 5);
     await using last = await openLog(broker);
     await assert.rejects(open(last), { code: "topic-mismatch", message: /items with 1 .+ exists with 5/ });
   });
@@ -228,7 +213,7 @@ if (broker !== undefined) {
       worker.kill("SIGKILL");
       await worker.status;
     }
-    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic: shop, count: 5 }] }));
+    await addPartitions(broker, [shop], 5);
     await using later = await openLog(broker); // which knows of all five
     await later.append(records.slice(3 * quarter).map((record, n) => ({ ...record, partition: n % 5 })));
     await using service = await Service.start(later, {

@@ -7,7 +7,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Kafka, logLevel } from "kafkajs";
 import { followedSources } from "../../scripts/flags/followed_sources.ts";
 import { openLog as openAnyLog } from "../../scripts/flags/service_flags.ts";
 import { parseConfig } from "../../streams/config/config.ts";
@@ -16,7 +15,7 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { offsetSince, readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
+import { addPartitions, administer, openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, until } from "./deployment.ts";
 
 const WORKER = fileURLToPath(new URL("sources_worker.ts", import.meta.url));
@@ -156,21 +155,12 @@ export function testSources(broker: TestBroker): void {
     const ended = service.ended.then(() => "it has ended", (error) => (error as Error).message);
     const seen = async (condition: () => Promise<boolean>, what: string) =>
       assert.equal(await Promise.race([ended, until(condition, what).then(() => what)]), what);
-    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
-    await admin.connect();
-    try {
-      await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
-      await feed(2, 2);
-      await seen(async () => await fed() === 2, "the new partition is followed");
-      await admin.deleteTopics({ topics: [topic] });
-      const fault = async () => (await service.status()).sources?.fault ?? "";
-      await seen(
-        async () => /it was deleted|it does not exist/.test(await fault()),
-        "it says that it is gone",
-      );
-    } finally {
-      await admin.disconnect();
-    }
+    await addPartitions(broker, [topic], 3);
+    await feed(2, 2);
+    await seen(async () => await fed() === 2, "the new partition is followed");
+    await administer(broker, (admin) => admin.deleteTopics({ topics: [topic] }));
+    const fault = async () => (await service.status()).sources?.fault ?? "";
+    await seen(async () => /it was deleted|it does not exist/.test(await fault()), "it says that it is gone");
   });
 
   Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async ({ name }) => {
