@@ -50,6 +50,11 @@ Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELE
     assert.equal((await api.get(`/v1/erasures/${wrong}`)).status, 400, wrong);
   }
   assert.equal((await api.get("/v1/erasures/7/0")).status, 404, "no such partition");
+  await api.post("/v1/events", { type: "profile", user: "ann-4711", attributes: { city: "Oslo" } });
+  const { end } = await api.log.bounds(topics.events, partition);
+  const other = await api.get(`/v1/erasures/${partition}/${end - 1}`);
+  assert.deepEqual([other.status, other.json.code], [404, "not-found"]);
+  assert.match(other.json.detail, /the event at \d\/\d+ is not a `forget`/);
   const { paths } = (await api.get("/openapi.json")).json;
   const { parameters, responses } = paths["/v1/erasures/{partition}/{offset}"].get;
   const number = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER };

@@ -7,7 +7,8 @@
 import { z } from "zod";
 import { checkEventFields } from "../../../src/events/check.ts";
 import { partitionOf } from "../../log/partitioner.ts";
-import { viewErasure } from "../../service/erasure/erasure_view.ts";
+import { erasureOf } from "../../service/erasure/erased_records.ts";
+import { type ErasurePlace, viewErasure } from "../../service/erasure/erasure_view.ts";
 import { type ApiContext, append } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
@@ -98,6 +99,20 @@ async function getErasure(context: ApiContext, { parameters }: Call): Promise<Re
     const there = `current value is ${partition}, and there are ${context.partitions} partitions`;
     throw new Problem("not-found", `Cannot find the erasure by its partition: ${there}`);
   }
+  await refuseOtherEvent(context, { partition, offset });
   const progress = await context.service?.erasure(partition, offset) ?? null;
   return Response.json(await viewErasure(context, { partition, offset }, progress, context.now()));
+}
+
+/** Throws if an event is there that erases nobody; that of an erasure may be gone already. */
+async function refuseOtherEvent(
+  { log, topics }: ApiContext,
+  { partition, offset }: ErasurePlace,
+): Promise<void> {
+  const { records: [record] } = await log.read(topics.events, partition, offset, { maxRecords: 1 });
+  if (record?.offset !== offset || erasureOf(record) !== null) return;
+  throw new Problem(
+    "not-found",
+    `Cannot find the erasure: the event at ${partition}/${offset} is not a \`forget\``,
+  );
 }
