@@ -13,7 +13,7 @@ import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { isOneOf } from "../src/values/one_of.ts";
 import { pause } from "../streams/log/pause.ts";
 import { Feeder, feederId } from "../streams/feeders/feeder.ts";
-import { followedName, ingestName } from "../streams/feeders/position_names.ts";
+import { fileName, followedName, ingestName } from "../streams/feeders/position_names.ts";
 import { OrderCheck } from "../streams/feeders/order_check.ts";
 import { placeOf } from "../streams/feeders/rejected_records.ts";
 import type { Log } from "../streams/log/log.ts";
@@ -204,8 +204,9 @@ function besides({ items, rejected }: Feed): string {
 }
 
 async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> {
+  const { name = await fileName(log, topics, flags.format, flags.from) } = flags;
   const feeder = await Feeder.open(log, topics, inOrder(flags), {
-    name: nameOf(flags),
+    name,
     batch: batchOf(flags),
     limit: flags.limit,
     shiftMs: flags.recent && (() => untilToday(flags)),
@@ -270,7 +271,8 @@ async function openTopic(
     await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
   }
   const format = watched(adapter, (own) => tellNames(names, own));
-  const foreign = { log: source, topic, format, name: nameOf(flags), start };
+  const { name = ingestName(flags.format, flags.from) } = flags;
+  const foreign = { log: source, topic, format, name, start };
   const feeder = owned.use(await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) }));
   return new TopicFeed({ feeder, topic, once, signal, owned: owned.move() });
 }
@@ -287,10 +289,6 @@ async function checkFollowed(
   throw new Error(
     `Cannot feed the topic of ${source}: \`run\` follows it; to feed it again from its start, give a --name`,
   );
-}
-
-function nameOf({ name, format, from }: Flags): string {
-  return name ?? ingestName(format, from);
 }
 
 function batchOf({ rate }: Flags): number {

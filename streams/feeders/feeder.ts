@@ -78,6 +78,8 @@ export class Feeder implements AsyncDisposable {
   readonly #resumedFrom: number;
   /** Checksum of the source records before that; `null` = unknown. */
   readonly #resumedSum: number | null;
+  /** Checksum of these without the last one, if that was rejected. */
+  readonly #resumedSumBefore: number | undefined;
   /** Checksum of the source records read from the iterator. */
   #sum = 0;
   /** Source records appended. */
@@ -96,9 +98,10 @@ export class Feeder implements AsyncDisposable {
     writer: Writer,
     source: AsyncIterable<SourceRecord>,
     options: FeederOptions,
-    { position, sum, events, shiftMs }: {
+    { position, sum, sumBefore, events, shiftMs }: {
       readonly position: number;
       readonly sum: number | null;
+      readonly sumBefore: number | undefined;
       readonly events: number;
       readonly shiftMs: number;
     },
@@ -114,6 +117,7 @@ export class Feeder implements AsyncDisposable {
     this.#group = feederGroup(topics, options.name);
     this.#position = this.#resumedFrom = position;
     this.#resumedSum = sum;
+    this.#resumedSumBefore = sumBefore;
     this.#events = events;
     this.#shiftMs = shiftMs;
   }
@@ -136,7 +140,8 @@ export class Feeder implements AsyncDisposable {
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
     const shiftMs = position === 0 ? await options.shiftMs?.() ?? 0 : own?.shiftMs ?? 0;
     opened.move();
-    return new Feeder(log, topics, writer, source, options, { position, sum, events, shiftMs });
+    const sumBefore = own?.sumBefore;
+    return new Feeder(log, topics, writer, source, options, { position, sum, sumBefore, events, shiftMs });
   }
 
   /** Source records appended by earlier feeders. */
@@ -173,6 +178,7 @@ export class Feeder implements AsyncDisposable {
   async feed(): Promise<boolean> {
     const taken: Encoded[] = [];
     let events = this.#events;
+    let sumBefore = this.#sum;
     while (taken.length < this.#batch && events < this.#limit) {
       const next = await this.#source.next();
       if (next.done) {
@@ -181,12 +187,10 @@ export class Feeder implements AsyncDisposable {
       }
       this.#taken++;
       const own = encoded(next.value);
-      this.#sum = crc32(own.kind === "rejected" ? String(own.line) : own.bytes, this.#sum);
-      if (this.#taken <= this.#position) {
+      sumBefore = this.#sum;
+      this.#sum = crc32(own.kind === "rejected" ? String(own.line) : own.bytes, sumBefore);
+      if (this.#wasFed(sumBefore)) {
         if (this.#keyed) this.#count(shifted(own, this.#shiftMs));
-        if (this.#taken === this.#resumedFrom && this.#sum !== (this.#resumedSum ?? this.#sum)) {
-          this.#refuse("the first ones of this one differ");
-        }
         events = this.#events;
         continue;
       }
@@ -197,7 +201,11 @@ export class Feeder implements AsyncDisposable {
     if (taken.length === 0) return false;
     this.#position += taken.length;
     const shiftMs = this.#shiftMs === 0 ? undefined : this.#shiftMs;
-    const position = { next: this.#position, sum: this.#sum, shiftMs };
+    const isRejected = taken.at(-1)?.kind === "rejected";
+    const position = {
+      ...{ next: this.#position, sum: this.#sum, shiftMs },
+      sumBefore: isRejected ? sumBefore : undefined,
+    };
     await this.#commit(taken, {
       records: [positionRecord(this.#topics, this.#writer.id, position)],
       group: this.#group,
@@ -213,6 +221,15 @@ export class Feeder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#source.return?.();
     await this.#writer[Symbol.asyncDispose]();
+  }
+
+  /** Whether the record that was just read was fed before. @param sumBefore checksum of the records before it */
+  #wasFed(sumBefore: number): boolean {
+    if (this.#taken > this.#position) return false;
+    if (this.#taken < this.#resumedFrom || this.#sum === (this.#resumedSum ?? this.#sum)) return true;
+    if (sumBefore !== this.#resumedSumBefore) this.#refuse("the first ones of this one differ");
+    this.#position--; // the one rejected in its place was its beginning
+    return false;
   }
 
   #refuse(reason: string): never {

@@ -15,6 +15,8 @@ export interface FilePosition {
   readonly next: number;
   /** Their checksum. */
   readonly sum: number;
+  /** Checksum without the last of them, if that was rejected: a line may have been cut off, and be whole by now. */
+  readonly sumBefore?: number | undefined;
   /** Added to their times, milliseconds. @default {0} */
   readonly shiftMs?: number | undefined;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
 import { Feeder, type FeederOptions } from "../../streams/feeders/feeder.ts";
+import { rejectionOf } from "../../src/events/rejection.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -116,6 +117,39 @@ Deno.test("Feeder.feed() moves all times by what was asked for at the first time
     const { end } = await log.bounds(topics.events, 0);
     await feedAll(log, { batch: 5, shiftMs: () => Promise.resolve(end === 0 ? ms : 2 * ms) });
     assert.deepEqual(await contentOf(log), want, `after a crash at operation ${at}`);
+  }
+});
+
+Deno.test("Feeder.feed() takes the last line of a growing file that was cut off, once it is whole", async () => {
+  const feed = async (log: Log, source: typeof records, batch: number) => {
+    await using feeder = await Feeder.open(log, topics, sourceOf(source), { name: "shop", batch });
+    while (await feeder.feed());
+    return feeder.events;
+  };
+  const isLast = (record: SourceRecord, at: number) => record.kind === "event" && at > records.length / 2;
+  const at = records.findIndex(isLast);
+  const place = { file: "events.jsonl", line: records[at]?.line ?? 0 };
+  const rejected = { ok: false, code: "truncated-json", reason: "it ends too early" } as const;
+  const cut = {
+    kind: "rejected",
+    rejection: rejectionOf(place, rejected, new Uint8Array(3)),
+    ...place,
+  } as const;
+  const want = await createLog();
+  await feed(want, records, 1000);
+  for (const batch of [1, at, at + 1, 1000]) {
+    const log = await createLog();
+    await feed(log, [...records.slice(0, at), cut], batch);
+    const [events, items] = await contentOf(log);
+    await feed(log, [...records.slice(0, at), cut], batch);
+    assert.deepEqual((await contentOf(log)).slice(0, 2), [events, items], "nothing is new");
+    await feed(log, records.slice(0, at + 2), batch);
+    assert.equal(await feed(log, records, batch), countEvents(records));
+    assert.deepEqual(
+      (await contentOf(log)).slice(0, 2),
+      (await contentOf(want)).slice(0, 2),
+      `batch ${batch}`,
+    );
   }
 });
 
