@@ -25,37 +25,59 @@ export function decayedCount(score: number, time: number, halfLifeMs: number): n
   return score === -Infinity ? 0 : 2 ** (score - time / halfLifeMs);
 }
 
-/** The best `capacity` items by score, best first; ties go to the item that comes first by `compare`. */
+/**
+ * The best `capacity` items by score, best first; ties go to the item that comes first by `compare`. A reserve of the
+ * next best ones takes the places of items that are removed.
+ */
 export class TopList {
+  readonly #capacity: number;
   readonly #items: Uint32Array;
   readonly #scores: Float64Array;
   readonly #compare: (a: number, b: number) => number;
   #size = 0;
+  /** Whether an item has been left out: then nobody knows which one comes after the last. */
+  #isCut = false;
 
-  /** An empty list. @param compare Orders items of equal scores, by their indices. */
-  constructor(capacity: number, compare: (a: number, b: number) => number) {
-    this.#items = new Uint32Array(capacity);
-    this.#scores = new Float64Array(capacity);
+  /**
+   * An empty list.
+   *
+   * @param compare Orders items of equal scores, by their indices.
+   * @param reserve How many of the best items may be removed before the list is short.
+   */
+  constructor(capacity: number, compare: (a: number, b: number) => number, reserve = 0) {
+    this.#capacity = capacity;
+    this.#items = new Uint32Array(capacity + reserve);
+    this.#scores = new Float64Array(capacity + reserve);
     this.#compare = compare;
   }
 
   /** Indices of the items, best first; valid until the next change. */
   get items(): Uint32Array {
-    return this.#items.subarray(0, this.#size);
+    return this.#items.subarray(0, Math.min(this.#size, this.#capacity));
+  }
+
+  /** Whether items are missing, since too many were removed: the list has to be made anew. */
+  get isShort(): boolean {
+    return this.#isCut && this.#size < this.#capacity;
   }
 
   /**
    * Sets the score of an item. O(log capacity), and O(n) to move the n items that it overtakes.
    *
-   * @param before Its score at the previous call, at most `score`; at the first call, a number below all scores.
+   * @param before Its score at the previous call, at most `score`; at the first call, or once it was removed, a number
+   * below all scores.
    */
   update(item: number, score: number, before = -Infinity): void {
     const size = this.#size;
     const isFull = size === this.#items.length;
     // An item that is in the list has at least the last score.
-    if (isFull && (size === 0 || !this.#precedes(score, item, size - 1))) return;
+    if ((isFull || this.#isCut) && (size === 0 || !this.#precedes(score, item, size - 1))) {
+      this.#isCut = true;
+      return;
+    }
     let from = this.#place(before, item, size);
     if (from === size || this.#items[from] !== item) {
+      this.#isCut ||= isFull;
       from = isFull ? size - 1 : size;
       this.#size = from + 1;
     }
@@ -66,6 +88,15 @@ export class TopList {
     }
     this.#items[to] = item;
     this.#scores[to] = score;
+  }
+
+  /** Removes an item, if it is in the list. @param score Its score at the previous update */
+  remove(item: number, score: number): void {
+    const at = this.#place(score, item, this.#size);
+    if (at === this.#size || this.#items[at] !== item) return;
+    this.#items.copyWithin(at, at + 1, this.#size);
+    this.#scores.copyWithin(at, at + 1, this.#size);
+    this.#size--;
   }
 
   /** The first place below `end` whose item does not come before this one. */

@@ -20,16 +20,27 @@ Deno.test("decayedCount() is 0 when nothing was counted", () => {
   assert.equal(decayedCount(-Infinity, START, HALF_LIFE), 0);
 });
 
-Deno.test("TopList() equals sorting when scores only rise", () => {
-  const rises = fc.array(fc.tuple(fc.nat(9), fc.integer({ min: 0, max: 3 })), { maxLength: 60 });
-  fc.assert(fc.property(fc.integer({ min: 0, max: 6 }), rises, (capacity, steps) => {
+Deno.test("TopList() equals sorting while scores rise, and as items are removed until it is short", () => {
+  const steps = fc.array(fc.tuple(fc.nat(9), fc.integer({ min: -2, max: 3 })), { maxLength: 60 });
+  const sizes = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 3 }));
+  fc.assert(fc.property(sizes, steps, ([capacity, reserve], steps) => {
     const scores = new Map<number, number>();
-    const list = new TopList(capacity, (a, b) => b - a);
+    const list = new TopList(capacity, (a, b) => b - a, reserve);
+    let removed = 0;
     for (const [item, rise] of steps) {
       const before = scores.get(item);
-      const score = (before ?? 0) + rise;
-      scores.set(item, score);
-      list.update(item, score, before);
+      if (rise < 0) {
+        if (before === undefined) continue;
+        list.remove(item, before);
+        scores.delete(item);
+        removed++;
+      } else {
+        const score = (before ?? 0) + rise;
+        scores.set(item, score);
+        list.update(item, score, before);
+      }
+      assert.ok(!list.isShort || removed > reserve, "as many as are in reserve may go");
+      if (list.isShort) return;
       const sorted = [...scores].sort(([a, x], [b, y]) => y - x || b - a).map(([item]) => item);
       assert.deepEqual([...list.items], sorted.slice(0, capacity));
     }

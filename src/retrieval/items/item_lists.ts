@@ -45,8 +45,9 @@ interface Standing {
 
 /**
  * Keeps the lists. They are a function of the items alone, not of their history, so a restored task has the lists that
- * it would have without the crash. As events arrive an item only moves up; when the catalogue moves one down or out,
- * the lists are rebuilt on the next read.
+ * it would have without the crash. As events arrive an item only moves up; one that the catalogue moves down or out
+ * leaves them, and the next best one of a reserve takes its place. Lists whose reserve is used up are rebuilt on the
+ * next read.
  */
 export class ItemLists {
   /** Half-life of popularity, milliseconds. */
@@ -136,7 +137,7 @@ export class ItemLists {
       ranked === undefined || ranked.categories !== categories || ranked.firstTime !== firstTime ||
       ranked.withheld !== withheld
     ) {
-      this.#stale ||= ranked !== undefined && !ranked.withheld;
+      if (ranked !== undefined) this.#leave(index, ranked);
       const numbers = categories.map((category) => this.#number(category));
       ranked = { categories, numbers, firstTime, withheld, popularity: -Infinity };
       // Filled without holes: a sparse array would be a hash map.
@@ -144,8 +145,8 @@ export class ItemLists {
       this.#ranked[index] = ranked;
     }
     if (item.listed) this.ring.add(index);
-    // Rounding can lower the sum of two parts when one of them rises: then the order is rebuilt, too.
-    this.#stale ||= item.popularity < ranked.popularity;
+    // Rounding can lower the sum of two parts when one of them rises.
+    if (item.popularity < ranked.popularity) this.#leave(index, ranked);
     if (!this.#stale) this.#rank(item, ranked);
   }
 
@@ -189,7 +190,21 @@ export class ItemLists {
     ranked.popularity = popularity;
   }
 
+  /** Takes an item out of all lists. */
+  #leave(index: number, ranked: Standing): void {
+    const { popularity, numbers, firstTime } = ranked;
+    this.#remove(this.#fresh, index, firstTime);
+    this.#remove(this.#popular, index, popularity);
+    for (const number of numbers) this.#remove(this.#byCategory[number], index, popularity);
+    ranked.popularity = -Infinity;
+  }
+
+  #remove(list: TopList | undefined, index: number, score: number): void {
+    list?.remove(index, score);
+    this.#stale ||= list?.isShort ?? false;
+  }
+
   #list(capacity: number): TopList {
-    return new TopList(capacity, (a, b) => this.#catalogue.compare(a, b));
+    return new TopList(capacity, (a, b) => this.#catalogue.compare(a, b), capacity);
   }
 }

@@ -41,6 +41,32 @@ Deno.test("ItemLists() are what fresh ones are from the same items whatever happ
   }));
 });
 
+Deno.test("ItemLists() are not made anew when items go that are in no list, or fewer than are in reserve", () => {
+  const catalogue = new Catalogue(SCHEMA);
+  const lists = new ItemLists(catalogue, { listSizes: { popular: 5, category: 5, fresh: 5 } });
+  const names = Array.from({ length: 100 }, (_, n) => `i${n}`);
+  for (const [n, item] of names.entries()) {
+    lists.add(catalogue.apply({ item, time: n, categories: ["x"] }));
+    lists.raise(catalogue.intern(item, n), 100 * n);
+  }
+  const first = () =>
+    Array.from([lists.popular(), lists.category(0), lists.fresh()], ([index]) => catalogue.at(index!).id);
+  assert.deepEqual(first(), ["i99", "i99", "i99"]);
+  let looks = 0;
+  const at = catalogue.at.bind(catalogue);
+  catalogue.at = (index) => {
+    looks++;
+    return at(index);
+  };
+  for (const item of [...names.slice(0, 80), "i99", "i97"]) {
+    lists.add(catalogue.apply({ item, time: 200, categories: ["x"], hidden: true }));
+  }
+  lists.add(catalogue.apply({ item: "i98", time: 200, categories: ["y"] }));
+  lists.popular();
+  assert.equal(looks, 0, "no item is looked at again");
+  assert.deepEqual(first(), ["i98", "i96", "i98"]);
+});
+
 Deno.test("ItemLists() rank recent positives above older ones when their numbers are equal", () => {
   const catalogue = new Catalogue(SCHEMA);
   const lists = new ItemLists(catalogue, { halfLifeMs: 10 });
