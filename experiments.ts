@@ -39,6 +39,7 @@ export {
   type VersionPolicy,
 } from "./src/assignment/experiment.ts";
 export {
+  changeHoldout,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,

@@ -44,6 +44,7 @@ export type { ExperimentChanges } from "./streams/experiments/registry.ts";
 export type {
   ExperimentsView,
   ExperimentView,
+  LiftView,
   SegmentView,
   SplitView,
   VariantView,

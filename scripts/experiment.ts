@@ -11,6 +11,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/assignment/experiment.ts";
+import { HOLDOUT } from "../src/assignment/holdout.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
 import { METRICS } from "../src/assignment/metrics.ts";
 import { keysOf } from "../src/values/record.ts";
@@ -26,6 +27,7 @@ import {
   type ExperimentsView,
   type ExperimentView,
   ExperimentViews,
+  type LiftView,
   namesOf,
   type SegmentView,
   stopHarmful,
@@ -100,14 +102,18 @@ command("promote <name> <variant>", "give a variant to everybody").action((name,
 command("rollback <name> [reason...]", "undo a promotion").action((name, reason, _, self) =>
   choose(self, async ({ changes }) => render(await changes.rollBack(name, reason.join(" "))))
 );
-command("holdout <percent>", "keep users out of all experiments and promotions").action((percent, _, self) =>
+command(
+  "holdout <percent>",
+  "keep users out of all experiments and promotions; another share draws them anew",
+).action((percent, _, self) =>
   choose(self, async ({ changes }) => render(await changes.holdout(share(percent))))
 );
 command("list", "all experiments").action((_, self) =>
   choose(self, async ({ views }) => {
     const { experiments, holdout } = await views();
     const held = holdout === 0 ? [] : [holdoutLine(holdout)];
-    return [...experiments.map(headLine), ...held].join("") || "none\n";
+    return [...experiments.filter(({ name }) => name !== HOLDOUT).map(headLine), ...held].join("") ||
+      "none\n";
   })
 );
 command("status [name]", "figures and verdicts; with a name, every metric and segment")
@@ -152,6 +158,7 @@ type Head = Pick<ExperimentView, "name" | "status" | "layer" | "traffic" | "name
 
 function headLine({ name, status, layer, traffic, names, winner, reason }: Head): string {
   const more = [winner && `${winner} for everybody`, reason].filter(Boolean).map((text) => `: ${text}`);
+  if (name === HOLDOUT) return `${name}: ${status}; all users, ${names.join(" and ")}\n`;
   const share = status === "promoted" ? "" : `${percentOf(traffic)} of `; // everybody has the winner
   return `${name}: ${status}${more.join("")}; ${share}layer ${layer}, ${names.join(" and ")}\n`;
 }
@@ -183,12 +190,12 @@ function splitLine({ split: { users, p, sees }, variants }: ExperimentView): str
 /** Every metric by variant, and the deciding metric by segment. */
 function renderDetails({ variants, metric }: ExperimentView): string {
   if (variants.length === 0) return "";
-  const names = keysOf(METRICS);
-  const metrics = names.map((name) =>
-    `  ${name}: ${variants.map((one) => `${one.name} ${figure(one.metrics[name])}`).join(", ")} (${
-      METRICS[name].about
-    })\n`
-  );
+  const metrics = keysOf(METRICS).map((name) => {
+    const values = variants.map((one) =>
+      `${one.name} ${figure(one.metrics[name])}${liftText(one.lifts[name])}`
+    );
+    return `  ${name}: ${values.join(", ")} (${METRICS[name].about})\n`;
+  });
   const segments = USER_SEGMENTS.map((segment) =>
     `  ${segment} users, ${metric}: ${
       variants.map((one) => `${one.name} ${segmentText(one.segments[segment])}`).join(", ")
@@ -199,11 +206,15 @@ function renderDetails({ variants, metric }: ExperimentView): string {
   );
 }
 
-function segmentText({ users, value, lift, low, high }: SegmentView): string {
-  const change = lift === null || low === null || high === null
-    ? ""
-    : `, ${percentOf(lift)} [${percentOf(low)}, ${percentOf(high)}]`;
-  return `${figure(value)} of ${users}${change}`;
+function segmentText(segment: SegmentView): string {
+  const { users, value } = segment;
+  return `${figure(value)} of ${users}${liftText(segment)}`;
+}
+
+/** A change with its interval, once it has one. */
+function liftText({ lift, low, high }: LiftView): string {
+  if (lift === null || low === null || high === null) return "";
+  return `, ${percentOf(lift)} [${percentOf(low)}, ${percentOf(high)}]`;
 }
 
 function figure(value: number | null): string {

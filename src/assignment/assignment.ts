@@ -21,6 +21,7 @@ import {
   type VariantSettings,
 } from "./experiment.ts";
 import type { Exposure } from "./exposure.ts";
+import { heldBuckets, HOLDOUT, REST } from "./holdout.ts";
 import { modelKey } from "./pins.ts";
 
 /** The variants of a user's request. */
@@ -89,7 +90,8 @@ export class Experiments {
   readonly #holdoutSeed: number;
   readonly #holdoutBuckets: number;
   readonly #nobody: Assignment;
-  readonly #held: Assignment;
+  /** Exposures of users held out and of all others. */
+  readonly #exposed: Readonly<Record<typeof HOLDOUT | typeof REST, readonly Exposure[]>>;
 
   /** Compiles experiments. @param records Validated records, the newest of each name. */
   constructor(records: Iterable<ExperimentRecord>) {
@@ -115,22 +117,29 @@ export class Experiments {
       for (const [from, to] of experiment.spans) layer.owner.fill(layer.running.length, from, to);
     }
     this.#layers = [...layers.values()];
-    const holdout = this.records.get("holdout");
-    const share = holdout === undefined || isExperiment(holdout) ? 0 : holdout.share;
-    this.#holdoutBuckets = Math.round(share * BUCKETS);
+    const holdout = this.records.get(HOLDOUT);
+    const { share, phase } = holdout === undefined || isExperiment(holdout) ? { share: 0 } : holdout;
+    this.#holdoutBuckets = heldBuckets(share);
     this.#holdoutSeed = saltSeed(holdout?.salt ?? "");
-    this.#held = { ...NOBODY, exposures: [{ experiment: "holdout", variant: "holdout" }] };
+    const exposedAs = (variant: string) => [{ experiment: HOLDOUT, variant, ...(phase && { phase }) }];
+    this.#exposed = {
+      holdout: exposedAs(HOLDOUT),
+      rest: share === 0 || phase === undefined ? [] : exposedAs(REST),
+    };
   }
 
   /** The variants of a user. */
   assign(user: string): Assignment {
     const isHeld = this.#holdoutBuckets > 0 && bucketOf(user, this.#holdoutSeed) < this.#holdoutBuckets;
-    let assignment = isHeld ? this.#held : this.#nobody;
+    let assignment = isHeld ? NOBODY : this.#nobody;
     for (const layer of this.#layers) {
       const found = forcedIn(layer, user) ?? (isHeld ? undefined : drawnIn(layer, user));
       if (found !== undefined) assignment = merge(assignment, found);
     }
-    return assignment;
+    const exposed = this.#exposed[isHeld ? HOLDOUT : REST];
+    return exposed.length === 0
+      ? assignment
+      : { ...assignment, exposures: [...assignment.exposures, ...exposed] };
   }
 }
 

@@ -10,6 +10,7 @@ import { BUCKETS, shareOut } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
+  type Holdout,
   isExperiment,
   type Span,
   type Variant,
@@ -23,6 +24,7 @@ import {
   variantFaults,
   variantSizes,
 } from "./experiment_faults.ts";
+import { heldBuckets, HOLDOUT } from "./holdout.ts";
 
 /** An experiment as written by users. Absent fields have defaults. */
 export type ExperimentDraft =
@@ -123,7 +125,7 @@ export function startExperiment(
   const faults = [
     ...before?.status === "running" ? ["it is already running"] : [],
     ...before?.status === "promoted" ? [`${before.winner} is promoted: roll it back first`] : [],
-    ...name === "holdout" ? ["its name is reserved for the holdout"] : [],
+    ...name === HOLDOUT ? ["its name is reserved for the holdout"] : [],
     ...variantFaults(experiment, models),
     ...comparisonFaults(experiment),
     ...saltFaults(experiment, records),
@@ -280,6 +282,39 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
     throw new ExperimentError(what, [`it is ${status}, and no variant of it is promoted`]);
   }
   return stopExperiment(name, reason === "" ? `${winner} is rolled back` : reason, around);
+}
+
+/**
+ * Holds a share of all users out of all experiments and promotions. Another share begins a new phase with users drawn
+ * anew: what those held out before had may have lasting effects, which are then alike in both arms.
+ *
+ * @param share 0, or from 0.0001 to below 1.
+ * @throws ExperimentError When it is another one.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { changeHoldout } from "@meander/meander/experiments";
+ *
+ * const holdout = changeHoldout(0.02, { records: new Map(), models: [] });
+ * const around = { records: new Map([["holdout", holdout]]), models: [] };
+ * assert.deepEqual([holdout.phase, changeHoldout(0.05, around).phase], [1, 2]);
+ * ```
+ */
+export function changeHoldout(share: number, { records }: Surroundings): Holdout {
+  const held = heldBuckets(share);
+  if (share !== 0 && !(held > 0 && held < BUCKETS)) {
+    const percent = Number((100 * share).toFixed(4));
+    throw new ExperimentError("keep users out", [
+      `the share must be 0 % or from 0.01 % to below 100 %: current value is ${percent} %`,
+    ]);
+  }
+  const known = records.get(HOLDOUT);
+  const before = known === undefined || isExperiment(known) ? undefined : known;
+  if (share === 0) return { name: HOLDOUT, salt: HOLDOUT, ...before, share };
+  if (before?.phase !== undefined && before.share === share) return before;
+  const phase = (before?.phase ?? 0) + 1;
+  return { name: HOLDOUT, salt: `${HOLDOUT}:${phase}`, share, lastShare: share, phase };
 }
 
 /**

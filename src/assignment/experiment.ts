@@ -149,6 +149,10 @@ export interface Holdout {
   readonly salt: string;
   /** Share of all users, in [0, 1). */
   readonly share: number;
+  /** The newest share above 0, whose figures are kept. @default {none are} */
+  readonly lastShare?: number;
+  /** How often it was set to another share. @default {set by a release that kept no figures} */
+  readonly phase?: number;
 }
 
 /** A record on the `experiments` topic. */

@@ -83,7 +83,7 @@ export function saltFaults(
   { name, salt }: Pick<Experiment, "name" | "salt">,
   records: ReadonlyMap<string, ExperimentRecord>,
 ): string[] {
-  if (salt === "holdout" || salt.startsWith("layer:")) {
+  if (/^(holdout$|holdout:|layer:)/.test(salt)) {
     return [`salt ${salt} would choose variants as it chooses who takes part: take another one`];
   }
   return [...records.values()].filter(isExperiment)

@@ -6,6 +6,7 @@
  */
 
 import { type Assignment, type Experiments, settingsOf } from "../assignment/assignment.ts";
+import { HOLDOUT } from "../assignment/holdout.ts";
 import type { RequestEvent } from "../events/event.ts";
 import type { EmptyReason, Recommendation, ScoreKind } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
@@ -170,7 +171,8 @@ export class Answerer {
     if (this.#isServed(...assigned.models)) return { ...assigned, unserved: false };
     const { promoted } = assigned;
     const settings = this.#isServed(promoted.model) ? promoted : {};
-    return { ...assigned, exposures: [], settings, interleaved: null, shadows: [], unserved: true };
+    const exposures = assigned.exposures.filter(({ experiment }) => experiment === HOLDOUT);
+    return { ...assigned, exposures, settings, interleaved: null, shadows: [], unserved: true };
   }
 
   /** What the scores of a list by these models mean: probabilities if those of all do. */

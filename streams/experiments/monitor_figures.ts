@@ -8,6 +8,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { definitionOf } from "../../src/assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import { holdoutExperiment } from "../../src/assignment/holdout.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import type { LogRecord } from "../log/log.ts";
@@ -67,8 +68,9 @@ export class MonitorFigures {
 
   /** Applies changed experiment records. */
   follow(records: Iterable<ExperimentRecord>): void {
-    for (const record of records) {
-      if (!isExperiment(record)) continue;
+    for (const one of records) {
+      const record = isExperiment(one) ? one : holdoutExperiment(one);
+      if (record === null) continue;
       const { name } = record;
       const known = this.#followed.get(name);
       if (known?.definition === definitionOf(record)) {
@@ -77,9 +79,9 @@ export class MonitorFigures {
         known.experiment = record;
         continue;
       }
-      // What users did under the former variants is not the pre-period of the new ones.
       for (const user of known?.users ?? []) {
-        this.#prePeriod.forget(user);
+        // What users did under the former variants is not the pre-period of the new ones, unless they are drawn anew.
+        if (known?.experiment.salt === record.salt) this.#prePeriod.forget(user);
         this.#change(name, user);
       }
       this.#followed.set(name, new Followed(record, this.#prePeriod));

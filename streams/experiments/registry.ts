@@ -15,9 +15,9 @@
 import { getLogger } from "@logtape/logtape";
 import { shown } from "../../src/events/rejected.ts";
 import {
+  changeHoldout,
   changeTraffic,
   type ExperimentDraft,
-  ExperimentError,
   type FormerDefaults,
   overOtherDefaults,
   overUndonePromotion,
@@ -175,12 +175,7 @@ export class ExperimentRegistry implements ExperimentChanges {
 
   /** Holds a share of all users out of all experiments. @throws ExperimentError when the share is invalid. */
   async holdout(share: number): Promise<Holdout> {
-    if (!(share >= 0 && share < 1)) {
-      throw new ExperimentError("keep users out", [
-        `the share must be from 0 % to below 100 %: current value is ${Number((100 * share).toFixed(2))} %`,
-      ]);
-    }
-    return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
+    return await this.#change((around) => changeHoldout(share, around));
   }
 
   /**

@@ -92,6 +92,8 @@ export const holdoutSchema: z.ZodType = z.object({
   name: z.literal("holdout"),
   salt: z.string(),
   share: z.number().min(0).lt(1),
+  lastShare: z.number().gt(0).lt(1).optional(),
+  phase: count.optional(),
 });
 
 /** A record of the `experiments` topic. */

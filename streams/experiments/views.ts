@@ -28,18 +28,22 @@ import type { ExperimentStatus, LatencyView, OrderShares } from "./followed.ts";
 /** Fewest users for which a detectable loss is reported. */
 const TELLING_USERS = 5000;
 
-/** A variant's figures among a group of users. */
-export interface SegmentView {
-  /** Number of users. */
-  readonly users: number;
-  /** Value of the deciding metric. */
-  readonly value: number | null;
+/** How a variant differs from the control in a metric. */
+export interface LiftView {
   /** Relative change against the control; `null` while unknown, like the ends below. */
   readonly lift: number | null;
   /** Lower end of the interval. */
   readonly low: number | null;
   /** Upper end of the interval. */
   readonly high: number | null;
+}
+
+/** A variant's figures among a group of users; the change is that of the deciding metric. */
+export interface SegmentView extends LiftView {
+  /** Number of users. */
+  readonly users: number;
+  /** Value of the deciding metric. */
+  readonly value: number | null;
 }
 
 /** A variant of an {@linkcode ExperimentView}. */
@@ -56,6 +60,8 @@ export interface VariantView extends SegmentView {
   readonly ctr: number | null;
   /** All metrics, by name. */
   readonly metrics: Readonly<Record<MetricName, number | null>>;
+  /** Changes of all metrics against the control, by name. Each interval has the full error rate. */
+  readonly lifts: Readonly<Record<MetricName, LiftView>>;
   /** New and returning users. Each segment's interval has the full error rate. */
   readonly segments: Readonly<Record<UserSegment, SegmentView>>;
   /** The verdict in one word; `null` for the control. */
@@ -116,7 +122,7 @@ export interface ExperimentView {
 
 /** All experiments of a deployment. */
 export interface ExperimentsView {
-  /** Experiments, running ones first. */
+  /** Experiments, running ones first, and the `holdout` as one. */
   readonly experiments: readonly ExperimentView[];
   /** Share of users held out of all experiments and promotions, in [0, 1). */
   readonly holdout: number;
@@ -278,6 +284,7 @@ function variantOf(status: ExperimentStatus, name: string, place: number): Varia
       keysOf(METRICS),
       (name) => finite(valueOf(name, totals.moments(place, undefined, name))),
     ),
+    lifts: recordOf(keysOf(METRICS), (name) => liftOf(status, place, name)),
     segments: recordOf(USER_SEGMENTS, (segment) => segmentOf(status, place, segment)),
     word: verdicts.find(({ variant }) => variant === name)?.word ?? null,
     tookMs: times.mean,
@@ -294,10 +301,22 @@ function segmentOf(
   segment?: UserSegment,
 ): SegmentView {
   const own = totals.moments(place, segment, metric);
-  const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
   return {
     users: own.users,
     value: finite(valueOf(metric, own)),
+    ...liftOf({ totals }, place, metric, segment),
+  };
+}
+
+/** The change of a variant's metric against the control; unknown for the control itself. */
+function liftOf(
+  { totals }: Pick<ExperimentStatus, "totals">,
+  place: number,
+  metric: MetricName,
+  segment?: UserSegment,
+): LiftView {
+  const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
+  return {
     lift: compared?.effect.lift ?? null,
     low: finite(compared?.interval.low),
     high: finite(compared?.interval.high),

@@ -10,6 +10,7 @@ import {
   spanSize,
 } from "../../src/assignment/buckets.ts";
 import {
+  changeHoldout,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
@@ -212,10 +213,37 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
   }
   const all = { ...held, share: 0.9999 };
   const forced = new Experiments([experiment, all]).assign("u1");
-  assert.deepEqual(forced.exposures.at(-1), { experiment: "e", variant: "B" });
+  assert.deepEqual(forced.exposures[0], { experiment: "e", variant: "B" });
   assert.deepEqual(forced.settings, free.assign("u1").settings);
   assert.deepEqual(free.assign("u1").exposures, [{ experiment: "e", variant: "B" }]);
   assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);
+});
+
+Deno.test("Experiments.assign() says of everybody whether they are in the holdout, after their experiments", () => {
+  const experiment = startExperiment(draft({ name: "e", traffic: 0.5 }), among());
+  const holdout = changeHoldout(0.1, among(experiment));
+  const experiments = new Experiments([experiment, holdout]);
+  const counts = { holdout: 0, rest: 0 };
+  for (const user of USERS.slice(0, 20_000)) {
+    const { exposures } = experiments.assign(user);
+    const { variant, ...exposed } = exposures.at(-1)!;
+    assert.deepEqual(exposed, { experiment: "holdout", phase: 1 });
+    counts[variant as keyof typeof counts]++;
+    assert.deepEqual(
+      exposures.slice(0, -1),
+      variant === "holdout" ? [] : new Experiments([experiment]).assign(user).exposures,
+    );
+  }
+  assert.ok(counts.holdout + counts.rest === 20_000 && Math.abs(counts.holdout - 2000) < 170);
+  const ended = changeHoldout(0, among(experiment, holdout));
+  assert.deepEqual([ended.phase, ended.lastShare, new Experiments([ended]).assign("u1").exposures], [
+    1,
+    0.1,
+    [],
+  ]);
+  for (const share of [-0.1, 0.00001, 0.99999, 1, NaN]) {
+    assert.throws(() => changeHoldout(share, among()), /must be 0 % or from 0.01 % to below 100 %/);
+  }
 });
 
 Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes it back, startExperiment() finds everybody again", () => {
@@ -346,6 +374,7 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     ],
     [small({ salt: "layer:ui" }), /salt layer:ui would choose variants as it chooses who takes part/],
     [small({ salt: "holdout" }), /salt holdout would choose/],
+    [small({ salt: "holdout:2" }), /salt holdout:2 would choose/],
     [small({ overrides: { ann: "C" } }), /user ann is to get variant C/],
     [small({ name: "other" }), /already running/],
     [small({ name: "holdout" }), /reserved for the holdout/],

@@ -6,7 +6,7 @@ import { propensitiesOf } from "../../src/draws/policy.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { checkRecommendation } from "../../src/events/check.ts";
 import type { Event } from "../../src/events/event.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
+import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -208,6 +208,47 @@ Deno.test("Task has nobody in an experiment when it has not the model of one var
   assert.ok(task.state.counters.unservedVariants > 120);
 });
 
+Deno.test("Task says of every list whether its user is held out, also where a model is missing", async () => {
+  const log = await createLog();
+  const registry = registryOf(log);
+  await log.append(pages(0));
+  await registry.start({ name: "rank", variants: VARIANTS });
+  await registry.holdout(0.3);
+  await log.append(pages(1));
+  const variants = [new OtherServing(), undefined].map(async (other) => {
+    const copy = await createLog();
+    for await (const record of readAll(log, topics.events, 0)) {
+      await copy.append([{ ...record, topic: topics.events }]);
+    }
+    await using task = await Task.open({
+      ...{ log: copy, topics, partition: 0, options: OPTIONS, serving: new FakeServing() },
+      variants: other === undefined ? [] : [other],
+    });
+    while ((await task.round(LIMITS)).complete);
+    await task.flush();
+    const { answers, bytes } = await read(copy);
+    const samples = bytes.map((value) => decodeSample(value)).filter(({ request }) =>
+      request.startsWith("r1-")
+    );
+    assert.equal(samples.length, 60);
+    const held = new Map<string, string | undefined>();
+    for (const { user, exposures } of samples) held.set(user, exposures?.at(-1)?.variant);
+    for (const answer of answers) {
+      const exposed = exposuresOf(answer).at(-1);
+      const expected = answer.request.startsWith("r0-") ? undefined : { experiment: "holdout", phase: 1 };
+      assert.deepEqual(
+        exposed && { ...exposed, variant: undefined },
+        expected && { ...expected, variant: undefined },
+      );
+      if (exposed !== undefined) assert.equal(exposed.variant, held.get(answer.user));
+    }
+    return [...held];
+  });
+  const [served, unserved] = await Promise.all(variants);
+  assert.deepEqual(unserved, served);
+  assert.deepEqual([...new Set(served!.map(([, variant]) => variant))].sort(), ["holdout", "rest"]);
+});
+
 Deno.test("Task gives what is promoted to users of an experiment that waits for a model", async () => {
   const log = await createLog();
   const registry = registryOf(log);
@@ -354,7 +395,7 @@ Deno.test("ExperimentRegistry reads back what it changed, and writes nothing tha
   await assert.rejects(registry.start({ name: "rank", variants: VARIANTS }), /already running/);
   await assert.rejects(registry.start({ name: "more", variants: VARIANTS }), /0 % of its users left/);
   await registry.holdout(0.05);
-  await assert.rejects(registry.holdout(1), /from 0 % to below 100 %: current value is 100 %/);
+  await assert.rejects(registry.holdout(1), /0 % or from 0.01 % to below 100 %: current value is 100 %/);
   const records = await registry.records();
   assert.deepEqual([...records.keys()], ["rank", "holdout"]);
   assert.equal((await Array.fromAsync(readAll(log, topics.events, 0))).length, 2);

@@ -35,17 +35,17 @@ const CHANGE_TIMEOUT_MS = 15_000;
 const count = z.int().min(0);
 const figure = z.number().nullable();
 
-const segment = {
-  users: count,
-  value: figure.describe("The metric that decides."),
+const lift = {
   lift: figure.describe("Relative change against the control."),
   low: figure,
   high: figure,
 };
+const segment = { users: count, value: figure.describe("The metric that decides."), ...lift };
+const metricNames = Object.keys(METRICS);
 
 const experimentsSchema = z.object({
   experiments: z.array(z.object({
-    name: z.string(),
+    name: z.string().describe("`holdout`: the users held out, against all others."),
     hypothesis: z.string(),
     status: z.enum(["running", "stopped", "promoted"]),
     winner: z.string().nullable(),
@@ -61,7 +61,8 @@ const experimentsSchema = z.object({
       lists: count,
       rows: count.describe("Shown items with a final outcome."),
       ctr: figure,
-      metrics: z.object(Object.fromEntries(Object.keys(METRICS).map((name) => [name, figure]))),
+      metrics: z.object(Object.fromEntries(metricNames.map((name) => [name, figure]))),
+      lifts: z.object(Object.fromEntries(metricNames.map((name) => [name, z.object(lift)]))),
       segments: z.object(Object.fromEntries(USER_SEGMENTS.map((name) => [name, z.object(segment)]))),
       word: z.string().nullable().describe("The verdict."),
       tookMs: figure,
