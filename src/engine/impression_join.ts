@@ -108,6 +108,11 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return true;
   }
 
+  /** Forgets the id of an event that was refused, so that it may be tried again. */
+  forgetId(user: UserState, id: string): void {
+    if (user.recentIds.at(-1) === idHash(id)) user.recentIds.pop();
+  }
+
   /** Whether the sample of a request has already been emitted. */
   isSettled(user: UserState, request: string): boolean {
     return user.recentIds.includes(idHash(settledId(request)));

@@ -73,8 +73,18 @@ export class Interactions {
     this.#settings = settings;
   }
 
-  /** Applies an event, or parks it until the impression it names opens. @returns why it cannot be applied, or `null` */
-  receive(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRejection | null {
+  /**
+   * Applies an event, or parks it until the impression it names opens.
+   *
+   * @param isMended whether it was rejected before, so that it is taken however late it is
+   * @returns why it cannot be applied, or `null`
+   */
+  receive(
+    user: UserState,
+    event: InteractionEvent,
+    out: TaskOutputs,
+    isMended = false,
+  ): TaskRejection | null {
     const { counters, join } = this.#state;
     counters.interactions++;
     const policy = this.#policy(event.action);
@@ -84,7 +94,7 @@ export class Interactions {
     }
     const unknown = rejectUnknown(this.#state.catalogue, [event.item]);
     if (unknown !== null) return unknown;
-    if (policy.strength !== null) {
+    if (policy.strength !== null && !isMended) {
       const refusal = this.#tooLate(user, event.time);
       if (refusal !== null) return refusal;
     }
@@ -257,7 +267,7 @@ export class Interactions {
     return {
       code: "too-late",
       reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
-        `at most ${this.#settings.allowedLatenessMs} ms are allowed`,
+        `at most ${this.#settings.allowedLatenessMs} ms are allowed unless it is replayed from the rejected ones`,
     };
   }
 

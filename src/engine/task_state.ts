@@ -230,7 +230,8 @@ export class TaskState {
     // Outputs carry their event's number, which an event that is applied again has already used.
     if (user === "reapplied") return null;
     if (user !== null && event.time - time > this.clock.toleranceMs) this.counters.ahead++;
-    const rejection = user === null ? null : this.#fold(user, capped, offset, out);
+    const rejection = user === null ? null : this.#fold(user, capped, { offset, out, arrival });
+    if (rejection !== null && user !== null && event.id !== undefined) this.join.forgetId(user, event.id);
     this.userLists?.give(offset, out);
     return rejection;
   }
@@ -256,10 +257,18 @@ export class TaskState {
     return user;
   }
 
-  #fold(user: UserState, event: Event, offset: number, out: TaskOutputs): TaskRejection | null {
+  #fold(
+    user: UserState,
+    event: Event,
+    { offset, out, arrival }: {
+      readonly offset: number;
+      readonly out: TaskOutputs;
+      readonly arrival: Arrival | undefined;
+    },
+  ): TaskRejection | null {
     switch (event.type) {
       case "interaction":
-        return this.#interactions.receive(user, event, out);
+        return this.#interactions.receive(user, event, out, arrival?.isMended);
       case "request":
         this.lists.request(user, event, offset, out);
         return null;

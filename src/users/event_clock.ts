@@ -41,6 +41,8 @@ export interface Arrival {
   readonly time: number;
   /** Whether the server or the log stamped the time; otherwise the producer did, possibly with that of the event. */
   readonly isSure: boolean;
+  /** Whether it was rejected before and is tried again: late behaviours are taken then. @default {false} */
+  readonly isMended?: boolean;
 }
 
 const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };

@@ -30,6 +30,7 @@ import {
   positionRecord,
   type TopicPosition,
 } from "../topics/feeder_position.ts";
+import { MENDED_HEADERS } from "../topics/arrival.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
@@ -180,7 +181,11 @@ async function again(
   if (!adapted.ok) return refuse(adapted);
   const mapped = madeOfEach(
     adapted,
-    (own) => newRecord(topics, own, Math.min(own.kind === "event" ? own.event.time : own.item.time, now)),
+    (own) => {
+      if (own.kind === "item") return newRecord(topics, own, Math.min(own.item.time, now));
+      const made = newRecord(topics, own, Math.min(own.event.time, now));
+      return "ok" in made ? made : { ...made, headers: MENDED_HEADERS };
+    },
   );
   if ("ok" in mapped) return refuse(mapped);
   const { made } = mapped;

@@ -13,10 +13,16 @@ const ARRIVED = "arrived";
 /** Headers of a record whose time is when its event arrived, by the clock of one of our servers. */
 export const ARRIVED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [ARRIVED]: "1" });
 
+const MENDED = "mended";
+
+/** Headers of a record that was rejected before and is tried again, however late it is. */
+export const MENDED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [MENDED]: "1" });
+
 /** When a record arrived; `null` when its time is invalid, such as Kafka's −1, or a time in seconds or microseconds. */
 export function arrivalOf(
   { time, headers, isLogTime }: Pick<LogRecord, "time" | "headers" | "isLogTime">,
 ): Arrival | null {
   if (!(time >= MIN_TIME_MS && time < MAX_TIME_MS)) return null;
-  return { time, isSure: isLogTime === true || headers[ARRIVED] !== undefined };
+  const isMended = headers[MENDED] !== undefined;
+  return { time, isSure: isLogTime === true || headers[ARRIVED] !== undefined, isMended };
 }

@@ -361,6 +361,29 @@ Deno.test("TaskState.apply() refuses an interaction when it is beyond the latene
   assert.equal(story.click(1, "d", { user: "v" }), null, "another user's sequence is not disturbed");
 });
 
+Deno.test("TaskState.apply() takes a late interaction that was rejected before, in the order of time, once", () => {
+  const story = new Story();
+  story.show(100, ["a", "b"], { request: "closed" });
+  for (const time of [200, 400]) story.click(time, "x");
+  story.show(950, ["b", "c"], { request: "open" });
+  story.click(1000, "x");
+  const late = { type: "interaction", user: "u", action: "click" } as const;
+  const clicks = [
+    { ...late, time: 101, item: "a", id: "e1" }, // its list is settled: no label changes
+    { ...late, time: 300, item: "d", id: "e2" },
+    { ...late, time: 960, item: "b", id: "e3" },
+  ];
+  for (const click of clicks) assert.equal(story.apply(click)?.code, "too-late", click.id);
+  for (const click of [...clicks, ...clicks]) assert.equal(story.mend(click), null);
+  const { sequences, users, counters } = story.task;
+  const behaviours = sequences.behaviours(users.get("u")!.row);
+  assert.deepEqual(behaviours.map(({ time }) => time), [101, 200, 300, 400, 960, 1000]);
+  assert.deepEqual([counters.tooLate, counters.duplicates, counters.behaviours], [3, 3, 6]);
+  story.task.flush(story.out);
+  assert.deepEqual(story.labels(), { closed: "a0 b0", open: "b1 c0" });
+  assert.deepEqual(story.samples.find(({ request }) => request === "open")?.history.items, ["x", "x"]);
+});
+
 Deno.test("TaskState.apply() leaves no trace of an interaction that it refuses", () => {
   const story = new Story();
   for (const item of ["p", "q"]) story.act(899, "rating", item, { user: "v", value: 4 });

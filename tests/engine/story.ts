@@ -47,6 +47,15 @@ export class Story {
     return this.task.apply(event, this.#offset++, this.out);
   }
 
+  /** Tries an event again that was rejected before. */
+  mend(event: Event): TaskRejection | null {
+    return this.task.apply(event, this.#offset++, this.out, {
+      time: event.time,
+      isSure: false,
+      isMended: true,
+    });
+  }
+
   act(
     time: number,
     action: string,

@@ -1,18 +1,23 @@
 /** Entries of a list are taken or rejected by themselves: none is lost, none comes twice, and a replay takes no other. */
 
 import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { countRejected, readRejected } from "../../streams/feeders/rejected_records.ts";
 import { replayRejected } from "../../streams/feeders/rejected_replay.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
-import type { Log } from "../../streams/log/log.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { formatAdapter, type RecordAdapter, sourceAdapter } from "../../streams/sources/adapters.ts";
 import { openMapped } from "../../streams/sources/mapped.ts";
+import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 
 const topics = topicNames();
@@ -198,5 +203,71 @@ Deno.test("entries of a file are taken alike, and a feeder that crashes in the m
     }
   } finally {
     await Deno.remove(file);
+  }
+});
+
+/** A task that has read all events of a partition. */
+async function taskOf(log: Log, partition: number, batch = 1000): Promise<Task> {
+  const options = { schema: DEFAULT_SCHEMA, outcomeWindowMs: 60_000, allowedLatenessMs: 300_000, seed: 3 };
+  const task = await Task.open({ log, topics, partition, options, serving: new FakeServing() });
+  while ((await task.round({ rows: 1e9, events: batch })).complete);
+  await task.flush();
+  return task;
+}
+
+const clickOf = (item: string, time: number): NewRecord => {
+  const event: Event = { type: "interaction", id: `click-${item}`, user: "ann", item, action: "click", time };
+  return { topic: topics.events, key: "ann", value: encodeEvent(event), time };
+};
+
+Deno.test("a task takes what it refused as too late once it is replayed, and never twice", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const late = clickOf("early", TIME);
+  await log.append([clickOf("later", TIME + 3_600_000), late]);
+  const itemsOf = async () => {
+    await using task = await taskOf(log, 0);
+    const { sequences, users, catalogue } = task.state;
+    return sequences.behaviours(users.get("ann")!.row).map(({ item }) => catalogue.at(item).id);
+  };
+  assert.deepEqual(await itemsOf(), ["later"]);
+  assert.deepEqual(await counts(log), [["too-late", 1]]);
+  const replay = () => replayRejected(log, topics, formatAdapter("meander"), { from: topics.events, now });
+  assert.deepEqual(await replay(), { records: 1, taken: 1, rejected: 0, cut: 0 });
+  assert.deepEqual(await itemsOf(), ["early", "later"]);
+  await log.append([late]);
+  assert.deepEqual(await itemsOf(), ["early", "later"], "its id is known now");
+  assert.deepEqual([(await replay()).records, await counts(log)], [0, []]);
+});
+
+Deno.test("a task takes mended entries however late they come, in the order of time, and the same when it reads again", async () => {
+  await using log = await onTopic(ORDERS);
+  await feed(log);
+  // Meanwhile everybody goes on.
+  const later = TIME + 5 * 3_600_000;
+  await log.append(ORDERS.map(({ who }) => {
+    const event: Event = { type: "interaction", user: who, item: "later", action: "click", time: later };
+    return { topic: topics.events, key: who, value: encodeEvent(event), time: later };
+  }));
+  await replayRejected(log, topics, sourceAdapter(orders(true)), { now: () => later });
+  for (const batch of [1, 1000]) {
+    const copy = new MemoryLog();
+    await copy.createTopics(topicSpecs(topics, 2));
+    for (const partition of [0, 1]) {
+      for await (const record of readAll(log, topics.events, partition)) {
+        await copy.append([{ ...record, topic: topics.events }]);
+      }
+    }
+    for (const partition of [0, 1]) {
+      await using task = await taskOf(copy, partition, batch);
+      const { sequences, users, catalogue, counters } = task.state;
+      assert.equal(counters.tooLate, 0);
+      for (const [user, { row }] of users) {
+        const own = sequences.behaviours(row).map(({ item }) => catalogue.at(item).id);
+        const n = user.slice(1);
+        assert.deepEqual(own.toSorted(), [`${n}-0`, `${n}-1`, `${n}-2`, `${n}-3`, "later"]);
+        assert.equal(own.at(-1), "later");
+      }
+    }
   }
 });
