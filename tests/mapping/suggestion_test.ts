@@ -497,3 +497,78 @@ Deno.test("suggest() takes the numbers of trade for items, in lines of receipts,
     ]);
   }
 });
+
+/** Clicks as Debezium describes the rows of a table: a snapshot, inserts of several rows at once, updates, a deletion. */
+const CHANGES = ["postgresql", "mysql"].flatMap((connector) =>
+  [[], ["payload"]].map((root) => {
+    const isOfPostgres = connector === "postgresql";
+    const records = Array.from({ length: 60 }, (_, n) => {
+      const [op, statement] = n < 10
+        ? ["r", 0]
+        : [n % 12 === 0 ? "u" : n % 25 === 24 ? "d" : "c", Math.floor(n / 3)];
+      const row = { "click_no": n, customer: `u${n % 7}`, sku: `p${n % 11}`, "clicked_at": TIME + n * 1000 };
+      const place = isOfPostgres
+        ? { schema: "public", txId: 700 + statement, lsn: 24_000_100 + 56 * statement, xmin: null }
+        : {
+          server_id: 223_344,
+          gtid: null,
+          file: "binlog.000003",
+          pos: 157 + 300 * statement,
+          row: n % 3,
+          thread: 7,
+        };
+      const change = {
+        before: op === "d" ? row : null,
+        after: op === "d" ? null : row,
+        source: {
+          version: "3.0.0.Final",
+          connector,
+          name: "shop",
+          ts_ms: TIME + n * 1000,
+          table: "clicks",
+          ...place,
+        },
+        ...{ op, ts_ms: TIME + n * 1000 + 300, transaction: null },
+      };
+      return root.length === 0 ? change : { schema: { type: "struct" }, payload: change };
+    });
+    return { name: [connector, ...root].join(" "), root: root.length === 0 ? "" : "payload.", records };
+  })
+);
+
+for (const { name, root, records } of CHANGES) {
+  Deno.test(`suggest() gives changes of ${name} an id, the same when they come again and no other's`, () => {
+    const { mapping, open } = suggest(survey(records), records.length, true);
+    const { map } = compileMapping(mapping);
+    const idsOf = (from: readonly unknown[]) =>
+      from.flatMap((record) => {
+        const mapped = map(record, { time: TIME });
+        assert.ok(mapped.ok, mapped.ok ? "" : mapped.reason);
+        return mapped.records.map((own) =>
+          own.kind === "event" ? `${own.event.user} ${own.event.id}` : assert.fail()
+        );
+      });
+    const ids = idsOf(records);
+    const deleted = records.filter((record) => JSON.stringify(record).includes('"op":"d"'));
+    assert.deepEqual([deleted.length > 0, ids.length], [true, records.length - deleted.length]);
+    assert.equal(new Set(ids).size, ids.length, ids.join());
+    const again = JSON.parse(JSON.stringify(records).replaceAll('"ts_ms":1', '"ts_ms":2')); // sent by another run
+    assert.deepEqual(idsOf(again).map((id) => id.split(" ")[1]), ids.map((id) => id.split(" ")[1]));
+    assert.deepEqual(mapping.rules?.[0], {
+      ...{ name: "no rows", as: "nothing", when: { [`${root}op`]: ["d", "t", "m"] } },
+    });
+    assert.match(open.join(), /an update of a row counts again/);
+  });
+}
+
+Deno.test("suggest() tells rows without a key of their own apart by item, and leaves a catalogue's rows as they are", () => {
+  const changes = (row: (n: number) => object) =>
+    Array.from({ length: 30 }, (_, n) => ({
+      ...{ before: null, after: row(n), source: { table: "t", lsn: 5 + n }, op: "c", ts_ms: TIME + n },
+    }));
+  const liked = changes((n) => ({ user_id: `u${n}`, item_id: `i${n % 5}`, note: `n${n}` }));
+  const { mapping } = suggest(survey(liked), liked.length);
+  assert.deepEqual(mapping.rules?.[1]?.fields?.["id"], { template: "{source.lsn}-{after.item_id}" });
+  const items = changes((n) => ({ item_id: `i${n}`, title: `the ${n}`, category: `c${n % 3}` }));
+  assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), ["item"]);
+});
