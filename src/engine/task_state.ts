@@ -288,7 +288,7 @@ export class TaskState {
         this.#interactions.merge(user, event.behaviours);
         return null;
       case "forget":
-        this.#forget(user, out);
+        this.#forget(user, offset, out);
         this.erased.note(event.user, event.time);
         return null;
     }
@@ -328,8 +328,8 @@ export class TaskState {
     if (user !== undefined) this.memory.remove(user);
   }
 
-  #forget(user: UserState, out: TaskOutputs): void {
-    this.retrieval.state.forget(user.id);
+  #forget(user: UserState, offset: number, out: TaskOutputs): void {
+    this.retrieval.state.forget(user.id, offset);
     this.memory.forget(user);
     this.dirtyUsers.delete(user);
     this.models.forgetUsers();

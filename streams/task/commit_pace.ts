@@ -16,7 +16,11 @@
  * @module
  */
 
+import type { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import type { Delivery } from "../topics/delivery.ts";
+
+/** Time between two removals of names, as a multiple of what the last one took. */
+const PAUSES = 20;
 
 /** Times between commits, milliseconds. */
 export interface CommitIntervals {
@@ -71,5 +75,40 @@ export class CommitPace {
     if (!this.#sendsEarly || commitIntervalMs === 0 || since === Infinity) return since + commitIntervalMs;
     const phase = this.#phase * commitIntervalMs;
     return (Math.floor((since - phase) / commitIntervalMs) + 1) * commitIntervalMs + phase;
+  }
+}
+
+/**
+ * Decides when the names of a task's erased users leave its records.
+ *
+ * They stand in the journals of retrieval, which only a snapshot replaces. That may take a second, in which nothing is
+ * answered, so users who are erased one after the other share one: the more it takes, the longer the next one waits.
+ */
+export class ErasedNames {
+  readonly #state: Pick<RetrievalState, "namedFrom" | "dropNames">;
+  #dueAt = -Infinity;
+
+  /** @param state whose records have the names */
+  constructor(state: Pick<RetrievalState, "namedFrom" | "dropNames">) {
+    this.#state = state;
+  }
+
+  /** Whether a commit is due that removes names. @param now monotonic clock, milliseconds */
+  isDue(now: () => number): boolean {
+    return this.#state.namedFrom < Infinity && now() >= this.#dueAt;
+  }
+
+  /** Makes the next commit remove them. */
+  drop(): void {
+    if (this.#state.namedFrom < Infinity) this.#state.dropNames();
+  }
+
+  /** Commits, and removes the names if that is due. */
+  async commit(now: () => number, commit: () => Promise<void>): Promise<void> {
+    if (!this.isDue(now)) return await commit();
+    const begun = now();
+    this.drop();
+    await commit();
+    this.#dueAt = now() + PAUSES * (now() - begun);
   }
 }

@@ -16,7 +16,7 @@ import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";
 import type { TaskInputs } from "./inputs/inputs.ts";
-import { INPUTS, PARTITIONS } from "./inputs/position.ts";
+import { INPUTS, NAMED_FROM, PARTITIONS } from "./inputs/position.ts";
 import { LINEAGE, PENDING } from "./restoring/changelog_reader.ts";
 import { ROUND } from "../topics/delivery.ts";
 
@@ -89,9 +89,10 @@ export function* commitRecords(of: Uncommitted): Portions<CommitRecords> {
   }
   if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));
   const own = encodeTask(state, of.itemsApplied);
-  const { cleared } = state.retrieval.state;
+  const { cleared, namedFrom } = state.retrieval.state;
   statistics.push(record(topics.statistics, TASK_KEY, own, {
     ...(of.partitions > 1 && { [CLEARED]: cleared === null ? NOTHING_SHARED : encodeNote([...cleared]) }),
+    ...(namedFrom < Infinity && { [NAMED_FROM]: `${namedFrom}` }),
     ...round,
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,

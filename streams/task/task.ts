@@ -12,6 +12,7 @@ import { getLogger } from "@logtape/logtape";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { LogRecord } from "../log/log.ts";
 import { recordTime } from "./commit_records.ts";
+import { ErasedNames } from "./commit_pace.ts";
 import { EventApplier } from "./event_applier.ts";
 import type { EventRead, EventReader } from "./inputs/event_reader.ts";
 import {
@@ -42,6 +43,7 @@ export class Task implements AsyncDisposable {
   readonly #events: EventReader;
   readonly #outbox: Outbox;
   readonly #applier: EventApplier;
+  readonly #names: ErasedNames;
   #committed: number;
   /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
@@ -67,6 +69,7 @@ export class Task implements AsyncDisposable {
     this.#events = parts.events;
     this.#outbox = parts.outbox;
     this.#applier = new EventApplier(parts);
+    this.#names = new ErasedNames(parts.state.retrieval.state);
     this.#committed = parts.events.next;
     this.openedAt = parts.events.next;
     this.#isAstray = parts.inputs.isAstray;
@@ -204,7 +207,8 @@ export class Task implements AsyncDisposable {
     if (waiting.first === undefined) waiting.passGap();
     else this.#isBehind = true;
     if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
-    const isLeft = this.#roundEvents > 0 || this.#passedGap || catalogue.isBehind;
+    const isLeft = this.#roundEvents > 0 || this.#passedGap || catalogue.isBehind ||
+      this.#names.isDue(limits.now);
     if (isLeft && limits.now() >= this.#dueAt(limits)) await this.#commitInStep(limits.now);
     if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
@@ -216,7 +220,7 @@ export class Task implements AsyncDisposable {
   }
 
   async #commitInStep(now: () => number): Promise<void> {
-    await this.commit();
+    await this.#names.commit(now, () => this.#write());
     this.#parts.pace.committed(now());
     this.#learnSome(now);
   }
@@ -226,7 +230,7 @@ export class Task implements AsyncDisposable {
     const { others } = this.#parts;
     if (this.#roundEvents === 0) this.#learnSome(now);
     others.eraseNames(now());
-    if (this.#roundEvents === 0 && others.mustCommit(now())) await this.commit();
+    if (this.#roundEvents === 0 && others.mustCommit(now())) await this.#write();
   }
 
   /** Reads events, waiting for some at most until a commit is due, and then items. */
@@ -258,7 +262,7 @@ export class Task implements AsyncDisposable {
       if (!catalogue.applyBefore(event.record.offset, isOver)) break;
       if (delivery === "at-least-once" && this.#roundEvents === 0 && others.isDirty) {
         // What a recommendation depends on is committed before it is sent, so that a repeat is the same.
-        await this.commit();
+        await this.#write();
         await users.warm(waiting.users);
       }
       this.#apply(event);
@@ -346,8 +350,13 @@ export class Task implements AsyncDisposable {
     await this.commit();
   }
 
-  /** Makes everything since the last commit visible, atomically. */
+  /** Makes everything since the last commit visible, atomically, and removes the names of erased users. */
   async commit(): Promise<void> {
+    this.#names.drop();
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
     const { state, outbox, catalogue, others, store } = this.#parts;
     if (this.#parts.delivery === "at-least-once") {
       // Before the input position moves, so that a crash in between repeats them rather than loses them.

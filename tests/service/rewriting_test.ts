@@ -5,6 +5,7 @@ import { positionRecord } from "../../streams/topics/feeder_position.ts";
 import { writerOf } from "../../streams/learning/learner_records.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { NAMED_FROM } from "../../streams/task/inputs/position.ts";
 import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
@@ -49,9 +50,13 @@ const checkpoint = async (log: Log, model: string, next: number) => {
 const others = (cleared: string) =>
   record(topics.statistics, { partition: 1, key: TASK_KEY, headers: { [CLEARED]: cleared } });
 
+/** The record of the task of the user. */
+const own = (headers: Record<string, string>) => record(topics.statistics, { key: TASK_KEY, headers });
+
 /** What an erasure waits for, each with how it comes about. */
 const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
   "the task": (log) => commit(log, `${topics.events}-tasks`, topics.events, 2),
+  "the names in the task's own journals": (log) => log.append([own({ [NAMED_FROM]: "2" })]),
   "the learner": (log) => checkpoint(log, "base", 2),
   "the learner of a variant": (log) => checkpoint(log, "din", 2),
   "the monitor, of samples": (log) => commit(log, monitorGroup(topics), topics.samples, 2),
@@ -75,6 +80,7 @@ async function erased(): Promise<Log> {
     record(topics.signals),
     record(topics.signals, { value: new Uint8Array(0) }),
     others("0:1"),
+    own({ [NAMED_FROM]: "1" }),
     record(topics.recommendations),
     record(topics.recommendations, { headers: { input: "0/2/0" } }),
     record(topics.samples),

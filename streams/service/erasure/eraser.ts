@@ -59,6 +59,7 @@ import {
   clearedSignals,
   type Deployment,
   journalsEnd,
+  namedFrom,
   neededAnswers,
   neededEvents,
   neededSamples,
@@ -271,6 +272,8 @@ export class Eraser implements Erasures {
     const { partition, offsets, signalsEnds, erasures } = plan;
     const { topics } = this.#deployment;
     const last = (topic: string) => offsets.get(topic)?.get(partition)?.at(-1) ?? -1;
+    const lastErasure = Math.max(...erasures.map(({ offset }) => offset));
+    if (await namedFrom(this.#deployment, partition) <= lastErasure) return false;
     if (await neededSamples(this.#deployment, partition) <= last(topics.samples)) return false;
     if (await neededAnswers(this.#deployment, partition) <= last(topics.recommendations)) return false;
     if (signalsEnds.some((end, place) => neededSignals(this.#deployment, place) < end)) return false;

@@ -17,6 +17,7 @@ import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";
 import type { Task } from "../../task/task.ts";
 import { ownRecord } from "../../task/inputs/inputs.ts";
+import { NAMED_FROM } from "../../task/inputs/position.ts";
 import { CLEARED, decodeNote, NOTHING_SHARED } from "../../task/others.ts";
 import { monitorGroup, tasksGroup, type Topics, variantTopics } from "../../topics/topics.ts";
 
@@ -97,6 +98,11 @@ export async function clearedSignals(
     if (note !== NOTHING_SHARED) cleared = Math.min(cleared, new Map(decodeNote(note)).get(partition) ?? 0);
   }
   return cleared;
+}
+
+/** Offset of the first erasing event whose user the task of the partition may still name; `Infinity` = there is none. */
+export async function namedFrom({ log, topics }: Deployment, partition: number): Promise<number> {
+  return Number((await ownRecord(log, topics, partition))?.headers[NAMED_FROM] ?? Infinity);
 }
 
 /** Offset after the last journal of a partition of `signals`; a record without one only notes what was learnt. */

@@ -13,6 +13,7 @@ import {
   clearedSignals,
   type Deployment,
   journalsEnd,
+  namedFrom,
   neededAnswers,
   neededEvents,
   neededSamples,
@@ -56,6 +57,7 @@ export class Rewriting implements Erasures {
     const { log, topics } = this.#deployment;
     const { partition, offset } = place;
     if (await neededEvents(this.#deployment, partition) <= offset) return false;
+    if (await namedFrom(this.#deployment, partition) <= offset) return false;
     const samples = await endOfOutputs(log, topics.samples, place);
     if (await neededSamples(this.#deployment, partition) < samples) return false;
     const answers = await endOfOutputs(log, topics.recommendations, place);

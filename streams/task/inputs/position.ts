@@ -19,6 +19,9 @@ export const INPUTS = "inputs";
 /** Header of the task's record: the number of partitions, which determines the users of a partition. */
 export const PARTITIONS = "partitions";
 
+/** Header of the task's record: see `RetrievalState.namedFrom`; absent if its records name nobody erased. */
+export const NAMED_FROM = "named-from";
+
 /** The topics whose ids a task's record holds: those that it reads, and those that it is restored from. */
 export const INPUT_TOPICS = ["events", "items", "signals", "state", "statistics"] as const;
 

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { isSnapshot } from "../../src/retrieval/signals/changelog.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { NAMED_FROM } from "../../streams/task/inputs/position.ts";
+import { ownRecord } from "../../streams/task/inputs/inputs.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { SCHEMA } from "../learner/batches.ts";
+
+const topics = topicNames();
+const START = 1_700_000_000_000;
+const COMMIT_MS = 1000;
+const USERS = 40;
+
+/** A log on which a commit takes a second, by a clock of its own, and how many commits had a snapshot of retrieval. */
+function slow(log: Log) {
+  const clock = { now: 0, snapshots: 0 };
+  const own: Pick<Log, "writer"> = {
+    async writer(id) {
+      const writer = await log.writer(id);
+      return {
+        id,
+        commit: (commit) => {
+          clock.now += COMMIT_MS;
+          if (commit.records.some(({ key, value }) => isSnapshot(key ?? "", value ?? new Uint8Array(0)))) {
+            clock.snapshots++;
+          }
+          return writer.commit(commit);
+        },
+        [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+      };
+    },
+  };
+  const slow = new Proxy(log, {
+    get(_, name) {
+      const value: unknown = Reflect.get(Object.hasOwn(own, name) ? own : log, name);
+      return typeof value === "function" ? value.bind(log) : value;
+    },
+  });
+  return { clock, log: slow };
+}
+
+const user = (n: number) => `somebody-${100 + n}`;
+
+async function opened() {
+  const memory = new MemoryLog();
+  await memory.createTopics(topicSpecs(topics, 1));
+  const send = (...events: Event[]) =>
+    memory.append(events.map((event) => ({
+      topic: topics.events,
+      partition: 0,
+      key: event.user,
+      value: encodeEvent(event),
+      time: event.time,
+    })));
+  const { clock, log } = slow(memory);
+  const open = () =>
+    Task.open({ log, topics, partition: 0, options: { schema: SCHEMA }, serving: new FakeServing() });
+  const named = async () => {
+    const records = await Array.fromAsync(readAll(memory, topics.statistics, 0));
+    const text = records.map(({ value }) => new TextDecoder("latin1").decode(value!)).join();
+    return Array.from({ length: USERS }, (_, n) => n).filter((n) => text.includes(user(n)));
+  };
+  const header = async () => (await ownRecord(memory, topics, 0))?.headers[NAMED_FROM];
+  return { clock, send, open, named, header };
+}
+
+const step = (task: Task, clock: { readonly now: number }) =>
+  task.step({ now: () => clock.now, commitIntervalMs: 0 });
+const view = (n: number): Event => {
+  return { type: "interaction", user: user(n), item: "i", action: "view", time: START + n };
+};
+const forget = (n: number): Event => ({ type: "forget", user: user(n), time: START + 1000 + n });
+
+Deno.test("Task.step() removes the names of who are erased one after the other by few snapshots", async () => {
+  const { clock, send, open, named, header } = await opened();
+  await using task = await open();
+  await send(...Array.from({ length: USERS }, (_, n) => view(n)));
+  await step(task, clock);
+  assert.equal((await named()).length, USERS);
+  clock.snapshots = 0;
+  await send(forget(0));
+  await step(task, clock);
+  assert.deepEqual([await named(), clock.snapshots], [Array.from({ length: USERS - 1 }, (_, n) => n + 1), 1]);
+  assert.equal(await header(), undefined, "nobody is named any more");
+  for (let n = 1; n < 10; n++) {
+    await send(forget(n));
+    await step(task, clock);
+    assert.equal(await header(), `${USERS + 1}`, "the offset of the first that waits");
+  }
+  assert.equal(clock.snapshots, 1);
+  assert.ok((await named()).includes(5));
+  clock.now += 12 * COMMIT_MS;
+  await step(task, clock);
+  assert.deepEqual([await named(), clock.snapshots], [Array.from({ length: 30 }, (_, n) => n + 10), 2]);
+  assert.equal(await header(), undefined);
+  await step(task, clock);
+  assert.equal(clock.snapshots, 2, "once is enough");
+});
+
+Deno.test("Task.open() finds names that were to be removed before a crash", async () => {
+  const { clock, send, open, named, header } = await opened();
+  {
+    await using task = await open();
+    await send(view(0), view(1), forget(0));
+    await step(task, clock);
+    await send(forget(1));
+    await step(task, clock);
+    assert.deepEqual(await named(), [1]);
+  }
+  await using task = await open();
+  await step(task, clock);
+  assert.deepEqual([await named(), await header()], [[], undefined]);
+});
+
+Deno.test("Task.commit() removes the names of erased users at once", async () => {
+  const { clock, send, open, named } = await opened();
+  await using task = await open();
+  await send(view(0), view(1), forget(0));
+  await step(task, clock);
+  clock.snapshots = 0;
+  await send(forget(1));
+  await task.round({ rows: Infinity, events: 1 });
+  assert.deepEqual([await named(), clock.snapshots], [[], 1]);
+});
