@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
 import {
   type Experiment,
@@ -24,6 +25,9 @@ import type { Topics } from "../topics/topics.ts";
 import { ExperimentMonitor } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
 import type { ExperimentStatus, LatencyView, OrderShares } from "./followed.ts";
+
+/** Records that are read at once: a millisecond, or forty with 100 experiments for each user. */
+const PORTION = 64;
 
 /** Fewest users for which a detectable loss is reported. */
 const TELLING_USERS = 5000;
@@ -198,7 +202,8 @@ export class ExperimentViews {
 
   async #read(): Promise<ExperimentsView> {
     const monitor = await this.#monitor();
-    await monitor.update();
+    // A monitor that lags far behind would stop the thread until it has caught up.
+    while (await monitor.update(PORTION) === PORTION) await delay(0);
     const views = monitor.status().map(viewOf);
     const rank = ({ status }: ExperimentView) => status === "running" ? 0 : 1;
     return {

@@ -181,6 +181,22 @@ Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", as
   assert.deepEqual(await stopHarmful(registry, await views.views()), []);
 });
 
+Deno.test("ExperimentViews() lets others run while a monitor that is far behind catches up", async () => {
+  const { log, monitor } = await deployment([0.1, 0.1]);
+  let left = 100_000, most = 0, turns = 0;
+  monitor.update = (max = Infinity) => {
+    most = Math.max(most, max);
+    const read = Math.min(left, max);
+    left -= read;
+    return Promise.resolve(read);
+  };
+  const timer = setInterval(() => turns++, 0);
+  await new ExperimentViews(log, topics, () => 0, () => monitor).views();
+  clearInterval(timer);
+  assert.equal(left, 0, "all is read");
+  assert.ok(most < 1000 && turns > 50, `${most} records at once, others had ${turns} turns`);
+});
+
 Deno.test("ExperimentViews() has every metric of every variant, for all and for each segment", async () => {
   const { log } = await deployment([0.1, 0.2]);
   const { experiments: [view], holdout } = await new ExperimentViews(log, topics, () => 0).views();
