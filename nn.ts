@@ -85,7 +85,6 @@ export { ServingTable } from "./src/embeddings/serving_table.ts";
 export { logisticLoss, type RowLoss, sigmoid, softplus } from "./src/nn/losses/logistic.ts";
 export { lateClickWeight } from "./src/nn/losses/delayed.ts";
 export { samplingOffset } from "./src/nn/losses/log_odds.ts";
-export type { Link } from "./src/nn/losses/link.ts";
 
 // Optimisers.
 export { clipByGlobalNorm, type Optimiser } from "./src/nn/optimisers/optimiser.ts";

@@ -34,9 +34,10 @@ import { keepRows } from "./row_sampling.ts";
 import type { Rows } from "../samples/rows.ts";
 import { times } from "../values/times.ts";
 import type { Sample } from "../samples/sample.ts";
-import { ServedLink } from "./served_link.ts";
+import { LabelCorrections } from "./label_corrections.ts";
 import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./learner_options.ts";
 import { TrainedTables } from "./trained_tables.ts";
+import { refuseFormerLink } from "../serving/former_link.ts";
 import type { ParameterVersion } from "../serving/version.ts";
 
 /** Result of learning a batch. */
@@ -134,7 +135,7 @@ export class Learner {
   readonly #tables: TrainedTables;
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
-  readonly #served: ServedLink;
+  readonly #labels: LabelCorrections;
   /** Learns which item comes next; `null` if not configured. */
   readonly #bank: BankLearner | null;
   readonly #preferences: PreferenceLearner;
@@ -158,7 +159,7 @@ export class Learner {
     this.#dense = new DenseWeights(model.parameters, this.head, settings);
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
-    this.#served = new ServedLink(settings);
+    this.#labels = new LabelCorrections(settings.negativeRate);
     const { kernels } = model.parameters;
     this.#bank = learnsNext ? new BankLearner({ ...BANK_SIZES, tableBytes: bankBytes, seed }, kernels) : null;
     this.#preferences = new PreferenceLearner(kernels, { seed, ...settings.preferences });
@@ -192,12 +193,12 @@ export class Learner {
     this.#tables.time = sample.time;
     if (sample.preference !== undefined) this.#preferences.add(sample.preference);
     else if (sample.purpose === "judge") {
-      this.#served.judge(sample.rows, this.#logits(sample, standardisation), sums.judged);
+      this.#labels.judge(sample.rows, this.#logits(sample, standardisation), sums.judged);
     } else if (sample.next !== undefined) {
       if (this.#bank === null) return;
       sums.nexts.push({ before: sample.history, item: sample.next, time: sample.time });
     } else {
-      const kept = keepRows(sample, this.#served.negativeRate, this.#options.seed);
+      const kept = keepRows(sample, this.#labels.negativeRate, this.#options.seed);
       if (kept.rows.length === 0) this.#addHistory(kept, sums);
       else this.#addRows(kept, standardisation, sums);
     }
@@ -207,7 +208,7 @@ export class Learner {
     const { gradients, negatives } = this.#learnRows(sample, standardisation);
     sums.rows += sample.rows.length;
     sums.loss += gradients.loss;
-    if (sample.purpose !== "learn") this.#served.judge(sample.rows, gradients.logits, sums.judged);
+    if (sample.purpose !== "learn") this.#labels.judge(sample.rows, gradients.logits, sums.judged);
     if (negatives.vectors.length === 0) return;
     sums.aux += gradients.aux;
     sums.auxCount++;
@@ -264,7 +265,6 @@ export class Learner {
       dense: this.model.parameters.values.slice(),
       head: this.head.values.slice(),
       standardisation: this.#scaler.freeze(),
-      link: this.#served.link,
       ...this.#rows(kind),
       ...(order === null ? {} : { order }),
     };
@@ -290,11 +290,9 @@ export class Learner {
     this.#dense.carry(from.#dense, carriedPlaces(named(from), named(this)), head);
     this.#scaler.carry(from.#scaler, numerics);
     const copy = new ByteWriter(1 << 16);
-    from.#served.encode(copy);
     from.#reservoir.encode(copy);
     from.#preferences.encode(copy);
     const bytes = new ByteReader(copy.toBytes());
-    this.#served.decode(bytes);
     this.#reservoir.decode(bytes);
     this.#preferences.decode(bytes);
     if (from.#bank !== null) this.#bank?.decode(new ByteReader(from.#bank.encoded()));
@@ -310,7 +308,7 @@ export class Learner {
     const to = new ByteWriter(this.#encodedBytes).u8(format).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
     this.#scaler.encode(to);
-    this.#served.encode(to);
+    to.f64(1).f64(0); // of a former link
     this.#reservoir.encode(to);
     this.#tables.encode(to);
     if (format > WITHOUT_BANK) to.bytes(this.#bank?.encoded() ?? NO_BANK);
@@ -337,7 +335,7 @@ export class Learner {
     this.dataTime = from.f64();
     this.#dense.decode(from);
     this.#scaler.decode(from);
-    this.#served.decode(from);
+    refuseFormerLink("a learner", false, from.f64(), from.f64());
     this.#reservoir.decode(from);
     this.#tables.decode(from);
     // The configuration decides whether there is a bank: one that is no longer configured is dropped.
@@ -360,14 +358,14 @@ export class Learner {
   /** The logits of a sample's rows, without learning. */
   #logits(sample: Sample, standardisation: Standardisation): Float32Array {
     const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
-    return this.model.score(input).map((z, c) => z + wide[c]! + this.#served.offset);
+    return this.model.score(input).map((z, c) => z + wide[c]! + this.#labels.offset);
   }
 
   /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had arrived. */
   #weights(sample: Sample, standardisation: Standardisation): Float32Array {
     const { rows, lateShare = 0 } = sample;
     if (lateShare === 0) return new Float32Array(rows.length).fill(1);
-    return this.#served.lateWeights(sample, this.#logits(sample, standardisation));
+    return this.#labels.lateWeights(sample, this.#logits(sample, standardisation));
   }
 
   /** Adds the gradients of a sample's rows, with those of the auxiliary loss of its history. */
@@ -375,7 +373,7 @@ export class Learner {
     const weights = this.#weights(sample, standardisation);
     const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
     const negatives = this.#negatives(sample);
-    const { offset } = this.#served;
+    const { offset } = this.#labels;
     if (offset !== 0) wide.forEach((z, c) => wide[c] = z + offset);
     const gradients = this.model.loss({
       ...input,

@@ -67,10 +67,6 @@ export interface LearnerOptions {
   readonly expireAfterMs?: number | undefined;
   /** Share of negatives to learn, in (0, 1]; logits are corrected for it. @default {1} */
   readonly negativeRate?: number | undefined;
-  /** Whether labels follow the policy `fnc`: fake negatives, undone when served. @default {false} */
-  readonly fakeNegatives?: boolean | undefined;
-  /** Learning rate per row of the calibration of served logits (Platt); 0 turns it off. @default {0} */
-  readonly calibrationRate?: number | undefined;
   /** How the order of retrieved candidates is learnt. */
   readonly preferences?: PreferencesOptions | undefined;
   /** Whether a bank learns from samples of next items, within a quarter of `tableBytes`. @default {false} */
@@ -118,21 +114,19 @@ export const LEARNER_OPTIONS = allReach(
     tableBytes: count(268_435_456, "bytes of all tables together"),
     expireAfterMs: TABLE_OPTIONS.expireAfterMs,
     negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
-    calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
     preferences: group(PREFERENCES_OPTIONS),
-  } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "learnsNext" | "seed">>,
+  } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "learnsNext" | "seed">>,
 );
 
 /** Options of a learner with all defaults filled in. */
 export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
   readonly schema: FeatureSchema;
-  readonly fakeNegatives: boolean;
   readonly learnsNext: boolean;
   readonly seed: number;
 }
 
 export function learnerSettings(
-  { schema, fakeNegatives = false, learnsNext = false, seed = 0, ...more }: LearnerOptions,
+  { schema, learnsNext = false, seed = 0, ...more }: LearnerOptions,
 ): LearnerSettings {
-  return { ...settle(LEARNER_OPTIONS, more), schema, fakeNegatives, learnsNext, seed };
+  return { ...settle(LEARNER_OPTIONS, more), schema, learnsNext, seed };
 }

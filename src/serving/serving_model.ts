@@ -16,7 +16,6 @@ import type { FieldTable } from "../features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "./version.ts";
-import { IDENTITY, type Link, linked, unlinked } from "../nn/losses/link.ts";
 import { PairOrder } from "../nn/models/pair_head/learnt_order.ts";
 import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
@@ -59,7 +58,6 @@ export class ServingModel implements Serving {
   /** Weight of each position; NaN = not looked up since the last version. */
   readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
   #standardisation: Standardisation;
-  #link: Link = IDENTITY;
   readonly #order: PairOrder;
   #version = 0;
   #share = 1;
@@ -169,7 +167,6 @@ export class ServingModel implements Serving {
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
-    this.#link = version.link ?? IDENTITY;
     takeOrder();
     this.#version = version.version;
     this.#share = version.share ?? 1;
@@ -195,7 +192,7 @@ export class ServingModel implements Serving {
   score(list: ListFeatures): Float32Array {
     const { input, wide } = this.#assembler.gather(list, this.#fields, this.#head, this.#standardisation);
     const logits = this.#model.score(input);
-    for (let c = 0; c < logits.length; c++) logits[c] = linked(logits[c]! + wide[c]!, this.#link);
+    for (let c = 0; c < logits.length; c++) logits[c] = logits[c]! + wide[c]!;
     return logits;
   }
 
@@ -204,11 +201,11 @@ export class ServingModel implements Serving {
   }
 
   place(logit: number, position: number): number {
-    return linked(unlinked(logit, this.#link) + this.positionWeight(position), this.#link);
+    return logit + this.positionWeight(position);
   }
 
   unplace(logit: number, position: number): number {
-    return linked(unlinked(logit, this.#link) - this.positionWeight(position), this.#link);
+    return logit - this.positionWeight(position);
   }
 
   inspect(state: Float32Array): readonly Panel[] {
@@ -223,7 +220,7 @@ export class ServingModel implements Serving {
     return { at: looks, size: weights.length / input.K, weights };
   }
 
-  /** First-order weight of a position (0 is the top), in the logit before the link. */
+  /** First-order weight of a position (0 is the top), in the logit. */
   positionWeight(position: number): number {
     const weights = this.#positionWeights;
     const at = Math.min(position, MAX_POSITION);

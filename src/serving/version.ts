@@ -3,7 +3,7 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, link, twice the share u8, parts (name, weights)...,
+ *          dense weights, head weights, standardisation, 17 bytes of a former link, twice the share u8, parts (name, weights)...,
  *          tables (name, bytes)..., order (names, scales, weights) if there is one, crc32 of all before
  * ```
  *
@@ -19,7 +19,7 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import type { Standardisation } from "../features/standardisation.ts";
-import { IDENTITY, type Link } from "../nn/losses/link.ts";
+import { refuseFormerLink } from "./former_link.ts";
 import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
 import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 
@@ -47,8 +47,6 @@ export interface ParameterVersion {
   readonly head: Float32Array;
   /** The frozen standardisation of the numeric features. */
   readonly standardisation: Standardisation;
-  /** Maps the model's logits to the served ones. @default {as they are} */
-  readonly link?: Link | undefined;
   /** The model's share in ordering lists: 0, ½ or 1, see `proof.ts`. @default {1} */
   readonly share?: number | undefined;
   /** Dense weights of the parts that are learnt alongside the model, by name. @default {none} */
@@ -78,7 +76,7 @@ const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
  * ```
  */
 export function encodeVersion(version: ParameterVersion): Uint8Array {
-  const { link = IDENTITY, share = 1 } = version;
+  const { share = 1 } = version;
   const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
   body.reset();
   const { order, parts } = version;
@@ -89,7 +87,7 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
     .uint(version.head.length).f32s(version.head)
     .uint(version.standardisation.mean.length)
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
-    .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
+    .u8(0).f64(1).f64(0)
     .u8(2 * share);
   if (format > WITHOUT_PARTS) body.uint(parts?.size ?? 0);
   for (const [name, weights] of parts ?? []) body.string(name).uint(weights.length).f32s(weights);
@@ -146,7 +144,7 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   } as const;
   const n = from.uint();
   const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
-  const link = { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
+  refuseFormerLink("a parameter version", from.u8() === 1, from.f64(), from.f64());
   const share = from.u8() / 2;
   const parts = new Map<string, Float32Array>();
   for (let count = format > WITHOUT_PARTS ? from.count() : 0; count > 0; count--) {
@@ -158,7 +156,6 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   return {
     ...head,
     standardisation,
-    link,
     share,
     order,
     tables,

@@ -48,7 +48,7 @@ export interface Config
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
   /** Options of the learner. */
-  readonly learner?: Omit<LearnerOptions, "schema" | "seed" | "fakeNegatives">;
+  readonly learner?: Omit<LearnerOptions, "schema" | "seed">;
   /** How to reach the brokers of a Kafka log. */
   readonly kafka?: KafkaSettings | undefined;
   /** Where the schema of the file is, for editors. */
@@ -226,9 +226,8 @@ export function knownNames({ actions, features }: Config): ConfiguredNames {
  * ```
  */
 export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
-  const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
   const learnsNext = (task.learnNext ?? 0) > 0 ? { learnsNext: true } : {};
-  const given = { ...defined(config.learner ?? {}), ...fakeNegatives, ...learnsNext };
+  const given = { ...defined(config.learner ?? {}), ...learnsNext };
   return { ...given, schema: task.schema, seed } as LearnerOptions; // absent where undefined
 }
 

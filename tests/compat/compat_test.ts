@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Formats } from "../../src/codec/formats.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -166,6 +168,34 @@ Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint
     assert.equal(learner.steps, 1);
   }
 });
+
+Deno.test("0.2.0: what was learnt through a link from logits to served ones is refused", () => {
+  const { dense } = decodeVersion(record("version-3"));
+  const inner = new ByteReader(record("version-3")).bytes();
+  const learnt = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
+  for (const [at, value] of [[0, 1], [1, 2], [9, 0.5]] as const) {
+    const version = linkedBy(inner, at, value);
+    const sealed = new ByteWriter().bytes(version).uint(crc32(version)).toBytes();
+    assert.throws(() => decodeVersion(sealed), /calibrationRate, which are gone; rebuild/, `byte ${at}`);
+  }
+  for (const [at, value] of [[1, 2], [9, 0.5]] as const) {
+    const learner = linkedBy(record("learner-2"), at, value);
+    assert.throws(() => learnt.decode(learner), /calibrationRate, which are gone; rebuild/, `byte ${at}`);
+  }
+  assert.ok(dense.length > 0);
+});
+
+/** A record whose link (whether negatives are fake, scale, bias) has another value in one place. */
+function linkedBy(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const none = new ByteWriter().u8(0).f64(1).f64(0).toBytes();
+  const link = bytes.findIndex((_, from) => none.every((byte, i) => bytes[from + i] === byte));
+  assert.ok(link >= 0);
+  const changed = bytes.slice();
+  const view = new DataView(changed.buffer, changed.byteOffset);
+  if (at === 0) changed[link] = value;
+  else view.setFloat64(link + at, value, true);
+  return changed;
+}
 
 Deno.test("0.2.0: a learner without behaviours alone is still written in the format of 0.2.0", () => {
   const bytes = record("learner-2");

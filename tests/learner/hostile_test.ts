@@ -91,10 +91,9 @@ class Hostile {
       4: () => ({ tables: new Map([...version.tables, [table, this.bytes(rows)]]) }),
       5: () => ({ tables: new Map([...version.tables].filter(([name]) => name !== table)) }),
       6: () => ({ tables: new Map([...version.tables, ["nowhere", rows]]) }),
-      7: () => ({ link: { fakeNegatives: true, scale: this.pick(ODD), bias: this.pick(ODD) } }),
-      8: () => ({ kind: "full", version: this.pick([0, 1, 2 ** 31, 2 ** 53 - 1]) }),
+      7: () => ({ kind: "full", version: this.pick([0, 1, 2 ** 31, 2 ** 53 - 1]) }),
     };
-    return { ...version, ...change[this.below(9)]?.() };
+    return { ...version, ...change[this.below(8)]?.() };
   }
 
   /** The bytes with some changed, cut off or added. */

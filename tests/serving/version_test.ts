@@ -21,9 +21,6 @@ const version: fc.Arbitrary<ParameterVersion> = fc.record({
       inverseDeviation: fc.float32Array({ minLength: length, maxLength: length }),
     }, { noNullPrototype: true })
   ),
-  link: fc.record({ fakeNegatives: fc.boolean(), scale: fc.double(), bias: fc.double() }, {
-    noNullPrototype: true,
-  }),
   share: fc.constantFrom(0, 0.5, 1),
   tables: fc.array(fc.tuple(fc.string(), fc.uint8Array())).map((tables) => new Map(tables)),
 }, { noNullPrototype: true });

@@ -6,11 +6,11 @@
  *            ├───── clicks ──────┼────── late clicks ──────┤
  *  window    ·                   learn, judge              ·
  *  late      ·                   learn, judge     + learn a late click as a positive
- *  fnw, fnc  learn negatives     judge            + learn each click as a positive, early or late
+ *  fnw       learn negatives     judge            + learn each click as a positive, early or late
  * ```
  *
- * A negative that is learnt before its click arrives is fake; weights in the loss (`late`, `fnw`) or the link of the
- * probability (`fnc`) undo it, see `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
+ * A negative that is learnt before its click arrives is fake; weights in the loss undo it, see
+ * `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Rows } from "../../samples/rows.ts";
 import { type Pending, toSample } from "./pending.ts";
 
 /** The label policies. */
-export const LABEL_POLICIES = ["window", "late", "fnw", "fnc"] as const;
+export const LABEL_POLICIES = ["window", "late", "fnw"] as const;
 
 /** One of {@linkcode LABEL_POLICIES}. */
 export type LabelPolicy = (typeof LABEL_POLICIES)[number];
@@ -54,7 +54,7 @@ export function shownSample(
   pending: Pending,
   before: Rows | undefined,
 ): Sample | null {
-  if (policy !== "fnw" && policy !== "fnc") return null;
+  if (policy !== "fnw") return null;
   const fresh: number[] = [];
   const { items, length } = pending.rows;
   for (let row = 0; row < length; row++) {
@@ -62,7 +62,7 @@ export function shownSample(
   }
   if (fresh.length === 0) return null;
   const rows = pending.rows.pick(fresh);
-  return learnt(policy, toSample(user, { ...pending, rows }, pending.time), 1);
+  return { ...toSample(user, { ...pending, rows }, pending.time), purpose: "learn", lateShare: 1 };
 }
 
 /**
@@ -81,16 +81,11 @@ export function clickSample(
   const rows = pending.rows.pick([row]);
   rows.answer(0, { label: 1, explicit: false });
   const sample = toSample(user, { ...pending, rows }, at.time);
-  return learnt(policy, sample, policy === "late" ? at.share : 1);
+  return { ...sample, purpose: "learn", lateShare: policy === "late" ? at.share : 1 };
 }
 
 /** The sample of a list whose window has ended. */
 export function settledSample(policy: LabelPolicy, sample: Sample, share: number): Sample {
   if (policy === "window") return sample;
   return policy === "late" ? { ...sample, lateShare: share } : { ...sample, purpose: "judge" };
-}
-
-function learnt(policy: LabelPolicy, sample: Sample, share: number): Sample {
-  // Without weights the labels are learnt as they are, and the link corrects for them.
-  return { ...sample, purpose: "learn", lateShare: policy === "fnc" ? undefined : share };
 }

@@ -25,7 +25,7 @@ export interface BiasOptions extends DelayOptions {
   /** How long late clicks are accepted after that, milliseconds. */
   readonly lateMs: number;
   /** Options of the learner in addition to those of the policy. */
-  readonly learner?: Pick<LearnerOptions, "negativeRate" | "calibrationRate">;
+  readonly learner?: Pick<LearnerOptions, "negativeRate">;
 }
 
 /** Result of {@linkcode labelBias}. */
@@ -45,8 +45,7 @@ export function labelBias({ policy, windowMs, lateMs, learner: more, ...stream }
   const make = () => {
     return BASE.create(sizes, { widths: [8] }, mulberry32(stream.seed), createKernels());
   };
-  const fakeNegatives = policy === "fnc";
-  const learner = new Learner(make(), { schema, embeddingWidth: K, fakeNegatives, ...more });
+  const learner = new Learner(make(), { schema, embeddingWidth: K, ...more });
   const serving = new ServingModel(make(), schema, K);
   const task = new TaskState({
     schema,
