@@ -107,7 +107,8 @@ export class Inputs {
   }
 }
 
-interface HistoryZeros {
+/** Zeroed gradients of a history. */
+export interface HistoryZeros {
   readonly e: Float32Array;
   readonly negatives: Float32Array;
 }

@@ -3,9 +3,8 @@
  * Prediction").
  *
  * ```text
- * h_t = GRU1(gain·e_t, h_{t−1})                      interest extractor, target-independent: the user's state
- * a_t = norm(s(h_t, q))                              attention of a candidate
- * h'_t = AUGRU(h_t, h'_{t−1}, a_t)                   interest evolution, per candidate
+ * h_t = GRU1(gain·e_t, h_{t−1})                      extractor.ts, target-independent: the user's state
+ * h'_t = AUGRU(h_t, h'_{t−1}, norm(s(h_t, q)))       evolution.ts, per candidate
  * z = MLP([xu ; q ; m ; q∘m ; h'_T ; xc])            m = pool(e_1 … e_T)
  * dot head: z += ⟨Σe/√max(1,T), q⟩                  evolved dot: z += ⟨h'_T, q⟩, where H = d
  * loss += weight · auxiliary(h, e, negatives)        see auxiliary.ts
@@ -18,19 +17,17 @@
  * @module
  */
 
-import { type AttentionNorm, normalise, normaliseBackward } from "../../layers/attention.ts";
-import { Auxiliary } from "./auxiliary.ts";
-import { Bilinear, bilinearShapes } from "../../layers/bilinear.ts";
+import type { ScoreInput } from "../../layers/attention.ts";
+import { bilinearShapes } from "../../layers/bilinear.ts";
 import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
-import { Gru, type GruRun, gruShapes } from "../../layers/gru.ts";
+import { gruShapes } from "../../layers/gru.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { mlpShapes } from "../../layers/mlp.ts";
 import { PLAIN } from "../../kernels/plain.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../../layers/pool.ts";
-import { Scratch } from "../../kernels/scratch.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
-import { Inputs } from "../core/inputs.ts";
+import { type HistoryZeros, Inputs } from "../core/inputs.ts";
 import type {
   HistoryGradients,
   HistoryInput,
@@ -41,12 +38,12 @@ import type {
   TrainingInput,
 } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
+import { InterestEvolution } from "./evolution.ts";
+import { InterestExtractor } from "./extractor.ts";
 import { DIEN_OPTIONS, type DienConfig } from "./options.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
-
-const NONE = new Float32Array(0);
 
 const CAPABILITIES: Capabilities = {
   state: true,
@@ -65,45 +62,29 @@ export class Dien implements Model {
   /** H: the state is h_T. */
   readonly stateSize: number;
   readonly #pooling: Pooling;
-  readonly #norm: AttentionNorm;
-  readonly #gain: number;
   readonly #inputs: Inputs;
   readonly #p: Part;
   readonly #m: Part;
   readonly #final: Part;
-  readonly #extractor: Gru;
-  readonly #attention: Bilinear;
-  readonly #attends: boolean;
-  readonly #evolution: Gru;
-  readonly #auxiliary: Auxiliary;
+  readonly #extractor: InterestExtractor;
+  readonly #evolution: InterestEvolution;
   readonly #head: Head;
-  readonly #scaled: Scratch;
-  readonly #dscaled: Scratch;
-  readonly #dh: Scratch;
-  readonly #weights: Scratch;
 
   /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(DIEN_OPTIONS, config);
     const { hidden, widths, pooling, norm, form, attention } = settled;
-    const { inputGain, dotHead, auxiliary, auxiliaryWidths, evolvedDot } = settled;
+    const { inputGain: gain, dotHead, auxiliary, auxiliaryWidths, evolvedDot } = settled;
     const { d } = sizes;
     this.sizes = sizes;
-    this.#scaled = new Scratch(kernels);
-    this.#dscaled = new Scratch(kernels);
-    this.#dh = new Scratch(kernels);
-    this.#weights = new Scratch(kernels);
     this.stateSize = hidden;
     this.#pooling = pooling;
-    this.#norm = norm;
-    this.#gain = inputGain;
     this.#inputs = new Inputs(sizes, kernels);
     const m = this.#m = new Part(d, true, kernels);
     this.#p = new Part(d, true, kernels);
     this.#final = new Part(hidden, false, kernels);
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [xu, q, m, [q, m], this.#final, xc];
-    this.#attends = attention !== "none";
     this.parameters = new Parameters({
       ...gruShapes("gru1", d, hidden),
       ...bilinearShapes("attention", hidden, d),
@@ -122,10 +103,11 @@ export class Dien implements Model {
       const w = this.parameters.block("attention.W").fill(0);
       for (let j = 0; j < d; j++) w[j * d + j] = 1;
     }
-    this.#extractor = new Gru(this.parameters, "gru1", "gru");
-    this.#attention = new Bilinear(this.parameters, "attention");
-    this.#evolution = new Gru(this.parameters, "gru2", form);
-    this.#auxiliary = new Auxiliary(this.parameters, "aux", auxiliary, hidden, d);
+    this.#extractor = new InterestExtractor(this.parameters, { d, gain, auxiliary });
+    this.#evolution = new InterestEvolution(this.parameters, {
+      norm: attention === "none" ? null : norm,
+      form,
+    });
     const dots: [Part, Part][] = dotHead ? [[this.#p, q]] : [];
     if (evolvedDot && hidden === d) dots.push([this.#final, q]);
     this.#head = new Head(this.parameters, columns, dots);
@@ -138,8 +120,7 @@ export class Dien implements Model {
 
   /** One step of the extractor: bit for bit equal to the batch forward pass. */
   step(state: Float32Array, e: Float32Array): void {
-    const xw = this.#extractor.project(this.#scale(e), 1);
-    state.set(this.#extractor.run({ T: 1, K: 1, xw, start: state, keep: false }));
+    this.#extractor.step(state, e);
   }
 
   score(input: ModelInput): Float32Array {
@@ -149,28 +130,22 @@ export class Dien implements Model {
 
   look(input: ModelInput): Float32Array {
     this.#forward(input, false);
-    return this.#weights.current.slice(0, input.K * input.T);
+    return this.#evolution.weights.slice(0, input.K * input.T);
   }
 
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
-    const { T, K, auxWeight } = input;
-    const { scores, evolved, ...extraction } = this.#forward(input, true);
-    const { h } = extraction;
-    const { q: { values: q } } = this.#inputs;
+    const { T, auxWeight } = input;
+    const scored = this.#forward(input, true);
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
-    poolBackward(this.parameters.kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
-    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
-    const dh = this.#dh.zeros(T * this.stateSize);
-    const evolution = this.#evolution.backward(evolved, this.#final.gradient, NONE, gradients);
-    this.#evolution.projectBackward(dh, h, evolution.xw, T, gradients);
-    if (this.#attends) {
-      normaliseBackward(evolution.attention, this.#weights.current, scores, T, this.#norm);
-      const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
-      this.#attention.backward({ T, K, h, q }, evolution.attention, into);
-    }
-    const aux = this.#extractBackward(extraction, { ...history, h: dh }, auxWeight, gradients);
+    const { kernels } = this.parameters;
+    poolBackward(kernels, history.e, this.#m.gradient, T, poolScale(this.#pooling, T));
+    poolBackward(kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
+    const dh = this.#extractor.zeros();
+    const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
+    this.#evolution.backward(scored, this.#final.gradient, into);
+    const aux = this.#extractBackward(dh, history, auxWeight, gradients);
     return this.#inputs.gradients(head, aux, auxWeight);
   }
 
@@ -179,61 +154,32 @@ export class Dien implements Model {
     const { T, auxWeight } = input;
     this.#inputs.bindBehaviours(input);
     const history = this.#inputs.negativesOf(input);
-    const dh = this.#dh.zeros(T * this.stateSize);
-    const aux = this.#extractBackward(this.#extract(T), { ...history, h: dh }, auxWeight, gradients);
+    this.#extractor.run(T, this.#inputs.e);
+    const aux = this.#extractBackward(this.#extractor.zeros(), history, auxWeight, gradients);
     return this.#inputs.historyGradients(aux, auxWeight);
   }
 
-  /** The states of the bound behaviours. */
-  #extract(T: number): Extraction {
-    const x = this.#scale(this.#inputs.e);
-    const extracted = { T, K: 1, xw: this.#extractor.project(x, T), keep: true };
-    return { x, h: this.#extractor.run(extracted).subarray(this.stateSize), extracted };
-  }
-
-  /** Adds the auxiliary loss to the gradients `d` of states and behaviours, and propagates them through the extractor. */
   #extractBackward(
-    { x, h, extracted }: Extraction,
-    d: { readonly h: Float32Array; readonly e: Float32Array; readonly negatives: Float32Array },
+    dh: Float32Array,
+    into: HistoryZeros,
     auxWeight: number,
     gradients: Float32Array,
   ): number {
     const { e, negatives } = this.#inputs;
-    const { T } = extracted;
-    const into = { dh: d.h, de: d.e, dnegatives: d.negatives };
-    const input = { T, weight: auxWeight, h, e, negatives, ...into };
-    const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss(input, gradients);
-    const extractor = this.#extractor.backward(extracted, NONE, d.h, gradients);
-    const dx = this.#dscaled.zeros(e.length);
-    this.#extractor.projectBackward(dx, x, extractor.xw, T, gradients);
-    for (let o = 0; o < dx.length; o++) d.e[o]! += this.#gain * dx[o]!;
-    return aux;
+    return this.#extractor.backward(dh, { e, negatives, auxWeight }, into, gradients);
   }
 
-  /** Fills the parts. @returns what the backward pass needs */
-  #forward(input: ModelInput, keep: boolean): Forward {
+  /** Fills the parts. @returns what the evolution was run on */
+  #forward(input: ModelInput, keep: boolean): ScoreInput {
     const { T, K } = input;
-    const H = this.stateSize;
     this.#inputs.bind(input);
     const { e, q: { values: q } } = this.#inputs;
-    pool(this.parameters.kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
-    pool(this.parameters.kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
-    const { x, h, extracted } = this.#extract(T);
-    const scores = this.#attention.forward({ T, K, h, q });
-    const attention = this.#weights.take(K * T);
-    if (this.#attends) normalise(attention, scores, T, this.#norm, this.parameters.kernels);
-    else attention.fill(1);
-    const evolved = { T, K, xw: this.#evolution.project(h, T), attention, keep };
-    const states = this.#evolution.run(evolved);
-    this.#final.bind(states.subarray(states.length - K * H));
-    return { x, h, scores, extracted, evolved };
-  }
-
-  #scale(e: Float32Array): Float32Array {
-    const x = this.#scaled.take(e.length);
-    if (this.#gain === 1) x.set(e);
-    else for (let o = 0; o < x.length; o++) x[o] = this.#gain * e[o]!;
-    return x;
+    const { kernels } = this.parameters;
+    pool(kernels, this.#m.clear(1), e, T, poolScale(this.#pooling, T));
+    pool(kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
+    const scored = { T, K, h: this.#extractor.run(T, e), q };
+    this.#final.bind(this.#evolution.run(scored, keep));
+    return scored;
   }
 }
 
@@ -248,16 +194,3 @@ export const DIEN: ModelKind<"dien", DienConfig> = {
       : [],
   create: (sizes, config, random, kernels) => new Dien(sizes, config, random, kernels),
 };
-
-interface Extraction {
-  /** Extractor inputs [T, d], states [T, H]. */
-  readonly x: Float32Array;
-  readonly h: Float32Array;
-  readonly extracted: GruRun;
-}
-
-interface Forward extends Extraction {
-  /** Attention scores [K, T]. */
-  readonly scores: Float32Array;
-  readonly evolved: GruRun;
-}
