@@ -135,3 +135,14 @@ Deno.test("WalMover leaves the log as it is while there is no room, and fails fo
   await mover.close();
   await mover.end();
 });
+
+Deno.test("WalMover has its thread move what would hold the writer up, and says when little is left", async () => {
+  await withMover((mover) => {
+    assert.ok(mover.isShort());
+    mover.wrote(1 << 20, 0);
+    assert.ok(mover.isShort(), "a mebibyte is no trouble");
+    mover.wrote(10 << 20, 0);
+    assert.ok(!mover.isShort(), "the thread is asked");
+    assert.ok(!mover.isShort(), "it has not reported yet");
+  });
+});

@@ -21,13 +21,14 @@ const OVERFLOW_BYTES = 4092;
  * and in unused parts of other pages: free pages are overwritten, and in a small file all records are moved. Then the
  * write-ahead log, which holds earlier versions of the pages, is emptied.
  */
-export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed | "more" {
+export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote" | "isShort">): Scrubbed | "more" {
   const { db } = file;
   const state = Number(db.prepare("SELECT max(id) AS id FROM scrubs").get()?.["id"] ?? 0);
   if (state === 0) return "clean";
   if (state === FRAGMENTS) return "fragments";
   const pages = file.pragma("page_count");
   const isSmall = pages <= SMALL_PAGES;
+  if (!isSmall && !wal.isShort()) return "more"; // its thread moves it
   const free = file.pragma("freelist_count");
   if (free > 0) {
     const some = Math.max(1, Math.min(free - 1, SCRUB_PAGES));

@@ -22,6 +22,8 @@ const MOVE_BYTES = 16 << 20;
 export const MAX_WAL_BYTES = 64 << 20;
 /** Pages of 4 KiB after which the log must restart, with room for what is written until it does. */
 const LONG_PAGES = 12_288;
+/** Bytes that the writer may move itself. */
+const SHORT_BYTES = 8 << 20;
 /** A move shorter than this leaves little enough for the writer. */
 const SHORT_MS = 10;
 /** Most moves in a row, in case the writer is too fast or the disk too slow. */
@@ -70,6 +72,13 @@ export class WalMover {
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
     else this.#order(this.#thread ??= this.#start(), "move");
+  }
+
+  /** Whether little of what was written is left to move; if not, the thread moves it, as soon as others run. */
+  isShort(): boolean {
+    if (this.#broken || this.#orders === 0 && this.#bytes < SHORT_BYTES) return true;
+    if (this.#orders === 0) this.#order(this.#thread ??= this.#start(), "move");
+    return false;
   }
 
   /** Resolves when the thread is idle and its connection closed; {@linkcode WalMover.end} must follow. */
