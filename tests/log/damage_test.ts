@@ -474,6 +474,8 @@ Deno.test("SqliteLog tells records that were erased, trimmed or superseded from 
 });
 
 Deno.test("SqliteLog.open() refuses the same file by another name", async () => {
+  // Commands take `locked` for another process that has the log open.
+  const hasTwoNames = (error: Error) => /2 names/.test(error.message) && !("code" in error);
   const path = `${folder}/${copies++}.db`;
   {
     await using log = await open(path);
@@ -481,10 +483,10 @@ Deno.test("SqliteLog.open() refuses the same file by another name", async () => 
     await Deno.symlink(path, `${path}.soft`);
     await assert.rejects(open(`${path}.soft`), hasCode("locked"));
     await Deno.link(path, `${path}.hard`);
-    await assert.rejects(open(`${path}.hard`), { code: "locked", message: /2 names/ });
+    await assert.rejects(open(`${path}.hard`), hasTwoNames);
     await log.append([record("events", 0, "goes on")]);
   }
-  await assert.rejects(open(path), { code: "locked", message: /2 names/ });
+  await assert.rejects(open(path), hasTwoNames);
   await Deno.remove(`${path}.hard`);
   {
     await using log = await open(`${path}.soft`);

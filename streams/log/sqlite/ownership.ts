@@ -9,14 +9,13 @@ import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogError } from "../log.ts";
 
-/** The only name of a database, which need not exist. @throws LogError `locked` when it has others */
+/** The only name of a database, which need not exist. @throws Error when it has others */
 export function oneName(path: string): string {
   try {
     const real = Deno.realPathSync(path);
     const { nlink, isFile } = Deno.statSync(real);
     if (isFile && nlink !== null && nlink > 1) {
-      throw new LogError(
-        "locked",
+      throw new Error(
         `Cannot open the log ${real}: the file has ${nlink} names (hard links), and its newest records are in a file ` +
           `named after only one of them; remove the others (find -samefile ${real}), or copy the file`,
       );
