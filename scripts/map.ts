@@ -138,7 +138,10 @@ async function suggestedSource(
   if (suggested === undefined) return undefined;
   const { name, settings } = suggested;
   const source = compileSource(name, { ...base, ...settings }, { env: (name) => Deno.env.get(name) });
-  if (flags.write) await addSource(file, name, settings);
+  if (flags.write) {
+    await addSource(file, name, settings);
+    print(Deno.stdout, `written to ${file}\n\n`);
+  }
   return source;
 }
 
@@ -146,7 +149,7 @@ async function suggestedSource(
 function suggestion(
   sample: Sample,
   base: SourceSettings,
-  { try: from = "", write, config = DEFAULT_CONFIG }: Flags,
+  { try: from = "" }: Flags,
 ): { readonly name: string; readonly settings: SourceSettings } | undefined {
   const { values, records } = sample;
   const preset = presetOf(sample, base);
@@ -169,7 +172,7 @@ function suggestion(
     print(Deno.stdout, `no mapping could be suggested: ${open.join("; ")}\n`);
     return undefined;
   }
-  print(Deno.stdout, `A mapping that may fit, ${write ? `written to ${config}` : "for meander.json"}:\n\n`);
+  print(Deno.stdout, "A mapping that may fit, for meander.json:\n\n");
   print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
   for (const sentence of open) print(Deno.stdout, `open: ${sentence}\n`);
   if (open.length > 0) print(Deno.stdout, "\n");

@@ -4,33 +4,56 @@
  * @module
  */
 
+import { withoutComments } from "../../streams/settings/json_comments.ts";
+
 /** Whether a file exists but is empty, as when a shell is about to write it. @param isMissingBlank whether none is, too */
 export async function isBlank(file: string, isMissingBlank = false): Promise<boolean> {
   const text = await textOf(file);
   return text === null ? isMissingBlank : text.trim() === "";
 }
 
+/** The beginning of an object, with comments before it. */
+const OPENING = /^(?:\s|\/\/.*|\/\*[^]*?\*\/)*\{/;
+
 /**
- * Adds a source to a configuration file, which is created if it is missing or blank.
+ * Adds a source to a configuration file, which is created if it is missing or blank. Comments stay.
  *
- * @throws Error when it already has a source of that name, or is not plain JSON: comments would be lost
+ * @throws Error when it already has a source of that name, or comments and other sources
  */
 export async function addSource(file: string, name: string, settings: object): Promise<void> {
   const text = await textOf(file) ?? "";
-  const config = text.trim() === "" ? {} : plainJson(text, file);
-  const sources = config["sources"] ?? {};
+  const config = text.trim() === "" ? {} : JSON.parse(withoutComments(text));
+  const { sources = {} } = config;
   if (Object.hasOwn(sources, name)) {
     throw new Error(`Cannot write the source ${name} to ${file}: it already has one of that name`);
   }
   const all = { ...config, sources: { ...sources, [name]: settings } };
-  await Deno.writeTextFile(file, `${JSON.stringify(all, null, 2)}\n`);
+  const isPlain = text.trim() === "" || isJson(text);
+  const written = isPlain ? `${JSON.stringify(all, null, 2)}\n` : withSources(text, all, config);
+  if (written === undefined) {
+    throw new Error(`Cannot write to ${file}: it has comments and sources; add this one by hand`);
+  }
+  await Deno.writeTextFile(file, written);
 }
 
-function plainJson(text: string, file: string): Readonly<Record<string, object>> {
+/** A text with comments, with these sources as its first key; `undefined` if it has others. */
+function withSources(
+  text: string,
+  { sources }: { readonly sources: object },
+  config: object,
+): string | undefined {
+  const [opening] = OPENING.exec(text) ?? [];
+  if (opening === undefined || Object.hasOwn(config, "sources")) return undefined;
+  const indented = JSON.stringify(sources, null, 2).replaceAll("\n", "\n  ");
+  return `${opening}\n  "sources": ${indented},${text.slice(opening.length)}`;
+}
+
+function isJson(text: string): boolean {
   try {
-    return JSON.parse(text); // it was read as a configuration, so it is an object
-  } catch (cause) {
-    throw new Error(`Cannot write to ${file}: it has comments; add the source by hand`, { cause });
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

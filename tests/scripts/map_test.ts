@@ -1,6 +1,7 @@
 /** From a file that nobody knows to a mapping, and from a mapping that is wrong to all of the file, by commands alone. */
 
 import assert from "node:assert/strict";
+import { withoutComments } from "../../streams/settings/json_comments.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -98,6 +99,16 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
       twice.stderr,
       /Cannot write the source clicks to meander\.json: it already has one of that name/,
     );
+    const commented = '// "the" shop {\r\n/* { */ {\r\n  // how long\r\n  "outcomeWindowMs": 5000,\r\n}\r\n';
+    await Deno.writeTextFile(`${folder}/meander.json`, commented);
+    const beside = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
+    assert.match(beside.stdout, /written to meander\.json/, beside.stderr);
+    const merged = await Deno.readTextFile(`${folder}/meander.json`);
+    assert.ok(commented.split("\r\n").every((line) => merged.includes(line)), merged);
+    assert.deepEqual(JSON.parse(withoutComments(merged)), { ...config, outcomeWindowMs: 5000 });
+    const third = await meander(folder, "map", "--try", "semicolons.csv", "--write");
+    assert.match(third.stderr, /it has comments and sources; add this one by hand/);
+    assert.doesNotMatch(third.stdout, /written to/);
     const rules = config.sources.clicks.rules;
     rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
     rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });
