@@ -116,3 +116,21 @@ Deno.test("the tasks' permissions are enough for a dump that has to be sorted", 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("the permissions on the page of SQLite that restrict a process are enough to load all logs", async () => {
+  const page = await readPage("docs/how-to/deploy-on-sqlite.md");
+  const [, given = ""] = /^deno run --no-prompt ([^]*?)scripts\/run\.ts/m.exec(page) ?? [];
+  const permissions = given.split(/[\s\\]+/).filter((flag) => flag !== "");
+  assert.ok(permissions.length > 0);
+  const program = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(program, `await import("${ROOT}log.ts"); await import("${ROOT}kafka.ts");`);
+    const config = ["--config", new URL("deno.json", ROOT).pathname];
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-q", "--no-check", "--no-prompt", ...config, ...permissions, program],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(program);
+  }
+});
