@@ -11,6 +11,7 @@ import { ignore } from "../log/ignore.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { Problem } from "./contract/problem.ts";
+import { Deadlines } from "./deadline.ts";
 
 const unzip = promisify(gunzip);
 
@@ -72,6 +73,7 @@ export class Bodies {
   /** For small ones when the other is full. */
   readonly #smallRoom: Room;
   readonly #timeoutMs: number;
+  readonly #deadlines: Deadlines;
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
   readonly #reading = new Map<Request, Reading>();
@@ -88,6 +90,7 @@ export class Bodies {
     this.#room = { max: all - small, used: 0 };
     this.#smallRoom = { max: small, used: 0 };
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
+    this.#deadlines = new Deadlines(this.#timeoutMs);
     this.#clock = clock;
   }
 
@@ -146,7 +149,8 @@ export class Bodies {
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
     ignore(dropped, "the body may have ended already");
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
-    const timer = setTimeout(() => drop(late(`did not end in ${this.#timeoutMs} ms`)), this.#timeoutMs);
+    const expire = () => drop(late(`did not end in ${this.#timeoutMs} ms`));
+    this.#deadlines.add(expire);
     this.#reading.set(request, reading);
     try {
       // HTTP never delivers more than the declared length.
@@ -166,7 +170,7 @@ export class Bodies {
       if (cause instanceof Problem) throw cause;
       throw new Problem("bad-body", "The body was cut off", { cause });
     } finally {
-      clearTimeout(timer);
+      this.#deadlines.remove(expire);
       this.#reading.delete(request);
     }
   }

@@ -10,45 +10,50 @@ import { reasonOf } from "../../src/values/reason.ts";
 /** Ends one wait. */
 type Expire = () => void;
 
-/** Waits of equal length, in the order in which they end: one timer serves them all. */
-class Queue {
+/**
+ * Waits of equal length, in the order in which they end: one timer serves them all. It is left to run out when nobody
+ * waits, since setting a timer for each takes twenty times as long as the rest; it does not keep the process alive then.
+ */
+export class Deadlines {
   readonly #ms: number;
+  readonly #onIdle: () => void;
   readonly #waiting = new Map<Expire, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(ms: number) {
+  /** @param ms how long each may wait @param onIdle called when the timer has run out and nobody waits. @default {nothing} */
+  constructor(ms: number, onIdle: () => void = () => {}) {
     this.#ms = ms;
+    this.#onIdle = onIdle;
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.size === 0;
-  }
-
+  /** Begins a wait, which ends with a call of `expire` unless it is removed before. */
   add(expire: Expire): void {
     this.#waiting.set(expire, performance.now() + this.#ms);
-    this.#timer ??= setTimeout(() => this.#look(), this.#ms);
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#look(), this.#ms);
+    else if (this.#waiting.size === 1) this.#timer.ref();
   }
 
+  /** Ends a wait. */
   remove(expire: Expire): void {
-    this.#waiting.delete(expire);
-    if (!this.isEmpty) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    if (this.#waiting.delete(expire) && this.#waiting.size === 0) this.#timer?.unref();
   }
 
   #look(): void {
+    this.#timer = undefined;
     const now = performance.now();
     for (const [expire, at] of this.#waiting) {
       if (at > now) {
-        this.#timer = setTimeout(() => this.#look(), at - now);
+        this.#timer ??= setTimeout(() => this.#look(), at - now);
         return;
       }
-      expire(); // removes itself
+      this.#waiting.delete(expire);
+      expire();
     }
+    if (this.#timer === undefined) this.#onIdle();
   }
 }
 
-const queues = new Map<number, Queue>();
+const all = new Map<number, Deadlines>();
 
 const logger = getLogger(["meander", "http"]);
 
@@ -64,23 +69,16 @@ export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string
 
 /** Like the promise, but rejects with `late()` after `ms` milliseconds; the work itself continues. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  const queue = queues.get(ms) ?? new Queue(ms);
-  queues.set(ms, queue);
+  const deadlines = all.get(ms) ?? new Deadlines(ms, () => all.delete(ms));
+  all.set(ms, deadlines);
   return new Promise((resolve, reject) => {
-    const expire = () => {
-      forget();
-      reject(late());
-    };
-    const forget = () => {
-      queue.remove(expire);
-      if (queue.isEmpty && queues.get(ms) === queue) queues.delete(ms);
-    };
-    queue.add(expire);
+    const expire = () => reject(late());
+    deadlines.add(expire);
     promise.then((value) => {
-      forget();
+      deadlines.remove(expire);
       resolve(value);
     }, (error) => {
-      forget();
+      deadlines.remove(expire);
       reject(error);
     });
   });

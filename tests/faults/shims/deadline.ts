@@ -5,6 +5,25 @@
  * @module
  */
 
+/** Waits of equal length, each with a timer of its own. */
+export class Deadlines {
+  readonly #ms: number;
+  readonly #timers = new Map<() => void, ReturnType<typeof setTimeout>>();
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  add(expire: () => void): void {
+    this.#timers.set(expire, setTimeout(expire, this.#ms));
+  }
+
+  remove(expire: () => void): void {
+    clearTimeout(this.#timers.get(expire));
+    this.#timers.delete(expire);
+  }
+}
+
 /** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
