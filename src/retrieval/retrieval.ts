@@ -174,9 +174,8 @@ export class Retrieval {
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
-    const signal = { user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step };
-    if (!this.#isDetailed) return signal;
-    return { ...signal, detail: { strength: Math.fround(strength), category: to ?? null } };
+    const detail = this.#isDetailed ? { strength: Math.fround(strength), category: to ?? null } : undefined;
+    return { user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step, detail };
   }
 
   /** Learns whether people return to items. */

@@ -73,6 +73,7 @@ export class Outbox {
     lists: [],
     merges: [],
   };
+  readonly #kinds: readonly unknown[][] = Object.values(this.outputs);
   readonly #options: OutboxOptions;
   /** Answers that were not sent yet, each before its copies on topics of surfaces. */
   #answers: Sealed[] = [];
@@ -128,8 +129,7 @@ export class Outbox {
    * @param at the surface of the event, if it is a request; of its samples, see {@linkcode SETTLED_BEFORE}
    */
   seal(offset: number, at: { readonly surface?: string | undefined; readonly settledBefore: number }): void {
-    const all = Object.values(this.outputs);
-    if (all.every((outputs) => outputs.length === 0)) return;
+    if (this.#kinds.every((outputs) => outputs.length === 0)) return;
     const { topics, partition, partitions, isAnswered, encodeLists = encodeAsJson } = this.#options;
     const { forgotten, lists, merges } = this.outputs;
     let index = 0;
@@ -152,7 +152,7 @@ export class Outbox {
       this.#hasMerges = true;
     }
     if (forgotten.length > 0) forgetSampleWords();
-    for (const outputs of all) outputs.length = 0;
+    for (const outputs of this.#kinds) outputs.length = 0;
   }
 
   #sealAnswers(number: () => Sealed["headers"], surface: string | undefined): void {

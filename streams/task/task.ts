@@ -267,8 +267,9 @@ export class Task implements AsyncDisposable {
       }
       this.#apply(event);
       applied++;
-      pace.applied(now());
-      if (this.#roundEvents >= commitEvents || now() >= pace.latestAt(commitIntervalMs)) {
+      const at = now();
+      pace.applied(at);
+      if (this.#roundEvents >= commitEvents || at >= pace.latestAt(commitIntervalMs)) {
         await this.#commitInStep(now);
         await users.warm(waiting.users); // the commit may have evicted some of them
       }
