@@ -95,7 +95,7 @@ export function createCluster(): Cluster {
   let partitions: ReadonlyMap<string, readonly { partitionId: number; leader: number }[]> | undefined;
   return {
     targetTopics,
-    brokerPool: { findConnectedBroker: () => Promise.resolve(broker), getNodeIds: () => [] },
+    brokerPool: { findConnectedBroker: () => Promise.resolve(broker), getNodeIds: () => [], metadata: null },
     connect: () => connection.ask("metadata", [], "connect").then(() => {}),
     disconnect: () => Promise.resolve(connection.close()),
     async refreshMetadata() {

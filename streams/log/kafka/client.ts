@@ -9,7 +9,7 @@ import { type KafkaConfig, logLevel } from "kafkajs";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
-import { LogError } from "../log.ts";
+import { LogError, type Place } from "../log.ts";
 import { saslOptions } from "./logins/login.ts";
 import { tlsOptions } from "./logins/tls.ts";
 import type { KafkaLogOptions } from "./options.ts";
@@ -134,6 +134,14 @@ export class KafkaClient implements AsyncDisposable {
         throw isUnknownTopic(error) ? about(`find topic ${topic}`, error) : error;
       });
     }
+  }
+
+  /** Names the partition and its leader in an error that has lasted for as long as we retry; returns others. */
+  lasting(error: unknown, place: Place): unknown {
+    if (!isPassing(error)) return error;
+    const known = this.#partitions(place.topic).find(({ partitionId }) => partitionId === place.partition);
+    const broker = this.#cluster.brokerPool.metadata?.brokers.find(({ nodeId }) => nodeId === known?.leader);
+    return unserved(place, error, { triedMs: this.#retryMs, leader: known?.leader, broker });
   }
 
   /** The known partitions of a topic; empty before the first metadata. */
@@ -335,6 +343,27 @@ function isUntrusted(error: unknown): boolean {
 /** Like {@linkcode isPassing}, for requests about partitions: a broker may not yet know that a topic exists. */
 export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+}
+
+/** The error of a partition that nobody serves. @param leader its node; -1 = it has none; `undefined` = it is unknown */
+export function unserved(
+  { topic, partition }: Place,
+  cause: unknown,
+  { triedMs, leader = -1, broker }: {
+    readonly triedMs: number;
+    readonly leader?: number | undefined;
+    readonly broker?: { readonly host: string; readonly port: number } | undefined;
+  },
+): LogError {
+  const at = broker === undefined ? "" : ` at ${broker.host}:${broker.port}`;
+  const [who, help] = leader < 0 ? ["it has no leader", "start the brokers that have its replicas"] : [
+    `its leader, broker ${leader}${at}, does not serve it`,
+    "start that broker, or see why it cannot be reached from here at the address that it advertises",
+  ];
+  const message = `Cannot read ${topic}/${partition}, tried for ${triedMs / 1000} s: ${who}; ${help}: ${
+    reasonOf(cause)
+  }`;
+  return new LogError("unreachable", message, { cause });
 }
 
 /** Adds to an error what it is about: kafkajs names neither topics nor ids. */

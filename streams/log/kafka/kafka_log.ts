@@ -180,6 +180,8 @@ export class KafkaLog implements Log {
       return await ask(leader, place).catch((error) => {
         throw isUnknownTopic(error) ? about(`find topic ${topic}`, error) : error;
       });
+    }).catch((error) => {
+      throw this.#client.lasting(error, place);
     });
   }
 

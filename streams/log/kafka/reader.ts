@@ -182,7 +182,7 @@ export class KafkaReader {
     } catch (error) {
       if (kafkaType(error) !== "OFFSET_OUT_OF_RANGE") {
         this.#drop(cursor);
-        throw error;
+        throw this.#client.lasting(error, cursor);
       }
       const { start, end } = await this.#client.retry(async () =>
         await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import KafkaBroker from "kafkajs/src/broker/index.js";
 import { freePort } from "../../../scripts/kafka/java_process.ts";
-import { about, isPassing, KafkaClient, logErrorOf } from "../../../streams/log/kafka/client.ts";
+import { about, isPassing, KafkaClient, logErrorOf, unserved } from "../../../streams/log/kafka/client.ts";
 import { LogError } from "../../../streams/log/log.ts";
 import { warnings } from "../warnings.ts";
 
@@ -26,6 +26,26 @@ Deno.test("about() says what is wrong with a clock that brokers refuse", () => {
     about("append to events/1", error("INVALID_RECORD")).message,
     "Cannot append to events/1: refused",
   );
+});
+
+Deno.test("unserved() says which partition nobody serves, who leads it where, and what helps", () => {
+  const cause = Object.assign(new Error("no answer"), { name: "KafkaJSConnectionError" });
+  const broker = { host: "kafka2", port: 9092 };
+  const [led, known, none] = [{ leader: 2, broker }, { leader: 2 }, { leader: -1 }].map((of) =>
+    unserved({ topic: "rejected", partition: 3 }, cause, { triedMs: 10_000, ...of })
+  );
+  const head = "Cannot read rejected/3, tried for 10 s:";
+  assert.equal(
+    led!.message,
+    `${head} its leader, broker 2 at kafka2:9092, does not serve it; start that broker, or see why it cannot be ` +
+      "reached from here at the address that it advertises: no answer",
+  );
+  assert.match(known!.message, /its leader, broker 2, does not serve it/);
+  assert.equal(
+    none!.message,
+    `${head} it has no leader; start the brokers that have its replicas: no answer`,
+  );
+  for (const error of [led, known, none]) assert.ok(error!.code === "unreachable" && isPassing(error));
 });
 
 Deno.test("a request to a broker whose connection is not open yet is tried again, and is no fault of ours", async () => {

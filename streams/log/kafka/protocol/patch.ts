@@ -297,7 +297,14 @@ export interface Broker {
 /** Connections to the brokers of a cluster: one per broker for fetches, one for the rest. */
 export interface Cluster {
   readonly targetTopics: Set<string>;
-  readonly brokerPool: { findConnectedBroker(): Promise<Broker>; getNodeIds(): readonly string[] };
+  readonly brokerPool: {
+    findConnectedBroker(): Promise<Broker>;
+    getNodeIds(): readonly string[];
+    /** The newest metadata; `null` before the first. */
+    readonly metadata: {
+      readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+    } | null;
+  };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
