@@ -157,7 +157,10 @@ async function replay(name: string, flags: Flags): Promise<number> {
     adapter,
     flags,
   );
-  const tail = cut === 0 ? "" : `, ${cut} cannot be replayed: only their beginning was kept`;
+  const tail = cut === 0
+    ? ""
+    : `, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log or has ` +
+      "dropped them; bring them in again from where they come";
   print(
     Deno.stdout,
     `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,

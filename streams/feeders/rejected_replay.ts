@@ -2,7 +2,8 @@
  * Replays the rejected records of a source after its mapping was fixed.
  *
  * Each is replayed once: its events and the position on the topic of rejected records are one commit. Of a record of which
- * only entries were rejected, only these are replayed. There is a position for the records of each source, and one for
+ * only entries were rejected, only these are replayed. One of which only the beginning was kept is read again where it
+ * was, if it is still there. There is a position for the records of each source, and one for
  * those of each topic or file that name none. A record that is rejected again is appended to the topic as one of the
  * source, beyond the end of this replay, so that the next one finds it.
  *
@@ -44,7 +45,7 @@ export interface Replayed {
   readonly taken: number;
   /** Records of which something was rejected again. */
   readonly rejected: number;
-  /** Records of which only the beginning was kept, which cannot be mapped. */
+  /** Records of which only the beginning was kept and that are not where they were any more: they cannot be mapped. */
   readonly cut: number;
 }
 
@@ -116,7 +117,7 @@ async function replayNamed(
     for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
       if (record.offset >= end) break; // rejected again by this replay
       next[partition] = record.offset + 1;
-      const outcome = await again(record, topics, adapter, { name, now: now() });
+      const outcome = await again(record, topics, adapter, { log, name, now: now() });
       if (outcome !== null) {
         records++;
         pending.push(outcome);
@@ -152,17 +153,17 @@ async function again(
   record: LogRecord,
   topics: Topics,
   adapter: RecordAdapter,
-  { name, now }: { readonly name: string; readonly now: number },
+  { log, name, now }: { readonly log: Log; readonly name: string; readonly now: number },
 ): Promise<Outcome | null> {
   const rejected = decodeRejected(record);
   if (rejected === null) return null;
   const { rejection, time, key, headers } = rejected;
   if (replayOf(rejection) !== name) return null;
   const kept = { topic: topics.rejected, partition: 0, key, headers, time };
-  if (rejection.cut) {
+  const bytes = await wholeOf(log, rejection);
+  if (bytes === null) {
     return { taken: 0, isCut: true, records: [{ ...kept, value: encodeRejection(rejection) }] };
   }
-  const bytes = Uint8Array.fromBase64(rejection.bytes);
   await adapter.ready?.(bytes);
   const isOfFile = "file" in rejection;
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
@@ -190,6 +191,22 @@ async function again(
   if ("ok" in mapped) return refuse(mapped);
   const { made } = mapped;
   return { taken: made.length, records: [...made, ...mapped.rejected.map(refused)], refuse };
+}
+
+/** The bytes of a rejected record; `null` if only their beginning was kept, and this log has them no more. */
+async function wholeOf(log: Log, rejection: Rejection): Promise<Uint8Array | null> {
+  const bytes = Uint8Array.fromBase64(rejection.bytes);
+  if (!rejection.cut) return bytes;
+  if ("file" in rejection) return null;
+  const { topic, partition, offset } = rejection;
+  if (partition >= ((await log.topics()).get(topic)?.partitions ?? 0)) return null;
+  const { start, end } = await log.bounds(topic, partition);
+  if (offset < start || offset >= end) return null;
+  const { records: [record] } = await log.read(topic, partition, offset, { maxRecords: 1 });
+  const value = record?.offset === offset ? record.value : null;
+  // The topic may have been created again since, or be one of the same name on another log.
+  const isSame = value !== null && bytes.length > 0 && bytes.every((byte, i) => byte === value[i]);
+  return isSame ? value : null;
 }
 
 function placeOf(rejection: Rejection): LogPlace | FilePlace {

@@ -271,3 +271,22 @@ Deno.test("a task takes mended entries however late they come, in the order of t
     }
   }
 });
+
+Deno.test("a record of which only the beginning was kept is replayed from its topic, unless another is there now", async () => {
+  const large = [{ ...ORDERS[0], note: "x".repeat(100_000) }, { ...ORDERS[1], note: "y".repeat(100_000) }];
+  const replay = (log: Log) => replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  await using log = await onTopic(large);
+  await feed(log);
+  assert.ok((await rejections(log)).every(({ cut }) => cut));
+  await log.trim("orders", 0, 1); // what was rejected of the first is lost
+  assert.deepEqual(await replay(log), { records: 4, taken: 1, rejected: 1, cut: 2 });
+  assert.deepEqual(await bought(log), ["0-0", "0-2", "0-3", "1-0", "1-1", "1-2", "1-3"]);
+  assert.deepEqual((await replay(log)).taken, 0);
+  await using other = await onTopic(large.toReversed());
+  await other.append(
+    await Promise.all(
+      (await Array.fromAsync(readAll(log, topics.rejected, 0))).map(({ offset: _, ...record }) => record),
+    ),
+  );
+  assert.deepEqual((await replay(other)).taken, 0);
+});
