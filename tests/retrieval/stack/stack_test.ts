@@ -161,6 +161,19 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     counts: (choice) => choice >= 1500,
     behind: 5,
   },
+  // Only an order without the blend is right now: weights of the others are those of 1,000 choices.
+  "the blend turns to noise beside a bank": {
+    choices: 2000,
+    knows: (choice, part) => part === "blend" ? (choice < 1000 ? 0.7 : 0) : part === "bank" ? 0.5 : null,
+    counts: (choice) => choice >= 1000,
+    behind: 8,
+  },
+  "the blend says the opposite beside a head from some day on": {
+    choices: 2000,
+    knows: (choice, part) => part === "blend" ? (choice < 1000 ? 0.7 : -0.7) : part === "head" ? 0.5 : null,
+    counts: (choice) => choice >= 1000,
+    behind: 8,
+  },
   "scores have heavy tails": {
     choices: 1500,
     knows: always({ blend: 0.5, model: 0.6 }),
