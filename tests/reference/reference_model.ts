@@ -11,7 +11,7 @@ import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/mod
 import { DIEN_OPTIONS, type DienConfig } from "../../src/nn/models/dien/options.ts";
 import type { Mimn } from "../../src/nn/models/mimn/mimn.ts";
 import { MIMN_OPTIONS, type MimnConfig } from "../../src/nn/models/mimn/options.ts";
-import type { MimnLayout, MimnState } from "../../src/nn/models/mimn/state.ts";
+import type { MimnLayout } from "../../src/nn/models/mimn/state.ts";
 import type {
   HistoryGradients,
   HistoryInput,
@@ -254,8 +254,8 @@ class MimnReferenceModel extends ReferenceModel {
 
   #flat(tensors: MimnTensors): Float32Array {
     const state = new Float32Array(this.stateSize);
-    const view = this.#layout.view(state);
-    for (const name of Object.keys(view) as (keyof MimnState)[]) {
+    const { flat: _, ...view } = this.#layout.view(state);
+    for (const name of Object.keys(view) as (keyof typeof view)[]) {
       if (view[name].length > 0) view[name].set(tensors[name].dataSync());
     }
     return state;

@@ -7,7 +7,7 @@
  * M, r, c, g, A = memory network of e_1 … e_T                        see memory_network.ts
  * S = induction unit                                                 see induction.ts
  * rq = read of M for q    v = attention of q over S
- * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
+ * p = pooled history, for each trace                                see traces.ts
  * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keepPooled: and each [p ; q∘p]
  * dot head: z += Σ ⟨p, q⟩
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
@@ -37,6 +37,7 @@ import { Inputs } from "../core/inputs.ts";
 import { slotHealth, slotPanels } from "./health.ts";
 import type { Panel } from "../core/panel.ts";
 import { MimnLayout, type MimnState } from "./state.ts";
+import { Traces } from "./traces.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
 import { MIMN_OPTIONS, type MimnConfig } from "./options.ts";
@@ -44,8 +45,6 @@ import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
 
-/** A pooled history stops growing at this many behaviours, as many as a window holds. */
-const FULL = 50;
 /**
  * Initial sharpness β of the memory's heads: the larger, the fewer slots a behaviour reads and writes. If it is low,
  * all slots get the same writes and become alike.
@@ -78,8 +77,7 @@ export class Mimn implements Model {
   readonly #rq: Part;
   readonly #v: Part;
   readonly #a: Part;
-  readonly #p: readonly Part[];
-  readonly #traces: readonly number[];
+  readonly #traces: Traces;
   readonly #memory: MemoryNetwork;
   readonly #induction: InductionUnit;
   readonly #reader: KeyReader;
@@ -87,8 +85,6 @@ export class Mimn implements Model {
   readonly #head: Head;
   readonly #state: MimnState;
   readonly #dstate: MimnState;
-  readonly #flat: Float32Array;
-  readonly #dflat: Float32Array;
 
   /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
@@ -96,16 +92,17 @@ export class Mimn implements Model {
     const { slots, hidden, topK, slotKeyWeight, decay, regularisation } = settled;
     const { widths, keepPooled, dotHead, induction } = settled;
     const { d } = sizes;
-    const traces = this.#traces = keepPooled || dotHead ? settled.traces : [];
+    const rates = keepPooled || dotHead ? settled.traces : [];
     this.sizes = sizes;
-    this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: traces.length });
+    this.layout = new MimnLayout({ slots, width: d, controller: hidden, traces: rates.length });
     this.stateSize = this.layout.size;
     this.stretches = this.layout.stretches;
     this.#regularisation = regularisation;
     this.#inputs = new Inputs(sizes, kernels);
     const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
     const a = this.#a = new Part(d, true, kernels);
-    const p = this.#p = traces.map(() => new Part(d, true, kernels));
+    this.#traces = new Traces(rates, d, kernels);
+    const { parts: p } = this.#traces;
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [
       xu,
@@ -136,10 +133,8 @@ export class Mimn implements Model {
     this.#reader = new KeyReader(this.parameters, slotKeyWeight);
     this.#channels = new ChannelReader(this.parameters, d);
     this.#head = new Head(this.parameters, columns, dotHead ? p.map((p) => [p, q] as const) : []);
-    this.#flat = kernels.floats(this.stateSize);
-    this.#dflat = kernels.floats(this.stateSize);
-    this.#state = this.layout.view(this.#flat);
-    this.#dstate = this.layout.view(this.#dflat);
+    this.#state = this.layout.view(kernels.floats(this.stateSize));
+    this.#dstate = this.layout.view(kernels.floats(this.stateSize));
   }
 
   /** M0 and r0, and zeros. */
@@ -156,7 +151,7 @@ export class Mimn implements Model {
     this.#start(state);
     this.#inputs.bindBehaviours({ T: 1, e });
     this.#fold(1, this.#inputs.e);
-    state.set(this.#flat);
+    state.set(this.#state.flat);
   }
 
   /** Logits [K]. With all behaviours in `input.state` and none in `input.e`, the cost does not depend on the history. */
@@ -197,7 +192,7 @@ export class Mimn implements Model {
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
-    this.#dflat.fill(0);
+    this.#dstate.flat.fill(0);
     const state = this.#state, dstate = this.#dstate, n = Math.max(1, state.count[0]!);
     const dq = this.#inputs.q.gradient;
     this.#reader.backward(this.#rq.gradient, q, state, { q: dq, state: dstate, parameters: gradients });
@@ -209,29 +204,18 @@ export class Mimn implements Model {
     this.#induction.backward(dstate.channels, history.e, gradients);
     this.#memory.backward(e, dstate, history.e, gradients);
     if (input.state === undefined) this.#startBackward(gradients);
-    this.#tracesBackward(T, history.e);
+    this.#traces.backward(T, state, history.e);
     const back = this.#inputs.gradients(head, 0, 0);
     return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
-  }
-
-  #tracesBackward(T: number, de: Float32Array): void {
-    const { d } = this.sizes;
-    for (const [i, trace] of this.#traces.entries()) {
-      const { gradient } = this.#p[i]!;
-      let scale = traceScale(trace, this.#state.count[0]!) / this.#traces.length;
-      for (let t = T - 1; t >= 0; t--, scale *= trace) {
-        for (let j = 0, o = t * d; j < d; j++, o++) de[o]! += scale * gradient[j]!;
-      }
-    }
   }
 
   /** Sets the state to start from: the given one, else M0, r0 and zeros. */
   #start(state: Float32Array | undefined): void {
     if (state !== undefined) {
       this.layout.check(state);
-      return this.#flat.set(state);
+      return this.#state.flat.set(state);
     }
-    this.#flat.fill(0);
+    this.#state.flat.fill(0);
     this.#state.memory.set(this.parameters.block("M0"));
     this.#state.read.set(this.parameters.block("r0"));
   }
@@ -256,28 +240,19 @@ export class Mimn implements Model {
     state.added.set(final.added);
     state.channels.set(this.#induction.channels);
     state.count[0]! += T;
-    const { d } = this.sizes;
-    for (const [i, trace] of this.#traces.entries()) {
-      const sum = state.sums.subarray(i * d, (i + 1) * d);
-      for (let t = 0; t < T; t++) {
-        for (let j = 0; j < d; j++) sum[j] = trace * sum[j]! + e[t * d + j]!;
-      }
-    }
+    this.#traces.fold(T, e, state);
   }
 
   /** Fills the parts that depend on the current state. */
   #read({ K }: ModelInput): void {
     const q = this.#inputs.q.values;
-    const { added, channels, count, sums } = this.#state;
-    const n = Math.max(1, count[0]!), { d } = this.sizes;
+    const { added, channels, count } = this.#state;
+    const n = Math.max(1, count[0]!);
     this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
     this.#channels.forward(this.#v.clear(K), K, q, channels);
     const a = this.#a.clear(1);
     for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
-    for (const [i, trace] of this.#traces.entries()) {
-      const p = this.#p[i]!.clear(1), scale = traceScale(trace, count[0]!) / this.#traces.length;
-      for (let j = 0; j < d; j++) p[j] = scale * sums[i * d + j]!;
-    }
+    this.#traces.read(this.#state);
   }
 }
 
@@ -288,12 +263,3 @@ export const MIMN: ModelKind<"mimn", MimnConfig> = {
   capabilities: CAPABILITIES,
   create: (sizes, config, random, kernels) => new Mimn(sizes, config, random, kernels),
 };
-
-/**
- * √min(50, w)/w with w = Σ ρ^age over n behaviours: divides by √n while there are few, like a mean when there are many.
- * Divided by √n alone, p would grow over a lifetime, and so would the steps of all vectors that it is multiplied with.
- */
-function traceScale(trace: number, n: number): number {
-  const weight = Math.max(1, trace === 1 ? n : (1 - trace ** n) / (1 - trace));
-  return Math.sqrt(Math.min(FULL, weight)) / weight;
-}

@@ -10,6 +10,8 @@ import type { MemoryState } from "./memory_network.ts";
 
 /** Views of the parts of a state. */
 export interface MimnState extends MemoryState {
+  /** All of it. */
+  readonly flat: Float32Array;
   /** Channels S [m, d]. */
   readonly channels: Float32Array;
   /** Number n of behaviours [1]. */
@@ -81,6 +83,7 @@ export class MimnLayout implements MimnSizes {
     let at = 0;
     const next = (length: number) => state.subarray(at, at += length);
     return {
+      flat: state,
       memory: next(slots * width),
       read: next(width),
       controller: next(controller),
