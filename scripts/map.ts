@@ -9,8 +9,8 @@
  */
 
 import type { Rejected } from "../src/events/rejected.ts";
-import { suggest } from "../src/mapping/suggestion.ts";
-import { survey, type SurveyedField } from "../src/mapping/survey.ts";
+import { suggest } from "../src/mapping/suggestions/suggestion.ts";
+import { survey, type SurveyedField } from "../src/mapping/suggestions/survey.ts";
 import { isOneOf } from "../src/values/one_of.ts";
 import { type Config, knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";

@@ -174,3 +174,8 @@ function add(value: unknown, into: unknown[]): void {
     throw new Misfit({ code: "too-many-items", wanted, got: "a longer list", path: "" });
   }
 }
+
+/** Whether a path leads into what another one leads to, or is the same. */
+export function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
+  return outer.every((step, i) => step === steps[i]);
+}

@@ -13,6 +13,7 @@ const LAYERS = [
   "src/events",
   "src/adapters",
   "src/mapping",
+  "src/mapping/suggestions",
   "src/metrics",
   "src/draws",
   "src/nn/losses",

@@ -5,8 +5,8 @@ import { compileMapping } from "../../src/mapping/mapping.ts";
 import { NameCheck } from "../../src/mapping/name_check.ts";
 import { pathOf, stepsOf } from "../../src/mapping/path.ts";
 import { registryAt } from "../../scripts/map/registry.ts";
-import { suggest } from "../../src/mapping/suggestion.ts";
-import { survey } from "../../src/mapping/survey.ts";
+import { suggest } from "../../src/mapping/suggestions/suggestion.ts";
+import { survey } from "../../src/mapping/suggestions/survey.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
 

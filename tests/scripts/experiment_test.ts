@@ -35,6 +35,10 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   assert.match((await call("stop", "e", "too", "slow")).stdout, /^e: stopped: too slow/);
   assert.equal((await call("holdout", "2")).stdout, "holdout: 2 % of all users\n");
   assert.match((await call("list")).stdout, /^e: stopped.*\nholdout: 2 %/);
+  assert.match(
+    (await call("status", "holdout")).stdout,
+    /^holdout: running; all users, holdout and rest\n(?:.*\n)* {2}cannot say yet/,
+  );
   await Deno.writeTextFile(
     file,
     JSON.stringify({ name: "f", variants: [{ name: "A", model: "gpt", colour: 1 }, { name: "B" }] }),

@@ -5,9 +5,10 @@
  */
 
 import { catalogueRules } from "./catalogue.ts";
+import { changesOf, rulesOfChanges } from "./changes.ts";
 import { alike, ENDING, fieldOf, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
-import type { MappingSettings, RuleSettings, ValueSpec } from "./mapping_options.ts";
-import { pathOf, type Step } from "./path.ts";
+import type { MappingSettings, RuleSettings, ValueSpec } from "../mapping_options.ts";
+import { isWithin, pathOf, type Step } from "../path.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** A mapping that may fit, and open questions. */
@@ -43,10 +44,6 @@ const MAX_KINDS = 50;
 const MAX_TOLD = 10;
 /** Share of records whose id another one may have: producers send some twice. */
 const REPEATED = 0.1;
-/** The operations on rows, of Debezium: created, read by a snapshot, updated; deleted, truncated, a message. */
-const WRITES = ["c", "r", "u"], OTHER_OPERATIONS = ["d", "t", "m"];
-/** What says where a change stands in a database's log, beside `source`: PostgreSQL, MySQL and MariaDB. */
-const POSITIONS = [["lsn"], ["file", "pos", "row"]];
 /** Fewest values of a field that is guessed to be a user or an item from its values alone. */
 const MIN_GUESSED = 5;
 
@@ -72,64 +69,15 @@ interface Roles {
   readonly shared: Readonly<Record<string, ValueSpec>>;
 }
 
-/** Records that are changes of a database's rows. */
-interface Changes {
-  /** The path of their operation. */
-  readonly op: string;
-  /** The paths that say where a change stands in the database's log; several rows may share a place. */
-  readonly position: readonly string[];
-  /** The fields, without those of rows as they were before. */
-  readonly fields: readonly SurveyedField[];
-  /** The fields of the rows. */
-  readonly row: readonly SurveyedField[];
-}
-
 /** Suggests a mapping. @param records how many were surveyed @param isKeyed whether they are of a topic, and have keys */
 export function suggest(fields: readonly SurveyedField[], records: number, isKeyed = false): Suggestion {
   const changes = changesOf(fields, records);
   if (changes === undefined) return suggestRules(fields, records, isKeyed);
   const { mapping, open } = suggestRules(changes.fields, records, isKeyed);
-  const { rules = [] } = mapping;
-  if (!rules.some(({ as }) => as === "interaction" || as === "impression")) return { mapping, open };
-  const other: RuleSettings = { name: "no rows", as: "nothing", when: { [changes.op]: OTHER_OPERATIONS } };
-  return {
-    mapping: { ...mapping, rules: [other, ...rules.map((rule) => withChangeId(rule, changes))] },
+  const rules = rulesOfChanges(mapping.rules ?? [], changes);
+  return rules === undefined ? { mapping, open } : {
+    mapping: { ...mapping, rules },
     open: [...open, "an update of a row counts again: or is a row one event, with its key as id?"],
-  };
-}
-
-/** The changes of rows that records are, as Debezium describes them; `undefined` = they are none. */
-function changesOf(fields: readonly SurveyedField[], records: number): Changes | undefined {
-  const isInAll = (path: string) => fields.some((field) => field.path === path && field.records === records);
-  for (const { path: op, steps, values } of fields) {
-    const isOperation = [...values.keys()].every((one) => [...WRITES, ...OTHER_OPERATIONS].includes(one));
-    if (nameOf(steps) !== "op" || !isOperation || !isInAll(op)) continue;
-    const root = steps.slice(0, -1);
-    const position = POSITIONS.map((names) => names.map((name) => pathOf([...root, "source", name])))
-      .find((paths) => paths.every(isInAll));
-    if (position === undefined) continue;
-    const inRow = (field: SurveyedField, name: string) => isWithin(field.steps, [...root, name]);
-    return {
-      op,
-      position,
-      fields: fields.filter((field) => !inRow(field, "before")),
-      row: fields.filter((field) => inRow(field, "after") && !field.steps.includes(null)),
-    };
-  }
-  return undefined;
-}
-
-/** Gives events of a rule an id by which a change that comes again is known: its place, and what tells rows apart. */
-function withChangeId(rule: RuleSettings, { position, row }: Changes): RuleSettings {
-  if (rule.as !== "interaction" && rule.as !== "impression") return rule;
-  const users = JSON.stringify(rule.fields?.["user"]);
-  const ids = row.filter(({ steps, path, types }) =>
-    ENDING.test(nameOf(steps).toLowerCase()) && !users.includes(`"${path}"`) && !types.includes("list")
-  ).toSorted((a, b) => Number(b.hasMore) - Number(a.hasMore) || b.values.size - a.values.size);
-  const paths = [...position, ...ids.slice(0, 1).map(({ path }) => path)];
-  return {
-    ...rule,
-    fields: { ...rule.fields, id: { template: paths.map((path) => `{${path}}`).join("-") } },
   };
 }
 
@@ -448,10 +396,6 @@ function entriesOf(list: SurveyedField): string {
 /** The path of an entry's field in a rule that iterates over its list. */
 function ofEntry({ steps }: SurveyedField): string {
   return pathOf(steps.slice(steps.lastIndexOf(null) + 1), "@");
-}
-
-function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
-  return outer.every((step, i) => step === steps[i]);
 }
 
 /** Whether a field may tell kinds of records apart: a text with few, recurring values. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ValueSpec } from "./mapping_options.ts";
-import type { Step } from "./path.ts";
+import type { ValueSpec } from "../mapping_options.ts";
+import type { Step } from "../path.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** Words for what a field holds, without case, `_`, `-`, a plural and {@linkcode ENDING}; the likeliest first. */

@@ -5,7 +5,7 @@
  */
 
 import { alike, fieldOf, ranked, WORDS } from "./field_names.ts";
-import type { RuleSettings } from "./mapping_options.ts";
+import type { RuleSettings } from "../mapping_options.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** Fewest different items per record: a catalogue has several records of an item that changed. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { parseDate } from "../adapters/mapped.ts";
-import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../events/limits.ts";
-import { isRecord } from "../values/record.ts";
-import { pathOf, type Step, stepsOf } from "./path.ts";
-import { parseTextJson } from "./text_json.ts";
-import { timeOf } from "./times.ts";
+import { parseDate } from "../../adapters/mapped.ts";
+import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../../events/limits.ts";
+import { isRecord } from "../../values/record.ts";
+import { pathOf, type Step, stepsOf } from "../path.ts";
+import { parseTextJson } from "../text_json.ts";
+import { timeOf } from "../times.ts";
 
 /** A field of some records. */
 export interface SurveyedField {

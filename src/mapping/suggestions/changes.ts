@@ -1,0 +1,72 @@
+/**
+ * Suggests rules for records that are changes of a database's rows, as Debezium describes them.
+ *
+ * @module
+ */
+
+import type { RuleSettings } from "../mapping_options.ts";
+import { isWithin, pathOf } from "../path.ts";
+import { ENDING, nameOf } from "./field_names.ts";
+import type { SurveyedField } from "./survey.ts";
+
+/** The operations on rows, of Debezium: created, read by a snapshot, updated; deleted, truncated, a message. */
+const WRITES = ["c", "r", "u"], OTHER_OPERATIONS = ["d", "t", "m"];
+/** What says where a change stands in a database's log, beside `source`: PostgreSQL, MySQL and MariaDB. */
+const POSITIONS = [["lsn"], ["file", "pos", "row"]];
+
+/** Records that are changes of a database's rows. */
+export interface Changes {
+  /** The path of their operation. */
+  readonly op: string;
+  /** The paths that say where a change stands in the database's log; several rows may share a place. */
+  readonly position: readonly string[];
+  /** The fields, without those of rows as they were before. */
+  readonly fields: readonly SurveyedField[];
+  /** The fields of the rows. */
+  readonly row: readonly SurveyedField[];
+}
+
+/** The changes of rows that records are, as Debezium describes them; `undefined` = they are none. */
+export function changesOf(fields: readonly SurveyedField[], records: number): Changes | undefined {
+  const isInAll = (path: string) => fields.some((field) => field.path === path && field.records === records);
+  for (const { path: op, steps, values } of fields) {
+    const isOperation = [...values.keys()].every((one) => [...WRITES, ...OTHER_OPERATIONS].includes(one));
+    if (nameOf(steps) !== "op" || !isOperation || !isInAll(op)) continue;
+    const root = steps.slice(0, -1);
+    const position = POSITIONS.map((names) => names.map((name) => pathOf([...root, "source", name])))
+      .find((paths) => paths.every(isInAll));
+    if (position === undefined) continue;
+    const inRow = (field: SurveyedField, name: string) => isWithin(field.steps, [...root, name]);
+    return {
+      op,
+      position,
+      fields: fields.filter((field) => !inRow(field, "before")),
+      row: fields.filter((field) => inRow(field, "after") && !field.steps.includes(null)),
+    };
+  }
+  return undefined;
+}
+
+/** Rules for changes, from those for their rows; `undefined` = none of these makes an event that has an id. */
+export function rulesOfChanges(rules: readonly RuleSettings[], changes: Changes): RuleSettings[] | undefined {
+  if (!rules.some(hasId)) return undefined;
+  const other: RuleSettings = { name: "no rows", as: "nothing", when: { [changes.op]: OTHER_OPERATIONS } };
+  return [other, ...rules.map((rule) => hasId(rule) ? withChangeId(rule, changes) : rule)];
+}
+
+function hasId({ as }: RuleSettings): boolean {
+  return as === "interaction" || as === "impression";
+}
+
+/** Gives events of a rule an id by which a change that comes again is known: its place, and what tells rows apart. */
+function withChangeId(rule: RuleSettings, { position, row }: Changes): RuleSettings {
+  const users = JSON.stringify(rule.fields?.["user"]);
+  const ids = row.filter(({ steps, path, types }) =>
+    ENDING.test(nameOf(steps).toLowerCase()) && !users.includes(`"${path}"`) && !types.includes("list")
+  ).toSorted((a, b) => Number(b.hasMore) - Number(a.hasMore) || b.values.size - a.values.size);
+  const paths = [...position, ...ids.slice(0, 1).map(({ path }) => path)];
+  return {
+    ...rule,
+    fields: { ...rule.fields, id: { template: paths.map((path) => `{${path}}`).join("-") } },
+  };
+}
