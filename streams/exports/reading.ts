@@ -96,7 +96,10 @@ export class TopicLines {
     }
     const from = bounds.map(({ start }, partition) => next[partition] ?? start);
     const ends = bounds.map(({ end }) => end);
-    const newest = spec.cleanup === "compact" ? await newestOf(log, topic, ends) : undefined;
+    // A log with an index of keys has one record of each.
+    const newest = spec.cleanup === "compact" && log.latest === undefined
+      ? await newestOf(log, topic, ends)
+      : undefined;
     return new TopicLines(log, topic, content, choice, { next: from, ends, newest });
   }
 
