@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { arrivalOf, ARRIVED_HEADERS } from "../../streams/topics/arrival.ts";
+import { arrivalOf, ARRIVED_HEADERS, MENDED_HEADERS } from "../../streams/topics/arrival.ts";
 
 Deno.test("arrivalOf() is sure of what a server of ours or the log has stamped, and of nothing else", () => {
   const time = 1_700_000_000_000;
-  assert.deepEqual(arrivalOf({ time, headers: ARRIVED_HEADERS }), { time, isSure: true });
-  assert.deepEqual(arrivalOf({ time, headers: {}, isLogTime: true }), { time, isSure: true });
-  assert.deepEqual(arrivalOf({ time, headers: {} }), { time, isSure: false });
+  const isMended = false;
+  assert.deepEqual(arrivalOf({ time, headers: ARRIVED_HEADERS }), { time, isSure: true, isMended });
+  assert.deepEqual(arrivalOf({ time, headers: {}, isLogTime: true }), { time, isSure: true, isMended });
+  assert.deepEqual(arrivalOf({ time, headers: {} }), { time, isSure: false, isMended });
+  assert.deepEqual(arrivalOf({ time, headers: MENDED_HEADERS }), { time, isSure: false, isMended: true });
 });
 
 Deno.test("arrivalOf() is null when the record's time is none, or in another unit", () => {
