@@ -6,22 +6,19 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { errorOf, reasonOf } from "../../../src/values/reason.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { bootTime } from "./end/boot.ts";
 import { CommittedState } from "./end/committed_state.ts";
 import { settle } from "../../../src/options/option.ts";
 import { type DurabilityOptions, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
-import { EndFile, readMemory, syncFile } from "./end/end_file.ts";
+import { LogEnd } from "./end/log_end.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
-import { isNoRoom } from "./end/no_room.ts";
 import { oneName, own, ownFile } from "./ownership.ts";
 import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
-import { recover } from "./end/recovery.ts";
 import { sumOf } from "./row_sum.ts";
 import { scrub } from "./scrub.ts";
 import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
-import { Syncer } from "./end/syncer.ts";
 import { WalMover } from "./wal/wal_mover.ts";
 
 /** Largest file whose compact tables are checked on opening, which takes about 3 s. */
@@ -60,13 +57,7 @@ export class SqliteStore implements LogStore {
   readonly #held: Deno.FsFile | undefined;
   readonly #file: SqliteFile;
   readonly #wal: WalMover;
-  readonly #state: CommittedState;
-  readonly #memory: EndFile;
-  readonly #syncer: Syncer;
-  /** Why nothing may be written any more. */
-  #failure: Error | undefined;
-  /** Whether there was no room to record the end of the log. */
-  #isUnrecorded = false;
+  readonly #end: LogEnd;
   /** By topic and partition. */
   readonly #tables = new Map<string, RecordTable[]>();
   readonly #tombstones: number;
@@ -106,24 +97,9 @@ export class SqliteStore implements LogStore {
       'SELECT "offset" FROM positions WHERE "group" = ? AND topic = ? AND partition = ?',
     );
     this.#saveTrim = db.prepare("INSERT OR REPLACE INTO trims VALUES (?, ?, ?)");
-    this.#state = this.#file.guard(() => this.#load());
-    const end = `${this.#path}-end`;
-    const memory = readMemory(end);
-    const found = recover(this.#path, this.#state, memory, boot);
-    if (found !== null && !((isNew || isCopy) && memory === "absent")) {
-      logger.warn("opens the log {path}: {found}", { path: this.#path, found });
-    }
-    const wal = `${this.#path}-wal`;
-    syncFile(wal); // an earlier process may have written to it without syncing
-    const windowMs = durability === "power" ? 0 : syncMs;
-    const opening = this.#file.guard(() => new EndFile(end, this.#state, { boot, windowMs }));
-    this.#memory = opened.adopt(opening, (memory) => memory.close());
-    this.#syncer = new Syncer({
-      path: wal,
-      periodMs: syncMs,
-      snapshot: () => this.#state.bytes.slice(),
-      confirm: (state) => this.#memory.confirm(state),
-      fail: (error) => this.#fail("the disk has not confirmed what was written", error),
+    this.#end = new LogEnd(this.#path, this.#file.guard(() => this.#load()), {
+      ...{ syncMs, boot, isPower: durability === "power", isFirst: isNew || isCopy },
+      guard: this.#file.guard.bind(this.#file),
     });
     opened.move();
   }
@@ -133,7 +109,7 @@ export class SqliteStore implements LogStore {
   }
 
   createTopics(topics: readonly TopicSpec[]): void {
-    this.#prepare();
+    this.#end.prepare();
     const ids: number[] = [];
     this.#file.transaction(() => {
       const insert = this.#file.db.prepare("INSERT INTO topics (name, partitions, cleanup) VALUES (?, ?, ?)");
@@ -149,9 +125,9 @@ export class SqliteStore implements LogStore {
     this.#identify();
     for (const [i, { name, partitions, cleanup }] of topics.entries()) {
       this.#know({ name, partitions, cleanup }, ids[i] ?? NaN);
-      this.#state.addTopic({ name, partitions, cleanup, id: this.id(name) });
+      this.#end.state.addTopic({ name, partitions, cleanup, id: this.id(name) });
     }
-    this.#remember();
+    this.#end.acknowledge();
   }
 
   write(writes: readonly LogWrite[]): number[][] {
@@ -167,7 +143,7 @@ export class SqliteStore implements LogStore {
       this.#step("record");
       return offset;
     };
-    this.#prepare();
+    this.#end.prepare();
     this.#step("begin");
     let offsets: number[][] = [];
     try {
@@ -190,12 +166,12 @@ export class SqliteStore implements LogStore {
     }
     for (const table of touched.keys()) {
       table.committed();
-      this.#state.setBounds(table.topic, table.partition, table.trimmed, table.end);
+      this.#end.state.setBounds(table.topic, table.partition, table.trimmed, table.end);
     }
     for (const { group, offsets } of writes) {
-      for (const offset of offsets) this.#state.setPosition(group, offset);
+      for (const offset of offsets) this.#end.state.setPosition(group, offset);
     }
-    this.#remember();
+    this.#end.acknowledge();
     this.#wal.wrote(bytes, touched.size + pages);
     this.#step("committed");
     return offsets;
@@ -231,20 +207,20 @@ export class SqliteStore implements LogStore {
   trim(topic: string, partition: number, before: number): void {
     const table = this.#file.guard(() => this.#table(topic, partition));
     if (before <= table.start) return;
-    this.#prepare();
+    this.#end.prepare();
     let deleted = 0;
     this.#file.transaction(() => {
       this.#saveTrim.run(topic, partition, before);
       deleted = table.deleteBelow(before);
     });
     table.trimmed = before;
-    this.#state.setBounds(topic, partition, before, table.end);
-    this.#remember();
+    this.#end.state.setBounds(topic, partition, before, table.end);
+    this.#end.acknowledge();
     this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_PER_PAGE));
   }
 
   erase(topic: string, partition: number, offsets: readonly number[]): void {
-    this.#prepare();
+    this.#end.prepare();
     const table = this.#file.guard(() => this.#table(topic, partition));
     this.#file.db.exec("PRAGMA secure_delete = ON");
     try {
@@ -260,7 +236,7 @@ export class SqliteStore implements LogStore {
     } finally {
       this.#file.db.exec("PRAGMA secure_delete = FAST");
     }
-    this.#remember();
+    this.#end.acknowledge();
     this.#wal.wrote(0, 1 + offsets.length);
   }
 
@@ -294,50 +270,13 @@ export class SqliteStore implements LogStore {
   }
 
   async close(): Promise<void> {
-    await this.#syncer.close();
+    await this.#end.stop();
     await this.#wal.close();
     this.#file.close();
-    // SQLite has then moved everything into the database, synced it, and removed the write-ahead log.
-    if (this.#failure === undefined && !exists(`${this.#path}-wal`)) {
-      await this.#memory.seal(this.#state);
-    }
-    this.#memory.close();
+    await this.#end.close();
     await this.#wal.end();
     this.#held?.close();
     this.#owner.close();
-  }
-
-  /** Records the state that is acknowledged when this returns. */
-  #remember(): void {
-    try {
-      this.#memory.acknowledge(this.#state);
-      this.#isUnrecorded = false;
-    } catch (error) {
-      this.#isUnrecorded = isNoRoom(error);
-      if (this.#isUnrecorded) {
-        this.#file.guard(() => {
-          throw error;
-        });
-      }
-      throw this.#fail("its end cannot be recorded", errorOf(error));
-    }
-    this.#syncer.wrote();
-  }
-
-  #fail(what: string, cause: Error): Error {
-    this.#failure ??= new Error(
-      `Cannot write to the log ${this.#path}: ${what} (${cause.message}); ` +
-        "repair the disk and start again, which reports what is lost, if anything",
-      { cause },
-    );
-    logger.error("{message}", { message: this.#failure.message });
-    return this.#failure;
-  }
-
-  /** Throws if nothing may be written; first records what had no room. */
-  #prepare(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isUnrecorded) this.#remember();
   }
 
   /** Reads everything except records, and checks the indices. */
@@ -420,15 +359,5 @@ export class SqliteStore implements LogStore {
     tables[partition] = table;
     this.#tables.set(topic, tables);
     return table;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
