@@ -14,6 +14,8 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 const topics = topicNames();
 /** Longest attempt to stop tasks at one place, at first. */
 const EVEN_MS = 1000;
+/** An attempt looks at the clock a few dozen times. */
+const MOST_LOOKS = 300;
 const FENCED = new LogError("fenced", "another process has taken it back");
 
 interface Told {
@@ -37,6 +39,8 @@ class Scene {
   timeMs = 0;
   readonly log = new MemoryLog();
   readonly #told: Told;
+  /** How often the clock was looked at. */
+  #looks = 0;
 
   constructor(told: Told) {
     this.#told = told;
@@ -132,7 +136,10 @@ class Scene {
     };
     const options = {
       ...{ topics, serving: 1, generation, signal: this.ending.signal, closeAgainMs: 1, succession, start },
-      clock: () => this.timeMs += tickMs,
+      clock: () => {
+        assert.ok(++this.#looks < MOST_LOOKS, "goes on for ever");
+        return this.timeMs += tickMs;
+      },
     };
     // Stands in for classes with private fields, of which handing over uses no more than this.
     const [played, how] = [parts as never, options as unknown as HandOverOptions];
