@@ -4,6 +4,8 @@
  * @module
  */
 
+import { parseDate } from "../../src/adapters/mapped.ts";
+
 /** The oldest record, the end, the first record of a time, or an offset per partition. */
 export type Start =
   | "earliest"
@@ -43,7 +45,7 @@ export function parseStart(text: string): Start {
     const offsets = new Map(pairs.map(([partition = 0, offset = 0]) => [partition, offset]));
     if (offsets.size === pairs.length) return { offsets };
   }
-  const time = TIME.test(text) ? Date.parse(text) : NaN;
+  const time = TIME.test(text) ? parseDate(text) : NaN;
   if (time >= 0) return { time };
   throw new SyntaxError(`Cannot read ${JSON.stringify(text)} as a start: expected ${START_WORDS}`);
 }

@@ -73,6 +73,8 @@ Deno.test("export reads all that a service writes while it serves; a pipe may be
   const never = ["--from", "2026-11-29", "--until", "2026-11-28"];
   const nothing = await meander("export", "--what", "events", ...never, "--log-path", path);
   assert.deepEqual([nothing.code, /--until is not later/.test(nothing.stderr)], [1, true]);
+  const absent = await meander("export", "--what", "events", "--from", "2026-02-30", "--log-path", path);
+  assert.deepEqual([absent.code, /Not a time such as/.test(absent.stderr)], [1, true], absent.stderr);
   const missing = await meander("export", "--what", "items", "--log-path", `${folder.path}/none.sqlite`);
   assert.deepEqual(
     [missing.code, /none\.sqlite: no such file/.test(missing.stderr)],

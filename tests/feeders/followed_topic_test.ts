@@ -64,8 +64,10 @@ async function rejectionsOn(
 Deno.test("parseStart() takes words, times and offsets, and says what it wants of all else", () => {
   assert.equal(parseStart("latest"), "latest");
   assert.deepEqual(parseStart("2026-11-01T10:30+02:00"), { time: Date.UTC(2026, 10, 1, 8, 30) });
+  assert.deepEqual(parseStart("2028-02-29"), { time: Date.UTC(2028, 1, 29) });
   assert.deepEqual(parseStart("0:12,3:7"), { offsets: new Map([[0, 12], [3, 7]]) });
-  for (const text of ["", "newest", "2026-13-01", "2026-11-01T10:30", "12", "0:1,0:2", "-1:3", "0:1,"]) {
+  const absent = ["2026-13-01", "2026-02-30", "2027-02-29T10:00Z"];
+  for (const text of ["", "newest", ...absent, "2026-11-01T10:30", "12", "0:1,0:2", "-1:3", "0:1,"]) {
     assert.throws(() => parseStart(text), /as a start: expected earliest, latest, a time/, text);
   }
 });
