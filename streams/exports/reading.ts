@@ -4,6 +4,7 @@
  * @module
  */
 
+import { indexesKeys } from "../log/capabilities.ts";
 import type { ReadableLog } from "../log/log.ts";
 import { endsEarly } from "../log/reading.ts";
 import type { Content, ExportedLine } from "./contents.ts";
@@ -97,7 +98,7 @@ export class TopicLines {
     const from = bounds.map(({ start }, partition) => next[partition] ?? start);
     const ends = bounds.map(({ end }) => end);
     // A log with an index of keys has one record of each.
-    const newest = spec.cleanup === "compact" && log.latest === undefined
+    const newest = spec.cleanup === "compact" && !indexesKeys(log)
       ? await newestOf(log, topic, ends)
       : undefined;
     return new TopicLines(log, topic, content, choice, { next: from, ends, newest });

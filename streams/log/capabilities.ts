@@ -22,7 +22,7 @@ export type RetainingLog = Log & Required<Pick<Log, "keepMs">>;
 export type VerifiableLog = Log & Required<Pick<Log, "verify">>;
 
 /** Whether a log indexes its keys: if so, users need not be in memory, nor in a local snapshot. */
-export function indexesKeys(log: Log): log is IndexedLog {
+export function indexesKeys<L extends Pick<Log, "latest">>(log: L): log is L & Pick<IndexedLog, "latest"> {
   return log.latest !== undefined;
 }
 

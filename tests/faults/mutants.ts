@@ -98,7 +98,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 109,
     edits: [{
-      file: "streams/log/sqlite/sqlite_store.ts",
+      file: "streams/log/sqlite/end/log_end.ts",
       from: "      periodMs: syncMs,",
       to: "      periodMs: 60 * syncMs,",
     }],
@@ -123,10 +123,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "restart-without-a-sync": {
     trial: "power",
-    seed: 108,
+    seed: 111,
     edits: [{
-      file: "streams/log/sqlite/sqlite_store.ts",
-      from: "    syncFile(wal); //",
+      file: "streams/log/sqlite/end/log_end.ts",
+      from: "    syncFile(this.#wal); //",
       to: "    //",
     }],
   },
