@@ -78,7 +78,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "wal-without-an-end": {
     trial: "rotten-wal",
-    seed: 101,
+    seed: 102,
     edits: [{
       file: "streams/log/sqlite/end/recovery.ts",
       from: "const { acknowledged, confirmed } = memory;",
