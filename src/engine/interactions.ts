@@ -29,7 +29,7 @@ import { windowOf } from "../scorer/window.ts";
 import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { TaskModels } from "./task_models.ts";
 import type { TaskSettings } from "./task_options.ts";
-import { rejectUnknown } from "./unknown_items.ts";
+import { countBehaviour, rejectUnknown } from "./unknown_items.ts";
 import { times } from "../values/times.ts";
 import type { Behaviour } from "../users/states/behaviour_slab.ts";
 
@@ -117,6 +117,7 @@ export class Interactions {
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
     // Before it is counted: the item taken must not look more popular for being taken.
     if (strength !== null) {
+      countBehaviour(state, item);
       const behaviour = { user, item, action: event.action, time: sharedTime, strength, wanted };
       const preference = state.retrieval.learn(behaviour);
       if (preference !== null) out.samples.push(preferenceSample(user.id, sharedTime, preference));

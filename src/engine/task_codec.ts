@@ -13,6 +13,7 @@ import type { SaidByModel } from "../scorer/score_kind.ts";
 import { isOneOf } from "../values/one_of.ts";
 import { createTaskCounters, TASK_COUNTERS, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
+import { judgeCatalogue } from "./unknown_items.ts";
 import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
@@ -84,6 +85,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   overall.positives = from.uint();
   overall.values.decode(from);
   readCounters(from, task.counters, task.models.said);
+  judgeCatalogue(task);
   task.clock.decode(from);
   task.applyExperiments(
     times(from.count(), () => from.json<ExperimentRecord>()),

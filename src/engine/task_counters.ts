@@ -18,6 +18,8 @@ export const TASK_COUNTERS = [
   "rows",
   "positives",
   "behaviours",
+  "listedBehaviours",
+  "unlistedBehaviours",
   "duplicates",
   "reapplied",
   "late",

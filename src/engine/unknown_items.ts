@@ -1,12 +1,37 @@
 /**
- * Items without a catalogue record. Memory for an id is never released, and any sender of events can invent ids, so their
- * number is bounded.
+ * Items without a catalogue record. Any sender of events can invent ids. Memory for an id is never released, so their
+ * number is bounded; and one event on a new id could put it first on most lists, so where the catalogue lists nearly all
+ * that users take, other items are not recommended.
  *
  * @module
  */
 
-import type { Catalogue } from "../items/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import type { TaskCounters } from "./task_counters.ts";
 import type { TaskRejection } from "./task_outputs.ts";
+
+/** Fewest behaviours on listed items before a catalogue is complete. */
+const ENOUGH = 1000;
+/** A complete catalogue has this many of them for each behaviour on an unlisted item. */
+const PER_UNLISTED = 100;
+
+/** What {@linkcode judgeCatalogue} reads and changes. */
+interface Judged {
+  readonly catalogue: Catalogue;
+  readonly counters: TaskCounters;
+}
+
+/** Counts a behaviour on an item. */
+export function countBehaviour(judged: Judged, { listed }: CatalogueItem): void {
+  judged.counters[listed ? "listedBehaviours" : "unlistedBehaviours"]++;
+  judgeCatalogue(judged);
+}
+
+/** Says of a catalogue whether it is complete, by the behaviours that were counted. */
+export function judgeCatalogue({ catalogue, counters }: Judged): void {
+  const { listedBehaviours, unlistedBehaviours } = counters;
+  catalogue.isComplete = listedBehaviours >= Math.max(ENOUGH, PER_UNLISTED * unlistedBehaviours);
+}
 
 /** Why an event's items cannot be added to the catalogue, or `null` if they are in it or there is room for them. */
 export function rejectUnknown(catalogue: Catalogue, items: readonly string[]): TaskRejection | null {

@@ -91,7 +91,7 @@ export interface ShadowSlate {
 export const EMPTY_REASONS = {
   "unknown": "the reference items (item, like) are unknown",
   "no-candidates": "nothing was proposed: there is no catalogue, or there are no behaviours yet",
-  "hidden": "all items are hidden or removed",
+  "hidden": "all items are hidden, removed, or missing from a complete catalogue",
   "expired": "all remaining items have expired",
   "filtered": "none of the remaining items passes the filter",
   "excluded": "the request excludes all remaining items, or they were on earlier pages",

@@ -99,6 +99,8 @@ const RUN = 512;
 /** Items by id and by index. */
 export class Catalogue {
   readonly schema: FeatureSchema;
+  /** Whether it lists nearly all that users take: then what only events name is not recommended. */
+  isComplete = false;
   readonly #itemFields: readonly ItemField[];
   readonly #byId = new Map<string, CatalogueItem>();
   readonly #items: CatalogueItem[] = [];
@@ -147,6 +149,11 @@ export class Catalogue {
 
   get size(): number {
     return this.#items.length;
+  }
+
+  /** Whether an item may be found for a list, if it has not expired. */
+  offers({ withheld, listed }: CatalogueItem): boolean {
+    return !withheld && (listed || !this.isComplete);
   }
 
   /** The item at an index that this catalogue assigned. */

@@ -6,7 +6,7 @@
  */
 
 import { hash32 } from "../draws/random.ts";
-import type { CatalogueItem } from "../items/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { Gatherer } from "./gatherer.ts";
@@ -30,6 +30,7 @@ const FEW_PER_SECOND = 0.5;
 const MOST_PER_SECOND = 12;
 
 export interface ChoicesParts {
+  readonly catalogue: Catalogue;
   readonly ordering: OrderingState;
   /** How fast wanted behaviours have arrived for some time. */
   readonly arrivals: Arrivals;
@@ -70,12 +71,12 @@ export class Choices {
     const draw = drawOf(user, item, time);
     // Not every n-th one, which would always hit the same kind of event where kinds alternate.
     if (draw % this.#every(time) !== 0) return null;
-    const { ordering, past, returns, gatherer, orders, counts } = this.#with;
+    const { catalogue, ordering, past, returns, gatherer, orders, counts } = this.#with;
     const context = past.context(user, time);
     const excluded = returns.expected ? new Uint32Array() : past.items(user, time);
     if (excluded.includes(item.index) || past.hadBefore(user, item)) return null;
     const allowed = (other: CatalogueItem) =>
-      !other.withheld && other.expires > time && !past.hadBefore(user, other);
+      catalogue.offers(other) && other.expires > time && !past.hadBefore(user, other);
     const request = { user, context, time, excluded, allowed };
     gatherer.propose(request, true);
     const place = gatherer.placeOf(item.index);

@@ -137,7 +137,17 @@ export class Retrieval {
       maxCandidates,
       newShare,
     });
-    this.#choices = new Choices({ ordering, arrivals, flood, past, returns, gatherer, orders, counts });
+    this.#choices = new Choices({
+      catalogue,
+      ordering,
+      arrivals,
+      flood,
+      past,
+      returns,
+      gatherer,
+      orders,
+      counts,
+    });
   }
 
   /** Whether items of the user's behaviours may be recommended again now. */

@@ -49,6 +49,8 @@ interface Gates {
   readonly seen: readonly number[];
   /** Whether an item is left out because the user had it before those. */
   readonly hadBefore: (item: CatalogueItem) => boolean;
+  /** Whether an item is hidden; also, unless the request names candidates, one that a complete catalogue lacks. */
+  readonly hidden: (item: CatalogueItem) => boolean;
   /** Whether the filter lets an item through. */
   readonly passes: (item: Filtered) => boolean;
   /** Items that the user was shown too often. */
@@ -56,7 +58,7 @@ interface Gates {
 }
 
 function gatesOf(
-  { retrieval }: CandidatesView,
+  { catalogue, retrieval }: CandidatesView,
   user: UserState,
   event: RequestEvent,
   frequency: FrequencyOptions | null,
@@ -73,6 +75,7 @@ function gatesOf(
     excludedIds: [...event.exclude ?? [], ...query ?? []],
     seen: seenToo ? [] : [...retrieval.past.items(user, time)],
     hadBefore: (item) => !seenToo && retrieval.past.hadBefore(user, item),
+    hidden: (item) => candidates === undefined ? !catalogue.offers(item) : item.withheld,
     passes: filterOf(filter),
     shownTooOften: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
   };
@@ -88,14 +91,14 @@ export function findCandidates(
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
-  const { seen, hadBefore, excludedIds, passes, shownTooOften } = gates;
+  const { seen, hadBefore, hidden, excludedIds, passes, shownTooOften } = gates;
   const excluded = [...seen];
   for (const id of excludedIds) {
     const item = catalogue.get(id);
     if (item !== undefined) excluded.push(item.index);
   }
   const allowed = (item: CatalogueItem): boolean =>
-    !(shownTooOften?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item) &&
+    !(shownTooOften?.has(item.index) ?? false) && !hidden(item) && item.expires > time && passes(item) &&
     !hadBefore(item);
   if (event.candidates === undefined) {
     return retrieved(view, user, event, gates, { excluded, allowed, most, stacked });
@@ -185,12 +188,12 @@ export function whyEmpty(
 
 /** Finds the step that leaves an item out; `variant` if none of the request's does. */
 function stepsOf(
-  { excludedIds, seen, hadBefore, passes, shownTooOften }: Gates,
+  { excludedIds, seen, hadBefore, hidden, passes, shownTooOften }: Gates,
   time: number,
 ): (id: string, item: CatalogueItem | undefined) => EmptyReason {
   const [excluded, had] = [new Set(excludedIds), new Set(seen)];
   return (id, item) => {
-    if (item?.withheld) return "hidden";
+    if (item !== undefined && hidden(item)) return "hidden";
     if (item !== undefined && item.expires <= time) return "expired";
     if (!passes(item ?? UNKNOWN)) return "filtered";
     if (excluded.has(id)) return "excluded";

@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { outputs, SMALL } from "./streams.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
+import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 const TIME = 1_700_000_000_000;
 
-function makeTask(maxUnlistedItems: number) {
-  const task = new TaskState({ ...SMALL, maxUnlistedItems }, new FakeServing());
+function makeTask(maxUnlistedItems: number, options: Partial<TaskOptions> = {}) {
+  const task = new TaskState({ ...SMALL, ...options, maxUnlistedItems }, new FakeServing());
   let offset = 0;
   const apply = (fields: Record<string, unknown>) => {
     const out = outputs();
@@ -45,4 +47,55 @@ Deno.test("TaskState.apply() takes as many candidates as there is room for", () 
   const { out } = apply({ type: "request", request: "r1", count: 10, candidates });
   assert.equal(out.recommendations[0]?.items.length, 3);
   assert.equal(task.catalogue.size, 3);
+});
+
+const ROOMY: Partial<TaskOptions> = { retrieval: {}, policy: undefined, frequency: undefined };
+
+Deno.test("a complete catalogue keeps items that only events name out of lists, until it lists them", () => {
+  const { task, apply } = makeTask(Infinity, ROOMY);
+  for (let n = 0; n < 10; n++) task.applyItem({ item: `listed${n}`, time: TIME });
+  const view = (item: string, user: string) => apply({ type: "interaction", item, action: "click", user });
+  const found = (fields: Record<string, unknown> = {}) => {
+    const { out } = apply({
+      type: "request",
+      request: `r${task.counters.requests}`,
+      user: "guest",
+      count: 20,
+      ...fields,
+    });
+    return new Set(out.recommendations[0]?.items.map(({ item }) => item));
+  };
+  for (let n = 0; n < 998; n++) view(`listed${n % 10}`, `u${n % 20}`);
+  view("made-up", "robot");
+  view("listed0", "u0");
+  assert.ok(found().has("made-up"), "999 behaviours are too few to tell");
+  view("listed1", "u1");
+  assert.ok(!found().has("made-up"));
+  assert.ok(!found({ list: "trending" }).has("made-up"));
+  assert.ok(!found({ item: "listed3" }).has("made-up"));
+  assert.ok(found({ candidates: ["made-up", "listed2"] }).has("made-up"), "what the request names is ranked");
+  const restored = makeTask(Infinity, ROOMY).task;
+  decodeTask(encodeTask(task, 0), restored);
+  assert.deepEqual([task.catalogue.isComplete, restored.catalogue.isComplete], [true, true]);
+
+  task.applyItem({ item: "made-up", time: TIME });
+  assert.ok(found().has("made-up"));
+
+  for (let n = 0; n < 10; n++) view(`unlisted${n}`, `u${n}`);
+  assert.ok(found().has("unlisted3"), "one behaviour in a hundred is on items that it has not");
+});
+
+Deno.test("a catalogue that says nothing of most items withholds none", () => {
+  const { task, apply } = makeTask(Infinity, ROOMY);
+  task.applyItem({ item: "listed", time: TIME });
+  for (let n = 0; n < 3000; n++) {
+    apply({
+      type: "interaction",
+      item: n % 2 === 0 ? "listed" : `made-up${n % 7}`,
+      action: "click",
+      user: `u${n % 30}`,
+    });
+  }
+  const { out } = apply({ type: "request", request: "r", user: "guest", count: 20 });
+  assert.ok((out.recommendations[0]?.items.length ?? 0) > 5);
 });

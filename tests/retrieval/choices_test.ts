@@ -36,6 +36,7 @@ function choicesOf(
   const { expected = false, hasRequests = true, steps = 0, place = 0 } = seen;
   const { arrivals = new Arrivals(ARRIVALS), flood = new Arrivals(FLOOD) } = seen;
   const parts = {
+    catalogue: { offers: ({ withheld }: CatalogueItem) => !withheld },
     ordering: { hasRequests, blend: { steps }, learnBlend: () => {} },
     arrivals,
     flood,
