@@ -61,6 +61,7 @@ async function main(flags: Flags): Promise<number> {
     return success ? 0 : 1;
   } finally {
     await Deno.remove(map);
+    for (const copy of Object.values(mutant)) await Deno.remove(new URL(copy));
   }
 }
 
