@@ -13,13 +13,12 @@ async function allocations(...args: readonly string[]): Promise<readonly [number
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** A copy of 1,800 behaviours more, at 11 bytes each, is 20 KB; what is measured varies by 8 KB at most. */
-function assertFlat(what: string, before: number, after: number): void {
-  assert.ok(before > 0 && after > 0, `${what}: something was collected: ${before}, ${after}`);
-  assert.ok(
-    after < before + 14_000,
-    `${what}: ${after} bytes a behaviour, ${before} with a shorter history`,
-  );
+/** Runs after which the least of each counts: on a busy machine code that is not compiled yet allocates more. */
+const RUNS = 4;
+
+/** Whether the long history costs no more: a copy of 1,800 behaviours, at 11 bytes each, is 20 KB, noise 8 KB at most. */
+function isFlat(before: number, after: number): boolean {
+  return after < before + 14_000;
 }
 
 for (
@@ -32,9 +31,15 @@ for (
 ) {
   const name = args.join(" with ");
   Deno.test(`TaskState.apply() of ${name} allocates no more for a long history than for a short one`, async () => {
-    const [few, more, many] = await allocations(...args);
-    // A window and what retrieval learns from fill up first: with 20 behaviours there is less to do.
-    if (!hasWindow) assertFlat(name, few, more);
-    assertFlat(name, more, many);
+    let least = [Infinity, Infinity, Infinity];
+    for (let run = 0; run < RUNS; run++) {
+      const counts = await allocations(...args);
+      assert.ok(counts.every((bytes) => bytes > 0), `something was collected: ${counts}`);
+      least = least.map((bytes, n) => Math.min(bytes, counts[n]!));
+      const [few = 0, more = 0, many = 0] = least;
+      // A window and what retrieval learns from fill up first: with 20 behaviours there is less to do.
+      if ((hasWindow || isFlat(few, more)) && isFlat(more, many)) return;
+    }
+    assert.fail(`after 20, 200 and 2,000 others a behaviour allocates ${least.join(", ")} bytes`);
   });
 }
