@@ -90,7 +90,7 @@ policy; actions that are not named keep theirs. For an editor that completes and
 
 Environment variables override the file, for every command: \`MEANDER_\` and the path in capitals, such as
 \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. A misspelt
-variable goes unnoticed. Secrets are only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and
+variable goes unnoticed. Secrets are only in these or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and
 \`_PASSWORD\`, \`MEANDER_TLS_PASSPHRASE\`, \`MEANDER_REGISTRY_PASSWORD\` and \`_TOKEN\`.
 `;
 
