@@ -223,7 +223,7 @@ interface Counts {
   readonly name: string;
   learn(signal: Signal): void;
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void;
-  decode(from: ByteReader, itemAt: (rank: number) => number): Portions | void;
+  decode(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions | void;
 }
 
 function paceFold(pace: Pace): SignalFold {
@@ -242,6 +242,6 @@ function foldOf(counts: Counts): SignalFold {
     name: counts.name,
     learn: (signal) => counts.learn(signal),
     encode: (to, { order, rank }) => counts.encode(to, order, rank),
-    decode: (from, itemAt) => counts.decode(from, itemAt),
+    decode: (from, itemAt, format) => counts.decode(from, itemAt, format),
   };
 }

@@ -90,7 +90,7 @@ export class SignalFolds {
   /** Reads bytes of {@linkcode SignalFolds.encode}, in portions. @returns The names of the folds in it */
   *decode(bytes: Uint8Array): Portions<ReadonlySet<string>> {
     const from = new ByteReader(bytes);
-    readFormat(from, RETRIEVAL_FORMATS);
+    const format = readFormat(from, RETRIEVAL_FORMATS);
     this.#signals = from.uint();
     const items: number[] = [];
     yield* timesInPortions(from.count(), () => items.push(this.#catalogue.intern(from.string(), 0).index));
@@ -107,7 +107,7 @@ export class SignalFolds {
       names.add(name);
       // A fold that no longer exists is skipped; a new one starts from here.
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
-      yield* decode?.(own, itemAt) ?? [];
+      yield* decode?.(own, itemAt, format) ?? [];
       if (decode !== undefined && !own.done) {
         throw new SyntaxError(`Cannot decode the retrieval state: there are bytes after the end of ${name}`);
       }

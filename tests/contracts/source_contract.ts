@@ -18,6 +18,7 @@ import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { settle } from "../../src/options/option.ts";
 import { SOURCE_OPTIONS, sourceParts } from "../../src/retrieval/sources/parts.ts";
 import type { CandidateRequest } from "../../src/retrieval/signals/candidate_request.ts";
+import { RETRIEVAL_FORMATS } from "../../src/retrieval/signals/records.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
@@ -132,7 +133,9 @@ class World {
       const to = new ByteWriter();
       for (const _portion of source.encode?.(to, { order, rank }) ?? []);
       const from = new ByteReader(to.toBytes());
-      for (const _portion of this.#sources[s]!.decode?.(from, (place) => this.indexOf(ids[place]!)) ?? []);
+      const { decode } = this.#sources[s]!;
+      const itemAt = (place: number) => this.indexOf(ids[place]!);
+      for (const _portion of decode?.(from, itemAt, RETRIEVAL_FORMATS.newest) ?? []);
       assert.ok(from.done, `${source.name} reads all that it wrote`);
     }
     for (const n of NUMBERS) {

@@ -61,6 +61,8 @@ const OCCASIONS_OF = Object.values(KINDS);
 /** Counts per item: of each occasion of each kind, and of all. */
 const COLUMNS = OCCASIONS_OF.length * OCCASIONS + 1;
 const ALL = COLUMNS - 1;
+/** From this format of the snapshot on, only counts above 0 are written. */
+const SPARSE_SINCE = 2;
 
 /** Counts of items by occasion, a fold over signals. */
 export class Occasions {
@@ -127,22 +129,47 @@ export class Occasions {
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const items = yield* filterInPortions(order, (item) => this.#has(item));
     to.f64(this.#origin).f64(this.#newest).uint(items.length);
-    yield* inPortions(items, (item) => {
-      to.uint(rank[item]!).f32s(this.#counts.subarray(item * COLUMNS, (item + 1) * COLUMNS));
-    });
+    yield* inPortions(items, (item) => this.#encodeItem(to.uint(rank[item]!), item * COLUMNS));
     to.f64s(this.#sums);
   }
 
-  /** Reads what {@linkcode Occasions.encode} wrote. @param itemAt The item at a place of the order. */
-  *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
+  /**
+   * Reads what {@linkcode Occasions.encode} wrote.
+   *
+   * @param itemAt The item at a place of the order
+   * @param format That of the snapshot
+   */
+  *decode(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions {
     this.#origin = from.f64();
     this.#newest = from.f64();
     yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       if ((item + 1) * COLUMNS > this.#counts.length) this.#grow(item);
-      this.#counts.set(from.f32s(COLUMNS), item * COLUMNS);
+      if (format < SPARSE_SINCE) this.#counts.set(from.f32s(COLUMNS), item * COLUMNS);
+      else this.#decodeItem(from, item * COLUMNS);
     });
     this.#sums.set(from.f64s(COLUMNS));
+  }
+
+  /** Writes which counts are above 0, a bit each, and those. @param start Where the item's counts begin */
+  #encodeItem(to: ByteWriter, start: number): void {
+    const counts = this.#counts;
+    let which = 0;
+    for (let column = 0; column < COLUMNS; column++) if (counts[start + column]! > 0) which |= 1 << column;
+    to.uint(which);
+    for (let column = 0; which >> column > 0; column++) {
+      if ((which >> column & 1) === 1) to.f32(counts[start + column]!);
+    }
+  }
+
+  #decodeItem(from: ByteReader, start: number): void {
+    const which = from.uint();
+    if (which >= 1 << COLUMNS) {
+      throw new SyntaxError(`Cannot decode occasions: an item has the counts ${which}`);
+    }
+    for (let column = 0; which >> column > 0; column++) {
+      if ((which >> column & 1) === 1) this.#counts[start + column] = from.f32();
+    }
   }
 
   #has(item: number): boolean {

@@ -55,8 +55,13 @@ export interface SourceActs {
   forget?(user: string | null): void;
   /** Writes what was learnt, in portions unless it is little; the same signals give the same bytes. */
   encode?(to: ByteWriter, items: ItemOrder): Portions | void;
-  /** Reads what `encode` wrote, in portions as well. @param itemAt The item at a place of the order. */
-  decode?(from: ByteReader, itemAt: (rank: number) => number): Portions | void;
+  /**
+   * Reads what `encode` wrote, in portions as well.
+   *
+   * @param itemAt The item at a place of the order
+   * @param format That of the snapshot, see `records.ts`
+   */
+  decode?(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions | void;
 }
 
 export interface Source extends SourceActs {

@@ -128,12 +128,42 @@ Deno.test("Occasions.lifts() are finite, whenever somebody asks", () => {
   }
 });
 
+function bytesOf(of: Occasions, items: readonly number[]): Uint8Array {
+  const to = new ByteWriter(), rank = new Uint32Array(Math.max(...items) + 1);
+  items.forEach((item, place) => rank[item] = place);
+  atOnce(of.encode(to, items, rank));
+  return to.toBytes();
+}
+
+Deno.test("Occasions.encode() writes only counts above 0; format 1, which has all, is read as the same", () => {
+  const first = days(new Occasions(), 0, 30);
+  for (let n = 0; n < 9; n++) first.learn(signal(2, START + n * HOUR, [{ item: 0, time: START - n * DAY }]));
+  const bytes = bytesOf(first, [0, 1, 2]);
+  const sparse = new ByteReader(bytes), dense = new ByteWriter();
+  dense.f64(sparse.f64()).f64(sparse.f64()).uint(sparse.uint());
+  let zeros = 0;
+  for (let n = 0; n < 3; n++) {
+    dense.uint(sparse.uint());
+    const which = sparse.uint(), all = new Float32Array(25);
+    for (let column = 0; column < 25; column++) {
+      if ((which >> column & 1) === 0) zeros++;
+      else assert.notEqual(all[column] = sparse.f32(), 0);
+    }
+    dense.f32s(all);
+  }
+  const sums = sparse.f64s(25);
+  assert.ok(sparse.done);
+  const old = dense.f64s(sums).toBytes();
+  assert.equal(bytes.length, old.length - 4 * zeros + 3 * 4, "the bits of an item take 4 bytes");
+  const again = new Occasions();
+  atOnce(again.decode(new ByteReader(old), (place) => place, 1));
+  assert.deepEqual(bytesOf(again, [0, 1, 2]), bytes);
+});
+
 Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indices items have then", () => {
   const first = days(new Occasions(), 0, 30, 0, 300);
-  const to = new ByteWriter();
-  atOnce(first.encode(to, [0, 300], Object.assign(new Uint32Array(301), { 300: 1 })));
   const again = new Occasions();
-  atOnce(again.decode(new ByteReader(to.toBytes()), (place) => 1 - place));
+  atOnce(again.decode(new ByteReader(bytesOf(first, [0, 300])), (place) => 1 - place, 2));
   const time = START + 31 * DAY + 8 * HOUR;
   assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
   first.learn(signal(0, time));
