@@ -125,10 +125,6 @@ const program = addLogFlags(
     count,
   )
   .option(
-    "--rekey-from <topic>",
-    "copy events from this topic, however it is keyed and partitioned, to the partition of their user",
-  )
-  .option(
     "--members <folder>",
     "folder where processes on this machine note that they are alive, so that others see at once when one is killed",
     ".data/members",

@@ -6,7 +6,7 @@
 
 import type { Config } from "../../streams/config/config.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
-import { followedName, ingestName } from "../../streams/feeders/position_names.ts";
+import { followedName, ingestName, rekeyName } from "../../streams/feeders/position_names.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { DEFAULT_START, parseStart } from "../../streams/mapping/start.ts";
@@ -43,12 +43,16 @@ export function followedSources(
     const { topic, brokers, start = DEFAULT_START, waitMs, lateMs } = settings.follow ?? {};
     if (topic === undefined) return [];
     const source = compileSource(name, settings, { env: (variable) => Deno.env.get(variable) });
+    const open = openOf(brokers);
     return [{
       topic,
       format: watched(sourceAdapter(source), see),
       name: followedName(name),
-      after: ingestName(name, `${TOPICS_KIND}:${topic}`),
-      open: openOf(brokers),
+      after: [
+        ingestName(name, `${TOPICS_KIND}:${topic}`),
+        ...(source.isOwn && open === undefined ? [rekeyName(topic)] : []),
+      ],
+      open,
       start: parseStart(start),
       waitMs,
       lateMs,

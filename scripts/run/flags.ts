@@ -31,7 +31,6 @@ export interface Flags extends LogFlags {
   readonly snapshots?: string | false;
   readonly snapshotInterval: number;
   readonly serveVersion?: number;
-  readonly rekeyFrom?: string;
   readonly members: string;
   readonly delivery?: Delivery;
   readonly rebuild?: true;

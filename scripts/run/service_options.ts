@@ -64,7 +64,6 @@ export function serviceOptions(
     learnerThread: learnerThreadOf(run, metrics),
     partitions: setup.partitions,
     prefix: flags.prefix,
-    rekeyFrom: flags.rekeyFrom,
     sources,
     commitIntervalMs,
     answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),

@@ -27,6 +27,11 @@ export async function fileName(log: Log, topics: Topics, format: string, path: s
   return isKept ? given : plain;
 }
 
+/** The name of a topic that `run --rekey-from` of earlier releases has fed. */
+export function rekeyName(topic: string): string {
+  return `rekey:${topic}`;
+}
+
 /** The name of a source that `run` follows. */
 export function followedName(source: string): string {
   return `source:${source}`;

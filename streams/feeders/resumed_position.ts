@@ -29,11 +29,12 @@ export interface ForeignTopic {
   /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
   readonly name?: string | undefined;
   /**
-   * Name of another feeder of the topic: without a position of its own, this one resumes where that one was.
+   * Names of other feeders of the topic: without a position of its own, this one resumes where the first one that has
+   * one was.
    *
    * @default {none}
    */
-  readonly after?: string | undefined;
+  readonly after?: readonly string[] | undefined;
   /** Where to start when no position is stored. @default {"earliest"} */
   readonly start?: Start | undefined;
   /**
@@ -138,14 +139,16 @@ export function checkEnd(topic: string, partition: number, next: number, { end }
 
 /** The position of the feeder that this one replaces, and fences; `null` if there was none. */
 async function positionAfter(
-  { after }: ForeignTopic,
+  { after = [] }: ForeignTopic,
   { log, topics }: FollowContext,
 ): Promise<TopicPosition | null> {
-  if (after === undefined) return null;
-  const id = feederId(topics, after);
-  if (await feederPosition<TopicPosition>(log, topics, id) === null) return null;
-  await (await feederWriter(log, topics, id))[Symbol.asyncDispose]();
-  return await feederPosition<TopicPosition>(log, topics, id);
+  for (const name of after) {
+    const id = feederId(topics, name);
+    if (await feederPosition<TopicPosition>(log, topics, id) === null) continue;
+    await (await feederWriter(log, topics, id))[Symbol.asyncDispose]();
+    return await feederPosition<TopicPosition>(log, topics, id);
+  }
+  return null;
 }
 
 /** Offsets of a topic without a position record: those of the group of its name, where earlier releases kept it. */

@@ -233,10 +233,6 @@ const MEMORY: MetricFamily<Scrape, number> = {
 const STATUS: MetricFamily<Scrape, ServiceStatus> = {
   read: (scrape) => withoutLabels(scrape?.status),
   metrics: {
-    meander_rekey_lag: [
-      "Events waiting to be keyed by user, including holes in the log, if this process keys them",
-      ({ rekeyLag }) => rekeyLag,
-    ],
     meander_sources_reading: [
       "Whether this process reads the sources assigned to it",
       ({ sources }) => sources === null ? null : sources.isReading ? 1 : 0,

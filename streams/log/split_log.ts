@@ -53,7 +53,9 @@ export function checkSplit(partitions: number, into: number): void {
   throw new LogError(
     "topic-mismatch",
     `Cannot have ${into} tasks share ${partitions} partitions of events: use a multiple, such as ${below} or ` +
-      `${below + partitions}; for any other number use another --prefix with --rekey-from`,
+      `${
+        below + partitions
+      }; any other number needs another --prefix, which follows events (docs/how-to/deploy-on-kafka.md)`,
   );
 }
 

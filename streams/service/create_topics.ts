@@ -16,8 +16,7 @@ import {
   topicSpecs,
   variantTopicSpecs,
 } from "../topics/topics.ts";
-import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
-import { checkRekey, sayRekeyed } from "./jobs/rekey_job.ts";
+import { checkVariants, type ServiceOptions } from "./jobs/options.ts";
 import { checkFollowed } from "./jobs/sources_job.ts";
 
 const logger = getLogger(["meander", "service"]);
@@ -32,13 +31,11 @@ export async function createTopics<N extends ModelName>(
   log: Log,
   options: ServiceOptions<N>,
 ): Promise<{ readonly topics: Topics; readonly partitions: number }> {
-  const { prefix, generation = 1, rekeyFrom, sources = [], roles = ROLES } = options;
+  const { prefix, generation = 1, sources = [] } = options;
   const topics = generationTopics(topicNames(prefix), generation);
-  if (rekeyFrom !== undefined) checkRekey(topics, rekeyFrom);
   checkFollowed(topics, sources);
   const existing = await log.topics();
   checkCoPartitioned(topics, existing);
-  if (rekeyFrom === undefined && roles.includes("task")) await sayRekeyed(log, topics);
   const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
   const specs = topicSpecs(topics, partitions);
   sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);

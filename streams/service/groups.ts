@@ -8,7 +8,6 @@ import type { Log } from "../log/log.ts";
 import { monitorGroup, tasksGroup, type Topics } from "../topics/topics.ts";
 import { MonitorJob } from "./jobs/monitor_job.ts";
 import { type Role, ROLES, type ServiceOptions } from "./jobs/options.ts";
-import { rekeyGroup, RekeyJob } from "./jobs/rekey_job.ts";
 import type { SharedThread } from "./jobs/shared_thread.ts";
 import { sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
@@ -20,7 +19,7 @@ import type { SourcesStatus } from "./status.ts";
 export interface GroupsContext {
   readonly log: Log;
   readonly topics: Topics;
-  readonly options: Pick<ServiceOptions, "roles" | "pauseMs" | "rekeyFrom" | "sources">;
+  readonly options: Pick<ServiceOptions, "roles" | "pauseMs" | "sources">;
   readonly now: () => number;
   readonly thread: SharedThread;
   readonly openTask: (partition: number, signal: AbortSignal) => Promise<TaskJob>;
@@ -30,26 +29,17 @@ export interface GroupsContext {
 export class ServiceGroups {
   readonly tasks: WorkerGroup<TaskJob> | undefined;
   readonly monitors: WorkerGroup<MonitorJob> | undefined;
-  readonly rekeyers: WorkerGroup<RekeyJob> | undefined;
   readonly sources: WorkerGroup<SourcesJob> | undefined;
 
   /** Joins them. */
   constructor(context: GroupsContext) {
-    const { log, topics, options: { rekeyFrom, sources = [] }, now, thread } = context;
+    const { log, topics, options: { sources = [] }, now, thread } = context;
     this.tasks = join(context, "task", {
       group: tasksGroup(topics),
       topic: topics.events,
       name: (partition) => `task ${partition}`,
       open: context.openTask,
     });
-    if (rekeyFrom !== undefined) {
-      this.rekeyers = join(context, "task", {
-        group: rekeyGroup(topics),
-        topic: topics.positions,
-        name: () => `re-keying of ${rekeyFrom}`,
-        open: () => RekeyJob.open(log, topics, rekeyFrom, { now, thread }),
-      });
-    }
     if (sources.length > 0) {
       this.sources = join(context, "task", {
         group: sourcesGroup(topics),
@@ -68,7 +58,7 @@ export class ServiceGroups {
 
   /** Those that it has joined. */
   get all(): readonly WorkerGroup<Job>[] {
-    return [this.rekeyers, this.sources, this.tasks, this.monitors].filter((group) => group !== undefined);
+    return [this.sources, this.tasks, this.monitors].filter((group) => group !== undefined);
   }
 
   /** Status of the sources that it reads; `null` = another process reads them, or there are none. */

@@ -8,6 +8,7 @@ import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
+import { anew } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { topicNames, type Topics } from "../topics/topics.ts";
 import {
@@ -134,7 +135,7 @@ function countProblems(
     ],
     misplaced: [
       `events arrived in partitions of ${events} other than their users', whose states are split by that`,
-      `key events by user, or start afresh under another --prefix with --rekey-from ${events}`,
+      `key events by user, or ${anew(events)}`,
     ],
     unlearnt: [
       `offsets of ${samples} were dropped before learners learnt them`,

@@ -94,12 +94,11 @@ export class Readiness {
   }
 
   #ofTasks(): readonly string[] {
-    const { groups: { tasks, rekeyers, monitors }, models, meters, goneTopics } = this.#parts;
+    const { groups: { tasks, monitors }, models, meters, goneTopics } = this.#parts;
     const reasons = tasksUnready(tasks!, (partition) => meters.get(partition)?.status);
     if (tasks!.workers.length > 0 && models[0].serving.version === 0) {
       reasons.push("there are no parameters yet");
     }
-    if (rekeyers !== undefined) reasons.push(...loneUnready("re-keying", rekeyers));
     // A start is complete when all roles have begun; a role that cannot begin ends the process.
     if (!this.#hasBegun) reasons.push(...models.flatMap((model) => model.opening), ...this.#ofMonitor);
     this.#hasBegun ||= reasons.length === 0;

@@ -253,7 +253,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         ctr: learner.quality.ctr,
       },
       monitor: await this.#groups.monitors?.workers[0]?.[1].job?.status() ?? null,
-      rekeyLag: await this.#groups.rekeyers?.workers[0]?.[1].job?.lag() ?? null,
       sources: this.#groups.sourcesStatus,
       rebuild: options.rebuild?.() ?? null,
     };
@@ -303,8 +302,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#stopping.resolve();
     await this.#erasures?.[Symbol.asyncDispose]?.();
     // The tasks first: the learner may still take what they commit.
-    const { rekeyers, sources, tasks, monitors } = this.#groups;
-    await Promise.all([rekeyers, sources, tasks].map((group) => group?.stop()));
+    const { sources, tasks, monitors } = this.#groups;
+    await Promise.all([sources, tasks].map((group) => group?.stop()));
     await Promise.all([monitors, ...this.#models].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }

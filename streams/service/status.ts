@@ -69,8 +69,6 @@ export interface ServiceStatus {
   readonly learner: LearnerStatus | null;
   /** The monitor of experiments, if it runs in this process. */
   readonly monitor: MonitorStatus | null;
-  /** Events waiting to be keyed by user, including holes in the log; `null` in other processes. */
-  readonly rekeyLag: number | null;
   /** The topics of sources, when this process takes them in. */
   readonly sources: SourcesStatus | null;
   /** The generation that this process was started to build, unless it serves, and why the last attempt failed. */

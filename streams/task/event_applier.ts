@@ -79,7 +79,7 @@ export class EventApplier {
     logger.error(
       "{place}@{offset} is an event of a user who belongs to partition {rightful} of {partitions}: its producer does not key " +
         "events by user, or not as Kafka does, so states and lists see only part of what a user did. Key by user, or " +
-        "start afresh under another --prefix, with --rekey-from. Further such events are only counted (misplaced)",
+        "start afresh under another --prefix, and follow this topic (docs/how-to/deploy-on-kafka.md). Further such events are only counted (misplaced)",
       { place, offset, rightful, partitions },
     );
   }

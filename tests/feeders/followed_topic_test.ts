@@ -134,9 +134,13 @@ Deno.test("TopicFeeder goes on after another feeder of the topic, which it ends"
   const source = { log, topic: "clicks", format: "meander" } as const;
   await using before = await TopicFeeder.open(log, topics, { ...source, name: "ingest" }, { batch: 2 });
   await before.feed();
-  assert.deepEqual(await feed(log, { name: "run", after: "ingest" }), ["c0", "c1", "c2", "c3"]);
+  assert.deepEqual(await feed(log, { name: "run", after: ["none", "ingest"] }), ["c0", "c1", "c2", "c3"]);
   await assert.rejects(before.feed(), hasCode("fenced"));
-  assert.deepEqual(await feed(log, { name: "run", after: "ingest" }), ["c0", "c1", "c2", "c3"], "once");
+  assert.deepEqual(
+    await feed(log, { name: "run", after: ["none", "ingest"] }),
+    ["c0", "c1", "c2", "c3"],
+    "once",
+  );
 });
 
 Deno.test("TopicFeeder tries again what a registry did not answer, as a passing failure", async () => {

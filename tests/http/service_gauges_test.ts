@@ -39,7 +39,6 @@ function everything(): Service {
     version: 8,
     learner: { lag: 11 },
     monitor: { running: 1, lag: 2, stopped: 3, lost: 4 },
-    rekeyLag: 0,
     sources: { isReading: true, lags: [{ source: "shop", partition: 1, lag: 5, lagMs: 1500, lost: 0 }] },
     rebuild: { generation: 2, failure: "no room" },
   };

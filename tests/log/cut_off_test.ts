@@ -39,7 +39,13 @@ async function newLog(): Promise<Log> {
 }
 
 async function feedTopic(log: Log, name = "a", after?: string): Promise<void> {
-  const source = { log, topic: "clicks", format: clicksOf("old"), name, after };
+  const source = {
+    log,
+    topic: "clicks",
+    format: clicksOf("old"),
+    name,
+    after: after === undefined ? [] : [after],
+  };
   await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME });
   while (await feeder.feed() > 0);
 }

@@ -77,7 +77,7 @@ Deno.test("inspect() names both sides where the log and a task's record disagree
     [(log) => log.reset(`${topics.events}-tasks`, topics.events, 0, 1), /task 0 resumes.+says 1/],
     [
       (log) => log.recreate(topics.events),
-      /task 0 has stopped.+created again.+-> start afresh.+--rekey-from/,
+      /task 0 has stopped.+created again.+-> start afresh.+follow meander/,
     ],
     [(log) => log.grow(topics.events, 4), /with 2 partitions: it has 4 now.+-> start afresh/],
     [(log) => log.recreate(topics.statistics), /task 1 has stopped: .+has no record of the task/],
@@ -104,7 +104,7 @@ Deno.test("inspect() counts what was lost and misplaced, until it is known", asy
   const [lost, misplaced, ...others] = await problemsOf(log);
   assert.match(lost ?? "", /^5 offsets of meander\.events.+--known lost=5$/);
   const [, count] =
-    /^(\d+) events arrived in partitions.+--rekey-from.+--known misplaced=\1$/.exec(misplaced ?? "") ?? [];
+    /^(\d+) events arrived in partitions.+follow meander.+--known misplaced=\1$/.exec(misplaced ?? "") ?? [];
   assert.ok(Number(count) > 10, `${misplaced}`);
   assert.deepEqual(others, []);
   assert.deepEqual(await problemsOf(log, { known: { lost: 5, misplaced: Number(count) } }), []);

@@ -1,13 +1,12 @@
 /** What administrators and retention do to a deployment on a real broker. */
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { surfaceTopicsOn } from "../../streams/topics/surfaces.ts";
-import { topicNames, TOPICS, topicSpecs } from "../../streams/topics/topics.ts";
+import { topicNames, TOPICS } from "../../streams/topics/topics.ts";
 import { addPartitions, administer, openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { listen } from "../log/warnings.ts";
 import { testSources } from "./kafka_sources.ts";
@@ -23,7 +22,6 @@ import {
 
 const broker = await testBroker();
 const PARTITIONS = 2;
-const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
 
 if (broker !== undefined) {
   testSources(broker);
@@ -136,7 +134,7 @@ if (broker !== undefined) {
     const asked = requestsOf(events).sort();
     await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
     await using other = await openLog(broker);
-    await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from \S+\.events/);
+    await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+follow \S+\.events/);
   });
 
   Deno.test("Service on Kafka goes on, and starts, where all topics that it alone writes got more partitions", async ({ name }) => {
@@ -184,44 +182,5 @@ if (broker !== undefined) {
     await addPartitions(broker, [items], 5);
     await using last = await openLog(broker);
     await assert.rejects(open(last), { code: "topic-mismatch", message: /items with 1 .+ exists with 5/ });
-  });
-
-  Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async ({ name }) => {
-    const prefix = ownPrefix(import.meta.url, name);
-    const topics = topicNames(prefix);
-    await using log = await openLog(broker);
-    const shop = `${prefix}shop`;
-    const spec = { name: shop, partitions: 3, cleanup: "delete" } as const;
-    await log.createTopics([...topicSpecs(topics, PARTITIONS), spec]);
-    const events = shopEvents(400, 30);
-    const all = recordsOf(events, prefix);
-    const records = all.filter(({ topic }) => topic === topics.events)
-      .map((record, n) => ({ ...record, topic: shop, partition: n % 3, key: `session-${n % 7}` }));
-    await log.append(all.filter(({ topic }) => topic !== topics.events));
-    const quarter = Math.ceil(records.length / 4);
-    const fed = async () =>
-      (await Promise.all([0, 1].map((p) => log.bounds(topics.events, p))))
-        .reduce((sum, { end }) => sum + end, 0);
-    for (let part = 0; part < 3; part++) {
-      const before = await fed();
-      await log.append(records.slice(part * quarter, (part + 1) * quarter));
-      const worker = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-q", "-A", "--no-check", WORKER, broker.address, prefix, shop],
-        stderr: "inherit",
-      }).spawn();
-      await until(async () => await fed() > before, "some of it is re-keyed");
-      worker.kill("SIGKILL");
-      await worker.status;
-    }
-    await addPartitions(broker, [shop], 5);
-    await using later = await openLog(broker); // which knows of all five
-    await later.append(records.slice(3 * quarter).map((record, n) => ({ ...record, partition: n % 5 })));
-    await using service = await Service.start(later, {
-      ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: shop },
-    });
-    const asked = requestsOf(events).sort();
-    await until(async () => (await requested(later, prefix)).length >= asked.length, "all is answered");
-    assert.deepEqual(await requested(later, prefix), asked);
-    for (const { state } of service.tasks.values()) assert.equal(state.counters.misplaced, 0);
   });
 }

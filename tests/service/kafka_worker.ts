@@ -1,6 +1,6 @@
 /**
- * A process of a deployment on Kafka, to be killed: `deno run -A kafka_worker.ts ADDRESS PREFIX [TOPIC]`. Its learner has a
- * thread of its own. It re-keys TOPIC. Stops on SIGTERM.
+ * A process of a deployment on Kafka, to be killed: `deno run -A kafka_worker.ts ADDRESS PREFIX`. Its learner has a thread
+ * of its own. Stops on SIGTERM.
  *
  * @module
  */
@@ -9,13 +9,12 @@ import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { OPTIONS } from "./deployment.ts";
 
-const [address = "", prefix = "", rekeyFrom] = Deno.args;
+const [address = "", prefix = ""] = Deno.args;
 await using log = await KafkaLog.open({ brokers: [address], heartbeatMs: 100 });
 // Commits are many and small, so that a kill meets one in its middle.
 await using service = await Service.start(log, {
   ...OPTIONS,
   prefix,
-  ...(rekeyFrom === undefined ? {} : { rekeyFrom }),
   commitIntervalMs: 20,
   commitEvents: 64,
   learnerThread: {},

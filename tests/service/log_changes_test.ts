@@ -35,7 +35,7 @@ Deno.test("Service stands still, unready, when its events are created again whil
     assert.deepEqual([await service.unready(), service.faults], [[], []]);
     await log.recreate(topics.events);
     await log.append(recordsOf(events));
-    await untilUnready(service, /created again \(its id was .+--rekey-from meander\.events/);
+    await untilUnready(service, /created again \(its id was .+follow meander\.events/);
     await until(() => Promise.resolve(service.faults.length === PARTITIONS), "all tasks stand still");
     await using http = await startHttp({
       ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
@@ -76,7 +76,7 @@ Deno.test("Service goes on, unready, when its events get more partitions, and do
   }
   await assert.rejects(start(log), (error) => {
     assert.ok(hasCode("topic-mismatch")(error));
-    return /meander\.events with 2 partitions: it has 4 now.+--rekey-from/.test((error as Error).message);
+    return /meander\.events with 2 partitions: it has 4 now.+follow /.test((error as Error).message);
   });
 });
 
@@ -125,57 +125,6 @@ Deno.test("Service reads a catalogue that is created again while it runs", async
     "tasks have begun anew",
   );
   await until(async () => (await service.unready()).length === 0, "it is ready again");
-});
-
-Deno.test("Service that re-keys answers each request once, whatever the key, over restarts and lost groups", async () => {
-  await using log = new AdministeredLog();
-  await log.createTopics([...topicSpecs(topics, PARTITIONS), {
-    name: "shop",
-    partitions: 3,
-    cleanup: "delete",
-  }]);
-  const records = recordsOf(events).filter(({ topic }) => topic === topics.events)
-    .map((record, n) => ({ ...record, topic: "shop", partition: n % 3, key: `session-${n % 7}` }));
-  const rekey = () =>
-    Service.start(log, { ...OPTIONS, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: "shop" });
-  await log.append(recordsOf([]));
-  await log.append(records.slice(0, 50));
-  const asked = requestsOf(events);
-  {
-    await using _first = await rekey();
-    await using _second = await rekey();
-    await until(async () => (await answersOn(log)).length > 5, "something is answered");
-  }
-  log.deleteGroup(`${topics.events}-source-rekey:shop`);
-  log.deleteGroup(`${topics.events}-tasks`);
-  await log.append(records.slice(50));
-  await using service = await rekey();
-  await until(async () => (await answersOn(log)).length >= asked.length, "all is answered");
-  assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked.toSorted());
-  for (const { state } of service.tasks.values()) assert.equal(state.counters.misplaced, 0);
-  await assert.rejects(
-    Service.start(log, { ...OPTIONS, rekeyFrom: topics.events }),
-    /Cannot re-key meander\.events to itself: .+--prefix/,
-  );
-});
-
-Deno.test("Service that begins without re-keying where a topic was re-keyed says so", async () => {
-  await using log = new AdministeredLog();
-  const shop = { name: "shop", partitions: 1, cleanup: "delete" } as const;
-  await log.createTopics([...topicSpecs(topics, PARTITIONS), shop]);
-  const options = { ...OPTIONS, partitions: PARTITIONS, roles: ["task"] } as const;
-  const [record] = recordsOf(events).filter(({ topic }) => topic === topics.events);
-  await log.append([{ ...record!, topic: "shop", partition: 0 }]);
-  await using heard = await listen();
-  const rekeyed = () => heard.messages.filter((message) => /was re-keyed to/.test(message));
-  {
-    await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
-    await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
-    assert.equal((await service.status()).rekeyLag, 0);
-  }
-  assert.deepEqual(rekeyed(), []);
-  await using _service = await Service.start(log, options);
-  assert.equal(rekeyed().length, 1);
 });
 
 Deno.test("Service says what it creates of a deployment that is there, and that a checkpoint is lost", async () => {

@@ -8,7 +8,6 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { type FollowedSource, SourcesJob } from "../../streams/service/jobs/sources_job.ts";
-import { RekeyJob } from "../../streams/service/jobs/rekey_job.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -303,23 +302,4 @@ Deno.test("SourcesJob opens a log once for all its sources, looks at their topic
   await assert.rejects(never, /stopped/);
   opening.resolve(late);
   await until(() => Promise.resolve(of.closed === 1), "it is closed though it opens too late");
-});
-
-Deno.test("RekeyJob looks at its topic once a second", async () => {
-  await using inner = new MemoryLog();
-  await inner.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
-  const { log, seen } = counted(inner);
-  let time = 0;
-  const now = () => time;
-  await using job = await RekeyJob.open(log, topics, "clicks", { now, thread: new SharedThread(now) });
-  const looksOf = async () => {
-    const before = seen.looks;
-    await inner.append([{ topic: "clicks", key: null, value: encodeEvent(events[0]!), time: 0 }]);
-    await job.step(new AbortController().signal);
-    assert.equal(await job.lag(), 0);
-    return seen.looks - before;
-  };
-  assert.deepEqual([await looksOf(), await looksOf()], [1, 0]);
-  time += 1000;
-  assert.equal(await looksOf(), 1);
 });

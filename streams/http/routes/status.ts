@@ -53,9 +53,6 @@ const { Health, Models, Ready, Status } = named({
       stopped: count.describe("Experiments that it has stopped since it started here."),
       lost: count.describe("Offsets that the log dropped before they were counted."),
     }).nullable().describe("The monitor of experiments. Null when it runs in another process."),
-    rekeyLag: count.nullable().describe(
-      "Events that wait to be keyed by user. Null when nothing is re-keyed, or another process does it.",
-    ),
     sources: z.object({
       isReading: z.boolean(),
       fault: z.string().nullable().describe("What keeps it from reading, where that is known."),
@@ -83,7 +80,6 @@ const NO_STATUS: ServiceStatus = {
   partitions: [],
   learner: null,
   monitor: null,
-  rekeyLag: null,
   sources: null,
   rebuild: null,
 };

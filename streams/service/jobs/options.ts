@@ -100,13 +100,6 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly mayWork?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /**
-   * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
-   * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.
-   *
-   * @default {none}
-   */
-  readonly rekeyFrom?: string | undefined;
-  /**
    * Topics of other systems that are taken in: mapped, merged by time and put onto the deployment's topics, each record
    * exactly once. One of the processes with tasks does it.
    *

@@ -177,5 +177,6 @@ export function checkCoPartitioned(
 
 /** The remedy when a task cannot continue. */
 export function anew(topic: string): string {
-  return `start afresh under another --prefix, with --rekey-from ${topic} to take in all that it has`;
+  return `start afresh under another --prefix, and follow ${topic} to take in all that it has: ` +
+    "docs/how-to/deploy-on-kafka.md#events-that-are-keyed-by-something-else";
 }

@@ -127,7 +127,7 @@ Deno.test("Task refuses events that were created again, also once they are longe
   await log.append(records);
   await assert.rejects(open(log), hasCode("topic-mismatch"));
   await assert.rejects(running.inputs.check(), hasCode("topic-mismatch"));
-  await assert.rejects(open(log), /was deleted and created again \(its id was .+, and is .+\).+--rekey-from/);
+  await assert.rejects(open(log), /was deleted and created again \(its id was .+, and is .+\).+follow /);
 });
 
 Deno.test("Task refuses events that got more partitions, and states that are gone", async () => {
@@ -145,7 +145,7 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
     for (const name of ["state", "signals", "items"] as const) {
       const { id = null } = await log.identify(topics[name]) ?? {};
       const { grown } = running.inputs.changesIn(new Map([[topics[name], { id, partitions: 4 }]]));
-      assert.match(grown?.message ?? "", new RegExp(`${name} with 1 .+--rekey-from meander\\.events`));
+      assert.match(grown?.message ?? "", new RegExp(`${name} with 1 .+follow meander\\.events`));
     }
   }
   await assert.rejects(open(log), hasCode("topic-mismatch"));

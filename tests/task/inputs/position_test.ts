@@ -44,8 +44,8 @@ Deno.test("positionOf() goes on before what the log dropped: reading tells what 
 
 Deno.test("positionOf() refuses what contradicts itself, and names both sides and the way out", () => {
   const cases: readonly (readonly [change: Partial<PositionSides>, ...says: string[]])[] = [
-    [{ now: { id: "b", partitions: 2 } }, "id was a", "is b", "--prefix", "--rekey-from events"],
-    [{ now: { id: "a", partitions: 4 } }, "with 2 partitions", "has 4 now", "--rekey-from events"],
+    [{ now: { id: "b", partitions: 2 } }, "id was a", "is b", "--prefix", "follow events"],
+    [{ now: { id: "a", partitions: 4 } }, "with 2 partitions", "has 4 now", "follow events"],
     [{ bounds: { start: 0, end: 16 } }, "at 17", "ends at 16", "--prefix"],
     [{ own: null }, "at 17", "group tasks", "statistics/1 has no record", "--delete --group tasks"],
   ];
