@@ -53,8 +53,6 @@ export type { Capabilities } from "./src/nn/models/core/capabilities.ts";
 export type { ModelKind } from "./src/nn/models/core/kind.ts";
 export type { Bounds, Declared, Option, OptionKind, OptionsOf, Reach } from "./src/options/option.ts";
 export type {
-  HistoryGradients,
-  HistoryInput,
   InputGradients,
   Model,
   ModelInput,

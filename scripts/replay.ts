@@ -322,8 +322,7 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
 function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
   if (task.counters.events > 0) {
     if (learning.validation.rows.length > 0) return [];
-    const learnt = task.counters.histories === 0 ? "nothing was judged or learnt" : "nothing was judged";
-    return [`No impression was shown in these events: states were folded, ${learnt}`];
+    return ["No impression was shown in these events: states were folded, nothing was judged or learnt"];
   }
   if (rejections.count === 0) return ["There were no events"];
   return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];

@@ -12,7 +12,7 @@ import { ContextBuffer } from "../retrieval/signals/context.ts";
 import type { AliasEvent, InteractionEvent, MergeEvent } from "../events/event.ts";
 import { type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import { historySample, nextSample, preferenceSample } from "../samples/sample.ts";
+import { nextSample, preferenceSample } from "../samples/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
@@ -25,7 +25,6 @@ import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserLists } from "./user_lists.ts";
-import { windowOf } from "../scorer/window.ts";
 import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { TaskModels } from "./task_models.ts";
 import type { TaskSettings } from "./task_options.ts";
@@ -130,7 +129,6 @@ export class Interactions {
     if (strength === null || this.#handOver(user, event, strength, out)) return;
     if (wanted) this.#sampleNext(user, event, sharedTime, out);
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
-    if (this.#settings.learnHistories) this.#sampleHistory(user, out);
   }
 
   /** Hands a behaviour over to the user that an alias of its time names. @returns whether there is one */
@@ -193,11 +191,6 @@ export class Interactions {
     }
   }
 
-  /** Records that a sample will contain all behaviours of a user so far. */
-  sampled(user: UserState): void {
-    if (this.#settings.learnHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
-  }
-
   /** A strength that was computed elsewhere, clipped to the range possible here. */
   #mergedStrength(action: string, strength: number): number {
     const policy = this.#policy(action);
@@ -208,16 +201,6 @@ export class Interactions {
   #policy(action: string): ActionPolicy | undefined {
     const { actions } = this.#settings;
     return Object.hasOwn(actions, action) ? actions[action] : undefined;
-  }
-
-  /** Sends the history to the learner when it has grown by a hop since the last sample. */
-  #sampleHistory(user: UserState, out: TaskOutputs): void {
-    const { sequences, counters } = this.#state;
-    if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;
-    this.sampled(user);
-    const time = sequences.lastTime(user.row) ?? 0;
-    out.samples.push(historySample(user.id, time, windowOf(this.#state, user, time).history));
-    counters.histories++;
   }
 
   /** Sends the next item to the learner, for a share of behaviours chosen by a hash of the event. */

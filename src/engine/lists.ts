@@ -198,7 +198,6 @@ export class Lists {
   /** Opens a list that was shown, then applies the interactions that were waiting for it. */
   #show(user: UserState, pending: Pending, out: TaskOutputs): void {
     const { join } = this.#state;
-    this.#interactions.sampled(user);
     const before = user.pending.get(pending.request);
     join.open(user, pending, out);
     this.#remember(user, pending, before !== undefined && isShown(before) ? before.rows : undefined);

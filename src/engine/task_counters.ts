@@ -14,7 +14,6 @@ export const TASK_COUNTERS = [
   "requests",
   "impressions",
   "samples",
-  "histories",
   "rows",
   "positives",
   "behaviours",

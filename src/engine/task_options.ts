@@ -62,11 +62,6 @@ export interface TaskOptions {
    * uses them. @default {3600000}
    */
   readonly lateOutcomeMs?: number | undefined;
-  /**
-   * Whether the learner gets histories without a list: one sample without rows per `sequence.hop` behaviours since a
-   * user's newest sample. For models that learn from a history alone. @default {false}
-   */
-  readonly learnHistories?: boolean | undefined;
   /** Share of the wanted behaviours that the bank learns from, whoever showed the items, in [0, 1]. @default {0} */
   readonly learnNext?: number | undefined;
   /** Newest event ids kept per user for de-duplication. @default {32} */
@@ -129,18 +124,6 @@ export const TASK_OPTIONS = {
     natural(
       3_600_000,
       "with a `labelPolicy` other than `window`: how long after its window an impression is remembered for late clicks",
-    ),
-  ),
-  learnHistories: reaches(
-    "onward",
-    flag(
-      absent(
-        `\`false\`; \`true\` for ${
-          modelsThat((has) => has.historyObjective)
-        } where \`learner.auxWeight\` > 0`,
-        false,
-      ),
-      "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
     ),
   ),
   learnNext: reaches(

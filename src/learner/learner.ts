@@ -15,7 +15,7 @@ import type { EmbeddingTable } from "../embeddings/table.ts";
 import { Assembler, createHead } from "../features/rows/assembler.ts";
 import { numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
-import type { HistoryGradients, InputGradients, Model } from "../nn/models/core/model.ts";
+import type { InputGradients, Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
 import { BANK_PART } from "../bank/bank_tables.ts";
 import { BANK_SIZES, BankLearner, type NextItem } from "./bank/bank_learner.ts";
@@ -44,8 +44,6 @@ import type { ParameterVersion } from "../serving/version.ts";
 export interface LearnResult {
   /** Number of rows learnt. */
   readonly rows: number;
-  /** Number of histories learnt without rows. */
-  readonly histories: number;
   /** Mean loss per row, nats; 0 without rows. */
   readonly loss: number;
   /** Mean log loss of the judged rows, as the weights before the step would serve them, nats. */
@@ -82,8 +80,6 @@ const LARGEST_WEIGHT = 1e6;
 class Sums {
   rows = 0;
   loss = 0;
-  histories = 0;
-  historyLoss = 0;
   aux = 0;
   /** Samples with an auxiliary loss. */
   auxCount = 0;
@@ -171,14 +167,13 @@ export class Learner {
     const standardisation = this.#scaler.freeze();
     const sums = new Sums();
     for (const sample of samples) this.#add(sample, standardisation, sums);
-    const { rows, histories, loss, nexts, judged } = sums;
+    const { rows, loss, nexts, judged } = sums;
     const next = this.#bank?.learn(nexts, LARGEST_WEIGHT) ?? { loss: 0, isSound: true };
-    const usable = this.#step(rows + histories, loss + sums.historyLoss) && next.isSound;
+    const usable = this.#step(rows, loss) && next.isSound;
     for (const sample of samples) this.#remember(sample);
     this.steps++;
     return {
       rows,
-      histories,
       loss: loss / Math.max(1, rows),
       logLoss: judged.loss / Math.max(1, judged.rows),
       nexts: nexts.length,
@@ -198,9 +193,9 @@ export class Learner {
       if (this.#bank === null) return;
       sums.nexts.push({ before: sample.history, item: sample.next, time: sample.time });
     } else {
+      refuseFormerHistory(sample);
       const kept = keepRows(sample, this.#labels.negativeRate, this.#options.seed);
-      if (kept.rows.length === 0) this.#addHistory(kept, sums);
-      else this.#addRows(kept, standardisation, sums);
+      if (kept.rows.length > 0) this.#addRows(kept, standardisation, sums);
     }
   }
 
@@ -211,15 +206,6 @@ export class Learner {
     if (sample.purpose !== "learn") this.#labels.judge(sample.rows, gradients.logits, sums.judged);
     if (negatives.vectors.length === 0) return;
     sums.aux += gradients.aux;
-    sums.auxCount++;
-  }
-
-  #addHistory(sample: Sample, sums: Sums): void {
-    const learnt = this.#learnHistory(sample);
-    if (learnt === null) return;
-    sums.histories++;
-    sums.historyLoss += learnt.loss;
-    sums.aux += learnt.aux;
     sums.auxCount++;
   }
 
@@ -388,24 +374,8 @@ export class Learner {
     return { gradients, negatives };
   }
 
-  /** Learns the auxiliary loss of a history alone. @returns `null` when there is none, or too few behaviours */
-  #learnHistory(sample: Sample): HistoryGradients | null {
-    const { history } = sample;
-    const negatives = this.#negatives(sample);
-    if (negatives.vectors.length === 0 || this.model.historyLoss === undefined) return null;
-    const gradients = this.model.historyLoss({
-      T: history.items.length,
-      e: this.#assembler.gatherHistory(history, this.#tables.gather),
-      negatives: negatives.vectors,
-      auxWeight: this.#options.auxWeight,
-    }, this.#dense.gradients);
-    this.#assembler.scatterHistory(history, this.#tables.scatter, gradients.e);
-    scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
-    return gradients;
-  }
-
   #negatives({ history }: Sample): Negatives {
-    const wanted = this.#options.auxWeight > 0 && this.model.historyLoss !== undefined;
+    const wanted = this.#options.auxWeight > 0 && this.model.capabilities.historyObjective;
     return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
   }
 
@@ -416,10 +386,18 @@ export class Learner {
       this.#tables.discard();
       return false;
     }
-    // Without rows and histories there is no gradient, and momentum must not move the model by itself.
+    // Without rows there is no gradient, and momentum must not move the model by itself.
     const isDenseSound = learnt === 0 || this.#dense.step(LARGEST_WEIGHT);
     return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
   }
+}
+
+/** Refuses what 0.2.0 wrote of behaviours without a list. @throws TypeError if it is such a sample */
+function refuseFormerHistory({ request, rows }: Sample): void {
+  if (rows.length > 0 || request !== "") return;
+  throw new TypeError(
+    "Cannot learn a history alone: it was made with learnHistories, which is gone; rebuild",
+  );
 }
 
 function labelsOf(rows: Rows): Float32Array {

@@ -109,13 +109,12 @@ export interface Sample extends ListFeatures {
   readonly next?: string | undefined;
   /** The preference, in a sample of {@linkcode preferenceSample}. */
   readonly preference?: Preference | undefined;
-  /** The shown items; empty for a history or a preference alone. */
+  /** The shown items; empty for a next item or a preference alone. */
   readonly rows: Rows;
 }
 
 /**
- * The sample of behaviours for which no list was shown. It is learnt, never judged, and does not count as an
- * impression. Nothing in it depends on when versions arrive, so the same events give the same sample.
+ * A sample of behaviours without a list, from which others are made. Nothing in it depends on when versions arrive.
  *
  * @param time Event time of the newest behaviour.
  */
@@ -155,7 +154,7 @@ export function preferenceSample(user: string, time: number, preference: Prefere
   return { ...historySample(user, time, NO_HISTORY), preference };
 }
 
-/** The size of a sample in a batch or a round: its rows; a history or a preference alone counts as one row. */
+/** The size of a sample in a batch or a round: its rows; a next item or a preference alone counts as one row. */
 export function sizeInBatch({ rows }: Sample): number {
   return Math.max(1, rows.length);
 }

@@ -105,7 +105,7 @@ export class UserCodec {
     body.uint(user.recentIds.length);
     for (const hash of user.recentIds) body.u48(hash);
     writeRecurrent(body, user);
-    body.uint(user.sampledBehaviours).uint(user.parked.length);
+    body.uint(0).uint(user.parked.length); // 0: a former count
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     this.#writePending(body, pending, states);
     this.#writeShown(body, user.shown);
@@ -157,7 +157,7 @@ export class UserCodec {
     readProfile(user, body);
     for (let n = body.count(); n > 0; n--) user.recentIds.push(body.u48());
     readRecurrent(user, body);
-    user.sampledBehaviours = body.uint();
+    body.uint(); // a former count
     for (let n = body.count(); n > 0; n--) {
       const parked = { sequence: body.uint(), event: body.json<InteractionEvent>() };
       user.parked = [...user.parked, parked];

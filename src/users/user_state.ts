@@ -68,8 +68,6 @@ export interface UserState extends RecurrentState {
   parked: readonly ParkedInteraction[];
   /** Recurrent states of the lifelong models of variants, by name. */
   variants: ReadonlyMap<string, RecurrentState>;
-  /** Number of behaviours as of the newest sample of them; stays 0 unless behaviours without a list are learnt. */
-  sampledBehaviours: number;
   /** Newest shown items, oldest first; empty unless the deployment remembers them. */
   shown: readonly ShownItem[];
   /** Items that the user had before the kept behaviours; `null` = none, or none are known. */
@@ -107,7 +105,6 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     hiddenVersion: 0,
     hiddenStart: 0,
     variants: NO_VARIANTS,
-    sampledBehaviours: 0,
     shown: NONE_SHOWN,
     former: null,
     listed: null,
@@ -124,11 +121,7 @@ export function createRecurrent(row: number): RecurrentState {
 
 /** Forgets everything computed from behaviours that the user's sequence no longer has. */
 export function clearBehaviours(user: UserState): void {
-  Object.assign(user, createRecurrent(user.row), {
-    variants: NO_VARIANTS,
-    sampledBehaviours: 0,
-    former: null,
-  });
+  Object.assign(user, createRecurrent(user.row), { variants: NO_VARIANTS, former: null });
 }
 
 /** Opens an impression, replacing one of the same request. */

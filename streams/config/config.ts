@@ -9,7 +9,7 @@ import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS, type FeatureSchema } from "../../src/features/schema.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
-import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_options.ts";
+import type { LearnerOptions } from "../../src/learner/learner_options.ts";
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
@@ -185,12 +185,10 @@ function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
  * ```
  */
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
-  const { ordered, historyObjective } = MODELS[model].capabilities;
-  const learnHistories = historyObjective && settle(LEARNER_OPTIONS, config.learner).auxWeight > 0;
+  const { ordered } = MODELS[model].capabilities;
   const ranking = config.ranking ?? profile.ranking ?? TASK_OPTIONS.ranking.value;
   return {
     ...profile,
-    ...(learnHistories ? { learnHistories } : {}),
     ...named(config, TASK_NAMES),
     retrieval: { head: ranking === "auto", ...(config.retrieval ?? profile.retrieval) },
     schema: {

@@ -146,11 +146,6 @@ const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more
     "impression was settled early, because its user had too many open",
     "impressions were settled early, because their user had too many open",
   ],
-  [
-    "histories",
-    "history was learnt without a list, for the auxiliary loss",
-    "histories were learnt without a list, for the auxiliary loss",
-  ],
   ["forgotten", "user was erased", "users were erased"],
 ];
 

@@ -127,10 +127,9 @@ export function modelContract(
     fc.assert(fc.property(shape, ({ T, K, seed }) => check(T, K, seed)), { numRuns: runs });
 
   each("has what it says that it has", (model, label) => {
-    const { state, lifelong, historyObjective, looks } = model.capabilities;
+    const { state, lifelong, looks } = model.capabilities;
     assert.equal(model.stateSize > 0, state, label);
     assert.ok(state || !lifelong, label);
-    assert.equal(model.historyLoss !== undefined, historyObjective, label);
     assert.equal(model.look !== undefined, looks !== null, label);
   });
 
@@ -182,22 +181,11 @@ export function modelContract(
     assertClose(twice.map((g) => g / 2), once ?? [], 1e-5, label);
   });
 
-  each(
-    "learns from a history alone what it learns from it beside candidates that weigh nothing",
-    (model, label) =>
-      over((T, K, seed) => {
-        const input = impression(model.sizes, T + 2, K, seed);
-        const beside = lossOf(model, { ...input, weights: new Float32Array(K) });
-        if (model.historyLoss === undefined) return assert.equal(beside.aux, 0, label);
-        const gradients = new Float32Array(model.parameters.values.length);
-        const alone = model.historyLoss(input, gradients);
-        assert.ok(alone.aux > 0, label);
-        assertSame(Float32Array.of(alone.loss, alone.aux), Float32Array.of(beside.loss, beside.aux), label);
-        assertSame(alone.e, beside.arrays.e ?? alone.e, label);
-        assertSame(alone.negatives, beside.arrays.negatives ?? alone.e, label);
-        assertSame(gradients, beside.arrays.gradients ?? alone.e, label);
-      }),
-  );
+  each("has an auxiliary loss exactly if it says so", (model, label) =>
+    over((T, K, seed) => {
+      const { aux } = lossOf(model, impression(model.sizes, T + 2, K, seed));
+      assert.equal(aux > 0, model.capabilities.historyObjective, label);
+    }));
 
   each("stays finite for an empty history and learns nothing from it", (model, label) => {
     for (const K of [1, 3]) {

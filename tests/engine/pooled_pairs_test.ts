@@ -8,7 +8,6 @@ import { outputs, SMALL, START } from "./streams.ts";
 
 const OPTIONS = {
   ...SMALL,
-  learnHistories: false,
   schema: { ...SMALL.schema, pooled: true },
   retrieval: { learn: false },
 };

@@ -34,7 +34,6 @@ export const SMALL: TaskOptions = {
   allowedLatenessMs: 300,
   dedupIds: 3,
   frequency: { most: 3, withinMs: 2000, remembered: 5 },
-  learnHistories: true,
   policy: { name: "epsilon", epsilon: 0.3 },
   retrieval: { maxCandidates: 5, listSizes: { popular: 4, category: 2, fresh: 3 } },
   maxStaleVersions: 1,

@@ -5,6 +5,8 @@ import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { encodeVersion } from "../../src/serving/version.ts";
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
+import { times } from "../../src/values/times.ts";
 import { batches, makeLearner, makeSamples, WIDTH } from "./batches.ts";
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -95,6 +97,26 @@ Deno.test("Learner.learn() brings the auxiliary loss of DIEN down, and has none 
   assert.ok(late < 0.9 * early, `mean auxiliary loss ${early} at first, ${late} at last`);
   const without = makeLearner("dien", { auxWeight: 0 });
   assert.ok(batches(makeSamples(40)).every((batch) => without.learn(batch).aux === 0));
+});
+
+Deno.test("Learner.learn() leaves the weights alone when none of a sample's negatives is kept", () => {
+  const [learner, untouched] = [1, 2].map(() => makeLearner("dien", { negativeRate: 1e-9 }));
+  const unclicked = makeSamples(40).map((sample) => {
+    const { rows } = sample;
+    return { ...sample, rows: rows.pick(times(rows.length, Number).filter((row) => rows.label(row) === 0)) };
+  });
+  for (const batch of batches(unclicked)) {
+    const { rows, aux, usable } = learner!.learn(batch);
+    assert.deepEqual({ rows, aux, usable }, { rows: 0, aux: 0, usable: true });
+  }
+  assert.deepEqual(learner!.model.parameters.values, untouched!.model.parameters.values);
+});
+
+Deno.test("Learner.learn() refuses by name the behaviours without a list that 0.2.0 wrote", () => {
+  const [sample] = makeSamples(1);
+  const history = { ...sample!, request: "", purpose: "learn" as const, rows: sample!.rows.pick([]) };
+  const written = decodeSample(encodeSample(history));
+  assert.throws(() => makeLearner("dien").learn([written]), /learnHistories, which is gone; rebuild/);
 });
 
 Deno.test("Learner.forget() takes the user's rows out, and the next version says so", () => {

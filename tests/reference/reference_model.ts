@@ -13,8 +13,6 @@ import type { Mimn } from "../../src/nn/models/mimn/mimn.ts";
 import { MIMN_OPTIONS, type MimnConfig } from "../../src/nn/models/mimn/options.ts";
 import type { MimnLayout } from "../../src/nn/models/mimn/state.ts";
 import type {
-  HistoryGradients,
-  HistoryInput,
   InputGradients,
   Model,
   ModelInput,
@@ -171,7 +169,7 @@ class ReferenceModel implements Model {
   }
 }
 
-/** DIEN folds a history by its extractor, and learns from it alone: from that of a candidate that weighs nothing. */
+/** DIEN folds a history by its extractor. */
 class DienReferenceModel extends ReferenceModel {
   readonly #inputGain: number;
 
@@ -189,19 +187,6 @@ class DienReferenceModel extends ReferenceModel {
       }).dataSync()
     );
     state.set(next);
-  }
-
-  historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
-    const { d, user, context } = this.sizes;
-    const zeros = (length: number) => new Float32Array(length);
-    const candidate = {
-      q: zeros(d),
-      xc: zeros(context),
-      wide: zeros(1),
-      labels: zeros(1),
-      weights: zeros(1),
-    };
-    return this.loss({ ...input, ...candidate, K: 1, xu: zeros(user) }, gradients);
   }
 }
 

@@ -10,10 +10,7 @@ import { replay, type ReplayOptions, type ReplayResult } from "../../streams/rep
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { sourceOf } from "../sources/synthetic.ts";
 
-/**
- * Options that reach every path on a few hundred events: several checkpoints, snapshots, and short rounds; with DIEN
- * histories without lists, too.
- */
+/** Options that reach every path on a few hundred events: several checkpoints, snapshots, and short rounds. */
 export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {}): ReplayOptions {
   const schema = {
     userFields: ["age"],
@@ -30,7 +27,6 @@ export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {})
       outcomeWindowMs: 5 * 60_000,
       policy: { name: "epsilon", epsilon: 0.2 },
       maxStaleVersions: 3,
-      ...(model === "dien" ? { learnHistories: true, sequence: { hop: 2 } } : {}),
     },
     learner: { schema, embeddingWidth: 4, auxWeight: model === "dien" ? 0.1 : 0 },
     learning: { batchRows: 32, checkpointBatches: 5, snapshotVersions: 4 },

@@ -61,61 +61,6 @@ Deno.test("replay() does not depend on how the log was fed and how it cuts its r
   }
 });
 
-Deno.test("replay() of DIEN learns from a stream without lists: the auxiliary loss falls, versions come", async () => {
-  const random = mulberry32(3);
-  const below = (n: number) => Math.floor(random() * n);
-  const clicks = Array.from({ length: 6000 }, (_, n): SourceRecord => {
-    const u = below(30);
-    // Users stay within one of three kinds of items.
-    const event = {
-      type: "interaction",
-      user: `u${u}`,
-      item: `i${3 * below(10) + u % 3}`,
-      action: "click",
-    } as const;
-    return { kind: "event", event: { ...event, time: START + n * 1000 }, file: "clicks", line: n + 1 };
-  });
-  const { task, learner, ...small } = smallReplay("dien");
-  const options = {
-    ...small,
-    task,
-    learner: { ...learner, auxWeight: 1, learningRate: 0.3, embeddingScale: 0.3 },
-  };
-  const result = await replayOn(new MemoryLog(), clicks, options);
-  const { learning, task: { counters } } = result;
-  // The first behaviours of a user make no hop: the rest are in 30 · (200/2) histories, more or less.
-  assert.ok(counters.histories > 2900 && counters.histories <= 3000, `${counters.histories} histories`);
-  assert.ok(learning.version > 90, `version ${learning.version}`);
-  assert.deepEqual([learning.validation.judged, counters.samples, counters.impressions], [0, 0, 0]);
-  const aux = learning.validation.marks.map((mark) => mark.aux);
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [early, late] = [mean(aux.slice(1, 11)), mean(aux.slice(-10))];
-  assert.ok(late < 0.9 * early, `auxiliary loss ${early} at first, ${late} at last`);
-  // Without the wish for histories there is nothing to learn.
-  const silent = await replayOn(new MemoryLog(), clicks.slice(0, 500), {
-    ...options,
-    task: { ...task, learnHistories: false },
-  });
-  assert.equal(silent.learning.version, 1);
-});
-
-Deno.test("replay() judges the same impressions whether histories are learnt or not", async () => {
-  const options = smallReplay("dien");
-  const [without, withHistories] = await Promise.all([false, true].map(async (learnHistories) => {
-    const { task, learning } = await replayOn(new MemoryLog(), records, {
-      ...options,
-      task: { ...options.task, learnHistories },
-    });
-    // More versions come, and states are folded again at other times.
-    const { histories, steps: _s, refolds: _r, ...counters } = task.counters;
-    const { rows } = learning.validation;
-    const report = rows.report();
-    return { histories, counters, labels: rows.labels.slice(0, rows.length), rows: report.rows };
-  }));
-  assert.ok(withHistories!.histories > 20);
-  assert.deepEqual({ ...withHistories, histories: 0 }, without);
-});
-
 Deno.test("replay() differs with another seed, and names the same facts", async () => {
   const options = smallReplay("base");
   const one = await replayOn(new MemoryLog(), records, options);

@@ -192,7 +192,7 @@ export class Assembler {
   ): void {
     const { d } = this;
     const { tables: named } = this.#find(tables);
-    this.scatterHistory(list.history, tables, gradients.e, this.#stateOf(list)?.from);
+    this.#behaviours.scatter(list.history, this.#stateOf(list)?.from ?? 0, named, gradients.e);
 
     const dUser = this.#dUser;
     dUser.set(gradients.xu);
@@ -216,25 +216,6 @@ export class Assembler {
     for (let f = 0; f < named.contextFields.length; f++) {
       giveField(named.contextFields[f]!, list.contextFields[f], dContext, SMALL_WIDTH * f, dLogit);
     }
-  }
-
-  /** Gathers behaviours alone: e [T, d]. */
-  gatherHistory(history: SampleHistory, tables: ReadonlyMap<string, FieldTable>): Float32Array {
-    return this.#behaviours.gather(history, 0, this.#find(tables).tables);
-  }
-
-  /**
-   * Adds ∂/∂e of the behaviours that were gathered last, from the `from`th on, to the tables.
-   *
-   * @throws Error when others have been gathered since.
-   */
-  scatterHistory(
-    history: SampleHistory,
-    tables: ReadonlyMap<string, TrainableTable>,
-    gradient: Float32Array,
-    from = 0,
-  ): void {
-    this.#behaviours.scatter(history, from, this.#find(tables).tables, gradient);
   }
 
   #find<Table extends FieldTable>(tables: ReadonlyMap<string, Table>): NamedTables<Table> {

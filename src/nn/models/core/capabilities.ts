@@ -15,7 +15,7 @@ export interface Capabilities {
    * of the newest ones, which depend on the order, are off unless the configuration enables them.
    */
   readonly ordered: boolean;
-  /** Whether it can learn from a history alone: see `Model.historyLoss`. */
+  /** Whether its loss has an auxiliary part, over the history and `TrainingInput.negatives`. */
   readonly historyObjective: boolean;
   /**
    * What `Model.look` weighs: `behaviours`, or the model's name for the parts of its state; `null` if it has no such

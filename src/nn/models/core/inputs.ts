@@ -8,14 +8,7 @@ import { Part } from "../../layers/concat.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { Scratch } from "../../kernels/scratch.ts";
 import type { HeadLoss } from "./head.ts";
-import type {
-  HistoryGradients,
-  HistoryInput,
-  InputGradients,
-  ModelInput,
-  ModelSizes,
-  TrainingInput,
-} from "./model.ts";
+import type { InputGradients, ModelInput, ModelSizes, TrainingInput } from "./model.ts";
 
 /** The parts that every model has, and the gradients of the history. */
 export class Inputs {
@@ -72,23 +65,13 @@ export class Inputs {
 
   /** Zeroes ∂/∂e and ∂/∂negatives, and binds the negatives. @throws TypeError like {@linkcode Inputs.bind} */
   history(input: TrainingInput): HistoryZeros {
-    const { K, wide, labels, weights } = input;
+    const { T, K, wide, labels, weights, e, negatives } = input;
     check("wide", wide, K);
     check("labels", labels, K);
     check("weights", weights, K);
-    return this.negativesOf(input);
-  }
-
-  /** Like {@linkcode Inputs.history}, without candidates. @throws TypeError like {@linkcode Inputs.bind} */
-  negativesOf({ T, e, negatives }: HistoryInput): HistoryZeros {
     if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
     this.#negatives.take(negatives.length).set(negatives);
     return { e: this.#de.zeros(e.length), negatives: this.#dnegatives.zeros(negatives.length) };
-  }
-
-  /** The result for a history without candidates. */
-  historyGradients(aux: number, auxWeight: number): HistoryGradients {
-    return { loss: auxWeight * aux, aux, e: this.#de.current, negatives: this.#dnegatives.current };
   }
 
   /** The result for an impression. */

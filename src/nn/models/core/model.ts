@@ -60,9 +60,6 @@ export interface TrainingInput extends ModelInput {
   readonly auxWeight: number;
 }
 
-/** A history of at least two behaviours without candidates. */
-export type HistoryInput = Pick<TrainingInput, "T" | "e" | "negatives" | "auxWeight">;
-
 /** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
 export interface InputGradients {
   /** Σ weights·(loss of the candidates + regularisation) plus auxWeight·auxiliary loss. */
@@ -86,9 +83,6 @@ export interface InputGradients {
   /** ∂loss/∂negatives [T, d]; empty without an auxiliary loss. */
   readonly negatives: Float32Array;
 }
-
-/** Result of {@linkcode Model.historyLoss}; `loss` is auxWeight·auxiliary loss. */
-export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
 
 /** A click model. */
 export interface Model {
@@ -125,9 +119,4 @@ export interface Model {
    * @throws TypeError when an array does not have the length that the sizes require
    */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients;
-  /**
-   * The loss of a history without candidates: what {@linkcode Model.loss} adds for a history, with the same gradients.
-   * Absent: the model learns nothing from behaviours alone.
-   */
-  historyLoss?(input: HistoryInput, gradients: Float32Array): HistoryGradients;
 }

@@ -27,16 +27,8 @@ import { PLAIN } from "../../kernels/plain.ts";
 import { pool, poolBackward, type Pooling, poolScale } from "../../layers/pool.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
-import { type HistoryZeros, Inputs } from "../core/inputs.ts";
-import type {
-  HistoryGradients,
-  HistoryInput,
-  InputGradients,
-  Model,
-  ModelInput,
-  ModelSizes,
-  TrainingInput,
-} from "../core/model.ts";
+import { Inputs } from "../core/inputs.ts";
+import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
 import { InterestEvolution } from "./evolution.ts";
 import { InterestExtractor } from "./extractor.ts";
@@ -145,28 +137,9 @@ export class Dien implements Model {
     const dh = this.#extractor.zeros();
     const into = { h: dh, q: this.#inputs.q.gradient, parameters: gradients };
     this.#evolution.backward(scored, this.#final.gradient, into);
-    const aux = this.#extractBackward(dh, history, auxWeight, gradients);
-    return this.#inputs.gradients(head, aux, auxWeight);
-  }
-
-  /** See {@linkcode Model.historyLoss}: the extractor and its auxiliary loss, without the candidates' part. */
-  historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
-    const { T, auxWeight } = input;
-    this.#inputs.bindBehaviours(input);
-    const history = this.#inputs.negativesOf(input);
-    this.#extractor.run(T, this.#inputs.e);
-    const aux = this.#extractBackward(this.#extractor.zeros(), history, auxWeight, gradients);
-    return this.#inputs.historyGradients(aux, auxWeight);
-  }
-
-  #extractBackward(
-    dh: Float32Array,
-    into: HistoryZeros,
-    auxWeight: number,
-    gradients: Float32Array,
-  ): number {
     const { e, negatives } = this.#inputs;
-    return this.#extractor.backward(dh, { e, negatives, auxWeight }, into, gradients);
+    const aux = this.#extractor.backward(dh, { e, negatives, auxWeight }, history, gradients);
+    return this.#inputs.gradients(head, aux, auxWeight);
   }
 
   /** Fills the parts. @returns what the evolution was run on */
