@@ -8,7 +8,6 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { recordBytes } from "../../src/events/codec.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
@@ -19,6 +18,7 @@ import {
   type FilePosition,
   positionRecord,
 } from "../topics/feeder_position.ts";
+import { FedBefore } from "./fed_before.ts";
 import type { Commit, Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
 import { BEFORE_EVENT } from "../task/catalogue_reader.ts";
@@ -65,7 +65,6 @@ export interface FeederOptions {
  * ```
  */
 export class Feeder implements AsyncDisposable {
-  readonly #log: Log;
   readonly #topics: Topics;
   readonly #writer: Writer;
   readonly #source: AsyncIterator<SourceRecord>;
@@ -75,17 +74,7 @@ export class Feeder implements AsyncDisposable {
   readonly #now: () => number;
   readonly #group: string;
   readonly #shiftMs: number;
-  readonly #resumedFrom: number;
-  /** Checksum of the source records before that; `null` = unknown. */
-  readonly #resumedSum: number | null;
-  /** Checksum of these without the last one, if that was rejected. */
-  readonly #resumedSumBefore: number | undefined;
-  /** Checksum of the source records read from the iterator. */
-  #sum = 0;
-  /** Source records appended. */
-  #position: number;
-  /** Source records read from the iterator. */
-  #taken = 0;
+  readonly #fed: FedBefore;
   /** Events appended. */
   #events: number;
   #items = 0;
@@ -93,20 +82,16 @@ export class Feeder implements AsyncDisposable {
   #firstRejection: Rejection | undefined;
 
   private constructor(
-    log: Log,
     topics: Topics,
     writer: Writer,
     source: AsyncIterable<SourceRecord>,
     options: FeederOptions,
-    { position, sum, sumBefore, events, shiftMs }: {
-      readonly position: number;
-      readonly sum: number | null;
-      readonly sumBefore: number | undefined;
+    { fed, events, shiftMs }: {
+      readonly fed: FedBefore;
       readonly events: number;
       readonly shiftMs: number;
     },
   ) {
-    this.#log = log;
     this.#topics = topics;
     this.#writer = writer;
     this.#source = source[Symbol.asyncIterator]();
@@ -115,9 +100,7 @@ export class Feeder implements AsyncDisposable {
     this.#keyed = options.name !== undefined;
     this.#now = this.#keyed ? options.now ?? Date.now : () => Infinity;
     this.#group = feederGroup(topics, options.name);
-    this.#position = this.#resumedFrom = position;
-    this.#resumedSum = sum;
-    this.#resumedSumBefore = sumBefore;
+    this.#fed = fed;
     this.#events = events;
     this.#shiftMs = shiftMs;
   }
@@ -134,19 +117,19 @@ export class Feeder implements AsyncDisposable {
     const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
     const own = await feederPosition<FilePosition>(log, topics, writer.id);
-    const position = own?.next ?? await log.committed(group, topics.events, 0) ?? 0;
+    const next = own?.next ?? await log.committed(group, topics.events, 0) ?? 0;
     const sum = own?.sum ?? await log.committed(group, topics.items, 0);
     // The log may hold events of other sources too; this source's events are counted as they are skipped.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
-    const shiftMs = position === 0 ? await options.shiftMs?.() ?? 0 : own?.shiftMs ?? 0;
+    const shiftMs = next === 0 ? await options.shiftMs?.() ?? 0 : own?.shiftMs ?? 0;
     opened.move();
-    const sumBefore = own?.sumBefore;
-    return new Feeder(log, topics, writer, source, options, { position, sum, sumBefore, events, shiftMs });
+    const fed = new FedBefore({ next, sum, sumBefore: own?.sumBefore });
+    return new Feeder(topics, writer, source, options, { fed, events, shiftMs });
   }
 
   /** Source records appended by earlier feeders. */
   get resumedFrom(): number {
-    return this.#resumedFrom;
+    return this.#fed.count;
   }
 
   /** Events appended so far, including by earlier feeders. */
@@ -178,18 +161,14 @@ export class Feeder implements AsyncDisposable {
   async feed(): Promise<boolean> {
     const taken: Encoded[] = [];
     let events = this.#events;
-    let sumBefore = this.#sum;
     while (taken.length < this.#batch && events < this.#limit) {
       const next = await this.#source.next();
       if (next.done) {
-        if (this.#taken < this.#resumedFrom) this.#refuse(`this one has ${this.#taken}`);
+        this.#fed.end();
         break;
       }
-      this.#taken++;
       const own = encoded(next.value);
-      sumBefore = this.#sum;
-      this.#sum = crc32(own.kind === "rejected" ? String(own.line) : own.bytes, sumBefore);
-      if (this.#wasFed(sumBefore)) {
+      if (this.#fed.pass(own.kind === "rejected" ? String(own.line) : own.bytes)) {
         if (this.#keyed) this.#count(shifted(own, this.#shiftMs));
         events = this.#events;
         continue;
@@ -199,19 +178,14 @@ export class Feeder implements AsyncDisposable {
       if (moved.kind === "event") events++;
     }
     if (taken.length === 0) return false;
-    this.#position += taken.length;
     const shiftMs = this.#shiftMs === 0 ? undefined : this.#shiftMs;
-    const isRejected = taken.at(-1)?.kind === "rejected";
-    const position = {
-      ...{ next: this.#position, sum: this.#sum, shiftMs },
-      sumBefore: isRejected ? sumBefore : undefined,
-    };
+    const position = this.#fed.position(taken.at(-1)?.kind === "rejected");
     await this.#commit(taken, {
-      records: [positionRecord(this.#topics, this.#writer.id, position)],
+      records: [positionRecord(this.#topics, this.#writer.id, { ...position, shiftMs })],
       group: this.#group,
       offsets: [
-        { topic: this.#topics.events, partition: 0, offset: this.#position },
-        { topic: this.#topics.items, partition: 0, offset: this.#sum },
+        { topic: this.#topics.events, partition: 0, offset: position.next },
+        { topic: this.#topics.items, partition: 0, offset: position.sum },
       ],
     });
     return true;
@@ -221,22 +195,6 @@ export class Feeder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#source.return?.();
     await this.#writer[Symbol.asyncDispose]();
-  }
-
-  /** Whether the record that was just read was fed before. @param sumBefore checksum of the records before it */
-  #wasFed(sumBefore: number): boolean {
-    if (this.#taken > this.#position) return false;
-    if (this.#taken < this.#resumedFrom || this.#sum === (this.#resumedSum ?? this.#sum)) return true;
-    if (sumBefore !== this.#resumedSumBefore) this.#refuse("the first ones of this one differ");
-    this.#position--; // the one rejected in its place was its beginning
-    return false;
-  }
-
-  #refuse(reason: string): never {
-    throw new Error(
-      `Cannot resume a source of which ${this.#resumedFrom} records are on the log: ${reason}; ` +
-        `feed a different one under a name of its own`,
-    );
   }
 
   async #commit(taken: readonly Encoded[], position: Commit): Promise<void> {

@@ -1,0 +1,75 @@
+/**
+ * Which records of a source were fed before: as many from its start as are on the log, recognised by their checksum.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import type { FilePosition } from "../topics/feeder_position.ts";
+
+/** How far a source was fed; a sum of `null` fits any records. */
+export type FedPosition = Pick<FilePosition, "next" | "sumBefore"> & { readonly sum: number | null };
+
+/**
+ * Counts and sums the records of a source from its start, past those that were fed before.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { FedBefore } from "./fed_before.ts";
+ *
+ * const first = new FedBefore({ next: 0, sum: 0 });
+ * assert.equal(first.pass("a"), false);
+ * const resumed = new FedBefore(first.position(false));
+ * assert.deepEqual([resumed.pass("a"), resumed.pass("b")], [true, false]);
+ * assert.throws(() => new FedBefore(first.position(false)).pass("b"), /the first ones of this one differ/);
+ * ```
+ */
+export class FedBefore {
+  /** Number of records that were fed before. */
+  readonly count: number;
+  readonly #fed: FedPosition;
+  /** Records passed, their checksum, and that of all but the last. */
+  #passed = 0;
+  #sum = 0;
+  #sumBefore = 0;
+
+  constructor(fed: FedPosition) {
+    this.count = fed.next;
+    this.#fed = fed;
+  }
+
+  /**
+   * Passes the next record.
+   *
+   * @returns whether it was fed before. The last one was not if it was rejected, and only its beginning was there.
+   * @throws Error when the records so far are not those that were fed
+   */
+  pass(record: Uint8Array | string): boolean {
+    const { sum, sumBefore } = this.#fed;
+    this.#passed++;
+    this.#sumBefore = this.#sum;
+    this.#sum = crc32(record, this.#sum);
+    if (this.#passed > this.count) return false;
+    if (this.#passed < this.count || this.#sum === (sum ?? this.#sum)) return true;
+    if (this.#sumBefore !== sumBefore) this.#refuse("the first ones of this one differ");
+    return false;
+  }
+
+  /** Takes note that no more records follow. @throws Error when there were fewer than were fed */
+  end(): void {
+    if (this.#passed < this.count) this.#refuse(`this one has ${this.#passed}`);
+  }
+
+  /** How far the source is fed once all that was passed is on the log. @param isRejected whether the last record was */
+  position(isRejected: boolean): Omit<FilePosition, "shiftMs"> {
+    return { next: this.#passed, sum: this.#sum, sumBefore: isRejected ? this.#sumBefore : undefined };
+  }
+
+  #refuse(reason: string): never {
+    throw new Error(
+      `Cannot resume a source of which ${this.count} records are on the log: ${reason}; ` +
+        `feed a different one under a name of its own`,
+    );
+  }
+}
