@@ -8,11 +8,7 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { ReplayResult } from "../../streams/replay/replay.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
-import { mulberry32 } from "../../src/draws/random.ts";
-import type { SourceRecord } from "../../streams/sources/source.ts";
 import { countEvents, sourceOf, syntheticRecords } from "../sources/synthetic.ts";
-
-const START = Date.UTC(2024, 0, 1);
 
 const records = syntheticRecords({ views: 150, users: 15, seed: 7 });
 
