@@ -180,7 +180,7 @@ for (const width of [1280, 390]) {
     assert.equal(await page.locator("h1").textContent(), "ann/<b>");
     await page.locator(".items label").first().waitFor();
     assert.equal(await page.locator(".timeline .act").count(), 4);
-    const effects = page.locator("table", { hasText: "without this" }).locator("tbody tr");
+    const effects = page.locator("table", { hasText: "effect" }).locator("tbody tr");
     assert.equal(await effects.count(), 4);
     assert.match(
       await effects.first().textContent() ?? "",

@@ -30,10 +30,10 @@ function show(box, { experiments }) {
       html(
         "p",
         {},
-        "An experiment compares variants of model, policy or candidates on a share of the users. Describe it in a file:",
+        "An experiment shows variants of model, policy or candidates to a share of the users, and compares them. Describe it in a file, explore.json:",
       ),
       html("pre", { tabindex: 0 }, html("code", {}, EXAMPLE)),
-      html("p", {}, "Then start it; every task assigns users to it from its next event on:"),
+      html("p", {}, "Then start it:"),
       html(
         "pre",
         {},
@@ -90,7 +90,7 @@ function experiment(view) {
       ...guardRails.map((rail) => tag(`guard ${rail}`)),
     ),
     reason ? html("p", { class: "said" }, `${status}: ${reason}`) : null,
-    variants.length === 0 ? empty("It has no users yet.") : table(
+    variants.length === 0 ? empty("No users yet.") : table(
       `Variants of ${name}`,
       columns,
       variants.map((one) => [
@@ -114,7 +114,7 @@ function experiment(view) {
       ? html(
         "p",
         { class: "muted said" },
-        `${count(moved)} lists are left out, as their users had changed variant.`,
+        `${count(moved)} lists are left out because their users had changed variant.`,
       )
       : null,
   );

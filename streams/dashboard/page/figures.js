@@ -57,8 +57,8 @@ export const clock = known((time) =>
   new Date(time).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" })
 );
 
-/** A date and time. */
-export const moment = known((time) => new Date(time).toISOString().slice(0, 19).replace("T", " "));
+/** A local date and time: 2026-11-30 18:44:06. */
+export const moment = known((time) => new Date(time).toLocaleString("sv"));
 
 /**
  * A duration in the largest suitable unit.

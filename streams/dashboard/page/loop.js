@@ -210,11 +210,11 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
 }
 
 /**
- * Notes that the model does not have its full share in the order of lists yet.
+ * Says so where the model does not have its full weight in the order of lists yet.
  *
  * @param {{ readonly modelShare: number } | null} learner
  */
 function orderer(learner) {
   if (learner === null || learner.modelShare === 1) return "";
-  return learner.modelShare === 0 ? "; not proved yet" : "; has half a share";
+  return learner.modelShare === 0 ? "; not proven yet" : "; at half weight";
 }

@@ -4,7 +4,7 @@
 
 import { Chart } from "./charts.js";
 import { card, empty, html, itemName, meter, numbers, setText, table, tag, tile } from "./elements.js";
-import { bytes, clock, count, duration, fixed, ms, percent, rate } from "./figures.js";
+import { bytes, clock, count, duration, fixed, moment, ms, percent, rate } from "./figures.js";
 import { Loop } from "./loop.js";
 
 /** @typedef {import("./charts.js").ChartSpec} ChartSpec */
@@ -67,7 +67,8 @@ const CHARTS = [
   },
   {
     title: "Versions",
-    about: "Newest and serving version. Ticks: published; tall lines: decisions of the guard.",
+    about:
+      "The newest version and the one that serves. Ticks: published; tall lines: decisions of the guard.",
     lines: [
       { key: "made", name: "made", color: 1 },
       { key: "served", name: "serving", color: 2 },
@@ -78,7 +79,7 @@ const CHARTS = [
   },
   {
     title: "Waiting",
-    about: "Uncommitted events and unlearnt samples.",
+    about: "Events not yet committed, and samples not yet learnt.",
     lines: [
       { key: "lag", name: "events", color: 1 },
       { key: "waiting", name: "samples", color: 2 },
@@ -93,16 +94,14 @@ const CHARTS = [
     format: percent,
     fromZero: true,
   },
+  {
+    title: "Memory over time",
+    about: "Resident memory of this process.",
+    lines: [{ key: "resident", name: "resident", color: 1 }],
+    format: bytes,
+    fromZero: true,
+  },
 ];
-
-/** @type {ChartSpec} */
-const MEMORY = {
-  title: "Memory over time",
-  about: "Resident memory of this process.",
-  lines: [{ key: "resident", name: "resident", color: 1 }],
-  format: bytes,
-  fromZero: true,
-};
 
 const SPANS = /** @type {const} */ ([
   ["seconds", "15 minutes", 900_000],
@@ -129,7 +128,6 @@ const TILES = [
 export function showOverview(main, store) {
   const loop = new Loop();
   const charts = CHARTS.map((spec) => new Chart(spec));
-  const memory = new Chart(MEMORY);
   const tiles = TILES.map(([title, about, value]) => {
     const shown = document.createTextNode("–");
     return { shown, value, element: tile(title, shown, about) };
@@ -171,34 +169,33 @@ export function showOverview(main, store) {
       { class: "columns" },
       card(
         "Rejected",
-        "Newest first: records on the topic of rejections, and entries of HTTP bodies. Counts are since the start of this process.",
+        "Rejected records and entries of HTTP bodies since this process started, newest first.",
         boxes.rejections,
       ),
       card(
         "Popular items",
-        "By decayed positives in this process's partitions; bars are relative to the first.",
+        "By clicks and other positives, recent ones counting more, in the partitions of this process.",
         boxes.items,
       ),
       card(
         "Sources",
-        "How many listed items each brought, and what share of the items taken it had proposed, since the start of this process.",
+        "Listed: items on lists, by their main source. Hit rate: share of the items taken that the source had proposed. Since this process started.",
         boxes.sources,
       ),
       card(
         "Models",
-        "The deployment's own and those of variants; quality of the newest 5,000 evaluated rows of each.",
+        "The deployment's own model and those of variants, each judged on its newest 5,000 evaluated rows.",
         boxes.models,
       ),
       card("Latency", "Percentiles of the last minute.", boxes.latency),
       card("Memory", "States and embeddings are parts of heap and external.", boxes.memory),
-      memory.element,
-      card("Parameters", "Versions and decisions of the guard, newest first.", boxes.marks),
-      card("Partitions", "Of this process.", boxes.partitions),
+      card("Parameters", "Published versions and decisions of the guard, newest first.", boxes.marks),
+      card("Partitions", "Those of this process.", boxes.partitions),
     ),
   );
   const draw = () => {
     const [name, , length] = span;
-    for (const chart of [...charts, memory]) chart.update(store[name], length, store.marks);
+    for (const chart of charts) chart.update(store[name], length, store.marks);
   };
   choice.addEventListener("change", (event) => {
     const { value } = /** @type {HTMLInputElement} */ (event.target);
@@ -252,7 +249,7 @@ function modelTable({ models }) {
 function latencyTable({ latency }) {
   const rows = [
     { name: "answer over HTTP", ...latency.answer },
-    { name: "making a list (sample)", ...latency.score },
+    { name: "making a list (sampled)", ...latency.score },
     { name: "commit of a task", ...latency.commit },
   ];
   return table(
@@ -292,7 +289,7 @@ function itemTable({ topItems }) {
 
 /** @param {Snapshot} now */
 function sourceTable({ sources }) {
-  if (sources.length === 0) return empty("No list has been made yet, and nothing taken.");
+  if (sources.length === 0) return empty("No list has been made yet.");
   const all = sources.reduce((sum, { listed }) => sum + listed, 0);
   return table(
     "Sources",
@@ -317,7 +314,7 @@ function partitionTable({ partitions }) {
       restoring ? `restoring${restore?.share ? `, ${percent(restore.share)}` : ""}` : "running",
       count(lag),
       count(users),
-      watermark === null ? "–" : new Date(watermark).toISOString().slice(0, 16).replace("T", " "),
+      moment(watermark).slice(0, 16),
     ]),
   );
 }
@@ -353,12 +350,11 @@ function rejectionTable({ rejections, now }) {
     ),
     table(
       "Rejected",
-      ["time", "code", "reason", "where"],
+      ["time", "code", "reason"],
       rejections.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
         clock(time),
-        code,
-        html("span", { class: "reason" }, reason, text === "" ? null : html("code", {}, text)),
-        place,
+        html("span", { class: "together" }, code),
+        html("span", { class: "reason" }, `${place}: ${reason}`, text === "" ? null : html("code", {}, text)),
       ]),
     ),
   );

@@ -49,7 +49,7 @@ function show(box, { reasons, records, isAll }) {
         "Reasons",
         ["code", ...numbers("records"), "source", "from", "rule", "reason of the newest"],
         reasons.map(({ code, count: many, source, from, rule, newest }) => [
-          seen(code),
+          html("span", { class: "together" }, seen(code)),
           count(many),
           seen(source ?? "–"),
           seen(from),

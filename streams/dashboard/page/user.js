@@ -66,7 +66,9 @@ export async function showUser(main, user) {
         tile(
           "stored state",
           view.hidden.size === 0 ? "none" : count(view.hidden.size),
-          view.hidden.size === 0 ? "computed when it is read" : `numbers, by version ${view.hidden.version}`,
+          view.hidden.size === 0
+            ? "computed when it is read"
+            : `numbers, made by version ${view.hidden.version}`,
         ),
       ),
       card(
@@ -230,9 +232,11 @@ async function showWhy(box, path) {
     if (first !== undefined) detail.append(explanation(view, first));
     box.replaceChildren(card(
       "What would be recommended now, and why",
-      `By ${view.model}, version ${view.version}, as of ${
-        moment(view.time)
-      }. None of this is shown to the user, logged or learnt.`,
+      `By ${view.model}, version ${view.version}, as of ${moment(view.time)}. ${
+        view.scoreKind === "share" || view.orderedBy === "model"
+          ? ""
+          : "The order weighs more than the probability shown. "
+      }None of this is shown to the user, logged or learnt.`,
       choices,
       detail,
     ));
@@ -280,11 +284,11 @@ function explanation(view, item) {
       "p",
       { class: "muted about" },
       (view.scoreKind === "share"
-        ? `${item.item} has a share of ${percent(item.score)} in what the user is expected to take next. `
-        : `${item.item} starts from ${percent(item.prior)}, the smoothed click rate, and gets ${
-          percent(item.score)
-        }. `) +
-        "Without this: how much lower the log-odds would be, had the behaviour not happened. Orange: higher.",
+        ? `${item.item} has a share of ${percent(item.score)} of what the user is expected to take next. `
+        : `The smoothed click rate of ${item.item} is ${
+          percent(item.prior)
+        }; for this user the model predicts ${percent(item.score)}. `) +
+        "Effect: how much a behaviour raises (blue) or lowers (orange) the log-odds.",
     ),
     looksAt !== null && !attends ? parts(looksAt, weights, panels) : null,
     rows.length === 0
@@ -292,7 +296,7 @@ function explanation(view, item) {
       : table(
         `Why ${item.item}`,
         [
-          ...["behaviour", "category", "when", "without this", ...numbers("")],
+          ...["behaviour", "category", "when", "effect", ...numbers("")],
           ...(attends ? ["attention", ...numbers("")] : []),
         ],
         rows.reverse().map(({ one, effect, weight }) => [
@@ -394,11 +398,9 @@ function profile({ profile, parked, lastOffset }) {
   ) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
   return card(
     "Profile",
-    "",
-    table("Profile", ["attribute", "value"], [
-      ...rows,
-      ["(offset of the last event)", count(lastOffset)],
-      ["(clicks that wait for their list)", count(parked)],
-    ]),
+    `The user's last event is at offset ${lastOffset}; interactions waiting for their list: ${
+      count(parked)
+    }.`,
+    rows.length === 0 ? empty("No attributes.") : table("Profile", ["attribute", "value"], rows),
   );
 }
