@@ -132,7 +132,7 @@ program.optionsGroup("With --policy:")
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--force", "give estimates even when the log cannot support them");
 
-addLogFlags(program.optionsGroup("The log and the configuration of a deployment:"));
+addLogFlags(program);
 
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);

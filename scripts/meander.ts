@@ -36,7 +36,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     inspect: ["show what is known about a user", () => import("./ask/inspect.ts")],
     explain: ["show what a user would be recommended, and why", () => import("./ask/explain.ts")],
     "why-not": ["show what keeps an item off a user's list", () => import("./ask/why_not.ts")],
-    models: ["models, versions, learners", () => import("./ask/models.ts")],
+    models: ["show models, their versions and their learners", () => import("./ask/models.ts")],
     rejected: [
       "show rejected records and why they were rejected; try them again",
       () => import("./rejected.ts"),
@@ -45,7 +45,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     experiment: ["start, watch, stop and promote experiments", () => import("./experiment.ts")],
   },
   "Measure:": {
-    evaluate: ["off-policy estimates and recommendation benchmarks", () => import("./evaluate.ts")],
+    evaluate: ["compare lists with plain methods, or a policy with a log", () => import("./evaluate.ts")],
     protocols: ["run a public one-pass benchmark", () => import("./research/protocols.ts")],
     ablate: ["measure the models with one part removed at a time", () => import("./research/ablate.ts")],
   },

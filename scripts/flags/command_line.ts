@@ -6,7 +6,7 @@
 
 import { dirname } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
-import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
+import { Command, Help, InvalidArgumentError, type ParseOptionsResult } from "commander";
 import { withoutUnseen } from "../../src/values/unseen.ts";
 import { ConfigError } from "../../streams/settings/config_fault.ts";
 
@@ -41,9 +41,19 @@ class FrankCommand extends Command {
   }
 }
 
+/** Heading of the flags that most commands share; their help ends with them. */
+export const LOG_HEADING = "The log and the configuration:";
+
 /** Creates a command. A mistake shows a hint, since the help itself would push the message off the screen. */
 export function createCommand(name: string): Command {
-  return new FrankCommand(name).showHelpAfterError("(see --help)");
+  return new FrankCommand(name).showHelpAfterError("(see --help)").configureHelp({
+    groupItems(all, visible, headingOf) {
+      const { [LOG_HEADING]: log, ...own } = Object.fromEntries(
+        new Help().groupItems(all, visible, headingOf),
+      );
+      return new Map(Object.entries(log === undefined ? own : { ...own, [LOG_HEADING]: log }));
+    },
+  });
 }
 
 /** The arguments of the current command. */

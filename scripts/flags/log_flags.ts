@@ -12,6 +12,7 @@ import type { LogKind, LogSettings } from "../../streams/log/kind.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
 import { withOverrides } from "../../streams/settings/config_environment.ts";
 import { DEFAULT_PREFIX } from "../../streams/topics/topics.ts";
+import { LOG_HEADING } from "./command_line.ts";
 import { optionFlag } from "./option_flags.ts";
 
 /** Which log a command works on; the flags of its kind come in addition. */
@@ -41,7 +42,7 @@ export function addLogKinds(
   { about = "log to run on", places = {} }: LogFlagOptions = {},
 ): Command {
   const names = kinds.map(({ kind }) => kind);
-  command.addOption(new Flag("--log <kind>", about).choices(names).default(names[0]));
+  command.addOption(new Flag("--log <kind>", about).choices(names).default(names[0]).helpGroup(LOG_HEADING));
   for (const kind of kinds) {
     for (const [path, help] of flagsOf(kind)) {
       const option = optionAt({ ...kind.places, ...kind.options }, path);
@@ -51,7 +52,7 @@ export function addLogKinds(
         own === undefined ? option : { ...option, value: undefined },
         help ?? undefined,
       );
-      command.addOption(own === undefined ? flag : flag.default(own));
+      command.addOption((own === undefined ? flag : flag.default(own)).helpGroup(LOG_HEADING));
     }
   }
   return command;
@@ -60,8 +61,18 @@ export function addLogKinds(
 /** Adds the flags of {@linkcode LogFlags}. */
 export function addLogFlags(command: Command, kinds: readonly LogKind[] = DURABLE_KINDS): Command {
   return addLogKinds(command, kinds)
-    .option("--prefix <text>", "prefix of the topics' names", DEFAULT_PREFIX)
-    .option("--config <file>", "overrides of any default, as JSON (default: meander.json, if there is one)");
+    .addOption(
+      new Flag("--prefix <text>", "prefix of the topics' names").default(DEFAULT_PREFIX).helpGroup(
+        LOG_HEADING,
+      ),
+    )
+    .addOption(
+      new Flag(
+        "--config <file>",
+        "overrides of any default, as JSON (default: meander.json, if there is one)",
+      )
+        .helpGroup(LOG_HEADING),
+    );
 }
 
 /** The settings of a kind: those of a configuration, overridden by flags. */

@@ -2,6 +2,7 @@ import { test } from "node:test";
 import { CommanderError } from "commander";
 import assert from "node:assert/strict";
 import { createCommand, print } from "../../../scripts/flags/command_line.ts";
+import { addLogFlags } from "../../../scripts/flags/log_flags.ts";
 
 /** What a command says of arguments: with a mandatory option `--from`, and a subcommand that has one, too. */
 function said(...args: readonly string[]): string {
@@ -33,6 +34,11 @@ test("createCommand() names an unknown option before a missing one, with the one
     ] as const
   ) assert.equal(said(...args), expected, args.join(" "));
   assert.match(said("topic", "--help"), /--from <name> +what to read/);
+});
+
+test("createCommand() prints a command's own flags before those of the log", () => {
+  const command = addLogFlags(createCommand("feed")).option("--from <path>", "what to read");
+  assert.match(command.helpInformation(), /--from[^]*-h, --help[^]*The log and the config[^]*--log /);
 });
 
 test("print() lets no record move a cursor, hide text or turn it round", () => {
