@@ -251,7 +251,7 @@ export class Interactions {
     return {
       code: "too-late",
       reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
-        `at most ${this.#settings.allowedLatenessMs} ms are allowed unless it is replayed from the rejected ones`,
+        `at most ${this.#settings.allowedLatenessMs} ms are allowed, except in \`rejected replay\``,
     };
   }
 

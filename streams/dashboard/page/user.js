@@ -285,9 +285,9 @@ function explanation(view, item) {
       { class: "muted about" },
       (view.scoreKind === "share"
         ? `${item.item} has a share of ${percent(item.score)} of what the user is expected to take next. `
-        : `The smoothed click rate of ${item.item} is ${
-          percent(item.prior)
-        }; for this user the model predicts ${percent(item.score)}. `) +
+        : `The model starts from a prior of ${percent(item.prior)} and predicts ${
+          percent(item.score)
+        } for ${item.item}. `) +
         "Effect: how much a behaviour raises (blue) or lowers (orange) the log-odds.",
     ),
     looksAt !== null && !attends ? parts(looksAt, weights, panels) : null,
