@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { inductionShapes, InductionUnit } from "../../../src/nn/models/mimn/induction.ts";
 import { MemoryNetwork, memoryShapes } from "../../../src/nn/models/mimn/memory_network.ts";
+import { Recurrence } from "../../../src/nn/models/mimn/recurrence.ts";
+import { MimnLayout } from "../../../src/nn/models/mimn/state.ts";
+import { Traces } from "../../../src/nn/models/mimn/traces.ts";
 import { gruShapes } from "../../../src/nn/layers/gru.ts";
 import { Gru } from "../../../src/nn/layers/gru.ts";
 import type { Kernels } from "../../../src/nn/kernels/kernels.ts";
@@ -147,3 +150,33 @@ Deno.test("RowGru steps give the states of the GRU in its form gru", () => {
   for (let t = 0; t < T; t++) row.forward(t, states, t * H, (t + 1) * H);
   assert.deepEqual(states, want.slice());
 });
+
+overKernels(
+  "Recurrence.fold() gives the same state in any chunks, and from a state that was stored between",
+  (kernels) => {
+    const { parameters } = make({ slotKeyWeight: 0.5, decay: 0.9, topK: 2 }, 3, kernels);
+    const layout = new MimnLayout({ ...SIZES, traces: 2 });
+    const traces = new Traces([0.5, 1], d, kernels);
+    const recurrence = new Recurrence(parameters, layout, traces, {
+      slotKeyWeight: 0.5,
+      decay: 0.9,
+      topK: 2,
+    });
+    fc.assert(
+      fc.property(fc.array(fc.nat(5), { maxLength: 6 }), fc.nat(1000), (chunks, seed) => {
+        const T = chunks.reduce((sum, n) => sum + n, 0), e = floats(T * d, seed);
+        recurrence.start(undefined);
+        recurrence.fold(T, e);
+        const whole = recurrence.state.flat.slice();
+        recurrence.start(undefined);
+        let at = 0;
+        for (const n of chunks) {
+          recurrence.start(recurrence.state.flat.slice());
+          recurrence.fold(n, e.subarray(at * d, (at += n) * d));
+        }
+        assert.deepEqual(recurrence.state.flat, whole);
+      }),
+      { numRuns: 20 },
+    );
+  },
+);

@@ -22,21 +22,22 @@
  * @module
  */
 
-import { type Column, columnsWidth, Part } from "../../layers/concat.ts";
+import { type Column, columnsWidth } from "../../layers/concat.ts";
 import { unevenness } from "./memory.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { mlpShapes } from "../../layers/mlp.ts";
-import { ChannelReader } from "./channels.ts";
-import { inductionShapes, InductionUnit } from "./induction.ts";
-import { MemoryNetwork, memoryShapes } from "./memory_network.ts";
-import { KeyReader, keyReaderShapes } from "./reader.ts";
+import { inductionShapes } from "./induction.ts";
+import { memoryShapes } from "./memory_network.ts";
+import { keyReaderShapes } from "./reader.ts";
+import { Recurrence } from "./recurrence.ts";
+import { ReadParts, StateReads } from "./state_reads.ts";
 import { PLAIN } from "../../kernels/plain.ts";
 import { Head } from "../core/head.ts";
 import { initialise } from "../core/initialise.ts";
 import { Inputs } from "../core/inputs.ts";
 import { slotHealth, slotPanels } from "./health.ts";
 import type { Panel } from "../core/panel.ts";
-import { MimnLayout, type MimnState } from "./state.ts";
+import { MimnLayout } from "./state.ts";
 import { Traces } from "./traces.ts";
 import type { InputGradients, Model, ModelInput, ModelSizes, TrainingInput } from "../core/model.ts";
 import { Parameters } from "../../kernels/parameters.ts";
@@ -74,17 +75,9 @@ export class Mimn implements Model {
   readonly layout: MimnLayout;
   readonly #regularisation: number;
   readonly #inputs: Inputs;
-  readonly #rq: Part;
-  readonly #v: Part;
-  readonly #a: Part;
-  readonly #traces: Traces;
-  readonly #memory: MemoryNetwork;
-  readonly #induction: InductionUnit;
-  readonly #reader: KeyReader;
-  readonly #channels: ChannelReader;
+  readonly #recurrence: Recurrence;
+  readonly #reads: StateReads;
   readonly #head: Head;
-  readonly #state: MimnState;
-  readonly #dstate: MimnState;
 
   /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
@@ -99,10 +92,8 @@ export class Mimn implements Model {
     this.stretches = this.layout.stretches;
     this.#regularisation = regularisation;
     this.#inputs = new Inputs(sizes, kernels);
-    const rq = this.#rq = new Part(d, false, kernels), v = this.#v = new Part(d, false, kernels);
-    const a = this.#a = new Part(d, true, kernels);
-    this.#traces = new Traces(rates, d, kernels);
-    const { parts: p } = this.#traces;
+    const traces = new Traces(rates, d, kernels), reads = new ReadParts(d, traces, kernels);
+    const { rq, v, a, traces: { parts: p } } = reads;
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [
       xu,
@@ -128,30 +119,23 @@ export class Mimn implements Model {
     for (let i = 0; i < slots; i++) wg[i * slots + i] = -4;
     const w = this.parameters.block("reader.W").fill(0);
     for (let j = 0; j < d; j++) w[j * d + j] = 1;
-    this.#memory = new MemoryNetwork(this.parameters, { slotKeyWeight, decay });
-    this.#induction = new InductionUnit(this.parameters, topK);
-    this.#reader = new KeyReader(this.parameters, slotKeyWeight);
-    this.#channels = new ChannelReader(this.parameters, d);
+    this.#recurrence = new Recurrence(this.parameters, this.layout, traces, { slotKeyWeight, decay, topK });
+    this.#reads = new StateReads(reads, this.parameters, slotKeyWeight);
     this.#head = new Head(this.parameters, columns, dotHead ? p.map((p) => [p, q] as const) : []);
-    this.#state = this.layout.view(kernels.floats(this.stateSize));
-    this.#dstate = this.layout.view(kernels.floats(this.stateSize));
   }
 
   /** M0 and r0, and zeros. */
   initState(): Float32Array {
-    const state = new Float32Array(this.stateSize);
-    const { memory, read } = this.layout.view(state);
-    memory.set(this.parameters.block("M0"));
-    read.set(this.parameters.block("r0"));
-    return state;
+    this.#recurrence.start(undefined);
+    return this.#recurrence.state.flat.slice();
   }
 
   /** Folds one behaviour into the memory: bit for bit equal to the batch forward pass. */
   step(state: Float32Array, e: Float32Array): void {
-    this.#start(state);
+    this.#recurrence.start(state);
     this.#inputs.bindBehaviours({ T: 1, e });
-    this.#fold(1, this.#inputs.e);
-    state.set(this.#state.flat);
+    this.#recurrence.fold(1, this.#inputs.e);
+    state.set(this.#recurrence.state.flat);
   }
 
   /** Logits [K]. With all behaviours in `input.state` and none in `input.e`, the cost does not depend on the history. */
@@ -162,7 +146,7 @@ export class Mimn implements Model {
 
   look(input: ModelInput): Float32Array {
     this.#forward(input);
-    return this.#reader.weights.slice(0, input.K * this.layout.slots);
+    return this.#reads.weights.slice(0, input.K * this.layout.slots);
   }
 
   inspect(state: Float32Array): readonly Panel[] {
@@ -170,89 +154,36 @@ export class Mimn implements Model {
   }
 
   #forward(input: ModelInput): void {
-    const { T } = input;
+    const { T, K } = input;
     const { d } = this.sizes;
     this.#inputs.bind(input);
-    const { e } = this.#inputs;
-    this.#start(input.state);
+    const { e, q: { values: q } } = this.#inputs;
+    this.#recurrence.start(input.state);
     for (let t = 0; t < T; t += CHUNK) {
       const steps = Math.min(CHUNK, T - t);
-      this.#fold(steps, e.subarray(t * d, (t + steps) * d));
+      this.#recurrence.fold(steps, e.subarray(t * d, (t + steps) * d));
     }
-    this.#read(input);
+    this.#reads.forward(K, q, this.#recurrence.state);
   }
 
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     const { T, K, weights } = input;
     this.#inputs.bind(input);
-    const { e, q: { values: q } } = this.#inputs;
-    this.#start(input.state);
-    this.#fold(T, e);
-    this.#read(input);
+    const { e, q: { values: q, gradient: dq } } = this.#inputs;
+    const { state, gradient } = this.#recurrence;
+    this.#recurrence.start(input.state);
+    this.#recurrence.fold(T, e);
+    this.#reads.forward(K, q, state);
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
 
-    this.#dstate.flat.fill(0);
-    const state = this.#state, dstate = this.#dstate, n = Math.max(1, state.count[0]!);
-    const dq = this.#inputs.q.gradient;
-    this.#reader.backward(this.#rq.gradient, q, state, { q: dq, state: dstate, parameters: gradients });
-    const into = { q: dq, channels: dstate.channels, parameters: gradients };
-    this.#channels.backward(this.#v.gradient, K, q, into);
-    for (let j = 0; j < dstate.added.length; j++) dstate.added[j]! += this.#a.gradient[j]! / n;
+    gradient.flat.fill(0);
+    this.#reads.backward(K, q, state, { q: dq, state: gradient, parameters: gradients });
     const weight = weights.reduce((sum, w) => sum + w, 0) * this.#regularisation;
-    const uneven = unevenness(dstate.usage, state.usage, 0, weight);
-    this.#induction.backward(dstate.channels, history.e, gradients);
-    this.#memory.backward(e, dstate, history.e, gradients);
-    if (input.state === undefined) this.#startBackward(gradients);
-    this.#traces.backward(T, state, history.e);
+    const uneven = unevenness(gradient.usage, state.usage, 0, weight);
+    this.#recurrence.backward(T, e, history.e, gradients);
     const back = this.#inputs.gradients(head, 0, 0);
     return { ...back, loss: back.loss + weight * uneven, regularisation: this.#regularisation * uneven };
-  }
-
-  /** Sets the state to start from: the given one, else M0, r0 and zeros. */
-  #start(state: Float32Array | undefined): void {
-    if (state !== undefined) {
-      this.layout.check(state);
-      return this.#state.flat.set(state);
-    }
-    this.#state.flat.fill(0);
-    this.#state.memory.set(this.parameters.block("M0"));
-    this.#state.read.set(this.parameters.block("r0"));
-  }
-
-  #startBackward(gradients: Float32Array): void {
-    const { memory, read } = this.#dstate;
-    const m0 = this.parameters.block("M0", gradients), r0 = this.parameters.block("r0", gradients);
-    for (let o = 0; o < m0.length; o++) m0[o]! += memory[o]!;
-    for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
-  }
-
-  /** Folds T behaviours into the current state. */
-  #fold(T: number, e: Float32Array): void {
-    const state = this.#state;
-    this.#memory.run(T, e, state);
-    const { memory, weights, final } = this.#memory;
-    this.#induction.run({ T, e, memory, weights }, state.channels);
-    state.memory.set(final.memory);
-    state.read.set(final.read);
-    state.controller.set(final.controller);
-    state.usage.set(final.usage);
-    state.added.set(final.added);
-    state.channels.set(this.#induction.channels);
-    state.count[0]! += T;
-    this.#traces.fold(T, e, state);
-  }
-
-  /** Fills the parts that depend on the current state. */
-  #read({ K }: ModelInput): void {
-    const q = this.#inputs.q.values;
-    const { added, channels, count } = this.#state;
-    const n = Math.max(1, count[0]!);
-    this.#reader.forward(this.#rq.clear(K), K, q, this.#state);
-    this.#channels.forward(this.#v.clear(K), K, q, channels);
-    const a = this.#a.clear(1);
-    for (let j = 0; j < a.length; j++) a[j] = added[j]! / n;
-    this.#traces.read(this.#state);
   }
 }
 
