@@ -11,7 +11,8 @@ import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../../log/log.ts";
 import { DamagedEntry } from "./record_store.ts";
-import { DamagedStore, StoreFiles } from "./store_files.ts";
+import { StoreFiles } from "./store_files.ts";
+import { StoreWrites } from "./store_writes.ts";
 import type { UserIndex } from "./users.ts";
 
 /** The log positions of a store's records. */
@@ -44,19 +45,6 @@ export interface StoreStatus {
 
 /** Number of folders to try if others are in use. */
 const MAX_FOLDERS = 8;
-/** Unwritten bytes that start a write, and the time after which any number does. */
-const WRITE_BYTES = 1 << 20;
-const WRITE_MS = 1000;
-/** Maximum bytes waiting to be written while the disk accepts writes. */
-const MAX_UNWRITTEN = 32 << 20;
-/** Time until the next attempt after a failure. */
-const RETRY_MS = 5000;
-/** Time between reports of a failure. */
-const REMIND_MS = 60_000;
-/** Shortest time between purges, each of which rewrites everything. */
-const PURGE_MS = 3_600_000;
-/** How long a store that was set aside is kept, milliseconds. */
-const ASIDE_MS = 24 * 3_600_000;
 const USER = "u";
 const STATISTIC = "s";
 
@@ -66,44 +54,27 @@ const logger = getLogger(["meander", "snapshot"]);
 
 /** The local state of one task. */
 export class StateStore implements UserIndex {
-  /** Folder in use. */
-  readonly folder: string;
   readonly #files: StoreFiles;
-  readonly #intervalMs: number;
-  readonly #now: () => number;
+  readonly #writes: StoreWrites;
   readonly #wallClock: () => number;
   readonly #maxAgeMs: number;
   #users = 0;
   #position: StorePosition | null = null;
   #notedAt = NaN;
-  /** Background work in progress. */
-  #busy: Promise<void> | undefined;
-  #writtenAt: number;
-  #syncedAt: number;
-  #failure: string | null = null;
-  #failedAt = -Infinity;
-  #saidAt = -Infinity;
-  #damaged: string | undefined;
   #closed = false;
-  /** Whether files may hold erased records. */
-  #isPurgeDue = false;
-  #purgedAt = -Infinity;
 
-  private constructor(folder: string, files: StoreFiles, options: StateStoreOptions) {
-    this.folder = folder;
+  private constructor(files: StoreFiles, options: StateStoreOptions) {
     this.#files = files;
-    this.#intervalMs = options.intervalMs ?? STORE_OPTIONS.intervalMs.value;
-    this.#now = options.now ?? (() => performance.now());
+    this.#writes = new StoreWrites(files, options);
     this.#wallClock = options.wallClock ?? Date.now;
     this.#maxAgeMs = options.maxAgeMs ?? STORE_OPTIONS.maxAgeMs.value;
-    this.#writtenAt = this.#syncedAt = this.#now();
     for (const key of files.store.keys()) if (key.startsWith(USER)) this.#users++;
     const { position } = files.store;
     if (position.length === 0) return;
     const { notedAt = NaN, isPurgeDue = false, ...noted } = JSON.parse(
       decoder.decode(position),
     ) as NotedPosition; // written by this class
-    this.#isPurgeDue = isPurgeDue;
+    this.#writes.isPurgeDue = isPurgeDue;
     this.#position = noted;
     this.#notedAt = notedAt;
   }
@@ -122,7 +93,7 @@ export class StateStore implements UserIndex {
       for (let n = 0; n < MAX_FOLDERS; n++) {
         const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
         const files = await StoreFiles.open(folder, onProgress);
-        if (files !== null) return new StateStore(folder, files, options);
+        if (files !== null) return new StateStore(files, options);
         logger.warn("{folder} is in use by another task: trying the next folder", { folder });
       }
       logger.warn("no local snapshot: all folders of {folder} are in use", { folder: options.folder });
@@ -131,6 +102,11 @@ export class StateStore implements UserIndex {
       logger.error("no local snapshot in {folder}: {reason}", { folder: options.folder, reason });
     }
     return null;
+  }
+
+  /** Folder in use. */
+  get folder(): string {
+    return this.#files.folder;
   }
 
   /** The position up to which its records hold; `null` when it is empty. */
@@ -148,7 +124,7 @@ export class StateStore implements UserIndex {
     return {
       bytes: this.#files.store.bytes,
       unwritten: this.#files.unwritten,
-      failure: this.#failure,
+      failure: this.#writes.failure,
     };
   }
 
@@ -208,12 +184,12 @@ export class StateStore implements UserIndex {
 
   /** Whether files may hold erased records, so that maintenance is needed even without a commit. */
   get isPurgeDue(): boolean {
-    return this.#isPurgeDue || this.#files.store.stale !== undefined;
+    return this.#writes.isPurgeDue || this.#files.store.stale !== undefined;
   }
 
   /** Has replaced and deleted records removed from the files by a later sync, at most hourly, even after a crash. */
   purge(): void {
-    this.#isPurgeDue = true;
+    this.#writes.isPurgeDue = true;
   }
 
   /** Writes the position up to which the records hold. */
@@ -230,40 +206,34 @@ export class StateStore implements UserIndex {
 
   /** Writes in the background when there is enough to write, or a write is due; call it after each commit. */
   maintain(): void {
-    const now = this.#now();
-    if (this.#busy !== undefined || now - this.#failedAt < RETRY_MS) return;
-    const due = now - this.#syncedAt >= this.#intervalMs;
-    if (!due && now - this.#writtenAt < WRITE_MS && this.#files.unwritten < WRITE_BYTES) return;
-    this.#begin(due);
+    this.#writes.maintain();
   }
 
   /**
-   * Waits while more than {@linkcode MAX_UNWRITTEN} bytes are only in memory, unless writes fail.
+   * Waits while too many bytes are only in memory, unless writes fail.
    *
    * @throws LogError `closed` when the store is damaged: the task must be opened again
    */
   async room(): Promise<void> {
-    if (this.#damaged !== undefined) throw this.#error(this.#damaged);
-    while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
-      await (this.#busy ?? this.#begin(false));
-    }
+    const { damage } = this.#writes;
+    if (damage !== undefined) throw this.#error(damage);
+    await this.#writes.room();
   }
 
   /** Syncs everything to disk. Never rejects: a failure is logged, and the sync retried. */
   async sync(): Promise<void> {
-    await this.#busy;
-    await this.#begin(true);
+    await this.#writes.sync();
   }
 
   /** Copies the store, which must not change in the meantime. @param to an unused folder, which is replaced */
   async copy(to: string): Promise<void> {
     await this.sync();
-    if (this.#failure === null) await this.#files.copy(to);
+    if (this.#writes.failure === null) await this.#files.copy(to);
   }
 
   /** Closes the store and sets it aside, so that it is rebuilt from the log. */
   async setAside(reason: string): Promise<void> {
-    this.#damaged = reason;
+    this.#writes.damage = reason;
     await this.close();
   }
 
@@ -271,10 +241,10 @@ export class StateStore implements UserIndex {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#busy;
-    if (this.#damaged === undefined) await this.#work(true);
-    if (this.#damaged !== undefined) {
-      await this.#files.setAside(this.#damaged).catch((error) => {
+    await this.#writes.finish();
+    const { damage } = this.#writes;
+    if (damage !== undefined) {
+      await this.#files.setAside(damage).catch((error) => {
         logger.error("could not set {folder} aside: {reason}", { folder: this.folder, reason: `${error}` });
       });
     }
@@ -283,51 +253,12 @@ export class StateStore implements UserIndex {
     });
   }
 
-  #begin(due: boolean): Promise<void> {
-    return this.#busy = this.#work(due).finally(() => this.#busy = undefined);
-  }
-
-  async #work(due: boolean): Promise<void> {
-    try {
-      if (due) {
-        if (this.#isPurgeDue && !this.#closed && this.#now() - this.#purgedAt >= PURGE_MS) {
-          this.#files.store.purge();
-          this.#isPurgeDue = false;
-          this.#purgedAt = this.#now();
-        }
-        await this.#files.compact();
-        await this.#files.sync();
-        await this.#files.dropAside(this.#wallClock() - ASIDE_MS);
-        this.#syncedAt = this.#now();
-      } else await this.#files.write();
-      this.#writtenAt = this.#now();
-      if (this.#failure !== null) logger.info("writes to {folder} again", { folder: this.folder });
-      this.#failure = null;
-      this.#saidAt = -Infinity;
-    } catch (error) {
-      this.#failure = reasonOf(error);
-      if (error instanceof DamagedStore || error instanceof DamagedEntry) this.#damaged ??= this.#failure;
-      if (this.#files.unwritten > MAX_UNWRITTEN && !this.#closed) await this.#files.shrink();
-      const now = this.#failedAt = this.#now();
-      if (now - this.#saidAt < REMIND_MS) return;
-      this.#saidAt = now;
-      logger.error(
-        "cannot write to {folder}, keeps {megabytes} MB in memory and tries again: {reason}",
-        {
-          folder: this.folder,
-          megabytes: Math.round(this.#files.unwritten / 1e6),
-          reason: this.#failure,
-        },
-      );
-    }
-  }
-
   #get(key: string): Uint8Array | null {
     try {
       return this.#files.store.get(key);
     } catch (cause) {
       if (!(cause instanceof DamagedEntry)) throw cause;
-      this.#damaged = cause.message;
+      this.#writes.damage = cause.message;
       throw this.#error(cause.message, cause);
     }
   }

@@ -48,7 +48,8 @@ interface Manifest {
 /** Keeps the entries of a store in a folder. */
 export class StoreFiles {
   readonly store: RecordStore;
-  readonly #folder: string;
+  /** The folder. */
+  readonly folder: string;
   readonly #lock: Deno.FsFile;
   readonly #handles = new Map<number, FileHandle>();
   /** Segments that were emptied, but that the manifest may still name. */
@@ -58,7 +59,7 @@ export class StoreFiles {
   #scratch = new Uint8Array(4096);
 
   private constructor(folder: string, lock: Deno.FsFile) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#lock = lock;
     this.store = new RecordStore({
       segmentBytes: SEGMENT_BYTES,
@@ -197,15 +198,15 @@ export class StoreFiles {
     await Deno.mkdir(half, { recursive: true });
     for (const { id, written } of this.store.segments.values()) {
       const path = this.#path(id);
-      if (written > 0) await Deno.copyFile(path, half + path.slice(this.#folder.length));
+      if (written > 0) await Deno.copyFile(path, half + path.slice(this.folder.length));
     }
-    await Deno.copyFile(`${this.#folder}/manifest`, `${half}/manifest`);
+    await Deno.copyFile(`${this.folder}/manifest`, `${half}/manifest`);
     await Deno.rename(half, to);
   }
 
   /** Renames the folder to `<folder>.aside`. Keeps the lock until this is closed. */
   async setAside(reason: string): Promise<void> {
-    const folder = this.#folder;
+    const folder = this.folder;
     const aside = `${folder}.aside`;
     logger.warn("renames the snapshot in {folder} to {aside}, and rebuilds it from the log: {reason}", {
       folder,
@@ -221,7 +222,7 @@ export class StoreFiles {
    * Removes a folder set aside before a time, milliseconds since the epoch: it may hold users who were erased later.
    */
   async dropAside(before: number): Promise<void> {
-    const aside = `${this.#folder}.aside`;
+    const aside = `${this.folder}.aside`;
     try {
       const { mtime } = await Deno.stat(aside);
       if (mtime !== null && mtime.getTime() < before) await Deno.remove(aside, { recursive: true });
@@ -239,14 +240,14 @@ export class StoreFiles {
   /** Whether our lock is still the one in the folder. */
   async #isInPlace(): Promise<boolean> {
     const ours = await this.#lock.stat();
-    const there = await Deno.stat(`${this.#folder}/lock`).catch((error) => {
+    const there = await Deno.stat(`${this.folder}/lock`).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
     return there?.ino === ours.ino && there?.dev === ours.dev;
   }
 
   #path(id: number): string {
-    return `${this.#folder}/${String(id).padStart(6, "0")}.segment`;
+    return `${this.folder}/${String(id).padStart(6, "0")}.segment`;
   }
 
   async #handle(id: number): Promise<FileHandle> {
@@ -277,11 +278,11 @@ export class StoreFiles {
     const safe = new Map(Object.entries(manifest.segments).map(([id, bytes]) => [Number(id), bytes]));
     const last = Math.max(0, ...safe.keys());
     const sizes = new Map<number, number>();
-    for await (const { name } of Deno.readDir(this.#folder)) {
+    for await (const { name } of Deno.readDir(this.folder)) {
       const id = Number(SEGMENT_NAME.exec(name)?.[1] ?? NaN);
       if (Number.isNaN(id)) continue;
-      if (id <= last && !safe.has(id)) await Deno.remove(`${this.#folder}/${name}`); // emptied
-      else sizes.set(id, (await Deno.stat(`${this.#folder}/${name}`)).size);
+      if (id <= last && !safe.has(id)) await Deno.remove(`${this.folder}/${name}`); // emptied
+      else sizes.set(id, (await Deno.stat(`${this.folder}/${name}`)).size);
     }
     for (const [id, bytes] of safe) {
       const size = sizes.get(id) ?? 0;
@@ -343,7 +344,7 @@ export class StoreFiles {
   }
 
   async #readManifest(): Promise<Manifest> {
-    const path = `${this.#folder}/manifest`;
+    const path = `${this.folder}/manifest`;
     let text: string;
     try {
       text = await Deno.readTextFile(path);
@@ -362,7 +363,7 @@ export class StoreFiles {
 
   async #writeManifest(manifest: Manifest): Promise<void> {
     const json = JSON.stringify(manifest);
-    const path = `${this.#folder}/manifest`;
+    const path = `${this.folder}/manifest`;
     const file = await open(`${path}.new`, "w");
     try {
       await file.writeFile(`${crc32(json).toString(16)}\n${json}`);
@@ -376,7 +377,7 @@ export class StoreFiles {
 
   /** Syncs the names of new files. */
   async #syncFolder(): Promise<void> {
-    const folder = await open(this.#folder, "r");
+    const folder = await open(this.folder, "r");
     try {
       await folder.sync();
     } finally {

@@ -175,6 +175,7 @@ overKernels(
           recurrence.fold(n, e.subarray(at * d, (at += n) * d));
         }
         assert.deepEqual(recurrence.state.flat, whole);
+        assert.equal(recurrence.state.count[0], T);
       }),
       { numRuns: 20 },
     );
