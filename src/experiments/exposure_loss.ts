@@ -16,12 +16,15 @@ import { SampleRatio } from "./sample_ratio.ts";
 /** Weight of the prior, in lost users: low, so that a few suffice. */
 const CONCENTRATION = 20;
 
+/** A user who is not due yet. */
 interface Waiting {
+  readonly user: string;
+  readonly partition: number;
   readonly arm: number;
   readonly until: number;
   /** Whether a sample was read. */
-  readonly isSeen: boolean;
-  /** Sequence number of a waiting user, from which the order is restored. */
+  isSeen: boolean;
+  /** Sequence number, from which the order is restored. */
   readonly place: number;
 }
 
@@ -50,12 +53,10 @@ export class ExposureLoss {
   /** The test of the split of lost users. */
   readonly ratio: SampleRatio;
   readonly #patienceMs: number;
-  /** Users with a list. */
-  readonly #known = new Set<string>();
-  /** Users whose sample was read before their list. */
-  readonly #early = new Set<string>();
-  /** Users who are not due yet, by partition, in the order of their lists. */
-  #waiting: Map<string, Waiting>[] = [];
+  /** Users with a list or a sample. */
+  readonly #known = new Map<string, Waiting | typeof STAGES["early" | "past"]>();
+  /** Users by partition, in the order of their lists; those before `first`, and forgotten ones, do not wait. */
+  readonly #queues: { waiting: Waiting[]; first: number }[] = [];
   /** Users who were due since the last lost one, by arm. */
   readonly #due: number[];
   #places = 0;
@@ -69,29 +70,36 @@ export class ExposureLoss {
 
   /** Counts a list that is not empty; only a user's first one matters. */
   recommended(user: string, arm: number, time: number, partition = 0): void {
-    if (this.#known.has(user)) return;
-    this.#known.add(user);
-    const isSeen = this.#early.delete(user);
-    this.#wait(user, { arm, until: time + this.#patienceMs, isSeen, place: this.#places++ }, partition);
+    const known = this.#known.get(user);
+    if (known !== undefined && known !== STAGES.early) return;
+    const [until, isSeen] = [time + this.#patienceMs, known === STAGES.early];
+    this.#wait({ user, partition, arm, until, isSeen, place: this.#places++ });
   }
 
   /** Counts a sample of the user. */
-  seen(user: string, partition = 0): void {
-    if (!this.#known.has(user)) this.#early.add(user);
-    const waiting = this.#waiting[partition]?.get(user);
-    if (waiting !== undefined) this.#wait(user, { ...waiting, isSeen: true }, partition);
+  seen(user: string): void {
+    const known = this.#known.get(user);
+    if (known === undefined) this.#known.set(user, STAGES.early);
+    else if (typeof known === "object") known.isSeen = true;
   }
 
   /** Counts users who are due, those without a sample as lost. @returns The users who were due. */
   advance(time: number, partition = 0): string[] {
     const due: string[] = [];
-    for (const [user, { arm, until, isSeen }] of this.#waiting[partition] ?? []) {
-      if (until > time) break;
+    const queue = this.#queues[partition];
+    if (queue === undefined) return due;
+    for (let next; (next = queue.waiting[queue.first]) !== undefined && next.until <= time; queue.first++) {
+      const { user, arm, isSeen } = next;
+      if (this.#known.get(user) !== next) continue;
       this.#due[arm]!++;
       if (!isSeen) this.#lose(arm);
+      this.#known.set(user, STAGES.past);
       due.push(user);
     }
-    for (const user of due) this.#waiting[partition]?.delete(user);
+    if (queue.first > queue.waiting.length / 2) {
+      queue.waiting.splice(0, queue.first);
+      queue.first = 0;
+    }
     return due;
   }
 
@@ -104,8 +112,6 @@ export class ExposureLoss {
   /** Forgets a user; the counts keep them. */
   forget(user: string): void {
     this.#known.delete(user);
-    this.#early.delete(user);
-    for (const waiting of this.#waiting) waiting.delete(user);
   }
 
   /** Encodes the test of lost users. */
@@ -134,13 +140,10 @@ export class ExposureLoss {
   }
 
   encodeUser(to: ByteWriter, user: string): void {
-    const partition = this.#waiting.findIndex((waiting) => waiting.has(user));
-    const waiting = this.#waiting[partition]?.get(user);
-    if (waiting !== undefined) {
-      to.u8(waiting.isSeen ? STAGES.seen : STAGES.waiting).uint(partition).uint(waiting.arm).f64(
-        waiting.until,
-      ).uint(waiting.place);
-    } else to.u8(this.#known.has(user) ? STAGES.past : this.#early.has(user) ? STAGES.early : 0);
+    const known = this.#known.get(user) ?? 0;
+    if (typeof known === "number") return void to.u8(known);
+    const { partition, arm, until, isSeen, place } = known;
+    to.u8(isSeen ? STAGES.seen : STAGES.waiting).uint(partition).uint(arm).f64(until).uint(place);
   }
 
   /**
@@ -149,22 +152,20 @@ export class ExposureLoss {
    */
   decodeUser(from: ByteReader, user: string): void {
     const stage = from.u8();
-    if (stage === STAGES.early) this.#early.add(user);
-    else if (stage !== 0) this.#known.add(user);
+    if (stage === STAGES.early || stage === STAGES.past) this.#known.set(user, stage);
     if (stage !== STAGES.waiting && stage !== STAGES.seen) return;
     const [partition, isSeen] = [from.uint(), stage === STAGES.seen];
-    this.#wait(user, { arm: from.uint(), until: from.f64(), isSeen, place: from.uint() }, partition);
+    this.#wait({ user, partition, arm: from.uint(), until: from.f64(), isSeen, place: from.uint() });
   }
 
   /** Restores the order of decoded users. */
   settle(): void {
-    this.#waiting = this.#waiting.map((waiting) =>
-      new Map([...waiting].sort(([, a], [, b]) => a.place - b.place))
-    );
+    for (const { waiting } of this.#queues) waiting.sort((a, b) => a.place - b.place);
   }
 
-  #wait(user: string, waiting: Waiting, partition: number): void {
-    while (this.#waiting.length <= partition) this.#waiting.push(new Map());
-    this.#waiting[partition]!.set(user, waiting);
+  #wait(waiting: Waiting): void {
+    while (this.#queues.length <= waiting.partition) this.#queues.push({ waiting: [], first: 0 });
+    this.#queues[waiting.partition]!.waiting.push(waiting);
+    this.#known.set(waiting.user, waiting);
   }
 }

@@ -8,7 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Largest } from "./largest.ts";
 import { Limits } from "./limits.ts";
-import { Moments, REWARD, type UserSums } from "./user_metrics.ts";
+import { addList, Moments, REWARD, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type Size, SIZES } from "../assignment/metrics.ts";
 import { recordOf } from "../values/record.ts";
 import { times } from "../values/times.ts";
@@ -69,10 +69,17 @@ export class GroupedMoments {
     this.note(member);
   }
 
-  /** Removes a member before its sums change. */
-  remove(member: UserSums): void {
+  /** Adds a list's sums to those of a member. */
+  grow(member: UserSums, list: Float64Array): void {
     this.#update(member, -1);
-    this.#take(member);
+    for (const size of SIZES) this.#largest[size].grow(member, list);
+    addList(member.sums, list);
+    this.#update(member, 1);
+    if (list[REWARD] !== 0) {
+      if (hasReward(member)) this.#rewarded.add(member);
+      else this.#rewarded.delete(member);
+    }
+    this.#cut.clear();
   }
 
   /** Restores a member whose sums, except the reward, are part of the decoded state. */
@@ -131,7 +138,12 @@ export class GroupedMoments {
   }
 
   #update({ group, sums, before }: UserSums, sign: 1 | -1): void {
-    this.#others[group]!.update(withReward(sums, 0), before && withReward(before, 0), sign);
+    const [rewards, past] = [sums[REWARD]!, before?.[REWARD] ?? 0];
+    sums[REWARD] = 0; // rather than copies, which each list of each experiment would take
+    if (before !== undefined) before[REWARD] = 0;
+    this.#others[group]!.update(sums, before, sign);
+    sums[REWARD] = rewards;
+    if (before !== undefined) before[REWARD] = past;
   }
 
   #cutBy(size: Size): readonly Moments[] {

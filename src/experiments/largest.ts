@@ -53,6 +53,15 @@ export class Largest {
     else this.#large.delete(member);
   }
 
+  /** Follows a user whose sums a list is about to be added to. */
+  grow(member: UserSums, list: Float64Array): void {
+    const size = member.sums[this.#place]!, more = list[this.#place]!;
+    if (more === 0) return;
+    this.#now.update(size, -1);
+    this.#now.update(size + more, 1);
+    if (size + more > this.#now.floor) this.#large.add(member);
+  }
+
   weightsOf(member: UserSums): Weights {
     const { sums, before } = member;
     return [this.#now.weight(sums[this.#place]!), this.#past.weight(before?.[this.#place] ?? 0)];

@@ -7,7 +7,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
-import { addSample } from "./user_metrics.ts";
+import { addList, sumsOf } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
@@ -49,8 +49,8 @@ export class PrePeriod {
   /** Users by day of their newest sample. */
   readonly #days = new Map<number, Set<string>>();
 
-  /** Adds a sample; a user restarts after a gap as long as the period. */
-  update(sample: Sample): void {
+  /** Adds a sample; a user restarts after a gap as long as the period. @param list its sums, see `sumsOf` */
+  update(sample: Sample, list: Float64Array = sumsOf(sample)): void {
     let past = this.#past.get(sample.user);
     if (past === undefined) {
       past = { time: 0, sums: new Float64Array(METRIC_FIELDS.length) };
@@ -59,7 +59,7 @@ export class PrePeriod {
     if (past.time < sample.time - PRE_PERIOD_MS) past.sums.fill(0);
     this.#move(sample.user, past.time, sample.time);
     past.time = sample.time;
-    addSample(past.sums, sample);
+    addList(past.sums, list);
   }
 
   /** The sums of a user who enters an experiment at `time`; `undefined` without any in the period. */

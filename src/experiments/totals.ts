@@ -12,7 +12,7 @@ import type { Experiment } from "../assignment/experiment.ts";
 import { isCurrent } from "../assignment/exposure.ts";
 import { GroupedMoments } from "./grouped_moments.ts";
 import { PrePeriod } from "./pre_period.ts";
-import { addSample, Moments, type UserSums } from "./user_metrics.ts";
+import { Moments, sumsOf, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type MetricName, sizeOf } from "../assignment/metrics.ts";
 
 /** User segments with separate figures. */
@@ -96,19 +96,16 @@ export class ExperimentTotals {
     const exposure = exposures.find(({ experiment }) => experiment === this.experiment.name);
     if (exposure !== undefined && !isCurrent(exposure, this.experiment)) return;
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
-    const member = this.#members.get(user);
-    if (variant < 0) {
-      if (member === undefined && this.#ownsPrePeriod) this.#prePeriod.update(sample);
-      return;
-    }
-    if (member !== undefined && member.variant !== variant) {
-      this.moved++;
-      return;
-    }
-    const known = member ?? this.#join(sample, variant);
-    if (member !== undefined) this.#moments.remove(known);
-    addSample(known.sums, sample);
-    this.#moments.add(known);
+    if (variant >= 0) this.count(sample, variant, sumsOf(sample));
+    else if (!this.#members.has(user) && this.#ownsPrePeriod) this.#prePeriod.update(sample);
+  }
+
+  /** @internal Adds a final sample of a user without an override. @param list its sums, see `sumsOf` */
+  count(sample: Sample, variant: number, list: Float64Array): void {
+    const member = this.#members.get(sample.user);
+    if (member === undefined) this.#join(sample, variant, list);
+    else if (member.variant === variant) this.#moments.grow(member, list);
+    else this.moved++;
   }
 
   /**
@@ -175,15 +172,15 @@ export class ExperimentTotals {
     this.#moments.note(member);
   }
 
-  #join({ user, time, newUser }: Sample, variant: number): Member {
+  #join({ user, time, newUser }: Sample, variant: number, sums: Float64Array): void {
     const before = this.#prePeriod.before(user, time);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
     const segment = newUser ? "new" as const : "returning" as const;
     const group = this.#groupOf(segment, variant);
-    const member = { variant, segment, group, sums: new Float64Array(METRIC_FIELDS.length), before };
+    const member = { variant, segment, group, sums: sums.slice(), before };
     this.#members.set(user, member);
+    this.#moments.add(member);
     this.#onUser(variant);
-    return member;
   }
 
   #groupOf(segment: UserSegment, variant: number): number {

@@ -27,19 +27,30 @@ export interface UserSums {
   readonly before: Float64Array | undefined;
 }
 
-export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {
+/** The sums of one list. */
+export function sumsOf({ rows }: Pick<Sample, "rows">): Float64Array {
+  const sums = new Float64Array(METRIC_FIELDS.length);
   sums[0] = 1;
-  sums[1]! += rows.length > 0 ? 1 : 0; // an empty list is not shown
-  for (const { label, position, prediction, reward = 0 } of rows) {
-    const discount = 1 / Math.log2(2 + position);
+  sums[1] = rows.length > 0 ? 1 : 0; // an empty list is not shown
+  for (let row = 0; row < rows.length; row++) {
+    const [label, prediction] = [rows.label(row), rows.prediction(row)];
+    const discount = 1 / Math.log2(2 + rows.position(row));
     sums[2]! += 1;
     sums[3]! += label;
     sums[4]! += discount;
     sums[5]! += discount * label;
-    sums[REWARD] = finite(sums[REWARD]! + reward);
+    sums[REWARD] = finite(sums[REWARD]! + rows.reward(row));
     sums[7]! += rowLogLoss(label, prediction);
     sums[8]! += prediction;
   }
+  return sums;
+}
+
+/** Adds the sums of a list to those of its user. */
+export function addList(sums: Float64Array, list: Float64Array): void {
+  sums[0] = 1;
+  for (let field = 1; field < list.length; field++) sums[field]! += list[field]!;
+  sums[REWARD] = finite(sums[REWARD]!);
 }
 
 /**
@@ -63,6 +74,8 @@ export class Moments {
   static readonly WIDTH: number = 2 * METRIC_FIELDS.length;
   /** Σ v vᵀ over users, the lower triangle row by row. The first entry of v is 1. */
   readonly sums: Float64Array = new Float64Array(Moments.WIDTH * (Moments.WIDTH + 1) / 2);
+  /** The vector of the user who is added. */
+  static readonly #vector = new Float64Array(Moments.WIDTH);
 
   /** Number of users. */
   get users(): number {
@@ -74,16 +87,14 @@ export class Moments {
 
   /** Adds a user's vector, or removes it with `sign` −1. */
   update(sums: Float64Array, before: Float64Array | undefined, sign: 1 | -1 = 1): void {
-    const n = METRIC_FIELDS.length;
-    for (let i = 0, at = 0; i < Moments.WIDTH; i++) {
-      const vi = sign * (i < n ? sums[i]! : before?.[i - n] ?? 0);
-      if (vi === 0) {
-        at += i + 1;
-        continue;
-      }
-      for (let j = 0; j <= i; j++) {
-        this.sums[at++]! += vi * (j < n ? sums[j]! : before?.[j - n] ?? 0);
-      }
+    const v = Moments.#vector;
+    v.set(sums);
+    const width = before === undefined ? METRIC_FIELDS.length : Moments.WIDTH;
+    if (before !== undefined) v.set(before, METRIC_FIELDS.length);
+    for (let i = 0, at = 0; i < width; i++) {
+      const vi = sign * v[i]!;
+      if (vi === 0) at += i + 1;
+      else for (let j = 0; j <= i; j++) this.sums[at++]! += vi * v[j]!;
     }
   }
 

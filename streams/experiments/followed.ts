@@ -6,12 +6,7 @@
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import {
-  exposuresOf,
-  ORDERED_BY,
-  type OrderedBy,
-  type Recommendation,
-} from "../../src/events/recommendation.ts";
+import { ORDERED_BY, type OrderedBy, type Recommendation } from "../../src/events/recommendation.ts";
 import { definitionOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
 import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
 import { type Exposure, isCurrent } from "../../src/assignment/exposure.ts";
@@ -21,6 +16,7 @@ import type { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
+import type { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { LatencyWindow } from "./latency.ts";
 
@@ -160,11 +156,10 @@ export class Followed {
     return this.#users;
   }
 
-  /** Counts a recommendation. @returns Whether it changed anything. */
-  recommended(recommendation: Recommendation, partition: number): boolean {
+  /** Counts a recommendation to a user in the experiment. @returns Whether it changed anything. */
+  recommended(recommendation: Recommendation, own: Exposure, partition: number): boolean {
     const { user, time, tookMicros, orderedBy, items } = recommendation;
-    const own = this.#exposureIn(exposuresOf(recommendation));
-    if (own === undefined || !isCurrent(own, this.experiment)) return false;
+    if (!isCurrent(own, this.experiment)) return false;
     const arm = this.#variants.indexOf(own.variant);
     if (arm < 0) return false;
     this.#took[arm]!.update(tookMicros / 1000);
@@ -176,23 +171,16 @@ export class Followed {
     return true;
   }
 
-  /** Counts a sample. @returns Whether it changed anything. */
-  sampled(sample: Sample, partition: number): boolean {
-    const { user } = sample;
-    this.#totals.update(sample);
-    if (this.#exposureIn(sample.exposures) === undefined || this.isFormer(sample)) return false;
-    if (sample.rows.length > 0) this.#loss.seen(user, partition);
-    const clicks: [number, number] = [0, 0];
-    for (const { team, label } of sample.rows) if (team !== undefined) clicks[team] += label;
-    this.#interleaving.update(user, clicks);
+  /** Counts a sample of the current phase. @param list its sums, see `sumsOf` */
+  sampled(sample: Sample, own: Exposure, list: Float64Array): void {
+    const { user, rows } = sample;
+    const variant = this.#variants.indexOf(own.variant);
+    if (variant >= 0 && !Object.hasOwn(this.experiment.overrides, user)) {
+      this.#totals.count(sample, variant, list);
+    }
+    if (rows.length > 0) this.#loss.seen(user);
+    if (this.experiment.mode === "interleave") this.#interleaving.update(user, clicksByTeam(rows));
     this.#users.add(user);
-    return true;
-  }
-
-  /** Whether a sample belongs to an earlier phase. */
-  isFormer({ exposures }: Sample): boolean {
-    const own = this.#exposureIn(exposures);
-    return own !== undefined && !isCurrent(own, this.experiment);
   }
 
   /** Counts which users of a partition are lost. @returns The users who were due. */
@@ -248,10 +236,8 @@ export class Followed {
     return true;
   }
 
-  encodeUser(user: string): Uint8Array {
-    const to = new ByteWriter();
+  encodeUser(to: ByteWriter, user: string): void {
     for (const part of [this.#totals, this.#loss, this.#interleaving]) part.encodeUser(to, user);
-    return to.toBytes();
   }
 
   /** Decodes the output of {@linkcode Followed.encodeUser}; call {@linkcode Followed.settle} after the last user. */
@@ -267,11 +253,14 @@ export class Followed {
     if (isUncut) this.#totals.dropForgottenRewards();
   }
 
-  #exposureIn(exposures: readonly Exposure[] = []): Exposure | undefined {
-    return exposures.find(({ experiment }) => experiment === this.experiment.name);
-  }
-
   get #parts() {
     return [this.#totals, this.#ratio, this.#loss, this.#interleaving, ...this.#took];
   }
+}
+
+/** Clicks on the items credited to either interleaved variant. */
+function clicksByTeam(rows: Rows): [number, number] {
+  const clicks: [number, number] = [0, 0];
+  for (const { team, label } of rows) if (team !== undefined) clicks[team] += label;
+  return clicks;
 }

@@ -9,7 +9,10 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { definitionOf } from "../../src/assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { holdoutExperiment } from "../../src/assignment/holdout.ts";
+import { exposuresOf } from "../../src/events/recommendation.ts";
+import { isCurrent } from "../../src/assignment/exposure.ts";
 import type { Sample } from "../../src/samples/sample.ts";
+import { sumsOf } from "../../src/experiments/user_metrics.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import type { LogRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -57,8 +60,9 @@ export class MonitorFigures {
   /** Returns all changed figures by key, and begins anew; `null` = there are none any more. */
   takeChanges(): (readonly [key: string, value: Uint8Array | null])[] {
     const { users, experiments } = this.changes.take();
+    const inOrder = [...this.#followed].sort(([a], [b]) => a < b ? -1 : 1);
     return [
-      ...users.map((user) => [USER_KEY + user, this.#encodeUser(user)] as const),
+      ...users.map((user) => [USER_KEY + user, this.#encodeUser(user, inOrder)] as const),
       ...experiments.flatMap((name) => {
         const followed = this.#followed.get(name);
         return followed === undefined ? [] : [[EXPERIMENT_KEY + name, followed.encode()] as const];
@@ -92,9 +96,10 @@ export class MonitorFigures {
     const read = readRecommendation(record, value);
     if (read === null) return;
     const recommendation = asOf(record.time, read);
-    for (const [name, one] of this.#followed) {
-      const isCounted = one.recommended(recommendation, partition);
-      if (isCounted) this.#change(name, recommendation.user);
+    for (const exposure of exposuresOf(recommendation)) {
+      const { experiment } = exposure;
+      const isCounted = this.#followed.get(experiment)?.recommended(recommendation, exposure, partition);
+      if (isCounted === true) this.#change(experiment, recommendation.user);
     }
     const empty = emptySample(recommendation);
     if (empty !== null) this.#countInOrder(empty, partition);
@@ -108,7 +113,7 @@ export class MonitorFigures {
     const settledBefore = Number(record.headers[SETTLED_BEFORE] ?? NaN);
     const clock = this.clocks[partition]!;
     if (settledBefore >= -Infinity) this.#settle(sample, { clock, settledBefore, partition });
-    else this.#count(sample, partition);
+    else this.#count(sample);
   }
 
   /** Counts a sample and those that were held for it; or holds it, until all lists that were shown before are final. */
@@ -123,7 +128,7 @@ export class MonitorFigures {
     // Those that an event makes final are written in the order of their times.
     clock.settled = Math.max(clock.settled, Math.min(sample.time, settledBefore - 1));
     const { settled } = clock;
-    for (const one of this.#lists.take(settled, partition)) this.#count(one, partition);
+    for (const one of this.#lists.take(settled, partition)) this.#count(one);
     this.#countInOrder(sample, partition);
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(settled, partition)) this.#change(name, user);
@@ -133,19 +138,26 @@ export class MonitorFigures {
 
   /** Counts a sample once all lists that were shown before are final. */
   #countInOrder(sample: Sample, partition: number): void {
-    if (sample.time <= this.clocks[partition]!.settled) this.#count(sample, partition);
+    if (sample.time <= this.clocks[partition]!.settled) this.#count(sample);
     else {
       this.#lists.add(sample, partition);
       this.changes.user(sample.user);
     }
   }
 
-  #count(sample: Sample, partition: number): void {
-    for (const [name, one] of this.#followed) {
-      if (one.sampled(sample, partition)) this.#change(name, sample.user);
+  #count(sample: Sample): void {
+    const list = sumsOf(sample);
+    let isFormer = false;
+    for (const exposure of sample.exposures ?? []) {
+      const followed = this.#followed.get(exposure.experiment);
+      if (followed === undefined) continue;
+      if (isCurrent(exposure, followed.experiment)) {
+        followed.sampled(sample, exposure, list);
+        this.changes.experiment(exposure.experiment);
+      } else isFormer = true;
     }
     // What users did under former settings is not a pre-period, either.
-    if (![...this.#followed.values()].some((one) => one.isFormer(sample))) this.#prePeriod.update(sample);
+    if (!isFormer) this.#prePeriod.update(sample, list);
     this.changes.user(sample.user);
   }
 
@@ -173,17 +185,20 @@ export class MonitorFigures {
     }
   }
 
-  /** Encodes the state of a user; `null` without any. */
-  #encodeUser(user: string): Uint8Array | null {
-    const to = new ByteWriter();
+  /** Encodes the state of a user; `null` without any. @param all experiments, in the order of their names */
+  #encodeUser(user: string, all: readonly (readonly [string, Followed])[]): Uint8Array | null {
+    const [to, part] = [new ByteWriter(), new ByteWriter()];
     this.#prePeriod.encodeUser(to, user);
-    const own = [...this.#followed].filter(([, { users }]) => users.has(user))
-      .sort(([a], [b]) => a < b ? -1 : 1);
-    for (const [name, followed] of own) to.string(name).bytes(followed.encodeUser(user));
-    const isHeld = this.#lists.has(user);
-    if (isHeld) to.string(HELD).bytes(this.#lists.encodeUser(user));
+    const past = to.length;
+    for (const [name, followed] of all) {
+      if (!followed.users.has(user)) continue;
+      part.reset();
+      followed.encodeUser(part, user);
+      to.string(name).bytes(part.view());
+    }
+    if (this.#lists.has(user)) to.string(HELD).bytes(this.#lists.encodeUser(user));
     const bytes = to.toBytes();
-    return own.length === 0 && !isHeld && bytes[0] === 0 ? null : bytes;
+    return bytes.length === past && bytes[0] === 0 ? null : bytes;
   }
 
   /** Restores the figures of experiments that are defined as they were. @returns these experiments */

@@ -7,7 +7,7 @@ import { effectOf } from "../../src/experiments/effect.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
-import { addSample, Moments, valueOf } from "../../src/experiments/user_metrics.ts";
+import { Moments, sumsOf, valueOf } from "../../src/experiments/user_metrics.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { verdicts } from "../../src/experiments/verdict.ts";
 import { createRandom, normal } from "../../src/draws/random_source.ts";
@@ -16,9 +16,7 @@ import { list } from "./lists.ts";
 const NONE = { records: new Map(), models: [] };
 
 function user(clicks: number, rows: number): Float64Array {
-  const sums = new Float64Array(METRIC_FIELDS.length);
-  addSample(sums, list("u", clicks, { rows }));
-  return sums;
+  return sumsOf(list("u", clicks, { rows }));
 }
 
 const people = fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 5, max: 12 })), {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { criticalSquare, sequenceP } from "../../src/metrics/confidence_sequence.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
@@ -111,4 +114,69 @@ Deno.test("ExposureLoss() judges users by those who had a list, too: empty ones 
   };
   assert.ok(alarms([0.05, 0.05]) <= 3);
   assert.ok(alarms([0.05, 0.08]) >= 57);
+});
+
+const lossStep = fc.record({
+  act: fc.constantFrom("recommended", "recommended", "seen", "seen", "advance", "forget", "restart"),
+  user: fc.nat(7),
+  partition: fc.nat(1),
+  pause: fc.nat(3),
+});
+
+Deno.test("ExposureLoss() counts whom one finds who looks at all users each time, forgotten ones and restarts or not", () => {
+  fc.assert(fc.property(fc.array(lossStep, { maxLength: 60 }), (steps) => {
+    let loss = new ExposureLoss([0.5, 0.5], 5);
+    const users: { user: string; partition: number; until: number; isSeen: boolean; isDue: boolean }[] = [];
+    const early = new Set<string>();
+    const reference = new SampleRatio([0.5, 0.5], { concentration: 20 });
+    let due = [0, 0];
+    let time = 0;
+    for (const { act, user: id, partition, pause } of steps) {
+      const user = `u${id}`;
+      const at = users.findIndex((one) => one.user === user);
+      time += pause;
+      if (act === "recommended") {
+        loss.recommended(user, id % 2, time, partition);
+        if (at < 0) {
+          users.push({ user, partition, until: time + 5, isSeen: early.delete(user), isDue: false });
+        }
+      } else if (act === "seen") {
+        loss.seen(user);
+        if (at < 0) early.add(user);
+        else users[at]!.isSeen = true;
+      } else if (act === "forget") {
+        loss.forget(user);
+        early.delete(user);
+        if (at >= 0) users.splice(at, 1);
+      } else if (act === "restart") {
+        const [head, restored] = [new ByteWriter(), new ExposureLoss([0.5, 0.5], 5)];
+        loss.encode(head);
+        loss.encodeDue(head);
+        const from = new ByteReader(head.toBytes());
+        restored.decode(from);
+        restored.decodeDue(from);
+        for (let id = 7; id >= 0; id--) {
+          const own = new ByteWriter();
+          loss.encodeUser(own, `u${id}`);
+          restored.decodeUser(new ByteReader(own.toBytes()), `u${id}`);
+        }
+        restored.settle();
+        loss = restored;
+      } else {
+        const now = users.filter((one) => !one.isDue && one.partition === partition && one.until <= time);
+        assert.deepEqual(loss.advance(time, partition), now.map(({ user }) => user));
+        for (const one of now) {
+          one.isDue = true;
+          const arm = Number(one.user.slice(1)) % 2;
+          due[arm]!++;
+          if (one.isSeen) continue;
+          const all = due[0]! + due[1]!;
+          reference.update(arm, due.map((count) => count / all));
+          due = [0, 0];
+        }
+      }
+      assert.deepEqual(loss.ratio.counts, reference.counts);
+      assert.equal(loss.ratio.p, reference.p);
+    }
+  }));
 });
