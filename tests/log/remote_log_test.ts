@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import { LogError, type ReadOptions, type UngroupedLog, type Writer } from "../../streams/log/log.ts";
+import { LogError, type UngroupedLog, type Writer } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { packRecords, unpackNew, unpackRead } from "../../streams/log/threads/packed_records.ts";
 import { packError, PortAnswerer, PortCaller, unpackError } from "../../streams/log/threads/port_calls.ts";
-import { RemoteLog, type RemoteLogOptions } from "../../streams/log/threads/remote_log.ts";
+import { RemoteLog } from "../../streams/log/threads/remote_log.ts";
 import { serveLog } from "../../streams/log/threads/serve_log.ts";
 import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
 import { ThreadedLearner } from "../../streams/service/jobs/threaded_learner.ts";
@@ -14,10 +14,10 @@ import { LogSuite } from "../contracts/log_suite.ts";
 import { recordContract } from "../contracts/record_contract.ts";
 
 /** A log and its remote, which owns it here. */
-function remoteOf(log: UngroupedLog, options?: RemoteLogOptions): RemoteLog {
+function remoteOf(log: UngroupedLog): RemoteLog {
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
-  const remote = new RemoteLog({ port: port2, hasLatest: log.latest !== undefined }, options);
+  const remote = new RemoteLog({ port: port2, hasLatest: log.latest !== undefined });
   const close = remote[Symbol.asyncDispose].bind(remote);
   remote[Symbol.asyncDispose] = async () => {
     await close();
@@ -136,105 +136,7 @@ Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and l
   assert.deepEqual(records.map(({ value }) => value), [Uint8Array.of(1)]);
 });
 
-/** A log whose reads that wait longest, which are those ahead of anybody, are counted; `vain`: they end at once. */
-class Ahead extends MemoryLog {
-  vain = false;
-  pending = 0;
-  asked = 0;
-
-  override async read(topic: string, partition: number, from: number, options: ReadOptions = {}) {
-    if ((options.waitMs ?? 0) < 50_000) {
-      this.asked++;
-      return await super.read(topic, partition, from, options);
-    }
-    if (this.vain) return { records: [], next: from };
-    this.pending++;
-    return await super.read(topic, partition, from, options).finally(() => this.pending--);
-  }
-}
-
 const note = (key: string) => ({ topic: "t", key, value: null, time: 0 });
-
-Deno.test("RemoteLog.read() is no older than its call, also when a read ahead has ended without a record", async () => {
-  const log = new Ahead();
-  await using remote = remoteOf(log);
-  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
-  const keys = async (from: number, waitMs: number) =>
-    (await remote.read("t", 0, from, { waitMs })).records.map(({ key }) => key);
-  log.vain = true;
-  for (const [from, waitMs] of [[0, 100], [1, 100], [2, 0]] as const) {
-    await log.append([note(`${from}`)]);
-    assert.deepEqual(await keys(from, waitMs), [`${from}`]);
-    for (let n = 0; n < 3; n++) await remote.bounds("t", 0); // what was read ahead is here
-  }
-  const waiting = keys(3, 10_000);
-  await remote.bounds("t", 0);
-  await log.append([note("3")]);
-  assert.deepEqual(await waiting, ["3"], "it waits all the same");
-});
-
-Deno.test("RemoteLog.read() reads ahead once for each partition, whoever reads it", async () => {
-  const log = new Ahead();
-  await using remote = remoteOf(log);
-  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
-  for (let from = 0; from < 5; from++) {
-    const reads = [1, 2, 3].map(() => remote.read("t", 0, from, { waitMs: 10_000 }));
-    await remote.bounds("t", 0);
-    await log.append([note(`${from}`)]);
-    for (const { records } of await Promise.all(reads)) assert.equal(records[0]?.key, `${from}`);
-    for (let n = 0; n < 3; n++) await remote.bounds("t", 0);
-    assert.equal(log.pending, 1);
-  }
-  const stopped = AbortSignal.abort(new Error("enough"));
-  await assert.rejects(remote.read("t", 0, 5, { waitMs: 10, signal: stopped }), /enough/);
-});
-
-Deno.test("RemoteLog.read() reads ahead for each of those who read a partition from places of their own", async () => {
-  const log = new Ahead();
-  await using remote = remoteOf(log);
-  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
-  await log.append(Array.from({ length: 20 }, (_, n) => note(`${n}`)));
-  for (let n = 0; n < 5; n++) {
-    for (const from of [0, 7, 14]) {
-      const { records } = await remote.read("t", 0, from + n, { waitMs: 10_000, maxRecords: 1 });
-      assert.deepEqual(records.map(({ key }) => key), [`${from + n}`]);
-    }
-  }
-  assert.equal(log.asked, 3, "the first read of each");
-});
-
-Deno.test("RemoteLog.read() forgets what was read ahead for somebody who does not come back", async () => {
-  const log = new Ahead();
-  let now = 0;
-  await using remote = remoteOf(log, { now: () => now });
-  await log.createTopics([{ name: "t", partitions: 2, cleanup: "delete" }]);
-  await log.append([{ ...note("a"), partition: 0 }]);
-  await remote.read("t", 0, 0, { waitMs: 10_000 });
-  await remote.bounds("t", 0);
-  assert.equal(log.pending, 1);
-  now += 60_000;
-  await remote.read("t", 1, 0);
-  await remote.bounds("t", 0);
-  assert.equal(log.pending, 0);
-  await log.append([{ ...note("b"), partition: 0 }]);
-  const { records } = await remote.read("t", 0, 1, { waitMs: 10_000 });
-  assert.equal(records[0]?.key, "b", "who comes back all the same is answered");
-});
-
-Deno.test("RemoteLog.read() ends what was read ahead for somebody who then asks for something else", async () => {
-  const log = new Ahead();
-  await using remote = remoteOf(log);
-  await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
-  const keys: string[] = [];
-  for (let from = 0; from < 200; from++) {
-    await log.append([note(`${from}`)]);
-    const { records } = await remote.read("t", 0, from, { waitMs: 10_000, maxRecords: from + 1 });
-    keys.push(...records.map(({ key }) => `${key}`));
-  }
-  await remote.bounds("t", 0);
-  assert.deepEqual(keys, Array.from({ length: 200 }, (_, n) => `${n}`));
-  assert.equal(log.pending, 1);
-});
 
 Deno.test("packRecords() gives back what it was given, and takes of a value what is seen, not the buffer behind it", () => {
   const large = new Uint8Array(1000).fill(7);

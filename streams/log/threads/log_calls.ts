@@ -10,13 +10,17 @@ import type {
   Commit,
   Place,
   ReadOptions,
+  ReadResult,
   Scrubbed,
   TopicIdentity,
   TopicSpec,
   UngroupedLog,
 } from "../log.ts";
 import type { PackedRecords } from "./packed_records.ts";
-import type { PackedRead } from "./read_ahead.ts";
+
+interface PackedRead extends Omit<ReadResult, "records"> {
+  readonly records: PackedRecords;
+}
 
 /** The calls that a log takes from another thread. */
 export interface LogCalls {

@@ -23,20 +23,8 @@ import {
 import type { LogCalls } from "./log_calls.ts";
 import { packRecords, unpackRead } from "./packed_records.ts";
 import { PortCaller } from "./port_calls.ts";
-import { ReadsAhead } from "./read_ahead.ts";
 
-/** How long a read ahead waits for records at the other end. */
-const AHEAD_MS = 60_000;
-
-/** Options of a {@linkcode RemoteLog}. */
-export interface RemoteLogOptions {
-  /** A monotonic clock, milliseconds. @default {performance.now} */
-  readonly now?: () => number;
-}
-
-/**
- * The log behind a port (see {@linkcode serveLog}), without groups.
- */
+/** The log behind a port (see {@linkcode serveLog}), without groups. */
 export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
@@ -45,11 +33,9 @@ export class RemoteLog implements UngroupedLog {
   /** As {@linkcode RemoteLog.erase}. */
   readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
   readonly #port: PortCaller<LogCalls>;
-  readonly #ahead: ReadsAhead;
 
   /** Takes over this end of a channel. */
-  constructor({ port, hasLatest }: LogChannel, { now = () => performance.now() }: RemoteLogOptions = {}) {
-    this.#ahead = new ReadsAhead(now);
+  constructor({ port, hasLatest }: LogChannel) {
     this.#port = new PortCaller(
       port,
       () => new LogError("closed", "Cannot use the log: its port is closed"),
@@ -80,26 +66,12 @@ export class RemoteLog implements UngroupedLog {
     return await this.#port.call("append", [packed], { transfer: [packed.bytes] });
   }
 
-  /**
-   * See {@linkcode Log.read}. After a read that may wait and has returned records, reads ahead, so that later records
-   * are here for the next read.
-   */
   async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
-    const { signal, waitMs = 0, ...limits } = options;
-    signal?.throwIfAborted();
-    const place = `${topic}/${partition}`;
-    const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
-      this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal });
-    const ahead = this.#ahead.take(place, from, limits);
-    // After a wait for a read ahead the time is up, so read without waiting.
-    const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
-      await read(from, ahead === undefined ? waitMs : 0, signal);
-    const records = unpackRead(packed);
-    if (waitMs > 0 && records.length > 0) {
-      const { next } = result;
-      this.#ahead.begin(place, next, limits, (signal) => read(next, AHEAD_MS, signal));
-    }
-    return { records, ...result };
+    const { signal, ...limits } = options;
+    const { records, ...result } = await this.#port.call("read", [topic, partition, from, limits], {
+      signal,
+    });
+    return { records: unpackRead(records), ...result };
   }
 
   async bounds(topic: string, partition: number): Promise<Bounds> {
