@@ -17,12 +17,6 @@ import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../st
 import { PARTS } from "../fixtures/simulator/person.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
-import {
-  type SimulationArm,
-  type SimulationData,
-  type SimulationLook,
-  wayToBest,
-} from "./simulate/simulation_data.ts";
 import { type ServedPage, simulate, type SimulationView } from "./simulate/simulation.ts";
 import {
   commandArguments,
@@ -50,7 +44,7 @@ interface Flags extends Omit<LogFlags, "log"> {
   readonly json?: string;
 }
 
-/** Points of the curves. */
+/** How often progress is printed. */
 const POINTS = 40;
 /** Share of the requests in the last stretch. */
 const TAIL = 0.2;
@@ -104,7 +98,6 @@ async function main(flags: Flags): Promise<number> {
   const { isDurable } = kindOf(flags.log).capabilities;
   const stop = new AbortController();
   Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is summed up
-  const looks: SimulationLook[] = [];
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
     requests,
@@ -123,11 +116,9 @@ async function main(flags: Flags): Promise<number> {
     signal: stop.signal,
     onRequest: (now) => {
       if (now.pages.length % stretch !== 0) return;
-      looks.push(lookAt(now));
       print(Deno.stderr, `${progress(now, stretch, started)}\n`);
     },
   });
-  looks.push(lookAt(view));
   const made = view.pages.length;
   if (made < requests && !stop.signal.aborted) {
     print(
@@ -135,36 +126,61 @@ async function main(flags: Flags): Promise<number> {
       `warning: the simulated weeks ended after ${made} of ${requests} requests; more users make more, with --users\n`,
     );
   }
-  const data = dataOf(view, looks, stretch, { started, title: `${model} in a closed loop` });
-  print(Deno.stdout, summary(data));
-  if (flags.json !== undefined) await Deno.writeTextFile(flags.json, `${JSON.stringify(data, null, 2)}\n`);
+  const figures = figuresOf(view);
+  print(Deno.stdout, summary(figures));
+  if (flags.json !== undefined) await Deno.writeTextFile(flags.json, `${JSON.stringify(figures, null, 2)}\n`);
   return 0;
 }
 
-function lookAt({ pages, totals, ratio }: SimulationView): SimulationLook {
-  const [first] = verdicts(totals, ratio);
-  const finite = (value: number | null = null) => value !== null && Number.isFinite(value) ? value : null;
-  return {
-    requests: pages.length,
-    lift: finite(first?.comparison.effect.lift),
-    low: finite(first?.comparison.interval.low),
-    high: finite(first?.comparison.interval.high),
-    text: verdicts(totals, ratio).map(({ text }) => text).join("; "),
-  };
+/** One variant in a stretch of requests. */
+interface Arm {
+  readonly requests: number;
+  /** Clicks per shown item. */
+  readonly ctr: number | null;
+  /** Mean true probability of a click on what was shown; on the best, and on random lists of the same people then. */
+  readonly served: number | null;
+  readonly best: number | null;
+  readonly random: number | null;
 }
 
-function progress({ pages, totals, ratio }: SimulationView, stretch: number, started: number): string {
+/** What is printed, by variant, the control first. */
+interface Figures {
+  readonly command: string;
+  readonly variants: readonly string[];
+  readonly requests: number;
+  readonly overall: readonly Arm[];
+  /** The last `tailRequests` requests. */
+  readonly tail: readonly Arm[];
+  readonly tailRequests: number;
+  /** How much more the best lists of the last stretch add to the logit of a click, by part. */
+  readonly lacks: readonly (readonly number[])[];
+  /** Clicks that were missed by not serving the best lists. */
+  readonly regret: readonly number[];
+  readonly verdict: string;
+}
+
+/** How far from random to the best, as a share; `null` when it is not defined. */
+function wayToBest({ served, best, random }: Arm): number | null {
+  if (served === null || best === null || random === null || best === random) return null;
+  return (served - random) / (best - random);
+}
+
+function verdictOf({ totals, ratio }: SimulationView): string {
+  return verdicts(totals, ratio).map(({ text }) => text).join("; ");
+}
+
+function progress(view: SimulationView, stretch: number, started: number): string {
+  const { pages, totals } = view;
   const arms = armsOf(pages.slice(-stretch), splitVariants(totals.experiment).length);
   const rates = splitVariants(totals.experiment).map(({ name }, v) =>
     `${name} ${percent(arms[v]?.served ?? null)}`
   );
   const speed = pages.length / (Date.now() - started) * 1000;
-  return `${pages.length} requests, ${speed.toFixed(0)}/s · ${rates.join(", ")} · ` +
-    verdicts(totals, ratio).map(({ text }) => text).join("; ");
+  return `${pages.length} requests, ${speed.toFixed(0)}/s · ${rates.join(", ")} · ${verdictOf(view)}`;
 }
 
 /** Figures of each variant over its pages. */
-function armsOf(pages: readonly ServedPage[], variants: number): SimulationArm[] {
+function armsOf(pages: readonly ServedPage[], variants: number): Arm[] {
   return Array.from({ length: variants }, (_, v) => {
     const own = pages.filter(({ variant }) => variant === v);
     const sum = (of: (page: ServedPage) => number) => own.reduce((sum, page) => sum + of(page), 0);
@@ -180,46 +196,31 @@ function armsOf(pages: readonly ServedPage[], variants: number): SimulationArm[]
   });
 }
 
-function dataOf(
-  { pages, totals }: SimulationView,
-  looks: readonly SimulationLook[],
-  stretch: number,
-  { started, title }: { readonly started: number; readonly title: string },
-): SimulationData {
+function figuresOf(view: SimulationView): Figures {
+  const { pages, totals } = view;
   const variants = splitVariants(totals.experiment).map(({ name }) => name);
   const tailRequests = Math.ceil(TAIL * pages.length);
-  const curve = Array.from({ length: Math.ceil(pages.length / stretch) }, (_, at) => {
-    const part = pages.slice(at * stretch, (at + 1) * stretch);
-    return { requests: Math.min(pages.length, (at + 1) * stretch), arms: armsOf(part, variants.length) };
-  });
-  const missed = variants.map(() => 0);
-  const regret = curve.map((_, at) => {
-    for (const { variant, best, served, rows } of pages.slice(at * stretch, (at + 1) * stretch)) {
-      if (variant >= 0) missed[variant]! += rows * (best - served);
-    }
-    return [...missed];
-  });
+  const regret = variants.map(() => 0);
+  for (const { variant, best, served, rows } of pages) {
+    if (variant >= 0) regret[variant]! += rows * (best - served);
+  }
   return {
-    title,
     command: `${commandName("simulate")} ${commandArguments().join(" ")}`.trim(),
-    started,
-    finished: Date.now(),
     variants,
     requests: pages.length,
-    curve,
     tail: armsOf(pages.slice(-tailRequests), variants.length),
     tailRequests,
     lacks: lacksOf(pages.slice(-tailRequests), variants.length),
     overall: armsOf(pages, variants.length),
     regret,
-    looks,
+    verdict: verdictOf(view),
   };
 }
 
 function summary(
-  { variants, requests, overall, tail, tailRequests, lacks, looks, regret }: SimulationData,
+  { variants, requests, overall, tail, tailRequests, lacks, regret, verdict }: Figures,
 ): string {
-  const line = (name: string, arm: SimulationArm) =>
+  const line = (name: string, arm: Arm) =>
     `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${percent(arm.random)}: ` +
     `${percent(wayToBest(arm))} of the way`;
   const parts = (of: readonly number[]) =>
@@ -230,10 +231,8 @@ function summary(
     ...variants.map((name, v) => line(name, tail[v]!)),
     ...variants.map((name, v) => `${name}: the best lists have more of ${parts(lacks[v] ?? [])} (logits)`),
     `all ${requests} requests`,
-    ...variants.map((name, v) =>
-      `${line(name, overall[v]!)}, regret ${Math.round(regret.at(-1)?.[v] ?? 0)} clicks`
-    ),
-    looks.at(-1)?.text ?? "",
+    ...variants.map((name, v) => `${line(name, overall[v]!)}, regret ${Math.round(regret[v]!)} clicks`),
+    verdict,
     "",
   ].join("\n");
 }

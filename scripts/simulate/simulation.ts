@@ -70,22 +70,10 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly prefix?: string | undefined;
   /** Keep what was consumed (a durable log), or drop it (a memory log). @default {true} */
   readonly retain?: boolean | undefined;
-  /** Called with every answer before the person sees it. */
-  readonly onAnswer?: (answer: Recommendation, truth: PageTruth) => void;
   /** Called after every request. */
   readonly onRequest?: (simulation: SimulationView) => void;
   /** Ends the simulation early, between two requests. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** What is true of a person's page before anything was shown on it. */
-export interface PageTruth {
-  /** Ids of what is on sale. */
-  readonly onSale: readonly string[];
-  /** True probability of a click on each item of a list, by its place. */
-  probabilities(items: readonly string[]): Float64Array;
-  /** What an item adds to the logit of a click, by part (`PARTS` of person.ts). */
-  parts(item: string): readonly number[];
 }
 
 /** A page that was answered, as the world judges it. */
@@ -143,7 +131,6 @@ export async function simulate<N extends ModelName>(
     const visit = world.next();
     if (visit === null) break;
     const answer = await engine.answer(clock.before(visit, pages.length), clock.itemsUntil(visit.time));
-    options.onAnswer?.(answer, pageTruth(world, visit));
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) {
       await engine.learn();
@@ -154,14 +141,6 @@ export async function simulate<N extends ModelName>(
   }
   await engine.finish();
   return view;
-}
-
-function pageTruth(world: World, { user, time }: Visit): PageTruth {
-  return {
-    onSale: world.onSale(time).map(({ id }) => id),
-    probabilities: (items) => world.truth(user, items, time),
-    parts: (item) => world.parts(user, [item], time),
-  };
 }
 
 /** What the people do, as events. */
