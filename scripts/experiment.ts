@@ -1,5 +1,5 @@
 /**
- * `deno task meander experiment`: starts, watches, stops and promotes experiments of a deployment, on its log or, with
+ * `deno task meander experiment`: starts, shows, stops and promotes experiments of a deployment, on its log or, with
  * `--url`, over the HTTP API of a service that has the log.
  *
  *     deno task meander experiment start greener.json --url http://127.0.0.1:8080
@@ -8,7 +8,6 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/assignment/experiment.ts";
 import { HOLDOUT } from "../src/assignment/holdout.ts";
@@ -30,19 +29,11 @@ import {
   type LiftView,
   namesOf,
   type SegmentView,
-  stopHarmful,
 } from "../streams/experiments/views.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import { LogError } from "../streams/log/log.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
-import {
-  commandArguments,
-  commandName,
-  count,
-  createCommand,
-  print,
-  runCommand,
-} from "./flags/command_line.ts";
+import { commandArguments, commandName, createCommand, print, runCommand } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist, placeOf } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
@@ -63,7 +54,7 @@ type Action = (deployment: Deployment) => Promise<string>;
 
 const program = createCommand(commandName("experiment"))
   .description(
-    "Starts, watches, stops and promotes experiments of a deployment; see docs/how-to/run-an-experiment.md.",
+    "Starts, shows, stops and promotes experiments of a deployment; see docs/how-to/run-an-experiment.md.",
   );
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
@@ -131,19 +122,6 @@ command("status [name]", "figures and verdicts; with a name, every metric and se
       return rendered.join("\n") || "none\n";
     })
   );
-command("watch", "print verdicts, and stop experiments that break a guard rail, until interrupted")
-  .option("--every <seconds>", "time between two checks", count, 60)
-  .action((options, self) =>
-    choose(self, async ({ changes, views }) => {
-      for (;;) {
-        const seen = await views();
-        print(Deno.stdout, seen.experiments.map(renderStatus).join("\n"));
-        for (const one of await stopHarmful(changes, seen)) print(Deno.stdout, `stopped: ${render(one)}`);
-        await delay(1000 * options.every);
-      }
-    })
-  );
-
 function render(record: ExperimentRecord): string {
   if (!isExperiment(record)) return holdoutLine(record.share);
   const { winner = null, reason = null } = record;

@@ -42,7 +42,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       () => import("./rejected.ts"),
     ],
     forget: ["erase a user, with a receipt", () => import("./ask/forget.ts")],
-    experiment: ["start, watch, stop and promote experiments", () => import("./experiment.ts")],
+    experiment: ["start, show, stop and promote experiments", () => import("./experiment.ts")],
   },
   "Measure:": {
     evaluate: ["compare lists with plain methods, or a policy with a log", () => import("./evaluate.ts")],

@@ -222,18 +222,6 @@ function harmIn(verdicts: ExperimentStatus["verdicts"]): string | null {
   return verdicts.find(({ word }) => word === "harmful")?.text ?? null;
 }
 
-/** Stops the running experiments that break a guard rail. @returns The stopped experiments. */
-export async function stopHarmful(
-  changes: Pick<ExperimentRegistry, "stop">,
-  { experiments }: ExperimentsView,
-): Promise<Experiment[]> {
-  const stopped: Experiment[] = [];
-  for (const { name, status, harm } of experiments) {
-    if (status === "running" && harm !== null) stopped.push(await changes.stop(name, harm));
-  }
-  return stopped;
-}
-
 function holdoutOf(records: readonly ExperimentRecord[]): number {
   const found = records.find((record) => !isExperiment(record));
   return found === undefined || isExperiment(found) ? 0 : found.share;
