@@ -29,7 +29,7 @@ import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { lookAtSources } from "../streams/service/sources_view.ts";
 import { followedSources } from "./flags/followed_sources.ts";
-import { openLog } from "./flags/service_flags.ts";
+import { openLog, RETRY_MS } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly rights?: true;
@@ -39,9 +39,6 @@ interface Flags extends LogFlags {
   readonly verify?: true;
   readonly json?: true;
 }
-
-/** Short, because somebody waits for the answer. */
-const RETRY_MS = 10_000;
 
 async function main(flags: Flags): Promise<number> {
   const configured = await configurationOf(flags.config);

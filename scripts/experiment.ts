@@ -31,14 +31,10 @@ import {
   type SegmentView,
 } from "../streams/experiments/views.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
-import { LogError } from "../streams/log/log.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "./flags/command_line.ts";
-import { addLogFlags, type LogFlags, mustExist, placeOf } from "./flags/log_flags.ts";
-import { openLog } from "./flags/service_flags.ts";
-
-/** Short, because somebody waits for the answer. */
-const RETRY_MS = 10_000;
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { openAlone } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly url?: string;
@@ -225,13 +221,7 @@ async function main(): Promise<number> {
     print(Deno.stdout, await action({ changes: client, views: () => client.views() }));
     return 0;
   }
-  await mustExist(flags);
-  await using log = await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
-    if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
-    throw new Error(
-      `Cannot use ${placeOf(flags)}: another process has it open; if that is the service, give its --url`,
-    );
-  });
+  await using log = await openAlone(flags);
   const topics = await servingTopics(log, flags.prefix);
   const models = await deployedModels(log, topics);
   const changes = new ExperimentRegistry(log, topics, { models, now: Date.now });

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { Option } from "commander";
-import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
+import type { ModelName } from "../src/nn/models/registry.ts";
 import { dropGeneration } from "../streams/service/erasure/drop_generation.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";
@@ -24,6 +23,7 @@ import {
   share,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { modelFlag } from "./flags/option_flags.ts";
 import { withMemoryBudget } from "./flags/memory_budget.ts";
 import { openLog } from "./flags/service_flags.ts";
 import { rebuildDeployment } from "./run/rebuild.ts";
@@ -45,11 +45,7 @@ const program = addLogFlags(
     "Builds a new generation of a deployment from its log, as configured now, which serves from the next start.",
   ),
 )
-  .addOption(
-    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
-      DEFAULT_MODEL,
-    ),
-  )
+  .addOption(modelFlag())
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option(

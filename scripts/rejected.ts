@@ -21,7 +21,6 @@ import {
   type RejectedRecord,
 } from "../streams/feeders/rejected_records.ts";
 import { replayRejected } from "../streams/feeders/rejected_replay.ts";
-import { LogError } from "../streams/log/log.ts";
 import { renderTable } from "../streams/report/table.ts";
 import { formatAdapter, JSON_FORMATS, sourceAdapter } from "../streams/sources/adapters.ts";
 import { topicNames } from "../streams/topics/topics.ts";
@@ -33,10 +32,10 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { call } from "./flags/server_flags.ts";
-import { openLog } from "./flags/service_flags.ts";
+import { openAlone } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly url?: string;
@@ -45,20 +44,6 @@ interface Flags extends LogFlags {
   readonly source?: string;
   readonly from?: string;
   readonly newest: number;
-}
-
-const RETRY_MS = 10_000;
-
-async function open(flags: Flags) {
-  await mustExist(flags);
-  try {
-    return await openLog(flags, { retryMs: RETRY_MS });
-  } catch (error) {
-    if (!(error instanceof LogError) || error.code !== "locked") throw error;
-    throw new Error("another process has the log open; stop that process, or ask it with --url", {
-      cause: error,
-    });
-  }
 }
 
 async function list(flags: Flags): Promise<number> {
@@ -72,7 +57,7 @@ async function list(flags: Flags): Promise<number> {
 }
 
 async function countHere(flags: Flags): Promise<readonly RejectedCount[]> {
-  await using log = await open(flags);
+  await using log = await openAlone(flags);
   return await countRejected(readRejected(log, topicNames(flags.prefix), flags, flags.newest));
 }
 
@@ -104,7 +89,7 @@ function table(reasons: readonly RejectedCount[]): string {
 async function show(place: string, flags: Flags): Promise<number> {
   const [, partition, offset] = /^(\d+)\/(\d+)$/.exec(place) ?? [];
   if (partition === undefined) throw new Error(`Cannot show ${place}: give partition/offset, as in list`);
-  await using log = await open(flags);
+  await using log = await openAlone(flags);
   const record = await rejectedAt(log, topicNames(flags.prefix), Number(partition), Number(offset));
   if (record === null) throw new Error(`Cannot show ${place}: there is no such rejected record`);
   const { source = "", cut, bytes } = record.rejection;
@@ -150,7 +135,7 @@ async function replay(name: string, flags: Flags): Promise<number> {
     throw new Error(`Cannot replay ${name}: its records are rows of files; ingest those again`);
   }
   const adapter = typeof format === "string" ? formatAdapter(format) : sourceAdapter(format);
-  await using log = await open(flags);
+  await using log = await openAlone(flags);
   const { records, taken, rejected, cut } = await replayRejected(
     log,
     topicNames(flags.prefix),

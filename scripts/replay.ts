@@ -10,12 +10,7 @@ import { configBeside, readConfig } from "../streams/config/read.ts";
 import { Option } from "commander";
 import { type KernelChoice, resolveKernels } from "../src/nn/kernels/choose.ts";
 import { KERNEL_NAMES, type KernelName } from "../src/nn/kernels/kernels.ts";
-import {
-  DEFAULT_MODEL,
-  kindOf as modelKindOf,
-  MODEL_NAMES,
-  type ModelName,
-} from "../src/nn/models/registry.ts";
+import { kindOf as modelKindOf, type ModelName } from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
@@ -44,6 +39,7 @@ import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_fl
 import { renderShort, type ShortSummary, shortSummary } from "./evaluate/short_summary.ts";
 import { type Stream, streamOf } from "./evaluate/stream.ts";
 import { NothingToJudge } from "./evaluate/survey.ts";
+import { modelFlag } from "./flags/option_flags.ts";
 import { FORMAT_HELP, type RecordFormat, recordFormat, SORT_HELP } from "./flags/record_format.ts";
 import { sortByTime } from "../streams/sources/sort_by_time.ts";
 import { openLog } from "./flags/service_flags.ts";
@@ -72,11 +68,7 @@ const program = createCommand(commandName("replay"))
   .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
   .option("--data <path>", "file or folder to replay", FIXTURE)
   .option("--format <name>", FORMAT_HELP, "meander")
-  .addOption(
-    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
-      DEFAULT_MODEL,
-    ),
-  )
+  .addOption(modelFlag())
   .addOption(
     new Option("--kernels <name>", "implementation of the kernels: auto is the fastest that runs here")
       .choices(["auto", ...KERNEL_NAMES]).default("auto"),

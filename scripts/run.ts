@@ -10,7 +10,7 @@
 import { isOneOf } from "../src/values/one_of.ts";
 import { STORE_OPTIONS } from "../streams/task/store/store_options.ts";
 import { InvalidArgumentError, Option } from "commander";
-import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
+import { MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { type Role, ROLES } from "../streams/service/jobs/options.ts";
 import { DELIVERY } from "../streams/topics/delivery.ts";
 import {
@@ -36,7 +36,7 @@ import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
 import { addLogFlags, DURABLE_KINDS } from "./flags/log_flags.ts";
 import { withMemoryBudget } from "./flags/memory_budget.ts";
-import { optionFlag } from "./flags/option_flags.ts";
+import { modelFlag, optionFlag } from "./flags/option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
 
@@ -85,11 +85,7 @@ const program = addLogFlags(
     })`,
     count,
   )
-  .addOption(
-    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
-      DEFAULT_MODEL,
-    ),
-  )
+  .addOption(modelFlag())
   .addOption(
     new Option("--variant-models <names...>", "further models, for variants of experiments")
       .choices([...MODEL_NAMES]),

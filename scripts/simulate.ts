@@ -11,7 +11,7 @@ import { Option } from "commander";
 import type { ExperimentDraft } from "../src/assignment/changes.ts";
 import { splitVariants } from "../src/assignment/assignment.ts";
 import { verdicts } from "../src/experiments/verdict.ts";
-import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
+import type { ModelName } from "../src/nn/models/registry.ts";
 import { DEFAULT_SCHEMA } from "../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import { PARTS } from "../fixtures/simulator/person.ts";
@@ -29,6 +29,7 @@ import {
 } from "./flags/command_line.ts";
 import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
 import { addLogKinds, type LogFlags } from "./flags/log_flags.ts";
+import { modelFlag } from "./flags/option_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends Omit<LogFlags, "log"> {
@@ -64,9 +65,7 @@ const program = createCommand(commandName("simulate"))
     )
       .choices(["all", "retrieved"]).default("all"),
   )
-  .addOption(
-    new Option("--model <name>", "the deployment's model").choices([...MODEL_NAMES]).default(DEFAULT_MODEL),
-  )
+  .addOption(modelFlag("the deployment's model"))
   .option("--config <file>", "configuration of the engine", "fixtures/shop/meander.json")
   .option("--experiment <file>", "the experiment as JSON (default: the model against popularity)")
   .option("--json <file>", "write the figures as JSON");

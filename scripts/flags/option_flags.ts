@@ -7,6 +7,7 @@
 
 import { InvalidArgumentError, Option as Flag } from "commander";
 import type { Bounds, Option, OptionKind } from "../../src/options/option.ts";
+import { DEFAULT_MODEL, MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { plainText } from "./plain_text.ts";
 
 /**
@@ -25,6 +26,11 @@ export function optionFlag(path: string, option: Option<unknown>, about: string 
   if (kind.kind === "number") return flag.argParser((text: string) => numberOf(text, kind));
   if (kind.kind === "list") return flag.argParser((text: string) => entriesOf(text, kind.of));
   return flag;
+}
+
+/** The flag of the deployment's model. */
+export function modelFlag(about = "model that scores and learns"): Flag {
+  return new Flag("--model <name>", about).choices([...MODEL_NAMES]).default(DEFAULT_MODEL);
 }
 
 /** The placeholder for its value in the help. */

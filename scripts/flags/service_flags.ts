@@ -9,12 +9,12 @@ import { readConfig } from "../../streams/config/read.ts";
 import type { LogKind, OpenContext } from "../../streams/log/kind.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
-import type { Log, LogAddress } from "../../streams/log/log.ts";
+import { type Log, type LogAddress, LogError } from "../../streams/log/log.ts";
 import { ownPartitions } from "../../streams/task/inputs/own_partitions.ts";
 import { formatNotes, refuseNewer } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
-import { chosenLog, type LogFlags } from "./log_flags.ts";
+import { chosenLog, type LogFlags, mustExist, placeOf } from "./log_flags.ts";
 
 /** How {@linkcode openLog} opens a log. */
 export interface OpenLogOptions extends Pick<OpenContext, "retryMs" | "membersFolder"> {
@@ -53,6 +53,21 @@ export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Pr
     throw error;
   }
   return log;
+}
+
+/** Time for which brokers may be away where somebody waits for the answer. */
+export const RETRY_MS = 10_000;
+
+/** Opens the log of a deployment, which must be there, for a command that can ask a process instead, by `--url`. */
+export async function openAlone(flags: LogFlags): Promise<Log> {
+  await mustExist(flags);
+  return await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
+    if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
+    throw new Error(
+      `Cannot use ${placeOf(flags)}: another process has it open; stop that process, or ask it with --url`,
+      { cause },
+    );
+  });
 }
 
 /** The number of tasks of the serving generation; 1 if there is none. @param topics those of the first generation */
