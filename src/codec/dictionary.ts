@@ -11,25 +11,7 @@ import { times } from "../values/times.ts";
 /** Most strings of earlier records that are kept. */
 const MAX_PLACES = 1 << 14;
 
-/**
- * Numbers strings in the order of their first use.
- *
- * @example
- * ```ts
- * import { ByteReader } from "./byte_reader.ts";
- * import { ByteWriter } from "./byte_writer.ts";
- * import { Dictionary, readDictionary } from "./dictionary.ts";
- * import assert from "node:assert/strict";
- *
- * const dictionary = new Dictionary();
- * assert.deepEqual(["a", "b", "a"].map((id) => dictionary.index(id)), [0, 1, 0]);
- * const writer = new ByteWriter();
- * dictionary.encode(writer);
- * const at = readDictionary(new ByteReader(writer.toBytes()));
- * assert.equal(at(1), "b");
- * assert.throws(() => at(2), SyntaxError);
- * ```
- */
+/** Numbers strings in the order of their first use. */
 export class Dictionary {
   /** A place per string, of this record or an earlier one. */
   readonly #places = new Map<string, number>();

@@ -17,22 +17,7 @@ import { times } from "../values/times.ts";
 const MAX_PREFIXES = 8;
 const MAX_DIGITS = 12;
 
-/**
- * Writes ids; {@linkcode readIds} reads them back.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { ByteReader } from "./byte_reader.ts";
- * import { ByteWriter } from "./byte_writer.ts";
- * import { readIds, writeIds } from "./ids.ts";
- *
- * const ids = ["item-17", "item-300", "item-007", "hat"];
- * const writer = new ByteWriter();
- * writeIds(writer, ids);
- * const at = readIds(new ByteReader(writer.toBytes()));
- * assert.deepEqual(ids.map((_, i) => at(i)), ids);
- * ```
- */
+/** Writes ids; {@linkcode readIds} reads them back. */
 export function writeIds(to: ByteWriter, ids: readonly string[]): void {
   const prefixes: string[] = [];
   const places: number[] = [];

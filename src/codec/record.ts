@@ -26,17 +26,6 @@ export function startRecord(name: string, version: number, capacity = 256): Byte
  * Reads the header of a record, and returns a reader of what follows.
  *
  * @throws {SyntaxError} if it is not a record of that name and version
- *
- * @example
- * ```ts
- * import { openRecord, readArray, startRecord, writeArray } from "./record.ts";
- * import assert from "node:assert/strict";
- * const writer = startRecord("point", 1);
- * writeArray(writer, Float32Array.of(0.5, 7));
- * const record = writer.toBytes();
- * assert.deepEqual(readArray(openRecord(record, "point", 1), new Float32Array(2)), Float32Array.of(0.5, 7));
- * assert.throws(() => openRecord(record, "circle", 1), SyntaxError);
- * ```
  */
 export function openRecord(bytes: Uint8Array, name: string, version: number): ByteReader {
   const reader = new ByteReader(bytes);

@@ -47,24 +47,6 @@ export type Rejection = (LogPlace | FilePlace) & {
 /**
  * Makes the record of a rejection. `size` is the full size when `bytes` is only the beginning; `source` is the format,
  * or source of the configuration, that it was read with.
- *
- * @example
- * ```ts
- * import { rejectionOf } from "./rejection.ts";
- * import { decodeEvent } from "@meander/meander/core";
- * import assert from "node:assert/strict";
- *
- * const bytes = new TextEncoder().encode("[]");
- * const decoded = decodeEvent(bytes);
- * assert.ok(!decoded.ok);
- * assert.deepEqual(rejectionOf({ file: "events.jsonl", line: 7 }, decoded, bytes), {
- *   file: "events.jsonl",
- *   line: 7,
- *   code: "not-an-object",
- *   reason: "Cannot take the event as an object: current value is a list of 0",
- *   bytes: "W10=",
- * });
- * ```
  */
 export function rejectionOf(
   place: (LogPlace | FilePlace) & { readonly source?: string },

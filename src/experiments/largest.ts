@@ -15,21 +15,6 @@ export type Weights = readonly [now: number, past: number];
 /**
  * Finds the users above the limit of a size. O(1) per change. Afterwards, the limit takes O(k log k) for k different
  * sizes, and the users above it take little more than their number, or the number of all users if the limit has fallen.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { METRIC_FIELDS } from "../assignment/metrics.ts";
- * import { Largest } from "./largest.ts";
- *
- * const users = [2, 1, 10_000, 4].map((lists) => {
- *   const sums = Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? lists : 1);
- *   return { group: 0, sums, before: undefined };
- * });
- * const largest = new Largest("lists");
- * for (const user of users) largest.update(user, 1);
- * assert.deepEqual([...largest.above(users)], [[users[2], [4 / 10_000, 1]]]);
- * ```
  */
 export class Largest {
   readonly #place: number;

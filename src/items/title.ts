@@ -15,15 +15,6 @@ const BLANK = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 /**
  * The title of an item: that of its record, else its attribute `title` or `name`; `null` if it has none. A long
  * title is cut.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { titleOf } from "./title.ts";
- *
- * assert.equal(titleOf({ attributes: { name: "Tent,\n two persons" } }), "Tent, two persons");
- * assert.equal(titleOf({ title: " " }), null);
- * ```
  */
 export function titleOf({ title, attributes = {} }: Pick<ItemRecord, "title" | "attributes">): string | null {
   const texts = [title, attributeOf(attributes, "title"), attributeOf(attributes, "name")];

@@ -131,13 +131,6 @@ interface Block {
  * Decides who orders, for one model. Deterministic: same samples, same decisions.
  *
  * Memory: about 30 bytes per user of the newest 8,192 rows. Time: linear in those, every 256 rows.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { Proof } from "./proof.ts";
- * assert.equal(new Proof().share, 0); // for a model that was never judged
- * ```
  */
 export class Proof {
   readonly #alpha: number;

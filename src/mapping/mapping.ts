@@ -58,23 +58,6 @@ export interface MappingContext {
  * Compiles a mapping.
  *
  * @throws MappingError with the place in the settings
- *
- * @example
- * ```ts
- * import { compileMapping } from "./mapping.ts";
- * import assert from "node:assert/strict";
- *
- * const mapping = compileMapping({
- *   rules: [{
- *     as: "interaction",
- *     fields: { user: "ctx.uid", time: "ctx.ts", item: "sku", action: { path: "evt", values: { product_view: "view" } } },
- *   }],
- * });
- * const record = { evt: "product_view", ctx: { uid: "u1", ts: "2026-11-27T10:00:00Z" }, sku: "A1" };
- * const time = Date.UTC(2026, 10, 27, 10);
- * const event = { type: "interaction", user: "u1", time, item: "A1", action: "view" };
- * assert.deepEqual(mapping.map(record, {}), { ok: true, records: [{ kind: "event", event }] });
- * ```
  */
 export function compileMapping(settings: MappingSettings, context: MappingContext = {}): Mapping {
   const { record, parse = [], rules = [], otherwise } = settle(MAPPING_OPTIONS, settings);

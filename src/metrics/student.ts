@@ -20,14 +20,6 @@ const STEPS = 50;
  * @param p In (0, 1)
  * @param freedom Degrees of freedom, at least 1, not necessarily whole
  * @throws RangeError when either is out of range
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { studentQuantile } from "./student.ts";
- *
- * assert.ok(Math.abs(studentQuantile(0.975, 10) - 2.228139) < 1e-4);
- * ```
  */
 export function studentQuantile(p: number, freedom: number): number {
   if (!(freedom >= 1)) {

@@ -31,17 +31,6 @@ const HALVINGS = 40;
  * other m it is as good as the central limit theorem.
  *
  * ρ is tuned so that the interval is narrowest at `tunedFor` numbers with a mean w² x² of 1.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { symmetricInterval } from "./symmetric_sequence.ts";
- *
- * const ones = (n: number) => ({ value: 1, weight: n, residuals: (mean: number) => n * (1 - mean) ** 2 });
- * const options = { alpha: 0.05, tunedFor: 100 };
- * assert.ok(symmetricInterval(ones(5), options).low < 0);
- * assert.ok(symmetricInterval(ones(20), options).low > 0);
- * ```
  */
 export function symmetricInterval(
   { value, weight, residuals }: WeightedMean,

@@ -96,18 +96,7 @@ export type Settled<D extends Declared> = { readonly [K in keyof D]: D[K]["value
 /** The values of options, each of which may be absent. */
 export type Given<D extends Declared> = { readonly [K in keyof D]?: D[K]["value"] | undefined };
 
-/**
- * Fills in the defaults of absent options. Names that are not declared are left out.
- *
- * @example
- * ```ts
- * import { count, flag, settle } from "./option.ts";
- * import assert from "node:assert/strict";
- *
- * const OPTIONS = { rows: count(64, "rows of a batch"), isQuiet: flag(false, "says nothing") };
- * assert.deepEqual(settle(OPTIONS, { isQuiet: true }), { rows: 64, isQuiet: true });
- * ```
- */
+/** Fills in the defaults of absent options. Names that are not declared are left out. */
 export function settle<D extends Declared>(declared: D, given: Given<D> = {}): Settled<D> {
   const names = Object.keys(declared);
   return Object.fromEntries(

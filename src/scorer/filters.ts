@@ -24,20 +24,7 @@ export function filterOf(filter: RequestFilter = {}): (item: Filtered) => boolea
     where.every((condition) => meets(item, condition));
 }
 
-/**
- * Whether an item meets a condition.
- *
- * @example
- * ```ts
- * import { meets } from "./filters.ts";
- * import assert from "node:assert/strict";
- *
- * const item = { categories: [], attributes: { price: 30, tags: ["tent", "red"] } };
- * assert.ok(meets(item, { attribute: "price", is: "<", value: 50 }));
- * assert.ok(meets(item, { attribute: "tags", is: "has", value: "red" }));
- * assert.ok(!meets(item, { attribute: "price", is: "<", value: "50" }), "a number is not less than a text");
- * ```
- */
+/** Whether an item meets a condition. */
 export function meets({ attributes }: Filtered, { attribute, is, value }: Condition): boolean {
   const own: AttributeValue | undefined = Object.hasOwn(attributes, attribute)
     ? attributes[attribute]

@@ -22,22 +22,6 @@ import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
  * Holds samples until all lists of their partition that were shown before are final. Memory: lists that closed early
  * within one outcome window, without their features. O(log held lists of the partition) comparisons per sample, O(own lists)
  * per user encoded.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { Rows } from "../../src/samples/rows.ts";
- * import { historySample } from "../../src/samples/sample.ts";
- * import { ListsInOrder } from "./lists_in_order.ts";
- *
- * const history = { items: [], categories: [], actions: [], times: new Float64Array(), strengths: new Float32Array() };
- * const shownAt = (time: number) => ({ ...historySample("ann", time, history), rows: Rows.of([{ item: "tent" }]) });
- * const lists = new ListsInOrder();
- * lists.add(shownAt(3), 0);
- * lists.add(shownAt(1), 0);
- * assert.deepEqual(lists.take(0, 0), []);
- * assert.deepEqual(lists.take(3, 0).map(({ time }) => time), [1, 3]);
- * ```
  */
 export class ListsInOrder {
   /** Held samples by partition, oldest list first. */

@@ -10,21 +10,7 @@ import type { FilePosition } from "../topics/feeder_position.ts";
 /** How far a source was fed; a sum of `null` fits any records. */
 export type FedPosition = Pick<FilePosition, "next" | "sumBefore"> & { readonly sum: number | null };
 
-/**
- * Counts and sums the records of a source from its start, past those that were fed before.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { FedBefore } from "./fed_before.ts";
- *
- * const first = new FedBefore({ next: 0, sum: 0 });
- * assert.equal(first.pass("a"), false);
- * const resumed = new FedBefore(first.position(false));
- * assert.deepEqual([resumed.pass("a"), resumed.pass("b")], [true, false]);
- * assert.throws(() => new FedBefore(first.position(false)).pass("b"), /the first ones of this one differ/);
- * ```
- */
+/** Counts and sums the records of a source from its start, past those that were fed before. */
 export class FedBefore {
   /** Number of records that were fed before. */
   readonly count: number;

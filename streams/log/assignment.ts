@@ -11,14 +11,6 @@
  *
  * @param held what each member holds now; if several claim a partition, the first with room for it keeps it
  * @returns the share of each member, ascending; members beyond the number of partitions get none
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { assignPartitions } from "./assignment.ts";
- *
- * const shares = assignPartitions(4, new Map([["a", [0, 1, 2, 3]], ["b", []]]));
- * assert.deepEqual([...shares], [["a", [0, 1]], ["b", [2, 3]]]);
- * ```
  */
 export function assignPartitions<Member>(
   partitions: number,

@@ -35,16 +35,6 @@ interface Node {
  * Compiles an expression; it returns `undefined` for values for which it fails.
  *
  * @throws SyntaxError when it is malformed, or could take long
- *
- * @example
- * ```ts
- * import { compileExpression } from "./expression.ts";
- * import assert from "node:assert/strict";
- *
- * const total = compileExpression("sum(lines[*].price)");
- * assert.equal(total({ lines: [{ price: 2 }, { price: 3 }] }), 5);
- * assert.throws(() => compileExpression("pad_left(name, `1000000000`)"), /pad_left/);
- * ```
  */
 export function compileExpression(expression: string): (value: unknown) => unknown {
   if (expression.length > MAX_LENGTH) {

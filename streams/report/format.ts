@@ -16,17 +16,7 @@ let grouped: Intl.NumberFormat | undefined;
 // Control and format characters (the latter reorder or hide text), lone surrogates, line separators.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/**
- * A whole number with thousands separators.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatCount } from "./format.ts";
- *
- * assert.equal(formatCount(1234567), "1,234,567");
- * assert.equal(formatCount(null), "–");
- * ```
- */
+/** A whole number with thousands separators. */
 export function formatCount(value: Figure | undefined): string {
   if (!isKnown(value)) return DASH;
   grouped ??= new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -49,16 +39,7 @@ export const PANEL_FORMATS: Readonly<Record<Panel["unit"], (value: Figure | unde
   count: formatCount,
 };
 
-/**
- * A size in binary units.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatBytes } from "./format.ts";
- *
- * assert.equal(formatBytes(1536), "1.5 KiB");
- * ```
- */
+/** A size in binary units. */
 export function formatBytes(value: Figure | undefined): string {
   if (!isKnown(value)) return DASH;
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -66,17 +47,7 @@ export function formatBytes(value: Figure | undefined): string {
   return `${(value / 1024 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`;
 }
 
-/**
- * A duration given in seconds.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatSeconds } from "./format.ts";
- *
- * assert.equal(formatSeconds(12.34), "12.3 s");
- * assert.equal(formatSeconds(3725), "1 h 2 min 5 s");
- * ```
- */
+/** A duration given in seconds. */
 export function formatSeconds(value: Figure | undefined): string {
   if (!isKnown(value)) return DASH;
   if (value < 59.95) return `${value.toFixed(1)} s`;
@@ -85,16 +56,7 @@ export function formatSeconds(value: Figure | undefined): string {
   return `${hours > 0 ? `${hours} h ` : ""}${minutes} min ${seconds} s`;
 }
 
-/**
- * A time in milliseconds since the epoch, in UTC to the second; a dash outside the range of dates.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatTime } from "./format.ts";
- *
- * assert.equal(formatTime(874724710_000), "1997-09-20 03:05:10 UTC");
- * ```
- */
+/** A time in milliseconds since the epoch, in UTC to the second; a dash outside the range of dates. */
 export function formatTime(ms: Figure): string {
   const date = new Date(ms ?? NaN);
   return Number.isNaN(date.getTime())
@@ -105,14 +67,6 @@ export function formatTime(ms: Figure): string {
 /**
  * Makes untrusted text safe to display: characters that move the cursor, hide or reorder text are escaped, and text
  * longer than `limit` characters is truncated with an ellipsis.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { printable } from "./format.ts";
- *
- * assert.equal(printable("a\u001b[2J\n"), "a\\u001b[2J\\u000a");
- * assert.equal(printable("abcdef", 4), "abc…");
- * ```
  */
 export function printable(text: string, limit = Infinity): string {
   const characters = [...text.slice(0, 2 * Math.min(limit, text.length) + 2)];

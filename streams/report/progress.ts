@@ -40,17 +40,7 @@ interface Bar {
   stop(): void;
 }
 
-/**
- * A status as one line of text.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { progressLine } from "./progress.ts";
- *
- * const status = { done: 5000, total: 20_000, figures: () => "2,512 events/s" };
- * assert.equal(progressLine(status, "events"), "5,000 of 20,000 events (25 %) · 2,512 events/s");
- * ```
- */
+/** A status as one line of text. */
 export function progressLine({ done, total, figures }: ProgressStatus, unit: string): string {
   const share = total
     ? ` of ${formatCount(total)} ${unit} (${Math.floor(100 * done / total)} %)`

@@ -20,18 +20,7 @@ const WIDE =
 const ZERO_WIDTH = /^[\p{Mark}\u200b-\u200f]+$/u;
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/**
- * Width of a text in terminal cells: combining marks take none, East Asian wide characters and emoji two.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { textWidth } from "./table.ts";
- *
- * assert.equal(textWidth("naïve"), 5);
- * assert.equal(textWidth("推荐"), 4);
- * assert.equal(textWidth("👩‍👩‍👧"), 2);
- * ```
- */
+/** Width of a text in terminal cells: combining marks take none, East Asian wide characters and emoji two. */
 export function textWidth(text: string): number {
   let width = 0;
   for (const { segment } of graphemes.segment(text)) {
@@ -50,14 +39,6 @@ export function wantsColour(isTerminal: boolean, noColor: string | undefined): b
 
 /**
  * Renders rows as a table: a heading line, a rule, and columns as wide as their widest cell.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { renderTable } from "./table.ts";
- *
- * const table = renderTable([{ title: "model" }, { title: "AUC", align: "right" }], [["dien", "0.787"]]);
- * assert.equal(table, "model    AUC\n─────  ─────\ndien   0.787\n");
- * ```
  *
  * @param rows Cells in the order of the columns; missing ones are blank.
  */

@@ -12,20 +12,6 @@ const MAX_WAITING = 4096;
 /**
  * The newest committed samples of one partition, by offset. A sample that is missing, after a restart or beyond the
  * maximum, is decoded from its record, with the same content.
- *
- * @example
- * ```ts
- * import { historySample } from "../../src/samples/sample.ts";
- * import { SampleHandover } from "./sample_handover.ts";
- * import assert from "node:assert/strict";
- *
- * const history = { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) };
- * const sample = historySample("ann", 0, history);
- * const handover = new SampleHandover();
- * handover.put(7, sample);
- * assert.equal(handover.take(7), sample);
- * assert.equal(handover.take(7), undefined);
- * ```
  */
 export class SampleHandover {
   readonly #waiting = new Map<number, Sample>();

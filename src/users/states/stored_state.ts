@@ -11,18 +11,7 @@
 /** Lengths of the stretches of a state that are stored in half and in single precision, alternately, half first. */
 export type StateStretches = readonly number[];
 
-/**
- * A state that is rounded once to its stored precision, so that everything computes with the same numbers.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { StoredState } from "./stored_state.ts";
- *
- * const stored = StoredState.of(Float32Array.of(0.1, 3000.1), [1, 1]);
- * assert.equal(stored.bytes.length, 6);
- * assert.deepEqual(stored.floats(), Float32Array.of(Math.f16round(0.1), 3000.1));
- * ```
- */
+/** A state that is rounded once to its stored precision, so that everything computes with the same numbers. */
 export class StoredState {
   /** The stored bytes. Shared, so never modified. */
   readonly bytes: Uint8Array<ArrayBuffer>;
