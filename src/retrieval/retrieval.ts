@@ -109,45 +109,17 @@ export class Retrieval {
       folds: new SignalFolds({ catalogue, lists: this.lists, folds }),
       ordering,
     });
-    const gatherer = new Gatherer(view, sources, parts, this.maxCandidates);
+    const { lists, maxCandidates } = this;
+    const gatherer = new Gatherer(view, sources, parts, maxCandidates);
     const best = new BestPlaces(catalogue);
     const past = this.past = new Past(view.sequences, parts.returns);
     // The head has the blend's score, and learns from too few lists to know better.
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names, OCCASION_KINDS) : null;
-    const { lists, maxCandidates } = this;
+    const shared = { view, ordering, past, gatherer, best, maxCandidates };
+    const orders = this.orders = new Orders({ ...shared, pairLists });
+    this.#finder = new Finder({ ...shared, sources, blend, lists, orders, newShare: settled.newShare });
     const { returns } = parts;
-    const { newShare } = settled;
-    const orders = this.orders = new Orders({
-      view,
-      ordering,
-      past,
-      gatherer,
-      best,
-      pairLists,
-      maxCandidates,
-    });
-    this.#finder = new Finder({
-      view,
-      sources,
-      blend,
-      lists,
-      gatherer,
-      best,
-      orders,
-      maxCandidates,
-      newShare,
-    });
-    this.#choices = new Choices({
-      catalogue,
-      ordering,
-      arrivals,
-      flood,
-      past,
-      returns,
-      gatherer,
-      orders,
-      counts,
-    });
+    this.#choices = new Choices({ ...shared, catalogue, arrivals, flood, returns, orders, counts });
   }
 
   /** Whether items of the user's behaviours may be recommended again now. */
