@@ -221,67 +221,75 @@ function orderRules({ kind, items, bought, actions, inLists, shared }: Roles): R
 
 /** Rules for interactions: for the entries of a list, for each branch with an item, or for whole records. */
 function actRules(roles: Roles): RuleSettings[] {
-  const { kind, items, list, actions, plain, inLists, records, shared } = roles;
-  const each = items.length === 0 && list !== undefined ? entriesOf(list) : undefined;
-  const values = Object.keys(actions);
-  if (kind !== undefined && values.length === 0) return [];
-  const isSame = values.every((word) => word === actions[word]);
-  const isMissing = each !== undefined && list !== undefined && list.records < records;
-  const told = kind && (isSame ? kind.path : { path: kind.path, values: actions });
-  const rule = (
-    name: string,
-    path: string,
-    { item, action, from }: {
-      readonly item: ValueSpec;
-      readonly action: ValueSpec;
-      readonly from: readonly SurveyedField[];
-    },
-  ): RuleSettings => ({
-    name,
-    as: "interaction",
-    when: kind === undefined
-      ? { [path]: { exists: true } }
-      : { [kind.path]: values, ...(isMissing && { [each]: { exists: true } }) },
-    ...(each !== undefined && { each }),
-    fields: {
-      ...shared,
-      item,
-      action,
-      ...fieldOf(
-        "value",
-        each === undefined
-          ? from
-          : entriesBeside(list, inLists).map((field) => ({ ...field, path: ofEntry(field) })),
-      ),
-      ...fieldOf("request", from),
-      ...fieldOf("surface", from),
-    },
-  });
-  if (each !== undefined) {
-    const action = told ?? { value: "purchase" };
-    const named = kind === undefined ? "purchases" : "interactions";
-    const acts = rule(named, each, { item: ofEntry(list!), action, from: plain });
-    if (kind === undefined || !isMissing) return [acts];
-    return [acts, { name: "without items", as: "nothing", when: { [kind.path]: values } }];
-  }
+  const { kind, items, list, actions, records } = roles;
+  if (kind !== undefined && Object.keys(actions).length === 0) return [];
+  if (items.length === 0 && list !== undefined) return entryActs(roles, list);
   const branches = Map.groupBy(items.slice(0, MAX_KINDS), ({ steps }) => pathOf(branchOf(steps)));
-  if (kind !== undefined || branches.size < 2 || items[0]!.records >= records) {
-    const item = firstOf(items, records)!;
-    const [graded] = ranked(plain, WORDS.value);
-    const isRating = graded !== undefined && actionOf(graded.path) === "rating";
-    const action = told ?? { value: isRating ? "rating" : "view" };
-    return [rule("interactions", items[0]!.path, { item, action, from: plain })];
-  }
-  const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])].map(
-    branchOf,
-  );
-  return Array.from(branches, ([name, [item]]) => {
-    const { steps, path } = item!; // of `groupBy()`
-    const others = all.filter((one) => pathOf(one) !== name);
-    const from = plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
-    const action = { value: actionOf(nameOf(branchOf(steps))) ?? "view" };
-    return rule(name, name, { item: path, action, from });
-  });
+  if (kind !== undefined || branches.size < 2 || items[0]!.records >= records) return [recordAct(roles)];
+  return Array.from(branches, ([name, [item]]) => branchAct(roles, name, item!)); // of `groupBy()`
+}
+
+/** An interaction for each entry of a list. */
+function entryActs(roles: Roles, list: SurveyedField): RuleSettings[] {
+  const { kind, actions, plain, inLists, records } = roles;
+  const each = entriesOf(list), values = Object.keys(actions);
+  const value = entriesBeside(list, inLists).map((field) => ({ ...field, path: ofEntry(field) }));
+  const action = toldBy(roles) ?? { value: "purchase" };
+  const fields = actFields(roles, { item: ofEntry(list), action }, { value, from: plain });
+  const act = (name: string, when: RuleSettings["when"]): RuleSettings => {
+    return { name, as: "interaction", when, each, fields };
+  };
+  const isThere = { [each]: { exists: true } };
+  if (kind === undefined) return [act("purchases", isThere)];
+  const when = { [kind.path]: values };
+  if (list.records >= records) return [act("interactions", when)];
+  return [act("interactions", { ...when, ...isThere }), { name: "without items", as: "nothing", when }];
+}
+
+/** An interaction for each record. */
+function recordAct(roles: Roles): RuleSettings {
+  const { kind, items, actions, plain, records } = roles;
+  const [graded] = ranked(plain, WORDS.value);
+  const isRating = graded !== undefined && actionOf(graded.path) === "rating";
+  const action = toldBy(roles) ?? { value: isRating ? "rating" : "view" };
+  return {
+    name: "interactions",
+    as: "interaction",
+    when: kind === undefined ? { [items[0]!.path]: { exists: true } } : { [kind.path]: Object.keys(actions) },
+    fields: actFields(roles, { item: firstOf(items, records)!, action }, { value: plain, from: plain }),
+  };
+}
+
+/** An interaction for each record that has a branch with an item, from fields that are not of another branch. */
+function branchAct(roles: Roles, name: string, { steps, path }: SurveyedField): RuleSettings {
+  const { items, list, plain } = roles;
+  const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])];
+  const others = all.map(branchOf).filter((one) => pathOf(one) !== name);
+  const from = plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
+  const action = { value: actionOf(nameOf(branchOf(steps))) ?? "view" };
+  const fields = actFields(roles, { item: path, action }, { value: from, from });
+  return { name, as: "interaction", when: { [name]: { exists: true } }, fields };
+}
+
+/** Where the action is told; `undefined` = nowhere. */
+function toldBy({ kind, actions }: Roles): ValueSpec | undefined {
+  const isSame = Object.entries(actions).every(([word, action]) => word === action);
+  return kind && (isSame ? kind.path : { path: kind.path, values: actions });
+}
+
+/** Fields of an interaction. @param fields those that the value may be in, and all others */
+function actFields(
+  { shared }: Roles,
+  act: { readonly item: ValueSpec; readonly action: ValueSpec },
+  { value, from }: { readonly value: readonly SurveyedField[]; readonly from: readonly SurveyedField[] },
+): Readonly<Record<string, ValueSpec>> {
+  return {
+    ...shared,
+    ...act,
+    ...fieldOf("value", value),
+    ...fieldOf("request", from),
+    ...fieldOf("surface", from),
+  };
 }
 
 /** Our action for a foreign word. */
