@@ -229,10 +229,10 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
   const alike = Map.groupBy(trial.rejected, ({ reason }) => reason.replace(/: current value is .*/s, ""));
   const count = (rejected: readonly Rejected[]) =>
     rejected.reduce((sum, { entries }) => sum + (entries?.length ?? 1), 0);
-  const made = Array.from(trial.counts, ([what, n]) => `${n} ${what}`).join(", ") || "nothing";
+  const made = Array.from(trial.counts, ([what, n]) => `${n} ${what}, `).join("");
   print(
     Deno.stdout,
-    `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${
+    `\n${trial.outcomes.length} records: ${made}${trial.nothing} nothing, ${
       count(trial.rejected)
     } rejected\n`,
   );

@@ -56,8 +56,8 @@ export class GenerationError extends Error {
     super(
       `Cannot run this deployment as configured: it was made with other options\n${
         what.map((line) => `  ${line}\n`).join("")
-      }Restore them; or build a new generation from the log: deno task run --rebuild while this one serves, or, stopped, ` +
-        "deno task meander rebuild, each with the same flags",
+      }Restore these options, or build a new generation from the log, with the same flags: deno task run --rebuild ` +
+        "does so while the old one serves, deno task meander rebuild while nothing does",
     );
     this.name = "GenerationError";
     this.changes = changes;

@@ -419,7 +419,7 @@ if (broker !== undefined) {
       await Deno.writeTextFile(`${folder}/clicks.ts`, here(clicks));
       await outputOf(command(folder, ["clicks.ts"]));
       const said = await outputOf(task(map));
-      assert.match(said, /1000 records became 1000 interaction; 0 nothing, 0 rejected/);
+      assert.match(said, /1000 records: 1000 interaction, 0 nothing, 0 rejected/);
       const suggested = await Deno.readTextFile(`${folder}/meander.json`);
       assert.match(await outputOf(task(ingest, "--once")), /done: 2000 events .* 0 rejected/);
       // A busy machine may take longer to answer than a service should.

@@ -48,7 +48,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.equal(tried.code, 0, tried.stderr);
     assert.match(tried.stdout, /ctx\.uid +100 % {2}text, 4 different/);
     assert.match(tried.stdout, /open: what evt .*zoom/);
-    assert.match(tried.stdout, /30 records became 10 interaction; 20 nothing, 0 rejected/);
+    assert.match(tried.stdout, /30 records: 10 interaction, 20 nothing, 0 rejected/);
     const odd = JSON.stringify({
       user: "\u001b[2J",
       item: "[a](http://[)",
@@ -81,7 +81,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
       "other.json",
       "--write",
     );
-    assert.match(parted.stdout, /2 records became 2 interaction; 0 nothing, 0 rejected/, parted.stderr);
+    assert.match(parted.stdout, /2 records: 2 interaction, 0 nothing, 0 rejected/, parted.stderr);
     const taken = await meander(
       folder,
       ...["ingest", "--from", "semicolons.csv", "--format", "semicolons", "--config", "other.json"],
@@ -148,10 +148,10 @@ Deno.test("map --try --format reads rows as ingest does: with a header unless th
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ sources }));
     await Deno.writeTextFile(`${folder}/headed.csv`, `${columns.join()}\nann,tent,1788220800\n`);
     const headed = await meander(folder, "map", "--try", "headed.csv", "--format", "headed");
-    assert.match(headed.stdout, /1 records became 1 interaction; 0 nothing, 0 rejected/, headed.stderr);
+    assert.match(headed.stdout, /1 records: 1 interaction, 0 nothing, 0 rejected/, headed.stderr);
     await Deno.writeTextFile(`${folder}/named.csv`, "ann,tent,monday\nbea,map,tuesday\n"); // might be a header
     const named = await meander(folder, "map", "--try", "named.csv", "--format", "named");
-    assert.match(named.stdout, /2 records became 2 interaction; 0 nothing, 0 rejected/, named.stderr);
+    assert.match(named.stdout, /2 records: 2 interaction, 0 nothing, 0 rejected/, named.stderr);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

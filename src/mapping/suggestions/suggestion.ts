@@ -157,7 +157,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     const examples = [...date?.values.keys() ?? []].slice(0, 2).join(", ");
     open.push(
       date === undefined
-        ? "no field looks like a time; in a topic, the time of the record counts"
+        ? "no field looks like a time in nearly all records; those of a topic have times of their own"
         : `${date.path} may be a time, ${examples}, but is not of ISO 8601: an expression makes it so`,
     );
   }

@@ -125,7 +125,7 @@ export class WorkerGroup<J extends Job> {
 
   #assign(partitions: readonly number[]): void {
     const { group, name, open, now, thread, pauseMs } = this.#options;
-    logger.info("group {group} assigns {partitions}", { group, partitions: partitions.join(",") });
+    logger.info("group {group} assigns partitions {partitions}", { group, partitions: partitions.join(",") });
     for (const partition of partitions) {
       const worker = new Worker<J>({
         name: name(partition),
@@ -145,7 +145,7 @@ export class WorkerGroup<J extends Job> {
       await this.#workers.get(partition)?.stop();
       this.#workers.delete(partition);
     }));
-    logger.info("group {group} revokes {partitions}: {why}", {
+    logger.info("group {group} revokes partitions {partitions}: {why}", {
       group,
       partitions: partitions.join(","),
       why,
