@@ -11,6 +11,7 @@ import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type Features, scoreColumn } from "./features.ts";
 import type { ItemLists } from "./items/item_lists.ts";
+import { Verdicts } from "./items/verdicts.ts";
 import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";
 import type { Context } from "./signals/context.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
@@ -64,9 +65,8 @@ export class Gatherer {
   /** The feature that marks items the user already had; −1 = such items cannot be candidates. */
   readonly #own: number;
   readonly #returns: Returns;
-  /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
-  #verdicts = new Uint8Array(1024);
-  #judged: number[] = [];
+  readonly #verdicts: Verdicts;
+  /** By item: its place among the candidates + 1. */
   #places = new Uint32Array(1024);
   /** Factor on the number of items that each source may propose. */
   readonly #room: number;
@@ -77,8 +77,6 @@ export class Gatherer {
   readonly #categories: (readonly number[])[] = [];
   #values: Float64Array;
   #scratch = new Float64Array(1024);
-  #allowed: (item: CatalogueItem) => boolean = () => true;
-  readonly #may = (index: number): boolean => this.may(index);
 
   /** Gathers what sources propose. @param maxCandidates Most candidates per request */
   constructor(
@@ -89,6 +87,7 @@ export class Gatherer {
   ) {
     this.#room = Math.max(1, maxCandidates / USUAL_CANDIDATES);
     this.#catalogue = parts.catalogue;
+    this.#verdicts = new Verdicts(parts.catalogue);
     this.#lists = parts.lists;
     this.#sources = sources;
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
@@ -120,12 +119,7 @@ export class Gatherer {
 
   /** Whether an item may be recommended. */
   may(index: number): boolean {
-    const verdict = this.#verdicts[index]!;
-    if (verdict !== 0) return verdict === 1;
-    const answer = this.#allowed(this.#catalogue.at(index));
-    this.#verdicts[index] = answer ? 1 : 2;
-    this.#judged.push(index);
-    return answer;
+    return this.#verdicts.may(index);
   }
 
   /**
@@ -142,8 +136,9 @@ export class Gatherer {
   propose(request: CandidateRequest, sorted: boolean): void {
     this.#reset(request);
     for (const source of this.#sources) source.ask?.(request);
+    const { may } = this.#verdicts;
     this.#proposals = this.#sources.map((source) =>
-      source.proposals === 0 ? [] : source.propose(Math.ceil(source.proposals * this.#room), this.#may)
+      source.proposals === 0 ? [] : source.propose(Math.ceil(source.proposals * this.#room), may)
     );
     const items: number[] = [];
     for (const proposed of this.#proposals) {
@@ -158,19 +153,10 @@ export class Gatherer {
 
   #reset({ excluded = [], allowed, time }: CandidateRequest): void {
     for (const item of this.#items) this.#places[item] = 0;
-    for (const item of this.#judged) this.#verdicts[item] = 0;
-    this.#judged = [];
-    this.#allowed = allowed;
+    this.#verdicts.reset(allowed, excluded);
     this.#lists.moveTo(time);
     const { size } = this.#catalogue;
-    if (size > this.#verdicts.length) {
-      this.#verdicts = new Uint8Array(2 * size);
-      this.#places = new Uint32Array(2 * size);
-    }
-    for (let k = 0; k < excluded.length; k++) {
-      this.#verdicts[excluded[k]!] = 2;
-      this.#judged.push(excluded[k]!);
-    }
+    if (size > this.#places.length) this.#places = new Uint32Array(2 * size);
   }
 
   /** The features of the candidates that were just proposed for a request. */
