@@ -56,7 +56,7 @@ const program = addLogFlags(
   .option("--share <x>", "share of a processor to use", share, 1)
   .option(
     "--keep-weights",
-    "start from the weights of the serving generation, matched by the names of inputs, and do not learn its samples again",
+    "start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
   )
   .option("--no-switch", "build it, but leave the other one serving")
   .option("--anyway", "switch even if the new generation predicts worse")

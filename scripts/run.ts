@@ -137,6 +137,10 @@ const program = addLogFlags(
     share,
   )
   .option(
+    "--keep-weights",
+    "with --rebuild: start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
+  )
+  .option(
     "--keep <days>",
     "drop a generation this long after another one replaced it (default: keep it)",
     count,

@@ -36,6 +36,7 @@ export interface Flags extends LogFlags {
   readonly rebuild?: true;
   readonly rollBack?: true;
   readonly rebuildShare?: number;
+  readonly keepWeights?: true;
   readonly anyway?: true;
   readonly keep?: number;
 }

@@ -27,7 +27,14 @@ import { agreementOptions } from "./agreement.ts";
 import { settle } from "../../src/options/option.ts";
 import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
 import { type Flags, REBUILD_SHARE } from "./flags.ts";
-import { BuildRate, chooseGeneration, rebuildOptions, rememberedText } from "./rebuild.ts";
+import {
+  BuildRate,
+  checkCarried,
+  chooseGeneration,
+  learnerToCarry,
+  rebuildOptions,
+  rememberedText,
+} from "./rebuild.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./permissions.ts";
@@ -65,6 +72,7 @@ export async function planOnline(
   log: Log,
   topics: Topics,
   { config: given, ...flags }: GenerationSetup,
+  keepWeights?: true,
 ): Promise<OnlinePlan | null> {
   const config = await withKeptDefaults(log, topics, given);
   const options = agreementOptions(config, flags);
@@ -83,8 +91,10 @@ export async function planOnline(
     );
   }
   checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
+  const { blueprint } = options;
+  if (keepWeights) checkCarried(recorded, blueprint);
   const servingSetup = setupFrom(recorded.blueprint, config);
-  const generation = await chooseGeneration(log, topics, serving, options.blueprint);
+  const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
   return { serving, servingSetup, generation, newSetup: { config, ...flags }, changes: breaking };
 }
 
@@ -159,7 +169,7 @@ export interface OnlineRun {
  */
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
   const { serving, changes } = plan;
-  const { log, topics, succession, signal } = run;
+  const { log, topics, settings, succession, signal } = run;
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   const { number, isSwitched, pauseMs } = await inTurn(log, {
@@ -173,7 +183,8 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       await untilSettled(succession.place.current, own); // a concurrent build would slow its start
       // Another process may have begun or finished.
       const { blueprint } = plan.generation;
-      const generation = await chooseGeneration(log, topics, serving, blueprint);
+      const { keepWeights } = settings.flags;
+      const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
       const { number } = generation;
       if (await servingGeneration(log, topics) !== serving) return { number, isSwitched: false, pauseMs: 0 };
       logger.info("building generation {number} alongside {serving}, which serves", { number, serving });
@@ -205,7 +216,8 @@ async function buildOnline(
   const now = () => performance.now();
   const own = generationTopics(topics, number), before = generationTopics(topics, serving);
   const rebuild = rebuildOptions(setup.config, { ...setup, memory }, own);
-  const progress = new Progress();
+  const carries = await learnerToCarry(log, topics, generation);
+  const progress = new Progress(carries !== undefined);
   return await rebuildOnline(log, {
     topics,
     serving,
@@ -213,6 +225,7 @@ async function buildOnline(
     rebuild: {
       ...rebuild,
       remembers: before,
+      carries,
       roundEvents: ROUND_EVENTS,
       snapshots,
     },
@@ -232,7 +245,7 @@ async function buildOnline(
     now: Date.now,
     async mayServe(gentle) {
       const comparison = await compareSamples(gentle, before, own);
-      logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
+      for (const text of comparisonText(comparison, { serving, number })) logger.info("{text}", { text });
       if (mayServe(comparison, setup.config.guard) || anyway) return true;
       logger.error(
         "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches nevertheless",
@@ -245,13 +258,18 @@ async function buildOnline(
 
 /** Reports progress at intervals. */
 class Progress {
+  readonly #keepsWeights: boolean;
   #rate: BuildRate | undefined;
+
+  constructor(keepsWeights: boolean) {
+    this.#keepsWeights = keepsWeights;
+  }
 
   tell(progress: RebuildProgress, version: number): void {
     const { done, of, remembered } = progress;
     if (this.#rate === undefined) {
       this.#rate = new BuildRate(progress);
-      for (const line of rememberedText(remembered, false)) logger.warn("{line}", { line });
+      for (const line of rememberedText(remembered, this.#keepsWeights)) logger.warn("{line}", { line });
     }
     if (!this.#rate.isDue) return;
     const { perSecond: rate, secondsLeft } = this.#rate.measure(progress);

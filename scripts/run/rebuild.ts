@@ -8,7 +8,7 @@
 import manifest from "../../deno.json" with { type: "json" };
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ModelName } from "../../src/nn/models/registry.ts";
+import { type ModelName, modelName } from "../../src/nn/models/registry.ts";
 import { blueprintChanges, configOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
@@ -33,6 +33,7 @@ import {
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Remembered } from "../../streams/generations/remembered.ts";
+import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
 import { SERVICE_ROWS } from "../../streams/learning/options.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -66,7 +67,7 @@ export interface RebuildFlags {
   readonly switch: boolean;
   /** Whether it is to serve even if it predicts worse. */
   readonly anyway?: true | undefined;
-  /** Whether it starts from the weights of the serving one, and folds events without learning from them again. */
+  /** Whether it starts from the weights of the serving one, and does not learn again what they have learnt. */
   readonly keepWeights?: true | undefined;
 }
 
@@ -85,8 +86,6 @@ interface Plan {
   readonly generation: Generation;
   /** Whether it was started before. */
   readonly isBegun: boolean;
-  /** The generation whose weights it starts from, if any. */
-  readonly from: Generation | undefined;
 }
 
 /** Rebuilds a deployment whose configuration differs from what serves. @returns the exit code */
@@ -148,14 +147,11 @@ async function planRebuild(
     );
   }
   if (keepWeights) checkCarried(recorded, blueprint);
-  const all = await generationsOf(log, topics);
-  const chosen = await chooseGeneration(log, topics, serving, blueprint);
-  const isBegun = all.has(chosen.number);
-  const carries = keepWeights && !isBegun ? serving : chosen.carries;
+  const chosen = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
+  const isBegun = (await generationsOf(log, topics)).has(chosen.number);
   const until = goalFor(positions, partitions);
-  const generation = { ...chosen, sources: positions.partitions, until, carries };
-  const from = carries === undefined ? undefined : all.get(carries);
-  return { config, topics, serving, recorded, positions, generation, isBegun, from };
+  const generation = { ...chosen, sources: positions.partitions, until };
+  return { config, topics, serving, recorded, positions, generation, isBegun };
 }
 
 /** Records on the log what is built. */
@@ -178,23 +174,18 @@ async function noteGeneration(
 /** Builds it, and compares it with the one that serves. @returns whether it predicts well enough to serve */
 async function buildPlanned(
   log: Log,
-  { config, topics, serving, generation, from }: Plan,
+  { config, topics, serving, generation }: Plan,
   flags: RebuildFlags,
   say: (line: string) => void,
 ): Promise<boolean> {
   const { number } = generation;
-  await buildGeneration(log, { config, flags, generation, serving, from }, say);
-  if (from !== undefined) {
+  await buildGeneration(log, { config, flags, generation, serving }, say);
+  if (generation.carries !== undefined) {
     await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
   }
   const [before, own] = [serving, number].map((of) => generationTopics(topics, of));
   const comparison = await compareSamples(log, before!, own!);
-  say(comparisonText(comparison, { serving, number }));
-  if (from !== undefined) {
-    say(
-      "its weights have already learnt these rows: this shows that they were carried over, not how good they will be",
-    );
-  }
+  for (const line of comparisonText(comparison, { serving, number })) say(line);
   return mayServe(comparison, config.guard);
 }
 
@@ -226,27 +217,38 @@ async function switchTo(
 /** What to build, and how. */
 export interface GenerationBuild extends Pick<Plan, "config" | "serving"> {
   readonly flags: RebuildFlags;
-  readonly generation: Pick<Generation, "number" | "until">;
-  /** The generation whose weights it starts from, if any. */
-  readonly from?: Generation | undefined;
+  readonly generation: Pick<Generation, "number" | "until" | "carries">;
 }
 
 /** Builds a generation, or adds what it lacks. */
 export async function buildGeneration(
   log: Log,
-  { config, flags, generation: { number, until = [] }, serving, from }: GenerationBuild,
+  { config, flags, generation, serving }: GenerationBuild,
   say: (line: string) => void,
 ): Promise<void> {
-  const topicsOf = (of: number) => generationTopics(topicNames(flags.prefix), of);
-  const carries = from === undefined
-    ? undefined
-    : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number)).spec;
-  const options = rebuildOptions(config, flags, topicsOf(number));
-  await build(log, { ...options, until, remembers: topicsOf(serving), carries }, flags.share, say);
+  const first = topicNames(flags.prefix);
+  const { number, until = [] } = generation;
+  const carries = await learnerToCarry(log, first, generation);
+  const options = rebuildOptions(config, flags, generationTopics(first, number));
+  const remembers = generationTopics(first, serving);
+  await build(log, { ...options, until, remembers, carries }, flags.share, say);
+}
+
+/** The learner whose weights a generation starts from, while it is built; `undefined` = it starts from scratch. */
+export async function learnerToCarry(
+  log: Log,
+  topics: Topics,
+  { carries }: Pick<Generation, "carries">,
+): Promise<LearnerSpec | undefined> {
+  const from = carries === undefined ? undefined : (await generationsOf(log, topics)).get(carries);
+  if (from === undefined) return undefined;
+  const { number, blueprint, blueprint: { seed } } = from;
+  const setup = { model: modelName(blueprint.model), seed };
+  return rebuildOptions(configOf(blueprint), setup, generationTopics(topics, number)).spec;
 }
 
 /** @throws Error when weights cannot be taken over */
-function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
+export function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
   const { model } = blueprint;
   const was = recorded?.blueprint;
   const shapes = ({ options, seed }: Blueprint) => ({
@@ -266,12 +268,20 @@ function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
   );
 }
 
+/** What generation is to serve next. */
+export interface GenerationWanted {
+  /** Number of the one that serves. */
+  readonly serving: number;
+  readonly blueprint: Blueprint;
+  /** Whether a new one starts from the weights of the one that serves. */
+  readonly keepWeights: true | undefined;
+}
+
 /** The generation that was started as configured; otherwise a new one, without a record yet. */
 export async function chooseGeneration(
   log: Log,
   topics: Topics,
-  serving: number,
-  blueprint: Blueprint,
+  { serving, blueprint, keepWeights }: GenerationWanted,
 ): Promise<Generation> {
   const all = await generationsOf(log, topics);
   for (const generation of all.values()) {
@@ -288,6 +298,7 @@ export async function chooseGeneration(
     blueprint,
     since: Date.now(),
     isAdopted: false,
+    carries: keepWeights && serving,
   };
 }
 

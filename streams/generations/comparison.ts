@@ -12,6 +12,7 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
+import { LEARNT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
 
 /** Newest samples of a partition that are compared. */
@@ -26,7 +27,7 @@ export interface Judgement {
 }
 
 /** Two generations on the same rows. */
-export interface Comparison {
+export interface Judgements {
   /** Rows that both have. */
   readonly rows: number;
   /** The generation that serves. */
@@ -35,9 +36,16 @@ export interface Comparison {
   readonly now: Judgement;
 }
 
+/** Two generations on the rows that neither had learnt when it predicted them. */
+export interface Comparison extends Judgements {
+  /** Rows that the weights which the built one started from had learnt. @default {it started from scratch} */
+  readonly learnt?: Judgements | undefined;
+}
+
 interface Predicted {
   readonly label: number;
   readonly prediction: number;
+  readonly isLearnt: boolean;
 }
 
 /** Compares two topics of samples, whose rows are matched by request and item. */
@@ -47,40 +55,68 @@ export async function compareSamples(
   now: Pick<Topics, "samples">,
 ): Promise<Comparison> {
   const own = await predictionsOn(log, now.samples);
-  const labels: number[] = [], old: number[] = [], built: number[] = [];
+  const [fair, learnt] = [new Pairs(), new Pairs()];
   for (const [key, { prediction }] of await predictionsOn(log, before.samples)) {
     const same = own.get(key);
-    if (same === undefined) continue;
-    labels.push(same.label);
-    old.push(prediction);
-    built.push(same.prediction);
+    if (same !== undefined) (same.isLearnt ? learnt : fair).add(same.label, prediction, same.prediction);
   }
-  const judge = (predictions: readonly number[]): Judgement => ({
-    auc: auc(labels, predictions),
-    entropy: normalizedEntropy(labels, predictions),
-  });
-  return { rows: labels.length, before: judge(old), now: judge(built) };
+  return { ...fair.judge(), ...(learnt.length > 0 && { learnt: learnt.judge() }) };
+}
+
+/** Rows with a prediction of each generation. */
+class Pairs {
+  readonly #labels: number[] = [];
+  readonly #before: number[] = [];
+  readonly #now: number[] = [];
+
+  get length(): number {
+    return this.#labels.length;
+  }
+
+  add(label: number, before: number, now: number): void {
+    this.#labels.push(label);
+    this.#before.push(before);
+    this.#now.push(now);
+  }
+
+  judge(): Judgements {
+    const judge = (predictions: readonly number[]): Judgement => ({
+      auc: auc(this.#labels, predictions),
+      entropy: normalizedEntropy(this.#labels, predictions),
+    });
+    return { rows: this.length, before: judge(this.#before), now: judge(this.#now) };
+  }
 }
 
 /**
  * Whether a generation that was built predicts well enough to serve: its normalised entropy is higher by at most the
- * guard's margin.
+ * guard's margin. One that started from learnt weights must not be worse where it has an advantage, on what they had
+ * learnt; the other rows count once they fill the guard's window.
  */
-export function mayServe({ before, now }: Comparison, guard: GuardOptions | null | undefined): boolean {
-  if (guard === null || before.entropy === null || now.entropy === null) return true;
-  return now.entropy <= before.entropy + settle(GUARD_OPTIONS, guard).margin;
+export function mayServe(comparison: Comparison, guard: GuardOptions | null | undefined): boolean {
+  if (guard === null) return true;
+  const { margin, windowRows } = settle(GUARD_OPTIONS, guard);
+  const isGood = ({ before, now }: Judgements) =>
+    before.entropy === null || now.entropy === null || now.entropy <= before.entropy + margin;
+  const { learnt, rows } = comparison;
+  if (learnt === undefined) return isGood(comparison);
+  return isGood(learnt) && (rows < windowRows || isGood(comparison));
 }
 
-/** A comparison in words. */
+/** A comparison in words, in one line or two. */
 export function comparisonText(
-  { rows, before, now }: Comparison,
+  { learnt, ...fair }: Comparison,
   { serving, number }: { readonly serving: number; readonly number: number },
-): string {
+): readonly string[] {
   const figure = (value: number | null) => value?.toFixed(4) ?? "-";
-  return `on ${rows} rows that both have, generation ${serving}: AUC ${
-    figure(before.auc)
-  }, normalised entropy ` +
+  const text = ({ rows, before, now }: Judgements, which: string) =>
+    `on ${rows} rows that ${which}, generation ${serving}: AUC ${figure(before.auc)}, normalised entropy ` +
     `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`;
+  if (learnt === undefined) return [text(fair, "both have")];
+  return [
+    text(learnt, `its weights had learnt in generation ${serving}, which shows that they were carried over`),
+    text(fair, "neither had learnt when it predicted them"),
+  ];
 }
 
 async function predictionsOn(
@@ -91,14 +127,15 @@ async function predictionsOn(
   const partitions = (await log.identify(topic))?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const { start, end } = await log.bounds(topic, partition);
-    for await (const { value } of readAll(log, topic, partition, Math.max(start, end - SAMPLES))) {
+    for await (const { value, headers } of readAll(log, topic, partition, Math.max(start, end - SAMPLES))) {
       if (value === null) continue;
       const sample = decoded(value);
       if (sample === null || sample.purpose !== undefined) continue;
       const { rows, request } = sample;
+      const isLearnt = headers[LEARNT] !== undefined;
       for (let row = 0; row < rows.length; row++) {
         const prediction = rows.prediction(row);
-        predicted.set(`${request}\0${rows.at(row).item}`, { label: rows.label(row), prediction });
+        predicted.set(`${request}\0${rows.at(row).item}`, { label: rows.label(row), prediction, isLearnt });
       }
     }
   }

@@ -20,17 +20,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { settle } from "../../src/options/option.ts";
-import type { ServingModel } from "../../src/serving/serving_model.ts";
-import { checkpointedSamples } from "../learning/learner_records.ts";
+import { type CarriedWeights, carriedWeights } from "../learning/carried_weights.ts";
+import { checkpointedSamples, learntBefore } from "../learning/learner_records.ts";
 import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { type Log, LogError } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
-import { type LearnerSpec, makeModel, makeServingModel, openLearning } from "../service/jobs/learner_job.ts";
+import { type LearnerSpec, makeModel, makeServingModel } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { ownRecord } from "../task/inputs/inputs.ts";
 import { snapshotFolder } from "../service/task_opener.ts";
+import type { TaskOpening } from "../task/options.ts";
 import { Task } from "../task/task.ts";
 import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
@@ -38,6 +40,7 @@ import { ParameterSubscriber } from "../topics/parameters.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
+import { positionsOf } from "./positions.ts";
 import { forgetRemembered, type Remembered, rememberingLog } from "./remembered.ts";
 
 /**
@@ -69,8 +72,8 @@ export interface RebuildOptions {
    */
   readonly until: readonly number[];
   /**
-   * The learner whose weights this generation starts from, matched by names of inputs; samples are then made, but not
-   * learnt.
+   * The learner whose weights this generation starts from, matched by names of inputs; of the samples that are made,
+   * those that it has learnt are not learnt again.
    *
    * @default {it learns all samples}
    */
@@ -126,21 +129,26 @@ export class Rebuild implements AsyncDisposable {
 
   /** Creates the topics of the generation, or resumes an earlier build. */
   static async open(deploymentLog: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, carries } = options;
+    const { spec } = options;
     const { topics } = spec;
     const source = await openBuildLog(deploymentLog, options);
     const { log, until } = source;
     await using open = new AsyncDisposableStack();
-    const handover = until.length === 1 && carries === undefined ? new SampleHandover() : undefined;
-    const learning = open.use(await openBuildLearning(log, options, handover));
+    const handover = until.length === 1 ? new SampleHandover() : undefined;
+    const carried = await weightsToCarry(deploymentLog, options);
+    const learning = open.use(await openBuildLearning(log, options, { carried, handover }));
+    const learnt = await learntBefore(log, topics, spec.model);
+    const isLearnt = learnt === null
+      ? undefined
+      : (offset: number, user: string) => offset < learnt[partitionOf(user, learnt.length)]!;
     const serving = makeServingModel(spec);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    const learntRounds = carries === undefined ? await learning.learnLeftover() : 0;
+    const learntRounds = await learning.learnLeftover();
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
     for (const partition of until.keys()) {
-      tasks.push(open.use(await openBuildTask(source, options, { partition, serving, handover })));
+      tasks.push(open.use(await openBuildTask(source, options, { partition, serving, isLearnt, handover })));
       starts.push((await log.bounds(topics.events, partition)).start);
     }
     const { partitions } = await deploymentLog.identify(topics.events) ?? { partitions: until.length };
@@ -183,23 +191,20 @@ export class Rebuild implements AsyncDisposable {
    */
   async step(isShort = false): Promise<boolean> {
     const { log, tasks, learning, subscriber, remembered } = this.#parts;
-    const { spec, carries, roundEvents = roundOf(tasks.length) } = this.#options;
+    const { spec, roundEvents = roundOf(tasks.length) } = this.#options;
     const task = await this.#furthestBehind();
     if (task === undefined) {
       for (const each of tasks) await each.carryErased();
       if (remembered.length > 0) await forgetRemembered(log, spec.topics);
-      if (carries !== undefined) await learning.pass();
-      else if (!isShort && !await this.#isCheckpointed()) await learning.checkpoint();
+      if (!isShort && !await this.#isCheckpointed()) await learning.checkpoint();
       return false;
     }
     await this.#learnOthers(task);
     const { batchRows } = settle(LEARNING_OPTIONS, spec.learning);
     const batches = Math.max(1, Math.min(ROUND_BATCHES, Math.floor(learning.version / LEARNT_BATCHES)));
-    const rows = carries === undefined ? batches * batchRows : Infinity;
     task.buildRound = ++this.#rounds;
-    const { complete } = await task.round({ rows, events: roundEvents });
+    const { complete } = await task.round({ rows: batches * batchRows, events: roundEvents });
     if (!complete) await task.commit(); // it has reached its end
-    if (carries !== undefined) return true;
     await learning.learnRound();
     await subscriber.update();
     return true;
@@ -326,17 +331,19 @@ async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promis
 async function openBuildLearning(
   log: Log,
   options: RebuildOptions,
-  handover: SampleHandover | undefined,
+  { carried, handover }: {
+    readonly carried: CarriedWeights | null;
+    readonly handover: SampleHandover | undefined;
+  },
 ): Promise<Learning> {
   const { spec, giveWay } = options;
   const learner = new Learner(makeModel(spec), spec.learner);
-  await using before = await learnerToCarry(log, options);
-  if (before !== null) learner.carry(before.learner);
+  if (carried !== null) learner.carry(carried.learner);
   await using opened = new AsyncDisposableStack();
   const learning = opened.use(
     await Learning.open(log, spec.topics, learner, { ...spec.learning, handover, giveWay }),
   );
-  if (before !== null) await learning.goOnFrom(before);
+  if (carried !== null) await learning.goOnFrom(carried);
   opened.move();
   return learning;
 }
@@ -345,10 +352,8 @@ async function openBuildLearning(
 async function openBuildTask(
   { log, until, bounded, keptBytes }: BuildLog,
   { spec: { topics }, task: options, stateBytes, snapshots }: RebuildOptions,
-  { partition, serving, handover }: {
+  { partition, ...parts }: Pick<TaskOpening, "serving" | "isLearnt" | "handover"> & {
     readonly partition: number;
-    readonly serving: ServingModel;
-    readonly handover: SampleHandover | undefined;
   },
 ): Promise<Task> {
   const { headers } = await ownRecord(log, topics, partition) ?? {};
@@ -358,9 +363,8 @@ async function openBuildTask(
     topics,
     partition,
     options,
-    serving,
+    ...parts,
     isAnswered: true,
-    handover,
     maxStateBytes: stateBytes && (stateBytes - keptBytes) / until.length,
     snapshot: snapshots &&
       { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
@@ -369,11 +373,17 @@ async function openBuildTask(
   return task;
 }
 
-/** The learner whose weights a generation starts from; `null` = it has started, or starts from scratch. */
-async function learnerToCarry(log: Log, { spec, carries }: RebuildOptions): Promise<Learning | null> {
+/** The weights that a generation starts from; `null` = it has started, or starts from scratch. */
+async function weightsToCarry(
+  log: Log,
+  { spec, carries }: RebuildOptions,
+): Promise<CarriedWeights | null> {
   if (carries === undefined) return null;
   if (await readChunks(log, spec.topics.checkpoints, spec.model) !== null) return null;
-  return await openLearning(log, carries);
+  const learner = new Learner(makeModel(carries), carries.learner);
+  const { topics, learning } = carries;
+  const positions = async () => (await positionsOf(log, topics)).tasks;
+  return await carriedWeights(log, topics, learner, learning, positions);
 }
 
 /** The log with a topic that ends at given offsets, which may move. */

@@ -19,10 +19,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { EncodedSample } from "../../src/learner/watched_learner.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
-import { endsEarly, lagOf, readAll } from "../log/reading.ts";
+import { endsEarly, lagOf } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
-import { isOfNewerRelease, ROUND } from "../topics/delivery.ts";
+import { isOfNewerRelease, LEARNT, ROUND } from "../topics/delivery.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
 
@@ -116,21 +116,6 @@ export class BatchReader {
   seek(positions: readonly number[]): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
-  }
-
-  /** Skips all samples on the log. @returns the users that they erase */
-  async pass(): Promise<readonly string[]> {
-    const erased: string[] = [];
-    const ends: number[] = [];
-    for (const [partition, from] of this.#learnt.entries()) {
-      const { start, end } = await this.#log.bounds(this.#topic, partition);
-      for await (const { key, value } of readAll(this.#log, this.#topic, partition, Math.max(start, from))) {
-        if (value === null && key !== null) erased.push(key);
-      }
-      ends.push(end);
-    }
-    this.seek(ends);
-    return erased;
   }
 
   /** Takes samples from the next partition that has any. @returns How many records there were */
@@ -231,6 +216,10 @@ export class BatchReader {
     return [];
   }
 
+  get #isEmpty(): boolean {
+    return this.#taken.length === 0 && this.#forgotten.length === 0;
+  }
+
   /** Ends the current batch, full or not; it may be empty. */
   cut(): Batch {
     const batch = { taken: this.#taken, forgotten: this.#forgotten };
@@ -286,7 +275,13 @@ export class BatchReader {
         await this.#learn(this.cut());
         continue;
       }
-      const read = this.#options.handover?.take(record.offset) ?? decode(record, record.value);
+      const handed = this.#options.handover?.take(record.offset);
+      // A variant's model starts from scratch.
+      if (record.headers[LEARNT] !== undefined && this.#options.variant === undefined) {
+        if (this.#isEmpty) this.#learnt = this.#learnt.with(partition, record.offset + 1);
+        continue;
+      }
+      const read = handed ?? decode(record, record.value);
       const sample = read && this.#view(read);
       if (sample === null) continue;
       this.#taken.push({ sample, bytes: record.value });

@@ -188,6 +188,15 @@ export class LearnerRecords implements AsyncDisposable {
     return { forms, orderBytes };
   }
 
+  /** Records what the initial weights have learnt, for {@linkcode learntBefore}. */
+  async noteLearnt(before: readonly number[]): Promise<void> {
+    const record = positionRecord(this.#topics, learntBy(this.#topics, this.#model), {
+      id: null,
+      next: before,
+    });
+    await this.#writer.commit({ records: [record], group: this.#writer.id, offsets: [] });
+  }
+
   /** Drops the samples before `positions`, by partition. */
   async trimSamples(positions: readonly number[]): Promise<void> {
     for (const [partition, before] of positions.entries()) {
@@ -229,6 +238,23 @@ export async function lostSamples(
   model: string,
 ): Promise<number> {
   return (await feederPosition<TopicPosition>(log, topics, writerOf(topics, model)))?.lost ?? 0;
+}
+
+/**
+ * Offsets of events, by task of the generation that the initial weights come from: they have learnt the samples of
+ * events before these. `null` = the learner started from scratch.
+ */
+export async function learntBefore(
+  log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
+  topics: Topics,
+  model: string,
+): Promise<readonly number[] | null> {
+  return (await feederPosition<TopicPosition>(log, topics, learntBy(topics, model)))?.next ?? null;
+}
+
+/** Key of the record of what a learner's initial weights have learnt. */
+function learntBy(topics: Topics, model: string): string {
+  return `${writerOf(topics, model)}-learnt`;
 }
 
 /** Id of a learner's writer, and name of the group that holds its positions. */

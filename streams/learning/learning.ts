@@ -23,6 +23,7 @@ import type { Validation } from "../../src/learner/validation.ts";
 import { WatchedLearner } from "../../src/learner/watched_learner.ts";
 import { settle } from "../../src/options/option.ts";
 import { type Batch, BatchReader } from "./batch_reader.ts";
+import type { CarriedWeights } from "./carried_weights.ts";
 import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
@@ -266,27 +267,18 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * @internal Takes over whether the model has proved itself, and skips all samples that are on the log now, because
-   * its initial weights have learnt them elsewhere.
+   * @internal Takes over whether the model has proved itself from where its initial weights come from, and records what
+   * they have learnt.
    */
-  async goOnFrom(before: Learning): Promise<void> {
-    if (this.proof !== null && before.proof !== null) {
+  async goOnFrom({ proof, learntBefore }: Pick<CarriedWeights, "proof" | "learntBefore">): Promise<void> {
+    if (this.proof !== null && proof !== null) {
       const copy = new ByteWriter(1 << 10);
-      before.proof.encode(copy);
+      proof.encode(copy);
       const { share } = this.proof;
       this.proof.decode(new ByteReader(copy.toBytes()));
       if (this.proof.share !== share) this.#committer.makeVersion(); // as version 1 has the share without a proof
     }
-    await this.pass();
-  }
-
-  /** @internal Skips all samples that are on the log now, but erases the users that they erase. */
-  async pass(): Promise<void> {
-    const erased = await this.#reader.pass();
-    if (erased.length > 0) {
-      this.#erase(erased);
-      this.#committer.makeVersion();
-    }
+    await this.#records.noteLearnt(learntBefore);
     await this.checkpoint();
   }
 

@@ -59,6 +59,8 @@ export interface TaskRuntime {
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Number of partitions of the events. @default {as on the log} */
   readonly partitions?: number | undefined;
+  /** In a build, whether its weights have learnt a user's samples of the event at an offset. @default {never} */
+  readonly isLearnt?: ((offset: number, user: string) => boolean) | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */
   readonly handover?: SampleHandover | undefined;
   /** Time available for learning from other partitions, shared by the tasks of a thread. @default {its own} */

@@ -28,7 +28,7 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { INPUT, SETTLED_BEFORE } from "../topics/delivery.ts";
+import { INPUT, LEARNT, SETTLED_BEFORE } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
 import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
@@ -56,6 +56,8 @@ export interface OutboxOptions {
   readonly encodeLists?: OutputEncoder | undefined;
   /** Encodes samples of lists for other programs; `null` = the sample has no list. @default {none are written} */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
+  /** Whether the model has learnt a user's samples of the event at an offset. @default {never} */
+  readonly isLearnt?: ((offset: number, user: string) => boolean) | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -98,7 +100,7 @@ export class Outbox {
     this.#options = options;
   }
 
-  /** Number of rows of the samples, as they count in a batch of the learner. */
+  /** Number of rows of the samples to learn, as they count in a batch of the learner. */
   get rows(): number {
     return this.#rows;
   }
@@ -135,7 +137,7 @@ export class Outbox {
     let index = 0;
     const number = (): Sealed["headers"] => ({ [INPUT]: `${partition}/${offset}/${index++}` });
     this.#sealAnswers(number, at.surface);
-    this.#sealSamples(number, at.settledBefore);
+    this.#sealSamples(number, offset, at.settledBefore);
     // Even if lists are no longer written, because there may be earlier ones.
     for (const { user: key } of isAnswered ? [] : forgotten) {
       this.#others.push({ topic: topics.lists, partition, key, value: null, headers: number() });
@@ -172,14 +174,17 @@ export class Outbox {
     }
   }
 
-  #sealSamples(number: () => Sealed["headers"], settledBefore: number): void {
-    const { topics: { samples: topic }, partition, handover } = this.#options;
+  #sealSamples(number: () => Sealed["headers"], offset: number, settledBefore: number): void {
+    const { topics: { samples: topic }, partition, handover, isLearnt } = this.#options;
     const { samples, forgotten } = this.outputs;
     const sealed = samples.map((sample): readonly [Sample | null, Sealed] => {
-      this.#rows += sizeInBatch(sample);
-      const headers = sample.purpose === "learn"
-        ? number()
-        : { ...number(), [SETTLED_BEFORE]: `${settledBefore}` };
+      const isDone = isLearnt?.(offset, sample.user) ?? false;
+      if (!isDone) this.#rows += sizeInBatch(sample);
+      const headers = {
+        ...number(),
+        ...(sample.purpose !== "learn" && { [SETTLED_BEFORE]: `${settledBefore}` }),
+        ...(isDone && { [LEARNT]: "" }),
+      };
       return [sample, { topic, partition, key: sample.user, value: encodeSample(sample), headers }];
     });
     for (const [n, { user: key, afterSamples }] of forgotten.entries()) {

@@ -82,7 +82,7 @@ async function partitionsOf({ log, topics: { events }, partitions }: TaskOpening
 /** Takes over a partition, which fences any other owner, and restores its state. */
 export async function openParts(opening: TaskOpening): Promise<TaskParts> {
   const { log, topics, partition, options, follows = [] } = opening;
-  const { isAnswered = false, handover, surfaceTopics, encodeLists, encodeSamples } = opening;
+  const { isAnswered = false, isLearnt, handover, surfaceTopics, encodeLists, encodeSamples } = opening;
   const { delivery = DELIVERY.value, othersTime: time = new TimeShare() } = opening;
   const group = tasksGroup(topics);
   await using opened = new AsyncDisposableStack();
@@ -104,7 +104,7 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
   const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
   const { counters } = state;
   const followed: Followed = { given, erasures: isAnswered && canErase(log) ? erasures : null };
-  const outputs = { counters, handover, isAnswered, surfaceTopics, encodeLists, encodeSamples };
+  const outputs = { counters, isLearnt, handover, isAnswered, surfaceTopics, encodeLists, encodeSamples };
   const outbox = new Outbox({ log, topics, partition, partitions, ...outputs });
   const users = new UserTable(state, restored, outbox, { log, topics, partition });
   if (state.experiments.size > 0) await users.warmAll(); // their open impressions may need pinned versions

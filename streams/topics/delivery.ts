@@ -43,6 +43,12 @@ export const SETTLED_BEFORE = "settled-before";
 export const ROUND = "round";
 
 /**
+ * Header of samples that a build makes and that the weights it started from have learnt: its model does not learn them
+ * again, and they do not judge it.
+ */
+export const LEARNT = "learnt";
+
+/**
  * Whether an output that cannot be decoded looks as if a task of a newer release had written it. What others write onto
  * our topics may begin with any byte, but has no {@linkcode INPUT}.
  */

@@ -35,7 +35,7 @@ export interface Generation {
   readonly until?: readonly number[] | undefined;
   /** Number of partitions that the events had when it was built; absent = as many as it has tasks. */
   readonly sources?: number | undefined;
-  /** While it is built: number of the generation whose weights it starts from; folded events are not learnt again. */
+  /** While it is built: number of the generation whose weights it starts from. */
   readonly carries?: number | undefined;
   /** Whether the deployment existed before this record, which could then only be compared with its weights. */
   readonly isAdopted: boolean;

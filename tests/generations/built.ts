@@ -52,6 +52,19 @@ export async function rebuildOptions(log: Log, over: Partial<RebuildOptions> = {
   };
 }
 
+/** Options of a generation with a feature more than the first one, which starts from its weights. */
+export async function carryingOptions(log: Log): Promise<RebuildOptions> {
+  const { model, modelConfig, task, learner, learning = {} } = OPTIONS;
+  const schema = { ...task.schema, itemFields: [...task.schema.itemFields, "brand"] };
+  const first = { model, modelConfig, schema: task.schema, learner, learning, topics };
+  return {
+    ...await rebuildOptions(log),
+    spec: { ...first, schema, learner: { ...learner, schema }, topics: built },
+    task: { ...task, schema },
+    carries: first,
+  };
+}
+
 /** Builds to the end. */
 export async function build(log: Log, options: RebuildOptions): Promise<void> {
   await using rebuild = await Rebuild.open(log, options);

@@ -13,7 +13,7 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SERVING_KEY, switchWriterId } from "../../streams/topics/serving.ts";
 import { topicSpecs } from "../../streams/topics/topics.ts";
-import { built, digestOf, rebuildOptions, topics } from "./built.ts";
+import { built, carryingOptions, digestOf, rebuildOptions, topics } from "./built.ts";
 
 /**
  * The ends of legs of the second generation that come to a log from now on, in their order.
@@ -72,18 +72,28 @@ export async function contentsBy(log: Log, tasks: number) {
   return { samples, signals, parameters, states, statistics };
 }
 
-/** What a generation holds that is built at rest from the events and answers of another log, in the same legs. */
-export async function builtAtRest(log: Log, legs: readonly (readonly number[])[]) {
+/**
+ * What a generation holds that is built at rest from the events and answers of another log, in the same legs.
+ *
+ * @param carries whether it starts from the weights of the first one, whose learner is at rest
+ */
+export async function builtAtRest(log: Log, legs: readonly (readonly number[])[], carries = false) {
   await using copy = new MemoryLog();
-  await buildAtRest(copy, log, legs);
+  await buildAtRest(copy, log, legs, carries);
   return await contentsOf(copy);
 }
 
 /** Builds a generation on a log of its own from the events of another one, and the answers to what is in its legs. */
-export async function buildAtRest(copy: Log, log: Log, legs: readonly (readonly number[])[]): Promise<void> {
+export async function buildAtRest(
+  copy: Log,
+  log: Log,
+  legs: readonly (readonly number[])[],
+  carries = false,
+): Promise<void> {
   const { partitions } = (await log.topics()).get(topics.events)!;
   await copy.createTopics(topicSpecs(topics, partitions));
-  for (const topic of [topics.items, topics.events, topics.recommendations]) {
+  const learnt = carries ? [topics.samples, topics.checkpoints] : [];
+  for (const topic of [topics.items, topics.events, topics.recommendations, ...learnt]) {
     for (let p = 0; p < (await log.topics()).get(topic)!.partitions; p++) {
       for await (const record of readAll(log, topic, p)) {
         const [, event = 0] = /^\d+\/(\d+)\//.exec(record.headers["input"] ?? "") ?? [];
@@ -93,7 +103,8 @@ export async function buildAtRest(copy: Log, log: Log, legs: readonly (readonly 
       }
     }
   }
-  const options: RebuildOptions = { ...await rebuildOptions(copy), until: legs[0]! };
+  const made = await (carries ? carryingOptions(copy) : rebuildOptions(copy));
+  const options: RebuildOptions = { ...made, until: legs[0]! };
   await using rebuild = await Rebuild.open(copy, options);
   for (const [n, leg] of legs.entries()) {
     rebuild.extend(leg);

@@ -25,7 +25,7 @@ import { generationTopics } from "../../streams/topics/topics.ts";
 import { setImmediate as turn } from "node:timers/promises";
 import { Crash } from "../replay/crashing_log.ts";
 import { OPTIONS } from "../service/deployment.ts";
-import { rebuildOptions, topics } from "./built.ts";
+import { carryingOptions, rebuildOptions, topics } from "./built.ts";
 import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
 /** When a commit is seen. */
@@ -156,6 +156,8 @@ export interface MembersOptions {
   readonly snapshots?: { readonly folder: string };
   /** Rows of a batch. @default {32} */
   readonly batchRows?: number;
+  /** Whether the second generation starts from the weights of the first one. @default {false} */
+  readonly carries?: boolean;
   /** Called after each step of a build. @returns for how long it rested in it, milliseconds */
   readonly onStep?: () => number | void;
 }
@@ -304,9 +306,9 @@ function realTime(): number {
 }
 
 /** How a generation is made: the first one as it is, the second one otherwise. */
-async function madeOf(log: Log, generation: number, { batchRows }: MembersOptions) {
+async function madeOf(log: Log, generation: number, { batchRows, carries }: MembersOptions) {
   const learning = { ...OPTIONS.learning, ...(batchRows && { batchRows }) };
-  const second = await rebuildOptions(log);
+  const second = await (carries ? carryingOptions(log) : rebuildOptions(log));
   if (generation === 2) return { ...second, spec: { ...second.spec, learning } };
   const { model, modelConfig, task, learner } = OPTIONS;
   return { ...second, spec: { model, modelConfig, schema: task.schema, learner, learning, topics }, task };

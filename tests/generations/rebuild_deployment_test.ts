@@ -7,6 +7,7 @@ import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { learntBefore } from "../../streams/learning/learner_records.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { dropGeneration, dropKept } from "../../streams/service/erasure/drop_generation.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
@@ -52,7 +53,8 @@ Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps 
   const { code, said } = await rebuild(log, { features: { pooled: true } }, { keepWeights: true });
   assert.equal(code, 0, said);
   assert.match(said, /changed: features\.pooled was false, is \{/);
-  assert.match(said, /its weights have already learnt these rows/);
+  assert.equal((await generationsOf(log, topics)).get(2)?.carries, undefined, "once it is built");
+  assert.deepEqual(await learntBefore(log, generationTopics(topics, 2), "base"), [143]);
   assert.equal(await servingGeneration(log, topics), 2);
   // Nobody need name them any more.
   assert.match((await rebuild(log, {})).said, /nothing to rebuild/);

@@ -10,7 +10,6 @@ import { layered } from "../../streams/log/metered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { openLearning } from "../../streams/service/jobs/learner_job.ts";
 import { Service } from "../../streams/service/service.ts";
 import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
 import { answersOn, OPTIONS, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
@@ -353,46 +352,4 @@ Deno.test("Rebuild.progress tells how far it is", async () => {
   assert.ok(done > 0 && done < of);
   while (await rebuild.step());
   assert.deepEqual(rebuild.progress, { done: of, of, remembered: [] });
-});
-
-Deno.test("Rebuild begins with the weights of another generation, and learns what it made not again", async () => {
-  await using log = new MemoryLog();
-  await serve(log);
-  const before = await rebuildOptions(log);
-  await build(log, before);
-  const schema = { ...before.spec.schema, contextFields: ["surface", "hour"], itemFields: ["band"] };
-  const learner = { ...before.spec.learner, schema };
-  const options = {
-    ...before,
-    spec: { ...before.spec, schema, learner, topics: generationTopics(topics, 3) },
-    task: { ...before.task, schema },
-    carries: before.spec,
-  };
-  const whole = await (async () => {
-    await using copy = new MemoryLog();
-    await serve(copy);
-    await build(copy, before);
-    await build(copy, options);
-    return await digestOf(copy, options.spec.topics);
-  })();
-  let kills = 0;
-  for (let life = 7; kills < 60; life += 5) {
-    try {
-      await build(new CrashingLog(log, life), options);
-      break;
-    } catch (error) {
-      if (!(error instanceof Crash)) throw error;
-      kills++;
-    }
-  }
-  assert.ok(kills > 3, `${kills} kills`);
-  assert.deepEqual(await digestOf(log, options.spec.topics), whole);
-  const samples = await outcomesOn(log, options.spec.topics.samples);
-  assert.deepEqual(samples, await outcomesOn(log, built.samples));
-  await using learning = await openLearning(log, options.spec);
-  // The second version says that the model has proved itself.
-  assert.deepEqual([learning.version, learning.learner.steps, await learning.lag()], [2, 0, 0]);
-  await using learnt = await openLearning(log, before.spec);
-  const vectors = ({ learner }: typeof learnt) => learner.tables.get("item")?.encode();
-  assert.deepEqual(vectors(learning), vectors(learnt));
 });

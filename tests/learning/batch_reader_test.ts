@@ -6,8 +6,7 @@ import { type Batch, BatchReader } from "../../streams/learning/batch_reader.ts"
 import { decodeOrder, encodeOrder, type Stretch } from "../../streams/learning/sample_order.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { layered } from "../../streams/log/metered_log.ts";
-import { ROUND } from "../../streams/topics/delivery.ts";
+import { LEARNT, ROUND } from "../../streams/topics/delivery.ts";
 import { makeSamples } from "../learner/batches.ts";
 
 const TOPIC = "samples";
@@ -31,7 +30,10 @@ async function createLog(): Promise<MemoryLog> {
 }
 
 /** A reader that notes its batches, each with the positions behind it. @param onBatch called behind each */
-function readerOf(log: Log, onBatch = (_count: number) => {}) {
+function readerOf(
+  log: Log,
+  { onBatch = (_count: number) => {}, variant = undefined as string | undefined } = {},
+) {
   const batches: { readonly batch: Batch; readonly positions: readonly number[] }[] = [];
   const learn = (batch: Batch): Promise<void> => {
     batches.push({ batch, positions: reader.positions });
@@ -42,7 +44,7 @@ function readerOf(log: Log, onBatch = (_count: number) => {}) {
     partitions: PARTITIONS,
     batchRows: BATCH_ROWS,
     model: "base",
-    ...{ variant: undefined, handover: undefined },
+    ...{ variant, handover: undefined },
   });
   return { reader, batches };
 }
@@ -101,7 +103,9 @@ Deno.test("BatchReader.readRounds() keeps the order of each partition, and goes 
         return rounds[n] === null ? record : { ...record, headers: { [ROUND]: `${rounds[n]}` } };
       }));
       const orders: (readonly Stretch[])[] = [];
-      const { reader, batches } = readerOf(log, () => orders.push(decodeOrder(encodeOrder(reader.order))));
+      const { reader, batches } = readerOf(log, {
+        onBatch: () => orders.push(decodeOrder(encodeOrder(reader.order))),
+      });
       assert.equal(await reader.readRounds(), Math.max(...rounds.map((round) => round ?? 0)));
       assert.equal(await reader.read(256), 0);
       const taken = [...batches.map(({ batch }) => batch), reader.cut()].flatMap(({ taken }) => taken);
@@ -126,9 +130,11 @@ Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, an
   for (let checkpoint = 0; checkpoint < want.length; checkpoint++) {
     /** What a commit behind each batch of the second life would leave for the third. */
     const left: (readonly Stretch[])[] = [];
-    const second = readerOf(log, (count) => {
-      left.push([...second.reader.order]);
-      if (count === checkpoint) second.reader.forgetOrder();
+    const second = readerOf(log, {
+      onBatch: (count) => {
+        left.push([...second.reader.order]);
+        if (count === checkpoint) second.reader.forgetOrder();
+      },
     });
     await second.reader.readAgain(first.reader.order);
     assert.deepEqual(second.batches, want);
@@ -179,76 +185,19 @@ Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitio
   assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
 });
 
-Deno.test("BatchReader.pass() skips all that is there, and tells whom it erases", async () => {
+Deno.test("BatchReader leaves out what the weights had learnt, but erases users, and a variant learns all of it", async () => {
   const log = await createLog();
-  await log.append(RECORDS);
-  const { reader, batches } = readerOf(log);
-  const erased = await reader.pass();
-  assert.deepEqual(
-    [...erased].sort(),
-    RECORDS.flatMap(({ key, value }) => value === null ? [key] : []).sort(),
-  );
-  assert.deepEqual([await reader.lag(), await reader.read(100), batches.length], [0, 0, 0]);
-});
-
-Deno.test("BatchReader.forgetOrder() leaves nothing of what a checkpoint covers", async () => {
-  const log = await createLog();
-  await log.append(RECORDS);
-  const { reader } = readerOf(log);
-  while (await reader.read(7) > 0);
-  reader.cut();
-  assert.ok(reader.order.length > 0);
-  reader.forgetOrder();
-  assert.deepEqual(reader.order, []);
-});
-
-Deno.test("BatchReader reads on behind holes and what the log has dropped, which it counts, by rounds or not", async () => {
-  const log = await createLog();
-  await log.append(RECORDS);
-  const ends = await Promise.all(
-    [0, 1, 2].map(async (partition) => (await log.bounds(TOPIC, partition)).end),
-  );
-  for (const [partition, end] of ends.entries()) {
-    if (end === 0) continue;
-    await log.trim(TOPIC, partition, 4);
-    await log.erase(TOPIC, partition, [6, end - 2, end - 1]);
+  const learnt = { headers: { [LEARNT]: "" } };
+  await log.append(RECORDS.map((record) => record.value === null ? record : { ...record, ...learnt }));
+  const users = ({ batch: { taken } }: { readonly batch: Batch }) => taken.map(({ sample }) => sample.user);
+  for (const variant of [undefined, "base"]) {
+    const { reader, batches } = readerOf(log, { variant });
+    while (await reader.read(100) > 0);
+    const rest = { batch: reader.cut() };
+    const gone = batches.flatMap(({ batch: { forgotten } }) => forgotten);
+    assert.deepEqual(gone.sort(), RECORDS.flatMap(({ key, value }) => value === null ? key! : []).sort());
+    const all = RECORDS.flatMap(({ key, value }) => value === null ? [] : key!).sort();
+    assert.deepEqual([...batches, rest].flatMap(users).sort(), variant === undefined ? [] : all);
+    assert.equal(await reader.lag(), 0);
   }
-  const read = async (how: (reader: BatchReader) => Promise<unknown>) => {
-    const { reader, batches } = readerOf(log);
-    reader.seek(ends.map((end) => Math.min(1, end)));
-    await how(reader);
-    const all = [...batches.map(({ batch }) => batch), reader.cut()];
-    assert.deepEqual(reader.positions, ends);
-    return {
-      lost: reader.lost,
-      learnt: all.flatMap(({ taken }) => taken.map(({ sample }) => sample.request)).sort(),
-    };
-  };
-  const byRounds = await read((reader) => reader.readRounds());
-  const asTheyCome = await read(async (reader) => {
-    while (await reader.read(5) > 0);
-  });
-  assert.deepEqual(byRounds, asTheyCome);
-  assert.equal(byRounds.lost, 3 * ends.filter((end) => end > 0).length);
-  assert.ok(byRounds.learnt.length > 30);
-});
-
-Deno.test("BatchReader.readAgain() fails where the log ends before what was learnt, and goes on over holes", async () => {
-  const log = await createLog();
-  await log.append(RECORDS.slice(0, 20));
-  const { end } = await log.bounds(TOPIC, 0);
-  const order = [{ partition: 0, end }];
-  const without = (missing: number, next: number) =>
-    layered(log, {
-      read: async (topic, partition, from, given) => {
-        if (from === missing) return { records: [], next };
-        return await log.read(topic, partition, from, { ...given, maxRecords: 1 });
-      },
-    });
-  const lagging = readerOf(without(end - 1, end - 1));
-  await assert.rejects(lagging.reader.readAgain(order), { name: "LogError", code: "closed" });
-  const { reader } = readerOf(without(1, 2));
-  await reader.readAgain(order);
-  reader.cut();
-  assert.equal(reader.positions[0], end);
 });

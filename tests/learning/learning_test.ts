@@ -603,7 +603,7 @@ Deno.test("Learning.goOnFrom() publishes that a model has proved itself, once, a
     const log = await createLog();
     for (const _life of [1, 2]) { // the second after a kill
       await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
-      await learning.goOnFrom(before);
+      await learning.goOnFrom({ proof: before.proof, learntBefore: [] });
     }
     const versions = (await versionsOn(log)).filter(({ kind }, n) => kind === "delta" || n === 0);
     assert.deepEqual(versions.map(({ share }) => share), isProved ? [0, 1] : [0]);

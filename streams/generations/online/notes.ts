@@ -24,6 +24,7 @@ export class Notes implements AsyncDisposable {
   readonly #writer: Writer;
   readonly #options: NotesOptions;
   readonly #sources: number | undefined;
+  #until: readonly number[] | undefined;
 
   private constructor(writer: Writer, options: NotesOptions, sources: number | undefined) {
     this.#writer = writer;
@@ -41,8 +42,8 @@ export class Notes implements AsyncDisposable {
 
   /** Where the leg that begins ends, by task. */
   async until(until: readonly number[]): Promise<void> {
-    const { topics, generation, now } = this.#options;
-    await this.#write(generationRecord(topics, { ...generation, sources: this.#sources, until }, now()));
+    this.#until = until;
+    await this.#write(this.#record(this.#options.generation.carries));
   }
 
   /** Notes that a switch begins, or where its tasks stop; `null` = it is taken back. */
@@ -53,12 +54,19 @@ export class Notes implements AsyncDisposable {
 
   /** Notes that the new generation serves. @param old the record of the previous one, if it has one */
   async serves(old: Generation | undefined): Promise<void> {
-    const { topics, generation, now } = this.#options;
+    const { topics, generation: { number, carries }, now } = this.#options;
     await this.#write(
+      ...(carries === undefined ? [] : [this.#record(undefined)]),
       ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
-      servingRecord(topics, generation.number, now()),
+      servingRecord(topics, number, now()),
       closingRecord(topics, null, now()),
     );
+  }
+
+  #record(carries: number | undefined): NewRecord {
+    const { topics, generation, now } = this.#options;
+    const [sources, until] = [this.#sources, this.#until];
+    return generationRecord(topics, { ...generation, sources, until, carries }, now());
   }
 
   async #write(...records: readonly NewRecord[]): Promise<void> {
