@@ -38,6 +38,7 @@ interface Flags extends LogFlags {
   readonly anyway?: true;
   readonly drop?: number;
   readonly keepWeights?: true;
+  readonly archive?: readonly string[];
 }
 
 const program = addLogFlags(
@@ -58,6 +59,7 @@ const program = addLogFlags(
     "--keep-weights",
     "start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
   )
+  .option("--archive <folders...>", "backups from which it reads events and answers that the log has dropped")
   .option("--no-switch", "build it, but leave the other one serving")
   .option("--anyway", "switch even if the new generation predicts worse")
   .option("--drop <n>", "instead of building, drop a generation that does not serve", count)

@@ -141,6 +141,10 @@ const program = addLogFlags(
     "with --rebuild: start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
   )
   .option(
+    "--archive <folders...>",
+    "with --rebuild: backups from which it reads events that the log has dropped",
+  )
+  .option(
     "--keep <days>",
     "drop a generation this long after another one replaced it (default: keep it)",
     count,

@@ -37,6 +37,7 @@ export interface Flags extends LogFlags {
   readonly rollBack?: true;
   readonly rebuildShare?: number;
   readonly keepWeights?: true;
+  readonly archive?: readonly string[];
   readonly anyway?: true;
   readonly keep?: number;
 }

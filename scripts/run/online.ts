@@ -31,9 +31,9 @@ import {
   BuildRate,
   checkCarried,
   chooseGeneration,
+  droppedText,
   learnerToCarry,
   rebuildOptions,
-  rememberedText,
 } from "./rebuild.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
@@ -72,7 +72,7 @@ export async function planOnline(
   log: Log,
   topics: Topics,
   { config: given, ...flags }: GenerationSetup,
-  keepWeights?: true,
+  { keepWeights, archive }: Pick<Flags, "keepWeights" | "archive"> = {},
 ): Promise<OnlinePlan | null> {
   const config = await withKeptDefaults(log, topics, given);
   const options = agreementOptions(config, flags);
@@ -94,7 +94,7 @@ export async function planOnline(
   const { blueprint } = options;
   if (keepWeights) checkCarried(recorded, blueprint);
   const servingSetup = setupFrom(recorded.blueprint, config);
-  const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
+  const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights, archive });
   return { serving, servingSetup, generation, newSetup: { config, ...flags }, changes: breaking };
 }
 
@@ -183,8 +183,8 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       await untilSettled(succession.place.current, own); // a concurrent build would slow its start
       // Another process may have begun or finished.
       const { blueprint } = plan.generation;
-      const { keepWeights } = settings.flags;
-      const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
+      const { keepWeights, archive } = settings.flags;
+      const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights, archive });
       const { number } = generation;
       if (await servingGeneration(log, topics) !== serving) return { number, isSwitched: false, pauseMs: 0 };
       logger.info("building generation {number} alongside {serving}, which serves", { number, serving });
@@ -211,8 +211,13 @@ async function buildOnline(
 ): Promise<OnlineResult> {
   const { number } = generation;
   const { log, topics, settings, parts: { memory, outputs }, succession, start, signal } = run;
-  const { flags: { rebuildShare: share = REBUILD_SHARE, anyway }, config, kind, delivery, snapshots } =
-    settings;
+  const {
+    flags: { rebuildShare: share = REBUILD_SHARE, anyway, archive: archives },
+    config,
+    kind,
+    delivery,
+    snapshots,
+  } = settings;
   const now = () => performance.now();
   const own = generationTopics(topics, number), before = generationTopics(topics, serving);
   const rebuild = rebuildOptions(setup.config, { ...setup, memory }, own);
@@ -226,6 +231,7 @@ async function buildOnline(
       ...rebuild,
       remembers: before,
       carries,
+      archives,
       roundEvents: ROUND_EVENTS,
       snapshots,
     },
@@ -235,7 +241,10 @@ async function buildOnline(
     apart: (log, spec) =>
       new ThreadedBuild(log, spec, () => succession.place.current, {
         share,
-        permissions: workerPermissions(kind.capabilities, snapshots !== undefined),
+        permissions: workerPermissions(kind.capabilities, {
+          hasSnapshots: snapshots !== undefined,
+          reads: archives,
+        }),
         onProgress: (figures) => progress.tell(figures, figures.version),
       }),
     share: Math.min(share, SERVING_SHARE),
@@ -266,10 +275,10 @@ class Progress {
   }
 
   tell(progress: RebuildProgress, version: number): void {
-    const { done, of, remembered } = progress;
+    const { done, of } = progress;
     if (this.#rate === undefined) {
       this.#rate = new BuildRate(progress);
-      for (const line of rememberedText(remembered, this.#keepsWeights)) logger.warn("{line}", { line });
+      for (const line of droppedText(progress, this.#keepsWeights)) logger.warn("{line}", { line });
     }
     if (!this.#rate.isDue) return;
     const { perSecond: rate, secondsLeft } = this.#rate.measure(progress);

@@ -100,7 +100,7 @@ export async function agreeWith(
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   const given: GenerationSetup = { config, model, seed, partitions, variants };
-  const planned = flags.rebuild ? await planOnline(log, topics, given, flags.keepWeights) : null;
+  const planned = flags.rebuild ? await planOnline(log, topics, given, flags) : null;
   const plan = planned !== null && isToBuild(planned, flags) ? planned : null;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");

@@ -23,7 +23,7 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
  * what it writes, the configuration with the files named there, and code, for its threads. It executes nothing.
  */
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
-  const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members } = flags;
+  const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members, archive = [] } = flags;
   const { kind, settings } = await logOf(flags);
   const { indexesKeys, isShared } = kind.capabilities;
   const { net, ffi, reads } = await says(config, "follow")
@@ -46,7 +46,7 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
       : address === undefined
       ? false
       : [hostAndPort(address)],
-    read: [...await withTargets([CODE, config, ...reads, ...registryFiles ?? []]), ...written],
+    read: [...await withTargets([CODE, config, ...archive, ...reads, ...registryFiles ?? []]), ...written],
     run: false,
     sys: "inherit",
     write: written,
@@ -128,10 +128,19 @@ const INHERITED: Deno.PermissionOptionsObject = {
   write: "inherit",
 };
 
-/** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files but snapshots. */
+/**
+ * Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files but snapshots.
+ *
+ * @param reads files and folders that it reads
+ */
 export function workerPermissions(
   { isShared }: { readonly isShared: boolean },
-  hasSnapshots = false,
+  { hasSnapshots = false, reads = [] }: {
+    readonly hasSnapshots?: boolean;
+    readonly reads?: readonly string[] | undefined;
+  } = {},
 ): Deno.PermissionOptions {
-  return isShared ? { ...INHERITED, write: hasSnapshots ? "inherit" : false } : { sys: "inherit" };
+  return isShared
+    ? { ...INHERITED, write: hasSnapshots ? "inherit" : false }
+    : { sys: "inherit", read: reads.length > 0 && [...reads] };
 }

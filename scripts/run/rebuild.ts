@@ -30,6 +30,8 @@ import {
   type Positions,
   positionsOf,
 } from "../../streams/generations/positions.ts";
+import type { ArchivedPart } from "../../streams/backup/archived_log.ts";
+import { lagOf } from "../../streams/log/reading.ts";
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Remembered } from "../../streams/generations/remembered.ts";
@@ -43,6 +45,7 @@ import { closingRecord, servingRecord } from "../../streams/topics/serving.ts";
 import {
   generationOf,
   generationTopics,
+  rememberedTopic,
   tasksGroup,
   topicNames,
   type Topics,
@@ -69,6 +72,8 @@ export interface RebuildFlags {
   readonly anyway?: true | undefined;
   /** Whether it starts from the weights of the serving one, and does not learn again what they have learnt. */
   readonly keepWeights?: true | undefined;
+  /** Folders of backups that have what the log has dropped. */
+  readonly archive?: readonly string[] | undefined;
 }
 
 const PROGRESS_MS = 5000;
@@ -119,7 +124,7 @@ export async function rebuildDeployment(
 async function planRebuild(
   log: Log,
   given: Config,
-  { prefix, model, seed, keepWeights, ...flags }: RebuildFlags,
+  { prefix, model, seed, keepWeights, archive, ...flags }: RebuildFlags,
   say: (line: string) => void,
 ): Promise<Plan | null> {
   const topics = topicNames(prefix);
@@ -147,7 +152,7 @@ async function planRebuild(
     );
   }
   if (keepWeights) checkCarried(recorded, blueprint);
-  const chosen = await chooseGeneration(log, topics, { serving, blueprint, keepWeights });
+  const chosen = await chooseGeneration(log, topics, { serving, blueprint, keepWeights, archive });
   const isBegun = (await generationsOf(log, topics)).has(chosen.number);
   const until = goalFor(positions, partitions);
   const generation = { ...chosen, sources: positions.partitions, until };
@@ -231,7 +236,8 @@ export async function buildGeneration(
   const carries = await learnerToCarry(log, first, generation);
   const options = rebuildOptions(config, flags, generationTopics(first, number));
   const remembers = generationTopics(first, serving);
-  await build(log, { ...options, until, remembers, carries }, flags.share, say);
+  const { archive: archives, share } = flags;
+  await build(log, { ...options, until, remembers, carries, archives }, share, say);
 }
 
 /** The learner whose weights a generation starts from, while it is built; `undefined` = it starts from scratch. */
@@ -275,20 +281,25 @@ export interface GenerationWanted {
   readonly blueprint: Blueprint;
   /** Whether a new one starts from the weights of the one that serves. */
   readonly keepWeights: true | undefined;
+  /** Folders of backups that have what the log has dropped. */
+  readonly archive: readonly string[] | undefined;
 }
 
 /** The generation that was started as configured; otherwise a new one, without a record yet. */
 export async function chooseGeneration(
   log: Log,
   topics: Topics,
-  { serving, blueprint, keepWeights }: GenerationWanted,
+  { serving, blueprint, keepWeights, archive }: GenerationWanted,
 ): Promise<Generation> {
   const all = await generationsOf(log, topics);
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
     if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
-    // It may have missed erasures. A log that can erase has dropped the generation with the first of them.
-    if (!canErase(log) && await hasGap(log, generationTopics(topics, generation.number))) continue;
+    if (archive === undefined && await hasGap(log, generationTopics(topics, generation.number))) {
+      // It may have missed erasures. A log that can erase has dropped the generation with the first of them.
+      if (!canErase(log)) continue;
+      await refuseGap(log, topics, generation);
+    }
     return { ...generation, blueprint };
   }
   // Numbers are not reused: the topics of a dropped generation still exist.
@@ -300,6 +311,16 @@ export async function chooseGeneration(
     isAdopted: false,
     carries: keepWeights && serving,
   };
+}
+
+/** @throws Error when a generation was begun with backups, which are needed to continue */
+async function refuseGap(log: Log, topics: Topics, { number, hasServed }: Generation): Promise<void> {
+  const remembered = rememberedTopic(generationTopics(topics, number));
+  if (hasServed || await log.identify(remembered) !== null && await lagOf(log, remembered, []) > 0) return;
+  throw new Error(
+    `Cannot continue generation ${number}: the log has dropped events that it has not read; name the backups that ` +
+      `have them (--archive), or drop it: deno task meander rebuild --drop ${number}`,
+  );
 }
 
 /** Whether tasks of a generation have members, or have progressed beyond known positions. */
@@ -331,8 +352,7 @@ async function build(
 ): Promise<void> {
   const opened = performance.now();
   await using rebuild = await Rebuild.open(log, options);
-  const { remembered } = rebuild.progress;
-  for (const line of rememberedText(remembered, options.carries !== undefined)) say(line);
+  for (const line of droppedText(rebuild.progress, options.carries !== undefined)) say(line);
   const rate = new BuildRate(rebuild.progress);
   for (let isOpen = true; isOpen;) {
     const spent = measureSpent();
@@ -381,7 +401,23 @@ export class BuildRate {
 }
 
 /** In words, what happens to the effects of events that the log has dropped; empty if there are none. */
-export function rememberedText(remembered: readonly Remembered[], keepsWeights: boolean): readonly string[] {
+export function droppedText(
+  { remembered, archived }: Pick<RebuildProgress, "remembered" | "archived">,
+  keepsWeights: boolean,
+): readonly string[] {
+  return [...archivedText(archived), ...rememberedText(remembered, keepsWeights)];
+}
+
+function archivedText(archived: readonly ArchivedPart[]): readonly string[] {
+  if (archived.length === 0) return [];
+  const sum = (name: "read" | "missing") => archived.reduce((sum, one) => sum + one[name], 0);
+  const lost = sum("missing") === 0
+    ? "none are missing between them and the log"
+    : `lost: ${sum("missing")} that neither they nor the log have`;
+  return [`${sum("read")} offsets of events that the log has dropped are read from backups; ${lost}`];
+}
+
+function rememberedText(remembered: readonly Remembered[], keepsWeights: boolean): readonly string[] {
   if (remembered.length === 0) return [];
   const sum = (name: keyof Remembered) => remembered.reduce((sum, one) => sum + one[name], 0);
   return [

@@ -48,6 +48,11 @@ export class ErasedUsers {
     this.#note(idHash(user), time);
   }
 
+  /** Remembers the erasures of another partition; {@linkcode ErasedUsers.changes} does not return them. */
+  add(other: ErasedUsers): void {
+    for (const [hash, time] of other.#times) this.#remember(hash, time);
+  }
+
   /** Whether the user was erased at an event time or later. */
   includes(user: string, time: number): boolean {
     return (this.#times.get(idHash(user)) ?? -Infinity) >= time;

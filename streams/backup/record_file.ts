@@ -6,11 +6,13 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { LogRecord } from "../log/log.ts";
+import type { LogRecord, Place, ReadOptions, ReadResult } from "../log/log.ts";
 
 // Keys are blobs because node:sqlite cuts texts off at their first NUL.
 const TABLE =
   "CREATE TABLE records (offset INTEGER, time INTEGER, key BLOB, headers TEXT, value BLOB) STRICT";
+/** Limits of a read. */
+const [MAX_RECORDS, MAX_BYTES] = [1000, 4 << 20];
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -62,26 +64,88 @@ export class RecordFile implements Disposable {
 }
 
 /** Reads the records of a file, whose checksum was verified. @throws SyntaxError when it is invalid */
-export function* readRecords(
-  path: string,
-  { topic, partition }: { readonly topic: string; readonly partition: number },
-): Generator<LogRecord> {
+export function* readRecords(path: string, place: Place): Generator<LogRecord> {
   try {
     using db = new DatabaseSync(path, { readOnly: true });
     for (const row of db.prepare("SELECT * FROM records ORDER BY rowid").iterate()) {
-      const { key, headers, ...rest } = row as unknown as Row; // the table is strict
-      yield {
-        topic,
-        partition,
-        ...rest,
-        key: key && decoder.decode(key),
-        headers: headers === null ? NO_HEADERS : JSON.parse(headers),
-      };
+      yield recordOf(row, place);
     }
   } catch (cause) {
-    throw new SyntaxError(
-      `Cannot read ${path} as records of a backup: it is damaged, or of another format`,
-      { cause },
-    );
+    throw damaged(path, cause);
   }
+}
+
+/** Reads a file at any offset. */
+export class RecordFileReader implements Disposable {
+  readonly #path: string;
+  readonly #place: Place;
+  readonly #db: DatabaseSync;
+  readonly #offset: StatementSync;
+  readonly #from: StatementSync;
+  /** Number of records. */
+  readonly #count: number;
+
+  /** Opens the file. @throws SyntaxError when it is invalid */
+  constructor(path: string, place: Place) {
+    this.#path = path;
+    this.#place = place;
+    try {
+      this.#db = new DatabaseSync(path, { readOnly: true });
+      this.#offset = this.#db.prepare("SELECT offset FROM records WHERE rowid = ?");
+      this.#from = this.#db.prepare("SELECT * FROM records WHERE rowid >= ? ORDER BY rowid LIMIT ?");
+      this.#count = Number(this.#db.prepare("SELECT max(rowid) AS count FROM records").get()?.["count"] ?? 0);
+    } catch (cause) {
+      throw damaged(path, cause);
+    }
+  }
+
+  /** Reads the records from an offset on; the next position is after the last of them, or the end of the file. */
+  read(from: number, { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES }: ReadOptions = {}): ReadResult {
+    try {
+      const records: LogRecord[] = [];
+      let bytes = 0;
+      for (const row of this.#from.iterate(this.#rowOf(from), maxRecords)) {
+        const record = recordOf(row, this.#place);
+        records.push(record);
+        bytes += record.value?.length ?? 0;
+        if (bytes >= maxBytes) break;
+      }
+      return { records, next: records.length === 0 ? Infinity : records.at(-1)!.offset + 1 };
+    } catch (cause) {
+      throw damaged(this.#path, cause);
+    }
+  }
+
+  /** The first row with an offset or a higher one: offsets only grow. */
+  #rowOf(offset: number): number {
+    let [low, high] = [1, this.#count + 1];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (Number(this.#offset.get(middle)?.["offset"]) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}
+
+function recordOf(row: object, { topic, partition }: Place): LogRecord {
+  const { key, headers, ...rest } = row as Row; // the table is strict
+  return {
+    topic,
+    partition,
+    ...rest,
+    key: key && decoder.decode(key),
+    headers: headers === null ? NO_HEADERS : JSON.parse(headers),
+  };
+}
+
+function damaged(path: string, cause: unknown): SyntaxError {
+  return new SyntaxError(`Cannot read ${path} as records of a backup: it is damaged, or of another format`, {
+    cause,
+  });
 }

@@ -20,6 +20,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { settle } from "../../src/options/option.ts";
+import { type ArchivedPart, openArchived } from "../backup/archived_log.ts";
 import { type CarriedWeights, carriedWeights } from "../learning/carried_weights.ts";
 import { checkpointedSamples, learntBefore } from "../learning/learner_records.ts";
 import { Learning } from "../learning/learning.ts";
@@ -85,6 +86,13 @@ export interface RebuildOptions {
    */
   readonly remembers?: Topics | undefined;
   /**
+   * Folders of backups, from which events and answers are read that the log has dropped; what they do not have either is
+   * remembered.
+   *
+   * @default {none}
+   */
+  readonly archives?: readonly string[] | undefined;
+  /**
    * Memory for user states of all partitions, and what it has written and reads again, bytes.
    *
    * @default {see TaskRuntime.maxStateBytes, and 8 MiB}
@@ -106,6 +114,8 @@ export interface RebuildProgress {
   readonly of: number;
   /** What replaces events that the log has dropped, for each task that has not passed them. */
   readonly remembered: readonly Remembered[];
+  /** What is read from backups. */
+  readonly archived: readonly ArchivedPart[];
 }
 
 /** A generation that is being built; nothing else may run it meanwhile. */
@@ -131,9 +141,10 @@ export class Rebuild implements AsyncDisposable {
   static async open(deploymentLog: Log, options: RebuildOptions): Promise<Rebuild> {
     const { spec } = options;
     const { topics } = spec;
-    const source = await openBuildLog(deploymentLog, options);
-    const { log, until } = source;
     await using open = new AsyncDisposableStack();
+    const archived = open.use(await openArchived(deploymentLog, topics, options.archives ?? []));
+    const source = await openBuildLog(archived.log, options);
+    const { log, until } = source;
     const handover = until.length === 1 ? new SampleHandover() : undefined;
     const carried = await weightsToCarry(deploymentLog, options);
     const learning = open.use(await openBuildLearning(log, options, { carried, handover }));
@@ -153,7 +164,8 @@ export class Rebuild implements AsyncDisposable {
     }
     const { partitions } = await deploymentLog.identify(topics.events) ?? { partitions: until.length };
     const sharing = until.length / partitions;
-    const parts = { ...source, learning, tasks, subscriber, starts, sharing, learntRounds };
+    const { parts: archivedParts } = archived;
+    const parts = { ...source, learning, tasks, subscriber, starts, sharing, learntRounds, archivedParts };
     return new Rebuild(options, { ...parts, open: open.move() });
   }
 
@@ -164,7 +176,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** How far the build is. */
   get progress(): RebuildProgress {
-    const { tasks, starts, until, sharing, remembered } = this.#parts;
+    const { tasks, starts, until, sharing, remembered, archivedParts: archived } = this.#parts;
     let [done, of] = [0, 0];
     for (const [partition, task] of tasks.entries()) {
       const start = starts[partition]!, end = until[partition]!;
@@ -175,6 +187,7 @@ export class Rebuild implements AsyncDisposable {
       done: Math.floor(done / sharing),
       of: Math.floor(of / sharing),
       remembered: remembered.map((one) => ({ ...one, start: one.start / sharing })),
+      archived,
     };
   }
 
@@ -301,6 +314,8 @@ interface RebuildParts extends BuildLog {
   readonly starts: readonly number[];
   /** Tasks that share a partition. */
   readonly sharing: number;
+  /** What is read from backups. */
+  readonly archivedParts: readonly ArchivedPart[];
   /** Rounds that the learner knows of. */
   readonly learntRounds: number;
   readonly open: AsyncDisposableStack;

@@ -14,7 +14,12 @@ import { servingGeneration } from "../../streams/topics/serving.ts";
 import { DERIVED, generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
+import { ownPosition } from "../../streams/task/inputs/inputs.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { temporaryFolder } from "../scripts/command.ts";
 import { recordsOf, shopEvents } from "../service/deployment.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
+import { copyAll } from "./copies.ts";
 
 const topics = topicNames();
 const FLAGS = { prefix: "meander.", model: "base", seed: 0, share: 1, switch: true } as const;
@@ -34,10 +39,12 @@ async function rebuild(log: Log, config: object, flags: Partial<RebuildFlags> = 
 }
 
 /** A deployment whose first generation was made as configured and has handled a small shop. */
-async function deployed(config: object = {}): Promise<MemoryLog> {
+async function deployed(
+  config: object = {},
+  events = shopEvents(80, 9).filter(({ type }) => type !== "request"),
+): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
-  const events = shopEvents(80, 9).filter(({ type }) => type !== "request");
   await log.append(recordsOf(events));
   const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");
   await agreeOn(log, topics, parsed, { model: "base", variants: [], partitions: 1, seed: 0 });
@@ -114,6 +121,36 @@ Deno.test("rebuildDeployment() says by part what becomes of events that the log 
   assert.match(said, /\n {2}behaviours: [1-9]\d* carried over.*lost: 0/);
   assert.match(said, /\n {2}profiles: \d+ carried over\n/);
   assert.match(said, /\n {2}weights: learnt from what is left\n/);
+});
+
+Deno.test("rebuildDeployment() reads what the log has dropped from backups, and does not go on without them", async () => {
+  await using folder = await temporaryFolder();
+  const shown = syntheticRecords({ views: 80, users: 9 }).flatMap((record) =>
+    record.kind === "event" && record.event.type !== "request" ? [record.event] : []
+  );
+  await using log = await deployed({}, shown); // lists end rounds
+  await copyAll(log, `${folder.path}/all`);
+  const { end } = await log.bounds(topics.events, 0);
+  await log.trim(topics.events, 0, end - 10);
+  const feature = { features: { itemFields: ["band"] } };
+  const archive = [`${folder.path}/all`];
+  for (let life = 60;; life += 20) {
+    await assert.rejects(rebuild(new CrashingLog(log, life), feature, { archive }), Crash);
+    if (await ownPosition(log, generationTopics(topics, 2), 0) !== null) break;
+  }
+  await assert.rejects(
+    rebuild(log, feature),
+    /Cannot continue generation 2: the log has dropped events that it has not read; name the backups/,
+  );
+  const { code, said } = await rebuild(log, feature, { archive, anyway: true });
+  assert.equal(code, 0, said);
+  assert.match(said, /continuing generation 2\n/);
+  assert.match(
+    said,
+    new RegExp(
+      `\n${end - 10} offsets of events that the log has dropped are read from backups; none are missing`,
+    ),
+  );
 });
 
 Deno.test("rebuildDeployment() leaves the other one serving where it is told to", async () => {

@@ -351,5 +351,5 @@ Deno.test("Rebuild.progress tells how far it is", async () => {
   const { done } = rebuild.progress;
   assert.ok(done > 0 && done < of);
   while (await rebuild.step());
-  assert.deepEqual(rebuild.progress, { done: of, of, remembered: [] });
+  assert.deepEqual(rebuild.progress, { done: of, of, remembered: [], archived: [] });
 });

@@ -17,6 +17,7 @@ import { syncFile, syncFolder } from "./end/end_file.ts";
 import { own } from "./ownership.ts";
 import { guarded, SqliteFile } from "./sqlite_file.ts";
 import { SqliteLog } from "./sqlite_log.ts";
+import { SqliteReader } from "./sqlite_reader.ts";
 
 /** Name of the file in a copy; its end file is next to it. */
 const NAME = "log.sqlite";
@@ -69,6 +70,11 @@ async function copyPages(path: string, to: string, tell: CopyProgress): Promise<
   } finally {
     file.close();
   }
+}
+
+/** See `LogCopies.openToRead`. */
+export function openCopy(folder: string): SqliteReader {
+  return new SqliteReader(join(folder, NAME));
 }
 
 /** See `LogCopies.putBack`. */

@@ -63,6 +63,10 @@ const kind: LogKind<SqliteSettings> = {
       const { putBack } = await import("./copy_log.ts");
       await putBack(folder, openingOf(options).path);
     },
+    async openToRead(folder) {
+      const { openCopy } = await import("./copy_log.ts");
+      return openCopy(folder);
+    },
     folderOf: (options) => dirname(openingOf(options).path),
   },
 };
