@@ -24,6 +24,7 @@ import {
   integer,
   print,
   runCommand,
+  say,
 } from "./flags/command_line.ts";
 
 interface Flags {
@@ -49,10 +50,7 @@ async function main(flags: Flags): Promise<number> {
     return 0;
   }
   const folder = flags.folder ?? await Deno.makeTempDir({ prefix: "meander-chaos-" });
-  print(
-    Deno.stdout,
-    `seed ${seed}, ${schedule.length} faults, ${model}; logs are in ${folder}\n`,
-  );
+  say(`seed ${seed}, ${schedule.length} faults, ${model}; logs are in ${folder}`);
   const { problems, figures } = await runChaos({
     seed,
     schedule,
@@ -64,18 +62,18 @@ async function main(flags: Flags): Promise<number> {
     delivery,
     live,
     folder,
-    tell: (line) => print(Deno.stdout, `${line}\n`),
+    tell: say,
   });
-  for (const [name, value] of Object.entries(figures)) print(Deno.stdout, `${name}: ${value}\n`);
+  for (const [name, value] of Object.entries(figures)) say(`${name}: ${value}`);
   if (problems.length === 0) {
-    print(Deno.stdout, "all is well\n");
+    say("all is well");
     if (flags.folder === undefined) await Deno.remove(folder, { recursive: true });
     return 0;
   }
   const again = [`${commandName("chaos")} --seed`, seed, ...commandArguments().filter((_, at) => !isSeed(at))]
     .join(" ");
   print(Deno.stdout, `\n${problems.join("\n")}\n\nthe faults of seed ${seed}:\n${describe(schedule)}`);
-  print(Deno.stdout, `${problems.length} problems; repeat with: ${again}\n`);
+  say(`${problems.length} problems; repeat with: ${again}`);
   return 1;
 }
 

@@ -11,7 +11,7 @@
 import { InvalidArgumentError } from "commander";
 import { startBroker } from "./kafka/dev_broker.ts";
 import { startRegistry } from "./kafka/schema_registry.ts";
-import { commandArguments, commandName, createCommand } from "./flags/command_line.ts";
+import { commandArguments, commandName, createCommand, print, say } from "./flags/command_line.ts";
 
 interface Options {
   readonly port: number;
@@ -37,7 +37,7 @@ const parent = Deno.ppid;
 const started = performance.now();
 const broker = await startBroker({ port, data: await absolute(data), fresh }).catch(giveUp);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
-await print(`Kafka is ready at ${broker.address} after ${seconds} s, data in ${data}; Ctrl-C stops it`);
+say(`Kafka is ready at ${broker.address} after ${seconds} s, data in ${data}; Ctrl-C stops it`);
 const stop = () => void broker.stop();
 Deno.addSignalListener("SIGINT", stop);
 Deno.addSignalListener("SIGTERM", stop);
@@ -46,7 +46,7 @@ const watch = setInterval(() => {
 }, 500);
 if (registry !== undefined) {
   startRegistry(registry === true ? 8081 : registry).then(
-    ({ url }) => print(`The schema registry is ready at ${url}`),
+    ({ url }) => say(`The schema registry is ready at ${url}`),
     (error) => complain(`${error.message}\nThe broker goes on without it`),
   );
 }
@@ -54,13 +54,13 @@ await broker.ended;
 clearInterval(watch);
 Deno.exit(); // which ends the registry, too
 
-async function giveUp(error: Error): Promise<never> {
-  await complain(error.message);
+function giveUp({ message }: Error): never {
+  complain(message);
   Deno.exit(1);
 }
 
-async function complain(line: string): Promise<void> {
-  await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
+function complain(line: string): void {
+  print(Deno.stderr, `${line}\n`);
 }
 
 async function absolute(folder: string): Promise<string> {
@@ -74,8 +74,4 @@ function toPort(text: string): number {
     throw new InvalidArgumentError("a port is 1 to 65535");
   }
   return port;
-}
-
-async function print(line: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }

@@ -18,8 +18,8 @@ import {
   count,
   createCommand,
   integer,
-  print,
   runCommand,
+  say,
   share,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
@@ -72,14 +72,13 @@ const program = addLogFlags(
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(async () => {
-  const say = (line: string) => print(Deno.stdout, `${line}\n`);
   const flags = withMemoryBudget(program.opts<Flags>(), say);
   await mustExist(flags);
   const config = await readConfig(flags.config);
   await using log = await openLog(flags, { config });
   if (flags.drop !== undefined) {
     const dropped = await dropGeneration(log, topicNames(flags.prefix), flags.drop, Date.now());
-    print(Deno.stdout, `generation ${flags.drop} is dropped: ${dropped} offsets\n`);
+    say(`generation ${flags.drop} is dropped: ${dropped} offsets`);
     return 0;
   }
   return await rebuildDeployment(log, config, flags, say);

@@ -123,6 +123,11 @@ export function print(to: Output, text: string): void {
   printColoured(to, withoutUnseen(text));
 }
 
+/** Writes a line to standard output. */
+export function say(line: string): void {
+  print(Deno.stdout, `${line}\n`);
+}
+
 /** Writes our own text as it is. */
 export function printColoured(to: Output, text: string): void {
   const bytes = new TextEncoder().encode(text);

@@ -22,7 +22,7 @@ import {
   Shop,
 } from "../../fixtures/simulator/shop.ts";
 import { createWorld, type World } from "../../fixtures/simulator/world.ts";
-import { commandArguments, commandName, createCommand, integer } from "../flags/command_line.ts";
+import { commandArguments, commandName, createCommand, integer, say } from "../flags/command_line.ts";
 
 /** Seed of the committed sample. */
 export const SEED = 20250303;
@@ -175,16 +175,12 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-async function print(line: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-}
-
 async function write(files: ReadonlyMap<string, Uint8Array>, folder: string | URL): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   for (const [name, bytes] of files) {
     const path = folder instanceof URL ? new URL(name, folder) : `${folder}/${name}`;
     await Deno.writeFile(path, bytes);
-    await print(`${name}: ${bytes.length} bytes`);
+    say(`${name}: ${bytes.length} bytes`);
   }
 }
 
@@ -199,8 +195,8 @@ async function main({ check, seed, out }: Flags): Promise<void> {
   if (out !== undefined) return await write(sampleFiles(sample), out);
   if (check) {
     const stale = await staleFiles(sample);
-    if (stale.length === 0) return await print("fixtures are up to date");
-    await print(`not up to date: ${stale.join(", ")}; run \`deno task fixtures\``);
+    if (stale.length === 0) return say("fixtures are up to date");
+    say(`not up to date: ${stale.join(", ")}; run \`deno task fixtures\``);
     Deno.exit(1);
   }
   await write(sampleFiles(sample), new URL("shop/", FIXTURES));

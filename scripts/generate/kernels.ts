@@ -8,6 +8,7 @@
  */
 
 import { main as compile } from "assemblyscript/asc";
+import { say } from "../flags/command_line.ts";
 
 const folder = new URL("../../src/nn/kernels/assembly/", import.meta.url);
 const file = new URL("../../src/nn/kernels/binary.ts", import.meta.url);
@@ -55,20 +56,16 @@ export const RELAXED_SIMD =
 `;
 }
 
-async function print(line: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-}
-
 if (import.meta.main) {
   const text = await binaryFile();
   const found = await Deno.readTextFile(file).catch(() => "");
   if (!Deno.args.includes("--check")) {
     await Deno.writeTextFile(file, text);
-    await print(found === text ? "kernels were up to date" : "kernels compiled");
+    say(found === text ? "kernels were up to date" : "kernels compiled");
   } else if (found !== text) {
-    await print("src/nn/kernels/binary.ts is not up to date; run `deno task kernels`");
+    say("src/nn/kernels/binary.ts is not up to date; run `deno task kernels`");
     Deno.exit(1);
   } else {
-    await print("kernels are up to date");
+    say("kernels are up to date");
   }
 }

@@ -14,6 +14,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { configJsonSchema } from "../../streams/config/config.ts";
 import { avroSchema, protobufSchema } from "../../streams/formats/output_schema.ts";
 import { asyncApi } from "../../streams/topics/async_api.ts";
+import { say } from "../flags/command_line.ts";
 import { configurationPage } from "./configuration_page.ts";
 
 const folder = new URL("../../docs/reference/", import.meta.url);
@@ -46,22 +47,18 @@ export async function staleFiles(): Promise<string[]> {
   return stale;
 }
 
-async function print(line: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-}
-
 if (import.meta.main && Deno.args.includes("--config")) {
-  await print(JSON.stringify(configJsonSchema(), undefined, 2));
+  say(JSON.stringify(configJsonSchema(), undefined, 2));
 } else if (import.meta.main) {
   const stale = await staleFiles();
   if (!Deno.args.includes("--check")) {
     await Deno.mkdir(new URL("schemas/", folder), { recursive: true });
     for (const [name, text] of schemaFiles()) await Deno.writeTextFile(new URL(name, folder), text);
-    await print(`wrote ${schemaFiles().size} files, ${stale.length} changed`);
+    say(`wrote ${schemaFiles().size} files, ${stale.length} changed`);
   } else if (stale.length > 0) {
-    await print(`not up to date: ${stale.join(", ")}; run \`deno run -A scripts/generate/schemas.ts\``);
+    say(`not up to date: ${stale.join(", ")}; run \`deno run -A scripts/generate/schemas.ts\``);
     Deno.exit(1);
   } else {
-    await print("schemas and configuration.md are up to date");
+    say("schemas and configuration.md are up to date");
   }
 }

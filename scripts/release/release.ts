@@ -9,7 +9,7 @@
 
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
-import { commandArguments, createCommand, print, runCommand } from "../flags/command_line.ts";
+import { commandArguments, createCommand, runCommand, say } from "../flags/command_line.ts";
 import { make, prepare } from "./steps.ts";
 
 interface Flags {
@@ -26,7 +26,7 @@ const program = createCommand("release")
 const flags = program.opts<Flags>();
 await runCommand(async () => {
   const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
-  const checkout = { root, say: (line: string) => print(Deno.stdout, `${line}\n`) };
+  const checkout = { root, say };
   await (flags.prepare
     ? prepare(checkout, new Date().toISOString().slice(0, 10))
     : make(checkout, resolve(flags.to)));
