@@ -11,6 +11,7 @@ import type { Recorder } from "./recorder.ts";
 import { hello, type Snapshots, type Tick } from "./snapshot.ts";
 
 const TICK_MS = 1000;
+const MAX_VIEWERS = 50;
 /** A viewer that lags by this many ticks misses some. */
 const MAX_BEHIND = 5;
 
@@ -22,8 +23,6 @@ export interface LiveOptions {
   readonly recorder: Recorder;
   readonly snapshots: Snapshots;
   readonly version: string;
-  /** Most concurrent viewers. @default {50} */
-  readonly maxViewers?: number;
 }
 
 /** Records a point each second and sends it to the viewers. */
@@ -49,8 +48,8 @@ export class LiveFeed implements Disposable {
    * viewers
    */
   async open(): Promise<Response> {
-    const { recorder, snapshots, version, maxViewers = 50 } = this.#options;
-    if (this.#viewers.size >= maxViewers) {
+    const { recorder, snapshots, version } = this.#options;
+    if (this.#viewers.size >= MAX_VIEWERS) {
       throw new Problem("unavailable", `The dashboard already has ${this.#viewers.size} viewers`, {
         headers: { "retry-after": "30" },
       });

@@ -62,8 +62,6 @@ export interface Snapshot {
     /** Weight of the model in the ranking. */
     readonly modelShare: number;
     readonly failures: number;
-    readonly rollbacks: number;
-    readonly held: number;
   } | null;
   readonly partitions: readonly PartitionStatus[];
   /** Counters of the local tasks, since the start of the log. */
@@ -166,8 +164,6 @@ export class Snapshots {
         health: learner.health,
         modelShare: learner.modelShare,
         failures: learner.failures,
-        rollbacks: learner.rollbacks,
-        held: learner.heldBatches,
       },
       partitions: status?.partitions ?? [],
       totals,

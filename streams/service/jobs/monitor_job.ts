@@ -29,6 +29,8 @@ import type { ExperimentStatus } from "../../experiments/followed.ts";
 const STEP_RECORDS = 32;
 /** Time between checks of the log when there is nothing new. */
 const IDLE_MS = 1000;
+/** Time between searches for pinned versions that are no longer needed. */
+const TIDY_MS = 3_600_000;
 
 const logger = getLogger(["meander", "experiments"]);
 
@@ -50,8 +52,6 @@ export interface MonitorOptions {
   readonly checkpointMs?: number;
   /** Answers and samples after which figures are written at the latest. @default {4096} */
   readonly checkpointRecords?: number;
-  /** Time between searches for pinned versions that are no longer needed, milliseconds. @default {3_600_000} */
-  readonly tidyMs?: number;
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;
 }
@@ -120,13 +120,13 @@ export class MonitorJob implements Job {
   }
 
   async step(signal: AbortSignal): Promise<void> {
-    const { now, checkpointMs = 5000, checkpointRecords = 4096, tidyMs = 3_600_000 } = this.#options;
+    const { now, checkpointMs = 5000, checkpointRecords = 4096 } = this.#options;
     await this.#judge();
     const read = await this.monitor.update(STEP_RECORDS);
     this.#unwritten += read;
     const isDue = this.#unwritten >= checkpointRecords || now() - this.#writtenAt >= checkpointMs;
     if (isDue || this.#isOutdated) await this.#write();
-    if (now() - this.#tidiedAt >= tidyMs) await this.#tidy();
+    if (now() - this.#tidiedAt >= TIDY_MS) await this.#tidy();
     if (read < STEP_RECORDS) await pause(IDLE_MS, signal);
   }
 
