@@ -18,7 +18,7 @@ import { agree, type AgreementOptions } from "../../streams/generations/agreemen
 import { type Change, changeText } from "../../streams/generations/changes.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
-import { canErase } from "../../streams/log/capabilities.ts";
+import { canErase, isShared } from "../../streams/log/capabilities.ts";
 import { type Log, LogError } from "../../streams/log/log.ts";
 import { makeModel } from "../../streams/service/jobs/learner_job.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
@@ -80,7 +80,8 @@ export async function agreeOn(
   }
   for (const change of changes) {
     const text = changeText(change);
-    logger.info("the configuration has changed: {text}", { text });
+    const others = isShared(log) ? "; other processes keep the old value until they are restarted" : "";
+    logger.info("the configuration has changed: {text}{others}", { text, others });
   }
   return { config, number };
 }

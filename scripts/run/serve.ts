@@ -71,6 +71,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
     ends: first.ends,
     signal,
     serving: generation,
+    onRecord: (serving) => services.compare(serving),
     start: async (number) =>
       await services.start(await setupOf(log, topics, number, settings.config), number),
     clock: () => performance.now(),

@@ -4,13 +4,16 @@
  * @module
  */
 
+import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
+import { OptionsWatch } from "../../streams/generations/options_watch.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { type Bounded, mayWork } from "../../streams/generations/succession.ts";
 import type { Log } from "../../streams/log/log.ts";
 import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
 import { Service } from "../../streams/service/service.ts";
 import type { ServiceStatus } from "../../streams/service/status.ts";
+import type { Blueprint } from "../../streams/topics/generations.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import type { OnlinePlan } from "./online.ts";
 import { type GenerationSetup, type RunParts, serviceOptions } from "./service_options.ts";
@@ -40,11 +43,15 @@ export class Services {
   /** Topics of what is built. */
   #building: Topics | null;
   #rebuild: ServiceStatus["rebuild"];
+  /** By generation, what this process runs it with. */
+  readonly #blueprints = new Map<number, Blueprint>();
+  readonly #watch: OptionsWatch;
 
   constructor(log: Log, parts: ServicesParts) {
     const { topics, plan } = parts;
     this.#log = log;
     this.#with = parts;
+    this.#watch = new OptionsWatch(log, topics, blueprintChanges);
     this.#building = plan && generationTopics(topics, plan.generation.number);
     this.#rebuild = plan && { generation: plan.generation.number, failure: null };
   }
@@ -52,6 +59,7 @@ export class Services {
   /** Starts a service. @param warm its tasks, and where they stop; if absent, it restores them, and they stop nowhere */
   async start(setup: GenerationSetup, generation: number, warm?: Warm): Promise<Bounded> {
     const { topics, settings, parts, first } = this.#with;
+    this.#blueprints.set(generation, blueprintOf(setup.config, setup));
     const own = await generationLog(this.#log, topics, generation);
     const ends = warm?.ends ?? new Array<number>(setup.partitions).fill(Infinity);
     const service = await Service.start(boundedLog(own, topics.events, ends), {
@@ -64,6 +72,12 @@ export class Services {
       mayWork: (signal) => mayWork(this.#log, topics, generation, signal),
     });
     return { service, ends };
+  }
+
+  /** Warns if another process runs a generation with other options than this one. */
+  async compare(generation: number): Promise<void> {
+    const own = this.#blueprints.get(generation);
+    if (own !== undefined) await this.#watch.look(generation, own);
   }
 
   buildHasFailed(failure: string): void {

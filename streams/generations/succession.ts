@@ -45,6 +45,8 @@ export interface SuccessionOptions {
   readonly ends: number[];
   /** Starts another generation, which restores the tasks assigned to it. @throws Error when it cannot be run here */
   readonly start: (generation: number) => Promise<Bounded>;
+  /** Called when the records of generations have changed, and at the start, while this process serves. */
+  readonly onRecord?: ((serving: number) => Promise<void>) | undefined;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** Monotonic clock, milliseconds. */
@@ -170,6 +172,7 @@ export class Succession {
     const heeded = this.#heeding.then(async () => {
       if (!this.#options.signal.aborted) {
         await this.#follow(await switchState(this.#log, this.#options.topics));
+        if (!this.#isSwitching) await this.#options.onRecord?.(this.#serving);
       }
     });
     this.#heeding = ignore(heeded, "whoever awaits it handles it");

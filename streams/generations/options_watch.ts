@@ -1,0 +1,50 @@
+/**
+ * Notices that another process runs the deployment with other options: a process that starts records its own, and those
+ * that need no rebuild are changed process by process. Until all are restarted, tasks differ.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Log } from "../log/log.ts";
+import { type Blueprint, generationsOf } from "../topics/generations.ts";
+import type { Topics } from "../topics/topics.ts";
+import { type Change, valuesText } from "./changes.ts";
+
+const logger = getLogger(["meander", "run"]);
+
+/** Compares the options of this process with those on the log. */
+export class OptionsWatch {
+  readonly #log: Pick<Log, "identify" | "bounds" | "read">;
+  readonly #topics: Pick<Topics, "generations">;
+  readonly #changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
+  /** What was logged last. */
+  #told = "";
+
+  constructor(
+    log: Pick<Log, "identify" | "bounds" | "read">,
+    topics: Pick<Topics, "generations">,
+    changesOf: (before: Blueprint, now: Blueprint) => readonly Change[],
+  ) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#changesOf = changesOf;
+  }
+
+  /** Logs how the record of the generation differs from what this process runs it with, once each time it changes. */
+  async look(generation: number, own: Blueprint): Promise<void> {
+    const recorded = (await generationsOf(this.#log, this.#topics)).get(generation);
+    if (recorded === undefined) return;
+    const what = this.#changesOf(own, recorded.blueprint).map(valuesText).join("; ");
+    if (what === this.#told) return;
+    this.#told = what;
+    if (what === "") logger.info("all processes have been started with the same options again");
+    else {
+      logger.warn(
+        "another process runs this deployment with other options: {what}; this one keeps its own until it is restarted " +
+          "with those, and until then events of its partitions are treated otherwise",
+        { what },
+      );
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
+import { OptionsWatch } from "../../streams/generations/options_watch.ts";
+import { Succession, type SuccessionOptions } from "../../streams/generations/succession.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { generationRecord } from "../../streams/topics/generations.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { listen } from "../log/warnings.ts";
+
+const topics = topicNames();
+const FLAGS = { model: "base", variants: [], partitions: 2, seed: 0 } as const;
+const blueprint = (outcomeWindowMs: number) => blueprintOf({ outcomeWindowMs }, FLAGS);
+
+Deno.test("a process warns when another one records other options for the generation that both run, once each time", async () => {
+  await using heard = await listen();
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  const record = async (outcomeWindowMs: number, number = 1) => {
+    const generation = { number, blueprint: blueprint(outcomeWindowMs), since: 0, isAdopted: false };
+    await log.append([generationRecord(topics, generation, 0)]);
+  };
+  await record(60_000);
+  const ending = new AbortController();
+  const watch = new OptionsWatch(log, topics, blueprintChanges);
+  let looks = 0;
+  let looked = Promise.withResolvers<void>();
+  const succession = new Succession(log, {
+    ...{
+      topics,
+      place: { isReleased: false },
+      ends: [Infinity, Infinity],
+      serving: 1,
+      signal: ending.signal,
+    },
+    start: () => assert.fail("nothing else serves"),
+    onRecord: async (serving: number) => {
+      await watch.look(serving, blueprint(60_000));
+      looks++;
+      looked.resolve();
+    },
+    clock: () => 0,
+    now: () => 0,
+  } as unknown as SuccessionOptions);
+  const after = async (change: () => Promise<void>) => {
+    const before = looks;
+    await change();
+    while (looks === before) {
+      looked = Promise.withResolvers();
+      if (looks === before) await looked.promise;
+    }
+    return heard.messages;
+  };
+  assert.deepEqual(await after(() => Promise.resolve()), []);
+  const [warning, ...more] = await after(() => record(5000));
+  assert.match(
+    warning ?? "",
+    /^another process .*: outcomeWindowMs was 60000, is 5000; this one keeps its own/,
+  );
+  assert.deepEqual(more, []);
+  assert.equal((await after(() => record(5000))).length, 1, "it was said");
+  assert.equal((await after(() => record(7000, 2))).length, 1, "that is another generation's");
+  assert.equal((await after(() => record(60_000))).length, 1);
+  assert.equal((await after(() => record(5000))).length, 2);
+  ending.abort();
+  await succession.ended;
+});
