@@ -160,7 +160,23 @@ async function faultsOf(error: ConfigError): Promise<string> {
 
 /** Runs a command and exits; an error becomes a line on standard error and exit code 1. */
 export async function runCommand(main: () => Promise<number>): Promise<never> {
-  Deno.exit(await exitCodeOf(main));
+  Deno.exit(
+    await exitCodeOf(async () => {
+      await tellVariables();
+      return await main();
+    }),
+  );
+}
+
+/** Warns of variables that mean nothing; without permission to list all variables, of none. */
+async function tellVariables(): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "env" });
+  const own = state === "granted"
+    ? Object.keys(Deno.env.toObject()).filter((name) => name.startsWith("MEANDER_"))
+    : [];
+  if (own.length === 0) return;
+  const { unknownVariables } = await import("../../streams/config/variables.ts"); // loaded lazily: it is large
+  for (const told of unknownVariables(own)) print(Deno.stderr, `warning: ${told}\n`);
 }
 
 /** Runs a command; an error becomes a line on standard error and exit code 1. */

@@ -89,9 +89,9 @@ policy; actions that are not named keep theirs. For an editor that completes and
 \`"$schema": "meander.schema.json"\`.
 
 Environment variables override the file, for every command: \`MEANDER_\` and the path in capitals, such as
-\`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. A misspelt
-variable goes unnoticed. Secrets are only in these or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and
-\`_PASSWORD\`, \`MEANDER_TLS_PASSPHRASE\`, \`MEANDER_REGISTRY_PASSWORD\` and \`_TOKEN\`.
+\`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. Other names
+are warned of, if all may be read. Secrets are only there or in files: \`MEANDER_API_KEY\`,
+\`MEANDER_SASL_USERNAME\` and \`_PASSWORD\`, \`MEANDER_TLS_PASSPHRASE\`, \`MEANDER_REGISTRY_PASSWORD\` and \`_TOKEN\`.
 `;
 
 /** Reaches as the page shows them. */

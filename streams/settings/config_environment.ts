@@ -31,6 +31,11 @@ export function variableOf(path: readonly string[]): string {
   return ["MEANDER", ...words].join("_").toUpperCase();
 }
 
+/** The variables of all fields. */
+export function variablesOf(schema: JsonSchema): readonly string[] {
+  return pathsOf(schema as Node, []).map(variableOf); // has the keywords that are read here
+}
+
 /** The fields that the environment sets, outer ones first. @param env returns a variable by its name */
 export function environmentOverrides(
   schema: JsonSchema,
