@@ -29,7 +29,7 @@ const PAGE = {
 } as const;
 /** An id, or nothing. */
 const TEXT = { type: "string", maxLength: MAX_ID_BYTES, pattern: PLAIN } as const;
-const CATEGORY = { about: "Only items of this category; may be repeated", schema: TEXT } as const;
+const CATEGORY = { about: "Only items of this category", schema: TEXT, repeats: true } as const;
 /** Go's durations, such as `1h30m`. */
 const DURATION = /^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/;
 

@@ -32,6 +32,8 @@ export interface Content {
 export interface Parameter {
   readonly about: string;
   readonly schema: JsonSchema;
+  /** Whether a query may have it several times. @default {false} */
+  readonly repeats?: boolean | undefined;
 }
 
 export interface EndpointBody {

@@ -153,13 +153,23 @@ function checkParts(parts: Readonly<Record<string, string>>, { parameters = {} }
   }
 }
 
-/** Rejects unknown parameters: a misspelt one would be ignored. @throws Problem `bad-parameter` */
+/**
+ * Rejects unknown parameters of our own API, where a misspelt one would be ignored, and repeated ones, of which all but
+ * one would be. @throws Problem `bad-parameter`
+ */
 function checkQuery(url: string, endpoint: Endpoint): void {
-  if (!isOwn(endpoint) || !url.includes("?")) return;
-  const names = Object.keys(endpoint.query ?? {});
-  const unknown = [...new URL(url).searchParams.keys()].find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  throw new Problem("bad-parameter", `${shown(unknown)}: ${noSuch("parameter", unknown, names)}`);
+  if (!url.includes("?")) return;
+  const { query = {} } = endpoint;
+  const given = [...new URL(url).searchParams.keys()];
+  const names = Object.keys(query);
+  const unknown = isOwn(endpoint) ? given.find((name) => !names.includes(name)) : undefined;
+  if (unknown !== undefined) {
+    throw new Problem("bad-parameter", `${shown(unknown)}: ${noSuch("parameter", unknown, names)}`);
+  }
+  const twice = given.find((name, at) =>
+    Object.hasOwn(query, name) && !query[name]!.repeats && given.indexOf(name) < at
+  );
+  if (twice !== undefined) throw new Problem("bad-parameter", `${twice} is given more than once`);
 }
 
 /** Answers a request without an endpoint. */

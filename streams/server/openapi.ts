@@ -105,12 +105,12 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
           : parameter;
         return { name, in: "path", required: true, description: about, schema };
       }),
-      ...Object.entries(query).map(([name, { about, schema }]) => ({
+      ...Object.entries(query).map(([name, { about, schema: one, repeats }]) => ({
         name,
         in: "query",
         required: false,
         description: about,
-        schema,
+        schema: repeats ? { type: "array", items: one } : one,
       })),
     ],
     requestBody: body && {

@@ -173,6 +173,35 @@ Deno.test("a part of a path that cannot be an id is refused, and leaves nothing 
   assert.equal((await api.request(`/api/item/${"x".repeat(256)}`, { method: "DELETE" })).status, 200);
 });
 
+interface Operation {
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly schema: { readonly type?: string };
+  }[];
+}
+
+Deno.test("a parameter of a query is refused twice, by every call that has one, unless it may repeat", async () => {
+  await using api = await startApi({ doors: ["gorse", "metarank"] });
+  const { json: { paths } } = await api.get("/openapi.json");
+  let tried = 0;
+  for (const [path, methods] of Object.entries<Record<string, Operation>>(paths)) {
+    for (const [method, { parameters = [] }] of Object.entries(methods)) {
+      for (const { name, in: place, schema } of parameters) {
+        if (place !== "query" || schema.type === "array") continue;
+        const init = { method: method.toUpperCase(), headers: { "content-type": "application/json" } };
+        const call = path.replaceAll(/\{\w+\}/g, "1");
+        const { json } = await api.request(`${call}?${name}=1&${name}=2`, init);
+        assert.equal(json?.detail, `${name} is given more than once`, `${method} ${path}`);
+        tried++;
+      }
+    }
+  }
+  assert.ok(tried > 40, `${tried}`);
+  const { status } = await api.get("/api/popular?category=a&category=b&x=1&x=2");
+  assert.equal(status, 200, "Gorse's clients may send what we ignore");
+});
+
 Deno.test("a cursor of another request, or none of ours, is refused", async () => {
   await using api = await startApi();
   const { json } = await api.post("/v1/recommend", { user: "ann", count: 2, cursor: "" });
