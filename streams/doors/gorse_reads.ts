@@ -126,13 +126,16 @@ async function users(context: ApiContext, call: Call): Promise<Response> {
   return page("Users", found, ids.length > n ? ids[n - 1] ?? cursor : "");
 }
 
+/** Most users that one page looks at: it may have less than `n` entries, or none, and a cursor. */
+const MAX_USERS = 1000;
+
 /** Whole users, so a page may exceed `n` entries, by as many as are remembered of one user. */
 async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
   const { n, cursor } = pageOf(call);
   const ids = await idsAfter(context, cursor);
   const found: JsonObject[] = [];
   let last = -1;
-  while (found.length < n && last + 1 < ids.length) {
+  while (found.length < n && last + 1 < Math.min(ids.length, MAX_USERS)) {
     last++;
     const parameters = { ...call.parameters, user: ids[last]! };
     found.push(...await feedbackOf(context, { ...call, parameters }));
