@@ -13,7 +13,7 @@ import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
-import { type ApiContext, appendSent } from "../http/context.ts";
+import { type ApiContext, append, inPortions } from "../http/context.ts";
 import { arrivedRecord, checkEntries, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
@@ -58,8 +58,10 @@ export function mapAll<Value>(
     }
     for (const record of adapted.records) {
       const ahead = record.kind === "event" ? record.event.time - now : 0;
-      if (ahead <= MAX_AHEAD_MS) own.push(record);
-      else {
+      if (ahead <= MAX_AHEAD_MS) {
+        own.push(record);
+        context.see?.(record);
+      } else {
         const reason = `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`;
         errors.push({ index, code: "in-the-future", reason });
       }
@@ -82,16 +84,19 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
   });
 }
 
-/** Appends records, and counts them. */
+/** Appends records, in portions where they may have to wait, and counts them. */
 export async function take(
   context: ApiContext,
   records: readonly NewRecord[],
   caller: string,
 ): Promise<void> {
-  if (records.length > 0) await appendSent(context, records, { caller });
-  const items = records.filter(({ topic }) => topic === context.topics.items).length;
-  context.metrics.taken("item", items, []);
-  context.metrics.taken("event", records.length - items, []);
+  const topicOf = ({ topic }: NewRecord) => topic;
+  await inPortions(context, { sent: records, topicOf, caller }, async (portion) => {
+    await append(context, portion);
+    const items = portion.filter(({ topic }) => topic === context.topics.items).length;
+    context.metrics.taken("item", items, []);
+    context.metrics.taken("event", portion.length - items, []);
+  });
 }
 
 /** Requests a list through the log, like `/v1/recommend`: it counts as shown. */

@@ -84,7 +84,8 @@ function userWrites(intake: Intake): readonly Endpoint[] {
 }
 
 function itemWrites(intake: Intake): readonly Endpoint[] {
-  const post = async ({ request }: Call) => await intake.postItems(request);
+  const post = async (call: Call) => await intake.postItems(call);
+  const categoryOf = ({ parameters: { category = "" } }: Call) => category;
   const categories = (before: JsonObject) => before["Categories"] as readonly string[]; // as `gorseItem` makes it
   return [
     write("POST /api/item", "InsertItem", {
@@ -101,26 +102,26 @@ function itemWrites(intake: Intake): readonly Endpoint[] {
       summary: "changes fields of an item",
       body: jsonBody(SCHEMAS.GorseItemPatch),
       problems: ["not-found", "unavailable"],
-      handle: async ({ request, parameters: { item = "" } }) => await intake.patchItem(item, request),
+      handle: async (call) => await intake.patchItem(call),
     }),
     write("DELETE /api/item/:item", "DeleteItem", {
       summary: "removes an item",
-      handle: async ({ parameters: { item = "" } }) => await intake.removeItem(item),
+      handle: async (call) => await intake.removeItem(call),
     }),
     write("PUT /api/item/:item/category/:category", "InsertItemCategory", {
       summary: "puts an item into a category",
       problems: ["not-found", "refused", "unavailable"],
-      handle: async ({ parameters: { item = "", category = "" } }) =>
-        await intake.changeItem(item, (before) => ({
-          Categories: [...new Set([...categories(before), category])],
+      handle: async (call) =>
+        await intake.changeItem(call, (before) => ({
+          Categories: [...new Set([...categories(before), categoryOf(call)])],
         })),
     }),
     write("DELETE /api/item/:item/category/:category", "DeleteItemCategory", {
       summary: "takes an item out of a category",
       problems: ["not-found", "refused", "unavailable"],
-      handle: async ({ parameters: { item = "", category = "" } }) =>
-        await intake.changeItem(item, (before) => ({
-          Categories: categories(before).filter((each) => each !== category),
+      handle: async (call) =>
+        await intake.changeItem(call, (before) => ({
+          Categories: categories(before).filter((each) => each !== categoryOf(call)),
         })),
     }),
   ];
@@ -177,29 +178,34 @@ class Intake {
   }
 
   /** Adds or replaces items. */
-  async postItems(request: Request): Promise<Response> {
+  async postItems({ request, caller }: Call): Promise<Response> {
     const values = await readValues(this.#context, request);
     const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
-    await this.#items.change(own.map(({ item }, index) => ({
+    recordsOf(this.#context, own); // none is too large, or none is taken
+    const changes = own.map(({ item }, index) => ({
       id: item.item,
-      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
-    })));
+      change: (before: ItemRecord | undefined) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
+    }));
+    await this.#items.change(changes, caller);
     return success(values.length);
   }
 
-  async patchItem(id: string, request: Request): Promise<Response> {
-    const [value] = await readValues(this.#context, request);
-    if (isRecord(value)) return await this.changeItem(id, () => value);
+  async patchItem(call: Call): Promise<Response> {
+    const [value] = await readValues(this.#context, call.request);
+    if (isRecord(value)) return await this.changeItem(call, () => value);
     throw new Problem("bad-body", "The body is not an object");
   }
 
-  async removeItem(id: string): Promise<Response> {
-    await this.#items.change([{ id, change: () => undefined }]);
+  async removeItem({ parameters: { item: id = "" }, caller }: Call): Promise<Response> {
+    await this.#items.change([{ id, change: () => undefined }], caller);
     return success(1);
   }
 
   /** Changes fields of an item in the catalogue. @throws Problem `not-found` */
-  async changeItem(id: string, patchOf: (before: JsonObject) => JsonObject): Promise<Response> {
+  async changeItem(
+    { parameters: { item: id = "" }, caller }: Call,
+    patchOf: (before: JsonObject) => JsonObject,
+  ): Promise<Response> {
     const change = (before: ItemRecord | undefined) => {
       if (before === undefined) throw new Problem("not-found", "The item is not in the catalogue");
       const known = gorseItem(before);
@@ -208,7 +214,7 @@ class Intake {
       if (own?.kind !== "item") throw new Error("Cannot change an item: the patch made none");
       return inPlaceOf(before, own.item, value);
     };
-    await this.#items.change([{ id, change }]);
+    await this.#items.change([{ id, change }], caller);
     return success(1);
   }
 

@@ -7,9 +7,9 @@
 
 import { decodeItem } from "../../src/events/codec.ts";
 import type { ItemRecord } from "../../src/events/event.ts";
-import type { ApiContext } from "../http/context.ts";
+import { type ApiContext, append, inPortions } from "../http/context.ts";
 import { InTurn } from "../log/in_turn.ts";
-import { recordsOf, take } from "./door.ts";
+import { recordsOf } from "./door.ts";
 
 export interface ItemChange {
   readonly id: string;
@@ -52,29 +52,24 @@ export class ItemMirror {
     });
   }
 
-  /**
-   * Changes items, all or none.
-   *
-   * @returns how many of them existed
-   */
-  change(changes: readonly ItemChange[]): Promise<number> {
-    return this.#queue(async () => {
-      const { topics, now } = this.#context;
-      let known = 0;
-      const after = new Map<string, ItemRecord | undefined>();
-      for (const { id, change } of changes) {
-        const before = after.has(id) ? after.get(id) : this.#at(id);
-        if (before !== undefined) known++;
-        after.set(id, change(before));
-      }
-      const records = [...after].flatMap(([id, item]) =>
-        item === undefined
-          ? [{ topic: topics.items, key: id, value: null, time: now() }]
-          : recordsOf(this.#context, [{ kind: "item", item }])
-      );
-      await take(this.#context, records, ""); // items do not wait
-      return known;
-    });
+  /** Changes items, in portions where they may have to wait; other calls come in between. */
+  async change(changes: readonly ItemChange[], caller: string): Promise<void> {
+    const context = this.#context;
+    const sent = { sent: changes, topicOf: () => context.topics.items, caller };
+    await inPortions(context, sent, (portion) => this.#queue(() => this.#write(portion)));
+  }
+
+  async #write(changes: readonly ItemChange[]): Promise<void> {
+    const { topics, now, metrics } = this.#context;
+    const after = new Map<string, ItemRecord | undefined>();
+    for (const { id, change } of changes) after.set(id, change(after.has(id) ? after.get(id) : this.#at(id)));
+    const records = [...after].flatMap(([id, item]) =>
+      item === undefined
+        ? [{ topic: topics.items, key: id, value: null, time: now() }]
+        : recordsOf(this.#context, [{ kind: "item", item }])
+    );
+    await append(this.#context, records);
+    metrics.taken("item", records.length, []);
   }
 
   #at(id: string): ItemRecord | undefined {

@@ -1,6 +1,6 @@
 /**
- * Bounds how far tasks fall behind, in time: a list is made after all events that were accepted before its request. If
- * no other process uses the log, events are accepted at the speed of the log as long as the tasks need at most
+ * Bounds how far tasks fall behind, in time: a list is made after all events and items that were accepted before its
+ * request. If no other process uses the log, events, and items likewise, are accepted at the speed of the log as long as the tasks need at most
  * `maxBehindMs` for those that wait, and then at the speed of the tasks, from each caller in turn.
  *
  * ```text
@@ -41,11 +41,52 @@ export interface Entering {
   readonly isBegun?: boolean | undefined;
 }
 
+/** Where what the tasks read ends, and up to where they have applied it: offsets by partition. */
+export interface Followed {
+  ends(): Promise<readonly number[]>;
+  applied(): Promise<readonly number[]>;
+}
+
 /** The log that the tasks currently read, and how many tasks there are. */
 export type Following = () => {
   readonly log: Pick<UngroupedLog, "bounds" | "committed">;
   readonly partitions: number;
 };
+
+/** The events of all partitions. */
+export function followedEvents(following: Following, topics: Topics): Followed {
+  const { events } = topics, group = tasksGroup(topics);
+  const all = (of: (log: ReturnType<Following>["log"], partition: number) => Promise<number>) => {
+    const { log, partitions } = following();
+    return Promise.all(Array.from({ length: partitions }, (_, partition) => of(log, partition)));
+  };
+  return {
+    ends: () => all(async (log, partition) => (await log.bounds(events, partition)).end),
+    applied: () =>
+      all(async (log, partition) =>
+        Math.max(
+          (await log.bounds(events, partition)).start,
+          await log.committed(group, events, partition) ?? 0,
+        )
+      ),
+  };
+}
+
+/** The items, which every task applies. @param applied up to where each task has */
+export function followedItems(
+  following: Following,
+  topics: Topics,
+  applied: () => readonly number[],
+): Followed {
+  const ends = async () => [(await following().log.bounds(topics.items, 0)).end];
+  return {
+    ends,
+    applied: async () => {
+      const all = applied();
+      return all.length === 0 ? await ends() : [Math.min(...all)]; // without tasks, nothing waits
+    },
+  };
+}
 
 /** Time between two looks at the positions of the tasks, least time over which their rate is measured, and how long it counts. */
 const LOOK_MS = 100;
@@ -73,8 +114,7 @@ interface Waiting extends Entering {
 
 /** Lets events in. Those of others, such as a source that is followed, do not count: waiting would not avoid them. */
 export class Backlog {
-  readonly #following: Following;
-  readonly #topics: Topics;
+  readonly #followed: Followed;
   readonly #options: BacklogOptions;
   readonly #queue: FairQueue<Waiting>;
   #isServing = false;
@@ -98,10 +138,9 @@ export class Backlog {
   #rates: { readonly at: number; readonly rate: number }[] = [];
   #rate = LEAST_RATE;
 
-  /** Watches all partitions of `events`. */
-  constructor(following: Following, topics: Topics, options: BacklogOptions) {
-    this.#following = following;
-    this.#topics = topics;
+  /** Watches what the tasks follow. */
+  constructor(followed: Followed, options: BacklogOptions) {
+    this.#followed = followed;
     this.#options = options;
     this.#queue = new FairQueue(options.maxWaiting ?? MAX_WAITING);
   }
@@ -204,15 +243,9 @@ export class Backlog {
   }
 
   async #read(now: number): Promise<void> {
-    const { events } = this.#topics, group = tasksGroup(this.#topics);
     const appended = this.#appended;
-    const ends = await this.#ends();
-    const applied = await this.#all(async (log, partition) => {
-      return Math.max(
-        (await log.bounds(events, partition)).start,
-        await log.committed(group, events, partition) ?? 0,
-      );
-    });
+    const ends = await this.#followed.ends();
+    const applied = await this.#followed.applied();
     this.#measure(now, applied.reduce((sum, position) => sum + position, 0));
     const behind = (ends: readonly number[]) =>
       ends.reduce((sum, end, partition) => sum + Math.max(0, end - applied[partition]!), 0);
@@ -233,16 +266,5 @@ export class Backlog {
     this.#rates = this.#rates.filter(({ at }) => now - at < REMEMBERED_MS);
     this.#rates.push({ at: now, rate: (applied - before.applied) / (now - before.at) });
     this.#rate = this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
-  }
-
-  #ends(): Promise<readonly number[]> {
-    return this.#all(async (log, partition) => (await log.bounds(this.#topics.events, partition)).end);
-  }
-
-  #all(
-    of: (log: ReturnType<Following>["log"], partition: number) => Promise<number>,
-  ): Promise<readonly number[]> {
-    const { log, partitions } = this.#following();
-    return Promise.all(Array.from({ length: partitions }, (_, partition) => of(log, partition)));
   }
 }

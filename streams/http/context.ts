@@ -20,7 +20,7 @@ import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
 
 /** What appending for callers needs. */
-type Sending = Pick<ApiContext, "log" | "topics" | "backlog">;
+type Sending = Pick<ApiContext, "log" | "topics" | "backlogs" | "service">;
 
 /** Longest wait for an append. */
 const APPEND_TIMEOUT_MS = 15_000;
@@ -37,8 +37,8 @@ export interface ApiContext {
   readonly recommender: Pick<Recommender, "ask">;
   /** Answers a request whose time budget has run out. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
-  /** Bounds how far tasks fall behind, if this process can measure that. */
-  readonly backlog: Pick<Backlog, "enter" | "portion"> | undefined;
+  /** Bound how far tasks fall behind, by topic; none if this process cannot measure that. */
+  readonly backlogs: ReadonlyMap<string, Pick<Backlog, "enter" | "portion">>;
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -72,16 +72,55 @@ export async function append(
   });
 }
 
-/** Appends records that callers send once there is room for the events among them. @throws as {@linkcode append} */
-export async function appendSent(
-  context: Sending,
-  records: readonly NewRecord[],
+/**
+ * Does work once there is room for the events and items that it appends.
+ *
+ * @param sent their topics
+ * @throws Problem `unavailable` when there is none in time, or when tasks here are halted: events would not be applied,
+ *   in silence
+ */
+async function admit(
+  { backlogs, topics, service }: Sending,
+  sent: readonly string[],
   { caller, isBegun }: Omit<Entering, "events">,
+  work: () => Promise<unknown>,
 ): Promise<void> {
-  const { backlog, topics: { events: topic } } = context;
-  const events = backlog === undefined ? 0 : records.filter((record) => record.topic === topic).length;
-  if (events === 0) await append(context, records);
-  else await backlog?.enter({ caller, events, isBegun }, () => append(context, records));
+  const [fault] = service?.faults ?? [];
+  const byTopic = Map.groupBy(sent, (topic) => topic);
+  if (fault !== undefined && byTopic.has(topics.events)) {
+    throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
+  }
+  for (const [topic, { length: events }] of byTopic) {
+    const backlog = backlogs.get(topic), inner = work;
+    if (backlog !== undefined) work = () => backlog.enter({ caller, events, isBegun }, inner);
+  }
+  await work();
+}
+
+/** Works on what a caller sends, in portions where it may have to wait. @throws what {@linkcode append} does */
+export async function inPortions<Sent>(
+  context: Sending,
+  { sent, topicOf, caller }: {
+    readonly sent: readonly Sent[];
+    readonly topicOf: (one: Sent) => string;
+    readonly caller: string;
+  },
+  work: (portion: readonly Sent[]) => Promise<unknown>,
+): Promise<void> {
+  const topics = sent.map(topicOf);
+  const most = portionsOf(context, topics);
+  for (let at = 0; at < sent.length;) {
+    const end = Math.min(sent.length, at + most());
+    const portion = sent.slice(at, end);
+    await admit(context, topics.slice(at, end), { caller, isBegun: at > 0 }, () => work(portion));
+    at = end;
+  }
+}
+
+/** How many entries may be appended at a time, as of now. @param sent their topics */
+function portionsOf({ backlogs }: Sending, sent: readonly string[]): () => number {
+  const own = [...backlogs].filter(([topic]) => sent.includes(topic));
+  return () => Math.min(Infinity, ...own.map(([, { portion }]) => portion));
 }
 
 /**
@@ -92,12 +131,13 @@ export async function appendSent(
  */
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;
-  const most = context.backlog?.portion ?? Infinity;
-  if (records.length <= most) return await appendPortion(context, taken, { caller });
+  const sent = records.map(({ topic }) => topic);
+  const most = portionsOf(context, sent);
+  if (records.length <= most()) return await appendPortion(context, taken, { caller });
   const appended: NewRecord[] = [], of: number[] = [];
   const rejected = [...taken.rejected];
   for (let at = 0; at < records.length;) {
-    let end = Math.min(records.length, at + (context.backlog?.portion ?? Infinity));
+    let end = Math.min(records.length, at + most());
     while (end < records.length && entries[end] === entries[end - 1]) end++;
     const portion = { records: records.slice(at, end), entries: entries.slice(at, end), rejected: [] };
     const taken = await appendPortion(context, portion, { caller, isBegun: at > 0 });
@@ -117,7 +157,7 @@ async function appendPortion(
   const { records, entries, rejected } = taken;
   if (records.length === 0) return taken;
   try {
-    await appendSent(context, records, sender);
+    await admit(context, records.map(({ topic }) => topic), sender, () => append(context, records));
     return taken;
   } catch (error) {
     if (!(error instanceof LogError) || error.records.length === 0) throw error;

@@ -11,7 +11,7 @@ import { settle } from "../../src/options/option.ts";
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
-import { Backlog } from "../http/backlog.ts";
+import { Backlog, followedEvents, followedItems } from "../http/backlog.ts";
 import type { ApiContext } from "../http/context.ts";
 import type { ApiKey } from "../http/contract/access.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
@@ -115,7 +115,13 @@ async function openContext(
     settings,
   );
   const following = () => service?.deployment ?? { log, partitions };
-  const attributes = new AttributeCheck(() => [...service?.tasks.values() ?? []][0]?.state.catalogue, clock);
+  const tasks = () => [...service?.tasks.values() ?? []];
+  const followed = [
+    [topics.events, followedEvents(following, topics)],
+    [topics.items, followedItems(following, topics, () => tasks().map(({ appliedItems }) => appliedItems))],
+  ] as const;
+  const bounds = { maxBehindMs, clock, isStopping };
+  const attributes = new AttributeCheck(() => tasks()[0]?.state.catalogue, clock);
   if (service !== undefined) metrics.watch(service);
   const known = {
     get log() {
@@ -128,7 +134,7 @@ async function openContext(
     service,
     recommender: opening.use(new Recommender(log, topics, partitions, { timeoutMs, maxWaiting })),
     // On a log that processes share, its brokers bound how far tasks fall behind.
-    backlog: isShared(log) ? undefined : new Backlog(following, topics, { maxBehindMs, clock, isStopping }),
+    backlogs: new Map(isShared(log) ? [] : followed.map(([topic, of]) => [topic, new Backlog(of, bounds)])),
     metrics,
     now,
     clock,

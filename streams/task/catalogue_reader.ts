@@ -31,13 +31,15 @@ interface ItemTargets {
 
 /** Reads the catalogue's topic and applies it. Positions are offsets of its only partition. */
 export class CatalogueReader {
-  readonly #log: Pick<Log, "read">;
+  readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
   readonly #targets: ItemTargets;
   /** Records that were read ahead; those before `#at` are applied. */
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
+  /** Where the topic ended when items were last found in it: events wait for those, not for what comes meanwhile. */
+  #end = Infinity;
   #isAtEnd = false;
   /** Whether the time was over before all items were applied whose place had come. */
   #isInterrupted = false;
@@ -45,7 +47,7 @@ export class CatalogueReader {
   #committed: number;
 
   /** Starts at a position. */
-  constructor(log: Pick<Log, "read">, topic: string, from: number, targets: ItemTargets) {
+  constructor(log: Pick<Log, "read" | "bounds">, topic: string, from: number, targets: ItemTargets) {
     this.#log = log;
     this.#topic = topic;
     this.#targets = targets;
@@ -67,9 +69,14 @@ export class CatalogueReader {
     this.#committed = this.#applied;
   }
 
-  /** Whether the last {@linkcode CatalogueReader.read} reached the end of the topic. */
+  /** Whether the last {@linkcode CatalogueReader.read} reached the end of the topic, as it was when first looked for. */
   get isAtEnd(): boolean {
     return this.#isAtEnd;
+  }
+
+  /** Whether it is on its way there: an event that is read meanwhile may be newer than items behind that end. */
+  get isSeeking(): boolean {
+    return !this.#isAtEnd && this.#end < Infinity;
   }
 
   /** Whether items are left that could be applied now. */
@@ -79,13 +86,17 @@ export class CatalogueReader {
 
   /** Reads to the end of the topic, or until it is over, and applies items without a place among the events. */
   async read(isOver: IsOver = NEVER): Promise<void> {
+    if (this.#isAtEnd) this.#end = Infinity;
     do {
       const { records, next } = await this.#log.read(this.#topic, 0, this.#read, { maxRecords: READ_ITEMS });
+      if (records.length > 0 && this.#end === Infinity) {
+        ({ end: this.#end } = await this.#log.bounds(this.#topic, 0));
+      }
       for (const record of records) this.#records.push(record);
       this.#read = next;
       // Items without a place must not pile up until an event arrives.
       this.applyBefore(-1);
-      this.#isAtEnd = records.length === 0;
+      this.#isAtEnd = records.length === 0 || next >= this.#end;
     } while (!this.#isAtEnd && !isOver());
   }
 

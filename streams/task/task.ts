@@ -100,6 +100,11 @@ export class Task implements AsyncDisposable {
     return this.#parts.store?.status ?? null;
   }
 
+  /** Position in the catalogue topic up to which everything is applied. */
+  get appliedItems(): number {
+    return this.#parts.catalogue.applied;
+  }
+
   /** Position in the catalogue topic up to which everything is committed. */
   get committedItems(): number {
     return this.#parts.catalogue.committed;
@@ -202,7 +207,7 @@ export class Task implements AsyncDisposable {
     await this.#learnFirst(limits.now);
     await this.#readSome(limits);
     const { catalogue } = this.#parts;
-    if (catalogue.isAtEnd) await this.#prepare(); // events see the whole catalogue
+    if (catalogue.isAtEnd) await this.#prepare(); // events see the items that were there before them
     const applied = catalogue.isAtEnd ? await this.#applySome(limits) : 0;
     if (waiting.first === undefined) waiting.passGap();
     else this.#isBehind = true;
@@ -233,9 +238,19 @@ export class Task implements AsyncDisposable {
     if (this.#roundEvents === 0 && others.mustCommit(now())) await this.#write();
   }
 
-  /** Reads events, waiting for some at most until a commit is due, and then items. */
+  /** Reads events, and then items: those that were there before the events, as far as the time allows. */
   async #readSome(limits: StepLimits): Promise<void> {
-    const { now, maxEvents, waitMs, commitIntervalMs, sliceMs, signal } = limits;
+    const { now, commitIntervalMs, sliceMs } = limits;
+    const { catalogue } = this.#parts;
+    if (!catalogue.isSeeking) await this.#readEvents(limits);
+    if (catalogue.isAtEnd && now() - this.#itemsReadAt < commitIntervalMs) return;
+    const begun = this.#itemsReadAt = now();
+    await catalogue.read(() => now() - begun >= sliceMs);
+  }
+
+  /** Reads events, waiting for some at most until a commit is due. */
+  async #readEvents(limits: StepLimits): Promise<void> {
+    const { now, maxEvents, waitMs, signal } = limits;
     const { others, catalogue } = this.#parts;
     const untilDue = this.#roundEvents > 0 ? this.#dueAt(limits) - now() : others.idleMs(waitMs);
     this.#isBehind = await this.#events.read({
@@ -245,9 +260,6 @@ export class Task implements AsyncDisposable {
     });
     await this.#lose();
     if (this.#events.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
-    if (catalogue.isAtEnd && now() - this.#itemsReadAt < commitIntervalMs) return;
-    const begun = this.#itemsReadAt = now();
-    await catalogue.read(() => now() - begun >= sliceMs);
   }
 
   /** Applies waiting events until the slice is over, and commits whenever due. @returns how many were applied */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { Backlog, type BacklogOptions } from "../../streams/http/backlog.ts";
+import { Backlog, type BacklogOptions, followedEvents } from "../../streams/http/backlog.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
@@ -18,7 +18,7 @@ class Scene implements AsyncDisposable {
 
   private constructor(partitions: number, options: Partial<BacklogOptions>) {
     this.#applied = new Array(partitions).fill(0);
-    this.backlog = new Backlog(() => ({ log: this.log, partitions }), topics, {
+    this.backlog = new Backlog(followedEvents(() => ({ log: this.log, partitions }), topics), {
       maxBehindMs: 1000,
       clock: () => this.now,
       ...options,
@@ -234,7 +234,10 @@ Deno.test("Backlog.enter() forgets what it cannot know any more when another num
   await log.createTopics(topicSpecs(topics, 2));
   let [partitions, now] = [1, 0];
   const clock = () => now;
-  const backlog = new Backlog(() => ({ log, partitions }), topics, { maxBehindMs: 1000, clock });
+  const backlog = new Backlog(followedEvents(() => ({ log, partitions }), topics), {
+    maxBehindMs: 1000,
+    clock,
+  });
   const append = () => Promise.resolve();
   await log.append(Array(9).fill({ topic: topics.events, partition: 0, key: "a", value: null, time: 0 }));
   await backlog.enter({ caller: "a", events: 5000 }, append);

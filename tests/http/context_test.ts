@@ -38,7 +38,9 @@ Deno.test("appendTaken() in portions appends each record once, keeps entries who
         return append();
       },
     };
-    const taken = await appendTaken({ log: small, topics, backlog }, { records, entries, rejected }, "a");
+    const backlogs = new Map([[topics.events, backlog]]);
+    const context = { log: small, topics, backlogs, service: undefined };
+    const taken = await appendTaken(context, { records, entries, rejected }, "a");
     assert.deepEqual(taken.entries, [0, 0, 0, 1, 2, 5], `${portion}`);
     assert.deepEqual(taken.rejected.map(({ index, code }) => [index, code]), [
       [3, "too-large"],

@@ -230,7 +230,7 @@ function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiConte
       answerTimeoutMs: 1000,
       bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
       maxEntries: 10,
-      backlog: undefined,
+      backlogs: new Map(),
       isStopping: () => false,
     },
   };

@@ -91,6 +91,46 @@ Deno.test("Task.step() takes a large catalogue in in slices, with commits in bet
   }
 });
 
+Deno.test("Task.step() applies an event after the items that were there before it, however many come meanwhile", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  let made = 0;
+  const make = (count: number) =>
+    log.append(Array.from({ length: count }, () => ({
+      ...{ topic: topics.items, partition: 0, key: `i${made}`, time: TIME },
+      value: encodeItem({ item: `i${made++}`, time: TIME }),
+    })));
+  const flooded = new Proxy(log, {
+    get(inner, name: keyof MemoryLog) {
+      const value = inner[name];
+      if (name !== "read") return typeof value === "function" ? value.bind(inner) : value;
+      return async (...place: Parameters<MemoryLog["read"]>) => {
+        if (place[0] === topics.items) await make(300); // more than are read at a time
+        return await inner.read(...place);
+      };
+    },
+  });
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  const options = { schema: SCHEMA };
+  await using task = await Task.open({ log: flooded, topics, partition: 0, options, serving });
+  const event = encodeEvent({ type: "profile", user: "a", time: TIME, attributes: {} });
+  let time = 0;
+  const step = () => task.step({ now: () => time += 1, sliceMs: 4, commitIntervalMs: 0, waitMs: 0 });
+  for (let n = 0; n < 3; n++) {
+    await make(2000);
+    await step(); // begins with them
+    await make(2000);
+    const before = made;
+    await log.append([{ topic: topics.events, partition: 0, key: "a", value: event, time: TIME }]);
+    for (let steps = 0; task.state.counters.events <= n; steps++) {
+      assert.ok(steps < 100, `${task.state.counters.items} items, and the event still waits`);
+      await step();
+    }
+    assert.ok(task.state.counters.items >= before, `${task.state.counters.items} of ${before} items`);
+    assert.ok(task.state.counters.items < made);
+  }
+});
+
 Deno.test("Task.step() rejects an item whose vector is of another length, and goes on", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));

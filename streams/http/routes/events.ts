@@ -7,9 +7,8 @@
 import { z } from "zod";
 import { checkItem } from "../../../src/events/check.ts";
 import { REJECTION_CODES } from "../../../src/events/rejected.ts";
-import type { Service } from "../../service/service.ts";
 import { bodyKind } from "../body.ts";
-import { type ApiContext, append, appendTaken, inForeground } from "../context.ts";
+import { type ApiContext, appendTaken, inForeground } from "../context.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import { EVENT, ITEM } from "../contract/record_schemas.ts";
@@ -70,16 +69,9 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       parameters: { item: "Id of the item" },
       answers: { 200: { description: "It will no longer be recommended", schema: Taken } },
       problems: ["unavailable"],
-      handle: ({ parameters: { item = "" } }) => removeItem(context, item),
+      handle: (call) => removeItem(context, call),
     },
   ];
-}
-
-/** @throws Problem `unavailable` when tasks here are halted: events would be accepted, but silently not applied */
-function checkApplied(service: Pick<Service, "faults"> | undefined): void {
-  const [fault] = service?.faults ?? [];
-  if (fault === undefined) return;
-  throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
 }
 
 async function intake(
@@ -89,7 +81,6 @@ async function intake(
 ): Promise<Response> {
   const { topics, bodies, maxEntries, service, see } = context;
   const bodyIs = bodyKind(request.headers, MANY);
-  if (kind === "event") checkApplied(service);
   const take = kind === "event" ? takeEvents : takeItems;
   const found = await inForeground(service, async () => {
     const bytes = await bodies.read(request);
@@ -101,10 +92,14 @@ async function intake(
   return Response.json({ accepted: records.length, refused: rejected });
 }
 
-async function removeItem(context: ApiContext, item: string): Promise<Response> {
+async function removeItem(
+  context: ApiContext,
+  { parameters: { item = "" }, caller }: Call,
+): Promise<Response> {
   const time = context.now();
   const checked = checkItem({ item, time });
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  await append(context, [{ topic: context.topics.items, key: item, value: null, time }]);
+  const records = [{ topic: context.topics.items, key: item, value: null, time }];
+  await appendTaken(context, { records, entries: [0], rejected: [] }, caller);
   return Response.json({ accepted: 1, refused: [] });
 }

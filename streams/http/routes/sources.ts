@@ -60,10 +60,6 @@ async function intake(
     throw new Problem("not-found", `There is no such source in the configuration; its sources: ${names}`);
   }
   const kind = bodyKind(request.headers, KINDS);
-  const [fault] = context.service?.faults ?? [];
-  if (fault !== undefined) {
-    throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
-  }
   const found = await inForeground(
     context.service,
     async () =>
