@@ -13,6 +13,7 @@ import {
   type Holdout,
   isExperiment,
   type Span,
+  STOP_RULE,
   type Variant,
   type VariantSettings,
 } from "./experiment.ts";
@@ -82,8 +83,8 @@ export class ExperimentError extends Error {
 }
 
 /**
- * Starts an experiment, or restarts a stopped one, whose users keep their variants. With other settings, another metric
- * that decides, or over other promoted settings, it begins a new phase.
+ * Starts an experiment, or restarts a stopped one, whose users keep their variants. With other settings, over other
+ * promoted ones, or with another metric, `alpha` or `maxUsers`, it begins a new phase.
  *
  * @throws ExperimentError naming everything that is wrong.
  *
@@ -146,7 +147,7 @@ export function startExperiment(
   };
   if (before === undefined) return started;
   const { phase = 0 } = before;
-  const isSame = over === before.over && started.metric === before.metric &&
+  const isSame = over === before.over && decisionOf(started) === decisionOf(before) &&
     definitionOf({ ...started, phase }) === definitionOf(before);
   if (isSame) return phase === 0 ? started : { ...started, phase };
   return { ...started, phase: phase + 1, ...(started.salt === before.salt && { reason: SAME_SPLIT }) };
@@ -247,6 +248,12 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
   }
   const { reason: _, ...rest } = experiment;
   return { ...rest, status: "promoted", winner: variant, revision: experiment.revision + 1 };
+}
+
+/** What decides an experiment: chosen by its figures, it would be wrong more often than `alpha`. */
+function decisionOf({ metric, stopRule }: Pick<Experiment, "metric" | "stopRule">): string {
+  const { alpha, maxUsers } = { ...STOP_RULE, ...stopRule };
+  return JSON.stringify([metric, alpha, maxUsers]);
 }
 
 /** The variants that users get: all while it runs, since another default would change what its control is. */

@@ -526,7 +526,7 @@ Deno.test("a list that is open when its experiment starts again belongs to the s
   assert.deepEqual([0, 1].map((v) => totals.moments(v).get(before, 0)), [0, 0]);
 });
 
-Deno.test("startExperiment() begins a phase with other settings or another metric only", () => {
+Deno.test("startExperiment() begins a phase with other settings, or what could be chosen by the figures, only", () => {
   const records = new Map<string, Experiment>();
   const phaseOf = (weight: number, over: Partial<ExperimentDraft> = {}) => {
     const variants = [{ name: "A", weight }, { name: "B" }];
@@ -536,6 +536,19 @@ Deno.test("startExperiment() begins a phase with other settings or another metri
   };
   assert.deepEqual([1, 1, 3, 3, 1].map((weight) => phaseOf(weight)), [0, 0, 1, 1, 2]);
   const guardRails = [{ metric: "ctr" }] as const;
-  assert.deepEqual([phaseOf(1, { guardRails }), phaseOf(1, { stopRule: { maxUsers: 900 } })], [2, 2]);
+  const rules = [{ minUsers: 200 }, { alpha: 0.05 }, { maxUsers: 50_000 }] as const;
+  assert.deepEqual(
+    [{ guardRails }, ...rules.map((stopRule) => ({ stopRule }))].map((one) => phaseOf(1, one)),
+    [
+      2,
+      2,
+      2,
+      2,
+    ],
+  );
   assert.equal(phaseOf(1, { metric: "reward" }), 3, "it may be the one that looked best");
+  const stopRule = { maxUsers: 900 };
+  assert.equal(phaseOf(1, { metric: "reward", stopRule }), 4, "its interval may be the one without 0");
+  assert.equal(phaseOf(1, { metric: "reward", stopRule }), 4);
+  assert.equal(phaseOf(1, { metric: "reward", stopRule: { ...stopRule, alpha: 0.1 } }), 5);
 });
