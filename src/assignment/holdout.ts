@@ -6,7 +6,7 @@
  */
 
 import { BUCKETS } from "./buckets.ts";
-import type { Experiment, Holdout } from "./experiment.ts";
+import { type Experiment, type Holdout, STOP_RULE } from "./experiment.ts";
 
 /** Key of the holdout's record, its name as an experiment, and the variant of the users held out. */
 export const HOLDOUT = "holdout";
@@ -22,6 +22,7 @@ export function heldBuckets(share: number): number {
 export function holdoutExperiment({ salt, share, lastShare = 0, phase }: Holdout): Experiment | null {
   const held = heldBuckets(lastShare);
   if (phase === undefined || held === 0) return null;
+  const rate = held / BUCKETS;
   return {
     name: HOLDOUT,
     hypothesis: "all experiments and promotions together bring something",
@@ -34,7 +35,8 @@ export function holdoutExperiment({ salt, share, lastShare = 0, phase }: Holdout
     variants: [{ name: HOLDOUT }, { name: REST }],
     metric: "clicksPerUser",
     guardRails: [],
-    stopRule: {},
+    // At 1:99 a difference is known as well from 25 times the users.
+    stopRule: { maxUsers: Math.round(STOP_RULE.maxUsers / (4 * rate * (1 - rate))) },
     overrides: {},
     spans: [[0, BUCKETS]],
     variantSpans: [[[0, held]], [[held, BUCKETS]]],

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Experiments } from "../../src/assignment/assignment.ts";
-import type { Holdout } from "../../src/assignment/experiment.ts";
+import { type Holdout, STOP_RULE } from "../../src/assignment/experiment.ts";
+import { holdoutExperiment } from "../../src/assignment/holdout.ts";
+import { criticalSquare } from "../../src/metrics/confidence_sequence.ts";
 import { createRandom, normal } from "../../src/draws/random_source.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
@@ -162,4 +164,17 @@ Deno.test("ExperimentMonitor() goes on with the holdout's figures, without those
   assert.deepEqual(await viewOf(resumed), await viewOf(first));
   const users = (await viewOf(resumed))!.variants.reduce((sum, variant) => sum + variant.users, 0);
   assert.equal(users, 1001, "an erased user stays counted, and counts again");
+});
+
+Deno.test("holdoutExperiment() takes the same evidence at any share for as much information, whoever is held out", () => {
+  const squareAt = (users: number, maxUsers = STOP_RULE.maxUsers) =>
+    criticalSquare(users, { alpha: STOP_RULE.alpha, tunedFor: 2 / 3 * maxUsers });
+  for (const share of [0.0001, 0.01, 0.1, 0.5, 0.98]) {
+    const record = { name: "holdout", salt: "s", share, lastShare: share, phase: 1 } as const;
+    const { maxUsers } = holdoutExperiment(record)!.stopRule;
+    for (const even of [2000, 20_000, 50_000]) {
+      const users = even / (4 * share * (1 - share)); // the variance of a difference is that of `even` users, 50:50
+      assert.ok(Math.abs(squareAt(users, maxUsers) / squareAt(even) - 1) < 1e-3, `${share}`);
+    }
+  }
 });
