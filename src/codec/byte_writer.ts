@@ -122,7 +122,11 @@ export class ByteWriter {
 
   /** Appends bytes with their length. */
   bytes(value: Uint8Array): this {
-    this.uint(value.length);
+    return this.uint(value.length).append(value);
+  }
+
+  /** Appends bytes without their length. */
+  append(value: Uint8Array): this {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;

@@ -32,7 +32,7 @@ import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources } from "./sources/registry.ts";
-import type { SignalFold, Source } from "./sources/source.ts";
+import { encodeOf, type SignalFold, type Source } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
 import { OCCASION_KINDS } from "./sources/occasions.ts";
@@ -196,6 +196,8 @@ interface Counts {
   learn(signal: Signal): void;
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void;
   decode(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions | void;
+  /** A copy, if they take long to be written. */
+  clone?(): Pick<Counts, "encode">;
 }
 
 function paceFold(pace: Pace): SignalFold {
@@ -213,7 +215,8 @@ function foldOf(counts: Counts): SignalFold {
   return {
     name: counts.name,
     learn: (signal) => counts.learn(signal),
-    encode: (to, { order, rank }) => counts.encode(to, order, rank),
+    encode: encodeOf(counts),
+    ...(counts.clone !== undefined && { copy: () => encodeOf(counts.clone!()) }),
     decode: (from, itemAt, format) => counts.decode(from, itemAt, format),
   };
 }

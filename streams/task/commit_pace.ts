@@ -19,7 +19,7 @@
 import type { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
 import type { Delivery } from "../topics/delivery.ts";
 
-/** Time between two removals of names, as a multiple of what the last one took. */
+/** Time between two pieces of a snapshot, as a multiple of what the last one took. */
 const PAUSES = 20;
 
 /** Times between commits, milliseconds. */
@@ -78,37 +78,40 @@ export class CommitPace {
   }
 }
 
+/** The state whose snapshots are paced. */
+type Snapshots = Pick<RetrievalState, "isSnapshotUnderWay" | "namedFrom" | "dropNames">;
+
 /**
- * Decides when the names of a task's erased users leave its records.
+ * Decides when a task writes pieces of a snapshot of what retrieval has learnt.
  *
- * They stand in the journals of retrieval, which only a snapshot replaces. That may take a second, in which nothing is
- * answered, so users who are erased one after the other share one: the more it takes, the longer the next one waits.
+ * While a piece is made and written, nothing is answered: they take a twentieth of the time. Names of erased users stand
+ * in the journals until a snapshot has replaced them, so users who are erased one after the other share one.
  */
-export class ErasedNames {
-  readonly #state: Pick<RetrievalState, "namedFrom" | "dropNames">;
+export class SnapshotPace {
+  readonly #state: Snapshots;
   #dueAt = -Infinity;
 
-  /** @param state whose records have the names */
-  constructor(state: Pick<RetrievalState, "namedFrom" | "dropNames">) {
+  constructor(state: Snapshots) {
     this.#state = state;
   }
 
-  /** Whether a commit is due that removes names. @param now monotonic clock, milliseconds */
+  /** Whether a commit is due for a piece, even without events. @param now monotonic clock, milliseconds */
   isDue(now: () => number): boolean {
-    return this.#state.namedFrom < Infinity && now() >= this.#dueAt;
+    return (this.#state.isSnapshotUnderWay || this.#state.namedFrom < Infinity) && now() >= this.#dueAt;
   }
 
-  /** Makes the next commit remove them. */
-  drop(): void {
+  /** Makes a snapshot due that removes the names of the task's erased users. */
+  dropNames(): void {
     if (this.#state.namedFrom < Infinity) this.#state.dropNames();
   }
 
-  /** Commits, and removes the names if that is due. */
-  async commit(now: () => number, commit: () => Promise<void>): Promise<void> {
-    if (!this.isDue(now)) return await commit();
+  /** Commits, with a piece if that is due. */
+  async commit(now: () => number, commit: (pieces: number) => Promise<void>): Promise<void> {
+    if (now() < this.#dueAt) return await commit(0);
     const begun = now();
-    this.drop();
-    await commit();
-    this.#dueAt = now() + PAUSES * (now() - begun);
+    this.dropNames();
+    const wasUnderWay = this.#state.isSnapshotUnderWay;
+    await commit(1);
+    if (wasUnderWay || this.#state.isSnapshotUnderWay) this.#dueAt = now() + PAUSES * (now() - begun);
   }
 }

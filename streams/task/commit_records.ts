@@ -43,6 +43,8 @@ export interface Uncommitted {
   readonly inputs: Pick<TaskInputs, "header">;
   /** See {@linkcode LINEAGE}. */
   readonly lineage: string;
+  /** How many pieces of a snapshot of retrieval the commit may write. */
+  readonly pieces: number;
   /** See {@linkcode ROUND}; `undefined` = the task is not part of a build. */
   readonly round: number | undefined;
 }
@@ -83,7 +85,7 @@ export function* commitRecords(of: Uncommitted): Portions<CommitRecords> {
   yield* inPortions(state.dirtyItems, (item) => {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   });
-  const { records, signals, dropsNames } = yield* state.retrieval.state.changing();
+  const { records, signals, dropsNames } = yield* state.retrieval.state.changing(of.pieces);
   for (const { key, value } of [...state.numbers.changes(), ...records, ...state.erased.changes()]) {
     statistics.push(record(topics.statistics, key, value));
   }

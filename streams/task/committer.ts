@@ -13,7 +13,7 @@ import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
 /** The parts of a commit that differ from one to the next. */
-type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "round">;
+type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "pieces" | "round">;
 
 /** The parts that all commits share. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {

@@ -147,20 +147,18 @@ export class Others implements AsyncDisposable {
     return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
-  /** Removes users that others erased with the next commit, which becomes due. */
+  /** Makes a snapshot due that removes users whom others erased. */
   eraseNames(now: number): void {
     const { state } = this.#state.retrieval;
     if (!state.mayNameErased || now - this.#erasedAt < ERASE_MS) return;
     state.dropNames();
     this.#erasedAt = now;
-    this.#since = -Infinity;
   }
 
   /** Removes all names learnt from others, because it no longer learns of their erasures. */
   #leave(): void {
     if (this.#state.retrieval.state.others.size === 0) return;
     this.#state.retrieval.state.forgetAll();
-    this.#since = -Infinity;
   }
 
   /** Whether learnt signals have waited long enough for own events, and have to be committed without any. */

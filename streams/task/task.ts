@@ -12,7 +12,7 @@ import { getLogger } from "@logtape/logtape";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { LogRecord } from "../log/log.ts";
 import { recordTime } from "./commit_records.ts";
-import { ErasedNames } from "./commit_pace.ts";
+import { SnapshotPace } from "./commit_pace.ts";
 import { EventApplier } from "./event_applier.ts";
 import type { EventRead, EventReader } from "./inputs/event_reader.ts";
 import {
@@ -43,7 +43,7 @@ export class Task implements AsyncDisposable {
   readonly #events: EventReader;
   readonly #outbox: Outbox;
   readonly #applier: EventApplier;
-  readonly #names: ErasedNames;
+  readonly #snapshots: SnapshotPace;
   #committed: number;
   /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
@@ -69,7 +69,7 @@ export class Task implements AsyncDisposable {
     this.#events = parts.events;
     this.#outbox = parts.outbox;
     this.#applier = new EventApplier(parts);
-    this.#names = new ErasedNames(parts.state.retrieval.state);
+    this.#snapshots = new SnapshotPace(parts.state.retrieval.state);
     this.#committed = parts.events.next;
     this.openedAt = parts.events.next;
     this.#isAstray = parts.inputs.isAstray;
@@ -213,7 +213,7 @@ export class Task implements AsyncDisposable {
     else this.#isBehind = true;
     if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
     const isLeft = this.#roundEvents > 0 || this.#passedGap || catalogue.isBehind ||
-      this.#names.isDue(limits.now);
+      this.#snapshots.isDue(limits.now);
     if (isLeft && limits.now() >= this.#dueAt(limits)) await this.#commitInStep(limits.now);
     if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
@@ -225,7 +225,7 @@ export class Task implements AsyncDisposable {
   }
 
   async #commitInStep(now: () => number): Promise<void> {
-    await this.#names.commit(now, () => this.#write());
+    await this.#snapshots.commit(now, (pieces) => this.#write(pieces));
     this.#parts.pace.committed(now());
     this.#learnSome(now);
   }
@@ -365,11 +365,12 @@ export class Task implements AsyncDisposable {
 
   /** Makes everything since the last commit visible, atomically, and removes the names of erased users. */
   async commit(): Promise<void> {
-    this.#names.drop();
-    await this.#write();
+    this.#snapshots.dropNames();
+    await this.#write(Infinity);
   }
 
-  async #write(): Promise<void> {
+  /** @param pieces of a snapshot of retrieval */
+  async #write(pieces = 0): Promise<void> {
     const { state, outbox, catalogue, others, store } = this.#parts;
     if (this.#parts.delivery === "at-least-once") {
       // Before the input position moves, so that a crash in between repeats them rather than loses them.
@@ -381,6 +382,7 @@ export class Task implements AsyncDisposable {
       committed: this.#committed,
       itemsApplied: catalogue.applied,
       others: others.note,
+      pieces,
       round: this.buildRound,
     });
     this.#committed = this.next;

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
+import { CHUNK_BYTES } from "../../src/retrieval/signals/changelog.ts";
+import type { RetrievalRecord } from "../../src/retrieval/signals/records.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { OrderingState } from "../../src/retrieval/ordering_state.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
@@ -13,7 +16,7 @@ import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
-import type { Portions } from "../../src/values/portions.ts";
+import { atOnce, type Portions } from "../../src/values/portions.ts";
 
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
 
@@ -61,7 +64,7 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
     if (n % 500 > 0) continue;
     const { records: changes } = crashing.state.changes();
     for (const { key, value } of changes) records.set(key, value);
-    const parts = changes.filter(({ key, value }) => key.includes("snapshot") && value.length > 0).length;
+    const parts = changes.filter(({ key, value }) => /snapshot|piece/.test(key) && value.length > 0).length;
     snapshots += parts > 0 ? 1 : 0;
     chunks = Math.max(chunks, parts);
     // A fresh process, in which items have other indices.
@@ -137,6 +140,80 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
   assert.ok(snapshots >= 2, `${snapshots} snapshots`);
 });
 
+/** Has a user view one of 3,000 items after 30 others. */
+function view({ catalogue, state }: Kept, n: number, user: string): void {
+  const indexOf = (k: number) => catalogue.intern(`i${k % 3000}`, 0).index;
+  const context = contextOf(
+    Array.from({ length: 30 }, (_, x) => ({ item: indexOf(7 * n + 91 * x), time: n - x })),
+  );
+  state.learn({ user, item: indexOf(7 * n + 1), time: n, liked: true, wanted: true, context, step: null });
+}
+
+const decoder = new TextDecoder("latin1");
+
+Deno.test("RetrievalState.changing() writes a snapshot in pieces, between which a restore gives what one without a snapshot has", () => {
+  const whole = state();
+  let crashing = state();
+  const records = new Map<string, Uint8Array>();
+  let n = 0, commits = 0;
+  const commit = (pieces: number) => {
+    const { records: changes } = atOnce(crashing.state.changing(pieces));
+    for (const { key, value } of changes) {
+      if (value.length > 0) records.set(key, value);
+      else assert.ok(records.delete(key), `${key} is deleted once`);
+    }
+    if (pieces === Infinity) return;
+    const [heads, others] = [/:snapshot:/, /:piece:/].map((kind) =>
+      changes.filter(({ key, value }) => {
+        return kind.test(key) && value.length > 0;
+      })
+    ) as [RetrievalRecord[], RetrievalRecord[]];
+    assert.ok(heads.length <= 1 && others.length <= pieces, "a piece, and the head");
+    for (const { value } of [...heads, ...others]) assert.ok(value.length < 1.01 * CHUNK_BYTES);
+    commits++;
+  };
+  const both = (act: (kept: Kept) => void) => [whole, crashing].forEach(act);
+  const learn = (user: string) => {
+    n++;
+    both((kept) => view(kept, n, user));
+  };
+  const restored = () => {
+    const fresh = state();
+    for (const known of [...whole.catalogue.items()].reverse()) fresh.catalogue.intern(known.id, 0);
+    fresh.state.restore(records);
+    const [got, want] = [fresh, whole].map(({ state }) =>
+      createHash("sha256").update(state.encode()).digest("hex")
+    );
+    assert.equal(got, want, `after ${commits} commits`);
+    return fresh;
+  };
+  const names = () => [...records.values()].map((value) => decoder.decode(value)).join();
+  learn("first");
+  commit(Infinity);
+  while (n < 2500) learn(`u${n % 60}`);
+  learn("erased-before");
+  commit(0);
+  for (const crashesAt of [Infinity, 1, 3, 5]) {
+    learn("erased-after");
+    both(({ state }) => state.forget("erased-before", 71));
+    const begun = commits;
+    while (crashing.state.namedFrom < Infinity) {
+      crashing.state.dropNames();
+      commit(1);
+      restored();
+      if (commits === begun + crashesAt) crashing = restored();
+      if (commits === begun + 2) both(({ state }) => state.forget("erased-after", 72));
+      learn(`u${n % 60}`);
+    }
+    assert.ok(commits - begun > 6, `${commits - begun} commits`);
+    assert.ok(!names().includes("erased-"), "nobody is named any more");
+  }
+  commit(1);
+  crashing = restored();
+  const left = [...records.keys()].filter((key) => /journal|piece/.test(key));
+  assert.ok(left.length < 20, left.join());
+});
+
 Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", () => {
   const { state: asked } = state();
   assert.equal(asked.ordering.hasRequests, false);
@@ -149,6 +226,21 @@ Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", 
   restored.restore(records);
   assert.equal(restored.ordering.hasRequests, true);
   assert.deepEqual(restored.ordering.blend.weights, asked.ordering.blend.weights);
+});
+
+Deno.test("RetrievalState.cleared waits for the snapshot after erasures were missed, or nothing is shared any more", () => {
+  for (const isShared of [true, false]) {
+    const { state: one } = state();
+    if (isShared) one.share();
+    one.passOthers(1, 3);
+    one.changes();
+    one.forgetAll();
+    one.passOthers(1, 7);
+    atOnce(one.changing(0));
+    assert.deepEqual(one.cleared, new Map([[1, 3]]));
+    atOnce(one.changing(1));
+    assert.deepEqual(one.cleared, isShared ? new Map([[1, 7]]) : null);
+  }
 });
 
 Deno.test("RetrievalState.changes() writes each change once", () => {

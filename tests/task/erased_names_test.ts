@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { isSnapshot } from "../../src/retrieval/signals/changelog.ts";
+import { CHUNK_BYTES, isSnapshot } from "../../src/retrieval/signals/changelog.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -17,9 +18,10 @@ const START = 1_700_000_000_000;
 const COMMIT_MS = 1000;
 const USERS = 40;
 
-/** A log on which a commit takes a second, by a clock of its own, and how many commits had a snapshot of retrieval. */
+/** A log on which a commit takes a second, by a clock of its own, and what of snapshots of retrieval commits had. */
 function slow(log: Log) {
   const clock = { now: 0, snapshots: 0 };
+  const commits: { readonly pieces: number; readonly bytes: number }[] = [];
   const own: Pick<Log, "writer"> = {
     async writer(id) {
       const writer = await log.writer(id);
@@ -30,6 +32,13 @@ function slow(log: Log) {
           if (commit.records.some(({ key, value }) => isSnapshot(key ?? "", value ?? new Uint8Array(0)))) {
             clock.snapshots++;
           }
+          const pieces = commit.records.filter(({ key, value }) => {
+            return /^retrieval:(piece|snapshot):/.test(key ?? "") && value?.length !== 0;
+          });
+          commits.push({
+            pieces: pieces.length,
+            bytes: pieces.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
+          });
           return writer.commit(commit);
         },
         [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
@@ -42,7 +51,7 @@ function slow(log: Log) {
       return typeof value === "function" ? value.bind(log) : value;
     },
   });
-  return { clock, log: slow };
+  return { clock, commits, log: slow };
 }
 
 const user = (n: number) => `somebody-${100 + n}`;
@@ -58,7 +67,7 @@ async function opened() {
       value: encodeEvent(event),
       time: event.time,
     })));
-  const { clock, log } = slow(memory);
+  const { clock, commits, log } = slow(memory);
   const open = () =>
     Task.open({ log, topics, partition: 0, options: { schema: SCHEMA }, serving: new FakeServing() });
   const named = async () => {
@@ -67,7 +76,7 @@ async function opened() {
     return Array.from({ length: USERS }, (_, n) => n).filter((n) => text.includes(user(n)));
   };
   const header = async () => (await ownRecord(memory, topics, 0))?.headers[NAMED_FROM];
-  return { clock, send, open, named, header };
+  return { clock, commits, send, open, named, header };
 }
 
 const step = (task: Task, clock: { readonly now: number }) =>
@@ -127,4 +136,43 @@ Deno.test("Task.commit() removes the names of erased users at once", async () =>
   await send(forget(1));
   await task.round({ rows: Infinity, events: 1 });
   assert.deepEqual([await named(), clock.snapshots], [[], 1]);
+});
+
+Deno.test("Task.step() writes a large snapshot piece by piece, and answers in between; a crash anywhere changes nothing", async () => {
+  const { clock, send, open, named, header, commits } = await opened();
+  let task = await open();
+  const many = Array.from({ length: 2500 }, (_, n): Event => {
+    return {
+      type: "interaction",
+      user: user(n % USERS),
+      item: `i${(17 * n) % 1800}`,
+      action: "view",
+      time: START + n,
+    };
+  });
+  await send(...many);
+  while (await step(task, clock) > 0);
+  const digest = () => task.state.retrieval.state.encode();
+  let steps = 0;
+  for (const crashAfter of [1, 2, 4, Infinity]) {
+    await send(forget(crashAfter === Infinity ? 5 : crashAfter));
+    commits.length = 0;
+    for (let n = 1; n <= crashAfter && (n === 1 || await header() !== undefined); n++) {
+      await send({ type: "request", user: user(9), time: START + 5000, request: `r${++steps}`, count: 3 });
+      await step(task, clock);
+      clock.now += 30 * COMMIT_MS;
+    }
+    assert.ok(
+      commits.every(({ pieces, bytes }) => pieces <= 2 && bytes < 2.1 * CHUNK_BYTES),
+      "a piece, or the last two",
+    );
+    const before = digest();
+    await task[Symbol.asyncDispose]();
+    task = await open();
+    assert.ok(Buffer.from(before).equals(digest()), `after ${crashAfter} commits`);
+  }
+  assert.ok(commits.filter(({ pieces }) => pieces > 0).length >= 3, "in several commits");
+  const left = await named();
+  assert.deepEqual([left.length, left.filter((n) => [1, 2, 4, 5].includes(n))], [USERS - 4, []]);
+  await task[Symbol.asyncDispose]();
 });

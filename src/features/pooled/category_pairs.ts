@@ -21,7 +21,7 @@ const STEP = 0.3;
  * which is then learnt, or summed for candidates.
  */
 export class CategoryPairs {
-  readonly #table: PairTable;
+  #table: PairTable;
   /** Number of steps, and the weight of all pairs, both ways. */
   #steps = 0;
   #weight = 0;
@@ -120,6 +120,15 @@ export class CategoryPairs {
       }
     }
     return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
+  }
+
+  /** A copy of the counts. */
+  clone(): CategoryPairs {
+    const clone = new CategoryPairs(0, 0);
+    clone.#table = this.#table.clone();
+    clone.#steps = this.#steps;
+    clone.#weight = this.#weight;
+    return clone;
   }
 
   encodeTotals(to: ByteWriter): void {

@@ -119,6 +119,18 @@ export class CategoryVectors {
     this.clear();
   }
 
+  /** A copy of what is written. */
+  clone(): CategoryVectors {
+    const clone = new CategoryVectors(this.#capacity * ENTRY_BYTES, 0);
+    clone.#names = this.#names.slice();
+    clone.#vectors = this.#vectors.slice();
+    clone.#squares = this.#squares.slice();
+    clone.#newest.set(this.#newest);
+    clone.#added = this.#added;
+    clone.#behaviours = this.#behaviours;
+    return clone;
+  }
+
   /** Writes everything: same behaviours, same bytes. */
   encode(to: ByteWriter): void {
     const size = Math.min(this.#added, this.#capacity);

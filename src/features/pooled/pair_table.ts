@@ -68,6 +68,15 @@ export class PairTable {
     this.#makeRoom(MIN_BUCKETS * WAYS);
   }
 
+  /** A copy of the table. */
+  clone(): PairTable {
+    const clone = new PairTable(this.#budget);
+    clone.#keys = this.#keys.slice();
+    clone.#numbers = this.#numbers.slice();
+    clone.#size = this.#size;
+    return clone;
+  }
+
   get bytes(): number {
     return ENTRY_BYTES * this.#keys.length;
   }

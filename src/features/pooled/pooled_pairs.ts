@@ -97,10 +97,10 @@ export class PooledPairs {
   readonly name = "pooled pairs";
   readonly count: number = PAIR_STATISTICS.length;
   readonly #itemAt: (index: number) => PooledItem;
-  readonly #items: PairTable;
-  readonly #categories: CategoryPairs;
-  readonly #vectors: CategoryVectors;
-  readonly #scale = new TimeScale();
+  #items: PairTable;
+  #categories: CategoryPairs;
+  #vectors: CategoryVectors;
+  #scale = new TimeScale();
   /** By item index: hash of its id, 0 = not computed yet; of its first category at its newest behaviour, 0 = none. */
   #hashes = new Uint32Array(256);
   #kindOf = new Uint32Array(256);
@@ -242,6 +242,18 @@ export class PooledPairs {
         out[at + n] = of === "pair" ? scale * sum(pairs) : this.#fixed[n]!;
       }
     };
+  }
+
+  /** A copy of what is written. */
+  clone(): PooledPairs {
+    const clone = new PooledPairs(this.#itemAt);
+    clone.#items = this.#items.clone();
+    clone.#categories = this.#categories.clone();
+    clone.#vectors = this.#vectors.clone();
+    clone.#scale = this.#scale.clone();
+    clone.#counts = this.#counts.slice();
+    clone.#kindOf = this.#kindOf.slice();
+    return clone;
   }
 
   /** Writes everything: same behaviours, same bytes. @param order All items by id @param rank Their places in it */

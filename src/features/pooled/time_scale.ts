@@ -44,6 +44,15 @@ export class TimeScale {
     if (Number.isInteger(Math.log2(this.#gaps))) this.#medianMs = this.#median();
   }
 
+  /** A copy of it. */
+  clone(): TimeScale {
+    const clone = new TimeScale();
+    clone.#counts.set(this.#counts);
+    clone.#gaps = this.#gaps;
+    clone.#medianMs = this.#medianMs;
+    return clone;
+  }
+
   encode(to: ByteWriter): void {
     to.f64s(this.#counts).f64(this.#medianMs);
   }

@@ -24,6 +24,13 @@ export class DecayedCounts {
     this.#halfLifeMs = halfLifeMs;
   }
 
+  /** A copy of the scores. */
+  clone(): DecayedCounts {
+    const clone = new DecayedCounts(this.#halfLifeMs);
+    clone.#scores = this.#scores.slice();
+    return clone;
+  }
+
   /** L of an item. */
   score(item: number): number {
     return item < this.#scores.length ? this.#scores[item]! : -Infinity;

@@ -71,6 +71,15 @@ export class NeighbourRows {
     return item < this.bound ? this.#heads[item * HEAD_WORDS + SIZE]! : 0;
   }
 
+  /** A copy of the rows, to be read. */
+  clone(): NeighbourRows {
+    const clone = new NeighbourRows();
+    clone.#keys = this.#keys.slice(0, this.#end);
+    clone.#weights = new Float32Array(clone.#keys.buffer);
+    clone.#heads = this.#heads.slice();
+    return clone;
+  }
+
   /** First word of an item's row. */
   begin(item: number): number {
     return item < this.bound ? this.#heads[item * HEAD_WORDS]! : 0;

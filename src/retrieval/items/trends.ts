@@ -23,13 +23,18 @@ export class Trends {
   /** Half-life h, milliseconds of the stream's time. */
   readonly #halfLifeMs: number;
   /** By item: the same with H. */
-  readonly #slower: DecayedCounts;
+  #slower: DecayedCounts;
   readonly #list: TopList;
   readonly #pace: Pace;
 
   /** Starts without counts. @param compare Orders items by their ids. */
-  constructor(halfLifeMs: number, compare: (a: number, b: number) => number, pace: Pace = new Pace()) {
-    this.counts = new DecayedCounts(halfLifeMs);
+  constructor(
+    halfLifeMs: number,
+    compare: (a: number, b: number) => number,
+    pace: Pace = new Pace(),
+    counts: DecayedCounts = new DecayedCounts(halfLifeMs),
+  ) {
+    this.counts = counts;
     this.#slower = new DecayedCounts(SLOWER * halfLifeMs);
     this.#halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
@@ -63,6 +68,13 @@ export class Trends {
       0,
       this.#pace.at(time) + (this.#slower.score(item) - score) * this.#halfLifeMs * SLOWER / (SLOWER - 1),
     );
+  }
+
+  /** A copy of everything but the list, to be written. */
+  clone(): Trends {
+    const clone = new Trends(this.#halfLifeMs, () => 0, this.#pace, this.counts.clone());
+    clone.#slower = this.#slower.clone();
+    return clone;
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */

@@ -45,14 +45,14 @@ const MAX_EXPONENT = 32;
 type ById = (a: number, b: number) => number;
 
 export class Followers {
-  readonly #rows = new NeighbourRows();
+  readonly #rows: NeighbourRows;
   readonly #budget: number;
   readonly #halfLifeMs: number;
   readonly #pace: Pace;
   #limit = LIMIT;
   /** By item: its behaviours, in the unit of the counts; running number of the newest one. */
-  readonly #counts: number[] = [];
-  readonly #touched: number[] = [];
+  #counts: number[] = [];
+  #touched: number[] = [];
   #touches = 0;
   /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
@@ -63,7 +63,13 @@ export class Followers {
    * @param bytes Budget of all rows together
    * @param halfLifeMs Half-life of the counts, milliseconds
    */
-  constructor(bytes: number, halfLifeMs: number, pace: Pace = new Pace()) {
+  constructor(
+    bytes: number,
+    halfLifeMs: number,
+    pace: Pace = new Pace(),
+    rows: NeighbourRows = new NeighbourRows(),
+  ) {
+    this.#rows = rows;
     this.#budget = bytes;
     this.#halfLifeMs = halfLifeMs;
     this.#pace = pace;
@@ -103,6 +109,17 @@ export class Followers {
       const { keys, weights, slots } = rows;
       for (let k = 0; k < found; k++) into.add(keys[slots[k]!]! - 1, weight * weights[slots[k]! + 1]!);
     }
+  }
+
+  /** A copy of everything, to be written. */
+  clone(): Followers {
+    const clone = new Followers(this.#budget, this.#halfLifeMs, this.#pace, this.#rows.clone());
+    clone.#limit = this.#limit;
+    clone.#counts = this.#counts.slice();
+    clone.#touched = this.#touched.slice();
+    clone.#touches = this.#touches;
+    clone.#origin = this.#origin;
+    return clone;
   }
 
   /** Writes everything; the same signals give the same bytes. */
@@ -200,6 +217,10 @@ export const FOLLOWS: SourceKind = {
       ...byRequest(({ context }: CandidateRequest, scores) => followers.score(context, scores)),
       learn: (signal) => followers.learn(signal, (a, b) => catalogue.compare(a, b)),
       encode: (to, items) => followers.encode(to, items),
+      copy: () => {
+        const clone = followers.clone();
+        return (to, items) => clone.encode(to, items);
+      },
       decode: (from, itemAt) => followers.decode(from, itemAt),
     };
   },

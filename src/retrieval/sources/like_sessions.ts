@@ -7,7 +7,7 @@
 import { byRequest } from "../items/scored.ts";
 import { Sessions } from "./sessions.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import type { SourceKind } from "./source.ts";
+import { encodeOf, type SourceKind } from "./source.ts";
 
 /** Proposes items of similar sessions. */
 export const LIKE_SESSIONS: SourceKind = {
@@ -22,7 +22,8 @@ export const LIKE_SESSIONS: SourceKind = {
       }),
       learn: (signal) => sessions.learn(signal),
       forget: (user) => user === null ? sessions.forgetAll() : sessions.forget(user),
-      encode: (to, { order, rank }) => sessions.encode(to, order, rank),
+      encode: encodeOf(sessions),
+      copy: () => encodeOf(sessions.clone()),
       decode: (from, itemAt) => sessions.decode(from, itemAt),
     };
   },

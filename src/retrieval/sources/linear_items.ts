@@ -25,7 +25,7 @@ import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import type { SourceKind } from "./source.ts";
+import { encodeOf, type SourceKind } from "./source.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const SUPPORT = 40;
@@ -52,11 +52,11 @@ interface Row {
 export class LinearItems {
   readonly #neighbours: Neighbours;
   /** By item j: the items that predict it. */
-  readonly #supports: (number[] | undefined)[] = [];
+  #supports: (number[] | undefined)[] = [];
   /** By item i: the items j that it predicts. */
-  readonly #predicts: (Row | undefined)[] = [];
+  #predicts: (Row | undefined)[] = [];
   /** By item: its likes when it was last solved, in the units of {@linkcode Neighbours.liked}. */
-  readonly #solvedAt: number[] = [];
+  #solvedAt: number[] = [];
   /** Scratch: the neighbours of an item, their strengths, also sorted, the strongest neighbours, and the equations. */
   #found = new Uint32Array(256);
   #strengths = new Float64Array(256);
@@ -87,6 +87,17 @@ export class LinearItems {
       const row = this.#predicts[context.items[k]!];
       if (row !== undefined) into.addEach(row.items, row.weights);
     }
+  }
+
+  /** A copy of everything, to be written. */
+  clone(): LinearItems {
+    const clone = new LinearItems(this.#neighbours);
+    clone.#supports = this.#supports.slice(); // a support is replaced, never changed
+    clone.#predicts = this.#predicts.map((row) =>
+      row && { items: row.items.slice(), weights: row.weights.slice() }
+    );
+    clone.#solvedAt = this.#solvedAt.slice();
+    return clone;
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
@@ -230,7 +241,8 @@ export const LINEAR: SourceKind = {
     return {
       ...byRequest(({ context }: CandidateRequest, scores) => items.score(context, scores)),
       learn: (signal) => items.learn(signal, (a, b) => catalogue.compare(a, b)),
-      encode: (to, { order, rank }) => items.encode(to, order, rank),
+      encode: encodeOf(items),
+      copy: () => encodeOf(items.clone()),
       decode: (from, itemAt) => items.decode(from, itemAt),
     };
   },

@@ -79,7 +79,7 @@ export const NEIGHBOURS_OPTIONS = {
 } satisfies OptionsOf<NeighboursOptions>;
 
 export class Neighbours {
-  readonly rows: NeighbourRows = new NeighbourRows();
+  readonly rows: NeighbourRows;
   readonly #budget: number;
   readonly #halfLifeMs: number;
   /** Half-lives of pairs, and the stream's time. */
@@ -98,8 +98,13 @@ export class Neighbours {
   /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
-  constructor(options: NeighboursOptions = {}, pace: Pace = new Pace()) {
+  constructor(
+    options: NeighboursOptions = {},
+    pace: Pace = new Pace(),
+    rows: NeighbourRows = new NeighbourRows(),
+  ) {
     const { bytes, limit, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
+    this.rows = rows;
     this.#budget = bytes;
     this.#limit = Math.max(MIN_LIMIT, limit);
     this.#halfLifeMs = halfLifeMs;
@@ -175,6 +180,17 @@ export class Neighbours {
     this.#setCount(item, this.#counts[item]! + unit);
     if (liked) this.#liked[item] = this.#liked[item]! + unit;
     if (this.rows.bytes > this.#budget) this.#shrink(byId);
+  }
+
+  /** A copy of everything, to be written. */
+  clone(): Neighbours {
+    const clone = new Neighbours({ limit: this.#limit }, this.pace, this.rows.clone());
+    clone.#counts = this.#counts.slice();
+    clone.#liked = this.#liked.slice();
+    clone.#touched = this.#touched.slice();
+    clone.#touches = this.#touches;
+    clone.#origin = this.#origin;
+    return clone;
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */

@@ -125,6 +125,16 @@ export class Occasions {
     }
   }
 
+  /** A copy of everything, to be written. */
+  clone(): Occasions {
+    const clone = new Occasions(this.#pace, this.#halfLifeMs);
+    clone.#counts = this.#counts.slice();
+    clone.#sums.set(this.#sums);
+    clone.#origin = this.#origin;
+    clone.#newest = this.#newest;
+    return clone;
+  }
+
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const items = yield* filterInPortions(order, (item) => this.#has(item));

@@ -56,15 +56,15 @@ export class Sessions {
   readonly #capacity: number;
   readonly #gapMs: number;
   /** By the last bits of a session's number: its items, oldest first, and the user who is in it. */
-  readonly #items: number[][];
-  readonly #userOf: (string | undefined)[];
+  #items: number[][];
+  #userOf: (string | undefined)[];
   /** Number of the oldest session kept, and of the next one. */
   #first = 0;
   #next = 0;
   /** By user. */
   readonly #current = new Map<string, Current>();
   /** By item: its sessions in order of arrival; `undefined` = none. */
-  readonly #byItem: (number[] | undefined)[] = [];
+  #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
   readonly #places: Uint8Array;
@@ -144,6 +144,17 @@ export class Sessions {
     }
     for (const session of touched) similarity[session & mask] = 0;
     into.scaleAll((item) => this.#idf(this.#byItem[item]?.length ?? 0));
+  }
+
+  /** A copy of everything, to be written. */
+  clone(): Sessions {
+    const clone = new Sessions({ sessions: this.#capacity, gapMs: this.#gapMs });
+    [clone.#first, clone.#next] = [this.#first, this.#next];
+    clone.#items = this.#items.map((items) => items.slice());
+    clone.#userOf = this.#userOf.slice();
+    clone.#byItem = this.#byItem.map((sessions) => sessions?.slice());
+    for (const [user, current] of this.#current) clone.#current.set(user, { ...current });
+    return clone;
   }
 
   /** Writes everything. @param order The items by id. @param rank Their places in it. */

@@ -22,10 +22,17 @@ export interface ItemOrder {
   readonly rank: Uint32Array;
 }
 
+/** The function that encodes something by items. */
+export function encodeOf(
+  counts: { encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void },
+): (to: ByteWriter, items: ItemOrder) => Portions | void {
+  return (to, { order, rank }) => counts.encode(to, order, rank);
+}
+
 /** Learns from signals, and is durable under its name. Its functions are called without `this`. */
 export type SignalFold =
   & { readonly name: string }
-  & Pick<SourceActs, "learn" | "forget" | "encode" | "decode">
+  & Pick<SourceActs, "learn" | "forget" | "encode" | "copy" | "decode">
   & {
     /**
      * Called with `true` before, and `false` after, relearning the journals that follow a state without this source.
@@ -55,6 +62,12 @@ export interface SourceActs {
   forget?(user: string | null): void;
   /** Writes what was learnt, in portions unless it is little; the same signals give the same bytes. */
   encode?(to: ByteWriter, items: ItemOrder): Portions | void;
+  /**
+   * Copies what `encode` writes. Absent if that is so little that it is written at once, while nothing can be answered.
+   *
+   * @returns Writes the copy as `encode` does, in portions between which more may be learnt
+   */
+  copy?(): (to: ByteWriter, items: ItemOrder) => Portions | void;
   /**
    * Reads what `encode` wrote, in portions as well.
    *

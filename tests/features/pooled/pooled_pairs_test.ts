@@ -209,3 +209,21 @@ Deno.test("PooledPairs.decode() refuses what it has not written", () => {
     );
   }
 });
+
+Deno.test("PooledPairs.clone() is as it was, whatever is learnt since", () => {
+  fc.assert(
+    fc.property(acts, acts, (earlier, later) => {
+      const pairs = new PooledPairs(itemAt, { bytes: 20_000 }), past: Act[] = [];
+      const learnAll = (acts: readonly Act[]) => {
+        for (const act of acts) {
+          learn(pairs, past, act);
+          past.push(act);
+        }
+      };
+      learnAll(earlier);
+      const bytes = encoded(pairs), clone = pairs.clone();
+      learnAll(later);
+      assert.deepEqual(encoded(clone), bytes);
+    }),
+  );
+});

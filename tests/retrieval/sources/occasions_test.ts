@@ -170,3 +170,11 @@ Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indic
   again.learn(signal(1, time));
   assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
 });
+
+Deno.test("Occasions.clone() is as it was, whatever is learnt since", () => {
+  const occasions = days(new Occasions(new Pace(), DAY), 0, 20);
+  const bytes = bytesOf(occasions, [0, 1]), clone = occasions.clone();
+  days(occasions, 20, 60);
+  assert.notDeepEqual(bytesOf(occasions, [0, 1]), bytes);
+  assert.deepEqual(bytesOf(clone, [0, 1]), bytes);
+});
