@@ -142,5 +142,5 @@ export function workerPermissions(
 ): Deno.PermissionOptions {
   return isShared
     ? { ...INHERITED, write: hasSnapshots ? "inherit" : false }
-    : { sys: "inherit", read: reads.length > 0 && [...reads] };
+    : { sys: "inherit", read: reads.length > 0 && [CODE, ...reads] }; // what reads them is loaded when it is needed
 }

@@ -12,7 +12,6 @@ import { readAll } from "../../streams/log/reading.ts";
 import { openLearning } from "../../streams/service/jobs/learner_job.ts";
 import { LEARNT } from "../../streams/topics/delivery.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
-import { OPTIONS } from "../service/deployment.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { build, built, digestOf, rebuildOptions, serve, topics } from "./built.ts";
 

@@ -11,7 +11,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
-import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
+import { topicSpecs } from "../../streams/topics/topics.ts";
 import { answersOn, OPTIONS, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { withFolder, withoutIndex } from "../task/harness.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { permissionsOf } from "../../../scripts/run/permissions.ts";
+import { permissionsOf, workerPermissions } from "../../../scripts/run/permissions.ts";
 import { taskArguments, taskV8Flags } from "../../service/task_command.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
@@ -189,4 +189,11 @@ Deno.test("granted() leaves alone what a process has been given a part of", asyn
   assert.deepEqual(JSON.parse(await run(program, ["--allow-read", "--allow-write=b,c"])), {
     ...{ net: false, read: ["a"], write: "inherit" },
   });
+});
+
+Deno.test("workerPermissions() let the thread of a build read backups, with the code that does", () => {
+  const own = { isShared: false };
+  const { read } = workerPermissions(own, { reads: ["backups/may"] }) as Deno.PermissionOptionsObject;
+  assert.deepEqual(read, [fileURLToPath(ROOT), "backups/may"]);
+  assert.deepEqual(workerPermissions(own), { sys: "inherit", read: false });
 });
