@@ -21,6 +21,7 @@ import { servingTopics } from "../../streams/topics/serving.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "../flags/log_flags.ts";
 import { logAddressOf } from "../flags/service_flags.ts";
+import { progress } from "./report.ts";
 import { timeOf } from "./times.ts";
 
 interface Flags extends LogFlags {
@@ -45,7 +46,7 @@ async function main(flags: Flags): Promise<number> {
   const topic = (await servingTopics(log, flags.prefix))[content.topic];
   const { to, append } = flags;
   const { lines, lost, leftOut } = append && to !== undefined
-    ? await appendTo(to, log, topic, content)
+    ? await appendTo(to, log, topic, content, progress("read"))
     : await exportAll(log, topic, content, flags);
   if (lost > 0) {
     print(
@@ -96,6 +97,7 @@ async function openToRead(flags: LogFlags): Promise<ReadableLog> {
 async function exportAll(log: ReadableLog, topic: string, content: Content, flags: Flags): Promise<Done> {
   const { from, until, user, to } = flags;
   const lines = await TopicLines.open(log, topic, content, { from, until, user });
+  lines.tell = progress("read");
   let count = 0;
   const counted = async function* () {
     for await (const line of lines) {

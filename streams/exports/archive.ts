@@ -10,6 +10,7 @@
  */
 
 import { dirname } from "node:path";
+import type { CopyProgress } from "../log/kind.ts";
 import type { ReadableLog } from "../log/log.ts";
 import { chunksOf } from "./chunks.ts";
 import type { Content } from "./contents.ts";
@@ -50,6 +51,7 @@ export interface Archived {
  * The bytes of a chunk reach the disk before the position after it, so a process that is killed at any moment leaves an
  * archive that the next one can continue: it cuts off the bytes after the position.
  *
+ * @param tell receives its progress
  * @param onStep called between writes, for tests; throwing simulates a crash there
  * @throws Error when another process appends to it, or it is not the archive of this topic
  */
@@ -58,6 +60,7 @@ export async function appendTo(
   log: ReadableLog,
   topic: string,
   content: Content,
+  tell: CopyProgress = () => {},
   onStep: (step: string) => void = () => {},
 ): Promise<Archived> {
   const positionFile = `${file}-position`;
@@ -76,6 +79,7 @@ export async function appendTo(
   refuseOther(file, before, { topic, id, size });
   if (known === null) await replace(positionFile, before, onStep);
   const lines = await TopicLines.open(log, topic, content, {}, before.next);
+  lines.tell = tell;
   await data.truncate(before.bytes);
   await data.seek(before.bytes, Deno.SeekMode.Start);
   let { bytes } = before;

@@ -5,6 +5,7 @@
  */
 
 import { indexesKeys } from "../log/capabilities.ts";
+import type { CopyProgress } from "../log/kind.ts";
 import type { ReadableLog } from "../log/log.ts";
 import { endsEarly } from "../log/reading.ts";
 import type { Content, ExportedLine } from "./contents.ts";
@@ -36,8 +37,13 @@ export class TopicLines {
   leftOut = 0;
   /** Offsets that the log had dropped before they were read, up to {@linkcode TopicLines.next}. */
   lost = 0;
+  /** Told of the offsets that are read, and their total. */
+  tell: CopyProgress = () => {};
   /** Those after the last line of each partition. */
   #lostLast = 0;
+  /** Offsets that were read, and those to read. */
+  #read = 0;
+  readonly #all: number;
   readonly #log: ReadableLog;
   readonly #topic: string;
   readonly #content: Content;
@@ -63,6 +69,7 @@ export class TopicLines {
     this.#choice = choice;
     this.next = [...next];
     this.#ends = ends;
+    this.#all = ends.reduce((sum, end, partition) => sum + end - (next[partition] ?? 0), 0);
     this.#newest = newest;
   }
 
@@ -142,6 +149,8 @@ export class TopicLines {
           const { records, next, dropped = 0 } = await this.#log.read(this.#topic, partition, position, READ);
           if (next === position) throw endsEarly(this.#topic, partition, next, end);
           lost += Math.min(dropped, end - position);
+          this.#read += Math.min(next, end) - position;
+          this.tell(this.#read, this.#all);
           position = next;
           at = 0;
           batch = [];

@@ -27,7 +27,7 @@ async function logOf(events: number): Promise<MemoryLog> {
 }
 
 const archive = (file: string, log: Log, onStep?: (step: string) => void, topic = topics.events) =>
-  appendTo(file, log, topic, CONTENTS.events, onStep);
+  appendTo(file, log, topic, CONTENTS.events, undefined, onStep);
 
 async function timesIn(file: string): Promise<number[]> {
   const records = await Array.fromAsync(openSource("meander", file));

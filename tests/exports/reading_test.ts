@@ -153,3 +153,15 @@ Deno.test("TopicLines takes the list of each user as it is now, of those who hav
   assert.deepEqual(seen(await linesOf(log, "lists")), ["c3", "a4"]);
   assert.deepEqual(seen(await linesOf(log, "lists", { user: "a" })), ["a4"]);
 });
+
+Deno.test("TopicLines tells how far it is, also where nothing is chosen", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  await log.append(Array.from({ length: 1200 }, (_, n) => click("ann", n, n % 3 === 0 ? 0 : 1)));
+  const content = CONTENTS.events;
+  const lines = await TopicLines.open(log, topics.events, content, { user: "nobody" }, [100]);
+  const told: (readonly [number, number])[] = [];
+  lines.tell = (done, all) => void told.push([done, all]);
+  assert.deepEqual(await Array.fromAsync(lines), []);
+  assert.deepEqual(told, [[300, 1100], [800, 1100], [1100, 1100]]);
+});
