@@ -159,8 +159,15 @@ const program = addLogFlags(
   )
   .parse(commandArguments(), { from: "user" });
 
+/** Flags that mean nothing without `--rebuild`. */
+const OF_REBUILD = ["--roll-back", "--rebuild-share", "--keep-weights", "--archive", "--anyway"];
+
 await runCommand(async () => {
   const given = program.opts<Flags>();
+  const alone = program.options.find((option) =>
+    OF_REBUILD.includes(option.long ?? "") && program.getOptionValue(option.attributeName()) !== undefined
+  );
+  if (alone !== undefined && !given.rebuild) program.error(`error: ${alone.long} needs --rebuild`);
   const say = (line: string) => {
     if (!given.quiet) print(Deno.stderr, `${line}\n`);
   };

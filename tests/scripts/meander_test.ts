@@ -60,6 +60,8 @@ Deno.test("meander says which commands there are, and which one was meant", asyn
   assert.deepEqual([wrong.code, /Did you mean replay/.test(wrong.stderr)], [1, true]);
   const flag = await meander("run", "--htp", "8080");
   assert.deepEqual([flag.code, /Did you mean --http/.test(flag.stderr)], [1, true]);
+  const alone = await meander("run", "--keep-weights");
+  assert.deepEqual([alone.code, /--keep-weights needs --rebuild/.test(alone.stderr)], [1, true]);
   assert.match((await meander("help", "ingest")).stdout, /^Usage: meander ingest/);
 });
 
