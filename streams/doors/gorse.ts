@@ -50,11 +50,12 @@ const WITHOUT: Readonly<Record<Kind, JsonObject>> = {
   feedback: {},
 };
 
-const write = sharing({
-  scope: "events",
+const WRITES = {
   answers: { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } },
   problems: ["unavailable"],
-});
+} as const;
+const write = sharing({ scope: "events", ...WRITES });
+const writeItems = sharing({ scope: "items", ...WRITES });
 
 function userWrites(intake: Intake): readonly Endpoint[] {
   const post = async (call: Call) => await intake.post("user", call);
@@ -88,27 +89,27 @@ function itemWrites(intake: Intake): readonly Endpoint[] {
   const categoryOf = ({ parameters: { category = "" } }: Call) => category;
   const categories = (before: JsonObject) => before["Categories"] as readonly string[]; // as `gorseItem` makes it
   return [
-    write("POST /api/item", "InsertItem", {
+    writeItems("POST /api/item", "InsertItem", {
       summary: "adds or replaces an item",
       body: jsonBody(SCHEMAS.GorseItem),
       handle: post,
     }),
-    write("POST /api/items", "InsertItems", {
+    writeItems("POST /api/items", "InsertItems", {
       summary: "adds or replaces items",
       body: jsonBody(SCHEMAS.GorseItem, true),
       handle: post,
     }),
-    write("PATCH /api/item/:item", "PatchItem", {
+    writeItems("PATCH /api/item/:item", "PatchItem", {
       summary: "changes fields of an item",
       body: jsonBody(SCHEMAS.GorseItemPatch),
       problems: ["not-found", "unavailable"],
       handle: async (call) => await intake.patchItem(call),
     }),
-    write("DELETE /api/item/:item", "DeleteItem", {
+    writeItems("DELETE /api/item/:item", "DeleteItem", {
       summary: "removes an item",
       handle: async (call) => await intake.removeItem(call),
     }),
-    write("PUT /api/item/:item/category/:category", "InsertItemCategory", {
+    writeItems("PUT /api/item/:item/category/:category", "InsertItemCategory", {
       summary: "puts an item into a category",
       problems: ["not-found", "refused", "unavailable"],
       handle: async (call) =>
@@ -116,7 +117,7 @@ function itemWrites(intake: Intake): readonly Endpoint[] {
           Categories: [...new Set([...categories(before), categoryOf(call)])],
         })),
     }),
-    write("DELETE /api/item/:item/category/:category", "DeleteItemCategory", {
+    writeItems("DELETE /api/item/:item/category/:category", "DeleteItemCategory", {
       summary: "takes an item out of a category",
       problems: ["not-found", "refused", "unavailable"],
       handle: async (call) =>

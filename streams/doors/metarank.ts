@@ -39,6 +39,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       id: "metarankFeedback",
       scope: "events",
       summary: "Metarank: takes events: one, a list, or one per line; all of them or none",
+      description: "Events of items need the scope `items`, too.",
       body: { kinds: ["json", "lines"], schema: SCHEMAS.MetarankEvent, many: true, untyped: true },
       answers: { 200: { description: "All of them are durable", schema: SCHEMAS.MetarankStatus } },
       problems: ["unavailable"],
@@ -64,12 +65,14 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-async function feedback(context: ApiContext, { request, caller }: Call): Promise<Response> {
+async function feedback(context: ApiContext, { request, demand, caller }: Call): Promise<Response> {
   const begun = context.clock();
   const bytes = await context.bodies.read(request);
   const events = valuesOf(bytes, context.maxEntries);
   checkEntries(events.length, context.maxEntries);
-  const records = recordsOf(context, mapAll(context, events, parseMetarank));
+  const own = mapAll(context, events, parseMetarank);
+  if (own.some(({ kind }) => kind === "item")) demand("items");
+  const records = recordsOf(context, own);
   await take(context, records, caller);
   const tookMillis = Math.round(context.clock() - begun);
   return Response.json({ status: "ok", accepted: events.length, updated: 0, tookMillis });

@@ -180,6 +180,8 @@ Deno.test("doors want keys and scopes as all of the API does, and are closed unl
   assert.equal((await api.get("/api/recommend/ann")).status, 401);
   assert.equal((await api.get("/api/recommend/ann", key)).status, 200);
   assert.equal((await api.request("/api/user/ann", { method: "DELETE", headers: key })).status, 403);
+  assert.equal((await api.post("/api/item", { ItemId: "i1" }, key)).status, 403);
+  assert.equal((await api.request("/api/item/i1", { method: "DELETE", headers: key })).status, 403);
   assert.equal((await api.get("/api/health/ready")).json.Ready, true);
   for (
     const query of [

@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import { readAll } from "../../streams/log/reading.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { digestOf } from "../../streams/http/contract/access.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 
 const settings = { doors: ["metarank"] } as const;
 const plain = { "content-type": "application/x-www-form-urlencoded" };
+
+Deno.test("a key that may send Metarank's events changes no item with them", async () => {
+  const keys = [{ name: "page", sha256: digestOf("the-key-of-a-page"), scopes: ["events"] }] as const;
+  await using api = await startApi({ ...settings, keys });
+  const item = { event: "item", id: "x1", timestamp: NOW, item: "i1", fields: [] };
+  const { status, json } = await api.post("/feedback", item, { "x-api-key": "the-key-of-a-page" });
+  assert.deepEqual([status, json.code], [403, "forbidden"]);
+});
 
 Deno.test("Metarank's calls are answered: events, a ranking with reasons, what was shown, a click", async () => {
   await using api = await startApi(settings);

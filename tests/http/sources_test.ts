@@ -34,17 +34,18 @@ const view = (user: string, more: object = {}) => ({
   ...more,
 });
 
-Deno.test("a key that may send records of a source erases nobody with them, whatever the rules make of them", async () => {
-  const key = (name: string, scopes: ("events" | "admin")[]) => ({
+Deno.test("a key that may send records of a source erases nobody with them, and changes no item, whatever the rules make of them", async () => {
+  const key = (name: string, scopes: ("events" | "items" | "admin")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
     scopes,
   });
-  const keys = [key("shop", ["events"]), key("owner", ["events", "admin"])];
+  const keys = [key("shop", ["events"]), key("owner", ["events", "items", "admin"])];
   await using api = await startApi({ keys }, 1, undefined, {
     gone: {
       rules: [
         { as: "forget" as const, when: { evt: "erased" }, fields: { user: "ctx.uid" } },
+        { as: "item" as const, when: { evt: "listed" }, fields: { item: "sku" } },
         ...SOURCES.clicks.rules,
       ],
     },
@@ -58,7 +59,9 @@ Deno.test("a key that may send records of a source erases nobody with them, what
   const erased = { evt: "erased", ctx: { uid: "ann" } };
   assert.deepEqual(await post(view("ann"), "shop"), [200, 1]);
   assert.deepEqual(await post([view("ann"), erased], "shop"), [403, "forbidden"]);
-  assert.deepEqual(await post([view("ann"), erased], "owner"), [200, 2]);
+  const listed = { evt: "listed", sku: "a1" };
+  assert.deepEqual(await post([view("ann"), listed], "shop"), [403, "forbidden"]);
+  assert.deepEqual(await post([view("ann"), erased, listed], "owner"), [200, 3]);
 });
 
 Deno.test("POST /v1/sources/{source} takes records by the rules of the configuration", async () => {

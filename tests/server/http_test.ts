@@ -255,6 +255,24 @@ Deno.test("a key that may send events erases nobody with them", async () => {
   assert.deepEqual(await post([click("a", "i1"), forget], "owner"), [200, 2]);
 });
 
+Deno.test("a key that may send events changes no item of the catalogue with it", async () => {
+  const key = (name: string, scopes: ("events" | "items")[]) => ({
+    name,
+    sha256: digestOf(`the-own-key-of-${name}`),
+    scopes,
+  });
+  await using api = await startApi({ keys: [key("page", ["events"]), key("catalogue", ["items"])] });
+  const with_ = (name: string) => ({ "x-api-key": `the-own-key-of-${name}` });
+  const remove = (name: string) => api.request("/v1/items/i1", { method: "DELETE", headers: with_(name) });
+  const statuses = async (name: string) => [
+    (await api.post("/v1/events", click("a", "i1"), with_(name))).status,
+    (await api.post("/v1/items", { item: "i1" }, with_(name))).status,
+    (await remove(name)).status,
+  ];
+  assert.deepEqual(await statuses("page"), [200, 403, 403]);
+  assert.deepEqual(await statuses("catalogue"), [403, 200, 200]);
+});
+
 Deno.test("pages of other origins may call only when they are named", async () => {
   const origin = { origin: "https://shop.example" };
   {

@@ -38,7 +38,7 @@ const { Taken } = named({ Taken: takenSchema });
 export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
   const post = (kind: "event" | "item", schema: NamedSchema) => ({
     method: "POST",
-    scope: "events",
+    scope: `${kind}s`,
     body: { kinds: MANY, schema, many: true },
     answers: { 200: { description: "What was taken", schema: Taken } },
     problems: ["unavailable"],
@@ -65,7 +65,7 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       path: "/v1/items/:item",
       id: "deleteItem",
       summary: "Removes an item from the catalogue",
-      scope: "events",
+      scope: "items",
       parameters: { item: "Id of the item" },
       answers: { 200: { description: "It will no longer be recommended", schema: Taken } },
       problems: ["unavailable"],

@@ -40,7 +40,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     description:
       "One record, a list, or one per line. `accepted` counts the events and items made of them. " +
       "Of a record with a list, each entry is taken or refused by itself: `entries` says which are refused. " +
-      "A record that becomes a `forget` needs the scope `admin`, too.",
+      "A record that becomes a `forget` needs the scope `admin`, too, and one that becomes an item `items`.",
     scope: "events",
     parameters: { source: "Name of the source" },
     body: { kinds: KINDS, schema: SourceRecords, many: true },
@@ -106,7 +106,7 @@ export interface TakeOptions {
 /**
  * Maps the entries of a body by a source.
  *
- * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` for an erasure without `admin`
+ * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` for an erasure without `admin`, an item without `items`
  */
 function takeRecords(
   bytes: Uint8Array,
@@ -132,7 +132,8 @@ function takeRecords(
       }
     }
     for (const record of taken.ok ? taken.records : []) {
-      if (record.kind === "event" && record.event.type === "forget") demand("admin");
+      if (record.kind === "item") demand("items");
+      else if (record.event.type === "forget") demand("admin");
       see?.(record);
     }
   };
