@@ -111,7 +111,7 @@ Deno.test("ThreadedLearner lets go of the writers of a thread that has died", as
   const module = `data:text/javascript,onmessage = ({ data }) => {
     const { port } = data.log;
     port.onmessage = () => { throw new Error("no memory"); };
-    port.postMessage([{ call: 1, method: "openWriter", args: ["w"] }]);
+    port.postMessage({ call: 1, method: "openWriter", args: ["w"] });
   };`;
   const opening = ThreadedLearner.open(
     log,
@@ -170,7 +170,7 @@ Deno.test("unpackError() gives errors back that callers tell apart", () => {
   assert.equal(unpackError(packError("text")).message, "text");
 });
 
-Deno.test("PortCaller and PortAnswerer lose no call to another of the same turn that cannot be cloned", async () => {
+Deno.test("PortCaller.call() rejects what cannot be cloned, on the way there or back, and no other call", async () => {
   const { port1, port2 } = new MessageChannel();
   interface Echo {
     say(what: unknown): unknown;

@@ -6,12 +6,9 @@
  *   { cancel: call }         ──>      aborts the signal of the call
  * ```
  *
- * A message costs both threads tens of microseconds whatever its size, so the messages of one turn are sent as one.
- *
  * @module
  */
 
-import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop it
 import { isOneOf } from "../../../src/values/one_of.ts";
 import { firstOf } from "../../../src/values/reason.ts";
 import { LOG_ERROR_CODES, LogError } from "../log.ts";
@@ -65,7 +62,7 @@ export interface CallOptions {
 
 /** The calling end of a port. Both ends are of the same build, so that results have the types of their calls. */
 export class PortCaller<Methods extends Calls<Methods>> {
-  readonly #outbox: Outbox<PortRequest>;
+  readonly #port: MessagePort;
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #closedError: () => Error;
   #last = 0;
@@ -73,12 +70,12 @@ export class PortCaller<Methods extends Calls<Methods>> {
 
   /** Takes over a port. @param closedError what a call rejects with once it is closed */
   constructor(port: MessagePort, closedError: () => Error) {
+    this.#port = port;
     this.#closedError = closedError;
-    this.#outbox = new Outbox(port, (request, error) => {
-      if ("call" in request) this.#hear({ call: request.call, error: packError(error) });
-    });
-    port.onmessage = ({ data }: MessageEvent<readonly PortReply[]>) => {
-      for (const reply of data) this.#hear(reply);
+    port.onmessage = ({ data: { call, result, error } }: MessageEvent<PortReply>) => {
+      const answer = this.#calls.get(call);
+      if (error === undefined) answer?.resolve(result);
+      else answer?.reject(unpackError(error));
     };
   }
 
@@ -99,15 +96,15 @@ export class PortCaller<Methods extends Calls<Methods>> {
     const answer = Promise.withResolvers<unknown>();
     this.#calls.set(call, answer);
     const cancel = () => {
-      this.#outbox.put({ cancel: call });
-      this.#calls.delete(call);
+      this.#port.postMessage({ cancel: call } satisfies PortRequest);
       answer.reject(signal?.reason);
     };
     signal?.addEventListener("abort", cancel);
-    this.#outbox.put({ call, method, args }, transfer);
     try {
+      this.#port.postMessage({ call, method, args } satisfies PortRequest, transfer);
       return await answer.promise as ReturnType<Methods[Name]>; // types do not cross threads
     } finally {
+      this.#calls.delete(call);
       signal?.removeEventListener("abort", cancel);
     }
   }
@@ -115,43 +112,31 @@ export class PortCaller<Methods extends Calls<Methods>> {
   /** Closes the port and rejects pending calls. */
   close(): void {
     this.#closed = true;
-    this.#outbox.close();
+    this.#port.close();
     for (const { reject } of this.#calls.values()) reject(this.#closedError());
-    this.#calls.clear();
-  }
-
-  #hear({ call, result, error }: PortReply): void {
-    const answer = this.#calls.get(call);
-    this.#calls.delete(call);
-    if (error === undefined) answer?.resolve(result);
-    else answer?.reject(unpackError(error));
   }
 }
 
 /** The answering end of a port. */
 export class PortAnswerer<Methods extends Calls<Methods>> {
-  readonly #outbox: Outbox<PortReply>;
+  readonly #port: MessagePort;
   readonly #acts: Acts<Methods>;
   /** Calls in progress. */
   readonly #calls = new Map<number, AbortController>();
 
   /** Takes over a port. */
   constructor(port: MessagePort, acts: Acts<Methods>) {
-    this.#outbox = new Outbox(port, ({ call }, error) => {
-      this.#outbox.put({ call, error: packError(error) });
-    });
+    this.#port = port;
     this.#acts = acts;
-    port.onmessage = ({ data }: MessageEvent<readonly PortRequest[]>) => {
-      for (const request of data) {
-        if ("cancel" in request) this.#calls.get(request.cancel)?.abort();
-        else void this.#answer(request.call, request.method, request.args);
-      }
+    port.onmessage = ({ data: request }: MessageEvent<PortRequest>) => {
+      if ("cancel" in request) this.#calls.get(request.cancel)?.abort();
+      else void this.#answer(request.call, request.method, request.args);
     };
   }
 
   /** Closes the port and aborts calls in progress. */
   close(): void {
-    this.#outbox.close();
+    this.#port.close();
     for (const call of this.#calls.values()) call.abort();
   }
 
@@ -159,76 +144,17 @@ export class PortAnswerer<Methods extends Calls<Methods>> {
     const cancelling = new AbortController();
     this.#calls.set(call, cancelling);
     try {
-      if (!Object.hasOwn(this.#acts, method)) {
-        throw new TypeError(`Cannot answer ${method}: there is no such call`);
-      }
-      const act = this.#acts[method as keyof Methods]; // checked above
-      const own = args as Parameters<Methods[keyof Methods]>; // types do not cross threads
+      const act = this.#acts[method as keyof Methods]; // types do not cross threads
+      const own = args as Parameters<Methods[keyof Methods]>;
       const { result, transfer = [] } = await act(own, cancelling.signal);
-      this.#outbox.put({ call, result }, transfer);
+      this.#port.postMessage({ call, result } satisfies PortReply, transfer);
     } catch (error) {
-      this.#outbox.put({ call, error: packError(error) });
+      // Perhaps the result cannot be cloned.
+      this.#port.postMessage({ call, error: packError(error) } satisfies PortReply);
     } finally {
       this.#calls.delete(call);
     }
   }
-}
-
-/** Messages to send at the end of a turn. */
-class Outbox<Message> {
-  readonly #port: MessagePort;
-  readonly #notSent: (message: Message, error: unknown) => void;
-  #pending: Pending<Message>[] = [];
-  #closed = false;
-
-  /** @param notSent called with a message that cannot be cloned, and why */
-  constructor(port: MessagePort, notSent: (message: Message, error: unknown) => void) {
-    this.#port = port;
-    this.#notSent = notSent;
-  }
-
-  put(message: Message, transfer: readonly Transferable[] = []): void {
-    if (this.#closed) return;
-    this.#pending.push({ message, transfer });
-    if (this.#pending.length === 1) setImmediate(() => this.#flush());
-  }
-
-  /** Sends pending messages and closes the port. */
-  close(): void {
-    this.#flush();
-    this.#closed = true;
-    this.#port.close();
-  }
-
-  #flush(): void {
-    if (this.#pending.length === 0) return;
-    const pending = this.#pending;
-    this.#pending = [];
-    try {
-      this.#post(pending);
-    } catch {
-      // Nothing was sent, because some message cannot be cloned; the others are sent one by one.
-      for (const one of pending) {
-        try {
-          this.#post([one]);
-        } catch (error) {
-          this.#notSent(one.message, error);
-        }
-      }
-    }
-  }
-
-  #post(pending: readonly Pending<Message>[]): void {
-    this.#port.postMessage(
-      pending.map(({ message }) => message),
-      pending.flatMap(({ transfer }) => transfer),
-    );
-  }
-}
-
-interface Pending<Message> {
-  readonly message: Message;
-  readonly transfer: readonly Transferable[];
 }
 
 /** An error in a form that can be cloned. */
