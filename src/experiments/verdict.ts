@@ -264,9 +264,14 @@ function harms({ interval, metric }: Comparison, { tolerance = 0 }: GuardRail): 
 /** Estimated number of further users, given the current estimate of the effect. */
 function patience(comparison: Comparison, users: number): string {
   const { effect, share, missingUsers, conversions, metric } = comparison;
-  if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
+  const { control, variant } = effect;
+  if (control.value === null || variant.value === null || control.value === 0 && variant.value === 0) {
+    return "there are no outcomes to compare";
+  }
   if (missingUsers > 0) return `at least ${missingUsers} more users in each arm`;
-  if (effect.variance === 0) return `${nameOf(metric)} does not vary among the users of an arm`;
+  if (control.variance + variant.variance === 0) {
+    return `${nameOf(metric)} does not vary among the users of an arm`;
+  }
   if (conversions < MIN_CONVERSIONS) {
     return `${nameOf(metric)} has ${Math.floor(conversions)} effective conversions in the smaller arm, ` +
       `and needs ${MIN_CONVERSIONS}`;
@@ -293,7 +298,7 @@ function railRule({ stopRule, guardRails }: Experiment): Experiment["stopRule"] 
 function change({ effect: { lift, control, variant }, interval }: Comparison): string {
   const cut = control.cut + variant.cut;
   const of = cut === 0 ? "" : ` with ${cut} ${cut === 1 ? "reward" : "rewards"} cut`;
-  return `${percent(lift ?? 0)} [${points(interval.low)}, ${points(interval.high)}]${of}`;
+  return `${percent(lift ?? Infinity)} [${points(interval.low)}, ${points(interval.high)}]${of}`;
 }
 
 function points(share: number): string {
@@ -302,7 +307,7 @@ function points(share: number): string {
 }
 
 function percent(share: number): string {
-  return `${share >= 0 ? "+" : "−"}${Math.abs(100 * share).toFixed(1)} %`;
+  return `${share >= 0 ? "+" : "−"}${points(Math.abs(share))} %`;
 }
 
 function small(p: number): string {

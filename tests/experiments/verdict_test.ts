@@ -141,6 +141,19 @@ Deno.test("verdicts() stops a variant that nobody clicks any more", () => {
   assert.match(verdict!.text, /^stop: B makes ctr worse: −100\.0 % \[−100\.0, −\d\d\.\d\]$/);
 });
 
+Deno.test("verdicts() does not take a control, or a variant, that nobody clicks for one without an effect", () => {
+  const experiment = experimentOf("clicksPerUser");
+  const tell = (control: number, variant: number) => {
+    const arms = [control, variant].map((clicks) => arm(5000, { clicks: (user) => Number(user < clicks) }));
+    return verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]))[0]!.text;
+  };
+  assert.match(tell(0, 31), /^B is better: \+∞ % \[\d+\.\d, ∞\] clicksPerUser$/);
+  const few = /^cannot say yet: clicksPerUser has 7 effective conversions in the smaller arm, and needs 15$/;
+  assert.match(tell(0, 14), few);
+  assert.match(tell(14, 0), few);
+  assert.equal(tell(0, 0), "cannot say yet: there are no outcomes to compare");
+});
+
 Deno.test("verdicts() compares how far calibrations are from 1", () => {
   const clicks = (user: number) => Number(user % 10 === 0);
   const predicting = (predicted: number) => arm(5000, { clicks, predicted: () => predicted });
