@@ -132,11 +132,15 @@ export class Experiments {
   assign(user: string): Assignment {
     const isHeld = this.#holdoutBuckets > 0 && bucketOf(user, this.#holdoutSeed) < this.#holdoutBuckets;
     let assignment = isHeld ? NOBODY : this.#nobody;
+    let isForced = false;
     for (const layer of this.#layers) {
-      const found = forcedIn(layer, user) ?? (isHeld ? undefined : drawnIn(layer, user));
+      const forced = forcedIn(layer, user);
+      isForced ||= forced !== undefined;
+      const found = forced ?? (isHeld ? undefined : drawnIn(layer, user));
       if (found !== undefined) assignment = merge(assignment, found);
     }
-    const exposed = this.#exposed[isHeld ? HOLDOUT : REST];
+    // Whoever gets a variant in spite of being held out must not count as held out, nor their like as the rest.
+    const exposed = isForced ? [] : this.#exposed[isHeld ? HOLDOUT : REST];
     return exposed.length === 0
       ? assignment
       : { ...assignment, exposures: [...assignment.exposures, ...exposed] };

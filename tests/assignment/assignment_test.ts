@@ -213,7 +213,10 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
   }
   const all = { ...held, share: 0.9999 };
   const forced = new Experiments([experiment, all]).assign("u1");
-  assert.deepEqual(forced.exposures[0], { experiment: "e", variant: "B" });
+  // Those who are held out, yet get a variant, and their like among the others do not count in the holdout's figures.
+  assert.deepEqual(forced.exposures, [{ experiment: "e", variant: "B" }]);
+  const rest = new Experiments([experiment, { ...held, share: 0.0001, phase: 1 }]).assign("u2");
+  assert.deepEqual(rest.exposures, [{ experiment: "e", variant: "A" }]);
   assert.deepEqual(forced.settings, free.assign("u1").settings);
   assert.deepEqual(free.assign("u1").exposures, [{ experiment: "e", variant: "B" }]);
   assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);
