@@ -174,6 +174,7 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   const lists = [...log];
   const longest = lists.reduce((most, { places }) => Math.max(most, places.length), 0);
   const width = PLACES + 2 * longest;
+  const spreads = Array.from({ length: longest }, () => ({ weight: 0, squares: 0, rewards: 0 }));
   for (const { unit, places } of lists) {
     const sums = units.get(unit) ?? new Array<number>(width).fill(0);
     units.set(unit, sums);
@@ -189,6 +190,10 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
       sums[DR]! += weight * (reward - predicted) + baseline;
       sums[PLACES + 2 * k]! += weight;
       sums[PLACES + 2 * k + 1]! += weight * reward;
+      const spread = spreads[k]!;
+      spread.weight += weight;
+      spread.squares += weight * weight;
+      spread.rewards += weight * reward * reward;
     });
     for (let k = places.length; k < longest; k++) sums[PLACES + 2 * k]! += cut(whole);
     last.push(cut(whole));
@@ -197,7 +202,7 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   if (last.length === 0) throw new RangeError("Cannot evaluate a policy on an empty log");
   const table = new Table([...units.values()], width);
   const overlap = overlapOf(last, uncut);
-  const refusals = [...refusalsOfUnits(table), ...refusalsOf(overlap, last.length, options)];
+  const refusals = [...refusalsOfUnits(table, spreads), ...refusalsOf(overlap, last.length, options)];
   const given = refusals.length === 0 || options.force === true ? ESTIMATORS : [];
   const resampled = given.length > 0 && resamples > 0 ? table.bootstrap(resamples, seed) : null;
   return {
@@ -252,9 +257,13 @@ class Table {
     this.total = this.#sum((u) => u);
   }
 
-  /** (Σ|x|)²/Σx² over the units' sums of a column: the number of units if all sums were equal or 0. */
-  effectiveUnits(column: number): number {
-    const norm = this.#norm((at) => this.#rows[at + column]!);
+  /**
+   * (Σ|x|)²/Σx² over the units' sums of a column: the number of units if all sums were equal or 0.
+   *
+   * @param least Σx² counts as at least this
+   */
+  effectiveUnits(column: number, least = 0): number {
+    const norm = Math.max(this.#norm((at) => this.#rows[at + column]!), Math.sqrt(least));
     let sum = 0;
     for (let u = 0; u < this.#units; u++) sum += Math.abs(this.#rows[u * this.#width + column]!);
     return norm === 0 ? 0 : (sum / norm) ** 2;
@@ -383,7 +392,22 @@ function overlapOf(weights: readonly number[], uncut: number): Overlap {
   };
 }
 
-function refusalsOfUnits(table: Table): string[] {
+/** Of a place: Σ W, Σ W² and Σ W r² over lists. */
+interface Spread {
+  weight: number;
+  squares: number;
+  rewards: number;
+}
+
+/**
+ * @param spreads from which Σ(W r)² follows if rewards do not depend on weights: Σ W² · Σ W r² / Σ W. The observed one is
+ * too small where none of the few lists with a large weight was rewarded, as then is the estimate.
+ */
+function refusalsOfUnits(table: Table, spreads: readonly Spread[]): string[] {
+  const unrelated = spreads.reduce(
+    (sum, { weight, squares, rewards }) => sum + (weight === 0 ? 0 : squares * rewards / weight),
+    0,
+  );
   const refusals: string[] = [];
   const demand = (worth: number, least: number, what: string) => {
     if (worth >= least) return;
@@ -394,7 +418,7 @@ function refusalsOfUnits(table: Table): string[] {
     );
   };
   demand(table.effectiveUnits(LISTS), MIN_UNITS, "the lists are");
-  demand(table.effectiveUnits(IPS), MIN_CARRIERS, "the rewards of this policy are");
+  demand(table.effectiveUnits(IPS, unrelated), MIN_CARRIERS, "the rewards of this policy are");
   demand(table.weightCarriers, MIN_CARRIERS, "the spread of the weights is");
   return refusals;
 }

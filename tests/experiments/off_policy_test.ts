@@ -166,6 +166,22 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, not a finite number/);
 });
 
+Deno.test("evaluatePolicy() refuses where rewards are many, but none is of a list that counts for much", () => {
+  // The policy takes an item in 80 % of lists that the log has in 12 %: the first 36.
+  const refusals = (firstClick: number) => {
+    const lists = Array.from({ length: 300 }, (_, u): LoggedList => {
+      const chances = u < 36 ? { logged: 0.12, target: 0.8 } : { logged: 0.88, target: 0.2 };
+      const reward = Number(u >= firstClick && u < firstClick + 12);
+      return { unit: `u${u}`, places: [{ ...chances, reward, predicted: 0, expected: 0 }] };
+    });
+    return evaluatePolicy(lists, { resamples: 0 }).refusals;
+  };
+  assert.deepEqual(refusals(0), []);
+  const [refusal, ...others] = refusals(100);
+  assert.match(refusal!, /rewards of this policy are worth 0\.5 independent units/);
+  assert.deepEqual(others, []);
+});
+
 Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () => {
   const table = bernoulliThompson([{ alpha: 1, beta: 1 }, { alpha: 2, beta: 1 }], 2, 40_000, createRandom(3));
   // P(U < V) with V of density 2v is E[V] = 2/3.
