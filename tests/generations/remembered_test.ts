@@ -88,7 +88,7 @@ for (const kind of ["memory", "SQLite"]) {
       const { start, end } = await log.bounds(topics.events, 0);
       assert.ok(start > 100);
       const remembered = [{ start, behaviours: start, profiles: 0, gone: 0 }];
-      assert.deepEqual(rebuild.progress, { done: 0, of: end, remembered });
+      assert.deepEqual(rebuild.progress, { done: 0, of: end, remembered, archived: [] });
       while (await rebuild.step());
       assert.deepEqual(await digestOf(log, after), await digestOf(log));
       const left = await log.bounds(rememberedTopic(after), 0);
