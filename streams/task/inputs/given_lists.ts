@@ -50,7 +50,7 @@ export class GivenLists {
         if (input >= from) this.#ahead.set(input, record);
         this.#readTo = Math.max(this.#readTo, input);
       }
-      this.#isAtEnd = result.records.length === 0;
+      this.#isAtEnd = result.next === this.#next; // not where a read has none of its records
       this.#next = result.next;
     }
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
+import { layered } from "../../../streams/log/metered_log.ts";
 import type { NewRecord } from "../../../streams/log/log.ts";
 import { GivenLists } from "../../../streams/task/inputs/given_lists.ts";
 import { INPUT } from "../../../streams/topics/delivery.ts";
@@ -26,5 +27,24 @@ Deno.test("GivenLists finds the answers to all requests, whatever others have wr
         assert.ok(lists.take(request) !== null, `${many} at ${at}: no answer to ${request}`);
       }
     }
+  }
+});
+
+Deno.test("GivenLists reads on behind offsets without records", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: TOPIC, partitions: 1, cleanup: "delete" }]);
+  await log.append(Array.from({ length: 20 }, (_, request) => answer(request)));
+  const holes = layered(log, {
+    async read(topic, partition, from, options) {
+      if (from === 5) return { records: [], next: 8 }; // what a transaction that was given up leaves
+      const { records, next } = await log.read(topic, partition, from, options);
+      const before = records.filter(({ offset }) => from > 5 || offset < 5);
+      return { records: before, next: before.length < records.length ? 5 : next };
+    },
+  });
+  const lists = new GivenLists(holes, TOPIC, 0);
+  await lists.readTo(0, 19);
+  for (let request = 0; request < 20; request++) {
+    assert.equal(lists.take(request) !== null, request < 5 || request >= 8, `${request}`);
   }
 });
