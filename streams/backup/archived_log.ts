@@ -24,7 +24,7 @@ import type { TopicExtent } from "../log/reading.ts";
 import { erasedOn } from "../task/erased_on.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
-import { readManifest } from "./manifest.ts";
+import { problemsOf, readManifest } from "./manifest.ts";
 import { fileOf } from "./record_backup.ts";
 import { RecordFileReader } from "./record_file.ts";
 
@@ -62,7 +62,7 @@ export interface ArchivedLog extends AsyncDisposable {
  * Opens backups of a deployment. Events of users whom the serving generation has erased are left out.
  *
  * @param folders of backups, in any order; they may overlap
- * @throws Error when a folder is not a backup, or one of another deployment
+ * @throws Error when a folder is not a backup, or a damaged one, or one of another deployment
  */
 export async function openArchived(
   log: Log,
@@ -73,7 +73,7 @@ export async function openArchived(
   await using open = new AsyncDisposableStack();
   const archives: Archive[] = [];
   for (const folder of folders) {
-    const archive = await openArchive(folder);
+    const archive = await openArchive(folder, topics);
     open.use(archive.copies);
     await refuseOther(log, topics, archive);
     archives.push(archive);
@@ -103,10 +103,22 @@ export async function openArchived(
   return { log: archived, parts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-async function openArchive(folder: string): Promise<Archive> {
-  const { kind: name, topics } = await readManifest(folder);
+async function openArchive(folder: string, { events, recommendations }: Topics): Promise<Archive> {
+  const { kind: name, topics, files } = await readManifest(folder);
   const { copies } = kindOf(name);
-  return { folder, topics, copies: await copies?.openToRead(folder) ?? new RecordCopies(folder) };
+  if (copies !== undefined) return { folder, topics, copies: await copies.openToRead(folder) };
+  // Their records have no checksums of their own.
+  const read = new Set(
+    topics.filter(({ name }) => name === events || name === recommendations)
+      .flatMap(({ name: topic, bounds }) => bounds.map((_, partition) => fileOf({ topic, partition }))),
+  );
+  const problems = await problemsOf(folder, { files: files.filter(({ name }) => read.has(name)) });
+  if (problems.length > 0) throw refusal(folder, problems.join("; "));
+  return { folder, topics, copies: new RecordCopies(folder) };
+}
+
+function refusal(folder: string, why: string): Error {
+  return new Error(`Cannot read ${folder} as an archive of this log: ${why}`);
 }
 
 /** Backups record by record: a file per partition. */
@@ -132,10 +144,10 @@ class RecordCopies implements Copies {
   }
 }
 
-/** @throws Error when a backup has other records than the log, where both have some, or another identity */
+/** @throws Error when a backup has other records than the log, where both have some, or else another identity */
 async function refuseOther(log: Log, { events }: Topics, { folder, topics, copies }: Archive): Promise<void> {
   const refuse = (why: string): never => {
-    throw new Error(`Cannot read ${folder} as an archive of this log: ${why}`);
+    throw refusal(folder, why);
   };
   const extent = topics.find(({ name }) => name === events) ?? refuse(`it has no topic ${events}`);
   const own = await log.identify(events);
@@ -144,6 +156,7 @@ async function refuseOther(log: Log, { events }: Topics, { folder, topics, copie
       `${events} has ${extent.bounds.length} partitions in it, and ${own?.partitions ?? "none"} on the log`,
     );
   }
+  let isShared = false;
   for (const [partition, bounds] of extent.bounds.entries()) {
     const { start, end } = await log.bounds(events, partition);
     const from = Math.max(start, bounds.start);
@@ -161,6 +174,10 @@ async function refuseOther(log: Log, { events }: Topics, { folder, topics, copie
     if (theirs.key !== mine.key || theirs.time !== mine.time) {
       refuse(`it has another record at offset ${mine.offset} of ${events}/${partition}`);
     }
+    isShared = true;
+  }
+  if (!isShared && own?.id !== extent.id) {
+    refuse(`${events} is another topic in it, and they share no record`);
   }
 }
 

@@ -31,7 +31,7 @@ import { partitionOf } from "../log/partitioner.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, makeServingModel } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
-import { ownRecord } from "../task/inputs/inputs.ts";
+import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
 import { snapshotFolder } from "../service/task_opener.ts";
 import type { TaskOpening } from "../task/options.ts";
 import { Task } from "../task/task.ts";
@@ -323,7 +323,7 @@ interface RebuildParts extends BuildLog {
 
 /** Creates the topics of the generation that are missing. */
 async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promise<BuildLog> {
-  const { spec: { topics }, stateBytes, remembers } = options;
+  const { spec: { topics }, stateBytes, remembers, archives = [] } = options;
   const tasks = options.until.length;
   const sourceLog = await tasksLog(deploymentLog, topics, tasks);
   await sourceLog.createTopics(topicSpecs(topics, tasks));
@@ -336,10 +336,24 @@ async function openBuildLog(deploymentLog: Log, options: RebuildOptions): Promis
   const { log: remembering, remembered } = remembers === undefined
     ? { log: sourceLog, remembered: [] }
     : await rememberingLog(sourceLog, { from: remembers, topics, task: options.task, tasks });
+  if (archives.length > 0) await refuseMissed(remembering, topics, tasks);
   const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
   const own = new Set([topics.samples, topics.signals, topics.parameters]);
   const { log } = new OwnWrites(remembering, own, keptBytes);
   return { log, until, bounded: boundedLog(log, topics.events, until), remembered, keptBytes };
+}
+
+/** @throws Error when a task cannot continue where it has stopped */
+async function refuseMissed(log: Log, topics: Topics, tasks: number): Promise<void> {
+  for (let task = 0; task < tasks; task++) {
+    const own = await ownPosition(log, topics, task);
+    const { start } = await log.bounds(topics.events, task);
+    if (own === null || own.next >= start) continue;
+    throw new Error(
+      `Cannot continue task ${task} at ${own.next} of ${topics.events}: neither the log nor the backups that are named ` +
+        `(--archive) have any before ${start}; name all that it was begun with`,
+    );
+  }
 }
 
 /** Resumes the learner, or begins it, perhaps with weights of another one. */

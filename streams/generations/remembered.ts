@@ -92,12 +92,14 @@ async function carriedOver(log: Log, options: RememberingOptions): Promise<Reado
   const found = new Map<number, Placed>();
   for (let task = 0; task < tasks; task++) {
     const { start } = await log.bounds(topics.events, task);
-    if (start === 0) continue;
     const own = await ownPosition(log, topics, task);
-    if (own === null) await log.createTopics([{ name: topic, partitions: tasks, cleanup: "delete" }]);
-    else if (await log.identify(topic) === null) continue;
-    const remembered = await completeIn(log, topic, task) ??
-      (own === null ? await remember(log, options, task, start) : null);
+    if (own === null && start > 0) {
+      await log.createTopics([{ name: topic, partitions: tasks, cleanup: "delete" }]);
+    } else if (await log.identify(topic) === null) continue;
+    const complete = await completeIn(log, topic, task);
+    // Backups that were named since, or retention, have moved the start.
+    const isOutdated = own === null && complete?.start !== start;
+    const remembered = isOutdated ? await remember(log, options, task, start) : complete;
     if (remembered === null || (own?.next ?? 0) >= remembered.start) continue;
     found.set(task, { ...remembered, end: (await lastOf(log, topic, task))!.offset });
   }

@@ -7,6 +7,9 @@ import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { GivenLists } from "../../streams/task/inputs/given_lists.ts";
+import { ownPosition } from "../../streams/task/inputs/inputs.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
 import { SQLITE_KIND } from "../../streams/log/sqlite/kind.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -156,6 +159,124 @@ Deno.test("openArchived() leaves out who was erased since", async () => {
   assert.ok(users.every((key, n) => key !== user || n > users.length * 0.5), "only what the log has");
 });
 
+Deno.test("openArchived() refuses another deployment's backup that has no record in common with the log", async () => {
+  await using folder = await temporaryFolder();
+  await using other = new MemoryLog();
+  await other.createTopics(topicSpecs(topics, 1));
+  await other.append(recordsOf(shopEvents(40, 5, 9)));
+  await copyAll(other, `${folder.path}/other`);
+  await using log = new MemoryLog();
+  await serve(log);
+  await drop(log, 0.9);
+  assert.ok((await other.bounds(topics.events, 0)).end < (await log.bounds(topics.events, 0)).start);
+  await assert.rejects(
+    openArchived(log, topics, [`${folder.path}/other`]),
+    /other as an archive of this log: meander\.events is another topic in it, and they share no record/,
+  );
+});
+
+Deno.test("openArchived() refuses a file of records in which one byte has changed", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await serve(log);
+  await copyAll(log, `${folder.path}/early`);
+  await drop(log, 0.9);
+  for (const topic of [topics.events, topics.recommendations]) {
+    const path = `${folder.path}/early/${topic}-0.records`;
+    const bytes = await Deno.readFile(path);
+    const changed = bytes.slice();
+    const at = new TextDecoder("latin1").decode(bytes).indexOf('"user":"u') + '"user":"u'.length;
+    changed[at] = changed[at] === 0x31 ? 0x32 : 0x31; // still the same JSON, of another user
+    await Deno.writeFile(path, changed);
+    await assert.rejects(
+      openArchived(log, topics, [`${folder.path}/early`]),
+      /early as an archive of this log: meander\.\w+-0\.records has changed since it was written/,
+      topic,
+    );
+    await Deno.writeFile(path, bytes);
+  }
+  await Deno.writeTextFile(`${folder.path}/early/${topics.samples}-0.records`, "nothing"); // is not read
+  await using _archived = await openArchived(log, topics, [`${folder.path}/early`]);
+});
+
+Deno.test("answers behind a stretch of a backup that has none are found", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await serve(log);
+  const answers = await Array.fromAsync(readAll(log, topics.recommendations, 0));
+  const [first, last] = [answers[0]!, answers.at(-1)!];
+  await log.erase(topics.recommendations, 0, answers.slice(1, -1).map(({ offset }) => offset));
+  await copyAll(log, `${folder.path}/early`);
+  await log.trim(topics.events, 0, (await log.bounds(topics.events, 0)).end);
+  await log.trim(topics.recommendations, 0, last.offset);
+  await using archived = await openArchived(log, topics, [`${folder.path}/early`]);
+  const hole = await archived.log.read(topics.recommendations, 0, first.offset + 1);
+  assert.deepEqual(hole.records.map(({ offset }) => offset), [last.offset]);
+  const request = Number(/\/(\d+)\//.exec(last.headers[INPUT]!)![1]);
+  const lists = new GivenLists(archived.log, topics.recommendations, 0);
+  await lists.readTo(0, request);
+  assert.ok(lists.take(request) !== null);
+});
+
+Deno.test("a build that began without backups goes on without them where they come too late, and reads them where not", async () => {
+  await using folder = await temporaryFolder();
+  for (const isBegun of [false, true]) {
+    await using log = new MemoryLog();
+    await serve(log);
+    await build(log, await rebuildOptions(log));
+    await copyAll(log, `${folder.path}/${isBegun}`);
+    await drop(log, 0.8);
+    const without = { ...await options(log, []), roundEvents: 10 };
+    const withThem = { ...without, archives: [`${folder.path}/${isBegun}`] };
+    {
+      await using rebuild = await Rebuild.open(log, without); // what is remembered is written
+      if (isBegun) await rebuild.step();
+    }
+    if (isBegun) {
+      const { start } = await log.bounds(topics.events, 0);
+      assert.ok((await ownPosition(log, third, 0))!.next < start, "within what is remembered");
+    }
+    {
+      await using rebuild = await Rebuild.open(log, withThem);
+      assert.equal(rebuild.progress.remembered.length, isBegun ? 1 : 0);
+      await rebuild.step();
+    }
+    await build(log, withThem);
+    await using same = new MemoryLog();
+    await serve(same);
+    await build(same, await rebuildOptions(same));
+    await drop(same, 0.8);
+    await build(same, { ...await options(same, isBegun ? [] : withThem.archives), roundEvents: 10 });
+    assert.deepEqual(await digestOf(log, third), await digestOf(same, third), `${isBegun}`);
+  }
+});
+
+Deno.test("a build is not continued with backups that lack what it needs next", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await serve(log);
+  await build(log, await rebuildOptions(log));
+  await copyAll(log, `${folder.path}/early`);
+  await drop(log, 0.5);
+  await copyAll(log, `${folder.path}/late`);
+  await drop(log, 0.9);
+  {
+    await using rebuild = await Rebuild.open(
+      log,
+      await options(log, [`${folder.path}/early`, `${folder.path}/late`]),
+    );
+    await rebuild.step();
+  }
+  const { next } = (await ownPosition(log, third, 0))!;
+  await assert.rejects(
+    async () => Rebuild.open(log, await options(log, [`${folder.path}/late`])),
+    new RegExp(
+      `Cannot continue task 0 at ${next} of meander\\.events: neither the log nor the backups .* before \\d+`,
+    ),
+  );
+  await build(log, await options(log, [`${folder.path}/late`, `${folder.path}/early`]));
+});
+
 Deno.test("openArchived() refuses what is no backup of this log", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
@@ -177,7 +298,10 @@ Deno.test("openArchived() refuses what is no backup of this log", async () => {
   await refused("wide", /meander\.events has 3 partitions in it, and 1 on the log/);
   await copyAll(log, `${folder.path}/damaged`);
   await Deno.writeTextFile(`${folder.path}/damaged/meander.events-0.records`, "nothing");
-  await refused("damaged", /damaged\/meander\.events-0\.records as records of a backup: it is damaged/);
+  await refused(
+    "damaged",
+    /damaged as an archive of this log: meander\.events-0\.records has 7 bytes instead of \d+/,
+  );
   await using fresh = new MemoryLog();
   await fresh.createTopics(topicSpecs(topics, 1));
   await copyAll(log, `${folder.path}/longer`);

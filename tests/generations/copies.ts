@@ -6,7 +6,7 @@
 
 import type { RecordLog } from "../../streams/backup/cut.ts";
 import { writeManifest } from "../../streams/backup/manifest.ts";
-import { copyRecords } from "../../streams/backup/record_backup.ts";
+import { copyRecords, fileOf } from "../../streams/backup/record_backup.ts";
 import type { Log, Place } from "../../streams/log/log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 
@@ -19,5 +19,9 @@ export async function copyAll(log: Log, to: string): Promise<void> {
     );
   const copied = await copyRecords(layered(log, { endsOf }) as RecordLog, to, "meander.", () => {});
   const about = { kind: "kafka", by: "0.2.0", made: "2026-01-01T00:00:00Z", prefix: "meander." };
-  await writeManifest(to, { ...about, topics: copied }, []);
+  await writeManifest(
+    to,
+    { ...about, topics: copied },
+    copied.flatMap(({ name, bounds }) => bounds.map((_, partition) => fileOf({ topic: name, partition }))),
+  );
 }
