@@ -34,6 +34,7 @@ import {
   droppedText,
   learnerToCarry,
   rebuildOptions,
+  weightsText,
 } from "./rebuild.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
@@ -187,6 +188,8 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       const generation = await chooseGeneration(log, topics, { serving, blueprint, keepWeights, archive });
       const { number } = generation;
       if (await servingGeneration(log, topics) !== serving) return { number, isSwitched: false, pauseMs: 0 };
+      const otherwise = await weightsText(log, topics, generation, keepWeights);
+      if (otherwise !== null) logger.warn("{otherwise}", { otherwise });
       logger.info("building generation {number} alongside {serving}, which serves", { number, serving });
       return { number, ...await buildOnline({ ...plan, generation }, { ...run, signal: own }) };
     },

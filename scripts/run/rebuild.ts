@@ -19,6 +19,7 @@ import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { valueAt } from "../../streams/settings/config_fault.ts";
 import {
   type Blueprint,
+  BUILT,
   type Generation,
   generationRecord,
   generationsOf,
@@ -37,6 +38,7 @@ import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../stream
 import type { Remembered } from "../../streams/generations/remembered.ts";
 import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
 import { SERVICE_ROWS } from "../../streams/learning/options.ts";
+import { learntBefore } from "../../streams/learning/learner_records.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { checkSplit } from "../../streams/log/split_log.ts";
@@ -102,6 +104,8 @@ export async function rebuildDeployment(
 ): Promise<number> {
   const plan = await planRebuild(log, given, flags, say);
   if (plan === null) return 0;
+  const otherwise = await weightsText(log, plan.topics, plan.generation, flags.keepWeights);
+  if (otherwise !== null) say(otherwise);
   await noteGeneration(log, plan, say);
   const isGood = await buildPlanned(log, plan, flags, say);
   const { serving, generation: { number } } = plan;
@@ -185,8 +189,8 @@ async function buildPlanned(
 ): Promise<boolean> {
   const { number } = generation;
   await buildGeneration(log, { config, flags, generation, serving }, say);
-  if (generation.carries !== undefined) {
-    await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
+  if (generation.carries !== undefined || generation.archived !== undefined) {
+    await log.append([generationRecord(topics, { ...generation, ...BUILT }, Date.now())]);
   }
   const [before, own] = [serving, number].map((of) => generationTopics(topics, of));
   const comparison = await compareSamples(log, before!, own!);
@@ -295,12 +299,13 @@ export async function chooseGeneration(
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
     if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
-    if (archive === undefined && await hasGap(log, generationTopics(topics, generation.number))) {
+    const { number, archived } = generation;
+    if (archive === undefined && await hasGap(log, generationTopics(topics, number))) {
       // It may have missed erasures. A log that can erase has dropped the generation with the first of them.
-      if (!canErase(log)) continue;
+      if (!archived && !canErase(log)) continue;
       await refuseGap(log, topics, generation);
     }
-    return { ...generation, blueprint };
+    return { ...generation, blueprint, archived: archive === undefined ? archived : true };
   }
   // Numbers are not reused: the topics of a dropped generation still exist.
   const used = [...(await log.topics()).keys()].flatMap((name) => generationOf(topics, name) ?? []);
@@ -310,7 +315,24 @@ export async function chooseGeneration(
     since: Date.now(),
     isAdopted: false,
     carries: keepWeights && serving,
+    archived: archive && true,
   };
+}
+
+/** In words, that a generation which was begun goes on otherwise than `--keep-weights` has it; `null` = it does not. */
+export async function weightsText(
+  log: Log,
+  topics: Topics,
+  { number, blueprint: { model }, carries, hasServed }: Generation,
+  keepWeights: true | undefined,
+): Promise<string | null> {
+  if (!(await generationsOf(log, topics)).has(number)) return null;
+  const learnt = await learntBefore(log, generationTopics(topics, number), model);
+  const isCarrying = carries !== undefined || learnt !== null;
+  if (isCarrying === (keepWeights ?? false) || hasServed && isCarrying) return null;
+  const [how, other] = isCarrying ? ["with", "learn all anew"] : ["without", "keep weights"];
+  return `generation ${number} was begun ${how} --keep-weights, and goes on so; to ${other}: deno task meander rebuild ` +
+    `--drop ${number}, then again`;
 }
 
 /** @throws Error when a generation was begun with backups, which are needed to continue */

@@ -37,11 +37,16 @@ export interface Generation {
   readonly sources?: number | undefined;
   /** While it is built: number of the generation whose weights it starts from. */
   readonly carries?: number | undefined;
+  /** While it is built: whether it was begun with backups of what the log has dropped. */
+  readonly archived?: true | undefined;
   /** Whether the deployment existed before this record, which could then only be compared with its weights. */
   readonly isAdopted: boolean;
   /** Whether it has served and was replaced: a restart does not go back to it. */
   readonly hasServed?: true | undefined;
 }
+
+/** What only a generation that is being built has. */
+export const BUILT: Pick<Generation, "carries" | "archived"> = { carries: undefined, archived: undefined };
 
 const FORMAT = 1;
 /** Formats of the record of a generation that this release reads and writes. */

@@ -123,34 +123,56 @@ Deno.test("rebuildDeployment() says by part what becomes of events that the log 
   assert.match(said, /\n {2}weights: learnt from what is left\n/);
 });
 
-Deno.test("rebuildDeployment() reads what the log has dropped from backups, and does not go on without them", async () => {
-  await using folder = await temporaryFolder();
-  const shown = syntheticRecords({ views: 80, users: 9 }).flatMap((record) =>
-    record.kind === "event" && record.event.type !== "request" ? [record.event] : []
-  );
-  await using log = await deployed({}, shown); // lists end rounds
-  await copyAll(log, `${folder.path}/all`);
-  const { end } = await log.bounds(topics.events, 0);
-  await log.trim(topics.events, 0, end - 10);
-  const feature = { features: { itemFields: ["band"] } };
-  const archive = [`${folder.path}/all`];
-  for (let life = 60;; life += 20) {
-    await assert.rejects(rebuild(new CrashingLog(log, life), feature, { archive }), Crash);
-    if (await ownPosition(log, generationTopics(topics, 2), 0) !== null) break;
+for (const erases of [true, false]) {
+  Deno.test(`rebuildDeployment() reads what the log has dropped from backups, and does not go on without them, on a log that ${erases ? "can" : "cannot"} erase`, async () => {
+    await using folder = await temporaryFolder();
+    const shown = syntheticRecords({ views: 80, users: 9 }).flatMap((record) =>
+      record.kind === "event" && record.event.type !== "request" ? [record.event] : []
+    );
+    await using memory = await deployed({}, shown); // lists end rounds
+    const log: Log = erases ? memory : Object.assign(memory, { erase: undefined, scrub: undefined });
+    await copyAll(log, `${folder.path}/all`);
+    const { end } = await log.bounds(topics.events, 0);
+    await log.trim(topics.events, 0, end - 10);
+    const feature = { features: { itemFields: ["band"] } };
+    const archive = [`${folder.path}/all`];
+    for (let life = 60;; life += 20) {
+      await assert.rejects(rebuild(new CrashingLog(log, life), feature, { archive }), Crash);
+      if (await ownPosition(log, generationTopics(topics, 2), 0) !== null) break;
+    }
+    await assert.rejects(
+      rebuild(log, feature),
+      /Cannot continue generation 2: the log has dropped events that it has not read; name the backups/,
+    );
+    const { code, said } = await rebuild(log, feature, { archive, anyway: true });
+    assert.equal(code, 0, said);
+    assert.match(said, /continuing generation 2\n/);
+    assert.match(
+      said,
+      new RegExp(
+        `\n${end - 10} offsets of events that the log has dropped are read from backups; none are missing`,
+      ),
+    );
+  });
+}
+
+Deno.test("rebuildDeployment() says where a generation goes on otherwise than --keep-weights has it", async () => {
+  for (const keepWeights of [true, undefined] as const) {
+    await using log = await deployed();
+    const feature = { features: { itemFields: ["band"] } };
+    const begun = await rebuild(log, feature, { keepWeights, switch: false });
+    assert.doesNotMatch(begun.said, /goes on/);
+    const same = await rebuild(log, feature, { keepWeights, switch: false });
+    assert.match(same.said, /continuing generation 2\n/);
+    assert.doesNotMatch(same.said, /goes on/);
+    const other = await rebuild(log, feature, { keepWeights: keepWeights ? undefined : true });
+    assert.match(
+      other.said,
+      keepWeights
+        ? /generation 2 was begun with --keep-weights, and goes on so; to learn all anew: .*rebuild --drop 2, then again/
+        : /generation 2 was begun without --keep-weights, and goes on so; to keep weights: .*rebuild --drop 2, then again/,
+    );
   }
-  await assert.rejects(
-    rebuild(log, feature),
-    /Cannot continue generation 2: the log has dropped events that it has not read; name the backups/,
-  );
-  const { code, said } = await rebuild(log, feature, { archive, anyway: true });
-  assert.equal(code, 0, said);
-  assert.match(said, /continuing generation 2\n/);
-  assert.match(
-    said,
-    new RegExp(
-      `\n${end - 10} offsets of events that the log has dropped are read from backups; none are missing`,
-    ),
-  );
 });
 
 Deno.test("rebuildDeployment() leaves the other one serving where it is told to", async () => {

@@ -5,7 +5,7 @@
  */
 
 import type { Log, NewRecord, Writer } from "../../log/log.ts";
-import { type Generation, generationRecord } from "../../topics/generations.ts";
+import { BUILT, type Generation, generationRecord } from "../../topics/generations.ts";
 import { type Closing, closingRecord, servingRecord, switchWriterId } from "../../topics/serving.ts";
 import type { Topics } from "../../topics/topics.ts";
 
@@ -43,7 +43,7 @@ export class Notes implements AsyncDisposable {
   /** Where the leg that begins ends, by task. */
   async until(until: readonly number[]): Promise<void> {
     this.#until = until;
-    await this.#write(this.#record(this.#options.generation.carries));
+    await this.#write(this.#record());
   }
 
   /** Notes that a switch begins, or where its tasks stop; `null` = it is taken back. */
@@ -54,19 +54,19 @@ export class Notes implements AsyncDisposable {
 
   /** Notes that the new generation serves. @param old the record of the previous one, if it has one */
   async serves(old: Generation | undefined): Promise<void> {
-    const { topics, generation: { number, carries }, now } = this.#options;
+    const { topics, generation: { number, carries, archived }, now } = this.#options;
     await this.#write(
-      ...(carries === undefined ? [] : [this.#record(undefined)]),
+      ...(carries === undefined && archived === undefined ? [] : [this.#record(BUILT)]),
       ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
       servingRecord(topics, number, now()),
       closingRecord(topics, null, now()),
     );
   }
 
-  #record(carries: number | undefined): NewRecord {
+  #record(over: Partial<Generation> = {}): NewRecord {
     const { topics, generation, now } = this.#options;
     const [sources, until] = [this.#sources, this.#until];
-    return generationRecord(topics, { ...generation, sources, until, carries }, now());
+    return generationRecord(topics, { ...generation, sources, until, ...over }, now());
   }
 
   async #write(...records: readonly NewRecord[]): Promise<void> {
