@@ -4,14 +4,16 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { MAX_WAL_BYTES, WalMover } from "../../streams/log/sqlite/wal/wal_mover.ts";
 
 /** Runs with the mover of a new database. @param finished how often the log has begun anew on this thread */
-async function withMover(act: (mover: WalMover, finished: () => number) => void): Promise<void> {
+async function withMover(
+  act: (mover: WalMover, finished: () => number) => void | Promise<void>,
+): Promise<void> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log.sqlite`;
   const database = new DatabaseSync(path);
   database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
   let finished = 0;
   const mover = new WalMover(path, () => finished++);
-  act(mover, () => finished);
+  await act(mover, () => finished);
   await mover.close();
   database.close();
   await mover.end();
@@ -146,3 +148,34 @@ Deno.test("WalMover has its thread move what would hold the writer up, and says 
     assert.ok(!mover.isShort(), "it has not reported yet");
   });
 });
+
+Deno.test("WalMover.isShort() gives a turn beside a writer that always writes much during a move", async () => {
+  await withTurns(async (mover, orders) => {
+    for (let turn = 0; turn < 3; turn++) {
+      const before = orders();
+      mover.wrote(9 << 20, 0);
+      for (let seen = before; !mover.isShort();) {
+        if (orders() > seen) mover.wrote(9 << 20, 0);
+        seen = orders();
+        assert.ok(seen - before < 10, "it waits for ever");
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+      assert.ok(orders() > before, "the thread moves first");
+    }
+  });
+});
+
+/** Runs with the mover of a new database. @param orders how many its thread was given */
+async function withTurns(act: (mover: WalMover, orders: () => number) => Promise<void>): Promise<void> {
+  const { postMessage } = Worker.prototype;
+  let orders = 0;
+  Worker.prototype.postMessage = function (message: unknown) {
+    orders++;
+    postMessage.call(this, message);
+  };
+  try {
+    await withMover(async (mover) => await act(mover, () => orders));
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+}

@@ -46,6 +46,8 @@ export class WalMover {
   #orderedAt = 0;
   /** Consecutive moves since the log became long. */
   #moves = 0;
+  /** Whether {@linkcode WalMover.isShort} has ordered a move since it was last true. */
+  #isAsked = false;
   /** Whether the thread has failed. */
   #broken = false;
   /** Whether the thread is dead. */
@@ -74,11 +76,17 @@ export class WalMover {
     else this.#order(this.#thread ??= this.#start(), "move");
   }
 
-  /** Whether little of what was written is left to move; if not, the thread moves it, as soon as others run. */
+  /**
+   * Whether little of what was written is left to move; if not, the thread moves it, as soon as others run. After one
+   * such move it is true: a fast writer always leaves more.
+   */
   isShort(): boolean {
-    if (this.#broken || this.#orders === 0 && this.#bytes < SHORT_BYTES) return true;
-    if (this.#orders === 0) this.#order(this.#thread ??= this.#start(), "move");
-    return false;
+    if (this.#broken) return true;
+    if (this.#orders > 0) return false;
+    const isShort = this.#isAsked || this.#bytes < SHORT_BYTES;
+    this.#isAsked = !isShort;
+    if (!isShort) this.#order(this.#thread ??= this.#start(), "move");
+    return isShort;
   }
 
   /** Resolves when the thread is idle and its connection closed; {@linkcode WalMover.end} must follow. */
