@@ -4,7 +4,9 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import type { JsonObject } from "../../src/adapters/mapped.ts";
+import { withPauses } from "../../src/values/portions.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
@@ -117,7 +119,7 @@ const HEALTHY = {
 
 async function users(context: ApiContext, call: Call): Promise<Response> {
   const { n, cursor } = pageOf(call);
-  const ids = await idsAfter(context, cursor);
+  const ids = await idsAfter(context, cursor, n + 1);
   const found: JsonObject[] = [];
   for (const id of ids.slice(0, n)) {
     const user = await lookAt(context, id, ({ profile }) => gorseUser(id, profile));
@@ -132,7 +134,7 @@ const MAX_USERS = 1000;
 /** Whole users, so a page may exceed `n` entries, by as many as are remembered of one user. */
 async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
   const { n, cursor } = pageOf(call);
-  const ids = await idsAfter(context, cursor);
+  const ids = await idsAfter(context, cursor, MAX_USERS + 1);
   const found: JsonObject[] = [];
   let last = -1;
   while (found.length < n && last + 1 < Math.min(ids.length, MAX_USERS)) {
@@ -143,9 +145,12 @@ async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
   return page("Feedback", found, last + 1 < ids.length ? ids[last] ?? cursor : "");
 }
 
-async function idsAfter(context: ApiContext, cursor: string): Promise<readonly string[]> {
+/** The first ids after the cursor. */
+async function idsAfter(context: ApiContext, cursor: string, count: number): Promise<readonly string[]> {
   const tasks = await freshTasks(context);
-  return tasks.flatMap((task) => task.users.ids().filter((id) => id > cursor)).sort();
+  const found: string[] = [];
+  for (const { users } of tasks) found.push(...await withPauses(users.idsAfter(cursor, count), turn));
+  return found.sort().slice(0, count);
 }
 
 /** The remembered feedback of a user, by the type and the item of the path; empty for an unknown user. */

@@ -11,6 +11,7 @@
 
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";
+import { atOnce, inPortions, type Portions } from "../../src/values/portions.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
 import { PENDING, type RestoreOptions, restoring } from "./restoring/changelog_reader.ts";
@@ -20,8 +21,8 @@ import type { UserIndex } from "./store/users.ts";
 export interface UserReader {
   /** Number of users that have a committed record. */
   readonly size: number;
-  /** Ids of all users, sorted. */
-  ids(): readonly string[];
+  /** See {@linkcode UserTable.idsAfter}. */
+  idsAfter(after: string, count?: number): Portions<readonly string[]>;
   /** The records of all users as of now, by id; for digests and exports. */
   records(): AsyncGenerator<readonly [user: string, record: Uint8Array]>;
   /**
@@ -70,13 +71,20 @@ export class UserTable implements UserReader {
     return this.#index.size;
   }
 
-  ids(): readonly string[] {
-    const cold = [...this.#index.ids()].filter((id) => !this.#outbox.isForgotten(id));
-    return [...new Set([...this.#state.users.keys(), ...cold])].sort();
+  /**
+   * The first ids after one, sorted. Users may change in between: who comes or goes may be missing.
+   *
+   * @param count most ids
+   */
+  *idsAfter(after: string, count = Infinity): Portions<readonly string[]> {
+    const first = new FirstIds(after, count);
+    yield* inPortions(this.#state.users.keys(), (id) => first.add(id));
+    yield* inPortions(this.#index.ids(), (id) => this.#outbox.isForgotten(id) || first.add(id));
+    return first.sorted();
   }
 
   async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
-    for (const id of this.ids()) {
+    for (const id of atOnce(this.idsAfter(""))) {
       const user = this.#state.users.get(id);
       const found = user === undefined ? this.#index.get(id) : this.#state.memory.record(user);
       const record = found instanceof Promise ? await found : found;
@@ -134,4 +142,31 @@ function earliest(late: ReadonlyMap<string, number>): number {
   let earliest = Infinity;
   for (const from of late.values()) earliest = Math.min(earliest, from);
   return earliest;
+}
+
+/** The first of many ids, each of which may be added more than once. */
+class FirstIds {
+  readonly #after: string;
+  readonly #count: number;
+  /** Those that may be among them, at most twice as many. */
+  #ids: string[] = [];
+  /** The last of them, once there are enough. */
+  #last: string | undefined;
+
+  constructor(after: string, count: number) {
+    this.#after = after;
+    this.#count = count;
+  }
+
+  add(id: string): void {
+    if (id <= this.#after || this.#last !== undefined && id >= this.#last) return;
+    this.#ids.push(id);
+    if (this.#ids.length >= 2 * this.#count) this.sorted();
+  }
+
+  sorted(): readonly string[] {
+    this.#ids = [...new Set(this.#ids)].sort().slice(0, this.#count);
+    if (this.#ids.length === this.#count) this.#last = this.#ids.at(-1);
+    return this.#ids;
+  }
 }

@@ -7,6 +7,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { idHash } from "../../src/users/user_state.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
+import { atOnce } from "../../src/values/portions.ts";
 import type { OutputEncoder } from "../../streams/formats/output_settings.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -114,7 +115,7 @@ Deno.test("Task gives lists, numbered by their event; who folds them has each us
   assert.equal(records.filter(({ value }) => value === null).length, forgets.length);
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
   await using task = await Task.open({ log: whole, topics, partition: 0, options: OPTIONS, serving });
-  for (const id of task.users.ids()) {
+  for (const id of atOnce(task.users.idsAfter(""))) {
     const hash = await task.users.peek(id, ({ listed }) => listed?.hash);
     assert.equal(held.has(id) ? idHash(held.get(id)!) : 0, hash ?? 0, id);
     held.delete(id);

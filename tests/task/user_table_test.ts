@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { encodeEvent } from "../../src/events/codec.ts";
+import { atOnce } from "../../src/values/portions.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
@@ -74,6 +76,39 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   };
 }
 
+const SOME_IDS = fc.array(fc.string({ unit: "grapheme", minLength: 1, maxLength: 3 }), { maxLength: 40 });
+
+Deno.test("UserTable.idsAfter() are the first after an id, whoever is read meanwhile, in portions", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      SOME_IDS,
+      fc.string({ maxLength: 2 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (ids, after, count) => {
+        const { table } = createTable((index) => {
+          const record = (index.get("ann") as Uint8Array).slice();
+          for (const id of ids) index.put(id, record, false);
+          for (let n = 0; n < 200; n++) index.put(`z${n}`, record, false);
+          return index;
+        });
+        const all = [...new Set([...ids, "ann", "bob", ...Array.from({ length: 200 }, (_, n) => `z${n}`)])]
+          .sort();
+        await table.warm(all.filter((_, x) => x % 3 === 0));
+        const portions = table.idsAfter(after, count);
+        let pauses = 0, step = portions.next();
+        for (; !step.done; step = portions.next()) {
+          await table.warm(all.slice(pauses, pauses + 20));
+          pauses++;
+        }
+        assert.ok(pauses >= 2, `${pauses}`);
+        assert.deepEqual(step.value, all.filter((id) => id > after).slice(0, count));
+        assert.deepEqual(atOnce(table.idsAfter(after)), all.filter((id) => id > after));
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
 /** An index that answers later, as on a log that has one. */
 function slow(index: UserIndex, wait: Promise<void> = Promise.resolve()): UserIndex {
   return new Proxy(index, {
@@ -93,14 +128,14 @@ for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later",
     assert.equal(state.apply(forget, 1, outbox.outputs), null);
     outbox.seal(1, { settledBefore: 0 });
     assert.equal(table.size, 2, "the erasure is not committed");
-    assert.deepEqual(table.ids(), ["bob"]);
+    assert.deepEqual(atOnce(table.idsAfter("")), ["bob"]);
     assert.deepEqual((await Array.fromAsync(table.records())).map(([id]) => id), ["bob"]);
     assert.equal(await table.peek("ann", ({ profile }) => profile), undefined);
     await table.warm(["ann", "bob", "nobody"]);
     assert.deepEqual([...state.users.keys()], ["bob"]);
     table.note([{ topic: topics.state, partition: 0, key: "ann", value: null, time: START }]);
     outbox.clear([]);
-    assert.deepEqual([table.size, table.ids()], [1, ["bob"]]);
+    assert.deepEqual([table.size, atOnce(table.idsAfter(""))], [1, ["bob"]]);
   });
 
   Deno.test(`UserTable.warm() leaves who is in memory as they are, with an index that answers ${words}`, async () => {
