@@ -195,17 +195,50 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     },
   });
   const now = await servingGeneration(log, topics);
+  tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBack: settings.flags.rollBack });
+  if (isSwitched && succession.place.current.tasks.size === 0) {
+    logger.warn("no task of generation {number} runs in this process yet: requests wait", { number });
+  }
+  return now !== serving;
+}
+
+/** What became of a build. */
+export interface Outcome extends OnlineResult {
+  /** What was to be built. */
+  readonly number: number;
+  /** What served before. */
+  readonly serving: number;
+  /** What serves now. */
+  readonly now: number;
+  /** Whether this process was to go back. */
+  readonly rollBack?: boolean | undefined;
+}
+
+/** Says which generation serves, and what to do. */
+export function tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBack }: Outcome): void {
   if (isSwitched) {
     logger.info(
-      "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
+      "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: its configuration " +
         "with --rebuild --roll-back returns to it, deno task meander rebuild --drop {serving} drops it",
       { number, serving, pauseMs: Math.round(pauseMs) },
     );
-    if (succession.place.current.tasks.size === 0) {
-      logger.warn("no task of generation {number} runs in this process yet: requests wait", { number });
+    if (rollBack) {
+      logger.warn(
+        "omit --roll-back from now on: with it, this process goes back to generation {number} again if it restarts while " +
+          "another one serves",
+        { number },
+      );
     }
-  } else logger.warn("generation {now} keeps serving", { now });
-  return now !== serving;
+  } else if (now === number) {
+    logger.info("generation {number} serves: another process has switched to it", { number });
+  } else if (now === serving) logger.warn("generation {now} keeps serving", { now });
+  else {
+    logger.warn(
+      "generation {now} serves: another process has switched to it, so this one does not go on to {number}; start it " +
+        "again to have it replace {now}",
+      { now, number },
+    );
+  }
 }
 
 async function buildOnline(

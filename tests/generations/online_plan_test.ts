@@ -1,13 +1,14 @@
 /** A deployment serves as its record says while what is configured is built. */
 
 import assert from "node:assert/strict";
-import { isToBuild, planOnline } from "../../scripts/run/online.ts";
+import { isToBuild, type Outcome, planOnline, tellOutcome } from "../../scripts/run/online.ts";
 import { rebuildDeployment } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { warnings } from "../log/warnings.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
@@ -89,4 +90,21 @@ Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that ca
   const rebuild = { ...wrong, prefix: "meander.", share: 1, switch: true };
   await assert.rejects(rebuildDeployment(log, configured({}), rebuild, () => {}), refusal);
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
+});
+
+Deno.test("tellOutcome() warns where this process is not what serves, or would go back again", async () => {
+  const outcome = { number: 1, serving: 2, isSwitched: false, pauseMs: 0 };
+  const told = (of: Partial<Outcome> & Pick<Outcome, "now">) =>
+    warnings(() => Promise.resolve(tellOutcome({ ...outcome, ...of })));
+  assert.deepEqual(await told({ now: 1, isSwitched: true }), []);
+  assert.match(
+    (await told({ now: 1, isSwitched: true, rollBack: true })).join(),
+    /^omit --roll-back from now on/,
+  );
+  assert.deepEqual(await told({ now: 1 }), [], "another process has done what this one was to do");
+  assert.deepEqual(await told({ now: 2 }), ["generation 2 keeps serving"]);
+  assert.match(
+    (await told({ now: 3 })).join(),
+    /^generation 3 serves: .* does not go on to 1; start it again/,
+  );
 });
