@@ -178,3 +178,30 @@ Deno.test("Occasions.clone() is as it was, whatever is learnt since", () => {
   assert.notDeepEqual(bytesOf(occasions, [0, 1]), bytes);
   assert.deepEqual(bytesOf(clone, [0, 1]), bytes);
 });
+
+/** Turns of days, months and years, leap days and none, and all between. */
+const TIMES = fc.oneof(
+  fc.record({
+    year: fc.integer({ min: 1990, max: 2099 }),
+    day: fc.constantFrom([0, 1], [1, 29], [2, 1], [2, 29], [9, 25], [11, 31]),
+    hour: fc.integer({ min: 0, max: 23 }),
+    ms: fc.constantFrom(-1, 0, 1),
+  }).map(({ year, day: [month, day], hour, ms }) => Date.UTC(year, month!, day, hour) + ms),
+  fc.integer({ min: 631_152_000_000, max: 4_102_444_799_999 }),
+);
+
+Deno.test("Occasions.lifts() are above 0 in the same three hours of UTC on any date, even if clocks go back", () => {
+  const part = (time: number) => Math.floor(new Date(time).getUTCHours() / 3);
+  fc.assert(
+    fc.property(TIMES, TIMES, fc.constantFrom(-HOUR, -1, 0, 1, HOUR), (taken, asked, gap) => {
+      const before = (time: number) => [{ item: 1, time: time - gap }];
+      const occasions = new Occasions(new Pace(), Infinity);
+      occasions.learn(signal(0, taken, before(taken)));
+      const [hour] = lifts(occasions, HOURS, asked, before(asked)) as [number];
+      assert.ok(part(taken) === part(asked) ? hour > 0 : hour < 0, `${hour}`);
+      const [same] = lifts(occasions, PAUSES, asked, before(asked)) as [number];
+      const [other] = lifts(occasions, PAUSES, asked, before(asked - DAY)) as [number];
+      assert.ok(same > 0 && other < 0, `${same} ${other}`);
+    }),
+  );
+});
