@@ -18,6 +18,7 @@ import { type OnlineOptions, rebuildOnline } from "../../streams/generations/onl
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
+import { isShared } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { untilSettled } from "../../streams/service/readiness.ts";
 import { checkSplit } from "../../streams/log/split_log.ts";
@@ -173,6 +174,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   const { log, topics, settings, succession, signal } = run;
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  if (isShared(log)) logger.info("waits for its turn: one process at a time builds or goes back");
   const { number, isSwitched, pauseMs } = await inTurn(log, {
     group: builderGroup(topics),
     topic: topics.generations,
