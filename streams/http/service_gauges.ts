@@ -75,6 +75,10 @@ const PARTITIONS: MetricFamily<Scrape, PartitionStatus> = {
       "Time until a restore has read its current source",
       ({ restore }) => restore?.secondsLeft ?? null,
     ],
+    meander_snapshot_failing: [
+      "Whether the newest write of the local snapshot failed",
+      ({ snapshot }) => snapshot === null ? null : Number(snapshot.failure !== null),
+    ],
   },
 };
 

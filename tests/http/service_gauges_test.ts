@@ -26,7 +26,7 @@ function everything(): Service {
     ...{ version: 8, rows: 90, modelShare: 0.5, failures: 1, lost: 2, rollbacks: 3, heldBatches: 4 },
     ...{ quality, tableBytes: 5000 },
   };
-  const partition = { partition: 0, lag: 2, users: 7, othersLag: 1, othersLearnt: 6 };
+  const partition = { partition: 0, lag: 2, users: 7, othersLag: 1, othersLearnt: 6, snapshot: null };
   const status = {
     partitions: [
       // It waits for room, or for a version: no restore is slow.
@@ -34,6 +34,7 @@ function everything(): Service {
       {
         ...{ ...partition, partition: 1, watermark: null, restoring: true },
         restore: { share: 0.5, records: 10, secondsLeft: null },
+        snapshot: { bytes: 100, unwritten: 20, failure: "no room" },
       },
     ],
     version: 8,
@@ -69,6 +70,7 @@ meander_signals_learnt_total{partition="1"} 6
 meander_restoring{partition="1"} 1
 meander_restore_ratio{partition="1"} 0.5
 meander_restore_records{partition="1"} 10
+meander_snapshot_failing{partition="1"} 1
 meander_task_events_total{partition="0"} 12
 meander_task_too_late_total{partition="0"} 3
 meander_retrieval_taken_total{partition="0"} 2
