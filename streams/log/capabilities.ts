@@ -6,23 +6,13 @@
 
 import type { Log } from "./log.ts";
 
-/** A log that finds the newest record of a key without reading its topic. */
-export type IndexedLog = Log & Required<Pick<Log, "latest">>;
-
 /** A log that erases single records. */
-export type ErasableLog = Log & Required<Pick<Log, "erase" | "scrub">>;
+export type ErasableLog = With<"erase" | "scrub">;
 
-/** A log that several processes can use at once, each over its own connections. */
-export type SharedLog = Log & Required<Pick<Log, "address">>;
-
-/** A log that drops old records by itself. */
-export type RetainingLog = Log & Required<Pick<Log, "keepMs">>;
-
-/** A log that checks every record on request. */
-export type VerifiableLog = Log & Required<Pick<Log, "verify">>;
+type With<Methods extends keyof Log> = Log & Required<Pick<Log, Methods>>;
 
 /** Whether a log indexes its keys: if so, users need not be in memory, nor in a local snapshot. */
-export function indexesKeys<L extends Pick<Log, "latest">>(log: L): log is L & Pick<IndexedLog, "latest"> {
+export function indexesKeys<L extends Pick<Log, "latest">>(log: L): log is L & Required<Pick<Log, "latest">> {
   return log.latest !== undefined;
 }
 
@@ -32,17 +22,17 @@ export function canErase(log: Log): log is ErasableLog {
 }
 
 /** Whether several processes can use a log at once. */
-export function isShared(log: Log): log is SharedLog {
+export function isShared(log: Log): log is With<"address"> {
   return log.address !== undefined;
 }
 
 /** Whether a log has a retention of its own. */
-export function hasRetention(log: Log): log is RetainingLog {
+export function hasRetention(log: Log): log is With<"keepMs"> {
   return log.keepMs !== undefined;
 }
 
 /** Whether a log can check every record. */
-export function canVerify(log: Log): log is VerifiableLog {
+export function canVerify(log: Log): log is With<"verify"> {
   return log.verify !== undefined;
 }
 

@@ -9,6 +9,7 @@
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
+import type { GroupMember } from "../log.ts";
 import { pause } from "../pause.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import {
@@ -186,11 +187,8 @@ export class GroupSession {
   async changes(): Promise<string> {
     const before = this.#members;
     const look = this.#other.once(async () => {
-      const coordinator = await this.#other.coordinator("group", this.#options.group);
-      const { groups: [found] } = await coordinator.describeGroups({ groupIds: [this.#options.group] });
-      return new Map(
-        (found?.members ?? []).map(({ memberId, clientHost }) => [memberId, clientHost.replace(/^\//, "")]),
-      );
+      const members = await membersOf(this.#other, this.#options.group);
+      return new Map(members.map(({ id, host }) => [id, host]));
     });
     const ended = new AbortController();
     const late = pause(LOOK_MS, ended.signal).then(() => undefined);
@@ -249,4 +247,16 @@ export class GroupSession {
     );
     await ignore(burial, "the next heartbeat tries again");
   }
+}
+
+/** See `Log.members`. */
+export async function membersOf(client: KafkaClient, group: string): Promise<readonly GroupMember[]> {
+  const coordinator = await client.coordinator("group", group);
+  const { groups: [found] } = await coordinator.describeGroups({ groupIds: [group] });
+  return (found?.members ?? []).map(({ memberId, clientHost, memberAssignment }) => ({
+    id: memberId,
+    host: clientHost.replace(/^\//, ""),
+    // Members have no shares while a group rebalances.
+    partitions: memberAssignment.length === 0 ? [] : decodeShare(memberAssignment).partitions,
+  }));
 }

@@ -10,7 +10,7 @@ import { KAFKA_OPTIONS, type KafkaLogOptions, type KafkaLogSettings } from "./op
 import { ignore } from "../ignore.ts";
 import { checkTrim, coPartitions } from "../checks.ts";
 import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
-import { decodeShare } from "./group/assigner.ts";
+import { membersOf } from "./group_session.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./group/member_notes.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
@@ -211,15 +211,7 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.members}. */
   async members(group: string): Promise<readonly GroupMember[]> {
-    const { groups: [found] } = await this.#client.retry(async () =>
-      await (await this.#client.coordinator("group", group)).describeGroups({ groupIds: [group] })
-    );
-    return (found?.members ?? []).map(({ memberId, clientHost, memberAssignment }) => ({
-      id: memberId,
-      host: clientHost.replace(/^\//, ""),
-      // Members have no shares while a group rebalances.
-      partitions: memberAssignment.length === 0 ? [] : decodeShare(memberAssignment).partitions,
-    }));
+    return await this.#client.retry(() => membersOf(this.#client, group));
   }
 
   /** @internal See {@linkcode Log.review}. */

@@ -7,8 +7,7 @@
 
 import type { LogRemark, LogUse } from "../log.ts";
 import { type KafkaClient, kafkaType } from "./client.ts";
-import type { Broker } from "./protocol/patch.ts";
-import { LARGEST } from "./topics.ts";
+import { CLEANUP, LARGEST, settingsOf, TIMESTAMPS } from "./topics.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */
 interface MissingRight {
@@ -154,12 +153,10 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
 
 /** Kafka's own topics, which hold group offsets and transactions. */
 const INTERNAL = ["__consumer_offsets", "__transaction_state"];
-const TOPIC = 2;
 const NEEDED = "min.insync.replicas";
-const CLEANUP = "cleanup.policy";
 const RETENTION = ["retention.ms", "retention.bytes"];
 const OLDEST = "message.timestamp.before.max.ms";
-const TIMESTAMPS = "message.timestamp.type";
+const SETTINGS = [NEEDED, CLEANUP, ...RETENTION, LARGEST, OLDEST, TIMESTAMPS];
 /** An age that no event exceeds: more than the time since 1970. */
 const NO_BOUND_MS = 1e13;
 /** Maximum batch size of the topics that we create. */
@@ -175,7 +172,7 @@ async function remarksOnTopics(
     const { brokers, topicMetadata } = await broker.metadata([]);
     const wanted = new Set([...names, ...INTERNAL]);
     const found = topicMetadata.filter(({ topic }) => wanted.has(topic));
-    const settings = await settingsOf(broker, found.map(({ topic }) => topic));
+    const settings = await settingsOf(broker, found.map(({ topic }) => topic), SETTINGS);
     const topics = found.map(({ topic, partitionMetadata }) => ({
       topic,
       copies: Math.min(...partitionMetadata.map(({ replicas }) => replicas.length)),
@@ -187,27 +184,6 @@ async function remarksOnTopics(
     });
     return [...remarksOnCopies(topics, brokers.length), ...remarksOnSettings(own)];
   });
-}
-
-/** Settings by topic; empty if we lack the right to ask. */
-async function settingsOf(
-  broker: Broker,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
-  if (names.length === 0) return new Map();
-  const configNames = [NEEDED, CLEANUP, ...RETENTION, LARGEST, OLDEST, TIMESTAMPS];
-  try {
-    const { resources } = await broker.describeConfigs({
-      resources: names.map((name) => ({ type: TOPIC, name, configNames })),
-    });
-    return new Map(resources.map(({ resourceName, configEntries }) => [
-      resourceName,
-      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
-    ]));
-  } catch (error) {
-    if (kafkaType(error)?.endsWith("AUTHORIZATION_FAILED")) return new Map();
-    throw error;
-  }
 }
 
 /** The rights that we lack. Opens a transactional id of its own, because opening one in use would fence its owner. */

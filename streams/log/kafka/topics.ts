@@ -19,11 +19,11 @@ export interface TopicDefaults {
 }
 
 const TOPIC_RESOURCE = 2;
-const CLEANUP = "cleanup.policy";
+export const CLEANUP = "cleanup.policy";
 /** Setting for the maximum bytes of a message, which is a batch of records. */
 export const LARGEST = "max.message.bytes";
 const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
-const TIMESTAMPS = "message.timestamp.type";
+export const TIMESTAMPS = "message.timestamp.type";
 /** Brokers use values above this for no bound. */
 const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
@@ -110,19 +110,11 @@ export class KafkaTopics {
     return (await this.#config(name, [TIMESTAMPS])).get(TIMESTAMPS) ?? null;
   }
 
-  /** Part of a topic's configuration; empty if we lack the right to ask. */
-  async #config(name: string, configNames: string[]): Promise<ReadonlyMap<string, string>> {
-    return await this.#client.retry(async () => {
-      try {
-        const broker = await this.#client.any();
-        const resource = { type: TOPIC_RESOURCE, name, configNames } as const;
-        const { resources: [found] } = await broker.describeConfigs({ resources: [resource] });
-        return new Map(found?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
-      } catch (error) {
-        if (DENIED.has(kafkaType(error) ?? "")) return new Map();
-        throw error;
-      }
-    });
+  /** Some settings of a topic; empty if we lack the right to ask. */
+  async #config(name: string, configNames: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return await this.#client.retry(async () =>
+      (await settingsOf(await this.#client.any(), [name], configNames)).get(name) ?? new Map()
+    );
   }
 
   /** All topics that are visible to us. */
@@ -233,34 +225,34 @@ export class KafkaTopics {
 async function describe(broker: Broker, names: readonly string[]): Promise<Described[]> {
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
-  if (topics.length === 0) return [];
-  const settings = await describeSettings(broker, topics.map(({ topic }) => topic));
-  return topics.map(({ topic, partitionMetadata }) => ({
-    name: topic,
-    partitions: partitionMetadata.length,
-    cleanup: settings.get(topic)?.cleanup,
-    largest: settings.get(topic)?.largest,
-  }));
+  const settings = await settingsOf(broker, topics.map(({ topic }) => topic), [CLEANUP, LARGEST]);
+  return topics.map(({ topic, partitionMetadata }) => {
+    const own = settings.get(topic);
+    const largest = own?.get(LARGEST);
+    return {
+      name: topic,
+      partitions: partitionMetadata.length,
+      cleanup: own && (own.get(CLEANUP)?.includes("compact") ? "compact" : "delete"),
+      largest: largest === undefined ? undefined : Number(largest),
+    };
+  });
 }
 
-type TopicSettings = Required<Pick<Described, "cleanup" | "largest">>;
-
-async function describeSettings(
+/** Settings of topics, by topic and name; empty if we lack the right to ask. */
+export async function settingsOf(
   broker: Broker,
-  names: readonly string[],
-): Promise<Map<string, TopicSettings>> {
-  const configNames = [CLEANUP, LARGEST];
+  topics: readonly string[],
+  configNames: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+  if (topics.length === 0) return new Map();
   try {
     const { resources } = await broker.describeConfigs({
-      resources: names.map((name) => ({ type: TOPIC_RESOURCE, name, configNames })),
+      resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames })),
     });
-    return new Map(resources.map(({ resourceName, configEntries }) => {
-      const [policy = "", largest] = configNames.map((name) =>
-        configEntries.find(({ configName }) => configName === name)?.configValue
-      );
-      const cleanup = policy.includes("compact") ? "compact" : "delete";
-      return [resourceName, { cleanup, largest: largest === undefined ? undefined : Number(largest) }];
-    }));
+    return new Map(resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]));
   } catch (error) {
     if (DENIED.has(kafkaType(error) ?? "")) return new Map();
     throw error;

@@ -9,10 +9,10 @@
  * @module
  */
 
-import type { GroupOffset } from "../log.ts";
+import type { GroupOffset, Place } from "../log.ts";
 import { about, isPassingForPartitions, type KafkaClient } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
-import { type Produce, produce, type Produced, type TopicPartition } from "./protocol/requests.ts";
+import { type Produce, produce, type Produced } from "./protocol/requests.ts";
 import {
   endTransaction,
   finalizedLevel,
@@ -33,7 +33,7 @@ export interface Transactions {
   /** Whether sequence numbers begin at 0 with each transaction. */
   readonly countsAnew: boolean;
   /** Announces the partitions to write to, if that is needed. @param passes after which failures to retry */
-  begin(partitions: readonly TopicPartition[], passes?: Passes): Promise<void>;
+  begin(partitions: readonly Place[], passes?: Passes): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
@@ -104,7 +104,7 @@ class ExplicitTransactions implements Transactions {
     this.owner = owner;
   }
 
-  async begin(partitions: readonly TopicPartition[], passes: Passes = isPassingForPartitions): Promise<void> {
+  async begin(partitions: readonly Place[], passes: Passes = isPassingForPartitions): Promise<void> {
     if (partitions.length === 0) return;
     const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, added]) => ({
       topic,

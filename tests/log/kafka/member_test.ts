@@ -63,7 +63,9 @@ class Coordinator {
       : Promise.reject(Object.assign(new Error(type), { name: "KafkaJSProtocolError", type }));
   };
   describeGroups = () => {
-    const members = this.others.map((memberId) => ({ memberId, clientHost: "/10.0.0.7" }));
+    const members = this.others.map((memberId) => ({
+      ...{ memberId, clientHost: "/10.0.0.7", memberAssignment: new Uint8Array() },
+    }));
     return Promise.resolve({ groups: [{ members }] });
   };
   leaveGroup = () => Promise.resolve();

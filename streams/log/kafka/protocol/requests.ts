@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Bounds, NewRecord } from "../../log.ts";
+import type { Bounds, NewRecord, Place } from "../../log.ts";
 import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
@@ -18,11 +18,6 @@ const EARLIEST = -2;
 const ALL_REPLICAS = -1;
 const ID_BYTES = 16;
 
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-
 /** A record and the partition that it goes to. */
 export interface PlacedRecord {
   readonly record: NewRecord;
@@ -30,7 +25,7 @@ export interface PlacedRecord {
 }
 
 /** Where to fetch from. */
-export interface FetchFrom extends TopicPartition {
+export interface FetchFrom extends Place {
   /** The topic's id, so that a later topic of the same name is not read; `null` = by name only. */
   readonly topicId: string | null;
   readonly offset: number;
@@ -38,7 +33,7 @@ export interface FetchFrom extends TopicPartition {
   readonly maxBytes: number;
 }
 
-export interface Fetched extends TopicPartition {
+export interface Fetched extends Place {
   /** Kafka's error code; 0 is none. */
   readonly errorCode: number;
   /** Offset below which every transaction has ended; -1 when unknown. */
@@ -117,33 +112,36 @@ function fetchedPartition(reader: WireReader, topic: string): Fetched {
 }
 
 /** The range of a partition that readers of committed records can read. */
-export async function partitionBounds(broker: Broker, { topic, partition }: TopicPartition): Promise<Bounds> {
-  const [start, end] = await Promise.all([EARLIEST, LATEST].map(async (timestamp) => {
-    const topics = [{ topic, partitions: [{ partition, timestamp }] }];
-    const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel: READ_COMMITTED, topics });
-    return Number(responses[0]?.partitions[0]?.offset);
-  }));
-  return { start: start ?? NaN, end: end ?? NaN };
+export async function partitionBounds(broker: Broker, place: Place): Promise<Bounds> {
+  const [start, end] = await Promise.all([
+    offsetAt(broker, place, EARLIEST),
+    offsetAt(broker, place, LATEST),
+  ]);
+  return { start, end };
 }
 
 /** The first offset of a partition whose record has a time of `timestamp` or later; `null` = none. */
-export async function offsetSince(
+export async function offsetSince(broker: Broker, place: Place, timestamp: number): Promise<number | null> {
+  const offset = await offsetAt(broker, place, timestamp);
+  return offset < 0 ? null : offset;
+}
+
+async function offsetAt(
   broker: Broker,
-  { topic, partition }: TopicPartition,
+  { topic, partition }: Place,
   timestamp: number,
-): Promise<number | null> {
+): Promise<number> {
   const topics = [{ topic, partitions: [{ partition, timestamp }] }];
   const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel: READ_COMMITTED, topics });
-  const offset = Number(responses[0]?.partitions[0]?.offset);
-  return offset < 0 ? null : offset;
+  return Number(responses[0]?.partitions[0]?.offset);
 }
 
 /** Ends of partitions that a broker leads, in any order: for readers of committed records, or of all. */
 export async function endsOf(
   broker: Broker,
-  places: readonly TopicPartition[],
+  places: readonly Place[],
   committed: boolean,
-): Promise<readonly (TopicPartition & { readonly end: number })[]> {
+): Promise<readonly (Place & { readonly end: number })[]> {
   const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, own]) => ({
     topic,
     partitions: own.map(({ partition }) => ({ partition, timestamp: LATEST })),
@@ -155,12 +153,12 @@ export async function endsOf(
   );
 }
 
-export interface Produce extends TopicPartition {
+export interface Produce extends Place {
   readonly batch: Uint8Array;
 }
 
 /** The result for a batch. */
-export interface Produced extends TopicPartition {
+export interface Produced extends Place {
   /** Kafka's error code; 0 is none. */
   readonly errorCode: number;
   /** Offset of the batch's first record. */
@@ -219,7 +217,7 @@ export async function produce(
 export async function stableOffset(
   broker: Broker,
   group: string,
-  { topic, partition }: TopicPartition,
+  { topic, partition }: Place,
 ): Promise<number | null> {
   const body = new WireWriter(256, true).name(group);
   body.list([topic], () => {

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { GroupOffset, TopicSpec } from "../../log.ts";
+import type { Bounds, GroupOffset, TopicSpec } from "../../log.ts";
 
 /** A topic as the file has it. */
 export interface StatedTopic extends TopicSpec {
@@ -25,11 +25,6 @@ export interface Shortfall {
   readonly from: number;
   /** Offset after the last missing one. */
   readonly to: number;
-}
-
-interface Place {
-  readonly start: number;
-  readonly end: number;
 }
 
 interface Encoded {
@@ -154,7 +149,7 @@ export class CommittedState {
     ).join("; ");
   }
 
-  #bounds(topic: string, partition: number): Place {
+  #bounds(topic: string, partition: number): Bounds {
     const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
     return { start: this.#partitionCells[at] ?? 0, end: this.#partitionCells[at + 1] ?? 0 };
   }
