@@ -41,11 +41,8 @@ export interface Entering {
   readonly isBegun?: boolean | undefined;
 }
 
-/** Where what the tasks read ends, and up to where they have applied it: offsets by partition. */
-export interface Followed {
-  ends(): Promise<readonly number[]>;
-  applied(): Promise<readonly number[]>;
-}
+/** Where each partition that the tasks read ends, and up to where they have applied it: offsets. */
+export type Followed = () => Promise<readonly { readonly end: number; readonly applied: number }[]>;
 
 /** The log that the tasks currently read, and how many tasks there are. */
 export type Following = () => {
@@ -56,19 +53,12 @@ export type Following = () => {
 /** The events of all partitions. */
 export function followedEvents(following: Following, topics: Topics): Followed {
   const { events } = topics, group = tasksGroup(topics);
-  const all = (of: (log: ReturnType<Following>["log"], partition: number) => Promise<number>) => {
+  return () => {
     const { log, partitions } = following();
-    return Promise.all(Array.from({ length: partitions }, (_, partition) => of(log, partition)));
-  };
-  return {
-    ends: () => all(async (log, partition) => (await log.bounds(events, partition)).end),
-    applied: () =>
-      all(async (log, partition) =>
-        Math.max(
-          (await log.bounds(events, partition)).start,
-          await log.committed(group, events, partition) ?? 0,
-        )
-      ),
+    return Promise.all(Array.from({ length: partitions }, async (_, partition) => {
+      const { start, end } = await log.bounds(events, partition);
+      return { end, applied: Math.max(start, await log.committed(group, events, partition) ?? 0) };
+    }));
   };
 }
 
@@ -78,13 +68,10 @@ export function followedItems(
   topics: Topics,
   applied: () => readonly number[],
 ): Followed {
-  const ends = async () => [(await following().log.bounds(topics.items, 0)).end];
-  return {
-    ends,
-    applied: async () => {
-      const all = applied();
-      return all.length === 0 ? await ends() : [Math.min(...all)]; // without tasks, nothing waits
-    },
+  return async () => {
+    const { end } = await following().log.bounds(topics.items, 0);
+    const all = applied();
+    return [{ end, applied: all.length === 0 ? end : Math.min(...all) }]; // without tasks, nothing waits
   };
 }
 
@@ -244,11 +231,11 @@ export class Backlog {
 
   async #read(now: number): Promise<void> {
     const appended = this.#appended;
-    const ends = await this.#followed.ends();
-    const applied = await this.#followed.applied();
-    this.#measure(now, applied.reduce((sum, position) => sum + position, 0));
+    const followed = await this.#followed();
+    this.#measure(now, followed.reduce((sum, { applied }) => sum + applied, 0));
+    const ends = followed.map(({ end }) => end);
     const behind = (ends: readonly number[]) =>
-      ends.reduce((sum, end, partition) => sum + Math.max(0, end - applied[partition]!), 0);
+      followed.reduce((sum, { applied }, partition) => sum + Math.max(0, ends[partition]! - applied), 0);
     // With another number of partitions, other tasks have taken over when they had caught up.
     if (ends.length !== this.#partitions) this.#accepted = [];
     else if (appended > this.#noted) this.#accepted.push({ events: appended - this.#noted, ends });
