@@ -56,9 +56,10 @@ export async function compareSamples(
 ): Promise<Comparison> {
   const own = await predictionsOn(log, now.samples);
   const [fair, learnt] = [new Pairs(), new Pairs()];
-  for (const [key, { prediction }] of await predictionsOn(log, before.samples)) {
+  for (const [key, { prediction, isLearnt }] of await predictionsOn(log, before.samples)) {
     const same = own.get(key);
-    if (same !== undefined) (same.isLearnt ? learnt : fair).add(same.label, prediction, same.prediction);
+    if (same?.isLearnt) learnt.add(same.label, prediction, same.prediction);
+    else if (same !== undefined && !isLearnt) fair.add(same.label, prediction, same.prediction);
   }
   return { ...fair.judge(), ...(learnt.length > 0 && { learnt: learnt.judge() }) };
 }

@@ -89,6 +89,12 @@ for (const [partitions, tasks] of [[1, 1], [2, 2], [2, 4]] as const) {
     assert.ok(differing + old.length - now.length < 8, `${differing} of ${now.length}`);
 
     const { rows, learnt: known } = await compareSamples(log, built, third);
+    const back = await compareSamples(log, third, built);
+    assert.deepEqual(
+      [back.rows, back.learnt],
+      [rows, undefined],
+      "what favours the one that serves is left out",
+    );
     assert.ok(rows > 20 && known!.rows > 20, `${rows} and ${known!.rows} rows`);
     await using learning = await openLearning(log, carrying.spec);
     assert.ok(learning.learner.steps > 0, "what is left is learnt");
