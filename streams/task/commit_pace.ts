@@ -95,9 +95,10 @@ export class SnapshotPace {
     this.#state = state;
   }
 
-  /** Whether a commit is due for a piece, even without events. @param now monotonic clock, milliseconds */
-  isDue(now: () => number): boolean {
-    return (this.#state.isSnapshotUnderWay || this.#state.namedFrom < Infinity) && now() >= this.#dueAt;
+  /** Time until a commit is due for a piece, even without events; ∞ = none is. @param now monotonic clock, milliseconds */
+  untilDue(now: () => number): number {
+    const isWanted = this.#state.isSnapshotUnderWay || this.#state.namedFrom < Infinity;
+    return isWanted ? Math.max(0, this.#dueAt - now()) : Infinity;
   }
 
   /** Makes a snapshot due that removes the names of the task's erased users. */

@@ -213,7 +213,7 @@ export class Task implements AsyncDisposable {
     else this.#isBehind = true;
     if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
     const isLeft = this.#roundEvents > 0 || this.#passedGap || catalogue.isBehind ||
-      this.#snapshots.isDue(limits.now);
+      this.#snapshots.untilDue(limits.now) === 0;
     if (isLeft && limits.now() >= this.#dueAt(limits)) await this.#commitInStep(limits.now);
     if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
@@ -251,8 +251,8 @@ export class Task implements AsyncDisposable {
   /** Reads events, waiting for some at most until a commit is due. */
   async #readEvents(limits: StepLimits): Promise<void> {
     const { now, maxEvents, waitMs, signal } = limits;
-    const { others, catalogue } = this.#parts;
-    const untilDue = this.#roundEvents > 0 ? this.#dueAt(limits) - now() : others.idleMs(waitMs);
+    const { catalogue } = this.#parts;
+    const untilDue = this.#roundEvents > 0 ? this.#dueAt(limits) - now() : this.#idleMs(limits);
     this.#isBehind = await this.#events.read({
       maxRecords: maxEvents,
       waitMs: catalogue.isBehind ? 0 : Math.max(0, Math.min(waitMs, untilDue)),
@@ -260,6 +260,15 @@ export class Task implements AsyncDisposable {
     });
     await this.#lose();
     if (this.#events.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
+  }
+
+  /** Longest wait for an event while none waits for a commit: until a piece of a snapshot is due, or others' signals. */
+  #idleMs(limits: StepLimits): number {
+    const { now, waitMs } = limits;
+    const untilOthers = this.#parts.others.idleMs(waitMs);
+    const untilPiece = this.#snapshots.untilDue(now);
+    if (untilPiece === Infinity) return untilOthers;
+    return Math.min(untilOthers, Math.max(untilPiece, this.#dueAt(limits) - now()));
   }
 
   /** Applies waiting events until the slice is over, and commits whenever due. @returns how many were applied */

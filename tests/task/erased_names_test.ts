@@ -18,11 +18,19 @@ const START = 1_700_000_000_000;
 const COMMIT_MS = 1000;
 const USERS = 40;
 
-/** A log on which a commit takes a second, by a clock of its own, and what of snapshots of retrieval commits had. */
+/**
+ * A log on which a commit takes a second, by a clock of its own, and what of snapshots of retrieval commits had. A read
+ * of events waits by that clock, too.
+ */
 function slow(log: Log) {
   const clock = { now: 0, snapshots: 0 };
   const commits: { readonly pieces: number; readonly bytes: number }[] = [];
-  const own: Pick<Log, "writer"> = {
+  const own: Pick<Log, "writer" | "read"> = {
+    async read(topic, partition, from, options) {
+      const result = await log.read(topic, partition, from, { ...options, waitMs: 0 });
+      if (result.records.length === 0) clock.now += options?.waitMs ?? 0;
+      return result;
+    },
     async writer(id) {
       const writer = await log.writer(id);
       return {
@@ -81,8 +89,8 @@ async function opened() {
 
 const step = (task: Task, clock: { readonly now: number }) =>
   task.step({ now: () => clock.now, commitIntervalMs: 0 });
-const view = (n: number): Event => {
-  return { type: "interaction", user: user(n), item: "i", action: "view", time: START + n };
+const view = (n: number, item = "i"): Event => {
+  return { type: "interaction", user: user(n), item, action: "view", time: START + n };
 };
 const forget = (n: number): Event => ({ type: "forget", user: user(n), time: START + 1000 + n });
 
@@ -175,4 +183,22 @@ Deno.test("Task.step() writes a large snapshot piece by piece, and answers in be
   const left = await named();
   assert.deepEqual([left.length, left.filter((n) => [1, 2, 4, 5].includes(n))], [USERS - 4, []]);
   await task[Symbol.asyncDispose]();
+});
+
+Deno.test("Task.step() without events waits no longer than until the next piece is due", async () => {
+  const { clock, send, open, named, commits } = await opened();
+  await using task = await open();
+  await send(...Array.from({ length: 2500 }, (_, n) => view(n % USERS, `i${n % 1800}`)));
+  while (await step(task, clock) > 0);
+  await send(forget(0));
+  commits.length = 0;
+  const begun = clock.now;
+  let steps = 0;
+  while ((await named()).includes(0)) {
+    steps++;
+    await task.step({ now: () => clock.now, waitMs: 1e6, commitIntervalMs: 500 });
+  }
+  assert.ok(commits.length >= 4, "pieces");
+  assert.ok(steps <= 2 * commits.length, `${steps} steps: no spinning`);
+  assert.ok(clock.now - begun <= 23 * COMMIT_MS * commits.length, `${clock.now - begun} ms`);
 });
