@@ -33,6 +33,8 @@ const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 /** Most portions of a piece of a snapshot, and records that a commit deletes. */
 const PIECE_PORTIONS = 500;
 const SWEPT = 2000;
+/** Where journals weigh more than so many snapshots, the task has restarted too often to end one in pieces. */
+const OVERDUE = 4;
 
 export interface RetrievalStateParts {
   readonly catalogue: Catalogue;
@@ -257,7 +259,8 @@ export class RetrievalState {
   *#writeSnapshot(pieces: number, journals: readonly Uint8Array[]): Portions<RetrievalRecord[]> {
     const changelog = this.#changelog;
     const isDue = this.#isSnapshotDue || changelog.outweighs(journals);
-    const budget = isDue && changelog.isWhole ? Infinity : pieces;
+    const isAtOnce = isDue && (changelog.isWhole || changelog.outweighs(journals, OVERDUE));
+    const budget = isAtOnce ? Infinity : pieces;
     const records = [...changelog.sweep(budget * SWEPT)];
     if (isDue && !changelog.hasGarbage) {
       this.#snapshot ??= { sorting: this.#folds.sort(), writing: null, given: [], last: null };
@@ -332,8 +335,8 @@ export class RetrievalState {
       ? new Set<string>()
       : yield* readingChange(snapshot.key, () => this.#folds.decode(snapshot));
     // Nobody knows whom garbage names.
-    const cleared = new Map(this.#taken.positions);
-    this.#leaving = this.#changelog.hasGarbage ? { mayNameErased: true, namedFrom: 0, cleared } : null;
+    const { hasGarbage } = this.#changelog;
+    this.#leaving = hasGarbage ? { mayNameErased: true, namedFrom: 0, cleared: this.#cleared } : null;
     if (this.#isRestored) return yield* this.#relearn(journals);
     this.#isRestored = true;
     const wasBehind = yield* this.#folds.catchUp(decoded, () => this.#relearn(journals));

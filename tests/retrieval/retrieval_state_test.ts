@@ -214,6 +214,34 @@ Deno.test("RetrievalState.changing() writes a snapshot in pieces, between which 
   assert.ok(left.length < 20, left.join());
 });
 
+Deno.test("RetrievalState.changing() writes a snapshot at once where restarts have ended none until journals weigh four times as much", () => {
+  const records = new Map<string, Uint8Array>();
+  const sizes = () => {
+    const sizeOf = (kind: RegExp) =>
+      [...records].reduce((sum, [key, { length }]) => sum + (kind.test(key) ? length : 0), 0);
+    return { journals: sizeOf(/:journal:/), heads: sizeOf(/:snapshot:/), pieces: sizeOf(/:piece:/) };
+  };
+  const commit = ({ state }: Kept, pieces: number) => {
+    for (const { key, value } of atOnce(state.changing(pieces)).records) records.set(key, value);
+  };
+  const first = state();
+  for (let n = 1; n <= 2500; n++) view(first, n, `u${n % 60}`);
+  commit(first, Infinity);
+  const { heads, pieces } = sizes();
+  const snapshot = heads + pieces;
+  assert.ok(pieces > CHUNK_BYTES);
+  const large = "l".repeat(snapshot / 3);
+  let largest = 0;
+  for (let restarts = 0; restarts < 16; restarts++) {
+    const one = state();
+    one.state.restore(records);
+    view(one, one.state.signals, large);
+    commit(one, 1);
+    largest = Math.max(largest, sizes().journals / snapshot);
+  }
+  assert.ok(largest > 3 && largest < 4.1, `${largest} times the snapshot`);
+});
+
 Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", () => {
   const { state: asked } = state();
   assert.equal(asked.ordering.hasRequests, false);
@@ -241,6 +269,49 @@ Deno.test("RetrievalState.cleared waits for the snapshot after erasures were mis
     atOnce(one.changing(1));
     assert.deepEqual(one.cleared, isShared ? new Map([[1, 7]]) : null);
   }
+});
+
+Deno.test("RetrievalState.cleared waits after a crash for a snapshot without whom others erased, not only for the pieces to go", () => {
+  const records = new Map<string, Uint8Array>();
+  const commit = ({ state }: Kept, pieces: number) => {
+    for (const { key, value } of atOnce(state.changing(pieces)).records) records.set(key, value);
+  };
+  const other = state();
+  other.state.share();
+  const learnOthers = ({ catalogue, state }: Kept, next: number) => {
+    const { signals } = other.state.changes();
+    state.learnOthers({ partition: 1, journal: signals!, next }, (id) => catalogue.intern(id, 0).index);
+  };
+  const opened = () => {
+    const kept = state();
+    kept.state.share();
+    kept.state.restore(records);
+    return kept;
+  };
+  let one = opened();
+  while (one.state.signals < 2500) view(one, one.state.signals, `u${one.state.signals % 60}`);
+  commit(one, Infinity);
+  view(other, 1, "erased");
+  learnOthers(one, 5);
+  commit(one, 0);
+  assert.deepEqual(one.state.cleared, new Map([[1, 5]]));
+  one.state.forget("u1");
+  one.state.dropNames();
+  for (let n = 0; n < 3; n++) commit(one, 1); // and no head
+  other.state.forget("erased");
+  learnOthers(one, 9);
+  commit(one, 0);
+  assert.deepEqual(one.state.cleared, new Map([[1, 5]]));
+  one = opened();
+  const isNamed = () => [...records.values()].some((value) => decoder.decode(value).includes("erased"));
+  for (let n = 0; one.state.isSnapshotUnderWay || one.state.mayNameErased; n++) {
+    assert.ok(isNamed());
+    assert.equal(one.state.cleared?.get(1), undefined, `after ${n} commits`);
+    if (n > 0) one.state.dropNames();
+    commit(one, 1);
+  }
+  assert.ok(!isNamed());
+  assert.deepEqual(one.state.cleared, new Map([[1, 9]]));
 });
 
 Deno.test("RetrievalState.changes() writes each change once", () => {

@@ -95,10 +95,13 @@ export class SignalChangelog {
   /** What was written of the next snapshot, which has what came before its first journal. */
   #next = { pieces: 0, bytes: 0, first: 0, journalBytes: 0 };
 
-  /** Whether the journals would outweigh the snapshot if these were added; without a snapshot, any would. */
-  outweighs(journals: readonly Uint8Array[]): boolean {
+  /**
+   * Whether the journals would outweigh the snapshot, or even so many times its weight, if these were added; without a
+   * snapshot, any would.
+   */
+  outweighs(journals: readonly Uint8Array[], times = 1): boolean {
     const least = this.#snapshotBytes === 0 ? 0 : MIN_JOURNAL_BYTES;
-    return this.#journalBytes + sizeOf(journals) > Math.max(least, this.#snapshotBytes);
+    return this.#journalBytes + sizeOf(journals) > times * Math.max(least, this.#snapshotBytes);
   }
 
   /** Whether the next snapshot has to be written by one commit, as an earlier release might read what is beside it. */
