@@ -30,15 +30,15 @@ export interface Assignment {
   readonly exposures: readonly Exposure[];
   /** Settings changed by these variants and the promoted ones. */
   readonly settings: VariantSettings;
-  /** The promoted settings alone, for a user who cannot be in the experiments; see `models`. */
+  /** The settings of a user who cannot be in the experiments (see `models`): those promoted, and no others. */
   readonly promoted: VariantSettings;
   /** Shadow variants to score as well. */
   readonly shadows: readonly Variant[];
   /** The two variants to interleave, with their settings. */
   readonly interleaved: readonly [Variant, Variant] | null;
   /**
-   * Models of all variants with users, by key. If one of them is missing, nobody is in the experiment: leaving out only
-   * the users of that variant would make the arms incomparable.
+   * Keys of the models of all variants that have users. If one of these models is missing, the experiment has no users:
+   * leaving out only those of that variant would make the arms incomparable.
    */
   readonly models: readonly string[];
 }

@@ -14,7 +14,7 @@ export const RANKINGS = ["auto", "model", "blend", "both"] as const;
 
 /** Retrieval settings of a variant, for requests without candidates. */
 export interface VariantRetrieval {
-  /** The list of those who ask for a personal one. */
+  /** The list that users get who ask for a personal one. */
   readonly list?: NonNullable<RequestEvent["list"]>;
   /** What orders the candidates of personal lists. */
   readonly ranking?: typeof RANKINGS[number];
@@ -127,7 +127,7 @@ export interface Experiment {
   readonly reason?: string;
   /** Buckets of the layer in the experiment. */
   readonly spans: readonly Span[];
-  /** Buckets of the salt by variant, in the order of `variants`; none for a shadow. */
+  /** The buckets of the salt that each variant takes, in the order of `variants`; a shadow takes none. */
   readonly variantSpans: readonly (readonly Span[])[];
   /** Revision, from 1. */
   readonly revision: number;

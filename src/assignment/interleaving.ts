@@ -127,7 +127,7 @@ export function teamDraft<T>(
 export interface Preference {
   /** Users with a click on a credited item. */
   readonly users: number;
-  /** Users who preferred the first team, who preferred the second, and ties. */
+  /** Numbers of users who preferred the first team, preferred the second, or preferred neither. */
   readonly wins: readonly [first: number, second: number, ties: number];
   /** Weighted mean of the users' preferences, from −1 = the first to 1 = the second. */
   readonly value: number;

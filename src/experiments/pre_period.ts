@@ -62,7 +62,7 @@ export class PrePeriod {
     addList(past.sums, list);
   }
 
-  /** The sums of a user who enters an experiment at `time`; `undefined` without any in the period. */
+  /** The sums of a user's past when they enter an experiment at `time`; `undefined` if the period has none. */
   before(user: string, time: number): Float64Array | undefined {
     const past = this.#past.get(user);
     return past !== undefined && past.time >= time - PRE_PERIOD_MS ? past.sums.slice() : undefined;

@@ -25,7 +25,7 @@ export interface TakenRecords {
   readonly records: readonly OwnRecord[];
   /** For each, the place of its entry in the message, `lines[3]`; empty for those of the message itself. */
   readonly places?: readonly string[];
-  /** Entries of which nothing is taken, by reason. */
+  /** Rejected entries, each with its reason. */
   readonly rejected?: readonly Rejected[];
 }
 

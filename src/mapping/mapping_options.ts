@@ -74,7 +74,7 @@ export interface ConditionSettings {
   readonly below?: number | undefined;
 }
 
-/** A scalar that a value must equal (`null` = it must be missing), several of which it must equal one, or further tests. */
+/** The scalar that a value must equal (`null` = it must be missing), a list of which it equals one, or further tests. */
 export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 
 /** What a rule makes of a record: a type of event, an item, the removal of one, or nothing. */
@@ -87,7 +87,7 @@ export const RULE_RESULTS: readonly RuleResult[] = [...keysOf(EVENT_FIELDS), "it
 export interface RuleSettings {
   /** Name in messages. @default {its place} */
   readonly name?: string | undefined;
-  /** Tests by path, all of which must hold. */
+  /** Conditions by path. All of them must hold. */
   readonly when?: Readonly<Record<string, ConditionSpec>> | undefined;
   /** What a record becomes. */
   readonly as: RuleResult | undefined;

@@ -29,8 +29,8 @@ export interface ForeignTopic {
   /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
   readonly name?: string | undefined;
   /**
-   * Names of other feeders of the topic: without a position of its own, this one resumes where the first one that has
-   * one was.
+   * Names of other feeders of the topic. If this feeder has no position yet, it resumes at that of the first of these
+   * that has one.
    *
    * @default {none}
    */

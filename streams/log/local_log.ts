@@ -51,9 +51,9 @@ export interface LogStore {
   id(topic: string): string;
   /** Creates topics that do not exist, all or none. */
   createTopics(topics: readonly TopicSpec[]): void;
-  /** Makes all writes visible and returns their offsets, or throws and makes none visible. */
+  /** Makes all writes visible and returns their offsets. If it throws, none is visible. */
   write(writes: readonly LogWrite[]): readonly (readonly number[])[];
-  /** Reads from a position that is not above the end. */
+  /** Reads from a position, which is at most the end. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult;
   /** The newest record of a key of a compacted topic, or `null`. */
   latest(topic: string, partition: number, key: string): LogRecord | null;
@@ -63,11 +63,11 @@ export interface LogStore {
   end(topic: string, partition: number): number;
   /** The position of a group, or `null`. */
   committed(group: string, topic: string, partition: number): number | null;
-  /** Drops what is below an offset that is not above the end. */
+  /** Drops the records below an offset, which is at most the end. */
   trim(topic: string, partition: number, before: number): void;
   /** Erases single records. */
   erase(topic: string, partition: number, offsets: readonly number[]): void;
-  /** Overwrites some remains of erased records. @returns What remains; `more` = call again */
+  /** Overwrites some remains of erased records. @returns what remains; `more` = call again */
   scrub(): Scrubbed | "more";
   /** Frees its resources; the last call. */
   close(): Promise<void> | void;
@@ -255,7 +255,7 @@ export class LocalLog implements Log {
     }
   }
 
-  /** Revokes what members hold, writes what is pending, then closes. */
+  /** Revokes the members' partitions, writes what is pending, then closes. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
   }

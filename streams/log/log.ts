@@ -172,7 +172,7 @@ export interface Membership extends AsyncDisposable {
    */
   readonly ended: Promise<void>;
   /**
-   * Revokes what is held, then leaves; resolves when others may take over.
+   * Revokes the partitions held, then leaves the group. Resolves when others may take over.
    *
    * @throws what `revoked` threw; the member has left all the same
    */

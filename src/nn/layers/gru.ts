@@ -30,7 +30,7 @@ import { Layer } from "./layer.ts";
 
 // T steps, K lanes (candidates that share the inputs), H hidden, n inputs; gates in the order u, r, c
 
-/** Forms with an attention a in [0,1] per lane and step. */
+/** Forms of the GRU whose steps are weighted by an attention a in [0, 1], per lane and step. */
 export type AttentionalForm = "augru" | "agru" | "aigru" | "augruResetBefore" | "official" | "keepScaled";
 
 export type GruForm = "gru" | "gruResetBefore" | AttentionalForm;

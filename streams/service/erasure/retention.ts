@@ -49,8 +49,8 @@ const PAUSES = 9;
 const logger = getLogger(["meander", "log"]);
 
 /**
- * Drops records that are older than the settings say and no longer needed, in the background. For logs that no
- * broker manages.
+ * Drops records in the background once they are older than the settings allow and nothing needs them. For logs that
+ * no broker manages.
  *
  * @example
  * ```ts

@@ -110,7 +110,7 @@ export interface Model {
   score(input: ModelInput): Float32Array;
   /** How much each candidate weighs each behaviour [K, T] or each part of the state [K, m], as `looks` says. Pure. */
   look?(input: ModelInput): Float32Array;
-  /** Panels of a state; none for an initial state. Absent: the model has none. */
+  /** Panels that show a state; empty for an initial state. Absent: the model has no panels. */
   inspect?(state: Float32Array): readonly Panel[];
   /**
    * Weighted logistic loss of the impression. Adds ∂loss/∂parameters to `gradients` (same layout as

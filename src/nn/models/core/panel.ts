@@ -31,7 +31,7 @@ export interface Inspection {
 }
 
 /**
- * The mean of users' panels, value by value, over users who have panels; `null` if there are none.
+ * Averages panels value by value over the users who have them. Returns `null` if no user has any.
  *
  * @example
  * ```ts
