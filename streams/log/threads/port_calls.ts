@@ -145,7 +145,7 @@ export class PortAnswerer<Methods extends Calls<Methods>> {
     this.#calls.set(call, cancelling);
     try {
       const act = this.#acts[method as keyof Methods]; // types do not cross threads
-      const own = args as Parameters<Methods[keyof Methods]>;
+      const own = args as Parameters<Methods[keyof Methods]>; // as are those of the method
       const { result, transfer = [] } = await act(own, cancelling.signal);
       this.#port.postMessage({ call, result } satisfies PortReply, transfer);
     } catch (error) {
