@@ -17,7 +17,7 @@ import { OWN_PORTS, partOfPorts } from "./kafka/java_process.ts";
 
 /** The folders that take most time, longest first, so that no long one is left over at the end. */
 const LONGEST =
-  "service replay log scripts server chaos protocol docs nn retrieval engine mapping generations backup " +
+  "service replay log scripts faults server chaos protocol docs nn retrieval engine mapping generations backup " +
   "dashboard task reference learner exports experiments";
 /** How many of the others share a process. */
 const SHARING = 9;
