@@ -31,7 +31,7 @@ export type TaskPositions = () => Promise<readonly number[]>;
 /**
  * Reads the last checkpoint of a learner. Without one, it has learnt nothing.
  *
- * @param learner as it was made, with its initial weights
+ * @param learner a new one, with its initial weights
  */
 export async function carriedWeights(
   log: Pick<Log, "identify" | "bounds" | "read">,

@@ -69,7 +69,7 @@ export class CatalogueReader {
     this.#committed = this.#applied;
   }
 
-  /** Whether the last {@linkcode CatalogueReader.read} reached the end of the topic, as it was when first looked for. */
+  /** Whether {@linkcode CatalogueReader.read} has reached the end that the topic had when it was first looked up. */
   get isAtEnd(): boolean {
     return this.#isAtEnd;
   }

@@ -212,7 +212,7 @@ export function sourceContract(kind: SourceKind, { forgets = true } = {}): void 
     });
   }
 
-  Deno.test(`${kind.name} writes a copy as it was, whatever it has learnt since`, () => {
+  Deno.test(`${kind.name} writes a copy that does not change with what is learnt later`, () => {
     const world = new World(kind, NUMBERS);
     world.learn(0, 300);
     const bytes = world.encode(), copy = world.source.copy?.();

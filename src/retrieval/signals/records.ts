@@ -13,7 +13,7 @@ import type { Portions } from "../../values/portions.ts";
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 
-/** Formats of all records but the blend's; 2 leaves out of a snapshot counts of occasions that are 0. */
+/** Formats of all records but the blend's; 2 is a snapshot in pieces with a head, without counts of occasions that are 0. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: 1, newest: 2 };
 
 /** A record to write; an empty value deletes one that is no longer needed. */

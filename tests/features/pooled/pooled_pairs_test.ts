@@ -210,7 +210,7 @@ Deno.test("PooledPairs.decode() refuses what it has not written", () => {
   }
 });
 
-Deno.test("PooledPairs.clone() is as it was, whatever is learnt since", () => {
+Deno.test("PooledPairs.clone() does not change with what is learnt later", () => {
   fc.assert(
     fc.property(acts, acts, (earlier, later) => {
       const pairs = new PooledPairs(itemAt, { bytes: 20_000 }), past: Act[] = [];

@@ -171,7 +171,7 @@ Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indic
   assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
 });
 
-Deno.test("Occasions.clone() is as it was, whatever is learnt since", () => {
+Deno.test("Occasions.clone() does not change with what is learnt later", () => {
   const occasions = days(new Occasions(new Pace(), DAY), 0, 20);
   const bytes = bytesOf(occasions, [0, 1]), clone = occasions.clone();
   days(occasions, 20, 60);
