@@ -213,6 +213,11 @@ function withStretches(
     }
     const result = await stretch.copies.read(topic, partition, from, { ...options, waitMs: 0 });
     const next = Math.min(result.next, stretch.end, start);
+    if (next <= from) {
+      throw new Error(
+        `Cannot read ${topic}/${partition}@${from} from a backup: it ends there, and its manifest says at ${stretch.end}`,
+      );
+    }
     const isLeft = (record: LogRecord) =>
       record.offset < next && !(topic === events && isErased(record, erased));
     const records = result.records.filter(isLeft);

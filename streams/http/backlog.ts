@@ -1,7 +1,7 @@
 /**
  * Bounds how far tasks fall behind, in time: a list is made after all events and items that were accepted before its
- * request. If no other process uses the log, events, and items likewise, are accepted at the speed of the log as long as the tasks need at most
- * `maxBehindMs` for those that wait, and then at the speed of the tasks, from each caller in turn.
+ * request. If no other process uses the log, events are accepted at the speed of the log as long as the tasks need at
+ * most `maxBehindMs` for those that wait, and then at the speed of the tasks, from each caller in turn; so are items.
  *
  * ```text
  *   accepted over HTTP, not yet applied ── at most ──> rate × maxBehindMs         rate: the highest of the last 10 s

@@ -199,6 +199,28 @@ Deno.test("openArchived() refuses a file of records in which one byte has change
   await using _archived = await openArchived(log, topics, [`${folder.path}/early`]);
 });
 
+Deno.test("openArchived() ends a read where a backup has less than its manifest says", async () => {
+  await using folder = await temporaryFolder();
+  const { open, backUp } = KINDS["a SQLite file"]!;
+  await using log = await open(folder.path);
+  await serve(log);
+  const { end } = await log.bounds(topics.events, 0);
+  await backUp(log, `${folder.path}/early`, folder.path);
+  const path = `${folder.path}/early/manifest.json`;
+  const manifest = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, manifest.replace(`"end": ${end}`, `"end": ${end + 3}`));
+  assert.notEqual(await Deno.readTextFile(path), manifest);
+  await log.append(recordsOf(shopEvents(40, 5, 9)));
+  await log.trim(topics.events, 0, end + 3);
+  await using archived = await openArchived(log, topics, [`${folder.path}/early`]);
+  await assert.rejects(
+    archived.log.read(topics.events, 0, end),
+    new RegExp(
+      `meander\\.events/0@${end} from a backup: it ends there, and its manifest says at ${end + 3}`,
+    ),
+  );
+});
+
 Deno.test("answers behind a stretch of a backup that has none are found", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
