@@ -24,6 +24,8 @@ type Decoder = (body: Uint8Array) => ParsedJson;
 
 /** Bytes before the record: a zero, and the id. */
 const HEAD = 5;
+/** `{` and `[`. */
+const JSON_STARTS = [0x7b, 0x5b];
 /** Most schemas that are kept. */
 const MAX_SCHEMAS = 1000;
 const MAX_REFERENCES = 100;
@@ -166,7 +168,11 @@ function idOf(bytes: Uint8Array): number | Rejected {
     if (id >= 0) return id;
     return reject("undecodable", `Cannot decode the record: the id of its schema is ${id}, below 0`);
   }
-  const got = bytes.length === 0 ? "it is empty" : `its first byte is ${bytes[0]}`;
+  const got = bytes.length === 0
+    ? "it is empty"
+    : JSON_STARTS.includes(bytes[0]!)
+    ? `it begins with ${String.fromCharCode(bytes[0]!)}, so it may be plain JSON, which needs no registry`
+    : `its first byte is ${bytes[0]}`;
   return reject(
     "undecodable",
     `Cannot decode the record as one of a schema registry, a zero and an id of 4 bytes: ${got}`,

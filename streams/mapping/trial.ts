@@ -56,6 +56,10 @@ export function tryRecords(
     return taken;
   });
   for (const sentence of gapsIn(counts, fields)) missing.add(sentence);
+  const unmapped = rejected.filter(({ code }) => code === "unmapped").length;
+  if (unmapped > 0) {
+    missing.add(`${unmapped} records match no rule: write one for them, or set "otherwise": "skip"`);
+  }
   return { outcomes, counts, nothing, rejected, missing: [...missing] };
 }
 

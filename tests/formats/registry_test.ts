@@ -244,7 +244,13 @@ Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema o
   assert.equal(await read(framed(9, "")), "unknown-schema");
   assert.equal(calls(), before + 2, "but after a minute");
   assert.equal(await read(framed(1, "x")), "undecodable");
-  assert.equal(await read(new TextEncoder().encode('{"a":1}')), "undecodable");
+  const json = new TextEncoder().encode('{"a":1}');
+  assert.equal(await read(json), "undecodable");
+  const parsed = schemas.read(json);
+  assert.match(
+    parsed.ok ? "" : parsed.reason,
+    /it begins with {, so it may be plain JSON, which needs no registry/,
+  );
   assert.equal(await read(new Uint8Array(0)), "undecodable");
 });
 

@@ -189,6 +189,68 @@ Deno.test("suggest() takes records with one item each, and nobody, for a catalog
   assert.equal(suggest(survey(clicks), 40).mapping.rules?.[0]?.as, "interaction");
 });
 
+Deno.test("suggest() takes a list of plain ids for a shown list, and joins clicks to it by the id that both have", () => {
+  const records = Array.from({ length: 80 }, (_, i) => ({
+    ...{ visitor_id: 70 + i % 7, occurred_us: (TIME + i) * 1000, surface: ["HOME", "CART"][i % 3 % 2] },
+    ...(i % 4 === 0 && { teaser_shown: { teaser_id: `tz-${i}`, article_nos: [1 + i % 9, 11, 12] } }),
+    ...(i % 4 === 1 && { tap: { article_no: 1 + (i - 1) % 9, teaser_id: `tz-${i - 1}`, slot: i % 5 } }),
+    ...(i % 4 === 2 && { page_view: { article_no: 1 + i % 9, campaign: "c" } }),
+    ...(i % 4 === 3 && { search: { terms: "tent" } }),
+  }));
+  const { mapping: { rules = [] }, open } = suggest(survey(records), records.length);
+  assert.deepEqual(
+    rules.map(({ as, fields = {} }) => [as, fields["items"] ?? fields["item"], fields["request"]]),
+    [
+      ["impression", "teaser_shown.article_nos[*]", "teaser_shown.teaser_id"],
+      ["interaction", "tap.article_no", "tap.teaser_id"],
+      ["interaction", "page_view.article_no", undefined],
+    ],
+  );
+  assert.match(open.join("; "), /tap.teaser_id names the list .* those of teaser_shown.teaser_id/);
+  const flat = records.map((_, i) => ({ user_id: i % 7, ts: TIME + i, product_ids: [i % 9, 11] }));
+  assert.deepEqual(made(flat).counts, { impression: 80 });
+});
+
+Deno.test("suggest() takes the number of an order for the id of its lines, if no two records share it", () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({
+    ...{ order_no: 9000 + i, buyer: { buyer_id: i % 7 }, placed_at: (TIME + i) * 1000 },
+    lines: [{ article_no: 1 + i % 9, qty: 1 }, { article_no: 11, qty: 2 }],
+  }));
+  const idOf = (orders: typeof records) =>
+    suggest(survey(orders), orders.length).mapping.rules?.[0]?.fields?.["id"];
+  assert.equal(idOf(records), "order_no");
+  assert.equal(idOf(records.map((one, i) => i === 1 ? { ...one, order_no: 9000 } : one)), undefined);
+});
+
+Deno.test("suggest() takes a catalogue by names joined with those of items, and hides what is out of stock or not sold", () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({
+    ...{ article_no: 410_000 + i, article_name: `thing ${i}`, sellable: i % 9 > 0, stock_qty: i % 5 },
+    department: { dept_id: i % 3, dept_name: ["Tents", "Boots", "Maps"][i % 3] },
+    ...{ price: { list_cents: 500 + i, sale_cents: 400 + i }, updated_us: TIME * 1000 },
+  }));
+  const { mapping, open } = suggest(survey(records), records.length, true);
+  assert.deepEqual(mapping.rules?.[1], {
+    ...{ name: "items", as: "item" },
+    fields: {
+      ...{ item: "article_no", time: "updated_us", title: "article_name", category: "department.dept_name" },
+      hidden: {
+        first: ["sellable", "stock_qty"],
+        values: { true: null, false: true, 0: true, "*": false },
+      },
+    },
+    attributes: { price: { path: "price.list_cents", as: "number" } },
+  });
+  assert.match(open.join("; "), /not for sale or out of stock are hidden/);
+  const { map } = compileMapping(mapping);
+  const isHidden = (sellable: boolean, stock: number) => {
+    const mapped = map({ ...records[1], sellable, stock_qty: stock }, {});
+    return mapped.ok && mapped.records.map((own) => own.kind === "item" && own.item.hidden).join();
+  };
+  assert.deepEqual([isHidden(true, 0), isHidden(true, 3), isHidden(false, 3), isHidden(false, 0)], [
+    ...["true", "false", "true", "true"],
+  ]);
+});
+
 Deno.test("suggest() makes a rule of each branch of a oneof, and of its lists impressions", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
     ...{ member_no: 700 + i % 7, at: TIME + i, session: `s${i % 20}` },

@@ -15,14 +15,18 @@ export const WORDS = {
   item:
     "item i product sku article ean gtin upc isbn content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
   time:
-    "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems updatedat modifiedat changedat lastmodified",
+    "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems updatedat modifiedat changedat lastmodified updated updatedms updatedus modified changed",
   id: "event message id uu",
+  order: "order receipt invoice transaction",
   request: "request impression list search query",
   value: "value rating star score amount price revenue duration dwell second",
   surface: "surface page placement slot widget screen channel",
   title: "title displayname productname itemname name label headline",
-  category: "category categorie categorypath department genre section shelf collection",
+  category: "category categorie categorypath department dept genre section shelf collection",
   price: "price listprice saleprice amount",
+  available: "available availability instock sellable active enabled published visible",
+  stock:
+    "stock stockqty stocklevel stockquantity inventory quantity qty onhand quantityavailable availablequantity",
   kind: "event evt type eventtype eventname action name kind activity verb behavior behaviour",
 } as const;
 /** Endings of the names of identifiers. */
@@ -63,7 +67,8 @@ function ranks(
     const names = wordsOf(field.steps);
     const found = [names.at(-1) ?? "", names.slice(-2).join("")].flatMap((name) => {
       const bare = name.replace(ENDING, "");
-      const places = [name, bare, bare.replace(/s$/, "")].map((word) => all.indexOf(word));
+      const one = bare.replace(/s$/, "");
+      const places = [name, bare, one, one.replace(ENDING, "")].map((word) => all.indexOf(word));
       return places.filter((at) => at >= 0).map((at) => 2 * at + (bare === name ? 1 : 0));
     });
     return found.length === 0 ? [] : [{ field, rank: Math.min(...found) }];

@@ -9,6 +9,7 @@ import { changesOf, rulesOfChanges } from "./changes.ts";
 import { alike, ENDING, fieldOf, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
 import type { MappingSettings, RuleSettings, ValueSpec } from "../mapping_options.ts";
 import { isWithin, pathOf, type Step } from "../path.ts";
+import { type SharedId, sharedId } from "./shared_ids.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** A mapping that may fit, and open questions. */
@@ -60,6 +61,8 @@ interface Roles {
   /** Fields that hold one item, and the field that holds the items of a list; there is at least one of them. */
   readonly items: readonly SurveyedField[];
   readonly list: SurveyedField | undefined;
+  /** The id that shown lists and the clicks on them have in common. */
+  readonly link: SharedId | undefined;
   /** The field that holds the items of an order, beside records with one item or a shown list. */
   readonly bought: SurveyedField | undefined;
   /** Values of `kind` for shown lists, and our actions by its values for interactions. */
@@ -84,14 +87,20 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
 function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed: boolean): Suggestion {
   const items = catalogueRules(fields, records, isKeyed);
   if (items.length > 0) {
-    return {
-      mapping: { rules: items },
-      open: ["these look like a catalogue: which fields are worth attributes?"],
-    };
+    const open = ["these look like a catalogue: which fields are worth attributes?"];
+    if (items.some(({ fields }) => fields?.["hidden"] !== undefined)) {
+      open.push("items that are not for sale or out of stock are hidden from lists: is that right?");
+    }
+    return { mapping: { rules: items }, open };
   }
   const open: string[] = [];
   const roles = rolesOf(fields, records, open);
   if (roles === undefined) return { mapping: { rules: [] }, open };
+  const { link } = roles;
+  if (link !== undefined) {
+    const acts = link.ofActs.map(({ path }) => path).join(", ");
+    open.push(`${acts} names the list that was shown, by its values: they are those of ${link.ofList.path}`);
+  }
   const rules = rulesOf(roles);
   const { kind, shown, actions } = roles;
   if (rules.some(({ as }) => as === "nothing")) open.push("records without items become nothing: or what?");
@@ -177,6 +186,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     user,
     items,
     list,
+    link: list && kind === undefined ? sharedId(plain, branchOf(listOf(list))) : undefined,
     bought: (shown.length > 0 ? lists : [list, ...lists]).find((field) => field && isBought(field)),
     shown,
     inLists,
@@ -186,15 +196,16 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
 }
 
 function rulesOf(roles: Roles): RuleSettings[] {
-  const { list, kind, items, inLists, shown, shared, plain } = roles;
+  const { list, kind, items, inLists, shown, shared } = roles;
   const isOrder = kind === undefined && items.length === 0 && entriesBeside(list, inLists).some(isBought);
   const acts = [...orderRules(roles), ...actRules(roles)];
   if (list === undefined || isOrder || (kind !== undefined && shown.length === 0)) return acts;
+  const from = kind === undefined ? fieldsFor(roles, branchOf(listOf(list))) : roles.plain;
   const lists: RuleSettings = {
     name: "lists",
     as: "impression",
     when: kind === undefined ? { [pathOf(listOf(list))]: { exists: true } } : { [kind.path]: shown },
-    fields: { ...shared, items: list.path, ...fieldOf("request", plain), ...fieldOf("surface", plain) },
+    fields: { ...shared, items: list.path, ...requestOf(roles, from), ...fieldOf("surface", from) },
   };
   return kind === undefined && items.length === 0 ? [lists] : [lists, ...acts];
 }
@@ -240,7 +251,11 @@ function entryActs(roles: Roles, list: SurveyedField): RuleSettings[] {
     return { name, as: "interaction", when, each, fields };
   };
   const isThere = { [each]: { exists: true } };
-  if (kind === undefined) return [act("purchases", isThere)];
+  if (kind === undefined) {
+    const [order] = ranked(plain.filter((field) => isUnique(field, records)), WORDS.order);
+    const rule = act("purchases", isThere);
+    return [{ ...rule, fields: { ...(order && { id: order.path }), ...rule.fields } }];
+  }
   const when = { [kind.path]: values };
   if (list.records >= records) return [act("interactions", when)];
   return [act("interactions", { ...when, ...isThere }), { name: "without items", as: "nothing", when }];
@@ -262,13 +277,23 @@ function recordAct(roles: Roles): RuleSettings {
 
 /** An interaction for each record that has a branch with an item, from fields that are not of another branch. */
 function branchAct(roles: Roles, name: string, { steps, path }: SurveyedField): RuleSettings {
-  const { items, list, plain } = roles;
-  const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])];
-  const others = all.map(branchOf).filter((one) => pathOf(one) !== name);
-  const from = plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
+  const from = fieldsFor(roles, branchOf(steps));
   const action = { value: actionOf(nameOf(branchOf(steps))) ?? "view" };
   const fields = actFields(roles, { item: path, action }, { value: from, from });
   return { name, as: "interaction", when: { [name]: { exists: true } }, fields };
+}
+
+/** Fields outside lists that are not in a branch with other items. */
+function fieldsFor({ items, list, plain }: Roles, branch: readonly Step[]): readonly SurveyedField[] {
+  const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])];
+  const others = all.map(branchOf).filter((one) => pathOf(one) !== pathOf(branch));
+  return plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
+}
+
+/** The list that a record is, or that an act belongs to: as named, or as lists and acts have it in common. */
+function requestOf({ link }: Roles, from: readonly SurveyedField[]): Record<string, ValueSpec> {
+  const found = link && [link.ofList, ...link.ofActs].find((field) => from.includes(field));
+  return found === undefined ? fieldOf("request", from) : { request: found.path };
 }
 
 /** Where the action is told; `undefined` = nowhere. */
@@ -279,15 +304,15 @@ function toldBy({ kind, actions }: Roles): ValueSpec | undefined {
 
 /** Fields of an interaction. @param fields those that the value may be in, and all others */
 function actFields(
-  { shared }: Roles,
+  roles: Roles,
   act: { readonly item: ValueSpec; readonly action: ValueSpec },
   { value, from }: { readonly value: readonly SurveyedField[]; readonly from: readonly SurveyedField[] },
 ): Readonly<Record<string, ValueSpec>> {
   return {
-    ...shared,
+    ...roles.shared,
     ...act,
     ...fieldOf("value", value),
-    ...fieldOf("request", from),
+    ...requestOf(roles, from),
     ...fieldOf("surface", from),
   };
 }
