@@ -19,9 +19,7 @@ export function declaredNames(text: string): readonly DeclaredName[] {
   const names: DeclaredName[] = [];
   const visit = (node: ts.Node) => {
     const name = (node as ts.Node & { readonly name?: ts.Node }).name;
-    if (
-      name !== undefined && isDeclaration(node) && (ts.isIdentifier(name) || ts.isPrivateIdentifier(name))
-    ) {
+    if (name !== undefined && isDeclaration(node) && isWritten(name)) {
       names.push({ name: name.text, isType: isType(node) });
     }
     ts.forEachChild(node, visit);
@@ -33,6 +31,10 @@ export function declaredNames(text: string): readonly DeclaredName[] {
 /** The words of a name in camel, Pascal or upper case, in lower case. */
 export function wordsOf(name: string): readonly string[] {
   return [...name.matchAll(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g)].map(([word]) => word.toLowerCase());
+}
+
+function isWritten(name: ts.Node): name is ts.Identifier | ts.PrivateIdentifier | ts.StringLiteral {
+  return ts.isIdentifier(name) || ts.isPrivateIdentifier(name) || ts.isStringLiteral(name);
 }
 
 /** Nodes that have a name which is given elsewhere. */

@@ -44,7 +44,8 @@ function offences(path: string, text: string): readonly { readonly word: string;
   const here = rules.filter(({ forbiddenIn, folders }) =>
     forbiddenIn !== "" && !folders.some((folder) => path.startsWith(`${folder}/`))
   );
-  return declaredNames(text).flatMap(({ name, isType }) => {
+  const file = { name: path.slice(path.lastIndexOf("/") + 1, -".ts".length), isType: false };
+  return [file, ...declaredNames(text)].flatMap(({ name, isType }) => {
     const words = wordsOf(name);
     return here
       .filter(({ word, forbiddenIn }) =>
@@ -74,6 +75,8 @@ Deno.test("offences() finds forbidden words in types, functions, parameters, pro
     ...["found FoundItem", "known Known", "watcher #watchers", "trainer trainerOf", "desk theDesk"],
     ...["fate fates", "fate fate", "namespace namespace"],
   ]);
+  assert.equal(offences("src/x/y.ts", 'const x = { "fate": 1 };').length, 1);
+  assert.equal(offences("src/x/fate_desk.ts", "").length, 2);
   assert.deepEqual(offences("src/adapters/y.ts", "const feedback = 1;"), []);
 });
 
