@@ -99,14 +99,29 @@ async function* filesOf(folder: string): AsyncIterable<string> {
   }
 }
 
+const { exports, imports: aliases }: Readonly<
+  Record<"exports" | "imports", Readonly<Record<string, string>>>
+> = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+
+/** The file of ours that a specifier means, from the root; of a package of others, none. */
+function targetOf(specifier: string, file: string): readonly string[] {
+  if (specifier.startsWith(".")) {
+    return specifier.endsWith(".ts") ? [normalize(join(dirname(file), specifier))] : [];
+  }
+  const own = specifier.startsWith("@meander/meander")
+    ? exports[specifier.replace("@meander/meander", ".")] ?? specifier
+    : aliases[specifier] ?? "";
+  return own.startsWith("./") ? [normalize(own)] : [];
+}
+
 /** What each file imports, also for types, later, or as a thread; comments hold examples. */
 async function readImports(): Promise<Map<string, readonly string[]>> {
   const imports = new Map<string, readonly string[]>();
   for (const top of ["src", "streams", "scripts"]) {
     for await (const file of filesOf(top)) {
       const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/^ *\*.*$/gm, "");
-      const found = text.matchAll(/(?:\bfrom|\bimport\(?|new URL\()\s*"(\.[^"]+\.ts)"/g);
-      imports.set(file, [...found].map(([, path = ""]) => normalize(join(dirname(file), path))));
+      const found = text.matchAll(/(?:\bfrom|\bimport\(?|\bresolve\(|\bURL\()\s*["'`]([^"'`\n]+)["'`]/g);
+      imports.set(file, [...found].flatMap(([, specifier = ""]) => targetOf(specifier, file)));
     }
   }
   return imports;
