@@ -37,6 +37,7 @@ import {
   runCommand,
 } from "./flags/command_line.ts";
 import { weightBars } from "./evaluate/weight_bars.ts";
+import { PROTOCOL_MODEL } from "./evaluate/learning.ts";
 import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { streamOf } from "./evaluate/stream.ts";
 import { parsePositives, type Positive } from "./evaluate/targets.ts";
@@ -119,7 +120,7 @@ program.optionsGroup("With --protocol next-item:")
   )
   .addOption(
     new Option("--model <name>", "model to train when the ranking needs one").choices([...MODEL_NAMES])
-      .default("base"),
+      .default(PROTOCOL_MODEL),
   );
 
 program.optionsGroup("With --policy:")

@@ -19,6 +19,9 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { type Config, learnerOptions, modelConfig } from "../../streams/config/config.ts";
 import { LEARNING_OPTIONS } from "../../streams/learning/options.ts";
 
+/** The model of a protocol, unless another is asked for. */
+export const PROTOCOL_MODEL: ModelName = "base";
+
 /** A learner and what serves its versions. */
 export class Learning {
   /** What the task scores with. */
@@ -34,7 +37,7 @@ export class Learning {
 
   /** Starts untrained. @param model learns from outcomes; without one, only parts that need just behaviours learn */
   constructor(model: ModelName | undefined, task: TaskOptions, config: Config, seed: number) {
-    const name = model ?? "base";
+    const name = model ?? PROTOCOL_MODEL;
     this.#hasModel = model !== undefined;
     const { schema } = task;
     const options = learnerOptions(task, config, seed);

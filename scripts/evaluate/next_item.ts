@@ -21,7 +21,7 @@ import type { Baseline } from "./baselines/baseline.ts";
 import { createBaselines } from "./baselines/registry.ts";
 import { listOfSource } from "./contestants.ts";
 import { Judgements } from "./judgements.ts";
-import { Learning } from "./learning.ts";
+import { Learning, PROTOCOL_MODEL } from "./learning.ts";
 import { Numbers, People } from "./people.ts";
 import { byUserAndLine, stepsOf } from "./steps.ts";
 import type { Stream } from "./stream.ts";
@@ -110,7 +110,7 @@ interface Protocol {
   readonly knownUsers: boolean;
 }
 
-function protocolOf({ stream, config = {}, model = "base", ...options }: NextItemOptions): Protocol {
+function protocolOf({ stream, config = {}, model = PROTOCOL_MODEL, ...options }: NextItemOptions): Protocol {
   const profile = taskOptions(stream.profile, config, model);
   const { actions = DEFAULT_ACTIONS, ranking = TASK_OPTIONS.ranking.value } = profile;
   return {

@@ -15,7 +15,7 @@
  */
 
 import { Learning } from "../../streams/learning/learning.ts";
-import { type LearningOptions, SERVICE_ROWS } from "../../streams/learning/options.ts";
+import { type LearningOptions, serviceLearning } from "../../streams/learning/options.ts";
 import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -179,8 +179,8 @@ class Shopkeeper {
       user,
       time,
       request: `r${number}`,
-      count: LIST_LENGTH,
       ...candidates,
+      count: LIST_LENGTH,
       surface,
       context,
     });
@@ -268,10 +268,8 @@ class Engine implements AsyncDisposable {
     const sizes = modelSizes(taskOptions.schema, k);
     const make = () => createModel(model, sizes, modelConfig, mulberry32(seed));
     const serving = new ServingModel(make(), taskOptions.schema, k);
-    const learning = await Learning.open(log, topics, new Learner(make(), learner), {
-      keepRows: SERVICE_ROWS,
-      ...options.learning,
-    });
+    const service = serviceLearning(options.learning);
+    const learning = await Learning.open(log, topics, new Learner(make(), learner), service);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
     await subscriber.update();
     const task = await Task.open({ log, topics, partition: 0, options: taskOptions, serving });

@@ -54,8 +54,8 @@ const WRITES = {
   answers: { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } },
   problems: ["unavailable"],
 } as const;
-const write = sharing({ scope: "events", ...WRITES });
-const writeItems = sharing({ scope: "items", ...WRITES });
+const write = sharing({ ...WRITES, scope: "events" });
+const writeItems = sharing({ ...WRITES, scope: "items" });
 
 function userWrites(intake: Intake): readonly Endpoint[] {
   const post = async (call: Call) => await intake.post("user", call);

@@ -50,7 +50,7 @@ export interface LearningRuntime extends LearningOptions {
 }
 
 /** Number of judged rows that a service keeps, because it may run for years. */
-export const SERVICE_ROWS = 20_000;
+const DEFAULT_SERVICE_ROWS = 20_000;
 
 /** The options of {@linkcode LearningOptions} that can be configured. */
 export const LEARNING_OPTIONS = {
@@ -80,7 +80,7 @@ export const LEARNING_OPTIONS = {
   keepRows: reaches(
     "at-once",
     count(
-      absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
+      absent(`all; ${DEFAULT_SERVICE_ROWS} in a service`, Infinity),
       "number of the newest judged rows to keep for metrics",
     ),
   ),
@@ -98,3 +98,8 @@ export const LEARNING_OPTIONS = {
 } satisfies OptionsOf<
   Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover" | "giveWay">
 >;
+
+/** What a service learns with, given what is configured. */
+export function serviceLearning(configured: LearningOptions = {}): LearningOptions {
+  return { ...configured, keepRows: configured.keepRows ?? DEFAULT_SERVICE_ROWS };
+}

@@ -9,7 +9,7 @@ import { getLogger } from "@logtape/logtape";
 import { ignore } from "../log/ignore.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/options.ts";
+import { LEARNING_OPTIONS, serviceLearning } from "../learning/options.ts";
 import { orAborted } from "../log/pause.ts";
 import { lagOf } from "../log/reading.ts";
 import type { Log } from "../log/log.ts";
@@ -194,7 +194,7 @@ function specOf(topics: Topics, options: ServiceOptions, variant?: VariantModel)
     schema,
     // Retrieval asks only the bank of the deployment's own model.
     learner: variant === undefined ? learner : { ...learner, learnsNext: false },
-    learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
+    learning: { ...serviceLearning(options.learning), variant: variant?.model },
     topics: variant === undefined ? topics : variantTopics(topics, model),
   };
 }

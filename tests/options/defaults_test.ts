@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import type { Declared } from "../../src/options/option.ts";
 import { configRows } from "../../scripts/generate/configuration_page.ts";
 
@@ -104,7 +105,11 @@ Deno.test("the docs of what passes options on have the defaults of their declara
 /** What has the name of an option and is none, by file. */
 const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
+  "src/codec/byte_writer.ts capacity",
+  "streams/log/kafka/protocol/wire.ts capacity",
   "src/users/inspection.ts most", // users that are looked at
+  "src/retrieval/items/item_scores.ts columns", // of sums
+  "src/retrieval/sources/occasions.ts halfLifeMs", // of counts by occasion
   "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
   "src/nn/optimisers/adam.ts learningRate",
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root
@@ -118,6 +123,10 @@ const OTHERS: ReadonlySet<string> = new Set([
   "streams/http/backlog.ts maxWaiting", // bodies, not requests
   "streams/http/backlog.ts waitMs", // for room
   "streams/report/progress.ts intervalMs", // between two lines
+  ...["foreign", "taobao", "sparrow", "open_bandit"].map((name) => `streams/sources/${name}.ts columns`), // of a known format
+  "scripts/research/protocols/sparrow_samples.ts columns",
+  "streams/sources/csv.ts separator", // the format's own
+  "scripts/map.ts registry", // where its schemas are, or the format of a file
   "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
   "scripts/evaluate/next_item.ts ranking",
   "scripts/evaluate/next_item.ts count", // of places that are judged
@@ -135,19 +144,69 @@ function optionNames(): ReadonlySet<string> {
   ]);
 }
 
-/** A number above 0, a word or a constant, but not the field of a declaration. */
-const LITERAL = String
-  .raw`(?:(?!0(?![\d._]))\d[\d_.e-]*|"[^"]+"|true|\[[^\]]+\]|(?!DEFAULT_)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?![.([]))`;
-const FALLBACK = new RegExp(String.raw`(?:\.(\w+)\)? \?\?|[{,]\s*(?:\w+: )?(\w+) =) ${LITERAL}`, "g");
+/** Operators that give another value where one is absent. */
+const FALLBACKS: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.QuestionQuestionToken,
+  ts.SyntaxKind.QuestionQuestionEqualsToken,
+  ts.SyntaxKind.BarBarToken,
+  ts.SyntaxKind.BarBarEqualsToken,
+]);
 
-/** What falls back on a literal where an option is absent, as `name: file:line code`. */
+/** Whether it is a value that stands in the code, but neither 0 nor empty nor the field of a declaration. */
+function isLiteral(node: ts.Expression): boolean {
+  if (ts.isNumericLiteral(node)) return Number(node.text) !== 0;
+  if (ts.isStringLiteralLike(node)) return node.text !== "";
+  if (ts.isParenthesizedExpression(node)) return isLiteral(node.expression);
+  if (ts.isBinaryExpression(node)) return isLiteral(node.left) && isLiteral(node.right);
+  if (ts.isArrayLiteralExpression(node)) return node.elements.length > 0 && node.elements.every(isLiteral);
+  if (node.kind === ts.SyntaxKind.TrueKeyword) return true;
+  return ts.isIdentifier(node) && /^(?!DEFAULT_)[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(node.text);
+}
+
+/** The last name of `a.b.c`, `a["c"]` or `c`. */
+function lastName(node: ts.Node): string {
+  if (ts.isIdentifier(node)) return node.text;
+  if (ts.isPropertyAccessExpression(node)) return node.name.text;
+  if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node)) return lastName(node.expression);
+  const isIndexed = ts.isElementAccessExpression(node) && ts.isStringLiteral(node.argumentExpression);
+  return isIndexed ? node.argumentExpression.text : "";
+}
+
+/** Names that a node gives a literal to where they are absent. */
+function fallenBack(node: ts.Node): readonly string[] {
+  if (ts.isBinaryExpression(node)) {
+    return FALLBACKS.has(node.operatorToken.kind) && isLiteral(node.right) ? [lastName(node.left)] : [];
+  }
+  if (ts.isBindingElement(node) || ts.isParameter(node)) {
+    if (node.initializer === undefined || !isLiteral(node.initializer)) return [];
+    return [lastName(ts.isBindingElement(node) ? node.propertyName ?? node.name : node.name)];
+  }
+  if (ts.isConditionalExpression(node)) {
+    const { condition, whenTrue, whenFalse } = node;
+    const isAsked = ts.isBinaryExpression(condition) && lastName(condition.right) === "undefined";
+    return isAsked && (isLiteral(whenTrue) || isLiteral(whenFalse)) ? [lastName(condition.left)] : [];
+  }
+  if (!ts.isObjectLiteralExpression(node)) return [];
+  const spread = node.properties.findLastIndex(ts.isSpreadAssignment);
+  return node.properties.slice(0, Math.max(spread, 0)).flatMap((property) =>
+    ts.isPropertyAssignment(property) && isLiteral(property.initializer) ? [lastName(property.name)] : []
+  );
+}
+
+/** What falls back on a literal where an option is absent, as `file:line name: code`. */
 function secondDefaults(file: string, text: string, names: ReadonlySet<string>): string[] {
-  const code = text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*/gs, (comment) => comment.replaceAll(/[^\n]/g, ""));
-  return [...code.matchAll(FALLBACK)].flatMap(({ 0: hit, 1: fallen, 2: taken, index }) => {
-    const name = fallen ?? taken ?? "";
-    if (!names.has(name) || OTHERS.has(`${file} ${name}`)) return [];
-    return [`${file}:${code.slice(0, index).split("\n").length}: ${hit}`];
-  });
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
+  const found: string[] = [];
+  const visit = (node: ts.Node) => {
+    for (const name of fallenBack(node)) {
+      if (!names.has(name) || OTHERS.has(`${file} ${name}`)) continue;
+      const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+      found.push(`${file}:${line} ${name}: ${node.getText(source)}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
 }
 
 Deno.test("no code has a second default of an option", () => {
@@ -163,5 +222,12 @@ Deno.test("a second default is found however it is written", () => {
   assert.equal(found("const { x, retryMs = 60_000 } = options;"), 1);
   assert.equal(found("function f({ retryMs: own, widths = [64] }) {}"), 1);
   assert.equal(found("const a = (options ?? {}).retryMs ?? RETRY_MS;"), 1);
+  assert.equal(found('const a = options["retryMs"] || 60 * 1000;'), 1);
+  assert.equal(found("const { retryMs } = options; use(retryMs ?? 60_000);"), 1);
+  assert.equal(found("options.retryMs ??= 60_000;"), 1);
+  assert.equal(found("function f(retryMs: number = 60_000) {}"), 1);
+  assert.equal(found("const a = options.retryMs === undefined ? 60_000 : options.retryMs;"), 1);
+  assert.equal(found("const a = { retryMs: 60_000, ...options };"), 1);
+  assert.equal(found("const a = { ...options, retryMs: 60_000 };"), 0);
   assert.equal(found("const a = options.retryMs ?? OPTIONS.retryMs.value; // retryMs = 5"), 0);
 });

@@ -26,7 +26,7 @@ export interface LearntOrder {
 /** Creates a head for lists with values of these names. */
 export function createPairHead(names: PairNames, random: () => number, kernels: Kernels): PairHead {
   const sizes = { pairs: new PairInputs(names).names.length, blend: names.candidates.length };
-  return new PairHead({ behaviours: MAX_BEHAVIOURS, ...sizes }, random, kernels);
+  return new PairHead({ ...sizes, behaviours: MAX_BEHAVIOURS }, random, kernels);
 }
 
 export class PairOrder {
