@@ -49,7 +49,7 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
-import { kindOf } from "../streams/log/kinds/kinds.ts";
+import { FOREIGN_KIND, kindOf } from "../streams/log/kinds/kinds.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { type Feed, TopicFeed } from "./ingest/topic_feed.ts";
 import { openLog, partitionsOf } from "./flags/service_flags.ts";
@@ -263,7 +263,7 @@ async function openTopic(
 ): Promise<Feed> {
   const { records, names, start, once = false } = flags;
   await using owned = new AsyncDisposableStack();
-  const source = flags.log === "kafka" ? log : owned.use(await openLog({ ...flags, log: "kafka" }));
+  const source = flags.log === FOREIGN_KIND ? log : owned.use(await openLog({ ...flags, log: FOREIGN_KIND }));
   const adapter = typeof records === "string"
     ? formatAdapter(records as JsonFormat) // other formats were refused before
     : sourceAdapter(records);

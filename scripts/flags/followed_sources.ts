@@ -7,6 +7,7 @@
 import type { Config } from "../../streams/config/config.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { followedName, ingestName, rekeyName } from "../../streams/feeders/position_names.ts";
+import { FOREIGN_KIND } from "../../streams/log/kinds/kinds.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { DEFAULT_START, parseStart } from "../../streams/mapping/start.ts";
@@ -17,9 +18,6 @@ import { openLog } from "./service_flags.ts";
 
 /** Time after which brokers of a source count as unreachable; they are tried again. */
 const RETRY_MS = 10_000;
-
-/** The kind of log that has topics of other systems. */
-const TOPICS_KIND = "kafka";
 
 /**
  * The sources that follow a topic. Those on one cluster share a log: the deployment's own if it is on that cluster.
@@ -33,7 +31,7 @@ export function followedSources(
 ): readonly FollowedSource[] {
   const opens = new Map<string, () => Promise<Log>>();
   const openOf = (brokers: readonly string[] | undefined): FollowedSource["open"] => {
-    if (brokers === undefined && flags.log === TOPICS_KIND) return undefined;
+    if (brokers === undefined && flags.log === FOREIGN_KIND) return undefined;
     const key = brokers?.join(",") ?? "";
     const open = opens.get(key) ?? (() => openBrokers(flags, config, brokers));
     opens.set(key, open);
@@ -49,7 +47,7 @@ export function followedSources(
       format: watched(sourceAdapter(source), see),
       name: followedName(name),
       after: [
-        ingestName(name, `${TOPICS_KIND}:${topic}`),
+        ingestName(name, `${FOREIGN_KIND}:${topic}`),
         ...(source.isOwn && open === undefined ? [rekeyName(topic)] : []),
       ],
       open,
@@ -67,7 +65,7 @@ async function openBrokers(
   brokers: readonly string[] | undefined,
 ): Promise<Log> {
   const options = { retryMs: RETRY_MS, config };
-  if (brokers === undefined) return await openLog({ ...flags, log: TOPICS_KIND }, options);
-  const others = { ...flags, log: TOPICS_KIND, brokers: undefined };
+  if (brokers === undefined) return await openLog({ ...flags, log: FOREIGN_KIND }, options);
+  const others = { ...flags, log: FOREIGN_KIND, brokers: undefined };
   return await openLog(others, { ...options, config: { ...config, kafka: { ...config.kafka, brokers } } });
 }

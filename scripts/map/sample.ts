@@ -8,6 +8,7 @@ import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reject } from "../../src/events/rejected.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
+import { FOREIGN_KIND } from "../../streams/log/kinds/kinds.ts";
 import { checkHeader, readRow, type Separator, separatorOf, splitRow } from "../../streams/mapping/row.ts";
 import type { SourceSettings } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
@@ -143,7 +144,7 @@ async function topicRecords(
   topic: string,
   flags: LogFlags & { readonly records: number },
 ): Promise<TriedRecord[]> {
-  await using log = await openLog({ ...flags, log: "kafka" }, { retryMs: RETRY_MS });
+  await using log = await openLog({ ...flags, log: FOREIGN_KIND }, { retryMs: RETRY_MS });
   const identity = await log.identify(topic);
   if (identity === null) {
     throw new Error(`Cannot try topic ${topic}: it does not exist, or we have no right to see it`);

@@ -8,6 +8,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../../streams/settings/config_file.ts";
+import { FOREIGN_KIND } from "../../streams/log/kinds/kinds.ts";
 import type { LogNeeds } from "../../streams/log/kind.ts";
 import { chosenLog } from "../flags/log_flags.ts";
 import { addressOf, type Flags, hostAndPort, SNAPSHOTS } from "./flags.ts";
@@ -27,7 +28,7 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   const { kind, settings } = await logOf(flags);
   const { indexesKeys, isShared } = kind.capabilities;
   const { net, ffi, reads } = await says(config, "follow")
-    ? await needsOf({ ...flags, log: "kafka" })
+    ? await needsOf({ ...flags, log: FOREIGN_KIND })
     : kind.needsOf(settings);
   const registryFiles = await says(config, "registry") ? await filesOfRegistries(flags.config) : undefined;
   const file = kind.fileOf(settings);

@@ -37,7 +37,7 @@ import { measureSpent, restAfter } from "../../streams/service/jobs/processor_sh
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Remembered } from "../../streams/generations/remembered.ts";
 import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
-import { SERVICE_ROWS } from "../../streams/learning/options.ts";
+import { serviceLearning } from "../../streams/learning/options.ts";
 import { learntBefore } from "../../streams/learning/learner_records.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -360,7 +360,7 @@ export function rebuildOptions(
 ): Omit<RebuildOptions, "until"> {
   const { task, learning, ...own } = generationOptions({ config, model, seed }, memory);
   return {
-    spec: { ...own, schema: task.schema, learning: { keepRows: SERVICE_ROWS, ...learning }, topics },
+    spec: { ...own, schema: task.schema, learning: serviceLearning(learning), topics },
     task,
     stateBytes: memory && memory / 2,
   };

@@ -6,10 +6,11 @@
 
 import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { hasRecordCopies } from "../log/capabilities.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
 import { formatNotes } from "../topics/format_notes.ts";
 import { topicNames } from "../topics/topics.ts";
-import { copyRecords, hasRecordCopies } from "./record_backup.ts";
+import { copyRecords } from "./record_backup.ts";
 import { MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
 
 /** Marks a folder that is being written; locked by whoever writes it. */

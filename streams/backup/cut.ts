@@ -13,9 +13,8 @@
  * @module
  */
 
-import type { Log, Place } from "../log/log.ts";
-
-export type RecordLog = Log & Required<Pick<Log, "endsOf" | "refill">>;
+import type { RecordLog } from "../log/capabilities.ts";
+import type { Place } from "../log/log.ts";
 
 const LONGEST_PAUSE_MS = 40;
 

@@ -13,11 +13,12 @@
 
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { RecordLog } from "../log/capabilities.ts";
 import type { CopyProgress } from "../log/kind.ts";
 import type { Log, Place } from "../log/log.ts";
 import { endsEarly, extentsOf, type TopicExtent } from "../log/reading.ts";
 import { topicNames } from "../topics/topics.ts";
-import { findCut, type RecordLog } from "./cut.ts";
+import { findCut } from "./cut.ts";
 import { RecordFile } from "./record_file.ts";
 
 /** How long to look for a moment without a commit. */
@@ -26,11 +27,6 @@ const CUT_MS = 60_000;
 const MAX_TRIES = 5;
 /** Partitions that are copied at the same time. */
 const AT_ONCE = 8;
-
-/** Whether a log can be backed up record by record. */
-export function hasRecordCopies(log: Log): log is RecordLog {
-  return log.endsOf !== undefined && log.refill !== undefined;
-}
 
 export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;

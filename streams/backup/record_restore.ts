@@ -10,6 +10,7 @@
 import { join } from "node:path";
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
+import type { RecordLog } from "../log/capabilities.ts";
 import type { CopyProgress } from "../log/kind.ts";
 import type { GroupOffset, LogRecord } from "../log/log.ts";
 import type { TopicExtent } from "../log/reading.ts";
@@ -17,7 +18,6 @@ import type { Manifest } from "./manifest.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
-import type { RecordLog } from "./cut.ts";
 import { fileOf, inParallel } from "./record_backup.ts";
 import { readRecords } from "./record_file.ts";
 

@@ -6,8 +6,8 @@
 
 import { fullOr } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";
-import { hasRecordCopies } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
+import { hasRecordCopies } from "../log/capabilities.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
 import { type NewestFormats, refuseNewer } from "../topics/format_notes.ts";
 import { topicNames } from "../topics/topics.ts";

@@ -9,6 +9,9 @@ import type { Log } from "./log.ts";
 /** A log that erases single records. */
 export type ErasableLog = With<"erase" | "scrub">;
 
+/** A log that is backed up record by record. */
+export type RecordLog = With<"endsOf" | "refill">;
+
 type With<Methods extends keyof Log> = Log & Required<Pick<Log, Methods>>;
 
 /** Whether a log indexes its keys: if so, users need not be in memory, nor in a local snapshot. */
@@ -29,6 +32,16 @@ export function isShared(log: Log): log is With<"address"> {
 /** Whether a log has a retention of its own. */
 export function hasRetention(log: Log): log is With<"keepMs"> {
   return log.keepMs !== undefined;
+}
+
+/** Whether the records of a commit become readable one after the other. */
+export function readsInPart(log: Log): log is With<"endsOf"> {
+  return log.endsOf !== undefined;
+}
+
+/** Whether a log is backed up record by record, rather than as a file. */
+export function hasRecordCopies(log: Log): log is RecordLog {
+  return log.endsOf !== undefined && log.refill !== undefined;
 }
 
 /** Whether a log can check every record. */

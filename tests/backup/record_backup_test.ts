@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { copyRecords } from "../../streams/backup/record_backup.ts";
-import type { RecordLog } from "../../streams/backup/cut.ts";
+import type { RecordLog } from "../../streams/log/capabilities.ts";
 import { readRecords } from "../../streams/backup/record_file.ts";
 import { refillAll } from "../../streams/backup/record_restore.ts";
 import { writerOf } from "../../streams/learning/learner_records.ts";

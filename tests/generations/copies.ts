@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RecordLog } from "../../streams/backup/cut.ts";
+import type { RecordLog } from "../../streams/log/capabilities.ts";
 import { writeManifest } from "../../streams/backup/manifest.ts";
 import { copyRecords, fileOf } from "../../streams/backup/record_backup.ts";
 import type { Log, Place } from "../../streams/log/log.ts";

@@ -121,14 +121,18 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'streams/config/config.ts import type { KafkaSettings } from "../log/kafka/settings.ts";',
   'streams/config/config.ts import type { DurabilityOptions } from "../log/sqlite/durability.ts";',
 ]);
-const OPTIONAL = "latest|erase|scrub|keepMs|members|address|connect|verify|review|since";
+const OPTIONAL =
+  "latest|since|members|keepMs|erase|scrub|verify|endsOf|refill|watchThrottling|review|address";
 const ODD = new RegExp(
   [
-    String.raw`"kafkajs`,
+    String.raw`(?:"|"npm:)kafkajs|\bKafkaJS`,
     String.raw`from ".*/log/(?:kafka|sqlite)/`,
     String.raw`instanceof (?:\w*Log)\b`,
     String.raw`\blog\.(?:${OPTIONAL}) [!=]==? (?:undefined|null)`,
     String.raw`"(?:${OPTIONAL})" in log`,
+    String.raw`(?:typeof |!|\bif \(|&& |\|\| )[\w.#]*\blog\.(?:${OPTIONAL})\b(?![?(])`,
+    String.raw`\b(?:kind|log) [!=]==? "(?:${LOG_KINDS.map(({ kind }) => kind).join("|")})"`,
+    String.raw`\bcase "(?:${LOG_KINDS.map(({ kind }) => kind).join("|")})"`,
   ].join("|"),
 );
 

@@ -7,6 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { readsInPart } from "../../log/capabilities.ts";
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";
 import { pause } from "../../log/pause.ts";
@@ -189,9 +190,9 @@ export async function goalOf(
   return goalFor(positions, blueprint.partitions);
 }
 
-/** Waits until all that is written to a topic can be read: records of a commit become readable one after the other. */
+/** Waits until all that is written to a topic can be read. */
 async function untilReadable(log: Log, topic: string, signal: AbortSignal): Promise<void> {
-  if (log.endsOf === undefined) return;
+  if (!readsInPart(log)) return;
   const { partitions = 0 } = await log.identify(topic) ?? {};
   const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
   const written = await log.endsOf(places, "written");

@@ -12,6 +12,9 @@ import { MEMORY_KIND } from "./memory.ts";
 
 export const LOG_KINDS: readonly LogKind[] = [MEMORY_KIND, SQLITE_KIND, KAFKA_KIND];
 
+/** Name of the kind that has topics of other systems. */
+export const FOREIGN_KIND = KAFKA_KIND.kind;
+
 /** The kind of this name. @throws TypeError when there is none */
 export function kindOf(name: string, kinds: readonly LogKind[] = LOG_KINDS): LogKind {
   const found = kinds.find(({ kind }) => kind === name);
