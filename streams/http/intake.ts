@@ -75,7 +75,8 @@ const TIME = "milliseconds since 1970, or nothing for the time of arrival";
 /**
  * Takes the events of a body.
  *
- * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` for an erasure without `admin`
+ * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` for an erasure without `admin`,
+ * an alias or a merge without `merge`
  */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
   const { topics, now, see, demand } = options;
@@ -87,7 +88,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     if (ahead > MAX_AHEAD_MS) {
       return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
     }
-    if (event.type === "forget") demand?.("admin");
+    demandFor({ kind: "event", event }, demand);
     see?.({ kind: "event", event });
     return own === null
       ? arrivedRecord(topics, { kind: "event", event }, now)
@@ -107,6 +108,16 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
       ? newRecord(topics, { kind: "item", item }, now)
       : { topic: topics.items, key: item.item, value: own, time: now };
   });
+}
+
+/**
+ * Checks the further scope that a record needs: a key that may send events, such as one on a web page, must not erase
+ * users, take over what they did, or change the catalogue.
+ */
+export function demandFor(record: OwnRecord, demand: Demand | undefined): void {
+  if (record.kind === "item") demand?.("items");
+  else if (record.event.type === "forget") demand?.("admin");
+  else if (record.event.type === "alias" || record.event.type === "merge") demand?.("merge");
 }
 
 /** Makes the record of an entry. @param own its bytes as received, if they can be the record's value; else `null` */

@@ -34,18 +34,19 @@ const view = (user: string, more: object = {}) => ({
   ...more,
 });
 
-Deno.test("a key that may send records of a source erases nobody with them, and changes no item, whatever the rules make of them", async () => {
-  const key = (name: string, scopes: ("events" | "items" | "admin")[]) => ({
+Deno.test("a key that may send records of a source erases nobody with them, takes nobody over, and changes no item, whatever the rules make of them", async () => {
+  const key = (name: string, scopes: ("events" | "items" | "merge" | "admin")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
     scopes,
   });
-  const keys = [key("shop", ["events"]), key("owner", ["events", "items", "admin"])];
+  const keys = [key("shop", ["events"]), key("owner", ["events", "items", "merge", "admin"])];
   await using api = await startApi({ keys }, 1, undefined, {
     gone: {
       rules: [
         { as: "forget" as const, when: { evt: "erased" }, fields: { user: "ctx.uid" } },
         { as: "item" as const, when: { evt: "listed" }, fields: { item: "sku" } },
+        { as: "alias" as const, when: { evt: "login" }, fields: { user: "ctx.uid", of: "account" } },
         ...SOURCES.clicks.rules,
       ],
     },
@@ -61,7 +62,9 @@ Deno.test("a key that may send records of a source erases nobody with them, and 
   assert.deepEqual(await post([view("ann"), erased], "shop"), [403, "forbidden"]);
   const listed = { evt: "listed", sku: "a1" };
   assert.deepEqual(await post([view("ann"), listed], "shop"), [403, "forbidden"]);
-  assert.deepEqual(await post([view("ann"), erased, listed], "owner"), [200, 3]);
+  const login = { evt: "login", ctx: { uid: "ann" }, account: "eve" };
+  assert.deepEqual(await post([view("ann"), login], "shop"), [403, "forbidden"]);
+  assert.deepEqual(await post([view("ann"), erased, listed, login], "owner"), [200, 4]);
 });
 
 Deno.test("POST /v1/sources/{source} takes records by the rules of the configuration", async () => {

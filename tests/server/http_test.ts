@@ -255,6 +255,29 @@ Deno.test("a key that may send events erases nobody with them", async () => {
   assert.deepEqual(await post([click("a", "i1"), forget], "owner"), [200, 2]);
 });
 
+Deno.test("a key that may send events takes over nobody's history with them", async () => {
+  const key = (name: string, scopes: ("events" | "merge")[]) => ({
+    name,
+    sha256: digestOf(`the-own-key-of-${name}`),
+    scopes,
+  });
+  await using api = await startApi({ keys: [key("page", ["events"]), key("login", ["events", "merge"])] });
+  const statuses = async (name: string) => {
+    const headers = { "x-api-key": `the-own-key-of-${name}` };
+    const alias = { type: "alias", user: "victim", of: "thief" };
+    const merge = { type: "merge", user: "thief", from: "victim", behaviours: [] };
+    const answers = [
+      await api.post("/v1/events", click("victim", "i1"), headers),
+      await api.post("/v1/events", [click("thief", "i1"), alias], headers),
+      await api.post("/v1/events", merge, headers),
+      await api.post("/v1/users/thief/merge", { from: "victim" }, headers),
+    ];
+    return answers.map(({ status }) => status);
+  };
+  assert.deepEqual(await statuses("page"), [200, 403, 403, 403]);
+  assert.deepEqual(await statuses("login"), [200, 200, 200, 200]);
+});
+
 Deno.test("a key that may send events changes no item of the catalogue with it", async () => {
   const key = (name: string, scopes: ("events" | "items")[]) => ({
     name,

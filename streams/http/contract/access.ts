@@ -8,7 +8,16 @@ import { createHash } from "node:crypto";
 import { Problem } from "./problem.ts";
 
 /** Scopes of keys. */
-export const SCOPES = ["events", "items", "recommend", "read", "metrics", "experiments", "admin"] as const;
+export const SCOPES = [
+  "events",
+  "items",
+  "merge",
+  "recommend",
+  "read",
+  "metrics",
+  "experiments",
+  "admin",
+] as const;
 
 /** One of {@linkcode SCOPES}. */
 export type Scope = (typeof SCOPES)[number];

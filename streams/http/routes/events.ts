@@ -52,7 +52,7 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Appends events",
       description:
         "One event, a list, or one per line. 200: all that are not listed as refused are durable. " +
-        "A `forget` event needs the scope `admin`, too.",
+        "A `forget` event needs the scope `admin`, too, an `alias` or `merge` needs `merge`.",
     },
     {
       ...post("item", ITEM),

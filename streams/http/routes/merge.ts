@@ -27,7 +27,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
     id: "mergeUser",
     summary: "Takes over what an anonymous session did, as at a login",
     description: "Appends an `alias` event for the session. What the session does later stays with it.",
-    scope: "events",
+    scope: "merge",
     parameters: { user: "Id of the user" },
     body: { kinds: ["json"], schema: Merge },
     answers: { 200: { description: "The event is durable", schema: Merged } },

@@ -19,7 +19,14 @@ import type { Demand } from "../contract/access.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
-import { arrivedRecord, type Intake, MAX_AHEAD_MS, noneTaken, type RejectedEntry } from "../intake.ts";
+import {
+  arrivedRecord,
+  demandFor,
+  type Intake,
+  MAX_AHEAD_MS,
+  noneTaken,
+  type RejectedEntry,
+} from "../intake.ts";
 import { takenSchema } from "./events.ts";
 
 const KINDS = ["json", "lines", "table"] as const;
@@ -40,7 +47,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     description:
       "One record, a list, or one per line. `accepted` counts the events and items made of them. " +
       "Of a record with a list, each entry is taken or refused by itself: `entries` says which are refused. " +
-      "A record that becomes a `forget` needs the scope `admin`, too, and one that becomes an item `items`.",
+      "A record that becomes a `forget` needs the scope `admin`, too, an `alias` or `merge` needs `merge`, an item `items`.",
     scope: "events",
     parameters: { source: "Name of the source" },
     body: { kinds: KINDS, schema: SourceRecords, many: true },
@@ -106,7 +113,7 @@ export interface TakeOptions {
 /**
  * Maps the entries of a body by a source.
  *
- * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` for an erasure without `admin`, an item without `items`
+ * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` without a scope of {@linkcode demandFor}
  */
 function takeRecords(
   bytes: Uint8Array,
@@ -132,8 +139,7 @@ function takeRecords(
       }
     }
     for (const record of taken.ok ? taken.records : []) {
-      if (record.kind === "item") demand("items");
-      else if (record.event.type === "forget") demand("admin");
+      demandFor(record, demand);
       see?.(record);
     }
   };
