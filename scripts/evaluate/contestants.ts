@@ -1,11 +1,13 @@
 /**
- * Contestants on the leaderboard besides the configured engine: its own sources, each alone.
+ * Contestants on the leaderboard besides the configured engine: its blend, and its own sources, each alone.
  *
  * @module
  */
 
 import type { TaskState } from "../../src/engine/task_state.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
+import { findCandidates } from "../../src/scorer/candidates.ts";
 
 /**
  * The list of a source alone, best first. Call it right after a request, whose inputs the source still holds.
@@ -24,4 +26,15 @@ export function listOfSource(
   const order = items.map((_, n) => n).filter((n) => scores[n]! > 0);
   order.sort((a, b) => scores[b]! - scores[a]! || catalogue.compare(items[a]!, items[b]!));
   return order.slice(0, count).map((n) => catalogue.at(items[n]!).id);
+}
+
+/** The list of the blend alone, best first. @param request one that was just answered */
+export function listOfBlend(task: TaskState, request: RequestEvent): readonly string[] {
+  const { candidates } = findCandidates(task, task.users.get(request.user)!, request, {
+    frequency: null, // nothing that the protocol lists was shown
+    most: request.count,
+    stacked: false,
+    itemOf: (id) => task.item(id, request.time),
+  });
+  return candidates.map(({ item }) => item.id);
 }

@@ -1,6 +1,6 @@
 /**
  * The progressive next-item protocol: before each behaviour, the task is asked for a list of items that anybody has
- * touched so far, then it learns the behaviour; its sources and the baselines are treated the same.
+ * touched so far, then it learns the behaviour; its blend, its sources and the baselines are treated the same.
  * docs/reference/protocols.md has the exact rules.
  *
  * @module
@@ -8,18 +8,19 @@
 
 import process from "node:process";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
-import type { InteractionEvent, ItemRecord, MergeEvent } from "../../src/events/event.ts";
+import type { InteractionEvent, ItemRecord, MergeEvent, RequestEvent } from "../../src/events/event.ts";
 import { type ActionPolicies, DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
+import type { CandidateOrder } from "../../src/scorer/ordering.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Config, taskOptions } from "../../streams/config/config.ts";
 import { sortByTime } from "../../streams/sources/sort_by_time.ts";
 import type { Baseline } from "./baselines/baseline.ts";
 import { createBaselines } from "./baselines/registry.ts";
-import { listOfSource } from "./contestants.ts";
+import { listOfBlend, listOfSource } from "./contestants.ts";
 import { Judgements } from "./judgements.ts";
 import { Learning, PROTOCOL_MODEL } from "./learning.ts";
 import { Numbers, People } from "./people.ts";
@@ -32,6 +33,7 @@ import { type IsTarget, type Positive, targetsOf } from "./targets.ts";
 const COMMIT_EVENTS = 256;
 /** Most items that a request may exclude. */
 const MAX_EXCLUDED = 10_000;
+const BLEND: CandidateOrder = "blend";
 
 /** Options of {@linkcode nextItem}. */
 export interface NextItemOptions {
@@ -54,7 +56,7 @@ export interface NextItemOptions {
   readonly knownUsers?: boolean | undefined;
   /** Whether lists leave out items that the user had. @default {unless users return to items, as configured or seen} */
   readonly withoutOwn?: boolean | undefined;
-  /** Whether each source is also judged alone. @default {true} */
+  /** Whether the blend and each source are also judged alone. @default {true} */
   readonly sources?: boolean | undefined;
   /** Methods to compare with. @default {those of the registry} */
   readonly baselines?: readonly Baseline[] | undefined;
@@ -216,6 +218,8 @@ class Run {
   readonly #options: RunOptions;
   /** Those that can answer alone. */
   readonly #sources: readonly Source[];
+  /** Whether the blend is judged beside what orders lists. */
+  readonly #hasBlend: boolean;
   readonly #users = new Numbers();
   readonly #items = new Numbers();
   readonly #people = new People();
@@ -239,8 +243,10 @@ class Run {
     this.#sources = options.sources
       ? sources.filter((source) => !options.withoutOwn || !source.judgesReturns)
       : [];
+    this.#hasBlend = options.sources && options.ranking !== BLEND;
     this.judgements = new Judgements([
       options.ranking,
+      ...this.#hasBlend ? [BLEND] : [],
       ...this.#sources.map(({ name }) => `source: ${name}`),
       ...options.baselines.map(({ name }) => name),
     ]);
@@ -312,20 +318,23 @@ class Run {
   #askTask({ user, time, item }: InteractionEvent, query: number, own: readonly number[]): void {
     const { task } = this;
     const exclude = own.slice(-MAX_EXCLUDED).map((each) => this.#items.id(each));
-    const request = { type: "request", request: `q${query}`, count: this.#options.count } as const;
+    const { count } = this.#options;
+    const request: RequestEvent = { type: "request", request: `q${query}`, count, user, time, exclude };
     const started = performance.now();
-    task.apply({ ...request, user, time, exclude }, this.#offset++, this.#out);
+    task.apply(request, this.#offset++, this.#out);
     this.wall.requests += performance.now() - started;
     const { items } = this.#out.recommendations.pop()!;
     this.#note(query, 0, items.map((each) => each.item), item);
+    if (this.#hasBlend) this.#note(query, 1, listOfBlend(task, request), item);
   }
 
   #askOthers({ user, time, item }: InteractionEvent, query: number): void {
     const { count } = this.#options;
     const sources = this.#sources;
+    const first = this.#hasBlend ? 2 : 1;
     const may = (index: number) => this.#may(this.#numberAt(index) - 1, query);
     for (const [s, source] of sources.entries()) {
-      this.#note(query, 1 + s, listOfSource(this.task, source, count, may), item);
+      this.#note(query, first + s, listOfSource(this.task, source, count, may), item);
     }
     const number = this.#users.of(user);
     const { newest } = this.#people.of(number);
@@ -338,7 +347,7 @@ class Run {
         count,
         may: (other) => this.#may(other, query),
       });
-      this.judgements.list(query, 1 + sources.length + b, list, target, this.#bits);
+      this.judgements.list(query, first + sources.length + b, list, target, this.#bits);
     }
   }
 

@@ -225,6 +225,27 @@ Deno.test("summary: a planted rule is worth its share, popularity stands below t
   assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
 });
 
+Deno.test("nextItem() judges the blend beside another order as the order itself, and the order as without it", async () => {
+  const random = createRandom(5);
+  const lines: Line[] = Array.from({ length: 500 }, (_, n) => {
+    const first = Math.floor(60 * random() ** 2);
+    return [`u${Math.floor(40 * random())}`, `i${n % 2 === 0 || random() < 0.3 ? first : (first + 7) % 60}`];
+  });
+  for (const withoutOwn of [true, false]) {
+    const beside = await ranksOf(lines, "blend", { withoutOwn });
+    const alone = await ranksOf(lines, "blend", {
+      ...{ withoutOwn, config: { ranking: "blend" }, sources: false, baselines: [] },
+    });
+    assert.deepEqual(beside.ranks, alone.ranks);
+    assert.ok(beside.ranks.filter((rank) => rank > 0).length > 50);
+    const auto = await ranksOf(lines, "auto", { withoutOwn });
+    const undisturbed = await ranksOf(lines, "auto", { withoutOwn, sources: false, baselines: [] });
+    assert.deepEqual(auto.ranks, undisturbed.ranks);
+    assert.notDeepEqual(auto.ranks, beside.ranks);
+    assert.equal(alone.judgements.methods.filter((name) => name === "blend").length, 1);
+  }
+});
+
 Deno.test("standingsOf(): coverage and novelty are of the lists of the queries that it is given", () => {
   const judgements = new Judgements(["m"]);
   const bits = (item: number) => item;
