@@ -134,6 +134,9 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
         formatPercent(returns)
       } of the behaviours judged were with such items`,
   ];
+  if (from >= behaviours) {
+    notes.push(`there is no later part: it would begin at behaviour ${formatCount(from)} (--from)`);
+  }
   if (report.ofOneUser > MUCH) {
     notes.push(
       `${

@@ -53,8 +53,13 @@ const program = new Command("deno task bench")
     "--json <file>",
     "write the figures, machine and date as JSON; with --streams, go on with what it has",
   )
-  .option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
-  .addOption(new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)))
+  .addOption(
+    new Option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
+      .conflicts("streams"),
+  )
+  .addOption(
+    new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)).conflicts("streams"),
+  )
   .option("--seconds <n>", "wall clock for each figure", "2")
   .option("--streams [names]", "judge lists on public streams instead: all that are there, or a,b")
   .option("--folder <path>", "with --streams: where the data sets are", "../shared/data")

@@ -123,20 +123,24 @@ Deno.test("evaluate --format takes a source of the configuration, and judges it 
   assert.match(stderr, /Cannot read records as nope/);
 });
 
-Deno.test("evaluate --protocol next-item says when one user makes much of what is judged", async () => {
+Deno.test("evaluate --protocol next-item says when one user makes much of what is judged, or no part is later", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/clicks.jsonl`;
-  const told = async (share: number) => {
+  const told = async (share: number, ...args: string[]) => {
     const events = Array.from({ length: 120 }, (_, n) => ({
       ...{ type: "interaction", action: "click", user: n % 10 < 10 * share ? "robot" : `u${n % 17}` },
       ...{ item: `i${n % 13}`, time: 1_700_000_000_000 + n * 60_000 },
     }));
     await Deno.writeTextFile(file, events.map((event) => JSON.stringify(event)).join("\n"));
-    return (await evaluate("--data", file, "--no-leaderboard")).stdout;
+    return (await evaluate("--data", file, "--no-leaderboard", ...args)).stdout;
   };
   assert.match(
     await told(0.4),
     /40\.0 % of the behaviours judged are one user's, so intervals are wide or unknown \(\?\)/,
   );
-  assert.doesNotMatch(await told(0), /one user's/);
+  assert.doesNotMatch(await told(0, "--from", "119"), /one user's|no later part/);
+  assert.match(
+    await told(0, "--from", "120"),
+    /there is no later part: it would begin at behaviour 120 \(--from\)/,
+  );
 });
