@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RequestEvent } from "../../src/events/event.ts";
+import type { Condition, RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
@@ -55,8 +55,8 @@ export interface ApiContext {
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
   /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
-  /** What is wrong with the attributes that a filter names; `null` = nothing. @default {nothing} */
-  readonly unknownAttribute?: ((names: readonly string[]) => string | null) | undefined;
+  /** What is wrong with the conditions of a filter; `null` = nothing. @default {nothing} */
+  readonly faultOfConditions?: ((conditions: readonly Condition[]) => string | null) | undefined;
   /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }

@@ -5,7 +5,7 @@
  */
 
 import manifest from "../../deno.json" with { type: "json" };
-import type { RequestEvent } from "../../src/events/event.ts";
+import type { Condition, RequestEvent } from "../../src/events/event.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import { settle } from "../../src/options/option.ts";
 import { LiveFeed } from "../dashboard/live.ts";
@@ -142,7 +142,7 @@ async function openContext(
     checks,
     sources: sourcesIn(sources),
     see: namesLogged(names),
-    unknownAttribute: (names: readonly string[]) => attributes.unknown(names),
+    faultOfConditions: (conditions: readonly Condition[]) => attributes.fault(conditions),
     ...limitsIn(settings, clock),
   };
   // Keeps the getters above: a service may replace its log and partitions.

@@ -242,15 +242,42 @@ Deno.test("AttributeCheck goes through the catalogue once a second for unknown n
   const counted = { size: 1, schema: catalogue.schema, items: () => (walks++, catalogue.items()) };
   const check = new AttributeCheck(() => counted, () => now);
   catalogue.apply({ item: "tent", time: 0, attributes: { brand: "Alp" } });
-  assert.equal(check.unknown(["colour", "brand"]), null);
-  assert.match(check.unknown(["__proto__"]) ?? "", /no item has it/);
-  assert.match(check.unknown(["toString"]) ?? "", /no item has it/);
-  for (let i = 0; i < 10; i++) assert.ok(check.unknown([`size${i}`, "size"]) !== null);
+  const fault = (...names: readonly string[]) =>
+    check.fault(names.map((attribute) => ({ attribute, is: "=", value: "x" })));
+  assert.equal(fault("colour", "brand"), null);
+  assert.match(fault("__proto__") ?? "", /no item has it/);
+  assert.match(fault("toString") ?? "", /no item has it/);
+  for (let i = 0; i < 10; i++) assert.ok(fault(`size${i}`, "size") !== null);
   assert.equal(walks, 1, "whatever is asked");
-  catalogue.apply({ item: "boots", time: 0, attributes: { size: 42 } });
+  catalogue.apply({ item: "boots", time: 0, attributes: { size: "42" } });
   now += 1001;
-  assert.equal(check.unknown(["size"]), null);
-  assert.equal(new AttributeCheck(() => undefined, () => 0).unknown(["any"]), null);
+  assert.equal(fault("size"), null);
+  const any = { attribute: "any", is: "=", value: 1 } as const;
+  assert.equal(new AttributeCheck(() => undefined, () => 0).fault([any]), null);
+});
+
+Deno.test("AttributeCheck refuses a value of a type that no item has, which every item would fail or pass", () => {
+  const catalogue = new Catalogue({ ...DEFAULT_SCHEMA, itemFields: ["price", "later"] });
+  let now = 0;
+  const check = new AttributeCheck(() => catalogue, () => now);
+  const fault = (attribute: string, is: "=" | "!=" | "<" | "has", value: string | number | boolean) =>
+    check.fault([{ attribute, is, value }]);
+  catalogue.apply({ item: "tent", time: 0, attributes: { price: 9, tags: ["new"], sale: true } });
+  for (const is of ["=", "!=", "<"] as const) {
+    assert.equal(fault("price", is, 60), null);
+    assert.equal(
+      fault("price", is, "60"),
+      'Cannot filter by attribute "price" with "60": items have numbers there',
+    );
+  }
+  assert.match(fault("tags", "=", "new") ?? "", /items have lists there, which only `has` looks into/);
+  assert.match(fault("price", "has", 60) ?? "", /items have numbers there, and `has` looks into lists/);
+  assert.deepEqual([fault("tags", "has", "new"), fault("sale", "=", true), fault("later", "=", 1)], [
+    ...[null, null, null],
+  ]);
+  catalogue.apply({ item: "boots", time: 0, attributes: { price: "on request" } });
+  now += 1001;
+  assert.equal(fault("price", "=", "on request"), null);
 });
 
 Deno.test("POST /v1/sources/{source} takes CloudEvents, binary, structured and in batches, and rows", async () => {

@@ -76,8 +76,8 @@ export async function recommend(
   checkFields(body, SCHEMAS[kind]);
   const now = context.now();
   const call = callOf(body, kind, now);
-  const unknown = unknownAttributeOf(context, call.event);
-  if (unknown !== null) throw refusedBy("unknown-value", unknown);
+  const fault = faultOfFilter(context, call.event);
+  if (fault !== null) throw refusedBy("unknown-value", fault);
   const begun = context.clock();
   const answer = await answerOf(context, { ...call, caller }, now);
   context.metrics.answered(context.clock() - begun);
@@ -102,10 +102,10 @@ async function answerOf(
   }
 }
 
-/** What is wrong with the attributes of the filter; `null` = nothing. */
-function unknownAttributeOf({ unknownAttribute }: ApiContext, { filter }: RequestEvent): string | null {
-  const names = filter?.where?.map(({ attribute }) => attribute) ?? [];
-  return names.length === 0 ? null : unknownAttribute?.(names) ?? null;
+/** What is wrong with the conditions of the filter; `null` = nothing. */
+function faultOfFilter({ faultOfConditions }: ApiContext, { filter }: RequestEvent): string | null {
+  const { where = [] } = filter ?? {};
+  return where.length === 0 ? null : faultOfConditions?.(where) ?? null;
 }
 
 function refusedBy(code: string, reason: string): Problem {
