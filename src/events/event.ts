@@ -89,7 +89,7 @@ export interface Frequency {
 }
 
 /** The lists of items that a request may ask for. */
-export const REQUEST_LISTS = ["personal", "popular", "trending", "new"] as const;
+export const REQUEST_LISTS = ["personal", "popular", "trending", "new", "recent"] as const;
 
 /** How different the items of a list must be. */
 export interface Diversity {

@@ -63,10 +63,11 @@ function gatesOf(
   event: RequestEvent,
   frequency: FrequencyOptions | null,
 ): Gates {
-  const { candidates, filter, time } = event;
+  const { candidates, filter, list, time } = event;
   const query = event.item === undefined ? event.like : [event.item];
   // By default, lists that are made for the user alone leave out items that the user already had.
-  const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
+  const isForSeen = candidates !== undefined || query !== undefined || list === "recent";
+  const seenToo = filter?.seen ?? (isForSeen || retrieval.revisits);
   // Candidates that the request names are capped only if it sets a cap, too.
   const cap = event.frequency ?? (candidates === undefined ? frequency : null);
   return {
@@ -132,7 +133,10 @@ function retrieved(
 ): OrderedCandidates {
   if (list !== "personal") {
     const without = new Set(excluded);
-    const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
+    const isWanted = (item: CatalogueItem) => !without.has(item.index) && allowed(item);
+    const listed = list === "recent"
+      ? recentItems(behaviours, catalogue).filter(isWanted)
+      : retrieval.listed(list, isWanted);
     // Only the order is known: each share is half of the previous one.
     return unstacked(
       listed.slice(0, most)
@@ -149,6 +153,16 @@ function retrieved(
     { user: like === undefined ? user : null, context, time, excluded, allowed, categories },
     { most, stacked },
   );
+}
+
+/** The user's items, newest first, without those that they turned against last. */
+function recentItems({ size, items, liked }: Context, catalogue: Catalogue): CatalogueItem[] {
+  const newest = new Map<number, boolean>();
+  for (let x = 0; x < size; x++) {
+    const item = items[x]!;
+    if (!newest.has(item)) newest.set(item, liked[x] === 1);
+  }
+  return Array.from(newest).flatMap(([item, isLiked]) => isLiked ? [catalogue.at(item)] : []);
 }
 
 function unstacked(candidates: readonly Candidate[]): OrderedCandidates {

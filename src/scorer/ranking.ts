@@ -10,18 +10,18 @@ import type { OrderedBy } from "../events/recommendation.ts";
 import type { Stacked } from "../retrieval/stack/stack.ts";
 import type { CandidateOrder } from "./ordering.ts";
 
-/** Whether a request is for a list that is the same for everybody. */
-export function isForEverybody({ list = "personal" }: RequestEvent): boolean {
+/** Whether a request is for a list with an order of its own. */
+export function hasOwnOrder({ list = "personal" }: RequestEvent): boolean {
   return list !== "personal";
 }
 
 /** Whether a request is for the best of all items for the user, not of given ones nor of those like an item. */
 function isForUser(event: RequestEvent): boolean {
   const { candidates, item, like } = event;
-  return candidates === undefined && item === undefined && like === undefined && !isForEverybody(event);
+  return candidates === undefined && item === undefined && like === undefined && !hasOwnOrder(event);
 }
 
-/** A request as a variant answers it: it may replace lists for the user by one that is the same for everybody. */
+/** A request as a variant answers it: it may replace lists for the user by one with an order of its own. */
 export function asVariant(event: RequestEvent, { retrieval }: VariantSettings): RequestEvent {
   return isForUser(event) && retrieval?.list !== undefined ? { ...event, list: retrieval.list } : event;
 }
@@ -47,7 +47,7 @@ export interface ListOrder {
 
 /** What ordered a list, in the words of a recommendation. */
 export function orderedByOf(event: RequestEvent, { ranking, share, stacked }: ListOrder): OrderedBy {
-  if (event.candidates === undefined && isForEverybody(event)) return "list";
+  if (event.candidates === undefined && hasOwnOrder(event)) return "list";
   const [part = "blend", ...others] = ranking === "auto" ? stacked?.parts ?? [] : [ranking];
   if (others.length > 0 || part === "head" || part === "bank") return "stack";
   if (part !== "model" || share === 1) return part;

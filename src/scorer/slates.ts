@@ -35,7 +35,7 @@ import {
   scoresOf,
   subset,
 } from "./ordering.ts";
-import { isForEverybody, orderedByOf, rankingOf } from "./ranking.ts";
+import { hasOwnOrder, orderedByOf, rankingOf } from "./ranking.ts";
 import { scoreIn } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
@@ -221,9 +221,9 @@ export class Slates {
   }
 }
 
-/** Rules that apply to a request; none for the lists for everybody, which have an order of their own. */
+/** Rules that apply to a request; none for lists with an order of their own. */
 export function rulesOf(event: RequestEvent, boosts: readonly Boost[]): readonly Boost[] {
-  return isForEverybody(event) ? [] : [...boosts, ...event.boosts ?? []];
+  return hasOwnOrder(event) ? [] : [...boosts, ...event.boosts ?? []];
 }
 
 /** Puts the chosen candidates in their places. */

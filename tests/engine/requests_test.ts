@@ -199,6 +199,31 @@ Deno.test("TaskState.apply() answers with a list for everybody in the order of t
   assert.deepEqual(list("new"), ["c new", "b new", "a new"]);
 });
 
+Deno.test("TaskState.apply() lists what the user had, the newest first, once each, without what they turned against", () => {
+  const story = new Story();
+  for (const item of ["a", "b", "c", "d"]) story.item(item, { category: item === "c" ? "y" : "x" });
+  let time = 0;
+  const recent = (more: Parameters<Story["ask"]>[2] = {}) =>
+    story.ask(++time, `r${time}`, { list: "recent", ...more });
+  assert.equal(recent().empty, "no-candidates");
+  for (const item of ["a", "b", "c", "d", "b"]) story.click(++time, item);
+  story.click(++time, "a", { action: "dislike" });
+  story.click(++time, "d", { user: "another" });
+  const { items, orderedBy } = recent();
+  assert.deepEqual(items.map(({ item, source }) => `${item} ${source}`), [
+    "b recent",
+    "d recent",
+    "c recent",
+  ]);
+  assert.equal(orderedBy, "list");
+  assert.deepEqual(recent({ filter: { categories: ["x"] }, exclude: ["d"] }).items.map(({ item }) => item), [
+    "b",
+  ]);
+  assert.equal(recent({ filter: { seen: false } }).empty, "seen");
+  story.item("b", { hidden: true }, ++time);
+  assert.deepEqual(recent({ count: 1 }).items.map(({ item }) => item), ["d"]);
+});
+
 Deno.test("TaskState.apply() filters by attributes, also after a restore, and caps a category", () => {
   const story = new Story();
   story.item("a", { category: "x", attributes: { price: 10 } });
