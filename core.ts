@@ -94,6 +94,7 @@ export {
   type InteractionEvent,
   type ItemRecord,
   type MergedBehaviour,
+  type MergedOutcome,
   type MergeEvent,
   type ProfileEvent,
   REQUEST_LISTS,

@@ -140,15 +140,13 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Drops open impressions whose outcomes may be among events that were lost or belong to another user. They yield no
-   * samples, and further clicks on their items count as late.
-   *
-   * @param until the newest event time of impressions to drop. @default {all}
+   * Drops all open impressions, whose outcomes may be among events that were lost. They yield no samples, and further
+   * clicks on their items count as late.
    */
-  abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
-    for (const user of users) {
+  abandon(): void {
+    for (const user of this.#state.users.values()) {
       for (const pending of [...user.pending.values()]) {
-        if (pending.stage !== "settled" && pending.time <= until) this.#abandon(user, pending);
+        if (pending.stage !== "settled") this.#abandon(user, pending);
       }
     }
   }
@@ -217,6 +215,19 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     const item = this.#state.catalogue.get(event.item);
     return this.#settings.impressions === "served" &&
       (item === undefined || pending.rows.find(item.index) < 0);
+  }
+
+  /** Whether an interaction answers a list of the user, or has answered one that is settled. */
+  hasListOf(user: UserState, event: InteractionEvent): boolean {
+    const { request } = event;
+    if (request !== undefined) return user.pending.has(request) || this.isSettled(user, request);
+    const item = this.#state.catalogue.get(event.item);
+    return item !== undefined && findPending(user, item.index, event, this.#lateMs) !== undefined;
+  }
+
+  /** How long a list may have outcomes, milliseconds of event time. */
+  get openMs(): number {
+    return this.#settings.outcomeWindowMs + this.#lateMs;
   }
 
   /** Parks an interaction until the impression that it names opens. */
@@ -349,7 +360,7 @@ function settledId(request: string): string {
 function findPending(
   user: UserState,
   item: number,
-  event: Outcome,
+  event: Pick<Outcome, "request" | "time">,
   lateMs: number,
 ): Pending | undefined {
   if (event.request !== undefined) return user.pending.get(event.request);

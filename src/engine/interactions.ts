@@ -9,7 +9,7 @@
 import { BANK_BEHAVIOURS } from "../bank/bank_tables.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { ContextBuffer } from "../retrieval/signals/context.ts";
-import type { AliasEvent, InteractionEvent, MergeEvent } from "../events/event.ts";
+import type { AliasEvent, InteractionEvent, MergedOutcome, MergeEvent } from "../events/event.ts";
 import { type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { nextSample, preferenceSample } from "../samples/sample.ts";
@@ -21,6 +21,7 @@ import { aliasAfter, aliasAt, withAlias } from "../users/states/aliases.ts";
 import { handedOver } from "../users/states/handover.ts";
 import { newBehaviours } from "../users/states/merge.ts";
 import { FormerItems } from "../users/states/former_items.ts";
+import { type Session, sessionsAt, withSession } from "../users/states/sessions.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
@@ -97,9 +98,45 @@ export class Interactions {
       const refusal = this.#tooLate(user, event.time);
       if (refusal !== null) return refusal;
     }
+    if (user.sessions.length > 0) this.#tellSessions(user, event, out);
     if (join.mustWait(user, event)) join.park(user, event, out);
     else this.apply(user, event, out);
     return null;
+  }
+
+  /** Tells the sessions that the user was of what may be the outcome of a list of theirs. */
+  #tellSessions(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
+    const { maxTime, join } = this.#state;
+    user.sessions = sessionsAt(user.sessions, maxTime - this.#settings.allowedLatenessMs, join.openMs);
+    if (!join.hasListOf(user, event)) this.#tell(user, event, user.sessions, out);
+  }
+
+  #tell(user: UserState, event: InteractionEvent, sessions: readonly Session[], out: TaskOutputs): void {
+    const { item, action, value, request, time } = event;
+    const policy = this.#policy(action);
+    if (policy === undefined || !(isPositive(policy, value) || policy.explicit)) return;
+    const given = { ...(value !== undefined && { value }), ...(request !== undefined && { request }) };
+    const base = {
+      type: "merge",
+      from: user.id,
+      behaviours: [],
+      outcome: { item, action, time, ...given },
+    } as const;
+    for (const { id, login } of sessionsAt(sessions, time, this.#state.join.openMs)) {
+      out.merges?.push({ ...base, user: id, time: login });
+    }
+  }
+
+  /** Applies what the user that a session turned out to be has done about a list of the session. */
+  answer(user: UserState, outcome: MergedOutcome, out: TaskOutputs): void {
+    const { item, action, value } = outcome;
+    const policy = this.#policy(action);
+    const known = this.#state.catalogue.get(item);
+    if (policy === undefined || known === undefined) return;
+    const positive = isPositive(policy, value);
+    if (positive || policy.explicit) {
+      this.#state.join.outcome(user, known, outcomeOf(outcome, policy, positive), out);
+    }
   }
 
   /** Applies an event of a known action at once: outcome, value, popularity, behaviour. */
@@ -146,21 +183,20 @@ export class Interactions {
   }
 
   /**
-   * Hands over behaviours and attributes up to the time of an alias. Outcomes of open lists then become events of the
-   * other user, so they will never be known here.
+   * Hands over behaviours and attributes up to the time of an alias. Lists stay open here: the other user's task tells
+   * what is done about them.
    */
   alias(user: UserState, { of, time }: AliasEvent, out: TaskOutputs): void {
     if (of === user.id || out.merges === undefined) return;
-    const { sequences, catalogue, join, userLists } = this.#state;
+    const { sequences, catalogue, userLists } = this.#state;
     const alias = { of, until: time };
     user.aliases = withAlias(user.aliases, alias);
-    join.abandon([user], time);
     const all = sequences.behaviours(user.row);
     const own = all.filter((behaviour) => behaviour.time > time);
     const others = all.slice(0, all.length - own.length).map(({ item, ...rest }) => {
       return { item: catalogue.at(item).id, ...rest };
     });
-    out.merges.push(...handedOver(user.id, alias, others, user.profile));
+    out.merges.push(...handedOver(user.id, alias, others, user.profile, user.pending.size > 0));
     user.profile = {};
     userLists?.touch(user);
     if (others.length === 0) return;
@@ -178,7 +214,8 @@ export class Interactions {
   }
 
   /** Adds a session's behaviours, except for actions that are not behaviours here. */
-  merge(user: UserState, behaviours: MergeEvent["behaviours"]): void {
+  merge(user: UserState, { from, time, behaviours }: MergeEvent, out: TaskOutputs): void {
+    if (out.merges !== undefined && from !== user.id) this.#meet(user, from, time, out);
     const { sequences } = this.#state;
     const own = behaviours.filter(({ action }) => {
       const policy = this.#policy(action);
@@ -189,6 +226,16 @@ export class Interactions {
     for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {
       this.#behave(user, { item: index, action, time, strength: this.#mergedStrength(action, strength) });
     }
+  }
+
+  /** Notes a session, and tells it what came before its `merge` and waits for a list. */
+  #meet(user: UserState, id: string, login: number, out: TaskOutputs): void {
+    const { join, maxTime } = this.#state;
+    const isKnown = user.sessions.some((session) => session.id === id);
+    const known = withSession(user.sessions, { id, login });
+    user.sessions = sessionsAt(known, maxTime - this.#settings.allowedLatenessMs, join.openMs);
+    if (isKnown) return;
+    for (const { event } of user.parked) this.#tell(user, event, [{ id, login }], out);
   }
 
   /** A strength that was computed elsewhere, clipped to the range possible here. */
@@ -270,7 +317,7 @@ export class Interactions {
 
 /** What an interaction says about the item of a list. */
 function outcomeOf(
-  { request, time, value = 0 }: InteractionEvent,
+  { request, time, value = 0 }: Pick<InteractionEvent, "request" | "time" | "value">,
   { explicit = false }: ActionPolicy,
   positive: boolean,
 ): Outcome {

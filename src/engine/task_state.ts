@@ -282,10 +282,14 @@ export class TaskState {
         this.#interactions.alias(user, event, out);
         return null;
       case "merge":
+        if (event.outcome !== undefined) {
+          this.#interactions.answer(user, event.outcome, out);
+          return null;
+        }
         if (this.#interactions.passOn(user, event, out)) return null;
         user.profile = newest({ ...event.attributes, ...user.profile });
         this.userLists?.touch(user);
-        this.#interactions.merge(user, event.behaviours);
+        this.#interactions.merge(user, event, out);
         return null;
       case "forget":
         this.#forget(user, offset, out);

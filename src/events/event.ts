@@ -184,9 +184,24 @@ export interface AliasEvent extends EventBase {
   readonly of: string;
 }
 
+/** What a user did about a list that was shown to one of their sessions. */
+export interface MergedOutcome {
+  /** The item. */
+  readonly item: string;
+  /** What was done. */
+  readonly action: string;
+  /** Event time in milliseconds since the epoch. */
+  readonly time: number;
+  /** Value of the action, such as a price or a rating. */
+  readonly value?: number;
+  /** The list. @default {the newest one with the item} */
+  readonly request?: string;
+}
+
 /**
  * Adds the behaviours of an anonymous session to a user, as at a login. Only the user's state takes them in:
- * popularity, pairs and outcomes counted them when they happened.
+ * popularity, pairs and outcomes counted them when they happened. One with an outcome goes the other way: to a session,
+ * from the user that it turned out to be, and only answers a list that is open there.
  */
 export interface MergeEvent extends EventBase {
   /** Type of the event. */
@@ -197,6 +212,8 @@ export interface MergeEvent extends EventBase {
   readonly behaviours: readonly MergedBehaviour[];
   /** Attributes of the session; those the user already has stay. */
   readonly attributes?: Attributes;
+  /** What `from` did about a list of this user, who logged in at `time`. Such an event hands over nothing else. */
+  readonly outcome?: MergedOutcome;
 }
 
 /** Erases everything known about a user. */

@@ -15,6 +15,7 @@ import {
   type Frequency,
   type ItemRecord,
   type MergedBehaviour,
+  type MergedOutcome,
   REQUEST_LISTS,
   type RequestFilter,
 } from "./event.ts";
@@ -125,6 +126,14 @@ const MERGED_FIELDS: Fields<MergedBehaviour> = {
   action: { ...name, about: "What was done." },
   time: { ...time, about: "Event time." },
   strength: { kind: "number", about: "Strength in the sequence." },
+};
+
+const OUTCOME_FIELDS: Fields<MergedOutcome> = {
+  item: { ...id, about: "The item acted upon." },
+  action: { ...name, about: "What was done." },
+  time: { ...time, about: "Event time." },
+  value: { kind: "number", optional: true, about: "Value of the action." },
+  request: { ...id, optional: true, about: "The list; without it, the newest one that has the item." },
 };
 
 /** The fields of each type of event, except `type`. */
@@ -247,6 +256,12 @@ export const EVENT_FIELDS: {
       kind: "attributes",
       optional: true,
       about: "Attributes of the session; those that the user already has stay.",
+    },
+    outcome: {
+      kind: "object",
+      fields: Object.entries(OUTCOME_FIELDS),
+      optional: true,
+      about: "What `from` did about a list of this user; nothing is handed over then.",
     },
   },
   forget: base,

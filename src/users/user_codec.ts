@@ -7,7 +7,7 @@
  * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, shown
  *          items, states of variants' models; in format 12, former items; in format 13, former items if any, and the
  *          list that was written last; in format 14, each of these if any, and aliases; format 15 is the same as 14,
- *          with phases in pending impressions
+ *          with phases in pending impressions; in format 16, sessions as well
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -29,6 +29,7 @@ import { hasPhase, readPending, writePending } from "./pending/pending_codec.ts"
 import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
 import { BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
+import type { Session } from "./states/sessions.ts";
 import { StoredState } from "./states/stored_state.ts";
 import {
   createRecurrent,
@@ -52,7 +53,9 @@ const WITH_LISTED = 13;
 export const WITH_ALIASES = 14;
 /** The format of users with lists of experiments that were restarted. */
 const WITH_PHASES = 15;
-export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_PHASES };
+/** The format of users who were sessions until lately. */
+const WITH_SESSIONS = 16;
+export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_SESSIONS };
 /** Number of values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -134,9 +137,9 @@ export class UserCodec {
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format < FORMAT || format > WITH_PHASES) {
+    if (format < FORMAT || format > WITH_SESSIONS) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_PHASES}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_SESSIONS}`,
       );
     }
     const lastOffset = record.int();
@@ -286,7 +289,8 @@ function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
 }
 
 /** The oldest format that can hold a user. */
-function formatOf({ pending, aliases, listed, former }: UserState): number {
+function formatOf({ pending, aliases, sessions, listed, former }: UserState): number {
+  if (sessions.length > 0) return WITH_SESSIONS;
   for (const list of pending.values()) if (hasPhase(list)) return WITH_PHASES;
   if (aliases.length > 0) return WITH_ALIASES;
   if (listed !== null) return WITH_LISTED;
@@ -294,12 +298,14 @@ function formatOf({ pending, aliases, listed, former }: UserState): number {
 }
 
 /** Writes the parts that not all formats have. */
-function writeLaterParts(to: ByteWriter, { former, listed, aliases }: UserState, format: number): void {
+function writeLaterParts(to: ByteWriter, user: UserState, format: number): void {
+  const { former, listed, aliases, sessions } = user;
   if (format >= WITH_LISTED) to.u8(former === null ? 0 : 1);
   former?.encode(to);
   if (format >= WITH_ALIASES) to.u8(listed === null ? 0 : 1);
   if (listed !== null) writeListed(to, listed);
   if (format >= WITH_ALIASES) writeAliases(to, aliases);
+  if (format >= WITH_SESSIONS) writeSessions(to, sessions);
 }
 
 function readLaterParts(user: UserState, from: ByteReader, format: number): void {
@@ -308,6 +314,7 @@ function readLaterParts(user: UserState, from: ByteReader, format: number): void
   const hasListed = format >= WITH_ALIASES ? from.u8() === 1 : format === WITH_LISTED;
   if (hasListed) user.listed = readListed(from);
   if (format >= WITH_ALIASES) user.aliases = readAliases(from);
+  if (format >= WITH_SESSIONS) user.sessions = readSessions(from);
 }
 
 function writeProfile(to: ByteWriter, profile: Attributes): void {
@@ -360,6 +367,15 @@ function writeAliases(to: ByteWriter, aliases: readonly Alias[]): void {
 
 function readAliases(from: ByteReader): readonly Alias[] {
   return times(from.count(), () => ({ of: from.string(), until: from.int() }));
+}
+
+function writeSessions(to: ByteWriter, sessions: readonly Session[]): void {
+  to.uint(sessions.length);
+  for (const { id, login } of sessions) to.string(id).int(login);
+}
+
+function readSessions(from: ByteReader): readonly Session[] {
+  return times(from.count(), () => ({ id: from.string(), login: from.int() }));
 }
 
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {

@@ -10,6 +10,7 @@ import { UserStatistics } from "../features/kept_statistics.ts";
 import type { Pending } from "./pending/pending.ts";
 import type { Alias } from "./states/aliases.ts";
 import type { FormerItems } from "./states/former_items.ts";
+import type { Session } from "./states/sessions.ts";
 import type { SequenceSlab } from "./states/sequence.ts";
 import type { StoredState } from "./states/stored_state.ts";
 
@@ -76,6 +77,8 @@ export interface UserState extends RecurrentState {
   listed: ListedState | null;
   /** The users that this one turned out to be, in order of time. */
   aliases: readonly Alias[];
+  /** The sessions that this user was, while lists of theirs may be open. */
+  sessions: readonly Session[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -90,6 +93,7 @@ const NONE_PARKED: readonly ParkedInteraction[] = [];
 const NO_VARIANTS: ReadonlyMap<string, RecurrentState> = new Map();
 const NONE_SHOWN: readonly ShownItem[] = [];
 const NO_ALIASES: readonly Alias[] = [];
+const NO_SESSIONS: readonly Session[] = [];
 
 export function createUser(id: string, sequences: SequenceSlab): UserState {
   return {
@@ -109,6 +113,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     former: null,
     listed: null,
     aliases: NO_ALIASES,
+    sessions: NO_SESSIONS,
     lastOffset: -1,
     bytes: 0,
   };

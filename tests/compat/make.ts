@@ -82,6 +82,11 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
     apply({ type: "alias", user: "u0", of: "u1", time: START + 80_000 });
     keepUser(state.users.get("u0"));
   }
+  // Nor do releases without sessions keep them.
+  if (state.users.get("u3").sessions) {
+    apply({ type: "merge", user: "u3", from: "u0", behaviours: [], time: START + 80_000 });
+    keepUser(state.users.get("u3"));
+  }
   state.erased?.note("u9", START);
   for (const { value } of state.erased?.changes() ?? []) keep("erased", value);
   for (const item of state.dirtyItems) keep("item", encodeItem(item));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { AliasEvent, Event, InteractionEvent } from "../../src/events/event.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -52,12 +53,12 @@ function ownerOf({ user, time }: Step, aliases: readonly AliasEvent[]): string {
   return owner;
 }
 
-async function createLog(all: readonly Event[]): Promise<MemoryLog> {
+async function createLog(all: readonly Event[], time = START + 10_000): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
   await log.append(all.map((event) => ({
     ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
-    ...{ value: encodeEvent(event), time: START + 10_000 },
+    ...{ value: encodeEvent(event), time },
   })));
   return log;
 }
@@ -180,6 +181,76 @@ Deno.test("aliases: a generation that is built beside has the same records, and 
   assert.equal((await eventsOn(log)).length, before.length);
 });
 
+/** Clicks on a list before and after a login; the one on `c` may come before the session's task has told of the login. */
+const LISTED: readonly Event[] = [
+  { type: "interaction", user: "ann", item: "c", action: "click", request: "r1", time: START + 20 },
+  { type: "impression", user: "session-1", request: "r1", items: ["a", "b", "c", "d", "e"], time: START },
+  { type: "interaction", user: "session-1", item: "a", action: "click", request: "r1", time: START + 5 },
+  { type: "alias", user: "session-1", of: "ann", time: START + 10 },
+  { type: "interaction", user: "ann", item: "b", action: "click", request: "r1", time: START + 30 },
+];
+/** Without the list, and after its window. */
+const LATER: readonly Event[] = [
+  { type: "interaction", user: "ann", item: "d", action: "click", time: START + 900 },
+  { type: "interaction", user: "ann", item: "e", action: "click", request: "r1", time: START + 1001 },
+];
+/** Enough people to move the clock of every partition beyond the allowed lateness, an hour. */
+const END: readonly Event[] = Array.from({ length: 24 }, (_, n): Event => {
+  return { type: "profile", user: `u${n}`, attributes: {}, time: START + (n < 12 ? 2_000_000 : 4_000_000) };
+});
+
+/** The lists of people on a log, with their outcomes, each as often as it is there. */
+async function lists(log: Log): Promise<string[]> {
+  const found: string[] = [];
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    for await (const { value } of readAll(log, topics.samples, partition)) {
+      const { user, rows } = decodeSample(value!);
+      const clicked = rows.map(({ item, label }) => label === 1 ? item : "").join("");
+      if (rows.length > 0) found.push(`${user} ${clicked}`);
+    }
+  }
+  return found;
+}
+
+Deno.test("aliases: a list that is open at a login gives its sample once, with clicks from before and after, whichever task is when where", async () => {
+  const turns = fc.array(fc.nat(PARTITIONS - 1), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(turns, async (turns) => {
+      await using log = await createLog(LISTED);
+      await run(log, turns);
+      await add(log, ...LATER);
+      await run(log, turns);
+      await add(log, ...END);
+      await run(log);
+      assert.deepEqual(await lists(log), ["session-1 abcd"]);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("aliases: killed at any operation, a task tells a session once what was done about its list", async () => {
+  for (let at = 1;; at += 2) {
+    await using log = await createLog(LISTED);
+    const crashing = new CrashingLog(log, at);
+    const died = await run(crashing).then(() => false, (error) => {
+      assert.ok(error instanceof Crash);
+      return true;
+    });
+    await run(log);
+    await add(log, ...LATER, ...END);
+    await run(log);
+    const told = (await eventsOn(log)).filter(({ value }) =>
+      new TextDecoder().decode(value!).includes("outcome")
+    );
+    assert.equal(told.length, 4, `killed at ${at}`);
+    assert.deepEqual(await lists(log), ["session-1 abc"], `killed at ${at}`);
+    const next = generationTopics(topics, 2);
+    await log.createTopics(topicSpecs(next, PARTITIONS));
+    assert.deepEqual((await behaviours(log, next, true)).records, (await behaviours(log)).records);
+    if (!died) break;
+  }
+});
+
 /** The people of a log by what they did, once all tasks have nothing to do. */
 async function knownOn(log: Log, turns: readonly number[] = []): Promise<Record<string, string[]>> {
   await run(log, turns);
@@ -200,7 +271,7 @@ const AGAIN: readonly Event[] = [
 const add = async (log: Log, ...events: Event[]) => {
   await log.append(events.map((event) => ({
     ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
-    ...{ value: encodeEvent(event), time: START + 10_000 },
+    ...{ value: encodeEvent(event), time: Math.max(START + 10_000, event.time) },
   })));
 };
 
@@ -213,6 +284,21 @@ Deno.test("aliases: who was erased does not come back by what a session did befo
   assert.equal((await knownOn(log))["ann"], undefined, "also after a restart");
   await add(log, ...AGAIN);
   assert.deepEqual((await knownOn(log))["ann"], [`c ${START + 25}`]);
+});
+
+Deno.test("aliases: what is done about a list of an erased session begins no life of it", async () => {
+  await using log = await createLog(LISTED.slice(1, -1));
+  await run(log);
+  await add(log, { type: "forget", user: "session-1", time: START + 15 });
+  await run(log);
+  await add(log, ...LISTED.slice(-1));
+  await run(log);
+  const { found } = await behaviours(log);
+  assert.deepEqual(
+    [found["session-1"], found["ann"]],
+    [undefined, [`a ${START + 5}`]],
+    "b waits for its list",
+  );
 });
 
 Deno.test("aliases: what a slow task hands over behind an erasure begins no life, nor in a generation that begins then", async () => {

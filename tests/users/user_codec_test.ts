@@ -44,8 +44,8 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
     assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
   }
   assert.throws(() => decode(Uint8Array.of(...whole, 0)), SyntaxError);
-  for (const format of [0, 10, 16, 99]) {
-    const message = new RegExp(`state of user u: format is ${format}, this reads 11 to 15`);
+  for (const format of [0, 10, 17, 99]) {
+    const message = new RegExp(`state of user u: format is ${format}, this reads 11 to 16`);
     assert.throws(() => decode(Uint8Array.of(format, ...whole.subarray(1))), message);
   }
 });

@@ -14,17 +14,22 @@ const LETTER_BYTES = 3;
 /**
  * `merge` events that give a user the behaviours and attributes of an alias; none if it has none. Each fits into a
  * record.
+ *
+ * @param hasLists whether it has lists that the user may answer, so that there has to be an event
  */
 export function handedOver(
   from: string,
   { of: user, until: time }: Alias,
   behaviours: readonly MergedBehaviour[],
   attributes: Attributes,
+  hasLists = false,
 ): MergeEvent[] {
   const base = { type: "merge", user, from, time } as const;
+  const given = Object.entries(attributes);
+  if (hasLists && behaviours.length + given.length === 0) return [{ ...base, behaviours: [] }];
   return [
     ...parts(behaviours, MAX_ITEMS).map((behaviours) => ({ ...base, behaviours })),
-    ...parts(Object.entries(attributes), MAX_ATTRIBUTES).map((entries) => {
+    ...parts(given, MAX_ATTRIBUTES).map((entries) => {
       return { ...base, behaviours: [], attributes: Object.fromEntries(entries) };
     }),
   ];

@@ -106,11 +106,11 @@ export function namedBy({ value }: LogRecord): readonly string[] {
   return event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
 }
 
-/** Which of some users a record of `state` names as the owner of its session. */
+/** Which of some users a record of `state` names as the owner of its session, or as a session of its user. */
 export function aliasesOf(users: readonly string[]): (record: LogRecord) => readonly string[] {
   const needles = users.map((user) => [user, latin1(new ByteWriter().string(user).toBytes())] as const);
   return ({ value }) => {
-    if (value?.[0] !== WITH_ALIASES) return [];
+    if (value?.[0] === undefined || value[0] < WITH_ALIASES) return [];
     const text = latin1(value);
     return needles.filter(([, needle]) => text.includes(needle)).map(([user]) => user);
   };

@@ -61,8 +61,10 @@ export interface Erasures extends Partial<AsyncDisposable> {
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
 
-/** What a session keeps of its owner. */
-const ALIASES = "the id in aliases of the user's sessions, until these are erased, too";
+/** What a session keeps of its owner, and for a while its owner of it. */
+const ALIASES =
+  "the id in aliases of the user's sessions, until these are erased, too; of a session, in the state of " +
+  "who took over from it, until that user acts again";
 /** What `events` keep of a user. */
 const NAMING =
   "the id in aliases of the user's sessions, and where others took over from it, until these are erased, too";

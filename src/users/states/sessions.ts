@@ -1,0 +1,36 @@
+/**
+ * The sessions that a user was before a login, for as long as lists of theirs may be open. What the user does about such
+ * a list after the login is told to the session's task, which has the list:
+ *
+ * ```text
+ *   session   list ●──────── alias of ann ───────────── label 1 ──▶ sample
+ *                              │ merge                     ▲ merge with the outcome
+ *   ann                        ▼ ───────────── click ──────┘
+ * ```
+ *
+ * @module
+ */
+
+/** A session whose lists may be open. */
+export interface Session {
+  /** Its id. */
+  readonly id: string;
+  /** Event time of the login. */
+  readonly login: number;
+}
+
+/** Most sessions kept. */
+const MOST_SESSIONS = 8;
+
+/** Adds a session, or a later login of it, in the order of logins. Beyond {@linkcode MOST_SESSIONS} the first is dropped. */
+export function withSession(sessions: readonly Session[], session: Session): readonly Session[] {
+  const { id } = session;
+  const login = Math.max(session.login, ...sessions.filter((own) => own.id === id).map(({ login }) => login));
+  const others = sessions.filter((own) => own.id !== id);
+  return [...others, { id, login }].sort((a, b) => a.login - b.login).slice(-MOST_SESSIONS);
+}
+
+/** The sessions whose lists an outcome at a time may answer. @param openMs how long lists may have outcomes */
+export function sessionsAt(sessions: readonly Session[], time: number, openMs: number): readonly Session[] {
+  return sessions.filter(({ login }) => login + openMs >= time);
+}
