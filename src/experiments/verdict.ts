@@ -195,7 +195,7 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
     );
     const invalid = invalidity(ratio, lost);
     return {
-      ...harm(experiment, guardRails, invalid) ?? invalid ?? judge(experiment, comparison),
+      ...harm(experiment, guardRails, invalid) ?? invalid ?? judge(experiment, comparison, guardRails),
       variant: comparison.variant,
       comparison,
       guardRails,
@@ -236,21 +236,39 @@ function harm(
   return { word: "harmful", text: invalid === undefined ? text : `${text}; ${invalid.text}` };
 }
 
-function judge(experiment: Experiment, comparison: Comparison): Judgement {
+/** Names guard rails about which too little is known, so that their silence is not taken for safety. */
+function unseen(guardRails: readonly Comparison[]): string {
+  const unknown = guardRails.filter((rail) => rail.interval.low === -Infinity && !isAlike(rail));
+  return unknown.length === 0
+    ? ""
+    : `; nothing is known yet of ${unknown.map(({ metric }) => nameOf(metric)).join(", ")}`;
+}
+
+/** Whether all users of both arms are the same: no difference can be found, and there is none. */
+function isAlike({ effect: { variance, lift } }: Comparison): boolean {
+  return variance === 0 && Math.abs(lift ?? Infinity) < 1e-9;
+}
+
+function judge(
+  experiment: Experiment,
+  comparison: Comparison,
+  guardRails: readonly Comparison[],
+): Judgement {
   const { variant, effect, interval, metric, missingUsers, conversions } = comparison;
   const { maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   if (interval.low > 0 || interval.high < 0) {
     const word = (METRICS[metric].better === "up") === interval.low > 0 ? "better" : "worse";
-    return { word, text: `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}` };
+    const text = `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}`;
+    return { word, text: text + unseen(guardRails) };
   }
   const users = effect.control.users + effect.variant.users;
   // An undetectable effect is not an absent one.
-  const alike = effect.variance === 0 && Math.abs(effect.lift ?? Infinity) < 1e-9;
-  const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || alike);
+  const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || isAlike(comparison));
   if (couldSee && users >= maxUsers) {
     return {
       word: "no difference",
-      text: `no difference found in ${users} users: ${change(comparison)} ${nameOf(metric)}`,
+      text: `no difference found in ${users} users: ${change(comparison)} ${nameOf(metric)}` +
+        unseen(guardRails),
     };
   }
   return { word: "undecided", text: `cannot say yet: ${patience(comparison, users)}` };

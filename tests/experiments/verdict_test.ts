@@ -141,6 +141,19 @@ Deno.test("verdicts() stops a variant that nobody clicks any more", () => {
   assert.match(verdict!.text, /^stop: B makes ctr worse: −100\.0 % \[−100\.0, −\d\d\.\d\]$/);
 });
 
+Deno.test("verdicts() names the guard rails that cannot be judged yet", () => {
+  const experiment = experimentOf("ctr", { guardRails: [{ metric: "reward" }, { metric: "listsPerUser" }] });
+  const tell = (reward: (user: number) => number) => {
+    const arms = [2, 3].map((clicks) => {
+      return arm(3000, { clicks: (u) => Number(u % 10 < clicks), lists: (u) => 1 + u % 3, reward });
+    });
+    return verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]))[0]!.text;
+  };
+  assert.match(tell(() => 0), /^B is better: .* ctr; nothing is known yet of reward$/);
+  assert.match(tell((user) => user < 12 ? 5 : 0), /^B is better: .* ctr; nothing is known yet of reward$/);
+  assert.match(tell((user) => user < 300 ? 5 : 0), /^B is better: [^;]* ctr$/);
+});
+
 Deno.test("verdicts() does not take a control, or a variant, that nobody clicks for one without an effect", () => {
   const experiment = experimentOf("clicksPerUser");
   const tell = (control: number, variant: number) => {
