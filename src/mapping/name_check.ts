@@ -18,6 +18,8 @@ export interface ConfiguredNames {
   readonly userFields: readonly string[];
   /** Attributes of items that are features. */
   readonly itemFields: readonly string[];
+  /** Those of them that are read as lists of numbers. @default {none} */
+  readonly vectors?: readonly string[] | undefined;
   /** Parts of the context that are features. */
   readonly contextFields: readonly string[];
 }
@@ -95,7 +97,23 @@ export class NameCheck {
       ];
     });
     const attributes = fieldOf(item, "attributes");
-    return [...beside, ...this.#attributes("items", isRecord(attributes) ? attributes : {}, itemFields)];
+    const own = isRecord(attributes) ? attributes : {};
+    return [...beside, ...this.#attributes("items", own, itemFields), ...this.#vectors(own)];
+  }
+
+  /** Lists of numbers whose field reads one value. */
+  #vectors(attributes: Readonly<Record<string, unknown>>): readonly string[] {
+    const { itemFields, vectors = [] } = this.#known;
+    return itemFields.flatMap((name) => {
+      const value = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
+      if (!Array.isArray(value) || typeof value[0] !== "number" || vectors.includes(name)) return [];
+      if (!this.#isNew("vectors", name)) return [];
+      const { length } = value;
+      return [
+        `attribute ${JSON.stringify(name)} of items is a list of ${length} numbers, which no model reads: ` +
+        `features.itemFields has to name it ${name}[${length}]`,
+      ];
+    });
   }
 
   #attributes(of: string, attributes: object | undefined, features: readonly string[]): readonly string[] {

@@ -7,6 +7,7 @@
 import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
+import { itemField } from "../../src/features/item_field.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS, type FeatureSchema } from "../../src/features/schema.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
@@ -204,7 +205,15 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
 /** The names of actions and features that a configuration defines, including default ones. */
 export function knownNames({ actions, features }: Config): ConfiguredNames {
   const { userFields, itemFields, contextFields } = { ...DEFAULT_SCHEMA, ...defined(features ?? {}) };
-  return { actions: Object.keys({ ...DEFAULT_ACTIONS, ...actions }), userFields, itemFields, contextFields };
+  const fields = itemFields.map(itemField);
+  const namesOf = (some: typeof fields) => some.map(({ attribute }) => attribute);
+  return {
+    actions: Object.keys({ ...DEFAULT_ACTIONS, ...actions }),
+    userFields,
+    itemFields: namesOf(fields),
+    vectors: namesOf(fields.filter(({ wanted }) => wanted !== null)),
+    contextFields,
+  };
 }
 
 /**

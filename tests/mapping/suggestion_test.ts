@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { knownNames, parseConfig } from "../../streams/config/config.ts";
 import { compileMapping } from "../../src/mapping/mapping.ts";
 import { NameCheck } from "../../src/mapping/name_check.ts";
 import { pathOf, stepsOf } from "../../src/mapping/path.ts";
@@ -469,6 +470,18 @@ Deno.test("survey() is bounded for absurd records", () => {
   }
 });
 
+Deno.test("suggest() takes looking and browsing for views", () => {
+  const records = Array.from({ length: 30 }, (_, i) => ({
+    ...{
+      customer: `C${i % 7}`,
+      when: TIME + i,
+      product: `P${i % 9}`,
+      what: ["BUY", "LOOK", "browse"][i % 3],
+    },
+  }));
+  assert.deepEqual(made(records).counts, { interaction: 30 });
+});
+
 Deno.test("NameCheck tells an unknown name once, with what was meant, and no more than so many", () => {
   const names = new NameCheck({
     actions: ["click", "view"],
@@ -492,6 +505,21 @@ Deno.test("NameCheck tells an unknown name once, with what was meant, and no mor
   assert.match(item({ brand: "x" }).join(), /move it into attributes/);
   for (let i = 0; i < 200; i++) act(`a${i}`);
   assert.deepEqual(act("one-more"), []);
+});
+
+Deno.test("NameCheck knows vectors by the names of their attributes, and says how to make lists of numbers features", () => {
+  const known = (itemFields: readonly string[]) => {
+    const config = parseConfig(JSON.stringify({ features: { itemFields } }), "meander.json");
+    return new NameCheck(knownNames(config));
+  };
+  const item = { item: "i", time: TIME, attributes: { vector: [1, 2, 3], tags: ["a"] } };
+  assert.deepEqual(known(["vector[3]", "tags"]).see({ kind: "item", item }), []);
+  const [told, ...more] = known(["vector", "tags"]).see({ kind: "item", item });
+  assert.match(
+    told ?? "",
+    /"vector" of items is a list of 3 numbers, .*itemFields has to name it vector\[3\]/,
+  );
+  assert.deepEqual(more, []);
 });
 
 Deno.test("NameCheck compares each name of an attribute once, and no more than so many", () => {

@@ -28,7 +28,7 @@ const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
   [/cart|basket|bag/, "cart"],
   [/rat(e|ing)|review|stars/, "rating"],
   [/click|tap|select|open/, "click"],
-  [/view|visit|detail|pv|watch|play|read|listen/, "view"],
+  [/view|visit|detail|pv|watch|play|read|listen|look|browse/, "view"],
 ];
 /** Words for lists that were shown. */
 const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
