@@ -95,7 +95,7 @@ export class Gatherer {
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
     this.#own = this.#names.indexOf(OWN);
     this.#returns = parts.returns;
-    this.#values = new Float64Array(1024 * this.#names.length);
+    this.#values = new Float64Array(64 * this.#names.length);
   }
 
   get names(): readonly string[] {

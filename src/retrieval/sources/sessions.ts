@@ -30,6 +30,8 @@ const NEWEST_SESSIONS = 500;
 const NEIGHBOURS = 100;
 const MAX_ITEMS = 50;
 const NO_ITEMS: number[] = [];
+/** Place for so many is made at once. */
+const FEW_SESSIONS = 64;
 
 /** Options of {@linkcode Sessions}. */
 export interface SessionsOptions {
@@ -56,8 +58,8 @@ export class Sessions {
   readonly #capacity: number;
   readonly #gapMs: number;
   /** By the last bits of a session's number: its items, oldest first, and the user who is in it. */
-  #items: number[][];
-  #userOf: (string | undefined)[];
+  #items: number[][] = [];
+  #userOf: (string | undefined)[] = [];
   /** Number of the oldest session kept, and of the next one. */
   #first = 0;
   #next = 0;
@@ -66,9 +68,9 @@ export class Sessions {
   /** By item: its sessions in order of arrival; `undefined` = none. */
   #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
-  readonly #similarity: Float64Array;
-  readonly #places: Uint8Array;
-  readonly #mask: number;
+  #similarity = new Float64Array(0);
+  #places = new Uint8Array(0);
+  #mask = 0;
   /** By number of sessions with an item: its weight among `seen` sessions, NaN until it is computed. */
   readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
   #idfsOf = -1;
@@ -79,12 +81,7 @@ export class Sessions {
     const { sessions, gapMs } = settle(SESSIONS_OPTIONS, options);
     this.#capacity = sessions;
     this.#gapMs = gapMs;
-    const places = 2 ** Math.ceil(Math.log2(Math.max(1, this.#capacity)));
-    this.#items = new Array<number[]>(places).fill(NO_ITEMS);
-    this.#userOf = new Array<string | undefined>(places).fill(undefined);
-    this.#similarity = new Float64Array(places);
-    this.#places = new Uint8Array(places);
-    this.#mask = places - 1;
+    this.#makeRoom(Math.min(this.#capacity, FEW_SESSIONS));
   }
 
   learn({ user, item, time }: Signal): void {
@@ -149,9 +146,13 @@ export class Sessions {
   /** A copy of everything, to be written. */
   clone(): Sessions {
     const clone = new Sessions({ sessions: this.#capacity, gapMs: this.#gapMs });
+    clone.#makeRoom(this.#items.length);
     [clone.#first, clone.#next] = [this.#first, this.#next];
-    clone.#items = this.#items.map((items) => items.slice());
-    clone.#userOf = this.#userOf.slice();
+    for (let session = this.#first; session < this.#next; session++) {
+      const at = session & this.#mask;
+      clone.#items[at] = this.#items[at]!.slice();
+      clone.#userOf[at] = this.#userOf[at];
+    }
     clone.#byItem = this.#byItem.map((sessions) => sessions?.slice());
     for (const [user, current] of this.#current) clone.#current.set(user, { ...current });
     return clone;
@@ -186,11 +187,11 @@ export class Sessions {
 
   /** Reads what {@linkcode Sessions.encode} wrote. @param itemAt The item at a place of the order. */
   *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
-    const first = from.uint();
-    this.#next = from.uint();
-    this.#first = Math.max(first, this.#next - this.#capacity);
+    const first = from.uint(), next = from.uint(), kept = Math.max(first, next - this.#capacity);
+    this.#makeRoom(next - kept);
+    [this.#first, this.#next] = [kept, next];
     let session = first;
-    yield* timesInPortions(this.#next - first, () => {
+    yield* timesInPortions(next - first, () => {
       const items = times(from.count(), () => itemAt(from.uint()));
       if (session >= this.#first) this.#items[session & this.#mask] = items;
       session++;
@@ -218,6 +219,7 @@ export class Sessions {
   /** Begins a session of a user with an item, replacing the oldest if there is no room. @returns Its number */
   #begin(user: string, time: number, item: number): number {
     if (this.#next - this.#first === this.#capacity) this.#drop();
+    this.#makeRoom(this.#next - this.#first + 1);
     const [session, mask] = [this.#next++, this.#mask];
     this.#items[session & mask] = [item];
     const current = this.#current.get(user);
@@ -229,6 +231,22 @@ export class Sessions {
     }
     this.#userOf[session & mask] = user;
     return session;
+  }
+
+  /** Has place for so many sessions, twice as many each time that more is needed. */
+  #makeRoom(sessions: number): void {
+    if (sessions <= this.#items.length) return;
+    const places = 2 ** Math.ceil(Math.log2(sessions));
+    const [items, userOf, mask] = [this.#items, this.#userOf, this.#mask];
+    this.#items = new Array<number[]>(places).fill(NO_ITEMS);
+    this.#userOf = new Array<string | undefined>(places).fill(undefined);
+    this.#similarity = new Float64Array(places);
+    this.#places = new Uint8Array(places);
+    this.#mask = places - 1;
+    for (let session = this.#first; session < this.#next; session++) {
+      this.#items[session & this.#mask] = items[session & mask]!;
+      this.#userOf[session & this.#mask] = userOf[session & mask];
+    }
   }
 
   #drop(): void {
