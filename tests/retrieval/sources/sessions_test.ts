@@ -100,6 +100,16 @@ Deno.test("Sessions knows its newest sessions and their users, restarted or not"
   }
 });
 
+Deno.test("Sessions.clone() stays as it was while the original learns and forgets", () => {
+  const sessions = new Sessions({ sessions: 150, gapMs: GAP });
+  for (let user = 0; user < 200; user++) learn(sessions, `u${user}`, user % 20, 0);
+  const [clone, bytes] = [sessions.clone(), bytesOf(sessions)];
+  assert.deepEqual(bytesOf(clone), bytes);
+  for (let user = 100; user < 300; user++) learn(sessions, `u${user}`, 19 - user % 20, 1);
+  sessions.forget("u150");
+  assert.deepEqual(bytesOf(clone), bytes);
+});
+
 Deno.test("Sessions begins another where so many others have begun that the user's is gone", () => {
   const sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
   for (let n = 0; n < SESSIONS; n++) {
@@ -122,6 +132,9 @@ Deno.test("Sessions names none that is gone by an item that more had than it nam
   const { first, byItem } = contentOf(sessions);
   assert.deepEqual([...byItem.keys()], [2]);
   assert.ok(first === 1900 && byItem.get(2)!.every((session) => session >= first));
+  assert.deepEqual(contentOf(restored(bytesOf(sessions), 1500)), contentOf(sessions));
+  const fewer = contentOf(restored(bytesOf(sessions), 1000));
+  assert.deepEqual([fewer.first, fewer.items.length, fewer.users.length], [2400, 1000, 1000]);
 });
 
 Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone, and those of more sessions", () => {
