@@ -214,3 +214,18 @@ Deno.test("DECOMPRESS.snappy undoes COMPRESS.snappy and Java's frames, and refus
     /cannot unpack to/,
   );
 });
+
+Deno.test("DECOMPRESS.lz4 refuses a few megabytes that would unpack to more than a batch may have", async () => {
+  const block = 4 << 20, head = 7;
+  const full = await COMPRESS.lz4(new Uint8Array(block));
+  const size = new DataView(full.buffer, full.byteOffset).getUint32(head, true);
+  const frame = (blocks: number) => {
+    const one = full.subarray(head, head + 4 + size);
+    const parts = [full.subarray(0, head), ...Array.from({ length: blocks }, () => one), new Uint8Array(4)];
+    return new Uint8Array(Buffer.concat(parts));
+  };
+  assert.equal((await DECOMPRESS.lz4(frame(3))).length, 3 * block);
+  const bomb = frame(65);
+  assert.ok(bomb.length < 2 << 20, `${bomb.length} bytes`);
+  await assert.rejects(async () => await DECOMPRESS.lz4(bomb), /bytes may unpack to 272629760/);
+});

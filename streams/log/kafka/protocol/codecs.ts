@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
+import { mostUnpacked } from "../../../../src/codec/lz4_frame.ts";
 import { unpackSnappy } from "../../../../src/codec/snappy.ts";
 
 /** Compressions of record batches, each at the index that is its number in Kafka. */
@@ -58,9 +59,16 @@ export const DECOMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
   gzip: (bytes) => tight(gunzipSync(bytes, unpackedOf(bytes))),
   snappy: (bytes) => unpackSnappy(bytes, MAX_UNPACKED_BYTES),
-  lz4: (bytes) => decompressFrameSync(buffer(bytes)),
+  lz4: (bytes) => unpackLz4(bytes),
   zstd: (bytes) => tight(zstdDecompressSync(bytes, unpackedOf(bytes))),
 };
+
+/** The package has no limit of its own. */
+function unpackLz4(bytes: Uint8Array): Uint8Array {
+  const most = mostUnpacked(bytes);
+  if (most > MAX_UNPACKED_BYTES) throw new RangeError(`${bytes.length} bytes may unpack to ${most}`);
+  return decompressFrameSync(buffer(bytes));
+}
 
 function unpackedOf(bytes: Uint8Array): { readonly chunkSize: number; readonly maxOutputLength: number } {
   return { ...chunkFor(USUAL_RATIO * bytes.length), maxOutputLength: MAX_UNPACKED_BYTES };
