@@ -46,6 +46,8 @@ export class ServiceGroups {
         topic: topics.positions,
         name: () => "sources",
         open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
+        // A batch that somebody else's client has written must not keep requests from their answers.
+        outlivesDamage: true,
       });
     }
     this.monitors = join(context, "monitor", {

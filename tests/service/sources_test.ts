@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
-import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { type FollowedSource, SourcesJob } from "../../streams/service/jobs/sources_job.ts";
@@ -245,6 +245,38 @@ Deno.test("Service stays ready while a topic of a source is not there, says so, 
   );
   assert.match(await metrics(), /^meander_source_lag_seconds\{source="meander",partition="0"\} 0$/m);
   assert.match(await metrics(), /^meander_source_lost\{source="meander",partition="0"\} 0$/m);
+});
+
+Deno.test("Service answers and learns on while a topic of a source is damaged, says so, and takes the rest in when it is mended", async () => {
+  await using log = new MemoryLog();
+  const others = new MemoryLog();
+  await others.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+  await others.append(loaded().slice(0, 20).map((record) => ({ ...record, topic: "clicks", partition: 0 })));
+  let isDamaged = true;
+  const open = () =>
+    Promise.resolve(
+      new Proxy<Log>(new CrashingLog(others), {
+        get(target, name) {
+          if (name === "read" && isDamaged) {
+            return () => Promise.reject(new LogError("corrupt", "its gzip cannot be unpacked"));
+          }
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      }),
+    );
+  await using service = await Service.start(log, {
+    ...options,
+    pauseMs: 1,
+    sources: [{ ...source("clicks"), open }],
+  });
+  const fault = async () => (await service.status()).sources?.fault ?? "";
+  await until(async () => /its gzip cannot be unpacked/.test(await fault()), "it says so");
+  await log.append(recordsOf(events.slice(30, 40)));
+  await untilCommitted(log);
+  isDamaged = false;
+  await until(async () => (await log.bounds(topics.events, 0)).end === 30, "all is taken in");
+  assert.equal(await fault(), "");
 });
 
 Deno.test("Service does not follow a topic of its own", async () => {

@@ -41,6 +41,8 @@ export interface WorkerOptions<J extends Job> {
    * @default {1000}
    */
   readonly pauseMs?: number | undefined;
+  /** Whether damage on a log is another's to repair, meanwhile nothing else has to stop. @default {false} */
+  readonly outlivesDamage?: boolean | undefined;
 }
 
 /** What somebody has to repair on the log: topics are not what was recorded of them, or take no record that large. */
@@ -130,7 +132,7 @@ export class Worker<J extends Job> {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     const { name } = this;
-    const { now, pauseMs: firstPauseMs = 1000 } = this.#options;
+    const { now, pauseMs: firstPauseMs = 1000, outlivesDamage = false } = this.#options;
     let pauseMs = firstPauseMs;
     for (;;) {
       const begun = now();
@@ -140,7 +142,8 @@ export class Worker<J extends Job> {
         const error = firstOf(thrown);
         if (signal.aborted && error === signal.reason) return;
         const reason = reasonOf(error);
-        const isAtOdds = error instanceof LogError && AT_ODDS.has(error.code);
+        const isAtOdds = error instanceof LogError &&
+          (AT_ODDS.has(error.code) || outlivesDamage && error.code === "corrupt");
         if (!isAtOdds && !isTransient(error)) {
           logger.error("{name}: failed: {reason}", { name, reason });
           throw error;

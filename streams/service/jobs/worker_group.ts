@@ -27,6 +27,8 @@ export interface WorkerGroupOptions<J extends Job> {
   readonly thread: Pick<SharedThread, "giveWay">;
   /** The first pause of a worker after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number | undefined;
+  /** See {@linkcode WorkerOptions.outlivesDamage}. */
+  readonly outlivesDamage?: boolean | undefined;
 }
 
 /** The first pause before it joins again; it doubles, to this at most, until it has joined. */
@@ -124,7 +126,7 @@ export class WorkerGroup<J extends Job> {
   }
 
   #assign(partitions: readonly number[]): void {
-    const { group, name, open, now, thread, pauseMs } = this.#options;
+    const { group, name, open, now, thread, pauseMs, outlivesDamage } = this.#options;
     logger.info("group {group} assigns partitions {partitions}", { group, partitions: partitions.join(",") });
     for (const partition of partitions) {
       const worker = new Worker<J>({
@@ -133,6 +135,7 @@ export class WorkerGroup<J extends Job> {
         now,
         thread,
         pauseMs,
+        outlivesDamage,
       });
       this.#workers.set(partition, worker);
       worker.ended.catch((error) => this.#failed.reject(error));
