@@ -1,6 +1,5 @@
 /**
- * Writes the JSON Schemas of the records and the AsyncAPI document of the topics to docs/reference/schemas/, and
- * docs/reference/configuration.md. With `--check` it only compares, and fails when a file is not up to date; with
+ * Writes the schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it only compares, and fails when a file is not up to date; with
  * `--config` it prints the schema of meander.json instead.
  *
  *     deno run -A scripts/generate/schemas.ts [--check]
@@ -10,10 +9,8 @@
  */
 
 import { jsonSchemas } from "../../src/events/json_schema.ts";
-import manifest from "../../deno.json" with { type: "json" };
 import { configJsonSchema } from "../../streams/config/config.ts";
 import { avroSchema, protobufSchema } from "../../streams/formats/output_schema.ts";
-import { asyncApi } from "../../streams/topics/async_api.ts";
 import { say } from "../flags/command_line.ts";
 import { configurationPage } from "./configuration_page.ts";
 
@@ -29,7 +26,6 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ["schemas/recommendation.proto", protobufSchema()],
     ["schemas/sample.avsc", `${JSON.stringify(avroSchema("Sample"), undefined, 2)}\n`],
     ["schemas/sample.proto", protobufSchema("Sample")],
-    ["schemas/asyncapi.json", `${JSON.stringify(asyncApi(manifest.version), undefined, 2)}\n`],
     ["configuration.md", configurationPage()],
   ]);
 }

@@ -83,7 +83,7 @@ function eventSchema(type: Event["type"], fields: Readonly<Record<string, Field>
 }
 
 /** The schema of an object with these fields. */
-export function recordSchema(fields: NamedFields): RecordSchema {
+function recordSchema(fields: NamedFields): RecordSchema {
   return {
     type: "object",
     properties: Object.fromEntries(

@@ -31,133 +31,30 @@ export type Topics = Readonly<
 >;
 
 export interface TopicDescription {
-  /** What its records are. */
-  readonly summary: string;
-  /** What its records are keyed by; `null` = nothing. */
-  readonly key: string | null;
   /** What happens to old records. */
   readonly cleanup: TopicSpec["cleanup"];
   /** Whether it has one partition, however many the deployment has. */
   readonly isSingle: boolean;
-  /** The JSON Schema of its values; `json` = JSON that only meander reads; `binary` = likewise, but not JSON. */
-  readonly value: "event" | "item" | "recommendation" | "rejected" | "json" | "binary";
 }
 
-/** The topics of a deployment by their names without prefix. */
+/** The topics of a deployment by their names without prefix; docs/reference/topics.md says what is on them. */
 export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
-  events: {
-    summary: "What users did, were shown, and ask for.",
-    key: "user",
-    cleanup: "delete",
-    isSingle: false,
-    value: "event",
-  },
-  items: {
-    summary: "The catalogue. A record without a value removes its item.",
-    key: "item",
-    cleanup: "compact",
-    isSingle: true,
-    value: "item",
-  },
-  recommendations: {
-    summary: "Answers to requests.",
-    key: "user",
-    cleanup: "delete",
-    isSingle: false,
-    value: "recommendation",
-  },
-  lists: {
-    summary:
-      "The current list of each user, if the deployment writes lists. A record without a value: the user was erased.",
-    key: "user",
-    cleanup: "compact",
-    isSingle: false,
-    value: "recommendation",
-  },
-  samples: {
-    summary: "Impressions joined with outcomes. A record without a value erases the user from the learner.",
-    key: "user",
-    cleanup: "delete",
-    isSingle: false,
-    value: "binary",
-  },
-  state: {
-    summary: "Changelog of user states.",
-    key: "user",
-    cleanup: "compact",
-    isSingle: false,
-    value: "binary",
-  },
-  statistics: {
-    summary: "Changelog of items, of what retrieval has learnt, and of the task itself.",
-    key: "what the record describes",
-    cleanup: "compact",
-    isSingle: false,
-    value: "binary",
-  },
-  signals: {
-    summary: "What each task learns for retrieval, shared with the others: one journal per commit.",
-    key: null,
-    cleanup: "delete",
-    isSingle: false,
-    value: "binary",
-  },
-  parameters: {
-    summary: "Numbered parameter versions.",
-    key: "model",
-    cleanup: "delete",
-    isSingle: true,
-    value: "binary",
-  },
-  checkpoints: {
-    summary: "The learner's own state.",
-    key: "model and chunk",
-    cleanup: "compact",
-    isSingle: true,
-    value: "binary",
-  },
-  experiments: {
-    summary: "Current state of experiments.",
-    key: "name",
-    cleanup: "compact",
-    isSingle: true,
-    value: "json",
-  },
-  figures: {
-    summary: "Figures of experiments: the monitor's own state.",
-    key: "experiment and user",
-    cleanup: "compact",
-    isSingle: true,
-    value: "binary",
-  },
-  pins: {
-    summary: "Versions of models that experiments pin.",
-    key: "model, version and place",
-    cleanup: "compact",
-    isSingle: true,
-    value: "binary",
-  },
-  positions: {
-    summary: "Positions of feeders in their sources.",
-    key: "feeder",
-    cleanup: "compact",
-    isSingle: true,
-    value: "json",
-  },
-  generations: {
-    summary: "The blueprint of each generation of the deployment; formats that releases may have written.",
-    key: "number, release",
-    cleanup: "compact",
-    isSingle: true,
-    value: "json",
-  },
-  rejected: {
-    summary: "Records that were refused, with reasons.",
-    key: "key of the refused record",
-    cleanup: "delete",
-    isSingle: false,
-    value: "rejected",
-  },
+  events: { cleanup: "delete", isSingle: false },
+  items: { cleanup: "compact", isSingle: true },
+  recommendations: { cleanup: "delete", isSingle: false },
+  lists: { cleanup: "compact", isSingle: false },
+  samples: { cleanup: "delete", isSingle: false },
+  state: { cleanup: "compact", isSingle: false },
+  statistics: { cleanup: "compact", isSingle: false },
+  signals: { cleanup: "delete", isSingle: false },
+  parameters: { cleanup: "delete", isSingle: true },
+  checkpoints: { cleanup: "compact", isSingle: true },
+  experiments: { cleanup: "compact", isSingle: true },
+  figures: { cleanup: "compact", isSingle: true },
+  pins: { cleanup: "compact", isSingle: true },
+  positions: { cleanup: "compact", isSingle: true },
+  generations: { cleanup: "compact", isSingle: true },
+  rejected: { cleanup: "delete", isSingle: false },
 };
 
 const NAMES = keysOf(TOPICS);
