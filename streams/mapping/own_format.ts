@@ -11,7 +11,7 @@ import { mapEach, type MappedRecords, MAX_MAPPED } from "../../src/mapping/entri
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 
 /** Whether a value is an item rather than an event, which has a type. */
-export function isOwnItem(value: unknown): value is ItemRecord {
+function isOwnItem(value: unknown): value is ItemRecord {
   return typeof value === "object" && value !== null && !("type" in value) && "item" in value;
 }
 
@@ -36,7 +36,7 @@ function takeOwn(value: unknown): MappedRecords {
 }
 
 /** The removal of an item; nothing without a key. */
-export function removalOf(key: string | null, time: number): MappedRecords {
+function removalOf(key: string | null, time: number): MappedRecords {
   if (key === null) return { ok: true, records: [] };
   const checked = checkItem({ item: key, time });
   return checked.ok

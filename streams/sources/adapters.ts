@@ -9,13 +9,12 @@ import { parseGorse } from "../../src/adapters/gorse.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";
-import type { Event } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject } from "../../src/events/rejected.ts";
 import { mapEach, type MappedRecords } from "../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
-import { isOwnItem, removalOf } from "../mapping/own_format.ts";
+import { mapOwn } from "../mapping/own_format.ts";
 import { type RecordSource, take } from "../mapping/record_source.ts";
 
 /** Maps a JSON value of a format; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
@@ -27,8 +26,7 @@ export const JSON_FORMATS = ["meander", "metarank", "gorse", "easyrec"] as const
 /** One of {@linkcode JSON_FORMATS}. */
 export type JsonFormat = (typeof JSON_FORMATS)[number];
 
-const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
-  meander: parseOwn,
+const FOREIGN: Readonly<Record<Exclude<JsonFormat, "meander">, JsonAdapter>> = {
   metarank: parseMetarank,
   gorse: parseGorse,
   easyrec: parseEasyRec,
@@ -76,16 +74,24 @@ export interface RecordAdapter {
 }
 
 export function formatAdapter(format: JsonFormat): RecordAdapter {
-  const isOwn = format === "meander";
-  const adapter = JSON_ADAPTERS[format];
+  if (format === "meander") return OWN;
+  const adapter = FOREIGN[format];
   return {
     name: format,
-    isOwn,
-    adapt(bytes, { key = null, time }) {
-      return bytes === null ? removalOf(isOwn ? key : null, time) : adaptJson(bytes, adapter, time);
-    },
+    adapt: (bytes, { time }) => bytes === null ? { ok: true, records: [] } : adaptJson(bytes, adapter, time),
   };
 }
+
+/** Takes events and items in our format. */
+const OWN: RecordAdapter = {
+  name: "meander",
+  isOwn: true,
+  adapt(bytes, meta) {
+    if (bytes === null) return mapOwn(null, { ...meta, tombstone: true });
+    const parsed = parseJson(bytes, "record");
+    return parsed.ok ? mapOwn(parsed.value, meta) : parsed;
+  },
+};
 
 /**
  * The adapter of a source of the configuration.
@@ -125,9 +131,4 @@ export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number)
   const { value } = parsed;
   const one = (value: unknown) => adapt(() => adapter(value, { time }));
   return Array.isArray(value) ? mapEach(value, one) : one(value);
-}
-
-/** Meander's own format: an event has a type, an item has none. Validation reports what is wrong. */
-function parseOwn(value: unknown): Mapped {
-  return isOwnItem(value) ? { items: [value] } : { events: [value as Event] }; // to be validated
 }
