@@ -125,7 +125,6 @@ const program = addLogFlags(
     "folder where processes on this machine note that they are alive, so that others see at once when one is killed",
     ".data/members",
   )
-  .option("--no-learner-thread", "learn in the serving thread: less memory, longer waits")
   .option(
     "--rebuild",
     "if the configuration needs a rebuild: keep serving the old generation, build a new one alongside, then switch",

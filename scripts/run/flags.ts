@@ -21,7 +21,6 @@ export interface Flags extends LogFlags {
   readonly http?: Address;
   readonly verbose?: true;
   readonly quiet?: true;
-  readonly learnerThread: boolean;
   readonly partitions?: number;
   readonly model: ModelName;
   readonly variantModels?: readonly ModelName[];

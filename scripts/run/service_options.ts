@@ -100,12 +100,10 @@ export function generationOptions(
 
 /** A thread for the learner, if it shares the process with other roles. */
 function learnerThreadOf(
-  { flags: { roles, learnerThread }, kind }: RunSettings,
+  { flags: { roles }, kind }: RunSettings,
   metrics: Metrics,
 ): false | LearnerThreadOptions {
-  if (!learnerThread || roles !== undefined && (!roles.includes("learner") || roles.length === 1)) {
-    return false;
-  }
+  if (roles !== undefined && (!roles.includes("learner") || roles.length === 1)) return false;
   return {
     permissions: workerPermissions(kind.capabilities),
     committed: (commit) => metrics.committedInThread(commit),

@@ -1,7 +1,7 @@
 /**
  * The HTTP API under load: server and clients on this machine.
  *
- *     deno run -A tests/bench/http.ts [base|din|dien|mimn] [clients] [options of `run`, such as --no-learner-thread]
+ *     deno run -A tests/bench/http.ts [base|din|dien|mimn] [clients] [options of `run`, such as --memory 1GB]
  *
  * Recommendations of 100 given candidates for users with a past; then the time from a click to a list that knows it; then
  * events one by one and in batches.

@@ -24,7 +24,7 @@ Deno.test({
     await using log = await openLog(broker);
     const child = await startService([
       ...["--log", "kafka", "--brokers", broker.address, "--prefix", prefix, "--partitions", "1"],
-      ...["--model", "base", "--no-snapshots", "--no-learner-thread"],
+      ...["--model", "base", "--no-snapshots"],
     ]);
     const over = new AbortController();
     const ended = child.status.finally(() => over.abort());

@@ -139,7 +139,6 @@ Deno.test("permissionsOf() takes folders of certificates, secrets and the target
     prefix: "",
     model: "dien",
     seed: 0,
-    learnerThread: true,
     snapshotInterval: 30,
     config: `${folder}/config.json`,
     members: "m",

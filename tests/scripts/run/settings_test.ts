@@ -8,7 +8,7 @@ import { readSettings } from "../../../scripts/run/settings.ts";
 
 const FLAGS: Flags = {
   ...{ log: "sqlite", prefix: "meander.", model: "base", seed: 0 },
-  ...{ learnerThread: true, snapshotInterval: 30, members: ".data/members" },
+  ...{ snapshotInterval: 30, members: ".data/members" },
   config: "fixtures/shop/meander.json",
 };
 
