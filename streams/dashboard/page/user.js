@@ -232,7 +232,7 @@ async function showWhy(box, path) {
     if (first !== undefined) detail.append(explanation(view, first));
     box.replaceChildren(card(
       "What would be recommended now, and why",
-      `By ${view.model}, version ${view.version}, as of ${moment(view.time)}. ${
+      `${orderOf(view)}, as of ${moment(view.time)}. ${
         view.scoreKind === "share" || view.orderedBy === "model"
           ? ""
           : "The order weighs more than the probability shown. "
@@ -243,6 +243,20 @@ async function showWhy(box, path) {
   } catch (error) {
     box.replaceChildren(problem(error));
   }
+}
+
+/**
+ * What ordered the list, and which model the effects are of.
+ *
+ * @param {ExplanationView} view
+ */
+function orderOf({ model, version, orderedBy = "model", modelShare }) {
+  const made = `${model}, version ${version}`;
+  if (orderedBy === "model") return `By ${made}`;
+  const isWithout = modelShare === 0 || ["blend", "prior", "list"].includes(orderedBy);
+  return `Ordered by ${orderedBy}; the effects are those of ${made}${
+    isWithout ? ", which has no share in it" : ""
+  }`;
 }
 
 /**
