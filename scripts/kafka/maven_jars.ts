@@ -4,6 +4,8 @@
  * @module
  */
 
+import { say } from "../flags/command_line.ts";
+
 /**
  * The folder of the jars. Processes that fetch at the same time do so into folders of their own, and the first one to
  * finish wins.
@@ -16,6 +18,7 @@ export async function mavenJars(pom: string, cache: string): Promise<string> {
   const folder = await jarsFolder(pom, cache);
   if (await exists(folder)) return folder;
   await run(["java", "-version"]);
+  say(`Maven fetches what ${pom.replace(/^.*\//, "")} names, once; that may take a minute`);
   await Deno.mkdir(cache, { recursive: true });
   const fetched = await Deno.makeTempDir({ dir: cache, prefix: "fetching-" });
   try {
