@@ -9,6 +9,9 @@ import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";
 import { CUT_SHARE } from "./limits.ts";
 import type { UserSums } from "./user_metrics.ts";
 
+/** Largest share of users above the floor. */
+const MOST_LARGE = 0.1;
+
 /** Factors, in (0, 1], of a user's sums and of those of the pre-period. */
 export type Weights = readonly [now: number, past: number];
 
@@ -54,7 +57,7 @@ export class Largest {
 
   /** Users above a limit, with their weights. @param members all users */
   *above(members: Iterable<UserSums>): Generator<[UserSums, Weights]> {
-    if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > this.#now.total / 10) {
+    if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > MOST_LARGE * this.#now.total) {
       this.#now.lowerFloor();
       this.#past.lowerFloor();
       this.#large.clear();
@@ -104,9 +107,12 @@ class Sizes {
     return size > this.limit ? this.limit / size : 1;
   }
 
-  /** Sets the floor far enough below the limit that it need not follow each fall. */
+  /** Sets the floor far enough below the limit that it need not follow each fall, unless many users are in between. */
   lowerFloor(): void {
-    this.floor = Math.ceil(0.9 * this.limit);
+    const low = Math.ceil(0.9 * this.limit);
+    let above = 0;
+    for (const [size, users] of this.#users) if (size > low) above += users;
+    this.floor = above > MOST_LARGE * this.total / 2 ? this.limit : low;
   }
 
   #find(): number {

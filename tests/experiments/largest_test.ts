@@ -33,6 +33,27 @@ Deno.test("Largest.above() finds whom one finds who sees all users for the first
   }));
 });
 
+Deno.test("Largest.above() walks all users once in a while, not at each look, though most are of one size", () => {
+  const largest = new Largest("lists");
+  const users: UserSums[] = [];
+  let walks = 0;
+  const walked = {
+    *[Symbol.iterator]() {
+      walks++;
+      yield* users;
+    },
+  };
+  for (let look = 0; look < 50; look++) {
+    for (let n = 0; n < 100; n++) {
+      const one = user([10, 0]);
+      users.push(one);
+      largest.update(one, 1);
+    }
+    assert.equal([...largest.above(walked)].length, 0);
+  }
+  assert.ok(walks <= 10, `${walks} walks`);
+});
+
 Deno.test("Largest.weightsOf() cuts one user in a hundred at least, and nobody who is alone", () => {
   const weights = (lists: readonly number[]) => {
     const largest = new Largest("lists");
