@@ -10,7 +10,7 @@ import type { Trial } from "./plan.ts";
 export interface Mutant {
   /** What must find it. */
   readonly trial: Trial;
-  /** A seed with which it does. */
+  /** A seed with which it does, in a short world. */
   readonly seed: number;
   /** All that is to be changed. */
   readonly edits: readonly Edit[];
@@ -29,7 +29,7 @@ export interface Edit {
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "clock-believes-anybody": {
     trial: "clock-ahead",
-    seed: 101,
+    seed: 1456,
     edits: [{
       file: "src/users/event_clock.ts",
       from: "const time = Math.min(claimed, Math.max(arrival.time, this.#time));",
@@ -38,7 +38,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "gap-without-a-word": {
     trial: "retention",
-    seed: 101,
+    seed: 1816,
     edits: [{
       file: "streams/task/task.ts",
       from: "  async #lose(): Promise<void> {\n",
@@ -47,7 +47,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "position-of-the-group": {
     trial: "expiry",
-    seed: 101,
+    seed: 1456,
     edits: [{
       file: "streams/task/inputs/position.ts",
       from: "const { next } = own;",
@@ -56,7 +56,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "topic-by-name": {
     trial: "recreate",
-    seed: 101,
+    seed: 1456,
     edits: [
       { file: "streams/task/inputs/position.ts", from: "before.id !== null && now.id !== null", to: "false" },
       { file: "streams/task/inputs/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
@@ -69,7 +69,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "partitions-as-they-were": {
     trial: "grow",
-    seed: 101,
+    seed: 1379,
     edits: [{
       file: "streams/task/inputs/position.ts",
       from: "if (before.partitions === now.partitions) return null;",
@@ -78,7 +78,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "wal-without-an-end": {
     trial: "rotten-wal",
-    seed: 102,
+    seed: 1456,
     edits: [{
       file: "streams/log/sqlite/end/recovery.ts",
       from: "const { acknowledged, confirmed } = memory;",
@@ -87,7 +87,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "records-without-a-sum": {
     trial: "rotten-file",
-    seed: 102,
+    seed: 1456,
     edits: [{
       file: "streams/log/sqlite/record_table.ts",
       from: "if (sum !== rowSum(",
@@ -132,7 +132,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "users-anywhere": {
     trial: "foreign-keys",
-    seed: 101,
+    seed: 1481,
     edits: [{
       file: "streams/task/event_applier.ts",
       from: "if (rightful === partition) return;",
@@ -141,7 +141,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "any-time-of-a-record": {
     trial: "poison",
-    seed: 101,
+    seed: 1025,
     edits: [{
       file: "streams/task/outbox.ts",
       from: "time: isRecordTime(time) ? time : undefined,",

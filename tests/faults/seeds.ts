@@ -15,22 +15,28 @@ export interface FixedSeed {
   readonly found?: string;
 }
 
-/** In this order. */
+/**
+ * In this order. In the worlds of the first nine, their mutants break a promise: with the fix, all must be well there.
+ */
 export const FIXED_SEEDS: readonly FixedSeed[] = [
-  { seed: 101, trial: "clock-ahead", found: "clicks of all counted as too late once one client was ahead" },
-  { seed: 101, trial: "poison", found: "a record without a timestamp ended every process again and again" },
-  { seed: 101, trial: "retention", found: "events that were dropped unread were passed over without a word" },
-  { seed: 101, trial: "expiry", found: "events were read again, and answered again to who was erased" },
-  { seed: 101, trial: "recreate", found: "events of a topic that was made anew had no effect" },
-  { seed: 101, trial: "grow", found: "events in new partitions were read by nobody" },
-  { seed: 101, trial: "foreign-keys", found: "users were spread over partitions without a word" },
+  { seed: 1456, trial: "clock-ahead", found: "clicks of all counted as too late once one client was ahead" },
+  { seed: 1025, trial: "poison", found: "a record without a timestamp ended every process again and again" },
   {
-    seed: 101,
+    seed: 1816,
+    trial: "retention",
+    found: "events that were dropped unread were passed over without a word",
+  },
+  { seed: 1456, trial: "expiry", found: "events were read again, and answered again to who was erased" },
+  { seed: 1456, trial: "recreate", found: "events of a topic that was made anew had no effect" },
+  { seed: 1379, trial: "grow", found: "events in new partitions were read by nobody" },
+  { seed: 1481, trial: "foreign-keys", found: "users were spread over partitions without a word" },
+  {
+    seed: 1456,
     trial: "rotten-wal",
     found: "acknowledged events behind a flipped bit were gone without a word",
   },
   {
-    seed: 102,
+    seed: 1456,
     trial: "rotten-file",
     found: "a recommendation that the disk had changed was read as if it were right",
   },
