@@ -106,7 +106,7 @@ export class Bodies {
    * @throws Problem `too-large`, `unsupported-media-type`, `bad-body`, `body-timeout`, or `unavailable` when too many
    *   bytes are in flight
    */
-  async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array<ArrayBuffer>> {
+  async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array> {
     const most = Math.min(maxBytes, this.#maxBytes);
     const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
     if (encoding !== "identity" && encoding !== "gzip") {
@@ -139,7 +139,7 @@ export class Bodies {
     free(held);
   }
 
-  async #collect(request: Request, held: Held, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  async #collect(request: Request, held: Held, most: number): Promise<Uint8Array> {
     const { headers } = request;
     const declared = headers.get("content-length");
     if (Number(declared ?? 0) > most) throw tooLarge(most);
@@ -182,7 +182,7 @@ export class Bodies {
     dropped: Promise<never>,
     expected: number,
     most: number,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  ): Promise<Uint8Array> {
     let room = new Uint8Array(0);
     const parts = partsOf(body);
     try {
@@ -284,7 +284,7 @@ function isSlow({ come, slow }: Reading, now: number): boolean {
   return come - slow.come < (now - slow.at) * MIN_BYTES_PER_MS;
 }
 
-async function unpack(packed: Uint8Array, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function unpack(packed: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   try {
     return await unzip(packed, { maxOutputLength: maxBytes });
   } catch (cause) {
