@@ -64,9 +64,9 @@ export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/f
 // Where candidates come from, and how a list is chosen.
 export type { RetrievalOptions } from "./src/retrieval/retrieval_options.ts";
 export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
-export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
+export type { NeighboursOptions } from "./src/retrieval/folds/neighbours.ts";
 export type { CandidateSourceOptions } from "./src/retrieval/sources/parts.ts";
-export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
+export type { SessionsOptions } from "./src/retrieval/folds/sessions.ts";
 export type { CandidateSource } from "./src/events/candidate_source.ts";
 export type { CandidateOrder } from "./src/scorer/ordering.ts";
 export {

@@ -10,7 +10,7 @@ import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
 import { placed, sameAnywhere, TraitLifts } from "./items/trait_lifts.ts";
-import { OCCASION_KINDS } from "./sources/occasions.ts";
+import { OCCASION_KINDS } from "./folds/occasions.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/parts.ts";
 

@@ -35,7 +35,7 @@ import { createSources } from "./sources/registry.ts";
 import { encodeOf, type SignalFold, type Source } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
-import { OCCASION_KINDS } from "./sources/occasions.ts";
+import { OCCASION_KINDS } from "./folds/occasions.ts";
 import { BestPlaces } from "./best_places.ts";
 import { OrderingState } from "./ordering_state.ts";
 import { Orders } from "./orders.ts";

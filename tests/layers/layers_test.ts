@@ -39,6 +39,7 @@ const LAYERS = [
   "src/users",
   "src/retrieval/items",
   "src/retrieval/signals",
+  "src/retrieval/folds",
   "src/retrieval/sources",
   "src/retrieval/head",
   "src/retrieval/stack",

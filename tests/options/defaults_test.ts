@@ -109,7 +109,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "streams/log/kafka/protocol/wire.ts capacity",
   "src/users/inspection.ts most", // users that are looked at
   "src/retrieval/items/item_scores.ts columns", // of sums
-  "src/retrieval/sources/occasions.ts halfLifeMs", // of counts by occasion
+  "src/retrieval/folds/occasions.ts halfLifeMs", // of counts by occasion
   "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
   "src/nn/optimisers/adam.ts learningRate",
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root

@@ -6,7 +6,7 @@ import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { CategoryTransitions } from "../../src/retrieval/sources/category_transitions.ts";
+import { CategoryTransitions } from "../../src/retrieval/folds/category_transitions.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { decayedCount } from "../../src/items/popularity.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";

@@ -8,7 +8,7 @@
 import type { ItemLists } from "../items/item_lists.ts";
 import { logarithms } from "../items/logarithms.ts";
 import type { Context } from "../signals/context.ts";
-import { FAR, NEAR, type Neighbours, TOGETHER } from "../sources/neighbours.ts";
+import { FAR, NEAR, type Neighbours, TOGETHER } from "../folds/neighbours.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;

@@ -6,7 +6,7 @@
 
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";
-import { CategoryTransitions } from "./category_transitions.ts";
+import { CategoryTransitions } from "../folds/category_transitions.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SourceKind } from "./source.ts";

@@ -28,7 +28,7 @@ import { type Context, repeatWeight } from "../signals/context.ts";
 import { Pace } from "../items/pace.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
-import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
+import { NEIGHBOURS_OPTIONS } from "../folds/neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";

@@ -5,7 +5,7 @@
  */
 
 import { byRequest } from "../items/scored.ts";
-import { Sessions } from "./sessions.ts";
+import { Sessions } from "../folds/sessions.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 import { encodeOf, type SourceKind } from "./source.ts";
 

@@ -20,7 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import { SLOT_WORDS } from "../items/neighbour_rows.ts";
-import { type Neighbours, TOGETHER } from "./neighbours.ts";
+import { type Neighbours, TOGETHER } from "../folds/neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { PAIR_COLUMNS } from "./pair_scores.ts";
+import { PAIR_COLUMNS } from "../folds/pair_scores.ts";
 import { byScores } from "../items/scored.ts";
 import { encodeOf, type SourceKind } from "./source.ts";
 

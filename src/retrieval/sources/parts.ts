@@ -8,13 +8,13 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
 import { absent, flag, group, type OptionsOf, positive } from "../../options/option.ts";
 import type { ItemLists } from "../items/item_lists.ts";
-import { Occasions } from "./occasions.ts";
+import { Occasions } from "../folds/occasions.ts";
 import { Trends } from "../items/trends.ts";
 import { Returns } from "../signals/returns.ts";
-import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
-import { PairScores } from "./pair_scores.ts";
+import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "../folds/neighbours.ts";
+import { PairScores } from "../folds/pair_scores.ts";
 import type { Pace } from "../items/pace.ts";
-import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
+import { SESSIONS_OPTIONS, type SessionsOptions } from "../folds/sessions.ts";
 
 /** Options of sources. */
 export interface CandidateSourceOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PAIR_VALUES } from "../../../src/retrieval/head/pair_values.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/sources/neighbours.ts";
+import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts";
 
 Deno.test("the counts of pairs are those of the rows, whether a row is gone through or looked up in", () => {
   const neighbours = new Neighbours();

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
 import { LinearItems, solveInPlace } from "../../../src/retrieval/sources/linear_items.ts";
-import { Neighbours, TOGETHER } from "../../../src/retrieval/sources/neighbours.ts";
+import { Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts";
 
 const byId = (a: number, b: number) => a - b;
 

@@ -9,7 +9,7 @@ import {
   Neighbours,
   type NeighboursOptions,
   TOGETHER,
-} from "../../../src/retrieval/sources/neighbours.ts";
+} from "../../../src/retrieval/folds/neighbours.ts";
 import type { Signal } from "../../../src/retrieval/signals/signal.ts";
 import { atOnce } from "../../../src/values/portions.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Catalogue } from "../../../src/items/catalogue.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/sources/neighbours.ts";
-import { PAIR_COLUMNS, PairScores } from "../../../src/retrieval/sources/pair_scores.ts";
+import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts";
+import { PAIR_COLUMNS, PairScores } from "../../../src/retrieval/folds/pair_scores.ts";
 import { createUser } from "../../../src/users/user_state.ts";
 import { SequenceSlab } from "../../../src/users/states/sequence.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
-import { OCCASION_KINDS, Occasions } from "../../../src/retrieval/sources/occasions.ts";
+import { OCCASION_KINDS, Occasions } from "../../../src/retrieval/folds/occasions.ts";
 import { Pace } from "../../../src/retrieval/items/pace.ts";
 import { type Before, contextOf } from "../../../src/retrieval/signals/context.ts";
 import { atOnce } from "../../../src/values/portions.ts";

@@ -5,7 +5,7 @@ import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
-import { Sessions } from "../../../src/retrieval/sources/sessions.ts";
+import { Sessions } from "../../../src/retrieval/folds/sessions.ts";
 import { atOnce } from "../../../src/values/portions.ts";
 
 const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) => item);
