@@ -4,7 +4,7 @@ import { readArray, writeArray } from "../codec/record.ts";
 
 /** The row of padding: zeros, never trained. */
 export const PADDING_ROW = 0;
-/** The row shared by all ids that have none of their own; trained like any other. */
+/** The row shared by all ids without their own; trained like any other. */
 export const UNKNOWN_ROW = 1;
 /** Tables grow by whole chunks of this many rows, so growing copies nothing. */
 export const ROWS_PER_CHUNK = 512;

@@ -104,7 +104,7 @@ interface Adjustment {
   readonly centre: readonly number[];
 }
 
-/** What terms that cancel may leave of their size: where all users are alike, it is no variance. */
+/** Rounding error of terms that cancel, relative to their size: less is not variance, as where all users are alike. */
 const ROUNDING = 1e-10;
 const NO_SLOPES = [0, 0] as const;
 const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };

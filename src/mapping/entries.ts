@@ -19,7 +19,7 @@ const MAX_REJECTIONS = 8;
 
 /** The events and items of a message. */
 export interface TakenRecords {
-  /** Something of it is taken, or nothing of it was meant for us. */
+  /** Something in it is accepted, or nothing in it was meant for us. */
   readonly ok: true;
   /** In the order of the message. */
   readonly records: readonly OwnRecord[];
@@ -91,7 +91,7 @@ export class MadeRecords {
     if (own.kind === "event" && entry === undefined) this.#numbers++;
   }
 
-  /** Rejects an entry. @param id what it would have had: no other gets it */
+  /** Rejects an entry. @param id its id, had it been accepted: no other entry gets it */
   refuse(rejected: Rejected, entry: Entry, id: string | undefined): void {
     if (!this.#bad.has(entry.place)) this.#bad.set(entry.place, rejected);
     if (id !== undefined) this.#push(undefined, id, entry);

@@ -200,7 +200,7 @@ export function whyEmpty(
   return STEPS[last]!;
 }
 
-/** Finds the step that leaves an item out; `variant` if none of the request's does. */
+/** The step that leaves an item out: one of the request's, or else `variant`. */
 function stepsOf(
   { excludedIds, seen, hadBefore, hidden, passes, shownTooOften }: Gates,
   time: number,

@@ -99,7 +99,7 @@ export const LEARNING_OPTIONS = {
   Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover" | "giveWay">
 >;
 
-/** What a service learns with, given what is configured. */
+/** The learning options of a service, with its own defaults where nothing is configured. */
 export function serviceLearning(configured: LearningOptions = {}): LearningOptions {
   return { ...configured, keepRows: configured.keepRows ?? DEFAULT_SERVICE_ROWS };
 }

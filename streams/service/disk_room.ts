@@ -6,7 +6,7 @@
 
 import { statfs } from "node:fs/promises";
 
-/** Least free bytes: a SQLite log needs this much in addition to its file. */
+/** Minimum free bytes: a SQLite log needs this much in addition to its file. */
 const LEAST_BYTES = 64 << 20;
 
 /** Why a disk is too full to continue; empty if it is not, or if its free space is unknown. */

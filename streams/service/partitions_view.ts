@@ -13,7 +13,7 @@ import type { Problem } from "./problem.ts";
 import type { SeenDeployment } from "./topics_view.ts";
 
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
-/** Looks at both positions of a task that keeps committing. */
+/** Most attempts to read both positions as of one commit, while a task keeps committing. */
 const MOST_READS = 3;
 const NO_REMEDY = "see docs/explanation/exactly-once.md, positions and identity";
 

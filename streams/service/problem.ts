@@ -1,5 +1,5 @@
 /**
- * What a review of a deployment reports.
+ * A problem that a review of a deployment reports.
  *
  * @module
  */

@@ -59,7 +59,7 @@ export interface TaskRuntime {
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Number of partitions of the events. @default {as on the log} */
   readonly partitions?: number | undefined;
-  /** In a build, whether its weights have learnt a user's samples of the event at an offset. @default {never} */
+  /** Whether the weights of a build have learnt the samples of a user's event at this offset. @default {never} */
   readonly isLearnt?: ((offset: number, user: string) => boolean) | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */
   readonly handover?: SampleHandover | undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Share of the time in general, and while other work is behind. */
+/** Share of the time normally, and while other work is behind. */
 const SHARE = 0.3;
 const SHARE_BEHIND = 0.1;
 /** Maximum time that is saved up, milliseconds: other work may have to wait this long. */

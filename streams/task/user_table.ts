@@ -72,9 +72,9 @@ export class UserTable implements UserReader {
   }
 
   /**
-   * The first ids after one, sorted. Users may change in between: who comes or goes may be missing.
+   * The first ids after one, sorted. Users may change in between, so those who come or go may be missing.
    *
-   * @param count most ids
+   * @param count maximum number of ids
    */
   *idsAfter(after: string, count = Infinity): Portions<readonly string[]> {
     const first = new FirstIds(after, count);

@@ -2,7 +2,7 @@
  * How fast wanted behaviours arrive, by event time: a deployment that has few of them can afford to learn more from
  * each, one that is flooded has to learn less.
  *
- * A count that halves at intervals: long ones, so that somebody who rates a hundred films in a minute is no rush, or
+ * A count that halves at intervals: long ones, so that one user who rates a hundred films in a minute is not a rush, or
  * short ones, so that a flood is noticed within a second. O(1), two numbers.
  *
  * @module

@@ -147,7 +147,7 @@ export class KafkaWriter implements Writer {
   }
 }
 
-/** The error of who is fenced, by the failure of its producer. */
+/** The error of a fenced owner, from the failure of its producer. */
 export function fencedError(message: string, cause: unknown): LogError {
   return new LogError("fenced", `${message}: another writer with its id was opened`, { cause });
 }
