@@ -21,6 +21,7 @@ interface Wanted {
   readonly twice: boolean;
   readonly show: boolean;
   readonly trace?: string;
+  readonly without?: string;
 }
 
 const wanted: Wanted = JSON.parse(Deno.args[0] ?? "{}");
@@ -46,6 +47,8 @@ function watching(trace: Deno.FsFile | undefined): SimulateOptions {
     for (let rest = encoder.encode(text); rest.length > 0;) rest = rest.subarray(trace!.writeSync(rest));
   };
   return {
+    // Without a fix, one is enough.
+    endsAtProblem: wanted.without !== undefined,
     ...(wanted.show
       ? {
         onLine: (at, owner, level, text) =>

@@ -62,6 +62,8 @@ export interface SimulateOptions {
   readonly onStep?: (at: number, owner: string, label: string) => void;
   /** Told of each line that the deployment says. */
   readonly onLine?: (at: number, owner: string, level: string, text: string) => void;
+  /** Whether the first problem is the end of it. @default {false} */
+  readonly endsAtProblem?: boolean;
 }
 
 /** A line that a process has said. */
@@ -154,6 +156,8 @@ class Run implements Disposable {
   readonly #network: Network;
   readonly #ledger = new Ledger();
   readonly #problems: string[] = [];
+  /** Resolves when there is a problem, if that is the end of it. */
+  readonly #end = Promise.withResolvers<void>();
   readonly #figures: Record<string, number> = {};
   readonly #said: Said[] = [];
   readonly #cutUntil = new Map<string, number>();
@@ -206,13 +210,14 @@ class Run implements Disposable {
   async live(): Promise<void> {
     const { partitions, trial } = this.#plan;
     try {
-      await this.#world.finish(() => trial === "switch" ? this.#switch() : this.#use());
+      const use = () => trial === "switch" ? this.#switch() : this.#use();
+      await this.#world.finish(() => Promise.race([use(), this.#end.promise]));
       this.#isOn = false;
     } catch (error) {
       if (!(error instanceof Stalled)) throw error;
       return this.#report(error.message);
     }
-    if (trial === "switch") return;
+    if (trial === "switch" || this.#options.endsAtProblem && this.#problems.length > 0) return;
     // The order of the samples stands in all records of a key together.
     const storage = this.#storage;
     const log: Log | undefined = storage === undefined
@@ -667,6 +672,7 @@ class Run implements Disposable {
 
   #report(problem: string): void {
     if (this.#problems.length < 20) this.#problems.push(problem);
+    if (this.#options.endsAtProblem) this.#end.resolve();
   }
 
   #count(name: string, n: number): void {
