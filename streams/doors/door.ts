@@ -12,9 +12,9 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
-import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append, inPortions } from "../http/context.ts";
 import { arrivedRecord, checkEntries, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import type { ArrivingRecord } from "../http/contract/arriving.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -74,7 +74,7 @@ export function mapAll<Value>(
 }
 
 /** Records for the log. @throws Problem `refused` when one is too large for it */
-export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]): readonly NewRecord[] {
+export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]): readonly ArrivingRecord[] {
   const time = now();
   return own.map((one, index) => {
     const record = arrivedRecord(topics, one, time);
@@ -87,11 +87,10 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
 /** Appends records, in portions where they may have to wait, and counts them. */
 export async function take(
   context: ApiContext,
-  records: readonly NewRecord[],
+  records: readonly ArrivingRecord[],
   caller: string,
 ): Promise<void> {
-  const topicOf = ({ topic }: NewRecord) => topic;
-  await inPortions(context, { sent: records, topicOf, caller }, async (portion) => {
+  await inPortions(context, { sent: records, loadOf: (record) => record, caller }, async (portion) => {
     await append(context, portion);
     const items = portion.filter(({ topic }) => topic === context.topics.items).length;
     context.metrics.taken("item", items, []);

@@ -55,7 +55,8 @@ export class ItemMirror {
   /** Changes items, in portions where they may have to wait; other calls come in between. */
   async change(changes: readonly ItemChange[], caller: string): Promise<void> {
     const context = this.#context;
-    const sent = { sent: changes, topicOf: () => context.topics.items, caller };
+    const load = { topic: context.topics.items, work: 1 }; // they are made in their turn
+    const sent = { sent: changes, loadOf: () => load, caller };
     await inPortions(context, sent, (portion) => this.#queue(() => this.#write(portion)));
   }
 
@@ -65,7 +66,7 @@ export class ItemMirror {
     for (const { id, change } of changes) after.set(id, change(after.has(id) ? after.get(id) : this.#at(id)));
     const records = [...after].flatMap(([id, item]) =>
       item === undefined
-        ? [{ topic: topics.items, key: id, value: null, time: now() }]
+        ? [{ topic: topics.items, key: id, value: null, time: now(), work: 1 }]
         : recordsOf(this.#context, [{ kind: "item", item }])
     );
     await append(this.#context, records);

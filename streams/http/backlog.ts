@@ -7,6 +7,8 @@
  *   accepted over HTTP, not yet applied ── at most ──> rate × maxBehindMs         rate: the highest of the last 10 s
  * ```
  *
+ * Both count work, in which an impression of 400 items weighs as much as 81 interactions.
+ *
  * The highest, since tasks that have nothing to do are slow only in appearance (as in BBR's estimate of a bandwidth).
  *
  * @module
@@ -37,6 +39,8 @@ export interface Entering {
   /** Who sends them. */
   readonly caller: string;
   readonly events: number;
+  /** Their work, see `workOf`: an integer. */
+  readonly work: number;
   /** Whether a part of their body is accepted already, so that they may be late, but not refused. @default {false} */
   readonly isBegun?: boolean | undefined;
 }
@@ -79,16 +83,21 @@ export function followedItems(
 const LOOK_MS = 100;
 const SAMPLE_MS = 500;
 const REMEMBERED_MS = 10_000;
-/** Events that may wait in any case: tasks commit ten times a second, and light use must not wait for that. */
-const LEAST_EVENTS = 200;
-/** Events per millisecond that any task is expected to apply. */
+/** Work that may wait in any case: tasks commit ten times a second, and light use must not wait for that. */
+const LEAST_WORK = 200;
+/** Work per millisecond that any task is expected to do. */
 const LEAST_RATE = 0.2;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Events that were accepted between two looks. */
-interface Accepted {
+/** How much was accepted. */
+interface Load {
   readonly events: number;
+  readonly work: number;
+}
+
+/** Events that were accepted between two looks. */
+interface Accepted extends Load {
   /** Ends of the partitions at the later look. */
   readonly ends: readonly number[];
 }
@@ -107,21 +116,21 @@ export class Backlog {
   #isServing = false;
   /** What is on the log and not applied yet, oldest first. */
   #accepted: Accepted[] = [];
-  /** Their events at the last look. */
+  /** Their work at the last look. */
   #left = 0;
-  /** All events so far, up to a look and since; and those that are being appended. */
-  #noted = 0;
-  #appended = 0;
+  /** All that was accepted so far, up to a look and since; and the work that is being appended. */
+  #noted: Load = { events: 0, work: 0 };
+  #appended: Load = this.#noted;
   #entering = 0;
-  /** Events of others that are not applied yet. */
+  /** Events of others that are not applied yet: nothing is known of their work. */
   #others = 0;
   #lookedAt = -Infinity;
   /** Partitions at the last look. */
   #partitions = 0;
   #looking: Promise<void> = Promise.resolve();
-  /** When the rate of the tasks was last measured, and the sum of their positions. */
-  #measured = { at: -Infinity, applied: 0 };
-  /** Their rates, events per millisecond, and the highest. */
+  /** When the rate of the tasks was last measured, and all work that they had done. */
+  #measured = { at: -Infinity, done: 0 };
+  /** Their rates, work per millisecond, and the highest. */
   #rates: { readonly at: number; readonly rate: number }[] = [];
   #rate = LEAST_RATE;
 
@@ -132,7 +141,7 @@ export class Backlog {
     this.#queue = new FairQueue(options.maxWaiting ?? MAX_WAITING);
   }
 
-  /** Events to accept at a time: a quarter of those that may wait, so that others come in between. */
+  /** Work to accept at a time: a quarter of what may wait, so that others come in between. */
   get portion(): number {
     return Math.ceil(this.#most / 4);
   }
@@ -143,14 +152,14 @@ export class Backlog {
    * @throws Problem `unavailable` when that takes too long or too many wait; nothing is appended then
    */
   async enter<Result>(entering: Entering, append: () => Promise<Result>): Promise<Result> {
-    const { events } = entering;
+    const { events, work } = entering;
     await this.#look();
-    if (this.#queue.size > 0 || !this.#reserve(events)) await this.#wait(entering);
+    if (this.#queue.size > 0 || !this.#reserve(work)) await this.#wait(entering);
     try {
       return await append();
     } finally {
-      this.#entering -= events;
-      this.#appended += events;
+      this.#entering -= work;
+      this.#appended = { events: this.#appended.events + events, work: this.#appended.work + work };
     }
   }
 
@@ -169,7 +178,7 @@ export class Backlog {
       await this.#look().catch(() => {}); // those who wait for too long are told
       this.#dropLate();
       for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
-        if (!this.#reserve(next.events)) break;
+        if (!this.#reserve(next.work)) break;
         this.#queue.shift();
         next.settled.resolve();
       }
@@ -189,14 +198,13 @@ export class Backlog {
   }
 
   /** Lets go of events that have no place any more. */
-  #giveUp({ events, isBegun = false, settled }: Waiting): void {
+  #giveUp({ work, isBegun = false, settled }: Waiting): void {
     if (isBegun) {
-      this.#entering += events;
+      this.#entering += work;
       return settled.resolve();
     }
     const seconds = Math.ceil(this.#pending / this.#rate / 1000);
-    const detail =
-      `${this.#pending} events wait to be applied, which takes ${seconds} s, and must not take longer than ` +
+    const detail = `What waits to be applied takes ${seconds} s, and must not take longer than ` +
       `${this.#options.maxBehindMs} ms (http.maxBehindMs)`;
     settled.reject(
       new Problem("unavailable", detail, { headers: { "retry-after": `${Math.max(1, seconds)}` } }),
@@ -204,19 +212,19 @@ export class Backlog {
   }
 
   /** Takes room, if there is some; as much as a body needs if there is no other. */
-  #reserve(events: number): boolean {
-    if (this.#pending > 0 && this.#pending + events > Math.max(this.#most, this.#others)) return false;
-    this.#entering += events;
+  #reserve(work: number): boolean {
+    if (this.#pending > 0 && this.#pending + work > Math.max(this.#most, this.#others)) return false;
+    this.#entering += work;
     return true;
   }
 
   get #pending(): number {
-    return this.#left + this.#appended - this.#noted + this.#entering;
+    return this.#left + this.#appended.work - this.#noted.work + this.#entering;
   }
 
-  /** Events that may wait. */
+  /** Work that may wait. */
   get #most(): number {
-    return Math.max(LEAST_EVENTS, this.#rate * this.#options.maxBehindMs);
+    return Math.max(LEAST_WORK, this.#rate * this.#options.maxBehindMs);
   }
 
   /** Looks at what is applied by now, unless that was a moment ago. */
@@ -232,26 +240,39 @@ export class Backlog {
   async #read(now: number): Promise<void> {
     const appended = this.#appended;
     const followed = await this.#followed();
-    this.#measure(now, followed.reduce((sum, { applied }) => sum + applied, 0));
+    const noted = this.#noted; // by now: reads may overlap
     const ends = followed.map(({ end }) => end);
     const behind = (ends: readonly number[]) =>
       followed.reduce((sum, { applied }, partition) => sum + Math.max(0, ends[partition]! - applied), 0);
     // With another number of partitions, other tasks have taken over when they had caught up.
-    if (ends.length !== this.#partitions) this.#accepted = [];
-    else if (appended > this.#noted) this.#accepted.push({ events: appended - this.#noted, ends });
+    if (ends.length !== this.#partitions) {
+      this.#accepted = [];
+      this.#measured = { at: -Infinity, done: 0 };
+    } else if (appended.events > noted.events) {
+      this.#accepted.push({ events: appended.events - noted.events, work: appended.work - noted.work, ends });
+    }
     this.#partitions = ends.length;
-    this.#noted = Math.max(this.#noted, appended);
+    if (appended.events > noted.events) this.#noted = appended;
     this.#accepted = this.#accepted.filter((one) => behind(one.ends) > 0);
-    this.#left = this.#accepted.reduce((sum, one) => sum + Math.min(one.events, behind(one.ends)), 0);
-    this.#others = Math.max(0, behind(ends) - this.#left - (this.#appended - this.#noted));
+    let events = 0, work = 0;
+    for (const one of this.#accepted) {
+      const left = Math.min(one.events, behind(one.ends));
+      events += left;
+      work += one.work * left / one.events;
+    }
+    this.#left = work;
+    this.#others = Math.max(0, behind(ends) - events - (this.#appended.events - this.#noted.events));
+    const applied = followed.reduce((sum, { applied }) => sum + applied, 0);
+    this.#measure(now, applied + (this.#noted.work - work) - (this.#noted.events - events));
   }
 
-  #measure(now: number, applied: number): void {
+  /** @param done all work of the tasks; an event of others counts as 1 */
+  #measure(now: number, done: number): void {
     const before = this.#measured;
     if (now - before.at < SAMPLE_MS) return;
-    this.#measured = { at: now, applied };
+    this.#measured = { at: now, done };
     this.#rates = this.#rates.filter(({ at }) => now - at < REMEMBERED_MS);
-    this.#rates.push({ at: now, rate: (applied - before.applied) / (now - before.at) });
+    this.#rates.push({ at: now, rate: (done - before.done) / (now - before.at) });
     this.#rate = this.#rates.reduce((most, { rate }) => Math.max(most, rate), LEAST_RATE);
   }
 }

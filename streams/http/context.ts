@@ -13,6 +13,7 @@ import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Recommender } from "./recommender.ts";
 import type { Backlog, Entering } from "./backlog.ts";
+import type { ArrivingRecord } from "./contract/arriving.ts";
 import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
 import type { Intake, RejectedEntry } from "./intake.ts";
@@ -21,6 +22,9 @@ import { Problem } from "./contract/problem.ts";
 
 /** What appending for callers needs. */
 type Sending = Pick<ApiContext, "log" | "topics" | "backlogs" | "service">;
+
+/** The topic that something sent is for, and its work. */
+type Load = Pick<ArrivingRecord, "topic" | "work">;
 
 /** Longest wait for an append. */
 const APPEND_TIMEOUT_MS = 15_000;
@@ -75,24 +79,24 @@ export async function append(
 /**
  * Does work once there is room for the events and items that it appends.
  *
- * @param sent their topics
  * @throws Problem `unavailable` when there is none in time, or when tasks here are halted: events would not be applied,
  *   in silence
  */
 async function admit(
   { backlogs, topics, service }: Sending,
-  sent: readonly string[],
-  { caller, isBegun }: Omit<Entering, "events">,
+  sent: readonly Load[],
+  { caller, isBegun }: Omit<Entering, "events" | "work">,
   work: () => Promise<unknown>,
 ): Promise<void> {
   const [fault] = service?.faults ?? [];
-  const byTopic = Map.groupBy(sent, (topic) => topic);
+  const byTopic = Map.groupBy(sent, ({ topic }) => topic);
   if (fault !== undefined && byTopic.has(topics.events)) {
     throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
   }
-  for (const [topic, { length: events }] of byTopic) {
+  for (const [topic, own] of byTopic) {
     const backlog = backlogs.get(topic), inner = work;
-    if (backlog !== undefined) work = () => backlog.enter({ caller, events, isBegun }, inner);
+    const load = { events: own.length, work: own.reduce((sum, { work }) => sum + work, 0) };
+    if (backlog !== undefined) work = () => backlog.enter({ caller, ...load, isBegun }, inner);
   }
   await work();
 }
@@ -100,27 +104,36 @@ async function admit(
 /** Works on what a caller sends, in portions where it may have to wait. @throws what {@linkcode append} does */
 export async function inPortions<Sent>(
   context: Sending,
-  { sent, topicOf, caller }: {
+  { sent, loadOf, caller }: {
     readonly sent: readonly Sent[];
-    readonly topicOf: (one: Sent) => string;
+    readonly loadOf: (one: Sent) => Load;
     readonly caller: string;
   },
   work: (portion: readonly Sent[]) => Promise<unknown>,
 ): Promise<void> {
-  const topics = sent.map(topicOf);
-  const most = portionsOf(context, topics);
+  const loads = sent.map(loadOf);
+  const endOf = portionsOf(context, loads);
   for (let at = 0; at < sent.length;) {
-    const end = Math.min(sent.length, at + most());
+    const end = endOf(at);
     const portion = sent.slice(at, end);
-    await admit(context, topics.slice(at, end), { caller, isBegun: at > 0 }, () => work(portion));
+    await admit(context, loads.slice(at, end), { caller, isBegun: at > 0 }, () => work(portion));
     at = end;
   }
 }
 
-/** How many entries may be appended at a time, as of now. @param sent their topics */
-function portionsOf({ backlogs }: Sending, sent: readonly string[]): () => number {
-  const own = [...backlogs].filter(([topic]) => sent.includes(topic));
-  return () => Math.min(Infinity, ...own.map(([, { portion }]) => portion));
+/** Where the portion that begins with an entry ends, as of now; it has one entry at least. */
+function portionsOf({ backlogs }: Sending, sent: readonly Load[]): (at: number) => number {
+  const topics = new Set(sent.map(({ topic }) => topic));
+  const own = [...backlogs].filter(([topic]) => topics.has(topic));
+  return (at) => {
+    const most = Math.min(Infinity, ...own.map(([, { portion }]) => portion));
+    let end = at + 1;
+    for (let work = sent[at]!.work; end < sent.length; end++) {
+      work += sent[end]!.work;
+      if (work > most) break;
+    }
+    return end;
+  };
 }
 
 /**
@@ -131,13 +144,14 @@ function portionsOf({ backlogs }: Sending, sent: readonly string[]): () => numbe
  */
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;
-  const sent = records.map(({ topic }) => topic);
-  const most = portionsOf(context, sent);
-  if (records.length <= most()) return await appendPortion(context, taken, { caller });
-  const appended: NewRecord[] = [], of: number[] = [];
+  const endOf = portionsOf(context, records);
+  if (records.length === 0 || endOf(0) === records.length) {
+    return await appendPortion(context, taken, { caller });
+  }
+  const appended: ArrivingRecord[] = [], of: number[] = [];
   const rejected = [...taken.rejected];
   for (let at = 0; at < records.length;) {
-    let end = Math.min(records.length, at + most());
+    let end = endOf(at);
     while (end < records.length && entries[end] === entries[end - 1]) end++;
     const portion = { records: records.slice(at, end), entries: entries.slice(at, end), rejected: [] };
     const taken = await appendPortion(context, portion, { caller, isBegun: at > 0 });
@@ -152,12 +166,12 @@ export async function appendTaken(context: Sending, taken: Intake, caller: strin
 async function appendPortion(
   context: Sending,
   taken: Intake,
-  sender: Omit<Entering, "events">,
+  sender: Omit<Entering, "events" | "work">,
 ): Promise<Intake> {
   const { records, entries, rejected } = taken;
   if (records.length === 0) return taken;
   try {
-    await admit(context, records.map(({ topic }) => topic), sender, () => append(context, records));
+    await admit(context, records, sender, () => append(context, records));
     return taken;
   } catch (error) {
     if (!(error instanceof LogError) || error.records.length === 0) throw error;

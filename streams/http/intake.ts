@@ -11,13 +11,13 @@ import { reject, type Rejected, type RejectionCode, rejectViolation } from "../.
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { isRecord } from "../../src/values/record.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
-import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";
 import type { Demand } from "./contract/access.ts";
+import { type ArrivingRecord, workOf } from "./contract/arriving.ts";
 import { Problem } from "./contract/problem.ts";
 
 /** An entry of a request body that was rejected. */
@@ -35,7 +35,7 @@ export interface RejectedEntry {
 /** The records of a body. */
 export interface Intake {
   /** Records to append. */
-  readonly records: readonly NewRecord[];
+  readonly records: readonly ArrivingRecord[];
   /** For each record, the index of its entry. */
   readonly entries: readonly number[];
   readonly rejected: readonly RejectedEntry[];
@@ -88,11 +88,12 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     if (ahead > MAX_AHEAD_MS) {
       return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
     }
-    demandFor({ kind: "event", event }, demand);
-    see?.({ kind: "event", event });
-    return own === null
-      ? arrivedRecord(topics, { kind: "event", event }, now)
-      : { topic: topics.events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS };
+    const record = { kind: "event", event } as const;
+    demandFor(record, demand);
+    see?.(record);
+    if (own === null) return arrivedRecord(topics, record, now);
+    const work = workOf(record, own.length);
+    return { topic: topics.events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS, work };
   });
 }
 
@@ -103,10 +104,11 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
     const checked = checkItemFields(value);
     if (!checked.ok) return checked;
     const { item } = checked;
-    see?.({ kind: "item", item });
+    const record = { kind: "item", item } as const;
+    see?.(record);
     return own === null
-      ? newRecord(topics, { kind: "item", item }, now)
-      : { topic: topics.items, key: item.item, value: own, time: now };
+      ? arrivedRecord(topics, record, now)
+      : { topic: topics.items, key: item.item, value: own, time: now, work: workOf(record, own.length) };
   });
 }
 
@@ -121,14 +123,14 @@ export function demandFor(record: OwnRecord, demand: Demand | undefined): void {
 }
 
 /** Makes the record of an entry. @param own its bytes as received, if they can be the record's value; else `null` */
-type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
+type Entry = (value: unknown, own: Uint8Array | null) => ArrivingRecord | Rejected;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
   const { now, maxEntries } = options;
-  const records: NewRecord[] = [];
+  const records: ArrivingRecord[] = [];
   const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
-  const add = (index: number, taken: NewRecord | Rejected) => {
+  const add = (index: number, taken: ArrivingRecord | Rejected) => {
     if (!("ok" in taken)) {
       records.push(taken);
       entries.push(index);
@@ -199,7 +201,9 @@ export function arrivedRecord(
   topics: Pick<Topics, "events" | "items">,
   own: OwnRecord,
   now: number,
-): NewRecord | Rejected {
+): ArrivingRecord | Rejected {
   const record = newRecord(topics, own, now);
-  return "ok" in record || own.kind === "item" ? record : { ...record, headers: ARRIVED_HEADERS };
+  if ("ok" in record) return record;
+  const work = workOf(own, record.value?.length ?? 0);
+  return own.kind === "item" ? { ...record, work } : { ...record, headers: ARRIVED_HEADERS, work };
 }

@@ -46,9 +46,13 @@ class Scene implements AsyncDisposable {
   }
 
   /** Sends events. @returns whether they are on the log, as soon as that is clear without the tasks or the clock */
-  async send(events: number, caller = "a", partition = 0): Promise<{ state: "waits" | "taken" | Problem }> {
+  async send(
+    events: number,
+    caller = "a",
+    { partition = 0, work = events }: { readonly partition?: number; readonly work?: number } = {},
+  ): Promise<{ state: "waits" | "taken" | Problem }> {
     const sent: { state: "waits" | "taken" | Problem } = { state: "waits" };
-    this.backlog.enter({ caller, events }, () => this.append(events, partition)).then(
+    this.backlog.enter({ caller, events, work }, () => this.append(events, partition)).then(
       () => sent.state = "taken",
       (error) => sent.state = error,
     );
@@ -84,8 +88,8 @@ Deno.test("Backlog.enter() takes what tasks can apply in time at their measured 
   for (const rate of [2000, 10_000]) {
     await using scene = await Scene.begin(2);
     await scene.measure(rate);
-    const first = await scene.send(rate / 2, "a", 0), second = await scene.send(rate / 2, "a", 1);
-    const third = await scene.send(1, "a", 1);
+    const first = await scene.send(rate / 2, "a"), second = await scene.send(rate / 2, "a", { partition: 1 });
+    const third = await scene.send(1, "a", { partition: 1 });
     assert.deepEqual(
       [first, second, third].map(({ state }) => state),
       ["taken", "taken", "waits"],
@@ -111,6 +115,39 @@ Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and
   await scene.apply(1);
   await scene.pass();
   assert.equal(next.state, "taken");
+});
+
+Deno.test("Backlog.enter() counts work, not events, before anything is measured", async () => {
+  await using scene = await Scene.begin();
+  const states = [];
+  for (let n = 0; n < 3; n++) states.push(await scene.send(1, "a", { work: 81 }));
+  assert.deepEqual(states.map(({ state }) => state), ["taken", "taken", "waits"]);
+  await scene.apply(1);
+  await scene.pass();
+  assert.equal(states[2]!.state, "taken");
+});
+
+Deno.test("Backlog.enter() takes what tasks can do in time at the rate at which they do work", async () => {
+  for (const [events, work] of [[40, 100], [4000, 1], [400, 10]] as const) {
+    await using scene = await Scene.begin();
+    await scene.send(0);
+    await scene.send(events, "a", { work: events * work });
+    await scene.apply(events);
+    scene.now += 1000;
+    const first = await scene.send(20, "a", { work: 2000 }), second = await scene.send(2000);
+    const third = await scene.send(1);
+    assert.deepEqual(
+      [first, second, third].map(({ state }) => state),
+      ["taken", "taken", "waits"],
+      `${work}`,
+    );
+    await scene.apply(10); // half of the first, so room for a thousand
+    await scene.pass();
+    const fourth = await scene.send(1000);
+    assert.deepEqual([third.state, fourth.state], ["taken", "waits"], `${work}`);
+    scene.now += 20_000;
+    await scene.pass();
+  }
 });
 
 Deno.test("Backlog.enter() reads the log once per look, however many events it takes", async () => {
@@ -139,7 +176,7 @@ Deno.test("Backlog.enter() takes no more while many appends are under way than a
   const entering = Array.from(
     { length: 20 },
     (_, n) =>
-      scene.backlog.enter({ caller: "a", events: 100 }, async () => {
+      scene.backlog.enter({ caller: "a", events: 100, work: 100 }, async () => {
         begun.push(n);
         await done.promise;
         await scene.append(100);
@@ -173,7 +210,7 @@ Deno.test("Backlog.enter() refuses who has waited in vain, with the time that th
   assert.equal(before, "waits");
   const late = await scene.send(1);
   let isTaken = false;
-  const begun = scene.backlog.enter({ caller: "b", events: 9, isBegun: true }, () => {
+  const begun = scene.backlog.enter({ caller: "b", events: 9, work: 9, isBegun: true }, () => {
     isTaken = true;
     return Promise.resolve();
   });
@@ -181,7 +218,7 @@ Deno.test("Backlog.enter() refuses who has waited in vain, with the time that th
   await scene.pass(1000);
   const { state } = late;
   assert.ok(state instanceof Problem && state.code === "unavailable");
-  assert.match(state.message, /^5000 events .* takes 25 s, .* 1000 ms \(http\.maxBehindMs\)$/);
+  assert.match(state.message, /^What waits .* takes 25 s, .* 1000 ms \(http\.maxBehindMs\)$/);
   assert.equal(state.toResponse("").headers.get("retry-after"), "25");
   await begun;
   assert.ok(isTaken, "the rest of a body whose beginning is on the log");
@@ -240,10 +277,10 @@ Deno.test("Backlog.enter() forgets what it cannot know any more when another num
   });
   const append = () => Promise.resolve();
   await log.append(Array(9).fill({ topic: topics.events, partition: 0, key: "a", value: null, time: 0 }));
-  await backlog.enter({ caller: "a", events: 5000 }, append);
+  await backlog.enter({ caller: "a", events: 5000, work: 5000 }, append);
   partitions = 2;
   now += LOOK_MS;
-  await backlog.enter({ caller: "a", events: 5000 }, append);
+  await backlog.enter({ caller: "a", events: 5000, work: 5000 }, append);
 });
 
 Deno.test("items do not wait for the events before them, over the API and over the doors", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { Entering } from "../../streams/http/backlog.ts";
 import { appendTaken } from "../../streams/http/context.ts";
+import type { ArrivingRecord } from "../../streams/http/contract/arriving.ts";
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -8,8 +10,8 @@ const topics = topicNames();
 
 Deno.test("appendTaken() in portions appends each record once, keeps entries whole, and rejects those that are too large", async () => {
   const entries = [0, 0, 0, 1, 2, 3, 3, 4, 5];
-  const records = entries.map((entry, n): NewRecord => ({
-    ...{ topic: topics.events, key: `u${n}`, time: 0 },
+  const records = entries.map((entry, n): ArrivingRecord => ({
+    ...{ topic: topics.events, key: `u${n}`, time: 0, work: 1 },
     value: new Uint8Array(entry === 3 || entry === 4 ? 100 : 1),
   }));
   const rejected = [{ index: 6, code: "not-json", reason: "it is none" }] as const;
@@ -51,4 +53,26 @@ Deno.test("appendTaken() in portions appends each record once, keeps entries who
     assert.deepEqual(there.map(({ key }) => key), ["u0", "u1", "u2", "u3", "u4", "u8"]);
     assert.equal(begun[0], false);
   }
+});
+
+Deno.test("appendTaken() cuts portions by work, with one record at least", async () => {
+  const works = [1, 1, 7, 1, 1, 50, 1, 9, 2];
+  const records = works.map((work, n) => ({
+    ...{ topic: topics.events, key: `u${n}`, value: new Uint8Array(1), time: 0, work },
+  }));
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const entered: (readonly [number, number])[] = [];
+  const backlog = {
+    portion: 10,
+    enter: <T>({ events, work }: Entering, append: () => Promise<T>) => {
+      entered.push([events, work]);
+      return append();
+    },
+  };
+  const context = { log, topics, backlogs: new Map([[topics.events, backlog]]), service: undefined };
+  await appendTaken(context, { records, entries: [...records.keys()], rejected: [] }, "a");
+  assert.deepEqual(entered, [[4, 10], [1, 1], [1, 50], [2, 10], [1, 2]]);
+  const { records: there } = await log.read(topics.events, 0, 0);
+  assert.equal(there.length, records.length);
 });

@@ -135,3 +135,27 @@ function isUntimed(line: Uint8Array | undefined): boolean {
   if (decoded.ok || decoded.code !== "missing-field" || !decoded.reason.includes("time")) return false;
   return decodeEvent(encode(JSON.stringify({ ...JSON.parse(decoder.decode(line)), time: NOW }))).ok;
 }
+
+Deno.test("takeEvents() weighs events by the items that they have scored, and by their bytes", () => {
+  const items = (count: number) => Array.from({ length: count }, (_, n) => `i${n}`);
+  const base = { user: "ann", time: 1.7e12 };
+  const behaviours = items(50).map((item) => ({ item, action: "view", time: 1.6e12, strength: 1 }));
+  const works = [
+    [{ ...base, type: "interaction", item: "i1", action: "view" }, 1],
+    [{ ...base, type: "interaction", item: "i1", action: "view", note: "x".repeat(50_000) }, 6],
+    [{ ...base, type: "impression", items: items(420) }, 85],
+    [{ ...base, type: "request", request: "r", count: 10, candidates: items(1000) }, 203],
+    [{ ...base, type: "request", request: "r", count: 10 }, 23],
+    [{ ...base, type: "merge", from: "s", behaviours }, 11],
+    [{ ...base, type: "forget" }, 1],
+  ] as const;
+  for (const [event, work] of works) {
+    const untimed = { ...event, time: undefined };
+    for (const body of [event, [event], untimed]) {
+      const [record] = takeEvents(encode(JSON.stringify(body)), "json", options).records;
+      assert.equal(record!.work, work, event.type);
+    }
+  }
+  const [item] = takeItems(encode(JSON.stringify({ item: "i1", time: 1.7e12 })), "json", options).records;
+  assert.equal(item!.work, 1);
+});

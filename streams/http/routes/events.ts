@@ -99,7 +99,7 @@ async function removeItem(
   const time = context.now();
   const checked = checkItem({ item, time });
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const records = [{ topic: context.topics.items, key: item, value: null, time }];
+  const records = [{ topic: context.topics.items, key: item, value: null, time, work: 1 }];
   await appendTaken(context, { records, entries: [0], rejected: [] }, caller);
   return Response.json({ accepted: 1, refused: [] });
 }

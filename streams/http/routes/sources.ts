@@ -9,13 +9,13 @@ import { asciiOf, parseJson } from "../../../src/events/json.ts";
 import { reject } from "../../../src/events/rejected.ts";
 import { madeOfEach, type MappedRecords, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
-import type { NewRecord } from "../../log/log.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
 import { LineSplitter } from "../../sources/lines.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type BodyKind, bodyKind } from "../body.ts";
 import { type ApiContext, appendTaken, inForeground } from "../context.ts";
 import type { Demand } from "../contract/access.ts";
+import type { ArrivingRecord } from "../contract/arriving.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
@@ -121,7 +121,7 @@ function takeRecords(
   source: RecordSource,
   { topics, now, headers, maxEntries, see, demand }: TakeOptions,
 ): Intake & { readonly count: number } {
-  const records: NewRecord[] = [];
+  const records: ArrivingRecord[] = [];
   const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
   const meta = { time: now, headers };

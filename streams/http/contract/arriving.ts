@@ -1,0 +1,45 @@
+/**
+ * What callers send, weighed by the work that it makes for the tasks. The unit is an interaction.
+ *
+ * @module
+ */
+
+import type { Event } from "../../../src/events/event.ts";
+import type { OwnRecord } from "../../../src/events/own_record.ts";
+import type { NewRecord } from "../../log/log.ts";
+
+/** A record to append, weighed. */
+export interface ArrivingRecord extends NewRecord {
+  /** See {@linkcode workOf}. */
+  readonly work: number;
+}
+
+/** Items that are scored, and bytes that are parsed, in the time of an interaction; measured with `base` and DIEN. */
+const SCORED = 5;
+const BYTES = 10_000;
+/** Items that are scored for a list whose candidates are retrieved. */
+const RETRIEVED = 100;
+
+/**
+ * The work of applying an event or item, relative to that of an interaction. An integer, so that sums are exact and
+ * come back to 0.
+ *
+ * @param bytes of its record
+ */
+export function workOf(own: OwnRecord, bytes: number): number {
+  const items = own.kind === "event" ? itemsOf(own.event) : 0;
+  return Math.floor(1 + items / SCORED + bytes / BYTES);
+}
+
+function itemsOf(event: Event): number {
+  switch (event.type) {
+    case "impression":
+      return event.items.length;
+    case "request":
+      return event.count + (event.candidates?.length ?? RETRIEVED);
+    case "merge":
+      return event.behaviours.length;
+    default:
+      return 0;
+  }
+}
