@@ -91,7 +91,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };
   await goThrough(options, protocol, survey, run);
   const { user, system } = process.cpuUsage(begun.cpu);
-  const busy = (user + system) / 1e6 / (performance.now() - begun.wall);
+  const busy = (user + system) / 1e6 / (performance.now() - begun.wall - run.wall.waiting);
   return {
     survey,
     judgements: run.judgements,
@@ -182,7 +182,7 @@ async function goThrough(
     for (const item of items) run.know(item);
     const known = interaction !== null && Object.hasOwn(actions, interaction.action) ? interaction : null;
     if (known !== null && run.behaviours >= limit) break;
-    if (known !== null) run.judge(known);
+    if (known !== null) await run.judge(known);
     const isHeld = interaction !== null && stream.isHeld?.(interaction) === true;
     run.apply(isHeld ? events.slice(0, -1) : events);
     if (known !== null && !isHeld) run.learn(known);
@@ -213,8 +213,8 @@ class Run {
   readonly withoutOwn: boolean;
   /** Behaviours so far. */
   behaviours = 0;
-  /** Milliseconds in the engine. */
-  readonly wall = { requests: 0, behaviours: 0 };
+  /** Milliseconds in the engine, and without work, for methods that run elsewhere. */
+  readonly wall = { requests: 0, behaviours: 0, waiting: 0 };
   readonly #options: RunOptions;
   /** Those that can answer alone. */
   readonly #sources: readonly Source[];
@@ -259,7 +259,7 @@ class Run {
   }
 
   /** Asks every method for a list before a behaviour is learnt, if it is judged. */
-  judge(event: InteractionEvent): void {
+  async judge(event: InteractionEvent): Promise<void> {
     const { isTarget, knownUsers, share, seed } = this.#options;
     const user = this.#users.of(event.user);
     const past = this.#people.of(user);
@@ -276,7 +276,7 @@ class Run {
     const own = this.withoutOwn ? [...past.items] : [];
     for (const each of own) this.#refused[each] = query;
     this.#askTask(event, query, own);
-    this.#askOthers(event, query);
+    await this.#askOthers(event, query);
   }
 
   /** Applies the events up to and including a behaviour. */
@@ -328,7 +328,7 @@ class Run {
     if (this.#hasBlend) this.#note(query, 1, listOfBlend(task, request), item);
   }
 
-  #askOthers({ user, time, item }: InteractionEvent, query: number): void {
+  async #askOthers({ user, time, item }: InteractionEvent, query: number): Promise<void> {
     const { count } = this.#options;
     const sources = this.#sources;
     const first = this.#hasBlend ? 2 : 1;
@@ -340,15 +340,18 @@ class Run {
     const { newest } = this.#people.of(number);
     const target = this.#items.get(item) ?? -1;
     for (const [b, baseline] of this.#options.baselines.entries()) {
-      const list = baseline.recommend({
-        user: number,
-        time,
-        before: newest,
-        count,
-        may: (other) => this.#may(other, query),
-      });
+      const may = (other: number) => this.#may(other, query);
+      const listed = baseline.recommend({ user: number, time, before: newest, count, may });
+      const list = listed instanceof Promise ? await this.#waited(listed) : listed;
       this.judgements.list(query, first + sources.length + b, list, target, this.#bits);
     }
+  }
+
+  async #waited<T>(answer: Promise<T>): Promise<T> {
+    const started = performance.now();
+    const value = await answer;
+    this.wall.waiting += performance.now() - started;
+    return value;
   }
 
   #may(item: number, query: number): boolean {

@@ -3,11 +3,12 @@
  * thread.
  *
  *     deno task bench [--json <file>] [--rivals] [--only <section>] [--seconds <n>]
- *     deno task bench --streams [names] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>] [--config <file>]
+ *     deno task bench --streams [names] [--rivals] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>]
+ *         [--config <file>]
  *
  * `--streams` judges lists in place of speed, see docs/reference/protocols.md.
- * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too: pip and npm install them, once, into
- * `.data/rivals` (some GB).
+ * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too, with `--streams` three nets in PyTorch: pip and
+ * npm install them, once, into `.data/rivals` (some GB).
  *
  * @module
  */
@@ -19,7 +20,7 @@ import { readConfig } from "../../streams/config/read.ts";
 import { leastMicros } from "./speed/least.ts";
 import { online } from "./speed/online.ts";
 import { pipeline } from "./speed/pipeline.ts";
-import { measureRivals } from "./speed/rivals.ts";
+import { install, measureRivals, PYTHON } from "./speed/rivals.ts";
 import { SECTIONS as KERNELS, type Work } from "./speed/works.ts";
 
 /** One figure. */
@@ -53,9 +54,9 @@ const program = new Command("deno task bench")
     "--json <file>",
     "write the figures, machine and date as JSON; with --streams, go on with what it has",
   )
-  .addOption(
-    new Option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
-      .conflicts("streams"),
+  .option(
+    "--rivals",
+    "measure PyTorch, ONNX Runtime, VW and River too, with --streams three nets; installs them into .data/rivals",
   )
   .addOption(
     new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)).conflicts("streams"),
@@ -72,6 +73,7 @@ async function main(flags: Flags): Promise<void> {
   const { json, rivals, only, seconds, streams } = flags;
   const machine = `${cpuName()}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
   print(`${machine}, ${new Date().toISOString().slice(0, 10)}, load ${Deno.loadavg()[0]?.toFixed(1)}`);
+  if (rivals) await install(print);
   if (streams !== undefined) {
     const { runStreams } = await import("./streams/benchmark.ts"); // loads the engine
     const names = streams === true ? undefined : streams.split(",");
@@ -79,6 +81,7 @@ async function main(flags: Flags): Promise<void> {
       ...flags,
       config: await readConfig(flags.config, null),
       only: names,
+      python: rivals && PYTHON,
       json: json === undefined ? undefined : { file: json, machine, commit: await commitOfTree() },
     });
   }

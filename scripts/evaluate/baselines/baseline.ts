@@ -27,8 +27,8 @@ export interface BaselineQuery extends Pick<Behaviour, "user" | "time" | "before
 
 export interface Baseline {
   readonly name: string;
-  /** Items, best first. */
-  recommend(query: BaselineQuery): readonly number[];
+  /** Items, best first; a promise of a method that runs elsewhere. */
+  recommend(query: BaselineQuery): readonly number[] | Promise<readonly number[]>;
   learn(behaviour: Behaviour): void;
 }
 

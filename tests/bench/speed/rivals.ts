@@ -13,7 +13,8 @@ export interface RivalFigure {
 
 const folder = new URL("../../../.data/rivals/", import.meta.url).pathname;
 const script = (name: string) => new URL(`../rivals/${name}`, import.meta.url).pathname;
-const PYTHON = `${folder}bin/python`;
+/** The Python that has their packages. */
+export const PYTHON = `${folder}bin/python`;
 const PACKAGES = ["torch", "numpy", "onnx", "onnxscript", "vowpalwabbit", "river"];
 
 /** Names of PyTorch's works beside ours that they are compared with. */
@@ -24,13 +25,13 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
   "step dien, 500 users at once": ["step dien, 500 users in turn"],
 };
 
-/** Installs the rivals unless they are there, and measures them on one thread. @throws Error when a command fails */
+/** Measures them on one thread. @throws Error when a command fails */
 export async function measureRivals(say: (line: string) => void): Promise<RivalFigure[]> {
-  await install(say);
   return [...await pytorch(say), ...await onnx(say), ...await online(say)];
 }
 
-async function install(say: (line: string) => void): Promise<void> {
+/** Installs them, once. @throws Error when a command fails */
+export async function install(say: (line: string) => void): Promise<void> {
   if (!await exists(`${folder}installed`)) {
     say("installing PyTorch, ONNX, VW and River into .data/rivals");
     await command("python3", ["-m", "venv", folder]);

@@ -14,7 +14,9 @@ import {
   reportOf,
   runNextItem,
 } from "../../../scripts/evaluate/next_item_report.ts";
+import { createBaselines } from "../../../scripts/evaluate/baselines/registry.ts";
 import { BENCHMARK_STREAMS } from "./data_sets.ts";
+import { Rival } from "./rival.ts";
 
 /** What of it is run. */
 export interface StreamsOptions {
@@ -30,10 +32,15 @@ export interface StreamsOptions {
   readonly behaviours: number;
   /** Overrides of the streams' profiles, the same for all. @default {none} */
   readonly config?: Config | undefined;
+  /** The Python of the neural rivals; absent = without them. */
+  readonly python?: string | undefined;
   /** A file for all figures, with the machine and the commit as they are named there. */
   readonly json?: { readonly file: string; readonly machine: string; readonly commit: string } | undefined;
 }
 
+/** What `tests/bench/rivals/next_item.py` has, and where. */
+const RIVALS = ["gru, PyTorch", "attention, PyTorch", "lru, PyTorch"];
+const SCRIPT = new URL("../rivals/next_item.py", import.meta.url).pathname;
 /** Length of a list. */
 const COUNT = 20;
 const WIDE = 24;
@@ -48,6 +55,7 @@ interface StreamReport extends NextItemReport {
 
 /** What a run depends on, besides the stream and its seed. */
 interface Settings extends Pick<StreamsOptions, "folder" | "queries" | "behaviours" | "config"> {
+  readonly hasRivals: boolean;
   readonly commit: string | undefined;
 }
 
@@ -61,7 +69,7 @@ const CLEAN = /^[0-9a-f]{40}$/;
  * @throws RangeError when there is no such stream
  */
 export async function runStreams(
-  { folder, only, seeds, queries, behaviours: limit, config = {}, json }: StreamsOptions,
+  { folder, only, seeds, queries, behaviours: limit, config = {}, python, json }: StreamsOptions,
 ): Promise<void> {
   const names = BENCHMARK_STREAMS.map(({ name }) => name);
   const unknown = only?.find((name) => !names.includes(name));
@@ -69,7 +77,8 @@ export async function runStreams(
     throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
   }
   if (json !== undefined) await makeRoomFor(json.file);
-  const settings: Settings = { commit: json?.commit, folder, queries, behaviours: limit, config };
+  const hasRivals = python !== undefined;
+  const settings: Settings = { commit: json?.commit, folder, queries, behaviours: limit, config, hasRivals };
   const reports = json === undefined ? [] : await reportsOf(json.file, settings);
   for (
     const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of BENCHMARK_STREAMS
@@ -91,7 +100,7 @@ export async function runStreams(
       };
       const known = reports.find((one) => one.name === name && one.seed === seed);
       const report = known ??
-        { name, seed, ...await run(options, count), date: new Date().toISOString() };
+        { name, seed, ...await run(options, count, python), date: new Date().toISOString() };
       if (known === undefined) reports.push(report);
       own.push(report);
       const { behaviours, users, items, judged } = report;
@@ -125,8 +134,19 @@ export async function runStreams(
   }
 }
 
-async function run(options: NextItemOptions, count: number): Promise<NextItemReport> {
-  return reportOf(options, await runNextItem(options, count));
+async function run(
+  options: NextItemOptions & { readonly withoutOwn: boolean },
+  count: number,
+  python: string | undefined,
+): Promise<NextItemReport> {
+  await using rivals = new AsyncDisposableStack();
+  const baselines = [...createBaselines(options.withoutOwn)];
+  for (const name of python === undefined ? [] : RIVALS) {
+    baselines.push(
+      rivals.use(new Rival(name, [python!, SCRIPT, name.split(",")[0]!, `${options.seed ?? 0}`])),
+    );
+  }
+  return reportOf(options, await runNextItem({ ...options, baselines }, count));
 }
 
 /** The runs in a file that were made with the same settings and committed code; none if the file does not exist. */
