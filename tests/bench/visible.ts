@@ -1,92 +1,119 @@
 /**
- * How long it takes from behaviours on the log to lists in an order that they have taught: 100,000 behaviours of the
- * shop's people without any list, eight of each with names of their own, then a task on SQLite, then the first request.
+ * How long it takes from behaviours on the log to a list in a learnt order: 100,000 behaviours of the shop's people
+ * without any list, eight of each with names of their own, lie on a log when `deno task run` starts on it. Then each list
+ * is for the user of the newest behaviour, and a hundred more behaviours follow it, until the answer says that the stack
+ * has ordered it: the pair head, which the learner has taught, has a share in the order.
  *
  * `deno run -A tests/bench/visible.ts [behaviours, 100000]`
  *
  * @module
  */
 
-import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
 import { encodeEvent } from "../../src/events/codec.ts";
-import type { Event, InteractionEvent } from "../../src/events/event.ts";
+import type { InteractionEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
-import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { FakeServing } from "../engine/fake_serving.ts";
+import { startService } from "../service/task_command.ts";
+import { endWith } from "./end_with.ts";
 import { machineLine } from "./machine.ts";
 
-const COPIES = 8, HOUR_MS = 3_600_000, APPENDED = 5000;
+const COPIES = 9, HOUR_MS = 3_600_000, APPENDED = 5000, FOLLOWING = 100;
 const count = Number(Deno.args[0] ?? 100_000);
-const topics = topicNames();
+const port = 20_000 + Math.floor(Math.random() * 20_000);
+const root = `http://127.0.0.1:${port}`;
 
 print(await machineLine());
 const folder = await Deno.makeTempDir({ prefix: "meander-bench-" });
 try {
-  await using log = await SqliteLog.open(`${folder}/log.sqlite`);
-  await log.createTopics(topicSpecs(topics, 1));
-  const events = await behaviours();
-  for (let n = 0; n < events.length; n += APPENDED) await append(log, events.slice(n, n + APPENDED));
-  const begun = performance.now(), cpu = process.cpuUsage();
-  const task = await Task.open({
-    log,
-    topics,
-    partition: 0,
-    options: PROFILES.meander,
-    serving: new FakeServing(),
-  });
-  await using _ = task;
-  const { ordering } = task.state.retrieval;
-  const start = [...ordering.blend.weights];
-  await finish(log, task);
-  const { time, user } = events.at(-1)!;
-  await append(log, [{ type: "request", user, time: time + 1000, request: "first", count: 20 }]);
-  await finish(log, task);
-  const seconds = (performance.now() - begun) / 1000;
-  const { user: own, system } = process.cpuUsage(cpu);
-  const { end } = await log.bounds(topics.recommendations, 0);
-  const { value } = (await log.read(topics.recommendations, 0, end - 1)).records[0]!;
-  const { items }: Recommendation = JSON.parse(new TextDecoder().decode(value!));
-  const moved = start.filter((weight, f) => weight !== ordering.blend.weights[f]).length;
-  print(
-    `${events.length} behaviours: ${seconds.toFixed(0)} s, ${
-      ((own + system) / 1e6).toFixed(0)
-    } s of processor, until ` +
-      `the first list, of ${items.length}; ${ordering.blend.steps} steps of the blend, ${moved} of ${start.length} weights moved`,
+  const behaviours = await all();
+  const [before, after] = [behaviours.slice(0, count), behaviours.slice(count)];
+  await ingest(before);
+  const begun = performance.now();
+  const seconds = () => ((performance.now() - begun) / 1000).toFixed(0);
+  await using service = endWith(
+    await startService([
+      ...["--log", "sqlite", "--log-path", `${folder}/log.sqlite`, "--members", `${folder}/members`],
+      ...["--model", "base", "--http", `127.0.0.1:${port}`],
+    ]),
   );
+  while (await lag() > 0) await delay(200);
+  print(`${before.length} behaviours applied after ${seconds()} s, ${await cpuSeconds()} s of processor`);
+  for (let n = 0, { user } = before.at(-1)!;; n += FOLLOWING) {
+    const { items, orderedBy, version }: Recommendation = await post("recommend", { user, count: 20 });
+    if (n === 0 || orderedBy === "stack") {
+      print(
+        `a list of ${items.length}, ordered by ${orderedBy}, version ${version}, after ${seconds()} s and ` +
+          `${n} more behaviours; ${await cpuSeconds()} s of processor`,
+      );
+    }
+    const following = after.slice(n, n + FOLLOWING);
+    if (orderedBy === "stack") break;
+    if (following.length === 0) {
+      throw new Error(`Cannot go on: no list of ${n} behaviours was in a learnt order`);
+    }
+    await post("events", following.map((event) => ({ ...event, time: Date.now() })));
+    user = following.at(-1)!.user;
+  }
+  service.kill("SIGTERM");
+  await service.status;
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
 
-async function behaviours(): Promise<readonly Event[]> {
+/** In order of time, up to now. */
+async function all(): Promise<readonly InteractionEvent[]> {
   const shop = new URL("../../fixtures/shop", import.meta.url).pathname;
   const once: InteractionEvent[] = [];
   for await (const record of openSource("meander", shop)) {
     if (record.kind === "event" && record.event.type === "interaction") once.push(record.event);
   }
-  const all = Array.from(
+  const last = once.reduce((newest, { time }) => Math.max(newest, time), 0);
+  const shift = Date.now() - last - COPIES * HOUR_MS;
+  return Array.from(
     { length: COPIES },
     (_, copy) =>
       once.map(({ user, item, action, time }): InteractionEvent => ({
-        ...{ type: "interaction", user: `${copy}-${user}`, item, action, time: time + copy * HOUR_MS },
+        ...{ type: "interaction", user: `${copy}-${user}`, item, action },
+        time: time + shift + copy * HOUR_MS,
       })),
-  ).flat();
-  return all.sort((a, b) => a.time - b.time).slice(0, count);
+  ).flat().sort((a, b) => a.time - b.time);
 }
 
-async function append(log: SqliteLog, events: readonly Event[]): Promise<void> {
-  await log.append(events.map((event) => ({
-    ...{ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time },
-  })));
-}
-
-async function finish(log: SqliteLog, task: Task): Promise<void> {
-  while (task.isDirty || task.next < (await log.bounds(topics.events, 0)).end) {
-    if (await task.step({ now: Date.now }) === 0 && task.isDirty) await task.commit();
+async function ingest(events: readonly InteractionEvent[]): Promise<void> {
+  await using log = await SqliteLog.open(`${folder}/log.sqlite`);
+  const topics = topicNames();
+  await log.createTopics(topicSpecs(topics, 1));
+  for (let n = 0; n < events.length; n += APPENDED) {
+    await log.append(
+      events.slice(n, n + APPENDED).map((event) => ({
+        ...{ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time },
+      })),
+    );
   }
+}
+
+/** Events that are not applied yet. */
+async function lag(): Promise<number> {
+  const status = await fetch(`${root}/v1/status`).then((response) => response.json(), () => ({}));
+  return status.partitions?.[0]?.lag ?? Infinity;
+}
+
+async function cpuSeconds(): Promise<string> {
+  const text = await fetch(`${root}/metrics`).then((response) => response.text());
+  return Number(/^process_cpu_seconds_total (\S+)/m.exec(text)?.[1]).toFixed(0);
+}
+
+async function post(path: string, body: unknown) {
+  const headers = { "content-type": "application/json" };
+  const init = { method: "POST", headers, body: JSON.stringify(body) };
+  let response = await fetch(`${root}/v1/${path}`, init);
+  // What was sent before is not applied yet.
+  while (response.status === 504) response = await fetch(`${root}/v1/${path}`, init);
+  if (!response.ok) throw new Error(`Cannot post ${path}: ${response.status} ${await response.text()}`);
+  return await response.json();
 }
 
 function print(line: string): void {
