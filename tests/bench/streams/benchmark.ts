@@ -16,6 +16,7 @@ import {
 } from "../../../scripts/evaluate/next_item_report.ts";
 import { createBaselines } from "../../../scripts/evaluate/baselines/registry.ts";
 import { BENCHMARK_STREAMS } from "./data_sets.ts";
+import { pictureOf } from "./picture.ts";
 import { Rival } from "./rival.ts";
 
 /** What of it is run. */
@@ -34,7 +35,7 @@ export interface StreamsOptions {
   readonly config?: Config | undefined;
   /** The Python of the neural rivals; absent = without them. */
   readonly python?: string | undefined;
-  /** A file for all figures, with the machine and the commit as they are named there. */
+  /** A file for all figures, with the machine and the commit as they are named there; a picture is put beside it. */
   readonly json?: { readonly file: string; readonly machine: string; readonly commit: string } | undefined;
 }
 
@@ -118,6 +119,7 @@ export async function runStreams(
           `${JSON.stringify({ machine, settings, reports }, null, 1)}\n`,
         );
         await Deno.rename(`${file}.part`, file);
+        await Deno.writeTextFile(`${file.replace(/\.json$/, "")}.svg`, pictureOf(reports, RIVALS));
       }
       if (judged === report.targets) break; // all were judged: another seed would say the same
     }

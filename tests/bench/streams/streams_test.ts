@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
 import { overSeeds, runStreams, type StreamsOptions } from "./benchmark.ts";
 import { BENCHMARK_STREAMS } from "./data_sets.ts";
+import { pictureOf } from "./picture.ts";
 
 /** Small files in the formats of the data sets, made up. */
 async function folderOfData() {
@@ -85,6 +86,11 @@ Deno.test("runStreams() leaves out what is not there, makes no run twice, and re
   assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
   const [own] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
   assert.equal(own.method, "auto");
+  const picture = await Deno.readTextFile(`${folder.path}/out/figures.svg`);
+  assert.deepEqual([...picture.matchAll(/class="stream"[^>]*>([^<]*)/g)].map(([, name]) => name), [
+    "shop",
+    "mind",
+  ]);
   // A run that the file has is not made again, unless it was made of other code or data, or with other settings.
   const again = async (more: Partial<StreamsOptions>) => {
     const written = (await Deno.readTextFile(json)).replaceAll(/"users": \d+/g, '"users": 12345')
@@ -114,6 +120,37 @@ Deno.test("overSeeds() gives means with the lowest and the highest, and nothing 
   const [head, blend] = overSeeds([run(0.1), run(0.3), run(0.2)], 20);
   assert.match(head!, /^3 seeds +HR@20 +MRR@20$/);
   assert.match(blend!, /^blend +0.4000 \(0.2000 to 0.6000\) +0.2000 \(0.1000 to 0.3000\)$/);
+});
+
+Deno.test("pictureOf() shows the engine, the best source and plain method and all rivals, best first, over all seeds", () => {
+  const run = (mrr: Readonly<Record<string, number>>) => ({
+    name: "a & b",
+    later: Object.entries(mrr).map(([method, mean]) => {
+      const estimate = { mean, margin: 0.01 };
+      const behind = method === "auto"
+        ? null
+        : { hitRate: estimate, reciprocalRank: estimate, gain: estimate };
+      const figures = { hitRate: estimate, reciprocalRank: estimate, gain: estimate };
+      return { method, behind, coverage: 1, novelty: 1, ...figures };
+    }),
+  });
+  const picture = pictureOf([
+    run({ auto: 0.29, gru: 0.05, blend: 0.2, "source: follows": 0.21, popular: 0.3, co: 0.1, lru: 0.01 }),
+    run({ auto: 0.19, gru: 0.07, blend: 0.2, "source: follows": 0.17, popular: 0.1, co: 0.1, lru: 0.01 }),
+  ], ["gru", "lru"]);
+  const texts = [...picture.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+  assert.deepEqual(texts, [
+    ...["a &amp; b", "auto", "0.240", "blend", "0.200", "popular", "0.200", "gru", "0.060", "lru", "0.010"],
+  ]);
+  const [low, high] = ["x1", "x2"].map((end) =>
+    Number(new RegExp(`class="engine"[^>]*${end}="([^"]*)"`).exec(picture)![1])
+  );
+  const scale = (high! - low!) / (0.29 + 0.01 - (0.19 - 0.01));
+  const [at] = /class="engine" r="5" cx="([^"]*)"/.exec(picture)!.slice(1).map(Number);
+  assert.ok(
+    Math.abs(at! - low! - scale * (0.24 - 0.18)) < 0.2,
+    "the circle stands at the mean of the interval's scale",
+  );
 });
 
 Deno.test("byUserAndLine() sorts equal times by user and line, and nothing else", async () => {
