@@ -21,7 +21,7 @@ export const PROBLEMS = {
   "too-large": [413, "The body is too large"],
   "unsupported-media-type": [415, "The body's type is not accepted here"],
   "elsewhere": [421, "Another process serves this user"],
-  "refused": [422, "Nothing in the body could be accepted"],
+  "refused": [422, "The body was refused"],
   "too-many-requests": [429, "Too many requests"],
   "internal": [500, "Internal error"],
   "unavailable": [503, "Not ready"],
