@@ -9,8 +9,8 @@ import { isWithin, pathOf } from "../path.ts";
 import { ENDING, nameOf } from "./field_names.ts";
 import type { SurveyedField } from "./survey.ts";
 
-/** The operations on rows, of Debezium: created, read by a snapshot, updated; deleted, truncated, a message. */
-const WRITES = ["c", "r", "u"], OTHER_OPERATIONS = ["d", "t", "m"];
+/** The operations on rows, of Debezium: created, read by a snapshot; updated, deleted, truncated, a message. */
+const CREATIONS = ["c", "r"], OTHER_OPERATIONS = ["u", "d", "t", "m"];
 /** What says where a change stands in a database's log, beside `source`: PostgreSQL, MySQL and MariaDB. */
 const POSITIONS = [["lsn"], ["file", "pos", "row"]];
 
@@ -30,7 +30,7 @@ export interface Changes {
 export function changesOf(fields: readonly SurveyedField[], records: number): Changes | undefined {
   const isInAll = (path: string) => fields.some((field) => field.path === path && field.records === records);
   for (const { path: op, steps, values } of fields) {
-    const isOperation = [...values.keys()].every((one) => [...WRITES, ...OTHER_OPERATIONS].includes(one));
+    const isOperation = [...values.keys()].every((one) => [...CREATIONS, ...OTHER_OPERATIONS].includes(one));
     if (nameOf(steps) !== "op" || !isOperation || !isInAll(op)) continue;
     const root = steps.slice(0, -1);
     const position = POSITIONS.map((names) => names.map((name) => pathOf([...root, "source", name])))
@@ -47,10 +47,18 @@ export function changesOf(fields: readonly SurveyedField[], records: number): Ch
   return undefined;
 }
 
-/** Rules for changes, from those for their rows; `undefined` = none of these makes an event that has an id. */
+/**
+ * Rules for changes, from those for their rows: a row is an event when it is created, as an update would count it again.
+ *
+ * @returns `undefined` = no rule makes an event that has an id
+ */
 export function rulesOfChanges(rules: readonly RuleSettings[], changes: Changes): RuleSettings[] | undefined {
   if (!rules.some(hasId)) return undefined;
-  const other: RuleSettings = { name: "no rows", as: "nothing", when: { [changes.op]: OTHER_OPERATIONS } };
+  const other: RuleSettings = {
+    name: "no new rows",
+    as: "nothing",
+    when: { [changes.op]: OTHER_OPERATIONS },
+  };
   return [other, ...rules.map((rule) => hasId(rule) ? withChangeId(rule, changes) : rule)];
 }
 

@@ -80,7 +80,11 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
   const rules = rulesOfChanges(mapping.rules ?? [], changes);
   return rules === undefined ? { mapping, open } : {
     mapping: { ...mapping, rules },
-    open: [...open, "an update of a row counts again: or is a row one event, with its key as id?"],
+    open: [
+      ...open,
+      "only new rows count (op c and r): an update would count again. A deleted row stays counted, as no event takes " +
+      "another back: if rows become an event later, such as orders that are paid, take that update by its fields",
+    ],
   };
 }
 
