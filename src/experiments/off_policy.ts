@@ -411,10 +411,14 @@ function refusalsOfUnits(table: Table, spreads: readonly Spread[]): string[] {
   const refusals: string[] = [];
   const demand = (worth: number, least: number, what: string) => {
     if (worth >= least) return;
+    // Each of these worths is proportional to the number of units, if more are alike.
+    const enough = worth === 0
+      ? ""
+      : `; ${Math.ceil(10 * least / worth) / 10} times as many units like these would do`;
     refusals.push(
       `${what} worth ${
         worth.toFixed(1)
-      } independent units of equal size, but intervals need ${least} or more`,
+      } independent units of equal size, but intervals need ${least} or more${enough}`,
     );
   };
   demand(table.effectiveUnits(LISTS), MIN_UNITS, "the lists are");

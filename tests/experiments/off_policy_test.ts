@@ -155,7 +155,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   );
   assert.match(
     evaluatePolicy(bought(9)).refusals[0]!,
-    /worth 9\.0 independent units of equal size, but intervals need 10/,
+    /worth 9\.0 independent units of equal size, but intervals need 10 or more; 1\.2 times as many units/,
   );
   assert.deepEqual(evaluatePolicy(bought(11), { resamples: 0 }).refusals, []);
   assert.throws(() => evaluatePolicy([]), /empty log/);
@@ -164,6 +164,24 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   const [place] = list(0.5, 0.5).places;
   const broken = { unit: "u", places: [{ ...place!, reward: NaN }] };
   assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, not a finite number/);
+});
+
+Deno.test("evaluatePolicy() tells how large a log would do, of which as many suffice and fewer do not", () => {
+  const small: LoggedList[] = Array.from({ length: 21 }, (_, n) => {
+    const target = n % 7 === 0 ? 0.9 : 0.2, logged = 0.3;
+    return { unit: `u${n}`, places: [{ target, logged, reward: n % 3, predicted: 0, expected: 0 }] };
+  });
+  const times = (count: number) =>
+    Array.from({ length: count }, (_, n) => small.map((list) => ({ ...list, unit: `${list.unit} of ${n}` })))
+      .flat();
+  const { refusals } = evaluatePolicy(small);
+  const told = refusals.map((refusal) =>
+    Number(/; (\S+) times as many \w+ like these would do$/.exec(refusal)?.[1])
+  );
+  assert.ok(refusals.length > 2 && told.every((many) => many > 1), refusals.join());
+  const enough = Math.ceil(Math.max(...told));
+  assert.deepEqual(evaluatePolicy(times(enough), { resamples: 0 }).refusals, []);
+  assert.notDeepEqual(evaluatePolicy(times(enough - 1), { resamples: 0 }).refusals, []);
 });
 
 Deno.test("evaluatePolicy() refuses where rewards are many, but none is of a list that counts for much", () => {
