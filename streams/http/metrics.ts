@@ -13,6 +13,7 @@ import { unreadable } from "../log/unreadable.ts";
 import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../log/metered_log.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
+import type { Limit } from "./contract/access.ts";
 import type { RejectedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
@@ -60,6 +61,7 @@ export class Metrics implements LogObserver {
   readonly #rejections: Counter<"code">;
   readonly #http: Histogram<"method" | "route" | "status">;
   readonly #answer: Histogram;
+  readonly #limited: Counter<"limit">;
   readonly #httpRejections: Counter<"code">;
   readonly #taken: Counter<"kind">;
   readonly #degraded: Counter<"reason">;
@@ -105,6 +107,7 @@ export class Metrics implements LogObserver {
     );
     this.#http = seconds("http_request_duration", "Time of an HTTP request", "method", "route", "status");
     this.#answer = seconds("answer_duration", "Time from the append of a request to its committed answer");
+    this.#limited = total("http_limited", "Requests over HTTP that a limit refused (429)", "limit");
     this.#taken = total("http_entries", "Events and items accepted over HTTP", "kind");
     this.#httpRejections = total("http_refusals", "Events and items refused over HTTP, by reason", "code");
     this.#degraded = total(
@@ -193,6 +196,11 @@ export class Metrics implements LogObserver {
   /** Records an HTTP request. @param route the pattern of its path */
   served(method: string, route: string, status: number, ms: number): void {
     this.#http.observe({ method, route, status: String(status) }, ms / 1000);
+  }
+
+  /** Counts a request that a limit refused. */
+  limited(limit: Limit): void {
+    this.#limited.inc({ limit });
   }
 
   /** Records the time of a recommendation. */

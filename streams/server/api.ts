@@ -104,7 +104,7 @@ export interface ServeOptions extends ListenOptions {
 export function serveApi(
   endpoints: readonly Endpoint[],
   {
-    settings: { rateLimit, cors = [], hosts, maxConnections },
+    settings: { rateLimit, proxies, cors = [], hosts, maxConnections },
     keys,
     metrics,
     bodies,
@@ -116,7 +116,13 @@ export function serveApi(
   return serve(
     createApp({
       endpoints,
-      access: new Access({ keys, rateLimit, now: clock }),
+      access: new Access({
+        keys,
+        rateLimit,
+        proxies,
+        limited: (limit) => metrics.limited(limit),
+        now: clock,
+      }),
       metrics,
       bodies,
       callers,

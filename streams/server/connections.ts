@@ -10,6 +10,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
+import { networkOf } from "../http/contract/clients.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { ignore } from "../log/ignore.ts";
 
@@ -41,6 +42,7 @@ type ServeConnection = (
 
 interface Served {
   readonly address: string;
+  readonly network: string;
   readonly end: End;
   /** Requests that we are working on; HTTP/2 may have several. */
   active: number;
@@ -171,8 +173,10 @@ export class Connections {
   }
 
   #take(connection: Deno.TcpConn): void {
+    const { hostname: address } = connection.remoteAddr;
     const own: Served = {
-      address: connection.remoteAddr.hostname,
+      address,
+      network: networkOf(address),
       end: new End(),
       requests: new Set(),
       active: 0,
@@ -237,16 +241,16 @@ export class Connections {
   }
 
   /**
-   * Ends the longest idle connection of the address with the most connections; if none is idle, one that waits only for
+   * Ends the longest idle connection of the network with the most connections; if none is idle, one that waits only for
    * slow bodies.
    *
    * @returns whether there was one
    */
   #endOldest(): boolean {
     const counts = new Map<string, number>();
-    for (const { address } of this.#open) counts.set(address, (counts.get(address) ?? 0) + 1);
+    for (const { network } of this.#open) counts.set(network, (counts.get(network) ?? 0) + 1);
     const order = (a: Served, b: Served) =>
-      (counts.get(b.address) ?? 0) - (counts.get(a.address) ?? 0) || a.since - b.since;
+      (counts.get(b.network) ?? 0) - (counts.get(a.network) ?? 0) || a.since - b.since;
     const open = [...this.#open];
     const idle = open.filter(({ active }) => active === 0);
     const victims = idle.length > 0 ? idle : open.filter((own) => this.#waitsForBodies(own));

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Access, digestOf } from "../../streams/http/contract/access.ts";
+import { isNetwork } from "../../streams/http/contract/clients.ts";
 import { Callers } from "../../streams/http/callers.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
 import { keysOf } from "../../streams/http/contract/settings.ts";
@@ -146,10 +147,13 @@ Deno.test("Access lets an address try few wrong keys, and right ones whatever ot
   assert.equal(tryKey("wrong-but-long-enough", "10.0.0.3"), "unauthorized");
 });
 
+const KEY = "0123456789abcdef";
+const keys = [{ name: "shop", sha256: digestOf(KEY), scopes: ["read"] as const }];
+
 /** Seconds after which a caller may come again; 0 = was admitted. */
-function waitOf(access: Access, address: string): number {
+function waitOf(access: Access, address: string, headers: HeadersInit = { "x-api-key": KEY }): number {
   try {
-    access.admit(new Headers(), "read", address);
+    access.admit(new Headers(headers), "read", address);
     return 0;
   } catch (error) {
     return Number((error as Problem).toResponse("").headers.get("retry-after"));
@@ -158,12 +162,13 @@ function waitOf(access: Access, address: string): number {
 
 Deno.test("Access admits as many as the rate allows, and says when the next may come", () => {
   fc.assert(fc.property(
+    fc.constantFrom([], keys),
     fc.constantFrom(0.1, 0.5, 1, 7, 60),
     fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
     fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 60 }),
-    (perSecond, burst, gaps) => {
+    (keys, perSecond, burst, gaps) => {
       let now = 0;
-      const access = new Access({ keys: [], rateLimit: { perSecond, burst }, now: () => now });
+      const access = new Access({ keys, rateLimit: { perSecond, burst }, now: () => now });
       const admitted: number[] = [];
       for (const gap of gaps) {
         now += gap;
@@ -207,6 +212,88 @@ Deno.test("Access forgets who has been away for longest, once there are 10,000 o
   assert.equal(waitOf(access, "a"), 1);
   crowd("third", 10_000);
   assert.equal(waitOf(access, "a"), 0);
+});
+
+Deno.test("Access gives one client of a key all of its rate in the long run", () => {
+  let now = 0;
+  const access = new Access({ keys, rateLimit: { perSecond: 20, burst: 40 }, now: () => now });
+  let alone = 0;
+  for (; now < 30_000; now += 10) if (waitOf(access, "a") === 0) alone++;
+  assert.ok(alone >= 600 && alone <= 640, `${alone} of 600 in 30 s`);
+});
+
+Deno.test("Access admits each visitor of a public key, whatever one of them does", () => {
+  for (const [perSecond, burst] of [[10, 10], [20, 40], [50, 200]] as const) {
+    let now = 0, flooded = 0, refused = 0, visits = 0;
+    const access = new Access({ keys, rateLimit: { perSecond, burst }, now: () => now });
+    for (; now < 20_000; now += 10) {
+      for (let n = 0; n < 2; n++) if (waitOf(access, "198.51.100.1") === 0) flooded++;
+      // All others together use half of the rate.
+      if (now % (2000 / perSecond) !== 0) continue;
+      visits++;
+      if (waitOf(access, `192.0.2.${visits % 50}`) > 0) refused++;
+    }
+    // Only while the bucket fills again that the flood's first tokens emptied.
+    assert.ok(refused <= visits * 0.01, `${refused} of ${visits} visits at ${perSecond} a second`);
+    assert.ok(flooded >= perSecond * 20 * 0.4, `${flooded}: what nobody else wants`);
+  }
+});
+
+Deno.test("Access refuses a client for its share of a key, tells when it may come, and costs the others nothing", () => {
+  let now = 0;
+  const limits: string[] = [];
+  const limited = (limit: string) => void limits.push(limit);
+  const access = new Access({ keys, rateLimit: { perSecond: 1, burst: 10 }, limited, now: () => now });
+  for (let n = 0; n < 3; n++) assert.equal(waitOf(access, "a"), 0);
+  for (let n = 0; n < 3; n++) assert.equal(waitOf(access, "b"), 0);
+  // Four are left: `a` may have five of the last half.
+  for (let n = 0; n < 3; n++) assert.equal(waitOf(access, "a"), 0);
+  now += 1000;
+  for (let n = 0; n < 2; n++) assert.equal(waitOf(access, "a"), 0);
+  assert.deepEqual([waitOf(access, "b"), limits], [1, ["rate"]]);
+  now += 2000;
+  assert.equal(waitOf(access, "a"), 4, "at 6 of 10, sooner than in 19 s, when its share is 1");
+  for (let n = 0; n < 2; n++) assert.equal(waitOf(access, "b"), 0, "what `a` was refused is left");
+  assert.deepEqual(limits, ["rate", "share"]);
+});
+
+Deno.test("Access knows clients behind the proxies that are configured, and none that they make up", () => {
+  const proxies = ["10.0.0.0/8", "fd00::1"];
+  const callerOf = (peer: string, forwarded?: string, own = proxies) =>
+    new Access({ keys: [], proxies: own, now: () => 0 })
+      .admit(new Headers(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }), "read", peer)
+      .caller;
+  const cases: readonly [peer: string, forwarded: string | undefined, caller: string][] = [
+    ["192.0.2.7", undefined, "192.0.2.7"],
+    ["192.0.2.7", "198.51.100.1", "192.0.2.7"], // no proxy of ours
+    ["10.1.2.3", undefined, "10.1.2.3"],
+    ["10.1.2.3", "198.51.100.1", "198.51.100.1"],
+    ["::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"],
+    ["fd00::1", "198.51.100.1", "198.51.100.1"],
+    ["fd00::2", "198.51.100.1", "fd00:0:0:0"],
+    ["10.1.2.3", "1.1.1.1, 198.51.100.1", "198.51.100.1"], // the client wrote the first
+    ["10.1.2.3", "1.1.1.1, 198.51.100.1, 10.9.9.9", "198.51.100.1"],
+    ["10.1.2.3", "1.1.1.1, 198.51.100.1:4711 , [fd00::1]:80", "198.51.100.1"],
+    ["10.1.2.3", "1.1.1.1, unknown, 10.9.9.9", "10.9.9.9"],
+    ["10.1.2.3", "10.4.4.4, 10.9.9.9", "10.4.4.4"],
+    ["10.1.2.3", "", "10.1.2.3"],
+    ["10.1.2.3", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+    ["10.1.2.3", "[2001:DB8:1:2::9]:443", "2001:db8:1:2"],
+    ["10.1.2.3", "::ffff:198.51.100.1", "198.51.100.1"],
+    ["2001:db8::1", undefined, "2001:db8:0:0"],
+    ["fe80::1%eth0", undefined, "fe80:0:0:0"],
+    ["::1", undefined, "0:0:0:0"],
+    ["", undefined, ""],
+  ];
+  for (const [peer, forwarded, caller] of cases) {
+    assert.equal(callerOf(peer, forwarded), caller, `${peer} ${forwarded}`);
+  }
+  assert.equal(callerOf("10.1.2.3", "198.51.100.1", []), "10.1.2.3");
+  for (
+    const bad of ["shop.example", "10.0.0.0/33", "10.0.0.0/8/8", "10.0.0.0/", "fe80::1%eth0", "::/129", ""]
+  ) {
+    assert.equal(isNetwork(bad), false, bad);
+  }
 });
 
 Deno.test("keysOf() refuses a key of the environment that can be guessed, and does not say it", () => {

@@ -238,6 +238,16 @@ Deno.test("keys let in what their scopes allow, and no more often than the limit
   );
 });
 
+Deno.test("behind a proxy that is configured, each visitor has a limit of their own, which the metrics count", async () => {
+  const rateLimit = { perSecond: 0.001, burst: 1 };
+  await using api = await startApi({ rateLimit, proxies: ["127.0.0.0/8", "::1"] });
+  const status = async (forwarded: string) =>
+    (await api.get("/v1/models", { "x-forwarded-for": forwarded })).status;
+  assert.deepEqual([await status("198.51.100.1"), await status("1.1.1.1, 198.51.100.1")], [200, 429]);
+  assert.equal(await status("198.51.100.2"), 200);
+  assert.match(await api.metrics.render(), /^meander_http_limited_total\{limit="rate"\} 1$/m);
+});
+
 Deno.test("a key that may send events erases nobody with them", async () => {
   const key = (name: string, scopes: ("events" | "admin")[]) => ({
     name,

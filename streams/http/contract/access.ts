@@ -5,6 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { Clients } from "./clients.ts";
 import { Problem } from "./problem.ts";
 
 /** Scopes of keys. */
@@ -32,7 +33,7 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
 }
 
-/** Requests allowed per key, or per address where there are no keys. */
+/** Requests allowed per key, or per client where there are no keys. */
 export interface RateLimit {
   /** Sustained requests per second. */
   readonly perSecond: number;
@@ -46,9 +47,16 @@ export interface AccessOptions {
   readonly keys: readonly ApiKey[];
   /** @default {none} */
   readonly rateLimit?: RateLimit | undefined;
+  /** Addresses and networks whose `X-Forwarded-For` is true. @default {[]} */
+  readonly proxies?: readonly string[] | undefined;
+  /** Notified of each request that a limit refuses. @default {nothing} */
+  readonly limited?: ((limit: Limit) => void) | undefined;
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;
 }
+
+/** What refuses a request: the rate of its key or client, its client's share of it, or the client's wrong keys. */
+export type Limit = "rate" | "share" | "wrong-keys";
 
 /** A token bucket: tokens per second, and its size. */
 interface Rate {
@@ -56,7 +64,20 @@ interface Rate {
   readonly burst: number;
 }
 
-/** Wrong keys allowed per address. */
+/**
+ * Part of a key's rate that each of its clients keeps while there is not enough for all: half of the burst, then this
+ * part of the rate.
+ */
+const SHARE = 1 / 20;
+
+/** Tokens at a time, and per second. */
+interface Bucket {
+  tokens: number;
+  readonly at: number;
+  readonly perSecond: number;
+}
+
+/** Wrong keys allowed per client. */
 const WRONG: Rate = { perSecond: 1, burst: 20 };
 
 /**
@@ -65,8 +86,8 @@ const WRONG: Rate = { perSecond: 1, burst: 20 };
  */
 export const MIN_KEY_LENGTH = 16;
 
-/** Most callers with a bucket; a forgotten one starts with a full bucket. */
-const MAX_CALLERS = 10_000;
+/** Most buckets; a forgotten one is full again. */
+const MAX_BUCKETS = 10_000;
 
 /** Digest of a key, as in {@linkcode ApiKey}. */
 export function digestOf(key: string): string {
@@ -78,42 +99,60 @@ export type Demand = (scope: Scope) => void;
 
 /** A request that may go on. */
 export interface Admitted {
+  /** Who calls: the name of its key, if it needs one, and its client. */
   readonly caller: string;
   readonly demand: Demand;
 }
 
-/** Checks keys and rates. */
+/**
+ * Checks keys and rates. Any page's visitors may use the same key, so the last half of its bucket is shared out:
+ *
+ * ```text
+ *   bucket of a key  ├── half: only for clients with a token of their own ──┼── half: for any client ──┤
+ * ```
+ *
+ * One client alone has the whole rate and burst. One that asks for too much beside others empties the free half, and
+ * has its share after that; they have the rest.
+ */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
-  readonly #limit: Rate | undefined;
+  readonly #rate: Rate | undefined;
+  readonly #clients: Clients;
+  readonly #limited: (limit: Limit) => void;
   readonly #now: () => number;
   /** Oldest use first. */
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  readonly #buckets = new Map<string, Bucket>();
 
   /** Admits requests with these keys. */
-  constructor({ keys, rateLimit, now }: AccessOptions) {
+  constructor({ keys, rateLimit, proxies, limited = () => {}, now }: AccessOptions) {
     // Looked up by digest, so timing reveals nothing about how much of a key was right.
     this.#keys = new Map(keys.map((key) => [key.sha256.toLowerCase(), key]));
-    this.#limit = rateLimit &&
+    this.#rate = rateLimit &&
       { perSecond: rateLimit.perSecond, burst: rateLimit.burst ?? Math.max(1, rateLimit.perSecond) };
+    this.#clients = new Clients(proxies);
+    this.#limited = limited;
     this.#now = now;
   }
 
   /**
    * Admits a request.
    *
-   * @param address where it comes from
+   * @param address the other end of its connection
    * @returns who calls, and what checks its further scopes
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
-    const key = scope === null ? undefined : this.#keyFor(headers, scope, address);
-    const caller = key?.name ?? address;
-    if (scope !== null && this.#limit !== undefined) this.#pay(`caller ${caller}`, this.#limit, "requests");
-    return { caller, demand: (further) => demand(key, further) };
+    const client = this.#clients.of(address, headers);
+    if (scope === null) return { caller: client, demand: () => {} };
+    const key = this.#keyFor(headers, scope, client);
+    if (this.#rate !== undefined) this.#pay(key?.name, client, this.#rate);
+    return {
+      caller: key === undefined ? client : `${key.name} ${client}`,
+      demand: (further) => demand(key, further),
+    };
   }
 
-  #keyFor(headers: Headers, scope: Scope, address: string): ApiKey | undefined {
+  #keyFor(headers: Headers, scope: Scope, client: string): ApiKey | undefined {
     if (this.#keys.size === 0) return undefined;
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
@@ -121,33 +160,58 @@ export class Access {
     // Checked before anything is counted: other clients behind the same proxy may have tried wrong keys.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
-      this.#pay(`wrong ${address}`, WRONG, "wrong keys");
+      const tries = this.#bucket(`wrong ${client}`, WRONG);
+      if (tries.tokens < 1) {
+        this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys a second`, msUntil(1, tries));
+      }
+      tries.tokens--;
       throw new Problem("unauthorized", whyNot(shown), { headers: { "www-authenticate": "Bearer" } });
     }
     demand(key, scope);
     return key;
   }
 
-  /** Takes a token. @throws Problem `too-many-requests` when there is none */
-  #pay(caller: string, rate: Rate, what: string): void {
-    const waitMs = this.#take(caller, rate);
-    if (waitMs <= 0) return;
-    throw new Problem("too-many-requests", `More than ${rate.perSecond} ${what} a second`, {
+  /** Takes what a request costs, or nothing. @throws Problem `too-many-requests` */
+  #pay(key: string | undefined, client: string, rate: Rate): void {
+    const common = this.#bucket(key === undefined ? `client ${client}` : `key ${key}`, rate);
+    const free = Math.min(rate.burst, 1 + rate.burst / 2);
+    const share = { perSecond: rate.perSecond * SHARE, burst: Math.ceil(rate.burst / 2) };
+    const own = key === undefined || common.tokens >= free
+      ? undefined
+      : this.#bucket(`key ${key} client ${client}`, share);
+    const ownMs = own === undefined ? 0 : Math.min(msUntil(1, own), msUntil(free, common));
+    const detail = `More than ${rate.perSecond} requests a second`;
+    if (common.tokens < 1) this.#refuse("rate", detail, Math.max(ownMs, msUntil(1, common)));
+    if (own !== undefined && own.tokens < 1) {
+      this.#refuse("share", `${detail} with the key, and more than this client's share of them`, ownMs);
+    }
+    if (own !== undefined) own.tokens--;
+    common.tokens--;
+  }
+
+  #refuse(limit: Limit, detail: string, waitMs: number): never {
+    this.#limited(limit);
+    throw new Problem("too-many-requests", detail, {
       headers: { "retry-after": String(Math.ceil(waitMs / 1000)) },
     });
   }
 
-  /** Takes a token if there is one. @returns milliseconds to wait for one; 0 when it was taken */
-  #take(caller: string, { perSecond, burst }: Rate): number {
+  /** A bucket, filled up to now. */
+  #bucket(name: string, { perSecond, burst }: Rate): Bucket {
     const now = this.#now();
-    const last = this.#buckets.get(caller) ?? { tokens: burst, at: now };
-    const tokens = Math.min(burst, last.tokens + (now - last.at) / 1000 * perSecond);
-    this.#buckets.delete(caller);
-    this.#buckets.set(caller, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
-    const [oldest] = this.#buckets.size > MAX_CALLERS ? this.#buckets.keys() : [];
+    const { tokens, at } = this.#buckets.get(name) ?? { tokens: burst, at: now };
+    const bucket = { tokens: Math.min(burst, tokens + (now - at) / 1000 * perSecond), at: now, perSecond };
+    this.#buckets.delete(name);
+    this.#buckets.set(name, bucket);
+    const [oldest] = this.#buckets.size > MAX_BUCKETS ? this.#buckets.keys() : [];
     if (oldest !== undefined) this.#buckets.delete(oldest);
-    return tokens >= 1 ? 0 : (1 - tokens) / perSecond * 1000;
+    return bucket;
   }
+}
+
+/** Milliseconds until a bucket has so many tokens. */
+function msUntil(tokens: number, bucket: Bucket): number {
+  return (tokens - bucket.tokens) / bucket.perSecond * 1000;
 }
 
 /** @param key `undefined`: none is needed @throws Problem `forbidden` */

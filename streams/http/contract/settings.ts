@@ -8,6 +8,7 @@ import { z } from "zod";
 import { DEFAULT_READ_TYPES } from "../../../src/adapters/gorse.ts";
 import { absent, field } from "../../settings/config_field.ts";
 import { shapeOf } from "../../settings/option_schema.ts";
+import { isNetwork } from "./clients.ts";
 import { HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
 
@@ -21,8 +22,10 @@ export type Door = (typeof DOORS)[number];
 export interface HttpSettings extends HttpLimits {
   /** API keys; without any, access is open. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
-  /** Rate limit per key, or per address where there are no keys. @default {none} */
+  /** Rate limit per key, or per client where there are no keys. @default {none} */
   readonly rateLimit?: RateLimit | undefined;
+  /** Proxies whose `X-Forwarded-For` is true. @default {[]} */
+  readonly proxies?: readonly string[] | undefined;
   /** Origins whose pages may call the API from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /**
@@ -66,12 +69,17 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     z.strictObject({
       perSecond: field(
         z.number().positive(),
-        "requests of a key (without keys, of an address) in the long run",
+        "requests of a key, which its clients share, in the long run; without keys, of a client",
       ),
       burst: field(count.optional(), "requests at once, after a pause", absent("`perSecond`")),
     }),
     "how often a client may call",
     absent("none"),
+  ),
+  proxies: field(
+    z.array(z.string().refine(isNetwork, "wanted an address or a network such as 10.0.0.0/8")),
+    "addresses of proxies, whose `X-Forwarded-For` says who the clients are",
+    [],
   ),
   ...shapeOf(HTTP_LIMITS),
   cors: field(

@@ -1,0 +1,71 @@
+/**
+ * Who sends requests: addresses, as limits count them.
+ *
+ * @module
+ */
+
+import { BlockList, isIP } from "node:net";
+
+const PORT = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d+)?$/;
+
+/** The part of an address that a client does not choose: all of IPv4, the first 64 bits of IPv6 (`2001:db8:0:0`). */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [plain = ""] = address.split("%");
+  const [head = [], tail = []] = new URL(`http://[${plain}]`).hostname.slice(1, -1)
+    .split("::").map((part) => part === "" ? [] : part.split(":"));
+  const groups = [...head, ...new Array<string>(8 - head.length - tail.length).fill("0"), ...tail];
+  if (groups.slice(0, 6).join() !== "0,0,0,0,0,ffff") return groups.slice(0, 4).join(":");
+  return groups.slice(6).map((group) => parseInt(group, 16)).flatMap((two) => [two >> 8, two & 255]).join(
+    ".",
+  );
+}
+
+/** Whether a text is an address or a network, as in {@linkcode Clients}. */
+export function isNetwork(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const most = isIP(address) === 4 ? 32 : 128;
+  return isIP(address) > 0 && !address.includes("%") && rest.length === 0 &&
+    (bits === undefined || /^\d{1,3}$/.test(bits) && Number(bits) <= most);
+}
+
+/** Tells the clients of a server apart, those behind its own proxies too. */
+export class Clients {
+  readonly #proxies: BlockList | undefined;
+
+  /** @param proxies addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is true */
+  constructor(proxies: readonly string[] = []) {
+    if (proxies.length === 0) return;
+    this.#proxies = new BlockList();
+    for (const proxy of proxies) {
+      const [address = "", bits] = proxy.split("/");
+      const family = isIP(address) === 4 ? "ipv4" : "ipv6";
+      this.#proxies.addSubnet(address, Number(bits ?? (family === "ipv4" ? 32 : 128)), family);
+    }
+  }
+
+  /**
+   * The network that a request comes from. Each proxy appends who called it, so the list is read from its end, for as
+   * long as who appended is a proxy: what a client writes there itself is never reached.
+   *
+   * @param peer address at the other end of the connection
+   */
+  of(peer: string, headers: Headers): string {
+    if (!this.#isProxy(peer)) return networkOf(peer);
+    let client = peer;
+    for (const hop of (headers.get("x-forwarded-for") ?? "").split(",").reverse()) {
+      const [, six, four] = PORT.exec(hop.trim()) ?? [];
+      const address = six ?? four ?? hop.trim();
+      if (isIP(address) === 0) break;
+      client = address;
+      if (!this.#isProxy(client)) break;
+    }
+    return networkOf(client);
+  }
+
+  #isProxy(address: string): boolean {
+    if (this.#proxies === undefined) return false;
+    const family = isIP(address);
+    return family > 0 && this.#proxies.check(address, family === 4 ? "ipv4" : "ipv6");
+  }
+}
