@@ -11,7 +11,7 @@ import { nthLargest } from "../vectors/nth_largest.ts";
 export class BestPlaces {
   readonly #catalogue: Catalogue;
   /** Scratch: scores of candidates. */
-  #sorted = new Float64Array(1024);
+  #sorted = new Float64Array(64);
 
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;

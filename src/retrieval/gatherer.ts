@@ -67,7 +67,7 @@ export class Gatherer {
   readonly #returns: Returns;
   readonly #verdicts: Verdicts;
   /** By item: its place among the candidates + 1. */
-  #places = new Uint32Array(1024);
+  #places = new Uint32Array(64);
   /** Factor on the number of items that each source may propose. */
   readonly #room: number;
   /** The items that each source proposes. */
@@ -76,7 +76,7 @@ export class Gatherer {
   /** By candidate: numbers of its categories. */
   readonly #categories: (readonly number[])[] = [];
   #values: Float64Array;
-  #scratch = new Float64Array(1024);
+  #scratch = new Float64Array(64);
 
   /** Gathers what sources propose. @param maxCandidates Most candidates per request */
   constructor(

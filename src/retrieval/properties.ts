@@ -77,7 +77,7 @@ export const PROPERTIES: readonly Property[] = [
     name: OWN,
     weight: 0,
     create: ({ catalogue }) => {
-      let own = new Uint8Array(1024);
+      let own = new Uint8Array(64);
       return ({ request: { context }, count, items, values, columns }, column) => {
         if (catalogue.size > own.length) own = new Uint8Array(2 * catalogue.size);
         for (let x = 0; x < context.size; x++) own[context.items[x]!] = 1;
@@ -195,7 +195,7 @@ function closeness(gap: number): number {
 
 /** ln(1 + x) of a number of each candidate. */
 function logarithmsOf(of: (item: number) => number): Fill {
-  let scratch = new Float64Array(1024);
+  let scratch = new Float64Array(64);
   return ({ count, items, values, columns }, column) => {
     if (count > scratch.length) scratch = new Float64Array(2 * count);
     for (let c = 0; c < count; c++) scratch[c] = of(items[c]!);
@@ -213,7 +213,7 @@ function ofOwn(
   { catalogue, returns }: PropertyParts,
   note: (own: Float64Array, request: CandidateRequest) => void,
 ): Fill {
-  let own = new Float64Array(1024);
+  let own = new Float64Array(64);
   const fill = logarithmsOf((item) => own[item]!);
   return (candidates, column) => {
     const { request } = candidates;

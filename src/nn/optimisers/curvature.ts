@@ -14,9 +14,9 @@ export class Curvature {
   readonly #forget: number;
   /** The lower triangle row by row, in single precision, so that encoding loses nothing. */
   readonly #h: Float32Array;
-  /** Scratch: the Cholesky factor, and the solution. */
-  readonly #factor: Float64Array;
-  readonly #solution: Float64Array;
+  /** Scratch of the first step on: the Cholesky factor, and the solution. */
+  #factor = new Float64Array(0);
+  #solution = this.#factor;
 
   /**
    * Starts from the prior alone.
@@ -30,8 +30,6 @@ export class Curvature {
     this.#forget = 1 / steps;
     this.#h = new Float32Array(features * (features + 1) / 2);
     for (let f = 0; f < features; f++) this.#h[place(f, f)] = precision;
-    this.#factor = new Float64Array(features * features);
-    this.#solution = new Float64Array(features);
   }
 
   /**
@@ -76,6 +74,10 @@ export class Curvature {
   /** Solves H d = gradient by Cholesky decomposition. */
   #solve(gradient: Float64Array): Float64Array | null {
     const F = this.#features;
+    if (this.#factor.length === 0) {
+      this.#factor = new Float64Array(F * F);
+      this.#solution = new Float64Array(F);
+    }
     const [h, l, x] = [this.#h, this.#factor, this.#solution];
     for (let i = 0; i < F; i++) {
       for (let j = 0; j <= i; j++) {

@@ -71,7 +71,7 @@ export class Occasions {
   readonly #pace: Pace;
   readonly #halfLifeMs: number;
   /** By item: its {@linkcode COLUMNS}. */
-  #counts = new Float32Array(256 * COLUMNS);
+  #counts = new Float32Array(16 * COLUMNS);
   /** The sums over all items. */
   readonly #sums = new Float64Array(COLUMNS);
   /** Time at which the unit was 1, and the newest one; NaN before the first signal. */

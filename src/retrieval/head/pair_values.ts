@@ -56,8 +56,8 @@ const COUNTS: ValueKind = {
   names: ["far", "near", "together"],
   create: ({ neighbours }) => {
     /** By item: its place among the candidates + 1. */
-    let places = new Uint16Array(1024);
-    let scratch = new Float64Array(1024);
+    let places = new Uint16Array(64);
+    let scratch = new Float64Array(64);
     return ({ context, H, items, time }, { values, column, columns }) => {
       const K = items.length;
       const { rows } = neighbours;

@@ -15,24 +15,27 @@ const STEPS = 16 << STEP_BITS;
 /** If at least one in this many slots has a score, all slots are cleared. */
 const MANY = 4;
 
+/** Items that there is room for at first: a task has many of these, and one is made at each restore. */
+const ROOM = 64;
+
 /** Sparse sums over the items of a catalogue, several per item in adjacent columns. Scores are positive. */
 export class ItemScores {
   readonly columns: number;
   #values: Float64Array;
   /** By item: whether it was touched. */
-  #marks = new Uint8Array(1024);
-  #touched = new Uint32Array(256);
+  #marks = new Uint8Array(ROOM);
+  #touched = new Uint32Array(ROOM);
   #size = 0;
   /** Scratch of {@linkcode ItemScores.best}: scores and their upper halves, steps, places of some, and sizes of steps. */
-  #picked = new Float64Array(256);
+  #picked = new Float64Array(ROOM);
   #upper = new Uint32Array(this.#picked.buffer);
-  #steps = new Uint16Array(256);
-  #order = new Uint32Array(256);
+  #steps = new Uint16Array(ROOM);
+  #order = new Uint32Array(ROOM);
   readonly #sizes = new Uint32Array(STEPS);
 
   constructor(columns = 1) {
     this.columns = columns;
-    this.#values = new Float64Array(1024 * columns);
+    this.#values = new Float64Array(ROOM * columns);
   }
 
   get size(): number {

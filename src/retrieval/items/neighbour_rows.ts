@@ -21,7 +21,7 @@ const HEAD_WORDS = 4;
 const SLOTS = 1;
 const SIZE = 2;
 const MIN_SLOTS = 16;
-const MIN_WORDS = 1 << 12;
+const MIN_WORDS = 1 << 8;
 /** Weight from which adding a unit loses most of its digits. */
 const LARGE = 2 ** 16;
 
@@ -34,15 +34,15 @@ export class NeighbourRows {
   #live = 0;
   #free = new Map<number, number[]>();
   /** Four words per item: where its row begins, its slots (0 = no row), its entries, and padding. */
-  #heads = new Uint32Array(256 * HEAD_WORDS);
+  #heads = new Uint32Array(64 * HEAD_WORDS);
   /** Weight from which sums are dithered, and the fraction of a float32 step that is added before rounding. */
   #large = Infinity;
   #turn = 0;
   /** Sink for what {@linkcode NeighbourRows.warm} reads, so that the loads are not optimised away. */
   #warmth = 0;
   /** Scratch of {@linkcode NeighbourRows.collect}, and of {@linkcode NeighbourRows.keep}. */
-  #slots = new Uint32Array(256);
-  #sorted = new Float64Array(256);
+  #slots = new Uint32Array(64);
+  #sorted = new Float64Array(64);
 
   get bytes(): number {
     return 4 * this.#live;

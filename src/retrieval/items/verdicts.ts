@@ -13,7 +13,7 @@ const NO = 2;
 export class Verdicts {
   readonly #catalogue: Catalogue;
   /** By item: `YES`, `NO`, or 0 = not judged. */
-  #verdicts = new Uint8Array(1024);
+  #verdicts = new Uint8Array(64);
   #judged: number[] = [];
   #allowed: (item: CatalogueItem) => boolean = () => true;
 

@@ -21,7 +21,7 @@ export const NEXT: SourceKind = {
   weight: 0,
   create: ({ catalogue, bank: served }) => {
     /** By item index: its row in the bank, 0 = none or not looked up; valid for `moves` of the bank. */
-    let rows = new Uint32Array(1024);
+    let rows = new Uint32Array(64);
     let moves = -1;
     let known: ServedBank | null = null;
     let bank: ServedBank | null = null;
