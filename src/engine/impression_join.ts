@@ -188,7 +188,9 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       this.#state.counters.rows++;
       this.#state.counters.positives += label;
     }
-    this.#state.models.said.judge(pending.model, rows);
+    const { models } = this.#state;
+    const scorer = models.of(pending.model);
+    models.said.judge(pending.model, rows, (logit, position) => scorer.unplacedLogit(logit, position));
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);
     out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));

@@ -18,7 +18,6 @@ import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
 import { findCandidates, whyEmpty } from "./candidates.ts";
 import { asVariant, rankingOf } from "./ranking.ts";
-import type { SaidByModel } from "./score_kind.ts";
 import { type Models, othersOf, rulesOf, Slates, type SlatesOptions } from "./slates.ts";
 
 export interface AnswererOptions extends SlatesOptions {
@@ -46,10 +45,7 @@ export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
-  readonly models: Models & {
-    readonly said: SaidByModel;
-    readonly experiments: Pick<Experiments, "assign">;
-  };
+  readonly models: Models & { readonly experiments: Pick<Experiments, "assign"> };
   /** The item of an id, which is added if it is missing. */
   item(id: string, time: number): CatalogueItem;
 }

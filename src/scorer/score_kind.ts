@@ -12,6 +12,7 @@ import type { Rows } from "../samples/rows.ts";
 import { isOneOf } from "../values/one_of.ts";
 import { keysOf } from "../values/record.ts";
 import type { Candidate } from "../retrieval/finder.ts";
+import { Levels } from "./levels.ts";
 import type { CandidateOrder } from "./ordering.ts";
 
 /** Number of final outcomes from which two standard errors of a rate of positives are at most 0.1. */
@@ -68,48 +69,81 @@ export function scoreKindOf({ modelTurns, priorTurns }: Readonly<Said>, modelSha
   return isRight ? "probability" : "share";
 }
 
+/** Shares of the model in the logits that may score. */
+const SHARES = [0, 0.5, 1] as const;
+
+/** What one model has said of its lists, and what came. */
+class Judged {
+  readonly said: Said = nothingSaid();
+  /** The same by level, for each of {@linkcode SHARES}. */
+  readonly levels: readonly Levels[] = SHARES.map(() => new Levels());
+}
+
 /** What the models of a task have said, each of its own lists, and what came. Memory: one entry per model that has made lists. */
 export class SaidByModel {
   /** By model; that of the deployment is `undefined`. */
-  readonly #said = new Map<string | undefined, Said>();
+  readonly #judged = new Map<string | undefined, Judged>();
 
-  /** Judges what a model and the prior had said of a list, by its outcomes. */
-  judge(model: string | undefined, rows: Rows): void {
-    let said = this.#said.get(model);
-    if (said === undefined) this.#said.set(model, said = nothingSaid());
+  /**
+   * Judges what a model and the prior had said of a list, by its outcomes.
+   *
+   * @param unplaced a logit of the model without the weight of a position, as scores are
+   */
+  judge(model: string | undefined, rows: Rows, unplaced: (logit: number, position: number) => number): void {
+    const { said, levels } = this.#of(model);
     for (let row = 0; row < rows.length; row++) {
-      const prior = sigmoid(rows.numerics[row * rows.width + PRIOR_NUMERIC]!);
-      judge(said, rows.label(row), { model: rows.prediction(row), prior });
+      const prior = rows.numerics[row * rows.width + PRIOR_NUMERIC]!;
+      const label = rows.label(row);
+      judge(said, label, { model: rows.prediction(row), prior: sigmoid(prior) });
+      const logit = unplaced(rows.logit(row), rows.position(row));
+      for (const [at, share] of SHARES.entries()) levels[at]!.learn(prior + share * (logit - prior), label);
     }
+  }
+
+  #of(model: string | undefined): Judged {
+    const known = this.#judged.get(model);
+    if (known !== undefined) return known;
+    const judged = new Judged();
+    this.#judged.set(model, judged);
+    return judged;
   }
 
   /** What the scores of a model mean now, see {@linkcode scoreKindOf}. */
   kindOf(model: string | undefined, modelShare: number): ScoreKind {
-    return scoreKindOf(this.#said.get(model) ?? nothingSaid(), modelShare);
+    return scoreKindOf(this.#judged.get(model)?.said ?? nothingSaid(), modelShare);
+  }
+
+  /** The probability that a logit by which a model scores stands for, as what it said by level came. */
+  probabilityOf(model: string | undefined, modelShare: number): (logit: number) => number {
+    const levels = this.#judged.get(model)?.levels[SHARES.findIndex((share) => share === modelShare)];
+    return levels === undefined ? sigmoid : (logit) => sigmoid(levels.correct(logit));
   }
 
   /** Forgets models of variants that are not needed any more. */
   keep(isNeeded: (model: string) => boolean): void {
-    for (const model of this.#said.keys()) {
-      if (model !== undefined && !isNeeded(model)) this.#said.delete(model);
+    for (const model of this.#judged.keys()) {
+      if (model !== undefined && !isNeeded(model)) this.#judged.delete(model);
     }
   }
 
   /** Everything as named numbers. */
   *counters(): Generator<readonly [name: string, value: number]> {
-    for (const [model, said] of this.#said) {
-      for (const name of keysOf(said)) yield [`${name}/${model ?? ""}`, said[name]];
+    for (const [model = "", { said, levels }] of this.#judged) {
+      for (const name of keysOf(said)) yield [`${name}/${model}`, said[name]];
+      for (const [at, each] of levels.entries()) {
+        for (const [name, value] of each.counters()) yield [`${at}${name}/${model}`, value];
+      }
     }
   }
 
   /** Restores one of {@linkcode SaidByModel.counters}; ignores other names. */
   restore(name: string, value: number): void {
-    const [, field, model = ""] = /^(\w+)\/(.*)$/s.exec(name) ?? [];
-    const fresh = nothingSaid();
-    if (!isOneOf(keysOf(fresh), field)) return;
-    const said = this.#said.get(model || undefined) ?? fresh;
-    said[field] = value;
-    this.#said.set(model || undefined, said);
+    const [, at, field = "", model] = /^(\d?)(\w+)\/(.*)$/s.exec(name) ?? [];
+    const isSaid = at === "" && isOneOf(keysOf(nothingSaid()), field);
+    if (!isSaid && (at === undefined || at === "")) return;
+    const { said, levels } = this.#of(model || undefined);
+    if (isSaid) said[field] = value;
+    else levels[Number(at)]?.restore(field, value);
   }
 }
 
@@ -122,6 +156,8 @@ export interface ScoredBy {
   readonly candidates: readonly Candidate[];
   /** Logits of the model, the prior or their mix, for each candidate. */
   readonly logits: Float64Array;
+  /** The probability that one of them stands for. */
+  readonly probabilityOf: (logit: number) => number;
   readonly ranking: CandidateOrder;
   /** The scores by which it orders, without boosts. */
   readonly scores: Float64Array;
@@ -135,9 +171,9 @@ export interface ScoredBy {
  */
 export function scoreIn(
   kind: ScoreKind,
-  { candidates, logits, ranking, scores, isModelled }: ScoredBy,
+  { candidates, logits, probabilityOf, ranking, scores, isModelled }: ScoredBy,
 ): (c: number) => number {
-  if (kind === "probability") return (c) => sigmoid(logits[c]!);
+  if (kind === "probability") return (c) => probabilityOf(logits[c]!);
   if (ranking === "blend") return (c) => candidates[c]!.share;
   if (ranking === "both") return (c) => candidates[c]!.share * sigmoid(logits[c]!);
   if (ranking === "auto" && !isModelled) return (c) => Math.exp(scores[c]!);

@@ -36,7 +36,7 @@ import {
   subset,
 } from "./ordering.ts";
 import { hasOwnOrder, orderedByOf, rankingOf } from "./ranking.ts";
-import { scoreIn } from "./score_kind.ts";
+import { type SaidByModel, scoreIn } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
@@ -62,6 +62,8 @@ export interface Models {
   readonly own: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
   readonly byModel: ReadonlyMap<string, ListScorer>;
+  /** What each has said, and what came. */
+  readonly said: SaidByModel;
 }
 
 /** A request and its candidates, with their scores by model, so that variants with the same model share them. */
@@ -157,10 +159,12 @@ export class Slates {
       diversity: event.diversity ?? settings.diversity,
     });
     const isModelled = modelPart !== null;
+    const { own: ownScorer, said } = this.#models;
+    const probabilityOf = said.probabilityOf(scorer === ownScorer ? undefined : scorer.serving.model, share);
     return {
       scorer,
       scored,
-      scoreOf: scoreIn(kind, { candidates, logits, ranking, scores: own, isModelled }),
+      scoreOf: scoreIn(kind, { candidates, logits, probabilityOf, ranking, scores: own, isModelled }),
       orderOf: (index) => this.#options.logCandidates ? all.scores[index] : undefined,
       share,
       orderedBy: orderedByOf(event, { ranking, share, stacked }),

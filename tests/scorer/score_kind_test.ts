@@ -17,6 +17,7 @@ import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { outputs } from "../engine/streams.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
+import { Levels } from "../../src/scorer/levels.ts";
 import { judge, type Said, SaidByModel, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
@@ -145,15 +146,39 @@ Deno.test("scoreKindOf() is probability once as many positives have come as whoe
 Deno.test("SaidByModel.judge() judges each row of a list by its own prior, for its model alone", () => {
   const said = new SaidByModel();
   const want = { ...NOTHING };
+  const levels = SHARES.map(() => new Levels());
   for (const { rows } of makeSamples(10)) {
-    for (let row = 0; row < rows.length; row++) rows.numerics[row * rows.width + PRIOR_NUMERIC] = row - 3;
-    said.judge("m", rows);
     for (let row = 0; row < rows.length; row++) {
-      judge(want, rows.label(row), { model: rows.prediction(row), prior: sigmoid(row - 3) });
+      rows.numerics[row * rows.width + PRIOR_NUMERIC] = row - 3;
+      rows.setLogit(row, row / 2 - 1);
+    }
+    said.judge("m", rows, (logit, position) => logit - position);
+    for (let row = 0; row < rows.length; row++) {
+      const [label, prior, model] = [rows.label(row), row - 3, row / 2 - 1 - rows.position(row)];
+      judge(want, label, { model: rows.prediction(row), prior: sigmoid(prior) });
+      for (const [at, share] of SHARES.entries()) levels[at]!.learn(prior + share * (model - prior), label);
     }
   }
-  const named = Object.entries(want).map(([name, value]) => [`${name}/m`, value]);
+  const counters = levels.flatMap((each, at) =>
+    [...each.counters()].map(([name, value]) => [`${at}${name}`, value] as const)
+  );
+  const named = [...Object.entries(want), ...counters].map(([name, value]) => [`${name}/m`, value]);
   assert.deepEqual([...said.counters()], named);
+  for (const [at, share] of SHARES.entries()) {
+    assert.equal(said.probabilityOf("m", share)(-1.2), sigmoid(levels[at]!.correct(-1.2)));
+  }
+  assert.equal(said.probabilityOf("other", 1)(-1.2), sigmoid(-1.2));
+});
+
+Deno.test("SaidByModel.restore() takes its counters, and ignores those of others", () => {
+  const said = new SaidByModel();
+  const models = [undefined, "m", "with/slash@3"];
+  for (const model of models) for (const { rows } of makeSamples(5)) said.judge(model, rows, () => -1);
+  const restored = new SaidByModel();
+  for (const [name, value] of [...said.counters(), ["rows", 3], ["9said3/m", 1], ["0other/m", 1]] as const) {
+    restored.restore(name, value);
+  }
+  assert.deepEqual([...restored.counters()], [...said.counters()]);
 });
 
 Deno.test("scoreKindOf() is share again where far more is said than comes", () => {
@@ -225,6 +250,64 @@ Deno.test("TaskState.apply() calls what each model of an experiment says by what
   kinds.clear();
   play(1500, 1520);
   assert.deepEqual(kinds, want, "restored");
+});
+
+/** Says 0.18 of two items in five, 0.05 of the rest, and more at the top. */
+class Guesser extends FakeServing {
+  constructor() {
+    super();
+    this.version = 1;
+  }
+
+  override score({ rows }: ListFeatures): Float32Array {
+    return Float32Array.from(rows.map((_, row) => row % 5 < 2 ? -1.5 : -3));
+  }
+
+  override place(logit: number, position: number): number {
+    return position === 0 ? logit + 0.3 : logit;
+  }
+
+  override unplace(logit: number, position: number): number {
+    return position === 0 ? logit - 0.3 : logit;
+  }
+}
+
+Deno.test("TaskState.apply() corrects probabilities by what came where as much was said, also when it is restored", () => {
+  const options = {
+    schema: DEFAULT_SCHEMA,
+    outcomeWindowMs: 10,
+    allowedLatenessMs: 0,
+    ranking: "model",
+  } as const;
+  const candidates = Array.from({ length: 10 }, (_, i) => `i${i}`);
+  const make = () => {
+    const task = new TaskState(options, new Guesser());
+    for (const item of candidates) task.applyItem({ item, time: 0 });
+    return task;
+  };
+  const tasks = [make()];
+  const play = (n: number, task: TaskState) => {
+    const out = outputs();
+    const [user, request, time] = [`u${n}`, `r${n}`, 20 * n];
+    task.apply({ type: "request", user, request, time, count: 10, candidates }, 2 * n, out);
+    const { scoreKind, items } = out.recommendations.pop()!;
+    const { item } = items[n % 10]!;
+    const click = { type: "interaction", user, request, time: time + 1, item, action: "click" } as const;
+    task.apply(click, 2 * n + 1, out);
+    return { scoreKind, items: items.map(({ item }) => item), scores: items.map(({ score }) => score) };
+  };
+  const first = play(0, tasks[0]!);
+  for (let n = 1; n < 1500; n++) play(n, tasks[0]!);
+  tasks[0]!.flush(outputs());
+  const restored = make();
+  decodeTask(encodeTask(tasks[0]!, 0), restored);
+  tasks.push(restored);
+  const [last, again] = tasks.map((task) => play(1500, task));
+  assert.deepEqual(again, last);
+  assert.equal(last!.scoreKind, "probability");
+  assert.deepEqual(last!.items, first.items, "in the same order");
+  const [high, low] = [last!.scores[0]!, last!.scores.at(-1)!];
+  assert.ok(low > 0.07 && low < 0.1 && high > 0.1 && high < 0.14, `one in ten is clicked: ${low}, ${high}`);
 });
 
 Deno.test("decodeRecommendation() reads an answer of 0.2.0, whose scores are probabilities", () => {

@@ -168,7 +168,8 @@ function view(
       title: titleOf(rest.item),
       categories: list.rows.items[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",
-      score: (isAlone ? undefined : recommendation.items[i]?.score) ?? sigmoid(rest.logit),
+      score: (isAlone && scoreKind === "share" ? undefined : recommendation.items[i]?.score) ??
+        sigmoid(rest.logit),
       prior: sigmoid(prior),
       ...rest,
     })),
