@@ -23,17 +23,27 @@ import { topicNames } from "../../../streams/topics/topics.ts";
 import type { Protocol, ProtocolOptions, ProtocolResult } from "./protocol.ts";
 import { judgedFrom, Trial } from "./trial.ts";
 
-/** The samples of a data set, in the order in which a learner gets them. */
-export function streamSamples(format: Format, data: string, config: Config): Promise<Sample[]> {
-  return samplesOf(openSource(format, data), taskOptions(PROFILES[format], config, "base"));
+/** The samples of a data set, in the order in which a learner gets them. @param faulty See {@linkcode samplesOf} */
+export function streamSamples(
+  format: Format,
+  data: string,
+  config: Config,
+  faulty: boolean = false,
+): Promise<Sample[]> {
+  return samplesOf(openSource(format, data), taskOptions(PROFILES[format], config, "base"), faulty);
 }
 
 /**
  * The samples of a stream, in the order in which a learner reads them.
  *
- * @throws Error when a record is rejected, since figures would then be those of another stream
+ * @param faulty Whether the stream has faulty records by design; otherwise one means that it is not the stream expected
+ * @throws Error when a record is rejected and the stream should have no such records
  */
-export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskOptions): Promise<Sample[]> {
+export async function samplesOf(
+  source: AsyncIterable<SourceRecord>,
+  task: TaskOptions,
+  faulty: boolean = false,
+): Promise<Sample[]> {
   await using log = new MemoryLog();
   await replay(log, source, {
     model: "base",
@@ -45,16 +55,20 @@ export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskO
     manifest: "{}",
   });
   const topics = topicNames();
-  for await (const { value } of readAll(log, topics.rejected, 0)) {
-    throw new Error(
-      `Cannot make samples of a rejected record: ${new TextDecoder().decode(value ?? undefined)}`,
-    );
-  }
+  if (!faulty) await checkNoneRejected(log, topics.rejected);
   const samples: Sample[] = [];
   for await (const { value } of readAll(log, topics.samples, 0)) {
     if (value !== null) samples.push(decodeSample(value));
   }
   return samples;
+}
+
+async function checkNoneRejected(log: MemoryLog, topic: string): Promise<void> {
+  for await (const { value } of readAll(log, topic, 0)) {
+    throw new Error(
+      `Cannot make samples of a rejected record: ${new TextDecoder().decode(value ?? undefined)}`,
+    );
+  }
 }
 
 function progress(
@@ -113,7 +127,7 @@ export async function shopProtocol(folder: string, transitions: object | null = 
     config,
     read: async (data) => {
       const features = { ...config.features, pooled: true };
-      return { train: await streamSamples("meander", data, { ...config, features }), test: [] };
+      return { train: await streamSamples("meander", data, { ...config, features }, true), test: [] };
     },
     run: ({ train }, options) => {
       const rows = train.reduce((sum, sample) => sum + sample.rows.length, 0);
