@@ -99,6 +99,33 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
+  /** Items in all open lists, as far as the counters know them: not those that a release without them opened. */
+  get openItems(): number {
+    const { itemsOpened, itemsClosed } = this.#state.counters;
+    return itemsOpened - itemsClosed;
+  }
+
+  #put(user: UserState, pending: Pending): void {
+    this.#countClosed(user.pending.get(pending.request));
+    putPending(user, pending);
+    this.#state.counters.itemsOpened += pending.rows.length;
+  }
+
+  #drop(user: UserState, request: string): void {
+    this.#countClosed(user.pending.get(request));
+    user.pending.delete(request);
+  }
+
+  #countClosed(pending: Pending | undefined): void {
+    const { counters } = this.#state;
+    counters.itemsClosed = Math.min(counters.itemsOpened, counters.itemsClosed + (pending?.rows.length ?? 0));
+  }
+
+  /** Counts the lists of a user who is erased as closed. */
+  forget(user: UserState): void {
+    for (const pending of user.pending.values()) this.#countClosed(pending);
+  }
+
   /** Remembers an event id. @returns whether it was not yet among the user's newest ids */
   noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
@@ -134,7 +161,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     // The queue may hold entries of impressions that were settled or replaced meanwhile.
     if (pending === undefined || pending.sequence !== sequence) return;
     if (pending.stage === "open") return this.#settle(user, pending, time, out);
-    user.pending.delete(request);
+    this.#drop(user, request);
     this.#state.dirtyUsers.add(user);
     if (pending.stage === "unconfirmed") this.#state.counters.unshown++;
   }
@@ -160,7 +187,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   #abandon(user: UserState, { request, stage }: Pending): void {
-    user.pending.delete(request);
+    this.#drop(user, request);
     this.#state.dirtyUsers.add(user);
     if (stage !== "open") return;
     this.noteId(user, settledId(request));
@@ -168,7 +195,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
-    user.pending.delete(pending.request);
+    this.#drop(user, pending.request);
     this.#state.dirtyUsers.add(user);
     this.noteId(user, settledId(pending.request));
     if (
@@ -176,7 +203,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
     ) {
       const kept: Pending = { ...pending, stage: "settled", sequence: this.nextSequence++ };
-      user.pending.set(kept.request, kept);
+      this.#put(user, kept);
       this.#watch(user.id, kept);
     }
     const { rows } = pending;
@@ -318,7 +345,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   open(user: UserState, pending: Pending, out: Outputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     const before = user.pending.get(opened.request);
-    putPending(user, opened);
+    this.#put(user, opened);
     this.#watch(user.id, opened);
     if (isShown(opened)) {
       const shownBefore = before !== undefined && isShown(before) ? before.rows : undefined;
@@ -342,7 +369,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
           this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
         }
       }
-      user.pending.delete(oldest.request);
+      this.#drop(user, oldest.request);
     }
   }
 }

@@ -129,11 +129,20 @@ export class Lists {
     }
     const unknown = rejectUnknown(this.#state.catalogue, event.items);
     if (unknown !== null) return unknown;
-    counters.impressions++;
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
     // Its sample has been emitted: opening it again would count its outcomes twice.
-    if (answered?.stage === "settled" || (answered === undefined && join.isSettled(user, request))) {
+    const isRepeat = answered?.stage === "settled" || answered === undefined && join.isSettled(user, request);
+    // The other half is for our own lists.
+    const most = this.#settings.maxOpenItems / 2;
+    if (!isRepeat && answered === undefined && join.openItems >= most) {
+      const reason =
+        `there are ${join.openItems} items in open lists, and no more are opened from ${most} on; ` +
+        "see maxOpenItems";
+      return { code: "too-many-open", reason };
+    }
+    counters.impressions++;
+    if (isRepeat) {
       counters.duplicates++;
       return null;
     }
@@ -181,9 +190,10 @@ export class Lists {
   #recommend(user: UserState, list: Pending, candidates: () => Pending, out: TaskOutputs): void {
     const { counters, join } = this.#state;
     const served = this.#settings.impressions === "served";
-    if (this.#endedBefore(list) > 0) {
+    const isLate = this.#endedBefore(list) > 0;
+    if (isLate || join.openItems >= this.#settings.maxOpenItems) {
       // Late, or from a slow clock: it would be settled at once and learnt as ignored.
-      counters.tooLate++;
+      counters[isLate ? "tooLate" : "unopened"]++;
       if (served) this.#remember(user, list);
       return;
     }

@@ -30,6 +30,8 @@ import { USER_LISTS, type UserListsOptions } from "./user_lists.ts";
 
 /** Default bound, in a service, for items known from events only, per partition: some 500 MB. */
 export const SERVICE_UNLISTED_ITEMS = 200_000;
+/** Default of `maxOpenItems` in a service: with 31 numeric features, a GB. */
+export const SERVICE_OPEN_ITEMS = 5_000_000;
 
 /** Options of a `TaskState`. */
 export interface TaskOptions {
@@ -83,6 +85,11 @@ export interface TaskOptions {
    * events that name a new item are rejected, and such candidates left out. @default {Infinity}
    */
   readonly maxUnlistedItems?: number | undefined;
+  /**
+   * Most items in open lists. Beyond that, answers open no list; beyond half of it, impressions of other systems' lists
+   * are rejected. @default {Infinity}
+   */
+  readonly maxOpenItems?: number | undefined;
   /** Versions that a windowed state may be behind before it is folded again. @default {100} */
   readonly maxStaleVersions?: number | undefined;
   /** Whether the state of a lifelong model covers a user's whole life, not only the window. @default {true} */
@@ -160,6 +167,14 @@ export const TASK_OPTIONS = {
       absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
       "most items per partition that events name but the topic `items` does not; an event with a further one is rejected, a " +
         "candidate left out",
+    ),
+  ),
+  maxOpenItems: reaches(
+    "at-once",
+    natural(
+      absent(`${SERVICE_OPEN_ITEMS}; none in a replay`, Infinity),
+      "most items per partition in lists whose outcome is open; from half of it on, lists of other systems are rejected, " +
+        "from all of it on, answers make no samples",
     ),
   ),
   maxStaleVersions: reaches(

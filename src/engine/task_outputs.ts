@@ -11,7 +11,7 @@ import type { Sample } from "../samples/sample.ts";
 /** Why a valid event was not applied. */
 export interface TaskRejection {
   /** Machine-readable. */
-  readonly code: "too-late" | "unknown-item";
+  readonly code: "too-late" | "unknown-item" | "too-many-open";
   /** Human-readable. */
   readonly reason: string;
 }

@@ -334,6 +334,7 @@ export class TaskState {
 
   #forget(user: UserState, offset: number, out: TaskOutputs): void {
     this.retrieval.state.forget(user.id, offset);
+    this.join.forget(user);
     this.memory.forget(user);
     this.dirtyUsers.delete(user);
     this.models.forgetUsers();

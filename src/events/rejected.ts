@@ -47,6 +47,7 @@ export const REJECTION_CODES = [
   "too-late",
   "in-the-future",
   "unknown-item",
+  "too-many-open",
 ] as const;
 
 /** One of {@linkcode REJECTION_CODES}. */

@@ -5,7 +5,12 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
-import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";
+import {
+  DEFAULT_POLICY,
+  SERVICE_OPEN_ITEMS,
+  SERVICE_UNLISTED_ITEMS,
+  TASK_OPTIONS,
+} from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { type ModelName, modelName, MODELS } from "../../src/nn/models/registry.ts";
@@ -36,7 +41,7 @@ export function blueprintOf(
   { model, variants, partitions, seed }: DeploymentFlags,
 ): Blueprint {
   const task = taskOptions(
-    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS },
+    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS, maxOpenItems: SERVICE_OPEN_ITEMS },
     config,
     model,
   );
