@@ -92,7 +92,7 @@ export class Interactions {
       counters.otherActions++;
       return null;
     }
-    const unknown = rejectUnknown(this.#state.catalogue, [event.item]);
+    const unknown = rejectUnknown(this.#state.catalogue, [event.item], user.id);
     if (unknown !== null) return unknown;
     if (policy.strength !== null && !isMended) {
       const refusal = this.#tooLate(user, event.time);
@@ -220,7 +220,7 @@ export class Interactions {
     const own = behaviours.filter(({ action }) => {
       const policy = this.#policy(action);
       return policy !== undefined && policy.strength !== null;
-    }).filter(({ item }) => rejectUnknown(this.#state.catalogue, [item]) === null);
+    }).filter(({ item }) => rejectUnknown(this.#state.catalogue, [item], user.id) === null);
     const itemAt = (id: string, time: number) =>
       this.#state.item(id, Math.min(time, this.#state.maxTime)).index;
     for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {

@@ -101,7 +101,9 @@ export class Lists {
     const { retrieval, catalogue } = this.#state;
     if (event.candidates === undefined) retrieval.ordering.noteRequest();
     if (this.#answerer.isStacked(user, event)) retrieval.ordering.noteStackRequest();
-    const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
+    const items = (given?.items ?? []).filter(({ item }) =>
+      rejectUnknown(catalogue, [item], user.id) === null
+    );
     for (const { source } of items) retrieval.sourceCounts.countListed(source);
     if (given === null || items.length === 0) return;
     const shown = this.#shown(user, asImpression(event, items), undefined);
@@ -127,7 +129,7 @@ export class Lists {
       counters.tooLate++;
       return { code: "too-late", reason: `its outcome window ended ${age} ms before the watermark` };
     }
-    const unknown = rejectUnknown(this.#state.catalogue, event.items);
+    const unknown = rejectUnknown(this.#state.catalogue, event.items, user.id);
     if (unknown !== null) return unknown;
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);

@@ -17,9 +17,12 @@ import { judgeCatalogue } from "./unknown_items.ts";
 import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
-const FORMAT = 4;
+const OLDEST = 4;
+/** From this one on, a record has the room for unlisted items. */
+const ROOM_SINCE = 5;
+const FORMAT = ROOM_SINCE;
 /** Formats of the task's own record that this code reads and writes. */
-export const TASK_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
+export const TASK_FORMATS: Formats = { oldest: OLDEST, newest: FORMAT };
 
 export const TASK_KEY = "task";
 
@@ -36,6 +39,7 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
   task.clock.encode(to);
   to.uint(task.experiments.size);
   for (const record of task.experiments.values()) to.string(JSON.stringify(record));
+  task.catalogue.room.encode(to);
   return to.toBytes();
 }
 
@@ -48,16 +52,18 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 export function decodeTaskCounters(bytes: Uint8Array): TaskCounters {
   const counters = createTaskCounters();
   const from = new ByteReader(bytes);
-  checkFormat(from.u8());
+  checkedFormat(from.u8());
   for (let passed = 0; passed < 4; passed++) from.uint();
   new ValueScale().decode(from);
   readCounters(from, counters);
   return counters;
 }
 
-function checkFormat(format: number): void {
-  if (format === FORMAT) return;
-  throw new SyntaxError(`Cannot decode the state of the task: format is ${format}, this reads ${FORMAT}`);
+function checkedFormat(format: number): number {
+  if (format >= OLDEST && format <= FORMAT) return format;
+  throw new SyntaxError(
+    `Cannot decode the state of the task: format is ${format}, this reads ${OLDEST} to ${FORMAT}`,
+  );
 }
 
 function readCounters(from: ByteReader, counters: TaskCounters, said?: SaidByModel): void {
@@ -77,7 +83,7 @@ function readCounters(from: ByteReader, counters: TaskCounters, said?: SaidByMod
  */
 export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
-  checkFormat(from.u8());
+  const format = checkedFormat(from.u8());
   task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
@@ -90,5 +96,6 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   task.applyExperiments(
     times(from.count(), () => from.json<ExperimentRecord>()),
   );
+  if (format >= ROOM_SINCE) task.catalogue.room.decode(from);
   return itemsNext;
 }

@@ -81,8 +81,9 @@ export interface TaskOptions {
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
   /**
-   * Most items that are known from events only, not from the catalogue; each takes some KB permanently. Beyond that,
-   * events that name a new item are rejected, and such candidates left out. @default {Infinity}
+   * Most items that are known from events only, not from the catalogue; each takes some KB permanently. About half of
+   * what is left can be taken at once, see `items/room.ts`. Events that name a further item are rejected, and such
+   * candidates left out. @default {Infinity}
    */
   readonly maxUnlistedItems?: number | undefined;
   /**

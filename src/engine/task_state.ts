@@ -35,7 +35,6 @@ import { UserLists } from "./user_lists.ts";
 import { ErasedUsers } from "../users/erased_users.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
-import { rejectUnknown } from "./unknown_items.ts";
 
 /** Most attributes per profile. */
 const MAX_ATTRIBUTES = 256;
@@ -175,7 +174,7 @@ export class TaskState {
 
   /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */
   removeItem(id: string, time: number): void {
-    if (rejectUnknown(this.catalogue, [id]) !== null) return; // it is unknown, and there is no room to note its removal
+    if (this.catalogue.get(id) === undefined && this.catalogue.room.left === 0) return; // no room to note its removal
     const item = this.catalogue.remove(id, time);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
@@ -186,6 +185,7 @@ export class TaskState {
     const known = this.catalogue.get(id);
     if (known !== undefined) return known;
     const item = this.catalogue.intern(id, time);
+    this.catalogue.room.take();
     this.dirtyItems.add(item);
     return item;
   }
@@ -224,6 +224,7 @@ export class TaskState {
    */
   apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
+    this.catalogue.room.moveTo(this.maxTime);
     this.join.settleBefore(this.watermark, out);
     const capped = time < event.time ? { ...event, time } : event;
     const user = this.#userOf(capped, offset);

@@ -1,6 +1,6 @@
 /**
  * Items without a catalogue record. Any sender of events can invent ids. Memory for an id is never released, so their
- * number is bounded; and one event on a new id could put it first on most lists, so where the catalogue lists nearly all
+ * number is bounded (`items/room.ts`); and one event on a new id could put it first on most lists, so where the catalogue lists nearly all
  * that users take, other items are not recommended.
  *
  * @module
@@ -34,13 +34,17 @@ export function judgeCatalogue({ catalogue, counters }: Judged): void {
 }
 
 /** Why an event's items cannot be added to the catalogue, or `null` if they are in it or there is room for them. */
-export function rejectUnknown(catalogue: Catalogue, items: readonly string[]): TaskRejection | null {
+export function rejectUnknown(
+  catalogue: Catalogue,
+  items: readonly string[],
+  user: string,
+): TaskRejection | null {
   const { room } = catalogue;
-  if (room >= items.length) return null;
+  if (room.open >= items.length) return null;
   const unknown = new Set(items.filter((id) => catalogue.get(id) === undefined));
-  if (unknown.size <= room) return null;
+  if (room.admits([...unknown], user)) return null;
   const reason =
-    `Cannot take ${unknown.size} items that are not in the catalogue: there is room for ${room} more; ` +
-    "send them to `items` first, or raise maxUnlistedItems";
+    `Cannot take ${unknown.size} items that are not in the catalogue: there is room for ${room.open} more that ` +
+    "nobody else has named; send them to `items` first, or raise maxUnlistedItems";
   return { code: "unknown-item", reason };
 }

@@ -12,6 +12,7 @@ import type { ItemFacts } from "../features/statistics.ts";
 import type { ItemFeatures } from "../samples/rows.ts";
 import { type ItemField, itemField, itemFieldTexts, itemFieldViolation } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
+import { Room } from "./room.ts";
 import { SharedLists } from "./shared_lists.ts";
 import { atOnce, type Portions } from "../values/portions.ts";
 import { titleOf } from "./title.ts";
@@ -99,6 +100,8 @@ const RUN = 512;
 /** Items by id and by index. */
 export class Catalogue {
   readonly schema: FeatureSchema;
+  /** Room for unlisted items. */
+  readonly room: Room;
   /** Whether it lists nearly all that users take: then what only events name is not recommended. */
   isComplete = false;
   readonly #itemFields: readonly ItemField[];
@@ -109,8 +112,6 @@ export class Catalogue {
   readonly #lists = new SharedLists();
   /** The values of an item without a catalogue record. */
   readonly #unsaid: Pick<CatalogueItem, "categories" | "fields" | "crosses">;
-  readonly #maxUnlisted: number;
-  #unlisted = 0;
   /**
    * Indices of the items at the last {@linkcode Catalogue.byId}, sorted by id, and the place of each in that order:
    * comparing places is faster than comparing ids.
@@ -127,7 +128,7 @@ export class Catalogue {
   constructor(schema: FeatureSchema, maxUnlisted = Infinity) {
     this.schema = schema;
     this.#itemFields = schema.itemFields.map(itemField);
-    this.#maxUnlisted = maxUnlisted;
+    this.room = new Room(maxUnlisted);
     this.#unsaid = {
       categories: this.#lists.of([]),
       fields: this.#lists.of(schema.itemFields.map(() => null)),
@@ -135,16 +136,11 @@ export class Catalogue {
     };
   }
 
-  /** How many more unlisted items events may introduce. */
-  get room(): number {
-    return Math.max(0, this.#maxUnlisted - this.#unlisted);
-  }
-
   /** Marks an item as listed: it has a catalogue record. */
   list(item: CatalogueItem): void {
     if (item.listed) return;
     item.listed = true;
-    this.#unlisted--;
+    this.room.free();
   }
 
   get size(): number {
@@ -255,7 +251,7 @@ export class Catalogue {
     this.#byId.set(id, item);
     this.#items.push(item);
     this.#ids.push(id);
-    this.#unlisted++;
+    this.room.use();
     return item;
   }
 

@@ -106,11 +106,11 @@ export function findCandidates(
   }
   const without = new Set(excluded);
   const unknown = new Set(excludedIds);
-  let { room } = catalogue;
+  let { open } = catalogue.room;
   const given = event.candidates.filter((id) => {
     const item = catalogue.get(id);
     return item === undefined
-      ? !unknown.has(id) && passes(UNKNOWN) && room-- > 0
+      ? !unknown.has(id) && passes(UNKNOWN) && open-- > 0
       : !without.has(item.index) && allowed(item);
   });
   return unstacked(given.map((id) => ({ item: itemOf(id), source: "given", score: 0, share: 0 })));

@@ -5,15 +5,17 @@ import { FakeServing } from "./fake_serving.ts";
 import { anyStream, asWritten, Durable, inventory, outputs, run, SMALL, take } from "./streams.ts";
 
 for (
-  const [impressions, lifelong, halves] of [
-    ["served", false, 0],
-    ["logged", false, 0],
-    ["logged", true, 0],
-    ["logged", true, 2],
+  const [impressions, lifelong, halves, maxUnlistedItems] of [
+    ["served", false, 0, Infinity],
+    ["logged", false, 0, Infinity],
+    ["logged", true, 0, Infinity],
+    ["logged", true, 2, Infinity],
+    ["served", false, 0, 4],
   ] as const
 ) {
-  const options = { ...SMALL, impressions };
-  const what = `${impressions}${lifelong ? ", lifelong" : ""}${halves > 0 ? ", rounded" : ""}`;
+  const options = { ...SMALL, impressions, maxUnlistedItems };
+  const isShort = maxUnlistedItems < Infinity ? ", with little room for unlisted items" : "";
+  const what = `${impressions}${lifelong ? ", lifelong" : ""}${halves > 0 ? ", rounded" : ""}${isShort}`;
   const make = () => new FakeServing(3, lifelong, [halves, 3 - halves]);
   Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${what}`, () => {
     fc.assert(

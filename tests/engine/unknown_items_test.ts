@@ -25,24 +25,43 @@ Deno.test("TaskState.apply() makes no more items known than there may be that th
   const { task, apply } = makeTask(20);
   for (let n = 0; n < 10; n++) task.applyItem({ item: `listed${n}`, time: TIME });
   const click = (item: string) => apply({ type: "interaction", item, action: "click" }).code;
-  for (let n = 0; n < 50; n++) assert.equal(click(`made-up${n}`), n < 20 ? undefined : "unknown-item");
-  assert.equal(task.catalogue.size, 30);
+  for (let n = 0; n < 50; n++) assert.equal(click(`made-up${n}`), n < 10 ? undefined : "unknown-item");
+  assert.equal(task.catalogue.size, 20);
   assert.deepEqual([click("listed1"), click("made-up1")], [undefined, undefined]);
   const items = ["listed1", "made-up1", "new1", "new2"];
   assert.equal(apply({ type: "impression", request: "r1", items }).code, "unknown-item");
   const { out } = apply({ type: "request", request: "r2", count: 4, candidates: items });
   assert.deepEqual(out.recommendations[0]?.items.map(({ item }) => item).toSorted(), ["listed1", "made-up1"]);
-  task.removeItem("new3", TIME);
   const behaviours = [{ item: "new4", action: "click", time: TIME, strength: 1 }];
   apply({ type: "merge", from: "s1", behaviours, attributes: {} });
-  assert.equal(task.catalogue.size, 30);
+  assert.equal(task.catalogue.size, 20);
   // What is listed then makes room.
   task.applyItem({ item: "made-up1", time: TIME });
   assert.deepEqual([click("new1"), click("new2")], [undefined, "unknown-item"]);
 });
 
+Deno.test("TaskState.apply() takes an item once two users have named it, and new ones a week later", () => {
+  const { task, apply } = makeTask(20);
+  const click = (item: string, user: string, days = 0) =>
+    apply({ type: "interaction", item, action: "click", user, time: TIME + 1000 + 86_400_000 * days }).code;
+  for (let n = 0; n < 50; n++) click(`made-up${n}`, "robot");
+  assert.deepEqual([click("new", "ann"), click("new", "bob")], ["unknown-item", undefined]);
+  const shown = (user: string) =>
+    apply({ type: "impression", request: user, items: ["new", "next"], user }).code;
+  assert.deepEqual([shown("ann"), shown("bob")], ["unknown-item", undefined]);
+  assert.equal(task.catalogue.size, 12);
+  for (let n = 0; n < 10; n++) click("new", `u${n % 2}`, 7);
+  assert.equal(click("newer", "ann", 7), undefined);
+});
+
+Deno.test("TaskState.removeItem() does not note what it does not know if there is no room", () => {
+  const { task } = makeTask(0);
+  task.removeItem("new", TIME);
+  assert.equal(task.catalogue.size, 0);
+});
+
 Deno.test("TaskState.apply() takes as many candidates as there is room for", () => {
-  const { task, apply } = makeTask(3);
+  const { task, apply } = makeTask(6);
   const candidates = Array.from({ length: 10 }, (_, n) => `new${n}`);
   const { out } = apply({ type: "request", request: "r1", count: 10, candidates });
   assert.equal(out.recommendations[0]?.items.length, 3);
