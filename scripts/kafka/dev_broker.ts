@@ -103,7 +103,7 @@ async function start(options: DevBrokerOptions, jars: string, quick: readonly st
     const java = (flags: readonly string[]) => ["java", ...flags, LOGGING, "-cp", `${jars}/*`];
     const { scramUsers, features } = options;
     if (!await exists(`${data}/log/meta.properties`)) {
-      const isUsual = scramUsers === undefined && features === undefined && await exists(formatOf(jars));
+      const isUsual = scramUsers === undefined && features === undefined && await exists(archiveOf(jars));
       if (isUsual) await copyFormat(jars, `${data}/log`, options.properties?.["node.id"]);
       else await run([...java(quick), "kafka.tools.StorageTool", ...formatting(properties, options)]);
     }
@@ -166,14 +166,20 @@ export async function prepareBroker(): Promise<string> {
   const jars = await mavenJars(POM, JARS);
   const archive = archiveOf(jars);
   if (await exists(archive)) return jars;
-  const own = `${archive}-${crypto.randomUUID()}`;
-  const jvm = [...QUICK_JVM, `-XX:ArchiveClassesAtExit=${own}`, ARCHIVE_LOGGING];
   const data = await Deno.makeTempDir({ prefix: "meander-kafka-" });
-  const first = await start({ jvm, data }, jars, QUICK_JVM);
-  await first.stop();
-  await Deno.copyFile(`${data}/log/bootstrap.checkpoint`, formatOf(jars));
-  await remove(data);
-  await Deno.rename(own, archive);
+  const suffix = crypto.randomUUID();
+  const [own, ownFormat] = [`${archive}-${suffix}`, `${formatOf(jars)}-${suffix}`];
+  try {
+    const jvm = [...QUICK_JVM, `-XX:ArchiveClassesAtExit=${own}`, ARCHIVE_LOGGING];
+    const first = await start({ jvm, data }, jars, QUICK_JVM);
+    await first.stop();
+    await Deno.copyFile(`${data}/log/bootstrap.checkpoint`, ownFormat);
+    await Deno.rename(ownFormat, formatOf(jars));
+    // Last: where there is an archive, all is there.
+    await Deno.rename(own, archive);
+  } finally {
+    await Promise.all([data, own, ownFormat].map(remove));
+  }
   return jars;
 }
 
