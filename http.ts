@@ -36,6 +36,7 @@ export { type Door, DOORS, type GorseSettings, type HttpSettings } from "./strea
 
 // Its metrics.
 export { Metrics, type MetricsListener } from "./streams/http/metrics.ts";
+export type { Limit } from "./streams/http/contract/access.ts";
 export type { RejectedEntry } from "./streams/http/intake.ts";
 
 // A client for experiments.
