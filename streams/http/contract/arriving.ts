@@ -14,7 +14,7 @@ export interface ArrivingRecord extends NewRecord {
   readonly work: number;
 }
 
-/** Items that are scored, and bytes that are parsed, in the time of an interaction; measured with `base` and DIEN. */
+/** Items that are scored, and bytes that are parsed, in the time of an interaction; measured with two models. */
 const SCORED = 5;
 const BYTES = 10_000;
 /** Items that are scored for a list whose candidates are retrieved. */
