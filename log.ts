@@ -78,14 +78,6 @@ export { TopicFeeder, type TopicFeederOptions } from "./streams/feeders/topic_fe
 export type { FollowSettings } from "./streams/mapping/follow_settings.ts";
 export { parseStart, type Start } from "./streams/mapping/start.ts";
 
-export {
-  type Adapted,
-  JSON_FORMATS,
-  type JsonFormat,
-  type RecordAdapter,
-  sourceAdapter,
-} from "./streams/sources/adapters.ts";
-
 // Sources of the configuration.
 export { openMapped } from "./streams/sources/mapped.ts";
 export type { RegistryContext } from "./streams/formats/registry_client.ts";
@@ -98,6 +90,7 @@ export {
   type SourceSettings,
   type SourcesSettings,
 } from "./streams/mapping/source_settings.ts";
+export { CODED_FORMATS, type CodedFormat } from "./streams/mapping/coded_formats.ts";
 export { PRESET_NAMES, type PresetName } from "./streams/mapping/presets.ts";
 export {
   type ConditionSettings,

@@ -155,8 +155,8 @@ function suggestion(
   const preset = presetOf(sample, base);
   const fields = survey(values);
   print(Deno.stdout, `${from}: ${records.length} records\n\n${fieldTable(fields, values.length)}\n`);
-  const isTopic = from.startsWith("kafka:");
-  const { mapping, open } = preset === undefined ? suggest(fields, values.length, isTopic) : {
+  const topic = /^kafka:(.+)$/.exec(from)?.[1];
+  const { mapping, open } = preset === undefined ? suggest(fields, values.length, topic !== undefined) : {
     mapping: { preset },
     open: [`these look like records of ${preset}; rules of your own come before its rules`],
   };
@@ -165,9 +165,8 @@ function suggestion(
     print(Deno.stdout, `${unread.length} of them cannot be read, the first: ${unread[0]}\n\n`);
   }
   const { columns: _, separator: _found, ...format } = base;
-  const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
-  const settings: SourceSettings = { ...format, ...mapping };
+  const settings: SourceSettings = { ...format, ...mapping, ...(topic && { follow: { topic } }) };
   if (preset === undefined && (settings.rules ?? []).length === 0) {
     print(Deno.stdout, `no mapping could be suggested: ${open.join("; ")}\n`);
     return undefined;

@@ -20,7 +20,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   },
   "Run a deployment:": {
     run: ["run the engine as a service", () => import("./run.ts")],
-    ingest: ["feed a data set or a topic into a deployment", () => import("./ingest.ts")],
+    ingest: ["feed a data set into a deployment", () => import("./ingest.ts")],
     map: [
       "try a mapping on the first records of a file or a topic, or suggest one",
       () => import("./map.ts"),

@@ -21,8 +21,10 @@ import {
   type RejectedRecord,
 } from "../streams/feeders/rejected_records.ts";
 import { replayRejected } from "../streams/feeders/rejected_replay.ts";
+import { CODED_FORMATS } from "../streams/mapping/coded_formats.ts";
+import { compileSource, ownSource, type RecordSource } from "../streams/mapping/record_source.ts";
+import type { SourcesSettings } from "../streams/mapping/source_settings.ts";
 import { renderTable } from "../streams/report/table.ts";
-import { formatAdapter, JSON_FORMATS, sourceAdapter } from "../streams/sources/adapters.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import {
   commandArguments,
@@ -130,16 +132,12 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
 
 async function replay(name: string, flags: Flags): Promise<number> {
   const { sources } = await readConfig(flags.config);
-  const format = recordFormat(name, sources);
-  if (typeof format === "string" && !isOneOf(JSON_FORMATS, format)) {
-    throw new Error(`Cannot replay ${name}: its records are rows of files; ingest those again`);
-  }
-  const adapter = typeof format === "string" ? formatAdapter(format) : sourceAdapter(format);
+  const source = sourceOf(name, sources);
   await using log = await openAlone(flags);
   const { records, taken, rejected, cut } = await replayRejected(
     log,
     topicNames(flags.prefix),
-    adapter,
+    source,
     flags,
   );
   const tail = cut === 0
@@ -151,6 +149,15 @@ async function replay(name: string, flags: Flags): Promise<number> {
     `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,
   );
   return 0;
+}
+
+/** The source of a name, whose records may be replayed. */
+function sourceOf(name: string, sources: SourcesSettings | undefined): RecordSource {
+  if (isOneOf(CODED_FORMATS, name)) return compileSource(name, { preset: name });
+  const format = recordFormat(name, sources);
+  if (typeof format === "object") return format;
+  if (format === "meander") return ownSource();
+  throw new Error(`Cannot replay ${name}: its records are rows of files; ingest those again`);
 }
 
 const program = createCommand(commandName("rejected")).description(

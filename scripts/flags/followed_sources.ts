@@ -9,10 +9,9 @@ import type { OwnRecord } from "../../src/events/own_record.ts";
 import { followedName, ingestName, rekeyName } from "../../streams/feeders/position_names.ts";
 import { FOREIGN_KIND } from "../../streams/log/kinds/kinds.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { compileSource } from "../../streams/mapping/record_source.ts";
+import { compileSource, type RecordSource } from "../../streams/mapping/record_source.ts";
 import { DEFAULT_START, parseStart } from "../../streams/mapping/start.ts";
 import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
-import { sourceAdapter, watched } from "../../streams/sources/adapters.ts";
 import type { LogFlags } from "./log_flags.ts";
 import { openLog } from "./service_flags.ts";
 
@@ -44,10 +43,12 @@ export function followedSources(
     const open = openOf(brokers);
     return [{
       topic,
-      format: watched(sourceAdapter(source), see),
+      format: watched(source, see),
       name: followedName(name),
       after: [
-        ingestName(name, `${FOREIGN_KIND}:${topic}`),
+        ...[name, settings.preset, ...(source.isOwn ? ["meander"] : [])].flatMap((format) =>
+          format === undefined ? [] : [ingestName(format, `${FOREIGN_KIND}:${topic}`)]
+        ),
         ...(source.isOwn && open === undefined ? [rekeyName(topic)] : []),
       ],
       open,
@@ -56,6 +57,18 @@ export function followedSources(
       lateMs,
     }];
   });
+}
+
+/** A source that also passes each record that it makes to `see`. */
+function watched(source: RecordSource, see: (record: OwnRecord) => void): RecordSource {
+  return {
+    ...source,
+    map(value, meta) {
+      const mapped = source.map(value, meta);
+      if (mapped.ok) { for (const record of mapped.records) see(record); }
+      return mapped;
+    },
+  };
 }
 
 /** Opens the cluster of a source; its own brokers override those of flags. */

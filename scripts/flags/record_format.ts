@@ -14,7 +14,7 @@ import { type Format, FORMATS } from "../../streams/sources/open.ts";
 /** A format that is built in, or a source. */
 export type RecordFormat = Format | RecordSource;
 
-export const SORT_HELP = "for files: feed items first, then events in order of time";
+export const SORT_HELP = "feed items first, then events in order of time";
 
 export const FORMAT_HELP = `its format: one of ${FORMATS.join(", ")}; a source of the configuration; or ` +
   `a preset, ${PRESET_NAMES.join(", ")}`;

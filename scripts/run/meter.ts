@@ -34,7 +34,7 @@ class Meter {
   #time = performance.now();
   #events = 0;
 
-  report({ events, partitions, version, learner }: ServiceStatus): void {
+  report({ events, partitions, version, learner, sources }: ServiceStatus): void {
     const now = performance.now();
     const speed = counted(this.#events, events) / (now - this.#time) * 1000;
     [this.#time, this.#events] = [now, events];
@@ -45,7 +45,7 @@ class Meter {
       {
         speed: Math.round(speed),
         partitions: partitions.map((one) => `${one.partition}${one.restoring ? "?" : ""}`).join(",") || "-",
-        lag: partitions.reduce((sum, one) => sum + one.lag, 0),
+        lag: [...partitions, ...sources?.lags ?? []].reduce((sum, one) => sum + one.lag, 0),
         version: Math.max(version, learner?.version ?? 0),
         auc: figure(learner?.auc),
         ctr: figure(learner?.ctr),

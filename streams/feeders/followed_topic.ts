@@ -7,7 +7,7 @@
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
-import { madeOfEach } from "../../src/mapping/entries.ts";
+import { madeOfEach, type MappedRecords } from "../../src/mapping/entries.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import {
@@ -17,8 +17,8 @@ import {
   type NewRecord,
   type TopicIdentity,
 } from "../log/log.ts";
-import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
 import { endsOfTopic } from "../log/reading.ts";
+import { take } from "../mapping/record_source.ts";
 import { type Part, withoutBytes } from "../task/fitting.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { positionRecord } from "../topics/feeder_position.ts";
@@ -60,7 +60,7 @@ interface Head extends HeldRecord {
   /** When it arrived, milliseconds since the epoch: no later than it was read. */
   readonly came: number;
   /** `null` = it is skipped. */
-  readonly adapted: Adapted | null;
+  readonly adapted: MappedRecords | null;
 }
 
 /** A record that was taken, and what is appended for it. */
@@ -81,7 +81,6 @@ export class FollowedTopic {
   readonly isUnsaved: boolean;
   readonly partitions: readonly SourcePartition<Head>[];
   readonly #source: ForeignTopic;
-  readonly #adapter: RecordAdapter;
   readonly #context: FollowContext;
   readonly #identity: TopicIdentity;
   readonly #lateness: Lateness | undefined;
@@ -103,7 +102,6 @@ export class FollowedTopic {
     this.#source = source;
     this.#context = context;
     this.#identity = identity;
-    this.#adapter = adapterOf(source.format);
     const { log, topic, waitMs = 0, lateMs = Infinity } = source;
     if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, reached);
     const { now, clock } = context;
@@ -184,7 +182,7 @@ export class FollowedTopic {
       const { partition, next, head } = one;
       const lag = Math.max(0, (ends[partition] ?? 0) - next);
       const lagMs = head === undefined ? 0 : Math.max(0, this.#context.now() - head.came);
-      return { source: this.#adapter.name, topic, partition, lag, lagMs, lost: this.#lostOf(one) };
+      return { source: this.#source.format.name, topic, partition, lag, lagMs, lost: this.#lostOf(one) };
     });
   }
 
@@ -241,7 +239,7 @@ export class FollowedTopic {
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
     const { topic, partition, offset, value } = record;
-    const wait = value === null ? undefined : this.#adapter.ready?.(value);
+    const wait = value === null ? undefined : this.#source.format.ready?.(value);
     if (wait === undefined) return this.#head(record, read);
     return wait.then(() => this.#head(record, read), (cause) => {
       const message = `Cannot read ${topic}/${partition} at ${offset}: ${reasonOf(cause)}`;
@@ -255,9 +253,9 @@ export class FollowedTopic {
     const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
     // Experiment changes belong to the `events` of their own deployment only.
-    const isPassed = this.#adapter.isOwn === true && headers[EXPERIMENT] !== undefined;
+    const isPassed = this.#source.format.isOwn === true && headers[EXPERIMENT] !== undefined;
     const meta = { topic, key, headers, time: clamp(record.time) };
-    const adapted = isPassed ? null : this.#adapter.adapt(value, meta);
+    const adapted = isPassed ? null : take(this.#source.format, value, meta);
     // A record without events and items has no time, and goes as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
@@ -271,7 +269,7 @@ export class FollowedTopic {
 
   #rejected(head: Head, why: Rejected): { readonly record: NewRecord; readonly rejection: Rejection } {
     const { record: { topic, partition, offset, key, value, headers }, came: time } = head;
-    const place = { topic, partition, offset, source: this.#adapter.name };
+    const place = { topic, partition, offset, source: this.#source.format.name };
     const rejection = rejectionOf(place, why, value ?? new Uint8Array(0));
     const record = {
       topic: this.#context.topics.rejected,
@@ -285,11 +283,7 @@ export class FollowedTopic {
   }
 }
 
-export function adapterOf(format: JsonFormat | RecordAdapter): RecordAdapter {
-  return typeof format === "string" ? formatAdapter(format) : format;
-}
-
-type Own = Extract<Adapted, { readonly ok: true }>["records"][number];
+type Own = Extract<MappedRecords, { readonly ok: true }>["records"][number];
 
 function timeOf(own: Own): number {
   return own.kind === "event" ? own.event.time : own.item.time;

@@ -23,7 +23,7 @@ import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { LogError } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
-import type { RecordAdapter } from "../sources/adapters.ts";
+import { type RecordSource, take } from "../mapping/record_source.ts";
 import { commitFitting, type Part, withoutBytes } from "../task/fitting.ts";
 import {
   feederPosition,
@@ -63,14 +63,14 @@ export interface ReplayRejectedOptions {
 export async function replayRejected(
   log: Log,
   topics: Topics,
-  adapter: RecordAdapter,
+  source: RecordSource,
   options: ReplayRejectedOptions = {},
 ): Promise<Replayed> {
   const { from } = options;
-  const names = [replayName(adapter.name), ...(from === undefined ? [] : [replayNameFrom(from)])];
+  const names = [replayName(source.name), ...(from === undefined ? [] : [replayNameFrom(from)])];
   const all = { records: 0, taken: 0, rejected: 0, cut: 0 };
   for (const name of names) {
-    const { records, taken, rejected, cut } = await replayNamed(log, topics, adapter, { ...options, name });
+    const { records, taken, rejected, cut } = await replayNamed(log, topics, source, { ...options, name });
     all.records += records;
     all.taken += taken;
     all.rejected += rejected;
@@ -83,7 +83,7 @@ export async function replayRejected(
 async function replayNamed(
   log: Log,
   topics: Topics,
-  adapter: RecordAdapter,
+  source: RecordSource,
   { name, batch = 1000, now = Date.now }: ReplayRejectedOptions & { readonly name: string },
 ): Promise<Replayed> {
   const identity = await log.identify(topics.rejected);
@@ -117,7 +117,7 @@ async function replayNamed(
     for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
       if (record.offset >= end) break; // rejected again by this replay
       next[partition] = record.offset + 1;
-      const outcome = await again(record, topics, adapter, { log, name, now: now() });
+      const outcome = await again(record, topics, source, { log, name, now: now() });
       if (outcome !== null) {
         records++;
         pending.push(outcome);
@@ -152,7 +152,7 @@ function smaller({ refuse, ...outcome }: Outcome, reason: string): Outcome | nul
 async function again(
   record: LogRecord,
   topics: Topics,
-  adapter: RecordAdapter,
+  source: RecordSource,
   { log, name, now }: { readonly log: Log; readonly name: string; readonly now: number },
 ): Promise<Outcome | null> {
   const rejected = decodeRejected(record);
@@ -164,13 +164,13 @@ async function again(
   if (bytes === null) {
     return { taken: 0, isCut: true, records: [{ ...kept, value: encodeRejection(rejection) }] };
   }
-  await adapter.ready?.(bytes);
+  await source.ready?.(bytes);
   const isOfFile = "file" in rejection;
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
   const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
   const { entries } = rejection;
-  const adapted = onlyEntries(adapter.adapt(bytes, { ...meta, time: recordTime }), entries);
-  const spot = { ...placeOf(rejection), source: adapter.name };
+  const adapted = onlyEntries(take(source, bytes, { ...meta, time: recordTime }), entries);
+  const spot = { ...placeOf(rejection), source: source.name };
   const refused = (why: Rejected): NewRecord => ({
     ...kept,
     value: encodeRejection(rejectionOf(spot, why, bytes)),

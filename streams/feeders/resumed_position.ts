@@ -7,8 +7,8 @@
 import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";
 import { endsOfTopic, readAll } from "../log/reading.ts";
+import type { RecordSource } from "../mapping/record_source.ts";
 import { DEFAULT_START, type Start } from "../mapping/start.ts";
-import type { JsonFormat, RecordAdapter } from "../sources/adapters.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { feederPosition, feederWriter, isFed, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -24,8 +24,8 @@ export interface ForeignTopic {
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
-  /** Format of its records, or an adapter for them. */
-  readonly format: JsonFormat | RecordAdapter;
+  /** Reads its records. */
+  readonly format: RecordSource;
   /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
   readonly name?: string | undefined;
   /**
@@ -119,7 +119,7 @@ export async function resumedPosition(
 }
 
 /** Where users set another name, for messages. */
-const OTHER_NAME = "of a source in the configuration; --name of `ingest`";
+const OTHER_NAME = "of a source in the configuration";
 
 /** The error of a topic that is not the one that was fed. */
 export function anotherTopic(topic: string, name: string, { message }: LogError): LogError {

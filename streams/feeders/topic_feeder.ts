@@ -12,7 +12,7 @@ import { commitFitting } from "../task/fitting.ts";
 import { feederWriter } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { adapterOf, FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
+import { FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
 
@@ -50,7 +50,7 @@ export interface TopicFeederOptions {
  * ```ts
  * import assert from "node:assert/strict";
  * import { MemoryLog, topicNames } from "@meander/meander";
- * import { TopicFeeder, topicSpecs } from "@meander/meander/log";
+ * import { compileSource, TopicFeeder, topicSpecs } from "@meander/meander/log";
  *
  * const topics = topicNames();
  * await using log = new MemoryLog();
@@ -60,7 +60,8 @@ export interface TopicFeederOptions {
  * const value = new TextEncoder().encode(JSON.stringify(click));
  * await log.append([{ topic: "clicks", key: null, value, time }]);
  *
- * await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: "meander" });
+ * const format = compileSource("clicks", { follow: { topic: "clicks" } }); // events in our format
+ * await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format });
  * assert.equal(await feeder.feed(), 1);
  * assert.equal(feeder.events, 1);
  * ```
@@ -109,7 +110,7 @@ export class TopicFeeder implements AsyncDisposable {
     const sources = "topic" in source ? [source] : source;
     const { now = Date.now, clock = defaultClock } = options;
     const names = sources.map(({ name, format, topic }) =>
-      name ?? (sources.length === 1 ? options.name : undefined) ?? `${adapterOf(format).name}:${topic}`
+      name ?? (sources.length === 1 ? options.name : undefined) ?? `${format.name}:${topic}`
     );
     const name = options.name ?? names[0];
     if (name === undefined) throw new RangeError("Cannot feed topics: there are none");

@@ -13,6 +13,8 @@ import type { MappedRecords } from "../../src/mapping/entries.ts";
 import { compileMapping, type Mapping } from "../../src/mapping/mapping.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
+import { isOneOf } from "../../src/values/one_of.ts";
+import { CODED_FORMATS, codedMapping } from "./coded_formats.ts";
 import { compileExpression } from "./expression.ts";
 import { mapOwn } from "./own_format.ts";
 import { readRow, repeatedIn } from "./row.ts";
@@ -66,11 +68,18 @@ export function compileSource(
   settings: SourceSettings,
   context: RegistryContext = {},
 ): RecordSource {
-  const { format, columns, separator, registry, follow, ...mapping } = settle(
+  const { preset, format, columns, separator, registry, follow, ...mapping } = settle(
     SOURCE_OPTIONS,
     withPreset(settings),
   );
   if (follow?.start !== undefined) checkStart(follow.start);
+  if (isOneOf(CODED_FORMATS, preset)) {
+    const own = Object.keys(settings).find((key) => key !== "preset" && key !== "follow");
+    if (own !== undefined) {
+      throw new MappingError([own], `preset ${preset} is code, which it would not change`);
+    }
+    return { name, format, columns, read: readJson, map: codedMapping(preset) };
+  }
   const isRow = format === "csv" || format === "tsv";
   for (const [key, value] of Object.entries({ columns, separator })) {
     if (!isRow && value !== undefined) {
@@ -92,7 +101,7 @@ export function compileSource(
     );
   }
   if (follow !== undefined && Object.keys(settings).every((key) => key === "follow")) {
-    return { name, format, columns, isOwn: true, read: (bytes) => parseJson(bytes, "record"), map: mapOwn };
+    return ownSource(name);
   }
   if ((mapping.rules ?? []).length === 0) {
     throw new MappingError(["rules"], "it has neither rules nor a preset, so it would map nothing");
@@ -115,6 +124,15 @@ export function compileSource(
     ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], row)
     : (bytes: Uint8Array) => parseJson(bytes, "record", { keepsLongs: true });
   return { name, format, columns, separator, read, map };
+}
+
+/** The source of events and items in our format, possibly from another deployment. */
+export function ownSource(name = "meander"): RecordSource {
+  return { name, format: "json", columns: undefined, isOwn: true, read: readJson, map: mapOwn };
+}
+
+function readJson(bytes: Uint8Array): ParsedJson {
+  return parseJson(bytes, "record");
 }
 
 function registryOf(settings: RegistrySettings, context: RegistryContext): SchemaRegistry {

@@ -16,8 +16,10 @@ import {
   text,
 } from "../../src/options/option.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "../formats/registry_settings.ts";
+import { CODED_FORMATS, type CodedFormat } from "./coded_formats.ts";
 import { SEPARATORS } from "./row.ts";
 import { FOLLOW_OPTIONS, type FollowSettings } from "./follow_settings.ts";
+import { isOneOf } from "../../src/values/one_of.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
 /** How the bytes of records are read. */
@@ -28,8 +30,11 @@ export type RecordFormat = (typeof RECORD_FORMATS)[number];
 
 /** A source. */
 export interface SourceSettings extends MappingSettings {
-  /** A preset: its rules follow those given here, and its other settings are defaults. */
-  readonly preset?: PresetName | undefined;
+  /**
+   * A preset: its rules follow those given here, and its other settings are defaults. A format that code maps takes
+   * neither rules nor settings.
+   */
+  readonly preset?: PresetName | CodedFormat | undefined;
   /** How the bytes of its records are read. @default {"json"} */
   readonly format?: RecordFormat | undefined;
   /** The registry with the schemas that records name, for format `registry`. */
@@ -49,9 +54,9 @@ export type SourcesSettings = Readonly<Record<string, SourceSettings>>;
 export const SOURCE_OPTIONS = {
   preset: orAbsent(
     choice(
-      PRESET_NAMES,
+      [...PRESET_NAMES, ...CODED_FORMATS],
       "segment",
-      "a known format, whose rules come after these and whose settings are the defaults",
+      "a known format, whose rules come after these and whose settings are the defaults; `metarank`, `gorse` and `easyrec` take no others",
     ),
   ),
   format: choice(
@@ -82,10 +87,10 @@ export const SOURCES: Option<SourcesSettings | undefined> = by(
   "sources of other formats, by name; see [map your topics](../how-to/map-your-topics.md)",
 );
 
-/** A source merged with its preset. */
+/** A source merged with its preset, unless code maps that. */
 export function withPreset(settings: SourceSettings): SourceSettings {
   const { preset, rules = [], ...own } = settings;
-  if (preset === undefined) return settings;
+  if (!isOneOf(PRESET_NAMES, preset)) return settings;
   const { rules: further = [], ...base } = PRESETS[preset] as SourceSettings; // a test parses each
   return { ...base, ...own, rules: [...rules, ...further] };
 }

@@ -5,7 +5,7 @@
  */
 
 import { reasonOf } from "../../src/values/reason.ts";
-import { adapterOf, type SourceLag } from "../feeders/followed_topic.ts";
+import type { SourceLag } from "../feeders/followed_topic.ts";
 import { feederGroup, feederId } from "../feeders/feeder.ts";
 import { checkEnd, type LostPosition, lostPosition } from "../feeders/resumed_position.ts";
 import type { Log } from "../log/log.ts";
@@ -34,7 +34,7 @@ export async function lookAtSources(
   const lags: SourceLag[] = [];
   const problems: Problem[] = [];
   for (const source of sources) {
-    const { name } = adapterOf(source.format);
+    const { name } = source.format;
     try {
       await using opened = new AsyncDisposableStack();
       const from = source.open === undefined ? log : opened.use(await source.open());
@@ -95,7 +95,7 @@ async function lookAt(
     const { records: [oldest] } = await from.read(topic, partition, Math.min(next, end), { maxRecords: 1 });
     const lag = Math.max(0, end - next);
     const lagMs = oldest === undefined ? 0 : Math.max(0, now() - oldest.time);
-    lags.push({ source: adapterOf(format).name, topic, partition, lag, lagMs, lost });
+    lags.push({ source: format.name, topic, partition, lag, lagMs, lost });
   }
   return { lags, lost: gone };
 }

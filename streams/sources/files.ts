@@ -4,6 +4,8 @@
  * @module
  */
 
+const DATA = /\.(jsonl?|ndjson|csv)(\.gz)?$/;
+
 /** Whether a path is a folder. @throws Deno.errors.NotFound when it does not exist */
 export async function isFolder(path: string): Promise<boolean> {
   return (await Deno.stat(path)).isDirectory;
@@ -35,4 +37,14 @@ export async function csvFiles(folder: string): Promise<string[]> {
     if (!isDirectory && /\.csv(?:\.gz)?$/.test(name)) names.push(name);
   }
   return names.sort();
+}
+
+/** The file, or the files of the folder in the order of their names. @throws Deno.errors.NotFound without any */
+export async function filesOf(path: string, named: RegExp = DATA): Promise<readonly string[]> {
+  if (!await isFolder(path)) return [path];
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(path)) if (isFile && named.test(name)) names.push(name);
+  if (names.length > 0) return names.sort().map((name) => within(path, name));
+  const wanted = named === DATA ? "JSON or CSV" : "Avro";
+  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no ${wanted} file`);
 }

@@ -7,24 +7,22 @@
 import { EASYREC_COLUMNS, parseEasyRec } from "../../src/adapters/easyrec.ts";
 import type { Row } from "../../src/adapters/fields.ts";
 import { gorseRow, parseGorse } from "../../src/adapters/gorse.ts";
-import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
-import { adaptJson, type JsonAdapter } from "./adapters.ts";
-import { fileIn, isFolder, within } from "./files.ts";
-import { JsonSplitter } from "./json_values.ts";
-import { readLines } from "./lines.ts";
-import { placed, readRows, type SourceOptions, type SourceRecord } from "./source.ts";
+import { parseJson } from "../../src/events/json.ts";
+import { type CodedFormat, codedMapping } from "../mapping/coded_formats.ts";
+import { fileIn, filesOf, isFolder } from "./files.ts";
+import { readJson } from "./mapped.ts";
+import { readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 import { sortByTime } from "./sort_by_time.ts";
 
 /** Extension of a CSV file; all other files are JSON. */
 const CSV = /\.csv(\.gz)?$/;
-const DATA = /\.(jsonl?|ndjson|csv)(\.gz)?$/;
 
 /**
  * Metarank's events, in the order of the files: a file of JSON lines or one list, or a folder of such files by name.
  */
 export async function* openMetarank(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
-  for (const file of await filesOf(path)) yield* readJson(file, parseMetarank, options);
+  for (const file of await filesOf(path)) yield* readJson(file, coded("metarank"), options);
 }
 
 /**
@@ -39,7 +37,7 @@ async function* readGorse(path: string, options: SourceOptions): AsyncGenerator<
   const map = (row: Row) => parseGorse(gorseRow(row), { time: MIN_TIME_MS });
   for (const file of await isFolder(path) ? await gorseFiles(path) : [path]) {
     if (CSV.test(file)) yield* readRows(file, { header: true, columns: [], ...options }, map);
-    else yield* readJson(file, parseGorse, options);
+    else yield* readJson(file, coded("gorse"), options);
   }
 }
 
@@ -52,30 +50,12 @@ async function* readEasyRec(path: string, options: SourceOptions): AsyncGenerato
   for (const file of await filesOf(path)) {
     if (CSV.test(file)) {
       yield* readRows(file, { header: true, columns: EASYREC_COLUMNS, ...options }, parseEasyRec);
-    } else yield* readJson(file, parseEasyRec, options);
+    } else yield* readJson(file, coded("easyrec"), options);
   }
 }
 
-async function* readJson(
-  file: string,
-  adapter: JsonAdapter,
-  { signal }: SourceOptions,
-): AsyncGenerator<SourceRecord> {
-  for await (const lines of readLines(file, signal, new JsonSplitter())) {
-    for (const line of lines) {
-      yield* placed(file, line, line.rejected ?? adaptJson(line.bytes, adapter, MIN_TIME_MS));
-    }
-  }
-}
-
-/** The file, or the files of the folder in the order of their names. @throws Deno.errors.NotFound without any */
-export async function filesOf(path: string, named: RegExp = DATA): Promise<readonly string[]> {
-  if (!await isFolder(path)) return [path];
-  const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(path)) if (isFile && named.test(name)) names.push(name);
-  if (names.length > 0) return names.sort().map((name) => within(path, name));
-  const wanted = named === DATA ? "JSON or CSV" : "Avro";
-  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no ${wanted} file`);
+function coded(format: CodedFormat): Parameters<typeof readJson>[1] {
+  return { read: (bytes) => parseJson(bytes, "record"), map: codedMapping(format) };
 }
 
 async function gorseFiles(folder: string): Promise<readonly string[]> {

@@ -7,7 +7,7 @@
 import { type AvroFileValue, readAvroFile } from "../formats/avro_file.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
 import { readCsv } from "./csv.ts";
-import { filesOf } from "./foreign.ts";
+import { filesOf } from "./files.ts";
 import { JsonSplitter } from "./json_values.ts";
 import { readLines } from "./lines.ts";
 import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
@@ -42,16 +42,17 @@ export async function* openMapped(
     );
   }
   for (const file of await filesOf(path, source.format === "avro" ? AVRO : undefined)) {
-    if (source.format === "json") yield* readJson(file, source, signal);
+    if (source.format === "json") yield* readJson(file, source, { signal });
     else if (source.format === "avro") yield* readAvro(file, source, signal);
     else yield* readRows(file, source, signal);
   }
 }
 
-async function* readJson(
+/** The records of a file of JSON lines or lists. @param source its name is for rejections */
+export async function* readJson(
   file: string,
-  source: RecordSource,
-  signal: AbortSignal | undefined,
+  source: Pick<RecordSource, "read" | "map"> & { readonly name?: string },
+  { signal }: SourceOptions,
 ): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal, new JsonSplitter())) {
     for (const line of lines) {

@@ -8,7 +8,8 @@ import { getLogger } from "@logtape/logtape";
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
 import { parseJson } from "../../src/events/json.ts";
 import { isRecord } from "../../src/values/record.ts";
-import { adapt, type Adapted } from "./adapters.ts";
+import type { MappedRecords } from "../../src/mapping/entries.ts";
+import { adapt } from "../mapping/coded_formats.ts";
 import { ShownLists } from "./archive/shown_lists.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";
@@ -142,7 +143,7 @@ function readItems(file: string, options: SourceOptions): AsyncGenerator<SourceR
 async function* readRecords(
   file: string,
   { signal }: SourceOptions,
-  decode: (bytes: Uint8Array) => Adapted,
+  decode: (bytes: Uint8Array) => MappedRecords,
 ): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal)) {
     for (const line of lines) yield* placed(file, line, line.rejected ?? decode(line.bytes));

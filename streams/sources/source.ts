@@ -10,7 +10,8 @@ import type { Rejected } from "../../src/events/rejected.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Row } from "../../src/adapters/fields.ts";
-import { adapt, type Adapted } from "./adapters.ts";
+import type { MappedRecords } from "../../src/mapping/entries.ts";
+import { adapt } from "../mapping/coded_formats.ts";
 import { type CsvOptions, readCsv } from "./csv.ts";
 import type { Line } from "./lines.ts";
 
@@ -48,7 +49,12 @@ export async function* readRows(
 }
 
 /** The records mapped from a line of a file, with its position. @param source the format or source for rejections */
-export function placed(file: string, line: Line, adapted: Adapted, source?: string): readonly SourceRecord[] {
+export function placed(
+  file: string,
+  line: Line,
+  adapted: MappedRecords,
+  source?: string,
+): readonly SourceRecord[] {
   if (!adapted.ok) return [rejectedRecord(file, line, adapted, source)];
   const rejected = (adapted.rejected ?? []).map((one) => rejectedRecord(file, line, one, source));
   return [...adapted.records.map((record) => ({ ...record, file, line: line.number })), ...rejected];

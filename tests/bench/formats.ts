@@ -14,8 +14,7 @@ import protobuf from "protobufjs";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
-import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { compileSource, take } from "../../streams/mapping/record_source.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { startMeasuredBroker } from "./end_with.ts";
 
@@ -153,7 +152,7 @@ function sourceOf(format: string) {
 async function ingest(format: string): Promise<number> {
   const topics = topicNames(`${format}-${crypto.randomUUID().slice(0, 8)}.`);
   await log.createTopics(topicSpecs(topics, PARTITIONS));
-  const adapter = sourceAdapter(sourceOf(format));
+  const adapter = sourceOf(format);
   await using feeder = await TopicFeeder.open(log, topics, { log, topic: format, format: adapter }, {
     batch: BATCH,
   });
@@ -168,11 +167,11 @@ async function ingest(format: string): Promise<number> {
 
 /** @returns milliseconds of the processor, which others on the machine do not take part in */
 async function adapt(format: string): Promise<number> {
-  const { ready, adapt } = sourceAdapter(sourceOf(format));
+  const source = sourceOf(format);
   const values = Array.from({ length: records }, (_, i) => FORMATS[format]!(i));
-  await ready?.(values[0]!);
+  await source.ready?.(values[0]!);
   const begun = cpuUsage();
-  for (const value of values) if (!adapt(value, { time: START }).ok) throw new Error("rejected");
+  for (const value of values) if (!take(source, value, { time: START }).ok) throw new Error("rejected");
   const { user, system } = cpuUsage(begun);
   return (user + system) / 1000;
 }

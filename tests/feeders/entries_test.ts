@@ -12,8 +12,7 @@ import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { compileSource } from "../../streams/mapping/record_source.ts";
-import { formatAdapter, type RecordAdapter, sourceAdapter } from "../../streams/sources/adapters.ts";
+import { compileSource, ownSource, type RecordSource } from "../../streams/mapping/record_source.ts";
 import { openMapped } from "../../streams/sources/mapped.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -50,7 +49,7 @@ async function onTopic(values: readonly unknown[]): Promise<MemoryLog> {
   return log;
 }
 
-async function feed(log: Log, format: RecordAdapter = sourceAdapter(orders(false))) {
+async function feed(log: Log, format: RecordSource = orders(false)) {
   await using feeder = await TopicFeeder.open(log, topics, { log, topic: "orders", format }, {
     now,
     batch: 3,
@@ -96,7 +95,7 @@ Deno.test("good entries of a topic's records are taken; bad ones are rejected wi
 Deno.test("a replay takes only the entries that were rejected, once, and keeps those that still are", async () => {
   await using log = await onTopic(ORDERS);
   await feed(log);
-  const replay = () => replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  const replay = () => replayRejected(log, topics, orders(true), { now });
   assert.deepEqual(await replay(), { records: 40, taken: 20, rejected: 20, cut: 0 });
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
   assert.deepEqual(await counts(log), [["missing-field", 20]]);
@@ -109,8 +108,8 @@ Deno.test("a mapping that rejects the whole record in a replay does not make the
   await using log = await onTopic(ORDERS);
   await feed(log);
   const wrong = compileSource("orders", { rules: [{ as: "forget", fields: { user: "nobody" } }] });
-  assert.equal((await replayRejected(log, topics, sourceAdapter(wrong), { now })).rejected, 40);
-  await replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  assert.equal((await replayRejected(log, topics, wrong, { now })).rejected, 40);
+  await replayRejected(log, topics, orders(true), { now });
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
 });
 
@@ -120,9 +119,7 @@ Deno.test("a feeder and a replay that crash at any operation of the log take eac
       await using log = await onTopic(ORDERS.slice(0, 8));
       if (part === "replay") await feed(log);
       const run = (on: Log) =>
-        part === "feed"
-          ? feed(on)
-          : replayRejected(on, topics, sourceAdapter(orders(true)), { now, batch: 3 });
+        part === "feed" ? feed(on) : replayRejected(on, topics, orders(true), { now, batch: 3 });
       let isCrashed = false;
       try {
         await run(new CrashingLog(log, at));
@@ -163,11 +160,20 @@ Deno.test("lists of a topic in our format, or in that of others, are taken value
   const all = [["meander", event, { ...event, user: 7 }], ["gorse", gorse, { ...gorse, UserId: 7 }]] as const;
   for (const [format, good, bad] of all) {
     await using log = await onTopic([[good, bad, good]]);
-    assert.deepEqual(await feed(log, formatAdapter(format)), { events: 2, items: 0, rejected: 1 }, format);
+    assert.deepEqual(
+      await feed(log, format === "meander" ? ownSource() : compileSource(format, { preset: format })),
+      { events: 2, items: 0, rejected: 1 },
+      format,
+    );
     const [first] = await rejections(log);
     assert.deepEqual([first?.entries, first?.source], [["[1]"], format]);
     assert.match(first?.reason ?? "", /in record 1 of the list$/);
-    await replayRejected(log, topics, formatAdapter(format), { now });
+    await replayRejected(
+      log,
+      topics,
+      format === "meander" ? ownSource() : compileSource(format, { preset: format }),
+      { now },
+    );
     assert.equal((await rejections(log)).length, 1, "still rejected");
     assert.equal((await log.bounds(topics.events, 0)).end + (await log.bounds(topics.events, 1)).end, 2);
   }
@@ -194,7 +200,7 @@ Deno.test("entries of a file are taken alike, and a feeder that crashes in the m
       }
       assert.deepEqual(await feedFile(log), [60, 40]);
       assert.deepEqual(await bought(log), lines(0, 2, 3), `crashed at ${at}`);
-      const replayed = await replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+      const replayed = await replayRejected(log, topics, orders(true), { now });
       assert.deepEqual(replayed, { records: 40, taken: 20, rejected: 20, cut: 0 });
       assert.deepEqual(await bought(log), lines(0, 1, 2, 3), `crashed at ${at}`);
       if (!isCrashed) break;
@@ -232,7 +238,7 @@ Deno.test("a task takes what it refused as too late once it is replayed, and nev
   };
   assert.deepEqual(await itemsOf(), ["later"]);
   assert.deepEqual(await counts(log), [["too-late", 1]]);
-  const replay = () => replayRejected(log, topics, formatAdapter("meander"), { from: topics.events, now });
+  const replay = () => replayRejected(log, topics, ownSource(), { from: topics.events, now });
   assert.deepEqual(await replay(), { records: 1, taken: 1, rejected: 0, cut: 0 });
   assert.deepEqual(await itemsOf(), ["early", "later"]);
   await log.append([late]);
@@ -249,7 +255,7 @@ Deno.test("a task takes mended entries however late they come, in the order of t
     const event: Event = { type: "interaction", user: who, item: "later", action: "click", time: later };
     return { topic: topics.events, key: who, value: encodeEvent(event), time: later };
   }));
-  await replayRejected(log, topics, sourceAdapter(orders(true)), { now: () => later });
+  await replayRejected(log, topics, orders(true), { now: () => later });
   for (const batch of [1, 1000]) {
     const copy = new MemoryLog();
     await copy.createTopics(topicSpecs(topics, 2));
@@ -274,7 +280,7 @@ Deno.test("a task takes mended entries however late they come, in the order of t
 
 Deno.test("a record of which only the beginning was kept is replayed from its topic, unless another is there now", async () => {
   const large = [{ ...ORDERS[0], note: "x".repeat(100_000) }, { ...ORDERS[1], note: "y".repeat(100_000) }];
-  const replay = (log: Log) => replayRejected(log, topics, sourceAdapter(orders(true)), { now });
+  const replay = (log: Log) => replayRejected(log, topics, orders(true), { now });
   await using log = await onTopic(large);
   await feed(log);
   assert.ok((await rejections(log)).every(({ cut }) => cut));

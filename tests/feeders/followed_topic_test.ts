@@ -6,10 +6,10 @@ import { isTransient, LogError, type NewRecord } from "../../streams/log/log.ts"
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { parseStart } from "../../streams/mapping/start.ts";
-import { formatAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
+import { ownSource } from "../../streams/mapping/record_source.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;
@@ -34,7 +34,7 @@ async function feed(
   more: Partial<ForeignTopic> = {},
   options: TopicFeederOptions = {},
 ): Promise<readonly string[]> {
-  const source = { log, topic: "clicks", format: "meander", ...more } as const;
+  const source = { log, topic: "clicks", format: ownSource(), ...more } as const;
   await using feeder = await TopicFeeder.open(log, topics, source, {
     now: () => TIME + 10 * 365 * 24 * HOUR,
     ...options,
@@ -131,7 +131,7 @@ Deno.test("a client years ahead makes nothing of others late, first or later, al
 
 Deno.test("TopicFeeder goes on after another feeder of the topic, which it ends", async () => {
   await using log = await newLog(...[0, 1, 2, 3].map((n) => click(`c${n}`, "ann", n, n, n % 2)));
-  const source = { log, topic: "clicks", format: "meander" } as const;
+  const source = { log, topic: "clicks", format: ownSource() } as const;
   await using before = await TopicFeeder.open(log, topics, { ...source, name: "ingest" }, { batch: 2 });
   await before.feed();
   assert.deepEqual(await feed(log, { name: "run", after: ["none", "ingest"] }), ["c0", "c1", "c2", "c3"]);
@@ -148,7 +148,7 @@ Deno.test("TopicFeeder tries again what a registry did not answer, as a passing 
   let asked = 0;
   let isDown = true;
   const format = {
-    ...formatAdapter("meander"),
+    ...ownSource(),
     ready: () => isDown && ++asked > 1 ? Promise.reject(new Error("503")) : Promise.resolve(),
   };
   await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format });
@@ -177,7 +177,7 @@ Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new
       }
     }();
     await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
-    await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: "meander" });
+    await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: ownSource() });
     await assert.rejects(
       feeder.feed(),
       (rejected) => hasCode(code)(rejected) && isTransient(rejected) === (code === "closed"),
@@ -191,7 +191,7 @@ Deno.test("TopicFeeder.lags() says per partition how many records wait, and sinc
   await using feeder = await TopicFeeder.open(
     log,
     topics,
-    { log, topic: "clicks", format: "meander" },
+    { log, topic: "clicks", format: ownSource() },
     options,
   );
   await feeder.feed();

@@ -9,8 +9,7 @@ import { Feeder } from "../../streams/feeders/feeder.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { compileSource, take } from "../../streams/mapping/record_source.ts";
 import { openMapped } from "../../streams/sources/mapped.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
@@ -55,7 +54,7 @@ async function feed(values: readonly unknown[]): Promise<MemoryLog> {
   await using feeder = await TopicFeeder.open(log, topics, {
     log,
     topic: "clicks",
-    format: sourceAdapter(clicks),
+    format: clicks,
   }, {
     now: () => TIME,
   });
@@ -88,7 +87,7 @@ Deno.test("a record without a value is what a rule with $tombstone makes of it, 
     await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
     const at = { topic: "clicks", key: "A1", time: TIME };
     await log.append([{ ...at, value }, { ...at, value: null }, { ...at, key: null, value: null }]);
-    const followed = { log, topic: "clicks", format: sourceAdapter(source) };
+    const followed = { log, topic: "clicks", format: source };
     await using feeder = await TopicFeeder.open(log, topics, followed, { now: () => TIME });
     while (await feeder.feed() > 0);
     const [left] = await valuesOf(log, topics.items); // compacted
@@ -135,7 +134,7 @@ Deno.test("a source that follows a topic and has no rules takes events and items
     ...[event, item, [event, { ...item, item: "A2" }], { ...event, user: 7 }].map((value) => record(value)),
     record({ name: "exp" }, { [EXPERIMENT]: "exp" }), // of the deployment that it comes from
   ]);
-  const source = { log, topic: "clicks", format: sourceAdapter(ours) };
+  const source = { log, topic: "clicks", format: ours };
   await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME });
   while (await feeder.feed() > 0);
   assert.deepEqual(await valuesOf(log, topics.events), [event, event]);
@@ -188,7 +187,8 @@ Deno.test("Feeder takes a file by the same mapping, and goes on where it was", a
 
 Deno.test("rows of topics and bodies, which have no header, need a source that names their columns", () => {
   const rules = [{ as: "forget" as const, fields: { user: "who", time: "at" } }];
-  const adapted = sourceAdapter(compileSource("gone", { format: "csv", rules })).adapt(
+  const adapted = take(
+    compileSource("gone", { format: "csv", rules }),
     encode("ann,1795773600"),
     { time: TIME },
   );
@@ -221,8 +221,8 @@ Deno.test("rows of a file have the names of its header, or those of the source",
       openMapped(file, compileSource("s", { format: "csv", columns, rules })),
     );
     assert.deepEqual(without.map((one) => one.kind === "event" && one.event), [event]);
-    const topic = sourceAdapter(compileSource("s", { format: "csv", columns, rules }));
-    const adapted = topic.adapt(encode(row), { time: TIME });
+    const topic = compileSource("s", { format: "csv", columns, rules });
+    const adapted = take(topic, encode(row), { time: TIME });
     assert.deepEqual(adapted, { ok: true, records: [{ kind: "event", event }] });
   } finally {
     await Deno.remove(file);

@@ -10,6 +10,7 @@ import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
+import { ownSource } from "../../streams/mapping/record_source.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;
@@ -96,7 +97,7 @@ class World {
   }
 
   async open(log: Log = this.log, batch = 1000, more: Partial<ForeignTopic> = {}): Promise<TopicFeeder> {
-    const common = { log: this.source, format: "meander", waitMs: WAIT_MS, ...more } as const;
+    const common = { log: this.source, format: ownSource(), waitMs: WAIT_MS, ...more } as const;
     const sources = [{ ...common, topic: "views" }, { ...common, topic: "clicks" }];
     const options = { name: "all", batch, now: () => TIME + this.now, clock: () => this.now };
     return await TopicFeeder.open(log, topics, sources, options);

@@ -8,7 +8,6 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 
@@ -32,7 +31,7 @@ async function fed(): Promise<MemoryLog> {
     value: encode({ kind: n % 4 === 0 ? "clik" : n % 8 === 1 ? "zoom" : "click", u: `u${n}`, i: `i${n}` }),
     time: TIME + n,
   })));
-  const source = { log, topic: "clicks", format: sourceAdapter(clicks("clik")) };
+  const source = { log, topic: "clicks", format: clicks("clik") };
   await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME + 1000 });
   while (await feeder.feed() > 0);
   return log;
@@ -72,14 +71,13 @@ Deno.test("rejected records are counted by reason, and one is shown with its byt
 
 Deno.test("replayRejected() takes what the mended mapping takes, once, with its time and headers", async () => {
   await using log = await fed();
-  const replay = () =>
-    replayRejected(log, topics, sourceAdapter(clicks("click")), { now: () => TIME + 1000 });
+  const replay = () => replayRejected(log, topics, clicks("click"), { now: () => TIME + 1000 });
   assert.deepEqual(await replay(), { records: 30, taken: 25, rejected: 5, cut: 0 });
   assert.equal((await users(log)).length, 35);
   assert.equal(new Set(await users(log)).size, 35);
   assert.deepEqual(await reasons(log), [["unmapped", 5]]);
   assert.deepEqual(await replay(), { records: 5, taken: 0, rejected: 5, cut: 0 });
-  const zoom = sourceAdapter(clicks("zoom"));
+  const zoom = clicks("zoom");
   assert.deepEqual(await replayRejected(log, topics, zoom), { records: 5, taken: 5, rejected: 0, cut: 0 });
   assert.equal(new Set(await users(log)).size, 40);
   assert.deepEqual(await reasons(log), []);
@@ -91,12 +89,12 @@ Deno.test("a replay that crashes at any operation of the log takes each record o
     let isCrashed = false;
     try {
       const crashing = new CrashingLog(log, at);
-      await replayRejected(crashing, topics, sourceAdapter(clicks("click")), { batch: 7 });
+      await replayRejected(crashing, topics, clicks("click"), { batch: 7 });
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       isCrashed = true;
     }
-    await replayRejected(log, topics, sourceAdapter(clicks("click")), { batch: 7 });
+    await replayRejected(log, topics, clicks("click"), { batch: 7 });
     const taken = await users(log);
     assert.deepEqual([taken.length, new Set(taken).size], [35, 35], `crashed at ${at}`);
     assert.deepEqual(await reasons(log), [["unmapped", 5]], `crashed at ${at}`);
@@ -129,7 +127,7 @@ Deno.test("what another program put on the topic, and what was cut, does not sto
     },
     { topic: topics.rejected, partition: 1, key: null, value: encode({ ...cut, bytes }), time: TIME },
   ]);
-  const replayed = await replayRejected(log, topics, sourceAdapter(clicks("click")));
+  const replayed = await replayRejected(log, topics, clicks("click"));
   assert.deepEqual(replayed, { records: 31, taken: 25, rejected: 5, cut: 1 });
   assert.deepEqual(await reasons(log), [["unmapped", 5], ["too-large", 1]]);
 });
@@ -147,7 +145,7 @@ Deno.test("replayRejected() takes what names no source by the topic that it is f
   const place = { topic: topics.rejected, partition: 1, key: "own", headers, time: TIME };
   await log.append(all.map((one) => ({ ...place, value: encode(one) })));
   const options = { from: "clicks", now: () => TIME + 1000 };
-  assert.deepEqual(await replayRejected(log, topics, sourceAdapter(clicks("click")), options), {
+  assert.deepEqual(await replayRejected(log, topics, clicks("click"), options), {
     records: 31,
     taken: 26,
     rejected: 5,
@@ -175,7 +173,7 @@ Deno.test("replayRejected() with and without a topic skips nothing of the other,
     for (const user of ["c1", "c2"]) await append(log, "clicks", user);
     await append(log, "views", "v1");
     for (const from of [...order, ...order]) {
-      await replayRejected(log, topics, sourceAdapter(clicks("click")), { from, now: () => TIME + 1000 });
+      await replayRejected(log, topics, clicks("click"), { from, now: () => TIME + 1000 });
     }
     const taken = await users(log);
     const others = taken.filter((user) => !user.startsWith("u")).sort();

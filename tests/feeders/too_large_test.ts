@@ -9,9 +9,9 @@ import { replayRejected } from "../../streams/feeders/rejected_replay.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { formatAdapter } from "../../streams/sources/adapters.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { ownSource } from "../../streams/mapping/record_source.ts";
 import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { LimitedLog } from "../log/limited_log.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -51,7 +51,7 @@ const feedFile = async (log: Log, own = topics, lines = source) => {
   return [feeder.events, feeder.rejected] as const;
 };
 const feedTopic = async (log: Log, own = topics, topic = THEIRS) => {
-  const followed = { log, topic, format: "meander" } as const;
+  const followed = { log, topic, format: ownSource() } as const;
   await using feeder = await TopicFeeder.open(log, own, followed, { batch: 7, now: () => TIME + 1000 });
   while (await feeder.feed() > 0);
   return [feeder.events, feeder.rejected] as const;
@@ -60,7 +60,7 @@ const feeds: Record<string, Feed> = {
   "Feeder.feed()": feedFile,
   "TopicFeeder.feed()": feedTopic,
   "replayRejected()": async (log) => {
-    const { taken, rejected } = await replayRejected(log, topics, formatAdapter("meander"), { batch: 7 });
+    const { taken, rejected } = await replayRejected(log, topics, ownSource(), { batch: 7 });
     return [taken, rejected];
   },
 };

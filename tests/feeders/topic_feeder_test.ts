@@ -10,6 +10,7 @@ import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topi
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;
@@ -46,7 +47,12 @@ async function feedAll(
   log: Log,
   { start, ...options }: TopicFeederOptions & Pick<ForeignTopic, "start"> = {},
 ): Promise<TopicFeeder> {
-  const foreign = { log: source, topic: "clicks", format: "metarank", start } as const;
+  const foreign = {
+    log: source,
+    topic: "clicks",
+    format: compileSource("metarank", { preset: "metarank" }),
+    start,
+  } as const;
   const feeder = await TopicFeeder.open(log, topics, foreign, options);
   await using _feeder = feeder;
   while (await feeder.feed() > 0);
@@ -118,7 +124,7 @@ Deno.test("TopicFeeder.feed() waits for a record, and stops waiting on a signal"
   await using feeder = await TopicFeeder.open(log, topics, {
     log: source,
     topic: "clicks",
-    format: "metarank",
+    format: compileSource("metarank", { preset: "metarank" }),
   });
   const waiting = feeder.feed({ waitMs: 60_000 });
   await source.append([foreign(1)]);
@@ -137,7 +143,11 @@ Deno.test("TopicFeeder.open() tells what was dropped before it was fed, and refu
   await source.append(Array.from({ length: 9 }, (_, n) => foreign(n)));
   for (let p = 0; p < PARTITIONS; p++) await source.trim("clicks", p, 12);
   assert.equal((await feedAll(source, log)).skipped, 2 * PARTITIONS);
-  const missing = { log: source, topic: "none", format: "metarank" } as const;
+  const missing = {
+    log: source,
+    topic: "none",
+    format: compileSource("metarank", { preset: "metarank" }),
+  } as const;
   await assert.rejects(TopicFeeder.open(log, topics, missing), /Cannot feed topic none: it does not exist/);
 });
 

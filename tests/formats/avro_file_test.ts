@@ -5,7 +5,6 @@ import { Feeder } from "../../streams/feeders/feeder.ts";
 import { replayRejected } from "../../streams/feeders/rejected_replay.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { avroValues, openMapped } from "../../streams/sources/mapped.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { readAvroFile } from "../../streams/formats/avro_file.ts";
@@ -212,7 +211,7 @@ Deno.test("files of Avro are fed by rules; what is rejected of them is kept as J
     });
     while (await feeder.feed());
     assert.deepEqual([feeder.events, feeder.rejected], [5, 4]);
-    const mended = sourceAdapter(source({ path: "item", default: "home" }));
+    const mended = source({ path: "item", default: "home" });
     assert.deepEqual(await replayRejected(log, topics, mended), {
       ...{ records: 4, taken: 2, rejected: 2, cut: 0 },
     });

@@ -10,7 +10,6 @@ import { compileAvro } from "../../streams/formats/avro.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { RegistryError } from "../../streams/formats/registry_client.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 import { CLICK as PROTOBUF_CLICK, PERSON, SHOP, WRITTEN as PROTOBUF } from "./shop_proto.ts";
@@ -388,7 +387,7 @@ Deno.test("a topic of a registry is fed by rules, with counts right to the recor
   await using feeder = await TopicFeeder.open(log, topics, {
     log,
     topic: "clicks",
-    format: sourceAdapter(source),
+    format: source,
   });
   while (await feeder.feed() > 0);
   assert.deepEqual([feeder.events, feeder.rejected], [21, 3]);
@@ -432,7 +431,7 @@ Deno.test("a topic waits while the registry of a new schema is down: nothing is 
   const values = [1, 1, 2, 1].map((id, i) => framed(id, `{"user":"u${i}"}`));
   await log.append(values.map((value) => ({ topic: "clicks", key: null, value, time: TIME })));
   await using feeder = await TopicFeeder.open(log, topics, {
-    ...{ log, topic: "clicks", format: sourceAdapter(source) },
+    ...{ log, topic: "clicks", format: source },
   });
   assert.equal(await feeder.feed(), 2, "what comes before it is taken");
   for (let i = 0; i < 2; i++) {

@@ -8,7 +8,6 @@ import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { sourceOf, syntheticRecords } from "../sources/synthetic.ts";
 import { cutOff } from "./cut_off.ts";
@@ -18,7 +17,7 @@ const TIME = Date.UTC(2026, 10, 27, 10);
 const fields = { user: "u", item: "i", action: { value: "click" } };
 /** A source that takes one kind of records. */
 const clicksOf = (kind: string) =>
-  sourceAdapter(compileSource("clicks", { rules: [{ as: "interaction", when: { kind }, fields }] }));
+  compileSource("clicks", { rules: [{ as: "interaction", when: { kind }, fields }] });
 
 async function appendClicks(log: Log): Promise<void> {
   await log.append(Array.from({ length: 10 }, (_, n) => {

@@ -14,7 +14,6 @@ import { openOutputs, type OutputEncoder } from "../../streams/formats/output_se
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { Task } from "../../streams/task/task.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -23,6 +22,7 @@ import { hasApicurio, type Registry, startApicurio } from "../formats/apicurio.t
 import { PERSON, SHOP, WRITTEN } from "../formats/shop_proto.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { until } from "../service/deployment.ts";
 import { pythonClients } from "../log/python_clients.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 
@@ -311,7 +311,7 @@ if (broker !== undefined) {
         const { value, headers = {} } = one instanceof Uint8Array ? { value: one } : one;
         return { topic, partition: n % PARTITIONS, key: null, value, headers, time: TIME + n };
       }));
-      const format = sourceAdapter(compileSource(name, sources[name] ?? {}));
+      const format = compileSource(name, sources[name] ?? {});
       await using feeder = await TopicFeeder.open(log, topics, { log, topic, format });
       while (await feeder.feed() > 0);
       const { events, items, rejected, firstRejection } = feeder;
@@ -392,8 +392,8 @@ if (broker !== undefined) {
     const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body = ""]) =>
       body.trim().split("\n")
     );
-    assert.equal(commands.length, 6);
-    const [start, , map = "", ingest = "", run = "", ask = ""] = commands;
+    assert.equal(commands.length, 5);
+    const [start, , map = "", run = "", ask = ""] = commands;
     assert.equal(start, "deno task kafka --registry");
     const here = (line: string) =>
       line.replaceAll("http://127.0.0.1:8081/apis/ccompat/v7", registry?.url ?? "")
@@ -421,7 +421,6 @@ if (broker !== undefined) {
       const said = await outputOf(task(map));
       assert.match(said, /1000 records: 1000 interaction, 0 nothing, 0 rejected/);
       const suggested = await Deno.readTextFile(`${folder}/meander.json`);
-      assert.match(await outputOf(task(ingest, "--once")), /done: 2000 events .* 0 rejected/);
       // A busy machine may take longer to answer than a service should.
       const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };
       await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(patience));
@@ -431,8 +430,11 @@ if (broker !== undefined) {
       const [, body = ""] = /--json '(.*)'$/.exec(ask) ?? [];
       assert.ok(ask.startsWith("curl -sS http://127.0.0.1:8080/v1/recommend"));
       const headers = { "content-type": "application/json" };
-      const answer = await (await fetch(`${url}/v1/recommend`, { method: "POST", headers, body })).json();
-      assert.equal(answer.items?.length, 3, JSON.stringify(answer));
+      let answer: { readonly items?: readonly unknown[]; readonly request?: string } = {};
+      await until(async () => {
+        answer = await (await fetch(`${url}/v1/recommend`, { method: "POST", headers, body })).json();
+        return answer.items?.length === 3;
+      }, "the clicks are taken in");
       service.kill("SIGTERM");
       await service.stdout.cancel();
       assert.equal((await service.status).code, 0);
@@ -441,9 +443,8 @@ if (broker !== undefined) {
       const topic = topicNames().recommendations;
       const { partitions = 0 } = await log.identify(topic) ?? {};
       const lists = await Promise.all(times(partitions, (p) => Array.fromAsync(readAll(log, topic, p))));
-      const [first] = lists.flat();
-      const decoded = decodeRecommendation(first?.value ?? new Uint8Array());
-      assert.ok(decoded.ok && decoded.recommendation.request === answer.request);
+      const decoded = lists.flat().map(({ value }) => decodeRecommendation(value ?? new Uint8Array()));
+      assert.ok(decoded.some((one) => one.ok && one.recommendation.request === answer.request));
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

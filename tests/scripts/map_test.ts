@@ -193,8 +193,8 @@ Deno.test("ingest warns of a file of which tasks would reject rows, and --sort f
       "tent 30",
     ]);
     assert.deepEqual((await values(topics.items)).map(({ item }) => item), ["tent 30", "tent 10", "tent 20"]);
-    const topic = await meander(folder, "ingest", "--from", "kafka:rows", "--format", "c", "--sort");
-    assert.match(topic.stderr, /Cannot sort a topic, because it has no end: omit --sort/);
+    const topic = await meander(folder, "ingest", "--from", "kafka:rows", "--format", "c");
+    assert.match(topic.stderr, /Cannot ingest kafka:rows: `run` takes in topics, with "follow" in a source/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

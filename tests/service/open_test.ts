@@ -10,6 +10,7 @@ import { Task } from "../../streams/task/task.ts";
 import { StateStore } from "../../streams/task/store/state_store.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
 import { makeLearner, makeSamples, SCHEMA } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { OPTIONS, until } from "./deployment.ts";
@@ -63,7 +64,11 @@ async function failAtEach(log: Counted, open: (log: Log) => Promise<AsyncDisposa
   }
 }
 
-const source = (log: Log) => ({ log, topic: "clicks", format: "metarank" as const });
+const source = (log: Log) => ({
+  log,
+  topic: "clicks",
+  format: compileSource("metarank", { preset: "metarank" }),
+});
 const openings: Readonly<Record<string, (log: Log) => Promise<AsyncDisposable>>> = {
   Feeder: (log) => Feeder.open(log, topics, nothing()),
   TopicFeeder: (log) => TopicFeeder.open(log, topics, { ...source(log), start: "latest" }),

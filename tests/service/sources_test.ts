@@ -16,6 +16,7 @@ import { feederId } from "../../streams/feeders/feeder.ts";
 import { lookAtSources } from "../../streams/service/sources_view.ts";
 import { feederPosition, type TopicPosition } from "../../streams/topics/feeder_position.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { ownSource } from "../../streams/mapping/record_source.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
@@ -48,7 +49,7 @@ function loaded(): readonly NewRecord[] {
   });
 }
 
-const source = (topic: string): FollowedSource => ({ topic, format: "meander", name: `source:${topic}` });
+const source = (topic: string): FollowedSource => ({ topic, format: ownSource(), name: `source:${topic}` });
 const options = {
   ...OPTIONS,
   task: { ...OPTIONS.task, impressions: "logged" as const },

@@ -8,6 +8,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { feederPosition } from "../../streams/topics/feeder_position.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { ownSource } from "../../streams/mapping/record_source.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -44,7 +45,7 @@ async function createLog(): Promise<AdministeredLog> {
 }
 
 async function feedTopic(log: Log, name = "shop"): Promise<TopicFeeder> {
-  const source = { log, topic: "shop", format: "meander" } as const;
+  const source = { log, topic: "shop", format: ownSource() } as const;
   await using feeder = await TopicFeeder.open(log, topics, source, { name, batch: 7 });
   while (await feeder.feed() > 0);
   return feeder;
@@ -105,7 +106,7 @@ Deno.test("TopicFeeder re-keys each event once when it crashes at any operation 
 
 Deno.test("TopicFeeder refuses a topic that was created again, open or not, and counts what was dropped", async () => {
   await using log = await createLog();
-  const source = { log, topic: "shop", format: "meander" } as const;
+  const source = { log, topic: "shop", format: ownSource() } as const;
   await using feeder = await TopicFeeder.open(log, topics, source, { name: "shop", batch: 7 });
   await feeder.feed();
   await feeder.check();

@@ -21,8 +21,8 @@ Deno.test("followedSources() are those with a topic; what is on one cluster shar
   assert.ok(views !== undefined && clicks !== undefined && orders !== undefined);
   assert.deepEqual(
     own?.after,
-    ["own:kafka:own", "rekey:own"],
-    "what an earlier release has re-keyed goes on",
+    ["own:kafka:own", "meander:kafka:own", "rekey:own"],
+    "what an earlier release has ingested or re-keyed goes on",
   );
   const { format, ...rest } = views;
   assert.equal(typeof format === "object" && format.name, "views");
@@ -30,7 +30,7 @@ Deno.test("followedSources() are those with a topic; what is on one cluster shar
     ...{
       topic: "views",
       name: "source:views",
-      after: ["views:kafka:views"],
+      after: ["views:kafka:views", "segment:kafka:views"],
       open: undefined,
       start: "earliest",
     },

@@ -1,0 +1,66 @@
+/**
+ * Formats of other systems whose records code maps, because rules cannot say what it does: it keeps what has no place in
+ * our events, and joins lists of `{name, value}`.
+ *
+ * @module
+ */
+
+import { parseEasyRec } from "../../src/adapters/easyrec.ts";
+import { parseGorse } from "../../src/adapters/gorse.ts";
+import type { Mapped } from "../../src/adapters/mapped.ts";
+import { parseMetarank } from "../../src/adapters/metarank.ts";
+import { checkEvent, checkItem } from "../../src/events/check.ts";
+import { MIN_TIME_MS } from "../../src/events/limits.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
+import { reject } from "../../src/events/rejected.ts";
+import { mapEach, type MappedRecords } from "../../src/mapping/entries.ts";
+import type { Mapping } from "../../src/mapping/mapping.ts";
+
+/** Names of these formats. */
+export const CODED_FORMATS = ["metarank", "gorse", "easyrec"] as const;
+
+/** One of {@linkcode CODED_FORMATS}. */
+export type CodedFormat = (typeof CODED_FORMATS)[number];
+
+/** Maps a JSON value; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
+const ADAPTERS: Readonly<Record<CodedFormat, (value: unknown, options: { time: number }) => Mapped>> = {
+  metarank: parseMetarank,
+  gorse: parseGorse,
+  easyrec: parseEasyRec,
+};
+
+/** The mapping of a format: a value, or each value of a list by itself. A tombstone becomes nothing. */
+export function codedMapping(format: CodedFormat): Mapping["map"] {
+  const adapter = ADAPTERS[format];
+  return (value, { time = MIN_TIME_MS, tombstone }) => {
+    if (tombstone) return { ok: true, records: [] };
+    const one = (value: unknown) => adapt(() => adapter(value, { time }));
+    return Array.isArray(value) ? mapEach(value, one) : one(value);
+  };
+}
+
+/**
+ * Runs an adapter and validates its output, which is accepted as a whole or not at all. A `SyntaxError` of the adapter
+ * is a rejection.
+ */
+export function adapt(map: () => Mapped): MappedRecords {
+  let mapped: Mapped;
+  try {
+    mapped = map();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return reject("malformed-row", error.message);
+  }
+  const records: OwnRecord[] = [];
+  for (const item of mapped.items ?? []) {
+    const checked = checkItem(item);
+    if (!checked.ok) return checked;
+    records.push({ kind: "item", item });
+  }
+  for (const event of mapped.events ?? []) {
+    const checked = checkEvent(event);
+    if (!checked.ok) return checked;
+    records.push({ kind: "event", event });
+  }
+  return { ok: true, records };
+}
