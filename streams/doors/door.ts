@@ -18,7 +18,7 @@ import type { ArrivingRecord } from "../http/contract/arriving.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
-import { adapt } from "../mapping/coded_formats.ts";
+import { adapt } from "../mapping/adapt.ts";
 import type { Task } from "../task/task.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 

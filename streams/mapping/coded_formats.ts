@@ -9,12 +9,10 @@ import { parseEasyRec } from "../../src/adapters/easyrec.ts";
 import { parseGorse } from "../../src/adapters/gorse.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
-import { checkEvent, checkItem } from "../../src/events/check.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
-import type { OwnRecord } from "../../src/events/own_record.ts";
-import { reject } from "../../src/events/rejected.ts";
-import { mapEach, type MappedRecords } from "../../src/mapping/entries.ts";
+import { mapEach } from "../../src/mapping/entries.ts";
 import type { Mapping } from "../../src/mapping/mapping.ts";
+import { adapt } from "./adapt.ts";
 
 /** Names of these formats. */
 export const CODED_FORMATS = ["metarank", "gorse", "easyrec"] as const;
@@ -37,30 +35,4 @@ export function codedMapping(format: CodedFormat): Mapping["map"] {
     const one = (value: unknown) => adapt(() => adapter(value, { time }));
     return Array.isArray(value) ? mapEach(value, one) : one(value);
   };
-}
-
-/**
- * Runs an adapter and validates its output, which is accepted as a whole or not at all. A `SyntaxError` of the adapter
- * is a rejection.
- */
-export function adapt(map: () => Mapped): MappedRecords {
-  let mapped: Mapped;
-  try {
-    mapped = map();
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return reject("malformed-row", error.message);
-  }
-  const records: OwnRecord[] = [];
-  for (const item of mapped.items ?? []) {
-    const checked = checkItem(item);
-    if (!checked.ok) return checked;
-    records.push({ kind: "item", item });
-  }
-  for (const event of mapped.events ?? []) {
-    const checked = checkEvent(event);
-    if (!checked.ok) return checked;
-    records.push({ kind: "event", event });
-  }
-  return { ok: true, records };
 }

@@ -9,7 +9,7 @@ import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/
 import { parseJson } from "../../src/events/json.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { MappedRecords } from "../../src/mapping/entries.ts";
-import { adapt } from "../mapping/coded_formats.ts";
+import { adapt } from "../mapping/adapt.ts";
 import { ShownLists } from "./archive/shown_lists.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";

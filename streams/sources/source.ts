@@ -11,7 +11,7 @@ import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/re
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Row } from "../../src/adapters/fields.ts";
 import type { MappedRecords } from "../../src/mapping/entries.ts";
-import { adapt } from "../mapping/coded_formats.ts";
+import { adapt } from "../mapping/adapt.ts";
 import { type CsvOptions, readCsv } from "./csv.ts";
 import type { Line } from "./lines.ts";
 
