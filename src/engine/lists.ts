@@ -194,7 +194,7 @@ export class Lists {
     const served = this.#settings.impressions === "served";
     const isLate = this.#endedBefore(list) > 0;
     if (isLate || join.openItems >= this.#settings.maxOpenItems) {
-      // Late, or from a slow clock: it would be settled at once and learnt as ignored.
+      // If it is late, or from a slow clock, it would be settled at once and learnt as ignored.
       counters[isLate ? "tooLate" : "unopened"]++;
       if (served) this.#remember(user, list);
       return;

@@ -98,7 +98,7 @@ export class RetrievalState {
   #snapshot: Snapshot | null = null;
   /** Whether journals may name a user whom another task has erased, since the last snapshot began. */
   #mayNameErased = false;
-  /** Offset of the first erasure since then of a user whom own journals may name; `Infinity` = none. */
+  /** Offset of the first erasure since then of a user whom the task's journals may name; `Infinity` = none. */
   #namedFrom = Infinity;
   /** Names in what is before it, until that is deleted. */
   #leaving: LeavingNames | null = null;
@@ -195,8 +195,8 @@ export class RetrievalState {
   }
 
   /**
-   * Offset of the first erasure of a user whom own records may still name; `Infinity` = they name none. They no longer
-   * do once the snapshot that {@linkcode RetrievalState.dropNames} makes due is complete.
+   * Offset of the first erasure of a user whom the task's records may still name; `Infinity` = they name none. They no
+   * longer do once the snapshot that {@linkcode RetrievalState.dropNames} makes due is complete.
    */
   get namedFrom(): number {
     return Math.min(this.#namedFrom, this.#leaving?.namedFrom ?? Infinity);

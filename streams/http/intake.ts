@@ -75,8 +75,8 @@ const TIME = "milliseconds since 1970, or nothing for the time of arrival";
 /**
  * Takes the events of a body.
  *
- * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` for an erasure without `admin`,
- * an alias or a merge without `merge`
+ * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` without a scope of
+ *   {@linkcode demandFor}
  */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
   const { topics, now, see, demand } = options;

@@ -59,7 +59,7 @@ export const DECOMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
   gzip: (bytes) => tight(gunzipSync(bytes, unpackedOf(bytes))),
   snappy: (bytes) => unpackSnappy(bytes, MAX_UNPACKED_BYTES),
-  lz4: (bytes) => unpackLz4(bytes),
+  lz4: unpackLz4,
   zstd: (bytes) => tight(zstdDecompressSync(bytes, unpackedOf(bytes))),
 };
 
