@@ -13,16 +13,13 @@
  *
  * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): the order within a page
  * is chance, so counts have no direction. A repeat counts less ({@linkcode repeatWeight}), and of several behaviours
- * with the same item j only the newest counts. All counts halve every `halfLifeMs` of the pace's time. They are kept in
- * units that grow at that rate, so nothing has to be decayed until the unit is 2^32 times larger. Powers of time are
- * taken in steps of a 64th of a half-life.
+ * with the same item j only the newest counts. All counts halve every `halfLifeMs` of the pace's time
+ * (`growing_unit.ts`). Powers of time are taken in steps of a 64th of a half-life.
  *
  * For an item with more than 512 behaviours, only a third of the pairs with x ≥ 8 are counted, at three times the
  * weight: its row has enough data for that.
  *
- * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
- * exceed the budget, `limit` is halved; once it is {@linkcode MIN_LIMIT}, the rows of the items longest without a
- * behaviour are dropped.
+ * Bounds: see `row_bounds.ts`; what loses its row loses its counts.
  *
  * @module
  */
@@ -30,7 +27,9 @@
 import { count, integer, type OptionsOf, positive, settle } from "../../options/option.ts";
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
+import { GrowingUnit } from "../items/growing_unit.ts";
+import { type ById, NeighbourRows } from "../items/neighbour_rows.ts";
+import { MIN_LIMIT, RowBounds } from "../items/row_bounds.ts";
 import { Pace } from "../items/pace.ts";
 import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
@@ -51,11 +50,8 @@ const DENSE = 8;
 const THINNED = 3;
 /** Exponent of the discount on popular neighbours: n^−0.2. */
 export const POPULARITY_EXPONENT = 0.2;
-const MIN_LIMIT = 16;
-/** The unit of the counts grows to 2 to the power of this; then all are divided by it, without loss of precision. */
-const MAX_EXPONENT = 32;
-/** Bound of the exponent: beyond it nothing is left of a signal; within it no division is by 0 or overflows. */
-const LARGEST_EXPONENT = 900;
+/** Weights per pair. */
+const WEIGHTS = 3;
 /** Smaller increments are not counted. */
 const LEAST = 1e-3;
 /** Steps per half-life, and half-lives after which nothing is left. */
@@ -80,23 +76,18 @@ export const NEIGHBOURS_OPTIONS = {
 
 export class Neighbours {
   readonly rows: NeighbourRows;
-  readonly #budget: number;
-  readonly #halfLifeMs: number;
+  #bounds: RowBounds;
+  readonly #unit: GrowingUnit;
   /** Half-lives of pairs, and the stream's time. */
   readonly pace: Pace;
-  #limit: number;
-  /** By item: its behaviours; its behaviours in favour; running number of its newest behaviour. */
+  /** By item: its behaviours; its behaviours in favour. */
   #counts = new Float64Array(256);
   #liked = new Float64Array(256);
-  #touched = new Float64Array(256);
   /** By item: its count to the power of −{@linkcode POPULARITY_EXPONENT}; 0 for one that was not counted. */
   #discounts = new Float64Array(256);
-  #touches = 0;
   /** Scratch: the pairs of a signal, and the far, near and together weight of each. */
   readonly #others = new Uint32Array(LEARNT_CONTEXT);
-  readonly #amounts = new Float64Array(3 * LEARNT_CONTEXT);
-  /** Time at which the unit was 1; NaN before the first signal. */
-  #origin = NaN;
+  readonly #amounts = new Float64Array(WEIGHTS * LEARNT_CONTEXT);
 
   constructor(
     options: NeighboursOptions = {},
@@ -105,9 +96,8 @@ export class Neighbours {
   ) {
     const { bytes, limit, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
     this.rows = rows;
-    this.#budget = bytes;
-    this.#limit = Math.max(MIN_LIMIT, limit);
-    this.#halfLifeMs = halfLifeMs;
+    this.#bounds = new RowBounds(rows, bytes, limit);
+    this.#unit = new GrowingUnit(pace, halfLifeMs, (factor) => this.#scale(factor));
     this.pace = pace;
   }
 
@@ -132,27 +122,26 @@ export class Neighbours {
 
   /** The weight of a behaviour at `time`; finite, however long the stream pauses. */
   unit(time: number): number {
-    if (Number.isNaN(this.#origin)) return 1;
-    const exponent = (this.pace.at(time) - this.#origin) / this.#halfLifeMs;
-    return 2 ** Math.max(-LARGEST_EXPONENT, Math.min(exponent, LARGEST_EXPONENT));
+    return this.#unit.at(time);
   }
 
   /** Counts a signal. O(its context). @param byId Compares items by their ids. */
-  learn(signal: Signal, byId: (a: number, b: number) => number): void {
+  learn(signal: Signal, byId: ById): void {
     const { item, time, liked, context } = signal;
     const { size, items, times, liked: likes } = context;
-    const now = this.#unit(time);
+    const now = this.#unit.moveTo(time);
     const unit = now * repeatWeight(context, item);
     const least = LEAST * now;
     this.#ensure(item);
     const dense = this.#counts[item]! < COMMON * now ? size : DENSE;
     const [others, amounts] = [this.#others, this.#amounts];
     const { farMs, nearMs } = this.pace;
+    const { touches } = this.#bounds;
     let weight = 1;
     let pairs = 0;
     for (let x = 0; x < size; x++) {
       if (x >= dense) {
-        if ((x + this.#touches) % THINNED !== 0) continue;
+        if ((x + touches) % THINNED !== 0) continue;
         weight = THINNED;
       }
       const other = items[x]!;
@@ -162,87 +151,75 @@ export class Neighbours {
       const b = unit * weight * NEAR_WEIGHTS[x]! * halved(gap, nearMs);
       const both = liked && likes[x] === 1 ? weight * unit : 0;
       if (a < least && both === 0) continue;
-      amounts[3 * pairs] = a;
-      amounts[3 * pairs + 1] = b;
-      amounts[3 * pairs + 2] = both;
+      amounts[WEIGHTS * pairs] = a;
+      amounts[WEIGHTS * pairs + 1] = b;
+      amounts[WEIGHTS * pairs + 2] = both;
       others[pairs++] = other;
     }
     this.rows.warm(item, others, pairs);
-    this.rows.turn(this.#touches, unit);
+    this.rows.turn(touches, unit);
     for (let k = 0; k < pairs; k++) {
       const other = others[k]!;
-      const [a, b, both] = [amounts[3 * k]!, amounts[3 * k + 1]!, amounts[3 * k + 2]!];
+      const [a, b, both] = [amounts[WEIGHTS * k]!, amounts[WEIGHTS * k + 1]!, amounts[WEIGHTS * k + 2]!];
       this.#ensure(other);
-      this.#add(item, other, a, b, both, byId);
-      this.#add(other, item, a, b, both, byId);
+      if (this.rows.add(item, other, a, b, both)) this.#bounds.cut(item, byId);
+      if (this.rows.add(other, item, a, b, both)) this.#bounds.cut(other, byId);
     }
-    this.#touched[item] = ++this.#touches;
+    this.#bounds.touch(item);
     this.#setCount(item, this.#counts[item]! + unit);
     if (liked) this.#liked[item] = this.#liked[item]! + unit;
-    if (this.rows.bytes > this.#budget) this.#shrink(byId);
+    for (const dropped of this.#bounds.makeRoom(byId)) {
+      this.#setCount(dropped, 0);
+      this.#liked[dropped] = 0;
+      this.#bounds.touch(dropped, 0);
+    }
   }
 
   /** A copy of everything, to be written. */
   clone(): Neighbours {
-    const clone = new Neighbours({ limit: this.#limit }, this.pace, this.rows.clone());
+    const clone = new Neighbours({}, this.pace, this.rows.clone());
+    clone.#bounds = this.#bounds.clone(clone.rows);
+    clone.#unit.origin = this.#unit.origin;
     clone.#counts = this.#counts.slice();
     clone.#liked = this.#liked.slice();
-    clone.#touched = this.#touched.slice();
-    clone.#touches = this.#touches;
-    clone.#origin = this.#origin;
     return clone;
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */
   *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
-    to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
-    const { keys, weights } = this.rows;
+    to.f64(this.#unit.origin).uint(this.#bounds.limit).uint(this.#bounds.touches);
     const items = yield* filterInPortions(order, (item) => this.rows.has(item));
     to.uint(items.length);
     yield* inPortions(items, (item) => {
-      to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!).uint(this.#touched[item]!);
-      const found = this.rows.collect(item);
-      const slots = this.rows.slots.slice(0, found).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
-      to.uint(slots.length);
-      for (const at of slots) {
-        to.uint(rank[keys[at]! - 1]!);
-        for (let k = 1; k < SLOT_WORDS; k++) to.f32(weights[at + k]!);
-      }
+      to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!);
+      to.uint(this.#bounds.touched[item] ?? 0);
+      this.rows.encodeRow(to, item, rank, WEIGHTS);
     });
   }
 
   /** Reads what {@linkcode Neighbours.encode} wrote. @param itemAt The item at a place of the order. */
   *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
-    this.#origin = from.f64();
-    this.#limit = from.uint();
-    this.#touches = from.uint();
+    this.#unit.origin = from.f64();
+    this.#bounds.limit = from.uint();
+    this.#bounds.touches = from.uint();
     yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
       this.#ensure(item);
       this.#setCount(item, from.f64());
       this.#liked[item] = from.f64();
-      this.#touched[item] = from.uint();
-      for (let k = from.count(); k > 0; k--) {
-        this.rows.add(item, itemAt(from.uint()), from.f32(), from.f32(), from.f32());
-      }
+      this.#bounds.touch(item, from.uint());
+      this.rows.decodeRow(from, item, itemAt, WEIGHTS);
     });
   }
 
-  #unit(time: number): number {
-    const now = this.pace.at(time);
-    if (Number.isNaN(this.#origin)) this.#origin = now;
-    const exponent = (now - this.#origin) / this.#halfLifeMs;
-    if (exponent < MAX_EXPONENT) return 2 ** exponent;
-    const whole = Math.floor(exponent);
-    const factor = 2 ** -whole;
+  /** Multiplies all counts. */
+  #scale(factor: number): void {
     this.rows.scale(factor);
     for (let item = 0; item < this.#counts.length; item++) {
       if (!this.rows.has(item)) continue;
       this.#setCount(item, this.#counts[item]! * factor);
       this.#liked[item] = this.#liked[item]! * factor;
     }
-    this.#origin += whole * this.#halfLifeMs;
-    return 2 ** (exponent - whole);
   }
 
   #setCount(item: number, count: number): void {
@@ -255,35 +232,6 @@ export class Neighbours {
     this.rows.ensure(item);
   }
 
-  #add(item: number, other: number, a: number, b: number, c: number, byId: (a: number, b: number) => number) {
-    const isNew = this.rows.add(item, other, a, b, c);
-    if (isNew && this.rows.size(item) > this.#limit) {
-      this.rows.keep(item, Math.floor(this.#limit * 0.75), byId);
-    }
-  }
-
-  #shrink(byId: (a: number, b: number) => number): void {
-    const items: number[] = [];
-    for (let item = 0; item < this.rows.bound; item++) if (this.rows.has(item)) items.push(item);
-    while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
-      this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
-      for (const item of items) {
-        if (this.rows.size(item) > this.#limit) this.rows.keep(item, this.#limit, byId);
-      }
-    }
-    if (this.bytes <= this.#budget) return;
-    items.sort((a, b) => this.#touched[a]! - this.#touched[b]! || byId(a, b));
-    for (const item of items) {
-      if (this.bytes <= 0.75 * this.#budget) return;
-      this.rows.remove(item);
-      this.#counts[item] =
-        this.#liked[item] =
-        this.#touched[item] =
-        this.#discounts[item] =
-          0;
-    }
-  }
-
   #grow(item: number): void {
     const length = Math.max(2 * this.#counts.length, item + 1);
     const grown = (from: Float64Array) => {
@@ -293,7 +241,6 @@ export class Neighbours {
     };
     this.#counts = grown(this.#counts);
     this.#liked = grown(this.#liked);
-    this.#touched = grown(this.#touched);
     this.#discounts = grown(this.#discounts);
   }
 }

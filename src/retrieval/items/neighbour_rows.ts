@@ -12,6 +12,8 @@
  * @module
  */
 
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 
 /** Words per slot: the key and three weights. */
@@ -24,6 +26,9 @@ const MIN_SLOTS = 16;
 const MIN_WORDS = 1 << 8;
 /** Weight from which adding a unit loses most of its digits. */
 const LARGE = 2 ** 16;
+
+/** The order of items by id, which decides between equals. */
+export type ById = (a: number, b: number) => number;
 
 /** Rows by item index. Lookups and updates are O(1). */
 export class NeighbourRows {
@@ -218,7 +223,7 @@ export class NeighbourRows {
    *
    * @param size Number of entries to keep, fewer than there are
    */
-  keep(item: number, size: number, byId: (a: number, b: number) => number): void {
+  keep(item: number, size: number, byId: ById): void {
     const found = this.collect(item);
     const [keys, weights, slots] = [this.#keys, this.#weights, this.#slots];
     if (this.#sorted.length < found) this.#sorted = new Float64Array(2 * found);
@@ -244,6 +249,29 @@ export class NeighbourRows {
     const head = item * HEAD_WORDS;
     this.#release(this.#heads[head]!, this.#heads[head + SLOTS]!);
     this.#heads.fill(0, head, head + HEAD_WORDS);
+  }
+
+  /** Writes the entries of an item's row, with the first `weights` weights of each. @param rank Places of items by id. */
+  encodeRow(to: ByteWriter, item: number, rank: Uint32Array, weights: number): void {
+    const [keys, values] = [this.#keys, this.#weights];
+    const found = this.collect(item);
+    const slots = this.#slots.slice(0, found).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
+    to.uint(slots.length);
+    for (const at of slots) {
+      to.uint(rank[keys[at]! - 1]!);
+      for (let k = 1; k <= weights; k++) to.f32(values[at + k]!);
+    }
+  }
+
+  /** Reads what {@linkcode NeighbourRows.encodeRow} wrote into the item's row. @param itemAt The item of a place. */
+  decodeRow(from: ByteReader, item: number, itemAt: (rank: number) => number, weights: number): void {
+    this.ensure(item);
+    const amounts = [0, 0, 0] as [number, number, number];
+    for (let left = from.count(); left > 0; left--) {
+      const other = itemAt(from.uint());
+      for (let k = 0; k < weights; k++) amounts[k] = from.f32();
+      this.add(item, other, ...amounts);
+    }
   }
 
   #sum(weight: number, amount: number): number {

@@ -13,8 +13,7 @@
  * "Evaluation of session-based recommendation algorithms", UMUAI 2018, over more than the newest item). Unlike counts
  * of pairs, these depend on order; like those, they halve every half-life.
  *
- * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows exceed the budget,
- * `limit` is halved; once it is {@linkcode MIN_LIMIT}, the rows of the items longest without a behaviour are dropped.
+ * Bounds: see `row_bounds.ts`; the counts of items outlive their rows.
  *
  * @module
  */
@@ -22,7 +21,9 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
-import { NeighbourRows } from "../items/neighbour_rows.ts";
+import { GrowingUnit } from "../items/growing_unit.ts";
+import { type ById, NeighbourRows } from "../items/neighbour_rows.ts";
+import { RowBounds } from "../items/row_bounds.ts";
 import { settle } from "../../options/option.ts";
 import { type Context, repeatWeight } from "../signals/context.ts";
 import { Pace } from "../items/pace.ts";
@@ -36,26 +37,15 @@ import { filterInPortions, inPortions, type Portions, timesInPortions } from "..
 /** Number of behaviours that another one follows, and from which a request is scored. */
 const WINDOW = 10;
 const STEP = 0.7;
+/** Most followers of an item. */
 const LIMIT = 1024;
-const MIN_LIMIT = 16;
-/** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
-const MAX_EXPONENT = 32;
-
-/** The order of items by id. */
-type ById = (a: number, b: number) => number;
 
 export class Followers {
   readonly #rows: NeighbourRows;
-  readonly #budget: number;
-  readonly #halfLifeMs: number;
-  readonly #pace: Pace;
-  #limit = LIMIT;
-  /** By item: its behaviours, in the unit of the counts; running number of the newest one. */
+  #bounds: RowBounds;
+  readonly #unit: GrowingUnit;
+  /** By item: its behaviours. */
   #counts: number[] = [];
-  #touched: number[] = [];
-  #touches = 0;
-  /** Time at which the unit was 1; NaN before the first signal. */
-  #origin = NaN;
 
   /**
    * Starts without followers.
@@ -70,9 +60,8 @@ export class Followers {
     rows: NeighbourRows = new NeighbourRows(),
   ) {
     this.#rows = rows;
-    this.#budget = bytes;
-    this.#halfLifeMs = halfLifeMs;
-    this.#pace = pace;
+    this.#bounds = new RowBounds(rows, bytes, LIMIT);
+    this.#unit = new GrowingUnit(pace, halfLifeMs, (factor) => this.#scale(factor));
   }
 
   get bytes(): number {
@@ -82,21 +71,19 @@ export class Followers {
   /** Counts a signal. O(1). @param byId Compares items by their ids. */
   learn({ item, time, context }: Signal, byId: ById): void {
     const { size, items } = context;
-    const unit = this.#unit(time) * repeatWeight(context, item);
+    const unit = this.#unit.moveTo(time) * repeatWeight(context, item);
     const rows = this.#rows;
-    rows.turn(this.#touches, unit);
+    rows.turn(this.#bounds.touches, unit);
     rows.warm(item, items, Math.min(WINDOW, size));
     for (let x = 0; x < Math.min(WINDOW, size); x++) {
       const other = items[x]!;
       if (other === item || items.indexOf(other) < x) continue;
       rows.ensure(other);
-      const isNew = rows.add(other, item, unit / (1 + x), 0, 0);
-      if (isNew && rows.size(other) > this.#limit) rows.keep(other, Math.floor(0.75 * this.#limit), byId);
+      if (rows.add(other, item, unit / (1 + x), 0, 0)) this.#bounds.cut(other, byId);
     }
-    this.#ensure(item);
-    this.#counts[item] = this.#counts[item]! + unit;
-    this.#touched[item] = ++this.#touches;
-    if (this.bytes > this.#budget) this.#shrink(byId);
+    this.#setCount(item, (this.#counts[item] ?? 0) + unit);
+    this.#bounds.touch(item);
+    this.#bounds.makeRoom(byId);
   }
 
   /** Adds the scores of the items that follow the newest behaviours. */
@@ -113,95 +100,52 @@ export class Followers {
 
   /** A copy of everything, to be written. */
   clone(): Followers {
-    const clone = new Followers(this.#budget, this.#halfLifeMs, this.#pace, this.#rows.clone());
-    clone.#limit = this.#limit;
+    const clone = new Followers(0, NaN, undefined, this.#rows.clone());
+    clone.#bounds = this.#bounds.clone(clone.#rows);
+    clone.#unit.origin = this.#unit.origin;
     clone.#counts = this.#counts.slice();
-    clone.#touched = this.#touched.slice();
-    clone.#touches = this.#touches;
-    clone.#origin = this.#origin;
     return clone;
   }
 
   /** Writes everything; the same signals give the same bytes. */
   *encode(to: ByteWriter, { order, rank }: ItemOrder): Portions {
-    to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
-    const known = yield* filterInPortions(
-      order,
-      (item) => item < this.#counts.length && this.#touched[item]! > 0,
-    );
+    const { limit, touches, touched } = this.#bounds;
+    to.f64(this.#unit.origin).uint(limit).uint(touches);
+    const known = yield* filterInPortions(order, (item) => (touched[item] ?? 0) > 0);
     to.uint(known.length);
     yield* inPortions(known, (item) => {
-      to.uint(rank[item]!).f64(this.#counts[item]!).uint(this.#touched[item]!);
+      to.uint(rank[item]!).f64(this.#counts[item]!).uint(touched[item]!);
     });
-    const { keys, weights } = this.#rows;
     const items = yield* filterInPortions(order, (item) => this.#rows.has(item));
     to.uint(items.length);
-    yield* inPortions(items, (item) => {
-      const found = this.#rows.collect(item);
-      const slots = this.#rows.slots.slice(0, found).sort((a, b) =>
-        rank[keys[a]! - 1]! - rank[keys[b]! - 1]!
-      );
-      to.uint(rank[item]!).uint(slots.length);
-      for (const at of slots) to.uint(rank[keys[at]! - 1]!).f32(weights[at + 1]!);
-    });
+    yield* inPortions(items, (item) => this.#rows.encodeRow(to.uint(rank[item]!), item, rank, 1));
   }
 
   /** Reads what {@linkcode Followers.encode} wrote. @param itemAt The item at a place of the order. */
   *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
-    this.#origin = from.f64();
-    this.#limit = from.uint();
-    this.#touches = from.uint();
+    this.#unit.origin = from.f64();
+    this.#bounds.limit = from.uint();
+    this.#bounds.touches = from.uint();
     yield* timesInPortions(from.count(), () => {
       const item = itemAt(from.uint());
-      this.#ensure(item);
-      this.#counts[item] = from.f64();
-      this.#touched[item] = from.uint();
+      this.#setCount(item, from.f64());
+      this.#bounds.touch(item, from.uint());
     });
     yield* timesInPortions(from.count(), () => {
-      const item = itemAt(from.uint());
-      this.#rows.ensure(item);
-      for (let k = from.count(); k > 0; k--) this.#rows.add(item, itemAt(from.uint()), from.f32(), 0, 0);
+      this.#rows.decodeRow(from, itemAt(from.uint()), itemAt, 1);
     });
   }
 
-  #ensure(item: number): void {
+  #setCount(item: number, count: number): void {
     // Filled without holes: a sparse array would be a hash map.
-    while (this.#counts.length <= item) {
-      this.#counts.push(0);
-      this.#touched.push(0);
-    }
+    while (this.#counts.length <= item) this.#counts.push(0);
+    this.#counts[item] = count;
   }
 
-  /** The weight of a behaviour at `time`. */
-  #unit(time: number): number {
-    const now = this.#pace.at(time);
-    if (Number.isNaN(this.#origin)) this.#origin = now;
-    const exponent = (now - this.#origin) / this.#halfLifeMs;
-    if (exponent < MAX_EXPONENT) return 2 ** exponent;
-    const whole = Math.floor(exponent);
-    this.#rows.scale(2 ** -whole);
-    for (let item = 0; item < this.#counts.length; item++) {
-      this.#counts[item] = this.#counts[item]! * 2 ** -whole;
-    }
-    this.#origin += whole * this.#halfLifeMs;
-    return 2 ** (exponent - whole);
-  }
-
-  #shrink(byId: ById): void {
-    const items: number[] = [];
-    for (let item = 0; item < this.#rows.bound; item++) if (this.#rows.has(item)) items.push(item);
-    while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
-      this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
-      for (const item of items) {
-        if (this.#rows.size(item) > this.#limit) this.#rows.keep(item, this.#limit, byId);
-      }
-    }
-    if (this.bytes <= this.#budget) return;
-    items.sort((a, b) => (this.#touched[a] ?? 0) - (this.#touched[b] ?? 0) || byId(a, b));
-    for (const item of items) {
-      if (this.bytes <= 0.75 * this.#budget) return;
-      this.#rows.remove(item);
-    }
+  /** Multiplies all counts. */
+  #scale(factor: number): void {
+    this.#rows.scale(factor);
+    for (let item = 0; item < this.#counts.length; item++) this.#counts[item] = this.#counts[item]! * factor;
   }
 }
 

@@ -19,7 +19,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
-import { SLOT_WORDS } from "../items/neighbour_rows.ts";
+import { type ById, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "../folds/neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
@@ -69,7 +69,7 @@ export class LinearItems {
   }
 
   /** Solves the column of the signal's item again if it is due; the counts already include the signal. */
-  learn({ item, time, liked }: Signal, byId: (a: number, b: number) => number): void {
+  learn({ item, time, liked }: Signal, byId: ById): void {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
     const likes = this.#neighbours.liked(item), solvedAt = this.#solvedAt[item] ?? 0;
@@ -127,7 +127,7 @@ export class LinearItems {
     });
   }
 
-  #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {
+  #solve(item: number, unit: number, byId: ById): void {
     const support = this.#strongest(item, unit, byId);
     this.#support.set(support);
     const b = new Float64Array(support.length);
@@ -165,7 +165,7 @@ export class LinearItems {
   }
 
   /** The strongest neighbours of an item. */
-  #strongest(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
+  #strongest(item: number, unit: number, byId: ById): number[] {
     const { rows } = this.#neighbours;
     const { keys, weights } = rows;
     this.#makeRoom(rows.size(item));
