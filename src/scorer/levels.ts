@@ -4,8 +4,10 @@
  *
  * ```text
  * a knot at each logit c of a grid counts the rows whose logit z is nearest to it:
- *   said = Σ σ(z),   came = Σ labels,   information = said (1 − σ(c))
- *   moved to          c + (came − said) / (information + PRIOR)           one step of Newton's from "it is right"
+ *   said = Σ σ(z),   came = Σ labels,   rows = said / σ(c),   information = rows σ(c) (1 − σ(c))
+ *   moved to          m = c + (came − said) / (information + PRIOR)       one step of Newton's from "it is right",
+ *                     but not past the logit of came / rows               which it would leap over from far away
+ *   worth             rows σ(m) (1 − σ(m)) + PRIOR
  * the corrected logit is linear between the knots, after pooling those that would fall (isotonic regression)
  * ```
  *
@@ -58,10 +60,18 @@ export class Levels {
   }
 
   #fit(): Float64Array {
-    const weights = this.#said.map((_, knot) => this.#informationAt(knot) + PRIOR);
-    const moved = this.#said.map((said, knot) =>
-      logitOf(knot) + (this.#came[knot]! - said) / 1e6 / weights[knot]!
-    );
+    const [moved, weights] = [new Float64Array(KNOTS), new Float64Array(KNOTS)];
+    for (let knot = 0; knot < KNOTS; knot++) {
+      const logit = logitOf(knot);
+      const [said, came] = [this.#said[knot]! / 1e6, this.#came[knot]! / 1e6];
+      const rows = said / sigmoid(logit);
+      const step = (came - said) / (this.#informationAt(knot) + PRIOR);
+      const whole = came === said ? 0 : Math.log(came / Math.max(0, rows - came)) - logit;
+      moved[knot] = logit +
+        (step < 0 ? Math.max(step, Math.min(whole, 0)) : Math.min(step, Math.max(whole, 0)));
+      const p = sigmoid(moved[knot]!);
+      weights[knot] = rows * p * (1 - p) + PRIOR;
+    }
     return isotonic(moved, weights);
   }
 

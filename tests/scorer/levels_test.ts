@@ -82,6 +82,22 @@ Deno.test("Levels.correct() never falls where the logit rises, whatever came", (
   }));
 });
 
+Deno.test("Levels.correct() leaves levels that are right where one is far too sure", () => {
+  const [levels, random] = [new Levels(), createRandom(38)];
+  for (let row = 0; row < 400_000; row++) {
+    if (row % 20 === 0) levels.learn(4, random() < 0.5 ? 1 : 0);
+    else {
+      const logit = 3.6 * random() - 3.2;
+      levels.learn(logit, random() < sigmoid(logit) ? 1 : 0);
+    }
+  }
+  const top = sigmoid(levels.correct(4));
+  assert.ok(0.5 < top && top < 0.65, `${top}`);
+  for (const logit of [-3, -2, -1, 0]) {
+    assert.ok(Math.abs(sigmoid(levels.correct(logit)) - sigmoid(logit)) < 0.03, `${logit}`);
+  }
+});
+
 Deno.test("Levels.restore() continues as what was encoded, to the bit", () => {
   fc.assert(fc.property(ROWS, ROWS, (before, after) => {
     const [one, other] = [new Levels(), new Levels()];
