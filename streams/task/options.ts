@@ -66,8 +66,8 @@ export interface TaskRuntime {
   /** Time available for learning from other partitions, shared by the tasks of a thread. @default {its own} */
   readonly othersTime?: TimeShare | undefined;
   /**
-   * Whether all events were handled before, so that answers and rejections are already on their topics, and no lists
-   * are written. @default {false}
+   * Whether all events were handled before: answers and rejections are already on their topics, and no lists are
+   * written. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
   /** Other partitions that it reads, which must be up to date when it has fenced other owners. @default {none} */
