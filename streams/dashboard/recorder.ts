@@ -135,7 +135,7 @@ export class Recorder implements MetricsListener {
   #answerReadAt = -Infinity;
   #id = 0;
   /** The last sequence number reported in a point. */
-  #told = 0;
+  #reported = 0;
 
   /** Starts without points. */
   constructor(options: RecorderOptions) {
@@ -236,8 +236,8 @@ export class Recorder implements MetricsListener {
     };
     const minute = this.series.push(time, point);
     for (const window of [this.answers, this.scores, this.commits]) window.advance();
-    const told = this.#told;
-    this.#told = this.#id;
+    const told = this.#reported;
+    this.#reported = this.#id;
     const isNew = ({ id }: { readonly id: number }) => id > told;
     return {
       time,

@@ -176,7 +176,7 @@ class Follower {
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
   #next: number | undefined;
-  /** Who waits for a position. */
+  /** Waiters for a position, by offset. */
   readonly #reaching = new Set<{ readonly offset: number; readonly resolve: () => void }>();
 
   constructor(log: Log, followed: Followed) {

@@ -122,7 +122,7 @@ export class Backlog {
   #noted: Load = { events: 0, work: 0 };
   #appended: Load = this.#noted;
   #entering = 0;
-  /** Events of others that are not applied yet: nothing is known of their work. */
+  /** Events of other writers that are not applied yet: their work is unknown. */
   #others = 0;
   #lookedAt = -Infinity;
   /** Partitions at the last look. */

@@ -70,7 +70,7 @@ export class Bodies {
   readonly #maxBytes: number;
   /** For bodies of any size. */
   readonly #room: Room;
-  /** For small ones when the other is full. */
+  /** For small bodies when the other room is full. */
   readonly #smallRoom: Room;
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;

@@ -59,7 +59,7 @@ export interface ApiContext {
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
   /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
-  /** What is wrong with the conditions of a filter; `null` = nothing. @default {nothing} */
+  /** Why the conditions of a filter are invalid; `null` = nothing. @default {nothing} */
   readonly faultOfConditions?: ((conditions: readonly Condition[]) => string | null) | undefined;
   /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
@@ -79,8 +79,8 @@ export async function append(
 /**
  * Does work once there is room for the events and items that it appends.
  *
- * @throws Problem `unavailable` when there is none in time, or when tasks here are halted: events would not be applied,
- *   in silence
+ * @throws Problem `unavailable` when there is none in time, or when tasks here are halted, as events would silently
+ * not be applied
  */
 async function admit(
   { backlogs, topics, service }: Sending,
@@ -101,7 +101,7 @@ async function admit(
   await work();
 }
 
-/** Works on what a caller sends, in portions where it may have to wait. @throws what {@linkcode append} does */
+/** Processes a caller's entries, in portions where it may have to wait. @throws as {@linkcode append} does */
 export async function inPortions<Sent>(
   context: Sending,
   { sent, loadOf, caller }: {
@@ -121,7 +121,7 @@ export async function inPortions<Sent>(
   }
 }
 
-/** Where the portion that begins with an entry ends, as of now; it has one entry at least. */
+/** Gives the end of the portion that begins with an entry, as of now; a portion has at least one entry. */
 function portionsOf({ backlogs }: Sending, sent: readonly Load[]): (at: number) => number {
   const topics = new Set(sent.map(({ topic }) => topic));
   const own = [...backlogs].filter(([topic]) => topics.has(topic));
@@ -137,10 +137,10 @@ function portionsOf({ backlogs }: Sending, sent: readonly Load[]): (at: number) 
 }
 
 /**
- * Appends the records of a body, in portions where they may have to wait; rejects each entry that has one too large for
- * the log.
+ * Appends the records of a body, in portions where they may have to wait; rejects each entry with a record that is
+ * too large for the log.
  *
- * @returns what was appended and rejected
+ * @returns the appended and rejected entries
  */
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;

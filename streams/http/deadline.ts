@@ -11,8 +11,8 @@ import { reasonOf } from "../../src/values/reason.ts";
 type Expire = () => void;
 
 /**
- * Waits of equal length, in the order in which they end: one timer serves them all. It is left to run out when nobody
- * waits, since setting a timer for each takes twenty times as long as the rest; it does not keep the process alive then.
+ * Waits of equal length, in the order in which they end: one timer serves them all. It runs out even without waits,
+ * since setting one for each takes twenty times as long as the rest; it does not keep the process alive then.
  */
 export class Deadlines {
   readonly #ms: number;
@@ -20,7 +20,7 @@ export class Deadlines {
   readonly #waiting = new Map<Expire, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param ms how long each may wait @param onIdle called when the timer has run out and nobody waits. @default {nothing} */
+  /** @param ms how long each may wait @param onIdle called when the timer runs out without waits. @default {nothing} */
   constructor(ms: number, onIdle: () => void = () => {}) {
     this.#ms = ms;
     this.#onIdle = onIdle;

@@ -16,7 +16,7 @@ export interface Call {
   readonly parameters: Readonly<Record<string, string>>;
   /** Checks that the key has a further scope. May throw a `Problem`. */
   readonly demand: Demand;
-  /** Who calls: the name of its key, if it needs one, and its client. */
+  /** The caller: the name of its key, if it needs one, and its client. */
   readonly caller: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Records the items that were really shown; without it, a task assumes the whole list was.
+ * Records the items that were really shown; without this, a task assumes that the whole list was shown.
  *
  * @module
  */

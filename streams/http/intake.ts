@@ -28,7 +28,7 @@ export interface RejectedEntry {
   readonly code: RejectionCode;
   /** The reason as a sentence. */
   readonly reason: string;
-  /** Places of what was rejected in a record of a source, such as `lines[3]`; absent = all of the entry. */
+  /** Rejected parts of a record of a source, such as `lines[3]`; absent = the whole entry. */
   readonly entries?: readonly string[];
 }
 
@@ -51,14 +51,14 @@ export interface IntakeOptions {
   readonly maxEntries: number;
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
-  /** Checks a further scope of the sender. @default {nobody is refused} */
+  /** Checks a further scope of the sender. @default {no sender is refused} */
   readonly demand?: Demand | undefined;
 }
 
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
 
-/** How far an event's time may be ahead of our clock, as in a task, where it then counts as of its arrival. */
+/** How far an event's time may be ahead of our clock. A task has the same limit, relative to the arrival. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**
@@ -70,7 +70,7 @@ const TIMES: ReadonlySet<string> = new Set(
 );
 /** Most characters of such a name, with its `_` and `-`. */
 const MAX_LENGTH = 16;
-const TIME = "milliseconds since 1970, or nothing for the time of arrival";
+const TIME = "milliseconds since 1970, or absent for the time of arrival";
 
 /**
  * Takes the events of a body.
@@ -114,7 +114,7 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
 
 /**
  * Checks the further scope that a record needs: a key that may send events, such as one on a web page, must not erase
- * users, take over what they did, or change the catalogue.
+ * users, take over their history, or change the catalogue.
  */
 export function demandFor(record: OwnRecord, demand: Demand | undefined): void {
   if (record.kind === "item") demand?.("items");
@@ -179,7 +179,7 @@ export function noneTaken(rejected: readonly RejectedEntry[]): Problem {
 
 /** @throws Problem `bad-body` for a body without entries, `too-large` for one with too many */
 export function checkEntries(entries: number, maxEntries: number, has: number | "more" = entries): void {
-  if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
+  if (entries === 0) throw new Problem("bad-body", "The body has no entries");
   if (entries > maxEntries) {
     throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${has}`);
   }
@@ -189,7 +189,7 @@ function isUntimed(value: unknown): value is object {
   return isRecord(value) && !("time" in value);
 }
 
-/** A field meant as the time of an entry without one, which would silently get the current time. */
+/** A field that was probably meant as the time of an entry without one, which would silently get the current time. */
 function meantByTime(value: object): string | undefined {
   return Object.keys(value).find((name) =>
     name.length <= MAX_LENGTH && TIMES.has(name.toLowerCase().replaceAll(/[_-]/g, ""))

@@ -49,7 +49,8 @@ export function checkList(bytes: Uint8Array, maxEntries: number): readonly Uint8
       if (entries.length >= maxEntries) throw tooMany(maxEntries);
     }
     if (size > MAX_RECORD_BYTES) {
-      const detail = `Entry ${entries.length} is larger than a record may be, ${MAX_RECORD_BYTES} bytes`;
+      const detail =
+        `Entry ${entries.length} is larger than the limit of a record, ${MAX_RECORD_BYTES} bytes`;
       throw new Problem("too-large", detail);
     }
   }

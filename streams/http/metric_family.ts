@@ -8,13 +8,13 @@ import { Counter, Gauge, type Registry } from "prom-client";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Metrics with the same labels, whose values are read from the same things. */
+/** Metrics with the same labels, whose values come from the same objects. */
 export interface MetricFamily<Scrape, From> {
   /** Names of the labels. @default {none} */
   readonly labels?: readonly string[];
-  /** What the values are read from now, each with its labels. */
+  /** The objects that values are read from, each with its labels. */
   readonly read: (scrape: Scrape) => Iterable<readonly [labels: Labels, from: From]>;
-  /** By name, which ends with `_total` if it is a counter: its help, and its value now; `null` = none. */
+  /** By name, which ends in `_total` for a counter: its help, and its current value; `null` = none. */
   readonly metrics: Readonly<Record<string, readonly [help: string, valueOf: (from: From) => number | null]>>;
 }
 

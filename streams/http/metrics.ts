@@ -96,7 +96,7 @@ export class Metrics implements LogObserver {
     this.#throttled = total("log_throttled_seconds", "Time that the brokers' quotas made the log wait");
     this.#rebalances = total(
       "rebalances",
-      "Times that a group assigned partitions to us or revoked them",
+      "Times that a group assigned partitions to this process or revoked them",
       "group",
       "what",
     );
@@ -117,7 +117,7 @@ export class Metrics implements LogObserver {
     );
     new Counter({
       name: "meander_unreadable_records_total",
-      help: "Records skipped since the process started, as they could not be read",
+      help: "Unreadable records skipped since the process started",
       labelNames: ["topic"],
       registers,
       collect() {

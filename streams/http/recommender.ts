@@ -1,6 +1,6 @@
 /**
  * Requests through the log: a request is appended to `events` like any other event, and answered by the recommendation
- * that its task commits. So every answer is on the log, and a request sees every event that was accepted before it.
+ * that its task commits. So every answer is on the log, and a request sees every event accepted before it.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface RecommenderOptions {
   readonly maxWaiting?: number | undefined;
 }
 
-/** How far a request has come. */
+/** How far a request has got. */
 type Stage = "begun" | "given to the log" | "on the log" | "given up";
 
 /** What a late request waits for. */
@@ -47,7 +47,7 @@ export class Recommender implements AsyncDisposable {
   /** By partition. */
   readonly #answers = new Map<number, Answers>();
   readonly #closing = new AbortController();
-  /** What ends the wait of each. */
+  /** Functions that end the waits. */
   readonly #waiting: FairQueue<() => void>;
 
   /** Works on a log whose `events` have this many partitions. */
@@ -68,7 +68,7 @@ export class Recommender implements AsyncDisposable {
    * Appends a request and waits for its recommendation.
    *
    * @param now time of the record, milliseconds since the epoch
-   * @param caller who asks: all have the same right to wait
+   * @param caller who sends it: callers share the places fairly
    * @returns JSON of a `Recommendation`, as on the log
    * @throws Problem `answer-timeout`; `refused` when its task rejects it, or has left its answer out; `unavailable` when
    * too many wait already or we are closing
@@ -107,7 +107,7 @@ export class Recommender implements AsyncDisposable {
       });
     } finally {
       answer.forget();
-      appending.then(leave, leave); // until then it holds memory
+      appending.then(leave, leave); // the append holds memory until then
     }
   }
 

@@ -22,7 +22,7 @@ import type { PartitionStatus, ServiceStatus } from "../service/status.ts";
 /** Longest wait for the ends of the log. */
 const STATUS_MS = 1000;
 
-/** Users per partition whose recurrent state is inspected: folding one takes 0.2 ms. */
+/** Users per partition whose recurrent state is inspected: computing one takes 0.2 ms. */
 const LOOKED_AT = 20;
 
 /** A service and its status; `null` without a service, or while the ends of the log are unavailable. */
@@ -99,20 +99,20 @@ const LEARNER: MetricFamily<Scrape, LearnerFigures & { readonly lagSamples: numb
     meander_learner_rows: ["Predictions evaluated since the beginning", ({ rows }) => rows],
     meander_learner_auc: ["AUC of the newest 5000 frozen predictions", ({ quality }) => quality.auc],
     meander_learner_normalized_entropy: [
-      "Their log loss divided by that of the constant rate",
+      "Log loss of these predictions divided by that of the constant rate",
       ({ quality }) => quality.entropy,
     ],
     meander_learner_calibration_ratio: [
-      "Their sum divided by that of the labels",
+      "Sum of these predictions divided by the sum of the labels",
       ({ quality }) => quality.calibration,
     ],
-    meander_learner_positive_ratio: ["Share of positives among them", ({ quality }) => quality.ctr],
+    meander_learner_positive_ratio: ["Share of positives among these", ({ quality }) => quality.ctr],
     meander_learner_model_share: [
       "Share of the model in ordering lists: 0, 0.5, or 1 once it has proved that it ranks better",
       ({ modelShare }) => modelShare,
     ],
     meander_learner_failures: [
-      "Batches discarded since the start, as they broke the weights",
+      "Batches discarded since the start because they broke the weights",
       ({ failures }) => failures,
     ],
     meander_learner_lost: [
@@ -124,7 +124,7 @@ const LEARNER: MetricFamily<Scrape, LearnerFigures & { readonly lagSamples: numb
       ({ rollbacks }) => rollbacks,
     ],
     meander_learner_held_batches: [
-      "Batches since the start that were not published, as the guard did not trust them",
+      "Batches since the start that were not published because the guard had tripped",
       ({ heldBatches }) => heldBatches,
     ],
   },
@@ -139,7 +139,7 @@ const MONITOR: MetricFamily<Scrape, MonitorStatus> = {
       ({ lag }) => lag,
     ],
     meander_monitor_stopped: [
-      "Experiments that it stopped since it started here, as they broke a guard rail",
+      "Experiments that it stopped since it started here because they broke a guard rail",
       ({ stopped }) => stopped,
     ],
     meander_monitor_lost: [
@@ -159,7 +159,7 @@ const TASKS: MetricFamily<Scrape, TaskState> = {
       return [help, ({ counters }: TaskState) => counters[name]] as const;
     }),
     meander_retrieval_taken_total: [
-      "Items taken for which the sources had been asked, a sample, since the process started",
+      "Items that users took and for which sources were asked whether they propose them, a sample, since the process started",
       ({ retrieval }) => retrieval.sourceCounts.taken,
     ],
   },
@@ -186,7 +186,7 @@ const RETRIEVAL_SOURCES: MetricFamily<Scrape, SourceCount> = {
       ({ listed }) => listed,
     ],
     meander_retrieval_proposed_total: [
-      "Items taken that a source had proposed; divided by meander_retrieval_taken_total, its hit rate",
+      "Items counted in meander_retrieval_taken_total that the source had proposed; divided by it, the hit rate of the source",
       ({ proposed }) => proposed,
     ],
   },
@@ -259,7 +259,7 @@ const SOURCES: MetricFamily<Scrape, SourceLag> = {
       "Records of a source's topic not yet taken in, including holes in the log, if this process takes them in",
       ({ lag }) => lag,
     ],
-    meander_source_lag_seconds: ["How long ago the oldest of them arrived", ({ lagMs }) => lagMs / 1000],
+    meander_source_lag_seconds: ["Time since the oldest of these arrived", ({ lagMs }) => lagMs / 1000],
     meander_source_lost: [
       "Offsets of a source's topic that it dropped before they were taken in, since it was first followed",
       ({ lost }) => lost,
@@ -315,7 +315,7 @@ class PanelGauges {
   readonly #registry: Registry;
   readonly #gauges = new Map<string, Gauge<string>>();
 
-  /** Gauges that enter the registry as models show panels. */
+  /** Panels get gauges as models show them. */
   constructor(registry: Registry) {
     this.#registry = registry;
   }
@@ -351,7 +351,7 @@ class PanelGauges {
   }
 }
 
-/** The only thing that is read, if it is there. */
+/** The only object that values are read from, if it exists. */
 function withoutLabels<From>(from: From | null | undefined): (readonly [Labels, From])[] {
   return from === null || from === undefined ? [] : [[{}, from]];
 }

@@ -196,7 +196,7 @@ for (const width of [1280, 390]) {
       .textContent();
     assert.match(
       order ?? "",
-      /Ordered by \w+; the effects are those of base, version \d+, which has no share in it, as of/,
+      /Ordered by \w+; effects are those of base, version \d+, which does not affect the order, as of/,
     );
     const first = await page.locator(".about", { hasText: "has a share of" }).textContent();
     // Nobody has clicked yet: a score is no probability, so it stands beside none.
@@ -244,7 +244,7 @@ look(
 );
 
 look("a user who is not known is said to be so", { path: "/users/nobody", lost: true }, async ({ page }) => {
-  await page.locator("[role=alert]", { hasText: "Nothing is known" }).waitFor();
+  await page.locator("[role=alert]", { hasText: "does not know this user" }).waitFor();
 });
 
 look(

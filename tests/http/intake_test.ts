@@ -108,7 +108,7 @@ Deno.test("takeEvents() and takeItems() refuse what has a field in place of a ti
           index: 0,
           code: "missing-field",
           reason:
-            "Cannot take time of the entry as milliseconds since 1970, or nothing for the time of arrival: " +
+            "Cannot take time of the entry as milliseconds since 1970, or absent for the time of arrival: " +
             `it is missing; is ${JSON.stringify(name)} a misspelling?`,
         }],
       );

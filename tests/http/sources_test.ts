@@ -270,8 +270,8 @@ Deno.test("AttributeCheck refuses a value of a type that no item has, which ever
       'Cannot filter by attribute "price" with "60": items have numbers there',
     );
   }
-  assert.match(fault("tags", "=", "new") ?? "", /items have lists there, which only `has` looks into/);
-  assert.match(fault("price", "has", 60) ?? "", /items have numbers there, and `has` looks into lists/);
+  assert.match(fault("tags", "=", "new") ?? "", /items have lists there, for which only `has` works/);
+  assert.match(fault("price", "has", 60) ?? "", /items have numbers there, `has` is for lists/);
   assert.deepEqual([fault("tags", "has", "new"), fault("sale", "=", true), fault("later", "=", 1)], [
     ...[null, null, null],
   ]);

@@ -169,7 +169,7 @@ Deno.test("changes need a key of the scope experiments, looking one of read", as
   assert.equal((await api.get("/v1/experiments", lead)).status, 403);
   assert.equal((await api.get("/v1/experiments", analyst)).json.experiments.length, 1);
   const client = new ExperimentClient(api.url, { key: "key-of-an-analyst" });
-  await assert.rejects(client.stop("e", ""), /^Error: The key analyst has no scope experiments$/);
+  await assert.rejects(client.stop("e", ""), /^Error: The key analyst lacks the scope experiments$/);
 });
 
 Deno.test("deno task meander experiment works on a service that runs, by its URL", async () => {

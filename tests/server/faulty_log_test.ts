@@ -182,7 +182,7 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   assert.equal((await api.post("/v1/events", event)).status, 503);
   assert.match(
     (await api.get("/ready")).json.reasons.join(),
-    /fails to take writes: the disk is full/,
+    /writes to the log fail: the disk is full/,
   );
   api.log.refusal = undefined;
   assert.equal((await api.post("/v1/events", event)).status, 200);
@@ -192,7 +192,7 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   assert.deepEqual([gone.status, gone.json.detail], [503, "Cannot find topic events"]);
   assert.match(
     (await api.get("/ready")).json.reasons.join(),
-    /fails to take writes: Cannot find topic events/,
+    /writes to the log fail: Cannot find topic events/,
   );
   api.log.refusal = undefined;
   await api.post("/v1/events", event);
@@ -217,7 +217,7 @@ Deno.test("on a full disk all wait and say so, and go on when there is room, wit
   }
   const ready = await api.get("/ready");
   assert.equal(ready.status, 503);
-  assert.match(ready.json.reasons.join(), /the log fails to take writes: database or disk is full/);
+  assert.match(ready.json.reasons.join(), /writes to the log fail: database or disk is full/);
   await until(
     () => Promise.resolve(api.service.faults.length === 0 && api.service.tasks.size < 2),
     "a task waits",

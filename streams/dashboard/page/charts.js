@@ -255,7 +255,7 @@ export class Chart {
       return `${spec.lines[i]?.name} ${text}`;
     });
     setText(this.when, this.at >= 0 ? `at ${clock(series?.times[at])}` : "");
-    this.plot.setAttribute("aria-label", `${spec.title}: ${said.join(", ")}. Arrow keys go through time.`);
+    this.plot.setAttribute("aria-label", `${spec.title}: ${said.join(", ")}. Arrow keys move through time.`);
   }
 }
 

@@ -30,7 +30,7 @@ function show(box, { experiments }) {
       html(
         "p",
         {},
-        "An experiment shows variants of model, policy or candidates to a share of the users, and compares them. Describe it in a file, explore.json:",
+        "An experiment compares variants of the model, the policy or the candidates on a share of the users. Describe it in a file, explore.json:",
       ),
       html("pre", { tabindex: 0 }, html("code", {}, EXAMPLE)),
       html("p", {}, "Then start it:"),
@@ -114,7 +114,7 @@ function experiment(view) {
       ? html(
         "p",
         { class: "muted said" },
-        `${count(moved)} lists are left out because their users had changed variant.`,
+        `${count(moved)} lists are not counted because their users had changed variant.`,
       )
       : null,
   );

@@ -210,7 +210,7 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
 }
 
 /**
- * Says so where the model does not have its full weight in the order of lists yet.
+ * Notes that the model does not have its full weight in the order of lists yet.
  *
  * @param {{ readonly modelShare: number } | null} learner
  */

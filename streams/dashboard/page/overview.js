@@ -68,9 +68,9 @@ const CHARTS = [
   {
     title: "Versions",
     about:
-      "The newest version and the one that serves. Ticks: published; tall lines: decisions of the guard.",
+      "The newest version and the serving one. Short ticks: published versions; tall lines: decisions of the guard.",
     lines: [
-      { key: "made", name: "made", color: 1 },
+      { key: "made", name: "newest", color: 1 },
       { key: "served", name: "serving", color: 2 },
     ],
     format: count,
@@ -174,12 +174,12 @@ export function showOverview(main, store) {
       ),
       card(
         "Popular items",
-        "By clicks and other positives, recent ones counting more, in the partitions of this process.",
+        "By clicks and other positives, recent ones weighing more, in the partitions of this process.",
         boxes.items,
       ),
       card(
         "Sources",
-        "Listed: items on lists, by their main source. Hit rate: share of the items taken that the source had proposed. Since this process started.",
+        "Since this process started. Listed: items on lists, by their main source. Hit rate: share of the items that users took which the source had proposed.",
         boxes.sources,
       ),
       card(
@@ -190,7 +190,7 @@ export function showOverview(main, store) {
       card("Latency", "Percentiles of the last minute.", boxes.latency),
       card("Memory", "States and embeddings are parts of heap and external.", boxes.memory),
       card("Parameters", "Published versions and decisions of the guard, newest first.", boxes.marks),
-      card("Partitions", "Those of this process.", boxes.partitions),
+      card("Partitions", "The partitions of this process.", boxes.partitions),
     ),
   );
   const draw = () => {
@@ -249,7 +249,7 @@ function modelTable({ models }) {
 function latencyTable({ latency }) {
   const rows = [
     { name: "answer over HTTP", ...latency.answer },
-    { name: "making a list (sampled)", ...latency.score },
+    { name: "ranking of a list (sampled)", ...latency.score },
     { name: "commit of a task", ...latency.commit },
   ];
   return table(

@@ -60,7 +60,7 @@ function show(box, { reasons, records, isAll }) {
       sources.length === 0 ? null : html(
         "p",
         { class: "said" },
-        "Once the mapping of a source is fixed, replay its records, naming the log with the same flags as for run:",
+        "Once the mapping of a source is fixed, replay its records. Name the log by the same flags as for `run`:",
       ),
       ...sources.slice(0, 3).map((source) =>
         html("pre", {}, html("code", {}, `deno task meander rejected replay ${word(source)}`))
@@ -75,7 +75,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
   const { code, reason, source = "–", rule = "–", entries = [], cut } = rejection;
   const { text, kind } = decoded(rejection.bytes);
   const rows = [
-    ["came from", placeOf(rejection)],
+    ["origin", placeOf(rejection)],
     ["source", source],
     ["rule", rule],
     ["reason", reason],
@@ -97,7 +97,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
       html("span", { class: "muted" }, time > 0 ? moment(time) : ""),
     ),
     table(
-      "What was rejected",
+      "Rejected record",
       ["", ""],
       rows.map(([name = "", value = ""]) => [name, seen(value)]),
     ),

@@ -5,7 +5,7 @@
 import { html } from "./elements.js";
 
 const KEY = "meander-key";
-/** Pause between two questions for the data of a page. */
+/** Pause between two requests for the data of a page. */
 const AGAIN_MS = 10_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;

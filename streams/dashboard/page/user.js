@@ -68,7 +68,7 @@ export async function showUser(main, user) {
           view.hidden.size === 0 ? "none" : count(view.hidden.size),
           view.hidden.size === 0
             ? "computed when it is read"
-            : `numbers, made by version ${view.hidden.version}`,
+            : `numbers, computed by version ${view.hidden.version}`,
         ),
       ),
       card(
@@ -88,7 +88,7 @@ export async function showUser(main, user) {
 /** @param {unknown} error */
 function problem(error) {
   const text = error instanceof ServerError && error.code === "not-found"
-    ? "Nothing is known about this user: no event with this id was applied here."
+    ? "This process does not know this user: it has applied no event with this id."
     : /** @type {Error} */ (error).message;
   return html("p", { class: "card", role: "alert" }, text);
 }
@@ -235,8 +235,8 @@ async function showWhy(box, path) {
       `${orderOf(view)}, as of ${moment(view.time)}. ${
         view.scoreKind === "share" || view.orderedBy === "model"
           ? ""
-          : "The order weighs more than the probability shown. "
-      }None of this is shown to the user, logged or learnt.`,
+          : "The order depends on more than the probability shown. "
+      }This page has no effect: nothing is logged, learnt or counted as shown.`,
       choices,
       detail,
     ));
@@ -246,7 +246,7 @@ async function showWhy(box, path) {
 }
 
 /**
- * What ordered the list, and which model the effects are of.
+ * What ordered the list, and the model whose effects are shown.
  *
  * @param {ExplanationView} view
  */
@@ -254,8 +254,8 @@ function orderOf({ model, version, orderedBy = "model", modelShare }) {
   const made = `${model}, version ${version}`;
   if (orderedBy === "model") return `By ${made}`;
   const isWithout = modelShare === 0 || ["blend", "prior", "list"].includes(orderedBy);
-  return `Ordered by ${orderedBy}; the effects are those of ${made}${
-    isWithout ? ", which has no share in it" : ""
+  return `Ordered by ${orderedBy}; effects are those of ${made}${
+    isWithout ? ", which does not affect the order" : ""
   }`;
 }
 
@@ -323,7 +323,7 @@ function explanation(view, item) {
             " ",
             moment(one.time).slice(11, 16),
           ),
-          effect === null ? html("span", { class: "muted" }, "in the memory") : both(effect / most),
+          effect === null ? html("span", { class: "muted" }, "part of the memory") : both(effect / most),
           effect === null ? "" : signed(effect),
           ...(attends
             ? [meter((weight ?? 0) / heaviest, 3, `attention ${fixed(weight)}`), fixed(weight)]
@@ -345,12 +345,12 @@ function parts(name, weights, panels) {
   return table(
     name,
     [
-      ...["", "read by this item", ...numbers("")],
+      ...["", "attention of this item", ...numbers("")],
       ...shown.flatMap(({ title }) => [title, ...numbers("")]),
     ],
     weights.map((weight, i) => [
       String(i + 1),
-      meter(weight ?? 0, 3, `reads ${percent(weight)}`),
+      meter(weight ?? 0, 3, `attention ${percent(weight)}`),
       percent(weight),
       ...shown.flatMap(({ title, values }) => [
         meter(values[i] ?? 0, 3, `${title} ${percent(values[i])}`),

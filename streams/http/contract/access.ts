@@ -55,7 +55,7 @@ export interface AccessOptions {
   readonly now: () => number;
 }
 
-/** What refuses a request: the rate of its key or client, its client's share of it, or the client's wrong keys. */
+/** The limit that refuses a request: the rate of its key or client, the client's share of it, or its wrong keys. */
 export type Limit = "rate" | "share" | "wrong-keys";
 
 /** A token bucket: tokens per second, and its size. */
@@ -65,8 +65,8 @@ interface Rate {
 }
 
 /**
- * Part of a key's rate that each of its clients keeps while there is not enough for all: half of the burst, then this
- * part of the rate.
+ * Part of a key's rate that is reserved for each client while there is not enough for all: half of the burst, then
+ * this part of the rate.
  */
 const SHARE = 1 / 20;
 
@@ -86,7 +86,7 @@ const WRONG: Rate = { perSecond: 1, burst: 20 };
  */
 export const MIN_KEY_LENGTH = 16;
 
-/** Most buckets; a forgotten one is full again. */
+/** Most buckets; a forgotten one counts as full. */
 const MAX_BUCKETS = 10_000;
 
 /** Digest of a key, as in {@linkcode ApiKey}. */
@@ -97,22 +97,22 @@ export function digestOf(key: string): string {
 /** Checks that the key of a request has a further scope. @throws Problem `forbidden` */
 export type Demand = (scope: Scope) => void;
 
-/** A request that may go on. */
+/** An admitted request. */
 export interface Admitted {
-  /** Who calls: the name of its key, if it needs one, and its client. */
+  /** The caller: the name of its key, if it needs one, and its client. */
   readonly caller: string;
   readonly demand: Demand;
 }
 
 /**
- * Checks keys and rates. Any page's visitors may use the same key, so the last half of its bucket is shared out:
+ * Checks keys and rates. Visitors of a page may share its key, so half of the key's bucket is divided among clients:
  *
  * ```text
  *   bucket of a key  ├── half: only for clients with a token of their own ──┼── half: for any client ──┤
  * ```
  *
- * One client alone has the whole rate and burst. One that asks for too much beside others empties the free half, and
- * has its share after that; they have the rest.
+ * A client that is alone has the whole rate and burst. One that requests too much while others are active empties the
+ * free half, and then gets its share; the others get the rest.
  */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
@@ -138,7 +138,7 @@ export class Access {
    * Admits a request.
    *
    * @param address the other end of its connection
-   * @returns who calls, and what checks its further scopes
+   * @returns the caller, and a function that checks further scopes
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
@@ -157,12 +157,12 @@ export class Access {
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
     const isLong = shown !== undefined && shown.length >= MIN_KEY_LENGTH;
-    // Checked before anything is counted: other clients behind the same proxy may have tried wrong keys.
+    // Checked before wrong keys are counted: other clients behind the same proxy may have tried them.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
       const tries = this.#bucket(`wrong ${client}`, WRONG);
       if (tries.tokens < 1) {
-        this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys a second`, msUntil(1, tries));
+        this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys per second`, msUntil(1, tries));
       }
       tries.tokens--;
       throw new Problem("unauthorized", whyNot(shown), { headers: { "www-authenticate": "Bearer" } });
@@ -171,7 +171,7 @@ export class Access {
     return key;
   }
 
-  /** Takes what a request costs, or nothing. @throws Problem `too-many-requests` */
+  /** Takes the tokens that a request costs, or none. @throws Problem `too-many-requests` */
   #pay(key: string | undefined, client: string, rate: Rate): void {
     const common = this.#bucket(key === undefined ? `client ${client}` : `key ${key}`, rate);
     const free = Math.min(rate.burst, 1 + rate.burst / 2);
@@ -180,7 +180,7 @@ export class Access {
       ? undefined
       : this.#bucket(`key ${key} client ${client}`, share);
     const ownMs = own === undefined ? 0 : Math.min(msUntil(1, own), msUntil(free, common));
-    const detail = `More than ${rate.perSecond} requests a second`;
+    const detail = `More than ${rate.perSecond} requests per second`;
     if (common.tokens < 1) this.#refuse("rate", detail, Math.max(ownMs, msUntil(1, common)));
     if (own !== undefined && own.tokens < 1) {
       this.#refuse("share", `${detail} with the key, and more than this client's share of them`, ownMs);
@@ -209,7 +209,7 @@ export class Access {
   }
 }
 
-/** Milliseconds until a bucket has so many tokens. */
+/** Milliseconds until a bucket has this many tokens. */
 function msUntil(tokens: number, bucket: Bucket): number {
   return (tokens - bucket.tokens) / bucket.perSecond * 1000;
 }
@@ -217,11 +217,11 @@ function msUntil(tokens: number, bucket: Bucket): number {
 /** @param key `undefined`: none is needed @throws Problem `forbidden` */
 function demand(key: ApiKey | undefined, scope: Scope): void {
   if (key === undefined || key.scopes.includes(scope)) return;
-  throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
+  throw new Problem("forbidden", `The key ${key.name} lacks the scope ${scope}`);
 }
 
 function whyNot(shown: string | undefined): string {
-  if (shown === undefined) return "There is no key in X-API-Key or Authorization";
+  if (shown === undefined) return "Neither X-API-Key nor Authorization has a key";
   return shown.length < MIN_KEY_LENGTH
     ? `The key is not known: a key has at least ${MIN_KEY_LENGTH} characters`
     : "The key is not known";

@@ -1,5 +1,5 @@
 /**
- * What callers send, weighed by the work that it makes for the tasks. The unit is an interaction.
+ * Records that callers send, weighed by the work that they cause for the tasks. The unit is an interaction.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface ArrivingRecord extends NewRecord {
   readonly work: number;
 }
 
-/** Items that are scored, and bytes that are parsed, in the time of an interaction; measured with two models. */
+/** Items scored, and bytes parsed, in the time that an interaction takes; measured with two models. */
 const SCORED = 5;
 const BYTES = 10_000;
 /** Items that are scored for a list whose candidates are retrieved. */

@@ -1,5 +1,5 @@
 /**
- * Who sends requests: addresses, as limits count them.
+ * The senders of requests: addresses, as limits count them.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export function isNetwork(text: string): boolean {
     (bits === undefined || /^\d{1,3}$/.test(bits) && Number(bits) <= most);
 }
 
-/** Tells the clients of a server apart, those behind its own proxies too. */
+/** Distinguishes the clients of a server, including those behind its own proxies. */
 export class Clients {
   readonly #proxies: BlockList | undefined;
 
@@ -45,8 +45,8 @@ export class Clients {
   }
 
   /**
-   * The network that a request comes from. Each proxy appends who called it, so the list is read from its end, for as
-   * long as who appended is a proxy: what a client writes there itself is never reached.
+   * The network that a request comes from. Each proxy appends the address of its caller, so the list is read from its
+   * end for as long as a known proxy appended it: an entry that a client forges is never reached.
    *
    * @param peer address at the other end of the connection
    */

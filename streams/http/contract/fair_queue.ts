@@ -4,14 +4,14 @@
  * @module
  */
 
-/** Entries by caller. Room for an entry of a caller with few is made by one of the caller with most. */
+/** Entries by caller. When full, an entry of the caller with the most makes way for one of a caller with few. */
 export class FairQueue<Entry> {
   readonly #most: number;
   /** By caller, oldest first; callers in the order of their turns. */
   readonly #entries = new Map<string, Entry[]>();
   #size = 0;
 
-  /** Makes an empty queue. @param most entries that it may have */
+  /** Makes an empty queue. @param most maximum number of entries */
   constructor(most: number) {
     this.#most = most;
   }
@@ -34,8 +34,8 @@ export class FairQueue<Entry> {
   /**
    * Adds an entry.
    *
-   * @returns the entry that has no place any more: if all places are taken, the newest of the caller with most, or the
-   * entry itself if its own caller has as many
+   * @returns the entry that is dropped: if the queue is full, the newest of the caller with the most, or the given
+   * entry if its own caller has as many
    */
   push(caller: string, entry: Entry): Entry | undefined {
     const own = this.#entries.get(caller) ?? [];
@@ -52,7 +52,7 @@ export class FairQueue<Entry> {
     return left;
   }
 
-  /** Removes an entry; nothing when it is not in the queue any more. */
+  /** Removes an entry, if it is still in the queue. */
   delete(caller: string, entry: Entry): void {
     const own = this.#entries.get(caller);
     const at = own?.indexOf(entry) ?? -1;
@@ -62,7 +62,7 @@ export class FairQueue<Entry> {
     if (own.length === 0) this.#entries.delete(caller);
   }
 
-  /** Removes the first entry; the next turn is another caller's. */
+  /** Removes the first entry; then it is another caller's turn. */
   shift(): void {
     for (const [caller, own] of this.#entries) {
       this.#entries.delete(caller);

@@ -42,7 +42,7 @@ export const HTTP_LIMITS = {
   answerTimeoutMs: count(2000, "longest wait for an answer"),
   maxWaiting: count(
     1000,
-    "most requests waiting at a time; beyond it, the caller with most of them gets 503",
+    "most requests waiting at a time; beyond it, the caller with the most gets 503",
   ),
   maxConnections: count(
     1000,
@@ -50,9 +50,9 @@ export const HTTP_LIMITS = {
   ),
   maxBehindMs: count<number | undefined>(
     absent("a quarter of `answerTimeoutMs`"),
-    "on SQLite: longest time that tasks may need for events that were sent; further senders wait, then get 503",
+    "on SQLite: longest time that tasks may need for the events received; further senders wait, then get 503",
   ),
   maxBehind: forbidden(
-    "it is maxBehindMs now, a time and not a number of events: leave it out to keep requests answered in time",
+    "it was replaced by maxBehindMs, a time instead of a number of events: remove it to use the default",
   ),
 } satisfies OptionsOf<HttpLimits>;

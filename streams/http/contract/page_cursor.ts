@@ -43,11 +43,11 @@ export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
       ),
     );
   } catch (cause) {
-    throw new Problem("bad-parameter", "cursor is not one of ours", { cause });
+    throw new Problem("bad-parameter", "cursor does not come from this API", { cause });
   }
   const { of, had }: Partial<Record<keyof Cursor, unknown>> = isRecord(value) ? value : {};
   if (!Array.isArray(had) || had.length > MAX_PAGED || !had.every((id) => typeof id === "string")) {
-    throw new Problem("bad-parameter", "cursor is not one of ours");
+    throw new Problem("bad-parameter", "cursor does not come from this API");
   }
   if (of === digestOf(asked)) return had;
   throw new Problem("bad-parameter", "cursor is for another request: only count may differ between pages");

@@ -12,7 +12,7 @@ export const PROBLEMS = {
   "bad-parameter": [400, "A parameter is invalid"],
   "unauthorized": [401, "A key is needed"],
   "forbidden": [403, "The key does not allow this"],
-  "foreign-host": [403, "The server does not go by this name"],
+  "foreign-host": [403, "The host name is not one of this server"],
   "cross-site": [403, "Another site may not call this server"],
   "not-found": [404, "Not found"],
   "method-not-allowed": [405, "The method is not allowed here"],

@@ -16,16 +16,16 @@ type ObjectSchema = JsonSchema & {
 
 /** Fields of a request over HTTP in addition to the event's. */
 const ASKING = {
-  cursor: { type: "string", description: "Asks for pages: empty for the first one, then the last `next`." },
+  cursor: { type: "string", description: "Requests pages: empty for the first one, then the last `next`." },
   budgetMs: {
     type: "number",
     exclusiveMinimum: 0,
     maximum: 60_000,
     description:
-      "How long to wait, milliseconds; after that, the answer is made without a model, and `degraded` says so.",
+      "How long to wait, milliseconds; after that, the answer is made without a model, and `degraded` gives the reason.",
   },
 };
-const NEXT = { type: ["string", "null"], description: "Cursor of the next page, if pages were asked for." };
+const NEXT = { type: ["string", "null"], description: "Cursor of the next page, if pages were requested." };
 
 const records = jsonSchemas();
 const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime); // one per type of event
@@ -79,7 +79,7 @@ function askedOf(request: ObjectSchema | undefined): JsonSchema {
   return closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
 }
 
-/** Forbids undeclared fields, at any depth: on the log they are kept, here they are mistakes. */
+/** Forbids undeclared fields, at any depth: the log keeps them, but in a request they are mistakes. */
 function closed(schema: JsonSchema): JsonSchema {
   const { properties, items, ...rest } = schema;
   if (isRecord(items)) return { ...schema, items: closed(items) };

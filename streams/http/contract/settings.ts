@@ -69,7 +69,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
     z.strictObject({
       perSecond: field(
         z.number().positive(),
-        "requests of a key, which its clients share, in the long run; without keys, of a client",
+        "sustained requests per second of a key, which its clients share; without keys, of a client",
       ),
       burst: field(count.optional(), "requests at once, after a pause", absent("`perSecond`")),
     }),
@@ -101,13 +101,13 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   gorse: z.strictObject({
     readTypes: field(
       z.array(z.string().min(1).max(64)),
-      "types of feedback that only say that somebody saw the item",
+      "types of feedback that only mean that the item was seen",
       DEFAULT_READ_TYPES,
     ),
   }).partial(),
 }).partial();
 
-/** Environment variable with a key of all scopes. */
+/** Environment variable with a key that has all scopes. */
 export const KEY_VARIABLE = "MEANDER_API_KEY";
 
 /**

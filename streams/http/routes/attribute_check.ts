@@ -1,6 +1,6 @@
 /**
- * Checks that items have the attributes of conditions, with values of their types: otherwise a filter would let nothing
- * through, or everything.
+ * Checks that items have the attributes of conditions, with values of their types: otherwise a filter would admit no
+ * items, or all.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export class AttributeCheck {
     this.#clock = clock;
   }
 
-  /** What is wrong with the first condition that cannot be meant; `null` = nothing. */
+  /** Why the first invalid condition is invalid; `null` = all are valid. */
   fault(conditions: readonly Condition[]): string | null {
     const catalogue = this.#catalogue();
     if (catalogue === undefined || catalogue.size === 0) return null;
@@ -55,9 +55,9 @@ export class AttributeCheck {
     if (kinds.size > 0) {
       const theirs = [...kinds].map((kind) => `${kind}s`).join(" and ");
       const why = is === "has"
-        ? ", and `has` looks into lists"
+        ? "; `has` is for lists"
         : kinds.has("list")
-        ? ", which only `has` looks into"
+        ? ", for which only `has` works"
         : "";
       return `Cannot filter by attribute ${name} with ${
         JSON.stringify(value)

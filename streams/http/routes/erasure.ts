@@ -25,8 +25,8 @@ const { Forgotten, Erasure } = named({
   }),
   Erasure: z.object({
     state: z.enum(["under way", "fragments", "done", "kept"]).describe(
-      "`done`: nothing remains but what `topics` lists. `fragments`: no record remains, but ends of pages of a large " +
-        "SQLite file do. `kept`: what we can rewrite is rewritten; the log drops records only by its own retention.",
+      "`done`: nothing remains but what `topics` lists. `fragments`: no record remains, but fragments in pages of a large " +
+        "SQLite file do. `kept`: everything that meander can rewrite is rewritten; the log drops records only by its own retention.",
     ),
     topics: z.array(z.object({
       topic: z.string(),
@@ -51,7 +51,7 @@ export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
       id: "forgetUser",
       summary: "Erases what is known about a user",
       description:
-        "Appends a `forget` event: task and learner erase states and embeddings on reading it, the log later.",
+        "Appends a `forget` event: task and learner erase states and embeddings when they read it, the log erases records later.",
       scope: "admin",
       parameters: { user: "Id of the user" },
       answers: { 200: { description: "The event is durable", schema: Forgotten } },
@@ -92,7 +92,7 @@ async function getErasure(context: ApiContext, { parameters }: Call): Promise<Re
   if (!parts.every((part) => DIGITS.test(part) && Number.isSafeInteger(Number(part)))) {
     throw new Problem(
       "bad-parameter",
-      "Cannot find the erasure: give the partition and offset that DELETE answered",
+      "Cannot find the erasure: give the partition and offset that DELETE returned",
     );
   }
   if (partition >= context.partitions) {
@@ -104,7 +104,7 @@ async function getErasure(context: ApiContext, { parameters }: Call): Promise<Re
   return Response.json(await viewErasure(context, { partition, offset }, progress, context.now()));
 }
 
-/** Throws if an event is there that erases nobody; that of an erasure may be gone already. */
+/** Refuses an event that erases nobody. The event of an erasure may be gone already. */
 async function refuseOtherEvent(
   { log, topics }: ApiContext,
   { partition, offset }: ErasurePlace,

@@ -23,11 +23,11 @@ export const rejectedSchema = z.object({
   code: z.enum(REJECTION_CODES),
   reason: z.string(),
   entries: z.array(z.string()).optional().describe(
-    "Places in a record of a source, `lines[3]`: only these are refused, the rest of it is durable.",
+    "Refused parts of a record of a source, such as `lines[3]`: the rest of it is durable.",
   ),
 });
 
-/** What became of the entries in a body. */
+/** The outcome of the entries in a body. */
 export const takenSchema = z.object({
   accepted: z.int().min(0).describe("Entries that are durable now."),
   refused: z.array(rejectedSchema).describe("Entries that are not, and why."),
@@ -40,7 +40,7 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
     method: "POST",
     scope: `${kind}s`,
     body: { kinds: MANY, schema, many: true },
-    answers: { 200: { description: "What was taken", schema: Taken } },
+    answers: { 200: { description: "Accepted and refused entries", schema: Taken } },
     problems: ["unavailable"],
     handle: (call: Call) => intake(context, call, kind),
   } as const);

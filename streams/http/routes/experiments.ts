@@ -105,7 +105,7 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
       id: "getExperiments",
       summary: "Experiments with figures and verdicts",
       description:
-        "Reads new records of the log. Where the monitor runs elsewhere, figures continue from its last write.",
+        "Reads new records of the log. If the monitor runs in another process, figures continue from its last write.",
       scope: "read",
       answers: { 200: { description: "Running ones first", schema: Experiments } },
       handle: async () => Response.json(await views.views()),
@@ -170,7 +170,7 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
     scope: "experiments",
     parameters: isNamed ? { name: "Name of the experiment" } : undefined,
     body: { kinds: ["json"], schema },
-    answers: { 200: { description: "What holds from the next event on", schema: answer } },
+    answers: { 200: { description: "The state from the next event on", schema: answer } },
     problems: isNamed ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
     handle: async ({ request, parameters }) => {
       const body = await changes.body(request, schema, zod);

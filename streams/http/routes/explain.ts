@@ -27,7 +27,7 @@ const MAX_COUNT = 20;
 const { Explanation } = named({
   Explanation: z.object({
     user: z.string(),
-    time: z.int().min(0).describe("The newest event time in the partition: the list is as of then."),
+    time: z.int().min(0).describe("The newest event time in the partition, to which the list applies."),
     model: z.string(),
     version: z.int().min(0),
     orderedBy: z.enum(ORDERED_BY).optional().describe("What ordered the list."),
@@ -41,7 +41,7 @@ const { Explanation } = named({
     empty: z.object({ code: z.enum(keysOf(EMPTY_REASONS)), reason: z.string() })
       .nullable()
       .describe("Why there are no items; null when there are."),
-    behaviours: z.array(behaviourSchema).describe("Those that the model reads, oldest first."),
+    behaviours: z.array(behaviourSchema).describe("Behaviours that the model reads, oldest first."),
     panels: z.array(z.object({
       name: z.string(),
       title: z.string(),
@@ -118,7 +118,7 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
   const { preview: { serving, list }, panels } = seen;
   const steps = explain(serving, list);
   let step = steps.next();
-  for (; !step.done; step = steps.next()) await turn(); // there may be fifty: other requests get their turn
+  for (; !step.done; step = steps.next()) await turn(); // there may be fifty steps: other requests get their turn
   return Response.json(
     view(
       { ...seen.preview, why: step.value, panels, isAlone: item !== null },
@@ -133,7 +133,7 @@ export type ExplanationView = ReturnType<typeof view>;
 interface Explained extends Preview {
   readonly why: readonly ExplainedItem[];
   readonly panels: readonly Panel[];
-  /** Whether the list is an item that was asked for: its share of the list would be 1. */
+  /** Whether the list is a single requested item, whose share of the list would be 1. */
   readonly isAlone: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Gives a user what an anonymous session did, as at a login.
+ * Gives a user the history of an anonymous session, as at a login.
  *
  * @module
  */
@@ -25,8 +25,8 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
     method: "POST",
     path: "/v1/users/:user/merge",
     id: "mergeUser",
-    summary: "Takes over what an anonymous session did, as at a login",
-    description: "Appends an `alias` event for the session. What the session does later stays with it.",
+    summary: "Takes over the history of an anonymous session, as at a login",
+    description: "Appends an `alias` event for the session. Later behaviours of the session stay with it.",
     scope: "merge",
     parameters: { user: "Id of the user" },
     body: { kinds: ["json"], schema: Merge },
@@ -36,7 +36,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
   };
 }
 
-/** Appends whose session it was. If this process has the session's task, the user's next request sees the merge. */
+/** Appends the alias. If this process has the session's task, the user's next request sees the merge. */
 async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const { user = "" } = parameters;
   const body = await readObject(request, context.bodies);

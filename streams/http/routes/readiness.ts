@@ -30,7 +30,7 @@ export class LogProbe {
     this.#answeredAt = clock();
   }
 
-  /** Why the log does not answer; `null` when it does. */
+  /** Why the log does not respond; `null` when it does. */
   async reason(): Promise<string | null> {
     const asking = this.#asking ??= this.#log.bounds(this.#topic, 0).then(() => {
       this.#answeredAt = this.#clock();
@@ -62,6 +62,6 @@ export async function unready(
     within(Promise.resolve(checks?.() ?? []), PROBE_MS, late).catch((): readonly string[] => []),
   ]);
   const { writeFailure } = metrics;
-  const failing = writeFailure === null ? [] : [`the log fails to take writes: ${writeFailure}`];
+  const failing = writeFailure === null ? [] : [`writes to the log fail: ${writeFailure}`];
   return [...away === null ? [] : [away], ...failing, ...own, ...others];
 }

@@ -1,6 +1,6 @@
 /**
- * Recommend and rank: the request is an event on the log, and the answer is what its task commits. A request may ask
- * for pages, and for an answer within a time budget.
+ * Recommend and rank: the request is an event on the log, and the answer is the recommendation that its task commits.
+ * A request may ask for pages, and for an answer within a time budget.
  *
  * @module
  */
@@ -44,13 +44,14 @@ export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
     {
       ...endpoint("recommend"),
       summary: "Recommends items to a user",
-      description: "The request is an event on the log, and the answer is what its task committed.",
+      description:
+        "The request is an event on the log; the answer is the recommendation that its task commits.",
     },
     { ...endpoint("rank"), summary: "Ranks given items for a user" },
   ];
 }
 
-/** What a body asks for. */
+/** The request in a body. */
 interface ListCall {
   readonly event: RequestEvent;
   /** How long the client wants to wait; `null`: as long as the settings say. */
@@ -102,7 +103,7 @@ async function answerOf(
   }
 }
 
-/** What is wrong with the conditions of the filter; `null` = nothing. */
+/** Why the conditions of the filter are invalid; `null` = they are valid. */
 function faultOfFilter({ faultOfConditions }: ApiContext, { filter }: RequestEvent): string | null {
   const { where = [] } = filter ?? {};
   return where.length === 0 ? null : faultOfConditions?.(where) ?? null;

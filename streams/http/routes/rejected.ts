@@ -1,5 +1,5 @@
 /**
- * What was rejected, and why.
+ * Rejected records, and the reasons.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
     method: "GET",
     path: "/v1/rejected",
     id: "getRejected",
-    summary: "What was rejected, by reason",
+    summary: "Rejected records, by reason",
     description:
       `The newest ${LIMITS.records} records, at most ${LIMITS.bytes >> 20} MiB, an equal share per ` +
       "partition, without those that were replayed.",

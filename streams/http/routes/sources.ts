@@ -30,11 +30,11 @@ import {
 import { takenSchema } from "./events.ts";
 
 const KINDS = ["json", "lines", "table"] as const;
-/** Most bytes of the events and items made of a body: rules may make many of one record. */
+/** Most bytes of the events and items made from a body: rules may make many from one record. */
 const MAX_MADE_BYTES = 64 << 20;
 
 const { SourceRecords, SourceTaken } = named({
-  SourceRecords: z.looseObject({}).describe("A record as the source has it."),
+  SourceRecords: z.looseObject({}).describe("A record in the format of the source."),
   SourceTaken: takenSchema,
 });
 
@@ -43,15 +43,15 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     method: "POST",
     path: "/v1/sources/:source",
     id: "postSource",
-    summary: "Takes records of another system by the rules of the configuration",
+    summary: "Takes in records of another system by the rules of the configuration",
     description:
-      "One record, a list, or one per line. `accepted` counts the events and items made of them. " +
-      "Of a record with a list, each entry is taken or refused by itself: `entries` says which are refused. " +
-      "A record that becomes a `forget` needs the scope `admin`, too, an `alias` or `merge` needs `merge`, an item `items`.",
+      "One record, a list, or one per line. `accepted` counts the events and items made from them. " +
+      "In a record with a list, each entry is accepted or refused by itself: `entries` names the refused ones. " +
+      "A record that becomes a `forget` event needs the scope `admin`, too, an `alias` or `merge` needs `merge`, an item `items`.",
     scope: "events",
     parameters: { source: "Name of the source" },
     body: { kinds: KINDS, schema: SourceRecords, many: true },
-    answers: { 200: { description: "What was taken", schema: SourceTaken } },
+    answers: { 200: { description: "Accepted and refused records", schema: SourceTaken } },
     problems: ["not-found", "unavailable"],
     handle: (call) => intake(context, call),
   };
@@ -64,7 +64,7 @@ async function intake(
   const source = context.sources?.get(name);
   if (source === undefined) {
     const names = [...context.sources?.keys() ?? []].join(", ") || "none";
-    throw new Problem("not-found", `There is no such source in the configuration; its sources: ${names}`);
+    throw new Problem("not-found", `The configuration has no such source; it has: ${names}`);
   }
   const kind = bodyKind(request.headers, KINDS);
   const found = await inForeground(
@@ -144,7 +144,7 @@ function takeRecords(
     }
   };
   const check = (entries: number) => {
-    if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
+    if (entries === 0) throw new Problem("bad-body", "The body has no entries");
     if (entries > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
     return entries;
   };
@@ -180,7 +180,7 @@ function recordsOf(taken: TakenRecords, topics: Topics, now: number, count: (byt
     const record = arrivedRecord(topics, one, now);
     if ("ok" in record) return record;
     if (count(record.value?.length ?? 0) > MAX_MADE_BYTES) {
-      throw new Problem("too-large", `Events and items made of a body have at most ${MAX_MADE_BYTES} bytes`);
+      throw new Problem("too-large", `A body may yield at most ${MAX_MADE_BYTES} bytes of events and items`);
     }
     return record;
   });

@@ -64,7 +64,7 @@ const { Health, Models, Ready, Status } = named({
         lagMs: z.number().min(0).describe("How long ago the oldest of them arrived."),
         lost: count.describe("Offsets that the topic dropped before they were taken in."),
       })),
-    }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
+    }).nullable().describe("Topics of sources. Null when there are none, or another process takes them in."),
     rebuild: z.object({
       generation: count,
       failure: z.string().nullable().describe(
@@ -126,7 +126,7 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
       scope: null,
       answers: {
         200: { description: "It can", schema: Ready },
-        503: { description: "It cannot, and why", schema: Ready },
+        503: { description: "It cannot; the body says why", schema: Ready },
       },
       handle: async () => {
         const reasons = await unready(context, probe);
@@ -153,7 +153,7 @@ export async function statusOf(
 ): Promise<ServiceStatus | undefined> {
   if (service === undefined) return undefined;
   return await within(service.status(), PROBE_MS, () => {
-    const detail = `The log has not answered for ${PROBE_MS} ms; GET /ready says more`;
+    const detail = `The log has not answered for ${PROBE_MS} ms; see GET /ready`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
   });
 }

@@ -36,7 +36,7 @@ const { User } = named({
     user: z.string(),
     profile: z.record(z.string(), z.unknown()),
     totalBehaviours: count,
-    behaviours: z.array(behaviourSchema).describe("Those that are kept, oldest first."),
+    behaviours: z.array(behaviourSchema).describe("Behaviours that are kept, oldest first."),
     pending: z.array(z.object({
       request: z.string(),
       shown: z.boolean(),
@@ -51,7 +51,7 @@ const { User } = named({
     })).describe("Lists whose outcome is open."),
     parked: count.describe("Interactions that wait for the list that they name."),
     hidden: z.object({ size: count, version: count }).describe(
-      "The recurrent state that is stored: its size, and the version of the parameters that made it.",
+      "The recurrent state that is stored: its size, and the version of the parameters that computed it.",
     ),
     lastOffset: z.int().min(-1).describe("Offset of the user's last event."),
   }),

@@ -30,9 +30,9 @@ const whyNotSchema = z.object({
   place: count.nullable().describe("Among all candidates; 0 is the top, null = it is not one of them."),
   candidates: count,
   score: z.number().nullable().describe(
-    "As in the list; null when it must not be shown, or when scores are shares and it is no candidate.",
+    "As in the list; null when it must not be shown, or when scores are shares and it is not a candidate.",
   ),
-  lowest: z.number().nullable().describe("That of the last item of the list."),
+  lowest: z.number().nullable().describe("Score of the last item of the list."),
   reasons: z.array(z.object({
     code: z.enum(["hidden", "expired", "seen", "not-retrieved", "outranked"]),
     reason: z.string(),
@@ -91,7 +91,7 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   const place = items.findIndex((each) => each.item === id);
   const score = () => {
     if (place >= 0) return items[place]?.score;
-    if (scoreKind === "share") return undefined; // that of an item that is alone is 1
+    if (scoreKind === "share") return undefined; // an item alone has a share of 1
     return state.lists.preview(user, { ...event, candidates: [id] }).recommendation.items[0]?.score;
   };
   const barred = whyBarred(state, user, item, time);
