@@ -14,7 +14,7 @@ import type { Topics } from "../topics/topics.ts";
 import { times } from "../../src/values/times.ts";
 
 const FORMAT = 5;
-/** The format whose moments include the rewards of all users, uncut. */
+/** The first format whose moments include the rewards of all users, uncut. */
 const UNCUT = 4;
 /** Formats of figures that this release reads. */
 export const FIGURES_FORMATS: Formats = { oldest: UNCUT, newest: FORMAT };

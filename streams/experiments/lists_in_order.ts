@@ -1,8 +1,8 @@
 /**
  * Samples in the order in which their lists were shown.
  *
- * A list whose items are all rated is final before older lists that wait for their deadline. Counted at once, the users
- * of a variant with more ratings would arrive sooner, and their first lists would be those with ratings.
+ * A list whose items are all rated is final before older lists that wait for their deadline. If it were counted at
+ * once, users of a variant with more ratings would arrive sooner, and their first lists would be the rated ones.
  *
  * ```text
  *   shown 12:00 ─────────────────── final 12:10 ──> counts at 12:10
@@ -82,7 +82,7 @@ export class ListsInOrder {
   }
 }
 
-/** Where the samples of lists shown after a time begin, in samples that are ordered by it. */
+/** Index of the first sample of a list shown after a time, in samples ordered by it. */
 function firstAfter(held: readonly Sample[], time: number): number {
   let [low, high] = [0, held.length];
   while (low < high) {
@@ -93,7 +93,7 @@ function firstAfter(held: readonly Sample[], time: number): number {
   return low;
 }
 
-/** What figures need of a sample. */
+/** The parts of a sample that figures need. */
 function outcomeOf(sample: Sample): Sample {
   const { request, closedTime, version, newUser, exposures, user, time } = sample;
   const rows = sample.rows.map(({ item, label, position, prediction, reward, team }) => {

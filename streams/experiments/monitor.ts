@@ -220,7 +220,7 @@ export class ExperimentMonitor {
     this.#figures.restore(written, head);
   }
 
-  /** @param ids of the topics that the positions are of */
+  /** @param ids ids of the topics to which the positions refer */
   #restorePositions(head: MonitorHead, ids: ReadonlyMap<string, string | null>): void {
     const { positions, lost } = head;
     this.#time = head.time;
@@ -229,7 +229,7 @@ export class ExperimentMonitor {
     );
     for (const topic of anew) {
       logger.warn(
-        "{topic} was created again: the monitor reads it from its start, and keeps the counts from the old one",
+        "{topic} was created again: the monitor reads it from its start and keeps the counts from the old one",
         { topic },
       );
     }

@@ -1,5 +1,5 @@
 /**
- * What a monitor has to write.
+ * The changes that a monitor has to write.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export class MonitorChanges {
   #isMoved = false;
   readonly #isTracked: boolean;
 
-  /** Starts without changes. @param isTracked whether there will ever be a write; if not, there never are changes */
+  /** Starts without changes. @param isTracked whether changes are ever written; if not, none are noted */
   constructor(isTracked: boolean) {
     this.#isTracked = isTracked;
   }
@@ -26,7 +26,7 @@ export class MonitorChanges {
     this.#isMoved = this.#isTracked;
   }
 
-  /** Notes that something of a user has changed. */
+  /** Notes that a record of a user has changed. */
   user(user: string): void {
     if (this.#isTracked) this.#users.add(user);
   }
@@ -36,7 +36,7 @@ export class MonitorChanges {
     if (this.#isTracked) this.#experiments.add(name);
   }
 
-  /** Returns the changes, and begins anew. */
+  /** Returns the changes, and starts again without any. */
   take(): { readonly users: readonly string[]; readonly experiments: readonly string[] } {
     const changes = { users: [...this.#users], experiments: [...this.#experiments] };
     this.#users.clear();

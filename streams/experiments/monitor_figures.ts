@@ -1,5 +1,5 @@
 /**
- * Figures per user and variant: recommendations and samples in, what has to be written out. It reads no log.
+ * Figures per user and variant: takes recommendations and samples, gives the records to write. It reads no log.
  *
  * @module
  */
@@ -33,7 +33,7 @@ import { asOf, emptySample, readRecommendation, readSample } from "./monitor_inp
 const HELD = "";
 
 export class MonitorFigures {
-  /** What has to be written. */
+  /** Changes to write. */
   readonly changes: MonitorChanges;
   /** By partition of events. Partitions may be added; none can be removed. */
   readonly clocks: PartitionClock[];
@@ -57,7 +57,7 @@ export class MonitorFigures {
     return [...this.#followed.values()].map(({ status }) => status);
   }
 
-  /** Returns all changed figures by key, and begins anew; `null` = there are none any more. */
+  /** Returns all changed figures by key, and starts again without changes; `null` = deleted. */
   takeChanges(): (readonly [key: string, value: Uint8Array | null])[] {
     const { users, experiments } = this.changes.take();
     const inOrder = [...this.#followed].sort(([a], [b]) => a < b ? -1 : 1);
@@ -84,7 +84,7 @@ export class MonitorFigures {
         continue;
       }
       for (const user of known?.users ?? []) {
-        // What users did under the former variants is not the pre-period of the new ones, unless they are drawn anew.
+        // Behaviour under the former variants is not the pre-period of the new ones, unless users are drawn anew.
         if (known?.experiment.salt === record.salt) this.#prePeriod.forget(user);
         this.#change(name, user);
       }
@@ -125,7 +125,7 @@ export class MonitorFigures {
       readonly partition: number;
     },
   ): void {
-    // Those that an event makes final are written in the order of their times.
+    // Samples that one event makes final are written in the order of their times.
     clock.settled = Math.max(clock.settled, Math.min(sample.time, settledBefore - 1));
     const { settled } = clock;
     for (const one of this.#lists.take(settled, partition)) this.#count(one);
@@ -156,7 +156,7 @@ export class MonitorFigures {
         this.changes.experiment(exposure.experiment);
       } else isFormer = true;
     }
-    // What users did under former settings is not a pre-period, either.
+    // Behaviour under former settings is not a pre-period, either.
     if (!isFormer) this.#prePeriod.update(sample, list);
     this.changes.user(sample.user);
   }
@@ -224,7 +224,7 @@ export class MonitorFigures {
       try {
         this.#decodeUser(user, record.value, known);
       } catch (cause) {
-        unreadable.leaveOut(record, cause, "its user stays counted, and is counted again");
+        unreadable.leaveOut(record, cause, "its user stays counted, and will be counted again");
         this.forget(user);
       }
     }

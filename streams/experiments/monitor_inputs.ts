@@ -19,7 +19,7 @@ const decoder = new TextDecoder();
 /** A recommendation to a user in an experiment; `null` for any other, and for an invalid one, which is reported. */
 export function readRecommendation(record: LogRecord, value: Uint8Array): Recommendation | null {
   const text = decoder.decode(value);
-  if (!text.includes(EXPOSED)) return null; // most users are in no experiment, which is cheaper to detect than to parse
+  if (!text.includes(EXPOSED)) return null; // most users are in no experiment, and a search is cheaper than parsing
   const recommendation = parseRecommendation(text);
   if (recommendation === null) {
     unreadable.leaveOut(record, "it is not a recommendation", "no experiment counts it");
@@ -30,7 +30,7 @@ export function readRecommendation(record: LogRecord, value: Uint8Array): Recomm
 /** Parses the fields of a recommendation that are used here; `null` when invalid. */
 function parseRecommendation(text: string): Recommendation | null {
   try {
-    const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
+    const recommendation = JSON.parse(text) as Recommendation; // the fields used are checked below
     const { user, time, tookMicros, items } = recommendation;
     const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
       Array.isArray(items) &&
@@ -73,9 +73,9 @@ export function readSample(record: LogRecord, value: Uint8Array): Sample | null 
   }
 }
 
-/** The error of a record that a newer version of Meander has written. */
+/** The error for a record that a newer version of Meander has written. */
 export function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
-  return corruptRecord("watch experiments", record, cause, "a newer release has written it: run that one");
+  return corruptRecord("watch experiments", record, cause, "it is of a newer release: run that release");
 }
 
 /** Caps the time of a recommendation or sample at that of its record. */

@@ -47,7 +47,7 @@ const logger = getLogger(["meander", "experiments"]);
 export interface ExperimentChanges {
   /** Starts an experiment, or restarts a stopped one, whose users keep their variants. */
   start(draft: ExperimentDraft): Promise<Experiment>;
-  /** Changes the share of users in an experiment, in [0, 1]; nobody changes variant. */
+  /** Changes the share of users in an experiment, in [0, 1]; no user changes variant. */
   traffic(name: string, traffic: number): Promise<Experiment>;
   /** Stops a running or promoted experiment. */
   stop(name: string, reason: string): Promise<Experiment>;
@@ -179,11 +179,11 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 
   /**
-   * Adopts the experiments of another deployment, with the salts that assign its users, so that each user keeps the
-   * variant they had. If there are experiments already, which may have the same users, none is adopted; nor is any that
-   * has {@linkcode adoptionFaults}.
+   * Adopts the experiments of another deployment, with the salts that assign its users, so that each user keeps their
+   * variant. Adopts none if there already are experiments, which may have the same users, and none that has
+   * {@linkcode adoptionFaults}.
    *
-   * @returns names of those that were adopted
+   * @returns names of the adopted experiments
    */
   async adopt(others: readonly ExperimentRecord[]): Promise<string[]> {
     const known = new Map(others.map((other) => [other.name, JSON.stringify(other)]));
@@ -200,8 +200,8 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 
   /**
-   * Begins a new phase of running experiments whose variants differ in a setting that has another default from now on,
-   * and of ended ones when they start again.
+   * Begins a new phase of running experiments whose variants differ in a setting that has another default from now
+   * on, and of ended ones when they restart.
    *
    * @internal
    */
@@ -275,7 +275,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     });
   }
 
-  /** A record as it is now, and for the tasks. */
+  /** The records of a change: the current state, and one for the tasks. */
   #recordsOf(record: ExperimentRecord, partitions: number, time: number): NewRecord[] {
     const value = encodeExperiment(record);
     decodeExperiment(value); // never write a record that tasks cannot read
@@ -290,7 +290,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 }
 
-/** Why a deployment with these models cannot continue an experiment; a stopped one serves nobody, so has no faults. */
+/** Why a deployment with these models cannot continue an experiment; a stopped one serves no users, so has no faults. */
 export function adoptionFaults(record: ExperimentRecord, models: readonly string[]): readonly string[] {
   return isExperiment(record) && record.status !== "stopped" ? variantFaults(record, models) : [];
 }

@@ -103,7 +103,7 @@ export const recordSchema: z.ZodType = z.union([experimentSchema, holdoutSchema]
 export const CHANGE_SCHEMAS = {
   TrafficChange: z.strictObject({ traffic: z.number().describe("Share of all users, in (0, 1].") }),
   StopChange: z.strictObject({ reason: text.optional().describe("Reason, for people.") }),
-  PromoteChange: z.strictObject({ variant: z.string().describe("Name of the variant that everybody gets.") }),
+  PromoteChange: z.strictObject({ variant: z.string().describe("Name of the variant that all users get.") }),
   HoldoutChange: z.strictObject({ share: z.number().describe("Share of all users, in [0, 1).") }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 

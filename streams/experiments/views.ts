@@ -26,7 +26,7 @@ import { ExperimentMonitor } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
 import type { ExperimentStatus, LatencyView, OrderShares } from "./followed.ts";
 
-/** Records that are read at once: a millisecond, or forty with 100 experiments for each user. */
+/** Records read at once: they take a millisecond, or forty with 100 experiments per user. */
 const PORTION = 64;
 
 /** Fewest users for which a detectable loss is reported. */
@@ -100,7 +100,7 @@ export interface ExperimentView {
   readonly status: "running" | "stopped" | "promoted";
   /** The promoted variant. */
   readonly winner: string | null;
-  /** Why it stopped, or what to know of its newest phase. */
+  /** Why it stopped, or a remark about its newest phase. */
   readonly reason: string | null;
   /** The layer that it takes users from. */
   readonly layer: string;

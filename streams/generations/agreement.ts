@@ -26,7 +26,7 @@ export interface AgreementOptions {
   readonly blueprint: Blueprint;
   /** What differs between two blueprints. */
   readonly changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
-  /** The weights that it makes, for a deployment without a record. */
+  /** Weights that the blueprint makes, for a deployment without a record. */
   readonly weights: () => WeightSizes;
   /** Called before changes that need no rebuild are recorded; after a crash in between, it is called again. */
   readonly onChanges?: (changes: readonly Change[]) => Promise<void>;
@@ -40,7 +40,7 @@ export interface Agreement {
   readonly recorded: Generation | null;
   /** Differences between the configuration and the record. */
   readonly changes: readonly Change[];
-  /** Why weights on the log do not fit, of a deployment without a record; `null` = they do, or there are none. */
+  /** Why weights on the log do not fit, for a deployment without a record; `null` = they do, or there are none. */
   readonly misfit: string | null;
   /** Whether there is something on the log to resume. */
   readonly isThere: boolean;
@@ -51,7 +51,7 @@ export class GenerationError extends Error {
   /** What needs a rebuild; empty when only weights were compared. */
   readonly changes: readonly Change[];
 
-  /** Says what differs and what to do. */
+  /** Makes an error that names the differences and the remedy. */
   constructor(changes: readonly Change[], what: readonly string[]) {
     super(
       `Cannot run this deployment as configured: it was made with other options\n${
@@ -109,7 +109,7 @@ export async function agree(
   if (isAgreed(before)) return before;
   const { generations } = topics;
   await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
-  // Fences whoever has compared but not recorded yet, so that no process overwrites a record that it has not seen.
+  // Fences processes that have compared but not recorded yet, so that none overwrites a record that it has not seen.
   await using writer = await log.writer(`append-${generations}`, [{ topic: generations, partition: 0 }]);
   const agreement = await comparedWith(log, topics, options);
   if (isAgreed(agreement)) return agreement;
@@ -137,7 +137,7 @@ async function comparedWith(log: Log, topics: Topics, options: AgreementOptions)
   if (misfit !== null) {
     const unknown =
       `${topics.generations} has no record of its options: if that topic was deleted, name those whose ` +
-      "defaults have changed since 0.2.0 (features.pooled, retrieval.head), which count as left out";
+      "defaults have changed since 0.2.0 (features.pooled, retrieval.head), which count as not set";
     throw new GenerationError([], [misfit, unknown]);
   }
   if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
@@ -158,6 +158,6 @@ async function learntWeights(
     const { dense, head } = decodeVersion(record.value);
     return { model: record.key, dense: dense.length, head: head.length };
   } catch {
-    return null; // whoever applies it reports that
+    return null; // the process that applies it reports that
   }
 }

@@ -14,7 +14,7 @@ import { readAll } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 import { usersOf } from "./newest_users.ts";
 
-/** First events of the log that are compared with the states: as many as may be out of order. */
+/** First events of the log to compare with the states: as many as may be out of order. */
 const BORDER_EVENTS = 4096;
 
 /** What identifies a behaviour. */

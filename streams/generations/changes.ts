@@ -22,8 +22,8 @@ export interface Change {
 
 /** What a change means, by its reach. */
 const MEANINGS: Readonly<Record<Reach, string>> = {
-  "rebuild": "needs a rebuild: what the log holds was made with the old value",
-  "onward": "applies from now on; what the log holds does not change",
+  "rebuild": "needs a rebuild: records on the log were made with the old value",
+  "onward": "applies from now on; existing records do not change",
   "at-once": "takes effect at once",
   "process": "concerns only this process",
 };

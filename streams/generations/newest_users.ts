@@ -26,7 +26,7 @@ export async function* usersOf(
       try {
         return state.memory.view(key, value, see);
       } catch (cause) {
-        unreadable.leaveOut(record, cause, "nothing of the user is carried over");
+        unreadable.leaveOut(record, cause, "the user is not carried over");
         return undefined;
       }
     };

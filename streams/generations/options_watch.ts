@@ -1,6 +1,6 @@
 /**
- * Notices that another process runs the deployment with other options: a process that starts records its own, and those
- * that need no rebuild are changed process by process. Until all are restarted, tasks differ.
+ * Notices that another process runs the deployment with other options: a starting process records its own, and
+ * options that need no rebuild change process by process. Until all processes are restarted, tasks differ.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export class OptionsWatch {
   readonly #log: Pick<Log, "identify" | "bounds" | "read">;
   readonly #topics: Pick<Topics, "generations">;
   readonly #changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
-  /** What was logged last. */
-  #told = "";
+  /** The last logged text. */
+  #logged = "";
 
   constructor(
     log: Pick<Log, "identify" | "bounds" | "read">,
@@ -36,13 +36,13 @@ export class OptionsWatch {
     const recorded = (await generationsOf(this.#log, this.#topics)).get(generation);
     if (recorded === undefined) return;
     const what = this.#changesOf(own, recorded.blueprint).map(valuesText).join("; ");
-    if (what === this.#told) return;
-    this.#told = what;
+    if (what === this.#logged) return;
+    this.#logged = what;
     if (what === "") logger.info("all processes have been started with the same options again");
     else {
       logger.warn(
         "another process runs this deployment with other options: {what}; this one keeps its own until it is restarted " +
-          "with those, and until then events of its partitions are treated otherwise",
+          "with those, and until then its partitions are handled differently",
         { what },
       );
     }

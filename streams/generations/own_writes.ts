@@ -1,6 +1,6 @@
 /**
- * Keeps what a build has written to topics that nobody else writes to, for the build to read: on Kafka, each read would
- * cost a request and wait for the end of the transaction.
+ * Keeps the records that a build has written to topics that it alone writes to, for the build to read: on Kafka, each
+ * read would cost a request and wait for the end of the transaction.
  *
  * ```text
  *   samples.g2   ■■■■■■■■■■■│▪▪▪▪▪▪▪▪▪▪│      ■ read from the log   ▪ written here, and kept

@@ -1,6 +1,6 @@
 /**
- * Builds a generation from the sources of a deployment: events are folded, lists that users saw are joined with their
- * outcomes, and samples are made and learnt, all under another configuration and at full speed.
+ * Builds a generation from the events of a deployment: folds them, joins the lists that users saw with their
+ * outcomes, and makes and learns samples, all under another configuration and at full speed.
  *
  * ```text
  *   events           ■■■■■■■■■■■■■■■■■■■■│            the offsets that the serving generation has committed
@@ -73,8 +73,8 @@ export interface RebuildOptions {
    */
   readonly until: readonly number[];
   /**
-   * The learner whose weights this generation starts from, matched by names of inputs; of the samples that are made,
-   * those that it has learnt are not learnt again.
+   * The learner whose weights this generation starts from, matched by names of inputs; samples that it has learnt are
+   * not learnt again.
    *
    * @default {it learns all samples}
    */
@@ -86,8 +86,8 @@ export interface RebuildOptions {
    */
   readonly remembers?: Topics | undefined;
   /**
-   * Folders of backups, from which events and answers are read that the log has dropped; what they do not have either is
-   * remembered.
+   * Folders of backups, from which events and answers are read that the log has dropped; those that they lack, too,
+   * are remembered.
    *
    * @default {none}
    */
@@ -106,7 +106,7 @@ export interface RebuildOptions {
   readonly giveWay?: (() => Promise<unknown>) | undefined;
 }
 
-/** How far a rebuild is. */
+/** Progress of a rebuild. */
 export interface RebuildProgress {
   /** Offsets of events that are in it. */
   readonly done: number;
@@ -258,7 +258,7 @@ export class Rebuild implements AsyncDisposable {
         const { topics: { events } } = this.#options.spec;
         throw new LogError(
           "unreachable",
-          `Cannot build task ${task.partition} up to ${end} of ${events}: there is nothing from ${task.next} on`,
+          `Cannot build task ${task.partition} up to ${end} of ${events}: there is no record from ${task.next} on`,
         );
       }
       await delay(END_WAIT_MS);
@@ -350,8 +350,8 @@ async function refuseMissed(log: Log, topics: Topics, tasks: number): Promise<vo
     const { start } = await log.bounds(topics.events, task);
     if (own === null || own.next >= start) continue;
     throw new Error(
-      `Cannot continue task ${task} at ${own.next} of ${topics.events}: neither the log nor the backups that are named ` +
-        `(--archive) have any before ${start}; name all that it was begun with`,
+      `Cannot continue task ${task} at ${own.next} of ${topics.events}: neither the log nor the backups named by --archive ` +
+        `have events before ${start}; name all backups that the build was begun with`,
     );
   }
 }
@@ -437,7 +437,7 @@ export function boundedLog(log: Log, topic: string, until: readonly number[]): L
   });
 }
 
-/** Most events of a round of one of so many tasks. */
+/** Most events per round of one of this many tasks. */
 function roundOf(tasks: number): number {
   return Math.max(LEAST_ROUND, Math.floor(ROUND_EVENTS / tasks));
 }

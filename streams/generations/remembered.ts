@@ -42,7 +42,7 @@ const PORTION = 1000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What became of events that the log has dropped. */
+/** The outcome for events that the log has dropped. */
 export interface Remembered {
   /** Offset of the first event that the log had. */
   readonly start: number;
@@ -64,7 +64,7 @@ export interface RememberingOptions {
   readonly tasks: number;
 }
 
-/** What a task has carried over, and the offset after its remembered events. */
+/** What a task carries over, and the offset after its remembered events. */
 type Placed = Remembered & { readonly end: number };
 
 /**
@@ -97,7 +97,7 @@ async function carriedOver(log: Log, options: RememberingOptions): Promise<Reado
       await log.createTopics([{ name: topic, partitions: tasks, cleanup: "delete" }]);
     } else if (await log.identify(topic) === null) continue;
     const complete = await completeIn(log, topic, task);
-    // Backups that were named since, or retention, have moved the start.
+    // Backups named since, or retention, have moved the start.
     const isOutdated = own === null && complete?.start !== start;
     const remembered = isOutdated ? await remember(log, options, task, start) : complete;
     if (remembered === null || (own?.next ?? 0) >= remembered.start) continue;

@@ -100,12 +100,12 @@ export class Succession {
   }
 
   /**
-   * Puts the service of the next generation into the released place, once nothing reacts to records that were read
-   * before it served, or the process would go back. @returns the previous service
+   * Puts the service of the next generation into the released place. It first waits for reactions to records from
+   * before that generation served, or the process would go back. @returns the previous service
    */
   replace(generation: number, next: Bounded): Promise<Service> {
     const replaced = this.#heeding.then(() => this.#replace(generation, next));
-    this.#heeding = ignore(replaced, "whoever replaces has it");
+    this.#heeding = ignore(replaced, "the caller handles it");
     return replaced;
   }
 
@@ -175,7 +175,7 @@ export class Succession {
         if (!this.#isSwitching) await this.#options.onRecord?.(this.#serving);
       }
     });
-    this.#heeding = ignore(heeded, "whoever awaits it handles it");
+    this.#heeding = ignore(heeded, "its awaiters handle it");
     return heeded;
   }
 

@@ -55,7 +55,7 @@ Deno.test("blueprintChanges() names what differs, and how far it reaches", () =>
   ]);
   assert.equal(
     changeText(found[1]!),
-    'features.itemFields was [], is ["brand"]: needs a rebuild: what the log holds was made with the old value',
+    'features.itemFields was [], is ["brand"]: needs a rebuild: records on the log were made with the old value',
   );
   const seeded = blueprintChanges(before, blueprintOf({}, { ...FLAGS, seed: 5 }));
   assert.deepEqual(

@@ -1,5 +1,5 @@
 /**
- * Where a build has its local snapshots, and how those that a killed one left are removed.
+ * Where a build has its local snapshots, and removal of those that a killed build left behind.
  *
  * @module
  */
@@ -13,14 +13,14 @@ export function buildFolder(snapshots: string): string {
   return `${snapshots}/build`;
 }
 
-/** The group of processes that may build; the one that has its partition does. */
+/** The group of processes that may build; the owner of its partition does. */
 export function builderGroup({ generations }: Pick<Topics, "generations">): string {
   return `${generations}-builder`;
 }
 
 /**
- * Removes the snapshots that a build of this deployment left when it was killed or given up, unless a process builds
- * now; those of other deployments in the folder stay.
+ * Removes the snapshots that a build of this deployment left behind when it was killed or abandoned, unless a process
+ * is building; those of other deployments in the folder stay.
  *
  * @param topics those of the first generation
  * @param snapshots folder of the service's snapshots
@@ -35,7 +35,7 @@ export async function dropBuildSnapshots(
   const own = await ownIn(folder, topics);
   if (own.length === 0 || (await log.members?.(builderGroup(topics)))?.length) return [];
   for (const name of own) await Deno.remove(`${folder}/${name}`, { recursive: true });
-  await ignore(Deno.remove(folder), "others have something in it");
+  await ignore(Deno.remove(folder), "the folder has files of others");
   return own;
 }
 

@@ -33,7 +33,7 @@ const scope = self as unknown as ThreadScope; // the library types `self` as a w
 const ending = new AbortController();
 let work = Promise.withResolvers<BuildWork>();
 /** When progress was last reported, by the clock. */
-let toldAt = -Infinity;
+let reportedAt = -Infinity;
 
 scope.onmessage = ({ data }) => {
   if ("end" in data) ending.abort();
@@ -92,14 +92,14 @@ async function buildLeg(
     const spent = measureSpent();
     isOpen = await rebuild.step(isShort);
     const now = performance.now();
-    if (!isOpen || now - toldAt >= REPORT_MS) {
-      toldAt = now;
+    if (!isOpen || now - reportedAt >= REPORT_MS) {
+      reportedAt = now;
       report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
     }
     const begun = performance.now();
     if (!isLast) await pause(restAfter(spent(), Math.min(1, haste * share)), signal);
     restedMs += performance.now() - begun;
-    await turn(); // a log in memory never yields, so orders would not be heard
+    await turn(); // a log in memory never yields, so messages would not be received
   }
   return restedMs;
 }

@@ -1,7 +1,7 @@
 /**
- * A log for work alongside a service: before each read of it, the work rests until nobody else needs the processor, or
- * others have had their share of it; reads that a layer above answers from memory do not rest. Time is measured by the
- * clock, so that on a busy machine, where work takes longer, others have proportionally longer.
+ * A log for work alongside a service: before each read, the work rests until no other work needs the processor, or
+ * others have had their share of it; reads that a layer above answers from memory do not rest. Time is measured by
+ * the clock: on a busy machine, where work takes longer, others get proportionally longer.
  *
  * @module
  */
@@ -26,11 +26,11 @@ export interface GentleLogOptions {
   readonly clock: () => number;
   /** Ends rests. */
   readonly signal: AbortSignal;
-  /** Leaves the processor to others for a moment. @returns whether they need more of it */
+  /** Yields the processor to others for a moment. @returns whether they need more of it */
   readonly giveWay: () => Promise<boolean>;
 }
 
-/** Rests between reads until told not to. */
+/** Rests between reads until {@linkcode GentleLog.end}. */
 export class GentleLog {
   readonly log: Log;
   /** See {@linkcode GentleLogOptions.share}. */

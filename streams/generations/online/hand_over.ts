@@ -47,7 +47,7 @@ export interface OnlineResult {
   readonly pauseMs: number;
 }
 
-/** What takes part. */
+/** The participants. */
 export interface HandOver {
   readonly legs: Legs;
   readonly standby: Standby;
@@ -111,7 +111,7 @@ export async function handOver(
     }
   } catch (error) {
     if (succession.place.current !== next) await next.stop();
-    await ignore(notes.closing(null), "whoever has fenced it decides");
+    await ignore(notes.closing(null), "the process that has fenced it decides");
     await succession.resume();
     const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
     if (!isTakenBack) throw error;
@@ -140,7 +140,7 @@ async function takeOver(
   opened.move();
 }
 
-/** Waits for a service, but not for ever: requests that wait for its first task wait on the log anyway. */
+/** Waits for a service, within a limit: requests that wait for its first task wait on the log anyway. */
 async function waitFor(
   condition: () => boolean,
   { clock, signal }: Pick<HandOverOptions, "clock" | "signal">,

@@ -1,7 +1,7 @@
 /**
- * The legs of a build, each up to where the serving generation has committed by then: shorter and shorter ones, as events
- * keep coming. Where a leg ends is noted before it begins, so that after a kill at any moment the same legs give the same
- * bytes.
+ * The legs of a build. Each goes up to the position that the serving generation has committed by its start, and legs
+ * get shorter as the build catches up. The end of a leg is noted before it begins, so that after a kill at any moment
+ * the same legs give the same bytes.
  *
  * @module
  */
@@ -64,7 +64,7 @@ const FEW_EVENTS = 1000;
 const SLOW = 0.5;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
-/** The n-th of the first short legs is accepted as the last if it takes n/10 of the limit at most: a later one may be shorter. */
+/** The n-th of the first short legs may be the last if it takes at most n/10 of the limit: a later one may be shorter. */
 const PATIENT_LEGS = 10;
 /** Slow legs before this is logged, and before it gives up; the first ones each double its share. */
 const SLOW_LEGS = 20;
@@ -123,7 +123,7 @@ export class Legs {
   /**
    * Builds until little is left, or what is left no longer shrinks, and requests can wait for it.
    *
-   * @param follow has the standby tasks follow each leg, as they do the last one; returns how long it rested, milliseconds
+   * @param follow makes the standby tasks follow each leg, as they will follow the last one; returns how long it rested, milliseconds
    * @throws {CannotSwitchYet} when that repeatedly takes too long
    */
   async catchUp(follow: () => Promise<number>): Promise<void> {

@@ -40,7 +40,7 @@ export class Notes implements AsyncDisposable {
     return new Notes(writer, options, (await log.identify(topics.events))?.partitions);
   }
 
-  /** Where the leg that begins ends, by task. */
+  /** Notes where the leg that begins ends, by task. */
   async until(until: readonly number[]): Promise<void> {
     this.#until = until;
     await this.#write(this.#record());

@@ -73,7 +73,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   return await handOver(log, { legs, standby, notes, gentle }, options);
 }
 
-/** The log for what this thread does besides answering requests. */
+/** The log for the work of this thread other than answering requests. */
 function gentleLog(log: Log, options: OnlineOptions): GentleLog {
   const { signal, succession: { place } } = options;
   return new GentleLog(log, {
@@ -84,7 +84,7 @@ function gentleLog(log: Log, options: OnlineOptions): GentleLog {
       const { current } = place;
       await current.thread.giveWay(0);
       if (!current.isBehind) return false;
-      await pause(1, signal); // what they wait for may come from a disk or a broker
+      await pause(1, signal); // they may wait for a disk or a broker
       return true;
     },
   });

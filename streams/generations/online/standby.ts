@@ -1,7 +1,6 @@
 /**
- * The tasks of a generation that is built in another thread, as far as that one has committed, and its model: ready to
- * answer once that one has stopped. They apply what it has computed, which takes a fraction of the time.
- *
+ * The tasks and the model of a generation that is built in another thread, as far as that thread has committed: ready
+ * to answer once it has stopped. They apply its results, which takes a fraction of the time.
  * @module
  */
 
@@ -94,7 +93,7 @@ export class Standby implements AsyncDisposable {
     for (const one of followed) if (one.status === "rejected") throw one.reason;
   }
 
-  /** Fences whoever has built it. @returns the tasks, which the caller has to dispose of */
+  /** Fences the build. @returns the tasks, which the caller has to dispose of */
   async takeOver(): Promise<Map<number, Task>> {
     await this.warm.subscriber.update();
     const opened = await Promise.allSettled(
@@ -110,7 +109,7 @@ export class Standby implements AsyncDisposable {
     return tasks;
   }
 
-  /** Closes what no task has taken over. */
+  /** Closes restores that no task has taken over. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#open.disposeAsync();
   }
