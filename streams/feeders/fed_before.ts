@@ -1,5 +1,5 @@
 /**
- * Which records of a source were fed before: as many from its start as are on the log, recognised by their checksum.
+ * Recognises records of a source that were fed before: as many from its start as are on the log, with their checksum.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export class FedBefore {
   /**
    * Passes the next record.
    *
-   * @returns whether it was fed before. The last one was not if it was rejected, and only its beginning was there.
+   * @returns whether it was fed before; not so for a last record that was rejected as cut off and is whole now
    * @throws Error when the records so far are not those that were fed
    */
   pass(record: Uint8Array | string): boolean {
@@ -38,13 +38,13 @@ export class FedBefore {
     this.#sum = crc32(record, this.#sum);
     if (this.#passed > this.count) return false;
     if (this.#passed < this.count || this.#sum === (sum ?? this.#sum)) return true;
-    if (this.#sumBefore !== sumBefore) this.#refuse("the first ones of this one differ");
+    if (this.#sumBefore !== sumBefore) this.#refuse("its first records differ from those");
     return false;
   }
 
-  /** Takes note that no more records follow. @throws Error when there were fewer than were fed */
+  /** Notes that no more records follow. @throws Error when there were fewer than were fed */
   end(): void {
-    if (this.#passed < this.count) this.#refuse(`this one has ${this.#passed}`);
+    if (this.#passed < this.count) this.#refuse(`it has only ${this.#passed}`);
   }
 
   /** How far the source is fed once all that was passed is on the log. @param isRejected whether the last record was */
@@ -54,8 +54,8 @@ export class FedBefore {
 
   #refuse(reason: string): never {
     throw new Error(
-      `Cannot resume a source of which ${this.count} records are on the log: ${reason}; ` +
-        `feed a different one under a name of its own`,
+      `Cannot resume the source, of which ${this.count} records are on the log: ${reason}; ` +
+        `feed a different source under a name of its own`,
     );
   }
 }

@@ -225,7 +225,7 @@ export class Feeder implements AsyncDisposable {
     }
   }
 
-  /** @param before events before it, which without a name counts all of the log */
+  /** @param before number of events before it, which without a name includes all on the log */
   #record(from: Encoded, before: number): NewRecord {
     const { events, items, rejected } = this.#topics;
     const partition = this.#keyed ? undefined : 0;

@@ -1,5 +1,5 @@
 /**
- * A topic of another system that is fed in: maps its records, and reports how far behind it is.
+ * A topic of another system that is taken in: maps its records, and reports how far behind it is.
  *
  * @module
  */
@@ -33,7 +33,7 @@ import {
 } from "./resumed_position.ts";
 import { type HeldRecord, type ReadTime, SourcePartition, whileThere } from "./source_partition.ts";
 
-/** Most bytes of the events and items of one record: many of them may repeat a large part of it. */
+/** Most bytes of the events and items of one record: each of many may repeat a large part of it. */
 const MAX_MAPPED_BYTES = 8 << 20;
 
 /** Most characters of headers that are kept with a rejected record. */
@@ -67,7 +67,7 @@ interface Head extends HeldRecord {
 export interface Taken extends Part {
   readonly topic: FollowedTopic;
   readonly head: Head;
-  /** Why it is rejected, or entries of it are. */
+  /** Why the record, or entries of it, are rejected. */
   readonly rejections: readonly Rejection[];
   /** Whether nothing of it was taken. */
   readonly isRejected: boolean;
@@ -77,7 +77,7 @@ export interface Taken extends Part {
 export class FollowedTopic {
   /** The key of its position. */
   readonly id: string;
-  /** Whether its position must be saved before anything is taken. */
+  /** Whether its position must be saved before any record is taken. */
   readonly isUnsaved: boolean;
   readonly partitions: readonly SourcePartition<Head>[];
   readonly #source: ForeignTopic;
@@ -190,7 +190,7 @@ export class FollowedTopic {
     return (this.#unfedBefore[partition] ?? 0) + skipped;
   }
 
-  /** Turns a head into what to append. */
+  /** Converts a held record into the records to append. */
   take(head: Head): Taken {
     const { came, adapted } = head;
     if (adapted === null) return { topic: this, head, records: [], rejections: [], isRejected: false };
@@ -218,7 +218,7 @@ export class FollowedTopic {
     };
   }
 
-  /** What to append in place of what is too large for its topic; `null` = nothing. */
+  /** The records to append in place of one that is too large for its topic; `null` = none. */
   smaller(taken: Taken, reason: string): Taken | null {
     const { rejected } = this.#context.topics;
     const records = taken.records.map((one) => one.topic === rejected ? withoutBytes(one) ?? one : one);
@@ -249,14 +249,14 @@ export class FollowedTopic {
 
   #head(record: LogRecord, read: ReadTime): Head {
     const { topic, key, headers, value } = record;
-    // Nothing arrives after it is read; brokers reject a whole batch when one time is ahead of theirs.
+    // A record arrives before it is read; brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
     // Experiment changes belong to the `events` of their own deployment only.
     const isPassed = this.#source.format.isOwn === true && headers[EXPERIMENT] !== undefined;
     const meta = { topic, key, headers, time: clamp(record.time) };
     const adapted = isPassed ? null : take(this.#source.format, value, meta);
-    // A record without events and items has no time, and goes as soon as it is the first of its partition.
+    // A record without events and items has no time, and is taken as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
     return { record, came, cameAt, adapted, time };

@@ -39,7 +39,7 @@ export type Turn<P> =
   | { readonly partition: P }
   | { readonly awaited: readonly P[]; readonly from: number };
 
-/** Whose turn it is; `undefined` = no partition has a record. At equal times, it is the first partition's. */
+/** The partition whose turn it is; `undefined` = none has a record. At equal times, the first partition goes first. */
 export function turnOf<P extends MergePartition>(partitions: readonly P[]): Turn<P> | undefined {
   let oldest: P | undefined;
   let cameAt = Infinity;

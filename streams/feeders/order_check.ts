@@ -1,13 +1,13 @@
 /**
- * Finds out early that a file is not in order: tasks reject the behaviours of a user that come too late, so most of a
- * dump that is sorted by key could be lost.
+ * Notices early that a file is out of order: tasks reject the behaviours of a user that come too late, so most of a
+ * dump sorted by key could be lost.
  *
  * @module
  */
 
 import type { OwnRecord } from "../../src/events/own_record.ts";
 
-/** Most users that are followed: those of an unordered file soon come again. */
+/** Most users to follow: in an unordered file, a user soon appears again. */
 const MAX_USERS = 100_000;
 
 /** Looks for the first behaviour that tasks would reject as too late. */

@@ -55,7 +55,7 @@ export function replayName(source: string): string {
   return `rejected:${source}`;
 }
 
-/** Name of the feeder that replays what names no source, by where it is from; whichever source takes it. */
+/** Name of the feeder that replays rejections that name no source, by their origin; whichever source takes them. */
 export function replayNameFrom(place: string): string {
   return `rejected-from:${place}`;
 }
@@ -181,7 +181,7 @@ export function decodeRejected(
     const isOfEntries = Array.isArray(entries) && entries.every((place) => typeof place === "string");
     const isRejection = isPlaced && isOfEntries && typeof code === "string" && typeof bytes === "string";
     if (!isRejection) return null;
-    Uint8Array.fromBase64(rejection.bytes); // throws what is not ours
+    Uint8Array.fromBase64(rejection.bytes); // throws for records of other programs
     return { partition, offset, time, key, headers, rejection };
   } catch {
     return null;

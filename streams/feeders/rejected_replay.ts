@@ -1,11 +1,11 @@
 /**
  * Replays the rejected records of a source after its mapping was fixed.
  *
- * Each is replayed once: its events and the position on the topic of rejected records are one commit. Of a record of which
- * only entries were rejected, only these are replayed. One of which only the beginning was kept is read again where it
- * was, if it is still there. There is a position for the records of each source, and one for
- * those of each topic or file that name none. A record that is rejected again is appended to the topic as one of the
- * source, beyond the end of this replay, so that the next one finds it.
+ * Each is replayed once: its events and the position on the topic of rejected records are one commit. If only entries
+ * of a record were rejected, only these are replayed. If only the beginning of a record was kept, it is read again from
+ * its topic, if it is still there. Each source has a position, and so has each topic or file whose records name no
+ * source. A record that is rejected again is appended with the name of the source beyond the end of this replay, so
+ * that the next one finds it.
  *
  * @module
  */
@@ -43,9 +43,9 @@ export interface Replayed {
   readonly records: number;
   /** Events and items that they became. */
   readonly taken: number;
-  /** Records of which something was rejected again. */
+  /** Records that were rejected again, at least in part. */
   readonly rejected: number;
-  /** Records of which only the beginning was kept and that are not where they were any more: they cannot be mapped. */
+  /** Records that cannot be mapped: only their beginning was kept, and their topic no longer has them. */
   readonly cut: number;
 }
 
@@ -131,11 +131,11 @@ async function replayNamed(
 }
 
 interface Outcome extends Part {
-  /** How many of the records, which come first, are events and items; the others reject something again. */
+  /** How many of the records, which come first, are events and items; the others are new rejections. */
   readonly taken: number;
   /** Whether only its beginning was kept. */
   readonly isCut?: true;
-  /** Rejects all of it again, for what it becomes is too large. */
+  /** Rejects all of it again, because its events and items are too large. */
   readonly refuse?: (why: Rejected) => Outcome;
 }
 
@@ -193,7 +193,7 @@ async function again(
   return { taken: made.length, records: [...made, ...mapped.rejected.map(refused)], refuse };
 }
 
-/** The bytes of a rejected record; `null` if only their beginning was kept, and this log has them no more. */
+/** The bytes of a rejected record; `null` if only their beginning was kept, and this log no longer has them. */
 async function wholeOf(log: Log, rejection: Rejection): Promise<Uint8Array | null> {
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   if (!rejection.cut) return bytes;
@@ -204,7 +204,7 @@ async function wholeOf(log: Log, rejection: Rejection): Promise<Uint8Array | nul
   if (offset < start || offset >= end) return null;
   const { records: [record] } = await log.read(topic, partition, offset, { maxRecords: 1 });
   const value = record?.offset === offset ? record.value : null;
-  // The topic may have been created again since, or be one of the same name on another log.
+  // The topic may have been created again, or have the same name on another log.
   const isSame = value !== null && bytes.length > 0 && bytes.every((byte, i) => byte === value[i]);
   return isSame ? value : null;
 }

@@ -94,7 +94,7 @@ export async function resumedPosition(
   if (identity === null) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot feed topic ${topic}: it does not exist, or we have no right to see it`,
+      `Cannot feed topic ${topic}: it does not exist, or we may not see it`,
     );
   }
   const id = feederId(topics, name);
@@ -118,12 +118,12 @@ export async function resumedPosition(
   return { id, identity, clock: own?.clock, nexts, unfed: own?.unfed ?? [], isUnsaved };
 }
 
-/** Where users set another name, for messages. */
+/** Where users can set another name, for messages. */
 const OTHER_NAME = "of a source in the configuration";
 
 /** The error of a topic that is not the one that was fed. */
 export function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
-  const way = `feed the new one under another name (${OTHER_NAME}), or another --prefix`;
+  const way = `feed the new one under another name (${OTHER_NAME}), or under another --prefix`;
   return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
 }
 
@@ -132,7 +132,7 @@ export function checkEnd(topic: string, partition: number, next: number, { end }
   if (next <= end) return;
   throw new LogError(
     "topic-mismatch",
-    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
+    `Cannot feed ${topic}/${partition} from ${next}, where feeding stopped: it ends at ${end}, so it is another topic, or ` +
       `has lost its end: feed it under another name (${OTHER_NAME})`,
   );
 }
@@ -168,7 +168,7 @@ async function committedBefore(
   return lost.next;
 }
 
-/** A topic whose position was lost, as far as one can tell. */
+/** A topic that has probably lost its position. */
 export interface LostPosition {
   /** Offsets of the feeder's group, at which it resumes; empty = it begins at its start. */
   readonly next: readonly number[];
@@ -202,9 +202,9 @@ export async function lostPosition(
   if (!isEmpty) return null;
   const ends = await endsOfTopic(log, topics.events, (await log.identify(topics.events))?.partitions ?? 0);
   if (ends.every((end) => end === 0)) return null;
-  const begin = typeof start === "string" ? start : "where its start says";
-  const what = `${topic} is fed from ${begin}: ${positions} has no position at all`;
-  return { next: [], what, remedy: "if it was fed before, its events come twice" };
+  const begin = typeof start === "string" ? start : "its configured start";
+  const what = `${topic} is fed from ${begin}, because ${positions} has no positions at all`;
+  return { next: [], what, remedy: "if it was fed before, its events are applied twice" };
 }
 
 async function offsetsOf(

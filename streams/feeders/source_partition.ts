@@ -79,7 +79,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   #skipped = 0;
   #isAtEnd = false;
   #emptyAt = -Infinity;
-  /** Why it could not read on, as last logged. */
+  /** Why it could not read further, as last logged. */
   #failure: string | undefined;
 
   /** Nothing is read yet. */
@@ -132,12 +132,12 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
       this.#failure = undefined;
     } catch (error) {
       if (this.#held.length === 0) throw error;
-      if (!signal?.aborted) this.#tell(error); // it recurs when these are taken
+      if (!signal?.aborted) this.#tell(error); // it recurs once the held records are taken
     }
     this.#look();
   }
 
-  /** Logs, once, why it goes on with what it holds. */
+  /** Logs once why it continues with the records it holds. */
   #tell(error: unknown): void {
     const reason = reasonOf(error);
     if (reason === this.#failure) return;
@@ -165,7 +165,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return !this.#isAtEnd;
   }
 
-  /** Holds records that were read, as many as are compared. */
+  /** Holds records that were read, as many as the merge compares. */
   async #hold(): Promise<void> {
     while (this.#held.length <= LOOKED_AT) {
       const record = this.#read[this.#at];

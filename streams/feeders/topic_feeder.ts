@@ -253,7 +253,7 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   async #commit(taken: readonly Taken[]): Promise<void> {
-    this.#isBroken = true; // if it fails, the records that were taken would be skipped
+    this.#isBroken = true; // after a failure, the taken records would be skipped
     const { parts } = await commitFitting(this.#writer, taken, {
       records: this.#topics.map(({ position }) => position),
       group: this.#group,

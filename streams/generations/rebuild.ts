@@ -372,7 +372,7 @@ async function openBuildLearning(
   const learning = opened.use(
     await Learning.open(log, spec.topics, learner, { ...spec.learning, handover, giveWay }),
   );
-  if (carried !== null) await learning.goOnFrom(carried);
+  if (carried !== null) await learning.continueFrom(carried);
   opened.move();
   return learning;
 }

@@ -1,5 +1,5 @@
 /**
- * What becomes of requests: follows recommendations and rejections, and gives each waiting request its own.
+ * Follows recommendations and rejections, and hands each waiting request its own.
  *
  * @module
  */
@@ -67,7 +67,7 @@ class Waiting {
   }
 }
 
-/** What becomes of the requests of one partition: recommendations, or rejections. */
+/** Waits for the outcome of requests of one partition: recommendations, or rejections. */
 export class Answers {
   /** Resolves once every later recommendation will be seen. */
   readonly started: Promise<void>;
@@ -95,7 +95,7 @@ export class Answers {
       new Follower(log, { topic, partition, signal, take, fail });
     const rejections = follow(topics.rejected, (value) => this.#reject(value));
     this.#answers = follow(topics.recommendations, (value, record) => this.#deliver(value, record));
-    this.started = this.#answers.started; // without rejections it answers all the same
+    this.started = this.#answers.started; // it can answer without rejections
     this.ended = Promise.all([this.#answers.ended, rejections.ended]);
   }
 
@@ -122,7 +122,7 @@ export class Answers {
     return { promise: own.answer.promise, placed, forget };
   }
 
-  /** Without {@linkcode INPUT} it answers any request with its id. */
+  /** A recommendation without {@linkcode INPUT} answers any request with its id. */
   #deliver(value: Uint8Array, { key: user, headers }: LogRecord): void {
     if (this.#expected.size === 0 || user === null) return;
     const waiting = this.#expected.get(keyOf(user, requestOf(value)));

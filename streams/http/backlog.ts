@@ -1,7 +1,7 @@
 /**
  * Bounds how far tasks fall behind, in time: a list is made after all events and items that were accepted before its
- * request. If no other process uses the log, events are accepted at the speed of the log as long as the tasks need at
- * most `maxBehindMs` for those that wait, and then at the speed of the tasks, from each caller in turn; so are items.
+ * request. If no other process uses the log, events are accepted at the speed of the log as long as tasks need at most
+ * `maxBehindMs` for what waits; beyond that, at the speed of the tasks, from each caller in turn. So are items.
  *
  * ```text
  *   accepted over HTTP, not yet applied ── at most ──> rate × maxBehindMs         rate: the highest of the last 10 s
@@ -9,7 +9,7 @@
  *
  * Both count work, in which an impression of 400 items weighs as much as 81 interactions.
  *
- * The highest, since tasks that have nothing to do are slow only in appearance (as in BBR's estimate of a bandwidth).
+ * The highest rate counts because an idle task only appears to be slow (as in BBR's estimate of a bandwidth).
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface Entering {
   readonly events: number;
   /** Their work, see `workOf`: an integer. */
   readonly work: number;
-  /** Whether a part of their body is accepted already, so that they may be late, but not refused. @default {false} */
+  /** Whether a part of the body was accepted before, so that the rest may be late but not refused. @default {false} */
   readonly isBegun?: boolean | undefined;
 }
 
@@ -108,7 +108,7 @@ interface Waiting extends Entering {
   readonly settled: PromiseWithResolvers<void>;
 }
 
-/** Lets events in. Those of others, such as a source that is followed, do not count: waiting would not avoid them. */
+/** Admits events. Those of other writers, such as a followed source, do not count: waiting would not avoid them. */
 export class Backlog {
   readonly #followed: Followed;
   readonly #options: BacklogOptions;
@@ -118,7 +118,7 @@ export class Backlog {
   #accepted: Accepted[] = [];
   /** Their work at the last look. */
   #left = 0;
-  /** All that was accepted so far, up to a look and since; and the work that is being appended. */
+  /** Everything accepted up to the last look and since; and the work that is being appended. */
   #noted: Load = { events: 0, work: 0 };
   #appended: Load = this.#noted;
   #entering = 0;
@@ -171,11 +171,11 @@ export class Backlog {
     await own.settled.promise;
   }
 
-  /** Lets in those who wait, each caller in turn, until nobody waits. */
+  /** Admits waiting events, each caller in turn, until none waits. */
   async #serve(): Promise<void> {
     this.#isServing = true;
     while (this.#queue.size > 0) {
-      await this.#look().catch(() => {}); // those who wait for too long are told
+      await this.#look().catch(() => {}); // events that wait for too long are refused
       this.#dropLate();
       for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
         if (!this.#reserve(next.work)) break;
@@ -197,14 +197,14 @@ export class Backlog {
     }
   }
 
-  /** Lets go of events that have no place any more. */
+  /** Refuses events for which there is no longer any room. */
   #giveUp({ work, isBegun = false, settled }: Waiting): void {
     if (isBegun) {
       this.#entering += work;
       return settled.resolve();
     }
     const seconds = Math.ceil(this.#pending / this.#rate / 1000);
-    const detail = `What waits to be applied takes ${seconds} s, and must not take longer than ` +
+    const detail = `The events and items that wait to be applied need ${seconds} s, and may need at most ` +
       `${this.#options.maxBehindMs} ms (http.maxBehindMs)`;
     settled.reject(
       new Problem("unavailable", detail, { headers: { "retry-after": `${Math.max(1, seconds)}` } }),
@@ -244,7 +244,7 @@ export class Backlog {
     const ends = followed.map(({ end }) => end);
     const behind = (ends: readonly number[]) =>
       followed.reduce((sum, { applied }, partition) => sum + Math.max(0, ends[partition]! - applied), 0);
-    // With another number of partitions, other tasks have taken over when they had caught up.
+    // A changed number of partitions means that other tasks, which had caught up, have taken over.
     if (ends.length !== this.#partitions) {
       this.#accepted = [];
       this.#measured = { at: -Infinity, done: 0 };

@@ -1,5 +1,5 @@
 /**
- * Reads request bodies within bounds: on each, packed and unpacked, and on all that are not answered yet.
+ * Reads request bodies within limits: for each, compressed and decompressed, and for all that are not answered yet.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const SMALL_SHARE = 1 / 8;
 const TIMEOUT_MS = 30_000;
 /** Bodies of at most this declared length are read at once, which saves a turn of the event loop per part. */
 const AT_ONCE_BYTES = 256 << 10;
-/** The least room of a body, and of its next part: a thousand that trickle would fill the memory with larger ones. */
+/** The least room of a body, and of its next part. With larger ones, a thousand slow bodies would fill the memory. */
 const FIRST_ROOM_BYTES = 4 << 10;
 /** The largest part. */
 const PART_BYTES = 64 << 10;
@@ -241,12 +241,12 @@ export class Bodies {
 }
 
 interface Parts {
-  /** Reads the next part. @param come bytes so far: a body that comes fast is read in larger parts */
+  /** Reads the next part. @param come bytes so far: a fast body is read in larger parts */
   next(come: number): Promise<ReadableStreamReadResult<Uint8Array>>;
   cancel(): Promise<void>;
 }
 
-/** The parts of a body. One that still arrives fills our buffers: the stream's own take 64 KiB for each read. */
+/** The parts of a body. One that is still arriving fills our buffers: the stream's own take 64 KiB for each read. */
 function partsOf(body: ReadableStream<Uint8Array>): Parts {
   const own = byteReaderOf(body);
   if (own === null) {
@@ -257,7 +257,7 @@ function partsOf(body: ReadableStream<Uint8Array>): Parts {
   return { next: (come) => own.read(new Uint8Array(size(come))), cancel: () => own.cancel() };
 }
 
-/** `null`: the body has arrived, and the stream has it. */
+/** The body's reader; `null` when the body has arrived and the stream holds it all. */
 function byteReaderOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
   try {
     return body.getReader({ mode: "byob" });

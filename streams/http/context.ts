@@ -20,7 +20,7 @@ import type { Intake, RejectedEntry } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
 
-/** What appending for callers needs. */
+/** What it takes to append for callers. */
 type Sending = Pick<ApiContext, "log" | "topics" | "backlogs" | "service">;
 
 /** The topic that something sent is for, and its work. */

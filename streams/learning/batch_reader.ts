@@ -135,8 +135,7 @@ export class BatchReader {
   /**
    * Takes samples from the first partition that receives any.
    *
-   * @param waitMs how long to wait, milliseconds
-   * @param signal ends the wait: it then rejects with the signal's reason
+   * @param waitMs how long to wait, milliseconds @param signal ends the wait: it then rejects with the signal's reason
    * @returns How many records there were
    */
   async wait(maxRecords: number, waitMs: number, signal: AbortSignal | undefined): Promise<number> {

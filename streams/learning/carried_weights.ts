@@ -25,7 +25,7 @@ export interface CarriedWeights {
   readonly learntBefore: readonly number[];
 }
 
-/** Where its tasks are in the events; called after the checkpoint was read. */
+/** Positions of its tasks in the events; called after the checkpoint was read. */
 export type TaskPositions = () => Promise<readonly number[]>;
 
 /**
@@ -68,8 +68,8 @@ async function readCheckpoint(
 }
 
 /**
- * The event of each task's first sample that was not learnt. Without one, all samples of the events are learnt that the
- * task had read before a second look found none either.
+ * The event of each task's first unlearnt sample. Without one, the learner has learnt the samples of all events that
+ * the task had read before a second look found none either.
  */
 async function eventsOf(
   log: Pick<Log, "bounds" | "read">,

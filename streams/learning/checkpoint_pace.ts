@@ -13,7 +13,7 @@ export class CheckpointPace {
   isErasing = false;
   readonly #intervalMs: number;
   readonly #now: () => number;
-  /** When the last checkpoint was written, or else this was made, by the clock. */
+  /** When the last checkpoint was written, or else when this was made, by the clock. */
   #writtenAt: number;
   /** Bytes of the newest checkpoint, and bytes of samples and orders since. */
   #bytes = 0;

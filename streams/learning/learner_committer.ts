@@ -203,7 +203,7 @@ export class LearnerCommitter {
     const { records, watched: { learner }, now } = this.#parts;
     this.#lookedAt = now();
     if (this.#hasPending || !this.#mayPublish || await records.hasSnapshot()) return false;
-    logger.warn("{topic} has dropped the newest snapshot of {model}: publishes another", {
+    logger.warn("{topic} has dropped the newest snapshot of {model}: publishing another", {
       topic: records.topic,
       model: learner.model.name,
     });

@@ -132,13 +132,13 @@ export class Learning implements AsyncDisposable {
     else if (hadOne) {
       logger.error(
         "{topic} has lost the checkpoint of {model}: the learner starts over from its initial weights with what " +
-          "{samples} still has; the newest version serves until the learner has made as many",
+          "{samples} still has; the newest version serves until the learner has made as many versions",
         { topic: checkpoints, model, samples },
       );
     }
     if (hasCheckpoint && areSamplesNew) {
       logger.warn(
-        "{topic} was created again: {model} learns it from its start, in addition to what it has learnt",
+        "{topic} was created again: {model} learns it from its start, and keeps what it has learnt",
         { topic: samples, model },
       );
       this.#reader.seek(new Array<number>(partitions).fill(0));
@@ -270,7 +270,7 @@ export class Learning implements AsyncDisposable {
    * @internal Takes over whether the model has proved itself from where its initial weights come from, and records what
    * they have learnt.
    */
-  async goOnFrom({ proof, learntBefore }: Pick<CarriedWeights, "proof" | "learntBefore">): Promise<void> {
+  async continueFrom({ proof, learntBefore }: Pick<CarriedWeights, "proof" | "learntBefore">): Promise<void> {
     if (this.proof !== null && proof !== null) {
       const copy = new ByteWriter(1 << 10);
       proof.encode(copy);

@@ -15,7 +15,7 @@ export interface VersionPaceOptions {
 /** A full snapshot larger than this waits until the deltas since the last one have as many bytes. */
 const LIGHT_BYTES = 1 << 20;
 
-/** Each at once, in lockstep; the newest of each interval; or only the last, once all is learnt. */
+/** `each`: at once, in lockstep; `paced`: the newest of each interval; `last`: only the last, once all is learnt. */
 export type Publishing = "each" | "paced" | "last";
 
 /** A form in which a version is on the log. */

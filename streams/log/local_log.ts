@@ -251,7 +251,7 @@ export class LocalLog implements Log {
       const begun = performance.now();
       const state = this.#open().scrub();
       if (state !== "more") return state;
-      await delay(SCRUB_PAUSES * (performance.now() - begun)); // in a mere turn nobody would look at sockets
+      await delay(SCRUB_PAUSES * (performance.now() - begun)); // a mere turn of the event loop would not poll sockets
     }
   }
 

@@ -31,7 +31,7 @@ export interface ProgressOptions {
   readonly intervalMs?: number;
 }
 
-/** The bar is drawn ten times a second at most. */
+/** The bar is drawn at most ten times per second. */
 const BAR_INTERVAL_MS = 100;
 
 interface Bar {

@@ -38,7 +38,7 @@ export async function createTopics<N extends ModelName>(
   checkCoPartitioned(topics, existing);
   const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
   const specs = topicSpecs(topics, partitions);
-  sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
+  logMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
   const wanted = wantedTopics(topics, partitions, { ...options, variants: checkVariants(options) });
   await log.createTopics(wanted);
   return { topics, partitions };
@@ -80,11 +80,11 @@ export async function beforeTopics<T>(
 }
 
 /** Logs the topics that a deployment lacks, if it has others. @param all how many it should have */
-function sayMissing(missing: readonly string[], all: number): void {
+function logMissing(missing: readonly string[], all: number): void {
   // The topic of generations comes before all others.
   if (missing.length === 0 || missing.length >= all - 1) return;
   logger.warn(
-    "creating {missing}, which this deployment lacks: new in this release; or deleted, and their records are lost " +
+    "creating {missing}, which this deployment lacks: they are new in this release, or were deleted with their records " +
       "(docs/explanation/exactly-once.md, Positions and identity)",
     { missing: missing.join(", ") },
   );

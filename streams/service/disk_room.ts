@@ -23,5 +23,5 @@ export async function diskShortage(
   }
   if (free >= leastBytes) return [];
   const mb = (bytes: number) => `${Math.floor(bytes / 1e6)} MB`;
-  return [`the disk of ${folder} has ${mb(free)} left, ${mb(leastBytes)} are needed`];
+  return [`the disk of ${folder} has ${mb(free)} left, but needs ${mb(leastBytes)}`];
 }

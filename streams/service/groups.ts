@@ -25,7 +25,7 @@ export interface GroupsContext {
   readonly openTask: (partition: number, signal: AbortSignal) => Promise<TaskJob>;
 }
 
-/** The groups of one process; each is `undefined` if it has not joined it. */
+/** The groups of one process; each is `undefined` if the process has not joined it. */
 export class ServiceGroups {
   readonly tasks: WorkerGroup<TaskJob> | undefined;
   readonly monitors: WorkerGroup<MonitorJob> | undefined;
@@ -46,7 +46,7 @@ export class ServiceGroups {
         topic: topics.positions,
         name: () => "sources",
         open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
-        // A batch that somebody else's client has written must not keep requests from their answers.
+        // A damaged batch of another producer must not stop requests from being answered.
         outlivesDamage: true,
       });
     }
@@ -58,7 +58,7 @@ export class ServiceGroups {
     });
   }
 
-  /** Those that it has joined. */
+  /** The joined groups. */
   get all(): readonly WorkerGroup<Job>[] {
     return [this.sources, this.tasks, this.monitors].filter((group) => group !== undefined);
   }

@@ -74,7 +74,7 @@ export async function inspect(given: Log, options: InspectionOptions = {}): Prom
   const deployment = { log, topics, existing };
   const problems: Problem[] = [];
   const { whole = given } = options;
-  const own = whole === given ? log : ownPartitions(whole, names); // says once what is not used
+  const own = whole === given ? log : ownPartitions(whole, names); // logs unused partitions once
   const topicViews = await lookAtTopics({ whole, own, topics, existing }, problems);
   const seen = await lookAtPartitions(deployment);
   const partitions = seen.map(({ view }) => view);
@@ -116,7 +116,7 @@ async function keepingProblems(
   return [{
     what: `erased users (${users} so far) have records that stay for ever on ${kept.join(", ")}`,
     remedy:
-      "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
+      "set retention.ms of these topics, longer than learners and tasks are ever down: kafka-configs.sh --alter " +
       "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>; " +
       `or, if they may stay there, accept it: --known kept=${users}`,
   }];
@@ -131,19 +131,19 @@ function countProblems(
   const words: Readonly<Record<Lost, readonly [what: string, remedy: string]>> = {
     lost: [
       `offsets of ${events} were dropped before they were applied`,
-      "repeat erasures that were requested in between, and let the topic keep events for longer than tasks may be away",
+      "repeat erasures that were requested in between, and let the topic keep events for longer than tasks may be down",
     ],
     misplaced: [
-      `events arrived in partitions of ${events} other than their users', whose states are split by that`,
+      `events arrived in partitions of ${events} other than their users', which splits their states`,
       `key events by user, or ${anew(events)}`,
     ],
     unlearnt: [
       `offsets of ${samples} were dropped before learners learnt them`,
-      "repeat erasures that were requested in between, and let the topic keep samples for longer than learners may be away",
+      "repeat erasures that were requested in between, and let the topic keep samples for longer than learners may be down",
     ],
     uncounted: [
       "offsets of answers and samples were dropped before the monitor counted them",
-      "experiments that ran then lack them: start those again, and keep both topics for longer than it may be away",
+      "experiments that ran then lack them: start those again, and keep both topics for longer than it may be down",
     ],
   };
   return LOSSES.flatMap((name) => {

@@ -21,7 +21,7 @@ import type { SeenDeployment } from "./topics_view.ts";
 export interface LearnerView {
   /** Name of the model. */
   readonly model: string;
-  /** Whether it is the deployment's own, and not that of variants of experiments. */
+  /** Whether it belongs to the deployment's own model, not to a variant of an experiment. */
   readonly isOwn: boolean;
   /** Newest version on the log. */
   readonly version: number;

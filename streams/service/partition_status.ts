@@ -1,5 +1,5 @@
 /**
- * How far the task of a partition is.
+ * The progress of a partition's task.
  *
  * @module
  */

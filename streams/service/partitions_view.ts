@@ -1,5 +1,5 @@
 /**
- * Partitions of `events`, seen from outside: how far their tasks are, and what keeps these from opening.
+ * Partitions of `events`, seen from outside: the progress of their tasks, and what keeps tasks from opening.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export interface PartitionView {
   readonly member: GroupMember | null | undefined;
 }
 
-/** A partition, and what its view was made of. */
+/** A partition, and the facts behind its view. */
 export interface SeenPartition {
   readonly view: PartitionView;
   readonly own: OwnPosition | null;
@@ -68,7 +68,7 @@ async function lookAtPartition(
   // Each commit of a task ends with the task's own record, at its newest event time.
   const hasRecord = partition < (existing.get(statistics)?.partitions ?? 0);
   const { last, own, committed } = await positionsOf({ log, topics }, partition, hasRecord);
-  const { start, end } = await log.bounds(events, partition); // after the positions, which may move meanwhile
+  const { start, end } = await log.bounds(events, partition); // after the positions, which may move in the meantime
   const next = own?.next ?? null;
   const { lost, misplaced, forgotten } = last?.value == null ? NO_COUNTS : decodeTaskCounters(last.value);
   const view = {
@@ -134,12 +134,12 @@ export async function positionProblems(
             }, ` +
             "before they were applied",
           remedy:
-            "run a process with the role `task`, and let the topic keep events for longer than it may be away",
+            "run a process with the role `task`, and let the topic keep events for longer than it may be down",
         });
       }
       if (remark !== null) {
         const remedy =
-          "nothing is lost; if it expired, raise offsets.retention.minutes of the brokers for your tools";
+          "nothing is lost; if the offset expired, raise offsets.retention.minutes of the brokers for the sake of your tools";
         problems.push({ what: `task ${partition} ${remark}`, remedy });
       }
     } catch (error) {

@@ -76,7 +76,7 @@ export class Readiness {
     this.#hasBegun = hasBegun;
   }
 
-  /** Looks whether topics are gone that something waits for. */
+  /** Checks whether topics are missing for which something waits. */
   look(): void {
     const { groups, models, goneTopics } = this.#parts;
     const isWaiting =

@@ -7,7 +7,7 @@
 import type { Topics } from "../topics/topics.ts";
 import type { Service } from "./service.ts";
 
-/** Topic names of the serving generation, which change with it: read them when they are needed. */
+/** Topic names of the serving generation, which change with it: read them each time. */
 export class ServingTopics {
   /** The names. */
   readonly topics: Topics;
@@ -27,7 +27,7 @@ export class ServingTopics {
 
 /** Holds a service, and the ones that replace it. */
 export class Replaceable {
-  /** The current service: hold this, and read its properties when they are needed. */
+  /** The current service: hold this, and read its properties each time. */
   readonly service: Service;
   readonly #topics: ServingTopics;
   #current: Service;

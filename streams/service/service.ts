@@ -84,7 +84,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly ended: Promise<void>;
   /** @internal The thread of the tasks, which others share. */
   readonly thread: SharedThread;
-  /** What it runs and where, for a `Retention`. */
+  /** Which roles it runs and where, for a `Retention`. */
   readonly deployment: Deployment;
   readonly #context: ServiceContext<N>;
   readonly #partitions: number;
@@ -122,11 +122,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       models: this.#models,
       meters: this.#opener.meters,
       goneTopics: new GoneTopics(log, Object.values(topics), now),
-    }, options.warm !== undefined); // the service before it was ready
+    }, options.warm !== undefined); // the previous service was ready
     this.#erasures = this.#makeErasures();
     const ends = [...groups.all, ...this.#models].map(({ ended }) => ended);
     this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});
-    ignore(this.ended, "stopping goes on without a watcher");
+    ignore(this.ended, "a stop does not need a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
   }
 
@@ -301,7 +301,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   async #stop(): Promise<void> {
     this.#stopping.resolve();
     await this.#erasures?.[Symbol.asyncDispose]?.();
-    // The tasks first: the learner may still take what they commit.
+    // The tasks first: the learner may still learn from what they commit.
     const { sources, tasks, monitors } = this.#groups;
     await Promise.all([sources, tasks].map((group) => group?.stop()));
     await Promise.all([monitors, ...this.#models].map((part) => part?.stop()));

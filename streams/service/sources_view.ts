@@ -43,7 +43,7 @@ export async function lookAtSources(
       if (seen.lost !== null) problems.push({ what: seen.lost.what, remedy: seen.lost.remedy });
     } catch (error) {
       const what = `the topic of source ${name} cannot be examined: ${reasonOf(error)}`;
-      problems.push({ what, remedy: `correct sources.${name}.follow, or what it names` });
+      problems.push({ what, remedy: `correct sources.${name}.follow, or the cluster that it names` });
     }
   }
   for (const { source, partition, lag } of lags) {
@@ -51,7 +51,7 @@ export async function lookAtSources(
     const what = `source ${source} is ${lag} records behind in partition ${partition}`;
     problems.push({
       what,
-      remedy: "check that a process with the role `task` runs, and what it logs about sources",
+      remedy: "check that a process with the role `task` runs, and read what it logs about sources",
     });
   }
   const unfed = lags.filter(({ lost }) => lost > 0);
@@ -61,7 +61,7 @@ export async function lookAtSources(
     problems.push({
       what: `${count} offsets of ${names} were dropped before they were fed`,
       remedy:
-        "feed their records in another way, and let the topic keep them for longer than `run` may be away; " +
+        "feed their records in another way, and let the topic keep them for longer than `run` may be down; " +
         `then accept it: --known unfed=${count}`,
     });
   }
@@ -76,15 +76,15 @@ async function lookAt(
   now: () => number,
 ): Promise<{ readonly lags: readonly SourceLag[]; readonly lost: LostPosition | null }> {
   const identity = await from.identify(topic);
-  if (identity === null) throw new Error(`${topic} does not exist, or we have no right to see it`);
+  if (identity === null) throw new Error(`${topic} does not exist, or we may not read it`);
   const position = await feederPosition<TopicPosition>(log, topics, feederId(topics, name));
   if (position !== null && position.id !== identity.id) {
     throw new Error(`${topic} was deleted and created again since it was followed`);
   }
-  // Other problems tell of a topic `positions` that is missing.
-  const isTold = position !== null || await log.identify(topics.positions) === null;
+  // A missing topic `positions` is reported elsewhere.
+  const isReported = position !== null || await log.identify(topics.positions) === null;
   const context = { log, topics, group: feederGroup(topics, SOURCES) };
-  const gone = isTold ? null : await lostPosition({ log: from, topic, start: begin }, context, identity);
+  const gone = isReported ? null : await lostPosition({ log: from, topic, start: begin }, context, identity);
   const lags: SourceLag[] = [];
   for (let partition = 0; partition < identity.partitions; partition++) {
     const { start, end } = await from.bounds(topic, partition);

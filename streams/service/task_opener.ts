@@ -47,13 +47,13 @@ export interface TaskSurroundings<N extends ModelName> extends Omit<ServiceConte
 /** Opens a task for each partition that the service is given. */
 export class TaskOpener<N extends ModelName> {
   readonly #around: TaskSurroundings<N>;
-  /** Those of the restores in progress, by partition. */
+  /** Meters of the restores in progress, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
   /** Partitions that wait for tasks from a build, until their signal is aborted. */
   readonly #waiting = new Map<number, AbortSignal>();
   #isBuilt: boolean;
-  /** Resolves when tasks of a build that nobody waits for are closed. */
+  /** Resolves when tasks of a build that no partition waits for are closed. */
   readonly #sorted: Promise<void>;
 
   /** @param around what all tasks share */
@@ -62,7 +62,7 @@ export class TaskOpener<N extends ModelName> {
     const { warm } = around.options;
     this.#isBuilt = warm === undefined;
     const sorting = warm?.tasks.then((tasks) => this.#leave(tasks));
-    this.#sorted = ignore(sorting, "whoever waits for them has it");
+    this.#sorted = ignore(sorting, "those who wait for them see it");
   }
 
   /** The restores in progress, by partition. */
@@ -108,7 +108,7 @@ export class TaskOpener<N extends ModelName> {
     }
   }
 
-  /** Drops tasks of partitions that other processes may own by now, and may have advanced further. */
+  /** Drops tasks of partitions that other processes may own, and may have advanced, by now. */
   async #leave(tasks: Map<number, Task>): Promise<void> {
     this.#isBuilt = true;
     const left = [...tasks].filter(([partition]) => this.#waiting.get(partition)?.aborted ?? true);
@@ -162,8 +162,8 @@ function sayRestored(
   { status: { records, bytes }, elapsedMs }: RestoreMeter,
 ): void {
   logger.info(
-    "task {partition}: starts at offset {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
-      "of them on the log",
+    "task {partition}: starts at offset {offset} with {users} users, restored in {ms} ms from {mb} MB and {records} records " +
+      "on the log",
     {
       partition,
       offset: task.next,

@@ -8,7 +8,7 @@ import type { Log, TopicSpec } from "../log/log.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
-/** A deployment, and the topics that there are. */
+/** A deployment, and its existing topics. */
 export interface SeenDeployment {
   readonly log: Log;
   readonly topics: Topics;
@@ -46,7 +46,7 @@ export async function lookAtTopics(
         what: `topic ${name} is missing`,
         remedy:
           `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
-          "or, if it exists, grant us DESCRIBE on it",
+          "or, if it exists, grant this user DESCRIBE on it",
       });
       views.push({ name, partitions: 0, unused: 0, records: 0 });
       continue;

@@ -48,7 +48,7 @@ export async function* openMapped(
   }
 }
 
-/** The records of a file of JSON lines or lists. @param source its name is for rejections */
+/** The records of a file of JSON lines or lists. @param source names it in rejections */
 export async function* readJson(
   file: string,
   source: Pick<RecordSource, "read" | "map"> & { readonly name?: string },

@@ -17,23 +17,23 @@ import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
 
 const logger = getLogger(["meander", "sources"]);
 
-/** Exports that are not sources: the fields that identify them, and why they are not. */
+/** Exports that are not sources: the fields that identify them, and the reason. */
 const NO_SOURCES = [
   {
     name: "recommendations",
     fields: ["request", "stateVersion", "tookMicros"],
-    why: "they go with events, as the lists that were shown; name the folder that has both",
+    why: "they complement events with the lists that were shown; name the folder that has both",
   },
   {
     name: "samples",
     fields: ["rows", "history", "closedTime"],
     why: "they have the features of the deployment that made them; name the folder that has its events and " +
-      "recommendations, from which they are made again",
+      "recommendations, from which samples are made again",
   },
   {
     name: "experiments",
     fields: ["salt", "variants", "variantSpans"],
-    why: "they are not events; name the folder that has both, and they are adopted with the events",
+    why: "they are not events; name the folder that has both, and they are adopted along with the events",
   },
 ] as const;
 
@@ -42,8 +42,8 @@ const NO_SOURCES = [
  * of events, or of items when its name begins with `items`.
  *
  * If the folder has `recommendations.jsonl`, each request becomes the impression of its answer; otherwise it would be
- * answered afresh, and that answer learnt as if it had been shown. Requests without an answer are left out. Samples
- * are not read, but made afresh.
+ * answered again, and the new answer learnt as if it had been shown. Requests without an answer are left out. Samples
+ * are not read, but made again.
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
@@ -65,7 +65,7 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
   }
   if (samples !== undefined) {
     const of = recommendations === undefined ? "events" : "events and recommendations";
-    logger.info("ignores {samples}: samples are made afresh from {of}", { samples, of });
+    logger.info("ignoring {samples}: samples are made again from {of}", { samples, of });
   }
   if (items !== undefined) yield* readItems(items, options);
   if (events === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * Applies the catalogue to a task: items are read ahead, and applied at their place among the events.
+ * Applies the catalogue to a task: items are read ahead and applied at their place among the events.
  *
  * @module
  */
@@ -15,11 +15,11 @@ import type { Outbox } from "./outbox.ts";
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
 
-/** Items read at a time, and items applied between two looks at the time. */
+/** Items to read at a time, and items to apply between two checks of the time budget. */
 const READ_ITEMS = 250;
 const LOOK_ITEMS = 50;
 
-/** Whether the time for items is over. */
+/** Whether the time budget is used up. */
 type IsOver = () => boolean;
 const NEVER: IsOver = () => false;
 
@@ -38,10 +38,10 @@ export class CatalogueReader {
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
-  /** Where the topic ended when items were last found in it: events wait for those, not for what comes meanwhile. */
+  /** End of the topic when items were last found: events wait for items before it, not for later ones. */
   #end = Infinity;
   #isAtEnd = false;
-  /** Whether the time was over before all items were applied whose place had come. */
+  /** Whether time ran out before all due items were applied. */
   #isInterrupted = false;
   #applied: number;
   #committed: number;
@@ -74,7 +74,7 @@ export class CatalogueReader {
     return this.#isAtEnd;
   }
 
-  /** Whether it is on its way there: an event that is read meanwhile may be newer than items behind that end. */
+  /** Whether it is still reading towards that end: an event that is read meanwhile may be newer than items after it. */
   get isSeeking(): boolean {
     return !this.#isAtEnd && this.#end < Infinity;
   }
@@ -84,7 +84,7 @@ export class CatalogueReader {
     return !this.#isAtEnd || this.#isInterrupted;
   }
 
-  /** Reads to the end of the topic, or until it is over, and applies items without a place among the events. */
+  /** Reads to the end of the topic, or until time runs out, and applies items without a place among the events. */
   async read(isOver: IsOver = NEVER): Promise<void> {
     if (this.#isAtEnd) this.#end = Infinity;
     do {
@@ -100,7 +100,7 @@ export class CatalogueReader {
     } while (!this.#isAtEnd && !isOver());
   }
 
-  /** Applies items whose place is before the event at `offset`, until it is over. @returns whether all are applied */
+  /** Applies items placed before the event at `offset`, until time runs out. @returns whether all are applied */
   applyBefore(offset: number, isOver: IsOver = NEVER): boolean {
     this.#isInterrupted = false;
     for (let applied = 0; this.#at < this.#records.length; this.#at++) {

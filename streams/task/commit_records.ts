@@ -56,11 +56,11 @@ export interface CommitRecords {
   readonly users: readonly NewRecord[];
   /** Records of the topic `statistics`; the task's own is the last. */
   readonly statistics: readonly NewRecord[];
-  /** Whether they replace all that may name users whom other tasks have erased. */
+  /** Whether these records replace all that may name users whom other tasks have erased. */
   readonly dropsNames: boolean;
 }
 
-/** The records of a commit, in portions; nothing may be applied until their end. */
+/** The records of a commit, in portions; no event may be applied before the last one. */
 export function* commitRecords(of: Uncommitted): Portions<CommitRecords> {
   const { topics, partition, state, outbox } = of;
   const time = recordTime(state);

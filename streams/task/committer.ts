@@ -34,9 +34,9 @@ interface CommitPart extends Part {
 }
 
 interface Written {
-  /** Records of users, which may be smaller than what was to be written. */
+  /** Records of users, some perhaps shrunk to fit. */
   readonly users: readonly NewRecord[];
-  /** Of outputs, users and statistics, in order; -1 = it was left out. */
+  /** Offsets of outputs, users and statistics, in order; -1 = it was left out. */
   readonly offsets: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export class Committer {
     }
   }
 
-  /** Writes with outputs that are too large for their topics left out, and states that are made smaller. */
+  /** Writes the commit without outputs that are too large for their topics, and with states shrunk to fit. */
   async #writeSmaller({ outputs, users, statistics }: CommitRecords, position: Commit): Promise<Written> {
     const { outbox, topics, writer } = this.#options;
     const all = [...outputs, ...users, ...statistics];
@@ -93,7 +93,7 @@ export class Committer {
     };
   }
 
-  /** A smaller record of a user, and rejections that tell what the user loses. */
+  /** A shrunk record of a user, and rejections that say what the user loses. */
   #shrunk({ record: { key }, records: [, ...told] }: CommitPart, reason: string): CommitPart | null {
     const { state, outbox, partition, topics } = this.#options;
     const user = state.users.get(key ?? "");

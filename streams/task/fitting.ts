@@ -1,6 +1,6 @@
 /**
- * Commits records of which some may be larger than their topics take. Those are replaced, alone: nothing else of the
- * commit is lost or written twice, and whoever writes goes on.
+ * Commits records, replacing those that are too large for their topics. Nothing else of the commit is lost or written
+ * twice, and the writer carries on.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface Committed<P> {
 }
 
 /**
- * Commits records, all or nothing. A log that finds some too large takes none, so they are replaced and it is tried again.
+ * Commits records, all or nothing. A log writes none if some are too large; those are replaced, and the commit retried.
  *
  * @param rest the position, and records that cannot be replaced
  * @param smaller what to write in place of a part with a record that is too large; `null` = nothing
@@ -58,7 +58,7 @@ export async function commitFitting<P extends Part>(
   }
 }
 
-/** A rejection without the bytes of what was rejected, for a topic that takes no more; `null` when it has none. */
+/** A rejection without the bytes of what was rejected, for a topic with a smaller limit; `null` when it has none. */
 export function withoutBytes(record: NewRecord): NewRecord | null {
   if (record.value === null) return null;
   const rejection = decodeRejection(record.value);

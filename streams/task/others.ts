@@ -155,7 +155,7 @@ export class Others implements AsyncDisposable {
     this.#erasedAt = now;
   }
 
-  /** Removes all names learnt from others, because it no longer learns of their erasures. */
+  /** Removes all names learnt from others, because it will no longer learn of their erasures. */
   #leave(): void {
     if (this.#state.retrieval.state.others.size === 0) return;
     this.#state.retrieval.state.forgetAll();

@@ -35,7 +35,7 @@ import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
 
 const logger = getLogger(["meander", "task"]);
 const ENCODER = new TextEncoder();
-/** Answers that are sent early move no position. */
+/** Answers that are sent early do not move the position. */
 const NO_POSITION: Commit = { records: [], group: "", offsets: [] };
 
 /** Where outputs go. */
@@ -90,7 +90,7 @@ export class Outbox {
   /** The time is `undefined` if that of the input is invalid. */
   #rejected: (Sealed & { readonly time: number | undefined })[] = [];
   /** Codes of rejections that were logged. */
-  readonly #told = new Set<string>();
+  readonly #logged = new Set<string>();
   #rows = 0;
   /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
@@ -226,8 +226,8 @@ export class Outbox {
   }
 
   #tell(code: string, place: LogPlace): void {
-    if (this.#told.has(code)) return;
-    this.#told.add(code);
+    if (this.#logged.has(code)) return;
+    this.#logged.add(code);
     logger.warn(
       "partition {partition}: {topic} {offset} is rejected as {code}; others like it are not logged, and " +
         "`meander rejected list` shows them all",

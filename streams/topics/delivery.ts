@@ -49,8 +49,8 @@ export const ROUND = "round";
 export const LEARNT = "learnt";
 
 /**
- * Whether an output that cannot be decoded looks as if a task of a newer release had written it. What others write onto
- * our topics may begin with any byte, but has no {@linkcode INPUT}.
+ * Whether an output that cannot be decoded looks as if a task of a newer release had written it. Records that other
+ * programs write to our topics may begin with any byte, but lack {@linkcode INPUT}.
  */
 export function isOfNewerRelease(
   { headers, value }: Pick<LogRecord, "headers" | "value">,

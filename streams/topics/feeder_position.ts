@@ -69,7 +69,7 @@ export async function isFed(
   { positions }: Pick<Topics, "positions">,
   id: string,
 ): Promise<boolean> {
-  const needle = JSON.stringify(id); // records are not parsed, so that a damaged one of another feeder does no harm
+  const needle = JSON.stringify(id); // records are not parsed, so that a damaged record of another feeder does no harm
   for await (const { value } of readAll(log, positions, 0)) {
     if (value !== null && new TextDecoder().decode(value).includes(needle)) return true;
   }

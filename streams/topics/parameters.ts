@@ -114,13 +114,13 @@ export class ParameterSubscriber {
         const what = `the parameters at ${this.#topic}/0@${record.offset}`;
         throw new LogError(
           "corrupt",
-          `Cannot apply ${what} (are they of another model, or other features? these need their own log or prefix)`,
+          `Cannot apply ${what} (do they belong to another model, or to other features? Use another --prefix for those)`,
           { cause },
         );
       }
     } else {
       throw new RangeError(
-        `Cannot serve version ${this.#last}: ${this.#topic} has none between ${this.#serving.version} and ${version}`,
+        `Cannot serve version ${this.#last}: ${this.#topic} has no version between ${this.#serving.version} and ${version}`,
       );
     }
   }

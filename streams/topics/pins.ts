@@ -61,7 +61,7 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
     else {
       const has = chain.count === 0 ? "none" : `${chain.count} from ${chain.oldest} to ${chain.newest}`;
       const wanted = version === "at-start" ? "the newest version" : `version ${version}`;
-      faults.push(`variant ${name} wants ${wanted} of ${chain.model}: the log has ${has}`);
+      faults.push(`variant ${name} needs ${wanted} of ${chain.model}: the log has ${has}`);
     }
     pinned.push({ ...variant, version: chain.version });
   }
@@ -89,7 +89,7 @@ async function readChain(
   const last = wanted === "at-start" ? Infinity : wanted;
   const variant = wantedModel === undefined ? undefined : variantTopics(topics, wantedModel).parameters;
   const topic = variant !== undefined && (await log.topics()).has(variant) ? variant : topics.parameters;
-  let model = wantedModel ?? "the own model";
+  let model = wantedModel ?? "the deployment's own model";
   let records: Uint8Array[] = [];
   let version = 0, oldest = 0, newest = 0, count = 0;
   for await (const record of readAll(log, topic, 0)) {

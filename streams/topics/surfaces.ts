@@ -31,7 +31,7 @@ const ALL = "*";
 /** Endings of topics by surface: `{"home": "front"}` copies answers for `home` to `recommendations.front`. */
 export const SURFACE_TOPICS: Option<Readonly<Record<string, string>> | undefined> = by(
   ENDING,
-  "copies recommendations to topics by surface: for a surface, or `*` for all, the ending of the topic " +
+  "topics that receive copies of recommendations: for a surface, or `*` for all, the ending of the topic " +
     "`recommendations.<ending>`; see [topics](topics.md#lists)",
 );
 

@@ -97,7 +97,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
-/** Whether we only write to a topic, for others to read: all generations to the same. */
+/** Whether only other programs read a topic; all generations write to the same one. */
 export function isOutput(
   { recommendations, rejected, lists }: Pick<Topics, "recommendations" | "rejected" | "lists">,
   topic: string,
@@ -105,7 +105,7 @@ export function isOutput(
   return [recommendations, rejected, lists].includes(topic) || topic.startsWith(`${recommendations}.`);
 }
 
-/** Topics whose records only we may drop, once something newer has replaced them. */
+/** Topics whose records only meander may drop, once something newer has replaced them. */
 export function keptTopics(topics: Topics): readonly string[] {
   const compact = NAMES.filter((name) => TOPICS[name].cleanup === "compact");
   return [...compact, "parameters" as const].map((name) => topics[name]);

@@ -266,7 +266,7 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
     changes.start({ name: "p", variants: [{ name: "A" }, ...variants] });
   await assert.rejects(
     start({ name: "B", version: "at-start" }),
-    /variant B wants the newest version of the own model: the log has none/,
+    /variant B needs the newest version of the deployment's own model: the log has none/,
   );
   await publish(log, ...DELTAS.slice(0, 5));
   await assert.rejects(

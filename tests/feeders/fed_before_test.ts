@@ -35,10 +35,10 @@ Deno.test("FedBefore refuses a source that differs in what was fed, or has less"
     assert.throws(() => {
       const before = fed(records, records.length);
       for (const record of changed) before.pass(record);
-    }, /on the log: the first ones of this one differ; feed a different one/);
+    }, /on the log: its first records differ from those; feed a different source/);
     const before = fed(records, records.length);
     for (const record of records.slice(1)) before.pass(record);
-    assert.throws(() => before.end(), new RegExp(`this one has ${records.length - 1};`));
+    assert.throws(() => before.end(), new RegExp(`it has only ${records.length - 1};`));
   }));
 });
 

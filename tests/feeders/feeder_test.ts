@@ -164,12 +164,12 @@ Deno.test("Feeder.feed() refuses a source that does not begin with what was fed"
   const log = await createLog();
   await feed(log, half);
   const before = await contentOf(log);
-  await assert.rejects(feed(log, half.slice(1)), /has \d+; feed a different one under a name of its own/);
+  await assert.rejects(feed(log, half.slice(1)), /has \d+; feed a different source under a name of its own/);
   await assert.rejects(
     feed(log, [...half.slice(1), half[0]!]),
-    /the first ones of this one differ; feed a different one/,
+    /its first records differ from those; feed a different source/,
   );
-  await assert.rejects(feed(log, others), /the first ones of this one differ/);
+  await assert.rejects(feed(log, others), /its first records differ from those/);
   assert.deepEqual(await contentOf(log), before, "nothing of another source is taken");
   assert.equal(await feed(log, records), countEvents(records), "a source that has grown goes on");
 });

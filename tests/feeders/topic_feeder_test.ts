@@ -226,5 +226,5 @@ Deno.test("TopicFeeder.open() warns that it may feed a topic of another log agai
   });
   const said = await warnings(() => feedAll(source, holed));
   assert.equal(said.length, 1);
-  assert.match(said[0]!, /^clicks is fed from earliest: .+\.positions has no position at all.+ come twice/);
+  assert.match(said[0]!, /^clicks is fed from earliest, because .+\.positions has no positions.+ twice/);
 });

@@ -595,7 +595,7 @@ Deno.test("Learning.open() takes a model whose checkpoint knows no proof for pro
   assert.deepEqual([...new Set((await versionsOn(log)).map(({ share }) => share))], [1]);
 });
 
-Deno.test("Learning.goOnFrom() publishes that a model has proved itself, once, and nothing of one that has not", async () => {
+Deno.test("Learning.continueFrom() publishes that a model has proved itself, once, and nothing of one that has not", async () => {
   for (const isProved of [true, false]) {
     await using was = await createLog();
     await using before = await Learning.open(was, topics, makeLearner("base"), OPTIONS);
@@ -603,7 +603,7 @@ Deno.test("Learning.goOnFrom() publishes that a model has proved itself, once, a
     const log = await createLog();
     for (const _life of [1, 2]) { // the second after a kill
       await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
-      await learning.goOnFrom({ proof: before.proof, learntBefore: [] });
+      await learning.continueFrom({ proof: before.proof, learntBefore: [] });
     }
     const versions = (await versionsOn(log)).filter(({ kind }, n) => kind === "delta" || n === 0);
     assert.deepEqual(versions.map(({ share }) => share), isProved ? [0, 1] : [0]);

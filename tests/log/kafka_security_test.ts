@@ -136,7 +136,7 @@ if (broker !== undefined) {
       {
         code: "unknown-topic",
         message:
-          "Cannot create missing topics, because we have no right to; who has it runs this, then start again:" +
+          "Cannot create missing topics: we lack the right to. Have an administrator run this, then start again:" +
           ["first --partitions 2", "second --partitions 1"].map((start, n) =>
             `\n  kafka-topics.sh --create --topic ${start} --config max.message.bytes=8388608 --config retention.ms=-1 ` +
             `--config cleanup.policy=${n === 0 ? "delete" : "compact"}`
@@ -296,7 +296,7 @@ if (broker !== undefined) {
     );
     await assert.rejects(
       open({ sasl: scram }),
-      /there is no username, neither set nor in MEANDER_SASL_USERNAME/,
+      /username is neither configured nor in MEANDER_SASL_USERNAME/,
     );
     await assert.rejects(open({ tls: { caFile: `${folder}/none.pem` } }), /CA certificates from .*none.pem/);
   });
@@ -420,7 +420,7 @@ if (broker !== undefined) {
     assert.doesNotMatch(admin.text, /right|NOTE/);
     const guest = await check("guest", "--prefix", "check.", "--rights");
     assert.equal(guest.code, 1, guest.errors);
-    assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*grant us DESCRIBE on it/);
+    assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*grant this user DESCRIBE on it/);
     assert.match(
       guest.text,
       /right to Write TransactionalId check.events-tasks-check is missing\n +-> kafka-acls.sh/,

@@ -125,6 +125,6 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   await memory.append(kept);
   const { topics: beside } = await look({ state: "kept", idle: [] });
   const other = beside.find(({ topic }) => topic === `${topics.state}.g2`);
-  assert.match(other?.remains ?? "", /generation 2, which does not serve, until it does, or is dropped/);
+  assert.match(other?.remains ?? "", /generation 2, which does not serve, until it serves or is dropped/);
   assert.match(of(topics.state)?.remains ?? "", /^records that were replaced/);
 });

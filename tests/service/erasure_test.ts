@@ -176,7 +176,7 @@ Deno.test("Service takes out what a session hands over to an erased user later, 
   const [inEvents = "", inState = "", ...more] = await naming(offset);
   assert.match(
     inEvents,
-    /^meander\.events: the id in aliases of the user's sessions, and where others took over/,
+    /^meander\.events: the id in aliases of the user's sessions, and in events of users who took it over/,
   );
   assert.match(inState, /^meander\.state: the id in aliases of the user's sessions, until/);
   assert.deepEqual(more, []);

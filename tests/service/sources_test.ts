@@ -208,7 +208,7 @@ Deno.test("Service takes no record in twice where the topic of positions was cre
   );
   const other = { ...source("clicks"), open: () => Promise.resolve(new CrashingLog(log)) };
   const [[what = ""] = []] = await problems(other);
-  assert.equal(what, `clicks is fed from earliest: ${topics.positions} has no position at all`);
+  assert.equal(what, `clicks is fed from earliest, because ${topics.positions} has no positions at all`);
   await log.append(records.slice(20));
   await takeIn(40, source("clicks"), source("views"));
   assert.deepEqual(await problems(...both), []);

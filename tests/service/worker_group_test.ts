@@ -214,7 +214,7 @@ Deno.test("GoneTopics looks every ten seconds while something waits, and tells o
   };
   assert.deepEqual([await look(false), looks], [0, 0]);
   assert.deepEqual([await look(true), looks], [1, 1]);
-  assert.match(gone.reasons[0] ?? "", /^the log no longer has b, or hides it/);
+  assert.match(gone.reasons[0] ?? "", /^the log no longer has b, or denies us access to it/);
   time = 9999;
   assert.deepEqual([await look(true), looks], [1, 1]);
   time = 10_000;

@@ -195,7 +195,7 @@ Deno.test("Worker.watch() says each half a minute that a step hangs, and once th
   step = Promise.withResolvers();
   before.resolve();
   while (worker.stalledMs > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(watchAt(36_001), ["info: w: works again"]);
+  assert.deepEqual(watchAt(36_001), ["info: w: is working again"]);
   assert.deepEqual(watchAt(36_002), []);
   step.resolve();
   await worker.stop();

@@ -151,7 +151,7 @@ Deno.test("ParameterSubscriber.update() stays at the version it was told, and sa
   await log.trim("p", 0, deltas.length);
   await assert.rejects(new ParameterSubscriber(log, "p", serve(), 3).update(), {
     name: "RangeError",
-    message: "Cannot serve version 3: p has none between 0 and 6",
+    message: "Cannot serve version 3: p has no version between 0 and 6",
   });
 });
 

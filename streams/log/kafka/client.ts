@@ -90,7 +90,7 @@ export class KafkaClient implements AsyncDisposable {
       // At the start an error about certificates is permanent; later, they may be in the middle of being replaced.
       if (!isPassing(error) || isUntrusted(error)) return false;
       const reason = reasonOf(error);
-      if (reason !== told) logger.warn("cannot connect, and tries again: {reason}", { reason });
+      if (reason !== told) logger.warn("cannot connect, trying again: {reason}", { reason });
       told = reason;
       return true;
     };

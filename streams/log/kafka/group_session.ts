@@ -1,5 +1,5 @@
 /**
- * What a member says to the coordinator of its group: joins, heartbeats, and that it leaves.
+ * The exchanges of a member with the coordinator of its group: joins, heartbeats, leaving.
  *
  * Members that were killed on this machine are reported before joining, and with each heartbeat.
  *

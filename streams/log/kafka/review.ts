@@ -80,7 +80,7 @@ export function remarksOnSettings(topics: readonly TopicSettings[]): LogRemark[]
     ({ settings }) => Number(settings.get(LARGEST) ?? Infinity) < LARGEST_BYTES,
     `limit records to less than ${
       LARGEST_BYTES >> 20
-    } MiB, which versions of large models may exceed, and whoever writes one stops`,
+    } MiB, which versions of large models may exceed; the learner that writes one stops`,
     `${ALTER} ${LARGEST}=${LARGEST_BYTES}`,
   );
   remark(
@@ -130,17 +130,17 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
   remark(
     ({ copies, inSync, needed }) => inSync < (needed ?? 1) && (needed ?? 1) <= copies,
     "cannot be written to, because too few brokers are in sync",
-    "start the brokers that are away",
+    "start the brokers that are down",
     true,
   );
   remark(
     ({ copies, inSync, needed }) => inSync < copies && inSync >= (needed ?? 1),
     "not in sync on all of its brokers",
-    "start the brokers that are away, or wait until they have caught up",
+    "start the brokers that are down, or wait until they have caught up",
   );
   remark(
     ({ copies, needed }) => copies > 1 && needed === copies,
-    "cannot be written to while one broker is away",
+    "cannot be written to while one broker is down",
     `${ALTER} min.insync.replicas=<one less than its replicas>`,
   );
   remark(

@@ -92,7 +92,7 @@ const secret = forbidden(SECRET_MESSAGE);
 
 const TLS_OPTIONS = {
   caFile: text(otherwise("those of the system"), "certificates to trust, a PEM file"),
-  certFile: text(otherwise("none"), "our own certificate, a PEM file"),
+  certFile: text(otherwise("none"), "the client's certificate, a PEM file"),
   keyFile: text(otherwise("none"), "its private key, a PEM file"),
   passphraseFile: text(otherwise("`MEANDER_TLS_PASSPHRASE`"), "file with the passphrase of the key"),
   rejectUnauthorized: flag(true, "whether a certificate that is not trusted is an error"),
@@ -134,7 +134,7 @@ export const KAFKA_SETTINGS = {
     ["127.0.0.1:9092"],
     "brokers to contact first, as `host:port`",
   ),
-  clientId: text(absent("kafkajs'"), "our name in the brokers' logs"),
+  clientId: text(absent("kafkajs'"), "name of the client in the brokers' logs"),
   tls: switchOf(
     { ...TLS_OPTIONS, passphrase: secret },
     false,
@@ -218,7 +218,7 @@ async function loginOf(settings: SaslSettings, reader: SettingsReader): Promise<
     return { mechanism, tokenFile };
   }
   if (tokenEndpoint === undefined) {
-    throw new Error("Cannot log in by oauthbearer: there is neither tokenEndpoint nor tokenFile");
+    throw new Error("Cannot log in by oauthbearer: neither tokenEndpoint nor tokenFile is set");
   }
   return { mechanism, tokenEndpoint, scope, ...await accountOf(settings, reader) };
 }
@@ -241,7 +241,7 @@ function required(
   value: string | undefined,
 ): string {
   if (value !== undefined) return value;
-  throw new Error(`Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${SECRETS[what]}`);
+  throw new Error(`Cannot log in by ${mechanism}: ${what} is neither configured nor in ${SECRETS[what]}`);
 }
 
 /** A secret from its file, if one is named, otherwise from the environment. */

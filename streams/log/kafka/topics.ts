@@ -57,7 +57,7 @@ export class KafkaTopics {
     if (known === undefined) {
       throw new LogError(
         "unknown-topic",
-        `Cannot find topic ${name}: it does not exist, or we have no right to see it`,
+        `Cannot find topic ${name}: it does not exist, or we may not see it`,
       );
     }
     this.#known.set(name, known);
@@ -190,7 +190,7 @@ export class KafkaTopics {
       return `\n  kafka-topics.sh --create --topic ${name} --partitions ${partitions}${copies}${settings}`;
     });
     const message =
-      "Cannot create missing topics, because we have no right to; who has it runs this, then start again:";
+      "Cannot create missing topics: we lack the right to. Have an administrator run this, then start again:";
     return new LogError("unknown-topic", message + commands.join(""));
   }
 

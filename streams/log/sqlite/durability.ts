@@ -37,11 +37,11 @@ export const SQLITE_OPTIONS = {
   durability: choice(
     DURABILITIES,
     "process",
-    "on SQLite: what was acknowledged survives the death of the process, or a power cut too; see [durability](../explanation/log.md#durability)",
+    "on SQLite: whether acknowledged records survive the death of the process only, or also a power cut; see [durability](../explanation/log.md#durability)",
   ),
   syncMs: number(
     1000,
     { above: 0, maximum: LONGEST_SYNC_MS },
-    "on SQLite: time after which the disk is asked to confirm what was acknowledged",
+    "on SQLite: time after which acknowledged records are synced to disk",
   ),
 } satisfies OptionsOf<DurabilityOptions>;

@@ -172,7 +172,7 @@ export class SqliteFile {
 }
 
 /** What to do about a full disk. */
-const ROOM = "; make room on its disk: what was acknowledged is there";
+const ROOM = "; make room on its disk; everything acknowledged is safe";
 
 /** Runs an action on a file; explains errors of SQLite, and gives those that callers can act on a code. */
 export function guarded<Result>(path: string, act: () => Result, what = "access it"): Result {

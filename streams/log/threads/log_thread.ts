@@ -55,7 +55,7 @@ export class LogThread<Order, Report extends object> implements AsyncDisposable 
   constructor(log: Log, options: LogThreadOptions<Order, Report>) {
     const { module, name, permissions, start } = options;
     this.#options = options;
-    ignore(this.#ended.promise, "whoever waits for the thread throws it");
+    ignore(this.#ended.promise, "those who wait for the thread throw it");
     this.#thread = new Worker(module, {
       type: "module",
       name,

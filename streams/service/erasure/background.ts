@@ -9,7 +9,7 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { pause } from "../../log/pause.ts";
 import type { Log, ReadResult } from "../../log/log.ts";
 
-/** Records, and bytes of them, that are read at a time: others wait that long. */
+/** Records to read at a time, and bytes of them: others wait that long. */
 export const PORTION = 500;
 const PORTION_BYTES = 256 << 10;
 

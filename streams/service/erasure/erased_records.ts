@@ -106,7 +106,7 @@ export function namedBy({ value }: LogRecord): readonly string[] {
   return event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
 }
 
-/** Which of some users a record of `state` names as the owner of its session, or as a session of its user. */
+/** The users among `users` whom a record of `state` names as owner of its session, or as a session of its user. */
 export function aliasesOf(users: readonly string[]): (record: LogRecord) => readonly string[] {
   const needles = users.map((user) => [user, latin1(new ByteWriter().string(user).toBytes())] as const);
   return ({ value }) => {
@@ -122,7 +122,7 @@ function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * Whether a record of `events` is of a user up to the erasure, or cannot be read and contains an id.
+ * Whether a record of `events` belongs to a user up to the erasure, or cannot be read and contains an id.
  *
  * @param until offset of the event that erases, by user
  */

@@ -105,7 +105,7 @@ export class Eraser implements Erasures {
   /** By partition, the offset up to which events were scanned. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
-  /** Topics on which others name the user, by place of the erasure. */
+  /** Topics on which other users' records name the user, by place of the erasure. */
   readonly #named = new Map<string, ReadonlySet<string>>();
   /** What the storage of the log still holds of erased records. */
   #left: Scrubbed = "busy";
@@ -134,7 +134,7 @@ export class Eraser implements Erasures {
     return this;
   }
 
-  /** How far an erasure is, and topics on which others named the user when the user was erased. */
+  /** Progress of an erasure, and topics on which other users' records named the user at the erasure. */
   progress(place: ErasurePlace): ErasureProgress {
     const { partition, offset } = place;
     return { state: this.#stateOf(place), idle: [], named: this.#named.get(`${partition}/${offset}`) };
@@ -151,7 +151,7 @@ export class Eraser implements Erasures {
   /** Erases what may be erased now. @returns Whether nothing is left to do */
   async look(): Promise<boolean> {
     const { partitions, beside } = this.#deployment;
-    if (beside?.() != null) return false; // a generation built from the same events has copies that its own eraser finds
+    if (beside?.() != null) return false; // a generation built from the same events erases its own copies later
     const seen = this.#seen ??= await this.#noted();
     for (let partition = 0; partition < partitions; partition++) await this.#find(partition, seen);
     const done = new Set<Plan>();
@@ -247,7 +247,7 @@ export class Eraser implements Erasures {
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
 
-  /** Records where others name users who are to be erased. */
+  /** Notes where records of other users name users who are to be erased. */
   async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
     const { topics, partitions } = this.#deployment;
     const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));
@@ -309,12 +309,12 @@ export class Eraser implements Erasures {
   async #erase(plan: Plan): Promise<void> {
     const { partition, erasures, offsets, signalsEnds } = plan;
     const { topics } = this.#deployment;
-    // One process has the log, so an idle model runs nowhere, and a later run would not learn of the erasure.
+    // One process holds the log, so an idle model runs nowhere, and a later run would not learn of the erasure.
     const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
     for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
       await dropIdle(this.#log, topics, idle);
       logger.warn(
-        "{model} is not running, and has learnt from users who are erased: what it has learnt is dropped; it starts " +
+        "{model} is not running, and has learnt from users who are erased: its weights are dropped; it starts " +
           "from scratch when it is run again",
         { model: idle.model },
       );
@@ -363,7 +363,7 @@ export class Eraser implements Erasures {
         begun = clock();
       });
       logger.warn(
-        "generation {number}, which does not serve, has users who are erased: it is dropped, and can be built " +
+        "generation {number}, which does not serve, has users who are erased: dropped; it can be built " +
           "again",
         { number },
       );

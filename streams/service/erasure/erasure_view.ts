@@ -63,11 +63,11 @@ const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "chec
 
 /** What a session keeps of its owner, and for a while its owner of it. */
 const ALIASES =
-  "the id in aliases of the user's sessions, until these are erased, too; of a session, in the state of " +
-  "who took over from it, until that user acts again";
+  "the id in aliases of the user's sessions, until these are erased, too; for a session, in the state of " +
+  "the user who took it over, until that user acts again";
 /** What `events` keep of a user. */
 const NAMING =
-  "the id in aliases of the user's sessions, and where others took over from it, until these are erased, too";
+  "the id in aliases of the user's sessions, and in events of users who took it over, until these are erased, too";
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
@@ -83,7 +83,7 @@ interface Viewed {
 /**
  * Views an erasure.
  *
- * @param progress as reported by the service; `null` if no process here knows, which counts as under way
+ * @param progress as reported by the service; `null` if no process here knows it, which counts as under way
  * @param now milliseconds since the epoch, from which the remaining time is computed once the event itself is gone
  */
 export async function viewErasure(
@@ -168,7 +168,7 @@ async function otherGenerations(log: Log, topics: Topics): Promise<Remainder[]> 
   const others = [...(await generationsOf(log, first)).keys()].map((number) => ({
     topic: generationTopics(first, number).state,
     remains:
-      `maybe states, samples and weights of generation ${number}, which does not serve, until it does, or is dropped: ` +
+      `maybe states, samples and weights of generation ${number}, which does not serve, until it serves or is dropped: ` +
       `deno task meander rebuild --drop ${number}`,
     until: null,
   }));

@@ -22,7 +22,7 @@ export interface IdleModel {
   readonly hasCheckpoint: boolean;
 }
 
-/** Finds those that have not learnt all samples of a partition before an offset. */
+/** Finds the idle models that have not learnt all samples of a partition before an offset. */
 export async function idleModels(
   { log, topics, models }: Pick<Deployment, "log" | "topics" | "models">,
   partition: number,

@@ -11,7 +11,7 @@ import type { Job } from "./worker.ts";
 /** How long a step waits for a version. */
 const IDLE_MS = 1000;
 
-/** Applies versions as they come. */
+/** Applies new versions as they arrive. */
 export class FollowJob implements Job {
   readonly #subscriber: ParameterSubscriber;
   readonly #onLooked: (version: number) => void;

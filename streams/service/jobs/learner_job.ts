@@ -20,7 +20,7 @@ import type { UngroupedLog } from "../../log/log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
-/** What a learner is made of; can be cloned. */
+/** What makes up a learner; can be cloned. */
 export interface LearnerSpec<N extends ModelName = ModelName> {
   /** Name of the model. */
   readonly model: N;

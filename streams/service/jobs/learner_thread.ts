@@ -23,7 +23,7 @@ interface ThreadScope {
   postMessage(report: ThreadReport): void;
 }
 
-/** Samples per step: nothing waits for them here, and each request costs the other thread. */
+/** Samples per step: nothing waits for them here, and each request costs the other thread time. */
 const SAMPLES = 64;
 /** Pause after fewer samples than that, so that more arrive before the next request. */
 const GATHER_MS = 20;
@@ -72,7 +72,7 @@ async function work(learning: Learning): Promise<void> {
       hasNews = true;
     }
     if (learning.taken > 0 && learning.taken < SAMPLES) await pause(GATHER_MS, signal);
-    // A log in memory never yields, so orders would not be heard.
+    // A log in memory never yields, so messages would not be received.
     await turn();
   }
 }
@@ -82,7 +82,7 @@ async function openLog(place: ThreadLog): Promise<UngroupedLog> {
   return meteredLog(await openAt(place.address), {
     committed: (_, ms, { records }, ok) => report({ commit: { ms, ok, sizes: sizesOf(records) } }),
     appended: () => {}, // a learner only commits
-    rebalanced: () => {}, // and is in no group here
+    rebalanced: () => {}, // and has no group here
   });
 }
 

@@ -68,9 +68,9 @@ export class SharedThread {
         if (++turns >= LOOK_TURNS) this.#lookedAt = at;
         const isOver = at - begun >= (isBusy ? foregroundMs : OTHERS_MS);
         if (isOver || idle >= IDLE_TURNS && at - this.#lookedAt < LOOK_MS) resolve();
-        else setImmediate(look); // there are thousands of turns a second: promises of them were a twentieth of all garbage
+        else setImmediate(look); // thousands of turns a second: with promises, they made a twentieth of all garbage
       };
-      // Also when nothing is left: a log in this process answers without a turn, timers and signals need theirs.
+      // Also when no work is left: a log in this process responds without a turn, but timers and signals need theirs.
       setImmediate(look);
     });
   }

@@ -1,6 +1,6 @@
 /**
- * Takes in the topics of sources: their records, however they are keyed, are mapped, merged by time and put onto `events`
- * by user.
+ * Takes in the topics of sources: records, however they are keyed, are mapped, merged by time and put onto `events`,
+ * keyed by user.
  *
  * ```text
  *   views/0   ─┐
@@ -48,7 +48,7 @@ export const SOURCES = "sources";
 
 const logger = getLogger(["meander", "service"]);
 
-/** The group of processes that may take sources in; the one that has its partition does. */
+/** The group of processes that may take sources in; the owner of its partition does. */
 export function sourcesGroup({ events }: Topics): string {
   return `${events}-sources`;
 }
@@ -109,7 +109,7 @@ export class SourcesJob implements Job {
     return new SourcesJob(feeder, logs.move(), now);
   }
 
-  /** How far behind each partition was a second ago, since another cluster may not answer right now. */
+  /** How far behind each partition was a second ago; another cluster may not respond right now. */
   get lags(): readonly SourceLag[] {
     return this.#lags;
   }

@@ -59,7 +59,7 @@ export class TaskJob implements Job {
     this.#span = [task.next, end];
   }
 
-  /** Events left of those present when it began, including holes in the log; and the share that is done, 0..1. */
+  /** Events left of those present when it began, including holes in the log; and the share done, 0..1. */
   get backlog(): { readonly left: number; readonly share: number } {
     const [begin, end] = this.#span;
     const left = Math.max(0, end - this.task.next);
@@ -78,7 +78,7 @@ export class TaskJob implements Job {
     try {
       this.#onEvents(await this.task.step({ ...this.#limits, signal }));
     } catch (error) {
-      // A position that the log does not have may be of an earlier topic of the same name, which is the better error.
+      // The log may lack the position because the topic was recreated under the same name, which is the better error.
       if (!signal.aborted && !isTransient(error)) await inputs.check();
       throw error;
     }

@@ -1,5 +1,5 @@
 /**
- * Watches topics: an administrator may delete one, create it again, or give it more partitions while we run.
+ * Watches topics: an administrator may delete, recreate or extend one while we run.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { ignore } from "../../log/ignore.ts";
 import type { Log, TopicIdentity } from "../../log/log.ts";
 
-/** Time between two looks for topics that are gone. */
+/** Time between two searches for missing topics. */
 const LOOK_MS = 10_000;
 
 const logger = getLogger(["meander", "service"]);
@@ -26,14 +26,14 @@ export class TopicWatch {
     this.#topics = topics;
   }
 
-  /** What the last look found, by name; `null` = there is no such topic. */
+  /** What the last check found, by name; `null` = there is no such topic. */
   get known(): ReadonlyMap<string, TopicIdentity | null> {
     return this.#known;
   }
 
   /** Starts a check, unless one is in progress. Never rejects: while the log is unavailable, the last result stays. */
   look(): Promise<void> {
-    return this.#looking ??= ignore(this.#look(), "what is known stays").finally(() =>
+    return this.#looking ??= ignore(this.#look(), "the last result stays").finally(() =>
       this.#looking = undefined
     );
   }
@@ -44,7 +44,7 @@ export class TopicWatch {
   }
 }
 
-/** Finds out whether something waits because a topic is gone: writes to one are retried for two minutes. */
+/** Finds out whether something waits because a topic is missing: writes to one are retried for two minutes. */
 export class GoneTopics {
   readonly #log: Pick<Log, "topics">;
   readonly #names: readonly string[];
@@ -52,19 +52,19 @@ export class GoneTopics {
   #gone: readonly string[] = [];
   #lookedAt = -Infinity;
 
-  /** Starts without gone topics. @param now a clock in milliseconds */
+  /** Starts without missing topics. @param now a clock in milliseconds */
   constructor(log: Pick<Log, "topics">, names: readonly string[], now: () => number) {
     this.#log = log;
     this.#names = names;
     this.#now = now;
   }
 
-  /** What is gone, for people. */
+  /** What is missing, for people. */
   get reasons(): readonly string[] {
     if (this.#gone.length === 0) return [];
     const names = this.#gone.join(", ");
     return [
-      `the log no longer has ${names}, or hides it from us: a start creates it, without its records`,
+      `the log no longer has ${names}, or denies us access to it: a restart creates it, without its records`,
     ];
   }
 

@@ -46,7 +46,7 @@ export async function inTurn<T>(log: Log, options: TurnOptions<T>): Promise<T> {
     name: () => name,
     open: () => Promise.resolve(new Turn(async (own) => done.resolve(await work(own)))),
   });
-  ignore(workers.ended.catch(done.reject), "`done` has it");
+  ignore(workers.ended.catch(done.reject), "`done` rejects with it");
   try {
     return await orAborted(done.promise, signal);
   } finally {

@@ -41,11 +41,11 @@ export interface WorkerOptions<J extends Job> {
    * @default {1000}
    */
   readonly pauseMs?: number | undefined;
-  /** Whether damage on a log is another's to repair, meanwhile nothing else has to stop. @default {false} */
+  /** Whether to keep trying after damage on a log that others repair, so that nothing else stops. @default {false} */
   readonly outlivesDamage?: boolean | undefined;
 }
 
-/** What somebody has to repair on the log: topics are not what was recorded of them, or take no record that large. */
+/** What needs repair on the log: topics differ from what was recorded of them, or have too small a record limit. */
 const AT_ODDS: ReadonlySet<string> = new Set(["topic-mismatch", "too-large"]);
 const LONGEST_PAUSE_MS = 30_000;
 /** A stall to report, and the time between reports. */
@@ -54,7 +54,7 @@ const REMIND_MS = 30_000;
 
 const logger = getLogger(["meander", "service"]);
 
-/** Works on one partition until it is told to stop. */
+/** Works on one partition until it is stopped. */
 export class Worker<J extends Job> {
   /** What it does, for people. */
   readonly name: string;
@@ -87,7 +87,7 @@ export class Worker<J extends Job> {
     return this.#fault;
   }
 
-  /** Why it could not be opened, or was closed again, when last tried; for people. */
+  /** Why it could not be opened, or was closed again, at the last attempt; for people. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -112,7 +112,7 @@ export class Worker<J extends Job> {
   /** Finishes the step in progress, makes it durable, and releases the job. Never rejects: `ended` reports failures. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await ignore(this.ended, "whoever watches `ended` has it");
+    await ignore(this.ended, "watchers of `ended` see it");
   }
 
   /** Logs a stall, and its end. */
@@ -121,7 +121,7 @@ export class Worker<J extends Job> {
     const now = this.#options.now();
     const seconds = Math.round((now - this.#lastTurn) / 1000);
     if (now - this.#lastTurn < STALL_MS) {
-      if (this.#reported !== -Infinity) logger.info("{name}: works again", { name });
+      if (this.#reported !== -Infinity) logger.info("{name}: is working again", { name });
       this.#reported = -Infinity;
     } else if (now - this.#reported >= REMIND_MS) {
       this.#reported = now;
@@ -145,24 +145,24 @@ export class Worker<J extends Job> {
         const isAtOdds = error instanceof LogError &&
           (AT_ODDS.has(error.code) || outlivesDamage && error.code === "corrupt");
         if (!isAtOdds && !isTransient(error)) {
-          logger.error("{name}: failed: {reason}", { name, reason });
+          logger.error("{name} failed: {reason}", { name, reason });
           throw error;
         }
         this.#failure = reason;
         this.#fault = isAtOdds ? `${name}: ${reason}` : undefined;
         if (signal.aborted) {
-          logger.warn("{name}: closed without its last commit: {reason}", { name, reason });
+          logger.warn("{name} closed without its last commit: {reason}", { name, reason });
           return;
         }
         if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
         if (isAtOdds) {
-          logger.error("{name}: stopped, trying again in {pauseMs} ms: {reason}", {
+          logger.error("{name} stopped, trying again in {pauseMs} ms: {reason}", {
             name,
             pauseMs,
             reason,
           });
-        } else logger.warn("{name}: failed, restarting in {pauseMs} ms: {reason}", { name, pauseMs, reason });
-        // When another has taken the partition over, the group takes it from us before the pause ends.
+        } else logger.warn("{name} failed, restarting in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        // When another process has taken the partition over, the group revokes it before the pause ends.
         await pause(pauseMs, signal);
         if (signal.aborted) return;
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);

@@ -37,7 +37,7 @@ const LONGEST_REJOIN_MS = 8000;
 
 const logger = getLogger(["meander", "service"]);
 
-/** Works on the partitions that a group assigns, until it is told to stop. */
+/** Works on the partitions that a group assigns, until it is stopped. */
 export class WorkerGroup<J extends Job> {
   /** Resolves when it has stopped; rejects as soon as it, or a worker, has failed for good. */
   readonly ended: Promise<void>;
@@ -57,7 +57,7 @@ export class WorkerGroup<J extends Job> {
     this.#log = log;
     this.#options = options;
     this.#over = this.#live().finally(() => this.#isOver = true);
-    // Other workers may wait for the log for long before they are released.
+    // Other workers may wait for the log for a long time before they are released.
     this.ended = Promise.race([this.#over, this.#failed.promise]);
   }
 
@@ -66,7 +66,7 @@ export class WorkerGroup<J extends Job> {
     return [...this.#workers].sort(([a], [b]) => a - b);
   }
 
-  /** Why workers are stuck, a sentence each. Every event over HTTP asks for it. */
+  /** Why workers are stuck, a sentence each. Read for every event over HTTP. */
   get faults(): readonly string[] {
     const faults: string[] = [];
     for (const { fault } of this.#workers.values()) if (fault !== undefined) faults.push(fault);
@@ -78,7 +78,7 @@ export class WorkerGroup<J extends Job> {
     return this.#hasJoined;
   }
 
-  /** Why it could not join, or lost its membership, when last tried; for people. */
+  /** Why it could not join, or lost its membership, at the last attempt; for people. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -93,7 +93,7 @@ export class WorkerGroup<J extends Job> {
   /** Releases every partition and leaves the group. Never rejects: `ended` reports failures. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await ignore(this.#over, "whoever watches `ended` has it");
+    await ignore(this.#over, "watchers of `ended` see it");
   }
 
   async #live(): Promise<void> {
@@ -114,7 +114,7 @@ export class WorkerGroup<J extends Job> {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
         const reason = this.#failure = reasonOf(error);
-        logger.warn("is not a member of group {group}, joining again in {pauseMs} ms: {reason}", {
+        logger.warn("not a member of group {group}, joining again in {pauseMs} ms: {reason}", {
           group,
           pauseMs,
           reason,

@@ -1,5 +1,5 @@
 /**
- * The answers to the requests of an archive, so that requests with a shown list are not answered anew.
+ * The answers to the requests of an archive: a request whose list was shown is not answered again.
  *
  * @module
  */

@@ -15,7 +15,7 @@ import { INPUT } from "../../topics/delivery.ts";
 const READ = 256;
 /** Number of records to look at in one place. */
 const PROBE = 16;
-/** Number of offsets to go back from the place found, because repeated answers are not in order. */
+/** Number of offsets to go back from the place found by bisection, because repeated answers are out of order. */
 const BEFORE = 2000;
 
 const decoder = new TextDecoder();
@@ -50,7 +50,7 @@ export class GivenLists {
         if (input >= from) this.#ahead.set(input, record);
         this.#readTo = Math.max(this.#readTo, input);
       }
-      this.#isAtEnd = result.next === this.#next; // not where a read has none of its records
+      this.#isAtEnd = result.next === this.#next; // a read may skip records and still move on
       this.#next = result.next;
     }
   }
@@ -80,7 +80,7 @@ export class GivenLists {
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const { records } = await this.#log.read(this.#topic, this.#partition, middle, { maxRecords: PROBE });
-      // What others have written there says nothing.
+      // Records of other producers do not say which request they answer.
       const own = records.find((record) => inputOf(record) >= 0);
       if (own === undefined || inputOf(own) >= from) high = middle;
       else low = own.offset + 1;

@@ -126,7 +126,7 @@ export class TaskInputs implements InputWatch {
       if (isChangelog(name)) throw change;
       anew.add(name);
       logger.warn(
-        "task {partition}: {topic} was created again: it is read from its start, and what was learnt from the old one stays",
+        "task {partition}: {topic} was created again: reading it from its start; what was learnt from the old one stays",
         { partition, topic: topics[name] },
       );
     }
@@ -163,7 +163,7 @@ export class TaskInputs implements InputWatch {
   }
 }
 
-/** {@linkcode changeOf} for an input: whichever it is, what is left to start from are the events. */
+/** Like {@linkcode changeOf}, with the remedy for this input. */
 function inputChangeOf(
   topics: Topics,
   name: InputTopic,

@@ -1,6 +1,6 @@
 /**
- * Hides partitions that somebody has added to topics that only we write. Kafka cannot remove them, and they stay empty:
- * a task writes to the partition of its own number, and all else goes to partition 0.
+ * Hides partitions that were added to topics to which only meander writes. Kafka cannot remove them, and they stay
+ * empty: a task writes to the partition of its own number, and everything else goes to partition 0.
  *
  * ```text
  *   events, items                        others write them, and more partitions move keys: not hidden
@@ -23,14 +23,14 @@ import { firstTopics, isOutput, TOPICS, type Topics } from "../../topics/topics.
 
 const logger = getLogger(["meander", "topics"]);
 
-/** The topics that only we write. */
+/** The topics to which only meander writes. */
 const OWN = keysOf(TOPICS).filter((name) => name !== "events" && name !== "items");
 
 /** One partition; as many as events; or as many as a generation has tasks. */
 type Size = "one" | "events" | number;
 
 /**
- * The log without partitions that were added to topics that only we write; each such topic is logged once.
+ * The log without partitions that were added to topics to which only meander writes; each such topic is logged once.
  *
  * @param topics those of any generation
  */
@@ -50,11 +50,11 @@ export function ownPartitions<L extends UngroupedLog>(log: L, topics: Topics): L
 
 class OwnPartitions {
   readonly #log: UngroupedLog;
-  /** Those of the first generation. */
+  /** Topics of the first generation. */
   readonly #first: Topics;
   /** Number of tasks by generation, which never changes. */
   readonly #tasks = new Map<number, number>();
-  readonly #said = new Set<string>();
+  readonly #logged = new Set<string>();
 
   constructor(log: UngroupedLog, first: Topics) {
     this.#log = log;
@@ -74,20 +74,20 @@ class OwnPartitions {
     return identity && await this.#own(topic, identity, events);
   }
 
-  /** Specifications with all the partitions that our topics have. */
+  /** Specifications with the partitions that our topics really have, including added ones. */
   async asTheyAre(specs: readonly TopicSpec[]): Promise<TopicSpec[]> {
     const all = await this.#log.topics();
     const hasEvents = all.has(this.#first.events);
     return specs.map((spec) => {
       const { partitions } = all.get(spec.name) ?? spec;
       const size = sizeOf(this.#first, spec.name);
-      // Without events, nobody can tell for how many partitions there are states.
+      // Without events, the number of partitions of states is unknown.
       const isOwn = size !== null && (typeof size === "string" || hasEvents);
       return isOwn && partitions > spec.partitions ? { ...spec, partitions } : spec;
     });
   }
 
-  /** Handlers that learn of our partitions alone. */
+  /** Handlers that see our partitions only. */
   async handlersWithin(topics: readonly string[], handlers: GroupHandlers): Promise<GroupHandlers> {
     const own = topics.filter((topic) => sizeOf(this.#first, topic) !== null);
     const counts = await Promise.all(own.map(async (topic) => (await this.identify(topic))?.partitions));
@@ -109,13 +109,13 @@ class OwnPartitions {
     const isAsEvents = size === "events" || size === 1;
     const partitions = size === "one" ? 1 : await (isAsEvents ? events() : this.#tasksOf(size));
     if (partitions === undefined || partitions >= found.partitions) return found;
-    if (!this.#said.has(topic)) {
+    if (!this.#logged.has(topic)) {
       logger.warn(
-        "{topic} has {found} partitions, of which this deployment uses {partitions}: the others stay empty",
+        "{topic} has {found} partitions, of which this deployment uses {partitions}: the rest stay empty",
         { topic, found: found.partitions, partitions },
       );
     }
-    this.#said.add(topic);
+    this.#logged.add(topic);
     return { ...found, partitions };
   }
 
@@ -128,7 +128,7 @@ class OwnPartitions {
   }
 }
 
-/** How many partitions a topic needs; `null` = it is not ours alone. @param first topics of the first generation */
+/** How many partitions a topic needs; `null` = others write to it, too. @param first topics of the first generation */
 function sizeOf(first: Topics, topic: string): Size | null {
   if (isOutput(first, topic)) return "events";
   for (const name of OWN) {

@@ -100,7 +100,7 @@ export function positionOf(sides: PositionSides): Position {
     if (committed === null) return { next: bounds.start, remark: null };
     throw new LogError(
       "topic-mismatch",
-      `Cannot resume ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
+      `Cannot resume ${place} at ${committed}, where group ${group} is: ${sides.statistics}/${partition} has no ` +
         `record of the task, so its states are lost; restore ${sides.statistics}, or delete the group ` +
         `(kafka-consumer-groups.sh --delete --group ${group}) to apply all of ${topic} again, from ${bounds.start}`,
     );
@@ -111,7 +111,7 @@ export function positionOf(sides: PositionSides): Position {
   if (next > bounds.end) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot resume ${place} at ${next}, as the task's record says: it ends at ${bounds.end}, so the log has ` +
+      `Cannot resume ${place} at ${next}, the position in the task's record: it ends at ${bounds.end}, so the log has ` +
         `lost events that were applied (was a leader elected without them, or an older copy of the data restored?); bring them back, or ` +
         anew(topic),
     );
@@ -120,7 +120,7 @@ export function positionOf(sides: PositionSides): Position {
   const says = committed === null ? "has no offset: it expired or was deleted" : `says ${committed}`;
   return {
     next,
-    remark: `resumes ${place} at ${next}, as its own record says; group ${group} ${says}, and is corrected`,
+    remark: `resumes ${place} at ${next}, as in its own record; group ${group} ${says}, and is corrected`,
   };
 }
 
@@ -177,6 +177,6 @@ export function checkCoPartitioned(
 
 /** The remedy when a task cannot continue. */
 export function anew(topic: string): string {
-  return `start afresh under another --prefix, and follow ${topic} to take in all that it has: ` +
+  return `start afresh under another --prefix, and follow ${topic} to take in all its records: ` +
     "docs/how-to/deploy-on-kafka.md#events-that-are-keyed-by-something-else";
 }

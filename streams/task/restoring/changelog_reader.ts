@@ -44,7 +44,7 @@ export interface RestoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Lets others use the thread, in between two portions of a restore. @throws the signal's reason */
+/** Yields the thread between two portions of a restore, if that is due. @throws the signal's reason */
 export async function rest({ giveWay, signal }: Pick<RestoreOptions, "giveWay" | "signal">): Promise<void> {
   await giveWay?.();
   signal?.throwIfAborted();
@@ -119,7 +119,7 @@ export async function* readBehind(
   const { start, end } = await log.bounds(topic, partition);
   const begin = Math.max(start, from);
   for (let next = begin; next < end;) {
-    await rest(options); // a log in this process answers without a turn of the event loop
+    await rest(options); // a log in this process responds without a turn of the event loop
     const result = await log.read(topic, partition, next);
     if (result.next === next) throw endsEarly(topic, partition, next, end);
     const records = result.records.filter(({ offset }) => offset < end);

@@ -53,7 +53,7 @@ export class Restore implements AsyncDisposable {
   #statistics: RestoredStatistics;
   /** Positions from which to continue reading. */
   readonly #next: { state: number; statistics: number };
-  /** Keys of `statistics` whose older records were taken before they were found deleted, with the offsets of that. */
+  /** Keys of `statistics` that were deleted after an older record was taken, with the offsets of the deletions. */
   readonly #deleted = new Map<string, number>();
   /** Offset of the task's newest record, and its lineage. */
   #task: number;
@@ -162,9 +162,9 @@ export class Restore implements AsyncDisposable {
   }
 
   /**
-   * Deletes what people have deleted from the log, since it cannot be read.
+   * Applies a deletion that an operator has made on the log.
    *
-   * @returns whether all has to be taken again, as the state may have an older record of the key
+   * @returns whether everything has to be taken again, as the state may hold an older record of the key
    */
   #delete(key: string, offset: number): boolean {
     if (this.#deleted.get(key) === offset || !this.#statistics.hasTaken) return false;
@@ -263,5 +263,5 @@ async function misfitOf(store: StateStore, options: RestoreOptions): Promise<str
     if (own === undefined) continue;
     return own.headers[LINEAGE] === position.lineage ? null : "it is of another log";
   }
-  return "the log has no record of the task at its position or later";
+  return "the log has no record of the task at or after its position";
 }

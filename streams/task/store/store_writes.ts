@@ -1,7 +1,6 @@
 /**
- * Writes a store to disk in the background: what is new often, everything to the disk at intervals, and again after a
- * failure, which is reported at most once a minute.
- *
+ * Writes a store to disk in the background: new entries often, a sync at intervals, and again after a failure, which is
+ * reported at most once a minute.
  * @module
  */
 

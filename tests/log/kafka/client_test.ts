@@ -12,7 +12,7 @@ Deno.test("KafkaClient.connect() says once why it cannot, while it tries again",
     await assert.rejects(client.connect(), /ECONNREFUSED/);
   });
   assert.equal(said.length, 1);
-  assert.match(said[0]!, new RegExp(`^cannot connect, and tries again: .*ECONNREFUSED ${brokers[0]}`));
+  assert.match(said[0]!, new RegExp(`^cannot connect, trying again: .*ECONNREFUSED ${brokers[0]}`));
 });
 
 Deno.test("about() says what is wrong with a clock that brokers refuse", () => {

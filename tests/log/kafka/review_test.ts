@@ -24,7 +24,7 @@ Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, an
     [true, "on only one of 3 brokers, and lost with it: alone, impossible"],
     [true, "cannot be written to, because too few brokers are in sync: stopped"],
     [false, "not in sync on all of its brokers: behind"],
-    [false, "cannot be written to while one broker is away: strict"],
+    [false, "cannot be written to while one broker is down: strict"],
     [false, "acknowledged by a single broker, and may be lost with it: loose, loose too"],
   ]);
   assert.deepEqual(remarksOnCopies([SOUND], 3), []);

@@ -58,7 +58,7 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   });
   assert.equal(heard.length, wanted.length - 2);
   assert.ok(heard.includes(
-    `${second.state} has 7 partitions, of which this deployment uses 4: the others stay empty`,
+    `${second.state} has 7 partitions, of which this deployment uses 4: the rest stay empty`,
   ));
 });
 

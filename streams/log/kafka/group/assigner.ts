@@ -5,7 +5,7 @@
  * Rebalances are *cooperative*: members keep what they hold in the meantime. A partition that moves has no holder in
  * the round that takes it from its holder; the holder revokes it and joins another round, which assigns it.
  * ```text
- *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is told 0 1, b is told nothing yet ("more")
+ *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is assigned 0 1, b nothing yet ("more")
  *            a revokes 2 and 3, and joins again
  * ```
  *

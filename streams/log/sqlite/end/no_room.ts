@@ -1,5 +1,5 @@
 /**
- * Which errors mean that a disk takes nothing more for now.
+ * Tells whether an error means that a disk is full for now.
  *
  * @module
  */

@@ -46,7 +46,7 @@ export function recover(
     refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
     const before = confirmed?.windowMs ?? NaN;
     if (before === 0) return null;
-    return `its end was being recorded when the machine stopped: ${unsaid(found, before)}`;
+    return `its end was being recorded when the machine stopped: ${mayBeLost(found, before)}`;
   }
   const { windowMs } = acknowledged;
   const { shortfalls, others } = acknowledged.state.missingIn(found);
@@ -56,7 +56,7 @@ export function recover(
     const stopped = Number.isNaN(boot)
       ? "it was not closed, and this process has no permission to see whether the machine has stopped since (--allow-sys=osUptime): if so, "
       : "it was not closed before the machine stopped: ";
-    return stopped + unsaid(found, windowMs);
+    return stopped + mayBeLost(found, windowMs);
   }
   if (hasRun) {
     refuseWhatIsMissing(path, found, acknowledged.state, "acknowledged, and the machine has run since");
@@ -65,11 +65,11 @@ export function recover(
   refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
   const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
   return `${lost} acknowledged records are lost, because the machine stopped before its disk had them: ` +
-    `${[...shortfalls.map(name), ...others].join(", ")}. In addition, ${unsaid(found, windowMs)}`;
+    `${[...shortfalls.map(name), ...others].join(", ")}. In addition, ${mayBeLost(found, windowMs)}`;
 }
 
 /** The notice about records acknowledged so late that both files may lack them. */
-function unsaid(found: CommittedState, windowMs: number): string {
+function mayBeLost(found: CommittedState, windowMs: number): string {
   const late = windowMs > 0
     ? `within ${windowMs} ms, and the time of a sync, before that`
     : "shortly before that";

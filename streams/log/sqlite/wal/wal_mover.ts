@@ -116,7 +116,7 @@ export class WalMover {
     thread.onerror = (event) => {
       event.preventDefault();
       this.#dead = true;
-      this.#orders = 1; // as it will not answer any
+      this.#orders = 1; // it will not answer any
       this.#hear({ pages: 0, reason: event.message });
     };
     return thread;
