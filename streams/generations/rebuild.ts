@@ -226,7 +226,7 @@ export class Rebuild implements AsyncDisposable {
   /** Copies the local snapshots of its tasks, as they are, to where those of a service are. @param to their folder */
   async copySnapshots(to: string): Promise<void> {
     const { topics } = this.#options.spec;
-    for (const task of this.#parts.tasks) await task.copySnapshot(snapshotFolder(to, topics, task.partition));
+    for (const task of this.#parts.tasks) await task.store?.copy(snapshotFolder(to, topics, task.partition));
   }
 
   /** Releases everything; work that is not committed is done again. */

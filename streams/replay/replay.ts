@@ -313,7 +313,7 @@ function specs(topics: Topics): TopicSpec[] {
 
 async function trimConsumed(log: Log, topics: Topics, task: Task): Promise<void> {
   await log.trim(topics.events, 0, task.committed);
-  await log.trim(topics.items, 0, task.committedItems);
+  await log.trim(topics.items, 0, task.catalogue.committed);
   const { end } = await log.bounds(topics.recommendations, 0);
   await log.trim(topics.recommendations, 0, end);
 }

@@ -118,7 +118,7 @@ async function openContext(
   const tasks = () => [...service?.tasks.values() ?? []];
   const followed = [
     [topics.events, followedEvents(following, topics)],
-    [topics.items, followedItems(following, topics, () => tasks().map(({ appliedItems }) => appliedItems))],
+    [topics.items, followedItems(following, topics, () => tasks().map(({ catalogue }) => catalogue.applied))],
   ] as const;
   const bounds = { maxBehindMs, clock, isStopping };
   const attributes = new AttributeCheck(() => tasks()[0]?.state.catalogue, clock);

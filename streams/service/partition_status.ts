@@ -43,6 +43,6 @@ export async function partitionStatus(
     othersLearnt: task?.others.learnt ?? 0,
     othersLag,
     restore,
-    snapshot: task?.snapshot ?? null,
+    snapshot: task?.store?.status ?? null,
   };
 }

@@ -10,7 +10,7 @@ import { ignore } from "../log/ignore.ts";
 import { orAborted } from "../log/pause.ts";
 import { RestoreMeter } from "../task/restoring/restore_meter.ts";
 import { Task } from "../task/task.ts";
-import { TimeShare } from "../task/time_share.ts";
+import { TimeShare } from "../task/pace/time_share.ts";
 import { DELIVERY } from "../topics/delivery.ts";
 import type { PinnedModels } from "../topics/pinned_models.ts";
 import type { Topics } from "../topics/topics.ts";

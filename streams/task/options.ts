@@ -16,7 +16,7 @@ import type { Delivery } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Restore } from "./restoring/restore.ts";
 import type { RestoreMeter } from "./restoring/restore_meter.ts";
-import type { TimeShare } from "./time_share.ts";
+import type { TimeShare } from "./pace/time_share.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
 
 /** Which task to open, and how it runs. */

@@ -18,7 +18,7 @@ import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { OthersReader } from "./inputs/others_reader.ts";
-import type { TimeShare } from "./time_share.ts";
+import type { TimeShare } from "./pace/time_share.ts";
 
 /**
  * Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, separated by spaces.

@@ -11,7 +11,7 @@ import { canErase, indexesKeys } from "../log/capabilities.ts";
 import { DELIVERY, type Delivery } from "../topics/delivery.ts";
 import { tasksGroup } from "../topics/topics.ts";
 import { CatalogueReader } from "./catalogue_reader.ts";
-import { CommitPace } from "./commit_pace.ts";
+import { CommitPace, SnapshotPace } from "./pace/commit_pace.ts";
 import { Committer } from "./committer.ts";
 import { CarriedErasures } from "./erased_on.ts";
 import { TaskExperiments } from "./experiments.ts";
@@ -24,7 +24,7 @@ import { Outbox } from "./outbox.ts";
 import { Restore } from "./restoring/restore.ts";
 import { RestoreMeter } from "./restoring/restore_meter.ts";
 import type { StateStore } from "./store/state_store.ts";
-import { TimeShare } from "./time_share.ts";
+import { TimeShare } from "./pace/time_share.ts";
 import { UserTable } from "./user_table.ts";
 
 /** Memory for users as objects, if the log has no index; others stay as bytes, a fraction of the size. */
@@ -51,6 +51,7 @@ export interface TaskParts {
   readonly store: StateStore | null;
   readonly committer: Committer;
   readonly pace: CommitPace;
+  readonly snapshots: SnapshotPace;
   readonly maxStateBytes: number;
   readonly delivery: Delivery;
   /** End of the events that the previous run may have answered without a commit. */
@@ -124,6 +125,7 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
     catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
     committer: new Committer({ ...common, topics, group, writer, lineage, giveWay: opening.giveWay }),
     pace: new CommitPace({ delivery, partition, partitions }),
+    snapshots: new SnapshotPace(state.retrieval.state),
     maxStateBytes: opening.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
     owned: opened.move(),
   };

@@ -19,7 +19,7 @@ import type { ModelName } from "../../src/nn/models/registry.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Commit, Log, NewRecord } from "../../streams/log/log.ts";
 import { Task } from "../../streams/task/task.ts";
-import { TimeShare } from "../../streams/task/time_share.ts";
+import { TimeShare } from "../../streams/task/pace/time_share.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { startMeasuredBroker } from "./end_with.ts";
 import { serve } from "./serving.ts";

@@ -116,7 +116,7 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
           ...runtime,
         });
         if (snapshots === undefined) count("users", restored.users.size);
-        else if ((restored.snapshot?.bytes ?? 0) > 0) count("local snapshots", 1);
+        else if ((restored.store?.status.bytes ?? 0) > 0) count("local snapshots", 1);
         for (const difference of isComparable ? await stateDifferences(restored, wanted.task) : []) {
           report(`the state ${of} is not what a clean replay gives: ${difference}`);
         }
@@ -238,7 +238,7 @@ async function stateOf(task: Task): Promise<Map<string, string>> {
   const { counters } = task.state;
   const { reapplied } = counters;
   counters.reapplied = 0;
-  records.set("the task", encodeTask(task.state, task.committedItems).toHex());
+  records.set("the task", encodeTask(task.state, task.catalogue.committed).toHex());
   counters.reapplied = reapplied;
   return records;
 }

@@ -69,6 +69,7 @@ const LAYERS = [
   "streams/experiments",
   "streams/task/store",
   "streams/task/inputs",
+  "streams/task/pace",
   "streams/task/restoring",
   "streams/task",
   "streams/learning",

@@ -120,7 +120,7 @@ Deno.test("Service reads a catalogue that is created again while it runs", async
     () =>
       Promise.resolve(
         service.tasks.size === PARTITIONS && [...service.tasks.values()]
-          .every(({ committedItems, state }) => state.catalogue.size > 0 && committedItems <= 3),
+          .every(({ catalogue, state }) => state.catalogue.size > 0 && catalogue.committed <= 3),
       ),
     "tasks have begun anew",
   );

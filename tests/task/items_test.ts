@@ -44,7 +44,7 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
     await step();
     assert.equal(task.state.counters.items, 2502);
     await task.commit();
-    assert.equal(task.committedItems, 2502);
+    assert.equal(task.catalogue.committed, 2502);
   }
   await using again = await open();
   assert.equal(again.state.counters.items, 2502);
@@ -76,7 +76,7 @@ Deno.test("Task.step() takes a large catalogue in in slices, with commits in bet
           assert.ok(items - taken <= 1000, `${items - taken} items in a step`);
           assert.ok(steps < 1000, `${items} items after ${steps} steps`);
           taken = items;
-          if (taken < ITEMS) committed = task.committedItems;
+          if (taken < ITEMS) committed = task.catalogue.committed;
         }
         assert.ok(committed > 0, "crashes begin from the start");
       } // dies without a commit

@@ -18,7 +18,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { Task } from "../../streams/task/task.ts";
 import { ownRecord } from "../../streams/task/inputs/inputs.ts";
 import { CLEARED, decodeNote, encodeNote, NOTHING_SHARED, OTHERS } from "../../streams/task/others.ts";
-import { TimeShare } from "../../streams/task/time_share.ts";
+import { TimeShare } from "../../streams/task/pace/time_share.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { follow, notesOf, signalsOf } from "../chaos/notes.ts";
 import { OverlayLog } from "../chaos/overlay_log.ts";

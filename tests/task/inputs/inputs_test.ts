@@ -185,7 +185,7 @@ Deno.test("Task reads a catalogue that was created again from its start", async 
   await log.append([item("c", "new"), item("d", "new"), ...records.slice(3, 6)]);
   await work(log);
   await using task = await open(log);
-  assert.equal(task.committedItems, 2);
+  assert.equal(task.catalogue.committed, 2);
   assert.deepEqual(["a", "c", "d"].map((id) => task.state.catalogue.get(id)?.categories[0]), [
     "old",
     "new",

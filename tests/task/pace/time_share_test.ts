@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TimeShare } from "../../streams/task/time_share.ts";
+import { TimeShare } from "../../../streams/task/pace/time_share.ts";
 
 Deno.test("TimeShare gives 30 % of the time, 30 ms at once, and takes back what was overspent", () => {
   const share = new TimeShare();

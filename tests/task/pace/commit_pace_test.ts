@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CommitPace } from "../../streams/task/commit_pace.ts";
-import { createRandom } from "../../src/draws/random_source.ts";
+import { CommitPace } from "../../../streams/task/pace/commit_pace.ts";
+import { createRandom } from "../../../src/draws/random_source.ts";
 
 const INTERVALS = { commitIntervalMs: 500, answerIntervalMs: 100 };
 

@@ -16,8 +16,8 @@
  * @module
  */
 
-import type { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
-import type { Delivery } from "../topics/delivery.ts";
+import type { RetrievalState } from "../../../src/retrieval/retrieval_state.ts";
+import type { Delivery } from "../../topics/delivery.ts";
 
 /** Time between two pieces of a snapshot, as a multiple of what the last one took. */
 const PAUSES = 20;
