@@ -225,12 +225,17 @@ if (broker !== undefined) {
       next = (await log.read(topic, 0, next)).next;
     };
     await until(() => get().then(() => next > 0, () => false));
+    await rights.deny(write); // it would show the topic
     await rights.deny(read);
     await until(() => get().then(() => false, (error) => (failure = error, true)));
     assert.ok(isTransient(failure), `${failure}`);
-    assert.match(`${failure}`, new RegExp(`Cannot read ${topic}: Not authorized`));
-    await rights.allow(read.resourceType, read.operation);
+    assert.match(`${failure}`, new RegExp(`Cannot read ${topic}: .*Not authorized`));
+    for (const ask of [get, get, () => log.identify(topic), () => log.append([record(topic, 0, "d")])]) {
+      await assert.rejects(ask(), (error) => isTransient(error) && /Not authorized/.test(`${error}`));
+    }
+    for (const right of [read, write]) await rights.allow(right.resourceType, right.operation);
     await until(() => get().then(() => true, () => false));
+    assert.ok(await log.identify(topic) !== null);
   });
 
   Deno.test("run without the right to create topics lists all that are missing, ready to be created", async () => {

@@ -113,7 +113,7 @@ Deno.test("GoneTopics says what is gone while something waits, looks again at in
   const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
   await create("events");
   let now = 0, looks = 0;
-  const counted = { topics: () => (looks++, log.topics()) };
+  const counted = { topics: () => (looks++, log.topics()), identify: (name: string) => log.identify(name) };
   const topics = new GoneTopics(counted, ["events", "state", "samples"], () => now);
   topics.look(false);
   assert.equal(looks, 0, "nothing waits");

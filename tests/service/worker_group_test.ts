@@ -203,13 +203,15 @@ Deno.test("GoneTopics looks every ten seconds while something waits, and tells o
         looks++;
         return Promise.resolve(new Map([["a", { name: "a", partitions: 1, cleanup: "delete" as const }]]));
       },
+      identify: (name) =>
+        name === "hidden" ? Promise.reject(new LogError("unreachable", "denied")) : Promise.resolve(null),
     },
-    ["a", "b"],
+    ["a", "b", "hidden"],
     () => time,
   );
   const look = async (isWaiting: boolean) => {
     gone.look(isWaiting);
-    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    for (let turn = 0; turn < 9; turn++) await Promise.resolve();
     return gone.reasons.length;
   };
   assert.deepEqual([await look(false), looks], [0, 0]);

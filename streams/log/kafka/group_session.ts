@@ -177,10 +177,13 @@ export class GroupSession {
   #expel(error: unknown): void {
     const { sessionMs } = this.#options;
     const silentMs = Math.round(performance.now() - this.#lastBeat);
-    const reason = kafkaType(error) ?? reasonOf(error);
-    this.expelled =
-      `the group has expelled it (${reason}), as it may after ${sessionMs} ms of silence; its last heartbeat ` +
-      `was ${silentMs} ms ago`;
+    const type = kafkaType(error);
+    this.expelled = type?.endsWith("AUTHORIZATION_FAILED")
+      ? `the group refuses it: ${reasonOf(error)}`
+      : `the group has expelled it (${
+        type ?? reasonOf(error)
+      }), as it may after ${sessionMs} ms of silence; its ` +
+        `last heartbeat was ${silentMs} ms ago`;
   }
 
   /** Looks who has joined and left since the last time, as far as the broker says in time. @returns that, for people */

@@ -7,7 +7,7 @@
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkOffset } from "../checks.ts";
 import { type Commit, LogError, type NewRecord, type Place, type Writer } from "../log.ts";
-import { isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
+import { isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
 import type { KafkaLogSettings } from "./options.ts";
 import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
@@ -77,7 +77,8 @@ export class KafkaWrites implements AsyncDisposable {
       const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch((error) => {
         if (!isUnknownTopic(error)) throw error;
         this.#topics.forgetAll();
-        throw new LogError("unknown-topic", reasonOf(error), { cause: error });
+        const code = isDenied(error) ? "unreachable" : "unknown-topic"; // a right may come back
+        throw new LogError(code, reasonOf(error), { cause: error });
       });
       this.ownEnds.note(placed, offsets);
       return offsets;

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { reasonOf } from "../../../src/values/reason.ts";
 import { checkPartition, checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
-import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
+import { isDenied, isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { identifyTopic } from "./protocol/identity.ts";
 
@@ -43,6 +44,8 @@ export class KafkaTopics {
   readonly #defaults: TopicDefaults;
   /** Cached descriptions, which seldom change. */
   readonly #known = new Map<string, Described>();
+  /** Topics that brokers have shown us: when one is denied later, that says nothing of whether it is there. */
+  readonly #seen = new Set<string>();
 
   /** Starts with an empty cache. */
   constructor(client: KafkaClient, defaults: TopicDefaults) {
@@ -50,7 +53,7 @@ export class KafkaTopics {
     this.#defaults = defaults;
   }
 
-  /** The spec of a topic, which is then cached. @throws LogError `unknown-topic` */
+  /** The spec of a topic, which is then cached. @throws LogError `unknown-topic`, or `unreachable` when it is denied now */
   async spec(name: string): Promise<TopicSpec> {
     this.#client.throwIfClosed();
     const known = this.#known.get(name) ?? await this.#find(name);
@@ -90,14 +93,10 @@ export class KafkaTopics {
     this.#known.clear();
   }
 
-  /** The identity of the topic that has this name now, or `null`. */
+  /** The identity of the topic that has this name now, or `null`. @throws LogError `unreachable` when it is denied now */
   async identify(name: string): Promise<TopicIdentity | null> {
-    try {
-      return await this.#client.retry(async () => await identifyTopic(await this.#client.any(), name));
-    } catch (error) {
-      if (isUnknownTopic(error)) return null;
-      throw error;
-    }
+    const ask = async () => await identifyTopic(await this.#client.any(), name);
+    return await this.#ifShown(name, () => this.#client.retry(ask)) ?? null;
   }
 
   /** See `Log.keepMs`. */
@@ -209,14 +208,25 @@ export class KafkaTopics {
   }
 
   async #find(name: string): Promise<Described | undefined> {
+    const ask = async () => (await describe(await this.#client.any(), [name]))[0];
     try {
-      return await this.#client.retry(async () => {
-        const [known] = await describe(await this.#client.any(), [name]);
-        return known;
-      });
+      return await this.#ifShown(name, () => this.#client.retry(ask));
     } catch (error) {
-      if (isUnknownTopic(error) || kafkaType(error) === "INVALID_TOPIC_EXCEPTION") return undefined;
+      if (kafkaType(error) === "INVALID_TOPIC_EXCEPTION") return undefined;
       throw error;
+    }
+  }
+
+  /** What brokers say of a topic; `undefined` when there is none, or they have never shown it to us. */
+  async #ifShown<T>(name: string, ask: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const shown = await ask();
+      this.#seen.add(name);
+      return shown;
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error;
+      if (!isDenied(error) || !this.#seen.has(name)) return undefined;
+      throw new LogError("unreachable", `Cannot find topic ${name}: ${reasonOf(error)}`, { cause: error });
     }
   }
 }

@@ -135,7 +135,9 @@ export class KafkaWriter implements Writer {
       const message = `Cannot commit with writer ${this.id}`;
       if (isFenced(cause)) throw this.#failure = fencedError(message, cause);
       this.#failure = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
-      throw cause;
+      throw cause instanceof LogError
+        ? new LogError(cause.code, `${message}: ${cause.message}`, { cause })
+        : cause;
     }
   }
 

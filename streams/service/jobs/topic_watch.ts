@@ -46,14 +46,14 @@ export class TopicWatch {
 
 /** Finds out whether something waits because a topic is missing: writes to one are retried for two minutes. */
 export class GoneTopics {
-  readonly #log: Pick<Log, "topics">;
+  readonly #log: Pick<Log, "topics" | "identify">;
   readonly #names: readonly string[];
   readonly #now: () => number;
   #gone: readonly string[] = [];
   #lookedAt = -Infinity;
 
   /** Starts without missing topics. @param now a clock in milliseconds */
-  constructor(log: Pick<Log, "topics">, names: readonly string[], now: () => number) {
+  constructor(log: Pick<Log, "topics" | "identify">, names: readonly string[], now: () => number) {
     this.#log = log;
     this.#names = names;
     this.#now = now;
@@ -78,7 +78,11 @@ export class GoneTopics {
 
   async #look(): Promise<void> {
     const existing = await this.#log.topics();
-    this.#gone = this.#names.filter((name) => !existing.has(name));
+    const missing = this.#names.filter((name) => !existing.has(name));
+    // One that is only hidden from us fails to be identified; who needs it says so.
+    const isGone = (name: string) => this.#log.identify(name).then((found) => found === null, () => false);
+    const answers = await Promise.all(missing.map(isGone));
+    this.#gone = missing.filter((_, at) => answers[at]);
     for (const reason of this.reasons) logger.error("{reason}", { reason });
   }
 }

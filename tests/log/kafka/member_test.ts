@@ -110,6 +110,10 @@ Deno.test("KafkaMember says why it revokes: who has joined, that it was expelled
     /^0: the group has expelled it \(UNKNOWN_MEMBER_ID\), as it may after 60000 ms of silence; its last heartbeat was \d+ ms ago$/,
   );
   await assigned.promise;
+  assigned = Promise.withResolvers();
+  group.error = "GROUP_AUTHORIZATION_FAILED";
+  assert.equal(await next(), "0: the group refuses it: GROUP_AUTHORIZATION_FAILED");
+  await assigned.promise;
   const left = member.leave();
   assert.equal(await next(), "0: it leaves the group");
   await left;
