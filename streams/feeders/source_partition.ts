@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
 import { type Log, LogError, type LogRecord } from "../log/log.ts";
+import { orAborted } from "../log/pause.ts";
 import type { MergeHead, MergePartition } from "./merge.ts";
 
 const logger = getLogger(["meander", "feeder"]);
@@ -126,7 +127,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
     try {
       while (this.#held.length <= LOOKED_AT) {
-        if (this.#at < this.#read.length) await this.#hold();
+        if (this.#at < this.#read.length) await this.#hold(signal);
         else if (!await this.#readOn(this.#held.length > 0 ? 0 : waitMs, signal)) break;
       }
       this.#failure = undefined;
@@ -166,12 +167,12 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   }
 
   /** Holds records that were read, as many as the merge compares. */
-  async #hold(): Promise<void> {
+  async #hold(signal: AbortSignal | undefined): Promise<void> {
     while (this.#held.length <= LOOKED_AT) {
       const record = this.#read[this.#at];
       if (record === undefined) return;
       const head = this.#options.headOf(record, this.#readTime);
-      this.#held.push(head instanceof Promise ? await head : head);
+      this.#held.push(head instanceof Promise ? await orAborted(head, signal) : head);
       this.#at++;
     }
   }

@@ -176,7 +176,7 @@ export class TopicFeeder implements AsyncDisposable {
   /**
    * Appends the next batch.
    *
-   * @param options `waitMs`: how long to wait for a first record; `signal`: ends the wait, and the feed rejects
+   * @param options `waitMs`: how long to wait for a first record; `signal`: ends every wait, and the feed rejects
    * @returns Number of records read from the topics; 0 = none can be appended for now.
    * @throws LogError `closed` after a commit that failed: open a new feeder
    */
@@ -190,20 +190,20 @@ export class TopicFeeder implements AsyncDisposable {
     let bytes = 0;
     let worked = this.#clock();
     try {
-      await allOf(this.#partitions.map((partition) => partition.fill()));
+      await allOf(this.#partitions.map((partition) => partition.fill(0, signal)));
       while (batch.length < this.#batch && bytes < COMMIT_BYTES) {
         const turn = turnOf(this.#partitions);
         if (turn !== undefined && "partition" in turn) {
           const taken = this.#take(turn.partition);
           batch.push(...taken);
           for (const { head, records } of taken) bytes += bytesOf([head.record, ...records]);
-          if (turn.partition.isLow) await turn.partition.fill();
+          if (turn.partition.isLow) await turn.partition.fill(0, signal);
           worked = await this.#pause(worked);
           continue;
         }
         const now = this.#clock();
         if (turn !== undefined && turn.from <= now) {
-          await allOf(turn.awaited.map((partition) => partition.fill()));
+          await allOf(turn.awaited.map((partition) => partition.fill(0, signal)));
           continue;
         }
         const leftMs = Math.min(until, turn?.from ?? until) - now;

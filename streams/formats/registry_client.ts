@@ -23,15 +23,17 @@ export interface RegistryContext {
 
 /** A schema as the registry returns it. */
 export interface RegisteredSchema {
-  readonly schema?: string;
+  readonly schema: string;
   /** `AVRO` if absent. */
-  readonly schemaType?: string;
+  readonly schemaType?: string | null;
   /** Schemas that it refers to or imports. */
-  readonly references?: readonly {
-    readonly name: string;
-    readonly subject: string;
-    readonly version: number;
-  }[];
+  readonly references?:
+    | readonly {
+      readonly name: string;
+      readonly subject: string;
+      readonly version: number;
+    }[]
+    | null;
 }
 
 /** The registry cannot be used. That is not the fault of records, so they wait. */
@@ -107,6 +109,22 @@ export class RegistryClient implements Disposable {
         await this.#wait(pause);
       }
     }
+  }
+
+  /**
+   * Asks for a schema; `null` when the registry has none.
+   *
+   * @throws as `ask` does; RegistryError when there is none in the answer either
+   */
+  async schema(path: string): Promise<RegisteredSchema | null> {
+    const found = await this.ask<Partial<RegisteredSchema>>(path);
+    if (found === null) return null;
+    const { schema, ...more } = found;
+    if (typeof schema === "string") return { schema, ...more };
+    throw new RegistryError(
+      `Cannot use ${path} of the schema registry ${this.#url}: its answer has no schema`,
+      false,
+    );
   }
 
   async #ask(path: string, body: object | undefined): Promise<unknown> {

@@ -98,11 +98,13 @@ export class SchemaRegistry implements Disposable {
 
   async #decoderOf(id: number): Promise<Decoder | Rejected> {
     try {
-      const registered = await this.#client.ask<RegisteredSchema>(`/schemas/ids/${id}`);
+      const registered = await this.#client.schema(`/schemas/ids/${id}`);
       if (registered === null) {
         return reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`);
       }
-      const { schema: text = "", schemaType = "AVRO", references = [] } = registered;
+      const { schema: text } = registered;
+      const schemaType = registered.schemaType ?? "AVRO";
+      const references = registered.references ?? [];
       if (schemaType === "JSON") return (body) => parseJson(body, "record", { keepsLongs: true });
       if (schemaType === "PROTOBUF") {
         const imports = await this.#named(references, text.length);
@@ -129,7 +131,14 @@ export class SchemaRegistry implements Disposable {
   ): Promise<readonly ProtobufFile[]> {
     const files: ProtobufFile[] = [];
     const seen = new Set<string>();
-    let left = MAX_SCHEMA_CHARACTERS - size;
+    let left = MAX_SCHEMA_CHARACTERS;
+    const count = (characters: number) => {
+      left -= characters;
+      if (left < 0) {
+        throw new SyntaxError(`it has more than ${MAX_SCHEMA_CHARACTERS} characters, references included`);
+      }
+    };
+    count(size);
     const add = async (of: NonNullable<RegisteredSchema["references"]>): Promise<void> => {
       for (const { name, subject, version } of of) {
         const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`;
@@ -138,20 +147,19 @@ export class SchemaRegistry implements Disposable {
         if (seen.size > MAX_REFERENCES) {
           throw new SyntaxError(`it has more than ${MAX_REFERENCES} references`);
         }
-        const own = await this.#client.ask<RegisteredSchema>(path);
+        const own = await this.#client.schema(path);
         if (own === null) {
           throw new SyntaxError(
             `it refers to version ${version} of ${subject}, which the registry lacks`,
           );
         }
-        left -= own.schema?.length ?? 0;
+        count(own.schema.length);
         await add(own.references ?? []);
-        files.push({ name, text: own.schema ?? "" });
+        files.push({ name, text: own.schema });
       }
     };
     await add(references);
-    if (left >= 0) return files;
-    throw new SyntaxError(`it has more than ${MAX_SCHEMA_CHARACTERS} characters, references included`);
+    return files;
   }
 }
 

@@ -413,6 +413,64 @@ Deno.test("decodedText() is a record of a registry as JSON, or nothing while tha
   assert.equal(await decodedText(compileSource("gone", { rules }), Uint8Array.of(0x7b, 0x7d)), undefined);
 });
 
+Deno.test("SchemaRegistry waits for an answer with a schema, takes null for what is left out, and ends a flood of references", async () => {
+  let calls = 0;
+  const answering = (answer: (url: string) => object) => {
+    calls = 0;
+    return new SchemaRegistry({ url: "http://registry" }, {
+      fetch: (url) => {
+        calls++;
+        return Promise.resolve(Response.json(answer(String(url))));
+      },
+    });
+  };
+  for (const answer of [{}, { schema: null }, { schema: 7 }]) {
+    const silent = answering(() => answer);
+    await assert.rejects(async () => await silent.ready(framed(1, "")), (error) => {
+      assert.ok(error instanceof RegistryError, String(error));
+      return /\/schemas\/ids\/1 .* registry http:\/\/registry: its answer has no schema$/.test(error.message);
+    });
+    const parsed = silent.read(framed(1, ""));
+    assert.match(parsed.ok ? "" : parsed.reason, /was not fetched/, "nothing is kept of it");
+  }
+  const nulls = answering(() => ({ schema: '"int"', schemaType: null, references: null }));
+  await nulls.ready(framed(1, ""));
+  assert.deepEqual(nulls.read(framed(1, "\x02")), { ok: true, value: 1 });
+  const schema = `"${"x".repeat(700_000)}"`;
+  const flood = answering((url) => {
+    const references = Array.from({ length: 50 }, (_, version) => ({ name: "n", subject: url, version }));
+    return { schema, references };
+  });
+  await flood.ready(framed(1, ""));
+  const parsed = flood.read(framed(1, ""));
+  assert.match(parsed.ok ? "" : parsed.reason, /it has more than 1048576 characters, references included/);
+  assert.equal(calls, 2, "the rest is not fetched");
+});
+
+Deno.test("a feeder that waits for the registry can be stopped", async () => {
+  const topics = topicNames();
+  const asked = Promise.withResolvers<void>();
+  const source = compileSource("clicks", {
+    ...{ format: "registry", registry: { url: "http://registry" } },
+    rules: [{ as: "forget", fields: { user: "user" } }],
+  }, {
+    fetch: () => {
+      asked.resolve();
+      return new Promise(() => {}); // it is slow
+    },
+  });
+  await using log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+  await log.append([{ topic: "clicks", key: null, value: framed(1, "{}"), time: TIME }]);
+  await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: source });
+  const stopping = new AbortController();
+  const feeding = feeder.feed({ signal: stopping.signal });
+  await asked.promise;
+  const stopped = assert.rejects(feeding, (error) => error === stopping.signal.reason);
+  stopping.abort();
+  await stopped;
+});
+
 Deno.test("a topic waits while the registry of a new schema is down: nothing is lost or rejected", async () => {
   const topics = topicNames();
   let isDown = true;
