@@ -99,6 +99,11 @@ export class Answers {
     this.ended = Promise.all([this.#answers.ended, rejections.ended]);
   }
 
+  /** Why recommendations cannot be read now; `undefined` = they can. */
+  get failure(): string | undefined {
+    return this.#answers.failure;
+  }
+
   /** Waits for the answer to a request. Call before it is appended. */
   expect(user: string, request: string): ExpectedAnswer {
     const key = keyOf(user, request);
@@ -175,6 +180,8 @@ class Follower {
   /** Resolves once every later record will be seen. */
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
+  /** Why its last read failed; `undefined` = it has not. */
+  failure: string | undefined;
   #next: number | undefined;
   /** Waiters for a position, by offset. */
   readonly #reaching = new Set<{ readonly offset: number; readonly resolve: () => void }>();
@@ -206,6 +213,7 @@ class Follower {
         onStart();
         const read = await log.read(topic, partition, this.#next, { waitMs: WAIT_MS, signal });
         retryMs = RETRY_MS;
+        this.failure = undefined;
         for (const record of read.records) {
           const { value } = record;
           if (value === null) continue;
@@ -219,10 +227,11 @@ class Follower {
         this.#tell();
       } catch (error) {
         if (signal.aborted) throw signal.reason;
+        const reason = this.failure = reasonOf(error);
         logger.warn("cannot read {topic}/{partition}, on which answers come, trying again: {reason}", {
           topic,
           partition,
-          reason: reasonOf(error),
+          reason,
         });
         // The topic was recreated, or has lost its end: the position is meaningless now.
         if (!isTransient(error)) this.#next = undefined;

@@ -38,7 +38,7 @@ export interface ApiContext {
   /** The service in this process, if there is one. */
   readonly service: Service | undefined;
   /** Requests recommendations through the log. */
-  readonly recommender: Pick<Recommender, "ask">;
+  readonly recommender: Pick<Recommender, "ask" | "failures">;
   /** Answers a request whose time budget has run out. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
   /** Bound how far tasks fall behind, by topic; none if this process cannot measure that. */

@@ -64,6 +64,13 @@ export class Recommender implements AsyncDisposable {
     return this.#waiting.size;
   }
 
+  /** Why answers cannot be read, a sentence for each partition. */
+  get failures(): readonly string[] {
+    return [...this.#answers.values()].flatMap(({ failure }) =>
+      failure === undefined ? [] : `answers cannot be read: ${failure}`
+    );
+  }
+
   /**
    * Appends a request and waits for its recommendation.
    *

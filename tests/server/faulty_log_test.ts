@@ -286,6 +286,21 @@ Deno.test("/ready of a start that fails was never 200", async () => {
   assert.equal(await ended, "failed");
 });
 
+Deno.test("/ready says that answers cannot be read, and until when", async () => {
+  await using api = await start({ answerTimeoutMs: 1 }, { roles: [] });
+  const asked = await api.post("/v1/recommend", { user: "ann" });
+  assert.equal(asked.status, 504, "nobody answers here");
+  await api.untilReady();
+  api.log.broken.add(topics.recommendations);
+  await until(async () => {
+    const { status, json } = await api.get("/ready");
+    return status === 503 &&
+      json.reasons.join() === `answers cannot be read: Cannot read ${topics.recommendations}`;
+  }, "it tells");
+  api.log.broken.clear();
+  await api.untilReady();
+});
+
 Deno.test("diskShortage() names the folder and what is left, and nothing of one that is not there", async () => {
   const folder = await Deno.makeTempDir();
   assert.deepEqual(await diskShortage(folder, 1), []);

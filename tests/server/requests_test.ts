@@ -224,7 +224,10 @@ Deno.test("a cursor of another request, or none of ours, is refused", async () =
 function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiContext {
   const known = {
     ...{ log, topics, partitions: 2, service, metrics, now: () => NOW },
-    recommender: { ask: () => Promise.withResolvers<never>().promise } as unknown as Recommender,
+    recommender: {
+      ask: () => Promise.withResolvers<never>().promise,
+      failures: [],
+    } as unknown as Recommender,
     ...{
       clock: () => 0,
       answerTimeoutMs: 1000,

@@ -48,7 +48,10 @@ export class LogProbe {
 
 /** Why the process is not ready; empty when it is. */
 export async function unready(
-  { service, metrics, isStopping, checks }: Pick<ApiContext, "service" | "metrics" | "isStopping" | "checks">,
+  { service, metrics, recommender, isStopping, checks }: Pick<
+    ApiContext,
+    "service" | "metrics" | "recommender" | "isStopping" | "checks"
+  >,
   probe: LogProbe,
 ): Promise<readonly string[]> {
   if (isStopping()) return ["it is stopping"];
@@ -63,5 +66,5 @@ export async function unready(
   ]);
   const { writeFailure } = metrics;
   const failing = writeFailure === null ? [] : [`writes to the log fail: ${writeFailure}`];
-  return [...away === null ? [] : [away], ...failing, ...own, ...others];
+  return [...away === null ? [] : [away], ...failing, ...recommender.failures, ...own, ...others];
 }

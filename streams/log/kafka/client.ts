@@ -18,6 +18,8 @@ import { type Broker, type Cluster, createCluster, type Throttled } from "./prot
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 1000;
 const PAUSE_GROWTH = 1.6;
+/** Time between two reports of what fails while it is retried. */
+const TELL_MS = 30_000;
 const METADATA_MS = 10_000;
 /** How long a transaction may take to end before we look for another coordinator. */
 const ENDING_MS = 1000;
@@ -62,6 +64,8 @@ export class KafkaClient implements AsyncDisposable {
   /** Time after which the known leaders are looked up again, milliseconds. */
   readonly #maxAgeMs: number;
   #refreshedAt = -Infinity;
+  /** When it last reported what fails while it is retried. */
+  #toldAt = -Infinity;
   readonly #closing = new AbortController();
   /** Operations in progress; closing awaits them, because a later request would reopen a closed connection. */
   readonly #running = new Set<Promise<unknown>>();
@@ -92,6 +96,7 @@ export class KafkaClient implements AsyncDisposable {
       const reason = reasonOf(error);
       if (reason !== told) logger.warn("cannot connect, trying again: {reason}", { reason });
       told = reason;
+      this.#toldAt = performance.now();
       return true;
     };
     await this.retry(() => this.#cluster.connect(), mayPass);
@@ -259,6 +264,7 @@ export class KafkaClient implements AsyncDisposable {
       } catch (error) {
         this.throwIfClosed();
         if (!isTransient(error) || performance.now() + pause > until) throw error;
+        if (pause === LONGEST_PAUSE_MS) this.#tell(error);
         await this.pause(pause);
         // That a transaction is still ending is no reason to refresh, unless it lasts: a coordinator that is cut off
         // from the others gives that answer for ever.
@@ -267,6 +273,16 @@ export class KafkaClient implements AsyncDisposable {
         }
       }
     }
+  }
+
+  /** Reports what fails for longer than a change of leaders takes: whoever waits for it does not know. */
+  #tell(error: unknown): void {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
+    logger.warn("brokers do not serve a request, which is tried again: {reason}", {
+      reason: reasonOf(error),
+    });
   }
 
   /** Waits; rejects with a LogError `closed` as soon as the client closes. */

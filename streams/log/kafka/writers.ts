@@ -151,7 +151,9 @@ export class KafkaWriter implements Writer {
 
 /** The error of a fenced owner, from the failure of its producer. */
 export function fencedError(message: string, cause: unknown): LogError {
-  return new LogError("fenced", `${message}: another writer with its id was opened`, { cause });
+  const why =
+    "another writer with its id was opened, or a transaction outlasted transactionTimeoutMs and was aborted";
+  return new LogError("fenced", `${message}: ${why}`, { cause });
 }
 
 /** An append that waits for its turn. */

@@ -15,6 +15,24 @@ Deno.test("KafkaClient.connect() says once why it cannot, while it tries again",
   assert.match(said[0]!, new RegExp(`^cannot connect, trying again: .*ECONNREFUSED ${brokers[0]}`));
 });
 
+Deno.test("KafkaClient.retry() says once what fails for seconds on end, and nothing of what soon succeeds", async () => {
+  const refusal = Object.assign(new Error("too few in-sync replicas"), { type: "NOT_ENOUGH_REPLICAS" });
+  const tried = async (times: number) => {
+    await using client = new KafkaClient({ brokers: ["127.0.0.1:1"], logLevel: 0 }, 1e6);
+    client.pause = () => Promise.resolve();
+    client.refresh = () => Promise.resolve();
+    let left = times;
+    const act = () =>
+      left-- > 0 ? Promise.reject(about("append to events/1", refusal)) : Promise.resolve("done");
+    const said = await warnings(async () => assert.equal(await client.retry(act), "done"));
+    return said;
+  };
+  assert.deepEqual(await tried(10), []);
+  assert.deepEqual(await tried(40), [
+    "brokers do not serve a request, which is tried again: Cannot append to events/1: too few in-sync replicas",
+  ]);
+});
+
 Deno.test("about() says what is wrong with a clock that brokers refuse", () => {
   const error = (type: string) => Object.assign(new Error("refused"), { name: "KafkaJSProtocolError", type });
   const clock = about("append to events/1", error("INVALID_TIMESTAMP"));
