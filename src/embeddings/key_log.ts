@@ -6,24 +6,29 @@
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** An append-only list of keys in one byte array: two bytes of length, then UTF-8. */
+/** A list of keys in one byte array: two bytes of length, then UTF-8. Incomplete before the first publication. */
 export class KeyLog {
   #bytes = new Uint8Array(0);
   #used = 0;
+  #isComplete = false;
 
   get bytes(): number {
     return this.#bytes.byteLength;
   }
 
+  /** Whether it has all keys that were removed; else it has none. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
   /**
-   * Appends a key. Whether it fits depends on the keys alone, not on what is allocated: a decoded log goes on like the
-   * one that was encoded.
-   *
-   * @returns `false`, without appending, if the keys would take more than `limitBytes`
+   * Appends a key to a complete list; one that would take more than `limitBytes` becomes incomplete. Whether it fits
+   * depends on the keys alone, not on what is allocated: a decoded log goes on like the one that was encoded.
    */
-  append(key: Uint8Array, limitBytes: number): boolean {
+  append(key: Uint8Array, limitBytes: number): void {
+    if (!this.#isComplete) return;
     const end = this.#used + 2 + key.length;
-    if (end > limitBytes) return false;
+    if (end > limitBytes) return this.lose();
     if (end > this.#bytes.length) {
       const bytes = new Uint8Array(Math.max(end, Math.min(limitBytes, end + (end >>> 1))));
       bytes.set(this.#bytes);
@@ -33,12 +38,19 @@ export class KeyLog {
     this.#bytes[this.#used + 1] = key.length >>> 8;
     this.#bytes.set(key, this.#used + 2);
     this.#used = end;
-    return true;
   }
 
+  /** Drops all keys; the list is incomplete until it is cleared. */
+  lose(): void {
+    this.clear();
+    this.#isComplete = false;
+  }
+
+  /** Starts anew after a publication. */
   clear(): void {
     this.#bytes = new Uint8Array(0);
     this.#used = 0;
+    this.#isComplete = true;
   }
 
   /** The keys in the order of removal, possibly repeated. */

@@ -95,10 +95,9 @@ export class EmbeddingTable {
   readonly #gradients: GradientSums;
   /** The gradient of the row that is being stepped [width]. */
   readonly #gradient: Float32Array;
+  /** Incomplete if the next delta must be full: nothing is published yet, too much was removed, or a key was erased. */
   #removed = new KeyLog();
   #store: RowStore;
-  /** Whether the next delta must be full: nothing is published yet, too much was removed, or a key was erased. */
-  #wanted = true;
   #skipped = 0;
   #removals = 0;
 
@@ -281,7 +280,6 @@ export class EmbeddingTable {
   clearChanged(): void {
     this.#store.clearChanged();
     this.#removed.clear();
-    this.#wanted = false;
   }
 
   /**
@@ -289,7 +287,7 @@ export class EmbeddingTable {
    * first delta is full, and so is one after an erasure or very many removals.
    */
   encodeDelta(): Uint8Array {
-    if (this.#wanted) return this.encodeServing();
+    if (!this.#removed.isComplete) return this.encodeServing();
     const gone = new Set(this.#removed.keys());
     const removed = [...gone].filter((key) => this.#store.find(key) === 0).sort();
     return this.#encode(this.#store.changedRows(), removed);
@@ -318,7 +316,7 @@ export class EmbeddingTable {
     this.#requireNoGradients("encode");
     const writer = startRecord(NAME, VERSION, this.#store.encodedBytes).string(this.name).uint(this.width)
       .uint(this.#seed);
-    writer.u8(this.#wanted ? 1 : 0).uint(this.#skipped);
+    writer.u8(this.#removed.isComplete ? 0 : 1).uint(this.#skipped);
     this.#store.encode(writer);
     const removed = [...this.#removed.keys()];
     writer.uint(removed.length);
@@ -340,16 +338,16 @@ export class EmbeddingTable {
           `it is ${name} (width ${width}), or made with another seed`,
       );
     }
-    const wanted = reader.u8() === 1, skipped = reader.uint();
-    const store = RowStore.decode(reader, this.#storeOptions);
     const removed = new KeyLog(), encoder = new TextEncoder();
+    if (reader.u8() === 0) removed.clear();
+    const skipped = reader.uint();
+    const store = RowStore.decode(reader, this.#storeOptions);
     for (let n = reader.uint(); n > 0; n--) removed.append(encoder.encode(reader.string()), Infinity);
     endRecord(reader, NAME);
 
     this.#removals++;
     this.#gradients.clear();
     this.#removed = removed;
-    this.#wanted = wanted;
     this.#skipped = skipped;
     this.#store = store;
   }
@@ -387,38 +385,28 @@ export class EmbeddingTable {
 
   /** @param removed `null` for a full delta */
   #encode(rows: readonly number[], removed: readonly string[] | null): Uint8Array {
-    const { name, width } = this;
-    const store = this.#store;
+    const { name, width } = this, store = this.#store;
     const values = new Float32Array((rows.length + 1) * width);
     this.copyRow(UNKNOWN_ROW, values, 0);
     for (let i = 0; i < rows.length; i++) this.copyRow(rows[i]!, values, (i + 1) * width);
     const write = (to: ByteWriter) => {
-      for (let i = 0; i < rows.length; i++) store.writeKey(rows[i]!, to);
+      for (const row of rows) store.writeKey(row, to);
     };
     const keys = { length: rows.length, write };
-    return encodeDelta({
-      name,
-      width,
-      full: removed === null,
-      removed: writtenKeys(removed ?? []),
-      keys,
-      values,
-    });
+    const full = removed === null;
+    return encodeDelta({ name, width, full, removed: writtenKeys(removed ?? []), keys, values });
   }
 
   /** Remembers a removed key for the next delta, which becomes full if there are too many. */
   readonly #forget = (key: Uint8Array): void => {
     this.#removals++;
-    if (this.#wanted || this.#removed.append(key, this.#removedLimit())) return;
-    this.#wanted = true;
-    this.#removed.clear();
+    this.#removed.append(key, this.#removedLimit());
   };
 
   /** Makes the next delta a full one, which does not contain the erased key. */
   readonly #erase = (): void => {
     this.#removals++;
-    this.#wanted = true;
-    this.#removed.clear();
+    this.#removed.lose();
   };
 
   #removedLimit(): number {
