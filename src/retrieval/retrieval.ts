@@ -15,10 +15,7 @@
  * @module
  */
 
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
 import { settle } from "../options/option.ts";
-import type { Portions } from "../values/portions.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -32,7 +29,7 @@ import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources } from "./sources/registry.ts";
-import { encodeOf, type SignalFold, type Source } from "./sources/source.ts";
+import { type Counts, durable, type SignalFold, type Source } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
 import { OCCASION_KINDS } from "./folds/occasions.ts";
@@ -190,33 +187,14 @@ export class Retrieval {
   }
 }
 
-/** Counts by item, learnt from signals. */
-interface Counts {
-  readonly name: string;
-  learn(signal: Signal): void;
-  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void;
-  decode(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions | void;
-  /** A copy, if they take long to be written. */
-  clone?(): Pick<Counts, "encode">;
-}
-
 function paceFold(pace: Pace): SignalFold {
   return {
-    name: pace.name,
-    learn: (signal) => pace.learn(signal),
-    encode: (to) => pace.encode(to),
-    decode: (from) => pace.decode(from),
+    ...foldOf(pace),
     // Older states, and the items' own records with them, have counts by event time.
     catchUp: (begins) => pace.catchUp(begins),
   };
 }
 
-function foldOf(counts: Counts): SignalFold {
-  return {
-    name: counts.name,
-    learn: (signal) => counts.learn(signal),
-    encode: encodeOf(counts),
-    ...(counts.clone !== undefined && { copy: () => encodeOf(counts.clone!()) }),
-    decode: (from, itemAt, format) => counts.decode(from, itemAt, format),
-  };
+function foldOf(counts: Counts & { readonly name: string; learn(signal: Signal): void }): SignalFold {
+  return { name: counts.name, learn: (signal) => counts.learn(signal), ...durable(counts) };
 }

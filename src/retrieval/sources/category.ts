@@ -9,7 +9,7 @@ import { ItemScores } from "../items/item_scores.ts";
 import { CategoryTransitions } from "../folds/category_transitions.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import type { SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 
 /** Weight of a behaviour relative to the next newer one, and number of behaviours that count. */
 const STEP = 0.5;
@@ -77,8 +77,7 @@ export const NEXT_CATEGORY: SourceKind = {
       learn: ({ step, time }) => {
         if (step !== null) transitions.learn(step[0], step[1], pace.at(time));
       },
-      encode: (to) => transitions.encode(to),
-      decode: (from) => transitions.decode(from),
+      ...durable(transitions),
     };
   },
 };

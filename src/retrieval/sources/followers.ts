@@ -31,7 +31,7 @@ import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "../folds/neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import type { ItemOrder, SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 /** Number of behaviours that another one follows, and from which a request is scored. */
@@ -107,8 +107,8 @@ export class Followers {
     return clone;
   }
 
-  /** Writes everything; the same signals give the same bytes. */
-  *encode(to: ByteWriter, { order, rank }: ItemOrder): Portions {
+  /** Writes everything. @param order All items by id. @param rank Their places in it. */
+  *encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions {
     const { limit, touches, touched } = this.#bounds;
     to.f64(this.#unit.origin).uint(limit).uint(touches);
     const known = yield* filterInPortions(order, (item) => (touched[item] ?? 0) > 0);
@@ -160,12 +160,7 @@ export const FOLLOWS: SourceKind = {
     return {
       ...byRequest(({ context }: CandidateRequest, scores) => followers.score(context, scores)),
       learn: (signal) => followers.learn(signal, (a, b) => catalogue.compare(a, b)),
-      encode: (to, items) => followers.encode(to, items),
-      copy: () => {
-        const clone = followers.clone();
-        return (to, items) => clone.encode(to, items);
-      },
-      decode: (from, itemAt) => followers.decode(from, itemAt),
+      ...durable(followers),
     };
   },
 };

@@ -7,7 +7,7 @@
 import { byRequest } from "../items/scored.ts";
 import { Sessions } from "../folds/sessions.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import { encodeOf, type SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 
 /** Proposes items of similar sessions. */
 export const LIKE_SESSIONS: SourceKind = {
@@ -22,9 +22,7 @@ export const LIKE_SESSIONS: SourceKind = {
       }),
       learn: (signal) => sessions.learn(signal),
       forget: (user) => user === null ? sessions.forgetAll() : sessions.forget(user),
-      encode: encodeOf(sessions),
-      copy: () => encodeOf(sessions.clone()),
-      decode: (from, itemAt) => sessions.decode(from, itemAt),
+      ...durable(sessions),
     };
   },
 };

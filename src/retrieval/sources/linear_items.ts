@@ -25,7 +25,7 @@ import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import { encodeOf, type SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
 
 const SUPPORT = 40;
@@ -241,9 +241,7 @@ export const LINEAR: SourceKind = {
     return {
       ...byRequest(({ context }: CandidateRequest, scores) => items.score(context, scores)),
       learn: (signal) => items.learn(signal, (a, b) => catalogue.compare(a, b)),
-      encode: encodeOf(items),
-      copy: () => encodeOf(items.clone()),
-      decode: (from, itemAt) => items.decode(from, itemAt),
+      ...durable(items),
     };
   },
 };

@@ -7,7 +7,7 @@
 
 import { PAIR_COLUMNS } from "../folds/pair_scores.ts";
 import { byScores } from "../items/scored.ts";
-import { encodeOf, type SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 
 /** Items that occur together with those of the newest behaviours, within `Pace.farMs`. */
 export const CO_VISITED: SourceKind = {
@@ -18,9 +18,7 @@ export const CO_VISITED: SourceKind = {
     ...byScores(pairs.scores, PAIR_COLUMNS.far),
     ask: (request) => pairs.ask(request),
     learn: (signal) => neighbours.learn(signal, (a, b) => catalogue.compare(a, b)),
-    encode: encodeOf(neighbours),
-    copy: () => encodeOf(neighbours.clone()),
-    decode: (from, itemAt) => neighbours.decode(from, itemAt),
+    ...durable(neighbours),
   }),
 };
 

@@ -7,7 +7,7 @@
 import { byCounts } from "../items/scored.ts";
 import { Trends } from "../items/trends.ts";
 import { repeatWeight } from "../signals/context.ts";
-import { encodeOf, type SourceKind } from "./source.ts";
+import { durable, type SourceKind } from "./source.ts";
 
 /** Positives by decayed popularity. The items' own records hold it, so there is nothing to learn here. */
 export const POPULAR: SourceKind = {
@@ -26,9 +26,7 @@ export const TRENDING: SourceKind = {
     ...byCounts(() => trends.list(), trends.counts),
     ask: ({ time }) => trends.moveTo(time),
     learn: ({ item, time, context }) => trends.learn(item, time, repeatWeight(context, item)),
-    encode: encodeOf(trends),
-    copy: () => encodeOf(trends.clone()),
-    decode: (from, itemAt) => trends.decode(from, itemAt),
+    ...durable(trends),
   }),
 };
 
@@ -45,9 +43,7 @@ export const THIS_HOUR: SourceKind = {
       learn: ({ item, time, wanted, context }) => {
         if (wanted) hour.learn(item, time, repeatWeight(context, item));
       },
-      encode: encodeOf(hour),
-      copy: () => encodeOf(hour.clone()),
-      decode: (from, itemAt) => hour.decode(from, itemAt),
+      ...durable(hour),
     };
   },
 };

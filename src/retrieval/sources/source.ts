@@ -22,11 +22,24 @@ export interface ItemOrder {
   readonly rank: Uint32Array;
 }
 
-/** The function that encodes something by items. */
-export function encodeOf(
-  counts: { encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void },
-): (to: ByteWriter, items: ItemOrder) => Portions | void {
-  return (to, { order, rank }) => counts.encode(to, order, rank);
+/** Counts by item that were learnt. */
+export interface Counts {
+  /** Writes everything. @param order All items by id. @param rank Their places in it. */
+  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): Portions | void;
+  decode(from: ByteReader, itemAt: (rank: number) => number, format: number): Portions | void;
+  /** A copy, if they take long to be written. */
+  clone?(): Pick<Counts, "encode">;
+}
+
+/** What makes counts durable. */
+export function durable(counts: Counts): Pick<SourceActs, "encode" | "copy" | "decode"> {
+  const encodeOf = (counts: Pick<Counts, "encode">) => (to: ByteWriter, { order, rank }: ItemOrder) =>
+    counts.encode(to, order, rank);
+  return {
+    encode: encodeOf(counts),
+    ...(counts.clone !== undefined && { copy: () => encodeOf(counts.clone!()) }),
+    decode: (from, itemAt, format) => counts.decode(from, itemAt, format),
+  };
 }
 
 /** Learns from signals, and is durable under its name. Its functions are called without `this`. */

@@ -26,7 +26,7 @@ function scoresOf(followers: Followers, before: readonly number[]): Record<numbe
 function bytesOf(followers: Followers, items: number): Uint8Array {
   const order = Array.from({ length: items }, (_, item) => item);
   const to = new ByteWriter();
-  atOnce(followers.encode(to, { order, rank: Uint32Array.from(order) }));
+  atOnce(followers.encode(to, order, Uint32Array.from(order)));
   return to.toBytes();
 }
 
