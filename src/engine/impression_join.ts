@@ -35,13 +35,13 @@ const MAX_PENDING = 100;
 const MAX_PENDING_ROWS = 10_000;
 /** Most parked interactions per user; beyond that, the oldest is applied. */
 const MAX_PARKED = 64;
-/** Fields of a parked interaction; events may have a megabyte of others, which nobody reads. */
+/** Fields kept of a parked interaction; the others, which may be a megabyte, are never read. */
 const PARKED_FIELDS: ReadonlySet<string> = new Set<keyof InteractionEvent>(
   ["type", "id", "user", "time", "item", "action", "value", "request", "surface"],
 );
 
 export interface Outcome extends RowOutcome {
-  /** The impression that it names, if any. */
+  /** Id of the impression that it names, if any. */
   readonly request?: string;
   /** Event time. */
   readonly time: number;
@@ -53,7 +53,7 @@ export interface JoinState {
   /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
   readonly counters: TaskCounters;
-  /** Told the outcomes of what they said. */
+  /** Compares their predictions with outcomes. */
   readonly models: TaskModels;
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
@@ -99,7 +99,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
-  /** Items in all open lists, as far as the counters know them: not those that a release without them opened. */
+  /** Items in all open lists, except lists that a release without these counters opened. */
   get openItems(): number {
     const { itemsOpened, itemsClosed } = this.#state.counters;
     return itemsOpened - itemsClosed;
@@ -121,12 +121,12 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     counters.itemsClosed = Math.min(counters.itemsOpened, counters.itemsClosed + (pending?.rows.length ?? 0));
   }
 
-  /** Counts the lists of a user who is erased as closed. */
+  /** Counts the lists of an erased user as closed. */
   forget(user: UserState): void {
     for (const pending of user.pending.values()) this.#countClosed(pending);
   }
 
-  /** Remembers an event id. @returns whether it was not yet among the user's newest ids */
+  /** Remembers an event id. @returns whether it is new: not among the user's newest ids */
   noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
@@ -135,7 +135,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return true;
   }
 
-  /** Forgets the id of an event that was refused, so that it may be tried again. */
+  /** Forgets the id of a rejected event, so that it can be sent again. */
   forgetId(user: UserState, id: string): void {
     if (user.recentIds.at(-1) === idHash(id)) user.recentIds.pop();
   }
@@ -145,7 +145,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return user.recentIds.includes(idHash(settledId(request)));
   }
 
-  /** Settles the shown impressions with a deadline before `time`, and drops those never shown. */
+  /**
+   * Settles shown impressions with a deadline before `time`, drops those never shown, and releases parked
+   * interactions.
+   */
   settleBefore(time: number, out: Outputs): void {
     let due = this.#deadlines.peek();
     for (; due !== undefined && due.time < time; due = this.#deadlines.peek()) {
@@ -167,8 +170,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Drops all open impressions, whose outcomes may be among events that were lost. They yield no samples, and further
-   * clicks on their items count as late.
+   * Drops all impressions that are not settled, because their outcomes may be among lost events. They yield no
+   * samples; later clicks on those that were shown count as late.
    */
   abandon(): void {
     for (const user of this.#state.users.values()) {
@@ -223,7 +226,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));
   }
 
-  /** Adds a restored user's open impressions and parked interactions. @param before the same user, restored earlier */
+  /**
+   * Queues the deadlines of a restored user's impressions and parked interactions. @param before the same user,
+   * restored earlier
+   */
   restore(user: UserState, before?: UserState): void {
     for (const pending of user.pending.values()) {
       if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
@@ -234,7 +240,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
-  /** Whether an interaction has arrived before the impression that it names, so that it has to wait. */
+  /** Whether an interaction arrived before the impression it names, and so must wait. */
   mustWait(user: UserState, event: InteractionEvent): boolean {
     if (event.request === undefined || event.time < this.#state.watermark) return false;
     if (this.isSettled(user, event.request)) return false;
@@ -246,7 +252,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
       (item === undefined || pending.rows.find(item.index) < 0);
   }
 
-  /** Whether an interaction answers a list of the user, or has answered one that is settled. */
+  /** Whether an interaction belongs to a list of the user, open or settled. */
   hasListOf(user: UserState, event: InteractionEvent): boolean {
     const { request } = event;
     if (request !== undefined) return user.pending.has(request) || this.isSettled(user, request);
@@ -316,7 +322,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
-  /** Counts the first click on a row, and emits a sample for it if the labels did not wait for it. */
+  /** Counts the first click on a row, and emits a sample for it if the label policy asks for one. */
   #clicked(
     user: UserState,
     pending: Pending,
@@ -341,7 +347,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     else this.#state.counters.unmatchedOutcomes++;
   }
 
-  /** Opens an impression, in place of one of the same request. */
+  /** Opens an impression, replacing any of the same request. */
   open(user: UserState, pending: Pending, out: Outputs): void {
     const opened = { ...pending, sequence: this.nextSequence++ };
     const before = user.pending.get(opened.request);
@@ -355,7 +361,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#makeRoom(user, out);
   }
 
-  /** Settles the oldest impressions early while a user has too many; first those that only wait for late clicks. */
+  /**
+   * While a user has too many impressions, drops the oldest: first those that only wait for late clicks; open ones are
+   * settled.
+   */
   #makeRoom(user: UserState, out: Outputs): void {
     let rows = 0;
     for (const pending of user.pending.values()) rows += pending.rows.length;

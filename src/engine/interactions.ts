@@ -40,7 +40,7 @@ const MAX_STRENGTH = 10;
 /** What interactions change; implemented by `TaskState`. */
 export interface InteractionState {
   readonly catalogue: Catalogue;
-  /** Finds the impressions that they answer. */
+  /** Finds the impressions that they belong to. */
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Learns values, and measures how surprising one is. */
   readonly statistics: FeatureStatistics;
@@ -55,7 +55,7 @@ export interface InteractionState {
   readonly numbers: ItemNumbers;
   /** Newest event time. */
   readonly maxTime: number;
-  /** The item of an id, durable from now on. */
+  /** The item with this id; a new one becomes durable. */
   item(id: string, time: number): CatalogueItem;
   /** Notified of users whose behaviours change; `null` = not needed. */
   readonly userLists: Pick<UserLists, "touch"> | null;
@@ -76,7 +76,7 @@ export class Interactions {
   /**
    * Applies an event, or parks it until the impression it names opens.
    *
-   * @param isMended whether it was rejected before, so that it is taken however late it is
+   * @param isMended whether it was rejected before and is replayed; then no time is too late
    * @returns why it cannot be applied, or `null`
    */
   receive(
@@ -95,23 +95,26 @@ export class Interactions {
     const unknown = rejectUnknown(this.#state.catalogue, [event.item], user.id);
     if (unknown !== null) return unknown;
     if (policy.strength !== null && !isMended) {
-      const refusal = this.#tooLate(user, event.time);
-      if (refusal !== null) return refusal;
+      const rejection = this.#tooLate(user, event.time);
+      if (rejection !== null) return rejection;
     }
-    if (user.sessions.length > 0) this.#tellSessions(user, event, out);
+    if (user.sessions.length > 0) this.#forwardToSessions(user, event, out);
     if (join.mustWait(user, event)) join.park(user, event, out);
     else this.apply(user, event, out);
     return null;
   }
 
-  /** Tells the sessions that the user was of what may be the outcome of a list of theirs. */
-  #tellSessions(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
+  /**
+   * Forwards an event that may be the outcome of a session's list to the sessions that this user was before logging
+   * in.
+   */
+  #forwardToSessions(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
     const { maxTime, join } = this.#state;
     user.sessions = sessionsAt(user.sessions, maxTime - this.#settings.allowedLatenessMs, join.openMs);
-    if (!join.hasListOf(user, event)) this.#tell(user, event, user.sessions, out);
+    if (!join.hasListOf(user, event)) this.#forward(user, event, user.sessions, out);
   }
 
-  #tell(user: UserState, event: InteractionEvent, sessions: readonly Session[], out: TaskOutputs): void {
+  #forward(user: UserState, event: InteractionEvent, sessions: readonly Session[], out: TaskOutputs): void {
     const { item, action, value, request, time } = event;
     const policy = this.#policy(action);
     if (policy === undefined || !(isPositive(policy, value) || policy.explicit)) return;
@@ -127,8 +130,8 @@ export class Interactions {
     }
   }
 
-  /** Applies what the user that a session turned out to be has done about a list of the session. */
-  answer(user: UserState, outcome: MergedOutcome, out: TaskOutputs): void {
+  /** Applies an outcome that a user's task forwarded to a list of their session. */
+  outcome(user: UserState, outcome: MergedOutcome, out: TaskOutputs): void {
     const { item, action, value } = outcome;
     const policy = this.#policy(action);
     const known = this.#state.catalogue.get(item);
@@ -151,7 +154,7 @@ export class Interactions {
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
-    // Before it is counted: the item taken must not look more popular for being taken.
+    // Before `raise`: the item must not look more popular to its own preference.
     if (strength !== null) {
       countBehaviour(state, item);
       const behaviour = { user, item, action: event.action, time: sharedTime, strength, wanted };
@@ -168,7 +171,7 @@ export class Interactions {
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
   }
 
-  /** Hands a behaviour over to the user that an alias of its time names. @returns whether there is one */
+  /** Hands a behaviour over to the user named by an alias in force at its time. @returns whether there is one */
   #handOver(
     user: UserState,
     { item, action, time }: InteractionEvent,
@@ -183,8 +186,8 @@ export class Interactions {
   }
 
   /**
-   * Hands over behaviours and attributes up to the time of an alias. Lists stay open here: the other user's task tells
-   * what is done about them.
+   * Hands over behaviours and attributes up to the time of an alias. Lists stay open here: the other user's task
+   * forwards their outcomes.
    */
   alias(user: UserState, { of, time }: AliasEvent, out: TaskOutputs): void {
     if (of === user.id || out.merges === undefined) return;
@@ -215,7 +218,7 @@ export class Interactions {
 
   /** Adds a session's behaviours, except for actions that are not behaviours here. */
   merge(user: UserState, { from, time, behaviours }: MergeEvent, out: TaskOutputs): void {
-    if (out.merges !== undefined && from !== user.id) this.#meet(user, from, time, out);
+    if (out.merges !== undefined && from !== user.id) this.#noteSession(user, from, time, out);
     const { sequences } = this.#state;
     const own = behaviours.filter(({ action }) => {
       const policy = this.#policy(action);
@@ -228,14 +231,16 @@ export class Interactions {
     }
   }
 
-  /** Notes a session, and tells it what came before its `merge` and waits for a list. */
-  #meet(user: UserState, id: string, login: number, out: TaskOutputs): void {
+  /**
+   * Remembers a session, and forwards to it interactions that arrived before its `merge` and still wait for a list.
+   */
+  #noteSession(user: UserState, id: string, login: number, out: TaskOutputs): void {
     const { join, maxTime } = this.#state;
     const isKnown = user.sessions.some((session) => session.id === id);
     const known = withSession(user.sessions, { id, login });
     user.sessions = sessionsAt(known, maxTime - this.#settings.allowedLatenessMs, join.openMs);
     if (isKnown) return;
-    for (const { event } of user.parked) this.#tell(user, event, [{ id, login }], out);
+    for (const { event } of user.parked) this.#forward(user, event, [{ id, login }], out);
   }
 
   /** A strength that was computed elsewhere, clipped to the range possible here. */
@@ -250,7 +255,7 @@ export class Interactions {
     return Object.hasOwn(actions, action) ? actions[action] : undefined;
   }
 
-  /** Sends the next item to the learner, for a share of behaviours chosen by a hash of the event. */
+  /** Emits a next-item sample for a share of behaviours, chosen by a hash of the event. */
   #sampleNext(user: UserState, { item, id, time }: InteractionEvent, until: number, out: TaskOutputs): void {
     if (!(this.#settings.learnNext > 0)) return;
     if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#settings.learnNext) {
@@ -289,7 +294,7 @@ export class Interactions {
     (user.former ??= new FormerItems()).add(catalogue.at(dropped).id);
   }
 
-  /** Refuses a behaviour that is too late for the sequence, before anything changes. */
+  /** Rejects a behaviour that is too late for the sequence, before anything changes. */
   #tooLate(user: UserState, time: number): TaskRejection | null {
     const { sequences, counters, maxTime } = this.#state;
     const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);

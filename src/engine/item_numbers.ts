@@ -60,7 +60,7 @@ interface ReadSlot extends Slot {
 
 /** Scratch for the entries of the current record. */
 const entries = new ByteWriter(1 << 12);
-/** Scratch for outdated numbers. */
+/** Scratch: takes decoded numbers that are outdated. */
 const OLD_NUMBERS: NumbersOfItem = {
   popularity: -Infinity,
   ownPopularity: -Infinity,
@@ -171,7 +171,9 @@ export class ItemNumbers {
     const from = new ByteReader(bytes);
     const format = from.u8();
     if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode numbers of items: format is ${format}, this reads ${FORMAT}`);
+      throw new SyntaxError(
+        `Cannot decode numbers of items: format is ${format}, this release reads ${FORMAT}`,
+      );
     }
     const sequence = from.uint();
     const oldest = from.uint();
@@ -192,8 +194,8 @@ export class ItemNumbers {
   }
 
   /**
-   * Ends a restore, after all records have been added. Damaged ones may have been deleted from the log: items whose
-   * newest numbers they had, and of which only a slot that will be reused has older ones, are written again.
+   * Ends a restore, after all records have been added. Damaged records may have been deleted from the log: an item
+   * whose newest numbers were in one, and whose older numbers are in a slot about to be reused, is written again.
    */
   endRestore(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);

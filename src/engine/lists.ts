@@ -34,7 +34,7 @@ export interface Preview {
   readonly list: ListFeatures;
 }
 
-/** The parts reused from the answer that a request was given earlier. */
+/** The parts of an earlier answer that are reused. */
 export interface GivenList extends Pick<Recommendation, "exposures"> {
   /** The listed items. */
   readonly items: readonly Pick<RecommendedItem, "item" | "position" | "propensity" | "source">[];
@@ -63,7 +63,7 @@ export class Lists {
   readonly #answerer: Answerer;
   readonly #interactions: Interactions;
   readonly #settings: TaskSettings;
-  /** Finds the answers of the task that it follows; `null` = it answers. */
+  /** Finds an answer of the followed task, by the offset of the request; `null` = this task answers. */
   #givenAt: ((offset: number) => GivenList | null) | null = null;
 
   constructor(state: ListState, interactions: Interactions, settings: TaskSettings) {
@@ -92,8 +92,7 @@ export class Lists {
   }
 
   /**
-   * Applies a request that was answered earlier, with the answer that it was given: users may have seen that list, so
-   * it is not computed anew.
+   * Applies a request with the answer it was given earlier: users may have seen that list, so it is not computed anew.
    *
    * @param given the answer; `null` = it is unknown
    */
@@ -135,7 +134,7 @@ export class Lists {
     const answered = user.pending.get(request);
     // Its sample has been emitted: opening it again would count its outcomes twice.
     const isRepeat = answered?.stage === "settled" || answered === undefined && join.isSettled(user, request);
-    // The other half is for our own lists.
+    // The other half is reserved for our own lists.
     const most = this.#settings.maxOpenItems / 2;
     if (!isRepeat && answered === undefined && join.openItems >= most) {
       const reason =
@@ -187,14 +186,14 @@ export class Lists {
    * Opens a recommended list, unless it is too old.
    *
    * @param list the items that were recommended, if recommendations count as shown
-   * @param candidates all that were scored, of which an impression event will say which were shown
+   * @param candidates all that were scored; an impression event will say which were shown
    */
   #recommend(user: UserState, list: Pending, candidates: () => Pending, out: TaskOutputs): void {
     const { counters, join } = this.#state;
     const served = this.#settings.impressions === "served";
     const isLate = this.#endedBefore(list) > 0;
     if (isLate || join.openItems >= this.#settings.maxOpenItems) {
-      // If it is late, or from a slow clock, it would be settled at once and learnt as ignored.
+      // A late list would be settled at once, and learnt as ignored.
       counters[isLate ? "tooLate" : "unopened"]++;
       if (served) this.#remember(user, list);
       return;
@@ -220,7 +219,9 @@ export class Lists {
     rememberShown(user, list, before, this.#settings.frequency?.remembered ?? 0);
   }
 
-  /** How long before the watermark the window of a list's outcomes ended, milliseconds; at most 0 while it is open. */
+  /**
+   * How long before the watermark a list's outcome window ended, milliseconds; not positive while the window is open.
+   */
   #endedBefore({ time }: { readonly time: number }): number {
     return this.#state.watermark - (time + this.#settings.outcomeWindowMs);
   }
@@ -248,7 +249,7 @@ export class Lists {
     return this.#answer(user, event).recommendation;
   }
 
-  /** Answers a request. From the first one on, retrieval learns with the parts that answer it. */
+  /** Answers a request. Parts of retrieval that only requests need learn from the first such request on. */
   #answer(user: UserState, event: RequestEvent): Recommended {
     const { retrieval } = this.#state;
     if (event.candidates === undefined) retrieval.ordering.noteRequest();
@@ -277,7 +278,7 @@ export class Lists {
   }
 }
 
-/** The impression of a whole list that a request was given. */
+/** An earlier answer to a request, as the impression of the whole list. */
 function asImpression(
   { request, user, time, context, surface }: RequestEvent,
   items: GivenList["items"],

@@ -1,6 +1,7 @@
 /**
- * What a user's state gives up when its record is larger than the log takes: what is of least use first, and of each the
- * older half. Numbers bound every part of a state, but ids and attributes of any length are in them.
+ * Shrinks a user's state whose record is too large for the log, least useful part first: the older half of the lists,
+ * parked interactions, the older half of the behaviours, the profile. Every part has a bounded number of entries, but
+ * their ids and attributes may have any length.
  *
  * @module
  */

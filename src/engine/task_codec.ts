@@ -18,7 +18,7 @@ import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
 const OLDEST = 4;
-/** From this one on, a record has the room for unlisted items. */
+/** Since this format, a record holds the room for unlisted items. */
 const ROOM_SINCE = 5;
 const FORMAT = ROOM_SINCE;
 /** Formats of the task's own record that this code reads and writes. */
@@ -62,7 +62,7 @@ export function decodeTaskCounters(bytes: Uint8Array): TaskCounters {
 function checkedFormat(format: number): number {
   if (format >= OLDEST && format <= FORMAT) return format;
   throw new SyntaxError(
-    `Cannot decode the state of the task: format is ${format}, this reads ${OLDEST} to ${FORMAT}`,
+    `Cannot decode the state of the task: format is ${format}, this release reads ${OLDEST} to ${FORMAT}`,
   );
 }
 

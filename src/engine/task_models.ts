@@ -43,13 +43,13 @@ export interface ModelsState extends ListScorerView {
 export class TaskModels {
   /** The scorer of the deployment's own model. */
   readonly own: ListScorer;
-  /** What models have said, and what came, which tells whether their scores are probabilities. */
+  /** Predictions of each model and their outcomes, which tell whether its scores are probabilities. */
   readonly said: SaidByModel = new SaidByModel();
   readonly #state: ModelsState;
   readonly #settings: TaskSettings;
   readonly #byModel: Map<string, ListScorer>;
   #experiments = new Experiments([]);
-  /** Those with states of their own, in the order of their names. */
+  /** Scorers with states of their own, ordered by name. */
   #lifelong: readonly ListScorer[];
   /** Event time until which impressions need pinned versions, as of the last {@linkcode TaskModels.pins}. */
   #pinsUntil = -Infinity;
@@ -129,7 +129,7 @@ export class TaskModels {
     carryVariants(user, inserted, this.#lifelong.map(({ fold }) => fold));
   }
 
-  /** The scorer of a model, by its full key; that of the deployment's own where there is none. */
+  /** The scorer of a model, by its full key; the deployment's own if there is none. */
   of(model: string | undefined): ListScorer {
     return this.#byModel.get(model ?? "") ?? this.own;
   }

@@ -30,7 +30,7 @@ import { USER_LISTS, type UserListsOptions } from "./user_lists.ts";
 
 /** Default bound, in a service, for items known from events only, per partition: some 500 MB. */
 export const SERVICE_UNLISTED_ITEMS = 200_000;
-/** Default of `maxOpenItems` in a service: with 31 numeric features, a GB. */
+/** Default of `maxOpenItems` in a service: about 1 GB with 31 numeric features. */
 export const SERVICE_OPEN_ITEMS = 5_000_000;
 
 /** Options of a `TaskState`. */

@@ -100,7 +100,7 @@ export class TaskState {
   readonly #interactions: Interactions;
 
   /**
-   * Makes an empty state. `serving` is read at every score, so its version may move between events.
+   * Makes an empty state. `serving` is read at every score, so its version may change between events.
    *
    * @param variants Models for variants of experiments, in addition to the task's own.
    * @throws RangeError when sizes do not fit together, or the schema names its own numeric features.
@@ -161,7 +161,7 @@ export class TaskState {
     this.models.applyExperiments(records);
   }
 
-  /** Applies a catalogue record. @returns why it is refused, or `null` */
+  /** Applies a catalogue record. @returns why it is rejected, or `null` */
   applyItem(record: ItemRecord): Rejected | null {
     const rejected = this.catalogue.check(record);
     if (rejected !== null) return rejected;
@@ -228,7 +228,7 @@ export class TaskState {
     this.join.settleBefore(this.watermark, out);
     const capped = time < event.time ? { ...event, time } : event;
     const user = this.#userOf(capped, offset);
-    // Outputs carry their event's number, which an event that is applied again has already used.
+    // Not even `give`: lists are named after the offset, and this one has already been used.
     if (user === "reapplied") return null;
     if (user !== null && event.time - time > this.clock.toleranceMs) this.counters.ahead++;
     const rejection = user === null ? null : this.#fold(user, capped, { offset, out, arrival });
@@ -284,7 +284,7 @@ export class TaskState {
         return null;
       case "merge":
         if (event.outcome !== undefined) {
-          this.#interactions.answer(user, event.outcome, out);
+          this.#interactions.outcome(user, event.outcome, out);
           return null;
         }
         if (this.#interactions.passOn(user, event, out)) return null;

@@ -10,9 +10,9 @@ import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskRejection } from "./task_outputs.ts";
 
-/** Fewest behaviours on listed items before a catalogue is complete. */
+/** Fewest behaviours on listed items before a catalogue counts as complete. */
 const ENOUGH = 1000;
-/** A complete catalogue has this many of them for each behaviour on an unlisted item. */
+/** Fewest behaviours on listed items per behaviour on an unlisted one in a complete catalogue. */
 const PER_UNLISTED = 100;
 
 /** What {@linkcode judgeCatalogue} reads and changes. */
@@ -27,7 +27,7 @@ export function countBehaviour(judged: Judged, { listed }: CatalogueItem): void 
   judgeCatalogue(judged);
 }
 
-/** Says of a catalogue whether it is complete, by the behaviours that were counted. */
+/** Sets whether a catalogue counts as complete, by the behaviours counted so far. */
 export function judgeCatalogue({ catalogue, counters }: Judged): void {
   const { listedBehaviours, unlistedBehaviours } = counters;
   catalogue.isComplete = listedBehaviours >= Math.max(ENOUGH, PER_UNLISTED * unlistedBehaviours);

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Something of a user that is due at some time. */
+/** A time at which something of a user's is due. */
 export interface Deadline {
   /** Event time, milliseconds since the epoch. */
   readonly time: number;

@@ -1,7 +1,6 @@
 /**
- * Which users were erased, and when, so that a session's behaviours that are handed over late, by an alias of that time
- * or earlier, are not added to the user again. Hashes of ids, since no id may outlive a `forget`.
- *
+ * Remembers which users were erased and when, so that behaviours handed over late, by an alias no later than the
+ * erasure, are not added again. It keeps hashes, since no id may outlive a `forget`.
  * ```text
  *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which never changes
  * ```
@@ -96,7 +95,7 @@ export class ErasedUsers {
     this.#hasChanged = true;
   }
 
-  /** @returns whether it was not known */
+  /** @returns whether it was new */
   #remember(hash: number, time: number): boolean {
     if (time <= (this.#times.get(hash) ?? -Infinity)) return false;
     this.#times.set(hash, time);
@@ -114,5 +113,5 @@ function decode(record: Uint8Array): Entries {
   const reader = new ByteReader(record);
   const format = reader.u8();
   if (format === FORMAT) return JSON.parse(reader.string());
-  throw new SyntaxError(`Cannot decode erasures: format is ${format}, this reads ${FORMAT}`);
+  throw new SyntaxError(`Cannot decode erasures: format is ${format}, this release reads ${FORMAT}`);
 }

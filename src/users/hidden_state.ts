@@ -27,7 +27,7 @@ import type { SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
 
-/** Counts of the work of keeping states. */
+/** Work spent on keeping states up to date. */
 export interface FoldCounters {
   /** Behaviours folded by a single step. */
   steps: number;
@@ -78,7 +78,7 @@ export function carryVariants(user: UserState, inserted: Inserted, folds: readon
   }));
 }
 
-/** Whether the anchor and the stored behaviours after it cover a life, or all that is known of one. */
+/** Whether the anchor and the stored behaviours after it cover the user's whole life, as far as it is known. */
 function isOfLife(
   { hiddenStart, anchor, row }: RecurrentState,
   sequences: SequenceSlab,
@@ -88,7 +88,9 @@ function isOfLife(
   return hiddenStart === 0 || anchor?.size === serving.stateSize;
 }
 
-/** The state that a list is scored and learnt from, with `length` behaviours from index `first` of the row. */
+/**
+ * The anchor from which a list is scored and learnt; its window has `length` behaviours from index `first` of the row.
+ */
 export function stateOf(
   user: RecurrentState,
   { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,

@@ -1,8 +1,8 @@
 /**
  * The order in which users were active, by their rows: a ring of links, so that every call is O(1).
  *
- * A `Map` that is kept in this order by deleting and setting is rebuilt again and again: with 100,000 users that takes
- * longer than everything else that an event does.
+ * A `Map` kept in this order by deleting and setting is rehashed again and again: at 100,000 users, that costs more
+ * than all other work per event.
  *
  * @module
  */

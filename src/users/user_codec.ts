@@ -53,7 +53,7 @@ const WITH_LISTED = 13;
 export const WITH_ALIASES = 14;
 /** The format of users with lists of experiments that were restarted. */
 const WITH_PHASES = 15;
-/** The format of users who were sessions until lately. */
+/** The format of users who were sessions until recently. */
 const WITH_SESSIONS = 16;
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_SESSIONS };
 /** Number of values of half a byte. */
@@ -139,7 +139,7 @@ export class UserCodec {
     const format = record.u8();
     if (format < FORMAT || format > WITH_SESSIONS) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_SESSIONS}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this release reads ${FORMAT} to ${WITH_SESSIONS}`,
       );
     }
     const lastOffset = record.int();

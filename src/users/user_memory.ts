@@ -27,7 +27,9 @@ export class UserMemory {
   restored = 0;
   readonly #users = new Map<string, UserState>();
   readonly #byRow: (UserState | undefined)[] = [];
-  /** In the order of activity: all users, and those who may be evicted; one found waiting is added again afterwards. */
+  /**
+   * In the order of activity: all users, and those who may be evicted; a user found waiting rejoins at a later record.
+   */
   readonly #active = new RowOrder();
   readonly #evictable = new RowOrder();
   readonly #sequences: SequenceSlab;
@@ -152,7 +154,10 @@ export class UserMemory {
   }
 }
 
-/** Event time from which on the user must be in memory, since something of theirs may be due; `Infinity` = nothing is. */
+/**
+ * Earliest event time at which something of the user's is due, so that they must be in memory; `Infinity` if nothing
+ * is.
+ */
 export function dueTime({ pending, parked, listed }: UserState): number {
   let due = listed?.due?.time ?? Infinity;
   for (const { deadline } of pending.values()) due = Math.min(due, deadline);

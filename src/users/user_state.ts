@@ -28,7 +28,7 @@ export interface ParkedInteraction {
   readonly event: InteractionEvent;
 }
 
-/** The list of a user that was written last, and when the next one is due; see `engine/user_lists.ts`. */
+/** The newest list written for a user, and when the next one is due; see `engine/user_lists.ts`. */
 export interface ListedState {
   /** When it was made, event time; 0 = none was made here. */
   readonly time: number;
@@ -71,13 +71,13 @@ export interface UserState extends RecurrentState {
   variants: ReadonlyMap<string, RecurrentState>;
   /** Newest shown items, oldest first; empty unless the deployment remembers them. */
   shown: readonly ShownItem[];
-  /** Items that the user had before the kept behaviours; `null` = none, or none are known. */
+  /** Items that the user had before the behaviours still kept; `null` = none, or none are known. */
   former: FormerItems | null;
   /** The list that was written last; `null` = no list is written. */
   listed: ListedState | null;
   /** The users that this one turned out to be, in order of time. */
   aliases: readonly Alias[];
-  /** The sessions that this user was, while lists of theirs may be open. */
+  /** Sessions that this user was before a login, while their lists may be open. */
   sessions: readonly Session[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
@@ -136,8 +136,8 @@ export function putPending(user: UserState, pending: Pending): void {
 }
 
 /**
- * A 48-bit hash of an event's id: dozens of whole ids would be most of a record. A new id collides with one of a user's
- * newest n with probability n / 2^48.
+ * A 48-bit hash of an event's id: dozens of whole ids would make up most of a record. A new id collides with one of a
+ * user's newest n with probability n / 2^48.
  */
 export function idHash(id: string): number {
   return hashString(id, 0x9e3779b9) * 2 ** 16 + (hashString(id, 0x85ebca6b) >>> 16);

@@ -123,7 +123,7 @@ Deno.test("a record of a later format is refused by its number, whatever its kin
     if (format !== FORMATS[kind]!.newest || kind === "generation" || kind === "version") continue;
     const later = bytes.slice();
     later[0] = format + 1;
-    const why = new RegExp(`format is ${format + 1}, this reads`);
+    const why = new RegExp(`format is ${format + 1}, this release reads`);
     await assert.rejects(async () => await READ[kind]!(later), why, `${kind}-${format}`);
   }
 });

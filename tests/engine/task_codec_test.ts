@@ -30,7 +30,7 @@ Deno.test("decodeTask() throws a SyntaxError when the record is cut anywhere", (
 Deno.test("decodeTask() and decodeTaskCounters() refuse other formats", () => {
   const whole = encodeTask(new TaskState(SMALL, new FakeServing()), 0);
   for (const format of [0, 3, 6]) {
-    const message = new RegExp(`format is ${format}, this reads 4 to 5`);
+    const message = new RegExp(`format is ${format}, this release reads 4 to 5`);
     const bytes = Uint8Array.of(format, ...whole.subarray(1));
     assert.throws(() => decodeTask(bytes, new TaskState(SMALL, new FakeServing())), message);
     assert.throws(() => decodeTaskCounters(bytes), message);

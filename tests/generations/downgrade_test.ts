@@ -37,7 +37,7 @@ Deno.test("refuseNewer() lets pass what is read, and says which release and whic
     () => refuseNewer("work on meander.*", { "0.4.0": NEWER }, NEWEST_FORMATS),
     {
       message: "Cannot work on meander.*: meander 0.4.0 has run on it and may have written newer formats " +
-        `(user up to ${NEWER.user}, this reads ${NEWEST_FORMATS.user}; vectors up to 1, this reads none); ` +
+        `(user up to ${NEWER.user}, this release reads ${NEWEST_FORMATS.user}; vectors up to 1, this release reads none); ` +
         "nothing was changed: run that release or a newer one, or restore a backup made before it",
     },
   );

@@ -186,7 +186,7 @@ Deno.test("Learner.decode() refuses what is not of this learner", () => {
   for (const format of [1, 9]) {
     assert.throws(
       () => makeLearner("base").decode(new Uint8Array([format])),
-      new RegExp(`format is ${format}, this reads 2 to 4`),
+      new RegExp(`format is ${format}, this release reads 2 to 4`),
     );
   }
   assert.throws(() => makeLearner("base").decode(new Uint8Array(0)), SyntaxError);

@@ -27,5 +27,5 @@ Deno.test("decodeHead() gives what encodeHead() took, and nothing of a part of i
     }),
     { numRuns: 50 },
   );
-  assert.throws(() => decodeHead(new ByteReader(Uint8Array.of(9))), /format is 9, this reads 3/);
+  assert.throws(() => decodeHead(new ByteReader(Uint8Array.of(9))), /format is 9, this release reads 3/);
 });

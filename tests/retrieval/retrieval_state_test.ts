@@ -421,7 +421,7 @@ Deno.test("RetrievalState.restore() refuses what another format has, and says wh
     const old = Uint8Array.from(value, (byte, at) => at === 0 ? 4 : byte);
     assert.throws(() => state().state.restore(new Map([[key, old]])), {
       key,
-      message: "Cannot decode the retrieval state: format is 4, this reads 1 to 2",
+      message: "Cannot decode the retrieval state: format is 4, this release reads 1 to 2",
     });
   }
 });

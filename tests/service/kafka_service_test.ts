@@ -197,7 +197,10 @@ if (broker !== undefined) {
     await later.failure;
     const failure = await older.failure;
     assert.ok(failure instanceof LogError && failure.code === "corrupt");
-    assert.match(failure.message, /format is \d+, this reads 11 to \d+\).*; run the release that wrote it/);
+    assert.match(
+      failure.message,
+      /format is \d+, this release reads 11 to \d+\).*; run the release that wrote it/,
+    );
     assert.deepEqual(await formatsOn(log, topics.state), written);
 
     const last = await start(true);

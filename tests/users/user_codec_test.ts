@@ -45,7 +45,7 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
   }
   assert.throws(() => decode(Uint8Array.of(...whole, 0)), SyntaxError);
   for (const format of [0, 10, 17, 99]) {
-    const message = new RegExp(`state of user u: format is ${format}, this reads 11 to 16`);
+    const message = new RegExp(`state of user u: format is ${format}, this release reads 11 to 16`);
     assert.throws(() => decode(Uint8Array.of(format, ...whole.subarray(1))), message);
   }
 });

@@ -9,7 +9,7 @@
  *  fnw       learn negatives     judge            + learn each click as a positive, early or late
  * ```
  *
- * A negative that is learnt before its click arrives is fake; weights in the loss undo it, see
+ * A negative that is learnt before its click arrives is fake; weights in the loss correct for it, see
  * `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
  *
  * @module
@@ -46,7 +46,7 @@ export function lateShare({ clicksInTime, clicksLate }: DelayCounters): number {
 /**
  * The sample of a list that has just been shown; `null` if there is nothing to learn yet.
  *
- * @param before rows of it that were shown earlier
+ * @param before its rows that were shown earlier
  */
 export function shownSample(
   policy: LabelPolicy,

@@ -8,8 +8,8 @@
  * ```
  *
  * An explicit outcome (a rating, a dislike) closes its item at once; an impression whose items are all closed is
- * emitted at once. One whose items were all clicked waits: if clicks were learnt sooner than their absence, the
- * model would expect too many.
+ * emitted at once. If all were merely clicked, it waits for the deadline: if clicks were learnt sooner than their
+ * absence, the model would expect too many.
  *
  * @module
  */
@@ -26,9 +26,8 @@ export interface PendingState {
 }
 
 /**
- * How far a list is: `unconfirmed`, it was recommended, but makes no sample until an impression event says that it was
- * shown; `open`, it was shown, and waits for its outcome; `settled`, its labels are given, and it is kept for late
- * clicks only.
+ * The stage of a list. `unconfirmed`: recommended, makes no sample until an impression event says that it was shown.
+ * `open`: shown, waits for its outcome. `settled`: its labels are final, and it is kept for late clicks only.
  *
  * ```text
  *   recommended ──▶ unconfirmed ── impression ──▶ open ── deadline ──▶ settled ── late clicks end ──▶ gone

@@ -15,9 +15,9 @@ import { creditCode, creditOf } from "../../assignment/credit.ts";
 import type { Read, Written } from "./impression_context.ts";
 import { type ItemFeatures, Rows } from "../../samples/rows.ts";
 
-/** Marks: two bits of label, of which {@linkcode OPEN} is none, then flags. */
+/** Marks: two bits for the label, where {@linkcode OPEN} means none, then flags. */
 const OPEN = 2, CLOSED = 4, LATE = 8;
-/** The offset is that of the previous row; it is neither that nor the usual one, the first numeric feature. */
+/** The offset equals that of the previous row; or neither that nor the usual one, the first numeric feature. */
 const OFFSET_BEFORE = 16, OFFSET = 32;
 /** Propensity is not 1; the oracle is known; the reward is not 0; the position is not the place in the list. */
 const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;

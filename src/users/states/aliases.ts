@@ -1,5 +1,5 @@
 /**
- * Who a user turned out to be, such as an anonymous session before its logins.
+ * Who a user, such as an anonymous session, turned out to be at its logins.
  *
  * ```text
  *                  alias of ann          alias of bob
@@ -13,7 +13,7 @@
  * @module
  */
 
-/** States that a user was another user until some time. */
+/** Says that until some time, a user was another user. */
 export interface Alias {
   /** Id of the other user. */
   readonly of: string;
@@ -36,12 +36,12 @@ export function withAlias(aliases: readonly Alias[], alias: Alias): readonly Ali
   return all.toSpliced(Math.max(0, repeated), 1);
 }
 
-/** The alias that owns behaviours of a time; `undefined` = the user does. */
+/** The alias that owns behaviours at a time; `undefined` = the user itself does. */
 export function aliasAt(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until >= time);
 }
 
-/** The alias that owns what was handed over to the user at a time. */
+/** The alias that owns what was handed over to the user at `time`. */
 export function aliasAfter(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until > time);
 }

@@ -116,7 +116,7 @@ export class BehaviourSlab {
     return this.#strengths === null ? this.#table.strength(this.#actions[at]!) : this.#strengths[at]!;
   }
 
-  /** Fewest bytes per strength that hold those of a row of this slab and of one more behaviour. */
+  /** Fewest bytes per strength that hold a row of this slab and one more behaviour. */
   bytesWith(action: number, strength: number, base: number, length: number): StrengthBytes {
     const { strengthBytes } = this;
     if (strengthBytes === 0 && Object.is(strength, this.#table.strength(action))) return 0;

@@ -15,7 +15,7 @@ const LETTER_BYTES = 3;
  * `merge` events that give a user the behaviours and attributes of an alias; none if it has none. Each fits into a
  * record.
  *
- * @param hasLists whether it has lists that the user may answer, so that there has to be an event
+ * @param hasLists whether the alias has open lists; then there is an event even if nothing is handed over
  */
 export function handedOver(
   from: string,

@@ -265,7 +265,7 @@ export class SequenceSlab {
     return atEnd;
   }
 
-  /** Fills an empty row with stored behaviours; `total` counts the forgotten ones too. */
+  /** Fills an empty row with stored behaviours; `total` also counts those no longer kept. */
   restore(row: number, behaviours: readonly Behaviour[], total: number): void {
     for (const behaviour of behaviours) this.insert(row, behaviour);
     this.#totals[row] = total;

@@ -1,6 +1,6 @@
 /**
- * The sessions that a user was before a login, for as long as lists of theirs may be open. What the user does about such
- * a list after the login is told to the session's task, which has the list:
+ * The sessions that a user was before a login, kept while their lists may be open. An outcome of such a list that
+ * arrives after the login is forwarded to the session's task, which holds the list:
  *
  * ```text
  *   session   list ●──────── alias of ann ───────────── label 1 ──▶ sample
@@ -30,7 +30,10 @@ export function withSession(sessions: readonly Session[], session: Session): rea
   return [...others, { id, login }].sort((a, b) => a.login - b.login).slice(-MOST_SESSIONS);
 }
 
-/** The sessions whose lists an outcome at a time may answer. @param openMs how long lists may have outcomes */
+/**
+ * The sessions that may have a list to which an outcome at `time` belongs. @param openMs how long lists may have
+ * outcomes
+ */
 export function sessionsAt(sessions: readonly Session[], time: number, openMs: number): readonly Session[] {
   return sessions.filter(({ login }) => login + openMs >= time);
 }
