@@ -150,12 +150,12 @@ export class Blend {
     this.#steps++;
     if (!(sum > 0 && sum < Infinity)) return;
     for (let c = 0; c < count; c++) shares[c] = shares[c]! / sum;
-    if (had < count && this.#look(features, taken, false)) {
+    if (had < count && this.#prepareStep(features, taken, false)) {
       const step = STEP / (1 + groups.length);
       this.#step(0, step);
       for (const group of groups) this.#step(1 + group, step);
     }
-    if (had > 0 && this.#look(features, taken, true)) this.#step(this.#sets - 1, STEP);
+    if (had > 0 && this.#prepareStep(features, taken, true)) this.#step(this.#sets - 1, STEP);
   }
 
   /** Writes the weights of each feature under its name, then the curvature of each set. */
@@ -208,9 +208,9 @@ export class Blend {
    * Computes the gradient and curvature of a step into the scratch, over items that the user already had or over new
    * ones.
    *
-   * @returns Whether its size is plausible.
+   * @returns whether its size is plausible
    */
-  #look(features: Features, taken: number, had: boolean): boolean {
+  #prepareStep(features: Features, taken: number, had: boolean): boolean {
     const F = this.#features;
     const { count, values } = features;
     const [mean, outer, shares, known] = [

@@ -17,16 +17,16 @@ import type { Arrivals } from "./signals/arrivals.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
 
-/** Number of steps after each of which a share of the wanted behaviours that makes steps is halved. */
+/** Every so many steps, the share of wanted behaviours that make a step is halved. */
 const EAGER_STEPS = 2000;
 /** Before the first request for candidates, one wanted behaviour in this many makes a step. */
 const EVERY_BEFORE_REQUESTS = 64;
-/** In the end, one in this many; where few arrive, {@linkcode SLOW_FACTOR} times as many all the way. */
+/** Finally, one in this many does; where few arrive, {@linkcode SLOW_FACTOR} times as many at every stage. */
 const LEARN_EVERY = 16;
 const SLOW_FACTOR = 4;
 /** Steps per second of event time up to which few arrive: a step takes as long as a request. */
 const FEW_PER_SECOND = 0.5;
-/** Most steps per second of event time: a flood that took more would leave no time for requests. */
+/** Most steps per second of event time: in a flood, more would leave no time for requests. */
 const MOST_PER_SECOND = 12;
 
 export interface ChoicesParts {
@@ -69,7 +69,7 @@ export class Choices {
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
   learn(user: UserState, item: CatalogueItem, time: number): Preference | null {
     const draw = drawOf(user, item, time);
-    // Not every n-th one, which would always hit the same kind of event where kinds alternate.
+    // By a hash, not every n-th: where kinds of events alternate, that would always pick the same kind.
     if (draw % this.#every(time) !== 0) return null;
     const { catalogue, ordering, past, returns, gatherer, orders, counts } = this.#with;
     const context = past.context(user, time);

@@ -12,7 +12,7 @@ import { logarithms } from "./items/logarithms.ts";
 const EPSILON = 0.05;
 /** Scores are summed in units of this share of the largest: integers, whose sum is the same in any order. */
 const GRAIN = 2 ** -30;
-/** Smaller scores count as none: their shares would not be finite. */
+/** A source whose largest score is below this counts as silent: its shares would not be finite. */
 const LEAST = 1e-290;
 
 /** Candidates with their features. */
@@ -47,7 +47,7 @@ export interface FeatureColumn {
  * Puts the features of a source's scores, the first `count` of `scratch`, into a column; the order of the items does
  * not matter.
  *
- * @param most The largest score; if it is 0, the column is left as it is
+ * @param most The largest score; if it is 0 or nearly, the column is left as it is
  */
 export function scoreColumn(count: number, most: number, column: FeatureColumn): void {
   if (most < LEAST) return;

@@ -51,7 +51,7 @@ export interface CandidateOptions {
 }
 
 /** Most items tried per free place, since many may be off sale. */
-const LOOKS_A_PLACE = 20;
+const LOOKS_PER_PLACE = 20;
 
 /** The proposed candidates of a request, with scores. */
 interface ScoredCandidates {
@@ -153,7 +153,7 @@ export class Finder {
     const add = (c: number) => found.set(items[c]!, proposed(c));
     for (const c of order.slice(0, first)) add(c);
     const fill = (indices: Iterable<number>, source: CandidateSource, until: number) => {
-      let looks = LOOKS_A_PLACE * (until - found.size);
+      let looks = LOOKS_PER_PLACE * (until - found.size);
       for (const index of indices) {
         if (found.size >= until || looks-- <= 0) return;
         if (found.has(index) || !gatherer.may(index)) continue;

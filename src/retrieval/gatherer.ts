@@ -34,7 +34,7 @@ export interface RetrievalView {
   readonly models?: OrderingModels;
 }
 
-/** The deployment's own model, as candidates are ordered by it. */
+/** The deployment's own model, as far as it orders candidates. */
 export interface OrderingModels {
   /** The bank of the served version. */
   readonly bank: ServedBank | null;

@@ -81,24 +81,24 @@ export class Orders {
 
   /** Whether the stack uses the model's scores, too. */
   get needsModel(): boolean {
-    return this.#with.ordering.stack.partsOf(this.#there, this.#modelShare).includes("model");
+    return this.#with.ordering.stack.partsOf(this.#available, this.#modelShare).includes("model");
   }
 
   /** The parts that order lists under `ranking: "auto"` now; none before such a list was requested. */
   get parts(): readonly Part[] {
     const { stack, hasStackRequests } = this.#with.ordering;
-    return hasStackRequests ? stack.partsOf(this.#there, this.#modelShare) : [];
+    return hasStackRequests ? stack.partsOf(this.#available, this.#modelShare) : [];
   }
 
   /** The parts that can order a list now. */
-  get #there(): readonly Part[] {
-    const there = {
+  get #available(): readonly Part[] {
+    const exists = {
       blend: true,
       head: this.#scorePairs !== null,
       bank: (this.#with.view.models?.bank ?? null) !== null,
       model: this.#modelShare > 0,
     };
-    return PARTS.filter((part) => there[part]);
+    return PARTS.filter((part) => exists[part]);
   }
 
   get #modelShare(): number {
@@ -111,7 +111,7 @@ export class Orders {
     return pairLists === null ? null : view.models?.order(pairLists.names) ?? null;
   }
 
-  /** Whether the pair head gets preferences: until lists are requested, and then if the stack orders some. */
+  /** Whether preferences are made for the pair head: until lists are requested, and then if the stack orders some. */
   get #teachesHead(): boolean {
     const { pairLists, ordering } = this.#with;
     return pairLists !== null && (ordering.hasStackRequests || !ordering.hasRequests);
@@ -125,12 +125,12 @@ export class Orders {
     const ranked = { features, scores: blended, places };
     const by = this.#scoresByPart(ranked);
     const scorePairs = features.count > 0 && past.knowsAll(request.user) ? this.#scorePairs : null;
-    const isThere = { ...by, head: scorePairs, model: share > 0 || null };
-    const there = PARTS.filter((part) => isThere[part] !== null);
+    const byPart = { ...by, head: scorePairs, model: share > 0 || null };
+    const available = PARTS.filter((part) => byPart[part] !== null);
     // Making the head's list takes time, so it is skipped when the head has no weight.
-    const list = stack.partsOf(there, share).includes("head") ? this.#pairList(request, ranked) : null;
+    const list = stack.partsOf(available, share).includes("head") ? this.#pairList(request, ranked) : null;
     const head = list === null ? null : scorePairs!(list);
-    const { scores: ordered, ...stacked } = stack.scoreBut({ ...by, head }, share, there);
+    const { scores: ordered, ...stacked } = stack.scoreBut({ ...by, head }, share, available);
     const lowest = ordered.length === 0 ? 0 : ordered.reduce((least, score) => Math.min(least, score));
     const scores = new Float64Array(features.count).fill(lowest);
     for (const [i, place] of places.entries()) scores[place] = ordered[i]!;
@@ -175,7 +175,7 @@ export class Orders {
   /** The preference for a candidate among others; `null` if there is none. */
   #preference(request: TakenFrom["request"], ranked: Blended, { taken, draw }: Draw): Preference | null {
     const { ordering: { stack }, pairLists } = this.#with;
-    // Otherwise a robot that makes most of the behaviours would dominate the head.
+    // Very active users count less, or a robot that makes most of the behaviours would dominate the head.
     if (mulberry32(~draw)() >= stack.weightOf(hashString(request.user.id, 0))) return null;
     const { places } = ranked;
     const options = { taken, candidates: PREFERENCE_CANDIDATES, random: mulberry32(draw) };

@@ -225,7 +225,7 @@ function ofOwn(
   };
 }
 
-/** How much more the user turns to the traits of each candidate than others do. */
+/** How much more the user favours the traits of each candidate than others do. */
 function liftsOf(lifts: TraitLifts): Fill {
   return ({ request: { context }, count, items, values, columns }, column) => {
     if (!lifts.ask(context)) return;

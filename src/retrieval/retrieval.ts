@@ -110,7 +110,7 @@ export class Retrieval {
     const gatherer = new Gatherer(view, sources, parts, maxCandidates);
     const best = new BestPlaces(catalogue);
     const past = this.past = new Past(view.sequences, parts.returns);
-    // The head has the blend's score, and learns from too few lists to know better.
+    // The head reads no occasions: the blend's score covers them, and the head sees too few lists to do better.
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names, OCCASION_KINDS) : null;
     const shared = { view, ordering, past, gatherer, best, maxCandidates };
     const orders = this.orders = new Orders({ ...shared, pairLists });

@@ -30,10 +30,13 @@ import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./si
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
-/** Most portions of a piece of a snapshot, and records that a commit deletes. */
+/** Most portions, and most deleted records, per piece of a snapshot that a commit may write. */
 const PIECE_PORTIONS = 500;
 const SWEPT = 2000;
-/** Where journals weigh more than so many snapshots, the task has restarted too often to end one in pieces. */
+/**
+ * If journals outweigh the snapshot this many times, the task restarts too often to end one in pieces: it is written
+ * at once.
+ */
 const OVERDUE = 4;
 
 export interface RetrievalStateParts {
@@ -46,9 +49,9 @@ export interface RetrievalStateParts {
 
 /** Changes since the last commit. */
 export interface RetrievalChanges {
-  /** Records for the own changelog. */
+  /** Records for the task's own changelog. */
   readonly records: readonly RetrievalRecord[];
-  /** The own journal, for other tasks; `null` when there is none, or nothing is shared. */
+  /** The task's own journal, for other tasks; `null` when there is none, or nothing is shared. */
   readonly signals: Uint8Array | null;
   /** Whether the records replace all that may name users whom other tasks have erased. */
   readonly dropsNames: boolean;
@@ -100,9 +103,9 @@ export class RetrievalState {
   #mayNameErased = false;
   /** Offset of the first erasure since then of a user whom the task's journals may name; `Infinity` = none. */
   #namedFrom = Infinity;
-  /** Names in what is before it, until that is deleted. */
+  /** Erased names in records before the newest snapshot, until those are deleted. */
   #leaving: LeavingNames | null = null;
-  /** By partition, the position up to which they name no erased user. */
+  /** By partition, the position up to which this task's records name no erased user. */
   #cleared: ReadonlyMap<number, number> = new Map();
 
   constructor({ catalogue, folds, ordering }: RetrievalStateParts) {
@@ -202,7 +205,7 @@ export class RetrievalState {
     return Math.min(this.#namedFrom, this.#leaving?.namedFrom ?? Infinity);
   }
 
-  /** Whether there is something to write, or to delete, of a snapshot. */
+  /** Whether a part of a snapshot remains to be written or deleted. */
   get isSnapshotUnderWay(): boolean {
     return this.#isSnapshotDue || this.#snapshot !== null || this.#changelog.hasGarbage;
   }
@@ -246,7 +249,7 @@ export class RetrievalState {
     return { records, signals: this.#isShared ? own : null, dropsNames };
   }
 
-  /** Notes that names have left, once nothing is left of what has them. @returns Whether there were any */
+  /** Ends the wait for the deletion of records with erased names, once it is done. @returns Whether there were any */
   #endLeaving(): boolean {
     const leaving = this.#leaving;
     if (leaving === null || this.#snapshot !== null || this.#changelog.hasGarbage) return false;
@@ -301,7 +304,7 @@ export class RetrievalState {
     return [pieces, given.length === 0 ? snapshot.last : null];
   }
 
-  /** What may name erased users until now is replaced by the snapshot that begins. */
+  /** Notes the names that the snapshot which begins will replace. */
   #leaveNames(): void {
     this.#leaving = {
       mayNameErased: this.#mayNameErased,
@@ -334,7 +337,7 @@ export class RetrievalState {
     const decoded = snapshot === null
       ? new Set<string>()
       : yield* readingChange(snapshot.key, () => this.#folds.decode(snapshot));
-    // Nobody knows whom garbage names.
+    // Garbage may name anybody.
     const { hasGarbage } = this.#changelog;
     this.#leaving = hasGarbage ? { mayNameErased: true, namedFrom: 0, cleared: this.#cleared } : null;
     if (this.#isRestored) return yield* this.#relearn(journals);
@@ -360,7 +363,7 @@ export class RetrievalState {
     if (taken === null) {
       for (const entry of readJournal(journal, itemAt)) {
         this.#applyOwn(entry);
-        if ("forget" in entry) this.#namedFrom = 0; // nobody knows by which event
+        if ("forget" in entry) this.#namedFrom = 0; // by which event is unknown
       }
     }
     yield;

@@ -173,9 +173,9 @@ export class FrozenFolds {
   }
 
   /**
-   * Writes everything, in portions, and lets go what is written.
+   * Writes everything, in portions, and releases what is written.
    *
-   * @param give Takes pieces of {@linkcode CHUNK_BYTES} and a few more
+   * @param give Receives pieces, slightly longer than {@linkcode CHUNK_BYTES}
    * @returns The last piece
    */
   *write(give: (piece: Uint8Array) => void): Portions<Uint8Array> {

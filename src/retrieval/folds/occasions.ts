@@ -9,7 +9,7 @@
  *   lift = ln((c_o + 5 s_o) / ((c + 5) s_o))
  * ```
  *
- * so an item of which nothing is known has 0. Popularity is left to those features that know it. A repeat counts less
+ * so an unknown item has 0. Popularity is left to those features that know it. A repeat counts less
  * ({@linkcode repeatWeight}), and all counts halve every `halfLifeMs` of the pace's time. 100 bytes per item.
  *
  * @module
@@ -32,7 +32,7 @@ const PRIOR = 5;
 const MAX_EXPONENT = 32;
 const HALF_LIFE_MS = 90 * DAY_MS;
 
-/** The part of a signal or request that tells its occasions. */
+/** The part of a signal or request that determines its occasions. */
 interface Occasion {
   readonly time: number;
   readonly context: Pick<Context, "size" | "times">;
@@ -104,7 +104,7 @@ export class Occasions {
    * The lift of each of `count` items on the occasion of a request.
    *
    * @param kind Place in {@linkcode OCCASION_KINDS}
-   * @param give Takes the lift of the item at a place
+   * @param give Receives the lift of the item at a place
    */
   lifts(
     kind: number,
@@ -161,7 +161,9 @@ export class Occasions {
     this.#sums.set(from.f64s(COLUMNS));
   }
 
-  /** Writes which counts are above 0, a bit each, and those. @param start Where the item's counts begin */
+  /**
+   * Writes a bit for each count, whether it is above 0, then those counts. @param start Where the item's counts begin
+   */
   #encodeItem(to: ByteWriter, start: number): void {
     const counts = this.#counts;
     let which = 0;

@@ -30,7 +30,7 @@ const NEWEST_SESSIONS = 500;
 const NEIGHBOURS = 100;
 const MAX_ITEMS = 50;
 const NO_ITEMS: number[] = [];
-/** Place for so many is made at once. */
+/** Room for this many is made at first. */
 const FEW_SESSIONS = 64;
 
 /** Options of {@linkcode Sessions}. */
@@ -233,7 +233,7 @@ export class Sessions {
     return session;
   }
 
-  /** Has place for so many sessions, twice as many each time that more is needed. */
+  /** Makes room for so many sessions, at least doubling it. */
   #makeRoom(sessions: number): void {
     if (sessions <= this.#items.length) return;
     const places = 2 ** Math.ceil(Math.log2(sessions));

@@ -28,7 +28,7 @@ export interface BlendedCandidates {
   /** Features of all candidates, row by row. */
   readonly values: Float64Array;
   readonly scores: Float64Array;
-  /** What scores are counted from: only differences matter, and single precision keeps them best around 0. */
+  /** Subtracted from scores: only differences matter, and single precision is finest around 0. */
   readonly middle: number;
 }
 
@@ -47,7 +47,7 @@ export class PairLists {
   #scores = new Float32Array(0);
 
   /**
-   * For candidates with features of these names.
+   * Makes lists of candidates with these features.
    *
    * @param unread Names of features that the head does not read
    * @throws RangeError when a name occurs twice: weights are found by name

@@ -112,7 +112,7 @@ const COUNTS: ValueKind = {
   },
 };
 
-/** Bits of a word of a set. */
+/** Bits per word of a bit set. */
 const WORD = 32;
 
 /** The cosine of the sets of categories of two items. */
@@ -177,7 +177,7 @@ const SAME: ValueKind = {
 
 export const PAIR_VALUES: readonly ValueKind[] = [COUNTS, CATEGORIES, SAME];
 
-/** How often the item occurred, how strongly the user was for it, and how long ago. */
+/** How often the item occurred, how strongly the user liked it, and how long ago. */
 const BEHAVIOUR: ValueKind = {
   names: ["count", "strength", "gap", "minute", "hour"],
   create: ({ neighbours }) => ({ context, H, time }, { values, column, columns }) => {

@@ -15,7 +15,7 @@ const STEPS = 16 << STEP_BITS;
 /** If at least one in this many slots has a score, all slots are cleared. */
 const MANY = 4;
 
-/** Items that there is room for at first: a task has many of these, and one is made at each restore. */
+/** Room at first, in items: little, since a task has many of these tables and each restore makes more. */
 const ROOM = 64;
 
 /** Sparse sums over the items of a catalogue, several per item in adjacent columns. Scores are positive. */
@@ -143,7 +143,7 @@ export class ItemScores {
     }
   }
 
-  /** Adds a positive amount of its own to each of these items. */
+  /** Adds to each of these items its own positive amount. */
   addEach(items: readonly number[], amounts: readonly number[]): void {
     const { columns } = this;
     this.#touchEach(items);

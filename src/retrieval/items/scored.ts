@@ -23,7 +23,7 @@ export function byScores(scores: ItemScores, column = 0): ScoredItems {
   };
 }
 
-/** Proposes by scores that are made anew for each request. @param fill finds none when it is called */
+/** Proposes by scores that are made anew for each request. @param fill makes them, from none */
 export function byRequest<Asked>(
   fill: (request: Asked, scores: ItemScores) => void,
 ): ScoredItems & { ask(request: Asked): void } {

@@ -1,15 +1,15 @@
 /**
- * How much more a user turns to what an item is than all users do, by traits such as categories.
+ * How much more a user favours the traits of an item, such as its categories, than all users do.
  *
- * With c of the m behaviours of a user that have traits at all, and the share s of a trait among the positives of
- * popular items, the lift of an item is the mean over its traits of
+ * Of a user's m behaviours on items with traits, c have a given trait; s is its share among the positives of popular
+ * items. The lift of an item is the mean over its traits of
  *
  * ```text
  *   ln((c + 1) / (m s + 1))
  * ```
  *
- * An item with n traits counts 1/n in each. Nothing is learnt or stored: the behaviours are those of the request, all of
- * them alike, since a taste lasts longer than a page. O(behaviours + popular items) per request.
+ * An item with n traits counts 1/n in each. Nothing is learnt or stored: the behaviours are those of the request, all
+ * weighted alike, since a taste lasts longer than a page. O(behaviours + popular items) per request.
  *
  * @module
  */
@@ -36,10 +36,10 @@ interface TraitList {
   request: number;
 }
 
-/** Columns of a trait's numbers: the user's behaviours; the positives of popular items; what the logarithm is of. */
+/** Columns of a trait's numbers: the user's behaviours; the positives of popular items; their smoothed ratio. */
 const OWN = 0, POPULAR = 1, RATIO = 2, COLUMNS = 3;
 
-/** Most traits, and lists of them, that have numbers, but for those of one request. */
+/** Most traits, and lists of traits, kept from one request to the next. */
 const MAX_NUMBERED = 1 << 16;
 
 const NO_TRAITS: TraitList = { values: [], traits: [], lift: 0, request: -1 };
@@ -60,7 +60,7 @@ export class TraitLifts {
   /**
    * Compares traits that are values of items.
    *
-   * @param nameOf Tells traits apart: by value, or by value and place
+   * @param nameOf Names a trait: by value, or by value and place
    */
   constructor(
     lists: ItemLists,
@@ -77,7 +77,7 @@ export class TraitLifts {
     const counts = this.#counts;
     counts.clear();
     this.#request++;
-    // Those of items that have changed would stay for ever.
+    // Otherwise those of items that have changed would pile up.
     if (Math.max(this.#numbers.size, this.#byValues.size) > MAX_NUMBERED) this.#forget();
     const behaviours = this.#count(items, size, OWN);
     if (behaviours === 0) return false;

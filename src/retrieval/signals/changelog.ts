@@ -11,9 +11,8 @@
  *   deleted                            ×   ×           what is left of generation 1
  * ```
  *
- * Three sets of keys are used in turn, so that journals of the next generation, which continue those of this one, are
- * told from garbage of the one before. A process that stops leaves pieces without a head: garbage, too.
- *
+ * Three sets of keys are used in turn, so that journals of the next generation, which continue those of this one, can
+ * be told from garbage of the one before. A process that stops leaves pieces without a head, which are garbage, too.
  * @module
  */
 
@@ -78,27 +77,26 @@ export function encodeHead(
 
 /** Tracks which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
-  /** Of the snapshot that counts; 0 = there is none, or it has format 1, beside which nothing of the next may stand. */
+  /**
+   * Generation of the snapshot that counts; 0 = none, or one of format 1, beside which no piece of the next may stand.
+   */
   #generation = 0;
   /** Pieces before its head, and number of the first journal of its set that is not in it. */
   #pieces = 0;
   #first = 0;
   #snapshotBytes = 0;
   #journalBytes = 0;
-  /** Keys of what counts; of that, what the snapshot that is being written will replace; of what does not count. */
+  /** Keys of records that count, of those that the snapshot being written will replace, and of garbage. */
   #kept = new Set<string>();
   #replaced = new Set<string>();
   #garbage: string[] = [];
   /** The generation of the next journal, and its number there. */
   #journalsOf = 0;
   #nextJournal = 0;
-  /** What was written of the next snapshot, which has what came before its first journal. */
+  /** What is written so far of the next snapshot, which covers everything before its first journal. */
   #next = { pieces: 0, bytes: 0, first: 0, journalBytes: 0 };
 
-  /**
-   * Whether the journals would outweigh the snapshot, or even so many times its weight, if these were added; without a
-   * snapshot, any would.
-   */
+  /** Whether the journals, with these added, outweigh the snapshot `times` times; without a snapshot, any do. */
   outweighs(journals: readonly Uint8Array[], times = 1): boolean {
     const least = this.#snapshotBytes === 0 ? 0 : MIN_JOURNAL_BYTES;
     return this.#journalBytes + sizeOf(journals) > times * Math.max(least, this.#snapshotBytes);
@@ -149,7 +147,7 @@ export class SignalChangelog {
     return this.#keep(HEAD_KEY, encodeHead(last, { generation: this.#generation, first, pieces }));
   }
 
-  /** Deletes garbage. @param most records */
+  /** Deletes garbage. @param most Most records to delete */
   sweep(most: number): readonly RetrievalRecord[] {
     const from = Math.max(0, this.#garbage.length - most);
     return this.#garbage.splice(from).map((key) => ({ key, value: GONE }));
@@ -161,7 +159,7 @@ export class SignalChangelog {
    *
    * @param records The newest value by key.
    * @returns The snapshot, `null` if there is none, and the journals to be applied to it, in order.
-   * @throws DamagedChange when a piece of the snapshot is missing, or the head is none
+   * @throws DamagedChange when a piece of the snapshot is missing, or the head is malformed
    */
   restore(
     records: ReadonlyMap<string, Uint8Array>,
@@ -225,7 +223,7 @@ export class SignalChangelog {
     return isOwn ? number >= this.#first : set === (this.#generation + 1) % SETS;
   }
 
-  /** Tells what counts from garbage. */
+  /** Separates records that count from garbage. */
   #sort(records: ReadonlyMap<string, Uint8Array>): void {
     const all = new Set([...this.#kept, ...this.#garbage]);
     for (const [key, { length }] of records) {

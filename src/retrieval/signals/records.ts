@@ -22,7 +22,7 @@ export interface RetrievalRecord {
   readonly value: Uint8Array;
 }
 
-/** Names the record that cannot be read. */
+/** A record that cannot be read. */
 export class DamagedChange extends SyntaxError {
   /** Key of the record; of a snapshot, that of its first piece. */
   readonly key: string;
@@ -76,6 +76,6 @@ export function readFormat(from: ByteReader, { oldest, newest }: Formats): numbe
   const format = from.u8();
   if (format >= oldest && format <= newest) return format;
   throw new SyntaxError(
-    `Cannot decode the retrieval state: format is ${format}, this reads ${oldest} to ${newest}`,
+    `Cannot decode the retrieval state: format is ${format}, this release reads ${oldest} to ${newest}`,
   );
 }

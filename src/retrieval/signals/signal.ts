@@ -111,7 +111,7 @@ class Ring {
     return true;
   }
 
-  /** Replaces its behaviours by those of a context. */
+  /** Replaces its behaviours with those of a context. */
   set({ size, items, times, liked, strengths }: Context): void {
     this.#head = 0;
     this.#size = 0;
@@ -267,7 +267,7 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
   const format = from.u8();
   if (format < WITHOUT_DETAILS || format > FORMAT) {
     throw new SyntaxError(
-      `Cannot decode a retrieval journal: format is ${format}, this reads ${WITHOUT_DETAILS} to ${FORMAT}`,
+      `Cannot decode a retrieval journal: format is ${format}, this release reads ${WITHOUT_DETAILS} to ${FORMAT}`,
     );
   }
   const strings = readDictionary(from);
