@@ -52,7 +52,7 @@ export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue):
   const from = new ByteReader(bytes);
   const format = from.u8();
   if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads ${FORMAT}`);
+    throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this release reads ${FORMAT}`);
   }
   const flags = from.u8();
   const [categories, fields, crosses, attributes, title = titleOf({ attributes })] = from.json<

@@ -314,7 +314,7 @@ export class Learner {
     const format = from.u8();
     if (format < WITHOUT_BANK || format > FORMAT) {
       throw new SyntaxError(
-        `Cannot decode a learner: format is ${format}, this reads ${WITHOUT_BANK} to ${FORMAT}`,
+        `Cannot decode a learner: format is ${format}, this release reads ${WITHOUT_BANK} to ${FORMAT}`,
       );
     }
     this.steps = from.uint();

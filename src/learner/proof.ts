@@ -220,7 +220,7 @@ export class Proof {
   decode(from: ByteReader): void {
     const format = from.u8();
     if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode a proof: format is ${format}, this reads ${FORMAT}`);
+      throw new SyntaxError(`Cannot decode a proof: format is ${format}, this release reads ${FORMAT}`);
     }
     const orderer = () => {
       const index = from.u8();

@@ -207,7 +207,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const format = record.u8();
   if (format < PLAIN || format > WITH_PHASES) {
     throw new SyntaxError(
-      `Cannot decode a sample: format is ${format}, this reads ${PLAIN} to ${WITH_PHASES}`,
+      `Cannot decode a sample: format is ${format}, this release reads ${PLAIN} to ${WITH_PHASES}`,
     );
   }
   const strings = readDictionary(record);

@@ -183,6 +183,6 @@ function decodeOrder(from: ByteReader): LearntOrder {
 function checkFormat(format: number): number {
   if (format >= WITHOUT_PARTS && format <= FORMAT) return format;
   throw new SyntaxError(
-    `Cannot decode a parameter version: format is ${format}, this reads ${WITHOUT_PARTS} to ${FORMAT}`,
+    `Cannot decode a parameter version: format is ${format}, this release reads ${WITHOUT_PARTS} to ${FORMAT}`,
   );
 }

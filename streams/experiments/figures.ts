@@ -65,7 +65,9 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
   const from = new ByteReader(bytes);
   const format = from.u8();
   if (format !== FORMAT && format !== UNCUT) {
-    throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${UNCUT} to ${FORMAT}`);
+    throw new SyntaxError(
+      `Cannot decode figures: format is ${format}, this release reads ${UNCUT} to ${FORMAT}`,
+    );
   }
   const time = from.f64();
   const clocks = times(from.count(), (): PartitionClock => {

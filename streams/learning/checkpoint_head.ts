@@ -41,7 +41,7 @@ export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
 export function decodeHead(from: ByteReader): CheckpointHead {
   const format = from.u8();
   if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
+    throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this release reads ${FORMAT}`);
   }
   return {
     positions: times(from.count(), () => from.uint()),

@@ -73,7 +73,9 @@ export function decodeOrder(bytes: Uint8Array): Stretch[] {
   const from = new ByteReader(bytes);
   const format = from.u8();
   if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode an order of samples: format is ${format}, this reads ${FORMAT}`);
+    throw new SyntaxError(
+      `Cannot decode an order of samples: format is ${format}, this release reads ${FORMAT}`,
+    );
   }
   const ends = new Map<number, number>();
   return times(from.count(), () => {

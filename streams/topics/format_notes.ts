@@ -82,7 +82,7 @@ export function refuseNewer(what: string, notes: FormatNotes, reads: NewestForma
     const newer = Object.entries(noted).filter(([kind, newest]) => newest > (reads[kind] ?? 0));
     if (newer.length === 0) continue;
     const list = newer.map(([kind, newest]) =>
-      `${kind} up to ${newest}, this reads ${reads[kind] ?? "none"}`
+      `${kind} up to ${newest}, this release reads ${reads[kind] ?? "none"}`
     );
     throw new Error(
       `Cannot ${what}: meander ${by} has run on it and may have written newer formats (${

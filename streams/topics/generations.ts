@@ -64,7 +64,7 @@ export function decodeGeneration(bytes: Uint8Array): Generation {
   const { format, ...generation } = record;
   if (format !== FORMAT) {
     throw new SyntaxError(
-      `Cannot decode a generation: format is ${JSON.stringify(format)}, this reads ${FORMAT}`,
+      `Cannot decode a generation: format is ${JSON.stringify(format)}, this release reads ${FORMAT}`,
     );
   }
   if (!Number.isSafeInteger(generation.number) || typeof generation.blueprint?.options !== "object") {

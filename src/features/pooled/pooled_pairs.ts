@@ -278,7 +278,7 @@ export class PooledPairs {
   *decode(from: ByteReader, itemAt: (rank: number) => number): Portions {
     const format = from.u8();
     if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this reads ${FORMAT}`);
+      throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this release reads ${FORMAT}`);
     }
     this.#categories.decodeTotals(from);
     yield* timesInPortions(from.count(), () => {

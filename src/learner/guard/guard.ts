@@ -211,7 +211,7 @@ export class Guard {
   decode(from: ByteReader): void {
     const format = from.u8();
     if (format !== FORMAT && format !== OTHER_BLOCKS) {
-      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads ${FORMAT}`);
+      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this release reads ${FORMAT}`);
     }
     this.#health = named(HEALTH, from.u8());
     this.#rows = from.uint();

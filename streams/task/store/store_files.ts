@@ -356,7 +356,7 @@ export class StoreFiles {
     if (sum !== crc32(json).toString(16)) throw new DamagedStore(`the checksum of ${path} is wrong`);
     const manifest = JSON.parse(json) as Manifest; // written by us, as its checksum is right
     if (manifest.format !== FORMAT) {
-      throw new DamagedStore(`the format of ${path} is ${manifest.format}, this reads ${FORMAT}`);
+      throw new DamagedStore(`the format of ${path} is ${manifest.format}, this release reads ${FORMAT}`);
     }
     return manifest;
   }
