@@ -139,7 +139,7 @@ export class Experiments {
       const found = forced ?? (isHeld ? undefined : drawnIn(layer, user));
       if (found !== undefined) assignment = merge(assignment, found);
     }
-    // Whoever gets a variant in spite of being held out must not count as held out, nor their like as the rest.
+    // A user forced into a variant must not count as held out, nor as the rest.
     const exposed = isForced ? [] : this.#exposed[isHeld ? HOLDOUT : REST];
     return exposed.length === 0
       ? assignment

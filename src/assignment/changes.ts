@@ -250,7 +250,7 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
   return { ...rest, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }
 
-/** What decides an experiment: chosen by its figures, it would be wrong more often than `alpha`. */
+/** What decides an experiment. Chosen after a look at its figures, it would be wrong more often than `alpha`. */
 function decisionOf({ metric, stopRule }: Pick<Experiment, "metric" | "stopRule">): string {
   const { alpha, maxUsers } = { ...STOP_RULE, ...stopRule };
   return JSON.stringify([metric, alpha, maxUsers]);
@@ -325,7 +325,7 @@ export function changeHoldout(share: number, { records }: Surroundings): Holdout
 }
 
 /**
- * Running experiments that vary settings of a promotion that ends: their control changes, so each begins a new phase.
+ * Running experiments that vary settings of an undone promotion, in a new phase, since their control changes.
  *
  * @param ended the experiment after its promotion
  */
@@ -354,8 +354,8 @@ const SAME_SPLIT =
 export type FormerDefaults = Readonly<Partial<Record<keyof VariantSettings, unknown>>>;
 
 /**
- * Experiments in which a changed default makes some variants others, but not all: the running ones begin a new phase,
- * those that ended will if they start again.
+ * Experiments in which a changed default alters some variants but not all: running ones in a new phase, ended ones
+ * will begin one if they start again.
  */
 export function overOtherDefaults(
   former: FormerDefaults,

@@ -25,7 +25,7 @@ export function holdoutExperiment({ salt, share, lastShare = 0, phase }: Holdout
   const rate = held / BUCKETS;
   return {
     name: HOLDOUT,
-    hypothesis: "all experiments and promotions together bring something",
+    hypothesis: "all experiments and promotions together help",
     unit: "user",
     layer: HOLDOUT,
     salt,
@@ -35,7 +35,7 @@ export function holdoutExperiment({ salt, share, lastShare = 0, phase }: Holdout
     variants: [{ name: HOLDOUT }, { name: REST }],
     metric: "clicksPerUser",
     guardRails: [],
-    // At 1:99 a difference is known as well from 25 times the users.
+    // At 1:99, the same precision takes 25 times the users.
     stopRule: { maxUsers: Math.round(STOP_RULE.maxUsers / (4 * rate * (1 - rate))) },
     overrides: {},
     spans: [[0, BUCKETS]],

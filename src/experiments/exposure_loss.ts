@@ -127,7 +127,7 @@ export class ExposureLoss {
     this.#due.fill(0);
   }
 
-  /** Encodes whom the next lost user is compared with, which figures without it have not counted. */
+  /** Encodes the users that the next lost one is compared with; older figures lack them. */
   encodeDue(to: ByteWriter): void {
     this.ratio.encodeExcess(to);
     for (const count of this.#due) to.uint(count);

@@ -139,7 +139,7 @@ export class GroupedMoments {
 
   #update({ group, sums, before }: UserSums, sign: 1 | -1): void {
     const [rewards, past] = [sums[REWARD]!, before?.[REWARD] ?? 0];
-    sums[REWARD] = 0; // rather than copies, which each list of each experiment would take
+    sums[REWARD] = 0; // set back below: copies would be made for each list of each experiment
     if (before !== undefined) before[REWARD] = 0;
     this.#others[group]!.update(sums, before, sign);
     sums[REWARD] = rewards;

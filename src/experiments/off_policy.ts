@@ -400,8 +400,10 @@ interface Spread {
 }
 
 /**
- * @param spreads from which Σ(W r)² follows if rewards do not depend on weights: Σ W² · Σ W r² / Σ W. The observed one is
- * too small where none of the few lists with a large weight was rewarded, as then is the estimate.
+ * Why intervals over these units would be unreliable, one sentence each.
+ *
+ * @param spreads give Σ(W r)² if rewards do not depend on weights: Σ W² · Σ W r² / Σ W. The observed sum is too small
+ * where none of the few lists with a large weight was rewarded, and then so is the estimate.
  */
 function refusalsOfUnits(table: Table, spreads: readonly Spread[]): string[] {
   const unrelated = spreads.reduce(
@@ -411,7 +413,7 @@ function refusalsOfUnits(table: Table, spreads: readonly Spread[]): string[] {
   const refusals: string[] = [];
   const demand = (worth: number, least: number, what: string) => {
     if (worth >= least) return;
-    // Each of these worths is proportional to the number of units, if more are alike.
+    // Each of these counts grows in proportion to the number of units, if further units are alike.
     const enough = worth === 0
       ? ""
       : `; ${Math.ceil(10 * least / worth) / 10} times as many units like these would do`;

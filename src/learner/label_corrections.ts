@@ -1,6 +1,6 @@
 /**
- * What the loss and the judge know of labels that are sampled or premature: the loss sees logits that are shifted for
- * the negatives left out, and weights of rows whose clicks may still come.
+ * Corrects the loss and the judge for labels that are sampled or premature: logits are shifted for the negatives left
+ * out, and rows whose clicks may still come are weighted.
  *
  * @module
  */

@@ -193,7 +193,7 @@ export class Learner {
       if (this.#bank === null) return;
       sums.nexts.push({ before: sample.history, item: sample.next, time: sample.time });
     } else {
-      refuseFormerHistory(sample);
+      rejectFormerHistory(sample);
       const kept = keepRows(sample, this.#labels.negativeRate, this.#options.seed);
       if (kept.rows.length > 0) this.#addRows(kept, standardisation, sums);
     }
@@ -209,7 +209,7 @@ export class Learner {
     sums.auxCount++;
   }
 
-  /** What later batches need of a sample: the scale of its numbers, items for negatives, its time. */
+  /** Keeps what later batches need of a sample: the scale of its numbers, items for negatives, its time. */
   #remember(sample: Sample): void {
     const { purpose, rows, next, history, time } = sample;
     if (purpose === "judge") return;
@@ -294,7 +294,7 @@ export class Learner {
     const to = new ByteWriter(this.#encodedBytes).u8(format).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
     this.#scaler.encode(to);
-    to.f64(1).f64(0); // of a former link
+    to.f64(1).f64(0); // once a link function
     this.#reservoir.encode(to);
     this.#tables.encode(to);
     if (format > WITHOUT_BANK) to.bytes(this.#bank?.encoded() ?? NO_BANK);
@@ -392,11 +392,11 @@ export class Learner {
   }
 }
 
-/** Refuses what 0.2.0 wrote of behaviours without a list. @throws TypeError if it is such a sample */
-function refuseFormerHistory({ request, rows }: Sample): void {
+/** Rejects histories without a list, which 0.2.0 wrote. @throws TypeError if it is such a sample */
+function rejectFormerHistory({ request, rows }: Sample): void {
   if (rows.length > 0 || request !== "") return;
   throw new TypeError(
-    "Cannot learn a history alone: it was made with learnHistories, which is gone; rebuild",
+    "Cannot learn a history without a list: learnHistories, which made it, was removed; rebuild the deployment",
   );
 }
 

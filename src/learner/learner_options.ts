@@ -59,7 +59,10 @@ export interface LearnerOptions {
   readonly auxWeight?: number | undefined;
   /** Uses before an id gets its own row. @default {1} */
   readonly admitAfter?: number | undefined;
-  /** The same for items. Where most items are used once or twice, more of it keeps noise out. @default {admitAfter} */
+  /**
+   * Uses before an item gets its own row. More keep noise out where most items are used once or twice. @default
+   * {admitAfter}
+   */
   readonly admitItemsAfter?: number | undefined;
   /** Most bytes of all tables together. @default {268435456} */
   readonly tableBytes?: number | undefined;

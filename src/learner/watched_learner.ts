@@ -80,7 +80,7 @@ export class WatchedLearner {
     this.rails.decode(from, counts);
     this.validation.decode(from);
     if (this.proof === null) return;
-    // Without a proof, they are of a model that ordered lists without one.
+    // Bytes without a proof are of a model that ordered lists without one.
     if (from.done) this.proof.trust();
     else this.proof.decode(from);
   }

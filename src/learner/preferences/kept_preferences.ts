@@ -91,7 +91,7 @@ export class KeptPreferences {
   /**
    * Reads what {@linkcode KeptPreferences.encode} wrote; it replaces the present state.
    *
-   * @throws SyntaxError when it is not of these names
+   * @throws SyntaxError when it does not fit these names
    */
   decode(from: ByteReader, names: PairNames): void {
     this.clear();

@@ -90,7 +90,7 @@ export function encodePacked(to: ByteWriter, { H, K, taken, ranges, bytes }: Pac
   to.uint(H).uint(K).uint(taken).bytes(new Uint8Array(ranges.buffer)).bytes(bytes);
 }
 
-/** Reads what {@linkcode encodePacked} wrote. @throws SyntaxError when it is not of these names */
+/** Reads what {@linkcode encodePacked} wrote. @throws SyntaxError when it does not fit these names */
 export function decodePacked(from: ByteReader, names: PairNames): PackedPreference {
   const [H, K, taken, range, bytes] = [from.uint(), from.uint(), from.uint(), from.bytes(), from.bytes()];
   const ranges = new Float16Array(range.slice(0, range.length & -2).buffer);
