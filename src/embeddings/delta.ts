@@ -75,7 +75,7 @@ export function writtenKeys(keys: readonly string[]): WrittenKeys {
 }
 
 /**
- * Decodes a whole delta, so that a broken one is refused before any of it is applied. Its keys stay in `bytes`.
+ * Decodes a whole delta, so that a broken one is rejected before any of it is applied. Its keys stay in `bytes`.
  *
  * @throws {SyntaxError} if it is not a delta
  */

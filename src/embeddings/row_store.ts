@@ -29,7 +29,7 @@ export interface RowStoreOptions {
 
 /** Share of the rows that a full store evicts at once, which makes eviction O(1) per event on average. */
 const EVICT_SHARE = 1 / 8;
-/** Once full, a store evicts as soon as at most this share of its rows is free, so that it seldom refuses ids. */
+/** Once full, a store evicts as soon as at most this share of its rows is free, so that ids seldom find no room. */
 const SPARE_SHARE = 1 / 32;
 /** Upper bound of the bytes of numbers and lengths in a record, per part. */
 const HEADER_BYTES = 128;
@@ -83,7 +83,7 @@ export class RowStore {
     return chunks + this.#index.encodedBytes + (this.#filter?.bytes ?? 0) + HEADER_BYTES;
   }
 
-  /** How often an id was due a row but there was no room. */
+  /** How often an id was due for a row but there was no room. */
   get refused(): number {
     return this.#refused;
   }

@@ -149,7 +149,7 @@ export class EmbeddingTable {
     return this.#skipped;
   }
 
-  /** How often an id was due a row while the table was full. */
+  /** How often an id was due for a row while the table was full. */
   get refused(): number {
     return this.#store.refused;
   }

@@ -220,7 +220,11 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
     const { models } = this.#state;
     const scorer = models.of(pending.model);
-    models.said.judge(pending.model, rows, (logit, position) => scorer.unplacedLogit(logit, position));
+    models.calibrations.judge(
+      pending.model,
+      rows,
+      (logit, position) => scorer.unplacedLogit(logit, position),
+    );
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);
     out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));

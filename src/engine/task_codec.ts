@@ -9,7 +9,7 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import type { ExperimentRecord } from "../assignment/experiment.ts";
 import { ValueScale } from "../features/value_scale.ts";
-import type { SaidByModel } from "../scorer/score_kind.ts";
+import type { Calibrations } from "../scorer/score_kind.ts";
 import { isOneOf } from "../values/one_of.ts";
 import { createTaskCounters, TASK_COUNTERS, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
@@ -33,7 +33,7 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
     .u8(FORMAT).uint(task.join.nextSequence).uint(itemsNext)
     .uint(overall.outcomes).uint(overall.positives);
   overall.values.encode(to);
-  const counters = [...Object.entries(task.counters), ...task.models.said.counters()];
+  const counters = [...Object.entries(task.counters), ...task.models.calibrations.counters()];
   to.uint(counters.length);
   for (const [name, value] of counters) to.string(name).uint(value);
   task.clock.encode(to);
@@ -66,12 +66,12 @@ function checkedFormat(format: number): number {
   );
 }
 
-function readCounters(from: ByteReader, counters: TaskCounters, said?: SaidByModel): void {
+function readCounters(from: ByteReader, counters: TaskCounters, calibrations?: Calibrations): void {
   for (let n = from.count(); n > 0; n--) {
     const name = from.string();
     const value = from.uint();
     if (isOneOf(TASK_COUNTERS, name)) counters[name] = value;
-    else said?.restore(name, value);
+    else calibrations?.restore(name, value);
   }
 }
 
@@ -90,7 +90,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   overall.outcomes = from.uint();
   overall.positives = from.uint();
   overall.values.decode(from);
-  readCounters(from, task.counters, task.models.said);
+  readCounters(from, task.counters, task.models.calibrations);
   judgeCatalogue(task);
   task.clock.decode(from);
   task.applyExperiments(

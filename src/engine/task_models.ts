@@ -15,7 +15,7 @@ import type { Serving } from "../features/serving.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { ListScorer, type ListScorerView } from "../scorer/list_scorer.ts";
-import { knowsRates, SaidByModel } from "../scorer/score_kind.ts";
+import { Calibrations, knowsRates } from "../scorer/score_kind.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
 import {
   carryHidden,
@@ -44,7 +44,7 @@ export class TaskModels {
   /** The scorer of the deployment's own model. */
   readonly own: ListScorer;
   /** Predictions of each model and their outcomes, which tell whether its scores are probabilities. */
-  readonly said: SaidByModel = new SaidByModel();
+  readonly calibrations: Calibrations = new Calibrations();
   readonly #state: ModelsState;
   readonly #settings: TaskSettings;
   readonly #byModel: Map<string, ListScorer>;
@@ -171,7 +171,7 @@ export class TaskModels {
       if (!this.#byModel.has(key)) this.#byModel.set(key, this.#scorer(serving));
     }
     this.#lifelong = this.#findLifelong();
-    this.said.keep((model) => partsOf(model).version === undefined || this.#byModel.has(model));
+    this.calibrations.keep((model) => partsOf(model).version === undefined || this.#byModel.has(model));
   }
 
   /** Adds to a list the states of lifelong models that did not score it but learn from it; pinned ones do not learn. */

@@ -43,7 +43,7 @@ export interface FeatureSchema {
   /** Logit that every model starts from: the causal prior, or the overall rate only. @default {"prior"} */
   readonly offset?: "prior" | "rate" | undefined;
   /**
-   * Names of numeric features that are part of the samples, for benchmarks on published features. A task refuses such a
+   * Names of numeric features that are part of the samples, for benchmarks on published features. A task rejects such a
    * schema. @default {those of numericNames}
    */
   readonly numerics?: readonly string[] | undefined;

@@ -102,7 +102,7 @@ export class Catalogue {
   readonly schema: FeatureSchema;
   /** Room for unlisted items. */
   readonly room: Room;
-  /** Whether it lists nearly all that users take: then what only events name is not recommended. */
+  /** Whether it lists nearly all items that users take; others are then not recommended. */
   isComplete = false;
   readonly #itemFields: readonly ItemField[];
   readonly #byId = new Map<string, CatalogueItem>();
@@ -147,7 +147,7 @@ export class Catalogue {
     return this.#items.length;
   }
 
-  /** Whether an item may be found for a list, if it has not expired. */
+  /** Whether an item may be on lists, unless it has expired. */
   offers({ withheld, listed }: CatalogueItem): boolean {
     return !withheld && (listed || !this.isComplete);
   }

@@ -13,7 +13,7 @@ export function raise(score: number, time: number, halfLifeMs: number, weight = 
   return joined(score, time / halfLifeMs + Math.log2(weight));
 }
 
-/** The score of the sum of two counts; exactly the one score if the other is of no count. */
+/** The score of the sum of two counts; exactly one of the scores if the other count is 0. */
 export function joined(one: number, other: number): number {
   const low = Math.min(one, other);
   const high = Math.max(one, other);
@@ -35,7 +35,7 @@ export class TopList {
   readonly #scores: Float64Array;
   readonly #compare: (a: number, b: number) => number;
   #size = 0;
-  /** Whether an item has been left out: then nobody knows which one comes after the last. */
+  /** Whether an item has been left out: then it is unknown which one comes after the last. */
   #isCut = false;
 
   /**
@@ -56,7 +56,7 @@ export class TopList {
     return this.#items.subarray(0, Math.min(this.#size, this.#capacity));
   }
 
-  /** Whether items are missing, since too many were removed: the list has to be made anew. */
+  /** Whether items are missing because too many were removed: the list must be rebuilt. */
   get isShort(): boolean {
     return this.#isCut && this.#size < this.#capacity;
   }

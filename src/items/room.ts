@@ -51,7 +51,7 @@ export class Room {
     return Math.max(0, this.#places - this.#used);
   }
 
-  /** How many items that nobody has named before can be taken. */
+  /** How many items that nobody has named before can be taken now. */
   get open(): number {
     return Math.max(0, Math.ceil((this.left - this.#lately) / 2));
   }
@@ -61,7 +61,7 @@ export class Room {
     this.#used++;
   }
 
-  /** Counts an item no more. */
+  /** Counts an item that is gone. */
   free(): void {
     this.#used--;
   }
@@ -102,7 +102,7 @@ export class Room {
     return false;
   }
 
-  /** Writes what the items do not tell. */
+  /** Writes what does not follow from the items. */
   encode(to: ByteWriter): void {
     to.uint(this.#hour).uint(this.#lately);
     to.bytes(this.#hasNamed ? new Uint8Array(this.#named.buffer) : NO_BYTES);

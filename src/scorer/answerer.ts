@@ -46,7 +46,7 @@ export interface AnswererState {
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
   readonly models: Models & { readonly experiments: Pick<Experiments, "assign"> };
-  /** The item of an id, which is added if it is missing. */
+  /** The item of an id; a missing one is added. */
   item(id: string, time: number): CatalogueItem;
 }
 
@@ -161,7 +161,7 @@ export class Answerer {
       : Infinity;
   }
 
-  /** The user's variants; only what is promoted where one of their models is missing. */
+  /** The user's variants; if one of their models is missing, only what is promoted. */
   #assigned(user: UserState): Assignment & Pick<Recommended, "unserved"> {
     const assigned = this.#state.models.experiments.assign(user.id);
     if (this.#isServed(...assigned.models)) return { ...assigned, unserved: false };
@@ -171,13 +171,13 @@ export class Answerer {
     return { ...assigned, exposures, settings, interleaved: null, shadows: [], unserved: true };
   }
 
-  /** What the scores of a list by these models mean: probabilities if those of all do. */
+  /** What the scores of a list by these models mean: probabilities if each model's do. */
   #kindOf(models: readonly (string | undefined)[]): ScoreKind {
-    const { said, own } = this.#state.models;
+    const { calibrations, own } = this.#state.models;
     const kinds = models.map((model) => {
       const scorer = this.#slates.scorerOf(model) ?? own;
       const { serving } = scorer;
-      return said.kindOf(scorer === own ? undefined : serving.model, serving.share ?? 1);
+      return calibrations.kindOf(scorer === own ? undefined : serving.model, serving.share ?? 1);
     });
     return kinds.includes("share") ? "share" : "probability";
   }

@@ -1,5 +1,5 @@
 /**
- * Rules that raise or lower items: each multiplies the odds of the items that meet it.
+ * Rules that raise or lower items: each multiplies the odds of the items that it matches.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Boost } from "../events/event.ts";
 import { type Filtered, filterOf } from "./filters.ts";
 
 /**
- * What the rules add to an item's log-odds: Σ ln(by) over the rules that it meets. `null` when there are none.
+ * What the rules add to an item's log-odds: Σ ln(by) over the rules that match it. `null` when there are none.
  *
  * @example
  * ```ts

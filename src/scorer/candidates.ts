@@ -155,7 +155,7 @@ function retrieved(
   );
 }
 
-/** The user's items, newest first, without those that they turned against last. */
+/** The user's items, newest first, without those whose newest behaviour was negative. */
 function recentItems({ size, items, liked }: Context, catalogue: Catalogue): CatalogueItem[] {
   const newest = new Map<number, boolean>();
   for (let x = 0; x < size; x++) {
@@ -170,8 +170,8 @@ function unstacked(candidates: readonly Candidate[]): OrderedCandidates {
 }
 
 /**
- * Why a list is empty: the last step that an item came to. Runs the search again, so it costs as much as
- * {@linkcode findCandidates}.
+ * Why a list is empty: the last step that an item reached. Runs the search again, so it costs as much as {@linkcode
+ * findCandidates}.
  */
 export function whyEmpty(
   view: CandidatesView,
@@ -188,7 +188,7 @@ export function whyEmpty(
     last = Math.max(last, STEPS.indexOf(stepOf(id, item)));
   };
   if (event.candidates === undefined) {
-    // It allows none, so that the search looks at every item that it can find.
+    // It allows none, so that the search visits every item that it can find.
     const allowed = (item: CatalogueItem) => {
       note(item.id, item);
       return false;

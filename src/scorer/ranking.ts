@@ -21,12 +21,12 @@ function isForUser(event: RequestEvent): boolean {
   return candidates === undefined && item === undefined && like === undefined && !hasOwnOrder(event);
 }
 
-/** A request as a variant answers it: it may replace lists for the user by one with an order of its own. */
+/** A request as a variant answers it: the variant may replace a personal list by one with an order of its own. */
 export function asVariant(event: RequestEvent, { retrieval }: VariantSettings): RequestEvent {
   return isForUser(event) && retrieval?.list !== undefined ? { ...event, list: retrieval.list } : event;
 }
 
-/** What orders the candidates of a request. @param usual for users without a variant that says so */
+/** What orders the candidates of a request. @param usual unless the user's variant sets it */
 export function rankingOf(
   event: RequestEvent,
   { retrieval }: VariantSettings,

@@ -1,5 +1,5 @@
 /**
- * What the scores of an answer mean: probabilities once as many positives come as they say, until then shares.
+ * What the scores of an answer mean: probabilities once they have proved calibrated, until then shares.
  *
  * @module
  */
@@ -18,42 +18,42 @@ import type { CandidateOrder } from "./ordering.ts";
 /** Number of final outcomes from which two standard errors of a rate of positives are at most 0.1. */
 const RATED_OUTCOMES = 100;
 
-/** Logarithm of how many times as many positives may be said as come, or as few. */
+/** Largest |ln(expected / observed positives)| of calibrated predictions. */
 const TOLERANCE = Math.log(1.2);
-/** Standard errors of the number of positives that came; three, as people differ and all is judged at every row. */
+/** Standard errors of the observed positives; three, as users differ and every row is a new look. */
 const ERRORS = 3;
 
-/** What was said of shown items that one model predicted, and what came. */
-export interface Said {
-  /** Positives that came. */
+/** Positives among the shown items that one model predicted: expected and observed. */
+export interface PositiveCounts {
+  /** Observed. */
   positives: number;
-  /** Positives that the model said, in millionths. */
+  /** Expected by the model, in millionths. */
   modelMicros: number;
-  /** Positives that the prior said, in millionths. */
+  /** Expected by the prior, in millionths. */
   priorMicros: number;
-  /** How often the model was found to be right, or to be no more; right now, if odd. */
+  /** How often the model became calibrated or ceased to be; odd = it is calibrated now. */
   modelTurns: number;
-  /** The same of the prior. */
+  /** The same for the prior. */
   priorTurns: number;
 }
 
-/** Counts the outcome of a row, and what the model and the prior, as probabilities, had said of it. */
+/** Counts the outcome of a row, with the probabilities that the model and the prior had predicted. */
 export function judge(
-  said: Said,
+  counts: PositiveCounts,
   label: number,
   { model, prior }: { readonly model: number; readonly prior: number },
 ): void {
-  said.positives += label;
-  said.modelMicros += Math.round(1e6 * model);
-  said.priorMicros += Math.round(1e6 * prior);
-  said.modelTurns += turnOf(said.modelMicros, said.modelTurns, said.positives);
-  said.priorTurns += turnOf(said.priorMicros, said.priorTurns, said.positives);
+  counts.positives += label;
+  counts.modelMicros += Math.round(1e6 * model);
+  counts.priorMicros += Math.round(1e6 * prior);
+  counts.modelTurns += turnOf(counts.modelMicros, counts.modelTurns, counts.positives);
+  counts.priorTurns += turnOf(counts.priorMicros, counts.priorTurns, counts.positives);
 }
 
-/** 1 when a judgement changes: it takes {@linkcode ERRORS} to be right within the tolerance, and as many to be outside. */
-function turnOf(micros: number, turns: number, came: number): number {
-  if (came === 0) return 0;
-  const [off, error] = [Math.abs(Math.log(micros / 1e6 / came)), ERRORS / Math.sqrt(came)];
+/** 1 when the verdict changes, for which the ratio must be {@linkcode ERRORS} inside or outside the tolerance; else 0. */
+function turnOf(micros: number, turns: number, observed: number): number {
+  if (observed === 0) return 0;
+  const [off, error] = [Math.abs(Math.log(micros / 1e6 / observed)), ERRORS / Math.sqrt(observed)];
   const isTurn = turns % 2 === 0 ? off + error <= TOLERANCE : off - error > TOLERANCE;
   return isTurn ? 1 : 0;
 }
@@ -63,91 +63,95 @@ export function knowsRates({ overall }: FeatureStatistics): boolean {
   return overall.outcomes >= RATED_OUTCOMES;
 }
 
-/** What a model's scores mean now, by what the prior and it have said of shown items. */
-export function scoreKindOf({ modelTurns, priorTurns }: Readonly<Said>, modelShare: number): ScoreKind {
-  const isRight = (modelShare === 0 || modelTurns % 2 === 1) && (modelShare === 1 || priorTurns % 2 === 1);
-  return isRight ? "probability" : "share";
+/** What a model's scores mean now, by the calibration of its predictions and the prior's. */
+export function scoreKindOf(
+  { modelTurns, priorTurns }: Readonly<PositiveCounts>,
+  modelShare: number,
+): ScoreKind {
+  const isCalibrated = (modelShare === 0 || modelTurns % 2 === 1) &&
+    (modelShare === 1 || priorTurns % 2 === 1);
+  return isCalibrated ? "probability" : "share";
 }
 
 /** Shares of the model in the logits that may score. */
 const SHARES = [0, 0.5, 1] as const;
 
-/** What one model has said of its lists, and what came. */
-class Judged {
-  readonly said: Said = nothingSaid();
+/** The calibration of one model on its own lists. */
+class ModelCalibration {
+  readonly counts: PositiveCounts = noCounts();
   /** The same by level, for each of {@linkcode SHARES}. */
   readonly levels: readonly Levels[] = SHARES.map(() => new Levels());
 }
 
-/** What the models of a task have said, each of its own lists, and what came. Memory: one entry per model that has made lists. */
-export class SaidByModel {
+/** The calibration of a task's models, each on its own lists. Memory: one entry per model that has made lists. */
+export class Calibrations {
   /** By model; that of the deployment is `undefined`. */
-  readonly #judged = new Map<string | undefined, Judged>();
+  readonly #models = new Map<string | undefined, ModelCalibration>();
 
   /**
-   * Judges what a model and the prior had said of a list, by its outcomes.
+   * Judges the predictions of a model and of the prior for a list by its outcomes.
    *
-   * @param unplaced a logit of the model without the weight of a position, as scores are
+   * @param unplaced removes the weight of a position from a logit of the model: scores have none
    */
   judge(model: string | undefined, rows: Rows, unplaced: (logit: number, position: number) => number): void {
-    const { said, levels } = this.#of(model);
+    const { counts, levels } = this.#of(model);
     for (let row = 0; row < rows.length; row++) {
       const prior = rows.numerics[row * rows.width + PRIOR_NUMERIC]!;
       const label = rows.label(row);
-      judge(said, label, { model: rows.prediction(row), prior: sigmoid(prior) });
+      judge(counts, label, { model: rows.prediction(row), prior: sigmoid(prior) });
       const logit = unplaced(rows.logit(row), rows.position(row));
       for (const [at, share] of SHARES.entries()) levels[at]!.learn(prior + share * (logit - prior), label);
     }
   }
 
-  #of(model: string | undefined): Judged {
-    const known = this.#judged.get(model);
+  #of(model: string | undefined): ModelCalibration {
+    const known = this.#models.get(model);
     if (known !== undefined) return known;
-    const judged = new Judged();
-    this.#judged.set(model, judged);
-    return judged;
+    const calibration = new ModelCalibration();
+    this.#models.set(model, calibration);
+    return calibration;
   }
 
   /** What the scores of a model mean now, see {@linkcode scoreKindOf}. */
   kindOf(model: string | undefined, modelShare: number): ScoreKind {
-    return scoreKindOf(this.#judged.get(model)?.said ?? nothingSaid(), modelShare);
+    return scoreKindOf(this.#models.get(model)?.counts ?? noCounts(), modelShare);
   }
 
-  /** The probability that a logit by which a model scores stands for, as what it said by level came. */
+  /** Maps a logit by which a model scores to a probability, corrected by level. */
   probabilityOf(model: string | undefined, modelShare: number): (logit: number) => number {
-    const levels = this.#judged.get(model)?.levels[SHARES.findIndex((share) => share === modelShare)];
+    const levels = this.#models.get(model)?.levels[SHARES.findIndex((share) => share === modelShare)];
     return levels === undefined ? sigmoid : (logit) => sigmoid(levels.correct(logit));
   }
 
   /** Forgets models of variants that are not needed any more. */
   keep(isNeeded: (model: string) => boolean): void {
-    for (const model of this.#judged.keys()) {
-      if (model !== undefined && !isNeeded(model)) this.#judged.delete(model);
+    for (const model of this.#models.keys()) {
+      if (model !== undefined && !isNeeded(model)) this.#models.delete(model);
     }
   }
 
-  /** Everything as named numbers. */
+  /** All numbers, by the names under which they are stored. */
   *counters(): Generator<readonly [name: string, value: number]> {
-    for (const [model = "", { said, levels }] of this.#judged) {
-      for (const name of keysOf(said)) yield [`${name}/${model}`, said[name]];
+    for (const [model = "", { counts, levels }] of this.#models) {
+      for (const name of keysOf(counts)) yield [`${name}/${model}`, counts[name]];
       for (const [at, each] of levels.entries()) {
         for (const [name, value] of each.counters()) yield [`${at}${name}/${model}`, value];
       }
     }
   }
 
-  /** Restores one of {@linkcode SaidByModel.counters}; ignores other names. */
+  /** Restores one of {@linkcode Calibrations.counters}; ignores other names. */
   restore(name: string, value: number): void {
     const [, at, field = "", model] = /^(\d?)(\w+)\/(.*)$/s.exec(name) ?? [];
-    const isSaid = at === "" && isOneOf(keysOf(nothingSaid()), field);
-    if (!isSaid && (at === undefined || at === "")) return;
-    const { said, levels } = this.#of(model || undefined);
-    if (isSaid) said[field] = value;
+    const isCount = at === "" && isOneOf(keysOf(noCounts()), field);
+    if (!isCount && (at === undefined || at === "")) return;
+    const { counts, levels } = this.#of(model || undefined);
+    if (isCount) counts[field] = value;
     else levels[Number(at)]?.restore(field, value);
   }
 }
 
-function nothingSaid(): Said {
+function noCounts(): PositiveCounts {
   return { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 }
 

@@ -36,7 +36,7 @@ import {
   subset,
 } from "./ordering.ts";
 import { hasOwnOrder, orderedByOf, rankingOf } from "./ranking.ts";
-import { type SaidByModel, scoreIn } from "./score_kind.ts";
+import { type Calibrations, scoreIn } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
@@ -62,8 +62,8 @@ export interface Models {
   readonly own: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
   readonly byModel: ReadonlyMap<string, ListScorer>;
-  /** What each has said, and what came. */
-  readonly said: SaidByModel;
+  /** Whether their predictions have proved calibrated. */
+  readonly calibrations: Calibrations;
 }
 
 /** A request and its candidates, with their scores by model, so that variants with the same model share them. */
@@ -159,8 +159,11 @@ export class Slates {
       diversity: event.diversity ?? settings.diversity,
     });
     const isModelled = modelPart !== null;
-    const { own: ownScorer, said } = this.#models;
-    const probabilityOf = said.probabilityOf(scorer === ownScorer ? undefined : scorer.serving.model, share);
+    const { own: ownScorer, calibrations } = this.#models;
+    const probabilityOf = calibrations.probabilityOf(
+      scorer === ownScorer ? undefined : scorer.serving.model,
+      share,
+    );
     return {
       scorer,
       scored,

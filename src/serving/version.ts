@@ -3,7 +3,7 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, 17 bytes of a former link, twice the share u8, parts (name, weights)...,
+ *          dense weights, head weights, standardisation, 17 unused bytes, twice the share u8, parts (name, weights)...,
  *          tables (name, bytes)..., order (names, scales, weights) if there is one, crc32 of all before
  * ```
  *

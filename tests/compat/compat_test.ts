@@ -176,11 +176,11 @@ Deno.test("0.2.0: what was learnt through a link from logits to served ones is r
   for (const [at, value] of [[0, 1], [1, 2], [9, 0.5]] as const) {
     const version = linkedBy(inner, at, value);
     const sealed = new ByteWriter().bytes(version).uint(crc32(version)).toBytes();
-    assert.throws(() => decodeVersion(sealed), /calibrationRate, which are gone; rebuild/, `byte ${at}`);
+    assert.throws(() => decodeVersion(sealed), /calibrationRate, which were removed; rebuild/, `byte ${at}`);
   }
   for (const [at, value] of [[1, 2], [9, 0.5]] as const) {
     const learner = linkedBy(record("learner-2"), at, value);
-    assert.throws(() => learnt.decode(learner), /calibrationRate, which are gone; rebuild/, `byte ${at}`);
+    assert.throws(() => learnt.decode(learner), /calibrationRate, which were removed; rebuild/, `byte ${at}`);
   }
   assert.ok(dense.length > 0);
 });

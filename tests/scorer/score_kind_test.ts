@@ -18,7 +18,7 @@ import { openSource } from "../../streams/sources/open.ts";
 import { outputs } from "../engine/streams.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { Levels } from "../../src/scorer/levels.ts";
-import { judge, type Said, SaidByModel, scoreKindOf } from "../../src/scorer/score_kind.ts";
+import { Calibrations, judge, type PositiveCounts, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
@@ -94,7 +94,7 @@ Deno.test("TaskState.apply() gives an item the same share however long the list 
   }
 });
 
-Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as nothing has come of what they said", () => {
+Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as no positive has come", () => {
   for (const ranking of RANKINGS) {
     const story = visited(20, { ranking });
     for (let n = 0; n < 14; n++) {
@@ -108,25 +108,31 @@ Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as nothing 
   }
 });
 
-const NOTHING: Said = { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
+const NOTHING: PositiveCounts = {
+  positives: 0,
+  modelMicros: 0,
+  priorMicros: 0,
+  modelTurns: 0,
+  priorTurns: 0,
+};
 const SHARES = [0, 0.5, 1];
 
-/** What scores mean, by the model's share, after each of so many rows, if this many times as much is said as comes. */
+/** What scores mean, by the model's share, after each of so many rows, if this many times the observed positives are expected. */
 function kinds(
   rows: number,
   seed: number,
   times: { readonly model: number; readonly prior: number },
 ): string[] {
   const random = createRandom(seed);
-  const said = { ...NOTHING };
+  const counts = { ...NOTHING };
   return Array.from({ length: rows }, () => {
     const rate = 0.1 * random();
-    judge(said, random() < rate ? 1 : 0, { model: times.model * rate, prior: times.prior * rate });
-    return SHARES.map((share) => scoreKindOf(said, share)[0]).join("");
+    judge(counts, random() < rate ? 1 : 0, { model: times.model * rate, prior: times.prior * rate });
+    return SHARES.map((share) => scoreKindOf(counts, share)[0]).join("");
   });
 }
 
-Deno.test("scoreKindOf() is probability once as many positives have come as whoever scores has said", () => {
+Deno.test("scoreKindOf() is probability once predictions have proved calibrated", () => {
   for (let seed = 0; seed < 20; seed++) {
     const both = kinds(20_000, seed, { model: 1, prior: 1 });
     assert.deepEqual(
@@ -143,8 +149,8 @@ Deno.test("scoreKindOf() is probability once as many positives have come as whoe
   }
 });
 
-Deno.test("SaidByModel.judge() judges each row of a list by its own prior, for its model alone", () => {
-  const said = new SaidByModel();
+Deno.test("Calibrations.judge() judges each row of a list by its own prior, for its model alone", () => {
+  const kept = new Calibrations();
   const want = { ...NOTHING };
   const levels = SHARES.map(() => new Levels());
   for (const { rows } of makeSamples(10)) {
@@ -152,7 +158,7 @@ Deno.test("SaidByModel.judge() judges each row of a list by its own prior, for i
       rows.numerics[row * rows.width + PRIOR_NUMERIC] = row - 3;
       rows.setLogit(row, row / 2 - 1);
     }
-    said.judge("m", rows, (logit, position) => logit - position);
+    kept.judge("m", rows, (logit, position) => logit - position);
     for (let row = 0; row < rows.length; row++) {
       const [label, prior, model] = [rows.label(row), row - 3, row / 2 - 1 - rows.position(row)];
       judge(want, label, { model: rows.prediction(row), prior: sigmoid(prior) });
@@ -163,30 +169,30 @@ Deno.test("SaidByModel.judge() judges each row of a list by its own prior, for i
     [...each.counters()].map(([name, value]) => [`${at}${name}`, value] as const)
   );
   const named = [...Object.entries(want), ...counters].map(([name, value]) => [`${name}/m`, value]);
-  assert.deepEqual([...said.counters()], named);
+  assert.deepEqual([...kept.counters()], named);
   for (const [at, share] of SHARES.entries()) {
-    assert.equal(said.probabilityOf("m", share)(-1.2), sigmoid(levels[at]!.correct(-1.2)));
+    assert.equal(kept.probabilityOf("m", share)(-1.2), sigmoid(levels[at]!.correct(-1.2)));
   }
-  assert.equal(said.probabilityOf("other", 1)(-1.2), sigmoid(-1.2));
+  assert.equal(kept.probabilityOf("other", 1)(-1.2), sigmoid(-1.2));
 });
 
-Deno.test("SaidByModel.restore() takes its counters, and ignores those of others", () => {
-  const said = new SaidByModel();
+Deno.test("Calibrations.restore() takes its counters, and ignores those of others", () => {
+  const kept = new Calibrations();
   const models = [undefined, "m", "with/slash@3"];
-  for (const model of models) for (const { rows } of makeSamples(5)) said.judge(model, rows, () => -1);
-  const restored = new SaidByModel();
-  for (const [name, value] of [...said.counters(), ["rows", 3], ["9said3/m", 1], ["0other/m", 1]] as const) {
+  for (const model of models) for (const { rows } of makeSamples(5)) kept.judge(model, rows, () => -1);
+  const restored = new Calibrations();
+  for (const [name, value] of [...kept.counters(), ["rows", 3], ["9said3/m", 1], ["0other/m", 1]] as const) {
     restored.restore(name, value);
   }
-  assert.deepEqual([...restored.counters()], [...said.counters()]);
+  assert.deepEqual([...restored.counters()], [...kept.counters()]);
 });
 
-Deno.test("scoreKindOf() is share again where far more is said than comes", () => {
-  const said = { ...NOTHING };
-  for (let row = 0; row < 10_000; row++) judge(said, row % 10 === 0 ? 1 : 0, { model: 0.1, prior: 0.1 });
-  assert.equal(scoreKindOf(said, 1), "probability");
-  for (let row = 0; row < 10_000; row++) judge(said, row % 20 === 0 ? 1 : 0, { model: 0.15, prior: 0.05 });
-  assert.deepEqual(SHARES.map((share) => scoreKindOf(said, share)), ["probability", "share", "share"]);
+Deno.test("scoreKindOf() is share again where far more positives are expected than come", () => {
+  const counts = { ...NOTHING };
+  for (let row = 0; row < 10_000; row++) judge(counts, row % 10 === 0 ? 1 : 0, { model: 0.1, prior: 0.1 });
+  assert.equal(scoreKindOf(counts, 1), "probability");
+  for (let row = 0; row < 10_000; row++) judge(counts, row % 20 === 0 ? 1 : 0, { model: 0.15, prior: 0.05 });
+  assert.deepEqual(SHARES.map((share) => scoreKindOf(counts, share)), ["probability", "share", "share"]);
 });
 
 /** Says the same probability of everything. */
@@ -272,7 +278,7 @@ class Guesser extends FakeServing {
   }
 }
 
-Deno.test("TaskState.apply() corrects probabilities by what came where as much was said, also when it is restored", () => {
+Deno.test("TaskState.apply() calibrates probabilities by level, also when it is restored", () => {
   const options = {
     schema: DEFAULT_SCHEMA,
     outcomeWindowMs: 10,
@@ -331,14 +337,14 @@ Deno.test("loggedList() takes shares as what the list was drawn by", () => {
   for (const { target, logged } of list.places) assert.ok(Math.abs(target / logged - 1) < 1e-6);
 });
 
-/** What was said of an item, and what came. */
+/** What was predicted for an item, and its outcomes. */
 interface Row {
   readonly user: string;
   readonly score: number;
   readonly label: number;
 }
 
-/** How many standard errors what came is from what was said; errors of a user go together. */
+/** How many standard errors what came is from what was kept; errors of a user go together. */
 function apart(rows: readonly Row[]): number {
   const users = new Map<string, number>();
   for (const { user, score, label } of rows) users.set(user, (users.get(user) ?? 0) + label - score);
@@ -354,7 +360,7 @@ Deno.test("TaskState.apply() scores the shop by probabilities that come true, in
   const learning = new Learning("base", options, config, 0);
   const task = new TaskState(options, learning.serving);
   const out = outputs();
-  const said = new Map<string, ReadonlyMap<string, number>>();
+  const kept = new Map<string, ReadonlyMap<string, number>>();
   const rows: Row[] = [];
   let events = 0;
   for await (const record of openSource("meander", shop)) {
@@ -375,12 +381,15 @@ Deno.test("TaskState.apply() scores the shop by probabilities that come true, in
         ? task.lists.preview(null, asked)
         : task.lists.preview(known, asked);
       if (recommendation.scoreKind === "probability" && event.request !== undefined) {
-        said.set(event.request, new Map(recommendation.items.map(({ item, score }) => [item, score])));
+        kept.set(
+          event.request,
+          new Map(recommendation.items.map(({ item, score }) => [item, score])),
+        );
       }
     }
     task.apply(event, events, out);
     for (const { purpose, request, user, rows: shown } of out.samples) {
-      const scores = said.get(request);
+      const scores = kept.get(request);
       if (purpose === "learn" || scores === undefined) continue;
       for (const { item, label } of shown) rows.push({ user, score: scores.get(item)!, label });
     }

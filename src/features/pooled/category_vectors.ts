@@ -98,7 +98,7 @@ export class CategoryVectors {
     }
   }
 
-  /** ⟨h, v⟩ of a category; 0 if it is not known. */
+  /** ⟨h, v⟩ of a category; 0 if it has no vector. */
   affinity(category: number): number {
     const place = this.#places.get(category);
     return place === undefined ? 0 : this.#product(place);
@@ -192,7 +192,7 @@ export class CategoryVectors {
     for (let k = 0; k < this.#size; k++) this.#descend(this.#context[k]!, this.#shares[k]!, dh);
   }
 
-  /** Draws categories other than one and those of the context. @returns how many: those draws that met one are left out */
+  /** Draws categories other than one and those of the context. @returns how many: draws that met one are left out */
   #draw(place: number): number {
     const newest = this.#newest;
     const from = Math.min(this.#behaviours, newest.length);
