@@ -293,10 +293,10 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
 
 /**
  * Holds a share of all users out of all experiments and promotions. Another share begins a new phase with users drawn
- * anew: what those held out before had may have lasting effects, which are then alike in both arms.
+ * anew, so that lasting effects of the earlier one are alike in both arms.
  *
  * @param share 0, or from 0.0001 to below 1.
- * @throws ExperimentError When it is another one.
+ * @throws ExperimentError When the share is out of range.
  *
  * @example
  * ```ts

@@ -123,7 +123,7 @@ export interface Experiment {
   readonly overrides: Readonly<Record<string, string>>;
   /** The promoted variant. */
   readonly winner?: string;
-  /** Why it stopped, or what to know of its newest phase. */
+  /** Why it stopped, or a note on its newest phase. */
   readonly reason?: string;
   /** Buckets of the layer in the experiment. */
   readonly spans: readonly Span[];

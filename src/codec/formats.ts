@@ -12,7 +12,7 @@ export interface Formats {
   readonly newest: number;
 }
 
-/** How far above ours a number may be the format of a later version; one beyond that is not a format at all. */
+/** Numbers up to this far above ours may be formats of later releases; larger ones are no formats. */
 const COMING_FORMATS = 8;
 
 /** Whether a record that cannot be decoded looks as if a newer version had encoded it. */

@@ -8,11 +8,11 @@
 const MAGIC = 0x184d2204;
 /** Bits of the frame's descriptor. */
 const BLOCK_CHECKSUM = 0x10, CONTENT_SIZE = 0x08, DICTIONARY = 0x01;
-/** All bits of a block's size but the one that says that it is stored as it is. */
+/** Mask of a block's size; the other bit marks a block that is not compressed. */
 const SIZE = 0x7fffffff;
 
 /**
- * The most bytes that a frame unpacks to, as if each block were full; 0 for what is no frame. O(blocks).
+ * The most bytes that a frame unpacks to, as if each block were full; 0 if it is no frame. O(blocks).
  *
  * @throws RangeError when it ends early
  */

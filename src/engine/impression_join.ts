@@ -145,10 +145,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return user.recentIds.includes(idHash(settledId(request)));
   }
 
-  /**
-   * Settles shown impressions with a deadline before `time`, drops those never shown, and releases parked
-   * interactions.
-   */
+  /** Settles shown impressions due before `time`, drops those never shown, and releases parked interactions. */
   settleBefore(time: number, out: Outputs): void {
     let due = this.#deadlines.peek();
     for (; due !== undefined && due.time < time; due = this.#deadlines.peek()) {
@@ -220,20 +217,14 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
     const { models } = this.#state;
     const scorer = models.of(pending.model);
-    models.calibrations.judge(
-      pending.model,
-      rows,
-      (logit, position) => scorer.unplacedLogit(logit, position),
-    );
+    const unplaced = (logit: number, position: number) => scorer.unplacedLogit(logit, position);
+    models.calibrations.judge(pending.model, rows, unplaced);
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);
     out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));
   }
 
-  /**
-   * Queues the deadlines of a restored user's impressions and parked interactions. @param before the same user,
-   * restored earlier
-   */
+  /** Queues the deadlines of a restored user. @param before the same user, restored earlier */
   restore(user: UserState, before?: UserState): void {
     for (const pending of user.pending.values()) {
       if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
@@ -365,10 +356,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#makeRoom(user, out);
   }
 
-  /**
-   * While a user has too many impressions, drops the oldest: first those that only wait for late clicks; open ones are
-   * settled.
-   */
+  /** Drops the oldest impressions of a user with too many: first those that wait for late clicks. Settles open ones. */
   #makeRoom(user: UserState, out: Outputs): void {
     let rows = 0;
     for (const pending of user.pending.values()) rows += pending.rows.length;

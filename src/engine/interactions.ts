@@ -104,10 +104,7 @@ export class Interactions {
     return null;
   }
 
-  /**
-   * Forwards an event that may be the outcome of a session's list to the sessions that this user was before logging
-   * in.
-   */
+  /** Forwards what may be the outcome of a session's list to the sessions that this user was before logging in. */
   #forwardToSessions(user: UserState, event: InteractionEvent, out: TaskOutputs): void {
     const { maxTime, join } = this.#state;
     user.sessions = sessionsAt(user.sessions, maxTime - this.#settings.allowedLatenessMs, join.openMs);
@@ -154,7 +151,7 @@ export class Interactions {
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
-    // Before `raise`: the item must not look more popular to its own preference.
+    // Before `raise`, so that the item does not look more popular in its own preference.
     if (strength !== null) {
       countBehaviour(state, item);
       const behaviour = { user, item, action: event.action, time: sharedTime, strength, wanted };
@@ -231,9 +228,7 @@ export class Interactions {
     }
   }
 
-  /**
-   * Remembers a session, and forwards to it interactions that arrived before its `merge` and still wait for a list.
-   */
+  /** Remembers a session, and forwards to it interactions from before its `merge` that still wait for a list. */
   #noteSession(user: UserState, id: string, login: number, out: TaskOutputs): void {
     const { join, maxTime } = this.#state;
     const isKnown = user.sessions.some((session) => session.id === id);

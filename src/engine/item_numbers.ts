@@ -28,7 +28,7 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 
 /** Prefix of the keys of all records. */
 export const NUMBERS_KEY = "numbers:";
-/** Not 1, so that releases without slots refuse these records as items of an unknown format. */
+/** Not 1, so that releases without slots reject these records as items of an unknown format. */
 const FORMAT = 2;
 export const NUMBERS_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** With fewer entries than this, no slot is emptied. */
@@ -171,9 +171,7 @@ export class ItemNumbers {
     const from = new ByteReader(bytes);
     const format = from.u8();
     if (format !== FORMAT) {
-      throw new SyntaxError(
-        `Cannot decode numbers of items: format is ${format}, this release reads ${FORMAT}`,
-      );
+      throw new SyntaxError(`Cannot decode item numbers: format is ${format}, this release reads ${FORMAT}`);
     }
     const sequence = from.uint();
     const oldest = from.uint();
@@ -187,7 +185,7 @@ export class ItemNumbers {
     }
     const number = Number(key.slice(NUMBERS_KEY.length));
     if (!Number.isSafeInteger(number)) {
-      throw new SyntaxError(`Cannot decode numbers of items: their slot is ${number}`);
+      throw new SyntaxError(`Cannot decode item numbers: their slot is ${number}`);
     }
     this.#read.set(number, { key: number, sequence, oldest, items: items.map(({ index }) => index) });
     return items;

@@ -219,9 +219,7 @@ export class Lists {
     rememberShown(user, list, before, this.#settings.frequency?.remembered ?? 0);
   }
 
-  /**
-   * How long before the watermark a list's outcome window ended, milliseconds; not positive while the window is open.
-   */
+  /** How long before the watermark a list's outcome window ended, milliseconds; not positive while it is open. */
   #endedBefore({ time }: { readonly time: number }): number {
     return this.#state.watermark - (time + this.#settings.outcomeWindowMs);
   }

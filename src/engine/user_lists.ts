@@ -110,9 +110,7 @@ export class UserLists {
     else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
   }
 
-  /**
-   * Queues a user until a time. The queue holds one deadline per user; a later one takes effect once that is reached.
-   */
+  /** Queues a user until a time. The queue holds one deadline per user; a later one applies once that is reached. */
   #follow(user: UserState, until: number): void {
     const { listed } = user;
     if (listed === null || listed.due === null) return this.#wait(user, { time: 0, hash: UNKNOWN }, until);

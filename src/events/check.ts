@@ -40,7 +40,7 @@ const EVENTS: ReadonlyMap<unknown, NamedFields> = new Map(
 );
 const ITEM: NamedFields = Object.entries(ITEM_FIELDS);
 const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
-/** Most unknown fields that are compared with a missing one, so that a client cannot keep us busy. */
+/** Most unknown fields that are compared with a missing one, so that no client can make a check slow. */
 const MAX_COMPARED = 20;
 const duplicates = new DuplicateFinder();
 
@@ -74,8 +74,8 @@ export function checkEvent(value: unknown): DecodedEvent {
  * import { checkItem } from "@meander/meander/core";
  *
  * assert.ok(checkItem({ item: "tent", time: 1_767_225_600_000, category: "camping" }).ok);
- * const refused = checkItem({ time: 1_767_225_600_000 });
- * assert.ok(!refused.ok && refused.reason.includes("item"));
+ * const rejected = checkItem({ time: 1_767_225_600_000 });
+ * assert.ok(!rejected.ok && rejected.reason.includes("item"));
  * ```
  */
 export function checkItem(value: unknown): DecodedItem {

@@ -200,8 +200,8 @@ export interface MergedOutcome {
 
 /**
  * Adds the behaviours of an anonymous session to a user, as at a login. Only the user's state takes them in:
- * popularity, pairs and outcomes counted them when they happened. One with an outcome goes the other way: to a session,
- * from the user that it turned out to be, and only answers a list that is open there.
+ * popularity, pairs and outcomes counted them when they happened. A merge with an outcome goes the other way, from the
+ * user to their former session, and only applies to a list that is open there.
  */
 export interface MergeEvent extends EventBase {
   /** Type of the event. */

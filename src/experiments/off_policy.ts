@@ -400,10 +400,8 @@ interface Spread {
 }
 
 /**
- * Why intervals over these units would be unreliable, one sentence each.
- *
- * @param spreads give Σ(W r)² if rewards do not depend on weights: Σ W² · Σ W r² / Σ W. The observed sum is too small
- * where none of the few lists with a large weight was rewarded, and then so is the estimate.
+ * Why intervals over these units would be unreliable, one sentence each. If rewards do not depend on weights, Σ(W r)² is
+ * Σ W² · Σ W r² / Σ W; the observed sum is too small, and so is the estimate, if no list with a large weight was rewarded.
  */
 function refusalsOfUnits(table: Table, spreads: readonly Spread[]): string[] {
   const unrelated = spreads.reduce(

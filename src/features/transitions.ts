@@ -49,7 +49,7 @@ export const TRANSITION_OPTIONS = {
 
 const HOUR = 3_600_000;
 /** Resolution of ages: steps of half an octave. */
-const STEPS_AN_OCTAVE = 2;
+const STEPS_PER_OCTAVE = 2;
 
 /** Whether a key stands for a step from a behaviour to the candidate's category, or for the age of a behaviour. */
 export type CrossKind = "transition" | "age";
@@ -325,7 +325,7 @@ function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
 }
 
 function stepsOf(ageMs: number): number {
-  return STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, ageMs) / HOUR);
+  return STEPS_PER_OCTAVE * Math.log2(1 + Math.max(0, ageMs) / HOUR);
 }
 
 /** Texts of the first steps and levels; larger ones are rare. */

@@ -37,7 +37,7 @@ import type { Sample } from "../samples/sample.ts";
 import { LabelCorrections } from "./label_corrections.ts";
 import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./learner_options.ts";
 import { TrainedTables } from "./trained_tables.ts";
-import { refuseFormerLink } from "../serving/former_link.ts";
+import { rejectFormerLink } from "../serving/former_link.ts";
 import type { ParameterVersion } from "../serving/version.ts";
 
 /** Result of learning a batch. */
@@ -321,7 +321,7 @@ export class Learner {
     this.dataTime = from.f64();
     this.#dense.decode(from);
     this.#scaler.decode(from);
-    refuseFormerLink("a learner", false, from.f64(), from.f64());
+    rejectFormerLink("a learner", false, from.f64(), from.f64());
     this.#reservoir.decode(from);
     this.#tables.decode(from);
     // The configuration decides whether there is a bank: one that is no longer configured is dropped.

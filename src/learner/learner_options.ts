@@ -59,10 +59,7 @@ export interface LearnerOptions {
   readonly auxWeight?: number | undefined;
   /** Uses before an id gets its own row. @default {1} */
   readonly admitAfter?: number | undefined;
-  /**
-   * Uses before an item gets its own row. More keep noise out where most items are used once or twice. @default
-   * {admitAfter}
-   */
+  /** Uses before an item gets its own row: more keep noise out if most items are used once. @default {admitAfter} */
   readonly admitItemsAfter?: number | undefined;
   /** Most bytes of all tables together. @default {268435456} */
   readonly tableBytes?: number | undefined;

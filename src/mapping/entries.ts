@@ -91,8 +91,8 @@ export class MadeRecords {
     if (own.kind === "event" && entry === undefined) this.#numbers++;
   }
 
-  /** Rejects an entry. @param id its id, had it been accepted: no other entry gets it */
-  refuse(rejected: Rejected, entry: Entry, id: string | undefined): void {
+  /** Rejects an entry. @param id the id that it would have had, which no other entry gets */
+  rejectEntry(rejected: Rejected, entry: Entry, id: string | undefined): void {
     if (!this.#bad.has(entry.place)) this.#bad.set(entry.place, rejected);
     if (id !== undefined) this.#push(undefined, id, entry);
   }
@@ -103,7 +103,7 @@ export class MadeRecords {
   }
 
   /** Rejects the current record with all that it became. */
-  refuseRecord(rejected: Rejected): void {
+  rejectRecord(rejected: Rejected): void {
     const { made } = this.#before;
     for (const { own, place } of this.#made.splice(made)) {
       if (own !== undefined) this.#records--;
@@ -112,12 +112,12 @@ export class MadeRecords {
     for (const place of this.#bad.keys()) {
       if (place.startsWith(`${this.#place}.`)) this.#bad.delete(place);
     }
-    if (this.#place === "") this.refuseAll(rejected);
+    if (this.#place === "") this.rejectAll(rejected);
     else this.#bad.set(this.#place, rejected);
   }
 
   /** Rejects the message. */
-  refuseAll(rejected: Rejected): void {
+  rejectAll(rejected: Rejected): void {
     this.#whole ??= rejected;
   }
 
@@ -152,7 +152,7 @@ export class MadeRecords {
       let unique = shared > 0 ? `${id}/${shared}` : id;
       if (seen.has(unique)) unique = `${id}/${number}`;
       if (seen.has(unique) || new TextEncoder().encode(unique).length > MAX_ID_BYTES) {
-        this.#refuseId(id, number, place);
+        this.#rejectId(id, number, place);
         return made;
       }
       seen.add(unique);
@@ -161,7 +161,7 @@ export class MadeRecords {
     };
   }
 
-  #refuseId(id: string, number: number, place: string): void {
+  #rejectId(id: string, number: number, place: string): void {
     const reason = `Cannot number the id of event ${number + 1} of the record: ${shown(id)} is too long`;
     if (!this.#bad.has(place)) this.#bad.set(place, reject("string-too-long", reason));
   }
@@ -199,7 +199,7 @@ export function mapEach(
   for (const [i, value] of values.entries()) {
     made.begin(`[${i}]`);
     const mapped = map(value);
-    if (!mapped.ok) made.refuseRecord(inEntry(mapped, `record ${i} of the list`));
+    if (!mapped.ok) made.rejectRecord(inEntry(mapped, `record ${i} of the list`));
     else for (const own of mapped.records) made.add(own);
     if (made.isOver) break;
   }

@@ -91,7 +91,7 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
         for (const [i, own] of listOf(unwrapped).entries()) {
           into.begin(isList ? `${outer}[${i}]` : outer);
           const rejected = own === undefined ? rejectWrapped(came, record ?? []) : mapOne(own, meta, into);
-          if (rejected !== undefined) into.refuseRecord(inRecord(rejected, into.place));
+          if (rejected !== undefined) into.rejectRecord(inRecord(rejected, into.place));
           if (into.isOver) return into.result();
         }
       }
@@ -141,7 +141,7 @@ function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected
   const names = path.split(".");
   const last = names.pop() ?? "";
   const outer = names.length === 0 ? undefined : compilePath(names.join("."));
-  compilePath(path); // refuses names that no record may have
+  compilePath(path); // rejects names that no record may have
   if (/[[\]]/.test(path)) {
     throw new SyntaxError(`Cannot take ${shown(path)} as the path of a text: it contains brackets`);
   }
@@ -267,7 +267,7 @@ function apply(rule: Rule, scope: Scope, into: MadeRecords): Rejected | undefine
   if (each !== undefined) return applyToEach(rule, each.read(scope), scope, into);
   const made = make(rule, scope);
   if ("ok" in made) return made;
-  if (into.room === 0) into.refuseAll(rejectMany(rule, MAX_MAPPED + 1));
+  if (into.room === 0) into.rejectAll(rejectMany(rule, MAX_MAPPED + 1));
   else into.add(made);
   return undefined;
 }
@@ -288,8 +288,8 @@ function applyToEach(rule: Rule, list: unknown, scope: Scope, into: MadeRecords)
     const made = make(rule, inner);
     if ("ok" in made) {
       const rejected = inEntry(made, `entry ${index} of ${each}`);
-      into.refuse(inRecord(rejected, into.place), entry, idOf(rule, inner));
-    } else if (into.room === 0) into.refuseAll(rejectMany(rule, MAX_MAPPED + 1));
+      into.rejectEntry(inRecord(rejected, into.place), entry, idOf(rule, inner));
+    } else if (into.room === 0) into.rejectAll(rejectMany(rule, MAX_MAPPED + 1));
     else into.add(made, entry);
   }
   if (rule.what !== "item") into.endList(list.length);

@@ -33,10 +33,7 @@ const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 /** Most portions, and most deleted records, per piece of a snapshot that a commit may write. */
 const PIECE_PORTIONS = 500;
 const SWEPT = 2000;
-/**
- * If journals outweigh the snapshot this many times, the task restarts too often to end one in pieces: it is written
- * at once.
- */
+/** If journals outweigh the snapshot this many times, restarts keep a new one from ending: it is written at once. */
 const OVERDUE = 4;
 
 export interface RetrievalStateParts {

@@ -170,8 +170,8 @@ function unstacked(candidates: readonly Candidate[]): OrderedCandidates {
 }
 
 /**
- * Why a list is empty: the last step that an item reached. Runs the search again, so it costs as much as {@linkcode
- * findCandidates}.
+ * Why a list is empty: the last step that an item reached. Runs the search again, so it costs as much as
+ * {@linkcode findCandidates}.
  */
 export function whyEmpty(
   view: CandidatesView,

@@ -24,7 +24,7 @@ const TOLERANCE = Math.log(1.2);
 const ERRORS = 3;
 
 /** Positives among the shown items that one model predicted: expected and observed. */
-export interface PositiveCounts {
+export interface Positives {
   /** Observed. */
   positives: number;
   /** Expected by the model, in millionths. */
@@ -39,7 +39,7 @@ export interface PositiveCounts {
 
 /** Counts the outcome of a row, with the probabilities that the model and the prior had predicted. */
 export function judge(
-  counts: PositiveCounts,
+  counts: Positives,
   label: number,
   { model, prior }: { readonly model: number; readonly prior: number },
 ): void {
@@ -64,13 +64,9 @@ export function knowsRates({ overall }: FeatureStatistics): boolean {
 }
 
 /** What a model's scores mean now, by the calibration of its predictions and the prior's. */
-export function scoreKindOf(
-  { modelTurns, priorTurns }: Readonly<PositiveCounts>,
-  modelShare: number,
-): ScoreKind {
-  const isCalibrated = (modelShare === 0 || modelTurns % 2 === 1) &&
-    (modelShare === 1 || priorTurns % 2 === 1);
-  return isCalibrated ? "probability" : "share";
+export function scoreKindOf({ modelTurns, priorTurns }: Readonly<Positives>, modelShare: number): ScoreKind {
+  const isProved = (modelShare === 0 || modelTurns % 2 === 1) && (modelShare === 1 || priorTurns % 2 === 1);
+  return isProved ? "probability" : "share";
 }
 
 /** Shares of the model in the logits that may score. */
@@ -78,7 +74,7 @@ const SHARES = [0, 0.5, 1] as const;
 
 /** The calibration of one model on its own lists. */
 class ModelCalibration {
-  readonly counts: PositiveCounts = noCounts();
+  readonly counts: Positives = noCounts();
   /** The same by level, for each of {@linkcode SHARES}. */
   readonly levels: readonly Levels[] = SHARES.map(() => new Levels());
 }
@@ -151,7 +147,7 @@ export class Calibrations {
   }
 }
 
-function noCounts(): PositiveCounts {
+function noCounts(): Positives {
   return { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 }
 

@@ -160,10 +160,8 @@ export class Slates {
     });
     const isModelled = modelPart !== null;
     const { own: ownScorer, calibrations } = this.#models;
-    const probabilityOf = calibrations.probabilityOf(
-      scorer === ownScorer ? undefined : scorer.serving.model,
-      share,
-    );
+    const key = scorer === ownScorer ? undefined : scorer.serving.model;
+    const probabilityOf = calibrations.probabilityOf(key, share);
     return {
       scorer,
       scored,

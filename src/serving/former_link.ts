@@ -6,7 +6,7 @@
  */
 
 /** Rejects what was made with such a link. @throws SyntaxError unless it leaves logits as they are */
-export function refuseFormerLink(what: string, isFake: boolean, scale: number, bias: number): void {
+export function rejectFormerLink(what: string, isFake: boolean, scale: number, bias: number): void {
   if (!isFake && scale === 1 && bias === 0) return;
   throw new SyntaxError(
     `Cannot decode ${what}: it was made with labelPolicy "fnc" or learner.calibrationRate, which were removed; rebuild`,

@@ -19,7 +19,7 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import type { Standardisation } from "../features/standardisation.ts";
-import { refuseFormerLink } from "./former_link.ts";
+import { rejectFormerLink } from "./former_link.ts";
 import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
 import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 
@@ -144,7 +144,7 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   } as const;
   const n = from.uint();
   const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
-  refuseFormerLink("a parameter version", from.u8() === 1, from.f64(), from.f64());
+  rejectFormerLink("a parameter version", from.u8() === 1, from.f64(), from.f64());
   const share = from.u8() / 2;
   const parts = new Map<string, Float32Array>();
   for (let count = format > WITHOUT_PARTS ? from.count() : 0; count > 0; count--) {

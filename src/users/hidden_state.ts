@@ -88,9 +88,7 @@ function isOfLife(
   return hiddenStart === 0 || anchor?.size === serving.stateSize;
 }
 
-/**
- * The anchor from which a list is scored and learnt; its window has `length` behaviours from index `first` of the row.
- */
+/** The anchor from which a list is scored and learnt; its window has `length` behaviours from index `first` on. */
 export function stateOf(
   user: RecurrentState,
   { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,

@@ -27,9 +27,7 @@ export class UserMemory {
   restored = 0;
   readonly #users = new Map<string, UserState>();
   readonly #byRow: (UserState | undefined)[] = [];
-  /**
-   * In the order of activity: all users, and those who may be evicted; a user found waiting rejoins at a later record.
-   */
+  /** In the order of activity: all users, and those who may be evicted; one found waiting rejoins at a later record. */
   readonly #active = new RowOrder();
   readonly #evictable = new RowOrder();
   readonly #sequences: SequenceSlab;
@@ -154,10 +152,7 @@ export class UserMemory {
   }
 }
 
-/**
- * Earliest event time at which something of the user's is due, so that they must be in memory; `Infinity` if nothing
- * is.
- */
+/** Earliest event time at which something of the user's is due, so that they must be in memory; `Infinity` = never. */
 export function dueTime({ pending, parked, listed }: UserState): number {
   let due = listed?.due?.time ?? Infinity;
   for (const { deadline } of pending.values()) due = Math.min(due, deadline);

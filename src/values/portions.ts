@@ -1,5 +1,5 @@
 /**
- * Long work in portions: whoever does it may let others use the thread in between.
+ * Long work in portions: the caller may let others use the thread in between.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function* filterInPortions<Entry>(
   return kept;
 }
 
-/** Does something so many times. */
+/** Does something `times` times. */
 export function* timesInPortions(times: number, act: () => void): Portions {
   for (let done = 1; done <= times; done++) {
     act();

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What failed first, where closing something after a failure failed as well. */
+/** The first failure, if closing something after it failed as well. */
 export function firstOf(thrown: unknown): unknown {
   return thrown instanceof SuppressedError ? firstOf(thrown.suppressed) : thrown;
 }

@@ -1,5 +1,5 @@
 /**
- * Probabilities corrected by what came where as much was said.
+ * Calibration of probabilities by level.
  *
  * @module
  */
@@ -36,7 +36,7 @@ Deno.test("Levels.correct() leaves logits as they are before anything came", () 
   }
 });
 
-Deno.test("Levels.correct() comes close to what is true where too much and too little is said", () => {
+Deno.test("Levels.correct() comes close to the truth where too many and too few positives are expected", () => {
   for (let seed = 0; seed < 10; seed++) {
     const levels = new Levels();
     learn(levels, 30_000, seed, TOO_SURE);
@@ -45,7 +45,7 @@ Deno.test("Levels.correct() comes close to what is true where too much and too l
   }
 });
 
-Deno.test("Levels.correct() does little harm where what is said is true", () => {
+Deno.test("Levels.correct() does little harm to calibrated predictions", () => {
   for (let seed = 0; seed < 10; seed++) {
     const levels = new Levels();
     learn(levels, 30_000, seed, AS_SAID);

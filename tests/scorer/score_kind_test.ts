@@ -18,7 +18,7 @@ import { openSource } from "../../streams/sources/open.ts";
 import { outputs } from "../engine/streams.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { Levels } from "../../src/scorer/levels.ts";
-import { Calibrations, judge, type PositiveCounts, scoreKindOf } from "../../src/scorer/score_kind.ts";
+import { Calibrations, judge, type Positives, scoreKindOf } from "../../src/scorer/score_kind.ts";
 import { Story } from "../engine/story.ts";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
@@ -108,13 +108,7 @@ Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as no posit
   }
 });
 
-const NOTHING: PositiveCounts = {
-  positives: 0,
-  modelMicros: 0,
-  priorMicros: 0,
-  modelTurns: 0,
-  priorTurns: 0,
-};
+const NOTHING: Positives = { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 const SHARES = [0, 0.5, 1];
 
 /** What scores mean, by the model's share, after each of so many rows, if this many times the observed positives are expected. */

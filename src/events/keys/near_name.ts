@@ -5,7 +5,7 @@
  */
 
 /** A suggestion differs by at most one change per this many letters. */
-const LETTERS_A_CHANGE = 3;
+const LETTERS_PER_CHANGE = 3;
 
 /**
  * The name nearest to an unknown one; `undefined` when none is near. Ignores case.
@@ -22,9 +22,9 @@ const LETTERS_A_CHANGE = 3;
  */
 export function nearName(own: string, names: readonly string[]): string | undefined {
   const [nearest] = names
-    .filter((name) => Math.abs(name.length - own.length) * LETTERS_A_CHANGE <= longer(name, own))
+    .filter((name) => Math.abs(name.length - own.length) * LETTERS_PER_CHANGE <= longer(name, own))
     .map((name) => ({ name, changes: distance(own.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, changes }) => changes * LETTERS_A_CHANGE <= longer(name, own))
+    .filter(({ name, changes }) => changes * LETTERS_PER_CHANGE <= longer(name, own))
     .sort((a, b) => a.changes - b.changes);
   return nearest?.name;
 }

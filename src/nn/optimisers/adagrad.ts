@@ -10,8 +10,8 @@ export interface AdagradOptions {
   /** Initial G; above 0 it damps the first steps of rare weights. @default {0} */
   readonly initialAccumulator?: number;
   /**
-   * Steps of a weight or row after which what they added to G counts half, so that an old one follows a change as fast
-   * as one of that age. @default {Infinity}
+   * Half-life of what is added to G, in steps of the weight or row, so that an old one follows a change as fast as a
+   * young one. @default {Infinity}
    */
   readonly halvedAfter?: number;
 }

@@ -42,7 +42,7 @@ export function usable(gradients: Float32Array): boolean {
 
 /**
  * Scales gradients to a Euclidean norm of at most `max`: times min(1, max/norm), no epsilon. Gradients whose norm is not
- * finite are left for the optimiser to refuse.
+ * finite are left for the optimiser to reject.
  *
  * @param gradients changed in place
  * @param max largest norm, above 0

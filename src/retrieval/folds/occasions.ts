@@ -161,9 +161,7 @@ export class Occasions {
     this.#sums.set(from.f64s(COLUMNS));
   }
 
-  /**
-   * Writes a bit for each count, whether it is above 0, then those counts. @param start Where the item's counts begin
-   */
+  /** Writes a bit per count, whether it is above 0, then those counts. @param start Where the item's counts begin */
   #encodeItem(to: ByteWriter, start: number): void {
     const counts = this.#counts;
     let which = 0;

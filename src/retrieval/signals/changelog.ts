@@ -77,9 +77,7 @@ export function encodeHead(
 
 /** Tracks which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
-  /**
-   * Generation of the snapshot that counts; 0 = none, or one of format 1, beside which no piece of the next may stand.
-   */
+  /** Of the snapshot that counts; 0 = none, or one of format 1, beside which no piece of the next may stand. */
   #generation = 0;
   /** Pieces before its head, and number of the first journal of its set that is not in it. */
   #pieces = 0;

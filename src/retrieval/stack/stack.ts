@@ -144,19 +144,18 @@ export class Stack {
    * Whether a list that is learnt is evidence about the model, too: every list while the model orders those for which
    * these parts have scores, otherwise one in {@linkcode UNWEIGHED}, so that the model can come back.
    *
-   * @param available The parts with scores
+   * @param given The parts with scores
    * @param modelShare See {@linkcode Stack.scoreBut}
    * @param draw 32 bits of the list
    */
-  judgesModel(available: readonly Part[], modelShare: number, draw: number): boolean {
+  judgesModel(given: readonly Part[], modelShare: number, draw: number): boolean {
     if (modelShare === 0) return false;
-    return (draw >>> 16) % UNWEIGHED === 0 ||
-      this.partsOf([...available, "model"], modelShare).includes("model");
+    return (draw >>> 16) % UNWEIGHED === 0 || this.partsOf([...given, "model"], modelShare).includes("model");
   }
 
   /** The parts that order lists for which these parts have scores. @param modelShare See {@linkcode Stack.scoreBut} */
-  partsOf(available: readonly Part[], modelShare: number): readonly Part[] {
-    return partsOf(this.#weightsOf(setOf(available), modelShare));
+  partsOf(given: readonly Part[], modelShare: number): readonly Part[] {
+    return partsOf(this.#weightsOf(setOf(given), modelShare));
   }
 
   /**
@@ -164,17 +163,17 @@ export class Stack {
    * {@linkcode Stack.modelScores} times `modelWeight`.
    *
    * @param modelShare The model's share by the learner's proof, 0 to 1; 0 = its scores will not be known
-   * @param available The parts that exist; those that do not order need no scores
+   * @param given The parts that exist; those that do not order need no scores
    */
   scoreBut(
     by: ScoresByPart,
     modelShare: number,
-    available: readonly Part[] = partsWith(by),
+    given: readonly Part[] = partsWith(by),
   ): { readonly scores: Float64Array } & Stacked {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const scores = new Float64Array(size);
-    const set = setOf(available) | (modelShare > 0 ? 1 << MODEL : 0);
+    const set = setOf(given) | (modelShare > 0 ? 1 << MODEL : 0);
     const weights = this.#weightsOf(set, modelShare);
     for (let part = 0; part < MODEL; part++) {
       const [weight, z] = [weights[part]!, mapped[part]!];
@@ -268,19 +267,17 @@ export class Stack {
   }
 
   /** The orders whose parts all have scores. */
-  #awake(available: number, modelShare: number): readonly Order[] {
+  #awake(given: number, modelShare: number): readonly Order[] {
     const begun = modelShare === 1 ? 1 : 1 / 2;
-    return this.#orders.filter(({ set, share }) =>
-      (set & available) === set && (share === 0 || share === begun)
-    );
+    return this.#orders.filter(({ set, share }) => (set & given) === set && (share === 0 || share === begun));
   }
 
   /**
    * The mean weight of each part, by mass, so that scores are logits as in a single order; valid until the next call.
    */
-  #weightsOf(available: number, modelShare: number): Float64Array {
+  #weightsOf(given: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);
-    const awake = this.#awake(available, modelShare);
+    const awake = this.#awake(given, modelShare);
     const all = awake.reduce((all, { mass }) => all + mass, 0); // without the model, the sum may be almost 0
     for (const { choice, mass } of awake) {
       for (const [at, part] of choice.parts.entries()) {

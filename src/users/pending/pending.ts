@@ -31,7 +31,7 @@ export interface PendingState {
  *
  * ```text
  *   recommended ──▶ unconfirmed ── impression ──▶ open ── deadline ──▶ settled ── late clicks end ──▶ gone
- *                        └── deadline ──▶ gone    ▲  └── deadline, if nobody uses late clicks ──▶ gone
+ *                        └── deadline ──▶ gone    ▲  └── deadline, without late clicks ──▶ gone
  *   shown ────────────────────────────────────────┘
  * ```
  */

@@ -17,7 +17,7 @@ import { type ItemFeatures, Rows } from "../../samples/rows.ts";
 
 /** Marks: two bits for the label, where {@linkcode OPEN} means none, then flags. */
 const OPEN = 2, CLOSED = 4, LATE = 8;
-/** The offset equals that of the previous row; or neither that nor the usual one, the first numeric feature. */
+/** The offset equals that of the previous row; it equals neither that nor the usual one, the first numeric. */
 const OFFSET_BEFORE = 16, OFFSET = 32;
 /** Propensity is not 1; the oracle is known; the reward is not 0; the position is not the place in the list. */
 const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;

@@ -30,10 +30,7 @@ export function withSession(sessions: readonly Session[], session: Session): rea
   return [...others, { id, login }].sort((a, b) => a.login - b.login).slice(-MOST_SESSIONS);
 }
 
-/**
- * The sessions that may have a list to which an outcome at `time` belongs. @param openMs how long lists may have
- * outcomes
- */
+/** The sessions whose lists may have an outcome at `time`. @param openMs how long lists may have outcomes */
 export function sessionsAt(sessions: readonly Session[], time: number, openMs: number): readonly Session[] {
   return sessions.filter(({ login }) => login + openMs >= time);
 }

@@ -30,11 +30,9 @@ export interface AddressInput {
   readonly n: number;
   /** Rows of a key [D] and its sharpness β: [n, D+1] from `keysAt`. */
   readonly keys: Float32Array;
-  /** Where the keys begin. */
   readonly keysAt: number;
   /** M [m, D] from `memoryAt`. */
   readonly memory: Float32Array;
-  /** Where the memory begins. */
   readonly memoryAt: number;
 }
 
@@ -42,7 +40,6 @@ export interface AddressInput {
 export interface AddressGradients {
   /** ∂/∂(key, β) [n, D+1] from `keysAt`. */
   readonly keys: Float32Array;
-  /** Where the gradients of the keys begin. */
   readonly keysAt: number;
   /** ∂/∂M [m, D]. */
   readonly memory: Float32Array;

@@ -11,15 +11,12 @@
 export interface WriteInput {
   /** M [m, D] before, from `memoryAt`. */
   readonly memory: Float32Array;
-  /** Where M begins. */
   readonly memoryAt: number;
   /** How much of the write goes into each slot [m], from `weightAt`. */
   readonly weight: Float32Array;
-  /** Where the weights begin. */
   readonly weightAt: number;
   /** The erase vector [D], followed by the add vector [D], from `contentAt`. */
   readonly content: Float32Array;
-  /** Where erase and add begin. */
   readonly contentAt: number;
   /** Slots m. */
   readonly slots: number;
@@ -44,11 +41,9 @@ export interface WriteGradients {
   readonly memory: Float32Array;
   /** ∂/∂weight [m] is added here, from `weightAt`. */
   readonly weight: Float32Array;
-  /** Where the gradients of the weights begin. */
   readonly weightAt: number;
   /** ∂/∂erase [D] and ∂/∂add [D] are added here, from `contentAt`. */
   readonly content: Float32Array;
-  /** Where the gradients of erase and add begin. */
   readonly contentAt: number;
 }
 
