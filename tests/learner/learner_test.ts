@@ -116,7 +116,10 @@ Deno.test("Learner.learn() refuses by name the behaviours without a list that 0.
   const [sample] = makeSamples(1);
   const history = { ...sample!, request: "", purpose: "learn" as const, rows: sample!.rows.pick([]) };
   const written = decodeSample(encodeSample(history));
-  assert.throws(() => makeLearner("dien").learn([written]), /learnHistories, which made it, was removed; rebuild/);
+  assert.throws(
+    () => makeLearner("dien").learn([written]),
+    /learnHistories, which made it, was removed; rebuild/,
+  );
 });
 
 Deno.test("Learner.forget() takes the user's rows out, and the next version says so", () => {
