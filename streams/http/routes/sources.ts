@@ -5,9 +5,9 @@
  */
 
 import { z } from "zod";
-import { asciiOf, parseJson } from "../../../src/events/json.ts";
+import { asciiOf, type ParsedJson, parseJson } from "../../../src/events/json.ts";
 import { reject } from "../../../src/events/rejected.ts";
-import { madeOfEach, type MappedRecords, type TakenRecords } from "../../../src/mapping/entries.ts";
+import { madeOfEach, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
 import { LineSplitter } from "../../sources/lines.ts";
@@ -110,6 +110,36 @@ export interface TakeOptions {
   readonly demand: Demand;
 }
 
+/** The entries of a body, which are read one by one. */
+interface Entries {
+  readonly count: number;
+  readonly read: Iterable<ParsedJson>;
+}
+
+/** The lines of a body, as records of a source. */
+function linesOf(bytes: Uint8Array, source: RecordSource, maxEntries: number): Entries {
+  const splitter = new LineSplitter(maxEntries);
+  const lines = [...splitter.push(bytes), ...splitter.end()];
+  const ascii = source.format === "json" ? asciiOf(bytes) : undefined;
+  const readLine = (line: Uint8Array) => {
+    if (source.format !== "json") return source.read(line);
+    const start = line.byteOffset - bytes.byteOffset;
+    return parseJson(line, "line", { text: ascii?.slice(start, start + line.length), keepsLongs: true });
+  };
+  return {
+    count: lines.length,
+    read: lines.values().map(({ bytes, rejected }) => rejected ?? readLine(bytes)),
+  };
+}
+
+/** The value of a body, or each value of a list. @throws Problem `bad-body` when it is not JSON */
+function valuesOf(bytes: Uint8Array): Entries {
+  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length, keepsLongs: true });
+  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  return { count: values.length, read: values.values().map((value) => ({ ok: true, value })) };
+}
+
 /**
  * Maps the entries of a body by a source.
  *
@@ -121,53 +151,29 @@ function takeRecords(
   source: RecordSource,
   { topics, now, headers, maxEntries, see, demand }: TakeOptions,
 ): Intake & { readonly count: number } {
+  const { count, read } = kind === "json" ? valuesOf(bytes) : linesOf(bytes, source, maxEntries);
+  if (count === 0) throw new Problem("bad-body", "The body has no entries");
+  if (count > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
   const records: ArrivingRecord[] = [];
   const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
-  const meta = { time: now, headers };
-  let made = 0;
-  const add = (index: number, taken: MappedRecords) => {
-    const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
-    const refused = "ok" in own ? [own] : own.rejected;
-    for (const { code, reason, entries } of refused) {
+  let madeBytes = 0, index = 0;
+  for (const entry of read) {
+    const taken = entry.ok ? source.map(entry.value, { time: now, headers }) : entry;
+    const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => madeBytes += bytes) : taken;
+    for (const { code, reason, entries } of "ok" in own ? [own] : own.rejected) {
       rejected.push({ index, code, reason, ...(entries && { entries }) });
     }
-    if (!("ok" in own)) {
-      for (const record of own.made) {
-        records.push(record);
-        entries.push(index);
-      }
+    for (const record of "ok" in own ? [] : own.made) {
+      records.push(record);
+      entries.push(index);
     }
     for (const record of taken.ok ? taken.records : []) {
       demandFor(record, demand);
       see?.(record);
     }
-  };
-  const check = (entries: number) => {
-    if (entries === 0) throw new Problem("bad-body", "The body has no entries");
-    if (entries > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
-    return entries;
-  };
-  if (kind !== "json") {
-    const splitter = new LineSplitter(maxEntries);
-    const lines = [...splitter.push(bytes), ...splitter.end()];
-    check(lines.length);
-    const ascii = source.format === "json" ? asciiOf(bytes) : undefined;
-    for (const [index, { bytes: line, rejected: cut }] of lines.entries()) {
-      const start = line.byteOffset - bytes.byteOffset;
-      const read = cut ??
-        (source.format === "json"
-          ? parseJson(line, "line", { text: ascii?.slice(start, start + line.length), keepsLongs: true })
-          : source.read(line));
-      add(index, read.ok ? source.map(read.value, meta) : read);
-    }
-    return { records, entries, rejected, count: lines.length };
+    index++;
   }
-  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length, keepsLongs: true });
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  const count = check(values.length);
-  for (const [index, value] of values.entries()) add(index, source.map(value, meta));
   return { records, entries, rejected, count };
 }
 
