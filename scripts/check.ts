@@ -45,8 +45,8 @@ async function main(flags: Flags): Promise<number> {
   const { config = {} } = configured;
   const { kind, settings } = chosenLog(flags, config);
   if (configured.config === undefined && kind.section !== null) {
-    const remedy = "correct the configuration first: it may say how to reach the log";
-    return tellProblems(flags, {
+    const remedy = "correct the configuration first: it may define how to reach the log";
+    return printProblems(flags, {
       problems: [...configured.problems, { what: "the log was not examined", remedy }],
     });
   }
@@ -57,11 +57,11 @@ async function main(flags: Flags): Promise<number> {
     throw error;
   });
   if (typeof opened === "string") {
-    return tellOfProcesses(flags, processes, [...configured.problems, ...unwell], opened);
+    return printProcesses(flags, processes, [...configured.problems, ...unwell], opened);
   }
   await using log = opened;
   const verified = flags.verify ? verify(log, flags) : undefined;
-  if (verified !== undefined && verified.problems.length > 0) return tellProblems(flags, verified);
+  if (verified !== undefined && verified.problems.length > 0) return printProblems(flags, verified);
   const found = await examine(log, flags, configured.config ?? null);
   const problems = [...configured.problems, ...found.problems, ...unwell];
   const look = { ...found, problems };
@@ -72,7 +72,7 @@ async function main(flags: Flags): Promise<number> {
   } else {
     for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
     if (verified !== undefined) {
-      print(Deno.stdout, `${verified.records} records were read, and are intact\n\n`);
+      print(Deno.stdout, `${verified.records} records were read; all are intact\n\n`);
     }
     print(Deno.stdout, render(look, allowedLatenessMs));
   }
@@ -85,15 +85,15 @@ async function openOrWhy(flags: Flags, config: Config, file: string | null): Pro
   try {
     if (file !== null) await Deno.stat(file); // opening would create it
   } catch (error) {
-    if (canAsk && error instanceof Deno.errors.NotFound) return "there is no such file here";
+    if (canAsk && error instanceof Deno.errors.NotFound) return "the file does not exist on this machine";
     throw error;
   }
   try {
     return await openLog(flags, { retryMs: RETRY_MS, config });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
-    if (canAsk) return "a process has it open";
-    throw new Error("another process has it open; stop that process, or ask it with --url", { cause: error });
+    if (canAsk) return "another process has it open";
+    throw new Error("another process has it open; stop that one, or query it with --url", { cause: error });
   }
 }
 
@@ -122,7 +122,7 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
 }
 
 /** Prints problems that keep the log from being examined. */
-function tellProblems({ json }: Flags, found: { readonly problems: readonly Problem[] }): number {
+function printProblems({ json }: Flags, found: { readonly problems: readonly Problem[] }): number {
   print(Deno.stdout, `${json ? JSON.stringify(found, null, 2) : problemLines(found.problems)}\n`);
   return 1;
 }
@@ -140,7 +140,7 @@ function verify(log: Log, flags: Flags): { readonly records: number; readonly pr
 }
 
 /** Reports only on processes, while one of them has the log open. */
-function tellOfProcesses(
+function printProcesses(
   flags: Flags,
   processes: readonly Process[],
   found: readonly Problem[],
@@ -150,7 +150,7 @@ function tellOfProcesses(
   const late = processes.flatMap(({ lags = [] }) => lags).filter(({ lag }) => lag > maxLag);
   const problems = [...found, ...late.map(({ partition, lag }) => behind(partition, lag))];
   const lines = processes.flatMap(({ line }) => line ?? []);
-  const verdict = problems.length === 0 ? "all is well there" : problemLines(problems);
+  const verdict = problems.length === 0 ? "all is well in these processes" : problemLines(problems);
   print(
     Deno.stdout,
     json
@@ -160,7 +160,7 @@ function tellOfProcesses(
   return problems.length === 0 ? 0 : 1;
 }
 
-/** The configuration, or only what is wrong with it. */
+/** The configuration, or its problems. */
 async function configurationOf(
   file: string | undefined,
 ): Promise<{ readonly config?: Config; readonly problems: readonly Problem[] }> {
@@ -205,19 +205,19 @@ function urls(text: string): readonly string[] {
 
 const program = addLogFlags(
   createCommand(commandName("check")).description(
-    "Examines a deployment (configuration, topics, lag, members, live version) and says how to fix what is wrong.",
+    "Examines a deployment (configuration, topics, lag, members, live version) and shows how to fix problems.",
   ),
 )
   .option("--verify", "on sqlite: read every record and every page, and report damage")
-  .option("--rights", "also test our rights on Kafka, with a transaction that is aborted")
-  .option("--max-lag <n>", "lag in events that a partition may have", count)
+  .option("--rights", "also test the rights on Kafka, in a transaction that is aborted")
+  .option("--max-lag <n>", "largest acceptable lag of a partition, in events", count)
   .option(
     "--known <list>",
     "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2",
     known,
   )
   .option("--url <list>", "URLs of processes to query as well, such as http://127.0.0.1:8080", urls, [])
-  .option("--json", "print it as JSON")
+  .option("--json", "print the result as JSON")
   .addHelpText(
     "after",
     "\nExit code: 0 all is well, 1 something is wrong or missing, 2 the check failed.\n\nExamples:\n" +

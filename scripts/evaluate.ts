@@ -79,7 +79,7 @@ const program = createCommand(commandName("evaluate"))
     new Option("--protocol <name>", "run this protocol on --data; see docs/reference/protocols.md")
       .choices(["next-item"]).conflicts("policy"),
   )
-  .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md")
+  .option("--policy <file>", "policy to evaluate, as JSON; see docs/explanation/off-policy.md")
   .option(
     "--data <path>",
     "the stream to evaluate on, next to its meander.json; with --policy, Open Bandit files in place of a log",
@@ -99,10 +99,10 @@ program.optionsGroup("With --protocol next-item:")
     "behaviours to judge, such as purchase,rating>=4 (default: those that the blend learns from)",
     parsePositives,
   )
-  .option("--known-users", "do not judge a user's first behaviour (default for taobao)")
+  .option("--known-users", "do not judge the first behaviour of a user (default for taobao)")
   .option(
     "--without-own",
-    "leave items that the user already had out of the lists (default: unless people return to items)",
+    "leave items that the user already had out of the lists (default: unless users return to items)",
   )
   .addOption(
     new Option("--with-own", "let lists contain items that the user already had").conflicts("withoutOwn"),
@@ -138,7 +138,7 @@ addLogFlags(program);
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);
   if (flags.policy === undefined) {
-    throw new Error("Cannot evaluate without a task: give --policy <file> or --protocol <name>");
+    throw new Error("Cannot evaluate: give --policy <file> or --protocol <name>");
   }
   const policy = await readTargetPolicy(flags.policy);
   const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
@@ -155,7 +155,7 @@ async function main(flags: Flags): Promise<number> {
 async function protocol(flags: Flags): Promise<number> {
   const { data, format } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: give --data <path>");
-  await Deno.stat(data); // its configuration is beside it, so without it no source is known
+  await Deno.stat(data); // its configuration is next to it, so a wrong path would hide the sources
   const config = await readConfig(flags.config, await configBeside(data));
   const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
@@ -200,7 +200,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   if (skipped > 0) {
     print(
       Deno.stderr,
-      `${skipped} samples are left out: their answer is not on the log, or another list was shown\n`,
+      `${skipped} samples are left out: their answer is not on the log, or a different list was shown\n`,
     );
   }
   if (drafted > 0) {
@@ -216,7 +216,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
     throw new Error("Cannot evaluate: no answer on the log has both candidates and an outcome");
   }
   const by = [...chosenBy].map(([name, count]) => `${name} in ${count}`).join(", ");
-  print(Deno.stdout, `the policy chooses by what ordered the lists: ${by}\n`);
+  print(Deno.stdout, `the policy chooses by the values that ordered the lists: ${by}\n`);
   if (chosenBy.has("score")) {
     print(
       Deno.stderr,
@@ -242,8 +242,8 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
     lines.push(
       `cut: ${
         (100 * overlap.cut).toPrecision(2)
-      } % of the weight, so much of what the policy would do is left out of ` +
-        "the estimates, which are biased by it",
+      } % of the weight, so a large part of the policy is left out of ` +
+        "the estimates, which are biased",
     );
   }
   for (const refusal of refusals) lines.push(`refused: ${refusal}`);

@@ -83,7 +83,7 @@ command("traffic <name> <percent>", "change the share of users in an experiment"
 command("stop <name> [reason...]", "stop an experiment").action((name, reason, _, self) =>
   choose(self, async ({ changes }) => render(await changes.stop(name, reason.join(" "))))
 );
-command("promote <name> <variant>", "give a variant to everybody").action((name, variant, _, self) =>
+command("promote <name> <variant>", "give a variant to all users").action((name, variant, _, self) =>
   choose(self, async ({ changes }) => render(await changes.promote(name, variant)))
 );
 command("rollback <name> [reason...]", "undo a promotion").action((name, reason, _, self) =>
@@ -91,7 +91,7 @@ command("rollback <name> [reason...]", "undo a promotion").action((name, reason,
 );
 command(
   "holdout <percent>",
-  "keep users out of all experiments and promotions; another share draws them anew",
+  "keep a share of users out of all experiments and promotions; a new share draws them anew",
 ).action((percent, _, self) =>
   choose(self, async ({ changes }) => render(await changes.holdout(share(percent))))
 );
@@ -111,7 +111,7 @@ command("status [name]", "figures and verdicts; with a name, every metric and se
       const known = experiments.filter((one) => name === undefined || one.name === name);
       if (known.length === 0 && name !== undefined) {
         const names = experiments.map((one) => one.name).join(", ") || "none";
-        throw new Error(`Cannot find experiment ${name}: there are ${names}`);
+        throw new Error(`Cannot find experiment ${name}: the experiments are ${names}`);
       }
       if (json) return `${JSON.stringify(known, null, 2)}\n`;
       const rendered = known.map((one) => renderStatus(one) + (name === undefined ? "" : renderDetails(one)));
@@ -131,9 +131,9 @@ function holdoutLine(share: number): string {
 type Head = Pick<ExperimentView, "name" | "status" | "layer" | "traffic" | "names" | "winner" | "reason">;
 
 function headLine({ name, status, layer, traffic, names, winner, reason }: Head): string {
-  const more = [winner && `${winner} for everybody`, reason].filter(Boolean).map((text) => `: ${text}`);
+  const more = [winner && `${winner} for all users`, reason].filter(Boolean).map((text) => `: ${text}`);
   if (name === HOLDOUT) return `${name}: ${status}; all users, ${names.join(" and ")}\n`;
-  const share = status === "promoted" ? "" : `${percentOf(traffic)} of `; // everybody has the winner
+  const share = status === "promoted" ? "" : `${percentOf(traffic)} of `; // all users have the winner
   return `${name}: ${status}${more.join("")}; ${share}layer ${layer}, ${names.join(" and ")}\n`;
 }
 
@@ -157,7 +157,7 @@ function splitLine({ split: { users, p, sees }, variants }: ExperimentView): str
   if (variants.length < 2 || users.every((count) => count === 0)) return "";
   const blind = sees === null
     ? "too few users to detect losses"
-    : `losses of at least ${percentOf(Number(sees.toPrecision(2)))} of a variant's users would show`;
+    : `losses of at least ${percentOf(Number(sees.toPrecision(2)))} of a variant's users would be detected`;
   return `  split: ${users.join(" and ")} users, p = ${Number(p.toPrecision(2))}; ${blind}\n`;
 }
 

@@ -56,7 +56,7 @@ interface Flags extends LogFlags {
 interface Opened extends Flags {
   readonly records: RecordFormat;
   readonly names: NameCheck;
-  /** How late a user's behaviour may come, milliseconds. */
+  /** How late a user's behaviour may arrive, milliseconds. */
   readonly allowedLatenessMs: number;
 }
 
@@ -78,7 +78,7 @@ async function main(flags: Flags): Promise<number> {
   const { signal } = stopping;
   if (TOPIC.test(flags.from)) {
     throw new Error(
-      `Cannot ingest ${flags.from}: \`run\` takes in topics, with "follow" in a source of the configuration`,
+      `Cannot ingest ${flags.from}: topics are taken in by \`run\`, with "follow" in a source of the configuration`,
     );
   }
   const config = await readConfig(flags.config);
@@ -99,7 +99,7 @@ async function main(flags: Flags): Promise<number> {
   if (signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
   const hint = feed.firstRejection?.code === "time-out-of-range"
     ? 'are times in milliseconds? A source of the configuration reads seconds with "unit": "s"'
-    : `is it in another format than --format ${flags.format}?`;
+    : `check that its format is --format ${flags.format}`;
   print(Deno.stderr, `no record could be accepted: ${hint}\n`);
   return 1;
 }
@@ -115,7 +115,7 @@ async function openPatiently(flags: Flags, config: Config): Promise<Log> {
 async function feedAll(feed: Feeder, { rate, limit = Infinity }: Flags, signal: AbortSignal): Promise<void> {
   let first: number | undefined;
   let hasRejected = false;
-  let begun = performance.now(), told = begun;
+  let begun = performance.now(), reportedAt = begun;
   while (!signal.aborted && feed.events < limit) {
     const mayBeMore = await feed.feed();
     if (!hasRejected && feed.firstRejection !== undefined) {
@@ -126,8 +126,8 @@ async function feedAll(feed: Feeder, { rate, limit = Infinity }: Flags, signal: 
     const now = performance.now();
     // The first batch skips what was fed before, so it does not count for the rate.
     if (first === undefined) [first, begun] = [feed.events, now];
-    if (now - told >= PROGRESS_MS) {
-      told = now;
+    if (now - reportedAt >= PROGRESS_MS) {
+      reportedAt = now;
       const rate = speed(feed.events - first, now - begun);
       print(Deno.stderr, `${feed.events} events${besides(feed)}, ${rate} events/s\n`);
     }
@@ -148,11 +148,11 @@ async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise
     const faults = adoptionFaults(record, models);
     if (adopted.has(record.name)) print(Deno.stdout, `experiment ${record.name} continues\n`);
     else if (hasPins(record)) {
-      print(Deno.stderr, `warning: ${record.name} is left out: it pins versions, which are not here\n`);
+      print(Deno.stderr, `warning: ${record.name} is left out: it pins versions, which are missing here\n`);
     } else if (faults.length > 0) {
       print(Deno.stderr, `warning: ${record.name} is left out: ${faults.join("; ")}\n`);
     } else if (JSON.stringify(kept.get(record.name)) !== JSON.stringify(record)) {
-      print(Deno.stderr, `warning: ${record.name} is left out: this deployment has experiments of its own\n`);
+      print(Deno.stderr, `warning: ${record.name} is left out: this deployment already has experiments\n`);
     }
   }
 }
@@ -173,13 +173,13 @@ async function open(log: Log, topics: Topics, flags: Opened): Promise<Feeder> {
   return feeder;
 }
 
-/** Whole days to shift all times by, so that the newest event is of the last 24 hours and hours stay the same. */
+/** Whole days to shift all times by, so that the newest event is in the last 24 hours and times of day stay. */
 async function untilToday(flags: Opened): Promise<number> {
   const ageMs = Date.now() - await newestTime(openRecords(flags));
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
 }
 
-/** The records in the order in which they are fed, with a warning where tasks will refuse some for it. */
+/** The records in feeding order, with a warning if tasks will reject some because of it. */
 async function* inOrder(flags: Opened): AsyncIterable<SourceRecord> {
   const { allowedLatenessMs, sort } = flags;
   if (sort) return yield* sortByTime(openRecords(flags), "events");
@@ -191,7 +191,7 @@ async function* inOrder(flags: Opened): AsyncIterable<SourceRecord> {
       print(
         Deno.stderr,
         `warning: line ${record.line} is ${late} s older than a line before it with the same user; ` +
-          `tasks reject what comes more than ${allowed} s late: --sort feeds files in order of time\n`,
+          `tasks reject events more than ${allowed} s late: use --sort to feed files ordered by time\n`,
       );
     }
     yield record;
@@ -202,14 +202,14 @@ async function* openRecords({ records, from, names }: Opened): AsyncIterable<Sou
   for await (
     const own of typeof records === "string" ? openSource(records, from) : openMapped(from, records)
   ) {
-    if (own.kind !== "rejected") tellNames(names, own);
+    if (own.kind !== "rejected") warnOfNames(names, own);
     yield own;
   }
 }
 
 /** Warns about names that the configuration does not declare, once each. */
-function tellNames(names: NameCheck, own: OwnRecord): void {
-  for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
+function warnOfNames(names: NameCheck, own: OwnRecord): void {
+  for (const warning of names.see(own)) print(Deno.stderr, `warning: ${warning}\n`);
 }
 
 function batchOf({ rate }: Flags): number {
@@ -230,10 +230,10 @@ const program = addLogFlags(
   .option("--name <text>", "name under which the position is kept (default: format and path)")
   .option(
     "--recent",
-    "shift all times by whole days, so that the newest event is within the last 24 hours",
+    "shift all times by whole days, so that the newest event is in the last 24 hours",
   )
   .option("--sort", SORT_HELP)
-  .option("--rate <n>", "at most this many events a second", count)
+  .option("--rate <n>", "at most this many events per second", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .parse(commandArguments(), { from: "user" });

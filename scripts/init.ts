@@ -25,7 +25,7 @@ async function main(file: string, { all, force }: Flags): Promise<number> {
     await Deno.writeTextFile(file, configTemplate(all ?? false), { createNew: !force });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new Error(`Cannot write ${file}: it exists; --force replaces it`);
+    throw new Error(`Cannot write ${file}: it exists; use --force to replace it`);
   }
   print(Deno.stdout, `wrote ${file}; values in comments are the defaults\n`);
   return 0;
@@ -37,8 +37,8 @@ const program = createCommand(name)
     "Writes a starting configuration: every line is a comment with the default and the meaning.",
   )
   .argument("[file]", "file to write", "meander.json")
-  .option("--all", "also learner, guard, models and Kafka")
-  .option("--force", "replace a file that exists")
+  .option("--all", "include learner, guard, models and Kafka")
+  .option("--force", "replace an existing file")
   .addHelpText("after", `\nExamples:\n  ${name}\n  ${name} config/shop.json --all`)
   .parse(commandArguments(), { from: "user" });
 

@@ -47,7 +47,7 @@ const watch = setInterval(() => {
 if (registry !== undefined) {
   startRegistry(registry === true ? 8081 : registry).then(
     ({ url }) => say(`The schema registry is ready at ${url}`),
-    (error) => complain(`${error.message}\nThe broker goes on without it`),
+    (error) => complain(`${error.message}\nThe broker continues without it`),
   );
 }
 await broker.ended;
@@ -71,7 +71,7 @@ async function absolute(folder: string): Promise<string> {
 function toPort(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new InvalidArgumentError("a port is 1 to 65535");
+    throw new InvalidArgumentError("A port is a number from 1 to 65535.");
   }
   return port;
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task meander -- map`: shows the first records of a file or a topic, what a mapping makes of them, and what is
- * missing; without a mapping, it suggests one.
+ * `deno task meander -- map`: shows the first records of a file or a topic, the events and items that a mapping makes
+ * of them, and what is missing; without a mapping, it suggests one.
  *
  *     deno task meander -- map --try clicks.jsonl
  *     deno task meander -- map --try kafka:clicks --format clicks
@@ -158,11 +158,11 @@ function suggestion(
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const { mapping, open } = preset === undefined ? suggest(fields, values.length, topic !== undefined) : {
     mapping: { preset },
-    open: [`these look like records of ${preset}; rules of your own come before its rules`],
+    open: [`these look like records of ${preset}; your own rules take precedence over its rules`],
   };
   const { unread } = sample;
   if (preset === undefined && unread.length > 0) {
-    print(Deno.stdout, `${unread.length} of them cannot be read, the first: ${unread[0]}\n\n`);
+    print(Deno.stdout, `${unread.length} of them cannot be read; the first: ${unread[0]}\n\n`);
   }
   const { columns: _, separator: _found, ...format } = base;
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
@@ -171,7 +171,7 @@ function suggestion(
     print(Deno.stdout, `no mapping could be suggested: ${open.join("; ")}\n`);
     return undefined;
   }
-  print(Deno.stdout, "A mapping that may fit, for meander.json:\n\n");
+  print(Deno.stdout, "A possible mapping, for meander.json:\n\n");
   print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
   for (const sentence of open) print(Deno.stdout, `open: ${sentence}\n`);
   if (open.length > 0) print(Deno.stdout, "\n");
@@ -243,10 +243,10 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
 
 const program = addLogFlags(
   createCommand(commandName("map")).description(
-    "Shows what a mapping makes of the first records of a file or a topic, or suggests one.",
+    "Tries a mapping on the first records of a file or a topic, or suggests one.",
   ),
 )
-  .option("--try <from>", "file, or kafka:TOPIC, whose first records are read")
+  .option("--try <from>", "file, or kafka:TOPIC, to read the first records of")
   .option("--format <name>", "source of the configuration, or preset; without it, a mapping is suggested")
   .option("--registry <url>", "for a topic without --format: the schema registry of its records")
   .option(

@@ -25,27 +25,30 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       "try a mapping on the first records of a file or a topic, or suggest one",
       () => import("./map.ts"),
     ],
-    check: ["examine a deployment and its configuration, and say what is wrong", () => import("./check.ts")],
+    check: ["examine a deployment and its configuration, and report problems", () => import("./check.ts")],
     rebuild: ["build a new generation from the log, as configured now", () => import("./rebuild.ts")],
     backup: ["copy a deployment into a folder, while it serves", () => import("./copies/backup.ts")],
     restore: ["verify a backup and turn it back into a log", () => import("./copies/restore.ts")],
     export: ["export events, items or results as JSON lines or Parquet", () => import("./copies/export.ts")],
     kafka: ["run a Kafka broker for development", () => import("./kafka.ts")],
   },
-  "Ask a running one:": {
+  "Query a running deployment:": {
     inspect: ["show what is known about a user", () => import("./ask/inspect.ts")],
     explain: ["show what a user would be recommended, and why", () => import("./ask/explain.ts")],
     "why-not": ["show what keeps an item off a user's list", () => import("./ask/why_not.ts")],
     models: ["show models, their versions and their learners", () => import("./ask/models.ts")],
     rejected: [
-      "show rejected records and why they were rejected; try them again",
+      "show rejected records and the reasons; try them again",
       () => import("./rejected.ts"),
     ],
     forget: ["erase a user, with a receipt", () => import("./ask/forget.ts")],
     experiment: ["start, show, stop and promote experiments", () => import("./experiment.ts")],
   },
   "Measure:": {
-    evaluate: ["compare lists with plain methods, or a policy with a log", () => import("./evaluate.ts")],
+    evaluate: [
+      "compare lists with simple methods, or judge a policy on a log",
+      () => import("./evaluate.ts"),
+    ],
     protocols: ["run a public one-pass benchmark", () => import("./research/protocols.ts")],
     ablate: ["measure the models with one part removed at a time", () => import("./research/ablate.ts")],
   },
@@ -67,7 +70,7 @@ function help(): Command {
       "after",
       "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
         "See also `meander <command> --help`. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
-        "wrong; 2 the check itself failed (check), or it is not done yet (forget).",
+        "wrong; 2 the check itself failed (check), or the erasure is not done yet (forget).",
     );
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);

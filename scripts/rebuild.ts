@@ -43,7 +43,7 @@ interface Flags extends LogFlags {
 
 const program = addLogFlags(
   createCommand(commandName("rebuild")).description(
-    "Builds a new generation of a deployment from its log, as configured now, which serves from the next start.",
+    "Builds a new generation of a deployment from its log, as configured now; it serves from the next start.",
   ),
 )
   .addOption(modelFlag())
@@ -57,10 +57,10 @@ const program = addLogFlags(
   .option("--share <x>", "share of a processor to use", share, 1)
   .option(
     "--keep-weights",
-    "start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
+    "start from the weights of the serving generation, matched by names of inputs, and learn no sample twice",
   )
-  .option("--archive <folders...>", "backups from which it reads events and answers that the log has dropped")
-  .option("--no-switch", "build it, but leave the other one serving")
+  .option("--archive <folders...>", "backups with events and answers that the log has dropped")
+  .option("--no-switch", "build it, but keep the current one serving")
   .option("--anyway", "switch even if the new generation predicts worse")
   .option("--drop <n>", "instead of building, drop a generation that does not serve", count)
   .addHelpText(
@@ -78,7 +78,7 @@ await runCommand(async () => {
   await using log = await openLog(flags, { config });
   if (flags.drop !== undefined) {
     const dropped = await dropGeneration(log, topicNames(flags.prefix), flags.drop, Date.now());
-    say(`generation ${flags.drop} is dropped: ${dropped} offsets`);
+    say(`generation ${flags.drop} was dropped: ${dropped} offsets`);
     return 0;
   }
   return await rebuildDeployment(log, config, flags, say);

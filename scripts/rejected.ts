@@ -142,8 +142,8 @@ async function replay(name: string, flags: Flags): Promise<number> {
   );
   const tail = cut === 0
     ? ""
-    : `, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log or has ` +
-      "dropped them; bring them in again from where they come";
+    : `, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log, or has ` +
+      "dropped them; send them again from their origin";
   print(
     Deno.stdout,
     `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,
@@ -161,7 +161,7 @@ function sourceOf(name: string, sources: SourcesSettings | undefined): RecordSou
 }
 
 const program = createCommand(commandName("rejected")).description(
-  "Shows rejected records and why they were rejected, and tries them again.",
+  "Shows rejected records with their reasons, and tries them again.",
 );
 let chosen: (() => Promise<number>) | undefined;
 
@@ -175,15 +175,15 @@ function command(usage: string, about: string): Command {
 
 command("list", "count rejected records by reason")
   .option("--url <url>", "use the service at this URL instead of the log")
-  .option("--code <code>", "only those with this code")
-  .option("--source <name>", "only those of this source or format")
-  .option("--from <name>", "only those of this topic or file")
+  .option("--code <code>", "only records with this code")
+  .option("--source <name>", "only records of this source or format")
+  .option("--from <name>", "only records of this topic or file")
   .option("--newest <n>", "newest records of each partition to read", count, 100_000)
   .action((_, self: Command) => choose(() => list(self.opts<Flags>())));
 command("show <place>", "show one record, decoded: partition/offset, as printed by list")
   .action((place: string, _, self: Command) => choose(() => show(place, self.opts<Flags>())));
 command("replay <source>", "try the rejected records of a source again, with the current configuration")
-  .option("--from <name>", "also records without a source, from this topic or file")
+  .option("--from <name>", "also replay records without a source, from this topic or file")
   .action((source: string, _, self: Command) => choose(() => replay(source, self.opts<Flags>())));
 program.parse(commandArguments(), { from: "user" });
 

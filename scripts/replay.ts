@@ -78,7 +78,7 @@ const program = createCommand(commandName("replay"))
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
-  .option("--eval-from <n>", "metrics count rows from this one on", integer, 0)
+  .option("--eval-from <n>", "first row that metrics count", integer, 0)
   .option("--tail <n>", "length of the second set of metrics in rows (default: the last third)", integer)
   .option("--config <file>", "overrides of any default, as JSON (default: meander.json next to the data)")
   .option("--json <file>", "write the figures as JSON")
@@ -286,7 +286,7 @@ function healthNotes({ failures, rollbacks, heldBatches, guard, proof }: Learnin
   }
   if (failures > 0) {
     notes.push(
-      `${failures} batches led to unusable weights or losses: learning went back to its last checkpoint`,
+      `${failures} batches gave unusable weights or losses: the learner went back to its last checkpoint`,
     );
   }
   if (guard.changes.length > 0) {
@@ -306,18 +306,18 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
   if (resumedFrom === 0) return [];
   return [
     resumedFrom === events
-      ? "the log already holds the whole replay: nothing was left to do"
-      : `resumed from event ${formatCount(resumedFrom)}, where the last run of this command ended`,
+      ? "the log already holds the whole replay: nothing to do"
+      : `resumed from event ${formatCount(resumedFrom)}, where the last run of this command stopped`,
   ];
 }
 
 function emptyNotes({ task, learning, rejections }: ReplayResult): string[] {
   if (task.counters.events > 0) {
     if (learning.validation.rows.length > 0) return [];
-    return ["No impression was shown in these events: states were folded, nothing was judged or learnt"];
+    return ["These events have no impressions: states were built, nothing was judged or learnt"];
   }
   if (rejections.count === 0) return ["There were no events"];
-  return [`No event could be used, ${rejections.count} lines were rejected: is --format right?`];
+  return [`No event could be used, ${rejections.count} lines were rejected: check --format`];
 }
 
 /** Name and size of every file of the data: a log must not be resumed with other data under the same path. */

@@ -122,7 +122,7 @@ const program = addLogFlags(
   )
   .option(
     "--members <folder>",
-    "folder where processes on this machine note that they are alive, so that others see at once when one is killed",
+    "folder in which processes on this machine register, so that others notice at once when one is killed",
     ".data/members",
   )
   .option(
@@ -137,11 +137,11 @@ const program = addLogFlags(
   )
   .option(
     "--keep-weights",
-    "with --rebuild: start from the weights of the serving generation, by the names of inputs, and learn nothing twice",
+    "with --rebuild: start from the weights of the serving generation, matched by names of inputs, and learn no sample twice",
   )
   .option(
     "--archive <folders...>",
-    "with --rebuild: backups from which it reads events that the log has dropped",
+    "with --rebuild: backups with events that the log has dropped",
   )
   .option(
     "--keep <days>",
@@ -158,7 +158,7 @@ const program = addLogFlags(
   )
   .parse(commandArguments(), { from: "user" });
 
-/** Flags that mean nothing without `--rebuild`. */
+/** Flags that have no effect without `--rebuild`. */
 const OF_REBUILD = ["--roll-back", "--rebuild-share", "--keep-weights", "--archive", "--anyway"];
 
 await runCommand(async () => {

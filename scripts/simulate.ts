@@ -96,7 +96,7 @@ async function main(flags: Flags): Promise<number> {
   await using log = await openLog(flags, { config });
   const { isDurable } = kindOf(flags.log).capabilities;
   const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => stop.abort()); // what there is by then is summed up
+  Deno.addSignalListener("SIGINT", () => stop.abort()); // the requests so far are summed up
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
     requests,
@@ -122,7 +122,7 @@ async function main(flags: Flags): Promise<number> {
   if (made < requests && !stop.signal.aborted) {
     print(
       Deno.stderr,
-      `warning: the simulated weeks ended after ${made} of ${requests} requests; more users make more, with --users\n`,
+      `warning: the simulated weeks ended after ${made} of ${requests} requests; raise --users for more\n`,
     );
   }
   const figures = figuresOf(view);
@@ -136,13 +136,13 @@ interface Arm {
   readonly requests: number;
   /** Clicks per shown item. */
   readonly ctr: number | null;
-  /** Mean true probability of a click on what was shown; on the best, and on random lists of the same people then. */
+  /** Mean true probability of a click on the shown lists; on the best, and on random lists of the same people then. */
   readonly served: number | null;
   readonly best: number | null;
   readonly random: number | null;
 }
 
-/** What is printed, by variant, the control first. */
+/** The printed figures, by variant, the control first. */
 interface Figures {
   readonly command: string;
   readonly variants: readonly string[];
@@ -158,7 +158,7 @@ interface Figures {
   readonly verdict: string;
 }
 
-/** How far from random to the best, as a share; `null` when it is not defined. */
+/** How far from random to the best, as a share; `null` when undefined. */
 function wayToBest({ served, best, random }: Arm): number | null {
   if (served === null || best === null || random === null || best === random) return null;
   return (served - random) / (best - random);

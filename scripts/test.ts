@@ -15,11 +15,11 @@ import { pathToFileURL } from "node:url";
 import { startBroker } from "./kafka/dev_broker.ts";
 import { OWN_PORTS, partOfPorts } from "./kafka/java_process.ts";
 
-/** The folders that take most time, longest first, so that no long one is left over at the end. */
+/** The folders that take the most time, longest first, so that no long one is left over at the end. */
 const LONGEST =
   "service replay log scripts faults server chaos protocol docs nn retrieval engine mapping generations backup " +
   "dashboard task reference learner exports experiments";
-/** How many of the others share a process. */
+/** How many of the other folders share a process. */
 const SHARING = 9;
 /** Match files with hooks before or after tests, and files that only start the common broker. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
@@ -64,7 +64,7 @@ async function filesOfTests(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** What to give to `deno test` in place of files: modules that import them, and those with hooks. */
+/** Arguments for `deno test` in place of files: modules that import them, and files with hooks. */
 async function inOnePiece(files: readonly string[], into: string): Promise<readonly string[]> {
   const folders = [...new Set(files.map(folderOf))].join("_");
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));

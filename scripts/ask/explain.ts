@@ -14,7 +14,7 @@ interface Flags extends ServerFlags {
   readonly count: number;
 }
 
-/** Behaviours that are named for each item. */
+/** Behaviours named per item. */
 const NAMED = 3;
 
 async function main([user = "", item]: readonly string[], flags: Flags): Promise<number> {

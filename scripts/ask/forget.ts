@@ -38,11 +38,11 @@ interface Flags extends ServerFlags {
 /** Evidence of an erasure, with a hash of the id in its place. */
 interface Receipt extends ErasureReceipt {
   readonly deployment: string;
-  /** Whether there was state of the user before; `null` if no process could tell. */
+  /** Whether there was state of the user before; `null` if no process could say. */
   readonly wasKnown: boolean | null;
-  /** When task, learner and the rewritable part of the log were free of the user; `null`: not yet. */
+  /** When task, learner and the rewritable part of the log no longer had the user; `null`: not yet. */
   readonly erased: string | null;
-  /** State of the erasure; `null` if no process could tell. */
+  /** State of the erasure; `null` if no process could say. */
   readonly state: ErasureView["state"] | null;
   /** What remains on which topic, and until when. */
   readonly topics: readonly Remaining[];
@@ -63,11 +63,11 @@ async function main(user: string, flags: Flags): Promise<number> {
   if (
     !flags.yes && !confirm(`Erase everything known about ${user} at ${flags.url}? This cannot be undone.`)
   ) {
-    print(Deno.stderr, "nothing was erased; --yes skips this question\n");
+    print(Deno.stderr, "nothing was erased; use --yes to skip this question\n");
     return 1;
   }
   const path = `/v1/users/${part(user)}`;
-  // Erase even if no process can tell.
+  // Erases the user even if no process can say whether they are known.
   const wasKnown = await call(flags, "GET", path)
     .then(() => true, (error) => error instanceof AbsentError ? false : null);
   const { erasure } = await call<{ erasure?: ErasurePlace }>(flags, "DELETE", path);
@@ -98,11 +98,11 @@ async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> 
     await Deno.writeTextFile(`${file}.part`, `${JSON.stringify(receipt, null, 2)}\n`);
     await Deno.rename(`${file}.part`, file);
   } catch (cause) {
-    throw new Error(`Cannot write the receipt to ${file}, so it is printed`, { cause });
+    throw new Error(`Cannot write the receipt to ${file}; it is printed instead`, { cause });
   }
 }
 
-/** Waits until the user is unknown. @returns whether that happened; `false` also if no process could tell */
+/** Waits until the user is unknown. @returns whether that happened; `false` also if no process could say */
 async function isErased(flags: Flags, path: string, until: number): Promise<boolean> {
   let reason: string | undefined;
   do {
@@ -139,7 +139,7 @@ async function complete(
   let lastError: unknown;
   do {
     const view = await call<ErasureView>(flags, "GET", path).catch((error) => {
-      lastError = error; // usually the service is restarting: ask again
+      lastError = error; // usually the service is restarting: retry
       return undefined;
     });
     if (view !== undefined) {
@@ -168,7 +168,7 @@ function render(receipt: Receipt): string {
       wasKnown === null ? "unknown" : wasKnown ? "yes" : "no: never, or already erased",
     ],
     ["durable", taken],
-    ["erased", erased ?? "not yet: its task is behind or elsewhere, or the user is active"],
+    ["erased", erased ?? "not yet: the user's task is behind or in another process, or the user is active"],
     ["state", state ?? "unknown"],
     ...topics.map(({ topic, remains, until }) =>
       [
@@ -194,7 +194,7 @@ const program = addServerFlags(
   .addHelpText(
     "after",
     `\nExit code: 0 erased; 1 cancelled or failed; 2 the request is durable, but not done yet, or its state\n` +
-      `is unknown. Running it again does no harm, and prints another receipt.\n\n` +
+      `is unknown. Running it again is safe and prints another receipt.\n\n` +
       `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
   )
   .parse(commandArguments(), { from: "user" });

@@ -27,10 +27,10 @@ function render(view: UserView, last: number): string {
   const facts = renderFacts([
     ["user", view.user],
     ["profile", Object.keys(profile).length === 0 ? "-" : JSON.stringify(profile)],
-    ["behaviours", `${totalBehaviours}, of which ${behaviours.length} are kept`],
+    ["behaviours", `${totalBehaviours}, ${behaviours.length} of them kept`],
     ["lists with an open outcome", String(pending.length)],
     ["interactions waiting for their list", String(parked)],
-    ["recurrent state", `${hidden.size} numbers, made by version ${hidden.version}`],
+    ["recurrent state", `${hidden.size} numbers, computed by version ${hidden.version}`],
     ["offset of the last event", String(lastOffset)],
   ]);
   const done = renderTable(

@@ -33,7 +33,7 @@ const GAINS = [
   },
 ] as const;
 
-/** How the configuration differs from the deployment, by its record; flags of `run` are not known here. */
+/** How the configuration differs from the record of the deployment; flags of `run` are not known here. */
 export async function differences(
   log: Log,
   prefix: string,
@@ -47,8 +47,8 @@ export async function differences(
   const gain = GAINS.filter(({ path, counts }) => isKept(path) && counts(config)).map((
     { path, says, remedy },
   ) => ({
-    what: `${path.join(".")} is false here, the former default: new deployments have it on, and ${says}`,
-    remedy: `${remedy}; or leave it`,
+    what: `${path.join(".")} is false here, the former default: new deployments have it on and ${says}`,
+    remedy: `${remedy}; or leave it off`,
     isProblem: false,
   }));
   // Without a file, there is nothing to compare.
@@ -57,16 +57,16 @@ export async function differences(
   const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
-      ? "change it back, or `deno task meander rebuild`: `run` does not start like this"
-      : "nothing, or change it back; `run` adopts it when it starts",
+      ? "change it back, or run `deno task meander rebuild`: `run` does not start with it"
+      : "none needed: `run` adopts it when it starts; or change it back",
     isProblem: change.reach === "rebuild",
   }));
   const dropped = changes.some(({ isProblem }) => isProblem) ? await droppedEvents(log, topics.events) : 0;
   const loss = dropped === 0 ? [] : [{
     what:
-      `${dropped} offsets of events are no longer on the log: a rebuild carries over the behaviours in sequences, and ` +
+      `${dropped} offsets of events are no longer on the log: a rebuild carries over behaviours in sequences and ` +
       "profiles; earlier lists with outcomes, values and rates are lost",
-    remedy: "nothing, or `ingest` those events from an archive under another --prefix",
+    remedy: "none needed; or `ingest` those events from an archive under another --prefix",
     isProblem: false,
   }];
   return [...gain, ...changes, ...loss];

@@ -10,7 +10,7 @@ import type { Problem } from "../../streams/service/problem.ts";
 import type { PartitionStatus, ServiceStatus } from "../../streams/service/status.ts";
 import { keyHeaders } from "../flags/server_flags.ts";
 
-/** Short, because somebody waits for the answer. */
+/** Short, because a user waits for the answer. */
 const TIMEOUT_MS = 10_000;
 
 /** What a process reports about itself, or why it cannot be queried. */
@@ -69,7 +69,7 @@ function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
     ];
     return `${source} ${lag} records, ${Math.round(ms / 1000)} s behind`;
   });
-  return `; sources: ${behind.join(", ") || "are being opened"}`;
+  return `; sources: ${behind.join(", ") || "being opened"}`;
 }
 
 /** Why a process is not ready to answer, if it is not. */
@@ -81,6 +81,6 @@ async function unreadiness(url: string): Promise<Problem | null> {
   return {
     what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
     remedy:
-      "wait while it starts or restores; otherwise fix what it names (docs/reference/http.md, Live and ready)",
+      "wait while it starts or restores; otherwise fix the reasons given (docs/reference/http.md, Live and ready)",
   };
 }

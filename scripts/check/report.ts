@@ -1,5 +1,5 @@
 /**
- * What `deno task check` prints: tables of a deployment, its problems, and a verdict.
+ * The output of `deno task check`: tables of a deployment, its problems, and a verdict.
  *
  * @module
  */
@@ -14,11 +14,11 @@ export type Look = Inspection & {
   readonly notes: readonly Problem[];
 };
 
-/** Partitions that somebody has added to topics that only meander writes. */
+/** Notes on partitions that were added to topics to which only meander writes. */
 export function unusedIn(topics: Inspection["topics"]): readonly Problem[] {
   return topics.filter(({ unused }) => unused > 0).map(({ name, partitions, unused }) => ({
     what: `topic ${name} has ${partitions} partitions, of which ${partitions - unused} are used`,
-    remedy: "nothing has to be done: the others stay empty",
+    remedy: "none needed: the rest stay empty",
   }));
 }
 

@@ -30,17 +30,17 @@ export function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof Error && error.cause instanceof Deno.errors.NotFound) {
     return [{
       what: error.message,
-      remedy: "name another, or write one to start with: `meander init <file>`",
+      remedy: "name another file, or write a starting one: `meander init <file>`",
     }];
   }
   if (!(error instanceof SyntaxError)) throw error;
   return [{
     what: error.message,
-    remedy: "fix it there: besides plain JSON, only comments and trailing commas are allowed",
+    remedy: "fix the syntax: besides plain JSON, only comments and trailing commas are allowed",
   }];
 }
 
-/** Settings that fit the schema but contradict each other. @param file the file that they are in */
+/** Settings that fit the schema but contradict each other. @param file the file with the settings */
 export function misfitsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
@@ -52,7 +52,7 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
       return [];
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      const remedy = `change ${section}.*; what is absent there has its default: ${PAGE}`;
+      const remedy = `change ${section}.*; absent fields have their defaults: ${PAGE}`;
       return [{ what: `${file}: ${section}: ${error.message}`, remedy }];
     }
   });
@@ -62,7 +62,7 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
 export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Config): readonly LogRemark[] {
   if (!retrieval?.head || ranking === "auto") return [];
   return [{
-    what: `retrieval.head does nothing where "ranking" is "${ranking}": only "auto" uses it`,
+    what: `retrieval.head has no effect while "ranking" is "${ranking}": only "auto" uses it`,
     remedy: 'remove one of the two: `"ranking": "auto"` is the default, and uses it',
     isProblem: false,
   }];
@@ -88,7 +88,7 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
     ? `expected ${plainText(row.type)}`
     : message;
   const what = `${place}: ${name}: ${wanted}; current value is ${
-    path.includes("keys") ? "not shown, as it may be a key" : shown(value)
+    path.includes("keys") ? "hidden, because it may be a key" : shown(value)
   }`;
   if (row === undefined) return { what, remedy: `see ${PAGE}` };
   const absent = row.fallback === ""

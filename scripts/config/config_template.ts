@@ -7,12 +7,11 @@
 import { plainText } from "../flags/plain_text.ts";
 import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 
-/** Sections that few need. */
+/** Sections that few users need. */
 const ADVANCED: ReadonlySet<string> = new Set(["learner", "proof", "guard", "models", "kafka"]);
 
 /** Its first lines. */
-const HEAD =
-  `// The configuration of meander. Every line that begins with // "..." is at its default: to change
+const HEAD = `// The configuration of meander. Every line that begins with // "..." shows a default: to change
 // it, remove that //. docs/reference/configuration.md describes all settings.
 `;
 
@@ -22,7 +21,7 @@ interface Section {
   readonly sections: Map<string, Section>;
 }
 
-/** The text of a configuration. @param all with the sections that few need */
+/** The text of a configuration. @param all whether it includes sections that few users need */
 export function configTemplate(all: boolean): string {
   const top: Section = { fields: [], sections: new Map() };
   for (const row of configRows()) {
@@ -53,7 +52,7 @@ function linesOf({ fields, sections }: Section, indent: string): readonly string
     }
     const about = `${indent}${inWords(head)}`;
     if (section.fields.some(({ fallback }) => fallback === "")) {
-      return ["", `${about}; it has ${section.fields.map(({ key }) => key).join(", ")}`];
+      return ["", `${about}; fields: ${section.fields.map(({ key }) => key).join(", ")}`];
     }
     const block = [
       `${JSON.stringify(name)}: {`,

@@ -66,19 +66,19 @@ async function main(flags: Flags): Promise<number> {
 
 function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser }: Content): void {
   if (user !== undefined && !byUser) {
-    throw new Error(`Cannot export the ${what} of a user: they belong to no user`);
+    throw new Error(`Cannot export the ${what} of one user: they do not belong to users`);
   }
   if (from !== undefined && until !== undefined && from >= until) {
-    throw new Error("Cannot export from --from until --until: --until is not later");
+    throw new Error("Cannot export an empty span of time: --until is not later than --from");
   }
   if (append === undefined) return;
   if (isParquet(to)) {
-    throw new Error(`Cannot append to ${to}: a Parquet file is written once; append to JSON lines`);
+    throw new Error(`Cannot append to ${to}: Parquet files cannot grow; append to JSON lines instead`);
   }
   if (to === undefined) throw new Error("Cannot append to standard output: name a file with --to");
   if (from !== undefined || until !== undefined || user !== undefined) {
     throw new Error(
-      "Cannot append a selection: an archive has all records; leave out --from, --until and --user",
+      "Cannot append a selection: an archive has all records; omit --from, --until and --user",
     );
   }
   if (!byUser) throw new Error(`Cannot append ${what}, which replace each other: export them to a new file`);
@@ -113,7 +113,7 @@ async function exportAll(log: ReadableLog, topic: string, content: Content, flag
   return { lines: count, lost: lines.lost, leftOut: lines.leftOut };
 }
 
-/** @returns Whether everything was read; a reader such as `head` may stop earlier */
+/** @returns Whether everything was written; a reader such as `head` may stop earlier */
 async function toStdout(chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
   try {
     for await (const chunk of chunks) {
@@ -143,7 +143,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
     await file.sync();
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // the first error is reported
-    throw new Error(`Cannot write ${to}; its part is removed`, { cause: error });
+    throw new Error(`Cannot write ${to}; the unfinished file was removed`, { cause: error });
   }
   await Deno.rename(part, to);
 }
@@ -159,7 +159,7 @@ const program = addLogFlags(
   )
   .option("--from <time>", "only from this event time on: 2026-11-28 or 2026-11-28T09:00:00Z", timeOf)
   .option("--until <time>", "only before this event time", timeOf)
-  .option("--user <id>", "only those of this user")
+  .option("--user <id>", "only records of this user")
   .option(
     "--to <file>",
     "file to write: JSON lines, gzipped if it ends in .gz, or Parquet if it ends in .parquet (default: standard output)",

@@ -1,5 +1,5 @@
 /**
- * What commands on backups print.
+ * Output of the commands on backups.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function progress(what: string): CopyProgress {
   };
 }
 
-/** Describes what a backup has. */
+/** Describes the contents of a backup. */
 export function describe({ topics, files }: Manifest): string {
   const offsets = topics.reduce(
     (sum, { bounds }) => sum + bounds.reduce((all, { start, end }) => all + end - start, 0),

@@ -53,7 +53,7 @@ const program = addLogFlags(
   ),
 )
   .requiredOption("--from <folder>", "the backup")
-  .option("--verify", "only verify it")
+  .option("--verify", "only verify the backup")
   .option(
     "--erased <path>",
     "a receipt of `forget`, or a folder of them: users erased since the backup was made are erased again",

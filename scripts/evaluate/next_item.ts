@@ -54,7 +54,7 @@ export interface NextItemOptions {
   readonly positives?: readonly Positive[] | undefined;
   /** Whether a user's first behaviour is not judged. @default {as the stream has it} */
   readonly knownUsers?: boolean | undefined;
-  /** Whether lists leave out items that the user had. @default {unless users return to items, as configured or seen} */
+  /** Whether lists leave out items that the user had. @default {unless users return to items, as configured or observed} */
   readonly withoutOwn?: boolean | undefined;
   /** Whether the blend and each source are also judged alone. @default {true} */
   readonly sources?: boolean | undefined;
@@ -102,7 +102,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   };
 }
 
-/** What follows from the stream and its configuration. */
+/** Derived from the stream and its configuration. */
 interface Protocol {
   readonly task: TaskOptions;
   /** What orders lists. */
@@ -213,12 +213,12 @@ class Run {
   readonly withoutOwn: boolean;
   /** Behaviours so far. */
   behaviours = 0;
-  /** Milliseconds in the engine, and without work, for methods that run elsewhere. */
+  /** Milliseconds in the engine, and waiting for methods that run in other processes. */
   readonly wall = { requests: 0, behaviours: 0, waiting: 0 };
   readonly #options: RunOptions;
-  /** Those that can answer alone. */
+  /** Sources that can answer alone. */
   readonly #sources: readonly Source[];
-  /** Whether the blend is judged beside what orders lists. */
+  /** Whether the blend is judged in addition to the configured ranking. */
   readonly #hasBlend: boolean;
   readonly #users = new Numbers();
   readonly #items = new Numbers();
@@ -252,7 +252,7 @@ class Run {
     ]);
   }
 
-  /** Takes a record of the catalogue. Items enter it when they are first touched, and cannot be listed before. */
+  /** Adds a record of the catalogue. Items enter it when a user first touches them, and cannot be listed before. */
   know(record: ItemRecord): void {
     if (this.#items.get(record.item) === undefined) this.#untouched.set(record.item, record);
     else this.task.applyItem(record);

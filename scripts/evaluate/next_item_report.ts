@@ -12,7 +12,7 @@ import type { Judgements } from "./judgements.ts";
 import { nextItem, type NextItemOptions, type NextItemResult } from "./next_item.ts";
 import { type Figures, figuresOf, type Part, partsOf, type Standing, standingsOf } from "./summary.ts";
 
-/** Everything that is printed, as in the JSON. */
+/** Everything that is printed; also the JSON output. */
 export interface NextItemReport {
   readonly stream: string;
   readonly behaviours: number;
@@ -21,10 +21,10 @@ export interface NextItemReport {
   /** Behaviours of the kinds that are judged, and those that were judged. */
   readonly targets: number;
   readonly judged: number;
-  /** Shares of the judged ones: nobody had touched the item; the user had it before. */
+  /** Shares of the judged behaviours: no user had touched the item before; the user had it before. */
   readonly impossible: number;
   readonly returns: number;
-  /** Largest share of them that is one user's. */
+  /** Largest share of the judged behaviours that belongs to one user. */
   readonly ofOneUser: number;
   readonly withoutOwn: boolean;
   /** First behaviour of the later part. */
@@ -36,11 +36,11 @@ export interface NextItemReport {
   readonly speed: { readonly requests: number; readonly behaviours: number };
   /** Shared weights of the blend at the end. */
   readonly blend: Readonly<Record<string, number>>;
-  /** Those for items that the user had. */
+  /** Weights for items that the user had. */
   readonly blendOfOwn: Readonly<Record<string, number>>;
 }
 
-/** Share of the behaviours judged that may be one user's without a note: intervals come from differences of users. */
+/** Largest share of one user in the judged behaviours without a note: intervals come from differences between users. */
 const MUCH = 0.2;
 
 /** Runs the protocol and prints the result. @param from where the later part begins (default: the middle) */
@@ -125,7 +125,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
     `${report.stream}: ${formatCount(behaviours)} behaviours of ${formatCount(users)} users with ` +
     `${formatCount(items)} items`,
     `${formatCount(judged)}${judged < targets ? ` of ${formatCount(targets)}` : ""} behaviours judged; ` +
-    `${formatPercent(impossible)} are the first with their item, which no method could predict`,
+    `${formatPercent(impossible)} are the first with their item, so no method could predict them`,
     withoutOwn
       ? `lists leave out items that the user already had${
         returns > 0 ? `: ${formatPercent(returns)} of the behaviours judged were with such items` : ""
@@ -135,13 +135,13 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
       } of the behaviours judged were with such items`,
   ];
   if (from >= behaviours) {
-    notes.push(`there is no later part: it would begin at behaviour ${formatCount(from)} (--from)`);
+    notes.push(`no later part: it would begin at behaviour ${formatCount(from)} (--from)`);
   }
   if (report.ofOneUser > MUCH) {
     notes.push(
       `${
         formatPercent(report.ofOneUser)
-      } of the behaviours judged are one user's, so intervals are wide or ` +
+      } of the judged behaviours belong to one user, so intervals are wide or ` +
         "unknown (?)",
     );
   }
@@ -151,7 +151,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
   if (survey.unordered > 0) notes.push("the events were sorted by time first, as `ingest --sort` does");
   if (survey.unknown.size > 0) {
     const named = [...survey.unknown].map(([action, n]) => `${action} (${formatCount(n)})`).slice(0, 8);
-    notes.push(`left out, because the configuration does not name their action: ${named.join(", ")}`);
+    notes.push(`left out because the configuration does not name their action: ${named.join(", ")}`);
   }
   const perSecond = (value: number) => formatCount(Math.round(value));
   return [
@@ -165,7 +165,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
     ...Object.entries(report.parts).flatMap(([title, parts]) => [...partTable(title, parts, count), ""]),
     `${perSecond(report.speed.requests)} requests and ${
       perSecond(report.speed.behaviours)
-    } behaviours a second of ` +
+    } behaviours per second of ` +
     `processor time`,
     `blend: ${weightsText(report.blend)}`,
     ...(withoutOwn ? [] : [`blend for items that the user had: ${weightsText(report.blendOfOwn)}`]),
@@ -219,7 +219,7 @@ function cells({ hitRate, reciprocalRank, gain }: Figures): string {
     .join("");
 }
 
-/** A number with four digits or as many as given, or a question mark if it is undefined. */
+/** A number with the given decimals, four by default, or a question mark if it is undefined. */
 export function fixed(value: number, digits = 4): string {
   return Number.isFinite(value) ? value.toFixed(digits) : "?";
 }

@@ -1,10 +1,10 @@
 /**
- * What users did so far, as the protocol and the baselines need it.
+ * The history of users, as far as the protocol and the baselines need it.
  *
  * @module
  */
 
-/** Newest behaviours that baselines are given. */
+/** Number of newest behaviours given to baselines. */
 const NEWEST = 50;
 
 /** Ids in order of first appearance. */
@@ -33,7 +33,7 @@ export class Numbers {
   }
 }
 
-/** What a user did. */
+/** The history of a user. */
 export interface Past {
   count: number;
   /** All items, most recent last. */

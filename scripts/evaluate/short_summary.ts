@@ -1,5 +1,5 @@
 /**
- * How good lists would have been, in three lines, for a replay of behaviours without lists.
+ * How good lists would have been, in three lines, after a replay of behaviours without lists.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface ShortSummary {
   /** Behaviours that were learnt, and those that were judged first. */
   readonly behaviours: number;
   readonly judged: number;
-  /** Of the ranking and of two plain methods. */
+  /** Figures of the ranking and of two plain methods. */
   readonly standings: readonly Standing[];
 }
 
@@ -62,6 +62,6 @@ export function renderShort({ behaviours, judged, standings }: ShortSummary): re
       `MRR@${COUNT} ${fixed(reciprocalRank.mean)} ±${fixed(reciprocalRank.margin)}   ` +
       verdict(behind?.reciprocalRank ?? null)
     ).map((line) => line.trimEnd()),
-    "  deno task meander evaluate --protocol next-item shows more",
+    "  for details: deno task meander evaluate --protocol next-item",
   ];
 }

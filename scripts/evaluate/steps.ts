@@ -1,5 +1,5 @@
 /**
- * A source as the steps of a protocol: each interaction, with what came since the previous one.
+ * A source as the steps of a protocol: each interaction, with the records since the previous one.
  *
  * @module
  */

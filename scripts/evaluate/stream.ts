@@ -15,7 +15,7 @@ import type { Positive } from "./targets.ts";
 
 /** A stream; it is read twice. */
 export interface Stream {
-  /** What it is called in messages. */
+  /** Name of the stream in messages. */
   readonly name: string;
   /** Reads it from the beginning. */
   open(): AsyncIterable<SourceRecord>;

@@ -9,11 +9,11 @@ import { Returns } from "../../src/retrieval/signals/returns.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import type { IsTarget } from "./targets.ts";
 
-/** What was seen. */
+/** The results of a survey. */
 export interface Survey {
   /** Interactions with an action that is a behaviour. */
   readonly interactions: number;
-  /** Those of them that are judged. */
+  /** Interactions that are judged. */
   readonly targets: number;
   /** Whether users return to items, by the rule of a task that has seen the whole stream. */
   readonly comesBack: boolean;
@@ -28,7 +28,7 @@ export interface Survey {
   readonly unknown: ReadonlyMap<string, number>;
 }
 
-/** What is counted, and up to where. */
+/** What to count, and up to where. */
 export interface SurveyOptions {
   readonly actions: ActionPolicies;
   readonly isTarget: IsTarget;
@@ -98,13 +98,13 @@ export function checkSurvey(survey: Survey, data: string, actions: ActionPolicie
       );
     }
     const why = rejected > 0
-      ? `all ${rejected} lines were rejected: is --format right? \`meander map --try ${data}\` suggests one`
-      : "it has no interaction";
+      ? `all ${rejected} lines were rejected: check --format; \`meander map --try ${data}\` suggests one`
+      : "it has no interactions";
     throw new NothingToJudge(`Cannot judge ${data}: ${why}`);
   }
   if (targets === 0) {
     throw new NothingToJudge(
-      `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; name those that are by --positives, ` +
+      `Cannot judge ${data}: none of its ${interactions} behaviours is a positive; name positives by --positives, ` +
         `such as purchase,rating>=4`,
     );
   }

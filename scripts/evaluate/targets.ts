@@ -31,8 +31,8 @@ export function parsePositives(text: string): readonly Positive[] {
 }
 
 /**
- * The behaviours that are judged: those named, else those that the blend learns from, which are positive or, if their
- * action is not an explicit verdict, in favour of their item.
+ * The behaviours that are judged: the named ones, or else those that the blend learns from, which are positive or, if
+ * their action is not an explicit verdict, in favour of their item.
  */
 export function targetsOf(actions: ActionPolicies, positives?: readonly Positive[]): IsTarget {
   if (positives !== undefined) {

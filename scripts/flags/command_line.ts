@@ -14,7 +14,7 @@ import { ConfigError } from "../../streams/settings/config_fault.ts";
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
-/** How the current command was called, if it was called through `meander`. */
+/** How the current command was called, if through `meander`. */
 let called: { readonly name: string; readonly args: readonly string[] } | undefined;
 
 /** Sets how the command that is loaded next was called. */
@@ -27,10 +27,10 @@ export function commandName(command: string): string {
   return called?.name ?? `deno task ${command in manifest.tasks ? command : `meander ${command}`}`;
 }
 
-/** A command that reports unknown options before missing ones: they may be those, misspelt. */
-class FrankCommand extends Command {
+/** A command that reports unknown options before missing ones, since a missing one may be misspelt. */
+class StrictCommand extends Command {
   override createCommand(name?: string): Command {
-    return new FrankCommand(name);
+    return new StrictCommand(name);
   }
 
   override parseOptions(args: string[]): ParseOptionsResult {
@@ -46,7 +46,7 @@ export const LOG_HEADING = "The log and the configuration:";
 
 /** Creates a command. A mistake shows a hint, since the help itself would push the message off the screen. */
 export function createCommand(name: string): Command {
-  return new FrankCommand(name).showHelpAfterError("(see --help)").configureHelp({
+  return new StrictCommand(name).showHelpAfterError("(see --help)").configureHelp({
     groupItems(all, visible, headingOf) {
       const { [LOG_HEADING]: log, ...own } = Object.fromEntries(
         new Help().groupItems(all, visible, headingOf),
@@ -118,7 +118,7 @@ interface Output {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Writes text to standard output or standard error; parts may come from others, so nothing in it moves a cursor. */
+/** Writes text to standard output or standard error, with control characters escaped: parts may come from others. */
 export function print(to: Output, text: string): void {
   printColoured(to, withoutUnseen(text));
 }
@@ -162,21 +162,21 @@ async function faultsOf(error: ConfigError): Promise<string> {
 export async function runCommand(main: () => Promise<number>): Promise<never> {
   Deno.exit(
     await exitCodeOf(async () => {
-      await tellVariables();
+      await warnOfVariables();
       return await main();
     }),
   );
 }
 
-/** Warns of variables that mean nothing; without permission to list all variables, of none. */
-async function tellVariables(): Promise<void> {
+/** Warns of variables without a meaning, if it has the permission to list all variables. */
+async function warnOfVariables(): Promise<void> {
   const { state } = await Deno.permissions.query({ name: "env" });
   const own = state === "granted"
     ? Object.keys(Deno.env.toObject()).filter((name) => name.startsWith("MEANDER_"))
     : [];
   if (own.length === 0) return;
   const { unknownVariables } = await import("../../streams/config/variables.ts"); // loaded lazily: it is large
-  for (const told of unknownVariables(own)) print(Deno.stderr, `warning: ${told}\n`);
+  for (const warning of unknownVariables(own)) print(Deno.stderr, `warning: ${warning}\n`);
 }
 
 /** Runs a command; an error becomes a line on standard error and exit code 1. */

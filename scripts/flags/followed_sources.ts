@@ -21,7 +21,7 @@ const RETRY_MS = 10_000;
 /**
  * The sources that follow a topic. Those on one cluster share a log: the deployment's own if it is on that cluster.
  *
- * @param see is called with each record that they produce
+ * @param see called with each record that they produce
  */
 export function followedSources(
   flags: LogFlags,

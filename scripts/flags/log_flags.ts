@@ -86,7 +86,7 @@ export function logSettings(kind: LogKind, flags: object, config: Config): LogSe
     const value = fieldOf(flags, attributeOf(path));
     return value === undefined ? [] : [{ path: path.split("."), variable: "", value }];
   });
-  // A switch that is on with options keeps them: the flag only says that it is on.
+  // A switch that is on with options keeps them: the flag only turns it on.
   const overrides = given.filter(({ path, value }) =>
     !(value === true && typeof fieldOf(configured, path[0] ?? "") === "object")
   );

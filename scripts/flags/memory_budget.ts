@@ -1,12 +1,12 @@
 /**
- * How much a process uses of the memory that its container or unit allows it.
+ * Memory budget of a process, from the limit of its container or unit.
  *
  * @module
  */
 
 import process from "node:process";
 
-/** What a service needs besides states and embeddings: code, heaps, the log. */
+/** Memory that a service needs in addition to states and embeddings: code, heaps, the log. */
 const BESIDE_BYTES = 384 << 20;
 /** Half of the rest is left for garbage. */
 const SHARE = 0.5;
@@ -25,7 +25,7 @@ export function budgetOf(limitBytes: number): number {
   return Math.max(LEAST_BYTES, Math.floor((limitBytes - BESIDE_BYTES) * SHARE));
 }
 
-/** Memory that this process may use, by its control group, bytes; `null` = no limit, or it may not look. */
+/** Memory limit of this process, by its control group, bytes; `null` = none, or it may not be read. */
 function limitOf(): number | null {
   if (Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" }).state !== "granted") return null;
   const bytes = process.constrainedMemory();
@@ -35,7 +35,7 @@ function limitOf(): number | null {
 /**
  * Sets the flag `memory` by the limit of the control group, unless it is given.
  *
- * @param say is called with a line about the choice
+ * @param say called with a line about the choice
  */
 export function withMemoryBudget<Flags extends MemoryFlags>(
   flags: Flags,

@@ -1,5 +1,5 @@
 /**
- * What `--format` names: a format that is built in, a source of the configuration, or a preset.
+ * The values of `--format`: a built-in format, a source of the configuration, or a preset.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { compileSource, type RecordSource } from "../../streams/mapping/record_s
 import type { SourcesSettings } from "../../streams/mapping/source_settings.ts";
 import { type Format, FORMATS } from "../../streams/sources/open.ts";
 
-/** A format that is built in, or a source. */
+/** A built-in format, or a source. */
 export type RecordFormat = Format | RecordSource;
 
-export const SORT_HELP = "feed items first, then events in order of time";
+export const SORT_HELP = "feed items first, then events ordered by time";
 
 export const FORMAT_HELP = `its format: one of ${FORMATS.join(", ")}; a source of the configuration; or ` +
   `a preset, ${PRESET_NAMES.join(", ")}`;

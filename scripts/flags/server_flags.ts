@@ -1,5 +1,5 @@
 /**
- * What commands that query a running deployment over HTTP share.
+ * Shared by commands that query a running deployment over HTTP.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function addServerFlags(command: Command): Command {
   return command
     .option(
       "--url <url>",
-      "URL of a process of the deployment that runs with --http; of several, comma-separated, the one with the user answers",
+      "URL of a process of the deployment that runs with --http, or several, comma-separated: the one with the user answers",
       "http://127.0.0.1:8080",
     )
     .option("--json", "print the answer as JSON");
@@ -30,7 +30,7 @@ export function addServerFlags(command: Command): Command {
 /** None of the named processes has the partition of the user. */
 class ElsewhereError extends Error {}
 
-/** The process does not know what was asked for. */
+/** The process does not know the requested object. */
 export class AbsentError extends Error {}
 
 /** The process that would know cannot answer now, but may later. */
@@ -69,7 +69,7 @@ export function keyHeaders(): Readonly<Record<string, string>> {
   throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or contains spaces or line breaks`);
 }
 
-/** Nothing answers at the URL. */
+/** No process listens at the URL. */
 class UnreachableError extends AwayError {}
 
 async function callOne<Answer>(
@@ -94,11 +94,11 @@ async function callOne<Answer>(
   if (response.status === 404 && code === "not-found") throw new AbsentError(detail);
   if (code === "elsewhere") {
     throw new ElsewhereError(
-      `Cannot ask ${url}: ${detail}; name the process that has it with --url, or all of them, comma-separated`,
+      `Cannot query ${url}: ${detail}; name the process that has it with --url, or all of them, comma-separated`,
     );
   }
   const more = response.status === 401 ? `; set ${KEY_VARIABLE}` : "";
-  const message = `Cannot ask ${url}: ${detail}${more}`;
+  const message = `Cannot query ${url}: ${detail}${more}`;
   throw response.status >= 500 ? new AwayError(message) : new Error(message);
 }
 

@@ -55,16 +55,16 @@ export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Pr
   return log;
 }
 
-/** Time for which brokers may be away where somebody waits for the answer. */
+/** How long brokers may be down while a user waits for the answer. */
 export const RETRY_MS = 10_000;
 
-/** Opens the log of a deployment, which must be there, for a command that can ask a process instead, by `--url`. */
+/** Opens the log of a deployment, which must exist, for a command that can query a process instead, by `--url`. */
 export async function openAlone(flags: LogFlags): Promise<Log> {
   await mustExist(flags);
   return await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
     if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
     throw new Error(
-      `Cannot use ${placeOf(flags)}: another process has it open; stop that process, or ask it with --url`,
+      `Cannot use ${placeOf(flags)}: another process has it open; stop that process, or query it with --url`,
       { cause },
     );
   });

@@ -16,7 +16,7 @@ export interface ConfigRow {
   readonly fallback: string;
   /** The default as JSON; `undefined` when there is none. */
   readonly value: unknown;
-  /** What it means. */
+  /** Its meaning. */
   readonly about: string;
   /** How far a change of it reaches. */
   readonly reach: Reach | undefined;

@@ -52,7 +52,7 @@ const CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw";
 const START_TIMEOUT_MS = 180_000;
 /** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
 const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-/** Who does not come back is not expelled when it is silent for a second, as on a machine that is busy. */
+/** A broker that is silent for a second, as on a busy machine, would be expelled and never come back. */
 const NO_RETURN = { "broker.session.timeout.ms": "60000" };
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
 /** Silences warnings about classes that cannot be archived, and about an archive of another Java, which is ignored. */
@@ -175,7 +175,7 @@ export async function prepareBroker(): Promise<string> {
     await first.stop();
     await Deno.copyFile(`${data}/log/bootstrap.checkpoint`, ownFormat);
     await Deno.rename(ownFormat, formatOf(jars));
-    // Last: where there is an archive, all is there.
+    // Last: an archive means that everything is complete.
     await Deno.rename(own, archive);
   } finally {
     await Promise.all([data, own, ownFormat].map(remove));
@@ -187,7 +187,7 @@ function archiveOf(jars: string): string {
   return `${jars}.jsa`;
 }
 
-/** What a new folder has besides names: the features of this version of Kafka. */
+/** Contents of a new folder besides names: the features of this version of Kafka. */
 function formatOf(jars: string): string {
   return `${jars}.checkpoint`;
 }

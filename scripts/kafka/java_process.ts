@@ -7,7 +7,7 @@
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** What to start, and how to tell that it is ready. */
+/** What to start, and how to check that it is ready. */
 export interface JavaOptions {
   /** Name of the server, for errors. */
   readonly what: string;
@@ -15,7 +15,7 @@ export interface JavaOptions {
   readonly port: number;
   /** File for its output. */
   readonly log: string;
-  /** Whether it is ready. @default {it takes connections} */
+  /** Whether it is ready. @default {it accepts connections} */
   readonly isReady?: () => Promise<boolean>;
   /** How long it may take to be ready, milliseconds. */
   readonly timeoutMs: number;
@@ -92,7 +92,7 @@ export async function startJava(command: readonly string[], options: JavaOptions
 /** Below the ports that systems give to clients, so that no connection takes one before a server listens on it. */
 const PORTS = { from: 20_000, count: 12_000 };
 const PORT_TRIES = 100;
-/** Names, as `FROM+COUNT`, the ports of a process that starts servers while others do, as those of the test suite. */
+/** Environment variable with the ports, `FROM+COUNT`, of a process that starts servers while others do, such as tests. */
 export const OWN_PORTS = "PORTS_OF_TESTS";
 const PARTS = 40;
 const given = new Set<number>();

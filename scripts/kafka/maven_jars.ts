@@ -18,7 +18,7 @@ export async function mavenJars(pom: string, cache: string): Promise<string> {
   const folder = await jarsFolder(pom, cache);
   if (await exists(folder)) return folder;
   await run(["java", "-version"]);
-  say(`Maven fetches what ${pom.replace(/^.*\//, "")} names, once; that may take a minute`);
+  say(`Maven fetches the jars of ${pom.replace(/^.*\//, "")}, once; this may take a minute`);
   await Deno.mkdir(cache, { recursive: true });
   const fetched = await Deno.makeTempDir({ dir: cache, prefix: "fetching-" });
   try {

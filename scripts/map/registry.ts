@@ -7,7 +7,7 @@
 import type { Config } from "../../streams/config/config.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 
-/** The registry at a URL, with the login of a source or of `outputs` that has the same one. */
+/** The registry at a URL, with the login of a source, or of `outputs`, that uses the same registry. */
 export function registryAt(
   url: string,
   username: string | undefined,

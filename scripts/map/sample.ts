@@ -22,13 +22,13 @@ import { openLog } from "../flags/service_flags.ts";
 /** Records, and their values. */
 export interface Sample {
   readonly records: readonly TriedRecord[];
-  /** Those that can be read; tombstones have none. */
+  /** Values of readable records; tombstones have none. */
   readonly values: readonly unknown[];
   /** The header of a file of rows. */
   readonly columns: readonly string[] | undefined;
   /** What separates the fields of its rows, if not what the format usually has. */
   readonly separator?: Separator | undefined;
-  /** Why others cannot be read, a sentence each. */
+  /** Why other records cannot be read, a sentence each. */
   readonly unread: readonly string[];
 }
 
@@ -38,11 +38,11 @@ const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 const RETRY_MS = 10_000;
 
 /** What a record that begins with a zero byte may be. */
-const FRAMED = "it begins like one that names a schema: give the schema registry with --registry URL";
+const FRAMED = "it seems to name a schema: give the schema registry with --registry URL";
 
 /** How the records of a source are read. */
 interface Reading extends Pick<SourceSettings, "format" | "separator" | "columns"> {
-  /** Whether a source says so; otherwise the first line of rows is a header if its fields look like names. */
+  /** Whether a source defines this; otherwise the first line of rows is a header if its fields look like names. */
   readonly isGiven: boolean;
 }
 
@@ -80,7 +80,7 @@ async function rows(
   const names = columns ?? splitRow(header, separator, quotes);
   if (!("ok" in names) && columns === undefined) checkHeader(`${from}:1`, names);
   if ("ok" in names || !(isGiven || names.every((name) => NAME.test(name)))) {
-    const why = "the first line names no columns: name them in the source";
+    const why = "the first line does not name columns: name them in the source";
     const lines = await fileLines(from, new LineSplitter(), most);
     return sampled(lines, undefined, () => reject("malformed-row", why));
   }
@@ -147,7 +147,7 @@ async function topicRecords(
   await using log = await openLog({ ...flags, log: FOREIGN_KIND }, { retryMs: RETRY_MS });
   const identity = await log.identify(topic);
   if (identity === null) {
-    throw new Error(`Cannot try topic ${topic}: it does not exist, or we have no right to see it`);
+    throw new Error(`Cannot try topic ${topic}: it does not exist, or we may not see it`);
   }
   const records: TriedRecord[] = [];
   for (let partition = 0; partition < identity.partitions && records.length < flags.records; partition++) {

@@ -25,13 +25,13 @@ export async function addSource(file: string, name: string, settings: object): P
   const config = text.trim() === "" ? {} : JSON.parse(withoutComments(text));
   const { sources = {} } = config;
   if (Object.hasOwn(sources, name)) {
-    throw new Error(`Cannot write the source ${name} to ${file}: it already has one of that name`);
+    throw new Error(`Cannot write the source ${name} to ${file}: it already has a source of that name`);
   }
   const all = { ...config, sources: { ...sources, [name]: settings } };
   const isPlain = text.trim() === "" || isJson(text);
   const written = isPlain ? `${JSON.stringify(all, null, 2)}\n` : withSources(text, all, config);
   if (written === undefined) {
-    throw new Error(`Cannot write to ${file}: it has comments and sources; add this one by hand`);
+    throw new Error(`Cannot write to ${file}: it has comments and sources; add this source by hand`);
   }
   await Deno.writeTextFile(file, written);
 }

@@ -24,7 +24,7 @@ const SAYS = "stove 1 10000 0.5\n";
 
 export interface Checkout {
   readonly root: string;
-  /** Called with what is done, a line each. */
+  /** Receives progress, a line each. */
   readonly say: (line: string) => void;
 }
 
@@ -79,7 +79,7 @@ async function missingIn(root: string, version: string): Promise<readonly string
   const lacks: string[] = [];
   if (await run("git", ["status", "--porcelain"], root) !== "") lacks.push("there are uncommitted changes");
   if (!sectionOf(await Deno.readTextFile(`${root}/CHANGELOG.md`), `## ${version}`)) {
-    lacks.push("CHANGELOG.md does not have it: run `prepare`");
+    lacks.push("CHANGELOG.md does not have this version: run `prepare`");
   }
   const names: string[] = [];
   try {
@@ -104,7 +104,7 @@ async function tryPackage(pack: string, say: (line: string) => void): Promise<vo
     await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "./core.tgz"], folder);
     for (const [command, ...args] of [["node"], ["deno", "run", "--no-lock"]] as const) {
       const says = await run(command, [...args, "main.js"], folder);
-      if (says !== SAYS) throw new Error(`Cannot release ${pack}: ${command} says ${JSON.stringify(says)}`);
+      if (says !== SAYS) throw new Error(`Cannot release ${pack}: ${command} prints ${JSON.stringify(says)}`);
       say(`${command} runs a program on it, from an empty folder`);
     }
   } finally {

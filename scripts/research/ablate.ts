@@ -56,7 +56,7 @@ type StreamName = keyof typeof STREAMS;
 
 const program = createCommand(commandName("ablate"))
   .description(
-    "Runs the models with one part removed at a time; runs that were made before are not repeated.",
+    "Runs the models with one part removed at a time; earlier runs are not repeated.",
   )
   .option("--data <folder>", "folder of the public data sets", "../shared/data")
   .option(
@@ -70,7 +70,7 @@ const program = createCommand(commandName("ablate"))
   )
   .option("--seeds <n>", "seeds per variant", integer, 3)
   .option("--runs <n>", "stop after this many new runs", integer, 1000)
-  .option("--out <file>", "where the runs accumulate", ".data/ablation.json");
+  .option("--out <file>", "file of all runs so far", ".data/ablation.json");
 
 async function main(flags: Flags): Promise<number> {
   await makeRoomFor(flags.out);

@@ -28,7 +28,7 @@ const LONGEST_PAUSE_MS = 1000;
 
 const logger = getLogger(["meander", "run"]);
 
-/** What a configuration is compared by, and with. */
+/** Options of the comparison of a configuration with the deployment. */
 export function agreementOptions(config: Config, flags: DeploymentFlags): AgreementOptions {
   return {
     blueprint: blueprintOf(config, flags),
@@ -65,15 +65,15 @@ export async function agreeOn(
   const { number, recorded, changes, isThere } = agreement;
   if (recorded === null && isThere) {
     logger.info(
-      "accepting the deployment as it is, with {model} and {partitions} partitions: it has no record of its options " +
-        "yet, so only its weights were compared; from now on changed options are detected",
+      "accepting the deployment as it is, with {model} and {partitions} partitions: its options were never recorded, " +
+        "so only its weights were compared; from now on, changed options are detected",
       { model: flags.model, partitions: flags.partitions },
     );
   }
   const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
   if (kept.length > 0) {
     const how = canErase(log)
-      ? "each is dropped when a user that it has is erased"
+      ? "each is dropped as soon as one of its users is erased"
       : "erased users stay in them until they are dropped with deno task meander rebuild --drop <n>";
     const values = { kept: kept.join(", "), number, how };
     logger.warn("generation {number} serves; generations {kept} are kept: {how}", values);
@@ -93,7 +93,7 @@ async function changeDefaults(log: Log, topics: Topics, changes: readonly Change
   await new ExperimentRegistry(log, topics, { models: [], now: Date.now }).changeDefaults(former);
 }
 
-/** Former defaults of what variants may change, from options that have changed. */
+/** Former defaults of settings that variants may change, from the changed options. */
 function formerDefaults(changes: readonly Change[]): FormerDefaults {
   const settings = { policy: "policy", "retrieval.maxCandidates": "maxCandidates", ranking: "retrieval" };
   return Object.fromEntries(

@@ -25,7 +25,7 @@ export interface BesideOptions {
 
 const AGAIN_MS = 60_000;
 const LONGEST_AGAIN_MS = 30 * 60_000;
-const NOT_GOOD_ENOUGH = "it was not good enough to serve: the log of the process says why";
+const NOT_GOOD_ENOUGH = "it was not good enough to serve: the log of the process gives the reason";
 
 const logger = getLogger(["meander", "rebuild"]);
 

@@ -1,5 +1,5 @@
 /**
- * What `run` drops in the background: old records, generations that were replaced, and what builds left.
+ * What `run` drops in the background: old records, replaced generations, and leftovers of builds.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Settled {
   readonly isNewest: boolean;
 }
 
-/** Drops what a deployment does not need any more, until it is disposed. */
+/** Drops what a deployment no longer needs, until disposed. */
 export function dropUnneeded(
   { log, topics, settings: { flags: { keep }, snapshots }, service, config, isNewest }: Settled,
 ): AsyncDisposable {
@@ -60,13 +60,13 @@ function dropOld({ deployment }: Service, config: Config): Retention | undefined
   return new Retention(deployment, { settings, outcomeWindowMs, ...clocks }).start();
 }
 
-/** Removes the snapshots that a build left which was killed or given up. */
+/** Removes the snapshots that a killed or abandoned build left behind. */
 function dropLeftBuild(log: Log, topics: Topics, snapshots: string | undefined): Repeated | undefined {
   if (snapshots === undefined) return undefined;
   const repeated = new Repeated();
   const work = async () => {
     const names = await dropBuildSnapshots(log, topics, snapshots);
-    if (names.length > 0) logger.info("removed what a build has left: {names}", { names: names.join(", ") });
+    if (names.length > 0) logger.info("removed leftovers of a build: {names}", { names: names.join(", ") });
   };
   repeated.start(work, HOUR_MS, "remove the snapshots of a build", logger);
   return repeated;

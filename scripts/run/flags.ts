@@ -57,7 +57,7 @@ export function hostAndPort({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** Default time between commits. They are rarer where no answer waits for them: each costs the broker half a dozen requests. */
+/** Default time between commits; longer if no answer waits for one: each costs the broker half a dozen requests. */
 export const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = {
   "exactly-once": STEP_OPTIONS.commitIntervalMs.value,
   "at-least-once": 500,

@@ -35,7 +35,7 @@ export async function listen(
     keys: keys.length === 0 ? "no key needed" : `keys ${keys.map(({ name }) => name).join(", ")}`,
   });
   if (keys.length === 0 && !/^(127\.|localhost$|::1$)/.test(http.hostname)) {
-    logger.warn("anybody who can reach {url} may read and write: set http.keys, or {variable}", {
+    logger.warn("anyone who can reach {url} may read and write: set http.keys, or {variable}", {
       url: server.url,
       variable: KEY_VARIABLE,
     });

@@ -17,7 +17,7 @@ export function logStatus(service: Service): Disposable {
   const meter = new Meter();
   let isAsking = false;
   const timer = setInterval(async () => {
-    if (isAsking) return; // the log does not answer, which others report
+    if (isAsking) return; // the log does not respond, which is reported elsewhere
     isAsking = true;
     try {
       meter.report(await service.status());
@@ -55,7 +55,7 @@ class Meter {
   }
 }
 
-/** The increase of a counter; one that is smaller than before started anew, with another generation. */
+/** The increase of a counter; a smaller value means that it restarted, with another generation. */
 export function counted(before: number, now: number): number {
   return now < before ? now : now - before;
 }

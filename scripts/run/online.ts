@@ -42,7 +42,7 @@ import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./permissions.ts";
 import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
-/** Share of the serving thread for comparing both and restoring, while requests wait. */
+/** Share of the serving thread for comparing both generations and restoring, while requests wait. */
 const SERVING_SHARE = 0.5;
 /** Share of the answer timeout that the last leg may take: tasks stop before it, and are opened after it. */
 const LAST_LEG = 0.25;
@@ -51,13 +51,13 @@ const ROUND_EVENTS = 256;
 
 const logger = getLogger(["meander", "rebuild"]);
 
-/** What is built, and alongside what. */
+/** What to build, and alongside which generation. */
 export interface OnlinePlan {
   /** Number of the generation that serves. */
   readonly serving: number;
-  /** How that is made. */
+  /** How the serving generation is made. */
   readonly servingSetup: GenerationSetup;
-  /** What is built, as far as it is known at the start. */
+  /** What to build, as far as it is known at the start. */
   readonly generation: Generation;
   /** How it is made, with the defaults that the deployment keeps. */
   readonly newSetup: GenerationSetup;
@@ -81,7 +81,7 @@ export async function planOnline(
   const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
   if (misfit !== null) {
     throw new Error(
-      `Cannot serve generation ${serving} while another is built: it has no record of its options; run it once as it ` +
+      `Cannot serve generation ${serving} while another is built: its options were never recorded; run it once as it ` +
         "was configured, or stop it and run deno task meander rebuild",
     );
   }
@@ -101,7 +101,7 @@ export async function planOnline(
 }
 
 /**
- * Whether what was planned is built: a generation that served before is only returned to with `--roll-back`.
+ * Whether to build the planned generation: one that served before is only returned to with `--roll-back`.
  *
  * @throws Error when the generation that `--roll-back` would return to has never served
  */
@@ -112,14 +112,14 @@ export function isToBuild(
   const { hasServed = false, number: former } = generation;
   if (rollBack && !hasServed) {
     throw new Error(
-      `Cannot roll back: none of the generations that served before and are kept was made as configured (${
+      `Cannot roll back: no kept generation that served before was made as configured (${
         changes.map(valuesText).join("; ")
       }); restore the old configuration, or omit --roll-back to build one`,
     );
   }
   if (rollBack || !hasServed) return true;
   logger.warn(
-    "the configured generation {former} was replaced by {serving}, which this process runs: --roll-back goes back",
+    "the configured generation {former} was replaced by {serving}, which this process runs; use --roll-back to go back",
     { former, serving },
   );
   return false;
@@ -134,7 +134,7 @@ export async function setupOf(
 ): Promise<GenerationSetup> {
   const generation = (await generationsOf(log, topics)).get(number);
   if (generation === undefined) {
-    throw new Error(`Cannot run generation ${number}, which serves: it has no record of its options`);
+    throw new Error(`Cannot run generation ${number}, which serves: its options were never recorded`);
   }
   return setupFrom(generation.blueprint, now);
 }
@@ -174,7 +174,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   const { log, topics, settings, succession, signal } = run;
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
-  if (isShared(log)) logger.info("waits for its turn: one process at a time builds or goes back");
+  if (isShared(log)) logger.info("waiting: only one process at a time builds or rolls back");
   const { number, isSwitched, pauseMs } = await inTurn(log, {
     group: builderGroup(topics),
     topic: topics.generations,
@@ -197,27 +197,27 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     },
   });
   const now = await servingGeneration(log, topics);
-  tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBack: settings.flags.rollBack });
+  logOutcome({ number, serving, now, isSwitched, pauseMs, rollBack: settings.flags.rollBack });
   if (isSwitched && succession.place.current.tasks.size === 0) {
     logger.warn("no task of generation {number} runs in this process yet: requests wait", { number });
   }
   return now !== serving;
 }
 
-/** What became of a build. */
+/** The outcome of a build. */
 export interface Outcome extends OnlineResult {
-  /** What was to be built. */
+  /** Number of the generation to build. */
   readonly number: number;
-  /** What served before. */
+  /** Generation that served before. */
   readonly serving: number;
-  /** What serves now. */
+  /** Generation that serves now. */
   readonly now: number;
-  /** Whether this process was to go back. */
+  /** Whether this process was to roll back. */
   readonly rollBack?: boolean | undefined;
 }
 
-/** Says which generation serves, and what to do. */
-export function tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBack }: Outcome): void {
+/** Logs which generation serves, and what to do. */
+export function logOutcome({ number, serving, now, isSwitched, pauseMs, rollBack }: Outcome): void {
   if (isSwitched) {
     logger.info(
       "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: its configuration " +
@@ -226,7 +226,7 @@ export function tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBac
     );
     if (rollBack) {
       logger.warn(
-        "omit --roll-back from now on: with it, this process goes back to generation {number} again if it restarts while " +
+        "omit --roll-back from now on: with it, this process would go back to generation {number} if it restarts while " +
           "another one serves",
         { number },
       );
@@ -236,8 +236,8 @@ export function tellOutcome({ number, serving, now, isSwitched, pauseMs, rollBac
   } else if (now === serving) logger.warn("generation {now} keeps serving", { now });
   else {
     logger.warn(
-      "generation {now} serves: another process has switched to it, so this one does not go on to {number}; start it " +
-        "again to have it replace {now}",
+      "generation {now} serves: another process has switched to it, so this one does not continue to {number}; start it " +
+        "again to replace {now}",
       { now, number },
     );
   }
@@ -295,7 +295,7 @@ async function buildOnline(
       for (const text of comparisonText(comparison, { serving, number })) logger.info("{text}", { text });
       if (mayServe(comparison, setup.config.guard) || anyway) return true;
       logger.error(
-        "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches nevertheless",
+        "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; use --anyway to switch nevertheless",
         { serving, number },
       );
       return false;

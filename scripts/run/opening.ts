@@ -1,5 +1,5 @@
 /**
- * How `run` begins: it opens the log, agrees with the deployment on what to run, and waits for what is down or full.
+ * How `run` starts: it opens the log, agrees with the deployment on what to run, and waits for what is down or full.
  *
  * @module
  */
@@ -61,7 +61,7 @@ export async function open({ flags, config }: RunSettings, stopped: Promise<void
   return { log: meteredLog(log, metrics), topics, serving, metrics };
 }
 
-/** Does what writes to the log, and again while it has no room, which is logged. @returns `null` if stopped meanwhile */
+/** Does work that writes to the log; retries, and logs that, while it has no room. @returns `null` if stopped meanwhile */
 export async function onceThereIsRoom<Result>(
   act: () => Promise<Result>,
   stopped: Promise<void>,
@@ -88,7 +88,7 @@ export interface Agreed {
   readonly outputs: RunParts["outputs"];
 }
 
-/** Agrees with the deployment on what to run, and records it once nothing can refuse it any more. */
+/** Agrees with the deployment on what to run, and records it once no check can fail any more. */
 export async function agreeWith(
   log: Log,
   topics: Topics,

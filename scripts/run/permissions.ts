@@ -27,13 +27,13 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members, archive = [] } = flags;
   const { kind, settings } = await logOf(flags);
   const { indexesKeys, isShared } = kind.capabilities;
-  const { net, ffi, reads } = await says(config, "follow")
+  const { net, ffi, reads } = await names(config, "follow")
     ? await needsOf({ ...flags, log: FOREIGN_KIND })
     : kind.needsOf(settings);
-  const registryFiles = await says(config, "registry") ? await filesOfRegistries(flags.config) : undefined;
+  const registryFiles = await names(config, "registry") ? await filesOfRegistries(flags.config) : undefined;
   const file = kind.fileOf(settings);
   const write = [
-    ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first may have to be made
+    ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first may have to be created
     ...(indexesKeys || snapshots === false ? [] : [snapshots]),
     ...(isShared ? [members] : []),
   ];
@@ -54,8 +54,8 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   };
 }
 
-/** Whether a configuration may have a name, by its text alone: the code that reads settings is large. */
-async function says(config: string, name: "follow" | "registry"): Promise<boolean> {
+/** Whether the text of a configuration contains a name: the code that reads settings is large. */
+async function names(config: string, name: "follow" | "registry"): Promise<boolean> {
   const given = ["MEANDER_SOURCES", "MEANDER_OUTPUTS"].map((variable) => Deno.env.get(variable));
   const texts = [...given, await Deno.readTextFile(config).catch(() => undefined)];
   return texts.some((text) => text?.includes(`"${name}"`));
@@ -143,5 +143,5 @@ export function workerPermissions(
 ): Deno.PermissionOptions {
   return isShared
     ? { ...INHERITED, write: hasSnapshots ? "inherit" : false }
-    : { sys: "inherit", read: reads.length > 0 && [CODE, ...reads] }; // what reads them is loaded when it is needed
+    : { sys: "inherit", read: reads.length > 0 && [CODE, ...reads] }; // the code that reads them is loaded when needed
 }

@@ -68,19 +68,19 @@ export interface RebuildFlags {
   readonly partitions?: number | undefined;
   /** Share of a processor, in (0, 1]. */
   readonly share: number;
-  /** Whether it is to serve once it is built. */
+  /** Whether to serve it once it is built. */
   readonly switch: boolean;
-  /** Whether it is to serve even if it predicts worse. */
+  /** Whether to serve it even if it predicts worse. */
   readonly anyway?: true | undefined;
-  /** Whether it starts from the weights of the serving one, and does not learn again what they have learnt. */
+  /** Whether to start from the weights of the serving generation, without learning their samples again. */
   readonly keepWeights?: true | undefined;
-  /** Folders of backups that have what the log has dropped. */
+  /** Folders of backups with events that the log has dropped. */
   readonly archive?: readonly string[] | undefined;
 }
 
 const PROGRESS_MS = 5000;
 
-/** What is to be built. */
+/** What to build. */
 interface Plan {
   readonly config: Config;
   /** Topics of the first generation. */
@@ -111,13 +111,13 @@ export async function rebuildDeployment(
   const { serving, generation: { number } } = plan;
   if (!flags.switch) {
     say(
-      `generation ${number} is built up to here; the same command without --no-switch adds the rest, and switches`,
+      `generation ${number} is built up to the present; the same command without --no-switch adds later events, and switches`,
     );
     return 0;
   }
   if (!isGood && flags.anyway === undefined) {
     say(
-      `generation ${serving} keeps serving: the new one predicts worse by more than guard.margin; --anyway switches nevertheless`,
+      `generation ${serving} keeps serving: the new one predicts worse by more than guard.margin; use --anyway to switch nevertheless`,
     );
     return 1;
   }
@@ -144,7 +144,7 @@ async function planRebuild(
   const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
   const wanted = changes.filter(({ name }) => name !== "variants");
   if (misfit === null && wanted.length === 0) {
-    say(`generation ${serving}, which serves, is made as configured: there is nothing to rebuild`);
+    say(`the serving generation ${serving} is made as configured: there is nothing to rebuild`);
     return null;
   }
   for (const line of misfit === null ? wanted.map(valuesText) : [misfit]) say(`changed: ${line}`);
@@ -176,7 +176,7 @@ async function noteGeneration(
   await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now });
   await log.append([generationRecord(topics, generation, now)]);
   if (recorded === null) {
-    say(`generation ${serving} has no record of its options: only its weights were compared`);
+    say(`the options of generation ${serving} were never recorded: only its weights were compared`);
   }
 }
 
@@ -198,7 +198,7 @@ async function buildPlanned(
   return mayServe(comparison, config.guard);
 }
 
-/** Makes it serve from the next start on, unless the other one has progressed. @returns the exit code */
+/** Makes it serve from the next start on, unless the other generation has progressed. @returns the exit code */
 async function switchTo(
   log: Log,
   { topics, serving, recorded, positions, generation: { number } }: Plan,
@@ -206,7 +206,7 @@ async function switchTo(
 ): Promise<number> {
   if (await isServing(log, generationTopics(topics, serving), positions)) {
     say(
-      `generation ${serving} has applied events meanwhile: stop the processes with tasks, and run the same command again`,
+      `generation ${serving} has applied more events: stop the processes with tasks, and run the same command again`,
     );
     return 1;
   }
@@ -278,14 +278,14 @@ export function checkCarried(recorded: Generation | null, blueprint: Blueprint):
   );
 }
 
-/** What generation is to serve next. */
+/** Which generation is to serve next. */
 export interface GenerationWanted {
   /** Number of the one that serves. */
   readonly serving: number;
   readonly blueprint: Blueprint;
   /** Whether a new one starts from the weights of the one that serves. */
   readonly keepWeights: true | undefined;
-  /** Folders of backups that have what the log has dropped. */
+  /** Folders of backups with events that the log has dropped. */
   readonly archive: readonly string[] | undefined;
 }
 
@@ -319,7 +319,7 @@ export async function chooseGeneration(
   };
 }
 
-/** In words, that a generation which was begun goes on otherwise than `--keep-weights` has it; `null` = it does not. */
+/** The note that a begun generation continues otherwise than `--keep-weights` says; `null` = it does not. */
 export async function weightsText(
   log: Log,
   topics: Topics,
@@ -330,9 +330,9 @@ export async function weightsText(
   const learnt = await learntBefore(log, generationTopics(topics, number), model);
   const isCarrying = carries !== undefined || learnt !== null;
   if (isCarrying === (keepWeights ?? false) || hasServed && isCarrying) return null;
-  const [how, other] = isCarrying ? ["with", "learn all anew"] : ["without", "keep weights"];
-  return `generation ${number} was begun ${how} --keep-weights, and goes on so; to ${other}: deno task meander rebuild ` +
-    `--drop ${number}, then again`;
+  const [how, other] = isCarrying ? ["with", "learn everything anew"] : ["without", "keep weights"];
+  return `generation ${number} was begun ${how} --keep-weights, and continues so; to ${other}: deno task meander rebuild ` +
+    `--drop ${number}, then rebuild again`;
 }
 
 /** @throws Error when a generation was begun with backups, which are needed to continue */
@@ -393,7 +393,7 @@ async function build(
   say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
 }
 
-/** Measures how fast a build goes, and says when to report it. */
+/** Measures how fast a build goes, and decides when to report it. */
 export class BuildRate {
   readonly #first: number;
   readonly #begun = performance.now();
@@ -422,7 +422,7 @@ export class BuildRate {
   }
 }
 
-/** In words, what happens to the effects of events that the log has dropped; empty if there are none. */
+/** The fate of the effects of events that the log has dropped, in words; empty if there are none. */
 export function droppedText(
   { remembered, archived }: Pick<RebuildProgress, "remembered" | "archived">,
   keepsWeights: boolean,
@@ -434,8 +434,8 @@ function archivedText(archived: readonly ArchivedPart[]): readonly string[] {
   if (archived.length === 0) return [];
   const sum = (name: "read" | "missing") => archived.reduce((sum, one) => sum + one[name], 0);
   const lost = sum("missing") === 0
-    ? "none are missing between them and the log"
-    : `lost: ${sum("missing")} that neither they nor the log have`;
+    ? "none are missing"
+    : `lost: ${sum("missing")} that are neither in them nor on the log`;
   return [`${sum("read")} offsets of events that the log has dropped are read from backups; ${lost}`];
 }
 
@@ -443,10 +443,10 @@ function rememberedText(remembered: readonly Remembered[], keepsWeights: boolean
   if (remembered.length === 0) return [];
   const sum = (name: keyof Remembered) => remembered.reduce((sum, one) => sum + one[name], 0);
   return [
-    `${sum("start")} offsets of events are no longer on the log; what came of them:`,
-    `  behaviours: ${sum("behaviours")} carried over; lost: ${sum("gone")} that sequences have dropped`,
+    `${sum("start")} offsets of events are no longer on the log; their effects:`,
+    `  behaviours: ${sum("behaviours")} carried over; ${sum("gone")} lost, dropped from sequences`,
     `  profiles: ${sum("profiles")} carried over`,
-    "  pairs, popularity, what comes next: recomputed from these behaviours",
+    "  pairs, popularity, successions: recomputed from these behaviours",
     "  lists, their outcomes, values, rates of items and users: lost, recomputed from what is left",
     `  weights: ${keepsWeights ? "carried over" : "learnt from what is left"}`,
   ];

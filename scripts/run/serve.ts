@@ -26,7 +26,7 @@ import { levelOf, readSettings } from "./settings.ts";
 
 const logger = getLogger(["meander", "run"]);
 
-/** How a process is told to stop, and reports what it still has to do. */
+/** How a process is stopped, and how it reports its remaining work. */
 export interface Stopping {
   /** Resolves when the process is to stop. */
   readonly stopped: Promise<void>;
@@ -40,7 +40,7 @@ export interface Stopping {
 export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stopping): Promise<number> {
   await configureLogging(levelOf(flags));
   const settings = await readSettings(flags);
-  if (settings.http !== undefined) checkPlace(settings.http); // a process that ends here disturbs no group
+  if (settings.http !== undefined) checkPlace(settings.http); // a process that fails here disturbs no group
   const opened = await open(settings, stopped);
   if (opened === null) return 0;
   const { topics, serving, metrics } = opened;
@@ -48,7 +48,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   const agreed = await onceThereIsRoom(() => agreeWith(log, topics, settings, stopped), stopped);
   if (agreed === null) return 0;
   const { plan, setup, outputs, generation } = agreed;
-  serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
+  serving.follow(generationTopics(topics, generation)); // another generation may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
   const first = await onceThereIsRoom(() => services.start(setup, generation), stopped);
@@ -82,24 +82,24 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   using _status = logStatus(service);
   const parallel = [built, succession.ended].map((one) => one.then(() => stopped));
   await Promise.race([stopped, lastOf(place), ...parallel]).catch((error) => {
-    logger.error("failed, and ends: {reason}", { reason: reasonOf(error) });
+    logger.error("failed, ending: {reason}", { reason: reasonOf(error) });
     onFailure();
     throw error;
   });
   switching.abort();
-  await ignore(built, "the next start resumes where it was");
-  await ignore(succession.ended, "the race above has it");
-  await server?.stop(); // first: requests that it has begun still need the tasks
+  await ignore(built, "the next start resumes it");
+  await ignore(succession.ended, "the race above handles it");
+  await server?.stop(); // first: requests in progress still need the tasks
   await place.current.stop();
   await place.current.ended;
   logger.info("stopped");
   return 0;
 }
 
-/** What follows when a build is over. */
+/** What follows a build. */
 interface AfterBuild {
   readonly services: Services;
-  /** Drops what the generation that serves then does not need. */
+  /** Drops what the generation that then serves does not need. */
   readonly drop: (config: Config, isNewest: boolean) => void;
 }
 

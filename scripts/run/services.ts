@@ -36,11 +36,11 @@ interface Warm {
   readonly ends: number[];
 }
 
-/** Starts services of generations, and tells them what is built alongside. */
+/** Starts services of generations, and informs them of what is built alongside. */
 export class Services {
   readonly #log: Log;
   readonly #with: ServicesParts;
-  /** Topics of what is built. */
+  /** Topics of the generation being built. */
   #building: Topics | null;
   #rebuild: ServiceStatus["rebuild"];
   /** By generation, what this process runs it with. */

@@ -30,7 +30,7 @@ export interface RunSettings {
   readonly roles: readonly Role[];
   /** Where it listens. */
   readonly http: Address | undefined;
-  /** Who may call it; empty = everybody. */
+  /** Keys for calling it; empty = open to all callers. */
   readonly keys: readonly ApiKey[];
   /** Topics of other systems that it reads. */
   readonly sources: readonly FollowedSource[];
@@ -71,7 +71,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
 
 /** The level of messages. @throws Error when two are given */
 export function levelOf({ verbose, quiet }: Flags): LogLevel {
-  if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: omit one of the two");
+  if (verbose && quiet) throw new Error("Cannot use --verbose with --quiet: omit one of the two");
   return verbose ? "debug" : quiet ? "warning" : "info";
 }
 

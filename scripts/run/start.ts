@@ -18,7 +18,7 @@ export type Report = "ready" | number;
  * unavailable or much is being restored, was never visible: the next owner does it again. So it is not a failure.
  */
 export const PATIENCE_MS = 8000;
-/** After this time the thread itself does not respond any more: it computes, or waits for its disk. */
+/** After this time the thread itself no longer responds: it computes, or waits for its disk. */
 const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
 
 /** Options of {@linkcode runThread}. */

@@ -95,7 +95,7 @@ export interface ServedPage {
   readonly lacks: readonly number[];
 }
 
-/** What can be seen of a simulation while it runs and when it is done. */
+/** A view of a simulation, during and after its run. */
 export interface SimulationView {
   /** Pages in order. */
   readonly pages: readonly ServedPage[];
@@ -134,7 +134,7 @@ export async function simulate<N extends ModelName>(
     pages.push(clock.show(visit, answer, engine.variantOf(answer)));
     if (pages.length % LEARN_EVERY === 0) {
       await engine.learn();
-      await immediate(); // a log in memory never waits, so no signal would be heard
+      await immediate(); // a log in memory never waits, so signals would not be received
     }
     if (options.retain === false && pages.length % TRIM_EVERY === 0) await engine.trim();
     onRequest?.(view);
@@ -143,7 +143,7 @@ export async function simulate<N extends ModelName>(
   return view;
 }
 
-/** What the people do, as events. */
+/** The simulated people's actions, as events. */
 class Shopkeeper {
   readonly #world: World;
   readonly #random: () => number;
@@ -165,7 +165,7 @@ class Shopkeeper {
     }
   }
 
-  /** What has happened up to a visit, and its request. */
+  /** The events up to a visit, and its request. */
   before(visit: Visit, number: number): Event[] {
     const { user, time, page, newUser } = visit;
     const events: Event[] = [];
@@ -308,7 +308,7 @@ class Engine implements AsyncDisposable {
     }
   }
 
-  /** Learns the samples that are there, and counts them for the experiment. */
+  /** Learns the samples so far, and counts them for the experiment. */
   async learn(): Promise<void> {
     for (;;) {
       const { records, next } = await this.#log.read(this.#topics.samples, 0, this.#samples);
@@ -320,14 +320,14 @@ class Engine implements AsyncDisposable {
     await this.#subscriber.update();
   }
 
-  /** Drops what was consumed; the learner drops the samples. */
+  /** Drops consumed records, except samples, which the learner drops. */
   async trim(): Promise<void> {
     const { events, recommendations } = this.#topics;
     await this.#log.trim(events, 0, this.#task.committed);
     await this.#log.trim(recommendations, 0, this.#answers);
   }
 
-  /** Settles what is open. */
+  /** Settles open lists. */
   async finish(): Promise<void> {
     await this.#task.flush();
     await this.learn();

@@ -8,8 +8,8 @@
  *   read from     March    June  the log
  * ```
  *
- * Records are at the offsets that they had, so whoever reads them goes on in the log as if nothing had been dropped. What
- * neither has counts as dropped.
+ * Records keep their offsets, so readers continue on the log as if nothing had been dropped. Records that neither has
+ * count as dropped.
  *
  * @module
  */
@@ -37,7 +37,7 @@ interface Archive {
   readonly copies: Copies;
 }
 
-/** Part of a partition that an archive has. */
+/** Part of a partition that an archive holds. */
 interface Stretch extends Bounds {
   readonly copies: Copies;
 }
@@ -51,10 +51,10 @@ export interface ArchivedPart {
   readonly missing: number;
 }
 
-/** A log with what backups of it have. */
+/** A log complemented by backups of it. */
 export interface ArchivedLog extends AsyncDisposable {
   readonly log: Log;
-  /** The partitions of events of which something is read from backups. */
+  /** The partitions of events that are read from backups, at least in part. */
   readonly parts: readonly ArchivedPart[];
 }
 
@@ -144,7 +144,7 @@ class RecordCopies implements Copies {
   }
 }
 
-/** @throws Error when a backup has other records than the log, where both have some, or else another identity */
+/** @throws Error when a backup and the log have other records at the same offsets, or else other identities */
 async function refuseOther(log: Log, { events }: Topics, { folder, topics, copies }: Archive): Promise<void> {
   const refuse = (why: string): never => {
     throw refusal(folder, why);
@@ -153,7 +153,7 @@ async function refuseOther(log: Log, { events }: Topics, { folder, topics, copie
   const own = await log.identify(events);
   if (own === null || own.partitions !== extent.bounds.length) {
     refuse(
-      `${events} has ${extent.bounds.length} partitions in it, and ${own?.partitions ?? "none"} on the log`,
+      `${events} has ${extent.bounds.length} partitions there, and ${own?.partitions ?? "none"} on the log`,
     );
   }
   let isShared = false;
@@ -162,7 +162,7 @@ async function refuseOther(log: Log, { events }: Topics, { folder, topics, copie
     const from = Math.max(start, bounds.start);
     if (from >= Math.min(end, bounds.end)) {
       if (bounds.end > end) {
-        refuse(`partition ${partition} of ${events} ends at ${bounds.end} in it, and at ${end}`);
+        refuse(`partition ${partition} of ${events} ends at ${bounds.end} in the backup, and at ${end}`);
       }
       continue;
     }
@@ -172,12 +172,12 @@ async function refuseOther(log: Log, { events }: Topics, { folder, topics, copie
     // An erasure may have taken the log's out.
     if (mine === undefined || theirs?.offset !== mine.offset) continue;
     if (theirs.key !== mine.key || theirs.time !== mine.time) {
-      refuse(`it has another record at offset ${mine.offset} of ${events}/${partition}`);
+      refuse(`the log has another record at offset ${mine.offset} of ${events}/${partition}`);
     }
     isShared = true;
   }
   if (!isShared && own?.id !== extent.id) {
-    refuse(`${events} is another topic in it, and they share no record`);
+    refuse(`${events} is another topic there, and the two share no record`);
   }
 }
 
@@ -215,7 +215,7 @@ function withStretches(
     const next = Math.min(result.next, stretch.end, start);
     if (next <= from) {
       throw new Error(
-        `Cannot read ${topic}/${partition}@${from} from a backup: it ends there, and its manifest says at ${stretch.end}`,
+        `Cannot read ${topic}/${partition}@${from} from a backup: it ends there, but its manifest says ${stretch.end}`,
       );
     }
     const isLeft = (record: LogRecord) =>
@@ -234,7 +234,7 @@ function withStretches(
   });
 }
 
-/** Whether an event is of a user who was erased then or later, or hands something over to one. */
+/** Whether an event belongs to a user erased then or later, or hands something over to one. */
 function isErased({ key, value }: LogRecord, erased: ErasedUsers): boolean {
   if (value === null || key === null || !erased.includes(key, -Infinity)) return false;
   const decoded = decodeEvent(value);

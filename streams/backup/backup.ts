@@ -13,7 +13,7 @@ import { topicNames } from "../topics/topics.ts";
 import { copyRecords } from "./record_backup.ts";
 import { MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
 
-/** Marks a folder that is being written; locked by whoever writes it. */
+/** Marks a folder that is being written; locked by its writer. */
 const MARK = "unfinished";
 
 /** What to back up, and where to. */
@@ -103,7 +103,7 @@ async function begin(part: string): Promise<Deno.FsFile> {
   const mark = await Deno.open(marked, { write: true, create: true });
   try {
     if (!await mark.tryLock(true)) {
-      throw new Error(`Cannot write a backup to ${part}: another process is doing that`);
+      throw new Error(`Cannot write a backup to ${part}: another process is writing it`);
     }
     for await (const { name } of Deno.readDir(part)) {
       if (name !== MARK) await Deno.remove(join(part, name));
@@ -131,7 +131,7 @@ export async function fullOr(
   const { bavail, bsize } = await statfs(folder);
   const free = Math.floor(bavail * bsize / 1e6);
   return new Error(
-    `Cannot ${what}: the disk of ${folder} is full (${free} MB free without it); what was written has been removed`,
+    `Cannot ${what}: the disk of ${folder} is full (${free} MB free without it); the unfinished files were removed`,
     { cause: error },
   );
 }

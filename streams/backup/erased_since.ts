@@ -35,7 +35,7 @@ export async function readReceipts(path: string): Promise<ErasureReceipt[]> {
     const { userSha256 = "", taken = "" } = receipt ?? {};
     if (/^[0-9a-f]{64}$/.test(userSha256) && Date.parse(taken) > 0) return { userSha256, taken };
     throw new Error(
-      `Cannot read ${file} as a receipt of an erasure: it does not say who was erased, and when`,
+      `Cannot read ${file} as a receipt of an erasure: it lacks the user's digest or the time`,
     );
   }));
 }

@@ -1,5 +1,5 @@
 /**
- * Users whom a log knows, wherever: retention may have dropped their events, and erasures their state.
+ * Users whom a log knows from any topic: retention may have dropped their events, and erasures their state.
  *
  * @module
  */
@@ -17,7 +17,7 @@ type Stored = Pick<LogRecord, "key" | "value">;
 
 const keyOf = ({ key }: Stored) => key === null ? [] : [key];
 
-/** The ids in a record of a topic, of users and perhaps of other things. Other topics name nobody who is not on these. */
+/** The ids in a record of a topic, of users and perhaps of other things. Users on other topics are on these, too. */
 const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Stored) => readonly string[] }> = {
   events: (record) => [...keyOf(record), ...idsOfEvent(record)],
   recommendations: keyOf,
@@ -46,7 +46,7 @@ export async function knownIds(log: Log, topics: Topics): Promise<ReadonlySet<st
   return ids;
 }
 
-/** The users of an event, which may be another than its key, and one that only an alias or a merge names. */
+/** The users of an event: they may differ from its key, and some are only named by an alias or a merge. */
 function idsOfEvent({ value }: Stored): readonly string[] {
   const decoded = value && decodeEvent(value);
   if (!decoded?.ok) return [];

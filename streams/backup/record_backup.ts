@@ -112,11 +112,11 @@ async function refuseOthers(log: Log, prefix: string, extents: readonly TopicExt
   const ids = new Map(extents.map(({ name, id }) => [name, id]));
   const other = (await ownExtents(log, prefix)).find(({ name, id }) => ids.get(name) !== id);
   if (other !== undefined) {
-    throw new UnfitError(`Cannot back up ${other.name}: topics are made as fast as they are copied`);
+    throw new UnfitError(`Cannot back up ${other.name}: topics are created as fast as they are copied`);
   }
 }
 
-/** The chosen moment is of no use: the log has dropped records before they were copied, or has got other topics. */
+/** The chosen moment cannot be used: the log has dropped records before they were copied, or has new topics. */
 class UnfitError extends Error {}
 
 class PartitionCopy {

@@ -1,8 +1,8 @@
 /**
  * Restores a deployment record by record, each to the offset that it had.
  *
- * States, samples, checkpoints and notes contain offsets, so these stay. Ids of topics are new; where a record names
- * one to continue from, the new one is written. Under another prefix, the names of topics are replaced, too.
+ * States, samples, checkpoints and notes contain offsets, so offsets are kept. Ids of topics are new, so they are
+ * replaced in positions. Under another prefix, the names of topics are replaced, too.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const WRITER = "restore";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What is restored, and under which prefix. */
+/** What to restore, and under which prefix. */
 export interface RefillOptions {
   /** Contents of the backup. */
   readonly manifest: Pick<Manifest, "prefix" | "topics">;
@@ -62,7 +62,7 @@ export async function refillAll(
       const { end } = await log.bounds(name, partition);
       if (end === 0) continue;
       throw new Error(
-        `Cannot restore to ${name}: it has had records, up to offset ${end}; delete the topics that begin with ${prefix}`,
+        `Cannot restore to ${name}: it has had records up to offset ${end}; delete the topics that begin with ${prefix}`,
       );
     }
   }

@@ -46,7 +46,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const manifest = await readManifest(from);
   if (!verifyOnly && manifest.kind !== kind.kind) {
     throw new Error(
-      `Cannot restore ${from} to --log ${kind.kind}: it is a backup of a log of the kind ${manifest.kind}`,
+      `Cannot restore ${from} to --log ${kind.kind}: it is a backup of a ${manifest.kind} log`,
     );
   }
   const all = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,5 +1,5 @@
 /**
- * The blueprint of a deployment: what configuration and flags amount to, with all defaults filled in.
+ * The blueprint of a deployment: its configuration and flags, with all defaults filled in.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface DeploymentFlags {
   readonly seed: number;
 }
 
-/** The blueprint of a deployment, on which its records on the log depend, or depended when they were written. */
+/** The blueprint of a deployment: everything that its records on the log depend on. */
 export function blueprintOf(
   config: Config,
   { model, variants, partitions, seed }: DeploymentFlags,
@@ -121,7 +121,7 @@ function reachOf(path: string, reaches: ReadonlyMap<string, Reach | undefined>):
 
 const OPTIONS = "options.";
 
-/** Reaches of settings outside the configuration; a variant's model has versions and a learner of its own. */
+/** Reaches of settings outside the configuration; a variant's model has its own versions and learner. */
 const BESIDE: Readonly<Record<string, Reach>> = {
   model: "rebuild",
   partitions: "rebuild",

@@ -133,7 +133,7 @@ function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.
     outputs?.samples && ending === SAMPLES_ENDING
   );
   const path = ["outputs", "subject"], input = outputs?.subject;
-  const message = "lists and samples would share one subject: put {record} or {topic} into it";
+  const message = "lists and samples would share one subject: include {record} or {topic} in it";
   const subjects: z.core.$ZodIssue[] = outputs !== undefined && isOneSubject(outputs)
     ? [{ code: "custom", path, message, input }]
     : [];

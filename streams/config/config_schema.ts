@@ -39,10 +39,10 @@ const action = z.strictObject({
     "whether it settles the outcome of its item at once, even as a negative",
     false,
   ),
-  strength: field(z.number().nullable(), "weight in the user's sequence; `null` = not in it"),
+  strength: field(z.number().nullable(), "weight in the user's sequence; `null` = left out of it"),
   surprise: field(
     flag.optional(),
-    "whether the strength is multiplied by how far the value is from the expected one",
+    "whether the strength is multiplied by the distance of the value from the expected one",
     false,
   ),
 });
@@ -79,7 +79,7 @@ const boosts = z.array(z.strictObject({
 }));
 
 const frequency = z.strictObject({
-  most: field(count.max(1000), "how many times"),
+  most: field(count.max(1000), "maximum number of times"),
   withinMs: field(positive, "within this time before a request"),
   remembered: field(
     natural.optional(),

@@ -1,6 +1,6 @@
 /**
- * Defaults that a release has changed, and on which weights or costs depend: a deployment keeps the defaults that it
- * was made with.
+ * Defaults that a release has changed and that affect weights or costs: a deployment keeps the defaults that it was
+ * made with.
  *
  * @module
  */
@@ -62,8 +62,8 @@ async function madeWith(
 }
 
 /**
- * Whether tasks or a learner have written anything. Ends do not tell, because aborted transactions, such as those of
- * `check --rights`, also move them. Deployments that record their blueprint do so before they write anything else.
+ * Whether tasks or a learner have written anything. Ends of topics do not show it, since aborted transactions, as of
+ * `check --rights`, move them, too. Deployments that record their blueprint do so before they write anything else.
  */
 async function hasPast(log: Pick<Log, "bounds" | "read" | "topics">, topics: Topics): Promise<boolean> {
   const all = await log.topics();

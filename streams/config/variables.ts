@@ -24,7 +24,7 @@ const OTHERS = [
 const OF_SERVICES = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$/;
 
 /**
- * What to say about variables that begin like ours and mean nothing, a sentence each.
+ * Remarks on variables that begin like ours but have no meaning, a sentence each.
  *
  * @param names of all variables
  *
@@ -34,7 +34,7 @@ const OF_SERVICES = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+
  * import assert from "node:assert/strict";
  *
  * assert.deepEqual(unknownVariables(["HOME", "MEANDER_RANKING", "MEANDER_HTTP_MAXBODY_BYTES"]), [
- *   "MEANDER_HTTP_MAXBODY_BYTES means nothing; did you mean MEANDER_HTTP_MAX_BODY_BYTES?",
+ *   "MEANDER_HTTP_MAXBODY_BYTES has no meaning; did you mean MEANDER_HTTP_MAX_BODY_BYTES?",
  * ]);
  * ```
  */
@@ -42,8 +42,8 @@ export function unknownVariables(names: readonly string[]): readonly string[] {
   const known = [...variablesOf(configJsonSchema()), ...OTHERS];
   return names.filter((name) => name.startsWith("MEANDER_") && !known.includes(name)).flatMap((name) => {
     const near = nearName(name.slice("MEANDER_".length), known.map((one) => one.slice("MEANDER_".length)));
-    if (near !== undefined) return [`${shownName(name)} means nothing; did you mean MEANDER_${near}?`];
-    return OF_SERVICES.test(name) ? [] : [`${shownName(name)} means nothing`];
+    if (near !== undefined) return [`${shownName(name)} has no meaning; did you mean MEANDER_${near}?`];
+    return OF_SERVICES.test(name) ? [] : [`${shownName(name)} has no meaning`];
   });
 }
 

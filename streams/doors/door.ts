@@ -69,7 +69,7 @@ export function mapAll<Value>(
   }
   const [first] = errors;
   if (first === undefined) return own;
-  const detail = `Nothing was taken, because entry ${first.index} is rejected: ${first.reason}`;
+  const detail = `No entry was accepted, because entry ${first.index} is rejected: ${first.reason}`;
   throw new Problem("refused", detail, { more: { errors: errors.slice(0, MAX_LISTED) } });
 }
 

@@ -43,7 +43,7 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   item: ["ItemId"],
   feedback: ["FeedbackType", "UserId", "ItemId"],
 };
-/** The keys by which the adapter would take a record for another kind. */
+/** The keys by which the adapter would mistake a record for another kind. */
 const WITHOUT: Readonly<Record<Kind, JsonObject>> = {
   user: { FeedbackType: undefined, ItemId: undefined },
   item: { FeedbackType: undefined },
@@ -142,7 +142,7 @@ function feedbackWrites(intake: Intake): readonly Endpoint[] {
   ];
 }
 
-/** Takes what clients write; answers with the number of rows. */
+/** Accepts what clients write; answers with the number of rows. */
 class Intake {
   readonly #context: ApiContext;
   readonly #items: ItemMirror;

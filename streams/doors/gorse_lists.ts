@@ -23,7 +23,7 @@ import { SCHEMAS } from "./schemas.ts";
 const PAGE = {
   n: N,
   offset: {
-    about: "How many to skip at the top",
+    about: "How many items to skip at the top",
     schema: { type: "integer", minimum: 0, maximum: 1000 },
   },
 } as const;
@@ -55,7 +55,7 @@ function personalLists(context: ApiContext, readTypes: readonly string[]): reado
       ...PAGE,
       category: CATEGORY,
       "write-back-type": {
-        about: "Also take this feedback for each item",
+        about: "Also record this feedback for each item",
         schema: { ...TEXT, maxLength: MAX_NAME_BYTES },
       },
       "write-back-delay": {
@@ -68,7 +68,7 @@ function personalLists(context: ApiContext, readTypes: readonly string[]): reado
   return [
     personal("GET /api/recommend/:user", "Recommend", { summary: "recommends to a user", handle }),
     personal("GET /api/recommend/:user/:category", "RecommendInCategory", {
-      summary: "the same in a category",
+      summary: "recommends to a user within a category",
       handle,
     }),
   ];
@@ -83,7 +83,7 @@ function sessionLists(context: ApiContext, readTypes: readonly string[]): readon
       handle,
     }),
     session("POST /api/session/recommend/:category", "SessionRecommendInCategory", {
-      summary: "the same in a category",
+      summary: "recommends within a category for the feedback in the body alone",
       handle,
     }),
   ];
@@ -121,27 +121,27 @@ function commonLists(context: ApiContext): readonly Endpoint[] {
       handle: popular,
     }),
     list("GET /api/non-personalized/:name", "NonPersonalized", {
-      summary: "a list for everybody",
-      parameters: { name: "popular, trending or latest; others are popular" },
+      summary: "a list for all users",
+      parameters: { name: "popular, trending or latest; other names mean popular" },
       handle: popular,
     }),
     list("GET /api/item-to-item/:name/:item", "ItemToItem", {
-      summary: "items that go with an item",
+      summary: "items related to an item",
       parameters: { name: "Any name: there is one such list", item: "Id of the item" },
       handle: similar,
     }),
     list("GET /api/item/:item/neighbors", "Neighbors", {
-      summary: "items that go with an item",
+      summary: "items related to an item",
       handle: similar,
     }),
     list("GET /api/item/:item/neighbors/:category", "NeighborsInCategory", {
-      summary: "the same in a category",
+      summary: "items related to an item within a category",
       handle: similar,
     }),
   ];
 }
 
-/** Answers with a list for everybody, or without the items that a user had. */
+/** Answers with a list for all users, or without items that a user has acted on. */
 function listed(context: ApiContext, asked: (call: Call) => Asked, scoreOf = modelScore): Endpoint["handle"] {
   return async (call) => {
     const { n, offset } = rangeOf(call);
@@ -186,7 +186,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
       call.caller,
     );
   }
-  // Feedback of a read type says only that the item was shown.
+  // Feedback of a read type only means that the item was shown.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({
       events: [{

@@ -28,7 +28,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
   });
   const readFeedback = sharing({
     scope: "read",
-    answers: { 200: { description: "The feedback that is remembered", schema: SCHEMAS.GorseFeedbackList } },
+    answers: { 200: { description: "The stored feedback", schema: SCHEMAS.GorseFeedbackList } },
     problems,
   });
   const feedback = async (call: Call) => Response.json(await feedbackOf(context, call));
@@ -42,7 +42,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       answers: { 200: { description: "The user", schema: SCHEMAS.GorseUser } },
       handle: async ({ parameters: { user = "" } }) => {
         const found = await lookAt(context, user, ({ profile }) => gorseUser(user, profile));
-        if (found === undefined) throw new Problem("not-found", "Nothing is known about this user");
+        if (found === undefined) throw new Problem("not-found", "The user is not known");
         return Response.json(found);
       },
     }),
@@ -73,7 +73,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       handle: (call) => allFeedback(context, call),
     }),
     readPage("GET /api/feedback/:type", "GetTypedFeedback", {
-      summary: "the same of a type",
+      summary: "newest behaviours of all users of one type",
       handle: (call) => allFeedback(context, call),
     }),
     readFeedback("GET /api/feedback/:user/:item", "GetUserItemFeedback", {
@@ -90,7 +90,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       handle: feedback,
     }),
     readFeedback("GET /api/user/:user/feedback/:type", "GetUserTypedFeedback", {
-      summary: "the same of a type",
+      summary: "newest behaviours of a user of one type",
       handle: feedback,
     }),
     health("GET /api/health/live", "Live", {
@@ -131,7 +131,7 @@ async function users(context: ApiContext, call: Call): Promise<Response> {
 /** Most users that one page looks at: it may have less than `n` entries, or none, and a cursor. */
 const MAX_USERS = 1000;
 
-/** Whole users, so a page may exceed `n` entries, by as many as are remembered of one user. */
+/** A page contains whole users, so it may exceed `n` entries, by the stored feedback of one user. */
 async function allFeedback(context: ApiContext, call: Call): Promise<Response> {
   const { n, cursor } = pageOf(call);
   const ids = await idsAfter(context, cursor, MAX_USERS + 1);
@@ -153,7 +153,7 @@ async function idsAfter(context: ApiContext, cursor: string, count: number): Pro
   return found.sort().slice(0, count);
 }
 
-/** The remembered feedback of a user, by the type and the item of the path; empty for an unknown user. */
+/** The stored feedback of a user, by the type and the item of the path; empty for an unknown user. */
 async function feedbackOf(context: ApiContext, { parameters }: Call): Promise<readonly JsonObject[]> {
   const { user = "", type, item } = parameters;
   const all = await lookAt(context, user, gorseFeedback) ?? [];
@@ -168,7 +168,7 @@ function pageOf(call: Call): { readonly n: number; readonly cursor: string } {
     const bytes = Uint8Array.fromBase64(queryOf(call).get("cursor") ?? "", { alphabet: "base64url" });
     return { n, cursor: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (cause) {
-    throw new Problem("bad-parameter", "The cursor is not one of ours", { cause });
+    throw new Problem("bad-parameter", "The cursor does not come from this API", { cause });
   }
 }
 

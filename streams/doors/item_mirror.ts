@@ -55,7 +55,7 @@ export class ItemMirror {
   /** Changes items, in portions where they may have to wait; other calls come in between. */
   async change(changes: readonly ItemChange[], caller: string): Promise<void> {
     const context = this.#context;
-    const load = { topic: context.topics.items, work: 1 }; // they are made in their turn
+    const load = { topic: context.topics.items, work: 1 }; // the records are made when it is their turn
     const sent = { sent: changes, loadOf: () => load, caller };
     await inPortions(context, sent, (portion) => this.#queue(() => this.#write(portion)));
   }

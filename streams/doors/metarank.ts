@@ -58,7 +58,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       ...asking,
       path: "/recommend/:model",
       id: "metarankRecommend",
-      summary: "Metarank: recommends to a user, or items that go with others",
+      summary: "Metarank: recommends items to a user, or items related to others",
       body: { kinds: ["json"], schema: SCHEMAS.MetarankRecommend, untyped: true },
       handle: (call) => recommend(context, call),
     },
@@ -112,7 +112,7 @@ async function recommend(context: ApiContext, { request, caller }: Call): Promis
   const body = objectIn(await context.bodies.read(request));
   const asked = rejecting((): Asked => {
     const items = body["items"] ?? [];
-    if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is not one");
+    if (!Array.isArray(items)) throw new SyntaxError("Cannot read field items: it is not a list");
     const count = numberIn(body, "count") ?? DEFAULT_COUNT;
     return items.length === 0 ? { count } : { count, like: items };
   });

@@ -32,7 +32,7 @@ export interface RecommendationLog {
   withoutCandidates: number;
   /** Recommendations of interleaving experiments, left out because two models order them. */
   drafted: number;
-  /** Number of lists by what the policy chooses by: what ordered them, or scores if that is not on the log (0.2.0). */
+  /** Number of lists by what the policy chooses by: their order, or scores if the log lacks it (0.2.0). */
   readonly chosenBy: Map<OrderedBy | "score", number>;
 }
 
@@ -95,7 +95,7 @@ async function recommendationsOn(
   return recommendations;
 }
 
-/** `null` = there is none, or it cannot be read, which is reported. */
+/** The sample; `null` = there is none, or it cannot be read, which is reported. */
 function sampleOf(record: LogRecord): Sample | null {
   try {
     return record.value === null ? null : decodeSample(record.value);
@@ -105,7 +105,7 @@ function sampleOf(record: LogRecord): Sample | null {
   }
 }
 
-/** Adds a list to the log, or counts why it is not there. */
+/** Adds a list to the log, or counts why it is left out. */
 function take(
   result: RecommendationLog,
   sample: Sample,
@@ -122,12 +122,12 @@ function take(
   result.chosenBy.set(by, (result.chosenBy.get(by) ?? 0) + 1);
 }
 
-/** What tells lists apart: users may use one id for a request, and one user may use it again. */
+/** Distinguishes lists: several users may use the same request id, and a user may reuse one. */
 function listId({ user, request, time }: Pick<Recommendation, "user" | "request" | "time">): string {
   return `${user}\n${request}\n${time}`; // ids have no control characters
 }
 
-/** Whether two variants drafted the list. Who gets such lists does not depend on outcomes. */
+/** Whether two variants drafted the list. Assignment to such lists does not depend on outcomes. */
 function isDrafted(recommendation: Recommendation): boolean {
   return exposuresOf(recommendation).some(({ variant }) => variant === INTERLEAVED);
 }

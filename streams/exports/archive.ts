@@ -39,9 +39,9 @@ export interface Archived {
   readonly lines: number;
   /** Bytes of the archive now. */
   readonly bytes: number;
-  /** Offsets that the log had dropped before they were read, this time. */
+  /** Offsets that the log had dropped before they were read, in this run. */
   readonly lost: number;
-  /** Records of another kind, or unreadable ones, this time. */
+  /** Records of another kind, or unreadable ones, in this run. */
   readonly leftOut: number;
 }
 
@@ -66,13 +66,13 @@ export async function appendTo(
   const positionFile = `${file}-position`;
   await Deno.mkdir(dirname(file), { recursive: true });
   using data = await Deno.open(file, { read: true, write: true, create: true });
-  if (!await data.tryLock(true)) throw new Error(`Cannot append to ${file}: another process is doing that`);
+  if (!await data.tryLock(true)) throw new Error(`Cannot append to ${file}: another process has it open`);
   const id = (await log.identify(topic))?.id ?? null;
   const { size } = await data.stat();
   const known = await readPosition(positionFile);
   if (known === null && size > 0) {
     throw new Error(
-      `Cannot append to ${file}: it exists, and nothing says where it ends; name another file`,
+      `Cannot append to ${file}: it exists, but its position file is missing; name another file`,
     );
   }
   const before = known ?? { format: FORMAT, topic, id, next: [], bytes: 0, lines: 0, lost: 0 };
@@ -120,7 +120,7 @@ function refuseOther(
   };
   if (topic !== now.topic) refuse(`it is an archive of ${topic}, not of ${now.topic}`);
   if (id !== null && now.id !== null && id !== now.id) refuse(`${topic} was deleted and created again since`);
-  if (now.size < bytes) refuse(`it has ${now.size} bytes, and ${bytes} were written`);
+  if (now.size < bytes) refuse(`it has only ${now.size} of the ${bytes} bytes that were written`);
 }
 
 async function readPosition(path: string): Promise<ArchivePosition | null> {

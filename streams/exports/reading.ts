@@ -18,7 +18,7 @@ export interface Choice {
   readonly from?: number | undefined;
   /** End of the event times, exclusive, milliseconds since the epoch. @default {all} */
   readonly until?: number | undefined;
-  /** User of the records. @default {everybody} */
+  /** User of the records. @default {all users} */
   readonly user?: string | undefined;
 }
 
@@ -37,11 +37,11 @@ export class TopicLines {
   leftOut = 0;
   /** Offsets that the log had dropped before they were read, up to {@linkcode TopicLines.next}. */
   lost = 0;
-  /** Told of the offsets that are read, and their total. */
+  /** Receives the number of offsets read, and their total. */
   tell: CopyProgress = () => {};
-  /** Those after the last line of each partition. */
+  /** Dropped offsets after the last line of each partition. */
   #lostLast = 0;
-  /** Offsets that were read, and those to read. */
+  /** Offsets read, and offsets to read. */
   #read = 0;
   readonly #all: number;
   readonly #log: ReadableLog;
@@ -88,7 +88,7 @@ export class TopicLines {
   ): Promise<TopicLines> {
     const spec = (await log.topics()).get(topic);
     if (spec === undefined) {
-      throw new RangeError(`Cannot export ${topic}: there is no such topic; see --prefix`);
+      throw new RangeError(`Cannot export ${topic}: there is no such topic; check --prefix`);
     }
     const bounds = await Promise.all(
       Array.from({ length: spec.partitions }, (_, partition) => log.bounds(topic, partition)),

@@ -1,9 +1,8 @@
 /**
  * Writes recommendations and samples as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}.
  *
- * Libraries write, each loaded on first use. What others have written is read by code of our own: see
- * [decision 56](../../docs/decisions/0056-mappings-by-rules.md) and
- * [decision 59](../../docs/decisions/0059-protobuf.md).
+ * Libraries write, each loaded on first use. Records of other programs are read by code of our own: see [decision
+ * 56](../../docs/decisions/0056-mappings-by-rules.md) and [decision 59](../../docs/decisions/0059-protobuf.md).
  *
  * @module
  */

@@ -46,7 +46,7 @@ const OUTPUT_OPTIONS = {
   registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>, // all or none
   subject: text<string>(
     "meander.{record}",
-    "what each schema is registered as: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",
+    "subject of each schema: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",
   ),
   register: flag(true, "whether to register schemas that the registry lacks; otherwise they must exist"),
   samples: flag(false, "whether lists with their outcomes are written too, to `recommendations.samples`"),
@@ -147,9 +147,9 @@ async function idOf(
   const latest = `/compatibility${path}/versions/latest`;
   const checked = await client.ask<{ readonly is_compatible?: boolean }>(latest, schema);
   if (checked?.is_compatible === false) {
-    throw cannot("ours is incompatible with its latest version; name another outputs.subject");
+    throw cannot("our schema is incompatible with its latest version; set another outputs.subject");
   }
   const made = await client.ask<{ readonly id?: number }>(`${path}/versions`, schema);
-  if (made?.id === undefined) throw cannot("the registry returned no id for ours");
+  if (made?.id === undefined) throw cannot("the registry returned no id for our schema");
   return made.id;
 }

@@ -38,7 +38,7 @@ export interface RegisteredSchema {
 
 /** The registry cannot be used. That is not the fault of records, so they wait. */
 export class RegistryError extends Error {
-  /** Whether it may recover on its own; otherwise somebody has to change settings. */
+  /** Whether it may recover on its own; otherwise the settings have to change. */
   readonly isTemporary: boolean;
 
   constructor(message: string, isTemporary: boolean, options?: ErrorOptions) {
@@ -162,7 +162,7 @@ export class RegistryClient implements Disposable {
       ? ", which is not JSON; is the URL right?"
       : `${message === "" ? "" : `: ${String(message).slice(0, 200)}`}`;
     throw new RegistryError(
-      `Cannot use ${path} of the schema registry ${this.#url}: it answers ${status}${why}`,
+      `Cannot use ${path} of the schema registry ${this.#url}: it answered ${status}${why}`,
       status >= 500 || status === 429 || status === 408,
     );
   }
@@ -220,7 +220,7 @@ function checked(url: string): string {
     );
   }
   if (own.username !== "" || own.password !== "") {
-    throw new TypeError("Cannot take a URL with a login: set username, and MEANDER_REGISTRY_PASSWORD");
+    throw new TypeError("Cannot use a URL with a login: set username and MEANDER_REGISTRY_PASSWORD instead");
   }
   return url.replace(/\/+$/, "");
 }

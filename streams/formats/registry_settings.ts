@@ -16,7 +16,7 @@ import {
 
 /** TLS of a registry. */
 export interface RegistryTls {
-  /** PEM file of certificates to trust, in addition to those of the system. */
+  /** PEM file of certificates to trust in addition to those of the system. */
   readonly caFile?: string | undefined;
   /** PEM file of our own certificate, if the registry requires one. */
   readonly certFile?: string | undefined;
@@ -38,8 +38,8 @@ const otherwise = (words: string) => absent<string | undefined>(words, undefined
 const secret = forbidden("a secret does not belong in this file: set MEANDER_REGISTRY_PASSWORD or _TOKEN");
 
 const TLS_OPTIONS = {
-  caFile: text(otherwise("those of the system"), "certificates to trust as well, a PEM file"),
-  certFile: text(otherwise("none"), "our own certificate, a PEM file"),
+  caFile: text(otherwise("those of the system"), "further certificates to trust, a PEM file"),
+  certFile: text(otherwise("none"), "the client's certificate, a PEM file"),
   keyFile: text(otherwise("none"), "its key, a PEM file without a passphrase"),
 } satisfies OptionsOf<RegistryTls>;
 

@@ -1,5 +1,5 @@
 /**
- * Takes what an adapter makes of a value.
+ * Validates the events and items that an adapter makes from a value.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Formats of other systems whose records code maps, because rules cannot say what it does: it keeps what has no place in
- * our events, and joins lists of `{name, value}`.
+ * Formats of other systems that code maps rather than rules: code can keep fields that our events lack, and join lists
+ * of `{name, value}`.
  *
  * @module
  */

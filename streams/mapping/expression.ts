@@ -51,7 +51,7 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   if (growth > MAX_GROWTH) {
     throw expressionError(
       expression,
-      `it may make a record ${growth} times as large, and ${MAX_GROWTH} times is allowed`,
+      `it may make a record ${growth} times as large; at most ${MAX_GROWTH} times is allowed`,
     );
   }
   return (value) => {

@@ -32,24 +32,24 @@ export interface FollowSettings {
 
 /** The options of {@linkcode FollowSettings}. */
 export const FOLLOW_OPTIONS = {
-  topic: wanted(text("", "a topic that `run` reads, however it is keyed")),
+  topic: wanted(text("", "a topic for `run` to follow; its records may have any keys")),
   brokers: {
     ...orAbsent(
       list(
         text<string>("", ""),
         { minimum: 1 },
-        "brokers of the cluster that has it; everything else is as in `kafka`",
+        "brokers of its cluster; all other settings are those of `kafka`",
       ),
     ),
     words: "those of the log, or of `kafka`",
   },
-  start: text<string>("earliest", `start in a topic that was never followed: ${START_WORDS}`),
+  start: text<string>("earliest", `where to start in a topic that was never followed: ${START_WORDS}`),
   waitMs: natural(
     0,
-    "how long, after their arrival, records of other sources wait for a partition of this one that has been read to its end",
+    "how long, from their arrival, records of other sources wait for this one when a partition of it has been read to its end",
   ),
   lateMs: count(
     absent<number | undefined>("any age", undefined),
-    "an event is rejected if it is older than the newest of its source by more than this",
+    "events are rejected if they are older than the newest event of the source by more than this",
   ),
 } satisfies OptionsOf<FollowSettings>;

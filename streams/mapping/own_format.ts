@@ -15,7 +15,7 @@ function isOwnItem(value: unknown): value is ItemRecord {
   return typeof value === "object" && value !== null && !("type" in value) && "item" in value;
 }
 
-/** Takes a value, or each value of a list by itself, unchanged. A tombstone removes the item of its key. Does not throw. */
+/** Accepts a value, or each value of a list, unchanged. A tombstone removes the item of its key. Does not throw. */
 export function mapOwn(value: unknown, { tombstone, key, time = 0 }: RecordMeta = {}): MappedRecords {
   if (tombstone) return removalOf(key ?? null, time);
   if (!Array.isArray(value)) return takeOwn(value);

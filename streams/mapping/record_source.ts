@@ -76,7 +76,7 @@ export function compileSource(
   if (isOneOf(CODED_FORMATS, preset)) {
     const own = Object.keys(settings).find((key) => key !== "preset" && key !== "follow");
     if (own !== undefined) {
-      throw new MappingError([own], `preset ${preset} is code, which it would not change`);
+      throw new MappingError([own], `preset ${preset} is implemented in code, which has no such setting`);
     }
     return { name, format, columns, read: readJson, map: codedMapping(preset) };
   }
@@ -90,9 +90,9 @@ export function compileSource(
     throw new MappingError(["columns"], "rows of a topic have no header: name their columns");
   }
   const twice = repeatedIn(columns ?? []);
-  if (twice !== undefined) throw new MappingError(["columns"], `${twice} is there twice`);
+  if (twice !== undefined) throw new MappingError(["columns"], `${twice} appears twice`);
   if ((format === "registry") !== (registry !== undefined)) {
-    throw new MappingError(["registry"], "it is required by format registry, and allowed with no other");
+    throw new MappingError(["registry"], "format registry requires it, and no other format allows it");
   }
   if (format === "avro" && follow !== undefined) {
     throw new MappingError(

@@ -56,13 +56,13 @@ export const SOURCE_OPTIONS = {
     choice(
       [...PRESET_NAMES, ...CODED_FORMATS],
       "segment",
-      "a known format, whose rules come after these and whose settings are the defaults; `metarank`, `gorse` and `easyrec` take no others",
+      "a known format: its rules follow the given ones, its settings are the defaults; `metarank`, `gorse` and `easyrec` allow no further settings",
     ),
   ),
   format: choice(
     RECORD_FORMATS,
     "json",
-    "how records are read; `csv` and `tsv` are one row each, quoted only in `csv`, `avro` an Avro file, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
+    "format of records; `csv` and `tsv`: one row each, quoted only in `csv`; `avro`: an Avro file; `registry`: Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>, // all or none
   follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>, // all or none

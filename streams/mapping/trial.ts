@@ -20,7 +20,7 @@ export interface Trial {
   readonly outcomes: readonly MappedRecords[];
   /** How many events of each type, items and removals there are. */
   readonly counts: ReadonlyMap<string, number>;
-  /** Records that became nothing. */
+  /** Records that yielded no event or item. */
   readonly nothing: number;
   /** Why records, or entries of them, were rejected. */
   readonly rejected: readonly Rejected[];
@@ -70,10 +70,10 @@ function gapsIn(counts: ReadonlyMap<string, number>, fields: ReadonlyMap<string,
     gaps.push("no impressions: states and candidates are built, but no click model learns");
   }
   if (lacks("interaction", "id")) {
-    gaps.push("interactions have no id: one that the producer sends twice counts twice");
+    gaps.push("interactions have no id: if the producer sends one twice, it counts twice");
   }
   if (counts.has("impression") && lacks("interaction", "request")) {
-    gaps.push("interactions name no request: a click joins the newest open list that has its item");
+    gaps.push("interactions name no request: a click joins the newest open list that contains its item");
   }
   if (counts.has("item") && lacks("item", "category") && lacks("item", "categories")) {
     gaps.push("items have no category");

@@ -327,7 +327,7 @@ async function checkManifest(log: Log, topics: Topics, manifest: string): Promis
   const differences = differing(JSON.parse(new TextDecoder().decode(known)), JSON.parse(manifest), "");
   if (differences.length > 0) {
     throw new RangeError(
-      `Cannot resume with this log, it holds another replay: ${
+      `Cannot resume with this log: it holds another replay: ${
         differences.join("; ")
       }; use another --log-path`,
     );

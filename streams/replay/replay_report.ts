@@ -118,8 +118,8 @@ const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more
   ],
   [
     "late",
-    "behaviour arrived late and was put in its place",
-    "behaviours arrived late and were put in their place",
+    "behaviour arrived late and was sorted in",
+    "behaviours arrived late and were sorted in",
   ],
   [
     "parked",

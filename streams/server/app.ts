@@ -202,7 +202,7 @@ function requestIdOf({ headers }: Request): string {
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
 }
 
-/** What clients are told while the log takes nothing, and after how many seconds they may try again. */
+/** Responses to clients while the log accepts no writes, and after how many seconds they may retry. */
 const LOG_PROBLEMS: Readonly<
   Partial<Record<LogErrorCode, readonly [detail: string | null, seconds: number]>>
 > = {
@@ -232,7 +232,7 @@ function toProblem(error: unknown, requestId: string, failures: LogFailures | nu
   logger.error("request {requestId} failed: {reason}", { requestId, reason, error });
   return new Problem(
     "internal",
-    "Internal error; the server's log has the details under this request id",
+    "Internal error; see the server's log for this request id",
   );
 }
 
@@ -252,7 +252,7 @@ class LogFailures {
     this.#kinds.set(error.code, kind);
     kind.since++;
     if (now - kind.toldAt < REMIND_MS) return;
-    logger.error("requests failed because of the log, {requests} since this was said: {reason}", {
+    logger.error("requests failed because of the log, {requests} since the last such message: {reason}", {
       requests: kind.since,
       reason: reasonOf(error),
     });

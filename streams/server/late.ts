@@ -19,8 +19,8 @@ const UNSCORED = { score: 0, propensity: 1 };
 const logger = getLogger(["meander", "http"]);
 
 /**
- * Makes a list without a model: the given candidates in their order, or popular items, filtered as usual. The task also
- * answers, and would take its own list for the one shown; an impression event says which one really was.
+ * Makes a list without a model: the given candidates in their order, or popular items, filtered as usual. The task
+ * answers, too, and would assume that its own list was shown; an impression event names the list that really was.
  *
  * @throws Problem `answer-timeout` when this process has no state
  */

@@ -53,7 +53,7 @@ export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSche
       version: info.version,
       description:
         "Recommendations that follow a user within the session. An event that was answered 200 is durable; " +
-        "a recommendation reflects every event of the user that was answered before it was requested.",
+        "a recommendation reflects every event of the user that was answered before the request.",
       license: { name: "Apache 2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],

@@ -30,14 +30,14 @@ export const RETENTION_OPTIONS = allReach(
   {
     eventsHours: positive(
       FOR_GOOD,
-      "on SQLite: how long events are kept, once applied; see [topics](topics.md#retention)",
+      "on SQLite: how long events are kept after they were applied; see [topics](topics.md#retention)",
     ),
     recommendationsHours: positive(
       FOR_GOOD,
-      "how long answers are kept, once the figures of experiments include them",
+      "how long answers are kept after the figures of experiments include them",
     ),
-    samplesHours: positive(FOR_GOOD, "how long samples are kept, once learnt and counted"),
-    signalsHours: positive(24, "how long signals are kept, once all other tasks have learnt them"),
+    samplesHours: positive(FOR_GOOD, "how long samples are kept after they were learnt and counted"),
+    signalsHours: positive(24, "how long signals are kept after all other tasks have learnt them"),
     rejectedHours: positive(FOR_GOOD, "how long rejections are kept"),
   } satisfies OptionsOf<RetentionSettings>,
 );

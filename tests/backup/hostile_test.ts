@@ -91,7 +91,7 @@ Deno.test("backUp() replaces what a killed attempt has left, and nothing else", 
   {
     using busy = await Deno.open(at("b.part/unfinished"), { write: true });
     await busy.lock(true);
-    await assert.rejects(backUpTo(at("log.sqlite"), at("b")), /another process is doing that/);
+    await assert.rejects(backUpTo(at("log.sqlite"), at("b")), /another process is writing it/);
     assert.deepEqual(await namesIn(at("b.part")), ["log.sqlite", "unfinished"]);
   }
   await backUpTo(at("log.sqlite"), at("b"));
@@ -130,7 +130,7 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
       () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"format": 1', '"format": 2')),
     ],
     [
-      /it is a backup of a log of the kind kafka/,
+      /it is a backup of a kafka log/,
       () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"')),
     ],
   ];

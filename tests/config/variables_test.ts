@@ -13,10 +13,10 @@ Deno.test("unknownVariables() names what is near, and is silent on what services
     "MEANDER_http_max_entries": "MEANDER_HTTP_MAX_ENTRIES",
   };
   for (const [name, meant] of Object.entries(near)) {
-    assert.deepEqual(unknownVariables([name]), [`${name} means nothing; did you mean ${meant}?`]);
+    assert.deepEqual(unknownVariables([name]), [`${name} has no meaning; did you mean ${meant}?`]);
   }
   assert.deepEqual(unknownVariables(["MEANDER_LOCATION_OF_THINGS"]), [
-    "MEANDER_LOCATION_OF_THINGS means nothing",
+    "MEANDER_LOCATION_OF_THINGS has no meaning",
   ]);
   const services = ["MEANDER_SERVICE_HOST", "MEANDER_SERVICE_PORT_HTTP", "MEANDER_PORT"];
   const ports = ["MEANDER_PORT_8080_TCP", "MEANDER_PORT_8080_TCP_ADDR", "MEANDER_DB_SERVICE_PORT"];
@@ -41,7 +41,7 @@ async function* filesIn(folder: string): AsyncGenerator<string> {
   }
 }
 
-Deno.test("a command warns of a variable that means nothing, and not where it may not list them", async () => {
+Deno.test("a command warns of a variable that has no meaning, and not where it may not list them", async () => {
   const told = async (...permissions: readonly string[]) => {
     const { stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
@@ -59,7 +59,7 @@ Deno.test("a command warns of a variable that means nothing, and not where it ma
     }).output();
     return new TextDecoder().decode(stderr);
   };
-  const warning = "warning: MEANDER_BATCH_ROW means nothing; did you mean MEANDER_BATCH_ROWS?\n";
+  const warning = "warning: MEANDER_BATCH_ROW has no meaning; did you mean MEANDER_BATCH_ROWS?\n";
   const granted = await told("-P=command");
   assert.ok(granted.startsWith(warning), granted);
   const some = [

@@ -31,7 +31,7 @@ async function understands(flags: readonly string[]): Promise<void> {
     stdin: "null",
   }).output();
   assert.equal(code, 1);
-  assert.match(new TextDecoder().decode(stderr), /^error: Cannot be verbose and quiet at once/m);
+  assert.match(new TextDecoder().decode(stderr), /^error: Cannot use --verbose with --quiet/m);
 }
 
 /** Runs a tool; tells loudly when it is not there. */

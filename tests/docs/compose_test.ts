@@ -62,7 +62,7 @@ Deno.test("compose.yaml starts the engine with flags that it takes", async () =>
     stdin: "null",
   }).output();
   assert.equal(code, 1);
-  assert.match(new TextDecoder().decode(stderr), /^error: Cannot be verbose and quiet at once/m);
+  assert.match(new TextDecoder().decode(stderr), /^error: Cannot use --verbose with --quiet/m);
   assert.equal(flag("--log"), "kafka");
 });
 

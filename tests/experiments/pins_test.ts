@@ -273,7 +273,7 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
     start({ name: "B", version: 9 }, { name: "C", model: "prior", version: 1 }, { name: "D", version: 7 }),
     new RegExp(
       "variant C names version 1 of prior, which has no versions; " +
-        "variant B wants version 9 of base: the log has 5 from 1 to 5; variant D wants version 7 of base",
+        "variant B needs version 9 of base: the log has 5 from 1 to 5; variant D needs version 7 of base",
     ),
   );
   await assert.rejects(start({ name: "B", model: "dien", version: 2 }), /names model dien/);

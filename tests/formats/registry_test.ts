@@ -306,10 +306,10 @@ Deno.test("SchemaRegistry asks three times when the registry is not well, and te
   const cases:
     readonly (readonly [() => Response | Error, calls: number, isTemporary: boolean, message: RegExp])[] = [
       [down, 3, true, /Cannot reach the schema registry http:\/\/registry: connection refused/],
-      [status(500), 3, true, /it answers 500/],
-      [status(429), 3, true, /it answers 429/],
-      [status(403), 1, false, /it answers 403; is the login right\?/],
-      [status(404), 1, false, /it answers 404; is the URL right\?/],
+      [status(500), 3, true, /it answered 500/],
+      [status(429), 3, true, /it answered 429/],
+      [status(403), 1, false, /it answered 403; is the login right\?/],
+      [status(404), 1, false, /it answered 404; is the URL right\?/],
       [status(200), 1, false, /which is not JSON; is the URL right\?/],
     ];
   for (const [answer, calls, isTemporary, message] of cases) {

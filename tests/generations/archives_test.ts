@@ -171,7 +171,7 @@ Deno.test("openArchived() refuses another deployment's backup that has no record
   assert.ok((await other.bounds(topics.events, 0)).end < (await log.bounds(topics.events, 0)).start);
   await assert.rejects(
     openArchived(log, topics, [`${folder.path}/other`]),
-    /other as an archive of this log: meander\.events is another topic in it, and they share no record/,
+    /other as an archive of this log: meander\.events is another topic there, and the two share no record/,
   );
 });
 
@@ -216,7 +216,7 @@ Deno.test("openArchived() ends a read where a backup has less than its manifest 
   await assert.rejects(
     archived.log.read(topics.events, 0, end),
     new RegExp(
-      `meander\\.events/0@${end} from a backup: it ends there, and its manifest says at ${end + 3}`,
+      `meander\\.events/0@${end} from a backup: it ends there, but its manifest says ${end + 3}`,
     ),
   );
 });
@@ -312,12 +312,12 @@ Deno.test("openArchived() refuses what is no backup of this log", async () => {
   await copyAll(other, `${folder.path}/other`);
   await refused(
     "other",
-    /other as an archive of this log: it has another record at offset 0 of meander\.events\/0/,
+    /other as an archive of this log: the log has another record at offset 0 of meander\.events\/0/,
   );
   await using wide = new MemoryLog();
   await wide.createTopics(topicSpecs(topics, 3));
   await copyAll(wide, `${folder.path}/wide`);
-  await refused("wide", /meander\.events has 3 partitions in it, and 1 on the log/);
+  await refused("wide", /meander\.events has 3 partitions there, and 1 on the log/);
   await copyAll(log, `${folder.path}/damaged`);
   await Deno.writeTextFile(`${folder.path}/damaged/meander.events-0.records`, "nothing");
   await refused(
@@ -329,6 +329,6 @@ Deno.test("openArchived() refuses what is no backup of this log", async () => {
   await copyAll(log, `${folder.path}/longer`);
   await assert.rejects(
     openArchived(fresh, topics, [`${folder.path}/longer`]),
-    /partition 0 of meander\.events ends at \d+ in it, and at 0/,
+    /partition 0 of meander\.events ends at \d+ in the backup, and at 0/,
   );
 });

@@ -1,7 +1,7 @@
 /** A deployment serves as its record says while what is configured is built. */
 
 import assert from "node:assert/strict";
-import { isToBuild, type Outcome, planOnline, tellOutcome } from "../../scripts/run/online.ts";
+import { isToBuild, logOutcome, type Outcome, planOnline } from "../../scripts/run/online.ts";
 import { rebuildDeployment } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
@@ -68,7 +68,7 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   assert.equal(isToBuild(again!, { rollBack: true }), true);
   assert.equal(isToBuild(again!, {}), false);
   assert.equal(isToBuild(planned!, {}), true);
-  assert.throws(() => isToBuild(planned!, { rollBack: true }), /none of the generations that served before/);
+  assert.throws(() => isToBuild(planned!, { rollBack: true }), /no kept generation that served before/);
   await assert.rejects(plan({}, ["dien"]), /omit --variant-models/);
 });
 
@@ -92,10 +92,10 @@ Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that ca
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
 });
 
-Deno.test("tellOutcome() warns where this process is not what serves, or would go back again", async () => {
+Deno.test("logOutcome() warns where this process is not what serves, or would go back again", async () => {
   const outcome = { number: 1, serving: 2, isSwitched: false, pauseMs: 0 };
   const told = (of: Partial<Outcome> & Pick<Outcome, "now">) =>
-    warnings(() => Promise.resolve(tellOutcome({ ...outcome, ...of })));
+    warnings(() => Promise.resolve(logOutcome({ ...outcome, ...of })));
   assert.deepEqual(await told({ now: 1, isSwitched: true }), []);
   assert.match(
     (await told({ now: 1, isSwitched: true, rollBack: true })).join(),
@@ -105,6 +105,6 @@ Deno.test("tellOutcome() warns where this process is not what serves, or would g
   assert.deepEqual(await told({ now: 2 }), ["generation 2 keeps serving"]);
   assert.match(
     (await told({ now: 3 })).join(),
-    /^generation 3 serves: .* does not go on to 1; start it again/,
+    /^generation 3 serves: .* does not continue to 1; start it again/,
   );
 });

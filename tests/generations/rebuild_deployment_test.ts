@@ -116,7 +116,7 @@ Deno.test("rebuildDeployment() says by part what becomes of events that the log 
   const { said } = await rebuild(log, { features: { itemFields: ["band"] } });
   assert.match(
     said,
-    new RegExp(`\n${start} offsets of events are no longer on the log; what came of them`),
+    new RegExp(`\n${start} offsets of events are no longer on the log; their effects`),
   );
   assert.match(said, /\n {2}behaviours: [1-9]\d* carried over.*lost: 0/);
   assert.match(said, /\n {2}profiles: \d+ carried over\n/);
@@ -169,8 +169,8 @@ Deno.test("rebuildDeployment() says where a generation goes on otherwise than --
     assert.match(
       other.said,
       keepWeights
-        ? /generation 2 was begun with --keep-weights, and goes on so; to learn all anew: .*rebuild --drop 2, then again/
-        : /generation 2 was begun without --keep-weights, and goes on so; to keep weights: .*rebuild --drop 2, then again/,
+        ? /generation 2 was begun with --keep-weights, and continues so; to learn everything anew: .*rebuild --drop 2, then rebuild again/
+        : /generation 2 was begun without --keep-weights, and continues so; to keep weights: .*rebuild --drop 2, then rebuild again/,
     );
   }
 });

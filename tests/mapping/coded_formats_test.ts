@@ -64,7 +64,7 @@ Deno.test("a source whose preset is a format in code takes no settings that it w
       assert.throws(() => compileSource("old", { preset, ...other }), {
         name: "MappingError",
         path: [key],
-        message: `preset ${preset} is code, which it would not change`,
+        message: `preset ${preset} is implemented in code, which has no such setting`,
       });
     }
   }

@@ -178,7 +178,7 @@ Deno.test("a source refuses columns of the same name, of which one would be lost
   const rules = [{ as: "forget", fields: { user: "who", time: "at" } }] as const;
   assert.throws(
     () => compileSource("gone", { format: "csv", columns: ["who", "at", "who"], rules }),
-    { name: "MappingError", message: "who is there twice" },
+    { name: "MappingError", message: "who appears twice" },
   );
 });
 

@@ -141,6 +141,6 @@ Deno.test("evaluate --protocol next-item says when one user makes much of what i
   assert.doesNotMatch(await told(0, "--from", "119"), /one user's|no later part/);
   assert.match(
     await told(0, "--from", "120"),
-    /there is no later part: it would begin at behaviour 120 \(--from\)/,
+    /no later part: it would begin at behaviour 120 \(--from\)/,
   );
 });

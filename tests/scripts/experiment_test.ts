@@ -27,10 +27,13 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   ]);
   assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
   assert.match((await call("status")).stdout, /cannot say yet: there are no outcomes to compare/);
-  assert.equal((await call("status", "f")).stderr, "error: Cannot find experiment f: there are e\n");
+  assert.equal(
+    (await call("status", "f")).stderr,
+    "error: Cannot find experiment f: the experiments are e\n",
+  );
   assert.match(
     (await call("promote", "e", "B")).stdout,
-    /^e: promoted: B for everybody; layer default, A and B$/m,
+    /^e: promoted: B for all users; layer default, A and B$/m,
   );
   assert.match((await call("stop", "e", "too", "slow")).stdout, /^e: stopped: too slow/);
   assert.equal((await call("holdout", "2")).stdout, "holdout: 2 % of all users\n");

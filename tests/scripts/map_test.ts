@@ -68,7 +68,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const latin = Uint8Array.from(`user,item,time,action\n${rows}`, (letter) => letter.charCodeAt(0));
     await Deno.writeFile(`${folder}/latin.csv`, latin);
     const unread = await meander(folder, "map", "--try", "latin.csv");
-    assert.match(unread.stdout, /3 of them cannot be read, the first: .* as UTF-8/);
+    assert.match(unread.stdout, /3 of them cannot be read; the first: .* as UTF-8/);
     const notes = 'user;item;time;action;note\nann;tent;2026-11-27T10:00:00Z;view;"a; b\n\nc"\n' +
       'bob;lamp;2026-11-27T10:00:01Z;view;""\n';
     await Deno.writeTextFile(`${folder}/semicolons.csv`, notes);
@@ -97,7 +97,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const twice = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
     assert.match(
       twice.stderr,
-      /Cannot write the source clicks to meander\.json: it already has one of that name/,
+      /Cannot write the source clicks to meander\.json: it already has a source of that name/,
     );
     const commented = '// "the" shop {\r\n/* { */ {\r\n  // how long\r\n  "outcomeWindowMs": 5000,\r\n}\r\n';
     await Deno.writeTextFile(`${folder}/meander.json`, commented);
@@ -107,7 +107,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.ok(commented.split("\r\n").every((line) => merged.includes(line)), merged);
     assert.deepEqual(JSON.parse(withoutComments(merged)), { ...config, outcomeWindowMs: 5000 });
     const third = await meander(folder, "map", "--try", "semicolons.csv", "--write");
-    assert.match(third.stderr, /it has comments and sources; add this one by hand/);
+    assert.match(third.stderr, /it has comments and sources; add this source by hand/);
     assert.doesNotMatch(third.stdout, /written to/);
     const rules = config.sources.clicks.rules;
     rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
@@ -194,7 +194,10 @@ Deno.test("ingest warns of a file of which tasks would reject rows, and --sort f
     ]);
     assert.deepEqual((await values(topics.items)).map(({ item }) => item), ["tent 30", "tent 10", "tent 20"]);
     const topic = await meander(folder, "ingest", "--from", "kafka:rows", "--format", "c");
-    assert.match(topic.stderr, /Cannot ingest kafka:rows: `run` takes in topics, with "follow" in a source/);
+    assert.match(
+      topic.stderr,
+      /Cannot ingest kafka:rows: topics are taken in by `run`, with "follow" in a source/,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -185,7 +185,7 @@ Deno.test("deno task meander experiment works on a service that runs, by its URL
     "error: Cannot start experiment e: it is already running\n",
   ]);
   assert.match((await call("status", "e")).stdout, /cannot say yet: .*\n.* {2}ne: A -, B - \(log loss/s);
-  assert.match((await call("promote", "e", "B")).stdout, /^e: promoted: B for everybody/);
+  assert.match((await call("promote", "e", "B")).stdout, /^e: promoted: B for all users/);
   assert.match((await call("rollback", "e")).stdout, /^e: stopped: B is rolled back/);
   assert.match((await call("list")).stdout, /^e: stopped/);
   await Deno.remove(folder, { recursive: true });

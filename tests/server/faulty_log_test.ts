@@ -239,7 +239,7 @@ Deno.test("requests that a full disk refuses are logged once, not each", async (
     assert.equal((await api.post("/v1/events", event)).status, 503);
   }
   assert.deepEqual(heard.messages.filter((message) => message.includes("request")), [
-    "requests failed because of the log, 1 since this was said: database or disk is full",
+    "requests failed because of the log, 1 since the last such message: database or disk is full",
   ]);
   api.log.isFull = false;
 });

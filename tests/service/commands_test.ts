@@ -40,7 +40,7 @@ Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what
   const refused = await ingest();
   assert.equal(refused.code, 1);
   assert.match(refused.text, /0 events .* 2 rejected/);
-  assert.match(refused.errors, /first rejected: .*notes\.jsonl:1 .*\n.*another format than --format meander/);
+  assert.match(refused.errors, /first rejected: .*notes\.jsonl:1 .*\n.*its format is --format meander/);
   assert.equal((await ingest()).code, 1, "there is still nothing of it");
   const seconds = { type: "interaction", user: "ann", item: "tent", action: "view", time: 1_795_918_549 };
   await Deno.writeTextFile(file, `${JSON.stringify(seconds)}\n`);
@@ -280,18 +280,21 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
     const alone = await look();
-    assert.deepEqual([alone.code, /open; stop that process, or ask it with --url/.test(alone.errors)], [
+    assert.deepEqual([alone.code, /open; stop that one, or query it with --url/.test(alone.errors)], [
       2,
       true,
     ]);
     const asked = await look("--url", url);
     assert.equal(asked.code, 0, asked.text + asked.errors);
-    assert.match(asked.text, /version 3, partitions 0, lag 7\n.*was not examined[^]*all is well there\n$/);
+    assert.match(
+      asked.text,
+      /version 3, partitions 0, lag 7\n.*was not examined[^]*all is well in these processes\n$/,
+    );
     const late = await look("--url", url, "--max-lag", "6");
     assert.deepEqual([late.code, /PROBLEM: partition 0 is 7 events behind/.test(late.text)], [1, true]);
     const elsewhere = await run("check", "--log-path", `${folder}/none.sqlite`, "--url", url);
     assert.equal(elsewhere.code, 0, elsewhere.text + elsewhere.errors);
-    assert.match(elsewhere.text, /none\.sqlite was not examined: there is no such file here\n/);
+    assert.match(elsewhere.text, /none\.sqlite was not examined: the file does not exist on this machine\n/);
     reasons.push("the disk is full");
     const unready = await look("--url", url);
     assert.equal(unready.code, 1);

@@ -1,5 +1,5 @@
 /**
- * What a recommender has to beat: methods of some ten lines each, over behaviours alone. They share nothing with the
+ * The methods that a recommender has to beat, some ten lines each, over behaviours alone. They share no code with the
  * product, so that a fault there cannot make both worse.
  *
  * @module
@@ -27,7 +27,7 @@ export interface BaselineQuery extends Pick<Behaviour, "user" | "time" | "before
 
 export interface Baseline {
   readonly name: string;
-  /** Items, best first; a promise of a method that runs elsewhere. */
+  /** Items, best first; a promise if the method runs in another process. */
   recommend(query: BaselineQuery): readonly number[] | Promise<readonly number[]>;
   learn(behaviour: Behaviour): void;
 }

@@ -13,9 +13,9 @@ export interface Visit {
   readonly user: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** What the user had read before the data begin, oldest first; empty except for a user's first visit. */
+  /** Articles that the user read before the data begin, oldest first; empty except for a user's first visit. */
   readonly read: readonly string[];
-  /** What was shown; its order has no meaning. */
+  /** Shown articles; their order has no meaning. */
   readonly shown: readonly string[];
   readonly clicked: readonly string[];
 }

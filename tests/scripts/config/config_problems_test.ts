@@ -61,7 +61,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{"actions": {"click": {"positive": true}}}',
       /actions\.click\.strength: .*current value is missing$/,
-      /null = not in it/,
+      /null = left out of it/,
     ],
     [
       '{"impressions": "both"}',

@@ -156,7 +156,7 @@ Deno.test("nextItem() says what is wrong with a stream that cannot be judged", a
   );
   await assert.rejects(
     of([["u1", "a", "rating", 2]]),
-    /none of its 1 behaviours is a positive; name those that are by --positives/,
+    /none of its 1 behaviours is a positive; name positives by --positives/,
   );
 });
 
