@@ -35,9 +35,7 @@ import type { ServiceOptions } from "../service/jobs/options.ts";
 import { FORMATS } from "../sources/open.ts";
 import { SAMPLES_ENDING } from "../topics/surfaces.ts";
 
-/**
- * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.
- */
+/** A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key. */
 export interface Config
   extends
     Omit<TaskOptions, "schema" | "seed" | "nowMicros" | "maxJumpMs">,

@@ -293,7 +293,6 @@ export class Rebuild implements AsyncDisposable {
   }
 }
 
-/** The log as a build sees it. */
 interface BuildLog {
   /** With remembered events in place of dropped ones, and what the build has written itself in memory. */
   readonly log: Log;

@@ -19,9 +19,7 @@ export interface LearningOptions {
   readonly checkpointIntervalMs?: number | undefined;
   /** Shortest time between two published versions of a service, milliseconds. @default {1000} */
   readonly publishIntervalMs?: number | undefined;
-  /**
-   * Minimum versions between two full snapshots; `null` keeps every version, even after an erasure. @default {50}
-   */
+  /** Minimum versions between two full snapshots; `null` keeps every version, even after an erasure. @default {50} */
   readonly snapshotVersions?: number | null | undefined;
   /** Consecutive usable batches after which publishing resumes. @default {5} */
   readonly recoveryBatches?: number | undefined;

@@ -60,9 +60,7 @@ export function placed(
   return [...adapted.records.map((record) => ({ ...record, file, line: line.number })), ...rejected];
 }
 
-/**
- * Yields the catalogue before the events, with the time of the first event: item files have no times.
- */
+/** Yields the catalogue before the events, with the time of the first event: item files have no times. */
 export async function* withCatalogue(
   events: AsyncIterable<SourceRecord>,
   catalogue: (time: number) => AsyncIterable<SourceRecord>,

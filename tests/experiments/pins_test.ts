@@ -290,7 +290,7 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
   await changes.stop("p", "");
   await assert.rejects(
     start({ name: "B", version: 4 }),
-    /wants version 4 of base: the log has 1 from 9 to 9/,
+    /needs version 4 of base: the log has 1 from 9 to 9/,
   );
 });
 

@@ -136,7 +136,7 @@ Deno.test("evaluate --protocol next-item says when one user makes much of what i
   };
   assert.match(
     await told(0.4),
-    /40\.0 % of the behaviours judged are one user's, so intervals are wide or unknown \(\?\)/,
+    /40\.0 % of the judged behaviours belong to one user, so intervals are wide or unknown \(\?\)/,
   );
   assert.doesNotMatch(await told(0, "--from", "119"), /one user's|no later part/);
   assert.match(

@@ -177,7 +177,7 @@ Deno.test("ingest warns of a file of which tasks would reject rows, and --sort f
     assert.equal(plain.code, 0, plain.stderr);
     assert.match(
       plain.stderr,
-      /warning: line 3 is 1728000 s older than .* the same user; .* 300 s late: --sort /,
+      /warning: line 3 is 1728000 s older than .* the same user; .* 300 s late: use --sort /,
     );
     const sorted = await ingest("--log-path", "sorted.sqlite", "--sort");
     assert.deepEqual([sorted.code, sorted.stderr], [0, ""]);

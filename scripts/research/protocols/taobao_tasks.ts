@@ -47,10 +47,7 @@ const MOST_DRAWS = 1000;
 /** Part of the protocol: another seed makes another benchmark. */
 const SAMPLING_SEED = 1;
 
-/**
- * Reads the stream. @throws SyntaxError at the first malformed row, since a benchmark must not lose rows
- * silently
- */
+/** Reads the stream. @throws SyntaxError at the first malformed row, since a benchmark must not lose rows silently */
 export async function readBehaviors(path: string): Promise<readonly Behavior[]> {
   const behaviors: Behavior[] = [];
   for await (const read of readCsv(path, { columns: BEHAVIOR_COLUMNS })) {

@@ -219,7 +219,6 @@ export class Appender {
     this.#isSending = false;
   }
 
-  /** The appends to send next. */
   #next(): PendingAppend[] {
     const apart = this.#apart.shift();
     if (apart !== undefined) return [apart];

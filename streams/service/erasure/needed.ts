@@ -84,9 +84,7 @@ export function neededSignals({ partitions, tasks }: Deployment, partition: numb
   return needed;
 }
 
-/**
- * Offset of `signals` up to which tasks of other partitions no longer name users that this partition has erased.
- */
+/** Offset of `signals` up to which tasks of other partitions no longer name users that this partition has erased. */
 export async function clearedSignals(
   { log, topics, partitions }: Deployment,
   partition: number,

@@ -125,9 +125,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly commitEvents?: number | undefined;
   /** Whether recommendations wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
-  /**
-   * Answers of these surfaces go to `recommendations.<ending>` as well; the topics are created. @default {none}
-   */
+  /** Answers of these surfaces go to `recommendations.<ending>` as well; the topics are created. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation, topic: string) => Uint8Array) | undefined;

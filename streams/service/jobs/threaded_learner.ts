@@ -18,7 +18,6 @@ export class ThreadedLearner implements LearnerJob {
   readonly #thread: LogThread<ThreadOrder, LearnerReport>;
   readonly #committed: LearnerThreadOptions["committed"];
   #figures: LearnerFigures | undefined;
-  /** Resolves with the next report. */
   #reported = Promise.withResolvers<void>();
 
   private constructor(log: Log, spec: LearnerSpec, options: LearnerThreadOptions) {

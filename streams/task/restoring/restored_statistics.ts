@@ -19,7 +19,6 @@ import { unreadable } from "../../log/unreadable.ts";
 import type { StateStore } from "../store/state_store.ts";
 import { decoding, isId, rest, type RestoreOptions, withRests } from "./changelog_reader.ts";
 
-/** A record of the topic `statistics`. */
 interface StatisticsRecord {
   readonly value: Uint8Array;
   /** The log record; absent when the value comes from the local snapshot. */

@@ -94,9 +94,7 @@ export class WalMover {
     return this.#tell("close");
   }
 
-  /**
-   * Ends the thread. Closing its file frees all locks of this process on it, so no connection may be open.
-   */
+  /** Ends the thread. Closing its file frees all locks of this process on it, so no connection may be open. */
   async end(): Promise<void> {
     await this.#tell("end");
     this.#thread?.terminate();
