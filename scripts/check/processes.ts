@@ -81,6 +81,6 @@ async function unreadiness(url: string): Promise<Problem | null> {
   return {
     what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
     remedy:
-      "wait while it starts or restores; otherwise fix the reasons given (docs/reference/http.md, Live and ready)",
+      "wait while it starts or restores; otherwise fix the causes named (docs/reference/http.md, Live and ready)",
   };
 }

@@ -422,7 +422,7 @@ export class BuildRate {
   }
 }
 
-/** The fate of the effects of events that the log has dropped, in words; empty if there are none. */
+/** What remains of the effects of events that the log has dropped, in words; empty if none were dropped. */
 export function droppedText(
   { remembered, archived }: Pick<RebuildProgress, "remembered" | "archived">,
   keepsWeights: boolean,
