@@ -69,7 +69,7 @@ Deno.test("export reads all that a service writes while it serves; a pipe may be
   const [{ code }, told] = await Promise.all([child.status, new Response(child.stderr).text()]);
   assert.deepEqual([code, told], [0, ""]);
   const misfit = await meander("export", "--what", "items", "--user", "u3", "--log-path", path);
-  assert.deepEqual([misfit.code, /Cannot export the items of a user/.test(misfit.stderr)], [1, true]);
+  assert.deepEqual([misfit.code, /Cannot export the items of one user/.test(misfit.stderr)], [1, true]);
   const never = ["--from", "2026-11-29", "--until", "2026-11-28"];
   const nothing = await meander("export", "--what", "events", ...never, "--log-path", path);
   assert.deepEqual([nothing.code, /--until is not later/.test(nothing.stderr)], [1, true]);

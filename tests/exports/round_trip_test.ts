@@ -87,7 +87,7 @@ Deno.test("export and ingest of events and recommendations: the other deployment
   );
   await assert.rejects(
     Array.fromAsync(openSource("meander", `${folder.path}/recommendations.jsonl`)),
-    /which has recommendations: they go with events/,
+    /which has recommendations: they complement events/,
   );
   await Deno.mkdir(`${folder.path}/tables`);
   await Deno.writeTextFile(`${folder.path}/tables/events.parquet`, "PAR1");
