@@ -164,7 +164,10 @@ Deno.test("Feeder.feed() refuses a source that does not begin with what was fed"
   const log = await createLog();
   await feed(log, half);
   const before = await contentOf(log);
-  await assert.rejects(feed(log, half.slice(1)), /it has only \d+; feed a different source under a name of its own/);
+  await assert.rejects(
+    feed(log, half.slice(1)),
+    /it has only \d+; feed a different source under a name of its own/,
+  );
   await assert.rejects(
     feed(log, [...half.slice(1), half[0]!]),
     /its first records differ from those; feed a different source/,

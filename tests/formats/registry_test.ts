@@ -256,7 +256,7 @@ Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema o
 Deno.test("SchemaRegistry says that it cannot be reached, or that the login is wrong; a token is one, too", async () => {
   const { get } = registry("Bearer t");
   const wrong = new SchemaRegistry({ url: "http://registry" }, { fetch: get });
-  await assert.rejects(async () => await wrong.ready(framed(1, "")), /answers 401; is the login right\?/);
+  await assert.rejects(async () => await wrong.ready(framed(1, "")), /answered 401; is the login right\?/);
   const right = new SchemaRegistry({ url: "http://registry" }, {
     fetch: get,
     env: (name) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined,
