@@ -21,7 +21,7 @@ export interface GuardRailsOptions {
 }
 
 export interface RailCounts {
-  /** Batches thrown away because of a non-finite loss or gradient. */
+  /** Batches withdrawn because a loss or gradient was not finite, or a weight out of bounds. */
   readonly failures: number;
   /** Times the guard withdrew served weights. */
   readonly rollbacks: number;

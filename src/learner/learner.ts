@@ -55,8 +55,8 @@ export interface LearnResult {
   /** Mean auxiliary loss per history with one; 0 without. */
   readonly aux: number;
   /**
-   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight. A step that drives a
-   * weight out of bounds is only detected afterwards: restore an earlier state then.
+   * Whether the weights may be used; if not, restore an earlier state. A batch with a non-finite loss or gradient skips
+   * the step of the model and its tables; a step that drives a weight out of bounds is only detected afterwards.
    */
   readonly usable: boolean;
 }

@@ -34,8 +34,8 @@ export interface TableRuleOptions {
 }
 
 /**
- * Steps of a row or dense weight after which its squared gradients count half. If all of them counted, it would follow a
- * change the slower the longer it has been learnt.
+ * Half-life of the squared gradients, in steps of the row or dense weight. Without it, a weight would follow changes ever
+ * more slowly.
  */
 export const HALVED_AFTER = 8000;
 

@@ -126,13 +126,13 @@ export class TrainedTables {
 
   /** Takes over tables of the same name and width. @returns the names of those that start from scratch */
   carry(from: TrainedTables): readonly string[] {
-    const anew: string[] = [];
+    const fresh: string[] = [];
     for (const [name, table] of this.byField) {
       const before = from.byField.get(name);
       if (before?.width === table.width) table.decode(before.encode());
-      else anew.push(name);
+      else fresh.push(name);
     }
-    return anew;
+    return fresh;
   }
 
   encode(to: ByteWriter): void {

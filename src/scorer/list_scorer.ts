@@ -32,7 +32,7 @@ export interface ListContext {
   readonly context?: Attributes;
 }
 
-/** Statistics of all users if the schema has none of users; never written to. */
+/** Stands for every user's statistics if the schema has no user ids; never written to. */
 const NOBODY = new UserStatistics();
 
 /** The state that a {@linkcode ListScorer} reads. */

@@ -91,7 +91,7 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
 function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed: boolean): Suggestion {
   const items = catalogueRules(fields, records, isKeyed);
   if (items.length > 0) {
-    const open = ["these look like a catalogue: which fields are worth attributes?"];
+    const open = ["these look like a catalogue: which fields should be attributes?"];
     if (items.some(({ fields }) => fields?.["hidden"] !== undefined)) {
       open.push("items that are not for sale or out of stock are hidden from lists: is that right?");
     }
@@ -107,13 +107,17 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
   }
   const rules = rulesOf(roles);
   const { kind, shown, actions } = roles;
-  if (rules.some(({ as }) => as === "nothing")) open.push("records without items become nothing: or what?");
+  if (rules.some(({ as }) => as === "nothing")) {
+    open.push("records without items become nothing: is that right?");
+  }
   const others = kind === undefined
     ? []
     : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
   if (kind !== undefined && others.length > 0) {
     rules.push({ name: "irrelevant", as: "nothing", when: { [kind.path]: others } });
-    open.push(`what ${kind.path} ${others.slice(0, 8).join(", ")} should become: nothing, as suggested?`);
+    open.push(
+      `records whose ${kind.path} is ${others.slice(0, 8).join(" or ")} become nothing: is that right?`,
+    );
   }
   if (kind === undefined) {
     const acts = rules.filter(({ as }) => as === "interaction").map(({ when = {}, fields = {} }) => {
