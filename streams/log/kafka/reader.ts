@@ -39,6 +39,8 @@ const POLL_MS = 100;
 const WATCH_MS = 2000;
 const MAX_CURSORS = 1024;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** The node of a cursor before its first fetch, and from a failed poll to the next. */
+const NOBODY = -1;
 /** Longest pause between checks for own commits that are not visible yet. */
 const OWN_PAUSE_MS = 20;
 
@@ -219,11 +221,10 @@ export class KafkaReader {
   /** Makes polls of the cursor's node include it for a while. */
   #watch(cursor: Cursor): void {
     cursor.watchedUntil = performance.now() + WATCH_MS;
-    if (this.#polling.has(cursor.node)) return;
-    this.#polling.add(cursor.node);
-    ignore(this.#poll(cursor.node), "waiting reads fetch for themselves").finally(() =>
-      this.#polling.delete(cursor.node)
-    );
+    const { node } = cursor; // it may have another when the poll ends
+    if (this.#polling.has(node)) return;
+    this.#polling.add(node);
+    ignore(this.#poll(node), "waiting reads fetch for themselves").finally(() => this.#polling.delete(node));
   }
 
   /** Polls a node while there are cursors to cover. */
@@ -235,13 +236,13 @@ export class KafkaReader {
       try {
         await this.#polls.once(() => this.#pollOnce(node, watched));
       } catch (error) {
-        // Waiting reads fetch for themselves, which finds the new leader or reports the error.
-        for (const cursor of watched) cursor.watchedUntil = 0;
+        // Waiting reads fetch for themselves, which finds the new leader or reports the error; no poll takes them before.
+        for (const cursor of watched) cursor.node = NOBODY;
         if (isPassing(error)) await this.#polls.once(() => this.#polls.refresh());
       } finally {
         for (const cursor of watched) {
           cursor.polled = false;
-          if (cursor.watchedUntil === 0) cursor.wake();
+          if (cursor.node === NOBODY) cursor.wake();
         }
       }
     }

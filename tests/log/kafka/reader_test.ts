@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
 import { KafkaReader } from "../../../streams/log/kafka/reader.ts";
 import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
@@ -6,6 +7,8 @@ import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
 
 const OUT_OF_RANGE = 1;
+const UNKNOWN_TOPIC = 3;
+const NOT_LEADER = 6;
 const RETRY_MS = 60_000;
 
 /** A client of one broker whose fetches are answered when the test says so. */
@@ -49,6 +52,7 @@ function fakeClient(bounds: { readonly start: number; readonly end: number }) {
     once: run,
     refresh: () => Promise.resolve(),
     pause: () => Promise.resolve(),
+    lasting: (error: unknown) => error,
   };
   /** The next fetch to be answered. */
   const next = async () => {
@@ -58,7 +62,7 @@ function fakeClient(bounds: { readonly start: number; readonly end: number }) {
       await new Promise((resolve) => setTimeout(resolve));
     }
   };
-  return { client: client as unknown as KafkaClient, next };
+  return { client: client as unknown as KafkaClient, next, asked: () => asked.length };
 }
 
 async function batchAt(offset: number, value: string): Promise<Uint8Array> {
@@ -84,6 +88,24 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
   answerFetch({ errorCode: OUT_OF_RANGE });
   assert.deepEqual(texts((await other).records), ["a"]);
   (await polls.next())({ stableEnd: 301 });
+});
+
+Deno.test("KafkaReader.read() that never pauses asks for itself when its poll fails, and is told why it cannot go on", async () => {
+  const own = fakeClient({ start: 0, end: 300 });
+  const polls = fakeClient({ start: 0, end: 300 });
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const follow = async () => {
+    for (let next = 300;;) ({ next } = await reader.read("t", 0, next, () => 0, { waitMs: 60_000 }));
+  };
+  const following = follow().catch((error) => error);
+  (await own.next())({ stableEnd: 300 });
+  for (const errorCode of [NOT_LEADER, UNKNOWN_TOPIC]) {
+    (await polls.next())({ errorCode });
+    for (let turn = 0; turn < 20 && own.asked() === 0; turn++) await delay(0);
+    assert.deepEqual([own.asked(), polls.asked()], [1, 0], "it asks, and who polls does not");
+    (await own.next())(errorCode === NOT_LEADER ? { stableEnd: 300 } : { errorCode });
+  }
+  assert.match(String(await following), /does not host this topic-partition/);
 });
 
 Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
