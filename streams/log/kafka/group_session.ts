@@ -173,17 +173,20 @@ export class GroupSession {
     this.#beating.abort();
   }
 
-  /** Notes that the group has expelled us, or must have by now. */
+  /** Notes that the group has expelled us, must have by now, or lets us in no more. */
   #expel(error: unknown): void {
+    const type = kafkaType(error) ?? "";
+    if (!OUT.has(type) && !this.#isSilent) {
+      this.expelled = `the group refuses it: ${reasonOf(error)}`;
+      return;
+    }
     const { sessionMs } = this.#options;
     const silentMs = Math.round(performance.now() - this.#lastBeat);
-    const type = kafkaType(error);
-    this.expelled = type?.endsWith("AUTHORIZATION_FAILED")
-      ? `the group refuses it: ${reasonOf(error)}`
-      : `the group has expelled it (${
-        type ?? reasonOf(error)
+    this.expelled =
+      `the group has expelled it (${
+        type || reasonOf(error)
       }), as it may after ${sessionMs} ms of silence; its ` +
-        `last heartbeat was ${silentMs} ms ago`;
+      `last heartbeat was ${silentMs} ms ago`;
   }
 
   /** Looks who has joined and left since the last time, as far as the broker says in time. @returns that, for people */

@@ -310,6 +310,7 @@ export class KafkaLog implements Log {
   }
 
   #translate(error: unknown, topic: string): unknown {
+    if (error instanceof LogError && error.code === "topic-mismatch") this.#writes.ownEnds.forget(topic);
     if (!isUnknownTopic(error)) return logErrorOf(error);
     this.#topics.forget(topic);
     const options = { cause: error };
@@ -317,6 +318,7 @@ export class KafkaLog implements Log {
     if (isDenied(error)) {
       return new LogError("unreachable", `Cannot read ${topic}: ${reasonOf(error)}`, options);
     }
+    this.#writes.ownEnds.forget(topic);
     return new LogError("unknown-topic", `Cannot find topic ${topic}: it was deleted`, options);
   }
 }

@@ -74,11 +74,15 @@ export class KafkaWrites implements AsyncDisposable {
   /** @param isPlain whether they are one batch, to be written without a transaction */
   async #append(placed: readonly PlacedRecord[], isPlain: boolean): Promise<readonly number[]> {
     return await this.#write(async () => {
-      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch((error) => {
+      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch(async (error) => {
         if (!isUnknownTopic(error)) throw error;
         this.#topics.forgetAll();
-        const code = isDenied(error) ? "unreachable" : "unknown-topic"; // a right may come back
-        throw new LogError(code, reasonOf(error), { cause: error });
+        const options = { cause: error };
+        if (isDenied(error)) throw new LogError("unreachable", reasonOf(error), options); // a right may come back
+        for (const topic of new Set(placed.map(({ record }) => record.topic))) {
+          if (await this.#topics.identify(topic) === null) this.ownEnds.forget(topic);
+        }
+        throw new LogError("unknown-topic", reasonOf(error), options);
       });
       this.ownEnds.note(placed, offsets);
       return offsets;

@@ -328,6 +328,11 @@ export class OwnEnds {
       if (end > this.get(topic, partition)) this.#ends.set(`${topic}/${partition}`, end);
     }
   }
+
+  /** To be called when a topic is gone: another of its name begins at 0. */
+  forget(topic: string): void {
+    for (const place of this.#ends.keys()) if (place.startsWith(`${topic}/`)) this.#ends.delete(place);
+  }
 }
 
 /** The error for own writes that stay invisible, because a transaction does not end or brokers lost it. */
