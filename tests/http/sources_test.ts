@@ -101,7 +101,7 @@ Deno.test("POST /v1/sources/{source} takes records by the rules of the configura
   assert.deepEqual([none.status, none.json.code], [422, "refused"]);
   assert.equal((await api.post("/v1/sources/clicks", { evt: "zoom" })).status, 200, "nothing, as wanted");
   const unknown = await api.post("/v1/sources/clikcs", view("ann"));
-  assert.deepEqual([unknown.status, /its sources: clicks/.test(unknown.json.detail)], [404, true]);
+  assert.deepEqual([unknown.status, /it has: clicks/.test(unknown.json.detail)], [404, true]);
   const users = [];
   for await (const { key, value, time } of readAll(api.log, "meander.events", 0)) {
     const event = JSON.parse(new TextDecoder().decode(value ?? undefined));
@@ -271,7 +271,7 @@ Deno.test("AttributeCheck refuses a value of a type that no item has, which ever
     );
   }
   assert.match(fault("tags", "=", "new") ?? "", /items have lists there, for which only `has` works/);
-  assert.match(fault("price", "has", 60) ?? "", /items have numbers there, `has` is for lists/);
+  assert.match(fault("price", "has", 60) ?? "", /items have numbers there; `has` is for lists/);
   assert.deepEqual([fault("tags", "has", "new"), fault("sale", "=", true), fault("later", "=", 1)], [
     ...[null, null, null],
   ]);
