@@ -54,18 +54,7 @@ export async function refillAll(
   }
   const to = (text: string) => prefix + text.slice(from.length);
   const topics = manifest.topics.map((topic) => ({ ...topic, name: to(topic.name) }));
-  const names = topicNames(prefix);
-  const existing = await log.topics();
-  for (const { name, partitions } of topics) {
-    if (!existing.has(name)) continue;
-    for (let partition = 0; partition < partitions; partition++) {
-      const { end } = await log.bounds(name, partition);
-      if (end === 0) continue;
-      throw new Error(
-        `Cannot restore to ${name}: it has had records up to offset ${end}; delete the topics that begin with ${prefix}`,
-      );
-    }
-  }
+  await refuseFull(log, topics, prefix);
   await log.createTopics(topics);
   // Topics are named in JSON.
   const named = from === prefix
@@ -76,18 +65,15 @@ export async function refillAll(
     const now = (await log.identify(name))?.id ?? null;
     if (id !== null && now !== null) renames.push([id, now]);
   }
-  const own = (topic: string, record: LogRecord): LogRecord => {
+  const names = topicNames(prefix);
+  const own = (record: LogRecord): LogRecord => {
     const headers = Object.fromEntries(
       Object.entries(record.headers).map(([name, value]) => [name, renamed(value, renames)]),
     );
-    const inValue = topic === names.positions ? renames : topic === names.rejected ? named : [];
-    const key = topic === names.positions && record.key?.startsWith(from) ? to(record.key) : record.key;
-    return {
-      ...record,
-      headers,
-      key,
-      value: inValue.length === 0 ? record.value : bytesOf(record.value, inValue),
-    };
+    const isPosition = record.topic === names.positions;
+    const key = isPosition && record.key?.startsWith(from) ? to(record.key) : record.key;
+    const inValue = isPosition ? renames : record.topic === names.rejected ? named : [];
+    return { ...record, headers, key, value: bytesOf(record.value, inValue) };
   };
   const places = topics.flatMap(({ name, bounds }, at) =>
     bounds.map((bounds, partition) => ({ topic: name, was: manifest.topics[at]!.name, partition, bounds }))
@@ -99,13 +85,27 @@ export async function refillAll(
     const records = async function* () {
       for (const record of readRecords(file, { topic, partition })) {
         if (record.offset < bounds.start) continue;
-        yield own(topic, record);
+        yield own(record);
       }
     };
     await log.refill(topic, partition, records(), bounds);
     tell(done += bounds.end, all);
   });
   await restoreGroups(log, await servingTopics(log, prefix), topics);
+}
+
+/** @throws Error when one of the topics has had records */
+async function refuseFull(log: RecordLog, topics: readonly TopicExtent[], prefix: string): Promise<void> {
+  const existing = await log.topics();
+  for (const { name, partitions } of topics) {
+    for (let partition = 0; existing.has(name) && partition < partitions; partition++) {
+      const { end } = await log.bounds(name, partition);
+      if (end === 0) continue;
+      throw new Error(
+        `Cannot restore to ${name}: it has had records up to offset ${end}; delete the topics that begin with ${prefix}`,
+      );
+    }
+  }
 }
 
 type Rename = readonly [before: string, now: string];
@@ -117,7 +117,8 @@ function renamed(text: string, renames: readonly Rename[]): string {
 }
 
 function bytesOf(value: Uint8Array | null, renames: readonly Rename[]): Uint8Array | null {
-  return value && encoder.encode(renamed(decoder.decode(value), renames));
+  if (value === null || renames.length === 0) return value;
+  return encoder.encode(renamed(decoder.decode(value), renames));
 }
 
 /** Sets the offsets of groups from the records; only external tools read them. */
