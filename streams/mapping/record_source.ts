@@ -68,10 +68,8 @@ export function compileSource(
   settings: SourceSettings,
   context: RegistryContext = {},
 ): RecordSource {
-  const { preset, format, columns, separator, registry, follow, ...mapping } = settle(
-    SOURCE_OPTIONS,
-    withPreset(settings),
-  );
+  const settled = settle(SOURCE_OPTIONS, withPreset(settings));
+  const { preset, format, columns, separator, registry, follow, ...mapping } = settled;
   if (follow?.start !== undefined) checkStart(follow.start);
   if (isOneOf(CODED_FORMATS, preset)) {
     const own = Object.keys(settings).find((key) => key !== "preset" && key !== "follow");
@@ -80,26 +78,7 @@ export function compileSource(
     }
     return { name, format, columns, read: readJson, map: codedMapping(preset) };
   }
-  const isRow = format === "csv" || format === "tsv";
-  for (const [key, value] of Object.entries({ columns, separator })) {
-    if (!isRow && value !== undefined) {
-      throw new MappingError([key], `records of format ${format} have no ${key}`);
-    }
-  }
-  if (isRow && columns === undefined && follow !== undefined) {
-    throw new MappingError(["columns"], "rows of a topic have no header: name their columns");
-  }
-  const twice = repeatedIn(columns ?? []);
-  if (twice !== undefined) throw new MappingError(["columns"], `${twice} appears twice`);
-  if ((format === "registry") !== (registry !== undefined)) {
-    throw new MappingError(["registry"], "format registry requires it, and no other format allows it");
-  }
-  if (format === "avro" && follow !== undefined) {
-    throw new MappingError(
-      ["format"],
-      "avro is for files; for a topic, whose records name schemas, use registry",
-    );
-  }
+  checkFormat(settled);
   if (follow !== undefined && Object.keys(settings).every((key) => key === "follow")) {
     return ownSource(name);
   }
@@ -120,10 +99,39 @@ export function compileSource(
   }
   const quotes = format === "csv";
   const row = { separator: separator ?? (quotes ? "," : "\t"), quotes };
-  const read = isRow
+  const read = isRow(format)
     ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], row)
     : (bytes: Uint8Array) => parseJson(bytes, "record", { keepsLongs: true });
   return { name, format, columns, separator, read, map };
+}
+
+function isRow(format: string): boolean {
+  return format === "csv" || format === "tsv";
+}
+
+/** @throws MappingError when settings do not go with the format */
+function checkFormat(
+  { format, columns, separator, registry, follow }: SourceSettings & { format: string },
+): void {
+  for (const [key, value] of Object.entries({ columns, separator })) {
+    if (!isRow(format) && value !== undefined) {
+      throw new MappingError([key], `records of format ${format} have no ${key}`);
+    }
+  }
+  if (isRow(format) && columns === undefined && follow !== undefined) {
+    throw new MappingError(["columns"], "rows of a topic have no header: name their columns");
+  }
+  const twice = repeatedIn(columns ?? []);
+  if (twice !== undefined) throw new MappingError(["columns"], `${twice} appears twice`);
+  if ((format === "registry") !== (registry !== undefined)) {
+    throw new MappingError(["registry"], "format registry requires it, and no other format allows it");
+  }
+  if (format === "avro" && follow !== undefined) {
+    throw new MappingError(
+      ["format"],
+      "avro is for files; for a topic, whose records name schemas, use registry",
+    );
+  }
 }
 
 /** The source of events and items in our format, possibly from another deployment. */
