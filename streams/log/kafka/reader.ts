@@ -101,7 +101,7 @@ export class KafkaReader {
         if (cursor.isBehind && cursor.bytesAhead < FETCH_BYTES / 2) this.#fillAhead(cursor);
         return result;
       }
-      if (cursor.isBehind) continue;
+      if (cursor.isBehind || cursor.node === NOBODY) continue; // there is more, or its poll has failed
       if (cursor.position < ownEnd()) {
         if (performance.now() >= ownUntil) throw ownMissing(topic, partition, ownEnd());
         await this.#client.pause(pause);
@@ -237,7 +237,7 @@ export class KafkaReader {
         await this.#polls.once(() => this.#pollOnce(node, watched));
       } catch (error) {
         // Waiting reads fetch for themselves, which finds the new leader or reports the error; no poll takes them before.
-        for (const cursor of watched) cursor.node = NOBODY;
+        for (const cursor of watched) [cursor.node, cursor.polled] = [NOBODY, false];
         if (isPassing(error)) await this.#polls.once(() => this.#polls.refresh());
       } finally {
         for (const cursor of watched) {

@@ -12,7 +12,11 @@ const NOT_LEADER = 6;
 const RETRY_MS = 60_000;
 
 /** A client of one broker whose fetches are answered when the test says so. */
-function fakeClient(bounds: { readonly start: number; readonly end: number }) {
+function fakeClient(
+  bounds: { readonly start: number; readonly end: number },
+  refreshed: Promise<void> = Promise.resolve(),
+) {
+  let leader = 0;
   const asked: ((fetched: Partial<Fetched> | null) => void)[] = [];
   const broker = {
     versions: {},
@@ -45,12 +49,12 @@ function fakeClient(bounds: { readonly start: number; readonly end: number }) {
   const client = {
     closing: new AbortController().signal,
     throwIfClosed() {},
-    leaderId: () => Promise.resolve(0),
+    leaderId: () => Promise.resolve(leader),
     leader: () => Promise.resolve(broker),
     node: () => Promise.resolve(broker),
     retry: run,
     once: run,
-    refresh: () => Promise.resolve(),
+    refresh: () => refreshed,
     pause: () => Promise.resolve(),
     lasting: (error: unknown) => error,
   };
@@ -62,7 +66,12 @@ function fakeClient(bounds: { readonly start: number; readonly end: number }) {
       await new Promise((resolve) => setTimeout(resolve));
     }
   };
-  return { client: client as unknown as KafkaClient, next, asked: () => asked.length };
+  return {
+    client: client as unknown as KafkaClient,
+    next,
+    asked: () => asked.length,
+    lead: (by: number) => leader = by,
+  };
 }
 
 async function batchAt(offset: number, value: string): Promise<Uint8Array> {
@@ -106,6 +115,26 @@ Deno.test("KafkaReader.read() that never pauses asks for itself when its poll fa
     (await own.next())(errorCode === NOT_LEADER ? { stableEnd: 300 } : { errorCode });
   }
   assert.match(String(await following), /does not host this topic-partition/);
+});
+
+Deno.test("KafkaReader.read() that begins while a failed poll asks for the new leader does not poll the old one", async () => {
+  const refreshed = Promise.withResolvers<void>();
+  const own = fakeClient({ start: 0, end: 300 });
+  const polls = fakeClient({ start: 0, end: 300 }, refreshed.promise);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const read = () => reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
+  const before = read();
+  (await own.next())({ stableEnd: 300 });
+  const answerPoll = await polls.next();
+  own.lead(1);
+  answerPoll({ errorCode: NOT_LEADER });
+  await delay(0);
+  const meanwhile = read();
+  refreshed.resolve();
+  for (let turn = 0; turn < 20 && own.asked() === 0; turn++) await delay(0);
+  assert.deepEqual([own.asked(), polls.asked()], [1, 0]);
+  (await own.next())({ stableEnd: 301, bytes: await batchAt(300, "a") });
+  assert.deepEqual(texts([...(await before).records, ...(await meanwhile).records]), ["a", "a"]);
 });
 
 Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
