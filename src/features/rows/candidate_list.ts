@@ -128,7 +128,7 @@ export class CandidateList {
   }
 
   /**
-   * Adds the gradients of the candidates that were gathered last to the tables.
+   * Adds the gradients of the candidates that were gathered last to the tables, and to those of their shared parts.
    *
    * @returns Σ ∂/∂logit over the candidates.
    */
@@ -136,58 +136,39 @@ export class CandidateList {
     rows: Rows,
     { user, transitions, prefixes }: Crosses,
     tables: FeatureTables<TrainableTable>,
-    { input: gradients, ...into }: ListGradients,
+    gradients: ListGradients,
   ): number {
-    const read = this.#read;
-    const { k, contextWidth, numerics } = this.#shape;
+    const total = this.#giveShared(rows.length, user, gradients);
+    const { q, xc, z } = gradients.input;
     const { item, category, first } = tables;
-    const d = 2 * k;
-    const { q, xc } = this;
+    const { k, contextWidth, numerics } = this.#shape;
+    const read = this.#read;
     const lookUps = this.#lookUps!;
-    const total = new Float32Array(1);
     const byCategory = new Map<string, number>();
     for (let c = 0; c < rows.length; c++) {
       const { id, categories, fields } = rows.items[c]!;
       const position = rows.position(c);
-      const at = c * contextWidth;
-      const g = gradients.z[c]!;
-      total[0] = total[0]! + g;
-      // wide holds ⟨E_user, q⟩: each side's gradient is the other side.
-      for (let j = 0; j < d; j++) {
-        into.user[j] = into.user[j]! + g * q[c * d + j]!;
-        gradients.q[c * d + j] = gradients.q[c * d + j]! + g * user[j]!;
-      }
-      item.accumulate(read.next(item, id), 1, gradients.q, c * d);
-      read.giveMean(category, categories, 1, gradients.q, c * d + k);
+      const g = z[c]!;
+      item.accumulate(read.next(item, id), 1, q, 2 * k * c);
+      read.giveMean(category, categories, 1, q, 2 * k * c + k);
       giveAt(first.item, read.next(first.item, id), g);
       for (const name of categories) {
         giveAt(first.category, read.next(first.category, name), g / categories.length);
-      }
-      for (const name of categories) {
         byCategory.set(name, (byCategory.get(name) ?? 0) + g / categories.length);
       }
-      for (const { key, value } of transitions?.own(id) ?? []) {
-        giveWeight(tables.own("age"), key, g * value);
-      }
-      if (prefixes.length > 0) {
-        const { traits } = lookUps.at(c);
+      for (const { key, value } of transitions?.own(id) ?? []) giveWeight(tables.own("age"), key, g * value);
+      for (const prefix of prefixes) {
         const weights = tables.own("pair");
-        for (const prefix of prefixes) {
-          for (const { suffix } of traits) giveAt(weights, read.nextJoined(weights, prefix, suffix), g);
+        for (const { suffix } of lookUps.at(c).traits) {
+          giveAt(weights, read.nextJoined(weights, prefix, suffix), g);
         }
       }
       if (position >= 0) giveWeight(first.position, positionKey(position), g);
-      for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
-      const contextAt = at + numerics;
-      const width = into.context.length;
-      for (let j = 0; j < width; j++) {
-        into.context[j] = into.context[j]! + gradients.xc[contextAt + j]!;
-      }
-      const fieldsAt = contextAt + width;
+      const fieldsAt = c * contextWidth + numerics + gradients.context.length;
       for (let f = 0; f < tables.itemFields.length; f++) {
         const { field, tables: own, at } = tables.itemFields[f]!;
         const text = fields[f] ?? null;
-        if (text !== null) field.give(text, own, gradients.xc, fieldsAt + at, g);
+        if (text !== null) field.give(text, own, xc, fieldsAt + at, g);
       }
     }
     this.#crossRead.rewind();
@@ -196,6 +177,27 @@ export class CandidateList {
         const weights = tables.own(kind);
         giveAt(weights, this.#crossRead.next(weights, key.text), g * value);
       });
+    }
+    return total;
+  }
+
+  /** Adds the gradients of the parts that candidates share, and that of the wide part to ∂/∂q. @returns Σ ∂/∂logit */
+  #giveShared(K: number, user: Float32Array, { input, ...into }: ListGradients): number {
+    const { k, contextWidth, numerics } = this.#shape;
+    const { q, xc } = this;
+    const d = 2 * k, X = into.context.length;
+    const total = new Float32Array(1);
+    for (let c = 0; c < K; c++) {
+      const g = input.z[c]!;
+      total[0] = total[0]! + g;
+      // wide holds ⟨E_user, q⟩: each side's gradient is the other side.
+      for (let j = 0, at = c * d; j < d; j++, at++) {
+        into.user[j] = into.user[j]! + g * q[at]!;
+        input.q[at] = input.q[at]! + g * user[j]!;
+      }
+      const at = c * contextWidth;
+      for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
+      for (let j = 0; j < X; j++) into.context[j] = into.context[j]! + input.xc[at + numerics + j]!;
     }
     return total[0]!;
   }
