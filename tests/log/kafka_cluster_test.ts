@@ -111,7 +111,7 @@ Deno.test({
   },
 });
 
-/** Appends to each partition of a topic, and copies it to another exactly once. */
+/** Appends to each partition of a topic, copies it to another exactly once, and follows that without a pause. */
 class Traffic {
   /** What was written, in order, by partition. */
   readonly appended = Array.from({ length: PARTITIONS }, (): string[] => []);
@@ -119,6 +119,7 @@ class Traffic {
   readonly #from: string;
   readonly #to: string;
   readonly #copied = new Array<number>(PARTITIONS).fill(0);
+  readonly #followed = new Array<number>(PARTITIONS).fill(0);
   #isStopping = false;
   #isAppending = true;
   #waiting = 0;
@@ -131,7 +132,9 @@ class Traffic {
 
   /** Appends until it is stopped, and copies it all. */
   async run(): Promise<void> {
-    const copying = Promise.all(this.appended.map((_, partition) => this.#copy(partition)));
+    const copying = Promise.all(
+      this.appended.flatMap((_, partition) => [this.#copy(partition), this.#follow(partition)]),
+    );
     await Promise.race([copying, this.#append().finally(() => this.#isAppending = false)]);
     await copying;
   }
@@ -146,9 +149,12 @@ class Traffic {
     const wanted = this.#copied.map((copied) => copied + PROGRESS);
     this.#waiting++;
     using _ = { [Symbol.dispose]: () => void this.#waiting-- };
-    for (const since = performance.now(); wanted.some((count, p) => (this.#copied[p] ?? 0) < count);) {
+    const isBehind = (counts: readonly number[]) => wanted.some((count, p) => (counts[p] ?? 0) < count);
+    for (const since = performance.now(); isBehind(this.#copied) || isBehind(this.#followed);) {
       if (performance.now() - since > STUCK_MS) {
-        throw new Error(`only ${this.#copied} of ${wanted} are copied`);
+        throw new Error(
+          `only ${this.#copied} of ${wanted} are copied, ${this.#followed} are seen by followers`,
+        );
       }
       await delay(20);
     }
@@ -184,6 +190,14 @@ class Traffic {
       await writer.commit({ records: copies, group, offsets: [{ topic: from, partition, offset: after }] });
       this.#copied[partition] = (this.#copied[partition] ?? 0) + records.length;
       next = after;
+    }
+  }
+
+  async #follow(partition: number): Promise<void> {
+    for (let next = 0; !this.#isStopping;) {
+      const read = await this.#log.read(this.#to, partition, next, { waitMs: 1000 });
+      this.#followed[partition] = (this.#followed[partition] ?? 0) + read.records.length;
+      next = read.next;
     }
   }
 }
