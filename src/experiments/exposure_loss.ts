@@ -76,6 +76,12 @@ export class ExposureLoss {
     this.#wait({ user, partition, arm, until, isSeen, place: this.#places++ });
   }
 
+  /** Time of the first list of a user who is not due yet; `undefined` for any other. */
+  firstTime(user: string): number | undefined {
+    const known = this.#known.get(user);
+    return typeof known === "object" ? known.until - this.#patienceMs : undefined;
+  }
+
   /** Counts a sample of the user. */
   seen(user: string): void {
     const known = this.#known.get(user);

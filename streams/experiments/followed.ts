@@ -183,6 +183,15 @@ export class Followed {
     this.#users.add(user);
   }
 
+  /**
+   * Whether the user's first list was made while this one was open: what came of it may depend on the variant. It is
+   * known until the sample of the first list is counted, and a while longer.
+   */
+  wasMetDuring({ user, time, closedTime }: Sample): boolean {
+    const first = this.#loss.firstTime(user);
+    return first !== undefined && time < first && first < closedTime;
+  }
+
   /** Counts which users of a partition are lost. @returns The users who were due. */
   advance(time: number, partition: number): readonly string[] {
     return this.#loss.advance(time, partition);

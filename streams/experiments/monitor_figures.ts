@@ -156,8 +156,10 @@ export class MonitorFigures {
         this.changes.experiment(exposure.experiment);
       } else isFormer = true;
     }
-    // Behaviour under former settings is not a pre-period, either.
-    if (!isFormer) this.#prePeriod.update(sample, list);
+    // Behaviour under former settings is not a pre-period, either, and neither is what may depend on a variant.
+    if (!isFormer && !this.#followed.values().some((one) => one.wasMetDuring(sample))) {
+      this.#prePeriod.update(sample, list);
+    }
     this.changes.user(sample.user);
   }
 

@@ -5,6 +5,7 @@ import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { Rows } from "../../src/samples/rows.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
+import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { type ExperimentStatus, Followed } from "../../streams/experiments/followed.ts";
@@ -308,11 +309,24 @@ async function byHand(answered: object = {}) {
         readonly clock?: number;
         readonly early?: boolean;
         readonly clicks?: number;
+        /** When the list's outcome was final. */
+        readonly closedTime?: number;
+        /** Whether the list was shown in the experiment. */
+        readonly exposed?: boolean;
       } = {},
     ) => {
-      const { settledBefore = time + 1, clock = time + 1, early = false, clicks = 1 } = options;
-      const sample = list(user, clicks, { time, exposure: ["e", exposureOf(user).variant] });
-      const value = encodeSample({ ...sample, ...(early ? { purpose: "learn" as const } : {}) });
+      const { settledBefore = time + 1, clock = time + 1, early = false, clicks = 1, exposed = true } =
+        options;
+      const sample = list(user, clicks, {
+        time,
+        ...(exposed ? { exposure: ["e", exposureOf(user).variant] as const } : {}),
+      });
+      const { closedTime = sample.closedTime } = options;
+      const value = encodeSample({
+        ...sample,
+        closedTime,
+        ...(early ? { purpose: "learn" as const } : {}),
+      });
       const headers = settledBefore === null ? {} : { [SETTLED_BEFORE]: `${settledBefore}` };
       await log.append([{ topic: topics.samples, partition: 0, key: user, value, time: clock, headers }]);
     },
@@ -413,6 +427,29 @@ Deno.test("ExperimentMonitor() compares the lost with the same users after a res
   const undisturbed = await run(false);
   assert.match(undisturbed.verdicts[0]!.text, /never came back are split .*, p = /);
   assert.deepEqual(await run(true), undisturbed);
+});
+
+Deno.test("ExperimentMonitor() takes no list for a user's past that was open when they met the experiment", async () => {
+  const [minute, window] = [60_000, 10 * 60_000];
+  for (const reopens of [false, true]) {
+    const { answer, sample, status } = await byHand();
+    const shown = async (user: string, time: number, clicks: number, exposed: boolean) => {
+      const closedTime = time + window;
+      await sample(user, time, { clicks, exposed, closedTime, settledBefore: time + 1, clock: closedTime });
+      if (reopens) await status();
+    };
+    await answer("ann", HOUR); // the first list in the experiment; what comes of those before it is read later
+    await shown("ann", HOUR - 11 * minute, 1, false); // final a minute before
+    await shown("ann", HOUR - window, 2, false); // final as the first list is made
+    await shown("ann", HOUR - 5 * minute, 4, false); // open: what ann clicks on it may depend on the variant
+    await shown("ann", HOUR, 3, true);
+    await answer("ann", HOUR + minute);
+    await shown("ann", HOUR + minute, 3, true);
+    const { totals } = await status();
+    const clicks = METRIC_FIELDS.indexOf("clicks");
+    const of = (field: number) => totals.moments(0).get(field, 0) + totals.moments(1).get(field, 0);
+    assert.deepEqual([of(METRIC_FIELDS.length + clicks), of(clicks)], [3, 6], `reopens: ${reopens}`);
+  }
 });
 
 Deno.test("ExperimentMonitor() holds an empty list until the lists before it are final", async () => {
