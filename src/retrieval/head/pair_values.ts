@@ -79,11 +79,7 @@ const COUNTS: ValueKind = {
         if (rows.size(behaviour) > LONG * K) {
           for (let i = 0; i < K; i++) {
             const at = rows.find(behaviour, items[i]!);
-            if (at < 0) continue;
-            const to = 3 * (i * H + j);
-            scratch[to] = weights[at + 1 + FAR]! * scale;
-            scratch[to + 1] = weights[at + 1 + NEAR]! * scale;
-            scratch[to + 2] = weights[at + 1 + TOGETHER]! * scale;
+            if (at >= 0) copyCounts(weights, at, scale, scratch, i * H + j);
           }
           continue;
         }
@@ -94,11 +90,7 @@ const COUNTS: ValueKind = {
           const at = slots[k]!;
           const item = keys[at]! - 1;
           const place = item < bound ? places[item]! : 0;
-          if (place === 0) continue;
-          const to = 3 * ((place - 1) * H + j);
-          scratch[to] = weights[at + 1 + FAR]! * scale;
-          scratch[to + 1] = weights[at + 1 + NEAR]! * scale;
-          scratch[to + 2] = weights[at + 1 + TOGETHER]! * scale;
+          if (place > 0) copyCounts(weights, at, scale, scratch, (place - 1) * H + j);
         }
       }
       for (let i = 0; i < K; i++) places[items[i]!] = 0;
@@ -111,6 +103,19 @@ const COUNTS: ValueKind = {
     };
   },
 };
+
+/** Copies the counts in a slot of a row, `scale` times, to those of a pair. */
+function copyCounts(
+  weights: Float32Array,
+  slot: number,
+  scale: number,
+  to: Float64Array,
+  pair: number,
+): void {
+  to[3 * pair] = weights[slot + 1 + FAR]! * scale;
+  to[3 * pair + 1] = weights[slot + 1 + NEAR]! * scale;
+  to[3 * pair + 2] = weights[slot + 1 + TOGETHER]! * scale;
+}
 
 /** Bits per word of a bit set. */
 const WORD = 32;
