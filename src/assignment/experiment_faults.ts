@@ -84,13 +84,13 @@ export function saltFaults(
   records: ReadonlyMap<string, ExperimentRecord>,
 ): string[] {
   if (/^(holdout$|holdout:|layer:)/.test(salt)) {
-    return [`salt ${salt} would choose variants as it chooses who takes part: take another one`];
+    return [`salt ${salt} also chooses who takes part, so variants would depend on that: choose another one`];
   }
   return [...records.values()].filter(isExperiment)
     .filter((other) => other.name !== name && other.salt === salt)
     .map((other) =>
       `salt ${salt} is also that of ${other.name}, which is ${other.status}: both split users alike, so its effects, ` +
-      "also later ones, would count for these variants; take another one"
+      "even later ones, would be credited to these variants; choose another one"
     );
 }
 

@@ -137,17 +137,17 @@ export class EmaBank {
     kernels.addYWt(scores, 0, queries, 0, out, B * w, B, K, w);
     let loss = 0;
     for (let b = 0; b < B; b++) {
-      let came = 0;
-      for (let i = 0; i < w; i++) came += queries[b * w + i]! * out[b * w + i]!;
+      let target = 0;
+      for (let i = 0; i < w; i++) target += queries[b * w + i]! * out[b * w + i]!;
       for (let k = 0, at = b * K; k < K; k++, at++) scores[at]! -= logExpected[k]!;
       for (const k of leftOut[b]!) scores[b * K + k] = -Infinity;
-      let highest = came;
+      let highest = target;
       for (let at = b * K; at < (b + 1) * K; at++) highest = Math.max(highest, scores[at]!);
-      let sum = Math.exp(came - highest);
+      let sum = Math.exp(target - highest);
       for (let k = 0, at = b * K; k < K; k++, at++) sum += scores[at] = Math.exp(scores[at]! - highest);
       for (let k = 0, at = b * K; k < K; k++, at++) scores[at]! /= sum;
-      loss += highest + Math.log(sum) - came;
-      const share = Math.exp(came - highest) / sum - 1;
+      loss += highest + Math.log(sum) - target;
+      const share = Math.exp(target - highest) / sum - 1;
       for (let i = b * w; i < (b + 1) * w; i++) {
         dOut[i] = share * queries[i]!;
         dQueries[i] = share * out[i]!;

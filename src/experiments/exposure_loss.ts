@@ -21,6 +21,7 @@ interface Waiting {
   readonly user: string;
   readonly partition: number;
   readonly arm: number;
+  /** Event time from which the user is due. */
   readonly until: number;
   /** Whether a sample was read. */
   isSeen: boolean;
@@ -55,7 +56,7 @@ export class ExposureLoss {
   readonly #patienceMs: number;
   /** Users with a list or a sample. */
   readonly #known = new Map<string, Waiting | typeof STAGES["early" | "past"]>();
-  /** Users by partition, in the order of their lists; those before `first`, and forgotten ones, do not wait. */
+  /** Users by partition, in the order of their lists; those before `first`, and forgotten ones, no longer wait. */
   readonly #queues: { waiting: Waiting[]; first: number }[] = [];
   /** Users who were due since the last lost one, by arm. */
   readonly #due: number[];

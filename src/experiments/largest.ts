@@ -41,7 +41,7 @@ export class Largest {
     else this.#large.delete(member);
   }
 
-  /** Follows a user whose sums a list is about to be added to. */
+  /** Updates a user's size; call it before the list's sums are added to the user's. */
   grow(member: UserSums, list: Float64Array): void {
     const size = member.sums[this.#place]!, more = list[this.#place]!;
     if (more === 0) return;

@@ -105,7 +105,7 @@ export interface Overlap {
   readonly effective: number;
   /** The largest weight. */
   readonly maxWeight: number;
-  /** Share of the weight of the last place that `clip` cuts: of what the policy would do, so much is left out. */
+  /** Share of the weight of the last place that `clip` cuts: so much of what the policy would do is left out. */
   readonly cut: number;
   /** Number of lists by weight: 0, then powers of 2 from below 2⁻⁶ to 2⁶ and more. */
   readonly histogram: readonly number[];

@@ -11,9 +11,9 @@ import { addList, sumsOf } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
-/** Gap without samples before which nothing belongs to a user's pre-period, milliseconds. */
+/** Gap without samples at which a user's pre-period starts anew, milliseconds. */
 const PRE_PERIOD_MS = 14 * DAY_MS;
-/** Days after which an inactive user is dropped: no sample is later than a pre-period. */
+/** Days after which an inactive user is dropped: a pre-period, and as much again for samples that come late. */
 const KEPT_DAYS = 2 * 14;
 
 interface Past {

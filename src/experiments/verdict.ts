@@ -241,7 +241,7 @@ function unseen(guardRails: readonly Comparison[]): string {
   const unknown = guardRails.filter((rail) => rail.interval.low === -Infinity && !isAlike(rail));
   return unknown.length === 0
     ? ""
-    : `; nothing is known yet of ${unknown.map(({ metric }) => nameOf(metric)).join(", ")}`;
+    : `; nothing is known yet about ${unknown.map(({ metric }) => nameOf(metric)).join(", ")}`;
 }
 
 /** Whether all users of both arms are the same: no difference can be found, and there is none. */

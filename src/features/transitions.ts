@@ -10,6 +10,9 @@
  *   categories that are the first of their items, `*1` by all second ones;
  * - `click@10:=` the same for the candidate itself, shared by all items.
  *
+ * Values are divided by the number of the candidate's categories, unless they are for the candidate itself; those of
+ * `>` also by the number of the behaviour's.
+ *
  * Cross-product features as in Wide & Deep (Cheng et al. 2016), over the sequence.
  *
  * @module

@@ -80,7 +80,7 @@ export class UserKeys {
     }
   }
 
-  /** Assigns a slot, which is then in the order, to a new key. */
+  /** Assigns a slot to a new key. The slot is in the order, but not yet the last. */
   #add(key: string): number {
     if (this.size === MAX_KEYS) return this.#replaceOldest(key);
     const slot = this.size;

@@ -1,7 +1,7 @@
 /**
  * Room for unlisted items, shared so that no sender uses it up. With `left` places free and `lately` items taken of
  * late, an item that nobody else has named is taken only while `lately < left`, and one that two users have named while
- * `lately < 3 left`: at once, a half of the places or three quarters. At each full hour of event time a 256th of
+ * `lately < 3 left`: at once, half of the places or three quarters. At each full hour of event time a 256th of
  * `lately` is forgotten, half in a week. So some places are always kept for later.
  *
  * ```text
@@ -56,17 +56,17 @@ export class Room {
     return Math.max(0, Math.ceil((this.left - this.#lately) / 2));
   }
 
-  /** Counts an item that exists. */
+  /** Counts an unlisted item. */
   use(): void {
     this.#used++;
   }
 
-  /** Counts an item that is gone. */
+  /** Counts an item that is no longer unlisted. */
   free(): void {
     this.#used--;
   }
 
-  /** Counts an item, in addition, as taken now. */
+  /** Counts an item as taken of late, besides {@linkcode Room.use}. */
   take(): void {
     if (this.#places < Infinity) this.#lately++;
   }

@@ -84,7 +84,7 @@ export class MadeRecords {
     this.#before = { made: this.#made.length, numbers: this.#numbers };
   }
 
-  /** Adds an event or item. @param entry that it is of; by default, it is of the current record */
+  /** Adds an event or item. @param entry the entry that it is made of, if not the current record itself */
   add(own: OwnRecord, entry?: Entry): void {
     this.#records++;
     this.#push(own, own.kind === "event" ? own.event.id : undefined, entry);

@@ -84,13 +84,13 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
   return {
     map(value, meta) {
       const into = new MadeRecords();
-      for (const [at, came] of listOf(value).entries()) {
+      for (const [at, wrapped] of listOf(value).entries()) {
         const outer = Array.isArray(value) ? `[${at}]` : "";
-        const unwrapped = meta.tombstone ? came : unwrap(came, paths, meta);
+        const unwrapped = meta.tombstone ? wrapped : unwrap(wrapped, paths, meta);
         const isList = Array.isArray(unwrapped);
         for (const [i, own] of listOf(unwrapped).entries()) {
           into.begin(isList ? `${outer}[${i}]` : outer);
-          const rejected = own === undefined ? rejectWrapped(came, record ?? []) : mapOne(own, meta, into);
+          const rejected = own === undefined ? rejectWrapped(wrapped, record ?? []) : mapOne(own, meta, into);
           if (rejected !== undefined) into.rejectRecord(inRecord(rejected, into.place));
           if (into.isOver) return into.result();
         }

@@ -118,7 +118,7 @@ export function decodePreference(from: ByteReader, names: PairNames): Preference
   if (bytes.length !== 2 * size || taken >= K) {
     throw new SyntaxError(
       `Cannot decode a preference: it has ${bytes.length / 2} values and place ${taken}, ` +
-        `expected are ${size} values and a place below ${K}`,
+        `not ${size} values and a place below ${K}`,
     );
   }
   return { H, K, taken, names, values };

@@ -2,7 +2,8 @@
  * The binary record of a sample on the `samples` topic.
  *
  * ```text
- * record = format u8, strings (dictionary), head, history, state, rows
+ * record = format u8, strings (dictionary), head, history, state, purpose, late share, rows, exposures, model,
+ *          other states, earlier behaviours, next item, preference
  * ```
  *
  * @module

@@ -1,6 +1,6 @@
 /**
  * The link from learnt to served logits that versions and checkpoints of 0.2.0 could have: probabilities of fake
- * negatives undone, then scaled and shifted. Nothing maps logits any more; records keep the room.
+ * negatives undone, then scaled and shifted. Nothing maps logits any more; records keep its bytes.
  *
  * @module
  */

@@ -130,7 +130,7 @@ export class ServingModel implements Serving {
   /**
    * Applies a version: a delta to its predecessor, or a full snapshot to any older version.
    *
-   * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
+   * @returns Whether the model is now at this version or a newer one; `false` = a gap: go back to the last full one.
    * @throws SyntaxError when it is of another model or schema; then nothing changes.
    */
   apply(version: ParameterVersion): boolean {

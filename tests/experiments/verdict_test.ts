@@ -149,8 +149,8 @@ Deno.test("verdicts() names the guard rails that cannot be judged yet", () => {
     });
     return verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]))[0]!.text;
   };
-  assert.match(tell(() => 0), /^B is better: .* ctr; nothing is known yet of reward$/);
-  assert.match(tell((user) => user < 12 ? 5 : 0), /^B is better: .* ctr; nothing is known yet of reward$/);
+  assert.match(tell(() => 0), /^B is better: .* ctr; nothing is known yet about reward$/);
+  assert.match(tell((user) => user < 12 ? 5 : 0), /^B is better: .* ctr; nothing is known yet about reward$/);
   assert.match(tell((user) => user < 300 ? 5 : 0), /^B is better: [^;]* ctr$/);
 });
 

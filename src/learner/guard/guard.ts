@@ -140,7 +140,7 @@ export class Guard {
   #rows = 0;
   /** Oldest version whose predictions count; older ones are from withdrawn weights. */
   #since = 0;
-  /** Rows since publishing stopped. */
+  /** Rows since the model became suspect or, if later, was rolled back. */
   #held = 0;
   #recent: Block[] = [];
   #reference: Block[] = [];
@@ -211,7 +211,9 @@ export class Guard {
   decode(from: ByteReader): void {
     const format = from.u8();
     if (format !== FORMAT && format !== OTHER_BLOCKS) {
-      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this release reads ${FORMAT}`);
+      throw new SyntaxError(
+        `Cannot decode a guard: format is ${format}, this release reads ${OTHER_BLOCKS} to ${FORMAT}`,
+      );
     }
     this.#health = named(HEALTH, from.u8());
     this.#rows = from.uint();

@@ -30,7 +30,7 @@ interface Kept {
 
 /** Preferences after which an earlier one is half as likely to be kept. */
 const HALVED_AFTER = 8000;
-/** With less than this share of the budget in use, the threshold grows as the numbers do, so that none is dropped. */
+/** With less than this share of the budget in use, the threshold grows with the numbers, up to 1. */
 const SPARSE = 1 / 4;
 
 /** A fading sample of past preferences. */
@@ -53,7 +53,7 @@ export class KeptPreferences {
     return this.#bytes;
   }
 
-  /** The list of the kept preference at a place below `size`. @param names Names of the values of all of them */
+  /** The list of the kept preference at a place below `size`. @param names Names of their values */
   at(place: number, names: PairNames): TakenList {
     return unpacked(this.#kept[place]!.preference, names);
   }

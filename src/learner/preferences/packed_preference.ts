@@ -53,7 +53,7 @@ export function packed({ H, K, taken, names, values }: Preference): PackedPrefer
 /** A list of candidates of which one was taken. */
 export interface TakenList {
   readonly list: PairList;
-  /** Its place. */
+  /** Place of that one. */
   readonly taken: number;
 }
 

@@ -266,7 +266,7 @@ export class NeighbourRows {
   /** Reads what {@linkcode NeighbourRows.encodeRow} wrote into the item's row. @param itemAt The item of a place. */
   decodeRow(from: ByteReader, item: number, itemAt: (rank: number) => number, weights: number): void {
     this.ensure(item);
-    const amounts = [0, 0, 0] as [number, number, number];
+    const amounts: [number, number, number] = [0, 0, 0];
     for (let left = from.count(); left > 0; left--) {
       const other = itemAt(from.uint());
       for (let k = 0; k < weights; k++) amounts[k] = from.f32();
