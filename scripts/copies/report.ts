@@ -13,11 +13,11 @@ const PROGRESS_MS = 2000;
 /** Prints progress every two seconds. */
 export function progress(what: string): CopyProgress {
   const begun = performance.now();
-  let told = begun;
+  let reportedAt = begun;
   return (done, all) => {
     const now = performance.now();
-    if (now - told < PROGRESS_MS || done === 0) return;
-    told = now;
+    if (now - reportedAt < PROGRESS_MS || done === 0) return;
+    reportedAt = now;
     const left = Math.ceil((now - begun) / 1000 * (all / done - 1));
     print(Deno.stderr, `${what} ${Math.floor(done / all * 100)} %, ${left} s left\n`);
   };

@@ -50,7 +50,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
     throw new Error("Cannot rebuild in this process: it needs the roles task and learner");
   }
   const file = kind.fileOf(settings);
-  const told = {
+  const given = {
     flags,
     config,
     kind,
@@ -66,7 +66,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
     const remarks = modelKindOf(model).remarks?.(modelConfig(model, config)) ?? [];
     for (const remark of remarks) logger.warn("{remark}", { remark });
   }
-  return told;
+  return given;
 }
 
 /** The level of messages. @throws Error when two are given */
@@ -79,7 +79,7 @@ export function levelOf({ verbose, quiet }: Flags): LogLevel {
 function sourcesOf(flags: Flags, config: Config): readonly FollowedSource[] {
   const names = new NameCheck(knownNames(config));
   return followedSources(flags, config, (record) => {
-    for (const told of names.see(record)) logger.warn("{told}", { told });
+    for (const warning of names.see(record)) logger.warn("{warning}", { warning });
   });
 }
 

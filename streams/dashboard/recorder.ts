@@ -236,9 +236,9 @@ export class Recorder implements MetricsListener {
     };
     const minute = this.series.push(time, point);
     for (const window of [this.answers, this.scores, this.commits]) window.advance();
-    const told = this.#reported;
+    const reported = this.#reported;
     this.#reported = this.#id;
-    const isNew = ({ id }: { readonly id: number }) => id > told;
+    const isNew = ({ id }: { readonly id: number }) => id > reported;
     return {
       time,
       point,

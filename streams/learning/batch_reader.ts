@@ -180,7 +180,7 @@ export class BatchReader {
   /**
    * Takes all samples that a build has left: of the next sample of each partition, the one with the lowest
    * {@linkcode ROUND}. A sample without a round was made by a service and is next as soon as it is the first of its
-   * partition, the oldest first. So each partition keeps its order, and a run that begins in the middle goes on alike.
+   * partition, the oldest first. So each partition keeps its order, and a run that begins in the middle continues the same way.
    *
    * @returns the highest round
    */

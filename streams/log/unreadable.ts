@@ -88,7 +88,7 @@ export function corruptRecord(
   return new LogError("corrupt", text, { cause });
 }
 
-/** The remedy for a record that work cannot go on without. */
+/** The remedy for a record that is indispensable. */
 export function remedyByCopy({ topic }: RecordPlace): string {
   return `run the release that wrote it, or restore ${topic} from a copy`;
 }

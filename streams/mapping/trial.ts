@@ -51,7 +51,7 @@ export function tryRecords(
         const key = `${what}.${field}`;
         fields.set(key, (fields.get(key) ?? 0) + 1);
       }
-      for (const told of names.see(own)) missing.add(told);
+      for (const sentence of names.see(own)) missing.add(sentence);
     }
     return taken;
   });

@@ -56,7 +56,7 @@ export function namesLogged(known: ConfiguredNames | undefined): ApiContext["see
   if (known === undefined) return undefined;
   const names = new NameCheck(known);
   return (record) => {
-    for (const told of names.see(record)) logger.warn("{told}", { told });
+    for (const warning of names.see(record)) logger.warn("{warning}", { warning });
   };
 }
 

@@ -94,7 +94,7 @@ export class Committer {
   }
 
   /** A shrunk record of a user, and rejections that say what the user loses. */
-  #shrunk({ record: { key }, records: [, ...told] }: CommitPart, reason: string): CommitPart | null {
+  #shrunk({ record: { key }, records: [, ...rejections] }: CommitPart, reason: string): CommitPart | null {
     const { state, outbox, partition, topics } = this.#options;
     const user = state.users.get(key ?? "");
     const dropped = user === undefined ? null : shrinkUser(state, user);
@@ -102,7 +102,7 @@ export class Committer {
     const record = userRecord(this.#options, user);
     const place = { topic: topics.events, partition, offset: user.lastOffset };
     const loss = outbox.tooLarge(place, user.id, `${reason}; the user loses ${dropped}`, record.time);
-    return { record, records: [record, ...told, ...loss], isLeftOut: false };
+    return { record, records: [record, ...rejections, ...loss], isLeftOut: false };
   }
 
   /** Updates the index of users and the local snapshot. @param offsets of users, then of statistics */

@@ -25,7 +25,7 @@ import type { TimeShare } from "./pace/time_share.ts";
  */
 export const OTHERS = "others";
 
-/** Header of a task's own record: positions, as in {@linkcode OTHERS}, up to which it names nobody erased by others. */
+/** Header of a task's own record: positions, as in {@linkcode OTHERS}, up to which it names no user erased by others. */
 export const CLEARED = "cleared";
 /** Value of {@linkcode CLEARED} for a task that learns nothing from others. */
 export const NOTHING_SHARED = "none";

@@ -252,7 +252,7 @@ export class Outbox {
   }
 
   /**
-   * The rejection that tells what is missing after an event, without its bytes; none if rejections are on the log
+   * The rejection that says what is missing after an event, without its bytes; none if rejections are on the log
    * already. Counts it.
    */
   tooLarge(place: LogPlace, user: string, reason: string, time: number): readonly NewRecord[] {

@@ -62,7 +62,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
       (keys) => new Set(keys.flatMap((key) => [key.name, key.sha256.toLowerCase()])).size === 2 * keys.length,
       "wanted a different name and sha256 for each key",
     ),
-    "keys that grant access; without any, everybody has access",
+    "keys that grant access; without any, access is open",
     [],
   ),
   rateLimit: field(
@@ -90,7 +90,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   hosts: field(
     z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)$/, "wanted a name such as shop.example"))
       .optional(),
-    "names by which clients call the server (`Host`), besides this machine's; others are refused",
+    "names by which clients call the server (`Host`), in addition to this machine's; others are refused",
     absent("any; without keys on the loopback interface: none"),
   ),
   doors: field(

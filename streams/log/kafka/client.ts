@@ -89,13 +89,13 @@ export class KafkaClient implements AsyncDisposable {
    * @throws Error when no broker can be reached in time, or brokers refuse the login or are too old
    */
   async connect(): Promise<void> {
-    let told = "";
+    let logged = "";
     const mayPass = (error: unknown) => {
       // At the start an error about certificates is permanent; later, they may be in the middle of being replaced.
       if (!isPassing(error) || isUntrusted(error)) return false;
       const reason = reasonOf(error);
-      if (reason !== told) logger.warn("cannot connect, trying again: {reason}", { reason });
-      told = reason;
+      if (reason !== logged) logger.warn("cannot connect, trying again: {reason}", { reason });
+      logged = reason;
       this.#toldAt = performance.now();
       return true;
     };
@@ -275,7 +275,7 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
-  /** Reports what fails for longer than a change of leaders takes: whoever waits for it does not know. */
+  /** Reports operations that fail for longer than a change of leaders takes: their callers only wait. */
   #tell(error: unknown): void {
     const now = performance.now();
     if (now - this.#toldAt < TELL_MS) return;
@@ -361,7 +361,7 @@ export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
 }
 
-/** The error of a partition that nobody serves. @param leader its node; -1 = it has none; `undefined` = it is unknown */
+/** The error of a partition that no broker serves. @param leader its node; -1 = it has none; `undefined` = it is unknown */
 export function unserved(
   { topic, partition }: Place,
   cause: unknown,

@@ -116,7 +116,7 @@ export class LogThread<Order, Report extends object> implements AsyncDisposable 
 
 /**
  * Does the work of a thread, in that thread, and reports an error. The work itself reports that it has ended, before it
- * closes its log, which nobody waits for.
+ * closes its log, which no caller waits for.
  */
 export async function workInThread(
   report: (report: CommonReport) => void,

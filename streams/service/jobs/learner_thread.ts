@@ -53,13 +53,13 @@ async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
 async function work(learning: Learning): Promise<void> {
   const taker = new FigureTaker(learning);
   const { signal } = ending;
-  let told = -Infinity;
+  let reportedAt = -Infinity;
   /** Whether there is news since the last report; a response of the log counts. */
   let hasNews = true;
   while (!signal.aborted) {
-    const untilDue = told + REPORT_MS - performance.now();
+    const untilDue = reportedAt + REPORT_MS - performance.now();
     if (hasNews && untilDue <= 0) {
-      told = performance.now();
+      reportedAt = performance.now();
       hasNews = false;
       report({ figures: taker.take() });
     }

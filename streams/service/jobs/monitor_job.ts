@@ -154,7 +154,7 @@ export class MonitorJob implements Job {
     }
   }
 
-  /** Warns once that a running experiment is invalid, since nobody may be looking. */
+  /** Warns once that a running experiment is invalid, since its status may go unread. */
   #warnOf({ experiment, verdicts }: ExperimentStatus): void {
     const { name, status, phase } = experiment;
     const text = verdicts.find(({ word }) => word === "invalid")?.text;

@@ -8,7 +8,7 @@
  *                                     a second apart while there is none, as long as the log answers
  *                             <──     { commit }, after each one, when the log is its own
  *   { end: "finish" }         ──>     ends the current batch, writes a checkpoint, ends
- *   { end: "let go" }         ──>     ends
+ *   { end: "release" }         ──>     ends
  * ```
  *
  * @module
@@ -21,7 +21,7 @@ import type { LearnerSpec } from "./learner_job.ts";
 
 export type ThreadOrder =
   | { readonly start: LearnerSpec; readonly log: ThreadLog }
-  | { readonly end: "finish" | "let go" };
+  | { readonly end: "finish" | "release" };
 
 /** What a learner reports of its work. */
 export type LearnerReport =

@@ -26,7 +26,7 @@ export class ThreadedLearner implements LearnerJob {
     this.#thread = new LogThread<ThreadOrder, LearnerReport>(log, {
       ...{ module, permissions, name: `learner of ${spec.model}` },
       start: (place) => ({ start: spec, log: place }),
-      last: { end: "let go" },
+      last: { end: "release" },
       patienceMs: PATIENCE_MS,
       onReport: (report) => this.#hear(report),
     });

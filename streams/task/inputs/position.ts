@@ -19,7 +19,7 @@ export const INPUTS = "inputs";
 /** Header of the task's record: the number of partitions, which determines the users of a partition. */
 export const PARTITIONS = "partitions";
 
-/** Header of the task's record: see `RetrievalState.namedFrom`; absent if its records name nobody erased. */
+/** Header of the task's record: see `RetrievalState.namedFrom`; absent if its records name no erased user. */
 export const NAMED_FROM = "named-from";
 
 /** The topics whose ids a task's record holds: those that it reads, and those that it is restored from. */

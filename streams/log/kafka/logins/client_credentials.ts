@@ -46,8 +46,8 @@ export function clientCredentials(
         ...(scope === undefined ? {} : { scope }),
       }),
     });
-    const told = Number(answer["expires_in"] ?? NaN);
-    const seconds = Number.isFinite(told) ? told : DEFAULT_SECONDS;
+    const lifetime = Number(answer["expires_in"] ?? NaN);
+    const seconds = Number.isFinite(lifetime) ? lifetime : DEFAULT_SECONDS;
     return { value: textOf(answer, "access_token", WHAT), until: asked + seconds * 1000 };
   }, now);
 }

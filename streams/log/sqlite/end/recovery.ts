@@ -92,7 +92,7 @@ function refuseWhatIsMissing(
       [...shortfalls.map(name), ...others].join(", ")
     }. ` +
       `Its files are damaged, or an older copy. Put matching versions of ${path}, ${path}-wal and ${path}-end ` +
-      `back; to go on without what is missing, move ${path}-end away`,
+      `back; to continue without the missing records, move ${path}-end away`,
   );
 }
 
