@@ -25,7 +25,7 @@ export interface ConfiguredNames {
 }
 
 /** Most names that are reported. */
-const MAX_TOLD = 100;
+const MAX_REPORTED = 100;
 /** Most names that are compared with those of features; later ones are ignored. */
 const MAX_COMPARED = 1000;
 
@@ -40,8 +40,8 @@ const MAX_COMPARED = 1000;
  *
  * const names = new NameCheck({ actions: ["click"], userFields: [], itemFields: ["brand"], contextFields: [] });
  * const event = { type: "interaction", user: "u", item: "i", action: "clik", time: 0 } as const;
- * const [told = ""] = names.see({ kind: "event", event });
- * assert.ok(told.endsWith("did you mean click?"));
+ * const [report = ""] = names.see({ kind: "event", event });
+ * assert.ok(report.endsWith("did you mean click?"));
  * assert.deepEqual(names.see({ kind: "event", event }), []);
  * ```
  */
@@ -49,9 +49,9 @@ export class NameCheck {
   readonly #actions: ReadonlySet<string>;
   readonly #known: ConfiguredNames;
   readonly #compare: typeof nearName;
-  /** The feature closest to a name, if any, by what has the name. */
+  /** The feature closest to a name, if any, by owner and name. */
   readonly #near = new Map<string, string | undefined>();
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   /** Makes a check that has reported nothing. @param compare finds the known name closest to another */
   constructor(known: ConfiguredNames, compare = nearName) {
@@ -62,7 +62,7 @@ export class NameCheck {
 
   /** Sentences about unknown names in a record that were not reported yet. */
   see(own: OwnRecord): readonly string[] {
-    if (this.#told.size >= MAX_TOLD) return [];
+    if (this.#reported.size >= MAX_REPORTED) return [];
     if (own.kind === "item") return own.isRemoved ? [] : this.#item(own.item);
     const { event } = own;
     switch (event.type) {
@@ -111,7 +111,7 @@ export class NameCheck {
       const { length } = value;
       return [
         `attribute ${JSON.stringify(name)} of items is a list of ${length} numbers, which no model reads: ` +
-        `features.itemFields has to name it ${name}[${length}]`,
+        `name it ${name}[${length}] in features.itemFields`,
       ];
     });
   }
@@ -137,8 +137,8 @@ export class NameCheck {
 
   #isNew(of: string, name: string): boolean {
     const key = `${of}\n${name}`;
-    if (this.#told.size >= MAX_TOLD || this.#told.has(key)) return false;
-    this.#told.add(key);
+    if (this.#reported.size >= MAX_REPORTED || this.#reported.has(key)) return false;
+    this.#reported.add(key);
     return true;
   }
 }

@@ -98,10 +98,10 @@ function sourceOf(
     const paths = first.map((one) =>
       placed(at, () => TEMPLATE.test(one) ? compileTemplate(one) : compilePath(one))
     );
-    const stands = values && lookUp(values);
+    const replace = values && lookUp(values);
     return {
       ...plain,
-      read: (scope) => firstOf(paths, scope, stands),
+      read: (scope) => firstOf(paths, scope, replace),
       isOfElement: paths.some(({ isOfElement }) => isOfElement),
       words: first.join(" or "),
     };
@@ -126,16 +126,16 @@ function sourceOf(
   return { ...plain, read: always(settings.value), isOfElement: false, words: shown(settings.value) };
 }
 
-/** The first value that is present. @param stands replaces each value; those that it drops are skipped */
+/** The first value that is present. @param replace replaces each value; those that it drops are skipped */
 function firstOf(
   paths: readonly { readonly read: Reader }[],
   scope: Scope,
-  stands: Coercion | undefined,
+  replace: Coercion | undefined,
 ): unknown {
   for (let i = 0; i < paths.length; i++) {
-    const there = paths[i]!.read(scope);
-    if (there === undefined || there === "") continue;
-    const value = stands === undefined ? there : stands(there);
+    const found = paths[i]!.read(scope);
+    if (found === undefined || found === "") continue;
+    const value = replace === undefined ? found : replace(found);
     if (value !== undefined) return value;
   }
   return undefined;
@@ -185,13 +185,13 @@ function compileTemplate(template: string): { readonly read: Reader; readonly is
 
 /** Replaces values; one that is not listed stays as it is. */
 function lookUp(values: Readonly<Record<string, Scalar>>): Coercion {
-  const standing = new Map(Object.entries(values));
-  const other = standing.get("*");
+  const replacements = new Map(Object.entries(values));
+  const other = replacements.get("*");
   const one: Coercion = (value) => {
     if (typeof value === "object") return value;
     const text = String(value);
-    const stands = standing.has(text) ? standing.get(text) : other === undefined ? value : other;
-    return stands ?? undefined;
+    const replaced = replacements.has(text) ? replacements.get(text) : other === undefined ? value : other;
+    return replaced ?? undefined;
   };
   return (value) => Array.isArray(value) ? value.map(one) : one(value);
 }

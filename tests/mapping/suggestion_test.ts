@@ -517,7 +517,7 @@ Deno.test("NameCheck knows vectors by the names of their attributes, and says ho
   const [told, ...more] = known(["vector", "tags"]).see({ kind: "item", item });
   assert.match(
     told ?? "",
-    /"vector" of items is a list of 3 numbers, .*itemFields has to name it vector\[3\]/,
+    /"vector" of items is a list of 3 numbers, .*name it vector\[3\] in features.itemFields/,
   );
   assert.deepEqual(more, []);
 });
