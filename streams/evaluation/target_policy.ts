@@ -27,13 +27,27 @@ export type TablePolicy =
 export type TargetPolicy = TablePolicy | PolicyOptions;
 
 const count = z.int().positive();
+/** By how much probabilities may sum to more than 1, since published tables are rounded. */
+const ROUNDING = 0.01;
 const armSchema = z.strictObject({ alpha: z.number().positive(), beta: z.number().positive() });
 
 const tableSchema = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("uniform") }),
   z.strictObject({
     name: z.literal("table"),
-    propensities: z.record(z.string(), z.array(z.number().min(0).max(1)).min(1)),
+    propensities: z.record(z.string(), z.array(z.number().min(0).max(1)).min(1)).superRefine(
+      (table, context) => {
+        const sums: number[] = [];
+        for (const places of Object.values(table)) {
+          for (const [place, chance] of places.entries()) sums[place] = (sums[place] ?? 0) + chance;
+        }
+        for (const [place, sum] of sums.entries()) {
+          if (sum <= 1 + ROUNDING) continue;
+          const message = `those at place ${place} sum to ${Number(sum.toFixed(4))}, more than 1`;
+          context.addIssue({ code: "custom", message });
+        }
+      },
+    ),
   }),
 ]);
 

@@ -66,6 +66,10 @@ Deno.test("readTargetPolicy() reads tables, arms and policies, and names what is
     policyFile({ name: "table", propensities: { a: [2] } }),
     /as a policy: propensities.a.0/,
   );
+  await assert.rejects(
+    policyFile({ name: "table", propensities: { a: [0.5, 0.9], b: [0.5, 0.7], c: [0, 0.1] } }),
+    /propensities: those at place 1 sum to 1.7, more than 1/,
+  );
   await assert.rejects(policyFile({ name: "bernoulli-thompson" }), /either arms or a prior file/);
   await assert.rejects(policyFile({ name: "best" }), /as a policy: name/);
   assert.throws(() => parseBetaPrior("men:\n  alpha:\n    - 1\n", "men", "x.yaml"), /got 1 and 0/);
