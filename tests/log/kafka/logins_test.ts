@@ -112,7 +112,7 @@ Deno.test("kafkaOptions() makes each login of settings and variables, and says w
   await assert.rejects(of({ mechanism: "oauthbearer" }), /neither tokenEndpoint nor tokenFile/);
   await assert.rejects(
     of({ mechanism: "oauthbearer", tokenEndpoint }),
-    /no username, .* MEANDER_SASL_USERNAME/,
+    /username is neither configured nor in MEANDER_SASL_USERNAME/,
   );
 });
 
