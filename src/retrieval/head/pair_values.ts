@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grown } from "../../users/states/behaviour_slab.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import { logarithms } from "../items/logarithms.ts";
 import type { Context } from "../signals/context.ts";
@@ -12,8 +13,6 @@ import { FAR, NEAR, type Neighbours, TOGETHER } from "../folds/neighbours.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-/** A row with more entries than this many times the candidates is not scanned: each candidate is looked up. */
-const LONG = 1;
 
 /** The parts from which values are computed. */
 export interface PairParts {
@@ -30,7 +29,7 @@ export interface PairRequest {
   /** Number H of behaviours that are read, the newest ones. */
   readonly H: number;
   /** Indices of the K candidates. */
-  readonly items: ArrayLike<number>;
+  readonly items: Uint32Array;
   readonly time: number;
 }
 
@@ -55,116 +54,81 @@ export interface ValueKind {
 const COUNTS: ValueKind = {
   names: ["far", "near", "together"],
   create: ({ neighbours }) => {
-    /** By item: its place among the candidates + 1. */
+    /** By item + 1: its place among the candidates + 1. */
     let places = new Uint16Array(64);
-    let scratch = new Float64Array(64);
+    /** The pairs that occurred: where their values go, and the values. */
+    let targets = new Uint32Array(64), counts = new Float64Array(3 * 64);
     return ({ context, H, items, time }, { values, column, columns }) => {
       const K = items.length;
       const { rows } = neighbours;
-      if (3 * H * K > scratch.length) scratch = new Float64Array(3 * H * K);
-      else scratch.fill(0, 0, 3 * H * K);
+      if (H * K > targets.length) {
+        targets = new Uint32Array(2 * H * K);
+        counts = new Float64Array(3 * 2 * H * K);
+      }
       for (let i = 0; i < K; i++) {
-        if (items[i]! >= places.length) {
-          const wider = new Uint16Array(2 * items[i]! + 1);
-          wider.set(places);
-          places = wider;
-        }
-        places[items[i]!] = i + 1;
+        const key = items[i]! + 1;
+        if (key >= places.length) places = grown(places, new Uint16Array(2 * key));
+        places[key] = i + 1;
       }
       const scale = 1 / neighbours.unit(time);
-      const bound = places.length;
-      const { keys, weights } = rows;
+      const { weights } = rows;
+      let pairs = 0;
       for (let j = 0; j < H; j++) {
-        const behaviour = context.items[j]!;
-        if (rows.size(behaviour) > LONG * K) {
-          for (let i = 0; i < K; i++) {
-            const at = rows.find(behaviour, items[i]!);
-            if (at >= 0) copyCounts(weights, at, scale, scratch, i * H + j);
-          }
-          continue;
-        }
-        // One pass over a short row, instead of a look-up per pair.
-        const size = rows.collect(behaviour);
-        const { slots } = rows;
-        for (let k = 0; k < size; k++) {
+        const found = rows.seek(context.items[j]!, { items, places });
+        const { slots, sought } = rows;
+        for (let k = 0; k < found; k++, pairs++) {
           const at = slots[k]!;
-          const item = keys[at]! - 1;
-          const place = item < bound ? places[item]! : 0;
-          if (place > 0) copyCounts(weights, at, scale, scratch, (place - 1) * H + j);
+          targets[pairs] = (sought[k]! * H + j) * columns + column;
+          counts[3 * pairs] = weights[at + 1 + FAR]! * scale;
+          counts[3 * pairs + 1] = weights[at + 1 + NEAR]! * scale;
+          counts[3 * pairs + 2] = weights[at + 1 + TOGETHER]! * scale;
         }
       }
-      for (let i = 0; i < K; i++) places[items[i]!] = 0;
-      logarithms(scratch, 3 * H * K);
-      for (let pair = 0, to = column; pair < H * K; pair++, to += columns) {
-        values[to] = scratch[3 * pair]!;
-        values[to + 1] = scratch[3 * pair + 1]!;
-        values[to + 2] = scratch[3 * pair + 2]!;
+      for (let i = 0; i < K; i++) places[items[i]! + 1] = 0;
+      logarithms(counts, 3 * pairs);
+      for (let pair = 0; pair < pairs; pair++) {
+        const to = targets[pair]!;
+        values[to] = counts[3 * pair]!;
+        values[to + 1] = counts[3 * pair + 1]!;
+        values[to + 2] = counts[3 * pair + 2]!;
       }
     };
   },
 };
-
-/** Copies the counts in a slot of a row, `scale` times, to those of a pair. */
-function copyCounts(
-  weights: Float32Array,
-  slot: number,
-  scale: number,
-  to: Float64Array,
-  pair: number,
-): void {
-  to[3 * pair] = weights[slot + 1 + FAR]! * scale;
-  to[3 * pair + 1] = weights[slot + 1 + NEAR]! * scale;
-  to[3 * pair + 2] = weights[slot + 1 + TOGETHER]! * scale;
-}
-
-/** Bits per word of a bit set. */
-const WORD = 32;
 
 /** The cosine of the sets of categories of two items. */
 const CATEGORIES: ValueKind = {
   names: ["categories"],
-  create: ({ lists }) => ({ context, H, items }, { values, column, columns }) => {
-    const K = items.length;
-    // A bit for each category of the behaviours: those that two sets share are counted without a branch.
-    const bits = new Map<number, number>();
-    for (let j = 0; j < H; j++) {
-      for (const category of lists.categoriesOf(context.items[j]!)) {
-        if (!bits.has(category)) bits.set(category, bits.size);
+  create: ({ lists }) => {
+    /** By category: whether the candidate has it. */
+    let has = new Uint8Array(64);
+    return ({ context, H, items }, { values, column, columns }) => {
+      if (lists.categoryCount > has.length) has = new Uint8Array(2 * lists.categoryCount);
+      const theirs: number[][] = [], roots: number[] = [];
+      for (let j = 0; j < H; j++) {
+        const all = lists.categoriesOf(context.items[j]!);
+        theirs.push(all.filter((category, n) => all.indexOf(category) === n));
+        roots.push(rootOf(all));
       }
-    }
-    const words = Math.ceil(bits.size / WORD);
-    const sets = (size: number, itemOf: (n: number) => number) => {
-      const set = new Int32Array(size * words), roots = new Float64Array(size);
-      for (let n = 0; n < size; n++) {
-        const own = lists.categoriesOf(itemOf(n));
-        for (const category of own) {
-          const bit = bits.get(category);
-          if (bit !== undefined) set[n * words + Math.floor(bit / WORD)]! |= 1 << bit % WORD;
+      for (let i = 0, to = column; i < items.length; i++) {
+        const own = lists.categoriesOf(items[i]!);
+        const root = rootOf(own);
+        for (let n = 0; n < own.length; n++) has[own[n]!] = 1;
+        for (let j = 0; j < H; j++, to += columns) {
+          const categories = theirs[j]!;
+          let common = 0;
+          for (let n = 0; n < categories.length; n++) common += has[categories[n]!]!;
+          values[to] = common / (root * roots[j]!);
         }
-        // Without categories none are shared, whatever the divisor.
-        roots[n] = Math.sqrt(Math.max(1, own.length));
+        for (let n = 0; n < own.length; n++) has[own[n]!] = 0;
       }
-      return { set, roots };
     };
-    const theirs = sets(H, (j) => context.items[j]!);
-    const own = sets(K, (i) => items[i]!);
-    for (let i = 0, to = column; i < K; i++) {
-      for (let j = 0; j < H; j++, to += columns) {
-        let common = 0;
-        for (let w = 0; w < words; w++) {
-          common += ones(own.set[i * words + w]! & theirs.set[j * words + w]!);
-        }
-        values[to] = common / (own.roots[i]! * theirs.roots[j]!);
-      }
-    }
   },
 };
 
-/** Number of bits that are 1. */
-function ones(word: number): number {
-  const pairs = word - (word >>> 1 & 0x55555555);
-  const fours = (pairs & 0x33333333) + (pairs >>> 2 & 0x33333333);
-  return Math.imul(fours + (fours >>> 4) & 0x0f0f0f0f, 0x01010101) >>> 24;
+/** The length of the vector of a set; without categories none are shared, whatever the divisor. */
+function rootOf({ length }: ArrayLike<number>): number {
+  return Math.sqrt(Math.max(1, length));
 }
 
 /** Whether the candidate is the behaviour's item. */

@@ -95,6 +95,11 @@ export class ItemLists {
     return this.#byCategory[number]?.items ?? NONE;
   }
 
+  /** Number of categories that items have or had: theirs are smaller. */
+  get categoryCount(): number {
+    return this.#numbers.size;
+  }
+
   /** The number of a category, if an item has or had it. */
   numberOf(category: string): number | undefined {
     return this.#numbers.get(category);

@@ -30,6 +30,13 @@ const LARGE = 2 ** 16;
 /** The order of items by id, which decides between equals. */
 export type ById = (a: number, b: number) => number;
 
+/** Items to be found in rows. */
+export interface Sought {
+  readonly items: Uint32Array;
+  /** By key, which is the item + 1: its place in `items` + 1; 0, or beyond the end, for all others. */
+  readonly places: Uint16Array;
+}
+
 /** Rows by item index. Lookups and updates are O(1). */
 export class NeighbourRows {
   #keys = new Uint32Array(MIN_WORDS);
@@ -45,8 +52,9 @@ export class NeighbourRows {
   #turn = 0;
   /** Sink for what {@linkcode NeighbourRows.warm} reads, so that the loads are not optimised away. */
   #warmth = 0;
-  /** Scratch of {@linkcode NeighbourRows.collect}, and of {@linkcode NeighbourRows.keep}. */
+  /** Scratch of {@linkcode NeighbourRows.collect}, {@linkcode NeighbourRows.seek} and {@linkcode NeighbourRows.keep}. */
   #slots = new Uint32Array(64);
+  #sought = new Uint32Array(64);
   #sorted = new Float64Array(64);
 
   get bytes(): number {
@@ -123,17 +131,59 @@ export class NeighbourRows {
     return size;
   }
 
-  /** A weight (0, 1, 2) of an entry; 0 if the entry is missing. */
-  get(item: number, other: number, which: number): number {
-    const at = this.find(item, other);
-    return at < 0 ? 0 : this.#weights[at + 1 + which]!;
+  /** By slot that {@linkcode NeighbourRows.seek} found: the place of its item. */
+  get sought(): Uint32Array {
+    return this.#sought;
   }
 
-  /** The first word of the slot of an item's entry; −1 if the entry is missing. */
-  find(item: number, other: number): number {
-    if (!this.has(item)) return -1;
+  /**
+   * Finds items in a row, and puts the first words of their slots into {@linkcode NeighbourRows.slots}, valid until the
+   * next call. Goes through the row, or looks the items up if they are fewer.
+   *
+   * @returns How many were found.
+   */
+  seek(item: number, { items, places }: Sought): number {
+    if (!this.has(item)) return 0;
+    const most = Math.min(this.size(item), items.length);
+    if (most >= this.#slots.length) this.#slots = new Uint32Array(2 * most);
+    if (most >= this.#sought.length) this.#sought = new Uint32Array(2 * most);
+    const [keys, slots, sought] = [this.#keys, this.#slots, this.#sought];
+    const [begin, end] = [this.begin(item), this.end(item)];
+    let found = 0;
+    if (this.size(item) > items.length) {
+      const mask = end - begin - 1;
+      for (let i = 0; i < items.length; i++) {
+        const key = items[i]! + 1;
+        let offset = homeOf(items[i]!) & mask;
+        let own = keys[begin + offset]!;
+        while (own !== 0 && own !== key) {
+          offset = offset + SLOT_WORDS & mask;
+          own = keys[begin + offset]!;
+        }
+        // Branch-free, because which items are found is unpredictable.
+        slots[found] = begin + offset;
+        sought[found] = i;
+        found += Math.min(own, 1);
+      }
+      return found;
+    }
+    const bound = places.length;
+    for (let at = begin; at < end; at += SLOT_WORDS) {
+      const key = keys[at]!;
+      // Free slots are not told from others: which are free is unpredictable.
+      const place = key < bound ? places[key]! : 0;
+      if (place === 0) continue;
+      slots[found] = at;
+      sought[found++] = place - 1;
+    }
+    return found;
+  }
+
+  /** A weight (0, 1, 2) of an entry; 0 if the entry is missing. */
+  get(item: number, other: number, which: number): number {
+    if (!this.has(item)) return 0;
     const at = this.#find(item, other);
-    return this.#keys[at] === 0 ? -1 : at;
+    return this.#keys[at] === 0 ? 0 : this.#weights[at + 1 + which]!;
   }
 
   /** Copies a weight of the entries of `others[from .. end)` in an item's row to `into`, from `at` on; 0 if missing. */

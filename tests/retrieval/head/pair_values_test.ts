@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
+import { Catalogue } from "../../../src/items/catalogue.ts";
+import { ItemLists } from "../../../src/retrieval/items/item_lists.ts";
 import { PAIR_VALUES } from "../../../src/retrieval/head/pair_values.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts";
@@ -37,5 +40,30 @@ Deno.test("the counts of pairs are those of the rows, whether a row is gone thro
         assert.ok(Math.abs(values[3 * pair + which]! - want) < 1e-6, `${K} ${behaviour} ${item} ${which}`);
       }
     }
+  }
+});
+
+Deno.test("the cosine of categories counts one that an item names twice once, and is 0 without any", () => {
+  const named = [["a", "b"], [], ["b", "c", "b"], ["c"], ["d", "a", "b", "e"]];
+  const catalogue = new Catalogue(DEFAULT_SCHEMA);
+  const lists = new ItemLists(catalogue);
+  for (const [n, categories] of named.entries()) {
+    const item = catalogue.intern(`${n}`, 0);
+    item.describe(categories, item.fields);
+    lists.add(item);
+  }
+  const fill = PAIR_VALUES[1]!.create({ neighbours: undefined as never, lists });
+  const context = contextOf(named.map((_, item) => ({ item, time: 0 })));
+  const items = Uint32Array.from(named.keys());
+  for (let n = 0; n < 2; n++) {
+    const values = new Float32Array(25);
+    fill({ context, H: 5, items, time: 0 }, { values, column: 0, columns: 1 });
+    const want = named.flatMap((own) =>
+      named.map((theirs) => {
+        const common = new Set(own).intersection(new Set(theirs)).size;
+        return Math.fround(common / (Math.sqrt(own.length || 1) * Math.sqrt(theirs.length || 1)));
+      })
+    );
+    assert.deepEqual([...values], want);
   }
 });

@@ -36,6 +36,26 @@ Deno.test("NeighbourRows() hold what Maps would, however their blocks move in th
       }
       let slots = 0;
       const others = Uint32Array.from({ length: 601 }, (_, other) => other), copied = new Float64Array(602);
+      const few = Uint32Array.of(3, 211, 90, 600, 7), many = others.subarray(0, 600).toReversed();
+      for (let item = 0; item <= 31; item++) {
+        for (const items of [few, many]) {
+          // The table of places may be shorter than the slab's largest item.
+          const places = new Uint16Array(Math.max(...items) + 2);
+          items.forEach((other, place) => places[other + 1] = place + 1);
+          const found = rows.seek(item, { items, places });
+          const got = Array.from(rows.sought.subarray(0, found), (place, k) => {
+            return [items[place]!, rows.weights[rows.slots[k]! + 1]!] as const;
+          });
+          const row = want.get(item) ?? new Map<number, number>();
+          assert.equal(found, new Map(got).size);
+          assert.deepEqual(
+            new Map(got.toSorted(([a], [b]) => a - b)),
+            new Map(
+              [...row].filter(([other]) => items.includes(other)).sort(([a], [b]) => a - b),
+            ),
+          );
+        }
+      }
       for (let item = 0; item <= 30; item++) {
         assert.equal(rows.has(item), want.has(item));
         assert.equal(rows.size(item), want.get(item)?.size ?? 0);
