@@ -117,12 +117,8 @@ export async function mustExist(flags: LogFlags): Promise<void> {
 }
 
 /** Refuses a place that is given for another kind of log than the chosen one. */
-export function checkPlaces(
-  command: Command,
-  { log }: LogFlags,
-  kinds: readonly LogKind[] = LOG_KINDS,
-): void {
-  for (const { kind, places } of kinds) {
+export function checkPlaces(command: Command, { log }: LogFlags): void {
+  for (const { kind, places } of LOG_KINDS) {
     for (const name of Object.keys(places)) {
       if (kind === log || command.getOptionValueSource(name) !== "cli") continue;
       const place: unknown = command.getOptionValue(name);

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Attributes } from "../events/event.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
@@ -28,8 +27,6 @@ export interface ListContext {
   readonly time: number;
   /** Number of the scored items that are requested. @default {all} */
   readonly count?: number;
-  readonly surface?: string;
-  readonly context?: Attributes;
 }
 
 /** Stands for every user's statistics if the schema has no user ids; never written to. */

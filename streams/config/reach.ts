@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Reach } from "../../src/options/option.ts";
 import { configJsonSchema } from "./config.ts";
 
@@ -23,9 +22,7 @@ interface Node {
  * inherits that of the part that contains it; `undefined` = none declares it. A part whose names users choose, such as
  * `actions`, also has the path `actions.*`.
  */
-export function reachesOf(
-  schema: JsonSchema = configJsonSchema(),
-): ReadonlyMap<string, Reach | undefined> {
+export function reachesOf(): ReadonlyMap<string, Reach | undefined> {
   const reaches = new Map<string, Reach | undefined>();
   const walk = (path: string, node: Node, before: Reach | undefined) => {
     const reach = node["x-reach"] ?? before;
@@ -37,6 +34,6 @@ export function reachesOf(
       }
     }
   };
-  walk("", schema as Node, undefined); // has the keywords that are read here
+  walk("", configJsonSchema() as Node, undefined); // has the keywords that are read here
   return reaches;
 }

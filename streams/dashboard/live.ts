@@ -38,11 +38,6 @@ export class LiveFeed implements Disposable {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** Number of current viewers. */
-  get viewers(): number {
-    return this.#viewers.size;
-  }
-
   /**
    * Opens an event stream: `hello` with the history, then `tick` each second. @throws Problem when there are too many
    * viewers

@@ -122,13 +122,12 @@ export function segments(metrics: ReportMetrics): [name: string, metrics: Metric
 }
 
 /** Quality by segment; columns without data are omitted. */
-export function renderMetrics(metrics: ReportMetrics, options: TextOptions = {}): string {
+export function renderMetrics(metrics: ReportMetrics): string {
   const all = segments(metrics);
   const known = METRIC_COLUMNS.filter(({ cell }) => all.some(([, m]) => cell(m) !== DASH));
   return renderTable(
     [{ title: "segment" }, ...known.map(({ title }): TextColumn => ({ title, align: "right" }))],
     all.map(([name, m]) => [name, ...known.map(({ cell }) => cell(m))]),
-    options,
   );
 }
 

@@ -131,11 +131,6 @@ export class Connections {
     this.ended = this.#accept().then(() => this.#empty.promise);
   }
 
-  /** Connections that are open now. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** Stops accepting, closes idle connections, and lets the others finish. */
   close(): void {
     if (this.#closing) return;

@@ -29,14 +29,14 @@ export class ConfigError extends SyntaxError {
   readonly faults: readonly ConfigFault[];
 
   /** Combines errors of fields. */
-  constructor(file: string, faults: readonly ConfigFault[], options?: ErrorOptions) {
+  constructor(file: string, faults: readonly ConfigFault[]) {
     const parts = faults.map(({ path, line, variable, message }) => {
       const where = line === null ? "" : ` (line ${line})`;
       return `${variable === undefined ? "" : `${variable}, `}${
         path.join(".") || "(top)"
       }${where}: ${message}`;
     });
-    super(`Cannot use ${file} as configuration: ${parts.join("; ")}`, options);
+    super(`Cannot use ${file} as configuration: ${parts.join("; ")}`);
     this.name = "SyntaxError";
     this.file = file;
     this.faults = faults;

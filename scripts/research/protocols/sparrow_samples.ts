@@ -6,7 +6,6 @@
 
 import { integerOf, numberOf, type Row, textOf } from "../../../src/adapters/fields.ts";
 import { readCsv } from "../../../streams/sources/csv.ts";
-import type { SourceOptions } from "../../../streams/sources/source.ts";
 
 /** Columns of a file of samples. */
 export const SAMPLE_COLUMNS: readonly string[] = (
@@ -86,11 +85,8 @@ const RATED_MOVIES = SAMPLE_COLUMNS.filter((column) => column.startsWith("userRa
  *
  * @throws SyntaxError at the first invalid row, since a benchmark must not lose rows silently
  */
-export async function* readSparrowSamples(
-  path: string,
-  options: SourceOptions = {},
-): AsyncGenerator<SparrowSample> {
-  for await (const read of readCsv(path, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
+export async function* readSparrowSamples(path: string): AsyncGenerator<SparrowSample> {
+  for await (const read of readCsv(path, { header: true, columns: SAMPLE_COLUMNS })) {
     const place = `${path}:${read.line.number}`;
     if (!read.ok) throw new SyntaxError(`${place}: ${read.rejected.reason}`);
     yield sampleAt(place, read.row);

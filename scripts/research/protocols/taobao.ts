@@ -42,8 +42,8 @@ export const TAOBAO_SCHEMA: FeatureSchema = {
 /** The same without pooled pairs. */
 export const BARE_TAOBAO_SCHEMA: FeatureSchema = { ...TAOBAO_SCHEMA, numerics: TaobaoStatistics.names };
 
-/** All tasks as samples, in the order of time, with the newest `length` behaviours as history. */
-export function taobaoSamples(behaviors: readonly Behavior[], length: number = HISTORY): readonly Sample[] {
+/** All tasks as samples, in the order of time, with the newest {@linkcode HISTORY} behaviours as history. */
+export function taobaoSamples(behaviors: readonly Behavior[]): readonly Sample[] {
   // The catalogue is given: an item has the category of its first event, even before that event.
   const categories = new Map<string, string>();
   for (const { item, category } of behaviors) if (!categories.has(item)) categories.set(item, category);
@@ -56,7 +56,7 @@ export function taobaoSamples(behaviors: readonly Behavior[], length: number = H
       pairs.update(behaviors[next]!);
       statistics.update(behaviors[next]!);
     }
-    samples.push(toSample(behaviors[event]!, items, { statistics, pairs, length }));
+    samples.push(toSample(behaviors[event]!, items, { statistics, pairs, length: HISTORY }));
   }
   return samples;
 }

@@ -156,11 +156,6 @@ export class RecordStore {
     return this.#bytes;
   }
 
-  /** Bytes of entries that were replaced by newer ones. */
-  get dead(): number {
-    return this.#dead;
-  }
-
   /** The segment to which entries are appended. */
   get active(): Segment {
     return this.#active;
