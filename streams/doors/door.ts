@@ -7,16 +7,17 @@
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
-import { parseJson } from "../../src/events/json.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_ITEMS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
+import type { Portions } from "../../src/values/portions.ts";
 import { type ApiContext, append, inPortions } from "../http/context.ts";
-import { arrivedRecord, checkEntries, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import type { ArrivingRecord } from "../http/contract/arriving.ts";
+import type { Call } from "../http/endpoint.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
-import { checkList } from "../http/json_list.ts";
+import { valuesIn } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { adapt } from "../mapping/adapt.ts";
 import type { Task } from "../task/task.ts";
@@ -31,13 +32,20 @@ const MAX_LISTED = 100;
 export type Asked = Omit<RequestEvent, "type" | "request" | "user" | "time" | "id">;
 
 /** Reads a body as JSON: the values of a list, or one value. @throws Problem `bad-body` or `too-large` */
-export async function readValues(context: ApiContext, request: Request): Promise<readonly unknown[]> {
-  const bytes = await context.bodies.read(request);
-  checkList(bytes, context.maxEntries);
-  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  checkEntries(values.length, context.maxEntries);
+export async function readValues(
+  { bodies, work, maxEntries }: ApiContext,
+  { request, caller }: Pick<Call, "request" | "caller">,
+): Promise<readonly unknown[]> {
+  return await work.run(caller, entriesOf(await bodies.read(request), maxEntries));
+}
+
+/** The values of a list, or one value. @throws Problem */
+export function* entriesOf(bytes: Uint8Array, maxEntries: number): Portions<readonly unknown[]> {
+  const values: unknown[] = [];
+  for (const portion of valuesIn(bytes, maxEntries)) {
+    for (const { value } of portion) values.push(value);
+    yield;
+  }
   return values;
 }
 

@@ -159,14 +159,15 @@ class Intake {
   }
 
   /** Takes users or feedback. */
-  async post(kind: "user" | "feedback", { request, caller }: Call): Promise<Response> {
-    const values = await readValues(this.#context, request);
-    await this.#take(this.#mapAll(kind, values), caller);
+  async post(kind: "user" | "feedback", call: Call): Promise<Response> {
+    const values = await readValues(this.#context, call);
+    await this.#take(this.#mapAll(kind, values), call.caller);
     return success(values.length);
   }
 
-  async patchUser({ request, parameters: { user = "" }, caller }: Call): Promise<Response> {
-    const [value] = await readValues(this.#context, request);
+  async patchUser(call: Call): Promise<Response> {
+    const { parameters: { user = "" }, caller } = call;
+    const [value] = await readValues(this.#context, call);
     const patch = (given: unknown) => this.#map("user", { ...objectOf(given, "the patch"), UserId: user });
     await this.#take(mapAll(this.#context, [value], patch), caller);
     return success(1);
@@ -179,20 +180,20 @@ class Intake {
   }
 
   /** Adds or replaces items. */
-  async postItems({ request, caller }: Call): Promise<Response> {
-    const values = await readValues(this.#context, request);
+  async postItems(call: Call): Promise<Response> {
+    const values = await readValues(this.#context, call);
     const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
     recordsOf(this.#context, own); // none is too large, or none is taken
     const changes = own.map(({ item }, index) => ({
       id: item.item,
       change: (before: ItemRecord | undefined) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
     }));
-    await this.#items.change(changes, caller);
+    await this.#items.change(changes, call.caller);
     return success(values.length);
   }
 
   async patchItem(call: Call): Promise<Response> {
-    const [value] = await readValues(this.#context, call.request);
+    const [value] = await readValues(this.#context, call);
     if (isRecord(value)) return await this.changeItem(call, () => value);
     throw new Problem("bad-body", "The body is not an object");
   }

@@ -218,7 +218,7 @@ async function sessionRecommend(
   readTypes: readonly string[],
 ): Promise<Response> {
   const { n, offset } = rangeOf(call);
-  const values = await readValues(context, call.request);
+  const values = await readValues(context, call);
   const feedback = mapAll(context, values, (value) => {
     const record = objectOf(value, "the feedback");
     const done = { FeedbackType: requiredIn(record, "FeedbackType"), ItemId: requiredIn(record, "ItemId") };

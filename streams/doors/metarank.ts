@@ -13,14 +13,14 @@ import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
+import type { Portions } from "../../src/values/portions.ts";
 import { isRecord } from "../../src/values/record.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
-import { beginsList, checkList, checkSequence } from "../http/json_list.ts";
-import { checkEntries } from "../http/intake.ts";
+import { beginsList, checkEntries, checkSequence, portionsOf } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
-import { ask, type Asked, askForNobody, askSilently, mapAll, recordsOf, take } from "./door.ts";
+import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, recordsOf, take } from "./door.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
@@ -68,7 +68,7 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
 async function feedback(context: ApiContext, { request, demand, caller }: Call): Promise<Response> {
   const begun = context.clock();
   const bytes = await context.bodies.read(request);
-  const events = valuesOf(bytes, context.maxEntries);
+  const events = await context.work.run(caller, valuesOf(bytes, context.maxEntries));
   checkEntries(events.length, context.maxEntries);
   const own = mapAll(context, events, parseMetarank);
   if (own.some(({ kind }) => kind === "item")) demand("items");
@@ -84,7 +84,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   if (text !== "true" && text !== "false") {
     throw new Problem("bad-parameter", "explain must be true or false");
   }
-  const body = objectIn(await context.bodies.read(call.request));
+  const body = await readOne(context, call);
   const isNobodys = !hasId(body["user"]) && !hasId(body["session"]);
   const defaults = { timestamp: context.now(), id: crypto.randomUUID() };
   const fixed = isNobodys ? { event: "ranking", user: "anonymous" } : { event: "ranking" };
@@ -107,9 +107,9 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   });
 }
 
-async function recommend(context: ApiContext, { request, caller }: Call): Promise<Response> {
+async function recommend(context: ApiContext, call: Call): Promise<Response> {
   const begun = context.clock();
-  const body = objectIn(await context.bodies.read(request));
+  const body = await readOne(context, call);
   const asked = rejecting((): Asked => {
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot read field items: it is not a list");
@@ -118,7 +118,7 @@ async function recommend(context: ApiContext, { request, caller }: Call): Promis
   });
   const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined
-    ? await ask(context, { user, caller }, asked)
+    ? await ask(context, { user, caller: call.caller }, asked)
     : askForNobody(context, "like" in asked ? asked : { ...asked, list: "popular" }).recommendation;
   return Response.json({ items: items.map(scored), took: Math.round(context.clock() - begun) });
 }
@@ -147,25 +147,32 @@ async function features(
 }
 
 /** The values of a body: one, which may span lines, a list, or one per line. @throws Problem */
-function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
-  if (beginsList(bytes)) checkList(bytes, maxEntries);
-  else checkSequence(bytes, maxEntries);
-  const whole = parseJson(bytes, "body", { maxBytes: bytes.length });
-  if (whole.ok) return Array.isArray(whole.value) ? whole.value : [whole.value];
+function* valuesOf(bytes: Uint8Array, maxEntries: number): Portions<readonly unknown[]> {
+  if (beginsList(bytes)) return yield* entriesOf(bytes, maxEntries);
+  checkSequence(bytes, maxEntries);
+  const whole = parseJson(bytes, "body");
+  if (whole.ok) return [whole.value];
   const splitter = new JsonSplitter();
   const lines = [...splitter.push(bytes), ...splitter.end()];
-  return lines.map((line) => {
-    const parsed = line.rejected ?? parseJson(line.bytes, "line");
-    if (parsed.ok) return parsed.value;
-    // For a body of a single line, the error of the whole body is more precise.
-    throw new Problem("bad-body", lines.length === 1 ? whole.reason : parsed.reason, {
-      more: { reasonCode: parsed.code },
-    });
-  });
+  const values: unknown[] = [];
+  for (const portion of portionsOf(lines)) {
+    for (const line of portion) {
+      const parsed = line.rejected ?? parseJson(line.bytes, "line");
+      // For a body of a single line, the error of the whole body is more precise.
+      if (!parsed.ok) {
+        throw new Problem("bad-body", lines.length === 1 ? whole.reason : parsed.reason, {
+          more: { reasonCode: parsed.code },
+        });
+      }
+      values.push(parsed.value);
+    }
+    yield;
+  }
+  return values;
 }
 
-function objectIn(bytes: Uint8Array): JsonObject {
-  const [value, ...more] = valuesOf(bytes, 1);
+async function readOne(context: ApiContext, { request, caller }: Call): Promise<JsonObject> {
+  const [value, ...more] = await context.work.run(caller, valuesOf(await context.bodies.read(request), 1));
   if (isRecord(value) && more.length === 0) return value;
   throw new Problem("bad-body", "The body is not an object");
 }

@@ -15,6 +15,7 @@ import type { Recommender } from "./recommender.ts";
 import type { Backlog, Entering } from "./backlog.ts";
 import type { ArrivingRecord } from "./contract/arriving.ts";
 import type { Bodies } from "./bodies.ts";
+import type { FairWork } from "./contract/fair_work.ts";
 import { within } from "./deadline.ts";
 import type { Intake, RejectedEntry } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
@@ -51,6 +52,8 @@ export interface ApiContext {
   /** Longest wait for a recommendation, or for a task to catch up; milliseconds. */
   readonly answerTimeoutMs: number;
   readonly bodies: Bodies;
+  /** Does what takes long with a body. */
+  readonly work: Pick<FairWork, "run">;
   /** Most entries in a body. */
   readonly maxEntries: number;
   /** Whether the server is stopping. */

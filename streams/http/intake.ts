@@ -5,7 +5,7 @@
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
-import { asciiOf, parseJson } from "../../src/events/json.ts";
+import { asciiOf, type ParsedJson, parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
@@ -15,7 +15,8 @@ import { LineSplitter } from "../sources/lines.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
-import { checkList } from "./json_list.ts";
+import type { Portions } from "../../src/values/portions.ts";
+import { type BodyEntry, checkEntries, portionsOf, valuesIn } from "./json_list.ts";
 import type { Demand } from "./contract/access.ts";
 import { type ArrivingRecord, workOf } from "./contract/arriving.ts";
 import { Problem } from "./contract/problem.ts";
@@ -78,7 +79,7 @@ const TIME = "milliseconds since 1970, or absent for the time of arrival";
  * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` without a scope of
  *   {@linkcode demandFor}
  */
-export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
+export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Portions<Intake> {
   const { topics, now, see, demand } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkEventFields(value);
@@ -98,7 +99,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
 }
 
 /** Takes the items of a body, as {@linkcode takeEvents} does events. */
-export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
+export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Portions<Intake> {
   const { topics, now, see } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkItemFields(value);
@@ -125,7 +126,7 @@ export function demandFor(record: OwnRecord, demand: Demand | undefined): void {
 /** Makes the record of an entry. @param own its bytes as received, if they can be the record's value; else `null` */
 type Entry = (value: unknown, own: Uint8Array | null) => ArrivingRecord | Rejected;
 
-function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
+function* take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Portions<Intake> {
   const { now, maxEntries } = options;
   const records: ArrivingRecord[] = [];
   const entries: number[] = [];
@@ -142,27 +143,12 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     if (near === undefined) return entry({ ...value, time: now }, null);
     return rejectViolation({ code: "missing-field", wanted: TIME, got: "", path: ".time", near }, "entry");
   };
-  if (kind === "lines") {
-    const splitter = new LineSplitter(maxEntries);
-    const lines = [...splitter.push(bytes), ...splitter.end()];
-    checkEntries(lines.length, maxEntries, "more");
-    const ascii = asciiOf(bytes);
-    for (const [index, { bytes: line, rejected }] of lines.entries()) {
-      // A line that is not rejected is a view of the body.
-      const start = line.byteOffset - bytes.byteOffset;
-      const parsed = rejected ?? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) });
-      add(index, parsed.ok ? enter(parsed.value, line) : parsed);
+  let index = 0;
+  for (const portion of kind === "lines" ? linesIn(bytes, maxEntries) : valuesIn(bytes, maxEntries)) {
+    for (const one of portion) {
+      add(index++, one.ok ? enter(one.value, one.bytes.length <= MAX_RECORD_BYTES ? one.bytes : null) : one);
     }
-    return { records, entries, rejected };
-  }
-  const parts = checkList(bytes, maxEntries);
-  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  checkEntries(values.length, maxEntries);
-  for (const [index, value] of values.entries()) {
-    const own = parts[index];
-    add(index, enter(value, own !== undefined && own.length <= MAX_RECORD_BYTES ? own : null));
+    yield;
   }
   return { records, entries, rejected };
 }
@@ -177,11 +163,24 @@ export function noneTaken(rejected: readonly RejectedEntry[]): Problem {
   return new Problem(code, detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
 }
 
-/** @throws Problem `bad-body` for a body without entries, `too-large` for one with too many */
-export function checkEntries(entries: number, maxEntries: number, has: number | "more" = entries): void {
-  if (entries === 0) throw new Problem("bad-body", "The body has no entries");
-  if (entries > maxEntries) {
-    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${has}`);
+/** The lines of a body in portions, each with its value. @throws Problem `bad-body` or `too-large` */
+export function* linesIn(
+  bytes: Uint8Array,
+  maxEntries: number,
+  read: (line: Uint8Array, text: string | undefined) => ParsedJson = (line, text) =>
+    parseJson(line, "line", { text }),
+): Generator<readonly (BodyEntry | Rejected)[]> {
+  const splitter = new LineSplitter(maxEntries);
+  const lines = [...splitter.push(bytes), ...splitter.end()];
+  checkEntries(lines.length, maxEntries, "more");
+  const ascii = asciiOf(bytes);
+  for (const portion of portionsOf(lines)) {
+    yield portion.map(({ bytes: line, rejected }) => {
+      // A line that is not rejected is a view of the body.
+      const start = line.byteOffset - bytes.byteOffset;
+      const parsed = rejected ?? read(line, ascii?.slice(start, start + line.length));
+      return parsed.ok ? { ...parsed, bytes: line } : parsed;
+    });
   }
 }
 

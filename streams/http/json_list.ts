@@ -1,14 +1,96 @@
 /**
- * Bounds a JSON body before it is parsed: a few MB may hold millions of values, which take seconds.
+ * Bounds a JSON body before it is parsed, and parses it in portions: a few MB may hold millions of values, which take
+ * seconds.
  *
  * @module
  */
 
+import { parseJson, type ParseOptions } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { Problem } from "./contract/problem.ts";
 
 const LF = 0x0a, SPACE = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d;
+
+/** A portion has this many bytes, or one entry. */
+const PORTION_BYTES = 64 << 10;
+/** To refuse an entry takes as long as to parse so many bytes. */
+const ENTRY_BYTES = 256;
+
+/** An entry of a body, with its bytes as they came. */
+export interface BodyEntry {
+  readonly ok: true;
+  readonly value: unknown;
+  readonly bytes: Uint8Array;
+}
+
+/** Entries in portions that take some milliseconds each. */
+export function* portionsOf<Entry extends { readonly bytes: Uint8Array }>(
+  entries: readonly Entry[],
+): Generator<readonly Entry[]> {
+  let from = 0, bytes = 0;
+  for (const [at, entry] of entries.entries()) {
+    const size = entry.bytes.length + ENTRY_BYTES;
+    if (at > from && bytes + size > PORTION_BYTES) {
+      yield entries.slice(from, at);
+      [from, bytes] = [at, 0];
+    }
+    bytes += size;
+  }
+  yield entries.slice(from);
+}
+
+/**
+ * The values of a body, which is one or a list, in portions.
+ *
+ * @throws Problem `bad-body` when it is not JSON or has none; what {@linkcode checkList} throws
+ */
+export function* valuesIn(
+  body: Uint8Array,
+  maxEntries: number,
+  options: Pick<ParseOptions, "keepsLongs"> = {},
+): Generator<readonly BodyEntry[]> {
+  const parts = checkList(body, maxEntries).map((bytes) => ({ bytes }));
+  const placeOf = (part: { readonly bytes: Uint8Array }) => part.bytes.byteOffset - body.byteOffset;
+  let count = 0, at = 0;
+  for (const portion of portionsOf(parts)) {
+    const next = parts[at + portion.length];
+    // The first has the bracket that opens the list, the last all that follows it: together they are JSON if the body is.
+    const start = at === 0 ? 0 : placeOf(portion[0]!);
+    const own = body.subarray(start, next === undefined ? body.length : placeOf(next) - 1);
+    const json = bracketed(own, at > 0, next !== undefined);
+    const what = at === 0 ? "body" : `body from entry ${at} on`;
+    const parsed = parseJson(json, what, { ...options, maxBytes: json.length });
+    if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+    const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+    if (values.length < portion.length && parts.length > 1) {
+      throw new Problem("bad-body", `Cannot parse the ${what} as JSON: it has an empty entry`, {
+        more: { reasonCode: "invalid-json" },
+      });
+    }
+    count += values.length;
+    checkEntries(count, maxEntries);
+    yield values.map((value, i) => ({ ok: true, value, bytes: portion[i]!.bytes }));
+    at += portion.length;
+  }
+}
+
+function bracketed(bytes: Uint8Array, opens: boolean, closes: boolean): Uint8Array {
+  if (!opens && !closes) return bytes;
+  const json = new Uint8Array(bytes.length + Number(opens) + Number(closes));
+  if (opens) json[0] = OPEN_BRACKET;
+  json.set(bytes, Number(opens));
+  if (closes) json[json.length - 1] = CLOSE_BRACKET;
+  return json;
+}
+
+/** @throws Problem `bad-body` for a body without entries, `too-large` for one with too many */
+export function checkEntries(entries: number, maxEntries: number, has: number | "more" = entries): void {
+  if (entries === 0) throw new Problem("bad-body", "The body has no entries");
+  if (entries > maxEntries) {
+    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${has}`);
+  }
+}
 
 /** Whether a body begins like a list. */
 export function beginsList(bytes: Uint8Array): boolean {

@@ -8,7 +8,9 @@ import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { isRecord } from "../../src/values/record.ts";
 import { unknownFields } from "../settings/unknown_fields.ts";
-import type { Bodies } from "./bodies.ts";
+import { atATime } from "./contract/fair_work.ts";
+import type { ApiContext } from "./context.ts";
+import type { Call } from "./endpoint.ts";
 import type { NamedSchema } from "./contract/named_schema.ts";
 import { Problem } from "./contract/problem.ts";
 
@@ -22,8 +24,12 @@ export type BodyObject = Readonly<Record<string, unknown>>;
  *
  * @throws Problem `bad-body`, or one of `Bodies.read()`
  */
-export async function readObject(request: Request, bodies: Bodies): Promise<BodyObject> {
-  const parsed = parseJson(await bodies.read(request, MAX_RECORD_BYTES), "body");
+export async function readObject(
+  { bodies, work }: Pick<ApiContext, "bodies" | "work">,
+  { request, caller }: Pick<Call, "request" | "caller">,
+): Promise<BodyObject> {
+  const bytes = await bodies.read(request, MAX_RECORD_BYTES);
+  const parsed = await work.run(caller, atATime(() => parseJson(bytes, "body")));
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
   if (isRecord(value)) return value;

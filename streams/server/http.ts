@@ -14,6 +14,7 @@ import { Snapshots } from "../dashboard/snapshot.ts";
 import { Backlog, followedEvents, followedItems } from "../http/backlog.ts";
 import type { ApiContext } from "../http/context.ts";
 import type { ApiKey } from "../http/contract/access.ts";
+import { FairWork } from "../http/contract/fair_work.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import type { Metrics } from "../http/metrics.ts";
@@ -22,6 +23,7 @@ import { AttributeCheck } from "../http/routes/attribute_check.ts";
 import { isShared } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import type { SourcesSettings } from "../mapping/source_settings.ts";
+import { SharedThread } from "../service/jobs/shared_thread.ts";
 import type { Service } from "../service/service.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { apiOf, limitsIn, namesLogged, serveApi, sourcesIn } from "./api.ts";
@@ -120,6 +122,7 @@ async function openContext(
     [topics.events, followedEvents(following, topics)],
     [topics.items, followedItems(following, topics, () => tasks().map(({ catalogue }) => catalogue.applied))],
   ] as const;
+  const thread = service?.thread ?? new SharedThread(clock);
   const bounds = { maxBehindMs, clock, isStopping };
   const attributes = new AttributeCheck(() => tasks()[0]?.state.catalogue, clock);
   if (service !== undefined) metrics.watch(service);
@@ -135,6 +138,7 @@ async function openContext(
     recommender: opening.use(new Recommender(log, topics, partitions, { timeoutMs, maxWaiting })),
     // On a log that processes share, its brokers bound how far tasks fall behind.
     backlogs: new Map(isShared(log) ? [] : followed.map(([topic, of]) => [topic, new Backlog(of, bounds)])),
+    work: new FairWork({ share: (workedMs) => thread.share(workedMs), clock }),
     metrics,
     now,
     clock,

@@ -15,6 +15,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { takeEvents } from "../../streams/http/intake.ts";
+import { atOnce } from "../../src/values/portions.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -64,7 +65,7 @@ const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
     const now = START + 10 * turn;
     const { records } = await part(
       "lines checked and made records",
-      () => takeEvents(body, "lines", { topics, now, maxEntries: 10_000 }),
+      () => atOnce(takeEvents(body, "lines", { topics, now, maxEntries: 10_000 })),
     );
     await part("appended to the log", () => log.append(records));
     const read = await part("read back", () => readAll(log, end));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Bodies } from "../../streams/http/bodies.ts";
 import { takeEvents } from "../../streams/http/intake.ts";
+import { atOnce } from "../../src/values/portions.ts";
 import { checkSequence } from "../../streams/http/json_list.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
 import { LineSplitter } from "../../streams/sources/lines.ts";
@@ -171,7 +172,7 @@ Deno.test("a list of too many or too large entries is refused before it is parse
   const options = { topics: topicNames(), now: 1_700_000_000_000, maxEntries: 3 };
   const take = (text: string) => {
     try {
-      return takeEvents(encoder.encode(text), "json", options).rejected.length;
+      return atOnce(takeEvents(encoder.encode(text), "json", options)).rejected.length;
     } catch (error) {
       return (error as Problem).code;
     }

@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeEvent } from "../../src/events/codec.ts";
-import { type IntakeOptions, takeEvents, takeItems } from "../../streams/http/intake.ts";
+import { atOnce } from "../../src/values/portions.ts";
+import * as intake from "../../streams/http/intake.ts";
+import { valuesIn } from "../../streams/http/json_list.ts";
+import { parseJson } from "../../src/events/json.ts";
+import type { Problem } from "../../streams/http/contract/problem.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { anyEvent } from "../events/arbitraries.ts";
 import { seeded, testLines } from "../events/broken_lines.ts";
 
 const NOW = Date.UTC(2100, 0, 1) - 1; // nothing is ahead of it
-const options: IntakeOptions = { topics: topicNames(), now: NOW, maxEntries: 10_000 };
+const options: intake.IntakeOptions = { topics: topicNames(), now: NOW, maxEntries: 10_000 };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const encode = (text: string) => encoder.encode(text);
+const takeEvents = (...given: Parameters<typeof intake.takeEvents>) => atOnce(intake.takeEvents(...given));
+const takeItems = (...given: Parameters<typeof intake.takeItems>) => atOnce(intake.takeItems(...given));
 
 Deno.test("takeEvents() appends each line as it came, whatever characters others have", () => {
   const spaced = fc.tuple(anyEvent, fc.constantFrom(0, 1)).map(([event, indent]) =>
@@ -158,4 +164,79 @@ Deno.test("takeEvents() weighs events by the items that they have scored, and by
   }
   const [item] = takeItems(encode(JSON.stringify({ item: "i1", time: 1.7e12 })), "json", options).records;
   assert.equal(item!.work, 1);
+});
+
+/** The values of a body, or the code of the reason why it has none. */
+function valuesOf(body: Uint8Array): unknown {
+  try {
+    return [...valuesIn(body, 10_000)].flat().map(({ value }) => value);
+  } catch (error) {
+    return (error as Problem).code;
+  }
+}
+
+Deno.test("valuesIn() parses a list in portions as it would at once, and refuses what is not JSON as a whole", () => {
+  const entry = fc.constantFrom(
+    "1",
+    "{}",
+    '{"a":[1,{"b":"],["}]}',
+    ' "\\\\" ',
+    "[[],[2]]",
+  );
+  const lists = fc.array(entry, { minLength: 1, maxLength: 700, size: "max" }).map((entries) =>
+    `[${entries.join(",")}]`
+  );
+  const changes = fc.tuple(
+    fc.nat(),
+    fc.nat(1),
+    fc.constantFrom("", ",", "[", "]", "{", "}", '"', " ", "1", "[]"),
+  );
+  let portions = 0, broken = 0;
+  fc.assert(
+    fc.property(
+      lists,
+      fc.option(changes, { freq: 2 }),
+      fc.constantFrom("", " ", "\n", "]"),
+      (list, change, end) => {
+        const [at = 0, gone = 0, put = ""] = change ?? [];
+        const place = at % list.length;
+        const body = encode(list.slice(0, place) + put + list.slice(place + gone) + end);
+        const whole = parseJson(body, "body", { maxBytes: body.length });
+        const values = !whole.ok ? "bad-body" : Array.isArray(whole.value) ? whole.value : [whole.value];
+        const wanted = Array.isArray(values) && values.length === 0 ? "bad-body" : values;
+        assert.deepEqual(valuesOf(body), wanted);
+        if (whole.ok) portions = Math.max(portions, [...valuesIn(body, 10_000)].length);
+        else broken++;
+      },
+    ),
+    { endOnFailure: true },
+  );
+  assert.ok(portions > 1 && broken > 10, `${portions} portions, ${broken} broken bodies`);
+});
+
+Deno.test("valuesIn() sees entries that are missing where a portion ends", () => {
+  const large = JSON.stringify("x".repeat(70_000));
+  const lists = [
+    `[,${large}]`,
+    `[${large},]`,
+    `[${large},,${large}]`,
+    `[${large},${large}`,
+    `[${large}]]`,
+    "[]",
+  ];
+  for (const list of lists) assert.equal(valuesOf(encode(list)), "bad-body", list.slice(-9));
+  assert.deepEqual(valuesOf(encode(`[ ${large} , ${large} ] `)), [JSON.parse(large), JSON.parse(large)]);
+});
+
+Deno.test("takeEvents() works in portions, whether it takes or refuses", () => {
+  const bad = '{"type":"interaction","user":"u","item":"i"}';
+  const portionsOf = (body: string, kind: "json" | "lines") =>
+    [...intake.takeEvents(encode(body), kind, options)].length;
+  const many = new Array<string>(10_000).fill(bad);
+  assert.ok(portionsOf(`[${many.join(",")}]`, "json") >= 40);
+  assert.ok(portionsOf(many.join("\n"), "lines") >= 40);
+  assert.ok(portionsOf(new Array(10_000).fill("{x").join("\n"), "lines") >= 39);
+  const wide = `[${"1,".repeat(500_000)}1]`;
+  assert.equal(portionsOf(`[${new Array(2).fill(wide).join(",")}]`, "json"), 2);
+  assert.equal(portionsOf(new Array(2).fill(wide).join("\n"), "lines"), 2);
 });

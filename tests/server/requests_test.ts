@@ -5,6 +5,7 @@ import { checkRecommendation } from "../../src/events/check.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import type { Recommender } from "../../streams/http/recommender.ts";
 import { Bodies } from "../../streams/http/bodies.ts";
+import { FairWork } from "../../streams/http/contract/fair_work.ts";
 import type { ApiContext } from "../../streams/http/context.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
@@ -232,6 +233,7 @@ function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiConte
       clock: () => 0,
       answerTimeoutMs: 1000,
       bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
+      work: new FairWork({ share: () => Promise.resolve(), clock: () => 0 }),
       maxEntries: 10,
       backlogs: new Map(),
       isStopping: () => false,

@@ -82,10 +82,9 @@ async function intake(
   const { topics, bodies, maxEntries, service, see } = context;
   const bodyIs = bodyKind(request.headers, MANY);
   const take = kind === "event" ? takeEvents : takeItems;
-  const found = await inForeground(service, async () => {
-    const bytes = await bodies.read(request);
-    return take(bytes, bodyIs, { topics, maxEntries, see, demand, now: context.now() });
-  });
+  const bytes = await inForeground(service, () => bodies.read(request));
+  const options = { topics, maxEntries, see, demand, now: context.now() };
+  const found = await context.work.run(caller, take(bytes, bodyIs, options));
   const { records, rejected } = await appendTaken(context, found, caller);
   context.metrics.taken(kind, records.length, rejected);
   if (records.length === 0) throw noneTaken(rejected);

@@ -23,7 +23,7 @@ import { deployedModels, ExperimentRegistry } from "../../experiments/registry.t
 import { InTurn } from "../../log/in_turn.ts";
 import { LogError } from "../../log/log.ts";
 import { within } from "../deadline.ts";
-import type { Endpoint } from "../endpoint.ts";
+import type { Call, Endpoint } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
 import { checkFields, readObject } from "../object_body.ts";
 import { Problem } from "../contract/problem.ts";
@@ -172,9 +172,9 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
     body: { kinds: ["json"], schema },
     answers: { 200: { description: "The state from the next event on", schema: answer } },
     problems: isNamed ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
-    handle: async ({ request, parameters }) => {
-      const body = await changes.body(request, schema, zod);
-      return await changes.make((registry) => make(registry, body, parameters["name"] ?? ""));
+    handle: async (call) => {
+      const body = await changes.body(call, schema, zod);
+      return await changes.make((registry) => make(registry, body, call.parameters["name"] ?? ""));
     },
   };
 }
@@ -189,8 +189,8 @@ class Changes {
   }
 
   /** The body of a request. @throws Problem `bad-body`, `unknown-field` or `refused` */
-  async body<Body>(request: Request, schema: NamedSchema, zod: z.ZodType<Body>): Promise<Body> {
-    const body = await readObject(request, this.#context.bodies);
+  async body<Body>(call: Call, schema: NamedSchema, zod: z.ZodType<Body>): Promise<Body> {
+    const body = await readObject(this.#context, call);
     const result = zod.safeParse(body);
     if (result.success) return result.data;
     checkFields(body, schema);

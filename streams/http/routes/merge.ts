@@ -37,9 +37,9 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
 }
 
 /** Appends the alias. If this process has the session's task, the user's next request sees the merge. */
-async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
-  const { user = "" } = parameters;
-  const body = await readObject(request, context.bodies);
+async function mergeUser(context: ApiContext, call: Call): Promise<Response> {
+  const { user = "" } = call.parameters;
+  const body = await readObject(context, call);
   checkFields(body, Merge);
   const { from } = body;
   if (typeof from !== "string" || from === "" || from === user) {

@@ -73,7 +73,7 @@ export async function recommend(
   { request, caller }: Pick<Call, "request" | "caller">,
   kind: Kind,
 ): Promise<Response> {
-  const body = await readObject(request, context.bodies);
+  const body = await readObject(context, { request, caller });
   checkFields(body, SCHEMAS[kind]);
   const now = context.now();
   const call = callOf(body, kind, now);

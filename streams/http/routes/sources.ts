@@ -5,12 +5,12 @@
  */
 
 import { z } from "zod";
-import { asciiOf, type ParsedJson, parseJson } from "../../../src/events/json.ts";
-import { reject } from "../../../src/events/rejected.ts";
+import { parseJson } from "../../../src/events/json.ts";
+import { reject, type Rejected } from "../../../src/events/rejected.ts";
 import { madeOfEach, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
+import type { Portions } from "../../../src/values/portions.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
-import { LineSplitter } from "../../sources/lines.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type BodyKind, bodyKind } from "../body.ts";
 import { type ApiContext, appendTaken, inForeground } from "../context.ts";
@@ -23,10 +23,12 @@ import {
   arrivedRecord,
   demandFor,
   type Intake,
+  linesIn,
   MAX_AHEAD_MS,
   noneTaken,
   type RejectedEntry,
 } from "../intake.ts";
+import { type BodyEntry, valuesIn } from "../json_list.ts";
 import { takenSchema } from "./events.ts";
 
 const KINDS = ["json", "lines", "table"] as const;
@@ -67,18 +69,16 @@ async function intake(
     throw new Problem("not-found", `The configuration has no such source; it has: ${names}`);
   }
   const kind = bodyKind(request.headers, KINDS);
-  const found = await inForeground(
-    context.service,
-    async () =>
-      takeRecords(await context.bodies.read(request), kind, source, {
-        topics: context.topics,
-        now: context.now(),
-        headers: cloudEventHeaders(request.headers),
-        maxEntries: context.maxEntries,
-        see: context.see,
-        demand,
-      }),
-  );
+  const bytes = await inForeground(context.service, () => context.bodies.read(request));
+  const taken = takeRecords(bytes, kind, source, {
+    topics: context.topics,
+    now: context.now(),
+    headers: cloudEventHeaders(request.headers),
+    maxEntries: context.maxEntries,
+    see: context.see,
+    demand,
+  });
+  const found = await context.work.run(caller, taken);
   const { records, rejected } = await appendTaken(context, found, caller);
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
   context.metrics.taken("event", records.length - items, rejected);
@@ -110,55 +110,22 @@ export interface TakeOptions {
   readonly demand: Demand;
 }
 
-/** The entries of a body, which are read one by one. */
-interface Entries {
-  readonly count: number;
-  readonly read: Iterable<ParsedJson>;
-}
-
-/** The lines of a body, as records of a source. */
-function linesOf(bytes: Uint8Array, source: RecordSource, maxEntries: number): Entries {
-  const splitter = new LineSplitter(maxEntries);
-  const lines = [...splitter.push(bytes), ...splitter.end()];
-  const ascii = source.format === "json" ? asciiOf(bytes) : undefined;
-  const readLine = (line: Uint8Array) => {
-    if (source.format !== "json") return source.read(line);
-    const start = line.byteOffset - bytes.byteOffset;
-    return parseJson(line, "line", { text: ascii?.slice(start, start + line.length), keepsLongs: true });
-  };
-  return {
-    count: lines.length,
-    read: lines.values().map(({ bytes, rejected }) => rejected ?? readLine(bytes)),
-  };
-}
-
-/** The value of a body, or each value of a list. @throws Problem `bad-body` when it is not JSON */
-function valuesOf(bytes: Uint8Array): Entries {
-  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length, keepsLongs: true });
-  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  return { count: values.length, read: values.values().map((value) => ({ ok: true, value })) };
-}
-
 /**
  * Maps the entries of a body by a source.
  *
  * @throws Problem `bad-body` or `too-large` when it is wrong as a whole; `forbidden` without a scope of {@linkcode demandFor}
  */
-function takeRecords(
+function* takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
   source: RecordSource,
   { topics, now, headers, maxEntries, see, demand }: TakeOptions,
-): Intake & { readonly count: number } {
-  const { count, read } = kind === "json" ? valuesOf(bytes) : linesOf(bytes, source, maxEntries);
-  if (count === 0) throw new Problem("bad-body", "The body has no entries");
-  if (count > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
+): Portions<Intake & { readonly count: number }> {
   const records: ArrivingRecord[] = [];
   const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
   let madeBytes = 0, index = 0;
-  for (const entry of read) {
+  const take = (entry: BodyEntry | Rejected) => {
     const taken = entry.ok ? source.map(entry.value, { time: now, headers }) : entry;
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => madeBytes += bytes) : taken;
     for (const { code, reason, entries } of "ok" in own ? [own] : own.rejected) {
@@ -173,8 +140,17 @@ function takeRecords(
       see?.(record);
     }
     index++;
+  };
+  const read = (line: Uint8Array, text: string | undefined) =>
+    source.format === "json" ? parseJson(line, "line", { text, keepsLongs: true }) : source.read(line);
+  const portions = kind === "json"
+    ? valuesIn(bytes, maxEntries, { keepsLongs: true })
+    : linesIn(bytes, maxEntries, read);
+  for (const portion of portions) {
+    portion.forEach(take);
+    yield;
   }
-  return { records, entries, rejected, count };
+  return { records, entries, rejected, count: index };
 }
 
 function recordsOf(taken: TakenRecords, topics: Topics, now: number, count: (bytes: number) => number) {

@@ -54,19 +54,28 @@ export class SharedThread {
     return { [Symbol.dispose]: () => void this.#foreground.delete(entry) };
   }
 
+  /** Yields the thread until others are idle, or have had it for as long: half of it, when all are busy. */
+  share(workedMs: number): Promise<void> {
+    return this.#rest(() => false, workedMs, workedMs);
+  }
+
   /** Yields the thread until others are idle, or for as long as a step of this length entitles them to. */
   giveWay(stepMs: number): Promise<void> {
-    const begun = this.#now();
     const foregroundMs = Math.max(OTHERS_MS, Math.min(FOREGROUND_MS, FOREGROUND_SHARE * stepMs));
+    return this.#rest((now) => this.#isBusy(now), foregroundMs, OTHERS_MS);
+  }
+
+  #rest(isBusyAt: (now: number) => boolean, busyMs: number, othersMs: number): Promise<void> {
+    const begun = this.#now();
     let [at, turns, idle] = [begun, 0, 0];
     return new Promise((resolve) => {
       const look = () => {
         const now = this.#now();
-        const isBusy = this.#isBusy(now);
+        const isBusy = isBusyAt(now);
         idle = now - at < IDLE_TURN_MS && !isBusy ? idle + 1 : 0;
         at = now;
         if (++turns >= LOOK_TURNS) this.#lookedAt = at;
-        const isOver = at - begun >= (isBusy ? foregroundMs : OTHERS_MS);
+        const isOver = at - begun >= (isBusy ? busyMs : othersMs);
         if (isOver || idle >= IDLE_TURNS && at - this.#lookedAt < LOOK_MS) resolve();
         else setImmediate(look); // thousands of turns a second: with promises, they made a twentieth of all garbage
       };

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import type { Portions } from "../../src/values/portions.ts";
+import { atATime, FairWork } from "../../streams/http/contract/fair_work.ts";
+
+/** Work of portions that take so long each, and what happened, with its times. */
+function workshop() {
+  let now = 0;
+  const done: string[] = [];
+  const pauses: number[] = [];
+  const work = new FairWork({
+    clock: () => now,
+    share: (workedMs) => {
+      pauses.push(workedMs);
+      return Promise.resolve();
+    },
+  });
+  function* portions(name: string, count: number, ms: number): Portions<string> {
+    for (let i = 0; i < count; i++) {
+      now += ms;
+      yield;
+    }
+    done.push(`${name} at ${now}`);
+    return name;
+  }
+  const run = (caller: string, name: string, count: number, ms: number) =>
+    work.run(caller, portions(name, count, ms));
+  return { work, run, done, pauses };
+}
+
+Deno.test("FairWork.run() does short work at once", async () => {
+  const { work, run, done, pauses } = workshop();
+  const short = [run("a", "a1", 3, 2), run("b", "b1", 3, 2)];
+  assert.deepEqual(done, ["a1 at 6", "b1 at 12"]);
+  assert.deepEqual(await Promise.all(short), ["a1", "b1"]);
+  assert.equal(await work.run("a", atATime(() => 7)), 7);
+  assert.deepEqual(pauses, []);
+});
+
+Deno.test("FairWork.run() pauses after 20 ms, for as long as was worked, whoever's work it was", async () => {
+  const { run, done, pauses } = workshop();
+  await run("a", "long", 10, 5);
+  assert.deepEqual(pauses, [20, 20]);
+  await run("a", "a1", 1, 130);
+  await run("b", "b1", 1, 1);
+  assert.deepEqual(pauses, [20, 20, 140]);
+  assert.deepEqual(done, ["long at 50", "a1 at 180", "b1 at 181"]);
+});
+
+Deno.test("FairWork.run() gives each caller as much time, however much others ask for", async () => {
+  const { run, done } = workshop();
+  const large = Array.from({ length: 10 }, (_, n) => run("a", `a${n}`, 10, 100));
+  const small = Array.from({ length: 20 }, (_, n) => run("b", `b${n}`, 1, 10));
+  await Promise.all(small);
+  assert.equal(done.length, 20, "b had two tenths of a second, and a four at most");
+  assert.ok(Number(done.at(-1)?.split(" ").at(-1)) <= 600, `${done.at(-1)}`);
+  await run("c", "c1", 5, 10);
+  assert.equal(done.length, 21, "a has no more of its first second");
+  await Promise.all(large);
+  assert.deepEqual(done.slice(21), Array.from(large, (_, n) => `a${n} at ${n * 1000 + 1250}`));
+});
+
+Deno.test("FairWork.run() goes on when work fails", async () => {
+  const { work, run, done } = workshop();
+  const all = [
+    run("a", "a1", 3, 10),
+    work.run("a", atATime(() => assert.fail("bad"))),
+    run("b", "b1", 1, 1),
+  ];
+  const outcomes = await Promise.allSettled(all);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+  assert.equal(done.length, 2);
+});
