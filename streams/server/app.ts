@@ -55,7 +55,8 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   const { endpoints, cors: origins = [] } = options;
   const answering = { ...options, failures: new LogFailures(options.clock) };
   if (origins.length > 0) {
-    app.use("*", cors({ origin: [...origins], exposeHeaders: ["X-Request-Id", "Retry-After"], maxAge: 600 }));
+    const origin = origins.includes("*") ? "*" : [...origins]; // in a list, Hono takes `*` for an origin
+    app.use("*", cors({ origin, exposeHeaders: ["X-Request-Id", "Retry-After"], maxAge: 600 }));
   }
   for (const endpoint of endpoints) {
     app.on(endpoint.method, endpoint.path, (context) => answer(answering, endpoint, context));

@@ -312,6 +312,8 @@ Deno.test("pages of other origins may call only when they are named", async () =
     await using api = await startApi();
     assert.equal((await api.get("/health", origin)).headers.get("access-control-allow-origin"), null);
   }
+  await using any = await startApi({ cors: ["*"] });
+  assert.equal((await any.get("/health", origin)).headers.get("access-control-allow-origin"), "*");
   await using api = await startApi({ cors: ["https://shop.example"] });
   assert.equal((await api.get("/health", origin)).headers.get("access-control-allow-origin"), origin.origin);
   assert.equal(
