@@ -5,7 +5,8 @@
  * a knot at each logit c of a grid counts the rows whose logit z is nearest to it:
  *   expected = Σ σ(z),   positives = Σ labels,   rows = expected / σ(c),   information = rows σ(c) (1 − σ(c))
  *   moved to   m = c + (positives − expected) / (information + PRIOR)     one Newton step from "it is calibrated",
- *              but not past the logit of positives / rows                 which it would leap over from far away
+ *              but not past the logit of positives / rows                 which it would leap over from far away;
+ *                                                                         none of either counts as half a row
  *   worth      rows σ(m) (1 − σ(m)) + PRIOR
  * the corrected logit is linear between the knots, after pooling adjacent violators (isotonic regression)
  * ```
@@ -65,7 +66,7 @@ export class Levels {
       const [expected, positives] = [this.#expected[knot]! / 1e6, this.#positives[knot]! / 1e6];
       const rows = expected / sigmoid(logit);
       const step = (positives - expected) / (this.#informationAt(knot) + PRIOR);
-      const whole = positives === expected ? 0 : Math.log(positives / Math.max(0, rows - positives)) - logit;
+      const whole = Math.log(Math.max(0.5, positives) / Math.max(0.5, rows - positives)) - logit;
       moved[knot] = logit +
         (step < 0 ? Math.max(step, Math.min(whole, 0)) : Math.min(step, Math.max(whole, 0)));
       const p = sigmoid(moved[knot]!);

@@ -83,18 +83,21 @@ Deno.test("Levels.correct() never falls where the logit rises, whatever came", (
 });
 
 Deno.test("Levels.correct() leaves levels that are right where one is far too sure", () => {
-  const [levels, random] = [new Levels(), createRandom(38)];
-  for (let row = 0; row < 400_000; row++) {
-    if (row % 20 === 0) levels.learn(4, random() < 0.5 ? 1 : 0);
-    else {
-      const logit = 3.6 * random() - 3.2;
-      levels.learn(logit, random() < sigmoid(logit) ? 1 : 0);
+  for (const truth of [0.5, 0]) {
+    const [levels, random] = [new Levels(), createRandom(38)];
+    for (let row = 0; row < 400_000; row++) {
+      if (row % 20 === 0) levels.learn(4, random() < truth ? 1 : 0);
+      else {
+        const logit = 3.6 * random() - 3.2;
+        levels.learn(logit, random() < sigmoid(logit) ? 1 : 0);
+      }
     }
-  }
-  const top = sigmoid(levels.correct(4));
-  assert.ok(0.5 < top && top < 0.65, `${top}`);
-  for (const logit of [-3, -2, -1, 0]) {
-    assert.ok(Math.abs(sigmoid(levels.correct(logit)) - sigmoid(logit)) < 0.03, `${logit}`);
+    const top = sigmoid(levels.correct(4)); // where none comes, it cannot fall below levels that are right
+    assert.ok(0.5 < top && top < 0.65, `${truth}: ${top}`);
+    for (const logit of [-3, -2, -1, 0]) {
+      const [p, right] = [sigmoid(levels.correct(logit)), sigmoid(logit)];
+      assert.ok(Math.abs(p - right) < 0.03, `${truth}: ${p} at ${right}`);
+    }
   }
 });
 
