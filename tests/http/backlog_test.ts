@@ -218,7 +218,10 @@ Deno.test("Backlog.enter() refuses who has waited in vain, with the time that th
   await scene.pass(1000);
   const { state } = late;
   assert.ok(state instanceof Problem && state.code === "unavailable");
-  assert.match(state.message, /^What waits .* takes 25 s, .* 1000 ms \(http\.maxBehindMs\)$/);
+  assert.match(
+    state.message,
+    /^The events and items that wait .* need 25 s, .* 1000 ms \(http\.maxBehindMs\)$/,
+  );
   assert.equal(state.toResponse("").headers.get("retry-after"), "25");
   await begun;
   assert.ok(isTaken, "the rest of a body whose beginning is on the log");
