@@ -92,10 +92,13 @@ class OwnPartitions {
     const own = topics.filter((topic) => sizeOf(this.#first, topic) !== null);
     const counts = await Promise.all(own.map(async (topic) => (await this.identify(topic))?.partitions));
     const count = Math.min(...counts.map((found) => found ?? Infinity));
-    const within = (partitions: readonly number[]) => partitions.filter((partition) => partition < count);
+    const within = async (partitions: readonly number[], tell: (own: readonly number[]) => Promise<void>) => {
+      const own = partitions.filter((partition) => partition < count);
+      if (own.length > 0) await tell(own);
+    };
     return {
-      assigned: (partitions) => handlers.assigned(within(partitions)),
-      revoked: (partitions, why) => handlers.revoked(within(partitions), why),
+      assigned: (partitions) => within(partitions, (own) => handlers.assigned(own)),
+      revoked: (partitions, why) => within(partitions, (own) => handlers.revoked(own, why)),
     };
   }
 

@@ -80,7 +80,7 @@ Deno.test("ownPartitions() refuses states of more partitions where events are go
   await assert.rejects(ownPartitions(below, first).createTopics(states), hasCode("topic-mismatch"));
 });
 
-Deno.test("ownPartitions() assigns members of a group partitions that are not hidden, each once", async () => {
+Deno.test("ownPartitions() assigns members of a group partitions that are not hidden, each once, and never none", async () => {
   await using below = await grownLog(isOwn);
   const log = ownPartitions(below, first);
   for (
@@ -89,8 +89,12 @@ Deno.test("ownPartitions() assigns members of a group partitions that are not hi
     const held: number[] = [];
     const member = () =>
       log.join(`of ${topic}`, [topic], {
-        assigned: (partitions) => Promise.resolve(void held.push(...partitions)),
+        assigned(partitions) {
+          assert.notEqual(partitions.length, 0);
+          return Promise.resolve(void held.push(...partitions));
+        },
         revoked(partitions) {
+          assert.notEqual(partitions.length, 0);
           for (const partition of partitions) held.splice(held.indexOf(partition), 1);
           return Promise.resolve();
         },
