@@ -92,7 +92,7 @@ class Tail {
     this.#from = this.end = from;
   }
 
-  /** Keeps a record, unless it has more than `most` bytes, and returns the bytes that it takes. */
+  /** Keeps a record; one with more than `most` bytes empties the tail. @returns the bytes gained, negative if it lost some */
   add(record: NewRecord, offset: number, most: number): number {
     const { topic, partition = 0, key, value, time, headers = NO_HEADERS } = record;
     const bytes = sizeOf(record);

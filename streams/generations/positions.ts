@@ -60,7 +60,7 @@ export function isUneven({ partitions, tasks }: Positions, count: number): boole
   return tasks.length !== count && tasks.some((next, task) => next !== tasks[task % partitions]);
 }
 
-/** Number of offsets between two positions, over all partitions. */
+/** Number of offsets between two positions, over all tasks. */
 export function distance(from: readonly number[], to: readonly number[]): number {
   return to.reduce((sum, end, partition) => sum + Math.max(0, end - (from[partition] ?? 0)), 0);
 }

@@ -51,8 +51,8 @@ import { forgetRemembered, type Remembered, rememberingLog } from "./remembered.
 const ROUND_EVENTS = 4096;
 const LEAST_ROUND = 1024;
 /**
- * A round has one more batch of samples for every this many batches learnt, up to the maximum: each round is a commit
- * and a version, and its lists are predicted by the version before it.
+ * A round has one batch of samples for every this many batches learnt, at least one, up to the maximum: each round is a
+ * commit and a version, and its lists are predicted by the version before it.
  */
 const LEARNT_BATCHES = 16;
 const ROUND_BATCHES = 16;

@@ -104,7 +104,7 @@ async function admit(
   await work();
 }
 
-/** Processes a caller's entries, in portions where it may have to wait. @throws as {@linkcode append} does */
+/** Processes a caller's entries, in portions where it may have to wait. @throws as {@linkcode admit} and the work do */
 export async function inPortions<Sent>(
   context: Sending,
   { sent, loadOf, caller }: {

@@ -12,7 +12,7 @@ import { Problem } from "./contract/problem.ts";
 const LF = 0x0a, SPACE = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d;
 
-/** A portion has this many bytes, or one entry. */
+/** A portion has at most this many bytes, unless it is a single entry. */
 const PORTION_BYTES = 64 << 10;
 /** To refuse an entry takes as long as to parse so many bytes. */
 const ENTRY_BYTES = 256;

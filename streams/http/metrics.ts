@@ -133,7 +133,7 @@ export class Metrics implements LogObserver {
     this.#service = service;
   }
 
-  /** Adds a listener. */
+  /** Sets the listener. */
   tell(listener: MetricsListener): void {
     this.#listener = listener;
   }

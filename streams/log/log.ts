@@ -22,7 +22,7 @@ export type Cleanup = "delete" | "compact";
 export interface TopicSpec {
   /** 1 to 249 of the characters `a-z A-Z 0-9 . _ -`. */
   readonly name: string;
-  /** Number of partitions, at least 1. */
+  /** Number of partitions; 1 to 1024 in a new topic. */
   readonly partitions: number;
   /** What may be dropped. */
   readonly cleanup: Cleanup;
@@ -167,8 +167,8 @@ export interface Membership extends AsyncDisposable {
   /** The partitions held now, ascending: from the call of `assigned` until `revoked` has settled. */
   readonly partitions: readonly number[];
   /**
-   * Resolves when the membership ends by {@linkcode Membership.leave}. Rejects when it ends otherwise: with what
-   * a handler threw, or why the log lost it. Handle it: an unhandled rejection ends the process.
+   * Resolves when the membership ends by {@linkcode Membership.leave}, or because the log closes. Rejects with what a
+   * handler threw, or why the log lost it. Handle it: an unhandled rejection ends the process.
    */
   readonly ended: Promise<void>;
   /**
@@ -264,7 +264,8 @@ export interface Log extends AsyncDisposable {
    * are shared in a balanced and sticky way; members beyond the number of partitions get none.
    *
    * @throws what this member's own handlers threw; it is then not a member
-   * @throws LogError `topic-mismatch` when the topics differ in their number of partitions
+   * @throws LogError `topic-mismatch` when the topics differ in their number of partitions, `closed` when the log is
+   * closing
    */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
   /** The members of a group, in any process. Only logs shared by processes have it. */
@@ -273,6 +274,7 @@ export interface Log extends AsyncDisposable {
    * Drops the records below `before` of a `delete` topic.
    *
    * @throws LogError `topic-mismatch` when the topic is compact
+   * @throws RangeError when `before` is above the end
    */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /**

@@ -109,7 +109,7 @@ export interface ReplayResult extends ReplayView {
   readonly resumedFrom: number;
   /** Rejected records, by code. */
   readonly rejections: RejectionSummary;
-  /** Hexadecimal SHA-256 of all user and item states, of all samples in order, and of the learner. */
+  /** Hexadecimal SHA-256 of the states of users, items and retrieval, of all samples in order, and of the learner. */
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
 }
 

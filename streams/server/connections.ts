@@ -50,7 +50,7 @@ interface Served {
   readonly requests: Set<Request>;
   /** Whether it has sent a request. */
   used: boolean;
-  /** Time of the last accept, request or response. */
+  /** When it was accepted, or last answered a request. */
   since: number;
   server?: ReturnType<ServeConnection>;
 }

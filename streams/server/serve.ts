@@ -24,7 +24,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly url: string;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
-  /** Waits for requests in progress, at most `patienceMs`, then closes. */
+  /** Accepts no more connections, and waits for requests in progress, `patienceMs` at most (3000 by default). */
   stop(patienceMs?: number): Promise<void>;
 }
 

@@ -50,7 +50,7 @@ export interface Uncommitted {
 }
 
 export interface CommitRecords {
-  /** Records of the outbox, then the one of the topic `signals`. */
+  /** Records of the outbox, then the one of the topic `signals`, if any. */
   readonly outputs: readonly NewRecord[];
   /** Records of the topic `state`. */
   readonly users: readonly NewRecord[];

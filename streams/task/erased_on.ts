@@ -28,7 +28,7 @@ interface ErasedRecord {
   readonly offset: number;
 }
 
-/** The newest record, then the full ones. @param full number of full ones to leave out, on a log with an index */
+/** The newest record and the full ones; with an index, in this order. @param full number of full ones to leave out, on a log with an index */
 async function recordsOn(log: Log, statistics: string, partition: number, full = 0): Promise<ErasedRecord[]> {
   const records = new Map<string, ErasedRecord>();
   if (indexesKeys(log)) {

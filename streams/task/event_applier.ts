@@ -13,14 +13,14 @@ import { TaskExperiments } from "./experiments.ts";
 import type { EventRead } from "./inputs/event_reader.ts";
 import type { TaskParts } from "./task_parts.ts";
 
-/** How far an event's time may be ahead of its arrival; further ahead means a wrong unit or a broken clock. */
+/** How far an event's time may be ahead of its arrival and of the task's clock; more means a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
 
 const logger = getLogger(["meander", "task"]);
 
 /** Applies events, and rejects those that cannot be applied: invalid, undated or from the future. */
 export class EventApplier {
-  /** Offset of the newest event that requests an erasure, or belongs to a user erased earlier; −1 = none. */
+  /** Offset of the newest `forget`, or `merge` of a user erased since; −1 = none. */
   lastErasure = -1;
   readonly #parts: TaskParts;
   #hasMisplaced = false;

@@ -48,7 +48,11 @@ export interface OutboxOptions {
   readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether rejections and erasures of lists are already on the log, from an earlier run. @default {false} */
+  /**
+   * Whether rejections, merges, copies of samples and erasures of lists are already on the log, from an earlier run.
+   *
+   * @default {false}
+   */
   readonly isAnswered?: boolean | undefined;
   /** Endings of the topics to which answers for surfaces are copied, by surface. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;

@@ -37,7 +37,7 @@ export class Task implements AsyncDisposable {
   readonly others: Pick<Others, "learnt" | "positions" | "committed" | "isShared">;
   /** The local snapshot, as of the last commit; `null` when there is none. */
   readonly store: Pick<StateStore, "status" | "copy"> | null;
-  /** Offset of the first event that it has read. */
+  /** Offset of the first event to read when it was opened. */
   readonly openedAt: number;
   readonly #parts: TaskParts;
   readonly #round: Round;
@@ -135,7 +135,7 @@ export class Task implements AsyncDisposable {
     }
   }
 
-  /** Reads up to the next event; if there is none, commits the position after offsets without one. @returns whether */
+  /** Reads up to the next event; if there is none, commits the position after offsets without one. @returns whether there is one */
   async reachEvent(): Promise<boolean> {
     const { events } = this.#parts;
     await this.#round.read({ maxRecords: READ_EVENTS });

@@ -43,7 +43,7 @@ export interface HandOverOptions extends Omit<LegsOptions, "mostMs"> {
 export interface OnlineResult {
   /** Whether the new generation serves. */
   readonly isSwitched: boolean;
-  /** Time from the last commit of the old tasks to the start of the new ones, milliseconds. */
+  /** Time from the order to stop the old tasks to the start of the new ones, milliseconds. */
   readonly pauseMs: number;
 }
 

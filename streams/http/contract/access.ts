@@ -37,7 +37,7 @@ export interface ApiKey {
 export interface RateLimit {
   /** Sustained requests per second. */
   readonly perSecond: number;
-  /** Requests allowed at once after a pause. @default {perSecond} */
+  /** Requests allowed at once after a pause. @default {perSecond, at least 1} */
   readonly burst?: number | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Rate {
  */
 const SHARE = 1 / 20;
 
-/** Tokens at a time, and per second. */
+/** Its tokens as of a time, and how many it gains per second. */
 interface Bucket {
   tokens: number;
   readonly at: number;

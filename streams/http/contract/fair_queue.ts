@@ -35,7 +35,7 @@ export class FairQueue<Entry> {
    * Adds an entry.
    *
    * @returns the entry that is dropped: if the queue is full, the newest of the caller with the most, or the given
-   * entry if its own caller has as many
+   * entry if its own caller would then have as many
    */
   push(caller: string, entry: Entry): Entry | undefined {
     const own = this.#entries.get(caller) ?? [];

@@ -23,8 +23,8 @@ const TELL_MS = 30_000;
 const METADATA_MS = 10_000;
 /** How long a transaction may take to end before we look for another coordinator. */
 const ENDING_MS = 1000;
-/** A refresh that was already under way may have begun too early to include a topic; the second did not. */
-const MAX_REFRESHES = 2;
+/** Several, because a refresh that was already under way may have begun too early to include a topic. */
+const MAX_REFRESHES = 3;
 /** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
 const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
 const COORDINATORS = { group: 0, transaction: 1 } as const;
@@ -132,7 +132,7 @@ export class KafkaClient implements AsyncDisposable {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);
       if (found !== undefined) return found.leader;
-      if (tries > MAX_REFRESHES) { // tried even if other partitions are known, because a topic may gain some
+      if (tries >= MAX_REFRESHES) { // tried even if other partitions are known, because a topic may gain some
         throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it no longer exists`);
       }
       await this.#refreshMetadata(topic).catch((error) => {
@@ -361,7 +361,7 @@ export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
 }
 
-/** The error of a partition that no broker serves. @param leader its node; -1 = it has none; `undefined` = it is unknown */
+/** The error of a partition that no broker serves. @param leader its node; -1 or `undefined` = none is known */
 export function unserved(
   { topic, partition }: Place,
   cause: unknown,

@@ -18,7 +18,7 @@ import type { LogRecord, ReadResult } from "../log.ts";
 const KEPT_BYTES = 256 << 10;
 /** Approximate bytes that a record takes in addition to its value. */
 const RECORD_BYTES = 100;
-/** Chunks with fewer records are merged. */
+/** Chunks with at most this many records are merged. */
 const SMALL_CHUNK = 512;
 
 interface Chunk {

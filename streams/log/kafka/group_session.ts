@@ -71,7 +71,7 @@ export class GroupSession {
   /**
    * @param client its own connection, which joining blocks for as long as the group takes
    * @param other a connection for everything else
-   * @param onChange called when one of the above changes
+   * @param onChange called after a heartbeat that failed: `expelled` or `isChanging` may have changed
    */
   constructor(client: KafkaClient, other: KafkaClient, options: MemberOptions, onChange: () => void) {
     this.#client = client;

@@ -51,7 +51,8 @@ import {
  *   to the same topics are sent together; those to other topics do not wait for them.
  * - **Writers and appends have their own connections**: a broker answers the requests of a connection in order, and a
  *   write must not wait for the replication of another.
- * - **A failed writer** refuses every later commit: open another with its id, if the id is still yours.
+ * - **A failed writer** refuses every later commit, unless records were `too-large`: open another with its id, if the id
+ *   is still yours.
  * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
  * - Every operation waits for brokers that are away for less than `retryMs`.
  *

@@ -2,8 +2,8 @@
  * Writes records so that none is lost or repeated: by themselves (idempotent), or together with group offsets, all or
  * nothing (transactional).
  *
- * A producer must not be used after its first failure, on which it aborts its transaction if brokers can be reached: to
- * go on, it would have to reopen its transactional id, which could fence a rightful new owner. The owner of the id
+ * A producer must not be used after its first failure other than `too-large`. It aborts its transaction then, if brokers
+ * can be reached: to go on, it would have to reopen its transactional id, which could fence a rightful new owner. The owner of the id
  * opens another producer instead.
  *
  * @module

@@ -17,7 +17,7 @@ const SMALL_PAGES = 16_384;
 const SCRUB_PAGES = 1024;
 const OVERFLOW_BYTES = 4092;
 /**
- * Removes all that erased records left, one step per call. Dropped and superseded records leave content in free pages
+ * Removes what erased records left, one step per call: all of it in a small file, else all but fragments. Dropped and superseded records leave content in free pages
  * and in unused parts of other pages: free pages are overwritten, and in a small file all records are moved. Then the
  * write-ahead log, which holds earlier versions of the pages, is emptied.
  */

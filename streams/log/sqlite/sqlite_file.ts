@@ -8,6 +8,8 @@
  * identities topic → id                                 distinguishes topics of the same name in different files
  * ends       topic, partition → end                     end of a partition when records of it were erased
  * scrubs     id                                         what is left of erased records: 1 everything, 2 fragments
+ * zeros      page                                       only during a scrub: overwrites free pages
+ * unsummed   topic, partition, before                   empty, for release 0.2.0
  * records_<topic id>_<partition>                       see record_table.ts
  * ```
  *

@@ -20,7 +20,7 @@ import { type SqliteLogOptions, SqliteStore } from "./sqlite_store.ts";
  * - **Damage** is detected: every record has a checksum, and the file `<path>-end` records how far the log was
  *   acknowledged, and how far confirmed by the disk.
  * - **Writes** that are issued in the same turn of the event loop become one SQLite transaction, in order.
- * - **Compact** topics keep exactly the newest record of each key: its predecessor is deleted in the same
+ * - **Compact** topics keep only the newest record of each key: its predecessor is deleted in the same
  *   transaction.
  * - **No wait for the disk.** A thread moves the write-ahead log into the database every 16 MB; a writer that never
  *   pauses does it itself at 64 MB.
@@ -57,6 +57,7 @@ export class SqliteLog extends LocalLog {
   /**
    * Opens the log in a file, and creates the file and its folder if they do not exist.
    *
+   * @throws RangeError when an option is out of range
    * @throws LogError `locked` when it is open already, in this process or another
    * @throws LogError `corrupt` when the file is damaged, not a log of ours, or of another format, or when
    * something is missing that was acknowledged

@@ -65,6 +65,7 @@ export class SqliteReader implements ReadableLog {
     });
   }
 
+  /** See `Log.read`, but never waits for a record. */
   read(
     topic: string,
     partition: number,

@@ -163,7 +163,7 @@ export function withoutStates(events: string): string {
 /**
  * Checks that the events still have as many partitions as the tasks' records.
  *
- * @throws LogError `topic-mismatch` when there are more now
+ * @throws LogError `topic-mismatch` when the numbers differ
  */
 export function checkCoPartitioned(
   { events, state }: Readonly<Record<"events" | "state", string>>,

@@ -92,7 +92,7 @@ export class Restore implements AsyncDisposable {
   /**
    * Takes in what the changelogs contain by now.
    *
-   * @throws LogError `corrupt` when a record on the log cannot be read
+   * @throws LogError `corrupt` when a record on the log cannot be read, `closed` when the snapshot is to blame
    */
   async follow(): Promise<void> {
     await this.#guarded(async () => {

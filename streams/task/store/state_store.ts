@@ -43,7 +43,7 @@ export interface StoreStatus {
   readonly failure: string | null;
 }
 
-/** Number of folders to try if others are in use. */
+/** Number of folders to try, because some may be in use. */
 const MAX_FOLDERS = 8;
 const USER = "u";
 const STATISTIC = "s";
@@ -225,7 +225,11 @@ export class StateStore implements UserIndex {
     await this.#writes.sync();
   }
 
-  /** Copies the store, which must not change in the meantime. @param to an unused folder, which is replaced */
+  /**
+   * Copies the store, which must not change in the meantime; copies nothing when the disk accepts no writes.
+   *
+   * @param to an unused folder, which is replaced
+   */
   async copy(to: string): Promise<void> {
     await this.sync();
     if (this.#writes.failure === null) await this.#files.copy(to);

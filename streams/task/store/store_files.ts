@@ -171,7 +171,8 @@ export class StoreFiles {
   }
 
   /**
-   * Empties segments that are only in memory, for use while the disk accepts no writes, so that memory stays bounded.
+   * Empties segments that are only in memory and mostly dead, so that memory stays bounded while the disk accepts no
+   * writes.
    */
   async shrink(): Promise<void> {
     for (const segment of [...this.store.segments.values()]) {

@@ -58,7 +58,7 @@ export interface DecodedBatches {
 /**
  * Encodes records as one batch.
  *
- * @param sequence number of records that this producer has already written to the partition
+ * @param sequence number of records that this producer has written to the partition in its epoch, modulo 2^31
  */
 export async function encodeBatch(
   records: readonly NewRecord[],
