@@ -235,15 +235,17 @@ export class KafkaReader {
       for (const cursor of watched) cursor.polled = true;
       try {
         await this.#polls.once(() => this.#pollOnce(node, watched));
+        for (const cursor of watched) cursor.polled = false;
       } catch (error) {
         // Waiting reads fetch for themselves, which finds the new leader or reports the error; no poll takes them before.
-        for (const cursor of watched) [cursor.node, cursor.polled] = [NOBODY, false];
-        if (isPassing(error)) await this.#polls.once(() => this.#polls.refresh());
-      } finally {
         for (const cursor of watched) {
-          cursor.polled = false;
-          if (cursor.node === NOBODY) cursor.wake();
+          [cursor.node, cursor.polled, cursor.watchedUntil] = [NOBODY, false, 0];
+          cursor.wake();
         }
+        if (isPassing(error)) {
+          await ignore(this.#polls.once(() => this.#polls.refresh()), "the next poll fails, too");
+        }
+        await this.#polls.pause(POLL_MS); // while polls alone fail, reads would ask without end
       }
     }
   }

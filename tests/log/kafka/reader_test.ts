@@ -14,7 +14,7 @@ const RETRY_MS = 60_000;
 /** A client of one broker whose fetches are answered when the test says so. */
 function fakeClient(
   bounds: { readonly start: number; readonly end: number },
-  refreshed: Promise<void> = Promise.resolve(),
+  { refreshed = Promise.resolve(), paused = Promise.resolve() } = {},
 ) {
   let leader = 0;
   const asked: ((fetched: Partial<Fetched> | null) => void)[] = [];
@@ -55,7 +55,7 @@ function fakeClient(
     retry: run,
     once: run,
     refresh: () => refreshed,
-    pause: () => Promise.resolve(),
+    pause: () => paused,
     lasting: (error: unknown) => error,
   };
   /** The next fetch to be answered. */
@@ -120,7 +120,7 @@ Deno.test("KafkaReader.read() that never pauses asks for itself when its poll fa
 Deno.test("KafkaReader.read() that begins while a failed poll asks for the new leader does not poll the old one", async () => {
   const refreshed = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
-  const polls = fakeClient({ start: 0, end: 300 }, refreshed.promise);
+  const polls = fakeClient({ start: 0, end: 300 }, { refreshed: refreshed.promise });
   const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const read = () => reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   const before = read();
@@ -135,6 +135,22 @@ Deno.test("KafkaReader.read() that begins while a failed poll asks for the new l
   assert.deepEqual([own.asked(), polls.asked()], [1, 0]);
   (await own.next())({ stableEnd: 301, bytes: await batchAt(300, "a") });
   assert.deepEqual(texts([...(await before).records, ...(await meanwhile).records]), ["a", "a"]);
+});
+
+Deno.test("KafkaReader.read() asks once for itself while polls fail, and waits until they are tried again", async () => {
+  const paused = Promise.withResolvers<void>();
+  const own = fakeClient({ start: 0, end: 300 });
+  const polls = fakeClient({ start: 0, end: 300 }, { paused: paused.promise });
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const reading = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
+  (await own.next())({ stableEnd: 300 });
+  (await polls.next())({ errorCode: NOT_LEADER });
+  (await own.next())({ stableEnd: 300 });
+  for (let turn = 0; turn < 20; turn++) await delay(0);
+  assert.deepEqual([own.asked(), polls.asked()], [0, 0]);
+  paused.resolve();
+  (await polls.next())({ stableEnd: 301, bytes: await batchAt(300, "a") });
+  assert.deepEqual(texts((await reading).records), ["a"]);
 });
 
 Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
