@@ -90,7 +90,8 @@ export class Recommender implements AsyncDisposable {
     const left = this.#waiting.push(caller, end);
     left?.();
     if (left === end) return await ended.promise;
-    const answers = this.#answersOf(partitionOf(event.user, this.#partitions));
+    const partition = partitionOf(event.user, this.#partitions); // more may have been added since
+    const answers = this.#answersOf(partition);
     const answer = answers.expect(event.user, event.request);
     const value = encoder.encode(JSON.stringify(event));
     let stage: Stage = "begun";
@@ -98,7 +99,7 @@ export class Recommender implements AsyncDisposable {
       await answers.started;
       if (stage === "given up") throw new Problem("answer-timeout", "The client no longer waits");
       stage = "given to the log";
-      const record = { topic: this.#topics.events, key: event.user, value, time: now };
+      const record = { topic: this.#topics.events, partition, key: event.user, value, time: now };
       const [offset = 0] = await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
       answer.placed(offset);
       stage = "on the log";

@@ -248,6 +248,16 @@ const STATUS: MetricFamily<Scrape, ServiceStatus> = {
   },
 };
 
+const TOPICS: MetricFamily<Scrape, Service> = {
+  read: (scrape) => withoutLabels(scrape?.service),
+  metrics: {
+    meander_unread_partitions: [
+      "Partitions that events and items have got since the process started, which no task reads",
+      ({ unreadPartitions }) => unreadPartitions,
+    ],
+  },
+};
+
 const SOURCES: MetricFamily<Scrape, SourceLag> = {
   labels: ["source", "partition"],
   read: (scrape) =>
@@ -287,6 +297,7 @@ const FAMILIES = [
   family(LEARNER),
   family(MONITOR),
   family(STATUS),
+  family(TOPICS),
   family(SOURCES),
   family(MEMORY),
   family(PROCESS),

@@ -135,11 +135,9 @@ function tasksUnready(
     const past = `partition ${partition} reads events from before it started: ${
       percent(share)
     }, ${left} events left`;
-    const { complaint } = job;
     return [
       ...(left > 0 ? [past] : []),
       ...(stall === undefined ? [] : [stall]),
-      ...(complaint === undefined ? [] : [complaint]),
     ];
   });
 }

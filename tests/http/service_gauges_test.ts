@@ -48,6 +48,7 @@ function everything(): Service {
     tasks: new Map([[0, { state }]]),
     serving: { model: "base", stateSize: 1, inspect: () => panels },
     learner,
+    unreadPartitions: 2,
   };
   return service as unknown as Service; // all that is read
 }
@@ -96,6 +97,7 @@ meander_monitor_stopped 3
 meander_monitor_lost 4
 meander_sources_reading 1
 meander_rebuild_failed 1
+meander_unread_partitions 2
 meander_source_lag_records{source="shop",partition="1"} 5
 meander_source_lag_seconds{source="shop",partition="1"} 1.5
 meander_memory_bytes{part="states"} 1000

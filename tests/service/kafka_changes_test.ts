@@ -120,7 +120,7 @@ if (broker !== undefined) {
     );
   });
 
-  Deno.test("Service on Kafka says that its events got more partitions, and does not start with them", async ({ name }) => {
+  Deno.test("Service on Kafka goes on, ready, when its events got more partitions, and does not start with them", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     const events = shopEvents(30, 6);
@@ -129,8 +129,13 @@ if (broker !== undefined) {
     await log.append(recordsOf(events.slice(0, 40), prefix));
     await untilCommitted(log, prefix);
     await addPartitions(broker, [topic], 4);
-    await untilUnready(service, /with 2 partitions: it has 4 now/);
-    await log.append(recordsOf(events.slice(40), prefix));
+    await until(() => Promise.resolve(service.unreadPartitions === 2), "it sees them");
+    assert.deepEqual([await service.unready(), service.faults], [[], []]);
+    const { log: own } = service.deployment;
+    const value = new Uint8Array(9 << 20).map(() => Math.random() * 256);
+    const large = { topic, key: "ann", value, time: 1 };
+    await assert.rejects(own.append([large]), { code: "too-large" }, "which looks the topic up again");
+    await own.append(recordsOf(events.slice(40), prefix));
     const asked = requestsOf(events).sort();
     await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
     await using other = await openLog(broker);

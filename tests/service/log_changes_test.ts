@@ -61,18 +61,30 @@ Deno.test("Service stands still, unready, when its events are created again whil
   await untilUnready(again, /created again/);
 });
 
-Deno.test("Service goes on, unready, when its events get more partitions, and does not start with them", async () => {
+Deno.test("Services go on, ready, and take partitions over, when their events get more, and do not start with them", async () => {
   await using log = new AdministeredLog();
+  await using heard = await listen();
   {
     await using service = await start(log);
+    const other = await start(log);
     await log.append(recordsOf(events.slice(0, 40)));
     await untilCommitted(log);
     log.grow(topics.events, 4);
-    await untilUnready(service, /with 2 partitions: it has 4 now/);
+    log.grow(topics.items, 3);
+    const isSeen = () => Promise.resolve([service, other].every((one) => one.unreadPartitions === 2 + 2));
+    await until(isSeen, "both see it");
+    await until(
+      () =>
+        Promise.resolve(/events with 2 partitions: it has 4 now.+not applied/.test(heard.messages.join())),
+      "it is logged",
+    );
+    assert.deepEqual([await service.unready(), await other.unready()], [[], []]);
+    await other.stop();
     await log.append(recordsOf(events.slice(40)));
     const asked = requestsOf(events).length;
     await until(async () => (await answersOn(log)).length === asked, "what comes where it was is answered");
-    assert.deepEqual(service.faults, []);
+    assert.equal(service.tasks.size, PARTITIONS);
+    assert.deepEqual([await service.unready(), service.faults], [[], []]);
   }
   await assert.rejects(start(log), (error) => {
     assert.ok(hasCode("topic-mismatch")(error));

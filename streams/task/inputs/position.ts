@@ -149,8 +149,8 @@ export function changeOf(
   if (before.partitions === now.partitions) return null;
   return new LogError(
     "topic-mismatch",
-    `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now, so other ` +
-      `producers put users into partitions that do not have their states, and the new partitions are not read. ` +
+    `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now. Events that ` +
+      `producers put into the new ones are not applied: they wait until retention drops them. ` +
       `Kafka cannot remove partitions; ${remedy}`,
   );
 }
