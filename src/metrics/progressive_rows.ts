@@ -188,11 +188,14 @@ export class ProgressiveRows {
     }
     const users = readArray(reader, new Uint32Array(length));
     const predictions = readArray(reader, new Float64Array(length));
-    const oracles = new Float64Array(reader.bytes().slice().buffer);
+    const oracleBytes = reader.bytes();
     endRecord(reader, NAME);
-    if (oracles.length !== 0 && oracles.length !== length) {
-      throw new SyntaxError(`Cannot decode ${length} rows: there are ${oracles.length} true probabilities`);
+    if (oracleBytes.length !== 0 && oracleBytes.length !== 8 * length) {
+      throw new SyntaxError(
+        `Cannot decode ${length} rows: their true probabilities are ${oracleBytes.length} bytes`,
+      );
     }
+    const oracles = new Float64Array(oracleBytes.slice().buffer);
     this.#labels = flags.map((bits) => bits & LABEL ? 1 : 0);
     this.#newUsers = flags.map((bits) => bits & NEW_USER ? 1 : 0);
     this.#users = users;

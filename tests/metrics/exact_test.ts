@@ -198,6 +198,9 @@ Deno.test("ProgressiveRows.decode() changes nothing when the bytes are cut", () 
   for (let length = 0; length < bytes.length; length++) {
     assert.throws(() => stored.decode(bytes.subarray(0, length)), SyntaxError);
   }
+  const brokenOracles = bytes.slice(0, -1);
+  brokenOracles[bytes.lastIndexOf(3 * 8)] = 3 * 8 - 1;
+  assert.throws(() => stored.decode(brokenOracles), SyntaxError);
   assert.deepEqual(stored.encode(), bytes);
 });
 
