@@ -70,7 +70,8 @@ function help(): Command {
       "after",
       "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
         "See also `meander <command> --help`. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
-        "wrong; 2 the check itself failed (check), or the erasure is not done yet (forget).",
+        "wrong; 2 the check itself failed (check), the erasure is not done yet (forget), or the log cannot support an\n" +
+        "estimate (evaluate).",
     );
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);

@@ -1,7 +1,7 @@
 /**
  * Seeded randomness: a small, fast generator, and normal numbers from it.
  *
- * Only +, ×, shifts, `Math.log`, `Math.exp` and `Math.sqrt` are used, so a seed gives the same numbers on
+ * Only integer arithmetic, ×, ÷, `Math.log` and `Math.sqrt` are used, so a seed gives the same numbers on
  * every machine that runs the same engine.
  *
  * @module
@@ -13,7 +13,7 @@ export type Random = () => number;
 /**
  * A generator of uniform numbers in [0, 1): Chris Doty-Humphrey's sfc32, 128 bits of state, period about 2¹²⁷.
  *
- * @param seed Any integer; the same seed gives the same numbers.
+ * @param seed Any integer, of which the low 32 bits count; the same seed gives the same numbers.
  * @param stream Selects one of the seed's independent sequences, for example one per user.
  *
  * @example

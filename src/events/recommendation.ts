@@ -144,6 +144,6 @@ export interface Recommendation {
   readonly empty?: EmptyReason | undefined;
   /** Why it is degraded: `late` means made without a model because time had run out. */
   readonly degraded?: "late";
-  /** Microseconds from request to recommendation. */
+  /** Microseconds that a task took to make it, without the way over the log. */
   readonly tookMicros: number;
 }

@@ -157,5 +157,9 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     optional: true,
     about: "Why it is degraded: late = made without a model because time had run out.",
   },
-  tookMicros: { kind: "number", minimum: 0, about: "Microseconds from request to recommendation." },
+  tookMicros: {
+    kind: "number",
+    minimum: 0,
+    about: "Microseconds that a task took to make it, without the way over the log.",
+  },
 };

@@ -21,7 +21,10 @@ import { studentQuantile } from "./student.ts";
 export interface Estimate {
   /** The mean; NaN without values. */
   readonly mean: number;
-  /** Half of the interval's width; Infinity with fewer than two users whose values are not 0. */
+  /**
+   * Half of the interval's width; NaN without values. Infinity with fewer than two effective users: if all values but
+   * those of one user are 0, or few have most of them.
+   */
   readonly margin: number;
 }
 

@@ -47,7 +47,7 @@ export interface ArchivedPart {
   readonly partition: number;
   /** Offsets of events that are read from backups. */
   readonly read: number;
-  /** Offsets after those that are neither in a backup nor on the log. */
+  /** Offsets after the first of these that are neither in a backup nor on the log. */
   readonly missing: number;
 }
 

@@ -99,7 +99,7 @@ export class RecordFileReader implements Disposable {
     }
   }
 
-  /** Reads the records from an offset on; the next position is after the last of them, or the end of the file. */
+  /** Reads the records from an offset on; the next position is after the last of them, `Infinity` without any. */
   read(from: number, { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES }: ReadOptions = {}): ReadResult {
     try {
       const records: LogRecord[] = [];

@@ -23,7 +23,7 @@ import { LatencyWindow } from "./latency.ts";
 /** Event time after which a user with a list and no sample counts as lost. */
 const PATIENCE_MS = 3_600_000;
 
-/** Times from request to recommendation, milliseconds; `null` without any. Percentiles are accurate to 5 %. */
+/** Times that answers took to make (`tookMicros`), milliseconds; `null` without any. Percentiles are accurate to 5 %. */
 export interface LatencyView {
   /** Mean. */
   readonly mean: number | null;
@@ -45,7 +45,7 @@ export interface ExperimentStatus {
   readonly preference: Preference | null;
   /** The figures by variant. */
   readonly totals: ExperimentTotals;
-  /** Times from request to recommendation by variant; answers sent again after a crash count again. */
+  /** Times that answers took to make by variant; answers sent again after a crash count again. */
   readonly took: readonly LatencyView[];
   /** What ordered the lists by variant. */
   readonly orderedBy: readonly OrderShares[];
@@ -55,7 +55,7 @@ export interface ExperimentStatus {
   readonly lost: readonly number[];
 }
 
-/** Times from request to recommendation of one variant. */
+/** Times that answers of one variant took to make. */
 class Took {
   /** A window of one second that never advances. */
   readonly #window = new LatencyWindow(1);

@@ -47,7 +47,7 @@ const logger = getLogger(["meander", "experiments"]);
 export interface ExperimentChanges {
   /** Starts an experiment, or restarts a stopped one, whose users keep their variants. */
   start(draft: ExperimentDraft): Promise<Experiment>;
-  /** Changes the share of users in an experiment, in [0, 1]; no user changes variant. */
+  /** Changes the share of users in an experiment, from 0.0001 to 1; no user changes variant. */
   traffic(name: string, traffic: number): Promise<Experiment>;
   /** Stops a running or promoted experiment. */
   stop(name: string, reason: string): Promise<Experiment>;

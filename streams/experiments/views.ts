@@ -70,7 +70,7 @@ export interface VariantView extends SegmentView {
   readonly segments: Readonly<Record<UserSegment, SegmentView>>;
   /** The verdict in one word; `null` for the control. */
   readonly word: string | null;
-  /** Mean time from request to recommendation, milliseconds. */
+  /** Mean time that an answer took to make, milliseconds. */
   readonly tookMs: number | null;
   /** Mean and percentiles of that time. */
   readonly took: LatencyView;

@@ -31,7 +31,7 @@ export interface Generation {
   readonly blueprint: Blueprint;
   /** When the record was first written, milliseconds since the epoch. */
   readonly since: number;
-  /** Offsets of events up to which it is built, by partition; absent = it existed from the beginning. */
+  /** Offsets of events up to which it is built, by task; absent = it existed from the beginning. */
   readonly until?: readonly number[] | undefined;
   /** Number of partitions that the events had when it was built; absent = as many as it has tasks. */
   readonly sources?: number | undefined;

@@ -97,7 +97,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
-/** Whether only other programs read a topic; all generations write to the same one. */
+/** Whether a topic has what other programs read: all generations write to the same one. */
 export function isOutput(
   { recommendations, rejected, lists }: Pick<Topics, "recommendations" | "rejected" | "lists">,
   topic: string,

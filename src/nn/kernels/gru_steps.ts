@@ -51,7 +51,7 @@ export interface GruSteps {
   readonly states: Float32Array;
   /** u, r, c of each step [K, 3H]. */
   readonly gates: Float32Array;
-  /** h·Uc of each step [K, H]. */
+  /** h·Uc of each step [K, H]; where r is applied before, (r∘h)·Uc. */
   readonly products: Float32Array;
 }
 

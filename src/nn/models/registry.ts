@@ -51,8 +51,9 @@ export function modelName(model: string): ModelName {
 }
 
 /**
- * Creates a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
- * attention starts as the identity where it is square, MIMN's rebalancing Wg as −4 times the identity.
+ * Creates a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1. Exceptions: bilinear
+ * attention starts as the identity where it is square; DIEN's output MLP with zeros for the evolved state; MIMN's
+ * rebalancing Wg as −4 times the identity, and its heads with a sharpness of 26.
  *
  * @param sizes widths of its inputs; for a feature schema, those of `modelSizes()`
  * @param config its options; `{}` takes all defaults

@@ -11,7 +11,7 @@ export interface AdagradOptions {
   readonly initialAccumulator?: number;
   /**
    * Half-life of what is added to G, in steps of the weight or row, so that an old one follows a change as fast as a
-   * young one. @default {Infinity}
+   * young one. The initial G of a row fades with it, that of a dense weight does not. @default {Infinity}
    */
   readonly halvedAfter?: number;
 }
