@@ -223,11 +223,18 @@ export class Orders {
   /** Scores of the best candidates by part, except those of head and model. */
   #scoresByPart({ features: { values }, scores, places }: Blended): ScoresByPart {
     const { view, gatherer: { names } } = this.#with;
-    const blend = Float64Array.from(places, (place) => scores[place]!);
+    const blend = ofEach(places, (place) => scores[place]!);
     if ((view.models?.bank ?? null) === null) return { blend, head: null, bank: null, model: null };
     const [F, next] = [names.length, names.indexOf(NEXT.name)];
     // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
-    const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
+    const bank = ofEach(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
     return { blend, head: null, bank: bank.some(Number.isFinite) ? bank : null, model: null };
   }
+}
+
+/** A number for each place, in a tenth of the time that `Float64Array.from` takes. */
+function ofEach(places: readonly number[], numberOf: (place: number) => number): Float64Array {
+  const numbers = new Float64Array(places.length);
+  for (let i = 0; i < places.length; i++) numbers[i] = numberOf(places[i]!);
+  return numbers;
 }
