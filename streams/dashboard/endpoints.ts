@@ -81,6 +81,6 @@ export function liveEndpoint(live: Pick<LiveFeed, "open">): Endpoint {
     scope: "read",
     answers: { 200: { description: "An endless stream of events", type: "text/event-stream" } },
     problems: ["unavailable"],
-    handle: () => live.open(),
+    handle: (call) => live.open(call),
   };
 }

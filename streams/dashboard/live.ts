@@ -6,7 +6,9 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
+import { FairQueue } from "../http/contract/fair_queue.ts";
 import { Problem } from "../http/contract/problem.ts";
+import type { Call } from "../http/endpoint.ts";
 import type { Recorder } from "./recorder.ts";
 import { hello, type Snapshots, type Tick } from "./snapshot.ts";
 
@@ -28,7 +30,7 @@ export interface LiveOptions {
 /** Records a point each second and sends it to the viewers. */
 export class LiveFeed implements Disposable {
   readonly #options: LiveOptions;
-  readonly #viewers = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  #viewers = new FairQueue<ReadableStreamDefaultController<Uint8Array>>(MAX_VIEWERS);
   readonly #timer: ReturnType<typeof setInterval>;
   #busy = false;
 
@@ -39,29 +41,28 @@ export class LiveFeed implements Disposable {
   }
 
   /**
-   * Opens an event stream: `hello` with the history, then `tick` each second. @throws Problem when there are too many
-   * viewers
+   * Opens an event stream: `hello` with the history, then `tick` each second. When there are too many, the newest of the
+   * caller with the most ends.
+   *
+   * @throws Problem when that is this one
    */
-  async open(): Promise<Response> {
+  async open({ caller }: Pick<Call, "caller">): Promise<Response> {
     const { recorder, snapshots, version } = this.#options;
-    if (this.#viewers.size >= MAX_VIEWERS) {
-      throw new Problem("unavailable", `The dashboard already has ${this.#viewers.size} viewers`, {
+    const now = await snapshots.take();
+    const viewers = this.#viewers;
+    let own!: ReadableStreamDefaultController<Uint8Array>; // `start` runs at once
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (own = controller),
+      cancel: () => viewers.delete(caller, own),
+    });
+    const left = viewers.push(caller, own);
+    if (left === own) {
+      throw new Problem("unavailable", `The dashboard already has ${viewers.size} viewers`, {
         headers: { "retry-after": "30" },
       });
     }
-    const now = await snapshots.take();
-    const viewers = this.#viewers;
-    let own: ReadableStreamDefaultController<Uint8Array>;
-    const body = new ReadableStream<Uint8Array>({
-      start(controller) {
-        own = controller;
-        controller.enqueue(message("hello", hello(recorder, version, now)));
-        viewers.add(controller);
-      },
-      cancel() {
-        viewers.delete(own);
-      },
-    });
+    left?.close();
+    own.enqueue(message("hello", hello(recorder, version, now)));
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   }
 
@@ -69,7 +70,7 @@ export class LiveFeed implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     for (const viewer of this.#viewers) viewer.close();
-    this.#viewers.clear();
+    this.#viewers = new FairQueue(MAX_VIEWERS); // it is disposed of again
   }
 
   async #tick(): Promise<void> {

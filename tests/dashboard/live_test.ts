@@ -124,6 +124,27 @@ Deno.test("a server that stops ends the streams of viewers", async () => {
   for await (const _ of stream); // or the test never ends
 });
 
+Deno.test("one caller's viewers take nobody else's place", async () => {
+  await using api = await startApi({ proxies: ["127.0.0.1"] });
+  const leaving = new AbortController();
+  const open = (client: string) =>
+    fetch(`${api.url}/v1/live`, { headers: { "x-forwarded-for": client }, signal: leaving.signal });
+  const greedy = await Promise.all(Array.from({ length: 60 }, () => open("192.0.2.1")));
+  const taken = greedy.filter(({ status }) => status === 200);
+  assert.equal(taken.length, 50);
+  const other = await open("192.0.2.2");
+  assert.equal(other.status, 200);
+  const { value } = await other.body!.getReader().read();
+  assert.match(new TextDecoder().decode(value), /^event: hello/);
+  const ended = taken.map(async ({ body }) => {
+    for await (const _ of body!);
+  });
+  await Promise.race(ended); // one makes way
+  assert.equal((await open("192.0.2.1")).status, 503, "the greedy one gets it not back");
+  leaving.abort();
+  await Promise.allSettled([...ended, ...greedy.map(({ body }) => body?.cancel())]);
+});
+
 Deno.test("a HEAD of the stream, and a viewer who leaves before it begins, take nobody's place", async () => {
   await using api = await startApi();
   const url = `${api.url}/v1/live`;
