@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { findChromium } from "../browser.ts";
+import { seen } from "../../streams/dashboard/page/elements.js";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { schemasOf } from "../server/openapi_answers.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -44,7 +45,7 @@ function look(
     async fn() {
       await using api = await startApi(keys ? { keys: [KEY] } : {}, 1);
       const action = (item: string) => ({ type: "interaction", user: "ann/<b>", item, action: "click" });
-      const body = [...["i1", "i2", "i3", "i2"].map(action), { type: "klick" }];
+      const body = [...["i1", "i2", "i3", "i2"].map(action), { type: "\u202Eklick" }];
       await api.post("/v1/events", body, { "x-api-key": "secret-of-a-test" });
       const page = await browser!.newPage({
         colorScheme: dark ? "dark" : "light",
@@ -88,6 +89,10 @@ async function checkBasics(page: Page): Promise<void> {
     for (const id of new Set(ids)) if (ids.filter((x) => x === id).length > 1) faults.push("id twice: " + id);
     if (document.documentElement.lang === "") faults.push("no language");
     if (document.title === "") faults.push("no title");
+    const attributes = [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes].map(({ value }) => value));
+    for (const text of [document.documentElement.textContent, ...attributes]) {
+      if (/[\\u200b\\u202a-\\u202e\\u2066-\\u2069]/.test(text)) faults.push("invisible: " + encodeURI(text).slice(-200));
+    }
     if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
     if (document.querySelectorAll("main").length !== 1) faults.push("not one main");
     const levels = [...document.querySelectorAll("h1, h2, h3, h4")].filter((e) => !e.closest("dialog"))
@@ -242,6 +247,26 @@ look(
     await page.locator("h1", { hasText: "Experiments" }).waitFor();
   },
 );
+
+const SPOOFED = "nimda\u202E\u200B";
+look("characters that hide or reorder text are seen on the page of a user", {
+  path: `/users/${encodeURIComponent(SPOOFED)}`,
+  lost: true,
+}, async ({ page, api }) => {
+  await api.post("/v1/items", { item: SPOOFED, title: SPOOFED, category: SPOOFED });
+  await api.post("/v1/events", { type: "interaction", user: SPOOFED, item: SPOOFED, action: SPOOFED });
+  await api.post("/v1/events", { type: "profile", user: SPOOFED, attributes: { [SPOOFED]: SPOOFED } });
+  await page.reload();
+  await page.locator(".items label").first().waitFor();
+  assert.equal(await page.locator("h1").textContent(), "nimda\\u{202e}\\u{200b}");
+  assert.equal(await page.title(), "nimda\\u{202e}\\u{200b} – meander");
+});
+
+Deno.test("seen() keeps joiners after letters and signs that they may join", () => {
+  const cook = "\u{1F469}\u200D\u{1F373}", persian = "\u0645\u06CC\u200C\u062E";
+  assert.equal(seen(`${cook} ${persian}\n`), `${cook} ${persian}\n`);
+  assert.equal(seen("ad\u200Cmin\u200D"), "ad\\u{200c}min\\u{200d}");
+});
 
 look("a user who is not known is said to be so", { path: "/users/nobody", lost: true }, async ({ page }) => {
   await page.locator("[role=alert]", { hasText: "does not know this user" }).waitFor();

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** Renders the page named by the address. @module */
 
-import { setText } from "./elements.js";
+import { seen, setText } from "./elements.js";
 import { showExperiments } from "./experiments.js";
 import { showOverview } from "./overview.js";
 import { showRejected } from "./rejected.js";
@@ -34,7 +34,7 @@ function show() {
   switch (name) {
     case "users": {
       const user = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-      document.title = user === "" ? "Users – meander" : `${user} – meander`;
+      document.title = user === "" ? "Users – meander" : seen(`${user} – meander`);
       if (user === "") showSearch(main);
       else showUser(main, user);
       return () => {};

@@ -1,6 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Builds elements without markup: text stays text, so no server data can become a tag. @module */
+/**
+ * Builds elements without markup: text stays text, so no server data can become a tag, and what would hide or reorder it
+ * is seen.
+ *
+ * @module
+ */
 
 import { percent } from "./figures.js";
 
@@ -45,10 +50,26 @@ export function svg(tag, attributes = {}, ...children) {
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
-    element.setAttribute(name, value === true ? "" : String(value));
+    element.setAttribute(name, value === true ? "" : seen(String(value)));
   }
-  element.append(...children.filter((child) => child || child === "").map((child) => child || ""));
+  element.append(
+    ...children.filter((child) => child || child === "")
+      .map((child) => typeof child === "string" ? seen(child) : child || ""),
+  );
   return element;
+}
+
+/**
+ * Escapes control characters, and those that are invisible or change the direction of text; joiners stay after letters
+ * and signs that they may join.
+ *
+ * @param {string} text
+ */
+export function seen(text) {
+  return text.replaceAll(
+    /[^\P{C}\n\t\u200c\u200d]|[\u2028\u2029]|(?<![^\0-\x7f])[\u200c\u200d]/gu,
+    (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }
 
 /**
@@ -58,7 +79,8 @@ function fill(element, attributes, children) {
  * @param {string} text
  */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = seen(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 /**

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /**
  * The page of rejected records: how many for which reason, and the newest, decoded. Their bytes are not trusted: they
- * are shown only as text, with invisible characters escaped.
+ * are shown only as text.
  *
  * @module
  */
@@ -49,12 +49,12 @@ function show(box, { reasons, records, isAll }) {
         "Reasons",
         ["code", ...numbers("records"), "source", "from", "rule", "reason of the newest"],
         reasons.map(({ code, count: many, source, from, rule, newest }) => [
-          html("span", { class: "together" }, seen(code)),
+          html("span", { class: "together" }, code),
           count(many),
-          seen(source ?? "–"),
-          seen(from),
-          seen(rule ?? "–"),
-          html("span", { class: "reason" }, seen(newest.rejection.reason)),
+          source ?? "–",
+          from,
+          rule ?? "–",
+          html("span", { class: "reason" }, newest.rejection.reason),
         ]),
       ),
       sources.length === 0 ? null : html(
@@ -90,17 +90,13 @@ function record({ partition, offset, time, key, headers, rejection }) {
     html(
       "summary",
       {},
-      tag(seen(code), "bad"),
+      tag(code, "bad"),
       " ",
-      html("span", {}, seen(placeOf(rejection))),
+      html("span", {}, placeOf(rejection)),
       " ",
       html("span", { class: "muted" }, time > 0 ? moment(time) : ""),
     ),
-    table(
-      "Rejected record",
-      ["", ""],
-      rows.map(([name = "", value = ""]) => [name, seen(value)]),
-    ),
+    table("Rejected record", ["", ""], rows),
     html("p", { class: "muted" }, `${kind}${cut ? ", truncated" : ""}`),
     text === "" ? empty("No bytes.") : html("pre", { tabindex: 0 }, html("code", {}, text)),
   );
@@ -124,7 +120,7 @@ export function decoded(base64) {
     try {
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, end));
       if (/[^\P{Cc}\t\n\v\f\r\x7f-\x9f]/u.test(text)) break;
-      return { text: seen(text), kind: `${count(bytes.length)} bytes of text` };
+      return { text, kind: `${count(bytes.length)} bytes of text` };
     } catch {
       continue;
     }
@@ -140,22 +136,10 @@ export function decoded(base64) {
 }
 
 /**
- * Escapes control characters, and those that are invisible or change the direction of text.
- *
- * @param {string} text
- */
-function seen(text) {
-  return text.replaceAll(
-    /[^\P{C}\n\t]|[\u2028\u2029]/gu,
-    (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
-
-/**
  * A word of a command line, quoted where a shell would interpret it.
  *
  * @param {string} text
  */
 function word(text) {
-  return /^[\w.-]+$/.test(text) ? text : `'${seen(text).replaceAll("'", `'"'"'`)}'`;
+  return /^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** Fetches from the server, with this tab's API key if one is required. @module */
 
-import { html } from "./elements.js";
+import { html, setText } from "./elements.js";
 
 const KEY = "meander-key";
 /** Pause between two requests for the data of a page. */
@@ -61,7 +61,7 @@ function askForKey(reason) {
   const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("key"));
   const input = /** @type {HTMLInputElement} */ (document.getElementById("key-value"));
   const about = /** @type {HTMLElement} */ (document.getElementById("key-reason"));
-  about.textContent = reason;
+  setText(about, reason);
   input.value = "";
   dialog.returnValue = "";
   dialog.showModal();
