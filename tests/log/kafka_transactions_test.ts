@@ -11,9 +11,16 @@ import { KafkaClient, kafkaType } from "../../streams/log/kafka/client.ts";
 import { endTransaction, finalizedLevel } from "../../streams/log/kafka/protocol/transaction_requests.ts";
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { LINEAGE } from "../../streams/task/restoring/changelog_reader.ts";
+import { INPUTS } from "../../streams/task/inputs/position.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { all, hasCode, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
-import { until } from "../service/deployment.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { OPTIONS, recordsOf, shopEvents, until } from "../service/deployment.ts";
+import { type Cut, CUT_MOMENTS, RequestCutter } from "./cut_requests.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 import { checkRefill } from "../backup/refill.ts";
 
@@ -78,6 +85,15 @@ if (told !== undefined && telling !== undefined) {
       );
     assert.deepEqual(await again(true), transactions.owner);
     await assert.rejects(again(false), (error) => kafkaType(error) === "INVALID_TXN_STATE");
+  });
+
+  Deno.test("Task whose connections break within each request of its commits writes what an undisturbed one does", async () => {
+    for (const [broker, requests] of [[told, EXPLICIT], [telling, IMPLICIT]] as const) {
+      const cuts = requests.flatMap((apiKey) => CUT_MOMENTS.map((moment) => ({ apiKey, moment })));
+      const undisturbed = await outputsOf(broker, cuts, false);
+      for (const [topic, records] of undisturbed) assert.ok(records.length > 0, `${topic} has records`);
+      assert.deepEqual(await outputsOf(broker, cuts, true), undisturbed);
+    }
   });
 
   Deno.test("Log.writer() that several open at once opens, or is fenced while it does, and one of them can commit", async () => {
@@ -146,6 +162,77 @@ if (told !== undefined && telling !== undefined) {
       }
     }
   });
+}
+
+/** Requests of Kafka's protocol, by number. */
+const API = {
+  Produce: 0,
+  FindCoordinator: 10,
+  InitProducerId: 22,
+  AddPartitionsToTxn: 24,
+  AddOffsetsToTxn: 25,
+  EndTxn: 26,
+  TxnOffsetCommit: 28,
+} as const;
+/** Those that open a writer. */
+const OPENING: readonly number[] = [API.FindCoordinator, API.InitProducerId];
+/** Those of implicit transactions, and of explicit ones. */
+const IMPLICIT = [...OPENING, API.Produce, API.TxnOffsetCommit, API.EndTxn];
+const EXPLICIT = [...IMPLICIT, API.AddPartitionsToTxn, API.AddOffsetsToTxn];
+
+/**
+ * What a task writes, by topic. Each of its commits comes after a cut; those that open a writer come first, and the task is
+ * opened anew for them.
+ *
+ * @param isCut whether the cuts are carried out
+ */
+async function outputsOf(
+  broker: TestBroker,
+  cuts: readonly Cut[],
+  isCut: boolean,
+): Promise<ReadonlyMap<string, readonly unknown[]>> {
+  const prefix = `${newPlace()}.`;
+  const topics = topicNames(prefix);
+  const cutter = new RequestCutter();
+  await using log = await openLog(broker, { kafka: { socketFactory: cutter.socketFactory } });
+  await log.createTopics(topicSpecs(topics, 1));
+  const events = recordsOf(shopEvents(60, 8), prefix);
+  await log.append(events);
+  const open = () => {
+    const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+    const options = { ...OPTIONS.task, impressions: "served", allowedLatenessMs: 60_000 } as const;
+    return Task.open({ log, topics, partition: 0, options, serving });
+  };
+  const round = (task: Task) => task.round({ rows: 1000, events: Math.ceil(events.length / cuts.length) });
+  const cutNext = (cut: Cut) => isCut && cutter.cutNext(cut);
+  const [opening, within] = [true, false].map((is) =>
+    cuts.filter(({ apiKey }) => OPENING.includes(apiKey) === is)
+  );
+  for (const cut of opening ?? []) {
+    cutNext(cut);
+    await using task = await open();
+    assert.ok(!cutter.isPending, JSON.stringify(cut));
+    await round(task);
+    await task.commit();
+  }
+  await using task = await open();
+  for (const cut of within ?? []) {
+    await round(task);
+    cutNext(cut);
+    await task.commit();
+    assert.ok(!cutter.isPending, JSON.stringify(cut));
+  }
+  const written = new Map<string, readonly unknown[]>();
+  for (const name of ["recommendations", "samples", "state", "statistics"] as const) {
+    const records = await all(log, topics[name], 0);
+    written.set(
+      name,
+      records.map(({ key, value, time, headers: { [INPUTS]: _ids, [LINEAGE]: _random, ...headers } }) => {
+        return { key, value, time, headers };
+      }),
+    );
+  }
+  return written;
 }
 
 /** The partition of a topic that shows which limit a broker goes by. */
