@@ -129,15 +129,18 @@ export class RegistryClient implements Disposable {
 
   async #ask(path: string, body: object | undefined): Promise<unknown> {
     const client = await this.#connection();
-    let status: number, text: string | null;
+    let status: number, text: string | null, location: string | null;
     try {
       const response = await this.#fetch(`${this.#url}${path}`, {
         headers: body === undefined ? this.#headers : { ...this.#headers, "content-type": TYPE },
+        // Another host would get no login, and decide how records are decoded.
+        redirect: "manual",
         signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
         ...(client === undefined ? {} : { client }),
       });
       ({ status } = response);
+      location = response.headers.get("location");
       text = await textOf(response);
     } catch (cause) {
       const { message, cause: inner } = errorOf(cause);
@@ -158,6 +161,8 @@ export class RegistryClient implements Disposable {
       ? "; is the login right?"
       : status === 404
       ? "; is the URL right?"
+      : status >= 300 && status < 400 && location !== null
+      ? `, a redirect to ${location.slice(0, 200)}; is the URL right?`
       : status < 300
       ? ", which is not JSON; is the URL right?"
       : `${message === "" ? "" : `: ${String(message).slice(0, 200)}`}`;

@@ -264,6 +264,26 @@ Deno.test("SchemaRegistry says that it cannot be reached, or that the login is w
   await right.ready(framed(1, ""));
 });
 
+Deno.test("SchemaRegistry follows no redirect: another host would choose the schema, and get no login", async () => {
+  let asked = 0;
+  const serve = (answer: () => Response) =>
+    Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answer);
+  await using other = serve(() => {
+    asked++;
+    return Response.json({ schema: '"string"' });
+  });
+  const location = `http://127.0.0.1:${other.addr.port}/schemas/ids/1`;
+  for (const status of [301, 302, 303, 307, 308]) {
+    await using moved = serve(() => new Response(null, { status, headers: { location } }));
+    const schemas = new SchemaRegistry({ url: `http://127.0.0.1:${moved.addr.port}`, username: "ann" });
+    await assert.rejects(async () => await schemas.ready(framed(1, "")), (error) => {
+      assert.ok(error instanceof RegistryError && !error.isTemporary);
+      return error.message.endsWith(`it answered ${status}, a redirect to ${location}; is the URL right?`);
+    });
+  }
+  assert.equal(asked, 0);
+});
+
 Deno.test("SchemaRegistry names the field of a record that cannot be decoded, and the schema", async () => {
   const { get } = registry("Bearer t");
   const env = (name: string) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined;
