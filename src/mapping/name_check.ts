@@ -8,6 +8,7 @@ import type { OwnRecord } from "../events/own_record.ts";
 import { nearName } from "../events/keys/near_name.ts";
 import { MAX_NAME_BYTES } from "../events/limits.ts";
 import { ITEM_FIELDS } from "../events/schema.ts";
+import { actionOf } from "./foreign_actions.ts";
 import { fieldOf, isRecord } from "../values/record.ts";
 
 /** The names in a configuration. */
@@ -80,7 +81,9 @@ export class NameCheck {
 
   #action(action: string): readonly string[] {
     if (!this.#isNew("action", action)) return [];
-    const near = this.#compare(action, this.#known.actions);
+    const foreign = actionOf(action) ?? "";
+    const near = this.#compare(action, this.#known.actions) ??
+      (this.#actions.has(foreign) ? foreign : undefined);
     const hint = near === undefined ? "define it in the configuration" : `did you mean ${near}?`;
     return [`action ${JSON.stringify(action)} has no entry under actions, so it changes nothing; ${hint}`];
   }

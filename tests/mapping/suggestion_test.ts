@@ -5,6 +5,7 @@ import { knownNames, parseConfig } from "../../streams/config/config.ts";
 import { compileMapping } from "../../src/mapping/mapping.ts";
 import { NameCheck } from "../../src/mapping/name_check.ts";
 import { pathOf, stepsOf } from "../../src/mapping/path.ts";
+import { compileExpression } from "../../streams/mapping/expression.ts";
 import { registryAt } from "../../scripts/map/registry.ts";
 import { suggest } from "../../src/mapping/suggestions/suggestion.ts";
 import { survey } from "../../src/mapping/suggestions/survey.ts";
@@ -495,6 +496,8 @@ Deno.test("NameCheck tells an unknown name once, with what was meant, and no mor
   assert.match(act("veiw").join(), /did you mean view/);
   assert.deepEqual(act("veiw"), []);
   assert.match(act("zoom").join(), /define it in the configuration/);
+  assert.match(act("product_view").join(), /did you mean view/);
+  assert.match(act("remove_view").join(), /define it in the configuration/);
   const item = (more: object) => names.see({ kind: "item", item: { item: "i", time: TIME, ...more } });
   assert.match(
     item({ attributes: { brnad: "x", size: 3 } }).join(),
@@ -662,4 +665,88 @@ Deno.test("suggest() tells rows without a key of their own apart by item, and le
   assert.deepEqual(mapping.rules?.[1]?.fields?.["id"], { template: "{source.lsn}-{after.item_id}" });
   const items = changes((n) => ({ item_id: `i${n}`, title: `the ${n}`, category: `c${n % 3}` }));
   assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), ["item"]);
+});
+
+/** Clicks of a shop whose acts name their list in another field than the list does. */
+function clicksOfShop(): readonly Record<string, unknown>[] {
+  return Array.from({ length: 80 }, (_, i) => {
+    const list = `lst-${i >> 3}`, sku = 1000200 + i % 9;
+    const act = { price: { amount: 9.5 + i % 9 }, sku };
+    const parts: readonly (readonly [name: string, more: object])[] = [
+      ["product_list_viewed", { list: { list_id: list, products: [{ sku }, { sku: sku + 1 }] } }],
+      ["product_view", { product: act, list_id: list }],
+      ["add_to_cart", { product: act }],
+      ["remove_from_cart", { product: act }],
+      ["order_placed", { order: { lines: [{ sku, unit_price: 9.5 }] } }],
+      ["order_cancelled", { order: { lines: [{ sku, unit_price: 9.5 }] } }],
+      ["product_view", { product: act }],
+      ["refund", { order: { lines: [{ sku, unit_price: -9.5 }] } }],
+    ];
+    const [event_name, more] = parts[i % 8]!;
+    const visitor = {
+      anonymous_id: `a-${i % 7}`,
+      customer_id: i % 3 ? null : 500 + i % 5,
+      is_bot: i % 40 === 6,
+    };
+    return { event_id: `e${i}`, event_name, occurred_at: new Date(TIME + i).toISOString(), visitor, ...more };
+  });
+}
+
+Deno.test("suggest() takes nothing that is taken back for an act, and no records of bots", () => {
+  const records = clicksOfShop();
+  const { mapping, open } = suggest(survey(records), records.length);
+  const { map } = compileMapping(mapping);
+  const kinds = records.map((record) => {
+    const mapped = map(record, {});
+    assert.ok(mapped.ok, JSON.stringify(mapped));
+    const made = mapped.records.map((own) =>
+      own.kind === "event" && own.event.type === "interaction" ? own.event.action : "other"
+    );
+    return `${record["event_name"]}${isOfBot(record) ? " of a bot" : ""}: ${made.join()}`;
+  });
+  assert.deepEqual([...new Set(kinds)].toSorted(), [
+    "add_to_cart: cart",
+    "order_cancelled: ",
+    "order_placed: purchase",
+    "product_list_viewed: other",
+    "product_view of a bot: ",
+    "product_view: view",
+    "refund: ",
+    "remove_from_cart: ",
+  ]);
+  assert.match(open.join("; "), /product_view becomes view, which is no positive outcome; is it a click\?/);
+  assert.match(open.join("; "), /^(?!.*without items).*records of bots become nothing/);
+});
+
+function isOfBot(record: Readonly<Record<string, unknown>>): boolean {
+  return (record["visitor"] as { readonly is_bot: boolean }).is_bot;
+}
+
+Deno.test("suggest() takes the list of acts from the field that they name it in, and the price of an order's line", () => {
+  const records = clicksOfShop();
+  const { mapping } = suggest(survey(records), records.length);
+  const of = (name: string) => mapping.rules?.find((rule) => rule.name === name)?.fields;
+  assert.equal(of("lists")?.["request"], "list.list_id");
+  assert.equal(of("interactions")?.["request"], "list_id");
+  assert.equal(of("orders")?.["value"], "@.unit_price");
+});
+
+Deno.test("suggest() reads prices with a decimal comma and stock in texts, as in CSV, and names other fields", () => {
+  const records = Array.from({ length: 30 }, (_, i) => ({
+    article_no: `${1000 + i}`,
+    title: `Article ${i}`,
+    category_path: `C${i % 4}`,
+    "price-eur": `${i},99`,
+    stock: `${i % 3}`,
+    brand: ["Nord", "Alpa"][i % 2],
+  }));
+  const { mapping, open } = suggest(survey(records), records.length);
+  const { map } = compileMapping(mapping, { expressions: compileExpression });
+  const made = records.slice(0, 2).map((record) => {
+    const mapped = map(record, { time: TIME });
+    const [own] = mapped.ok ? mapped.records : [];
+    return own?.kind === "item" && !own.isRemoved ? [own.item.hidden, own.item.attributes] : mapped;
+  });
+  assert.deepEqual(made, [[true, { price: 0.99 }], [false, { price: 1.99 }]]);
+  assert.match(open.join("; "), /There are also brand$|There are also brand;/);
 });

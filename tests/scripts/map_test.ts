@@ -47,7 +47,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     const tried = await meander(folder, "map", "--try", "clicks.jsonl");
     assert.equal(tried.code, 0, tried.stderr);
     assert.match(tried.stdout, /ctx\.uid +100 % {2}text, 4 different/);
-    assert.match(tried.stdout, /open: what evt .*zoom/);
+    assert.match(tried.stdout, /open: records whose evt is .*zoom become nothing/);
     assert.match(tried.stdout, /30 records: 10 interaction, 20 nothing, 0 rejected/);
     const odd = JSON.stringify({
       user: "\u001b[2J",

@@ -11,6 +11,9 @@ import type { SurveyedField } from "./survey.ts";
 /** Fewest different items per record: a catalogue has several records of an item that changed. */
 const LEAST_DIFFERENT = 0.5;
 
+/** A number, with a point or a comma before its decimals; after a comma, three digits may be thousands. */
+const NUMBER = /^-?\d+(\.\d+|,\d\d?)?$/;
+
 /** Names of items' own fields: alone, or after what items are called: `article_name`. */
 const TITLE = joined(WORDS.item, WORDS.title), PRICE = joined(WORDS.item, WORDS.price);
 /** Names of categories: alone, or before a word for a name: `dept_name`. */
@@ -36,7 +39,7 @@ export function catalogueRules(
   const isTold = titles.length > 0 || categories !== undefined || category !== undefined;
   if (!isItem || !isTold || ranked(plain, WORDS.user).length > 0) return [];
   const [title] = titles;
-  const [price = plain.find(isPrice)] = ranked(plain, PRICE);
+  const [price = plain.find(isPrice)] = ranked(plain.filter(isNumber), PRICE);
   const time = ranked(plain.filter(({ isTime }) => isTime), WORDS.time)[0];
   const rule: RuleSettings = {
     name: "items",
@@ -50,7 +53,7 @@ export function catalogueRules(
         : { categories: categories.path }),
       ...hiddenBy(fields, plain),
     },
-    ...(price !== undefined && { attributes: { price: { path: price.path, as: "number" } } }),
+    ...(price !== undefined && { attributes: { price: numberOf(price) } }),
   };
   if (!isKeyed) return [rule];
   const removal: RuleSettings = {
@@ -67,11 +70,8 @@ function hiddenBy(
   fields: readonly SurveyedField[],
   plain: readonly SurveyedField[],
 ): Record<string, ValueSpec> {
-  const [available] = ranked(fields.filter(({ types }) => types.join() === "flag"), WORDS.available);
-  const [stock] = ranked(
-    plain.filter(({ types }) => types.join() === "number"),
-    joined(WORDS.item, WORDS.stock),
-  );
+  const [available] = ranked(fields.filter(isFlag), WORDS.available);
+  const [stock] = ranked(plain.filter(isNumber), joined(WORDS.item, WORDS.stock));
   if (stock === undefined) {
     return available ? { hidden: { path: available.path, values: { true: false, false: true } } } : {};
   }
@@ -80,9 +80,40 @@ function hiddenBy(
   return { hidden: { first: [available.path, stock.path], values } };
 }
 
+/** The fields of a catalogue that its rules do not use, and that may be attributes. */
+export function catalogueAttributes(
+  fields: readonly SurveyedField[],
+  rules: readonly RuleSettings[],
+): readonly string[] {
+  const used = JSON.stringify(rules.map(({ fields, attributes }) => [fields, attributes])).split(/[^\w.$-]+/);
+  return fields.filter(({ steps, types, isTime }) =>
+    !steps.includes(null) && !types.includes("json") && !isTime
+  )
+    .map(({ path }) => path).filter((path) => !used.includes(path));
+}
+
 /** Whether it is a number with a name such as `price.list_cents`. */
-function isPrice({ steps, types }: SurveyedField): boolean {
-  return types.join() === "number" && wordsOf(steps).some((word) => word.includes("price"));
+function isPrice(field: SurveyedField): boolean {
+  return isNumber(field) && wordsOf(field.steps).some((word) => word.includes("price"));
+}
+
+/** Whether all values are numbers, or texts that are: CSV has only texts. */
+function isNumber({ types, values }: SurveyedField): boolean {
+  return types.every((type) => type === "text" || type === "number") &&
+    [...values.keys()].every((text) => NUMBER.test(text));
+}
+
+/** Whether all values are flags, or texts that are. */
+function isFlag({ types, values }: SurveyedField): boolean {
+  return types.join() === "flag" ||
+    (types.join() === "text" && [...values.keys()].every((text) => text === "true" || text === "false"));
+}
+
+/** A number, also of a text with a decimal comma. */
+function numberOf({ path, steps, values }: SurveyedField): ValueSpec {
+  if (![...values.keys()].some((text) => text.includes(","))) return { path, as: "number" };
+  const own = steps.map((step) => /^[a-z_]\w*$/i.test(`${step}`) ? step : JSON.stringify(step)).join(".");
+  return { expression: `to_number(join('.', split(${own}, ',')))` };
 }
 
 /** The words of one list, then each of another before each of it. */

@@ -19,7 +19,7 @@ export const WORDS = {
   id: "event message id uu",
   order: "order receipt invoice transaction",
   request: "request impression list search query",
-  value: "value rating star score amount price revenue duration dwell second",
+  value: "value rating star score amount price unitprice revenue duration dwell second",
   surface: "surface page placement slot widget screen channel",
   title: "title displayname productname itemname name label headline",
   category: "category categorie categorypath department dept genre section shelf collection",

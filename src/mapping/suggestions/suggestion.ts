@@ -4,9 +4,10 @@
  * @module
  */
 
-import { catalogueRules } from "./catalogue.ts";
+import { catalogueAttributes, catalogueRules } from "./catalogue.ts";
 import { changesOf, rulesOfChanges } from "./changes.ts";
 import { alike, ENDING, fieldOf, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
+import { actionOf } from "../foreign_actions.ts";
 import type { MappingSettings, RuleSettings, ValueSpec } from "../mapping_options.ts";
 import { isWithin, pathOf, type Step } from "../path.ts";
 import { type SharedId, sharedId } from "./shared_ids.ts";
@@ -20,20 +21,12 @@ export interface Suggestion {
   readonly open: readonly string[];
 }
 
-/** Our actions by parts of foreign words; the first match counts. */
-const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
-  [/dislike|downvote|thumbs?_?down|hide/, "dislike"],
-  [/wish|fav|like|upvote|bookmark|save/, "like"],
-  [/purchase|order|buy|bought|checkout|transaction|paid|payment|sale/, "purchase"],
-  [/cart|basket|bag/, "cart"],
-  [/rat(e|ing)|review|stars/, "rating"],
-  [/click|tap|select|open/, "click"],
-  [/view|visit|detail|pv|watch|play|read|listen|look|browse/, "view"],
-];
 /** Words for lists that were shown. */
 const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
 /** Words for lists of bought items. */
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
+/** Names of flags for visitors that are programs. */
+const BOT = /^(is)?(bot|robot|crawler|spider|automated)$/;
 /** Words for "no user". */
 const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)$/i;
 /** Dates that are not of ISO 8601: 27.11.2026, 11/27/26 10:00, 2026/11/27, 20261127. */
@@ -91,7 +84,11 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
 function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed: boolean): Suggestion {
   const items = catalogueRules(fields, records, isKeyed);
   if (items.length > 0) {
-    const open = ["these look like a catalogue: which fields should be attributes?"];
+    const others = catalogueAttributes(fields, items);
+    const open = [
+      "these look like a catalogue: which fields should be attributes, to filter by or to learn from?" +
+      (others.length === 0 ? "" : ` There are also ${others.slice(0, MAX_TOLD).join(", ")}`),
+    ];
     if (items.some(({ fields }) => fields?.["hidden"] !== undefined)) {
       open.push("items that are not for sale or out of stock are hidden from lists: is that right?");
     }
@@ -100,16 +97,24 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
   const open: string[] = [];
   const roles = rolesOf(fields, records, open);
   if (roles === undefined) return { mapping: { rules: [] }, open };
-  const { link } = roles;
+  const { link, kind, shown, actions } = roles;
   if (link !== undefined) {
     const acts = link.ofActs.map(({ path }) => path).join(", ");
     open.push(`${acts} names the list that was shown, by its values: they are those of ${link.ofList.path}`);
   }
   const rules = rulesOf(roles);
-  const { kind, shown, actions } = roles;
   if (rules.some(({ as }) => as === "nothing")) {
     open.push("records without items become nothing: is that right?");
   }
+  const bots = fields.filter(({ steps, types }) =>
+    types.join() === "flag" && !steps.includes(null) && BOT.test(wordsOf(steps).at(-1) ?? "")
+  );
+  rules.unshift(...bots.map(({ path }): RuleSettings => ({
+    name: "bots",
+    as: "nothing",
+    when: { [path]: true },
+  })));
+  if (bots.length > 0) open.push("records of bots become nothing: is that right?");
   const others = kind === undefined
     ? []
     : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
@@ -133,6 +138,16 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
       open.push(`does the kind of record depend on ${told.slice(0, 4).join(", ")}? If so, use "when"`);
     }
   }
+  const acts = Object.entries(actions);
+  const views = acts.filter(([, action]) => action === "view").map(([word]) => word);
+  if (shown.length > 0 && views.length > 0 && !acts.some(([, action]) => action === "click")) {
+    open.push(
+      `no action is a click on a list that was shown: ${
+        views.join(" or ")
+      } becomes view, which is no positive ` +
+        "outcome; is it a click?",
+    );
+  }
   if (!rules.some(({ as }) => as === "impression")) {
     open.push("there are no shown lists: without impressions, no click model learns");
   }
@@ -151,7 +166,10 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const kinds = plain.filter((field) => isKind(field, records));
   const kind = kindAmong(kinds);
   const inLists = scalars.filter(({ steps }) => steps.includes(null));
-  const [list, ...lists] = ranked(inLists, `${WORDS.item} id`);
+  const words = kind === undefined ? [] : [...kind.values.keys()];
+  const shown = words.filter(isShown);
+  const lists = ranked(inLists, `${WORDS.item} id`);
+  const list = (shown.length > 0 ? lists.find((field) => !isBought(field)) : undefined) ?? lists[0];
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
   const dates = plain.filter(isOtherDate);
   const guesses = repeated(plain.filter((field) => field !== kind && !dates.includes(field)), records);
@@ -180,8 +198,6 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   }
   const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
-  const words = kind === undefined ? [] : [...kind.values.keys()];
-  const shown = words.filter(isShown);
   const actions = words.flatMap((word) => {
     const action = shown.includes(word) ? undefined : actionOf(word);
     return action === undefined ? [] : [[word, action]];
@@ -194,8 +210,10 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
     user,
     items,
     list,
-    link: list && kind === undefined ? sharedId(plain, branchOf(listOf(list))) : undefined,
-    bought: (shown.length > 0 ? lists : [list, ...lists]).find((field) => field && isBought(field)),
+    link: list && (kind === undefined || shown.length > 0)
+      ? sharedId(plain, branchOf(listOf(list)))
+      : undefined,
+    bought: lists.find((field) => isBought(field) && (field !== list || shown.length === 0)),
     shown,
     inLists,
     actions: Object.fromEntries(actions),
@@ -204,7 +222,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
 }
 
 function rulesOf(roles: Roles): RuleSettings[] {
-  const { list, kind, items, inLists, shown, shared } = roles;
+  const { list, kind, items, inLists, shown, shared, link } = roles;
   const isOrder = kind === undefined && items.length === 0 && entriesBeside(list, inLists).some(isBought);
   const acts = [...orderRules(roles), ...actRules(roles)];
   if (list === undefined || isOrder || (kind !== undefined && shown.length === 0)) return acts;
@@ -213,7 +231,12 @@ function rulesOf(roles: Roles): RuleSettings[] {
     name: "lists",
     as: "impression",
     when: kind === undefined ? { [pathOf(listOf(list))]: { exists: true } } : { [kind.path]: shown },
-    fields: { ...shared, items: list.path, ...requestOf(roles, from), ...fieldOf("surface", from) },
+    fields: {
+      ...shared,
+      items: list.path,
+      ...(link ? { request: link.ofList.path } : fieldOf("request", from)),
+      ...fieldOf("surface", from),
+    },
   };
   return kind === undefined && items.length === 0 ? [lists] : [lists, ...acts];
 }
@@ -298,9 +321,9 @@ function fieldsFor({ items, list, plain }: Roles, branch: readonly Step[]): read
   return plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
 }
 
-/** The list that a record is, or that an act belongs to: as named, or as lists and acts have it in common. */
+/** The list that an act belongs to: as lists and acts have it in common, or as named. */
 function requestOf({ link }: Roles, from: readonly SurveyedField[]): Record<string, ValueSpec> {
-  const found = link && [link.ofList, ...link.ofActs].find((field) => from.includes(field));
+  const found = link?.ofActs.find((field) => from.includes(field));
   return found === undefined ? fieldOf("request", from) : { request: found.path };
 }
 
@@ -323,11 +346,6 @@ function actFields(
     ...requestOf(roles, from),
     ...fieldOf("surface", from),
   };
-}
-
-/** Our action for a foreign word. */
-function actionOf(word: string): string | undefined {
-  return ACTIONS.find(([part]) => part.test(word.toLowerCase()))?.[1];
 }
 
 /** Whether a field is in a list of bought items. */
