@@ -283,6 +283,9 @@ function harms({ interval, metric }: Comparison, { tolerance = 0 }: GuardRail): 
 function patience(comparison: Comparison, users: number): string {
   const { effect, share, missingUsers, conversions, metric } = comparison;
   const { control, variant } = effect;
+  if (users === 0) {
+    return "no list is settled yet: each counts once newer events are past its outcome window and the lateness allowed";
+  }
   if (control.value === null || variant.value === null || control.value === 0 && variant.value === 0) {
     return "there are no outcomes to compare";
   }

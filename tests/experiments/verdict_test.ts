@@ -165,6 +165,9 @@ Deno.test("verdicts() does not take a control, or a variant, that nobody clicks 
   assert.match(tell(0, 14), few);
   assert.match(tell(14, 0), few);
   assert.equal(tell(0, 0), "cannot say yet: there are no outcomes to compare");
+  const none =
+    verdicts(figuresOf(experiment, [arm(0, {}), arm(0, {})]), new SampleRatio([0.5, 0.5]))[0]!.text;
+  assert.match(none, /^cannot say yet: no list is settled yet: /);
 });
 
 Deno.test("verdicts() compares how far calibrations are from 1", () => {

@@ -682,13 +682,18 @@ function clicksOfShop(): readonly Record<string, unknown>[] {
       ["product_view", { product: act }],
       ["refund", { order: { lines: [{ sku, unit_price: -9.5 }] } }],
     ];
-    const [event_name, more] = parts[i % 8]!;
-    const visitor = {
-      anonymous_id: `a-${i % 7}`,
-      customer_id: i % 3 ? null : 500 + i % 5,
-      is_bot: i % 40 === 6,
+    const [name, more] = parts[i % 8]!;
+    return {
+      event_id: `e${i}`,
+      event_name: name,
+      occurred_at: new Date(TIME + i).toISOString(),
+      visitor: {
+        anonymous_id: `a-${i % 7}`,
+        customer_id: i % 3 ? null : 500 + i % 5,
+        is_bot: i % 40 === 6,
+      },
+      ...more,
     };
-    return { event_id: `e${i}`, event_name, occurred_at: new Date(TIME + i).toISOString(), visitor, ...more };
   });
 }
 

@@ -26,7 +26,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
     "error: Cannot start experiment e: it is already running\n",
   ]);
   assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
-  assert.match((await call("status")).stdout, /cannot say yet: there are no outcomes to compare/);
+  assert.match((await call("status")).stdout, /cannot say yet: no list is settled yet: /);
   assert.equal(
     (await call("status", "f")).stderr,
     "error: Cannot find experiment f: the experiments are e\n",
