@@ -4,6 +4,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
@@ -38,6 +39,8 @@ const MAX_MAPPED_BYTES = 8 << 20;
 
 /** Most characters of headers that are kept with a rejected record. */
 const MAX_HEADER_CHARACTERS = 4096;
+
+const logger = getLogger(["meander", "sources"]);
 
 /** How far behind a partition of a source is. */
 export interface SourceLag {
@@ -90,6 +93,8 @@ export class FollowedTopic {
   #items = 0;
   #rejectedCount = 0;
   #firstRejection: Rejection | undefined;
+  /** Codes and rules of rejections that were logged. */
+  readonly #logged = new Set<string>();
 
   private constructor(
     source: ForeignTopic,
@@ -226,15 +231,36 @@ export class FollowedTopic {
     return taken.isRejected ? null : this.#reject(taken.head, reject("too-large", reason));
   }
 
-  /** Counts what was appended. */
-  count({ records, rejections }: Taken): void {
+  /** Counts what was appended. Logs the first rejection of each code and rule, without what the record contains. */
+  count({ head, records, rejections }: Taken): void {
     this.#firstRejection ??= rejections[0];
-    for (const { entries } of rejections) this.#rejectedCount += entries?.length ?? 1;
+    for (const rejection of rejections) {
+      this.#rejectedCount += rejection.entries?.length ?? 1;
+      this.#tell(head.record, rejection);
+    }
     const { events, items } = this.#context.topics;
     for (const { topic } of records) {
       if (topic === events) this.#events++;
       else if (topic === items) this.#items++;
     }
+  }
+
+  #tell({ topic, partition, offset }: LogRecord, { code, rule }: Rejection): void {
+    const kind = `${code} ${rule ?? ""}`;
+    if (this.#logged.has(kind)) return;
+    this.#logged.add(kind);
+    logger.warn(
+      "{source}: {topic}/{partition}@{offset} is rejected as {code}{by}; others like it are not logged, and " +
+        "`meander rejected list` shows them all",
+      {
+        source: this.#source.format.name,
+        topic,
+        partition,
+        offset,
+        code,
+        by: rule === undefined ? "" : ` by the rule ${rule}`,
+      },
+    );
   }
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {

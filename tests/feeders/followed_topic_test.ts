@@ -7,6 +7,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { parseStart } from "../../streams/mapping/start.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { listen } from "../log/warnings.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
 import { ownSource } from "../../streams/mapping/record_source.ts";
@@ -204,4 +205,21 @@ Deno.test("TopicFeeder.lags() says per partition how many records wait, and sinc
     await feeder.feed();
     assert.deepEqual((await feeder.lags())[0], { ...of, partition: 0, lag, lagMs, lost: 0 });
   }
+});
+
+Deno.test("TopicFeeder logs the first rejected record of each code, and nothing of what it contains", async () => {
+  await using heard = await listen();
+  const broken = (text: string): NewRecord => ({
+    ...click("", "ann", 0),
+    value: new TextEncoder().encode(text),
+  });
+  const nobody = broken(JSON.stringify({ type: "interaction", item: "i", action: "click", time: TIME }));
+  await using log = await newLog(broken('{"secret'), broken('{"secret'), nobody);
+  await feed(log);
+  assert.deepEqual(heard.messages, [
+    "meander: clicks/0@0 is rejected as truncated-json; others like it are not logged, and `meander rejected list` " +
+    "shows them all",
+    "meander: clicks/0@2 is rejected as missing-field; others like it are not logged, and `meander rejected list` " +
+    "shows them all",
+  ]);
 });
