@@ -47,7 +47,7 @@ export async function processAt(url: string): Promise<Process> {
         sourcesText(sources)
       }`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
-      problem: unready ?? undefined,
+      problem: unready ?? pausedSources(url, sources) ?? undefined,
     };
   } catch (error) {
     const reason = reasonOf(error);
@@ -57,10 +57,18 @@ export async function processAt(url: string): Promise<Process> {
   }
 }
 
+/** Why a process takes in no source, if it should. */
+function pausedSources(url: string, sources: ServiceStatus["sources"] | undefined): Problem | null {
+  if (!sources || sources.fault === null) return null;
+  return {
+    what: `the process at ${url} takes in no source: ${sources.fault}`,
+    remedy: "repair what it waits for; requests are answered meanwhile, and nothing is lost within retention",
+  };
+}
+
 /** How far a process is behind the topics that it takes in. Releases before 0.3 do not report it. */
 function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
-  if (!sources) return "";
-  if (sources.fault !== null) return `; ${sources.fault}`;
+  if (!sources || sources.fault !== null) return "";
   const lags = Map.groupBy(sources.lags, ({ source }) => source);
   const behind = [...lags].map(([source, own]) => {
     const [lag, ms] = [

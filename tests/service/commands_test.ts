@@ -270,12 +270,13 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     await using _held = await SqliteLog.open(path);
     const partitions = [{ partition: 0, restoring: false, lag: 7, othersLag: 0 }];
     const reasons: string[] = [];
+    let sources: object | null = null;
     await using server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
       ({ url }) =>
         new URL(url).pathname === "/ready"
           ? Response.json({ ready: reasons.length === 0, reasons })
-          : Response.json({ version: 3, partitions }),
+          : Response.json({ version: 3, partitions, sources }),
     );
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
@@ -295,6 +296,13 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     const elsewhere = await run("check", "--log-path", `${folder}/none.sqlite`, "--url", url);
     assert.equal(elsewhere.code, 0, elsewhere.text + elsewhere.errors);
     assert.match(elsewhere.text, /none\.sqlite was not examined: the file does not exist on this machine\n/);
+    sources = { isReading: false, fault: "sources: waits: the registry is away", lags: [] };
+    const paused = await look("--url", url);
+    assert.equal(paused.code, 1);
+    assert.match(
+      paused.text,
+      /PROBLEM: the process at \S+ takes in no source: sources: waits: the registry is away\n/,
+    );
     reasons.push("the disk is full");
     const unready = await look("--url", url);
     assert.equal(unready.code, 1);
