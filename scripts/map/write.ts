@@ -18,7 +18,7 @@ const OPENING = /^(?:\s|\/\/.*|\/\*[^]*?\*\/)*\{/;
 /**
  * Adds a source to a configuration file, which is created if it is missing or blank. Comments stay.
  *
- * @throws Error when it already has a source of that name, or comments and other sources
+ * @throws Error when it already has a source of that name
  */
 export async function addSource(file: string, name: string, settings: object): Promise<void> {
   const text = await textOf(file) ?? "";
@@ -29,23 +29,34 @@ export async function addSource(file: string, name: string, settings: object): P
   }
   const all = { ...config, sources: { ...sources, [name]: settings } };
   const isPlain = text.trim() === "" || isJson(text);
-  const written = isPlain ? `${JSON.stringify(all, null, 2)}\n` : withSources(text, all, config);
-  if (written === undefined) {
-    throw new Error(`Cannot write to ${file}: it has comments and sources; add this source by hand`);
-  }
+  const written = isPlain ? `${JSON.stringify(all, null, 2)}\n` : withSource(text, name, settings);
   await Deno.writeTextFile(file, written);
 }
 
-/** A text with comments, with these sources as its first key; `undefined` if it has others. */
-function withSources(
-  text: string,
-  { sources }: { readonly sources: object },
-  config: object,
-): string | undefined {
-  const [opening] = OPENING.exec(text) ?? [];
-  if (opening === undefined || Object.hasOwn(config, "sources")) return undefined;
-  const indented = JSON.stringify(sources, null, 2).replaceAll("\n", "\n  ");
-  return `${opening}\n  "sources": ${indented},${text.slice(opening.length)}`;
+/** A text with comments and with one more source, the first of all. */
+function withSource(text: string, name: string, settings: object): string {
+  const indented = (value: object, by: string) => JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
+  const inside = placeOfSources(withoutComments(text));
+  if (inside !== undefined) {
+    const source = `\n    ${JSON.stringify(name)}: ${indented(settings, "    ")},`;
+    return `${text.slice(0, inside)}${source}${text.slice(inside)}`;
+  }
+  const [opening = ""] = OPENING.exec(text) ?? [];
+  return `${opening}\n  "sources": ${indented({ [name]: settings }, "  ")},${text.slice(opening.length)}`;
+}
+
+/** The place after the brace with which the sources of an object begin; `undefined` if it has none. */
+function placeOfSources(json: string): number | undefined {
+  let depth = 0;
+  for (const { 0: token, index } of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    else if (depth === 1 && token === '"sources"') {
+      const [opening] = /^"sources"\s*:\s*\{/.exec(json.slice(index)) ?? [];
+      if (opening !== undefined) return index + opening.length;
+    }
+  }
+  return undefined;
 }
 
 function isJson(text: string): boolean {

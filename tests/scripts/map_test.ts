@@ -107,8 +107,12 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.ok(commented.split("\r\n").every((line) => merged.includes(line)), merged);
     assert.deepEqual(JSON.parse(withoutComments(merged)), { ...config, outcomeWindowMs: 5000 });
     const third = await meander(folder, "map", "--try", "semicolons.csv", "--write");
-    assert.match(third.stderr, /it has comments and sources; add this source by hand/);
-    assert.doesNotMatch(third.stdout, /written to/);
+    assert.match(third.stdout, /written to meander\.json/, third.stderr);
+    const both = await Deno.readTextFile(`${folder}/meander.json`);
+    assert.ok(commented.split("\r\n").every((line) => both.includes(line)), both);
+    const { semicolons, ...others } = JSON.parse(withoutComments(both)).sources;
+    assert.deepEqual(others, config.sources);
+    assert.equal(semicolons.format, "csv");
     const rules = config.sources.clicks.rules;
     rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
     rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });
