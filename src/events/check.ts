@@ -149,7 +149,9 @@ function typeViolation(event: Bag): Violation {
   const wanted = `one of ${[...EVENTS.keys()].join(", ")}`;
   if (type === undefined) return missingViolation("type", wanted, event, []);
   const code = typeof type === "string" ? "unknown-type" : "wrong-type";
-  return { code, wanted, got: shown(type), path: ".type" };
+  const isAct = code === "unknown-type" && typeof event["item"] === "string" && event["action"] === undefined;
+  const hint = isAct ? `; an act is an interaction, with "action": ${shown(type)}` : "";
+  return { code, wanted, got: shown(type) + hint, path: ".type" };
 }
 
 /** A missing field, with the unknown field that may have been meant for it. */

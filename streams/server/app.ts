@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { idProblem } from "../../src/events/check.ts";
-import { noSuch } from "../../src/events/keys/near_name.ts";
+import { nearName, noSuch } from "../../src/events/keys/near_name.ts";
 import { shown } from "../../src/events/rejected.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import type { Access } from "../http/contract/access.ts";
@@ -80,10 +80,19 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
       options,
       context,
       "unknown",
-      new Problem("not-found", `There is nothing at ${context.req.path}`),
+      new Problem(
+        "not-found",
+        `There is nothing at ${context.req.path}; ${hintAt(context.req.path, methods)}`,
+      ),
     )
   );
   return app;
+}
+
+/** What may have been meant by a path. */
+function hintAt(path: string, paths: ReadonlyMap<string, unknown>): string {
+  const near = nearName(path, [...paths.keys()].filter((known) => !/[:{*]/.test(known)));
+  return near === undefined ? "/openapi.json lists what there is" : `did you mean ${near}?`;
 }
 
 type AppContext = Context<{ Bindings: Connection }>;

@@ -306,6 +306,27 @@ Deno.test("a key that may send events changes no item of the catalogue with it",
   assert.deepEqual(await statuses("catalogue"), [403, 200, 200]);
 });
 
+Deno.test("a misspelt path, and an action in the place of a type, get what was meant", async () => {
+  await using api = await startApi();
+  const detail = async (path: string, body: object) => (await api.post(path, body)).json.detail;
+  assert.equal(
+    await detail("/v1/recomend", {}),
+    "There is nothing at /v1/recomend; did you mean /v1/recommend?",
+  );
+  assert.equal(
+    await detail("/recommendations", {}),
+    "There is nothing at /recommendations; /openapi.json lists what there is",
+  );
+  const act = { type: "click", user: "ann", item: "i1" };
+  assert.match(
+    await detail("/v1/events", act),
+    /current value is "click"; an act is an interaction, with "action": "click"$/,
+  );
+  for (const other of [{ ...act, item: undefined }, { ...act, action: "click" }]) {
+    assert.match(await detail("/v1/events", other), /current value is "click"$/);
+  }
+});
+
 Deno.test("pages of other origins may call only when they are named", async () => {
   const origin = { origin: "https://shop.example" };
   {
