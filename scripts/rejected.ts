@@ -140,9 +140,10 @@ async function replay(name: string, flags: Flags): Promise<number> {
     source,
     flags,
   );
+  const why = rejected === 0 ? "" : ", as `rejected list` explains";
   const tail = cut === 0
-    ? ""
-    : `, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log, or has ` +
+    ? why
+    : `${why}, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log, or has ` +
       "dropped them; send them again from their origin";
   print(
     Deno.stdout,
