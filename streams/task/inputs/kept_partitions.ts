@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Log, NewRecord } from "../../log/log.ts";
+import type { GroupHandlers, Log, NewRecord } from "../../log/log.ts";
 import { layered } from "../../log/metered_log.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 
@@ -41,7 +41,26 @@ export function keepPartitions(log: Log, kept: KeptPartitions): Log {
         [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
       };
     },
+    // A member that joins again may be given added partitions.
+    join: (group, topics, handlers) =>
+      log.join(
+        group,
+        topics,
+        handlersBelow(Math.min(...topics.map((topic) => kept.get(topic) ?? Infinity)), handlers),
+      ),
   });
+}
+
+/** Handlers that see only partitions below `count`. */
+export function handlersBelow(count: number, handlers: GroupHandlers): GroupHandlers {
+  const within = async (partitions: readonly number[], tell: (own: readonly number[]) => Promise<void>) => {
+    const own = partitions.filter((partition) => partition < count);
+    if (own.length > 0) await tell(own);
+  };
+  return {
+    assigned: (partitions) => within(partitions, (own) => handlers.assigned(own)),
+    revoked: (partitions, why) => within(partitions, (own) => handlers.revoked(own, why)),
+  };
 }
 
 /** How many partitions topics have that were added, and that no task reads. @param now partitions by topic, where known */

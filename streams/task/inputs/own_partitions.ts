@@ -20,6 +20,7 @@ import type { GroupHandlers, Log, TopicIdentity, TopicSpec, UngroupedLog } from 
 import { layered } from "../../log/metered_log.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { firstTopics, isOutput, TOPICS, type Topics } from "../../topics/topics.ts";
+import { handlersBelow } from "./kept_partitions.ts";
 
 const logger = getLogger(["meander", "topics"]);
 
@@ -92,14 +93,7 @@ class OwnPartitions {
     const own = topics.filter((topic) => sizeOf(this.#first, topic) !== null);
     const counts = await Promise.all(own.map(async (topic) => (await this.identify(topic))?.partitions));
     const count = Math.min(...counts.map((found) => found ?? Infinity));
-    const within = async (partitions: readonly number[], tell: (own: readonly number[]) => Promise<void>) => {
-      const own = partitions.filter((partition) => partition < count);
-      if (own.length > 0) await tell(own);
-    };
-    return {
-      assigned: (partitions) => within(partitions, (own) => handlers.assigned(own)),
-      revoked: (partitions, why) => within(partitions, (own) => handlers.revoked(own, why)),
-    };
+    return handlersBelow(count, handlers);
   }
 
   async #own<T extends { readonly partitions: number }>(

@@ -37,3 +37,23 @@ Deno.test("keepPartitions() puts keys where they went before partitions were add
   assert.equal(unreadPartitions(kept, await log.topics()), 0);
   assert.equal(unreadPartitions(kept, new Map()), 0);
 });
+
+Deno.test("keepPartitions() assigns no partitions that were added to a member that joins again", async () => {
+  await using whole = new MemoryLog();
+  await whole.createTopics([{ name: "events", partitions: 5, cleanup: "delete" }]);
+  const held: number[] = [];
+  const handlers = {
+    assigned: (partitions: readonly number[]) => Promise.resolve(void held.push(...partitions)),
+    revoked: (partitions: readonly number[]) =>
+      Promise.resolve(partitions.forEach((partition) => held.splice(held.indexOf(partition), 1))),
+  };
+  {
+    await using _member = await keepPartitions(whole, new Map([["events", 2]])).join(
+      "tasks",
+      ["events"],
+      handlers,
+    );
+    assert.deepEqual(held, [0, 1]);
+  }
+  assert.deepEqual(held, []);
+});
