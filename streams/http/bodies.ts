@@ -125,6 +125,11 @@ export class Bodies {
     return bytes;
   }
 
+  /** Whether the body of a request is being read. */
+  isArriving(request: Request): boolean {
+    return this.#reading.has(request);
+  }
+
   /** Whether the body of a request is being read and has been too slow for a while. */
   isStalled(request: Request): boolean {
     const reading = this.#reading.get(request);

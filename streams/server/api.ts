@@ -130,7 +130,11 @@ export function serveApi(
       clock,
     }),
     place,
-    { maxConnections, isStalled: (request) => bodies.isStalled(request) },
+    {
+      maxConnections,
+      isArriving: (request) => bodies.isArriving(request),
+      isStalled: (request) => bodies.isStalled(request),
+    },
   );
 }
 

@@ -16,13 +16,15 @@ import { ignore } from "../log/ignore.ts";
 
 /** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
-  /** Most connections open at a time; beyond it the one idle for the longest is closed, or else a stalled one. @default {1000} */
+  /** Most connections open at a time; beyond it an idle one is closed, or else one that waits for a body. @default {1000} */
   readonly maxConnections?: number | undefined;
   /** Longest wait for the head of the first request, milliseconds. @default {15_000} */
   readonly headTimeoutMs?: number | undefined;
   /** How long a connection may be idle after a response, or take to read it, milliseconds. @default {65_000} */
   readonly idleTimeoutMs?: number | undefined;
-  /** Whether the body of a request arrives too slowly. @default {never} */
+  /** Whether the body of a request is still arriving. @default {never} */
+  readonly isArriving?: ((request: Request) => boolean) | undefined;
+  /** Whether it arrives too slowly. @default {never} */
   readonly isStalled?: ((request: Request) => boolean) | undefined;
   /** Monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: (() => number) | undefined;
@@ -101,6 +103,7 @@ export class Connections {
   readonly #serve: ServeConnection;
   readonly #headTimeoutMs: number;
   readonly #idleTimeoutMs: number;
+  readonly #isArriving: (request: Request) => boolean;
   readonly #isStalled: (request: Request) => boolean;
   readonly #clock: () => number;
   readonly #open = new Set<Served>();
@@ -124,6 +127,7 @@ export class Connections {
     this.#max = options.maxConnections ?? HTTP_LIMITS.maxConnections.value;
     this.#headTimeoutMs = options.headTimeoutMs ?? HEAD_TIMEOUT_MS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+    this.#isArriving = options.isArriving ?? (() => false);
     this.#isStalled = options.isStalled ?? (() => false);
     this.#clock = options.clock ?? (() => performance.now());
     const every = Math.max(10, Math.min(1000, this.#headTimeoutMs / 4, this.#idleTimeoutMs / 4));
@@ -151,8 +155,9 @@ export class Connections {
         await this.#full(error);
         continue;
       }
-      if (this.#open.size >= this.#max && !this.#endOldest()) await turnAway(connection);
-      else this.#take(connection);
+      const network = networkOf(connection.remoteAddr.hostname);
+      if (this.#open.size >= this.#max && !this.#makeRoom(network)) await turnAway(connection);
+      else this.#take(connection, network);
     }
   }
 
@@ -163,15 +168,15 @@ export class Connections {
       reason: reasonOf(error),
       max: this.#max,
     });
-    for (let over = this.#open.size - this.#max; over > 0 && this.#endOldest(); over--);
+    for (let over = this.#open.size - this.#max; over > 0 && this.#makeRoom(); over--);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 
-  #take(connection: Deno.TcpConn): void {
+  #take(connection: Deno.TcpConn, network: string): void {
     const { hostname: address } = connection.remoteAddr;
     const own: Served = {
       address,
-      network: networkOf(address),
+      network,
       end: new End(),
       requests: new Set(),
       active: 0,
@@ -237,29 +242,35 @@ export class Connections {
 
   /**
    * Ends the longest idle connection of the network with the most connections; if none is idle, one that waits only for
-   * slow bodies.
+   * slow bodies. If there is none either, one of a network with more than asks may wait for bodies that are not slow yet:
+   * sent anew before they are, they would keep all others out.
    *
+   * @param network of a further connection
    * @returns whether there was one
    */
-  #endOldest(): boolean {
+  #makeRoom(network?: string): boolean {
     const counts = new Map<string, number>();
     for (const { network } of this.#open) counts.set(network, (counts.get(network) ?? 0) + 1);
-    const order = (a: Served, b: Served) =>
-      (counts.get(b.network) ?? 0) - (counts.get(a.network) ?? 0) || a.since - b.since;
+    const countOf = (of: Served) => counts.get(of.network) ?? 0;
+    const few = network === undefined ? Infinity : 1 + (counts.get(network) ?? 0);
     const open = [...this.#open];
-    const idle = open.filter(({ active }) => active === 0);
-    const victims = idle.length > 0 ? idle : open.filter((own) => this.#waitsForBodies(own));
-    if (victims.length === 0) {
+    const victims = [
+      ({ active }: Served) => active === 0,
+      (own: Served) => this.#waitsFor(own, this.#isStalled),
+      (own: Served) => countOf(own) > few && this.#waitsFor(own, this.#isArriving),
+    ].map((isVictim) => open.filter(isVictim)).find(({ length }) => length > 0);
+    if (victims === undefined) {
       this.#warn("{max} connections are busy: refusing more (http.maxConnections)", { max: this.#max });
       return false;
     }
+    const order = (a: Served, b: Served) => countOf(b) - countOf(a) || a.since - b.since;
     this.#end(victims.reduce((a, b) => order(a, b) <= 0 ? a : b));
     return true;
   }
 
-  /** Whether it is busy only with slow bodies. */
-  #waitsForBodies({ active, requests }: Served): boolean {
-    return active === requests.size && [...requests].every(this.#isStalled);
+  /** Whether it is busy only with such bodies. */
+  #waitsFor({ active, requests }: Served, isSuch: (request: Request) => boolean): boolean {
+    return active === requests.size && [...requests].every(isSuch);
   }
 
   #end(own: Served): void {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Hono } from "hono";
 import type { Connection } from "../../streams/server/app.ts";
-import type { ConnectionOptions } from "../../streams/server/connections.ts";
+import { type ConnectionOptions, Connections } from "../../streams/server/connections.ts";
 import { serve } from "../../streams/server/serve.ts";
 import { readAll as readRecords } from "../../streams/log/reading.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -173,6 +173,47 @@ Deno.test("where all are busy with bodies that do not come, the first of them go
   assert.equal((await api.get("/health")).status, 200);
   assert.equal(await readAll(slow[0]!), "");
   for (const each of slow) each.close();
+});
+
+Deno.test("one network's bodies, though none is slow yet, keep nobody else out", async () => {
+  const MOST = 3;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let network = "192.0.2.1", asked = 0;
+  const from = {
+    async accept() {
+      const connection = await listener.accept();
+      return Object.defineProperty(connection, "remoteAddr", { value: { hostname: network } });
+    },
+    close: () => listener.close(),
+  };
+  const answer = async (request: Request) => {
+    asked++;
+    return new Response(await request.text());
+  };
+  const failed = () => new Response(null, { status: 500 });
+  // deno-lint-ignore no-explicit-any -- what the server uses of a listener
+  const connections = new Connections(from as any, answer, failed, {
+    maxConnections: MOST,
+    isArriving: (request) => request.method === "POST",
+  });
+  const { port } = listener.addr;
+  const stalling: Deno.Conn[] = [];
+  const stall = async () => {
+    const connection = await connect(port);
+    await connection.write(encoder.encode("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx"));
+    stalling.push(connection);
+    return connection;
+  };
+  for (let i = 0; i < MOST; i++) await stall();
+  await until(() => Promise.resolve(asked === MOST), "all are busy");
+  assert.match(await readAll(await stall()), /^HTTP\/1.1 503/, "its own network makes no room for it");
+  network = "192.0.2.2";
+  const other = await connect(port);
+  assert.match(await ask(other), /^HTTP\/1.1 200/);
+  assert.equal(await readAll(stalling[0]!), "", "the first of them went");
+  for (const connection of [...stalling, other]) connection.close();
+  connections.close();
+  await connections.ended;
 });
 
 Deno.test("what a client asks that shuts down its side is done, though it may get no answer", async () => {
