@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { LogRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { arrivalOf } from "../topics/arrival.ts";
+import { arrivalOf, isLetIn } from "../topics/arrival.ts";
 import { TaskExperiments } from "./experiments.ts";
 import type { EventRead } from "./inputs/event_reader.ts";
 import type { TaskParts } from "./task_parts.ts";
@@ -53,7 +53,8 @@ export class EventApplier {
     }
     const { state, outbox } = this.#parts;
     const ahead = event.time - Math.max(arrival.time, state.maxTime);
-    if (ahead > MAX_AHEAD_MS) {
+    // Of two clocks that disagree, nobody knows which is wrong; the event counts as of the broker's.
+    if (ahead > MAX_AHEAD_MS && !isLetIn(record)) {
       const reason = `event time is ${ahead} ms after the record's, the limit is ${MAX_AHEAD_MS} ms`;
       return reject("in-the-future", reason);
     }

@@ -18,11 +18,17 @@ const MENDED = "mended";
 /** Headers of a record that was rejected before and is tried again, however late it is. */
 export const MENDED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [MENDED]: "1" });
 
+/** Whether one of our servers has let an event in, whose time was then not far ahead of that server's clock. */
+export function isLetIn({ headers }: Pick<LogRecord, "headers">): boolean {
+  return headers[ARRIVED] !== undefined;
+}
+
 /** When a record arrived; `null` when its time is invalid, such as Kafka's −1, or a time in seconds or microseconds. */
 export function arrivalOf(
-  { time, headers, isLogTime }: Pick<LogRecord, "time" | "headers" | "isLogTime">,
+  record: Pick<LogRecord, "time" | "headers" | "isLogTime">,
 ): Arrival | null {
+  const { time, headers, isLogTime } = record;
   if (!(time >= MIN_TIME_MS && time < MAX_TIME_MS)) return null;
   const isMended = headers[MENDED] !== undefined;
-  return { time, isSure: isLogTime === true || headers[ARRIVED] !== undefined, isMended };
+  return { time, isSure: isLogTime === true || isLetIn(record), isMended };
 }
