@@ -133,7 +133,7 @@ type Head = Pick<ExperimentView, "name" | "status" | "layer" | "traffic" | "name
 function headLine({ name, status, layer, traffic, names, winner, reason }: Head): string {
   const more = [winner && `${winner} for all users`, reason].filter(Boolean).map((text) => `: ${text}`);
   if (name === HOLDOUT) return `${name}: ${status}; all users, ${names.join(" and ")}\n`;
-  const share = status === "promoted" ? "" : `${percentOf(traffic)} of `; // all users have the winner
+  const share = status === "running" ? `${percentOf(traffic)} of ` : ""; // else all users have the winner, or none do
   return `${name}: ${status}${more.join("")}; ${share}layer ${layer}, ${names.join(" and ")}\n`;
 }
 

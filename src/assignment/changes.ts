@@ -208,8 +208,10 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
   if (experiment.status === "stopped") {
     throw new ExperimentError(`stop experiment ${name}`, ["it is already stopped"]);
   }
-  const { winner: _, ...rest } = experiment;
-  return { ...rest, status: "stopped", reason, revision: experiment.revision + 1 };
+  const { winner, ...rest } = experiment;
+  const undone = winner === undefined ? "" : `${winner} is rolled back`;
+  const why = [undone, reason].filter((text) => text !== "").join(": ");
+  return { ...rest, status: "stopped", reason: why, revision: experiment.revision + 1 };
 }
 
 /**
@@ -284,11 +286,11 @@ function activeOf({ status, variants, winner }: Experiment): readonly Variant[] 
  */
 export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
   const what = `roll back experiment ${name}`;
-  const { status, winner } = find(name, around.records, what);
+  const { status } = find(name, around.records, what);
   if (status !== "promoted") {
     throw new ExperimentError(what, [`it is ${status}, and no variant of it is promoted`]);
   }
-  return stopExperiment(name, reason === "" ? `${winner} is rolled back` : reason, around);
+  return stopExperiment(name, reason, around);
 }
 
 /**

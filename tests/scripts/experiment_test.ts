@@ -35,7 +35,10 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
     (await call("promote", "e", "B")).stdout,
     /^e: promoted: B for all users; layer default, A and B$/m,
   );
-  assert.match((await call("stop", "e", "too", "slow")).stdout, /^e: stopped: too slow/);
+  assert.equal(
+    (await call("stop", "e", "too", "slow")).stdout,
+    "e: stopped: B is rolled back: too slow; layer default, A and B\n",
+  );
   assert.equal((await call("holdout", "2")).stdout, "holdout: 2 % of all users\n");
   assert.match((await call("list")).stdout, /^e: stopped.*\nholdout: 2 %/);
   assert.match(
