@@ -6,12 +6,15 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setTimeout as delay } from "node:timers/promises";
-import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import type { FormerDefaults } from "../../src/assignment/changes.ts";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { createHead } from "../../src/features/rows/assembler.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
-import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../../streams/config/blueprint.ts";
+import {
+  blueprintChanges,
+  blueprintOf,
+  type DeploymentFlags,
+  SERVICE_PROFILE,
+} from "../../streams/config/blueprint.ts";
 import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
@@ -38,11 +41,7 @@ export function agreementOptions(config: Config, flags: DeploymentFlags): Agreem
 }
 
 function weightsOf(config: Config, model: ModelName, seed: number): { dense: number; head: number } {
-  const task = taskOptions(
-    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS },
-    config,
-    model,
-  );
+  const task = taskOptions(SERVICE_PROFILE, config, model);
   const { schema } = task;
   const learner = learnerOptions(task, config, seed);
   const made = makeModel({ model, modelConfig: modelConfig(model, config), schema, learner });

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
-import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { SERVICE_PROFILE } from "../../streams/config/blueprint.ts";
 import {
   type Config,
   learnerOptions,
@@ -83,7 +82,7 @@ export function generationOptions(
   memory: number | undefined,
 ): Pick<ServiceOptions, "model" | "modelConfig" | "task" | "learner" | "learning"> {
   const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, model),
+    ...taskOptions(SERVICE_PROFILE, config, model),
     seed,
     nowMicros: () => Math.round(performance.now() * 1000),
   };

@@ -10,6 +10,7 @@ import {
   SERVICE_OPEN_ITEMS,
   SERVICE_UNLISTED_ITEMS,
   TASK_OPTIONS,
+  type TaskOptions,
 } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
@@ -24,6 +25,13 @@ import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { type Config, defined, modelConfig, taskOptions } from "./config.ts";
 import { BEFORE } from "./kept_defaults.ts";
 import { reachesOf } from "./reach.ts";
+
+/** What the tasks of a service start from, in place of a data set's profile: nothing that clients send is unbounded. */
+export const SERVICE_PROFILE: TaskOptions = {
+  schema: DEFAULT_SCHEMA,
+  maxUnlistedItems: SERVICE_UNLISTED_ITEMS,
+  maxOpenItems: SERVICE_OPEN_ITEMS,
+};
 
 /** What defines a deployment in addition to its configuration. */
 export interface DeploymentFlags {
@@ -40,11 +48,7 @@ export function blueprintOf(
   config: Config,
   { model, variants, partitions, seed }: DeploymentFlags,
 ): Blueprint {
-  const task = taskOptions(
-    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS, maxOpenItems: SERVICE_OPEN_ITEMS },
-    config,
-    model,
-  );
+  const task = taskOptions(SERVICE_PROFILE, config, model);
   const models = [model, ...variants];
   const options = {
     features: settleAll(FEATURE_OPTIONS, task.schema),

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { TASK_OPTIONS } from "../../../src/engine/task_options.ts";
+import { settleAll } from "../../../src/options/option.ts";
+import { blueprintOf } from "../../../streams/config/blueprint.ts";
 import { parseConfig } from "../../../streams/config/config.ts";
 import { topicNames } from "../../../streams/topics/topics.ts";
 import type { Flags } from "../../../scripts/run/flags.ts";
 import { rebuildOptions } from "../../../scripts/run/rebuild.ts";
-import { memoryOf, serviceOptions } from "../../../scripts/run/service_options.ts";
+import { generationOptions, memoryOf, serviceOptions } from "../../../scripts/run/service_options.ts";
 import { readSettings } from "../../../scripts/run/settings.ts";
 
 const FLAGS: Flags = {
@@ -40,4 +43,13 @@ Deno.test("a generation that serves and one that is built take no more than --me
   };
   assert.equal(bytesOf(1).serves, memory);
   assert.deepEqual(bytesOf(2), { serves: memory / 2, builds: memory / 2 });
+});
+
+Deno.test("a generation runs with the options that its blueprint records, all defaults of a service included", () => {
+  const setup = { config: {}, model: "base", variants: [], partitions: 1, seed: 0 } as const;
+  const { options } = blueprintOf(setup.config, setup);
+  const task: Record<string, unknown> = settleAll(TASK_OPTIONS, generationOptions(setup, undefined).task);
+  for (const [name, value] of Object.entries(task)) {
+    assert.deepEqual(value ?? null, options[name] ?? null, name);
+  }
 });
