@@ -1,6 +1,6 @@
 /**
- * Writes the schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it only compares, and fails when a file is not up to date; with
- * `--config` it prints the schema of meander.json instead.
+ * Writes the schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it
+ * only compares, and fails when a file is not up to date; with `--config` it prints the schema of meander.json instead.
  *
  *     deno run -A scripts/generate/schemas.ts [--check]
  *     deno run -A scripts/generate/schemas.ts --config > meander.schema.json

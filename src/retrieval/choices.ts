@@ -26,7 +26,7 @@ const LEARN_EVERY = 16;
 const SLOW_FACTOR = 4;
 /** Steps per second of event time up to which few arrive: a step takes as long as a request. */
 const FEW_PER_SECOND = 0.5;
-/** Most steps per second of event time: in a flood, more would leave no time for requests. */
+/** About the most steps per second of event time, since behaviours are drawn: in a flood, more would leave no time for requests. */
 const MOST_PER_SECOND = 12;
 
 export interface ChoicesParts {

@@ -1,8 +1,9 @@
 /**
  * When recommendations are sent, and the header that identifies repeats.
  *
- * Every output carries the header `input`, `<partition>/<offset>/<index>`: the event that it results from, and its
- * index among the outputs of that event. An event that is applied again after a crash yields the same values.
+ * Every output except a rejection carries the header `input`, `<partition>/<offset>/<index>`: the event that it results
+ * from, and its index among the outputs of that event. An event that is applied again after a crash yields the same
+ * values.
  *
  * @module
  */
@@ -27,7 +28,7 @@ export const DELIVERY: Option<Delivery> = choice(
   "in a service: whether answers wait for the commit",
 );
 
-/** Header of outputs: the event that they result from. */
+/** Header of outputs other than rejections: the event that they result from. */
 export const INPUT = "input";
 
 /**
