@@ -1,9 +1,9 @@
 /**
  * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Processes run in parallel, two
- * more than there are processors, as some wait for a broker or a clock: one for each folder that takes long, and some
- * for all others; the output of each is printed in one piece when it is done. The files of a process are imported by
- * one module, as a fifth of the time would go into loading the same code for each, and those that use the common broker
- * by another; those with hooks of their own, which would be called for all tests, are run by themselves.
+ * more than there are processors, as some wait for a broker or a clock, but at most four: one for each folder that takes
+ * long, and some for all others; the output of each is printed in one piece when it is done. The files of a process are
+ * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use the
+ * common broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output is printed as it comes.

@@ -1,5 +1,6 @@
 /**
- * A configuration to start from, made from the schema: it has every setting, commented out.
+ * A configuration to start from, made from the schema: its settings, commented out, by default without those that few
+ * users need.
  *
  * @module
  */

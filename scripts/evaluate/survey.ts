@@ -38,7 +38,7 @@ export interface SurveyOptions {
   readonly limit?: number | undefined;
 }
 
-/** Reads a source to its end. */
+/** Reads a source to its end, or to the limit. */
 export async function surveyOf(
   source: AsyncIterable<SourceRecord>,
   { actions, isTarget, knownUsers, limit = Infinity }: SurveyOptions,
