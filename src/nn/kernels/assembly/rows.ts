@@ -23,16 +23,18 @@ export function addRowSum(db: usize, dy: usize, m: i32, n: i32): void {
 /** f = s where s > 0, else α·s, for rows [m,n] and α [n]. */
 export function prelu(f: usize, s: usize, alpha: usize, m: i32, n: i32): void {
   const row = <usize>n << 2;
-  const zero = f32x4.splat(0);
+  const whole = row & ~15;
   for (let i = 0; i < m; i++, f += row, s += row) {
-    for (let j: usize = 0; j < row; j += 16) {
-      const x = v128.load(s + j);
-      const y = v128.bitselect(x, f32x4.mul(v128.load(alpha + j), x), f32x4.gt(x, zero));
-      const left = <i32>((row - j) >> 2);
-      if (left >= 4) v128.store(f + j, y);
-      else storePart(f + j, y, left);
-    }
+    let j: usize = 0;
+    for (; j < whole; j += 16) v128.store(f + j, rectified(s + j, alpha + j));
+    if (j < row) storePart(f + j, rectified(s + j, alpha + j), n & 3);
   }
+}
+
+@inline
+function rectified(s: usize, alpha: usize): v128 {
+  const x = v128.load(s);
+  return v128.bitselect(x, f32x4.mul(v128.load(alpha), x), f32x4.gt(x, f32x4.splat(0)));
 }
 
 /** df [m,n] becomes ∂/∂s; dα[n] += Σ df·s where s ≤ 0. */
