@@ -12,6 +12,7 @@ import {
   type ExperimentRecord,
   type Holdout,
   isExperiment,
+  MAX_TEXT,
   type Span,
   STOP_RULE,
   type Variant,
@@ -210,7 +211,7 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
   }
   const { winner, ...rest } = experiment;
   const undone = winner === undefined ? "" : `${winner} is rolled back`;
-  const why = [undone, reason].filter((text) => text !== "").join(": ");
+  const why = [undone, reason].filter((text) => text !== "").join(": ").slice(0, MAX_TEXT);
   return { ...rest, status: "stopped", reason: why, revision: experiment.revision + 1 };
 }
 

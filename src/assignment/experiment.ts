@@ -90,6 +90,9 @@ export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUs
 /** A half-open range of buckets, [from, to). */
 export type Span = readonly [from: number, to: number];
 
+/** Most characters of a hypothesis, and of a reason. */
+export const MAX_TEXT = 2000;
+
 /** How users meet the variants: one each (`split`), or lists interleaved from two (`interleave`). */
 export const EXPERIMENT_MODES = ["split", "interleave"] as const;
 

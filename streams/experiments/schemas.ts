@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
-import { EXPERIMENT_MODES, RANKINGS } from "../../src/assignment/experiment.ts";
+import { EXPERIMENT_MODES, MAX_TEXT, RANKINGS } from "../../src/assignment/experiment.ts";
 import { REQUEST_LISTS } from "../../src/events/event.ts";
 import { METRICS } from "../../src/assignment/metrics.ts";
 import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
@@ -14,8 +14,6 @@ import { keysOf } from "../../src/values/record.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "may have only letters, digits, '.', '_', '-'");
-/** Most characters of a hypothesis or a stop reason. */
-const MAX_TEXT = 2000;
 const text = z.string().max(MAX_TEXT);
 const metric = z.enum(keysOf(METRICS));
 const count = z.int().positive();

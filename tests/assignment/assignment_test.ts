@@ -20,7 +20,7 @@ import {
   startExperiment,
   stopExperiment,
 } from "../../src/assignment/changes.ts";
-import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
+import { type ExperimentRecord, MAX_TEXT } from "../../src/assignment/experiment.ts";
 
 const MODELS = ["dien", "base"];
 const USERS = Array.from({ length: 100_000 }, (_, u) => `u${u}`);
@@ -260,6 +260,8 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   const slow = stopExperiment("e", "slow", among(running));
   assert.equal(promoteVariant("e", "B", among(slow)).reason, undefined, "it is stopped no more");
   const stopped = stopExperiment("e", "not needed", among(promoted));
+  assert.equal(stopped.reason, "B is rolled back: not needed");
+  assert.equal(stopExperiment("e", "x".repeat(MAX_TEXT), among(promoted)).reason?.length, MAX_TEXT);
   assert.deepEqual(new Experiments([stopped]).assign("u1").settings, {});
   const again = new Experiments([startExperiment(draft({ name: "e", traffic: 0.1 }), among(stopped))]);
   const first = new Experiments([running]);
