@@ -214,6 +214,13 @@ Deno.test("Access forgets who has been away for longest, once there are 10,000 o
   assert.equal(waitOf(access, "a"), 0);
 });
 
+Deno.test("Access forgets no key's rate for callers without one", () => {
+  const access = new Access({ keys, rateLimit: { perSecond: 1, burst: 1 }, now: () => 0 });
+  assert.deepEqual([waitOf(access, "a"), waitOf(access, "a")], [0, 1]);
+  for (let n = 0; n < 10_001; n++) waitOf(access, `b ${n}`, {});
+  assert.equal(waitOf(access, "a"), 1);
+});
+
 Deno.test("Access gives one client of a key all of its rate in the long run", () => {
   let now = 0;
   const access = new Access({ keys, rateLimit: { perSecond: 20, burst: 40 }, now: () => now });

@@ -86,7 +86,7 @@ const WRONG: Rate = { perSecond: 1, burst: 20 };
  */
 export const MIN_KEY_LENGTH = 16;
 
-/** Most buckets; a forgotten one counts as full. */
+/** Most buckets of a kind; a forgotten one counts as full. */
 const MAX_BUCKETS = 10_000;
 
 /** Digest of a key, as in {@linkcode ApiKey}. */
@@ -120,8 +120,12 @@ export class Access {
   readonly #clients: Clients;
   readonly #limited: (limit: Limit) => void;
   readonly #now: () => number;
-  /** Oldest use first. */
-  readonly #buckets = new Map<string, Bucket>();
+  /** Oldest use first. Kinds do not displace each other: there are few keys, and anybody can send wrong ones. */
+  readonly #buckets = {
+    key: new Map<string, Bucket>(),
+    client: new Map<string, Bucket>(),
+    wrong: new Map<string, Bucket>(),
+  };
 
   /** Admits requests with these keys. */
   constructor({ keys, rateLimit, proxies, limited = () => {}, now }: AccessOptions) {
@@ -160,7 +164,7 @@ export class Access {
     // Checked before wrong keys are counted: other clients behind the same proxy may have tried them.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
-      const tries = this.#bucket(`wrong ${client}`, WRONG);
+      const tries = this.#bucket("wrong", client, WRONG);
       if (tries.tokens < 1) {
         this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys per second`, msUntil(1, tries));
       }
@@ -173,12 +177,12 @@ export class Access {
 
   /** Takes the tokens that a request costs, or none. @throws Problem `too-many-requests` */
   #pay(key: string | undefined, client: string, rate: Rate): void {
-    const common = this.#bucket(key === undefined ? `client ${client}` : `key ${key}`, rate);
+    const common = key === undefined ? this.#bucket("client", client, rate) : this.#bucket("key", key, rate);
     const free = Math.min(rate.burst, 1 + rate.burst / 2);
     const share = { perSecond: rate.perSecond * SHARE, burst: Math.ceil(rate.burst / 2) };
     const own = key === undefined || common.tokens >= free
       ? undefined
-      : this.#bucket(`key ${key} client ${client}`, share);
+      : this.#bucket("client", `${key} ${client}`, share);
     const ownMs = own === undefined ? 0 : Math.min(msUntil(1, own), msUntil(free, common));
     const detail = `More than ${rate.perSecond} requests per second`;
     if (common.tokens < 1) this.#refuse("rate", detail, Math.max(ownMs, msUntil(1, common)));
@@ -197,14 +201,15 @@ export class Access {
   }
 
   /** A bucket, filled up to now. */
-  #bucket(name: string, { perSecond, burst }: Rate): Bucket {
+  #bucket(kind: "key" | "client" | "wrong", name: string, { perSecond, burst }: Rate): Bucket {
+    const buckets = this.#buckets[kind];
     const now = this.#now();
-    const { tokens, at } = this.#buckets.get(name) ?? { tokens: burst, at: now };
+    const { tokens, at } = buckets.get(name) ?? { tokens: burst, at: now };
     const bucket = { tokens: Math.min(burst, tokens + (now - at) / 1000 * perSecond), at: now, perSecond };
-    this.#buckets.delete(name);
-    this.#buckets.set(name, bucket);
-    const [oldest] = this.#buckets.size > MAX_BUCKETS ? this.#buckets.keys() : [];
-    if (oldest !== undefined) this.#buckets.delete(oldest);
+    buckets.delete(name);
+    buckets.set(name, bucket);
+    const [oldest] = buckets.size > MAX_BUCKETS ? buckets.keys() : [];
+    if (oldest !== undefined) buckets.delete(oldest);
     return bucket;
   }
 }
