@@ -28,6 +28,11 @@ class JsonViolation extends Error {
   }
 }
 
+const SPACE = 0x20, TAB = 0x09, LF = 0x0a, CR = 0x0d, QUOTE = 0x22, BACKSLASH = 0x5c;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const NOT_FINITE = /-?(?:NaN|Infinity)\b/y;
+
 /** A recursive descent over the grammar of RFC 8259; the caller has bounded the depth. */
 class Reader {
   readonly #text: string;
@@ -43,29 +48,29 @@ class Reader {
   }
 
   #value(): void {
-    this.#skip(/[ \t\n\r]*/y);
+    this.#space();
     const first = this.#text[this.#at];
     if (first === "{") this.#members();
     else if (first === "[") this.#elements();
     else if (first === '"') this.#string();
     else this.#scalar();
-    this.#skip(/[ \t\n\r]*/y);
+    this.#space();
   }
 
   #members(): void {
     const keys = new Set<string>();
     this.#at++;
-    this.#skip(/[ \t\n\r]*/y);
+    this.#space();
     if (this.#take("}")) return;
     do {
-      this.#skip(/[ \t\n\r]*/y);
+      this.#space();
       const start = this.#at;
       const key = this.#string();
       if (keys.has(key)) {
         throw new JsonViolation("duplicate-key", `key ${shown(key)} at character ${start} occurs twice`);
       }
       keys.add(key);
-      this.#skip(/[ \t\n\r]*/y);
+      this.#space();
       if (!this.#take(":")) this.#fail("a colon");
       this.#value();
     } while (this.#take(","));
@@ -74,37 +79,49 @@ class Reader {
 
   #elements(): void {
     this.#at++;
-    this.#skip(/[ \t\n\r]*/y);
+    this.#space();
     if (this.#take("]")) return;
     do this.#value(); while (this.#take(","));
     if (!this.#take("]")) this.#fail("a comma or a closing bracket");
   }
 
   #string(): string {
-    if (this.#text[this.#at] !== '"') this.#fail("a quote");
+    const text = this.#text;
+    if (text[this.#at] !== '"') this.#fail("a quote");
     const start = this.#at++;
-    // deno-lint-ignore no-control-regex -- these are what JSON forbids within a string
-    this.#skip(/(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y);
-    if (!this.#take('"')) this.#fail("the rest of a string");
-    return JSON.parse(this.#text.slice(start, this.#at));
+    let isEscaped = false;
+    for (let code = text.charCodeAt(this.#at); code !== QUOTE; code = text.charCodeAt(this.#at)) {
+      const size = code === BACKSLASH ? this.#sizeOf(ESCAPE) : code >= SPACE ? 1 : 0;
+      if (size === 0) this.#fail("the rest of a string"); // also at the end
+      isEscaped ||= code === BACKSLASH;
+      this.#at += size;
+    }
+    this.#at++;
+    return isEscaped ? JSON.parse(text.slice(start, this.#at)) : text.slice(start + 1, this.#at - 1);
   }
 
   #scalar(): void {
     const start = this.#at;
-    if (this.#skip(/-?(?:NaN|Infinity)\b/y)) {
-      const word = this.#text.slice(start, this.#at);
+    const size = this.#sizeOf(SCALAR);
+    if (size === 0) {
+      const word = this.#text.slice(start, start + this.#sizeOf(NOT_FINITE));
+      if (word === "") this.#fail("a value");
       throw new JsonViolation("not-finite", `${word} at character ${start} is not a number of JSON`);
     }
-    const known = this.#skip(/true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y);
-    if (!known) this.#fail("a value");
+    this.#at += size;
   }
 
-  /** Skips what a sticky pattern matches here. @returns whether anything was skipped */
-  #skip(pattern: RegExp): boolean {
+  /** Skips white space. */
+  #space(): void {
+    for (let code = this.#text.charCodeAt(this.#at); isSpace(code); code = this.#text.charCodeAt(this.#at)) {
+      this.#at++;
+    }
+  }
+
+  /** Characters that a sticky pattern matches here. */
+  #sizeOf(pattern: RegExp): number {
     pattern.lastIndex = this.#at;
-    const match = pattern.exec(this.#text);
-    this.#at += match?.[0].length ?? 0;
-    return (match?.[0].length ?? 0) > 0;
+    return pattern.test(this.#text) ? pattern.lastIndex - this.#at : 0;
   }
 
   #take(char: string): boolean {
@@ -128,6 +145,10 @@ class Reader {
       `expected ${wanted} at character ${this.#at} but got ${shown(left)}`,
     );
   }
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === LF || code === CR || code === TAB;
 }
 
 function isCutOff(left: string): boolean {
