@@ -1,6 +1,6 @@
 /**
- * Two published benchmarks through our own learner: P2, click prediction on the SparrowRecSys samples, and P3,
- * sampled ranking on two hours of Taobao. `docs/reference/protocols.md` has the exact rules and our figures.
+ * Published benchmarks through our own learner: P2, click prediction on the SparrowRecSys samples; P3, sampled ranking on
+ * two hours of Taobao; and the lists of MIND. `docs/reference/protocols.md` has the exact rules and our figures.
  *
  * ```sh
  * deno task meander protocols p2 --data ../shared/data/sparrowrecsys --model din --seed 0
