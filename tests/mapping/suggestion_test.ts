@@ -680,7 +680,7 @@ function clicksOfShop(): readonly Record<string, unknown>[] {
       ["order_placed", { order: { lines: [{ sku, unit_price: 9.5 }] } }],
       ["order_cancelled", { order: { lines: [{ sku, unit_price: 9.5 }] } }],
       ["product_view", { product: act }],
-      ["refund", { order: { lines: [{ sku, unit_price: -9.5 }] } }],
+      [i < 8 ? "login" : "refund", { order: { lines: [{ sku, unit_price: -9.5 }] } }],
     ];
     const [name, more] = parts[i % 8]!;
     return {
@@ -711,6 +711,7 @@ Deno.test("suggest() takes nothing that is taken back for an act, and no records
   });
   assert.deepEqual([...new Set(kinds)].toSorted(), [
     "add_to_cart: cart",
+    "login: ",
     "order_cancelled: ",
     "order_placed: purchase",
     "product_list_viewed: other",
@@ -721,6 +722,7 @@ Deno.test("suggest() takes nothing that is taken back for an act, and no records
   ]);
   assert.match(open.join("; "), /product_view becomes view, which is no positive outcome; is it a click\?/);
   assert.match(open.join("; "), /^(?!.*without items).*records of bots become nothing/);
+  assert.match(open.join("; "), /does login tell whose a session is\? If so, a rule "as": "alias"/);
 });
 
 function isOfBot(record: Readonly<Record<string, unknown>>): boolean {

@@ -27,6 +27,8 @@ const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|ser
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Names of flags for visitors that are programs. */
 const BOT = /^(is)?(bot|robot|crawler|spider|automated)$/;
+/** Words for a session that becomes a user. */
+const LOGIN = /log[ _-]?(in|on)|sign[ _-]?(in|up)|identif|regist/;
 /** Words for "no user". */
 const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)$/i;
 /** Dates that are not of ISO 8601: 27.11.2026, 11/27/26 10:00, 2026/11/27, 20261127. */
@@ -122,6 +124,13 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
     rules.push({ name: "irrelevant", as: "nothing", when: { [kind.path]: others } });
     open.push(
       `records whose ${kind.path} is ${others.slice(0, 8).join(" or ")} become nothing: is that right?`,
+    );
+  }
+  const login = others.find((word) => LOGIN.test(word.toLowerCase()));
+  if (login !== undefined && typeof roles.user === "object" && "first" in roles.user) {
+    open.push(
+      `does ${login} tell whose a session is? If so, a rule "as": "alias" moves what it did: "user" is the session's ` +
+        'id, "of" that of the user',
     );
   }
   if (kind === undefined) {
