@@ -107,8 +107,13 @@ async function describe(
   name: string,
   tell: (read: number) => void = () => {},
 ): Promise<BackupFile> {
+  const path = join(folder, name);
+  // Before it is opened, for which a pipe waits: a device or a pipe never ends.
+  if (!(await Deno.stat(path)).isFile) {
+    throw new Error(`Cannot read ${path} as a part of a backup: it is no file`);
+  }
   const hash = createHash("sha256");
-  using file = await Deno.open(join(folder, name));
+  using file = await Deno.open(path);
   const chunk = new Uint8Array(1 << 20);
   let bytes = 0;
   for (;;) {

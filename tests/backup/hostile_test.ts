@@ -118,6 +118,10 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
       () => Deno.writeFile(file, bytes.with(9000, bytes[9000]! ^ 1)),
     ],
     [/log\.sqlite-end is missing/, () => Deno.remove(at("b/log.sqlite-end"))],
+    [/log\.sqlite-end as a part of a backup: it is no file/, async () => {
+      await Deno.remove(at("b/log.sqlite-end"));
+      await Deno.symlink("/dev/zero", at("b/log.sqlite-end"));
+    }],
     [/it has no manifest\.json, so it is not a backup/, () => Deno.remove(at(`b/${MANIFEST}`))],
     [/manifest\.json: it is damaged/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.slice(0, 99))],
     [/it is not the manifest of a backup/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), '{"format":1}')],
