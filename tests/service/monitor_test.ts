@@ -336,7 +336,7 @@ Deno.test("MonitorJob leaves a promoted variant alone, and one that is rolled ba
   assert.match(promoted.harm!, /B makes clicksPerList worse/, "as all can see");
   await changes.rollBack("harm", "clicks are fewer");
   const back = (await work(log)).experiments.find(({ name }) => name === "harm")!;
-  assert.deepEqual([back.status, back.reason], ["stopped", "clicks are fewer"]);
+  assert.deepEqual([back.status, back.reason], ["stopped", "B is rolled back: clicks are fewer"]);
   assert.deepEqual(await storyOf(log), ["running 0.8", "promoted 0.8", "stopped 0.8"]);
 });
 
