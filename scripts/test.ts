@@ -25,11 +25,9 @@ const SHARING = 9;
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /**
  * Tests, and the commands that they start, make many short-lived objects: this much room for them saves a sixth of the
- * processor time. About a tenth more is saved by a heap that is marked less often: by default, V8 marks it each time that
- * typed arrays have grown by a tenth.
+ * processor time.
  */
-const HEAP = "--min-semi-space-size=16,--max-semi-space-size=64," +
-  "--initial-old-space-size=400,--external-memory-max-growing-factor=4";
+const YOUNG_SPACE = "--min-semi-space-size=16,--max-semi-space-size=64";
 /** A process that takes longer hangs: it is killed, and its output shows in which test. */
 const LIMIT_MS = 15 * 60_000;
 
@@ -96,7 +94,7 @@ let processes = 0;
 async function runTests(args: readonly string[], isLive: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--config", "deno.json", "--allow-all", "--doc", "--no-check", ...args],
-    env: { DENO_V8_FLAGS: HEAP, [OWN_PORTS]: partOfPorts(processes++) },
+    env: { DENO_V8_FLAGS: YOUNG_SPACE, [OWN_PORTS]: partOfPorts(processes++) },
     stdin: "null",
     stdout: "piped",
     stderr: isLive ? "inherit" : "piped",
