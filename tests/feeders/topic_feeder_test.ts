@@ -210,7 +210,9 @@ Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, an
 
 Deno.test("TopicFeeder.open() warns that it may feed a topic of another log again where no position is left", async () => {
   const { source, log } = await logs(30, true);
-  const none = await warnings(async () => {
+  const warned = async (work: () => Promise<unknown>) =>
+    (await warnings(work)).filter((text) => !/ is rejected as malformed-row; /.test(text));
+  const none = await warned(async () => {
     await feedAll(source, log);
     await feedAll(source, log);
     await feedAll(source, log, { name: "another" });
@@ -224,7 +226,7 @@ Deno.test("TopicFeeder.open() warns that it may feed a topic of another log agai
     bounds: async (...at) => at[0] === topics.positions ? { start: 0, end: 2 } : await bare.bounds(...at),
     read: async (...at) => at[0] === topics.positions ? { records: [], next: 2 } : await bare.read(...at),
   });
-  const said = await warnings(() => feedAll(source, holed));
+  const said = await warned(() => feedAll(source, holed));
   assert.equal(said.length, 1);
   assert.match(said[0]!, /^clicks is fed from earliest, because .+\.positions has no positions.+ twice/);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -132,7 +133,8 @@ if (broker !== undefined) {
     await until(() => Promise.resolve(service.unreadPartitions === 2), "it sees them");
     assert.deepEqual([await service.unready(), service.faults], [[], []]);
     const { log: own } = service.deployment;
-    const value = new Uint8Array(9 << 20).map(() => Math.random() * 256);
+    const random = mulberry32(1);
+    const value = new Uint8Array(9 << 20).map(() => random() * 256);
     const large = { topic, key: "ann", value, time: 1 };
     await assert.rejects(own.append([large]), { code: "too-large" }, "which looks the topic up again");
     await own.append(recordsOf(events.slice(40), prefix));
