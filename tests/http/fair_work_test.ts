@@ -46,6 +46,15 @@ Deno.test("FairWork.run() pauses after 20 ms, for as long as was worked, whoever
   assert.deepEqual(done, ["long at 50", "a1 at 180", "b1 at 181"]);
 });
 
+Deno.test("FairWork.run() makes no pause for bodies of one event, but for many that wait", async () => {
+  const { run, pauses } = workshop();
+  for (let n = 0; n < 1000; n++) await run("a", `a${n}`, 1, 0.1);
+  assert.deepEqual(pauses, [], "each is done at once, and the thread is free in between");
+  const long = run("b", "b1", 2, 15);
+  await Promise.all(Array.from({ length: 300 }, (_, n) => run("a", `a${n}`, 1, 0.1)).concat(long));
+  assert.deepEqual(pauses.map(Math.round), [30, 20]);
+});
+
 Deno.test("FairWork.run() gives each caller as much time, however much others ask for", async () => {
   const { run, done } = workshop();
   const large = Array.from({ length: 10 }, (_, n) => run("a", `a${n}`, 10, 100));

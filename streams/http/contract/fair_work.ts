@@ -16,6 +16,8 @@ export interface FairWorkOptions {
 
 /** Longest time without a pause, but for a portion. */
 const SLICE_MS = 20;
+/** Work that ends sooner, such as on a body of one event, is part of handling its request, and no reason for a pause. */
+const BRIEF_MS = 1;
 
 interface Caller {
   /** What is left to do, oldest first; each does its next portion, and returns whether it was the last. */
@@ -70,14 +72,16 @@ export class FairWork {
   /** Works until nothing is left. */
   async #serve(): Promise<void> {
     this.#isServing = true;
+    let before = this.#workedMs;
     for (let next = this.#next; next !== undefined; next = this.#next) {
       if (this.#workedMs < SLICE_MS) this.#work(...next);
       else {
         const workedMs = this.#workedMs;
-        this.#workedMs = 0;
+        this.#workedMs = before = 0;
         await this.#options.share(workedMs);
       }
     }
+    if (this.#workedMs < before + BRIEF_MS) this.#workedMs = before;
     this.#isServing = false;
   }
 
