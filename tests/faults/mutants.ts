@@ -40,9 +40,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "retention",
     seed: 1816,
     edits: [{
-      file: "streams/task/task.ts",
-      from: "  async #lose(): Promise<void> {\n",
-      to: "  async #lose(): Promise<void> {\n    if (this.partition >= 0) return;\n",
+      file: "streams/task/round.ts",
+      from: "if (lost === undefined) return mayBeMore;",
+      to: "if (lost === undefined || this.#parts.partition >= 0) return mayBeMore;",
     }],
   },
   "position-of-the-group": {

@@ -68,7 +68,7 @@ Deno.test("make() refuses a checkout that lacks something, and says all that it 
   await Deno.writeTextFile(`${root}/CHANGELOG.md`, CHANGELOG);
   await assert.rejects(
     make({ root, say: () => {} }, `${root}/dist`),
-    /Cannot release 0\.3\.0: there are uncommitted changes; CHANGELOG\.md does not have it.*; tests\/compat\/0\.3\.0 has no/,
+    /Cannot release 0\.3\.0: there are uncommitted changes; CHANGELOG\.md does not have this version.*; tests\/compat\/0\.3\.0 has no/,
   );
   await Deno.writeTextFile(`${root}/npm.json`, '{"version":"0.2.0"}');
   await assert.rejects(versionOf(root), /Cannot release 0\.3\.0: npm\.json has 0\.2\.0/);
