@@ -2,6 +2,7 @@ import { type ByteReader, shortAscii } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { writeArray } from "../codec/record.ts";
 import { hashBytes, KeyInHand, MAX_KEY_BYTES } from "./key_in_hand.ts";
+import { grown } from "../values/grown.ts";
 
 /** Rows below this one have no key. */
 const FIRST_ROW = 2;
@@ -352,9 +353,4 @@ export class KeyIndex {
 /** Largest slab for this many used bytes. */
 function largestSlab(used: number): number {
   return 4 * (MAX_KEY_BYTES + used);
-}
-
-function grown<T extends Uint8Array | Uint32Array>(from: ArrayLike<number>, into: T): T {
-  into.set(from);
-  return into;
 }

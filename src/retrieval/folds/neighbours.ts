@@ -34,6 +34,7 @@ import { Pace } from "../items/pace.ts";
 import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 import { filterInPortions, inPortions, type Portions, timesInPortions } from "../../values/portions.ts";
+import { grown } from "../../values/grown.ts";
 
 /** Index of a weight of a neighbour; see the formulas above. */
 export const FAR = 0;
@@ -234,14 +235,9 @@ export class Neighbours {
 
   #grow(item: number): void {
     const length = Math.max(2 * this.#counts.length, item + 1);
-    const grown = (from: Float64Array) => {
-      const to = new Float64Array(length);
-      to.set(from);
-      return to;
-    };
-    this.#counts = grown(this.#counts);
-    this.#liked = grown(this.#liked);
-    this.#discounts = grown(this.#discounts);
+    this.#counts = grown(this.#counts, new Float64Array(length));
+    this.#liked = grown(this.#liked, new Float64Array(length));
+    this.#discounts = grown(this.#discounts, new Float64Array(length));
   }
 }
 

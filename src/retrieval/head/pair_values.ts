@@ -5,7 +5,7 @@
  * @module
  */
 
-import { grown } from "../../users/states/behaviour_slab.ts";
+import { grown } from "../../values/grown.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import { logarithms } from "../items/logarithms.ts";
 import type { Context } from "../signals/context.ts";

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { grown } from "../../values/grown.ts";
+
 export interface Behaviour {
   /** Index of the item in the catalogue. */
   readonly item: number;
@@ -169,10 +171,4 @@ export class BehaviourSlab {
     const wider = this.strengthBytes === 2 ? new Float16Array(length) : new Float32Array(length);
     this.#strengths = this.#strengths === null ? wider : grown(this.#strengths, wider);
   }
-}
-
-/** Copies a shorter array to the beginning of `into`. @returns `into` */
-export function grown<T extends { set(from: ArrayLike<number>): void }>(from: ArrayLike<number>, into: T): T {
-  into.set(from);
-  return into;
 }

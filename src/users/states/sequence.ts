@@ -12,8 +12,9 @@
  */
 
 import { count, natural, type OptionsOf, settle } from "../../options/option.ts";
-import { ActionTable, type Behaviour, BehaviourSlab, grown, STRENGTH_BYTES } from "./behaviour_slab.ts";
+import { ActionTable, type Behaviour, BehaviourSlab, STRENGTH_BYTES } from "./behaviour_slab.ts";
 import { times } from "../../values/times.ts";
+import { grown } from "../../values/grown.ts";
 
 /** Sizes of the sequences. */
 export interface SequenceOptions {

@@ -15,6 +15,7 @@
 
 import { crc32 } from "node:zlib";
 import { KeyIndex } from "../../../src/embeddings/key_index.ts";
+import { grown } from "../../../src/values/grown.ts";
 
 /** Kinds of entries. */
 const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
@@ -339,15 +340,9 @@ export class RecordStore {
     if (row >= this.#marked.length) {
       const { segments, offsets, lengths } = this.#places;
       const rows = Math.ceil(row * 1.5);
-      const grown = (from: Uint32Array) => {
-        const into = new Uint32Array(rows);
-        into.set(from);
-        return into;
-      };
-      this.#places = { segments: grown(segments), offsets: grown(offsets), lengths: grown(lengths) };
-      const marked = new Uint8Array(rows);
-      marked.set(this.#marked);
-      this.#marked = marked;
+      const wider = (from: Uint32Array) => grown(from, new Uint32Array(rows));
+      this.#places = { segments: wider(segments), offsets: wider(offsets), lengths: wider(lengths) };
+      this.#marked = grown(this.#marked, new Uint8Array(rows));
     }
     return row;
   }
