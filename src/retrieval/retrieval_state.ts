@@ -98,7 +98,7 @@ export class RetrievalState {
   #snapshot: Snapshot | null = null;
   /** Whether journals may name a user whom another task has erased, since the last snapshot began. */
   #mayNameErased = false;
-  /** Offset of the first erasure since then of a user whom the task's journals may name; `Infinity` = none. */
+  /** Offset of the first such erasure; `Infinity` = none. */
   #namedFrom = Infinity;
   /** Erased names in records before the newest snapshot, until those are deleted. */
   #leaving: LeavingNames | null = null;

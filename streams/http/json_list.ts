@@ -14,7 +14,7 @@ const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE 
 
 /** A portion has at most this many bytes, unless it is a single entry. */
 const PORTION_BYTES = 64 << 10;
-/** To refuse an entry takes as long as to parse so many bytes. */
+/** Refusing an entry takes as long as parsing this many bytes. */
 const ENTRY_BYTES = 256;
 
 /** An entry of a body, with its bytes as they came. */

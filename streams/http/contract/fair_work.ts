@@ -1,5 +1,5 @@
 /**
- * Work on what callers send, in portions: each caller has its share, and others have the thread in between.
+ * Does lengthy work for callers in portions: each caller gets its share of time, and others run in between.
  *
  * @module
  */
@@ -14,19 +14,19 @@ export interface FairWorkOptions {
   readonly clock: () => number;
 }
 
-/** Longest time without a pause, but for a portion. */
+/** Longest time without a pause; the last portion may exceed it. */
 const SLICE_MS = 20;
 /** Work that ends sooner, such as on a body of one event, is part of handling its request, and no reason for a pause. */
 const BRIEF_MS = 1;
 
 interface Caller {
-  /** What is left to do, oldest first; each does its next portion, and returns whether it was the last. */
+  /** Pending work, oldest first; a call does its next portion and returns whether that was the last. */
   readonly pieces: (() => boolean)[];
-  /** Time that was spent on it, and on others before it came. */
+  /** Time spent on it, counted from what the least served caller had when it came. */
   usedMs: number;
 }
 
-/** Does the work of callers, who need not trust each other. Each has as much time as any other. */
+/** Does the work of callers, who need not trust each other, in equal shares of time. */
 export class FairWork {
   readonly #options: FairWorkOptions;
   /** Those with work. */
