@@ -1,4 +1,4 @@
-/** Sessions that turn out to be users: what they did is the users', whatever the partitions, whoever dies when. */
+/** Sessions that turn out to be users: what they did becomes the users', across partitions and crashes. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -23,7 +23,7 @@ const topics = topicNames();
 
 type Step = AliasEvent | InteractionEvent;
 
-/** Interactions at any time, and aliases in the order of time, as sources that are merged by time give them. */
+/** Interactions at any time, and aliases in order of time, as sources that are merged by time deliver them. */
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.record({
     user: fc.constantFrom(...USERS),
@@ -40,7 +40,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   )
 );
 
-/** Whose a behaviour is in the end: that of the first alias not before it, then of the next one after that, ... */
+/** The final owner of a behaviour: whom the first alias not before it names, then the next one after that, ... */
 function ownerOf({ user, time }: Step, aliases: readonly AliasEvent[]): string {
   const next = (owner: string, is: (until: number) => boolean) =>
     aliases.find((alias) => alias.user === owner && alias.of !== owner && is(alias.time));
@@ -73,7 +73,7 @@ const open = (log: Log, partition: number, of: Topics = topics, isAnswered = fal
     isAnswered,
   });
 
-/** Runs tasks in turns until nobody has anything to do. @param turns the first ones, by partition */
+/** Runs tasks in turns until none has anything left to do. @param turns the first turns, by partition */
 async function run(log: Log, turns: readonly number[] = []): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const tasks: Task[] = [];
@@ -114,7 +114,7 @@ const eventsOn = async (log: Log) =>
       Array.fromAsync(readAll(log, topics.events, partition))),
   )).flat();
 
-Deno.test("aliases: whose a behaviour is follows from its time, in chains and circles, whichever task is when where", async () => {
+Deno.test("aliases: a behaviour's owner follows from its time, through chains and cycles, however tasks interleave", async () => {
   const turns = fc.array(fc.nat(PARTITIONS - 1), { maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(steps, turns, async (all, turns) => {
@@ -148,13 +148,17 @@ const STORY: readonly Event[] = [
   { type: "interaction", user: "bob", item: "e", action: "click", time: START + 3 },
 ];
 
-Deno.test("aliases: killed at any operation, a task hands everything over once", async () => {
+Deno.test("aliases: a task killed at any operation hands everything over exactly once", async () => {
   await using whole = await createLog(STORY);
   await run(whole);
   const want = await behaviours(whole);
   assert.deepEqual(want.found["bob"]?.map((one) => one.split(" ")[0]), ["a", "d", "e", "b"]);
   assert.deepEqual(want.found["ann"], []);
-  assert.deepEqual(want.found["session-1"]?.map((one) => one.split(" ")[0]), ["c"], "it is somebody else's");
+  assert.deepEqual(
+    want.found["session-1"]?.map((one) => one.split(" ")[0]),
+    ["c"],
+    "what follows the login is not ann's",
+  );
   const merges = (await eventsOn(whole)).length;
   for (let at = 1;; at += 3) {
     await using log = await createLog(STORY);
@@ -170,7 +174,7 @@ Deno.test("aliases: killed at any operation, a task hands everything over once",
   }
 });
 
-Deno.test("aliases: a generation that is built beside has the same records, and adds nothing to the events", async () => {
+Deno.test("aliases: a generation built alongside ends with the same records, and appends nothing to the events", async () => {
   await using log = await createLog(STORY);
   await run(log);
   const before = await eventsOn(log);
@@ -181,7 +185,7 @@ Deno.test("aliases: a generation that is built beside has the same records, and 
   assert.equal((await eventsOn(log)).length, before.length);
 });
 
-/** Clicks on a list before and after a login; the one on `c` may come before the session's task has told of the login. */
+/** Clicks on a list before and after a login; the one on `c` may arrive before the session's task reports it. */
 const LISTED: readonly Event[] = [
   { type: "interaction", user: "ann", item: "c", action: "click", request: "r1", time: START + 20 },
   { type: "impression", user: "session-1", request: "r1", items: ["a", "b", "c", "d", "e"], time: START },
@@ -189,7 +193,7 @@ const LISTED: readonly Event[] = [
   { type: "alias", user: "session-1", of: "ann", time: START + 10 },
   { type: "interaction", user: "ann", item: "b", action: "click", request: "r1", time: START + 30 },
 ];
-/** Without the list, and after its window. */
+/** A click that does not name the list, and one after its window. */
 const LATER: readonly Event[] = [
   { type: "interaction", user: "ann", item: "d", action: "click", time: START + 900 },
   { type: "interaction", user: "ann", item: "e", action: "click", request: "r1", time: START + 1001 },
@@ -199,7 +203,7 @@ const END: readonly Event[] = Array.from({ length: 24 }, (_, n): Event => {
   return { type: "profile", user: `u${n}`, attributes: {}, time: START + (n < 12 ? 2_000_000 : 4_000_000) };
 });
 
-/** The lists of people on a log, with their outcomes, each as often as it is there. */
+/** Users' lists on a log with the items they clicked, repeats included. */
 async function lists(log: Log): Promise<string[]> {
   const found: string[] = [];
   for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -212,7 +216,7 @@ async function lists(log: Log): Promise<string[]> {
   return found;
 }
 
-Deno.test("aliases: a list that is open at a login gives its sample once, with clicks from before and after, whichever task is when where", async () => {
+Deno.test("aliases: a list open at a login yields one sample, with clicks before and after, however tasks interleave", async () => {
   const turns = fc.array(fc.nat(PARTITIONS - 1), { maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(turns, async (turns) => {
@@ -228,7 +232,7 @@ Deno.test("aliases: a list that is open at a login gives its sample once, with c
   );
 });
 
-Deno.test("aliases: killed at any operation, a task tells a session once what was done about its list", async () => {
+Deno.test("aliases: a task killed at any operation reports clicks on a session's list to it exactly once", async () => {
   for (let at = 1;; at += 2) {
     await using log = await createLog(LISTED);
     const crashing = new CrashingLog(log, at);
@@ -251,7 +255,7 @@ Deno.test("aliases: killed at any operation, a task tells a session once what wa
   }
 });
 
-/** The people of a log by what they did, once all tasks have nothing to do. */
+/** What each user of a log did, once all tasks have nothing left to do. */
 async function knownOn(log: Log, turns: readonly number[] = []): Promise<Record<string, string[]>> {
   await run(log, turns);
   return (await behaviours(log)).found;
@@ -275,7 +279,7 @@ const add = async (log: Log, ...events: Event[]) => {
   })));
 };
 
-Deno.test("aliases: who was erased does not come back by what a session did before, and does by a later login", async () => {
+Deno.test("aliases: earlier behaviours of a session do not bring an erased user back; a later login does", async () => {
   await using log = await createLog(SESSION);
   assert.deepEqual((await knownOn(log))["ann"], [`a ${START}`]);
   await add(log, FORGET);
@@ -286,7 +290,7 @@ Deno.test("aliases: who was erased does not come back by what a session did befo
   assert.deepEqual((await knownOn(log))["ann"], [`c ${START + 25}`]);
 });
 
-Deno.test("aliases: what is done about a list of an erased session begins no life of it", async () => {
+Deno.test("aliases: a click on an erased session's list does not bring the session back", async () => {
   await using log = await createLog(LISTED.slice(1, -1));
   await run(log);
   await add(log, { type: "forget", user: "session-1", time: START + 15 });
@@ -301,12 +305,12 @@ Deno.test("aliases: what is done about a list of an erased session begins no lif
   );
 });
 
-Deno.test("aliases: what a slow task hands over behind an erasure begins no life, nor in a generation that begins then", async () => {
+Deno.test("aliases: a hand-over that arrives after an erasure brings nobody back, nor in a generation built then", async () => {
   const [slow, fast] = ["session-1", "ann"].map((user) => partitionOf(user, PARTITIONS));
   assert.notEqual(slow, fast);
   await using log = await createLog([...SESSION, FORGET]);
   assert.equal((await knownOn(log, [fast!, fast!]))["ann"], undefined);
-  // An eraser takes the event itself out.
+  // The eraser removes the event itself.
   await log.trim(topics.events, fast!, 1);
   const next = generationTopics(topics, 2);
   await log.createTopics(topicSpecs(next, PARTITIONS));

@@ -13,7 +13,7 @@ const topics = topicNames();
 const events = shopEvents(90, 8);
 const BEHIND_MS = 2 * 3_600_000;
 
-/** Answers and rejections where brokers stamp `events` with a clock that is behind in the middle third. */
+/** Answers and rejections when brokers stamp the middle third of `events` with a clock that is behind. */
 async function answeredWith(headers: Readonly<Record<string, string>>) {
   const isBehind = (offset: number) => Math.floor(3 * offset / events.length) === 1;
   const stamped = (record: LogRecord): LogRecord => {
@@ -37,7 +37,7 @@ async function answeredWith(headers: Readonly<Record<string, string>>) {
   return { answers: (await answersOn(log)).map(({ request }) => request), rejected };
 }
 
-Deno.test("Task applies what our servers have let in though brokers' clocks are two hours behind, and rejects others' events", async () => {
+Deno.test("Task applies events from our servers though brokers' clocks are two hours behind, but rejects others' events", async () => {
   assert.deepEqual(await answeredWith(ARRIVED_HEADERS), { answers: requestsOf(events), rejected: 0 });
   const { answers, rejected } = await answeredWith({});
   assert.ok(answers.length < requestsOf(events).length && rejected > 0);

@@ -19,8 +19,8 @@ const COMMIT_MS = 1000;
 const USERS = 40;
 
 /**
- * A log on which a commit takes a second, by a clock of its own, and what of snapshots of retrieval commits had. A read
- * of events waits by that clock, too.
+ * A log on which a commit takes a second, by a clock of its own, and which counts what commits hold of retrieval's
+ * snapshots. Reads wait by that clock, too.
  */
 function slow(log: Log) {
   const clock = { now: 0, snapshots: 0 };
@@ -94,7 +94,7 @@ const view = (n: number, item = "i"): Event => {
 };
 const forget = (n: number): Event => ({ type: "forget", user: user(n), time: START + 1000 + n });
 
-Deno.test("Task.step() removes the names of who are erased one after the other by few snapshots", async () => {
+Deno.test("Task.step() removes the names of users erased one after another in few snapshots", async () => {
   const { clock, send, open, named, header } = await opened();
   await using task = await open();
   await send(...Array.from({ length: USERS }, (_, n) => view(n)));
@@ -104,11 +104,11 @@ Deno.test("Task.step() removes the names of who are erased one after the other b
   await send(forget(0));
   await step(task, clock);
   assert.deepEqual([await named(), clock.snapshots], [Array.from({ length: USERS - 1 }, (_, n) => n + 1), 1]);
-  assert.equal(await header(), undefined, "nobody is named any more");
+  assert.equal(await header(), undefined, "no name is left to remove");
   for (let n = 1; n < 10; n++) {
     await send(forget(n));
     await step(task, clock);
-    assert.equal(await header(), `${USERS + 1}`, "the offset of the first that waits");
+    assert.equal(await header(), `${USERS + 1}`, "the offset of the first erasure that waits");
   }
   assert.equal(clock.snapshots, 1);
   assert.ok((await named()).includes(5));
@@ -120,7 +120,7 @@ Deno.test("Task.step() removes the names of who are erased one after the other b
   assert.equal(clock.snapshots, 2, "once is enough");
 });
 
-Deno.test("Task.open() finds names that were to be removed before a crash", async () => {
+Deno.test("Task.open() finds the names that were still to be removed before a crash", async () => {
   const { clock, send, open, named, header } = await opened();
   {
     await using task = await open();
@@ -146,7 +146,7 @@ Deno.test("Task.commit() removes the names of erased users at once", async () =>
   assert.deepEqual([await named(), clock.snapshots], [[], 1]);
 });
 
-Deno.test("Task.step() writes a large snapshot piece by piece, and answers in between; a crash anywhere changes nothing", async () => {
+Deno.test("Task.step() writes a large snapshot piece by piece, in several commits; a crash between them changes nothing", async () => {
   const { clock, send, open, named, header, commits } = await opened();
   let task = await open();
   const many = Array.from({ length: 2500 }, (_, n): Event => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-Deno.test("a process that forgot somebody has none of their words in its memory", async () => {
+Deno.test("a process that has forgotten a user holds none of their strings in memory", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-erased-" });
   try {
     const words = ["user", "city", "page", "request", "note"].map((kind) =>
@@ -19,7 +19,7 @@ Deno.test("a process that forgot somebody has none of their words in its memory"
       };
       return words.filter((word) => strings.some((string) => string.includes(word)));
     };
-    assert.deepEqual(await found("before"), words, "the look finds what is there");
+    assert.deepEqual(await found("before"), words, "the search finds what is there");
     assert.deepEqual(await found("after"), []);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * A process that answers somebody, forgets them, answers somebody else, and shows all strings that it still knows:
- * `erased_user.ts <folder> <words>`. Words are given backwards, so that the arguments do not have them.
+ * A process that answers a user, forgets them, answers another, and writes heap snapshots before and after:
+ * `erased_user.ts <folder> <words>`. Words are given backwards so that the arguments do not contain them.
  *
  * @module
  */
@@ -38,7 +38,7 @@ function serving(): ServingModel {
   return new ServingModel(createModel("din", sizes, {}, mulberry32(0)), SCHEMA, WIDTH);
 }
 
-/** What somebody does, and gets answered. */
+/** Events of a user, with requests that are answered. */
 function life(
   [user = "", city = "", page = "", request = "", note = ""]: readonly string[],
   time: number,
@@ -54,7 +54,7 @@ function life(
 }
 
 const topics = topicNames();
-// What the log has is for it to drop: it is not in this heap.
+// The log runs in another thread, so that its records are not on this heap.
 const thread = new Worker(new URL("./served_log.ts", import.meta.url), { type: "module" });
 using _thread = { [Symbol.dispose]: () => thread.terminate() };
 const { port1, port2 } = new MessageChannel();
@@ -87,7 +87,7 @@ const forget = (user: string, time: number): Event => ({ type: "forget", user, t
 
 await append(life(backwards.map(forwards), START));
 await run();
-await append(life(["somebody", "Oslo", "home", "r1", "none"], START + 2 * HOUR)); // what was shown has its outcome
+await append(life(["somebody", "Oslo", "home", "r1", "none"], START + 2 * HOUR)); // the outcomes of what was shown are final
 await run();
 writeHeapSnapshot(`${folder}/before.heapsnapshot`);
 await append([forget(forwards(backwards[0] ?? ""), START + 2 * HOUR)]);

@@ -1,4 +1,4 @@
-/** A restore that follows another owner of its partition ends with the state that this one has committed. */
+/** A restore that follows another owner of its partition ends with the state that the other has committed. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -21,12 +21,12 @@ const topics = topicNames();
 const options = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;
 const limits = { rows: 20, events: 30 };
 
-/** Every other seed has lists of users, for which users wait. */
+/** Every other seed has user lists, for which users wait. */
 function optionsOf(seed: number): TaskOptions {
   return seed % 2 === 0 ? options : { ...options, userLists: { count: 3, everyMs: 90_000 } };
 }
 
-/** Events and items of some people; now and then one is erased, whereupon retrieval writes a snapshot. */
+/** Events of some users; now and then one is erased, and retrieval writes a snapshot. */
 function recordsOf(seed: number): NewRecord[] {
   const random = mulberry32(seed);
   return syntheticRecords({ views: 160, users: 25, seed }).flatMap((record) => {
@@ -52,7 +52,7 @@ async function outputsOf(log: Log): Promise<unknown[]> {
   return found;
 }
 
-/** Runs a task on a log, and takes it over in between by a restore that has followed it. */
+/** Runs a task on a log, and replaces it midway by one from a restore that has followed it. */
 async function takenOver(log: Log, seed: number, runtime: TaskRuntime): Promise<unknown[]> {
   const serving = () => new ServingModel(makeModel("dien"), SCHEMA, WIDTH);
   const random = mulberry32(seed);
@@ -94,7 +94,7 @@ const contentsOf = async (task: Task) => ({
   next: task.next,
 });
 
-/** What a task writes that nobody takes over. */
+/** The outputs of a task that nobody takes over. */
 async function undisturbed(seed: number): Promise<unknown[]> {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
@@ -106,7 +106,7 @@ async function undisturbed(seed: number): Promise<unknown[]> {
   return await outputsOf(log);
 }
 
-Deno.test("Task.open() goes on from a restore that has followed another task, at any moments, as from one of its own", async () => {
+Deno.test("Task.open() resumes from a restore that has followed another task as from one of its own", async () => {
   for (let seed = 1; seed <= 6; seed++) {
     await withFolder(async (folder) => {
       await using indexed = new MemoryLog();

@@ -32,7 +32,7 @@ async function createLog() {
 const profile = (user: string): Event => ({ type: "profile", user, time: START, attributes: { of: user } });
 const forget = (user: string): Event => ({ type: "forget", user, time: START });
 
-/** Runs a task to the end of the log; gives who is known to it then. */
+/** Runs a task to the end of the log, and returns the users that it has then. */
 async function run(
   log: ReturnType<typeof withoutIndex>,
   snapshot?: StateStoreOptions,
@@ -54,7 +54,7 @@ async function run(
 }
 
 for (const delivery of DELIVERIES) {
-  Deno.test(`Task.open() does not bring back who was erased while its snapshot lay still, ${delivery}`, async () => {
+  Deno.test(`Task.open() does not bring back a user erased while its snapshot lay unused, ${delivery}`, async () => {
     await withFolder(async (folder) => {
       const { log, append } = await createLog();
       await append(profile("a"), profile("b"));
@@ -68,7 +68,7 @@ for (const delivery of DELIVERIES) {
       assert.deepEqual(await run(log, undefined, delivery), ["b"]);
       assert.deepEqual(await run(log, at(30), delivery), ["b"]);
       assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
-      assert.deepEqual(await run(log, at(31), delivery), ["b"], "what was made again is used");
+      assert.deepEqual(await run(log, at(31), delivery), ["b"], "the rebuilt snapshot is used");
     });
   });
 }

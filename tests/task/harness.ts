@@ -21,7 +21,7 @@ export async function withFolder(test: (folder: string) => Promise<void>): Promi
   }
 }
 
-/** A copy of a snapshot's folder as it is, which is what a process that is killed leaves behind: maybe no folder yet. */
+/** Copies a snapshot's folder as a killed process would leave it; there may be none yet. */
 export async function photograph(folder: string, copy: string): Promise<void> {
   for (let tries = 0;; tries++) {
     const names = await namesIn(folder);
@@ -33,7 +33,7 @@ export async function photograph(folder: string, copy: string): Promise<void> {
       for (const name of kept) await Deno.copyFile(`${folder}/${name}`, `${copy}/${name}`);
       return;
     } catch (error) {
-      // A segment that was emptied meanwhile has gone: what was copied is of no one moment.
+      // A segment was emptied and removed meanwhile: the copy is not of a single moment.
       if (!(error instanceof Deno.errors.NotFound) || tries === 20) throw error;
       await Deno.remove(copy, { recursive: true });
     }

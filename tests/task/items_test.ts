@@ -14,7 +14,7 @@ import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 const topics = topicNames();
 const TIME = 1_700_000_000_000;
 
-Deno.test("Task.step() takes items in as it reads them, also while no event comes", async () => {
+Deno.test("Task.step() takes in items as it reads them, even while no event comes", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const item = (id: string, headers = {}) => ({
@@ -30,7 +30,7 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
     await log.append(Array.from({ length: 2500 }, (_, n) => item(`i${n}`)));
     await step();
     assert.equal(task.state.counters.items, 2500);
-    // What says when it applies waits, and so does what is behind it.
+    // An item that names an event waits for it, and so do the items behind it.
     await log.append([item("late", { [BEFORE_EVENT]: "1" }), item("later")]);
     await step();
     assert.equal(task.state.counters.items, 2500);
@@ -50,7 +50,7 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
   assert.equal(again.state.counters.items, 2502);
 });
 
-Deno.test("Task.step() takes a large catalogue in in slices, with commits in between, before the events that see it", async (t) => {
+Deno.test("Task.step() takes in a large catalogue in slices, with commits in between, before the events that see it", async (t) => {
   const ITEMS = 5000;
   for (const headers of [{}, { [BEFORE_EVENT]: "0" }]) {
     await t.step(JSON.stringify(headers), async () => {
@@ -78,7 +78,7 @@ Deno.test("Task.step() takes a large catalogue in in slices, with commits in bet
           taken = items;
           if (taken < ITEMS) committed = task.catalogue.committed;
         }
-        assert.ok(committed > 0, "crashes begin from the start");
+        assert.ok(committed > 0, "a crash would start over");
       } // dies without a commit
       await using task = await open();
       assert.ok(task.state.counters.items >= committed);
@@ -91,7 +91,7 @@ Deno.test("Task.step() takes a large catalogue in in slices, with commits in bet
   }
 });
 
-Deno.test("Task.step() applies an event after the items that were there before it, however many come meanwhile", async () => {
+Deno.test("Task.step() applies an event after the items that were there before it, however many arrive meanwhile", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   let made = 0;
@@ -131,7 +131,7 @@ Deno.test("Task.step() applies an event after the items that were there before i
   }
 });
 
-Deno.test("Task.step() rejects an item whose vector is of another length, and goes on", async () => {
+Deno.test("Task.step() rejects an item whose vector has the wrong length, and goes on", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const schema = { ...SCHEMA, itemFields: ["taste[2]"] };

@@ -1,4 +1,4 @@
-/** Lists of users and answers of surfaces on topics of their own: each exactly once, whatever dies when. */
+/** User lists and copies for surfaces on topics of their own: each exactly once, whatever crashes when. */
 
 import assert from "node:assert/strict";
 import { decodeRecommendation, encodeEvent } from "../../src/events/codec.ts";
@@ -45,7 +45,7 @@ const recordsOf = (of: readonly Event[]) =>
   of.map((event) => ({ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time }));
 
 async function createLog(first = events): Promise<MemoryLog> {
-  // Compaction is the log's: here nothing is lost, so that each record is seen.
+  // Lists are not compacted here, so that each record is seen.
   const all = topicSpecs(topics, 1).map((spec) =>
     spec.name === topics.lists ? { ...spec, cleanup: "delete" as const } : spec
   );
@@ -79,7 +79,7 @@ async function runToEnd(
 
 const readOf = (log: Log, topic: string) => Array.fromAsync(readAll(log, topic, 0));
 
-/** What a reader who drops repeats sees. */
+/** What a reader that drops repeats sees. */
 async function seenOn(log: Log): Promise<readonly (readonly object[])[]> {
   const filter = new RepeatFilter();
   return await Promise.all(
@@ -99,7 +99,7 @@ const whole = await createLog();
 await runToEnd(whole);
 const want = await seenOn(whole);
 
-Deno.test("Task gives lists, numbered by their event; who folds them has each user's last list, and nobody who was erased", async () => {
+Deno.test("Task emits lists numbered by their event; folding them gives each user's last list, and nobody erased", async () => {
   const records = await readOf(whole, topics.lists);
   const numbers = records.map(({ headers }) => Number(headers[INPUT]?.split("/")[1]));
   assert.ok(records.length > 15, `${records.length} lists`);
@@ -123,7 +123,7 @@ Deno.test("Task gives lists, numbered by their event; who folds them has each us
   assert.deepEqual([...held.keys()], [], "nobody else is left");
 });
 
-Deno.test("Task copies all recommendations, and samples of lists and erasures, under the same numbers", async () => {
+Deno.test("Task copies all recommendations, and the samples of lists and erasures, under the same numbers", async () => {
   const plain = (of: readonly LogRecord[]) => of.map(({ key, value, headers }) => ({ key, value, headers }));
   assert.deepEqual(plain(await readOf(whole, ALL)), plain(await readOf(whole, topics.recommendations)));
   const samples = (await readOf(whole, topics.samples)).filter(({ value }) =>
@@ -148,7 +148,7 @@ Deno.test("Task copies the recommendations of a surface to its topic, and no oth
 });
 
 for (const delivery of DELIVERIES) {
-  Deno.test(`Task with ${delivery} delivery gives the same lists after a crash, at any operation`, async () => {
+  Deno.test(`Task with ${delivery} delivery emits the same lists after a crash at any operation`, async () => {
     const counting = new CrashingLog(await createLog());
     await runToEnd(counting, { delivery });
     for (const at of counting.moments) {
@@ -157,18 +157,18 @@ for (const delivery of DELIVERIES) {
       await runToEnd(log, { delivery });
       assert.deepEqual(await seenOn(log), want, `after a crash at operation ${at}`);
       const numbers = (await readOf(log, topics.lists)).map(({ headers }) => headers[INPUT]);
-      assert.equal(new Set(numbers).size, numbers.length, "with the commit: never twice");
+      assert.equal(new Set(numbers).size, numbers.length, "written with the commit, so never twice");
     }
   });
 }
 
-Deno.test("Task gives no lists, and erases none, where all events were handled before", async () => {
+Deno.test("Task emits no lists and no erasures when all events were answered before", async () => {
   const log = await createLog();
   await runToEnd(log, { isAnswered: true });
   assert.deepEqual(await readOf(log, topics.lists), []);
 });
 
-Deno.test("Task erases a list that was given before lists were turned off", async () => {
+Deno.test("Task writes erasures to the topic of lists even when lists are turned off", async () => {
   const log = await createLog();
   const { userLists: _, ...options } = OPTIONS;
   await runToEnd(log, { options });
@@ -179,7 +179,7 @@ Deno.test("Task erases a list that was given before lists were turned off", asyn
   );
 });
 
-Deno.test("lists and answers of surfaces are in the format of the outputs, answers for ourselves as they were", async () => {
+Deno.test("Task writes user lists and copies for surfaces in the format of the outputs, recommendations in its own", async () => {
   const log = await createLog(), encoded = await createLog();
   await runToEnd(log);
   await runToEnd(encoded, {
@@ -195,7 +195,7 @@ Deno.test("lists and answers of surfaces are in the format of the outputs, answe
   }
 });
 
-Deno.test("Task that is opened behind a build gives lists, and loses none for whom one was due", async () => {
+Deno.test("Task opened after a build emits lists, and none that fell due during the build is lost", async () => {
   const half = events.length >> 1;
   const log = await createLog(events.slice(0, half));
   await runToEnd(log);

@@ -39,7 +39,7 @@ const OPTIONS: TaskOptions = {
 const START = 1_700_000_000_000;
 const ITEMS = 60;
 
-/** People on all partitions: views, dislikes, purchases without a view, requests, now and then somebody to forget. */
+/** Users on all partitions: views, dislikes, purchases without a view, requests, and now and then an erasure. */
 function* visits(count: number, seed = 5): Generator<Event> {
   const random = mulberry32(seed);
   const below = (n: number) => Math.floor(n * random() ** 2);
@@ -79,7 +79,7 @@ async function logOf(events: Iterable<Event>, partitions = PARTITIONS): Promise<
 const open = (log: Log, partition: number, options = OPTIONS) =>
   Task.open({ log, topics, partition, options, serving: new FakeServing() });
 
-/** Has the tasks take turns until they have done all events and know of each other all that is there. */
+/** Runs tasks in turns until all events are applied and each has learnt everything that the others wrote. */
 async function settle(log: Log, tasks: readonly Task[], options: Partial<StepOptions> = {}): Promise<void> {
   let time = 0;
   const isDone = async () => {
@@ -98,17 +98,17 @@ async function settle(log: Log, tasks: readonly Task[], options: Partial<StepOpt
       if (applied === 0 && task.isDirty) await task.commit();
     }
   }
-  // Where records without a signal were passed is noted, too.
+  // Positions after records without a signal are noted, too.
   for (const task of tasks) await task.commit();
 }
 
-/** Up to where a task says that it names nobody whom partition 1 has erased. */
+/** The offset up to which a task says that it names nobody whom partition 1 has erased. */
 async function clearedOf(log: Log, partition: number): Promise<number> {
   const note = (await ownRecord(log, topics, partition))?.headers[CLEARED];
   return new Map(decodeNote(note)).get(1) ?? 0;
 }
 
-/** The partition's task after a clean run that learns where the notes of the log say so. */
+/** A partition's task after a clean run that learns at the positions noted on the log. */
 async function followed(log: Log, partition: number, options: Partial<StepOptions> = {}) {
   const clean = new OverlayLog(log, [topics.events, topics.items]);
   await clean.createTopics(topicSpecs(topics, PARTITIONS));
@@ -151,7 +151,7 @@ function listsOf({ catalogue, retrieval: { lists } }: TaskState) {
 const near = (got: number, want: number, tolerance: number, what: string) =>
   assert.ok(Math.abs(got - want) <= tolerance * Math.max(1, Math.abs(want)), `${what}: ${got}, not ${want}`);
 
-Deno.test("Task.step() makes each task know what one over all partitions would", async () => {
+Deno.test("Task.step() teaches each task what one task over all partitions would know", async () => {
   // Sequences hold fewer behaviours than signals do after an erasure: nobody is forgotten here.
   const events = [...visits(1500)].filter(({ type }) => type !== "forget");
   const log = await logOf(events);
@@ -189,7 +189,7 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
       for (const [j, weights] of other.pairs) {
         near(own.pairs.get(j)![2]!, weights[2]!, 1e-4, `pair i${n} i${j}`);
       }
-      // Windows are those of the gaps seen so far, which each task sees in its own order.
+      // A window depends on the gaps seen so far, which each task sees in its own order.
       const [far, all] = [own, other].map(({ pairs }) =>
         [...pairs.values()].reduce((sum, [w]) => sum + w!, 0)
       );
@@ -208,7 +208,7 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
   }
 });
 
-Deno.test("Task.learnOthers() at the places that are noted gives the same, byte for byte, however it is cut", async () => {
+Deno.test("Task.learnOthers() at the noted positions gives the same, byte for byte, however steps are cut", async () => {
   const log = await logOf(visits(1200));
   const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
   await settle(log, tasks);
@@ -232,7 +232,7 @@ Deno.test("Task.learnOthers() at the places that are noted gives the same, byte 
   }
 });
 
-Deno.test("Task.open() goes on after a crash at any operation as if it had learnt from others without one", async () => {
+Deno.test("Task.open() ends the same after a crash at any operation as if it had learnt from others without one", async () => {
   const fresh = async () => {
     const log = await logOf(visits(260));
     for (const partition of [1, 2]) {
@@ -272,7 +272,7 @@ Deno.test("Task.open() goes on after a crash at any operation as if it had learn
   assert.ok(crashes > 10, `${crashes} crashes`);
 });
 
-Deno.test("Task.step() repeats answers as they were after a crash at any operation, at least once", async () => {
+Deno.test("Task.step() repeats the same answers after a crash at any operation, at least once", async () => {
   const events = [...visits(520)];
   const teach = async (log: Log, part: readonly Event[]) => {
     await log.append(part.filter(({ user }) => partitionOf(user, PARTITIONS) > 0).map(eventRecord));
@@ -307,7 +307,7 @@ Deno.test("Task.step() repeats answers as they were after a crash at any operati
   for (const at of whole.moments) {
     const log = await fresh();
     await run(new CrashingLog(log, at)).catch((error) => assert.ok(error instanceof Crash));
-    await teach(log, events.slice(260)); // more to learn than the first life knew
+    await teach(log, events.slice(260)); // more to learn than before the crash
     await run(log);
     const answers = new Map<string, string>();
     for await (const { headers, value } of readAll(log, topics.recommendations, 0)) {
@@ -328,7 +328,7 @@ function* usersOn(partition: number): Generator<string> {
   for (let n = 0;; n++) if (partitionOf(`user ${n}`, PARTITIONS) === partition) yield `user ${n}`;
 }
 
-Deno.test("Task.step() proposes by a pair of items that only users of another partition have made", async () => {
+Deno.test("Task.step() proposes from a pair of items that only users of another partition made, if they are shared", async () => {
   const [asking] = usersOn(0);
   const pairs: Event[] = [...usersOn(1).take(8)].flatMap((user, n) =>
     ["i7", "i23"].map((item, k) => ({
@@ -355,7 +355,7 @@ Deno.test("Task.step() proposes by a pair of items that only users of another pa
   }
 });
 
-Deno.test("Task.step() takes the name of who is forgotten from all tasks, and from what they have written", async () => {
+Deno.test("Task.step() removes a forgotten user's name from all tasks, and from what they have written", async () => {
   const [gone, stays] = usersOn(1);
   const views = (user: string, ...times: number[]) =>
     times.map((time, n) => eventRecord({ type: "interaction", user, item: `i${n}`, action: "view", time }));
@@ -378,7 +378,7 @@ Deno.test("Task.step() takes the name of who is forgotten from all tasks, and fr
   assert.deepEqual(known(stays!), [true, true, true]);
   for (const task of tasks) assert.equal(task.state.retrieval.state.signals, 4, "what was learnt stays");
 
-  // The others do so once a minute: it takes a snapshot. A restart does not wait for it.
+  // The other tasks do so once a minute, as it takes a snapshot, whether they are restarted or not.
   const cleared = () => Promise.all([0, 2].map((p) => clearedOf(log, p)));
   for (const isRestarted of [false, true]) {
     await log.append(views(gone!, START + 2000));
@@ -387,7 +387,7 @@ Deno.test("Task.step() takes the name of who is forgotten from all tasks, and fr
     await log.append([eventRecord({ type: "forget", user: gone!, time: START + 3000 })]);
     await settle(log, tasks);
     assert.deepEqual([known(gone!), await written(gone!)], [[false, false, false], [true, false, true]]);
-    assert.deepEqual(await cleared(), before, "they do not say that they have");
+    assert.deepEqual(await cleared(), before, "they do not claim to have");
     if (isRestarted) {
       for (const task of tasks) await task[Symbol.asyncDispose]();
       tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
@@ -398,13 +398,13 @@ Deno.test("Task.step() takes the name of who is forgotten from all tasks, and fr
       for (const task of tasks) await task.step({ now: () => now++ });
       await turn();
     }
-    assert.deepEqual(await written(gone!), [false, false, false], "nothing else has happened");
+    assert.deepEqual(await written(gone!), [false, false, false], "without any further event");
     for (const next of await cleared()) assert.ok(next > Math.max(...before));
   }
   for (const task of tasks) await task[Symbol.asyncDispose]();
 });
 
-Deno.test("Task.step() takes the name of who is forgotten by another task out of the files of its snapshot, too", async () => {
+Deno.test("Task.step() also removes the name of a user forgotten by another task from the files of its snapshot", async () => {
   await withFolder(async (folder) => {
     const [gone, stays] = usersOn(1);
     const log = await logOf([]);
@@ -422,7 +422,7 @@ Deno.test("Task.step() takes the name of who is forgotten by another task out of
         })
       ),
     );
-    // Enough that what is replaced is no reason to write files anew.
+    // So much that replaced records alone are no reason to rewrite files.
     const attributes = { of: "x".repeat(1000) };
     await log.append(
       Array.from(
@@ -458,7 +458,7 @@ Deno.test("Task.step() takes the name of who is forgotten by another task out of
   });
 });
 
-Deno.test("Task.step() takes the names of others away where they are not shared any more", async () => {
+Deno.test("Task.step() removes the names of other partitions' users once nothing is shared any more", async () => {
   const [gone] = usersOn(1);
   const log = await logOf([]);
   await log.append([
@@ -477,7 +477,7 @@ Deno.test("Task.step() takes the names of others away where they are not shared 
   assert.equal((await ownRecord(log, topics, 0))?.headers[CLEARED], NOTHING_SHARED);
 });
 
-Deno.test("Task.step() takes all names away where it has missed who was to be forgotten", async () => {
+Deno.test("Task.step() removes all names when it may have missed an erasure", async () => {
   const [gone, stays] = usersOn(1);
   const view = (user: string, time: number) =>
     eventRecord({ type: "interaction", user, item: "i1", action: "view", time });
@@ -508,7 +508,7 @@ Deno.test("Task.step() takes all names away where it has missed who was to be fo
   }
 });
 
-Deno.test("Task.open() goes on from what the log still has when its position is gone, or never was", async () => {
+Deno.test("Task.open() resumes from what the log still has when its position has been trimmed", async () => {
   const log = await logOf(visits(600));
   const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
   await settle(log, tasks);
@@ -525,7 +525,7 @@ Deno.test("Task.open() goes on from what the log still has when its position is 
   for (const each of tasks.slice(1)) await each[Symbol.asyncDispose]();
 });
 
-/** Shows a log, notes how long reads of its events would wait, and does not wait. */
+/** A view of a log that notes how long reads of events would wait, and does not wait. */
 class HastyLog extends OverlayLog {
   readonly waits: number[] = [];
 
@@ -536,7 +536,7 @@ class HastyLog extends OverlayLog {
   }
 }
 
-Deno.test("Task.step() waits for events where what it has read of others has to wait for its time", async () => {
+Deno.test("Task.step() waits only briefly for events while what it has read of others waits for its share of time", async () => {
   const log = await logOf([...visits(1300)].filter(({ user }) => partitionOf(user, PARTITIONS) > 0));
   for (const partition of [1, 2]) {
     await using task = await open(log, partition);
@@ -555,12 +555,12 @@ Deno.test("Task.step() waits for events where what it has read of others has to 
   hasty.waits.length = 0;
   for (let n = 0; n < 40; n++) await step();
   assert.ok(task.others.learnt > 100 && hasty.waits.length === 40);
-  // By this clock a record takes more time than there is: most steps have to wait for it.
+  // By this clock a record takes more than its share of time: most steps have to wait.
   const busy = hasty.waits.filter((ms) => ms < 250);
   assert.ok(busy.length > 10 && busy.every((ms) => ms > 3), hasty.waits.join());
 });
 
-/** A share that notes for each look whether own events were said to wait. */
+/** A share that notes for each call of `left()` whether own events were said to wait. */
 class WatchedShare extends TimeShare {
   readonly looks: boolean[] = [];
 
@@ -570,7 +570,7 @@ class WatchedShare extends TimeShare {
   }
 }
 
-Deno.test("Task.step() says that own events wait where a step had no time for all that it had read", async () => {
+Deno.test("Task.step() reports that own events wait when a step had no time for all it had read", async () => {
   const log = await logOf([...visits(600)].filter(({ user }) => partitionOf(user, PARTITIONS) === 0));
   const share = new WatchedShare();
   await using task = await Task.open({
@@ -584,7 +584,7 @@ Deno.test("Task.step() says that own events wait where a step had no time for al
   const { end } = await log.bounds(topics.events, 0);
   let time = 0;
   const now = () => time += 10;
-  // Each step has time for a few events of the many that a read gives, and each commit is followed by a look.
+  // Each step has time for only a few of the events read, and each commit is followed by a call of `left()`.
   const step = () => task.step({ now, maxEvents: 1000, commitEvents: 1, sliceMs: 100 });
   await step(); // the first one cannot know
   while (task.next < end) {
@@ -597,7 +597,7 @@ Deno.test("Task.step() says that own events wait where a step had no time for al
   assert.equal(share.looks.at(-1), false);
 });
 
-Deno.test("Task.step() leaves out what is no journal, and goes on", async () => {
+Deno.test("Task.step() skips a record that is not a journal, and goes on", async () => {
   const log = await logOf(visits(100));
   await log.append([{
     topic: topics.signals,
@@ -613,7 +613,7 @@ Deno.test("Task.step() leaves out what is no journal, and goes on", async () => 
   for (const task of tasks) await task[Symbol.asyncDispose]();
 });
 
-Deno.test("Task.step() writes no signals when there is nobody to learn them, or nothing is shared", async () => {
+Deno.test("Task.step() writes no signals when there is no other task to learn them, or nothing is shared", async () => {
   for (const [partitions, shared] of [[1, true], [PARTITIONS, false]] as const) {
     const log = await logOf(visits(300), partitions);
     await using task = await open(log, 0, { ...OPTIONS, retrieval: { shared } });
@@ -625,7 +625,7 @@ Deno.test("Task.step() writes no signals when there is nobody to learn them, or 
   }
 });
 
-Deno.test("Task.learnOthers() refuses to learn between two events of a commit", async () => {
+Deno.test("Task.learnOthers() throws while applied events are not committed", async () => {
   const log = await logOf(visits(200));
   for (const p of [1, 0]) {
     await using task = await open(log, p);
@@ -639,7 +639,7 @@ Deno.test("Task.learnOthers() refuses to learn between two events of a commit", 
   }
 });
 
-Deno.test("decodeNote() gives what encodeNote() was given", () => {
+Deno.test("decodeNote() returns what encodeNote() was given", () => {
   const note = [[2, 10], [0, 4], [2, 2 ** 40]] as const;
   assert.deepEqual(decodeNote(encodeNote(note)), note);
   assert.deepEqual([decodeNote(encodeNote([])), decodeNote(undefined), OTHERS], [[], [], "others"]);

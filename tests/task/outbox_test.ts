@@ -26,7 +26,7 @@ function sampleOf(user: string, time: number): Sample {
   return historySample(user, time, { items: [], categories: [], actions: [], times, strengths });
 }
 
-/** An event by what it gives, and whether answers are sent behind it. */
+/** What an event gives, and whether answers are sent after it. */
 interface Step {
   readonly answers: number;
   readonly samples: number;
@@ -68,7 +68,7 @@ function createOutbox(
   };
 }
 
-/** Gives out what the steps say; `sent` is what the log got before the commit, `records` what goes with it. */
+/** Plays the steps: `sent` is what the log got before the commit, `records` what goes with it. */
 function play(of: readonly Step[], sends: boolean, encodeSamples?: OutboxOptions["encodeSamples"]) {
   const sent: NewRecord[] = [];
   const append = (records: NewRecord[]) => Promise.resolve(records.map((one) => sent.push(one)));
@@ -90,7 +90,7 @@ function play(of: readonly Step[], sends: boolean, encodeSamples?: OutboxOptions
   return { outbox, handover, samples, sent, records: outbox.records(TIME) };
 }
 
-Deno.test("Outbox gives each answer once, sent early or with the commit, and nothing else depends on it", () => {
+Deno.test("Outbox emits each answer once, and the same records in all, whether sent early or with the commit", () => {
   fc.assert(fc.property(steps, (script) => {
     const late = play(script, false);
     const early = play(script, true);
@@ -102,7 +102,7 @@ Deno.test("Outbox gives each answer once, sent early or with the commit, and not
   }));
 });
 
-Deno.test("Outbox gives an erasure behind the samples of the life that it ends, and before all others", () => {
+Deno.test("Outbox emits an erasure after the samples of the life that it ends, and before all later ones", () => {
   fc.assert(fc.property(steps, (script) => {
     const { outbox, samples, records } = play(script, true);
     let given = 0;
@@ -121,7 +121,7 @@ Deno.test("Outbox gives an erasure behind the samples of the life that it ends, 
   }));
 });
 
-Deno.test("Outbox copies the samples that have a list for other programs, and all erasures, in the same order", () => {
+Deno.test("Outbox copies the samples that have a list, and all erasures, for other programs, in the same order", () => {
   const encodeSamples = ({ time }: Sample) =>
     time % 2 === 0 ? new TextEncoder().encode(`list ${time}`) : null;
   fc.assert(fc.property(steps, (script) => {
@@ -136,7 +136,7 @@ Deno.test("Outbox copies the samples that have a list for other programs, and al
   }));
 });
 
-Deno.test("Outbox.clear() hands each sample over at the offset of its record, and nothing is left", () => {
+Deno.test("Outbox.clear() hands over each sample at the offset of its record, and leaves nothing behind", () => {
   fc.assert(fc.property(steps, (script) => {
     const { outbox, handover, samples, records } = play(script, true);
     assert.equal(outbox.rows, samples.length);
@@ -152,7 +152,7 @@ Deno.test("Outbox.clear() hands each sample over at the offset of its record, an
   }));
 });
 
-Deno.test("Outbox.isForgotten() is true from the erasure to the commit", () => {
+Deno.test("Outbox.isForgotten() is true from the erasure until the commit", () => {
   const { outbox } = createOutbox();
   assert.equal(outbox.isForgotten("ann"), false);
   outbox.outputs.forgotten.push({ user: "ann", afterSamples: 0 });
@@ -162,7 +162,7 @@ Deno.test("Outbox.isForgotten() is true from the erasure to the commit", () => {
   assert.equal(outbox.isForgotten("ann"), false);
 });
 
-Deno.test("Outbox.arrived() rejects with why an answer could not be sent, however late it is asked", async () => {
+Deno.test("Outbox.arrived() rejects with the reason an answer could not be sent, however late it is called", async () => {
   const { outbox } = createOutbox(() => Promise.reject(new Error("the broker is away")));
   await outbox.arrived();
   outbox.outputs.recommendations.push(answerOf("ann", "r1"));
@@ -174,7 +174,7 @@ Deno.test("Outbox.arrived() rejects with why an answer could not be sent, howeve
   await outbox.arrived();
 });
 
-Deno.test("Outbox.reject() keeps key and time of what it refuses, and counts it", () => {
+Deno.test("Outbox.reject() keeps the key and time of what it rejects, and counts it", () => {
   const { outbox, counters } = createOutbox();
   const value = new TextEncoder().encode("no event");
   const record = {
@@ -200,7 +200,7 @@ Deno.test("Outbox.reject() keeps key and time of what it refuses, and counts it"
   assert.deepEqual([told.code, told.reason, told.offset], ["invalid-json", "no JSON", 7]);
 });
 
-Deno.test("Outbox logs the first rejection of each code, and none that an earlier run has written", async () => {
+Deno.test("Outbox logs the first rejection of each code, and none that an earlier run has already written", async () => {
   const record = (offset: number) => ({
     ...{ topic: topics.events, partition: PARTITION, offset, key: "ann", time: TIME },
     ...{ value: new TextEncoder().encode("secret"), headers: {} },

@@ -1,4 +1,4 @@
-/** Records on `events` and `items` as other programs may write them: each is refused with a reason, and nothing ends. */
+/** Malformed records of other programs on `events` and `items`: the task rejects each with a reason, and goes on. */
 
 import assert from "node:assert/strict";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
@@ -17,7 +17,7 @@ const OPTIONS = { schema: SCHEMA, outcomeWindowMs: 300_000 };
 const LIMITS = { rows: 20, events: 1000 };
 const LONG = "k".repeat(900_000);
 
-/** Works an item and an event off that are read so, with a good one of each behind them. */
+/** Processes an item and an event that are read with these twists, each followed by a good one. */
 async function work(twists: { readonly event?: Twist; readonly item?: Twist }) {
   await using log = new TwistedLog();
   await log.createTopics(topicSpecs(topics, 1));
@@ -60,7 +60,7 @@ async function work(twists: { readonly event?: Twist; readonly item?: Twist }) {
   };
 }
 
-Deno.test("Task refuses an event whose record has no time, and stamps the rejection with its own clock", async () => {
+Deno.test("Task rejects an event whose record has no time, and stamps the rejection with its own clock", async () => {
   for (const time of [-1, -(2 ** 63), 2 ** 63 - 1]) {
     const { rejected } = await work({ event: { time } });
     assert.deepEqual(rejected.map(({ key, time, code }) => ({ key, time, code })), [
@@ -70,7 +70,7 @@ Deno.test("Task refuses an event whose record has no time, and stamps the reject
   }
 });
 
-Deno.test("Task refuses what is no event whatever its record's time and key are", async () => {
+Deno.test("Task rejects a record that is no event, whatever its time and key", async () => {
   for (const time of [-1, 0, 1, TIME, 2 ** 53, -(2 ** 63)]) {
     for (const key of [null, "", "bad", "\ufffd", LONG]) {
       const { rejected } = await work({ event: { time, key, value: null } });
@@ -81,7 +81,7 @@ Deno.test("Task refuses what is no event whatever its record's time and key are"
   }
 });
 
-Deno.test("Task takes an item whose record has no time, and removes one by such a record", async () => {
+Deno.test("Task accepts an item whose record has no time, and the removal of one by such a record", async () => {
   for (const time of [-1, 0, 2 ** 63]) {
     const { rejected, hidden } = await work({ item: { time } });
     assert.deepEqual([rejected, hidden], [[], false]);
@@ -89,7 +89,7 @@ Deno.test("Task takes an item whose record has no time, and removes one by such 
   }
 });
 
-Deno.test("Task refuses an item's record that says nothing of what it removes, or no offset that it comes before", async () => {
+Deno.test("Task rejects the removal of an item without a valid id, and an item before an invalid offset", async () => {
   for (const key of [null, "", LONG, "a\u0000b"]) {
     const { rejected } = await work({ item: { key, value: null } });
     assert.deepEqual(rejected.map(({ topic }) => topic), [topics.items], String(key).slice(0, 9));

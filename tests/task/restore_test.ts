@@ -22,7 +22,7 @@ const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;
 const LIMITS = { rows: 20, events: 30 };
 
-/** Events of so many people that most have been away for longer than an outcome may take. */
+/** Events of so many users that most stay away for longer than the outcome window. */
 function eventsOf(seed: number): NewRecord[] {
   return syntheticRecords({ views: 120, users: 40, seed }).flatMap((record) => {
     if (record.kind !== "event") return [];
@@ -83,7 +83,7 @@ async function runToEnd(log: Log, runtime: TaskRuntime = {}): Promise<object> {
   return await outputsOf(log, task);
 }
 
-/** Runs until the log crashes; gives the folder as a kill at that moment leaves it. */
+/** Runs until the log crashes, and returns the folder as a kill at that moment leaves it. */
 async function runToCrash(log: Log, at: number, folder: string, copy: string): Promise<string> {
   const crashing = new CrashingLog(log, at);
   let task: Task | undefined;
@@ -108,13 +108,13 @@ await indexed.createTopics(topicSpecs(topics, 1));
 await indexed.append(records);
 const want = await runToEnd(indexed);
 
-Deno.test("Task on a log without an index gives the same as on one that has it, in any memory", async () => {
+Deno.test("Task on a log without an index gives the same results as with one, however little memory it has", async () => {
   for (const maxStateBytes of [1, 100_000, Infinity]) {
     assert.deepEqual(await runToEnd(await createLog(records), { maxStateBytes }), want);
   }
 });
 
-Deno.test("Task.open() with a snapshot goes on after kills at any operation: outputs once, states the same", async () => {
+Deno.test("Task.open() with a snapshot resumes after kills at any operation: outputs once, the same states", async () => {
   await withFolder(async (folder) => {
     const random = mulberry32(4);
     for (let run = 0; run < 8; run++) {
@@ -135,7 +135,7 @@ Deno.test("Task.open() with a snapshot goes on after kills at any operation: out
   });
 });
 
-Deno.test("Task.open() with a snapshot reads only what is behind it, and the whole changelog without", async () => {
+Deno.test("Task.open() reads only what follows its snapshot, and the whole changelog without one", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     await runToEnd(log, { snapshot: { folder } });
@@ -156,7 +156,7 @@ Deno.test("Task.open() with a snapshot reads only what is behind it, and the who
   });
 });
 
-Deno.test("Task.open() restores a log that is compacted in any way, and goes on the same", async () => {
+Deno.test("Task.open() restores from a log compacted in any way, and goes on the same", async () => {
   const half = records.slice(0, records.length >> 1);
   const log = await createLog(half);
   await runToEnd(log);
@@ -183,7 +183,7 @@ Deno.test("Task.open() restores a log that is compacted in any way, and goes on 
   for (const end of ends) assert.deepEqual(end, ends[0]);
 });
 
-Deno.test("Task.open() takes what was deleted from the log by hand from no snapshot either", async () => {
+Deno.test("Task.open() does not restore from a snapshot what was deleted from the log by hand", async () => {
   await withFolder(async (folder) => {
     const half = records.slice(0, records.length >> 1);
     const runWith = async (key: string, runtime: TaskRuntime) => {
@@ -206,7 +206,7 @@ Deno.test("Task.open() takes what was deleted from the log by hand from no snaps
   });
 });
 
-Deno.test("Task.open() takes no record that was deleted by hand, however many others lie between", async () => {
+Deno.test("Task.open() restores no record that was deleted by hand, however many others lie between", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     await runToEnd(log);
@@ -249,7 +249,7 @@ async function copyOf(log: Log, statistics: readonly NewRecord[]): Promise<Log> 
   return copy;
 }
 
-Deno.test("Task.open() sets a snapshot of another log aside, also when that is longer", async () => {
+Deno.test("Task.open() sets aside a snapshot of another log, even when that is longer", async () => {
   await withFolder(async (folder) => {
     await runToEnd(await createLog(eventsOf(9).slice(0, 100)), { snapshot: { folder } });
     const log = await createLog(records);
@@ -262,7 +262,7 @@ Deno.test("Task.open() sets a snapshot of another log aside, also when that is l
   });
 });
 
-Deno.test("Task.open() makes a damaged snapshot again from the log", async () => {
+Deno.test("Task.open() rebuilds a damaged snapshot from the log", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     await runToEnd(log, { snapshot: { folder } });
@@ -277,14 +277,14 @@ Deno.test("Task.open() makes a damaged snapshot again from the log", async () =>
   });
 });
 
-Deno.test("Task.open() goes on without a snapshot where none can be written", async () => {
+Deno.test("Task.open() works without a snapshot when none can be written", async () => {
   await withFolder(async (folder) => {
     await Deno.writeTextFile(folder, "a file, not a folder");
     assert.deepEqual(await runToEnd(await createLog(records), { snapshot: { folder } }), want);
   });
 });
 
-Deno.test("Task.open() ends at its signal, in the middle of a restore, and the next one finds all", async () => {
+Deno.test("Task.open() stops at its signal in the middle of a restore, and the next one restores everything", async () => {
   const log = await createLog(records);
   const want = await runToEnd(log);
   const stop = new AbortController();
@@ -293,7 +293,7 @@ Deno.test("Task.open() ends at its signal, in the middle of a restore, and the n
   const stopping: Log = new Proxy(log, {
     get(inner, name: keyof Log) {
       if (name !== "read") return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
-      // A few records at a time: the second part of the users is never asked for.
+      // A few records at a time: nothing is read after the second part of the users.
       return (...[topic, partition, from]: Parameters<Log["read"]>) => {
         if (topic === topics.state && ++reads === 2) stop.abort(reason);
         return inner.read(topic, partition, from, { maxRecords: 3 });
@@ -306,7 +306,7 @@ Deno.test("Task.open() ends at its signal, in the middle of a restore, and the n
   assert.deepEqual(await outputsOf(log, task), want);
 });
 
-/** A log with these items, and events of others. */
+/** A log with so many items, and events that name others. */
 async function createLogOf(items: number, events: readonly NewRecord[]): Promise<Log> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
@@ -318,7 +318,7 @@ async function createLogOf(items: number, events: readonly NewRecord[]): Promise
   return log;
 }
 
-Deno.test("Task.open() gives way to others while it restores many items, and ends there at its signal", async () => {
+Deno.test("Task.open() yields while it restores many items, and stops there at its signal", async () => {
   const ITEMS = 3000;
   const log = await createLogOf(ITEMS, records);
   const want = await runToEnd(log);
@@ -338,7 +338,7 @@ Deno.test("Task.open() gives way to others while it restores many items, and end
   }
 });
 
-Deno.test("Task.commit() gives way to others while it writes many items: what comes meanwhile waits, a crash changes nothing", async () => {
+Deno.test("Task.commit() yields while it writes many items: what arrives meanwhile waits, a crash changes nothing", async () => {
   const ITEMS = 3000;
   const stateOf = async (log: Log) => {
     await using task = await open(log, {});
@@ -373,7 +373,7 @@ Deno.test("Task.commit() gives way to others while it writes many items: what co
   }
 });
 
-Deno.test("Task.open() calls a record on the log that it cannot read by name, also with a snapshot", async () => {
+Deno.test("Task.open() reports a record on the log that it cannot read as corrupt, with a snapshot at the second try", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     await runToEnd(log, { snapshot: { folder } });
@@ -381,12 +381,12 @@ Deno.test("Task.open() calls a record on the log that it cannot read by name, al
     const headers = { pending: "1" }; // so that it has to be read at once
     await log.append([{ topic: topics.state, partition: 0, key: "u1", value, time: 0, headers }]);
     const opening = () => open(log, { snapshot: { folder } });
-    await assert.rejects(opening(), { code: "closed" }, "it may be the snapshot's fault");
+    await assert.rejects(opening(), { code: "closed" }, "the snapshot may be to blame");
     await assert.rejects(opening(), { code: "corrupt" });
   });
 });
 
-Deno.test("Task.open() does not take the part of a changelog that a broker has for the whole", async () => {
+Deno.test("Task.open() does not mistake the part of a changelog that a broker has for the whole", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     const want = await runToEnd(log);
@@ -407,12 +407,12 @@ Deno.test("Task.open() does not take the part of a changelog that a broker has f
       }
     }
     await using task = await open(log, { snapshot: { folder } });
-    await assert.rejects(Deno.stat(`${folder}.1`), "it was not in use any more");
+    await assert.rejects(Deno.stat(`${folder}.1`), "it was no longer in use");
     assert.deepEqual(await outputsOf(log, task), want);
   });
 });
 
-Deno.test("Restore that no task takes over leaves a snapshot of what it has read", async () => {
+Deno.test("Restore leaves a snapshot of what it has read when no task takes it over", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     const want = await runToEnd(log);
@@ -431,13 +431,13 @@ Deno.test("Restore that no task takes over leaves a snapshot of what it has read
     }
     const meter = new RestoreMeter();
     await using task = await open(log, { ...runtime, meter });
-    await assert.rejects(Deno.stat(`${folder}.1`), "it was not in use any more");
+    await assert.rejects(Deno.stat(`${folder}.1`), "it was no longer in use");
     assert.ok(meter.status.records <= 2, `${meter.status.records} records`);
     assert.deepEqual(await outputsOf(log, task), want);
   });
 });
 
-Deno.test("Task.open() refuses a log whose topics have got more partitions: its users are elsewhere then", async () => {
+Deno.test("Task.open() refuses a log whose topics have more partitions than before: its users would be elsewhere", async () => {
   const log = await createLog(records);
   await runToEnd(log);
   const grown: Log = new Proxy(log, {

@@ -50,7 +50,7 @@ async function runToEnd(options: Partial<StepOptions>) {
   };
 }
 
-Deno.test("Task.step() ends after its slice, and the result does not depend on it", async () => {
+Deno.test("Task.step() ends after its slice, and results do not depend on slices", async () => {
   const whole = await runToEnd({});
   for (const sliceMs of [1, 4, 25]) {
     const sliced = await runToEnd({ sliceMs, maxEvents: 64 });
@@ -59,7 +59,7 @@ Deno.test("Task.step() ends after its slice, and the result does not depend on i
   }
 });
 
-Deno.test("Task.step() commits sooner when an answer waits for it", async () => {
+Deno.test("Task.step() commits sooner when an answer waits for the commit", async () => {
   const { log, task } = await open();
   await using _task = task;
   const requests = events.flatMap(({ type }, n) => type === "request" ? [n] : []);
@@ -77,7 +77,7 @@ Deno.test("Task.step() commits sooner when an answer waits for it", async () => 
   assert.equal((await log.read(topics.recommendations, 0, 0)).records.length, before + 1);
 });
 
-Deno.test("Task.waitedMs() is how long what was read waits for its answer", async () => {
+Deno.test("Task.waitedMs() is how long a request that was read has waited for its answer", async () => {
   const { task } = await open();
   await using _task = task;
   const first = events.findIndex(({ type }, n) => type === "request" && n > 1);
@@ -97,7 +97,7 @@ Deno.test("Task.waitedMs() is how long what was read waits for its answer", asyn
   assert.equal(await waited(1), -Infinity, "it is answered");
 });
 
-Deno.test("Task.step() commits its position when it has passed offsets without a record", async () => {
+Deno.test("Task.step() commits its position after passing offsets without a record", async () => {
   const { log, task } = await open();
   await using _task = task;
   await log.trim(topics.events, 0, events.length);

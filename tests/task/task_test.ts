@@ -71,7 +71,7 @@ async function runToEnd(log: Log, maxStateBytes?: number): Promise<object> {
   return await outputsOf(log, task);
 }
 
-Deno.test("Task.round() ends with the row or the event that fills it, wherever the log ends in between", async () => {
+Deno.test("Task.round() ends with the row or event that fills it, in whatever portions events arrive", async () => {
   const whole = await createLog(events.map(eventRecord));
   const ends: number[] = [];
   await using task = await open(whole);
@@ -100,7 +100,7 @@ Deno.test("Task.round() ends with the row or the event that fills it, wherever t
   );
 });
 
-Deno.test("Task.round() commits nothing of a round that is not complete", async () => {
+Deno.test("Task.round() commits nothing of an incomplete round", async () => {
   const log = await createLog(events.slice(0, 10).map(eventRecord));
   await using task = await open(log);
   assert.deepEqual(await task.round(LIMITS), { events: 10, complete: false });
@@ -110,7 +110,7 @@ Deno.test("Task.round() commits nothing of a round that is not complete", async 
   }
 });
 
-Deno.test("Task.open() goes on after a crash at any operation: outputs once and the same, states the same", async () => {
+Deno.test("Task.open() resumes after a crash at any operation: outputs once and unchanged, the same states", async () => {
   const records = events.slice(0, 150).map(eventRecord);
   const whole = new CrashingLog(await createLog(records));
   const want = await runToEnd(whole);
@@ -121,8 +121,8 @@ Deno.test("Task.open() goes on after a crash at any operation: outputs once and 
   }
 });
 
-Deno.test("Task holds the users that fit into its memory, with the same outputs", async () => {
-  // So many people that most have been away for longer than an outcome may take.
+Deno.test("Task with hardly any memory holds only users with open impressions, and gives the same outputs", async () => {
+  // So many users that most stay away for longer than the outcome window.
   const records = syntheticRecords({ views: 150, users: 40, seed: 2 }).flatMap((record) =>
     record.kind === "event" ? [eventRecord(record.event)] : []
   );
@@ -138,7 +138,7 @@ Deno.test("Task holds the users that fit into its memory, with the same outputs"
   assert.deepEqual(await outputsOf(log, task), want);
 });
 
-Deno.test("Task.open() fences the task that had the partition", async () => {
+Deno.test("Task.open() fences the task that had the partition before", async () => {
   const log = await createLog(events.map(eventRecord));
   await using zombie = await open(log);
   await zombie.round(LIMITS);
@@ -152,7 +152,7 @@ Deno.test("Task.open() fences the task that had the partition", async () => {
   assert.deepEqual(await outputsOf(log, owner), await runToEnd(await createLog(events.map(eventRecord))));
 });
 
-Deno.test("Task.round() refuses records that are no events, and goes on", async () => {
+Deno.test("Task.round() rejects records that are no events, and goes on", async () => {
   const [first, second] = events;
   assert.ok(first && second);
   const bad = (value: Uint8Array | null): NewRecord => ({ ...eventRecord(first), key: "k", value });
@@ -177,7 +177,7 @@ Deno.test("Task.round() refuses records that are no events, and goes on", async 
   assert.deepEqual(places, [1, 2, 3, 4].map((offset) => `${topics.events}/0@${offset}`));
 });
 
-Deno.test("Task.round() applies a catalogue record before the event that it names, none before its time", async () => {
+Deno.test("Task.round() applies a catalogue record before the event that it names, and no earlier", async () => {
   const time = 1_700_000_000_000;
   const show = (n: number): Event => ({
     type: "impression",
@@ -204,7 +204,7 @@ Deno.test("Task.round() applies a catalogue record before the event that it name
   );
 });
 
-Deno.test("Task.round() hides what the catalogue removed, and refuses a record that is no item", async () => {
+Deno.test("Task.round() leaves out what the catalogue removed, and rejects a record that is no item", async () => {
   const time = 1_700_000_000_000;
   const request: Event = {
     type: "request",
@@ -249,9 +249,9 @@ Deno.test("Task.commit() erases a forgotten user from the state and tells the le
   assert.deepEqual((await Array.fromAsync(restored.users.records())).map(([id]) => id), ["stayer"]);
 });
 
-Deno.test("Task.commit() keeps the order of a user's samples and erasures, wherever commits are", async () => {
+Deno.test("Task.commit() keeps the order of a user's samples and erasures, wherever commits fall", async () => {
   const [time, user] = [Date.UTC(2024, 0, 1), "leaver"];
-  // A rating of all that was shown settles it at once.
+  // A rating of everything that was shown settles the list at once.
   const life = (n: number) => [
     eventRecord({ type: "impression", id: `s${n}`, user, time: time + n, items: ["a"] }),
     eventRecord({
@@ -275,7 +275,7 @@ Deno.test("Task.commit() keeps the order of a user's samples and erasures, where
   assert.deepEqual(orders, [["sample", "erased", "sample"], ["sample", "erased", "sample"]]);
 });
 
-Deno.test("Task.open() calls a state that it cannot read by name", async () => {
+Deno.test("Task.open() reports a state that it cannot read as corrupt", async () => {
   const log = await createLog(events.slice(0, 60).map(eventRecord));
   await runToEnd(log);
   const value = Uint8Array.of(1, 2, 3);

@@ -1,4 +1,4 @@
-/** What a task writes may be larger than its topic takes: it loses that alone, says so, and goes on. */
+/** A record may be larger than its topic takes: the task loses only that, says so, and goes on. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -25,7 +25,7 @@ const OPTIONS = {
 const usual = syntheticRecords({ views: 40, users: 8, seed: 2 }).flatMap((record) =>
   record.kind === "event" && record.event.type !== "forget" ? [record.event] : []
 );
-/** Of somebody who gets twenty lists of items with long names, and clicks on things that nobody has shown. */
+/** A user who gets twenty lists of items with long names, and clicks on items of lists that do not exist. */
 const absurd = Array.from({ length: 20 }, (_, n): readonly Event[] => {
   const { time } = usual[3 * n] ?? {};
   if (time === undefined) return [];
@@ -44,7 +44,7 @@ const events = usual.flatMap((
   n,
 ): readonly Event[] => [event, ...n % 3 === 0 ? absurd[n / 3] ?? [] : []]);
 
-/** @param isOver whether what is open at the end is settled */
+/** @param isOver whether open lists are settled at the end */
 async function run(largest: Record<string, number>, isOver: boolean, delivery: Delivery = "exactly-once") {
   const log = new LimitedLog(largest);
   await log.createTopics(
@@ -74,7 +74,7 @@ function open(log: Log, delivery: Delivery): Promise<Task> {
   });
 }
 
-/** What each user did and was shown; the features of lists also have rates over all users. */
+/** What each user did and was shown, without the features of lists, which depend on all users. */
 function livesOf({ state }: Task) {
   return new Map(Array.from(state.users.values(), (user) => {
     const { id, profile, pending, parked, recentIds, lastOffset, row } = user;
@@ -101,7 +101,7 @@ const sizeOf = (user: string) => whole.users.get(user)?.length ?? 0;
 const others = [...whole.users.keys()].filter((user) => user !== "absurd");
 const largestOther = Math.max(...others.map(sizeOf));
 
-Deno.test("a state that is too large loses its oldest lists, as it says, and no other user anything", async () => {
+Deno.test("Task drops the oldest lists of a user state that is too large, says so, and no other user loses anything", async () => {
   assert.ok(sizeOf("absurd") > 2 * largestOther);
   for (const largest of [Math.floor(0.8 * sizeOf("absurd")), largestOther]) {
     const { log, users, lives } = await run({ [topics.state]: largest }, false);
@@ -120,7 +120,7 @@ Deno.test("a state that is too large loses its oldest lists, as it says, and no 
   }
 });
 
-Deno.test("a state of which nothing is left to lose stops the task", async () => {
+Deno.test("Task stops when a state is too large and nothing of it is left to drop", async () => {
   await assert.rejects(run({ [topics.state]: 3 }, true), { code: "too-large" });
   await assert.rejects(run({ [topics.statistics]: 3 }, true), { code: "too-large" });
 });

@@ -16,7 +16,7 @@ import { withFolder, withoutIndex } from "./harness.ts";
 const topics = topicNames();
 const USERS = Array.from({ length: 20 }, (_, n) => `u${n}`);
 
-Deno.test("UserTable.peek() of several at a time gives each its own, from a snapshot too", async () => {
+Deno.test("UserTable.peek() of several users at once returns each user's own state, also from a snapshot", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(USERS.map((user, n) => ({
@@ -54,7 +54,7 @@ function createState(): TaskState {
   return new TaskState({ schema: SCHEMA }, new ServingModel(makeModel("base"), SCHEMA, WIDTH));
 }
 
-/** A state without users, and a table in which `ann` and `bob` are records. */
+/** A state without users, and a table that has records of `ann` and `bob`. */
 function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   const log = { append: () => Promise.resolve([]) };
   const state = createState();
@@ -78,7 +78,7 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
 
 const SOME_IDS = fc.array(fc.string({ unit: "grapheme", minLength: 1, maxLength: 3 }), { maxLength: 40 });
 
-Deno.test("UserTable.idsAfter() are the first after an id, whoever is read meanwhile, in portions", async () => {
+Deno.test("UserTable.idsAfter() returns the first ids after a given one, in portions, whoever is read meanwhile", async () => {
   await fc.assert(
     fc.asyncProperty(
       SOME_IDS,
@@ -121,7 +121,7 @@ function slow(index: UserIndex, wait: Promise<void> = Promise.resolve()): UserIn
 }
 
 for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later", slow]] as const) {
-  Deno.test(`UserTable finds nothing of who was forgotten, while an index that answers ${words} has the record`, async () => {
+  Deno.test(`UserTable finds nothing of a forgotten user while an index that answers ${words} still has the record`, async () => {
     const { state, outbox, table } = createTable((index) => wrap(index));
     const forget = { type: "forget", user: "ann", time: START + 1 } as const;
     await table.warm(["ann"]);
@@ -138,7 +138,7 @@ for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later",
     assert.deepEqual([table.size, atOnce(table.idsAfter(""))], [1, ["bob"]]);
   });
 
-  Deno.test(`UserTable.warm() leaves who is in memory as they are, with an index that answers ${words}`, async () => {
+  Deno.test(`UserTable.warm() leaves users in memory as they are, with an index that answers ${words}`, async () => {
     const { state, outbox, table } = createTable((index) => wrap(index));
     await table.warm(["ann"]);
     state.apply({ type: "profile", user: "ann", time: START, attributes: { of: "now" } }, 1, outbox.outputs);
@@ -147,7 +147,7 @@ for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later",
   });
 }
 
-Deno.test("UserTable.peek() shows who has come into memory while it looked, as they are by then", async () => {
+Deno.test("UserTable.peek() shows the current state of a user who has come into memory while it looked", async () => {
   const { promise: wait, resolve } = Promise.withResolvers<void>();
   const { state, outbox, table } = createTable((index) => slow(index, wait));
   const seen = table.peek("ann", ({ profile }) => profile);
@@ -156,7 +156,7 @@ Deno.test("UserTable.peek() shows who has come into memory while it looked, as t
   assert.deepEqual(await seen, { of: "now" });
 });
 
-Deno.test("LogUsers.get() finds nobody who is erased while it looks, and says so when the log has lost a record", async () => {
+Deno.test("LogUsers.get() returns null for a user erased while it looks, and rejects when the log has lost a record", async () => {
   const answer = Promise.withResolvers<null>();
   const users = new LogUsers(() => answer.promise, "state", 0);
   users.put("ann");

@@ -32,7 +32,7 @@ class GappedLog {
 
 const createReader = (log: GappedLog) => new EventReader(log, TOPIC, PARTITION, 3);
 
-Deno.test("EventReader.next is behind the event that was passed, and behind a gap once nothing waits", async () => {
+Deno.test("EventReader.next is just past the last passed event, and past a gap once nothing waits", async () => {
   const log = new GappedLog();
   const reader = createReader(log);
   assert.equal(await reader.read({ maxRecords: 9 }), false);
@@ -51,7 +51,7 @@ Deno.test("EventReader.next is behind the event that was passed, and behind a ga
   assert.throws(() => reader.pass(), RangeError);
 });
 
-Deno.test("EventReader.read() reads nothing while an event waits, and tells whether there may be more", async () => {
+Deno.test("EventReader.read() reads nothing while an event waits, and returns whether there may be more", async () => {
   const log = new GappedLog();
   const reader = createReader(log);
   assert.equal(await reader.read({ maxRecords: 2 }), true);
@@ -64,7 +64,7 @@ Deno.test("EventReader.read() reads nothing while an event waits, and tells whet
   assert.deepEqual(log.reads, [3, 6]);
 });
 
-Deno.test("EventReader.read() refuses a log that goes back", async () => {
+Deno.test("EventReader.read() rejects when the log goes backwards", async () => {
   const log = { read: () => Promise.resolve({ records: [], next: 2 }) };
   const reader = new EventReader(log, TOPIC, PARTITION, 3);
   await assert.rejects(reader.read({ maxRecords: 9 }), { code: "corrupt" });

@@ -13,7 +13,7 @@ function answer(request: number): NewRecord {
   return { topic: TOPIC, partition: 0, key: "ann", value, time: 0, headers: { [INPUT]: `0/${request}/0` } };
 }
 
-Deno.test("GivenLists finds the answers to all requests, whatever others have written among them", async () => {
+Deno.test("GivenLists finds the answer to each request, however many foreign records lie among them", async () => {
   const answers = Array.from({ length: ANSWERS }, (_, request) => answer(request));
   const foreign: NewRecord = { topic: TOPIC, partition: 0, key: null, value: new Uint8Array([120]), time: 0 };
   for (const many of [0, 1, 3000]) {
@@ -30,13 +30,13 @@ Deno.test("GivenLists finds the answers to all requests, whatever others have wr
   }
 });
 
-Deno.test("GivenLists reads on behind offsets without records", async () => {
+Deno.test("GivenLists reads past offsets without records", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: TOPIC, partitions: 1, cleanup: "delete" }]);
   await log.append(Array.from({ length: 20 }, (_, request) => answer(request)));
   const holes = layered(log, {
     async read(topic, partition, from, options) {
-      if (from === 5) return { records: [], next: 8 }; // what a transaction that was given up leaves
+      if (from === 5) return { records: [], next: 8 }; // as an aborted transaction leaves it
       const { records, next } = await log.read(topic, partition, from, options);
       const before = records.filter(({ offset }) => from > 5 || offset < 5);
       return { records: before, next: before.length < records.length ? 5 : next };

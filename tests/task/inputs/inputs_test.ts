@@ -89,10 +89,10 @@ for (
   ] as const
 ) {
   for (const indexed of [true, false]) {
-    const title = `Task goes on at its own record when its group ${what}, ${
+    const title = `Task resumes from its own record when its group ${what}, ${
       indexed ? "with" : "without"
     } an index`;
-    Deno.test(`${title}: no answer twice, none missing, who is erased stays so`, async () => {
+    Deno.test(`${title}: no answer is repeated or missing, and erased users stay erased`, async () => {
       await using inner = await createLog();
       const log = indexed ? inner : withoutIndex(inner);
       await log.append([...records.slice(0, HALF), forget]);
@@ -104,7 +104,7 @@ for (
       assert.equal(
         await log.committed(GROUP, topics.events, 0),
         before.next,
-        "the group is set right at once",
+        "the group's position is corrected at once",
       );
       await log.append(records.slice(HALF));
       await lose(inner);
@@ -118,7 +118,7 @@ for (
   }
 }
 
-Deno.test("Task refuses events that were created again, also once they are longer than the old ones, and open ones", async () => {
+Deno.test("Task refuses a recreated events topic, even one longer than the old, when it opens and while it runs", async () => {
   await using log = await createLog();
   await log.append(records.slice(0, HALF));
   await work(log);
@@ -130,7 +130,7 @@ Deno.test("Task refuses events that were created again, also once they are longe
   await assert.rejects(open(log), /was deleted and created again \(its id was .+, and is .+\).+follow /);
 });
 
-Deno.test("Task refuses events that got more partitions, and states that are gone", async () => {
+Deno.test("Task refuses topics with added partitions, and recreated state or statistics", async () => {
   await using log = await createLog();
   await log.append(records.slice(0, HALF));
   await work(log);
@@ -157,7 +157,7 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
   await assert.rejects(open(log), /has no record of the task/);
 });
 
-Deno.test("Task refuses statistics that were created again while it ran, which have what it has written since alone", async () => {
+Deno.test("Task refuses statistics that were recreated while it ran, which hold only what it has written since", async () => {
   await using log = await createLog();
   await log.append(records.slice(0, HALF));
   {
@@ -168,12 +168,12 @@ Deno.test("Task refuses statistics that were created again while it ran, which h
     await assert.rejects(running.inputs.check(), /meander\.statistics: it was deleted and created again/);
     await log.append(records.slice(HALF));
     await running.step({ now: () => 0 });
-    await running.commit(); // it has not looked yet
+    await running.commit(); // it has not checked yet
   }
   await assert.rejects(open(log), /meander\.statistics: it was deleted and created again/);
 });
 
-Deno.test("Task reads a catalogue that was created again from its start", async () => {
+Deno.test("Task reads a recreated catalogue from its start", async () => {
   await using log = await createLog();
   const item = (item: string, category: string): NewRecord => ({
     ...{ topic: topics.items, partition: 0, key: item, time: START },
@@ -193,7 +193,7 @@ Deno.test("Task reads a catalogue that was created again from its start", async 
   ]);
 });
 
-Deno.test("Task.step() counts what the log dropped before it was applied, once, and goes on behind it", async () => {
+Deno.test("Task.step() counts events that the log dropped before they were applied, once, and resumes after them", async () => {
   await using log = await createLog();
   await log.append(records);
   await log.trim(topics.events, 0, 2);
@@ -213,7 +213,7 @@ Deno.test("Task.step() counts what the log dropped before it was applied, once, 
   assert.equal((await work(log)).counters.lost, 15, "as it was committed");
 });
 
-Deno.test("Task.step() commits a loss when no event follows it", async () => {
+Deno.test("Task.step() commits a loss even when no event follows it", async () => {
   await using log = await createLog();
   await log.append(records);
   {
@@ -227,7 +227,7 @@ Deno.test("Task.step() commits a loss when no event follows it", async () => {
   assert.equal(await log.committed(GROUP, topics.events, 0), records.length);
 });
 
-Deno.test("Task gives no samples of lists that were open when events were lost", async () => {
+Deno.test("Task emits no samples of lists that were open when events were lost", async () => {
   await using log = await createLog();
   const request = (n: number, time: number) =>
     eventRecord({
@@ -257,7 +257,7 @@ Deno.test("Task gives no samples of lists that were open when events were lost",
   assert.deepEqual([counters.lost, counters.abandoned, counters.lateOutcomes], [1, 1, 1]);
 });
 
-Deno.test("Task.commit() writes its position and what it is of into its own record", async () => {
+Deno.test("Task.commit() writes its position and the ids of its topics into its own record", async () => {
   await using log = await createLog();
   await log.append(records.slice(0, 7));
   await work(log);
@@ -268,7 +268,7 @@ Deno.test("Task.commit() writes its position and what it is of into its own reco
   assert.deepEqual(Object.keys(ids).sort(), ["events", "items", "signals", "state", "statistics"]);
 });
 
-Deno.test("Task counts events whose users belong to other partitions, and applies them where they came", async () => {
+Deno.test("Task counts events whose users belong to other partitions, and applies them where they arrived", async () => {
   await using log = new AdministeredLog();
   await log.createTopics(topicSpecs(topics, 4));
   await log.append(records.map((record) => ({ ...record, partition: 1 })));

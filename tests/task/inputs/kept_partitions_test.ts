@@ -7,7 +7,7 @@ import { all } from "../../contracts/log_suite.ts";
 
 const KEYS = Array.from({ length: 40 }, (_, i) => `u${i}`);
 
-Deno.test("keepPartitions() puts keys where they went before partitions were added, by appends and commits", async () => {
+Deno.test("keepPartitions() routes keys as before partitions were added, in appends and commits", async () => {
   await using whole = new MemoryLog();
   await whole.createTopics(["events", "other"].map((name) => ({ name, partitions: 5, cleanup: "delete" })));
   const kept = new Map([["events", 2]]);
@@ -24,7 +24,7 @@ Deno.test("keepPartitions() puts keys where they went before partitions were add
     const own = KEYS.filter((key) => partitionOf(key, 2) === p);
     assert.deepEqual(await keysOf("events", p), [...own, ...own]);
   }
-  assert.deepEqual(await keysOf("events", 4), ["u0"], "what names a partition goes there");
+  assert.deepEqual(await keysOf("events", 4), ["u0"], "a record that names a partition goes there");
   for (let p = 0; p < 5; p++) {
     assert.deepEqual(await keysOf("other", p), KEYS.filter((key) => partitionOf(key, 5) === p));
   }
@@ -38,7 +38,7 @@ Deno.test("keepPartitions() puts keys where they went before partitions were add
   assert.equal(unreadPartitions(kept, new Map()), 0);
 });
 
-Deno.test("keepPartitions() assigns no partitions that were added to a member that joins again", async () => {
+Deno.test("keepPartitions() assigns none of the added partitions to a member of a group", async () => {
   await using whole = new MemoryLog();
   await whole.createTopics([{ name: "events", partitions: 5, cleanup: "delete" }]);
   const held: number[] = [];

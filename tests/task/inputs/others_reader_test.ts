@@ -7,7 +7,7 @@ const TOPIC = "signals";
 const RECORDS = 10;
 
 for (const until of [0, 3, 4, 9, 10]) {
-  Deno.test(`OthersReader.takeMissed() tells whether any of the next records was dropped, here all before ${until}`, async () => {
+  Deno.test(`OthersReader.takeMissed() returns whether unread records were dropped, here all before ${until}`, async () => {
     await using log = new MemoryLog();
     await log.createTopics([{ name: TOPIC, partitions: 2, cleanup: "delete" }]);
     const value = Uint8Array.of(1);

@@ -43,7 +43,7 @@ async function grownLog(isGrown: (topic: string) => boolean, more = 3): Promise<
 
 const isOwn = (topic: string) => topic !== first.events && topic !== first.items;
 
-Deno.test("ownPartitions() hides partitions added to topics that only we write, and says so once by name", async () => {
+Deno.test("ownPartitions() hides partitions added to topics that only we write, and warns of each topic once", async () => {
   await using below = await grownLog(isOwn);
   const log = ownPartitions(below, second);
   const heard = await warnings(async () => {
@@ -62,7 +62,7 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   ));
 });
 
-Deno.test("ownPartitions() shows those that events or items have got, topics of others, and missing ones", async () => {
+Deno.test("ownPartitions() hides no partitions of events, items or foreign topics, and refuses wrong counts", async () => {
   await using below = await grownLog((topic) => !isOwn(topic));
   const [other, fewer] = [`${first.state}.others`, `${first.state}.g3`];
   await below.createTopics([other, fewer].map((name) => ({ name, partitions: 9, cleanup: "delete" })));
@@ -73,14 +73,14 @@ Deno.test("ownPartitions() shows those that events or items have got, topics of 
   await assert.rejects(log.createTopics(more), hasCode("topic-mismatch"));
 });
 
-Deno.test("ownPartitions() refuses states of more partitions where events are gone", async () => {
+Deno.test("ownPartitions() refuses state with too many partitions when the events topic is gone", async () => {
   await using below = new MemoryLog();
   await below.createTopics(topicSpecs(first, 4).filter(({ name }) => name !== first.events));
   const states = topicSpecs(first, 2).filter(({ name }) => name === first.state);
   await assert.rejects(ownPartitions(below, first).createTopics(states), hasCode("topic-mismatch"));
 });
 
-Deno.test("ownPartitions() assigns members of a group partitions that are not hidden, each once, and never none", async () => {
+Deno.test("ownPartitions() assigns each visible partition to one member of a group, and never an empty set", async () => {
   await using below = await grownLog(isOwn);
   const log = ownPartitions(below, first);
   for (

@@ -23,7 +23,7 @@ const SIDES: PositionSides = {
   bounds: { start: 3, end: 40 },
 };
 
-Deno.test("positionOf() goes on where the task's own record says, whatever the group has, and says so", () => {
+Deno.test("positionOf() resumes where the task's own record says, and remarks on a group that disagrees", () => {
   assert.deepEqual(positionOf(SIDES), { next: 17, remark: null });
   for (
     const [committed, says] of [[null, "expired or was deleted"], [0, "says 0"], [40, "says 40"]] as const
@@ -34,15 +34,15 @@ Deno.test("positionOf() goes on where the task's own record says, whatever the g
   }
 });
 
-Deno.test("positionOf() begins at the first event that is left when no task ever was", () => {
+Deno.test("positionOf() begins at the first remaining event when no task has ever run", () => {
   assert.deepEqual(positionOf({ ...SIDES, own: null, committed: null }), { next: 3, remark: null });
 });
 
-Deno.test("positionOf() goes on before what the log dropped: reading tells what is lost", () => {
+Deno.test("positionOf() resumes before what the log dropped, so that reading counts the loss", () => {
   assert.equal(positionOf({ ...SIDES, bounds: { start: 30, end: 40 } }).next, 17);
 });
 
-Deno.test("positionOf() refuses what contradicts itself, and names both sides and the way out", () => {
+Deno.test("positionOf() refuses positions that contradict each other, and names both sides and the way out", () => {
   const cases: readonly (readonly [change: Partial<PositionSides>, ...says: string[]])[] = [
     [{ now: { id: "b", partitions: 2 } }, "id was a", "is b", "--prefix", "follow events"],
     [{ now: { id: "a", partitions: 4 } }, "with 2 partitions", "has 4 now", "follow events"],
@@ -64,7 +64,7 @@ Deno.test("changeOf() compares ids only where both are known", () => {
   assert.match(changeOf("t", { id: "a", partitions: 1 }, null)?.message ?? "", /t: it was deleted/);
 });
 
-Deno.test("decodePosition() reads what encodeInputs() wrote, and refuses what is damaged or of a version before", () => {
+Deno.test("decodePosition() reads what encodeInputs() wrote, and rejects damaged or older headers", () => {
   const ids = { events: "x", items: null };
   assert.deepEqual(decodePosition({ [INPUTS]: encodeInputs(5, ids), [PARTITIONS]: "2" }), {
     next: 5,

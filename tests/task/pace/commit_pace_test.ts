@@ -4,7 +4,7 @@ import { createRandom } from "../../../src/draws/random_source.ts";
 
 const INTERVALS = { commitIntervalMs: 500, answerIntervalMs: 100 };
 
-Deno.test("exactly once: due an interval after the last commit, at once after silence", () => {
+Deno.test("CommitPace, exactly once, is due an interval after the last commit, and at once after silence", () => {
   const pace = new CommitPace({ delivery: "exactly-once", partition: 1, partitions: 4 });
   assert.equal(pace.dueAt(true, INTERVALS), -Infinity);
   assert.equal(pace.latestAt(500), Infinity);
@@ -19,7 +19,7 @@ Deno.test("exactly once: due an interval after the last commit, at once after si
   assert.ok(pace.dueAt(true, INTERVALS) < 9000);
 });
 
-Deno.test("at least once: no event waits for longer than an interval, whenever it comes", () => {
+Deno.test("CommitPace, at least once, lets no event wait longer than an interval, whenever it comes", () => {
   const random = createRandom(5);
   for (let n = 0; n < 1000; n++) {
     const partitions = 1 + Math.floor(random() * 40);
@@ -38,7 +38,7 @@ Deno.test("at least once: no event waits for longer than an interval, whenever i
   }
 });
 
-Deno.test("at least once: partitions that have events at the same time commit at different times", () => {
+Deno.test("CommitPace, at least once, commits partitions that have events at the same time at different times", () => {
   const paces = Array.from(
     { length: 4 },
     (_, partition) => new CommitPace({ delivery: "at-least-once", partition, partitions: 4 }),
@@ -54,7 +54,7 @@ Deno.test("at least once: partitions that have events at the same time commit at
   assert.deepEqual(paces.map((pace) => pace.latestAt(500)), [2000, 2125, 1750, 1875]);
 });
 
-Deno.test("at least once without an interval: due at once", () => {
+Deno.test("CommitPace, at least once without an interval, is due at once", () => {
   const pace = new CommitPace({ delivery: "at-least-once", partition: 3, partitions: 4 });
   pace.applied(77);
   assert.equal(pace.dueAt(true, { commitIntervalMs: 0, answerIntervalMs: 0 }), 77);

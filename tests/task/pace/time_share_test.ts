@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TimeShare } from "../../../streams/task/pace/time_share.ts";
 
-Deno.test("TimeShare gives 30 % of the time, 30 ms at once, and takes back what was overspent", () => {
+Deno.test("TimeShare grants 30 % of the time, 10 % when events wait, at most 30 ms at once, less what was overspent", () => {
   const share = new TimeShare();
   assert.equal(share.left(1000), 30);
   share.spend(30);
@@ -23,7 +23,7 @@ Deno.test("TimeShare gives 30 % of the time, 30 ms at once, and takes back what 
   }
 });
 
-Deno.test("TimeShare.left() lasts where no time passes", () => {
+Deno.test("TimeShare.left() stays full while no time passes", () => {
   const share = new TimeShare();
   for (let n = 0; n < 5; n++) {
     assert.equal(share.left(0), 30);
@@ -31,7 +31,7 @@ Deno.test("TimeShare.left() lasts where no time passes", () => {
   }
 });
 
-Deno.test("TimeShare.waitMs() is how long to wait for a millisecond to spend, 0 where there is one", () => {
+Deno.test("TimeShare.waitMs is the time until there is a millisecond to spend, 0 when there is one", () => {
   const share = new TimeShare();
   share.left(1000);
   assert.equal(share.waitMs, 0);

@@ -9,7 +9,7 @@ const change = fc.oneof(
   { weight: 1, arbitrary: fc.record({ key }) },
 );
 
-Deno.test("RecordStore holds what a map would, through any changes, however often segments are emptied", () => {
+Deno.test("RecordStore holds what a map would through any changes, however often segments are emptied", () => {
   fc.assert(fc.property(fc.array(change, { maxLength: 200 }), (changes) => {
     const store = new RecordStore({ segmentBytes: 200, chunkBytes: 200 });
     const want = new Map<string, { value: Uint8Array; marked: boolean }>();
@@ -41,7 +41,7 @@ Deno.test("RecordStore holds what a map would, through any changes, however ofte
   }));
 });
 
-Deno.test("RecordStore.load() gives the same again, whether or not emptied segments are still there", () => {
+Deno.test("RecordStore.load() restores the same contents, whether or not emptied segments are still there", () => {
   fc.assert(fc.property(fc.array(change, { maxLength: 200, size: "max" }), (changes) => {
     const store = new RecordStore({ segmentBytes: 200, chunkBytes: 200 });
     /** Segments by number, in files that are removed later than the segments are dropped. */
@@ -76,7 +76,7 @@ Deno.test("RecordStore.load() gives the same again, whether or not emptied segme
   }));
 });
 
-Deno.test("PackedUsers holds little more than the newest records when users change again and again", () => {
+Deno.test("PackedUsers takes little more memory than the newest records when users change again and again", () => {
   const users = new PackedUsers();
   const record = new Uint8Array(600);
   for (let n = 0; n < 50_000; n++) {

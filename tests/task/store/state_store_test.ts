@@ -13,7 +13,7 @@ async function open(folder: string, intervalMs = 0): Promise<StateStore> {
   return await StateStore.open({ folder, intervalMs }) ?? assert.fail("no store");
 }
 
-/** What is in a store: users, statistics, and who waits. */
+/** What is in a store: users, statistics, and waiting users. */
 function contentsOf(store: StateStore): object {
   const users = [...store.ids()].sort().map((id) => [id, new Uint8Array(store.get(id) ?? assert.fail())]);
   assert.equal(store.size, users.length);
@@ -39,7 +39,7 @@ async function expected(folder: string, commits: number): Promise<object> {
   return contents;
 }
 
-Deno.test("StateStore.open() gives back what was there when it was closed", async () => {
+Deno.test("StateStore.open() restores what was there when it was closed", async () => {
   await withFolder(async (folder) => {
     const want = await expected(`${folder}-b`, 300);
     for (let n = 1; n <= 300; n += 50) {
@@ -54,7 +54,7 @@ Deno.test("StateStore.open() gives back what was there when it was closed", asyn
   });
 });
 
-Deno.test("StateStore.open() gives all that was before its position after a kill at any moment", async () => {
+Deno.test("StateStore.open() has everything up to its position after a kill at any moment", async () => {
   await withFolder(async (folder) => {
     const random = mulberry32(1);
     let now = 0;
@@ -71,7 +71,7 @@ Deno.test("StateStore.open() gives all that was before its position after a kill
       if (random() < 0.5) await tear(copy, random);
       const restored = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
       if (random() < 0.5) await restored.sync();
-      // What came behind the position comes from the log: committing it again must give the same.
+      // What follows the position comes from the log: committing it again must give the same.
       for (let k = (restored.position?.state ?? 0) + 1; k <= n; k++) commit(restored, k);
       assert.deepEqual(contentsOf(restored), contentsOf(store), `after commit ${n}`);
       await restored.close();
@@ -80,7 +80,7 @@ Deno.test("StateStore.open() gives all that was before its position after a kill
   });
 });
 
-/** Adds half an entry or rubbish behind what was safe on disk. */
+/** Appends rubbish to what was synced. */
 async function tear(folder: string, random: () => number): Promise<void> {
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).filter((name) =>
     name.endsWith(".segment")
@@ -92,7 +92,7 @@ async function tear(folder: string, random: () => number): Promise<void> {
   });
 }
 
-Deno.test("StateStore.open() sets a folder aside when any byte that was safe on disk changed, or is missing", async () => {
+Deno.test("StateStore.open() sets a folder aside when a synced byte has changed or is missing", async () => {
   await withFolder(async (folder) => {
     await expected(folder, 60);
     const [segment] = (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) =>
@@ -123,7 +123,7 @@ Deno.test("StateStore.open() sets a folder aside when any byte that was safe on 
   });
 });
 
-Deno.test("StateStore.copy() leaves a store with all that this one has, in place of what was there", async () => {
+Deno.test("StateStore.copy() leaves an identical store in place of what was there", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     for (let n = 1; n <= 60; n++) {
@@ -139,7 +139,7 @@ Deno.test("StateStore.copy() leaves a store with all that this one has, in place
   });
 });
 
-Deno.test("StateStore.sync() removes what was set aside a day ago, and not before", async () => {
+Deno.test("StateStore.sync() removes what was set aside a day ago, and nothing newer", async () => {
   await withFolder(async (folder) => {
     await expected(folder, 3);
     await Deno.writeTextFile(`${folder}/manifest`, "rubbish");
@@ -156,7 +156,7 @@ Deno.test("StateStore.sync() removes what was set aside a day ago, and not befor
   });
 });
 
-Deno.test("StateStore.get() refuses a record that was damaged while it was open, and sets it aside", async () => {
+Deno.test("StateStore.get() throws for a record damaged while the store is open, and close() sets the folder aside", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     for (let n = 1; n <= 40; n++) commit(store, n);
@@ -175,7 +175,7 @@ Deno.test("StateStore.get() refuses a record that was damaged while it was open,
   });
 });
 
-Deno.test("StateStore.open() takes another folder while the first is in use, and both are good", async () => {
+Deno.test("StateStore.open() takes another folder while the first is in use, and leaves that intact", async () => {
   await withFolder(async (folder) => {
     const first = await open(folder);
     const second = await open(folder);
@@ -189,7 +189,7 @@ Deno.test("StateStore.open() takes another folder while the first is in use, and
   });
 });
 
-Deno.test("StateStore says so and goes on in memory while the disk is full", {
+Deno.test("StateStore reports a full disk and goes on in memory", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await withFolder(async (folder) => {
@@ -208,7 +208,7 @@ Deno.test("StateStore says so and goes on in memory while the disk is full", {
   });
 });
 
-Deno.test("StateStore keeps no more in memory than what counts, about, while the disk is full, and loses nothing", async () => {
+Deno.test("StateStore drops replaced records from memory while the disk is full, and loses nothing", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     store.put("first", record(1), false);
@@ -228,7 +228,7 @@ Deno.test("StateStore keeps no more in memory than what counts, about, while the
       }
       const { unwritten, failure } = store.status;
       assert.equal(failure, "ENOSPC");
-      assert.ok(unwritten < 110e6, `${unwritten} bytes in memory of 200 MB, 10 MB count`);
+      assert.ok(unwritten < 110e6, `${unwritten} bytes in memory, of 200 MB written and 10 MB live`);
     }
     const want = contentsOf(store);
     await store.sync();
@@ -243,7 +243,7 @@ Deno.test("StateStore keeps no more in memory than what counts, about, while the
   });
 });
 
-Deno.test("StateStore.close() lets go of its folder also when a file cannot be closed, and says so", async () => {
+Deno.test("StateStore.close() releases its folder even when a file cannot be closed", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     commit(store, 1);
@@ -265,7 +265,7 @@ Deno.test("StateStore.close() lets go of its folder also when a file cannot be c
   });
 });
 
-Deno.test("StateStore does not give damaged bytes a good checksum when it empties their segment", async () => {
+Deno.test("StateStore does not give damaged bytes a valid checksum when it empties their segment", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     const value = new Uint8Array(1 << 20);
@@ -278,13 +278,13 @@ Deno.test("StateStore does not give damaged bytes a good checksum when it emptie
     for (let n = 1; n < 40; n++) store.delete(`u${n}`);
     await store.sync();
     assert.match(store.status.failure ?? "", /checksum/);
-    await assert.rejects(store.room(), { name: "LogError", code: "closed" }, "the task must begin anew");
+    await assert.rejects(store.room(), { name: "LogError", code: "closed" }, "the task has to restart");
     await store.close();
     assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
   });
 });
 
-Deno.test("StateStore empties segments in which most was replaced, and loses nothing", async () => {
+Deno.test("StateStore empties segments of which most was replaced, and loses nothing", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     const value = new Uint8Array(20_000);
@@ -307,7 +307,7 @@ Deno.test("StateStore empties segments in which most was replaced, and loses not
   });
 });
 
-/** Whether a file of a folder has an id. */
+/** Whether any file in a folder contains an id. */
 async function names(folder: string, id: string): Promise<boolean> {
   for await (const { name } of Deno.readDir(folder)) {
     if (new TextDecoder("latin1").decode(await Deno.readFile(`${folder}/${name}`)).includes(id)) return true;
@@ -315,7 +315,7 @@ async function names(folder: string, id: string): Promise<boolean> {
   return false;
 }
 
-Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at most once an hour, also after a crash", async () => {
+Deno.test("StateStore.sync() purges erased users from its files, at most once an hour, also after a crash", async () => {
   await withFolder(async (folder) => {
     let now = 0;
     const options = { intervalMs: 0, now: () => now };
@@ -333,7 +333,7 @@ Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at 
     for (let n = 1; n <= 40; n++) erase(n);
     await store.sync();
     assert.ok(await names(folder, "gone-4711"));
-    now += 3_600_000; // commits have erased others before
+    now += 3_600_000; // earlier commits have erased others
     forget(41);
     await store.sync();
     assert.ok(!await names(folder, "gone-4711"));
@@ -342,7 +342,7 @@ Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at 
     erase(42);
     forget(43);
     await store.sync();
-    assert.ok(await names(folder, "gone-4711"), "a minute after the last time");
+    assert.ok(await names(folder, "gone-4711"), "a minute after the last purge");
     const copy = `${folder}-copy`;
     await photograph(folder, copy);
     now += 3_600_000;
@@ -353,7 +353,7 @@ Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at 
 
     store = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
     await store.sync();
-    assert.ok(!await names(copy, "gone-4711"), "a crash has not made it forget");
+    assert.ok(!await names(copy, "gone-4711"), "the purge is still due after a crash");
     assert.deepEqual(contentsOf(store), contents);
     await store.close();
     store = await StateStore.open({ folder: copy, ...options }) ?? assert.fail("no store");
@@ -362,7 +362,7 @@ Deno.test("StateStore.purge() leaves nothing in the files of who was erased, at 
   });
 });
 
-Deno.test("StateStore.delete() has the files of who is gone already rewritten, after a kill before its position", async () => {
+Deno.test("StateStore.delete() of a user who is already gone still rewrites the files that a kill left", async () => {
   await withFolder(async (folder) => {
     const options = { intervalMs: 0, now: () => 0 };
     const store = await StateStore.open({ folder, ...options }) ?? assert.fail("no store");
@@ -380,7 +380,7 @@ Deno.test("StateStore.delete() has the files of who is gone already rewritten, a
     assert.deepEqual(again.position, position(1));
     assert.equal(again.get("gone-4711"), null);
     assert.ok(await names(copy, "gone-4711"));
-    again.delete("gone-4711"); // as the log says behind the position
+    again.delete("gone-4711"); // as the log does after the position
     again.setPosition(position(2));
     await again.sync();
     assert.ok(!await names(copy, "gone-4711"));

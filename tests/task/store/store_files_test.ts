@@ -33,7 +33,7 @@ Deno.test("StoreFiles.open() sets a damaged folder aside while nobody else can o
   });
 });
 
-Deno.test("StoreFiles.open() does not use a folder that another has set aside before it was locked", async () => {
+Deno.test("StoreFiles.open() does not use a folder that another process set aside before it was locked", async () => {
   await withFolder(async (folder) => {
     await fill(folder);
     const { open: openFile } = Deno;
@@ -56,7 +56,7 @@ Deno.test("StoreFiles.open() does not use a folder that another has set aside be
   });
 });
 
-Deno.test("StoreFiles.write() begins a segment only when those before it are safe on disk", async () => {
+Deno.test("StoreFiles.write() begins a segment only when those before it are synced", async () => {
   await withFolder(async (folder) => {
     const files = await open(folder);
     const probe = await openNode(`${folder}/probe`, "w");
@@ -67,7 +67,7 @@ Deno.test("StoreFiles.write() begins a segment only when those before it are saf
     const { write, datasync } = handles;
     using _write = stub(handles, "write", function (this: FileHandle, ...args: unknown[]) {
       const others = [...unsynced].filter(([fd, is]) => is && fd !== this.fd);
-      assert.deepEqual(others, [], "segments behind one another");
+      assert.deepEqual(others, [], "one segment at a time");
       unsynced.set(this.fd, true);
       return Reflect.apply(write, this, args);
     });
@@ -82,7 +82,7 @@ Deno.test("StoreFiles.write() begins a segment only when those before it are saf
   });
 });
 
-Deno.test("StoreFiles.open() uses nothing behind an entry that is not intact", async () => {
+Deno.test("StoreFiles.open() uses nothing after a damaged entry", async () => {
   for (const lost of ["a byte", "the end"]) {
     await withFolder(async (folder) => {
       const files = await open(folder);
@@ -103,7 +103,7 @@ Deno.test("StoreFiles.open() uses nothing behind an entry that is not intact", a
   }
 });
 
-Deno.test("StoreFiles.open() keeps what is written after a torn end, and is not content with less than was synced", async () => {
+Deno.test("StoreFiles.open() keeps what is written after a torn end, and sets the folder aside if that tear returns", async () => {
   await withFolder(async (folder) => {
     const first = `${folder}/000001.segment`;
     const tear = () => Deno.writeFile(first, Uint8Array.of(1), { append: true });
@@ -116,7 +116,7 @@ Deno.test("StoreFiles.open() keeps what is written after a torn end, and is not 
     const again = await open(folder);
     assert.deepEqual([...again.store.keys()].sort(), ["k", "l"]);
     await again.close();
-    await tear(); // as if the disk had lost that the end was cut off
+    await tear(); // as if the disk had lost the truncation
     const empty = await open(folder);
     assert.equal(empty.store.size, 0);
     assert.ok(await exists(`${folder}.aside/000002.segment`));
@@ -124,7 +124,7 @@ Deno.test("StoreFiles.open() keeps what is written after a torn end, and is not 
   });
 });
 
-Deno.test("StoreFiles.shrink() loses no deletion of what is in a file that is read again after a kill", async () => {
+Deno.test("StoreFiles.shrink() keeps the deletion of a record whose file is read again after a kill", async () => {
   await withFolder(async (folder) => {
     const files = await open(folder);
     const { store } = files;
@@ -153,7 +153,7 @@ Deno.test("StoreFiles.shrink() loses no deletion of what is in a file that is re
   });
 });
 
-Deno.test("StoreFiles.sync() goes on after a file could not be removed", async () => {
+Deno.test("StoreFiles.sync() recovers after a file could not be removed", async () => {
   await withFolder(async (folder) => {
     const files = await open(folder);
     for (const key of ["a", "b"]) {

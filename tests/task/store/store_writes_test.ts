@@ -41,7 +41,7 @@ function writesTo(disk: Disk): StoreWrites {
   return new StoreWrites(disk, { intervalMs: 10_000, now: () => disk.now, wallClock: () => disk.now });
 }
 
-Deno.test("StoreWrites.maintain() writes a MiB at once, less after a second, and syncs at intervals", async () => {
+Deno.test("StoreWrites.maintain() writes at a MiB, anything after a second, and syncs at intervals", async () => {
   const disk = new Disk(), writes = writesTo(disk);
   const at = async (now: number, unwritten: number) => {
     disk.now = now;
@@ -57,7 +57,7 @@ Deno.test("StoreWrites.maintain() writes a MiB at once, less after a second, and
   assert.deepEqual(await at(10_999, 0), []);
 });
 
-Deno.test("StoreWrites waits 5 s after a failure, lets a full disk stop nobody, and keeps less in memory", async () => {
+Deno.test("StoreWrites waits 5 s after a failure, lets a full disk block nobody, and keeps less in memory", async () => {
   const disk = new Disk(), writes = writesTo(disk);
   disk.isFull = true;
   disk.unwritten = 33 * MIB;
