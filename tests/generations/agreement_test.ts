@@ -1,4 +1,4 @@
-/** Another configuration is recognised before anything is read or written with it. */
+/** A changed configuration is detected before anything is read or written with it. */
 
 import assert from "node:assert/strict";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
@@ -28,7 +28,7 @@ const options = (config: Config, flags: Partial<typeof FLAGS> = {}, sizes = { de
   weights: () => sizes,
 });
 
-Deno.test("agree() notes what a deployment is made as at its first start, and nothing more while it stays that", async () => {
+Deno.test("agree() records the blueprint at the first start, and writes nothing while it stays the same", async () => {
   await using log = new MemoryLog();
   const first = await agree(log, topics, options({}), NOW);
   assert.deepEqual([first.recorded, first.changes, first.isThere], [null, [], false]);
@@ -43,7 +43,7 @@ Deno.test("agree() notes what a deployment is made as at its first start, and no
   assert.equal((await log.bounds(topics.generations, 0)).end, 1);
 });
 
-/** A log without a record of which generation serves, on which tasks have worked for the second one. */
+/** A log on which tasks of generation 2 have worked, without a record of which generation serves. */
 async function withoutRecord(): Promise<MemoryLog> {
   const log = new MemoryLog();
   const { statistics } = generationTopics(topics, 2);
@@ -55,17 +55,21 @@ async function withoutRecord(): Promise<MemoryLog> {
 const LOST =
   /Cannot tell which generation serves: meander\.generations does not say, .* of generation 2, .*"serving"/;
 
-Deno.test("agree() refuses to begin with the first of several generations where the record of which serves is lost", async () => {
+Deno.test("agree() refuses to start as generation 1 when there is another one and the serving record is lost", async () => {
   await using log = await withoutRecord();
   await assert.rejects(agree(log, topics, options({}), NOW), LOST);
   const { blueprint } = options({});
   await log.append([generationRecord(topics, { number: 3, blueprint, since: NOW, isAdopted: false }, NOW)]);
-  await assert.rejects(agree(log, topics, options({}), NOW), LOST, "one that is built beside has a record");
+  await assert.rejects(
+    agree(log, topics, options({}), NOW),
+    LOST,
+    "a record of one that is being built does not help",
+  );
   await log.append([servingRecord(topics, 2, NOW)]);
   assert.equal((await agree(log, topics, options({}), NOW)).number, 2);
 });
 
-Deno.test("agree() begins with the first generation where it knows of every other one, or that was dropped", async () => {
+Deno.test("agree() starts as generation 1 when every other generation has a record or was dropped", async () => {
   const { blueprint } = options({});
   await using begun = await withoutRecord();
   await begun.append([generationRecord(topics, { number: 2, blueprint, since: NOW, isAdopted: false }, NOW)]);
@@ -78,7 +82,7 @@ Deno.test("agree() begins with the first generation where it knows of every othe
   assert.equal((await agree(dropped, topics, options({}), NOW)).number, 1);
 });
 
-Deno.test("dropGeneration() fails where a broker that lags behind answers, and can be called again", async () => {
+Deno.test("dropGeneration() fails when a lagging broker answers, and can be retried", async () => {
   await using log = await withoutRecord();
   const { statistics } = generationTopics(topics, 2);
   const lagging = layered(log, {
@@ -89,7 +93,7 @@ Deno.test("dropGeneration() fails where a broker that lags behind answers, and c
   assert.ok(await dropGeneration(log, topics, 2, NOW) > 0);
 });
 
-Deno.test("a process that starts sees how another one that starts meanwhile has begun the deployment", async () => {
+Deno.test("withKeptDefaults() and compareWith() see the blueprint that another process records meanwhile", async () => {
   const begin = async () => {
     const log = new MemoryLog();
     const own = topicSpecs(topics, 1);
@@ -121,7 +125,7 @@ Deno.test("a process that starts sees how another one that starts meanwhile has 
       return await kept.log.topics();
     },
   });
-  assert.deepEqual(await withKeptDefaults(looking, topics, {}), {}, "no former defaults");
+  assert.deepEqual(await withKeptDefaults(looking, topics, {}), {}, "no old defaults");
   const compared = await begin();
   const reading = layered(compared.log, {
     identify: async (topic) => {
@@ -133,7 +137,7 @@ Deno.test("a process that starts sees how another one that starts meanwhile has 
   assert.deepEqual([recorded?.isAdopted, changes], [false, []]);
 });
 
-Deno.test("agree() lets the first of processes that begin at once decide, and the others see what it has recorded", async () => {
+Deno.test("agree() lets the first of two processes that start at once decide, and refuses the other", async () => {
   const [own, others] = [options({ features: { itemFields: ["brand"] } }), options({})];
   for (const moment of ["before it opens its writer", "before it commits"]) {
     await using log = new MemoryLog();
@@ -159,7 +163,7 @@ Deno.test("agree() lets the first of processes that begin at once decide, and th
   }
 });
 
-Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {
+Deno.test("agree() adopts changes that need no rebuild, and reports them once", async () => {
   await using log = new MemoryLog();
   await agree(log, topics, options({}), NOW);
   const changed = options({ outcomeWindowMs: 1000, policy: { name: "epsilon", epsilon: 0.1 } });
@@ -173,7 +177,7 @@ Deno.test("agree() takes over what needs no rebuild, and says it once", async ()
   assert.equal((await generationsOf(log, topics)).get(1)?.since, NOW);
 });
 
-Deno.test("agree() refuses what needs a rebuild, names every change of that kind, and writes nothing", async () => {
+Deno.test("agree() refuses changes that need a rebuild, names each of them, and writes nothing", async () => {
   await using log = new MemoryLog();
   await agree(log, topics, options({}), NOW);
   const other = options({ features: { itemFields: ["brand"] }, batchRows: 3 }, { partitions: 2 as never });
@@ -187,7 +191,7 @@ Deno.test("agree() refuses what needs a rebuild, names every change of that kind
   assert.deepEqual((await agree(log, topics, options({}), NOW + 2)).changes, []);
 });
 
-Deno.test("agree() takes over a deployment without a record by its weights, or says that they do not fit", async () => {
+Deno.test("agree() adopts a deployment without a record if its weights fit, or else says what has changed", async () => {
   await using log = new MemoryLog();
   let sizes = { dense: 0, head: 0 };
   {

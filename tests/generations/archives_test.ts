@@ -1,4 +1,4 @@
-/** A generation that reads from backups what the log has dropped is that of a log that has dropped nothing. */
+/** A generation that reads dropped records from backups equals one built on a log that has dropped nothing. */
 
 import assert from "node:assert/strict";
 import { backUp } from "../../streams/backup/backup.ts";
@@ -20,7 +20,7 @@ import { OPTIONS, recordsOf, shopEvents, untilCommitted } from "../service/deplo
 import { copyAll } from "./copies.ts";
 import { build, built, digestOf, rebuildOptions, serve, topics } from "./built.ts";
 
-/** Topics of the generation that is built once the log has dropped records. */
+/** Topics of the generation that is built after the log has dropped records. */
 const third = generationTopics(topics, 3);
 
 /** Makes a backup of a log. */
@@ -43,7 +43,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "files of records": { open: () => Promise.resolve(new MemoryLog()), backUp: copyAll },
 };
 
-/** Drops events and answers below a share of their partitions. */
+/** Drops the oldest share of the events and answers of each partition. */
 async function drop(log: Log, share: number): Promise<void> {
   for (const topic of [topics.events, topics.recommendations]) {
     for (let p = 0; p < (await log.topics()).get(topic)!.partitions; p++) {
@@ -59,7 +59,7 @@ async function options(log: Log, archives: readonly string[]): Promise<RebuildOp
 
 for (const [what, { open, backUp }] of Object.entries(KINDS)) {
   for (const partitions of [1, 2]) {
-    Deno.test(`a generation of backups and of what the log has left is that of the whole log, to the byte: ${what}, ${partitions} partitions`, async () => {
+    Deno.test(`a generation built from backups and the rest of the log has the bytes of the whole log's: ${what}, ${partitions} partitions`, async () => {
       await using folder = await temporaryFolder();
       await using log = await open(folder.path);
       await serve(log, { partitions });
@@ -74,7 +74,7 @@ for (const [what, { open, backUp }] of Object.entries(KINDS)) {
       await build(log, await rebuildOptions(log));
       const whole = await digestOf(log);
       await drop(log, 0.2);
-      await backUp(log, `${folder.path}/late`, folder.path); // both have some of the same
+      await backUp(log, `${folder.path}/late`, folder.path); // the two overlap
       await drop(log, 0.8);
       const archives = [`${folder.path}/late`, `${folder.path}/early`];
       const own = await options(log, archives);
@@ -103,7 +103,7 @@ for (const [what, { open, backUp }] of Object.entries(KINDS)) {
   }
 }
 
-Deno.test("openArchived() says what neither backups nor the log have, and reads on behind it", async () => {
+Deno.test("openArchived() reports what neither backups nor the log have, and reads on after the gap", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log, { views: 60 });
@@ -121,7 +121,7 @@ Deno.test("openArchived() says what neither backups nor the log have, and reads 
   assert.equal(new Set(offsets).size, offsets.length);
 });
 
-Deno.test("openArchived() remembers what is older than all backups", async () => {
+Deno.test("Rebuild.open() takes from states what is older than all backups", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log);
@@ -137,7 +137,7 @@ Deno.test("openArchived() remembers what is older than all backups", async () =>
   while (await rebuild.step());
 });
 
-Deno.test("openArchived() leaves out who was erased since", async () => {
+Deno.test("openArchived() leaves out users who were erased after the backup", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log);
@@ -159,7 +159,7 @@ Deno.test("openArchived() leaves out who was erased since", async () => {
   assert.ok(users.every((key, n) => key !== user || n > users.length * 0.5), "only what the log has");
 });
 
-Deno.test("openArchived() refuses another deployment's backup that has no record in common with the log", async () => {
+Deno.test("openArchived() refuses another deployment's backup that shares no record with the log", async () => {
   await using folder = await temporaryFolder();
   await using other = new MemoryLog();
   await other.createTopics(topicSpecs(topics, 1));
@@ -186,7 +186,7 @@ Deno.test("openArchived() refuses a file of records in which one byte has change
     const bytes = await Deno.readFile(path);
     const changed = bytes.slice();
     const at = new TextDecoder("latin1").decode(bytes).indexOf('"user":"u') + '"user":"u'.length;
-    changed[at] = changed[at] === 0x31 ? 0x32 : 0x31; // still the same JSON, of another user
+    changed[at] = changed[at] === 0x31 ? 0x32 : 0x31; // still valid JSON, but of another user
     await Deno.writeFile(path, changed);
     await assert.rejects(
       openArchived(log, topics, [`${folder.path}/early`]),
@@ -195,11 +195,11 @@ Deno.test("openArchived() refuses a file of records in which one byte has change
     );
     await Deno.writeFile(path, bytes);
   }
-  await Deno.writeTextFile(`${folder.path}/early/${topics.samples}-0.records`, "nothing"); // is not read
+  await Deno.writeTextFile(`${folder.path}/early/${topics.samples}-0.records`, "nothing"); // this one is not read
   await using _archived = await openArchived(log, topics, [`${folder.path}/early`]);
 });
 
-Deno.test("openArchived() ends a read where a backup has less than its manifest says", async () => {
+Deno.test("openArchived() fails a read where a backup has less than its manifest says", async () => {
   await using folder = await temporaryFolder();
   const { open, backUp } = KINDS["a SQLite file"]!;
   await using log = await open(folder.path);
@@ -221,7 +221,7 @@ Deno.test("openArchived() ends a read where a backup has less than its manifest 
   );
 });
 
-Deno.test("answers behind a stretch of a backup that has none are found", async () => {
+Deno.test("GivenLists finds answers after a stretch of a backup that has none", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log);
@@ -240,7 +240,7 @@ Deno.test("answers behind a stretch of a backup that has none are found", async 
   assert.ok(lists.take(request) !== null);
 });
 
-Deno.test("a build that began without backups goes on without them where they come too late, and reads them where not", async () => {
+Deno.test("Rebuild reads backups that are first named on resuming only if no round has been built yet", async () => {
   await using folder = await temporaryFolder();
   for (const isBegun of [false, true]) {
     await using log = new MemoryLog();
@@ -251,7 +251,7 @@ Deno.test("a build that began without backups goes on without them where they co
     const without = { ...await options(log, []), roundEvents: 10 };
     const withThem = { ...without, archives: [`${folder.path}/${isBegun}`] };
     {
-      await using rebuild = await Rebuild.open(log, without); // what is remembered is written
+      await using rebuild = await Rebuild.open(log, without); // writes what is remembered
       if (isBegun) await rebuild.step();
     }
     if (isBegun) {
@@ -273,7 +273,7 @@ Deno.test("a build that began without backups goes on without them where they co
   }
 });
 
-Deno.test("a build is not continued with backups that lack what it needs next", async () => {
+Deno.test("Rebuild.open() refuses to continue with backups that lack the events it needs next", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log);
@@ -299,7 +299,7 @@ Deno.test("a build is not continued with backups that lack what it needs next", 
   await build(log, await options(log, [`${folder.path}/late`, `${folder.path}/early`]));
 });
 
-Deno.test("openArchived() refuses what is no backup of this log", async () => {
+Deno.test("openArchived() refuses what is not a backup of this log", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await serve(log);

@@ -3,7 +3,7 @@ import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 
-Deno.test("boundedLog() goes on from where it was read, wherever its end moves during the read", async () => {
+Deno.test("boundedLog() cuts a read at an end that moves meanwhile, and never moves `next` backwards", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
   const record = { topic: "events", partition: 0, key: "ann", value: null, time: 1 };

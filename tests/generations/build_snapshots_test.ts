@@ -1,4 +1,4 @@
-/** What a build that was killed leaves on disk. */
+/** What a killed build leaves on disk. */
 
 import assert from "node:assert/strict";
 import { builderGroup, dropBuildSnapshots } from "../../streams/generations/online/build_snapshots.ts";
@@ -23,7 +23,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
 }
 
-Deno.test("dropBuildSnapshots() removes what a build of this deployment left, unless one is under way", async () => {
+Deno.test("dropBuildSnapshots() removes what a build of this deployment left, unless one is running", async () => {
   const folder = await Deno.makeTempDir();
   const building: GroupMember[] = [];
   const log = {
@@ -43,12 +43,12 @@ Deno.test("dropBuildSnapshots() removes what a build of this deployment left, un
   await Deno.remove(`${folder}/build`, { recursive: true });
   await leftBehind(folder, own);
   await dropBuildSnapshots({}, topics, folder);
-  assert.deepEqual(await namesIn(folder), [`${state}-0`], "its folder goes, too");
+  assert.deepEqual(await namesIn(folder), [`${state}-0`], "the folder itself is removed, too");
   await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test({
-  name: "a service on Kafka without a build removes at its start what one has left",
+  name: "a service on Kafka that builds nothing removes at start what an earlier build left",
   ignore: broker === undefined,
   async fn({ name }) {
     const prefix = ownPrefix(import.meta.url, name);

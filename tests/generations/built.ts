@@ -1,5 +1,5 @@
 /**
- * A deployment that has served a small shop, and generations that are built beside it.
+ * A deployment that has served a small shop, and generations that are built alongside it.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export async function rebuildOptions(log: Log, over: Partial<RebuildOptions> = {
   };
 }
 
-/** Options of a generation with a feature more than the first one, which starts from its weights. */
+/** Options of a generation that has one more feature than the first one and starts from its weights. */
 export async function carryingOptions(log: Log): Promise<RebuildOptions> {
   const { model, modelConfig, task, learner, learning = {} } = OPTIONS;
   const schema = { ...task.schema, itemFields: [...task.schema.itemFields, "brand"] };
@@ -71,7 +71,7 @@ export async function build(log: Log, options: RebuildOptions): Promise<void> {
   while (await rebuild.step());
 }
 
-/** Whether each record of a topic counts, in its order, and not only the newest of a key. */
+/** Whether every record of a topic counts, in order, rather than only the newest of each key. */
 function isKept(name: string): boolean {
   return name === "samples" || name === "signals" || name === "parameters";
 }
@@ -97,14 +97,14 @@ export async function digestOf(log: Log, of = built): Promise<Readonly<Record<st
   return digests;
 }
 
-/** The events of a deployment with one partition; in place of each request stands the impression of its answer. */
+/** The events of a deployment with one partition, each request replaced by the impression of its answer. */
 export async function eventsAsShown(log: Log): Promise<Event[]> {
   const answers = new Map((await answersOn(log)).map((answer) => [answer.request, answer]));
   const decoder = new TextDecoder();
   const events: Event[] = [];
   for await (const { value } of readAll(log, topics.events, 0)) {
     const event: Event = JSON.parse(decoder.decode(value ?? new Uint8Array(0)));
-    if (event.user === undefined) continue; // what is rejected
+    if (event.user === undefined) continue; // the rejected one
     events.push(event.type === "request" ? shownAs(event, answers.get(event.request)!) : event);
   }
   return events;

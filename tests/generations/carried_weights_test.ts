@@ -1,4 +1,4 @@
-/** A generation that starts from the weights of another one learns nothing twice, and leaves nothing out. */
+/** A generation that starts from the weights of another one learns nothing twice and skips nothing. */
 
 import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
@@ -60,7 +60,7 @@ async function samplesOn(
 }
 
 for (const [partitions, tasks] of [[1, 1], [2, 2], [2, 4]] as const) {
-  Deno.test(`Rebuild learns what the weights that it starts from have not learnt, ${tasks} tasks after ${partitions}`, async () => {
+  Deno.test(`Rebuild learns the samples that its starting weights have not: ${tasks} tasks after ${partitions}`, async () => {
     await using log = new MemoryLog();
     await serve(log, { views: 400, partitions });
     const options = await rebuildOptions(log);
@@ -93,7 +93,7 @@ for (const [partitions, tasks] of [[1, 1], [2, 2], [2, 4]] as const) {
     assert.deepEqual(
       [back.rows, back.learnt],
       [rows, undefined],
-      "what favours the one that serves is left out",
+      "rows that favour the serving generation are left out",
     );
     assert.ok(rows > 20 && known!.rows > 20, `${rows} and ${known!.rows} rows`);
     await using learning = await openLearning(log, carrying.spec);
@@ -102,7 +102,7 @@ for (const [partitions, tasks] of [[1, 1], [2, 2], [2, 4]] as const) {
   });
 }
 
-Deno.test("Rebuild that starts from weights goes on to the same bytes after any kill, and they are those weights", async () => {
+Deno.test("Rebuild with carried weights, killed repeatedly, ends with the same bytes and those item vectors", async () => {
   const whole = await (async () => {
     await using log = new MemoryLog();
     await serve(log);
@@ -130,12 +130,12 @@ Deno.test("Rebuild that starts from weights goes on to the same bytes after any 
   // The second version says that the model has proved itself.
   assert.deepEqual([learning.version, learning.learner.steps], [2, 0]);
   await using learnt = await openLearning(log, options.carries!);
-  assert.equal(await learning.lag(), await learnt.lag(), "what fills no batch yet");
+  assert.equal(await learning.lag(), await learnt.lag(), "what does not fill a batch yet");
   const vectors = ({ learner }: typeof learnt) => learner.tables.get("item")?.encode();
   assert.deepEqual(vectors(learning), vectors(learnt));
 });
 
-Deno.test("Rebuild reads weights beside their learner, which goes on, and reads them whole", async () => {
+Deno.test("Rebuild reads carried weights whole while their learner saves a checkpoint, and does not fence it", async () => {
   await using log = new MemoryLog();
   await serve(log);
   const before = await rebuildOptions(log);
@@ -157,7 +157,7 @@ Deno.test("Rebuild reads weights beside their learner, which goes on, and reads 
   await running.checkpoint(); // nobody has fenced it
 });
 
-Deno.test("mayServe() judges a generation that starts from weights on what they had not learnt, once that is enough", () => {
+Deno.test("mayServe() judges carried weights on rows they had learnt, and on new rows once these fill the window", () => {
   const [good, bad] = [{ auc: 0.7, entropy: 0.9 }, { auc: 0.5, entropy: 1.2 }];
   const judged = (rows: number, now: typeof good, learnt: typeof good): Comparison => ({
     ...{ rows, before: good, now },
@@ -167,7 +167,7 @@ Deno.test("mayServe() judges a generation that starts from weights on what they 
   assert.equal(mayServe(judged(0, good, good), guard), true);
   assert.equal(mayServe(judged(99, bad, good), guard), true, "too few rows to tell");
   assert.equal(mayServe(judged(100, bad, good), guard), false);
-  assert.equal(mayServe(judged(0, good, bad), guard), false, "it has not even kept what was learnt");
+  assert.equal(mayServe(judged(0, good, bad), guard), false, "it has not kept what was learnt");
   assert.equal(mayServe(judged(100, bad, bad), null), true);
   assert.equal(mayServe({ rows: 3, before: good, now: bad }, guard), false);
 });

@@ -10,7 +10,7 @@ import { copyRecords, fileOf } from "../../streams/backup/record_backup.ts";
 import type { Log, Place } from "../../streams/log/log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 
-/** Backs a log up as one on brokers is. */
+/** Backs up a log in the way of a log on brokers. */
 export async function copyAll(log: Log, to: string): Promise<void> {
   await Deno.mkdir(to);
   const endsOf = async (places: readonly Place[]) =>

@@ -15,7 +15,7 @@ import { temporaryFolder } from "../scripts/command.ts";
 const topics = topicNames();
 const NEWER = { ...NEWEST_FORMATS, user: NEWEST_FORMATS.user! + 1, vectors: 1 };
 
-Deno.test("noteFormats() notes once what a release may write, and never less", async () => {
+Deno.test("noteFormats() notes what a release may write once, and never lowers it", async () => {
   await using log = new MemoryLog();
   const note = (writes: Readonly<Record<string, number>>, by = "0.3.0") =>
     noteFormats(log, topics, { by, writes, now: 0 });
@@ -31,7 +31,7 @@ Deno.test("noteFormats() notes once what a release may write, and never less", a
   assert.equal((await generationsOf(log, topics)).size, 0, "a note is no generation");
 });
 
-Deno.test("refuseNewer() lets pass what is read, and says which release and which kinds are not", () => {
+Deno.test("refuseNewer() accepts readable formats, and names the release and the kinds that are newer", () => {
   refuseNewer("work on meander.*", { "0.2.0": {}, "0.3.0": NEWEST_FORMATS }, NEWEST_FORMATS);
   assert.throws(
     () => refuseNewer("work on meander.*", { "0.4.0": NEWER }, NEWEST_FORMATS),
@@ -43,7 +43,7 @@ Deno.test("refuseNewer() lets pass what is read, and says which release and whic
   );
 });
 
-Deno.test("openLog() and restore() refuse what a newer release has worked on, and change nothing", async () => {
+Deno.test("openLog() and restore() refuse a log that a newer release has run on, and change nothing", async () => {
   await using folder = await temporaryFolder();
   const logPath = `${folder.path}/log.sqlite`,
     to = `${folder.path}/backup`,

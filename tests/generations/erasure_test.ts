@@ -1,4 +1,4 @@
-/** Whoever is erased is in no generation afterwards: neither in one that was begun, nor in one that is kept. */
+/** An erased user is in no generation afterwards, neither in one that was begun nor in one that is kept. */
 
 import assert from "node:assert/strict";
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
@@ -23,7 +23,7 @@ const FAST = {
   eraseIntervalMs: 20,
 };
 
-/** A deployment that has served a small shop with {@linkcode GONE}, of which so many rounds of a second generation are built. */
+/** A deployment that has served a small shop with {@linkcode GONE} and built so many rounds of a second generation. */
 async function deployed(partitions: number, rounds: number): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, partitions));
@@ -58,36 +58,36 @@ async function erase(log: Log, user: string, options: Parameters<typeof Service.
 }
 
 for (const partitions of [1, 3]) {
-  Deno.test(`Eraser leaves nobody in a generation that is half built, of ${partitions} tasks`, async () => {
+  Deno.test(`Eraser drops a half-built generation of ${partitions} tasks that has the user`, async () => {
     await using log = await deployed(partitions, 12);
     const before = await formsOn(log);
     assert.ok(before[built.samples] !== undefined && before[built.state] !== undefined, "it has the user");
     await erase(log, GONE, { ...FAST, partitions });
     assert.deepEqual(await formsOn(log), {});
-    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1], "the next one begins anew");
+    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1], "the next build starts afresh");
   });
 }
 
-Deno.test("Eraser leaves nobody in a generation that another one has replaced", async () => {
+Deno.test("Eraser drops a replaced generation if it has the user", async () => {
   await using log = await deployed(1, Infinity);
   const { spec, task } = await rebuildOptions(log);
   await log.append([servingRecord(topics, 2, 0)]);
   const { model, modelConfig, learner } = spec;
   const options = { ...FAST, model, modelConfig, learner, task, generation: 2 };
   await erase(log, "nobody", options as never);
-  assert.ok((await formsOn(log))[topics.samples] !== undefined, "what nobody is erased from is kept");
+  assert.ok((await formsOn(log))[topics.samples] !== undefined, "it is kept if it does not have the user");
   await erase(log, GONE, options as never);
   assert.deepEqual(await formsOn(log), {});
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [2]);
 });
 
-for (const when of ["before its build goes on", "while it is built"]) {
-  Deno.test(`who was erased ${when} begins no life by a late merge in a generation that has taken over, and knew nothing of them`, async () => {
+for (const when of ["before its build resumes", "during its build"]) {
+  Deno.test(`a late merge does not revive a user erased ${when} in a generation that takes over later`, async () => {
     await using log = await deployed(1, Infinity);
     const options = await rebuildOptions(log);
     await using open = new AsyncDisposableStack();
     const begin = async () => open.use(await Rebuild.open(log, options));
-    const begun = when === "while it is built" ? await begin() : undefined;
+    const begun = when === "during its build" ? await begin() : undefined;
     const time = shop(200).at(-1)!.time;
     const act = {
       type: "interaction",
@@ -98,7 +98,7 @@ for (const when of ["before its build goes on", "while it is built"]) {
     } as const;
     await log.append(recordsOf([act, { type: "alias", user: "session", of: "new", time }]));
     await erase(log, "new", FAST);
-    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1, 2], "it knows nobody of them");
+    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1, 2], "it has no state of the user");
 
     const rebuild = begun ?? await begin();
     rebuild.extend([(await log.bounds(topics.events, 0)).end]);
@@ -109,12 +109,12 @@ for (const when of ["before its build goes on", "while it is built"]) {
     const own = { ...FAST, model, modelConfig, learner, task: options.task, generation: 2 };
     await using _service = await Service.start(log, own as never);
     const dropped = async () => decodeTaskCounters((await ownRecord(log, built, 0))!.value!).erasedMerges;
-    await until(async () => await dropped() === 1, "it is handed over, and dropped");
+    await until(async () => await dropped() === 1, "it is handed over and dropped");
     assert.equal(await log.latest(built.state, 0, "new"), null);
   });
 }
 
-Deno.test("who was erased while a leg is built begins no life by a late merge of that leg", async () => {
+Deno.test("a late merge in the next leg of a build does not revive a user erased before it", async () => {
   await using log = await deployed(1, Infinity);
   await using rebuild = await Rebuild.open(log, await rebuildOptions(log));
   await erase(log, "new", FAST);
@@ -127,7 +127,7 @@ Deno.test("who was erased while a leg is built begins no life by a late merge of
   assert.equal(decodeTaskCounters((await ownRecord(log, built, 0))!.value!).erasedMerges, 1);
 });
 
-Deno.test("Eraser leaves nobody in a generation that has begun with the weights of another one", async () => {
+Deno.test("Eraser removes the user from a generation that has begun with the weights of another one", async () => {
   await using log = await deployed(1, Infinity);
   const blueprint = { model: "dien", variants: [], partitions: 1, seed: 0, options: {} };
   await log.append([
@@ -143,7 +143,7 @@ Deno.test("Eraser leaves nobody in a generation that has begun with the weights 
   assert.deepEqual(await formsOn(log), {});
 });
 
-Deno.test("Rebuild erases from the weights that it begins with whom it meets an erasure of", async () => {
+Deno.test("Rebuild erases a user from its carried weights when it reads their forget event", async () => {
   await using log = await deployed(1, Infinity);
   const [{ time }] = shop(200).slice(-1) as [Event];
   const value = encodeEvent({ type: "forget", user: GONE, time });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GentleLog } from "../../streams/generations/online/gentle_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
-Deno.test("GentleLog leaves the thread to others for as long as they want it, and to their share at most", async () => {
+Deno.test("GentleLog gives way to others for as long as they want the thread, up to their share", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
   let now = 0, wantedMs = 0, isLate = false;
@@ -35,11 +35,11 @@ Deno.test("GentleLog leaves the thread to others for as long as they want it, an
     assert.equal(
       await restOf(100, Infinity, rest),
       300,
-      "three times as long as the work, where they want more",
+      "three times as long as the work when they want more",
     );
-    assert.equal(await restOf(5000, Infinity, rest), 2000, "which was no work alone");
+    assert.equal(await restOf(5000, Infinity, rest), 2000, "two seconds at most");
     isLate = true;
-    assert.equal(await restOf(100, Infinity, rest), 900, "a tenth is left where they are late");
+    assert.equal(await restOf(100, Infinity, rest), 900, "a tenth is left when they are late");
     isLate = false;
     const both = () => Promise.all([rest(), rest()]);
     assert.equal(await restOf(100, Infinity, both), 310, "two at a time rest for the same work");
@@ -50,7 +50,7 @@ Deno.test("GentleLog leaves the thread to others for as long as they want it, an
   assert.equal(await restOf(100, Infinity, read), 0);
 });
 
-Deno.test("GentleLog reads no more at a time than others can wait for", async () => {
+Deno.test("GentleLog caps the records of each read", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
   await log.append(Array.from({ length: 9 }, () => ({ topic: "events", key: "ann", value: null, time: 1 })));

@@ -1,4 +1,4 @@
-/** What handing over calls, in which order, whatever happens: everything around it is made up. */
+/** What handOver() calls, and in which order, whatever happens; everything around it is a stub. */
 
 import assert from "node:assert/strict";
 import { CannotSwitchYet } from "../../streams/generations/online/legs.ts";
@@ -12,7 +12,7 @@ import { encodeGeneration, type Generation } from "../../streams/topics/generati
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
-/** Longest attempt to stop tasks at one place, at first. */
+/** Longest first attempt to stop tasks at one place. */
 const EVEN_MS = 1000;
 /** An attempt looks at the clock a few dozen times. */
 const MOST_LOOKS = 300;
@@ -153,7 +153,7 @@ const DONE = ["rest no more", "last leg", "open", "serves instead of 7", "answer
 const ENDED = ["stop the old one", "let go"];
 const AGAIN = ["follow", "caught up, rested 7", "suspend"];
 
-Deno.test("handOver() fences the old tasks before the last leg, and holds them until the new ones answer", async () => {
+Deno.test("handOver() fences the old tasks before the last leg, and lets go of them once the new ones answer", async () => {
   for (const  of of[[2, 2, 2], [2, 2, 6], [2, 4, 4]] as const) {
     const scene = new Scene({ of, at: [3, 5, 4, 6].slice(0, of[1]) });
     const { isSwitched, pauseMs } = await scene.play();
@@ -164,13 +164,13 @@ Deno.test("handOver() fences the old tasks before the last leg, and holds them u
   }
 });
 
-Deno.test("handOver() goes on when the new service has not joined within ten seconds", async () => {
+Deno.test("handOver() proceeds when the new service has not joined within ten seconds", async () => {
   const scene = new Scene({ of: [1, 1, 1], when: NEVER_JOINS, tickMs: 3000 });
   assert.ok((await scene.play()).isSwitched);
   assert.ok(!scene.said.includes("joined"));
 });
 
-Deno.test("handOver() stops tasks that share a partition at the furthest of them, however far that is by then", async () => {
+Deno.test("handOver() stops tasks that share a partition at the furthest one, even if it has moved on meanwhile", async () => {
   const when = async (said: string, scene: Scene) => {
     if (said === "close for 2 at 5,3,5,3") await scene.move([6, 3, 5, 3]);
     if (said === "close for 2 at 6,3,6,3") await scene.move([6, 3, 6, 3]);
@@ -181,7 +181,7 @@ Deno.test("handOver() stops tasks that share a partition at the furthest of them
   assert.deepEqual(scene.said, [...BEGUN, ...closed, ...DONE, ...ENDED]);
 });
 
-Deno.test("handOver() takes back what does not stop at one place in time, and tries for twice as long", async () => {
+Deno.test("handOver() takes back an attempt when tasks do not stop at one place in time, and doubles the limit", async () => {
   const longest: number[] = [];
   let begun = 0;
   const when = async (said: string, scene: Scene) => {
@@ -201,7 +201,7 @@ Deno.test("handOver() takes back what does not stop at one place in time, and tr
   assert.ok(second! >= 2 * EVEN_MS && second! <= 2 * EVEN_MS + 500, `${longest}`);
 });
 
-Deno.test("handOver() takes half of the patience of others at most to stop tasks at one place", async () => {
+Deno.test("handOver() spends at most half of patienceMs on stopping tasks at one place", async () => {
   let [begun, took] = [0, 0];
   const when = async (said: string, scene: Scene) => {
     if (said === "suspend") begun = scene.timeMs;
@@ -214,7 +214,7 @@ Deno.test("handOver() takes half of the patience of others at most to stop tasks
   assert.ok(took >= 300 && took < 400, `${took}`);
 });
 
-Deno.test("handOver() takes back what went on until the old tasks were fenced, and lets go of them", async () => {
+Deno.test("handOver() takes back an attempt when a task went past its end before it was fenced, and retries", async () => {
   let fences = 0;
   const when = async (said: string, scene: Scene) => {
     if (said === "fence 2 of 1" && ++fences === 1) await scene.move([6, 5]);
@@ -255,7 +255,7 @@ for (const taken of [true, false]) {
   });
 }
 
-Deno.test("handOver() is not taken back by another process while nothing is closed", async () => {
+Deno.test("handOver() passes on a fenced error that comes while nothing is closed", async () => {
   for (const attempt of [1, 2]) {
     let attempts = 0;
     const when = (said: string) => {
@@ -267,7 +267,7 @@ Deno.test("handOver() is not taken back by another process while nothing is clos
   }
 });
 
-Deno.test("handOver() leaves the new service running where the old one cannot be stopped", async () => {
+Deno.test("handOver() leaves the new service running when the old one cannot be stopped", async () => {
   const error = new Error("cannot stop");
   const when = (said: string) => {
     if (said === "stop the old one") throw error;

@@ -1,5 +1,5 @@
 /**
- * What a generation holds that was built beside a service, and what it would hold, built at rest in the same legs.
+ * What a generation built alongside a service holds, and what it would hold if built at rest in the same legs.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { topicSpecs } from "../../streams/topics/topics.ts";
 import { built, carryingOptions, digestOf, rebuildOptions, topics } from "./built.ts";
 
 /**
- * The ends of legs of the second generation that come to a log from now on, in their order.
+ * The ends of the second generation's legs that are written to a log from now on, in order.
  *
- * @param atSwitch called when all legs are built, before the generation serves; what it returns, once it does
+ * @param atSwitch called when all legs are built, before the generation serves; the function that it returns, once it does
  */
 export function legsOf(log: Log, atSwitch: () => Promise<() => void>): readonly (readonly number[])[] {
   const legs: (readonly number[])[] = [];
@@ -40,13 +40,13 @@ export function legsOf(log: Log, atSwitch: () => Promise<() => void>): readonly 
   return legs;
 }
 
-/** Everything but what the learner keeps of itself, which stands at the last checkpoint. */
+/** Digests of everything but the learner's checkpoint, which may lag behind. */
 export async function contentsOf(log: Log) {
   const { checkpoints: _, ...digests } = await digestOf(log);
   return digests;
 }
 
-/** Digests of a topic's newest records by key; of states without the offset of the last event, which follows the format. */
+/** Digests of a topic's newest records by key; states without their last event's offset, which follows the format. */
 async function recordsBy(log: Log, topic: string, tasks: number) {
   const found = new Map<string, string>();
   for (let task = 0; task < tasks; task++) {
@@ -59,21 +59,21 @@ async function recordsBy(log: Log, topic: string, tasks: number) {
   return new Map([...found].sort());
 }
 
-/** What a generation with so many tasks holds, wherever the events are. */
+/** What a generation with so many tasks holds, however the events are partitioned. */
 export async function contentsBy(log: Log, tasks: number) {
   const { samples, signals, parameters } = await digestOf(log);
   const [states, statistics] = [
     await recordsBy(log, built.state, tasks),
     await recordsBy(log, built.statistics, tasks),
   ];
-  // A task without users has noted its position alone.
+  // A task without users has only noted its position.
   const busy = new Set([...states.keys()].map((key) => key.split("/")[0]));
   for (const key of statistics.keys()) if (!busy.has(key.split("/")[0])) statistics.delete(key);
   return { samples, signals, parameters, states, statistics };
 }
 
 /**
- * What a generation holds that is built at rest from the events and answers of another log, in the same legs.
+ * What a generation holds when it is built at rest, in the same legs, from the events and answers of another log.
  *
  * @param carries whether it starts from the weights of the first one, whose learner is at rest
  */
@@ -112,7 +112,7 @@ export async function buildAtRest(
   }
 }
 
-/** What a generation holds that is built at rest on a log that has as many partitions as it has tasks. */
+/** What a generation holds when it is built at rest on a log with one partition per task. */
 export async function builtWhole(log: Log, legs: readonly (readonly number[])[]) {
   await using copy = new MemoryLog();
   const tasks = legs[0]!.length;

@@ -31,9 +31,9 @@ import type { OnlineResult } from "../../streams/generations/online/hand_over.ts
 /** When a commit is seen. */
 export type When = "before" | "after";
 
-/** A connection of a process. What it has begun while it is cut off takes place when it is back. */
+/** A process's connection. What begins while it is cut off takes place once it is back. */
 export class Connection {
-  /** The log, as the process has it. */
+  /** The log, as the process sees it. */
   readonly log: Log;
   /** Told of each commit, and awaited. */
   onCommit: (records: readonly NewRecord[], when: When) => void | Promise<void> = () => {};
@@ -77,7 +77,7 @@ export class Connection {
     });
   }
 
-  /** Does nothing more; groups go on without it. */
+  /** Fails all operations from now on; groups go on without it. */
   die(): void {
     this.#isDead = true;
     this.#expel();
@@ -138,7 +138,7 @@ export class Connection {
   }
 }
 
-/** What processes have in common. */
+/** Options that all processes share. */
 export interface MembersOptions {
   /** Number of tasks, by generation. */
   readonly tasks: Readonly<Record<number, number>>;
@@ -158,11 +158,11 @@ export interface MembersOptions {
   readonly batchRows?: number;
   /** Whether the second generation starts from the weights of the first one. @default {false} */
   readonly carries?: boolean;
-  /** Called after each step of a build. @returns for how long it rested in it, milliseconds */
+  /** Called after each step of a build. @returns how long the step rested, milliseconds */
   readonly onStep?: () => number | void;
 }
 
-/** Builds in this thread, where a log can crash or tell of what is done; a thread of its own does the same. */
+/** Builds in this thread, where the log can crash or be observed; otherwise like a build in its own thread. */
 class BuildHere implements ApartBuild {
   readonly #onStep: NonNullable<MembersOptions["onStep"]>;
   readonly #begin: () => Promise<Rebuild>;
@@ -238,7 +238,7 @@ export class Member implements AsyncDisposable {
     return new Member({ connection, place, succession }, options, ending);
   }
 
-  /** With what it builds a generation. */
+  /** Options with which it builds a generation. */
   async optionsOf(number: number, signal: AbortSignal): Promise<OnlineOptions> {
     const { log } = this.connection;
     const blueprint = {
@@ -305,7 +305,7 @@ function realTime(): number {
   return performance.now();
 }
 
-/** How a generation is made: the first one as it is, the second one otherwise. */
+/** Options of a generation: those of `OPTIONS` for the first one, others for the second. */
 async function madeOf(log: Log, generation: number, { batchRows, carries }: MembersOptions) {
   const learning = { ...OPTIONS.learning, ...(batchRows && { batchRows }) };
   const second = await (carries ? carryingOptions(log) : rebuildOptions(log));
@@ -314,7 +314,7 @@ async function madeOf(log: Log, generation: number, { batchRows, carries }: Memb
   return { ...second, spec: { model, modelConfig, schema: task.schema, learner, learning, topics }, task };
 }
 
-/** Ends of tasks that stop nowhere. */
+/** Ends of tasks that never stop. */
 export function endless({ tasks }: MembersOptions, generation: number): number[] {
   return new Array(tasks[generation]).fill(Infinity);
 }

@@ -32,7 +32,7 @@ async function found(log: Log): Promise<Map<string, number>> {
   return seen;
 }
 
-Deno.test("usersOf() finds each user once, with the newest record, while others write more", async () => {
+Deno.test("usersOf() finds each user once, with the newest record, while more is written", async () => {
   await using log = await filled(40);
   assert.deepEqual(await found(log), new Map(Array.from({ length: 40 }, (_, n) => [`u${n}`, 80 + n])));
   let reads = 0;
@@ -49,7 +49,7 @@ Deno.test("usersOf() finds each user once, with the newest record, while others 
   for (let n = 0; n < 40; n++) assert.ok(seen.get(`u${n}`)! >= 80 + n, `u${n}`);
 });
 
-Deno.test("usersOf() leaves nobody out when a broker answers that lags behind, but fails", async () => {
+Deno.test("usersOf() fails rather than leaving users out when a lagging broker answers", async () => {
   await using log = await filled(40);
   for (let empty = 0; empty < 30; empty++) {
     let reads = 0;

@@ -1,4 +1,4 @@
-/** A deployment serves as its record says while what is configured is built. */
+/** A deployment serves what its record says while the configured generation is built. */
 
 import assert from "node:assert/strict";
 import { isToBuild, logOutcome, type Outcome, planOnline } from "../../scripts/run/online.ts";
@@ -18,7 +18,7 @@ function configured(config: object) {
   return parseConfig(JSON.stringify(config), "meander.json");
 }
 
-Deno.test("configOf() gives a configuration that makes the same blueprint", () => {
+Deno.test("configOf() gives a configuration that yields the same blueprint", () => {
   const configs = [
     {},
     { guard: null, proof: null, ranking: "blend", boosts: [], features: { transitions: null } },
@@ -40,7 +40,7 @@ Deno.test("configOf() gives a configuration that makes the same blueprint", () =
   }
 });
 
-Deno.test("planOnline() serves what was made and builds what is configured, once", async () => {
+Deno.test("planOnline() serves the recorded blueprint and builds the configured one; going back needs rollBack", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const before = configured({ features: { itemFields: ["band"] }, batchRows: 16 });
@@ -64,7 +64,7 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
     generationRecord(topics, { ...planned!.generation, hasServed: true }, 0),
   ]);
   const again = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
-  assert.equal(again?.generation.hasServed, true, "to go back is to be asked for");
+  assert.equal(again?.generation.hasServed, true, "going back must be asked for");
   assert.equal(isToBuild(again!, { rollBack: true }), true);
   assert.equal(isToBuild(again!, {}), false);
   assert.equal(isToBuild(planned!, {}), true);
@@ -72,14 +72,14 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   await assert.rejects(plan({}, ["dien"]), /omit --variant-models/);
 });
 
-Deno.test("planOnline() does not serve a deployment of which it has no record", async () => {
+Deno.test("planOnline() plans nothing for a deployment without a record", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const made = { ...FLAGS, config: configured({}) };
   assert.equal(await planOnline(log, topics, made), null, "there is nothing to serve yet");
 });
 
-Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that cannot be, before they note it", async () => {
+Deno.test("planOnline() and rebuildDeployment() refuse an impossible number of tasks before recording it", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
   const flags = { ...FLAGS, partitions: 2 };
@@ -92,7 +92,7 @@ Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that ca
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
 });
 
-Deno.test("logOutcome() warns where this process is not what serves, or would go back again", async () => {
+Deno.test("logOutcome() warns when another generation serves, or when --roll-back should be dropped", async () => {
   const outcome = { number: 1, serving: 2, isSwitched: false, pauseMs: 0 };
   const told = (of: Partial<Outcome> & Pick<Outcome, "now">) =>
     warnings(() => Promise.resolve(logOutcome({ ...outcome, ...of })));

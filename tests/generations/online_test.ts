@@ -1,4 +1,4 @@
-/** A generation that is built beside the one that serves follows it without a gap. */
+/** A generation built alongside the serving one takes over without a gap. */
 
 import assert from "node:assert/strict";
 import { rebuildOnline } from "../../streams/generations/online/online.ts";
@@ -38,7 +38,7 @@ import { begin, endless, Member } from "./members.ts";
 
 const signal = new AbortController().signal;
 
-/** A deployment that has served, and what comes while another generation is built. */
+/** A deployment that has served, and what arrives while another generation is built. */
 async function deployment(log: Log, views: readonly [before: number, all: number], partitions: number) {
   await serve(log, { views: views[0], partitions });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
@@ -50,7 +50,7 @@ async function deployment(log: Log, views: readonly [before: number, all: number
       const events = more.slice(sent, sent += n);
       await log.append(recordsOf(events).filter(({ topic }) => topic === topics.events));
     },
-    /** Waits until all that was asked is answered. @throws AssertionError when something was answered twice */
+    /** Waits until all requests are answered. @throws AssertionError when one was answered twice */
     async allAnswered() {
       const asked = requestsOf([...before, ...more.slice(0, sent)]).sort();
       await until(async () => (await answersOn(log)).length >= asked.length, "all are answered");
@@ -59,7 +59,7 @@ async function deployment(log: Log, views: readonly [before: number, all: number
   };
 }
 
-Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each request answered once", async () => {
+Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, answering each request once", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [60, 320], 2);
   let now: unknown;
@@ -87,7 +87,7 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each requ
   await allAnswered();
 });
 
-Deno.test("rebuildOnline() lets tasks go on that do not reach the same place in time, and switches later", async () => {
+Deno.test("rebuildOnline() takes back a switch whose tasks do not reach one place in time, and retries", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 120], 2);
   await using member = await Member.start(log, { tasks: { 1: 2, 2: 4 } });
@@ -118,7 +118,7 @@ Deno.test("rebuildOnline() lets tasks go on that do not reach the same place in 
 });
 
 for (const partitions of [1, 2]) {
-  Deno.test(`rebuildOnline() switches while requests come, each answered once, in ${partitions} partitions`, async () => {
+  Deno.test(`rebuildOnline() switches while requests arrive, answering each once, in ${partitions} partitions`, async () => {
     await using log = new MemoryLog();
     const { send, allAnswered } = await deployment(log, [60, 260], partitions);
     await using member = await Member.start(log, {
@@ -149,8 +149,8 @@ for (const partitions of [1, 2]) {
 }
 
 for (const carries of [false, true]) {
-  const what = carries ? "that starts from weights" : "from scratch";
-  Deno.test(`rebuildOnline() ${what}, killed at any operation, goes on to the same bytes`, async () => {
+  const what = carries ? "with carried weights" : "from scratch";
+  Deno.test(`rebuildOnline() ${what}, killed repeatedly, ends with the same bytes`, async () => {
     await using log = new MemoryLog();
     const { send } = await deployment(log, carries ? [100, 150] : [40, 90], 2);
     // A learner that goes on would have other weights by the time of the comparison.
@@ -184,7 +184,7 @@ for (const carries of [false, true]) {
   });
 }
 
-Deno.test("rebuildOnline() waits for answers that are committed, and cannot be read yet", async () => {
+Deno.test("rebuildOnline() waits for answers that are committed but not readable yet", async () => {
   await using inner = new MemoryLog();
   const { send, allAnswered } = await deployment(inner, [60, 260], 1);
   const { recommendations } = topics;
@@ -214,8 +214,8 @@ Deno.test("rebuildOnline() waits for answers that are committed, and cannot be r
 });
 
 /**
- * A build beside which so many events come and are answered in each leg, of which a step takes so long in simulated time,
- * partly because it rests.
+ * A build whose steps take so long in simulated time, rests among it, while so many events arrive and are answered in
+ * each leg.
  */
 async function paced(comes: readonly number[], stepMs: number, patienceMs: number, restMs = 0) {
   await using log = new MemoryLog();
@@ -243,14 +243,14 @@ async function paced(comes: readonly number[], stepMs: number, patienceMs: numbe
   return { isSwitched, left };
 }
 
-Deno.test("rebuildOnline() switches once what has come meanwhile can be built in the time that requests bear", async () => {
+Deno.test("rebuildOnline() switches once the backlog can be built in the time that requests may wait", async () => {
   // A round of 40 events takes 450 ms, as does finding that there is no more: 60 events take longer than a second.
   const { isSwitched, left } = await paced([60, 60, 60, 60, 60, 60, 20, 3, 3], 450, 100_000);
   assert.ok(isSwitched);
   assert.ok(left <= 20, `${left} events when nothing was answered`);
 });
 
-Deno.test("rebuildOnline() gives up where events come as fast as they are built, again and again", async () => {
+Deno.test("rebuildOnline() gives up when events keep arriving as fast as they are built", async () => {
   await assert.rejects(
     paced(new Array(300).fill(1), 800, 1200),
     {
@@ -260,11 +260,11 @@ Deno.test("rebuildOnline() gives up where events come as fast as they are built,
   );
 });
 
-Deno.test("rebuildOnline() does not count rests, as the last leg has none", async () => {
+Deno.test("rebuildOnline() leaves rests out of its estimate, as the last leg has none", async () => {
   assert.ok((await paced(new Array(300).fill(1), 800, 1200, 500)).isSwitched);
 });
 
-Deno.test("rebuildOnline() compares both, and has tasks follow, while a thread of its own still builds", async () => {
+Deno.test("rebuildOnline() with a build in its own thread compares once, and does not switch if it may not serve", async () => {
   await using log = new MemoryLog();
   const { send } = await deployment(log, [60, 200], 1);
   await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
@@ -277,7 +277,7 @@ Deno.test("rebuildOnline() compares both, and has tasks follow, while a thread o
   assert.equal(await servingGeneration(log, topics), 1);
 });
 
-Deno.test("rebuildOnline() hands local snapshots over where the log has no index, and leaves none of its own", async () => {
+Deno.test("rebuildOnline() hands over local snapshots when the log has no index, and leaves none of the build", async () => {
   await using folder = await temporaryFolder();
   await using inner = new MemoryLog();
   const log = layered(inner, { latest: undefined as never });
@@ -293,7 +293,7 @@ Deno.test("rebuildOnline() hands local snapshots over where the log has no index
   };
   const apart = member.threaded(() => void send(3));
   assert.ok((await member.build(2, { apart, mayServe })).isSwitched);
-  assert.ok(whileOpen.includes("build"), "apart from those of the service");
+  assert.ok(whileOpen.includes("build"), "the build keeps its own apart");
   assert.deepEqual(
     (await namesIn()).filter((name) => !name.startsWith(`${topics.state}-`)),
     [`${built.state}-0`, `${built.state}-1`],
@@ -302,7 +302,7 @@ Deno.test("rebuildOnline() hands local snapshots over where the log has no index
   await allAnswered();
 });
 
-Deno.test("rebuildOnline() leaves the other one serving where the new one predicts worse", async () => {
+Deno.test("rebuildOnline() leaves the old generation serving when the new one may not serve", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);
   await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
@@ -311,7 +311,7 @@ Deno.test("rebuildOnline() leaves the other one serving where the new one predic
   assert.equal(member.place.service.serving.model, "base");
 });
 
-/** What each task has learnt from behaviours, however commits have cut it. */
+/** What each task has learnt from behaviours, however it is divided into commits. */
 async function signalsOf(log: Log, tasks: number): Promise<string> {
   const names: string[] = [];
   const itemAt = (id: string) => names.includes(id) ? names.indexOf(id) : names.push(id) - 1;
@@ -327,7 +327,7 @@ async function signalsOf(log: Log, tasks: number): Promise<string> {
 }
 
 for (const [partitions, tasks] of [[1, 1], [2, 4]] as const) {
-  Deno.test(`a generation of ${tasks} tasks that has taken over in ${partitions} partitions answers as a clean deployment of it: answers, states and samples, to the byte`, async () => {
+  Deno.test(`a generation of ${tasks} tasks that took over ${partitions} partitions has the bytes of a clean deployment: answers, states, samples`, async () => {
     await using folder = await temporaryFolder();
     await using log = await SqliteLog.open(`${folder.path}/served`);
     const { send, allAnswered } = await deployment(log, [60, 320], partitions);
@@ -371,7 +371,7 @@ const FAULTS = ([["closing", "after"], ["2", "after"], ["serving", "before"], ["
       .map((what) => ({ key, when, what }))
   );
 
-Deno.test("a deployment of two processes goes to another generation and back, each request answered once", async () => {
+Deno.test("two processes switch to another generation and back, answering each request once", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [60, 400], 2);
   let contents: unknown;
@@ -406,7 +406,7 @@ Deno.test("a deployment of two processes goes to another generation and back, ea
 });
 
 for (const { key, when, what } of FAULTS) {
-  Deno.test(`a deployment of two processes goes to another generation where the ${what} ${when} ${key}`, async () => {
+  Deno.test(`two processes switch generations although the ${what} ${when} the commit of "${key}"`, async () => {
     await using log = new MemoryLog();
     const { send, allAnswered } = await deployment(log, [40, 260], 2);
     let contents: unknown;
@@ -447,7 +447,7 @@ for (const { key, when, what } of FAULTS) {
   });
 }
 
-Deno.test("when the only builder dies during a switch, the old generation goes on", async () => {
+Deno.test("the old generation goes on when the only builder dies during a switch", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
   let isPatient = true;
@@ -468,12 +468,12 @@ Deno.test("when the only builder dies during a switch, the old generation goes o
   await allAnswered();
   assert.equal(other.place.service.serving.model, "base");
   isPatient = true;
-  assert.ok((await other.build(2)).isSwitched, "and can be asked again");
+  assert.ok((await other.build(2)).isSwitched, "the other can still build it");
   await send(10);
   await allAnswered();
 });
 
-Deno.test("whoever takes over reads behind what the others have committed", async () => {
+Deno.test("writers of tasks, learner and switch name the partitions whose commits they must see", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);
   const asked = new Map<string, string>();
@@ -491,7 +491,7 @@ Deno.test("whoever takes over reads behind what the others have committed", asyn
   assert.equal(asked.get(switchWriterId(topics)), "meander.generations/0");
 });
 
-Deno.test("a process does not go back to the first generation where the record of which serves is lost", async () => {
+Deno.test("a process does not fall back to the first generation when the serving record is lost", async () => {
   await using inner = new MemoryLog();
   const { send, allAnswered } = await deployment(inner, [40, 90], 1);
   let isLost = false;
@@ -514,7 +514,7 @@ Deno.test("a process does not go back to the first generation where the record o
   assert.equal(member.place.service.serving.model, "dien");
 });
 
-Deno.test("rebuildOnline() ends where another process takes it back, and the next one switches", async () => {
+Deno.test("rebuildOnline() fails when another process takes back the switch, and succeeds when called again", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 90], 1);
   let isPatient = true;
@@ -539,7 +539,7 @@ Deno.test("rebuildOnline() ends where another process takes it back, and the nex
   assert.equal(await servingGeneration(log, topics), 2);
 });
 
-Deno.test("a task is not restored while another generation takes over", async () => {
+Deno.test("no task is restored while another generation takes over", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);
   await log.append([closingRecord(topics, { to: 2, ends: [0] }, 0)]);
@@ -559,7 +559,7 @@ Deno.test("a task is not restored while another generation takes over", async ()
   assert.equal(restores, 1);
 });
 
-Deno.test("a process that has switched does not go back by what it had read before", async () => {
+Deno.test("a process that has switched does not go back on a stale read of the serving record", async () => {
   await using inner = new MemoryLog();
   const { send, allAnswered } = await deployment(inner, [40, 160], 1);
   const held = Promise.withResolvers<void>();
@@ -588,7 +588,7 @@ Deno.test("a process that has switched does not go back by what it had read befo
   assert.ok(member.place.current === current, "it runs what it has switched to");
 });
 
-Deno.test("a task that was built does not work where another process has had its partition since", async () => {
+Deno.test("each request is answered once when a partition moves to another process after a switch and returns", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
   const options = { tasks: { 1: 2, 2: 2 }, delivery: "at-least-once" } as const;
@@ -609,7 +609,7 @@ Deno.test("a task that was built does not work where another process has had its
   await allAnswered();
 });
 
-Deno.test("what a process has on its way when another generation takes over is answered by that one alone", async () => {
+Deno.test("requests in flight in a cut-off process are answered once when another generation takes over", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
   const options = { tasks: { 1: 2, 2: 2 } };

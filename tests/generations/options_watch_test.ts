@@ -11,7 +11,7 @@ const topics = topicNames();
 const FLAGS = { model: "base", variants: [], partitions: 2, seed: 0 } as const;
 const blueprint = (outcomeWindowMs: number) => blueprintOf({ outcomeWindowMs }, FLAGS);
 
-Deno.test("a process warns when another one records other options for the generation that both run, once each time", async () => {
+Deno.test("a process warns once per change when another one records other options for the generation both run", async () => {
   await using heard = await listen();
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
@@ -58,8 +58,8 @@ Deno.test("a process warns when another one records other options for the genera
     /^another process .*: outcomeWindowMs was 60000, is 5000; this one keeps its own/,
   );
   assert.deepEqual(more, []);
-  assert.equal((await after(() => record(5000))).length, 1, "it was said");
-  assert.equal((await after(() => record(7000, 2))).length, 1, "that is another generation's");
+  assert.equal((await after(() => record(5000))).length, 1, "the same options again");
+  assert.equal((await after(() => record(7000, 2))).length, 1, "of another generation");
   assert.equal((await after(() => record(60_000))).length, 1);
   assert.equal((await after(() => record(5000))).length, 2);
   ending.abort();

@@ -4,7 +4,7 @@ import { distance, goalFor, isUneven } from "../../streams/generations/positions
 
 const offsets = fc.array(fc.nat(1000), { minLength: 1, maxLength: 6 });
 
-Deno.test("distance() is the number of offsets in between, and nothing of what is ahead", () => {
+Deno.test("distance() is the number of offsets in between, and 0 where the first position is ahead", () => {
   fc.assert(fc.property(offsets, offsets, (from, more) => {
     assert.equal(distance(from, from), 0);
     assert.equal(distance(from.map((offset) => offset + 1), from), 0);
@@ -13,7 +13,7 @@ Deno.test("distance() is the number of offsets in between, and nothing of what i
   }));
 });
 
-Deno.test("goalFor() is where each task is, or the one that is furthest behind of those that share a partition", () => {
+Deno.test("goalFor() is the position of each task, or of the furthest behind of those that share a partition", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 3 }), offsets, (partitions, some) => {
     const tasks = Array.from({ length: partitions * 2 }, (_, task) => some[task % some.length]!);
     assert.deepEqual(goalFor({ partitions, tasks }, tasks.length), tasks);

@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import os from "node:os";
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 
-Deno.test("restAfter() has a thread use its share of a processor, and takes what it waited for as rest", () => {
+Deno.test("restAfter() keeps a thread to its share of a processor, and counts waiting as rest", () => {
   for (
     const [processor, wall, share, rest] of [
       [10, 10, 0.5, 10],
       [10, 10, 1, 0],
       [10, 14, 0.5, 6], // others had the processor for 4 ms
-      [10, 90, 0.5, 0], // and for longer than it was to rest
+      [10, 90, 0.5, 0], // and for longer than the rest due
       [0, 5, 0.1, 0],
     ] as const
   ) assert.equal(restAfter({ processor, wall }, share), rest);
 });
 
-Deno.test("measureSpent() counts what this thread uses of a processor, and not how long it waits", () => {
+Deno.test("measureSpent() counts the processor time of this thread, without the time that it waits", () => {
   const spent = measureSpent();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
   const { processor, wall } = spent();
@@ -22,7 +22,7 @@ Deno.test("measureSpent() counts what this thread uses of a processor, and not h
 });
 
 Deno.test({
-  name: "lowerPriority() is for the thread that calls it alone",
+  name: "lowerPriority() affects only the thread that calls it",
   ignore: Deno.build.os !== "linux", // elsewhere it does nothing
   async fn() {
     const before = os.getPriority();

@@ -1,4 +1,4 @@
-/** Options say how far a change of them reaches, and those that need no rebuild can be changed on a log with a past. */
+/** Options say how far a change reaches, and those that need no rebuild can be changed on a log with a past. */
 
 import assert from "node:assert/strict";
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
@@ -22,7 +22,7 @@ import { openSource } from "../../streams/sources/open.ts";
 
 const FLAGS = { model: "dien", variants: [], partitions: 2, seed: 0 } as const;
 
-Deno.test("reachesOf() knows every option of the configuration", () => {
+Deno.test("reachesOf() has the reach of every option of the configuration", () => {
   const reaches = reachesOf();
   const parts = new Set([...reaches.keys()].map((path) => path.split(".").slice(0, -1).join(".")));
   const silent = [...reaches].filter(([path, reach]) => reach === undefined && !parts.has(path));
@@ -33,7 +33,7 @@ Deno.test("reachesOf() knows every option of the configuration", () => {
   assert.ok(reaches.size > 100);
 });
 
-Deno.test("blueprintChanges() names what differs, and how far it reaches", () => {
+Deno.test("blueprintChanges() names each changed option and how far the change reaches", () => {
   const before = blueprintOf({}, FLAGS);
   assert.deepEqual(blueprintChanges(before, before), []);
   const config = {
@@ -67,7 +67,7 @@ Deno.test("blueprintChanges() names what differs, and how far it reaches", () =>
   assert.deepEqual(other.map(({ name }) => name), ["model", "features.transitions"]);
 });
 
-Deno.test("blueprintChanges() takes an option that another release did not have, or had alone, for no change", () => {
+Deno.test("blueprintChanges() ignores options that only one release has, unless set to another value than the default", () => {
   const now = blueprintOf({}, FLAGS);
   const { batchRows: _, ...options } = now.options;
   const before = { ...now, options: { ...options, gone: 3 } };
@@ -80,7 +80,7 @@ Deno.test("blueprintChanges() takes an option that another release did not have,
   ]]);
 });
 
-/** Another value that an option may have; `undefined` = none comes to mind. */
+/** Another valid value of an option; `undefined` if this knows of none. */
 function otherValue({ kind, value, isNullable }: Option<unknown>): unknown {
   if (isNullable && value !== null) return null;
   return another(kind, value);
@@ -105,7 +105,7 @@ function another(kind: OptionKind, value: unknown): unknown {
   }
 }
 
-/** Options with a value each that they do not have by default, those of parts too, but for those that need a rebuild. */
+/** Options that need no rebuild, also of groups, each with a value that is not its default. */
 function others(declared: Declared, path: readonly string[]): (readonly [readonly string[], unknown])[] {
   return Object.entries(declared).flatMap(([name, option]) => {
     if (option.reach === "rebuild") return [];
@@ -156,7 +156,7 @@ Deno.test("options that need no rebuild can be changed on a log with a past", as
     for (const end of ["", "-end"]) await Deno.copyFile(`${folder}/before${end}`, `${folder}/${name}${end}`);
     await runOn(`${folder}/${name}`, options, 360);
   };
-  // Parts that are turned off or on have no options beside; the rest in two halves, so that few hide others.
+  // Parts turned off or on hide their options, so they go apart; the rest in two halves, so that few hide others.
   const isWhole = ([, value]: typeof CHANGED[number]) => value === null || typeof value === "boolean";
   const values = CHANGED.filter((one) => !isWhole(one));
   const halves = [0, 1].map((half) => values.filter((_, n) => n % 2 === half));

@@ -1,4 +1,4 @@
-/** A deployment is rebuilt as it is configured, switched, and taken back. */
+/** A deployment is rebuilt as configured, switched, and switched back. */
 
 import assert from "node:assert/strict";
 import { parseConfig } from "../../streams/config/config.ts";
@@ -53,7 +53,7 @@ async function deployed(
   return log;
 }
 
-Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps the weights of all else", async () => {
+Deno.test("rebuildDeployment() adds pooled pairs only when they are configured, and can keep all other weights", async () => {
   await using log = await deployed({ features: { pooled: false } });
   const silent = await rebuild(log, {});
   assert.match(silent.said, /nothing to rebuild/, "a default that has changed is no change");
@@ -63,11 +63,11 @@ Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps 
   assert.equal((await generationsOf(log, topics)).get(2)?.carries, undefined, "once it is built");
   assert.deepEqual(await learntBefore(log, generationTopics(topics, 2), "base"), [143]);
   assert.equal(await servingGeneration(log, topics), 2);
-  // Nobody need name them any more.
+  // They need not be configured any more.
   assert.match((await rebuild(log, {})).said, /nothing to rebuild/);
 });
 
-Deno.test("withKeptDefaults() keeps the old defaults of a log without a record of its options", async () => {
+Deno.test("withKeptDefaults() keeps the old defaults for a log without a record of its options", async () => {
   await using old = new MemoryLog();
   await old.createTopics(topicSpecs(topics, 1));
   const record = { topic: topics.samples, partition: 0, key: "u", value: new Uint8Array(1), time: 0 };
@@ -76,7 +76,7 @@ Deno.test("withKeptDefaults() keeps the old defaults of a log without a record o
   assert.deepEqual(retrieval, { head: false });
 });
 
-Deno.test("rebuildDeployment() has nothing to do where the deployment is made as configured", async () => {
+Deno.test("rebuildDeployment() does nothing when the deployment is as configured", async () => {
   await using log = await deployed();
   const { code, said } = await rebuild(log, {});
   assert.equal(code, 0);
@@ -84,7 +84,7 @@ Deno.test("rebuildDeployment() has nothing to do where the deployment is made as
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
 });
 
-Deno.test("rebuildDeployment() builds what changed, switches, and goes back to the old generation", async () => {
+Deno.test("rebuildDeployment() builds a changed configuration and switches, then back and forth without rebuilding", async () => {
   await using log = await deployed();
   const feature = { features: { itemFields: ["band"] } };
   const there = await rebuild(log, feature);
@@ -109,7 +109,7 @@ Deno.test("rebuildDeployment() builds what changed, switches, and goes back to t
   assert.equal((await log.bounds(generationTopics(topics, 2).state, 0)).end, end, "nothing is done twice");
 });
 
-Deno.test("rebuildDeployment() says by part what becomes of events that the log has dropped", async () => {
+Deno.test("rebuildDeployment() reports what is carried over of events that the log has dropped", async () => {
   await using log = await deployed();
   const start = Math.floor((await log.bounds(topics.events, 0)).end / 2);
   await log.trim(topics.events, 0, start);
@@ -124,12 +124,12 @@ Deno.test("rebuildDeployment() says by part what becomes of events that the log 
 });
 
 for (const erases of [true, false]) {
-  Deno.test(`rebuildDeployment() reads what the log has dropped from backups, and does not go on without them, on a log that ${erases ? "can" : "cannot"} erase`, async () => {
+  Deno.test(`rebuildDeployment() reads dropped events from backups, and does not continue without them, on a log that ${erases ? "can" : "cannot"} erase`, async () => {
     await using folder = await temporaryFolder();
     const shown = syntheticRecords({ views: 80, users: 9 }).flatMap((record) =>
       record.kind === "event" && record.event.type !== "request" ? [record.event] : []
     );
-    await using memory = await deployed({}, shown); // lists end rounds
+    await using memory = await deployed({}, shown); // without requests: lists end rounds
     const log: Log = erases ? memory : Object.assign(memory, { erase: undefined, scrub: undefined });
     await copyAll(log, `${folder.path}/all`);
     const { end } = await log.bounds(topics.events, 0);
@@ -156,15 +156,15 @@ for (const erases of [true, false]) {
   });
 }
 
-Deno.test("rebuildDeployment() says where a generation goes on otherwise than --keep-weights has it", async () => {
+Deno.test("rebuildDeployment() says when a generation was begun with another choice of --keep-weights", async () => {
   for (const keepWeights of [true, undefined] as const) {
     await using log = await deployed();
     const feature = { features: { itemFields: ["band"] } };
     const begun = await rebuild(log, feature, { keepWeights, switch: false });
-    assert.doesNotMatch(begun.said, /goes on/);
+    assert.doesNotMatch(begun.said, /was begun/);
     const same = await rebuild(log, feature, { keepWeights, switch: false });
     assert.match(same.said, /continuing generation 2\n/);
-    assert.doesNotMatch(same.said, /goes on/);
+    assert.doesNotMatch(same.said, /was begun/);
     const other = await rebuild(log, feature, { keepWeights: keepWeights ? undefined : true });
     assert.match(
       other.said,
@@ -175,14 +175,14 @@ Deno.test("rebuildDeployment() says where a generation goes on otherwise than --
   }
 });
 
-Deno.test("rebuildDeployment() leaves the other one serving where it is told to", async () => {
+Deno.test("rebuildDeployment() leaves the old generation serving with switch: false", async () => {
   await using log = await deployed();
   const { code } = await rebuild(log, { features: { itemFields: ["band"] } }, { switch: false });
   assert.equal(code, 0);
   assert.equal(await servingGeneration(log, topics), 1);
 });
 
-Deno.test("rebuildDeployment() goes back to no generation that has missed events, where none is taken out of the log", async () => {
+Deno.test("rebuildDeployment() does not go back to a generation that missed dropped events if the log cannot erase", async () => {
   await using memory = await deployed();
   const log: Log = Object.assign(memory, { erase: undefined, scrub: undefined });
   await rebuild(log, { features: { itemFields: ["band"] } });
@@ -193,7 +193,7 @@ Deno.test("rebuildDeployment() goes back to no generation that has missed events
   assert.match(back.said, /building generation 3 alongside 2/, "an erasure may be among them");
 });
 
-Deno.test("dropKept() drops what another generation has replaced for long enough", async () => {
+Deno.test("dropKept() drops a generation that was replaced long enough ago", async () => {
   await using log = await deployed();
   const day = 86_400_000;
   assert.deepEqual(await dropKept(log, topics, 0, Date.now()), [], "nothing was switched");
@@ -211,7 +211,7 @@ Deno.test("dropKept() drops what another generation has replaced for long enough
   );
 });
 
-Deno.test("dropGeneration() leaves nothing of a generation that does not serve, whose number is not used again", async () => {
+Deno.test("dropGeneration() removes all of a generation that does not serve, and its number is not reused", async () => {
   await using log = await deployed();
   const feature = { features: { itemFields: ["band"] } };
   await rebuild(log, feature);

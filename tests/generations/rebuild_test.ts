@@ -1,4 +1,4 @@
-/** A generation that is built from a log is what a deployment made of it would be. */
+/** A generation built from a log has what a deployment would have made of it. */
 
 import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
@@ -17,7 +17,7 @@ import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { withFolder, withoutIndex } from "../task/harness.ts";
 import { build, built, digestOf, eventsAsShown, rebuildOptions, serve, topics } from "./built.ts";
 
-/** What was shown in the samples of a topic, with what became of it. */
+/** The lists in the samples of a topic, with their outcomes. */
 async function outcomesOn(log: Log, topic: string, partitions = 1): Promise<string[]> {
   const outcomes: string[] = [];
   for (let p = 0; p < partitions; p++) {
@@ -32,7 +32,7 @@ async function outcomesOn(log: Log, topic: string, partitions = 1): Promise<stri
 }
 
 for (const partitions of [1, 2]) {
-  Deno.test(`Rebuild joins what users saw with what they did, once each, in ${partitions} partitions`, async () => {
+  Deno.test(`Rebuild joins each list with the outcomes that the deployment gave it, in ${partitions} partitions`, async () => {
     await using log = new MemoryLog();
     await serve(log, { partitions });
     const outputs = async () => [
@@ -52,7 +52,7 @@ for (const partitions of [1, 2]) {
   });
 }
 
-Deno.test("Rebuild makes the samples that a deployment makes that was told what was shown", async () => {
+Deno.test("Rebuild makes the same samples from answered requests as from impressions", async () => {
   await using log = new MemoryLog();
   await serve(log);
   await build(log, await rebuildOptions(log));
@@ -85,7 +85,7 @@ async function statesOn(log: Log): Promise<Map<string, number[]>> {
 }
 
 for (const [partitions, roundEvents] of [[1, 40], [2, 40], [3, 7]] as const) {
-  Deno.test(`Rebuild killed at any operation goes on to the same bytes, in ${partitions} partitions with rounds of ${roundEvents}`, async () => {
+  Deno.test(`Rebuild killed repeatedly ends with the same bytes, in ${partitions} partitions with rounds of ${roundEvents}`, async () => {
     const whole = await (async () => {
       await using log = new MemoryLog();
       await serve(log, { views: 60, partitions });
@@ -118,7 +118,7 @@ for (const [partitions, roundEvents] of [[1, 40], [2, 40], [3, 7]] as const) {
   });
 }
 
-Deno.test("Rebuild commits more batches at once the more it has learnt, never more than a sixteenth", async () => {
+Deno.test("Rebuild commits more batches at once the more it has learnt, but at most a sixteenth of them", async () => {
   await using log = new MemoryLog();
   await serve(log);
   const { spec, ...options } = await rebuildOptions(log, { roundEvents: 400 });
@@ -149,7 +149,7 @@ for (const [partitions, events] of [[1, 4096], [2, 2048], [5, 1024]] as const) {
   });
 }
 
-Deno.test("Rebuild does not ask the log for what it has written", async () => {
+Deno.test("Rebuild does not read back from the log what it has written", async () => {
   await using log = new MemoryLog();
   await serve(log, { partitions: 2 });
   const asked = new Map<string, number>();
@@ -165,7 +165,7 @@ Deno.test("Rebuild does not ask the log for what it has written", async () => {
   }
 });
 
-Deno.test("Rebuild reads no erasures again that it has taken over, where the log keeps their events", async () => {
+Deno.test("Rebuild does not read erasures again that it has taken over, on a log that cannot erase events", async () => {
   await using memory = new MemoryLog();
   await serve(memory, { views: 40 });
   let reads = 0;
@@ -189,7 +189,7 @@ Deno.test("Rebuild reads no erasures again that it has taken over, where the log
   assert.deepEqual(lives, [true, false]);
 });
 
-Deno.test("Rebuild goes on from the snapshots of its tasks, where the log has no index", async () => {
+Deno.test("Rebuild resumes from the snapshots of its tasks when the log has no index", async () => {
   await using memory = new MemoryLog();
   await serve(memory, { partitions: 2 });
   let records = 0;
@@ -214,7 +214,7 @@ Deno.test("Rebuild goes on from the snapshots of its tasks, where the log has no
   });
 });
 
-Deno.test("OwnWrites reads what is older from the log", async () => {
+Deno.test("OwnWrites reads the same records as the log, its own and older ones", async () => {
   await using log = new MemoryLog();
   const topic = { name: "own", partitions: 1, cleanup: "delete" } as const;
   await log.createTopics([topic]);
@@ -244,7 +244,7 @@ Deno.test("OwnWrites reads what is older from the log", async () => {
 });
 
 for (const maxBytes of [1 << 19, 8 << 20]) {
-  Deno.test(`OwnWrites keeps ${maxBytes >> 10} KiB of all partitions together, keys and headers among them, and copies no more`, async () => {
+  Deno.test(`OwnWrites keeps ${maxBytes >> 10} KiB over all partitions, keys and headers included, and copies nothing larger`, async () => {
     await using log = new MemoryLog();
     const partitions = 12;
     await log.createTopics([{ name: "own", partitions, cleanup: "delete" }]);
@@ -292,12 +292,12 @@ for (const maxBytes of [1 << 19, 8 << 20]) {
       0,
       Object.assign(new Uint8Array(maxBytes * 5 / 8), { slice: () => (copies++, new Uint8Array(1)) }),
     );
-    assert.equal(copies, 1, "by the log alone");
+    assert.equal(copies, 1, "only by the log");
     assert.ok(await kept() > 4, "the others stay");
   });
 }
 
-Deno.test("Rebuild is not at its end where the log has nothing to read for now", async () => {
+Deno.test("Rebuild does not take an empty read for the end of the log", async () => {
   const digests = [];
   for (const isLate of [false, true]) {
     await using log = new MemoryLog();
@@ -315,7 +315,7 @@ Deno.test("Rebuild is not at its end where the log has nothing to read for now",
   assert.deepEqual(digests[1], digests[0]);
 });
 
-Deno.test("a service goes on with a generation that was built, where the one before had stopped", async () => {
+Deno.test("a service continues with a built generation where the previous one stopped", async () => {
   await using log = new MemoryLog();
   await serve(log);
   const options = await rebuildOptions(log);
@@ -341,7 +341,7 @@ Deno.test("a service goes on with a generation that was built, where the one bef
   assert.ok(answers.slice(answered).every(({ model }) => model === "dien"));
 });
 
-Deno.test("Rebuild.progress tells how far it is", async () => {
+Deno.test("Rebuild.progress counts the events done up to their total", async () => {
   await using log = new MemoryLog();
   await serve(log, { views: 30 });
   await using rebuild = await Rebuild.open(log, await rebuildOptions(log));

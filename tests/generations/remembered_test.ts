@@ -1,4 +1,4 @@
-/** A generation that begins with what another one's states remember of dropped events is what the dropped events made. */
+/** A generation that begins with what states remember of dropped events is as if it had read those events. */
 
 import assert from "node:assert/strict";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
@@ -45,13 +45,13 @@ async function dropHalf(log: Log, share = 0.5): Promise<void> {
   }
 }
 
-/** The options of one that begins with what the generation `built` remembers. */
+/** Options of a generation that begins with what `built` remembers. */
 async function following(log: Log): Promise<RebuildOptions> {
   const { spec, ...options } = await rebuildOptions(log);
   return { ...options, spec: { ...spec, topics: after }, remembers: built };
 }
 
-/** An id that is in one of two partitions. */
+/** An id that falls into this one of two partitions. */
 function idIn(partition: number, name: string): string {
   return Array.from({ length: 99 }, (_, n) => `${name}-${n}`).find((id) => partitionOf(id, 2) === partition)!;
 }
@@ -77,7 +77,7 @@ async function usersOf(log: Log, of: typeof topics): Promise<Record<string, unkn
 }
 
 for (const kind of ["memory", "SQLite"]) {
-  Deno.test(`where all that was dropped is remembered, a generation is the same to the byte, in ${kind}`, async () => {
+  Deno.test(`Rebuild gives the same bytes when states remember all dropped events, in ${kind}`, async () => {
     const folder = await Deno.makeTempDir();
     {
       const empty = kind === "memory" ? new MemoryLog() : await SqliteLog.open(`${folder}/log`);
@@ -92,14 +92,14 @@ for (const kind of ["memory", "SQLite"]) {
       while (await rebuild.step());
       assert.deepEqual(await digestOf(log, after), await digestOf(log));
       const left = await log.bounds(rememberedTopic(after), 0);
-      assert.equal(left.start, left.end, "they name users, and are not kept");
+      assert.equal(left.start, left.end, "records that name users are not kept");
     }
     await Deno.remove(folder, { recursive: true });
   });
 }
 
 for (const [partitions, tasks] of [[1, 1], [2, 2], [1, 3]] as const) {
-  Deno.test(`sequences and profiles outlive dropped lists and profiles, in ${partitions} partitions for ${tasks} tasks`, async () => {
+  Deno.test(`sequences and profiles survive the dropping of their events, in ${partitions} partitions for ${tasks} tasks`, async () => {
     const events = shopEvents(300, 12);
     const attributes = { segment: "outdoors", age: "50+" };
     const profile = { type: "profile", user: "u1", time: events[0]!.time, attributes } as const;
@@ -115,7 +115,7 @@ for (const [partitions, tasks] of [[1, 1], [2, 2], [1, 3]] as const) {
   });
 }
 
-Deno.test("an experiment goes on whose beginning the log has dropped", async () => {
+Deno.test("an experiment continues when the log has dropped the events before it", async () => {
   await using log = await logOf(shopEvents(60, 12), new MemoryLog());
   const experiments = new ExperimentRegistry(log, topics, { models: [], now: () => 1 });
   await experiments.start({
@@ -133,7 +133,7 @@ Deno.test("an experiment goes on whose beginning the log has dropped", async () 
   assert.deepEqual([...state.experiments.keys()], ["explore"]);
 });
 
-Deno.test("behaviours that are out of order where the log begins are neither lost nor doubled", async () => {
+Deno.test("behaviours out of order around the start of the log are neither lost nor doubled", async () => {
   const ordered = behaviours();
   const events = ordered.map((_, at) => ordered[at % 8 < 4 ? at + 4 : at - 4] ?? ordered[at]!);
   await using log = await logOf(events, new MemoryLog());
@@ -143,7 +143,7 @@ Deno.test("behaviours that are out of order where the log begins are neither los
   assert.deepEqual(await usersOf(log, after), await usersOf(log, built));
 });
 
-Deno.test("what a session has handed over is not remembered where the log has the session's event", async () => {
+Deno.test("behaviours that a session handed over are not remembered if the log has the session's events", async () => {
   const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
   const act = (user: string, at: number): Event => {
     return { type: "interaction", user, item, action: "view", time: time + at };
@@ -165,7 +165,7 @@ Deno.test("what a session has handed over is not remembered where the log has th
   assert.deepEqual((await usersOf(log, after))["ann"], (await usersOf(log, built))["ann"]);
 });
 
-Deno.test("what a session of another partition has handed over counts once where the log has the session's event, and its merge no more", async () => {
+Deno.test("behaviours from another partition's session count once if the log has the session but not the merge", async () => {
   const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
   const act = (user: string, at: number): Event => {
     return { type: "interaction", user, item, action: "view", time: time + at };
@@ -190,7 +190,7 @@ Deno.test("what a session of another partition has handed over counts once where
   assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
 });
 
-/** A log where sessions of another partition were used before all else, and log in after thousands of events. */
+/** A log on which sessions of another partition act before all else, and log in after thousands of events. */
 async function lateLogins(between: (time: number, item: string) => readonly Event[]): Promise<MemoryLog> {
   const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
   const logins = Array.from({ length: 12 }, (_, n) => [idIn(0, `session${n}`), idIn(1, `ann${n}`)] as const);
@@ -211,7 +211,7 @@ async function lateLogins(between: (time: number, item: string) => readonly Even
   );
 }
 
-/** Builds what follows on a log that has dropped the first events of the second partition. */
+/** Builds the next generation on a log that has dropped the first events of the second partition. */
 async function follow(log: Log, dropped: number) {
   await build(log, await rebuildOptions(log));
   await log.trim(topics.events, 1, dropped);
@@ -224,7 +224,7 @@ async function follow(log: Log, dropped: number) {
 /** Users of the second of two partitions. */
 const OWN = Array.from({ length: 400 }, (_, n) => `o${n}`).filter((id) => partitionOf(id, 2) === 1);
 
-Deno.test("what sessions of another partition have handed over is left to merges far behind on the log", async () => {
+Deno.test("behaviours from another partition's sessions are left to merges that come much later on the log", async () => {
   await using log = await lateLogins((time, item) =>
     Array.from({ length: 5000 }, (_, n) => {
       return { type: "interaction", user: OWN[n % OWN.length]!, item, action: "view", time: time + 100 + n };
@@ -235,7 +235,7 @@ Deno.test("what sessions of another partition have handed over is left to merges
   assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
 });
 
-Deno.test("all lists that the log has are learnt where sessions have handed over later what they did before them", async () => {
+Deno.test("all lists on the log are learnt even if sessions hand over older behaviours later", async () => {
   await using log = await lateLogins((time, item) =>
     Array.from({ length: 2200 }, (_, n): Event[] => {
       const [user, at, request] = [OWN[n % OWN.length]!, time + 100 + 60_000 * n, `q${n}`];
@@ -251,7 +251,7 @@ Deno.test("all lists that the log has are learnt where sessions have handed over
   assert.deepEqual(await samples(after), (await samples(built)).slice(100));
 });
 
-Deno.test("sessions of another partition are read no further than their logins and what may be out of order", async () => {
+Deno.test("another partition's sessions are read only up to their logins and what may be out of order", async () => {
   const [session, ann] = [idIn(0, "session"), idIn(1, "ann")];
   const others = Array.from({ length: 500 }, (_, n) => `o${n}`).filter((id) => partitionOf(id, 2) === 0);
   const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
@@ -280,7 +280,7 @@ Deno.test("sessions of another partition are read no further than their logins a
   assert.ok(read > 4096 && read < 6000, `${read} events`);
 });
 
-Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
+Deno.test("a build killed while it takes over what is remembered, or later, ends with the same bytes", async () => {
   const digests: unknown[] = [];
   for (const kills of [false, true]) {
     await using log = await logOf(shopEvents(100, 12), new MemoryLog(), 2);

@@ -3,7 +3,7 @@ import { Succession, type SuccessionOptions } from "../../streams/generations/su
 import type { Log } from "../../streams/log/log.ts";
 import { topics } from "./built.ts";
 
-Deno.test("Succession goes on following after a service could not be replaced", async () => {
+Deno.test("Succession can resume following after a service could not be replaced", async () => {
   const ending = new AbortController();
   const place = {
     isReleased: false,
@@ -23,7 +23,7 @@ Deno.test("Succession goes on following after a service could not be replaced", 
   await succession.ended;
 });
 
-Deno.test("Succession.fence() fences the tasks of the generation that serves, whichever this process runs", async () => {
+Deno.test("Succession.fence() fences the tasks of the given generation, whichever this process runs", async () => {
   const ending = new AbortController();
   const fenced: string[] = [];
   const log = {
