@@ -23,6 +23,7 @@ import type { Config } from "../streams/config/config.ts";
 import { generationLog } from "../streams/generations/generation_log.ts";
 import { differences } from "./check/differences.ts";
 import { type Process, processAt } from "./check/processes.ts";
+import { remarksOn, seenRejections } from "./check/rejections.ts";
 import { type Look, problemLines, render, unusedIn } from "./check/report.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
@@ -102,9 +103,10 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
   const topics = topicNames(prefix);
   const ofTasks = await generationLog(log, topics, await servingGeneration(log, topics));
   const found = await inspect(ofTasks, { prefix, whole: log, maxLag, known });
+  const serving = await servingTopics(log, prefix);
   const sources = await lookAtSources(
     log,
-    await servingTopics(log, prefix),
+    serving,
     followedSources(flags, config ?? {}),
     { now: Date.now, maxLag, knownUnfed: known?.unfed },
   );
@@ -112,6 +114,7 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
     ...await reviewOf(log, flags),
     ...await differences(log, prefix, config),
     ...idleIn(config ?? {}),
+    ...remarksOn(await seenRejections(log, serving, Date.now()), known?.rejected),
   ];
   return {
     ...found,
@@ -146,18 +149,37 @@ function printProcesses(
   found: readonly Problem[],
   reason: string,
 ): number {
-  const { json, maxLag = Infinity } = flags;
+  const { json, maxLag = Infinity, known } = flags;
+  const rejected = rejectedIn(processes, known?.rejected);
   const late = processes.flatMap(({ lags = [] }) => lags).filter(({ lag }) => lag > maxLag);
-  const problems = [...found, ...late.map(({ partition, lag }) => behind(partition, lag))];
+  const problems = [
+    ...found,
+    ...late.map(({ partition, lag }) => behind(partition, lag)),
+    ...rejected.filter(({ isProblem }) => isProblem),
+  ];
+  const notes = rejected.filter(({ isProblem }) => !isProblem);
   const lines = processes.flatMap(({ line }) => line ?? []);
   const verdict = problems.length === 0 ? "all is well in these processes" : problemLines(problems);
   print(
     Deno.stdout,
-    json
-      ? `${JSON.stringify({ processes, problems }, null, 2)}\n`
-      : [...lines, `${placeOf(flags)} was not examined: ${reason}`, "", verdict, ""].join("\n"),
+    json ? `${JSON.stringify({ processes, problems, notes }, null, 2)}\n` : [
+      ...lines,
+      `${placeOf(flags)} was not examined: ${reason}`,
+      "",
+      ...(notes.length === 0 ? [] : [problemLines(notes, "NOTE")]),
+      verdict,
+      "",
+    ].join("\n"),
   );
   return problems.length === 0 ? 0 : 1;
+}
+
+/** Remarks on rejected records by the processes, each of which sees all of them. */
+function rejectedIn(processes: readonly Process[], known: number | undefined): readonly LogRemark[] {
+  const [look] = processes.flatMap(({ rejections }) => rejections ?? []);
+  if (look === undefined) return [];
+  const events = processes.reduce((sum, { events = 0 }) => sum + events, 0);
+  return remarksOn({ look, taken: events === 0 ? undefined : events }, known);
 }
 
 /** The configuration, or its problems. */
@@ -213,7 +235,7 @@ const program = addLogFlags(
   .option("--max-lag <n>", "largest acceptable lag of a partition, in events", count)
   .option(
     "--known <list>",
-    "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2",
+    "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2,rejected=9",
     known,
   )
   .option("--url <list>", "URLs of processes to query as well, such as http://127.0.0.1:8080", urls, [])

@@ -9,6 +9,7 @@ import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";
 import type { Problem } from "../../streams/service/problem.ts";
 import type { PartitionStatus, ServiceStatus } from "../../streams/service/status.ts";
 import { keyHeaders } from "../flags/server_flags.ts";
+import type { SeenRejections } from "./rejections.ts";
 
 /** Short, because a user waits for the answer. */
 const TIMEOUT_MS = 10_000;
@@ -18,6 +19,10 @@ export interface Process {
   readonly line?: string;
   readonly problem?: Problem | undefined;
   readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
+  /** Offsets of events in its partitions. */
+  readonly events?: number;
+  /** Rejected records of the deployment; absent from releases before 0.3. */
+  readonly rejections?: SeenRejections["look"] | undefined;
 }
 
 /** The status of a process over HTTP; only the process knows the progress of its restores. */
@@ -47,6 +52,8 @@ export async function processAt(url: string): Promise<Process> {
         sourcesText(sources)
       }`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
+      events: partitions.reduce((sum, { committed, lag }) => sum + committed + lag, 0),
+      rejections: await rejectionsAt(url),
       problem: unready ?? pausedSources(url, sources) ?? undefined,
     };
   } catch (error) {
@@ -78,6 +85,24 @@ function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
     return `${source} ${lag} records, ${Math.round(ms / 1000)} s behind`;
   });
   return `; sources: ${behind.join(", ") || "being opened"}`;
+}
+
+/** What a process sees of rejected records. */
+async function rejectionsAt(url: string): Promise<Process["rejections"]> {
+  const response = await fetch(new URL("/v1/rejected", url), {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: keyHeaders(),
+  });
+  const look: Process["rejections"] = response.ok ? await response.json() : undefined;
+  if (look?.offsets === undefined) return undefined;
+  const { isAll, offsets, reasons } = look;
+  return {
+    ...{ isAll, offsets },
+    reasons: reasons.map(({ source, from, code, count, newest: { time } }) => ({
+      ...{ source, from, code, count },
+      newest: { time },
+    })),
+  };
 }
 
 /** Why a process is not ready to answer, if it is not. */

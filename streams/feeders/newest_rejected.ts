@@ -32,6 +32,8 @@ export interface RejectedLook {
   readonly records: readonly RejectedRecord[];
   /** Whether nothing on the topic was left out. */
   readonly isAll: boolean;
+  /** Offsets of the topic, including records that were replayed. */
+  readonly offsets: number;
 }
 
 /** Bounds of a portion, offsets: at most some milliseconds of work, after which the thread is yielded. */
@@ -47,9 +49,10 @@ export async function lookAtRejected(
   const partitions = (await log.identify(topics.rejected))?.partitions ?? 0;
   const replayed = new Replayed(log, topics);
   const found: RejectedRecord[] = [];
-  let isAll = true;
+  let isAll = true, offsets = 0;
   for (let partition = 0; partition < partitions; partition++) {
     const { start, end } = await log.bounds(topics.rejected, partition);
+    offsets += end - start;
     const least = Math.max(start, end - Math.ceil(limits.records / partitions));
     let left = limits.bytes / partitions, to = end, size = LEAST;
     while (to > least && left > 0) {
@@ -68,7 +71,7 @@ export async function lookAtRejected(
     if (to > start) isAll = false;
   }
   found.sort((a, b) => b.time - a.time || b.offset - a.offset);
-  return { reasons: await countRejected(found.toReversed()), records: found, isAll };
+  return { reasons: await countRejected(found.toReversed()), records: found, isAll, offsets };
 }
 
 async function between(

@@ -42,10 +42,18 @@ export interface Inspection {
 }
 
 /**
- * Counts of what should not happen, and of erased users that topics keep for ever. They cannot be undone, or are
- * intended, so an operator can acknowledge them.
+ * Counts of what should not happen, of rejected records, and of erased users that topics keep for ever. They cannot be
+ * undone, or are intended, so an operator can acknowledge them.
  */
-export const COUNT_NAMES = ["lost", "misplaced", "unlearnt", "uncounted", "unfed", "kept"] as const;
+export const COUNT_NAMES = [
+  "lost",
+  "misplaced",
+  "unlearnt",
+  "uncounted",
+  "unfed",
+  "kept",
+  "rejected",
+] as const;
 
 /** One of {@linkcode COUNT_NAMES}. */
 export type CountName = (typeof COUNT_NAMES)[number];

@@ -98,13 +98,19 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   }
   const check = await run("check", ...log);
   assert.equal(check.code, 0, check.text);
-  assert.match(check.text, /base +\d+ +\d+ +\d+\n\nall is well/);
+  assert.match(
+    check.text,
+    /base +\d+ +\d+ +\d+\n\nNOTE: \d+ records were rejected, .*truncated-json from .*\n.*\nall is well/,
+  );
 
   const config = `${folder}/wrong.json`;
   await Deno.writeTextFile(config, '{ "learner": {\n  "learningrate": 1 } }');
   const wrong = await run("check", ...log, "--config", config);
   assert.equal(wrong.code, 1, wrong.errors);
-  assert.match(wrong.text, /base +\d+ +\d+ +\d+\n\nPROBLEM: .*wrong\.json, line 2: learner\.learningrate: /);
+  assert.match(
+    wrong.text,
+    /base +\d+ +\d+ +\d+\n\nNOTE: .*\n.*\nPROBLEM: .*wrong\.json, line 2: learner\.learningrate: /,
+  );
   assert.match(wrong.text, /-> did you mean learner\.learningRate\?\nsomething is wrong or missing/);
   await Deno.remove(folder, { recursive: true });
 });
@@ -268,15 +274,20 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
   const path = `${folder}/log.sqlite`;
   {
     await using _held = await SqliteLog.open(path);
-    const partitions = [{ partition: 0, restoring: false, lag: 7, othersLag: 0 }];
+    const partitions = [{ partition: 0, restoring: false, lag: 7, committed: 193, othersLag: 0 }];
     const reasons: string[] = [];
     let sources: object | null = null;
+    let rejections = {};
     await using server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
       ({ url }) =>
-        new URL(url).pathname === "/ready"
-          ? Response.json({ ready: reasons.length === 0, reasons })
-          : Response.json({ version: 3, partitions, sources }),
+        Response.json(
+          new URL(url).pathname === "/ready"
+            ? { ready: reasons.length === 0, reasons }
+            : new URL(url).pathname === "/v1/rejected"
+            ? rejections
+            : { version: 3, partitions, sources },
+        ),
     );
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
@@ -293,6 +304,19 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     );
     const late = await look("--url", url, "--max-lag", "6");
     assert.deepEqual([late.code, /PROBLEM: partition 0 is 7 events behind/.test(late.text)], [1, true]);
+    const reason = { source: null, from: "meander.events", code: "too-late", newest: { time: 0 } };
+    rejections = { isAll: false, offsets: 12, reasons: [{ ...reason, count: 11 }] };
+    const rejected = await look("--url", url);
+    assert.equal(rejected.code, 1);
+    assert.match(
+      rejected.text,
+      /PROBLEM: 12 records were rejected, beside 200 .* of the newest 11: 11 too-late/,
+    );
+    assert.match(
+      (await look("--url", url, "--known", "rejected=12")).text,
+      /NOTE: 12 records [^]*all is well in these processes\n$/,
+    );
+    rejections = {};
     const elsewhere = await run("check", "--log-path", `${folder}/none.sqlite`, "--url", url);
     assert.equal(elsewhere.code, 0, elsewhere.text + elsewhere.errors);
     assert.match(elsewhere.text, /none\.sqlite was not examined: the file does not exist on this machine\n/);

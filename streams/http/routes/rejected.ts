@@ -24,6 +24,7 @@ const count = z.int().min(0);
 const { Rejected } = named({
   Rejected: z.object({
     isAll: z.boolean().describe("Whether the look covered the whole topic."),
+    offsets: count.describe("Offsets of the whole topic, including records that were replayed."),
     reasons: z.array(z.object({
       source: z.string().nullable().describe("Format or source; null = a topic of the deployment."),
       from: z.string().describe("Topic or file."),
@@ -89,9 +90,10 @@ export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
         source: query.get("source") ?? undefined,
         from: query.get("from") ?? undefined,
       };
-      const { isAll, reasons, records } = await lookFor(JSON.stringify(filter), filter);
+      const { isAll, offsets, reasons, records } = await lookFor(JSON.stringify(filter), filter);
       return Response.json({
         isAll,
+        offsets,
         reasons: reasons.map((reason) => ({ ...reason, newest: shortened(reason.newest) })),
         records: records.slice(0, GIVEN).map(shortened),
       });
