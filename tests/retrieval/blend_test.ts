@@ -9,7 +9,7 @@ function blendOf(weights: readonly number[], groups = 0): Blend {
   return new Blend(weights.map((weight, f) => ({ name: "abcde"[f]!, weight })), groups);
 }
 
-Deno.test("Blend.learn() takes two Newton steps at once along the log-likelihood with its prior", () => {
+Deno.test("Blend.learn() takes twice a Newton step along the log-likelihood with its prior", () => {
   const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);
   const features = { count: 3, values, groups: [] };
   const logLikelihood = (w: readonly number[]) => {
@@ -19,7 +19,7 @@ Deno.test("Blend.learn() takes two Newton steps at once along the log-likelihood
   const start = [0.3, -0.2];
   const blend = blendOf(start);
   blend.learn(features, 1);
-  // By differences: gradient and curvature of the log-likelihood, and 20 that each weight weighs from the beginning.
+  // By differences: gradient and curvature of the log-likelihood, and a prior precision of 20 per weight.
   const E = 1e-4;
   const at = (x: number, y: number) => logLikelihood([start[0]! + x, start[1]! + y]);
   const gradient = [(at(E, 0) - at(-E, 0)) / (2 * E), (at(0, E) - at(0, -E)) / (2 * E)];
@@ -38,7 +38,7 @@ Deno.test("Blend.learn() takes two Newton steps at once along the log-likelihood
   }
 });
 
-Deno.test("Blend.learn() follows a world that changes, however long it was another one", () => {
+Deno.test("Blend.learn() follows preferences that change, however long they were different", () => {
   const random = mulberry32(9);
   const blend = blendOf([0, 0]);
   for (const truth of [[1, -1], [-1, 1]]) {
@@ -58,8 +58,8 @@ Deno.test("Blend.learn() follows a world that changes, however long it was anoth
   }
 });
 
-Deno.test("Blend.learn() learns apart what makes somebody come back", () => {
-  // Column b marks what the user had: there a large a keeps away, elsewhere it attracts.
+Deno.test("Blend.learn() learns separate weights for what makes a user come back to an item", () => {
+  // Column b marks what the user had: there a large a repels, elsewhere it attracts.
   const random = mulberry32(4);
   const blend = blendOf([0, 0]);
   for (let n = 0; n < 10_000; n++) {
@@ -99,7 +99,7 @@ Deno.test("Blend.learn() finds the weights that choices were drawn with", () => 
   }
 });
 
-Deno.test("Blend.learn() finds what groups have in common, and what they have not", () => {
+Deno.test("Blend.learn() finds what groups have in common, and where they differ", () => {
   const shared = 1;
   const own = [1.5, -1.5];
   const blend = blendOf([0, 0], 2);
@@ -126,7 +126,7 @@ Deno.test("Blend.learn() finds what groups have in common, and what they have no
   assert.ok(Math.abs(blend.weights[1]!) < 0.3);
 });
 
-Deno.test("Blend.learn() gives what several groups add to those that are in all of them", () => {
+Deno.test("Blend.learn() finds weights that add up over the groups a choice belongs to", () => {
   const own = [[1.5, 0], [-0.5, 0], [0, 1], [0, -1]];
   const blend = blendOf([0, 0], 4);
   const random = mulberry32(3);
@@ -145,7 +145,7 @@ Deno.test("Blend.learn() gives what several groups add to those that are in all 
   }
 });
 
-Deno.test("Blend.learn() keeps its weights finite, whatever a feature is", () => {
+Deno.test("Blend.learn() keeps its weights finite and goes on learning, whatever the value of a feature", () => {
   for (const odd of [NaN, Infinity, -Infinity]) {
     const blend = blendOf([1, 2], 2);
     blend.learn({ count: 2, values: Float64Array.of(odd, 1, 0, 3), groups: [1] }, 1);
@@ -176,7 +176,7 @@ Deno.test("Blend.decode() takes weights by the names of features, whichever have
   const other = read("cxa", 2);
   assert.deepEqual(sets(other), sets(learnt).map(([a, , c]) => [c, 7, a]));
   assert.equal(other.steps, learnt.steps);
-  // One that has another feature besides goes on as the first does, where it says nothing.
+  // One with a further feature learns the same while that feature is 0.
   const more = read("bxca", 2);
   const rows = [[1, 0, 2], [0, 3, -1]] as const;
   learnt.learn({ count: 2, values: Float64Array.from(rows.flat()), groups: [1] }, 0);

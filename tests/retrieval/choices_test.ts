@@ -23,11 +23,11 @@ interface Seen {
   readonly steps?: number;
   readonly arrivals?: Arrivals;
   readonly flood?: Arrivals;
-  /** Place of the item that is taken among the candidates; −1 = it is none. */
+  /** Place of the taken item among the candidates; −1 = it is not one of them. */
   readonly place?: number;
 }
 
-/** Choices that show what candidates are proposed for, and what features are made for. */
+/** Choices that report which requests get candidates, and which get features. */
 function choicesOf(
   seen: Seen,
   propose: (of: CandidateRequest) => void,
@@ -65,7 +65,7 @@ function requestFor(taken: CatalogueItem, expected: boolean): CandidateRequest |
   return request;
 }
 
-/** Number of steps out of `count` wanted behaviours, `gapMs` from one to the next. */
+/** Number of steps over `count` wanted behaviours that come `gapMs` apart. */
 function stepsOutOf(count: number, gapMs: number, seen: Seen, begin: number = TIME): number {
   const { arrivals = new Arrivals(ARRIVALS), flood = new Arrivals(FLOOD) } = seen;
   let steps = 0;
@@ -78,7 +78,7 @@ function stepsOutOf(count: number, gapMs: number, seen: Seen, begin: number = TI
   return steps;
 }
 
-Deno.test("Choices.learn() gathers what a request could list: nothing withheld, expired or had", () => {
+Deno.test("Choices.learn() gathers only what a request could list: nothing withheld, expired or already had", () => {
   for (const expected of [true, false]) {
     const { excluded = [], allowed } = requestFor(ITEMS[0]!, expected) ?? assert.fail("no step");
     const listed = ITEMS.filter((one) => allowed(one) && !Array.from(excluded).includes(one.index));
@@ -86,14 +86,14 @@ Deno.test("Choices.learn() gathers what a request could list: nothing withheld, 
   }
 });
 
-Deno.test("Choices.learn() learns nothing from what lists leave out because the user had it", () => {
+Deno.test("Choices.learn() learns nothing from items that lists leave out because the user already had them", () => {
   for (const index of [SEEN, FORMER]) {
     assert.equal(requestFor(ITEMS[index]!, false), null);
     assert.notEqual(requestFor(ITEMS[index]!, true), null);
   }
 });
 
-Deno.test("Choices.learn() makes features only where the item was proposed", () => {
+Deno.test("Choices.learn() makes features only when the item was proposed", () => {
   for (const [place, made] of [[-1, 0], [0, 1], [7, 1]] as const) {
     let [proposed, features] = [0, 0];
     choicesOf({ place }, () => proposed++, () => features++).learn(ANN, ITEMS[0]!, TIME);
@@ -101,7 +101,7 @@ Deno.test("Choices.learn() makes features only where the item was proposed", () 
   }
 });
 
-Deno.test("Choices.learn() makes fewer steps as they add up, and four times as many where few behaviours arrive", () => {
+Deno.test("Choices.learn() takes fewer steps as they add up, and four times as many when behaviours are rare", () => {
   const [rush, leisure] = [100, 10_000]; // milliseconds from one to the next
   const table: [steps: number, gapMs: number, every: number][] = [
     ...[[0, rush, 1], [2000, rush, 2], [4000, rush, 4], [9000, rush, 16], [90_000, rush, 16]] as const,
@@ -121,7 +121,7 @@ Deno.test("Choices.learn() makes fewer steps as they add up, and four times as m
   assert.ok(Math.abs(early * 64 - 1) < 0.3, `${early} of all before the first request`);
 });
 
-Deno.test("Choices.learn() makes at most one step in two seconds beyond the usual share, and a thousand", () => {
+Deno.test("Choices.learn() settles at one step in 16 behaviours, or at one every two seconds if that is more", () => {
   for (const perSecond of [0.1, 0.5, 1, 2, 4, 8, 30, 200]) {
     const count = 20_000, steps = stepsOutOf(count, 1000 / perSecond, { steps: 90_000 });
     const most = Math.max(count / 16, 0.5 * count / perSecond);
@@ -131,11 +131,11 @@ Deno.test("Choices.learn() makes at most one step in two seconds beyond the usua
   }
 });
 
-Deno.test("Choices.learn() makes at most 12 steps a second where very many behaviours arrive, at once", () => {
+Deno.test("Choices.learn() takes at most 12 steps a second in a flood of behaviours, almost from its start", () => {
   for (const perSecond of [100, 1000, 5000]) {
     for (const seen of [{ steps: 0 }, { steps: 90_000 }, { hasRequests: false }]) {
       const seconds = 20, steps = stepsOutOf(seconds * perSecond, 1000 / perSecond, seen);
-      // A flood is noticed by its first 300 behaviours, and known to its full height after some ten seconds.
+      // A flood is noticed after its first 300 behaviours, and its full rate is known after about ten seconds.
       const begin = 300 * (1 + Math.log(perSecond / 30));
       const most = 12 * seconds + begin;
       assert.ok(steps < 1.1 * most, `${perSecond} a second: ${steps} steps, not ${most}`);

@@ -13,8 +13,8 @@ const DAY = 24 * HOUR;
 const SIZES = { popular: 10, category: 10, fresh: 10 };
 
 /**
- * Six people look at shoes, the one after the other: everybody at s0, five of them at s1, ..., and the last of them at a
- * hat as well; u, who is asked for, at s0 and the hat.
+ * Six users view shoes, one after another: all of them s0, five of them s1, ..., and one of them a hat as well.
+ * @returns The features of a candidate for somebody who had the items in `before`
  */
 function gathered(retrieval: RetrievalOptions, before: readonly (string | readonly [string, ago: number])[]) {
   const options: TaskOptions = { ...SMALL, retrieval: { ...SMALL.retrieval, ...retrieval } };
@@ -45,8 +45,8 @@ function gathered(retrieval: RetrievalOptions, before: readonly (string | readon
   return Object.assign(feature, { names });
 }
 
-Deno.test("Gatherer.gather() scores a candidate by its categories, on their lists or beyond", () => {
-  // Two places a category: s0 and s1 have them. The others come because they are co-visited.
+Deno.test("Gatherer.gather() scores a candidate by its categories, whether it is on their lists or not", () => {
+  // Two places per category: s0 and s1 have them. The others are candidates because they are co-visited.
   const feature = gathered({ listSizes: { popular: 1, category: 2, fresh: 3 } }, ["h0"]);
   assert.equal(feature("s4", "category"), 0);
   const ofShoes = gathered({ listSizes: { popular: 1, category: 2, fresh: 3 } }, ["s0"]);
@@ -55,7 +55,7 @@ Deno.test("Gatherer.gather() scores a candidate by its categories, on their list
   assert.equal(ofShoes("h0", "category"), 0);
 });
 
-Deno.test("Gatherer.gather() knows of what may come again what it knows of the rest, and marks it", () => {
+Deno.test("Gatherer.gather() gives re-visited items all features that the others have, and marks them", () => {
   const names = (feature: ReturnType<typeof gathered>, id: string) =>
     feature.names.filter((name) => feature(id, name) !== 0);
   const revisits = gathered({ revisits: true }, ["s1", "h0"]);
@@ -74,7 +74,7 @@ Deno.test("Gatherer.gather() knows of what may come again what it knows of the r
   assert.ok(once.includes("co-visited") && once.includes("own") && !once.includes("re-visit"));
 });
 
-Deno.test("Gatherer.gather() knows what a user had at the same time of other days", () => {
+Deno.test("Gatherer.gather() counts what a user had at the same time of other days", () => {
   const before = [["s1", 6 * HOUR], ["h0", 20 * HOUR], ["s1", 2 * DAY], ["s0", 3 * DAY - HOUR], [
     "h0",
     9.5 * DAY,
@@ -94,9 +94,9 @@ Deno.test("Gatherer.gather() knows what a user had at the same time of other day
   assert.equal(gathered({ revisits: false }, before)("s1", "had at this hour"), 0);
 });
 
-Deno.test("Gatherer.gather() says how long ago people came to an item", () => {
+Deno.test("Gatherer.gather() gives the age of an item's behaviours", () => {
   const feature = gathered({}, ["h0"]);
-  // Of 22 views, one a minute, s5 has the 6th, s4 the 5th and the 11th, and h0 the last.
+  // Of 22 views, one per minute, s5 has the 6th, s4 the 5th and the 11th, and h0 the last.
   for (const [id, minutes] of [["s5", 16], ["s4", 14]] as const) {
     const age = Math.expm1(feature(id, "age of behaviours"));
     assert.ok(Math.abs(age - minutes) < 0.1, `${id}: ${age} minutes`);
@@ -104,7 +104,7 @@ Deno.test("Gatherer.gather() says how long ago people came to an item", () => {
   assert.equal(gathered({}, ["s0"])("h0", "age of behaviours"), 0);
 });
 
-Deno.test("Gatherer.gather() says what is taken more often at this stage of a user's life", () => {
+Deno.test("Gatherer.gather() scores what is taken more often at this stage of a user's life", () => {
   const feature = gathered({}, []);
   // Everybody began with s0, and nobody with another one.
   assert.ok(feature("s0", "usual stage") > 0.5, `${feature("s0", "usual stage")}`);
@@ -113,7 +113,7 @@ Deno.test("Gatherer.gather() says what is taken more often at this stage of a us
   assert.ok(later("s0", "usual stage") < 0 && later("s3", "usual stage") > 0);
 });
 
-Deno.test("Gatherer.gather() says how much more a user turns to categories and fields than others do", () => {
+Deno.test("Gatherer.gather() scores how much more a user turns to categories and fields than others do", () => {
   const schema = { ...SMALL.schema, itemFields: ["decade"] };
   const task = new TaskState({ ...SMALL, schema, retrieval: { listSizes: SIZES } }, new FakeServing());
   const films = { a1: "action", a2: "action", d1: "drama", d2: "drama", d3: "drama", x1: "action drama" };
@@ -152,7 +152,7 @@ Deno.test("Gatherer.gather() says how much more a user turns to categories and f
   for (const name of ["usual categories", "usual fields"]) near(features([])("a1", name), 0);
 });
 
-Deno.test("Gatherer.gather() has finite features for who asks for a time long before all behaviours", () => {
+Deno.test("Gatherer.gather() gives finite features at any time, even long before all behaviours", () => {
   const task = new TaskState(
     { ...SMALL, retrieval: { neighbours: { halfLifeMs: MINUTE } } },
     new FakeServing(),
@@ -174,7 +174,7 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
   }
 });
 
-Deno.test("Gatherer.gather() asks sources for more where requests have more than 100 candidates", () => {
+Deno.test("Gatherer.gather() asks sources for more when requests have more than 100 candidates", () => {
   const task = new TaskState(SMALL, new FakeServing());
   const asked = [50, 100, 250].map((maxCandidates) => {
     let limit = 0;

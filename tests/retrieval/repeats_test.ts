@@ -1,6 +1,6 @@
 /**
- * One user who repeats a few items, among 2,000 people with 40,000 behaviours, of which some 1,050 are with item 5 and
- * six with item 998.
+ * One user who repeats a few items, among 2,000 users with 40,000 behaviours, of which some 1,050 are of item 5 and
+ * six of item 998.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { listOfSource } from "../../scripts/evaluate/contestants.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 import { outputs, START } from "../engine/streams.ts";
 
-Deno.test("Lists stay those of the people when one user repeats two items a thousand times", () => {
+Deno.test("Retrieval keeps its lists when one user repeats two items a thousand times", () => {
   const schema = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
   const task = new TaskState({ schema, impressions: "logged" }, new FakeServing());
   const { retrieval, users } = task;
@@ -22,7 +22,7 @@ Deno.test("Lists stay those of the people when one user repeats two items a thou
   let offset = 0, time = START;
   const act = (user: string, item: number) =>
     task.apply({ type: "interaction", user, item: `i${item}`, action: "click", time }, offset++, out);
-  /** What goes with item 5, and what all people do. */
+  /** What is proposed beside item 5, and the lists of all users. */
   const lists = () => {
     const user = users.get("somebody")!;
     const request = { user, context: retrieval.past.context(user, time), time, allowed: () => true };

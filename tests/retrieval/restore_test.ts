@@ -7,7 +7,7 @@ import { Durable, inventory, outputs, SMALL } from "../engine/streams.ts";
 
 const ITEMS = 300;
 
-/** Views of items of 7 categories by 40 users, and now and then a request for whatever is there. */
+/** Views of items of 7 categories by 40 users, and every ninth event a request. */
 function* visits(count: number): Generator<Event> {
   const random = mulberry32(5);
   const pick = (n: number) => Math.floor(n * random() ** 2);
@@ -49,7 +49,7 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
-Deno.test("Retrieval learns an order of behaviours before anybody asks for a list, and goes on with it when restored", () => {
+Deno.test("Retrieval learns an order from behaviours before the first request, and keeps it when restored", () => {
   const whole = fresh();
   let restored = fresh();
   const durable = new Durable();
@@ -74,7 +74,7 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
-Deno.test("Retrieval learns from a fair share of behaviours, whichever turns they take with others", () => {
+Deno.test("Retrieval learns from a fair share of behaviours, however they alternate with others", () => {
   for (const wantedAt of [0, 1]) {
     const task = new TaskState({ ...SMALL, retrieval: { ...SMALL.retrieval, revisits: true } }, serving);
     const random = mulberry32(7);
@@ -92,7 +92,7 @@ Deno.test("Retrieval learns from a fair share of behaviours, whichever turns the
 
 for (const hasSnapshot of [true, false]) {
   const old = hasSnapshot ? "snapshot and journals" : "journals";
-  Deno.test(`Retrieval goes on from ${old} of a slow stream that were counted by event time`, () => {
+  Deno.test(`Retrieval resumes from ${old} of a slow stream that were counted by event time`, () => {
     const durable = new Durable();
     const daily = (task: TaskState, from: number, to: number) => {
       for (let day = from; day < to; day++) {
@@ -104,7 +104,7 @@ for (const hasSnapshot of [true, false]) {
     const before = fresh();
     before.retrieval.lists.pace.catchUp(true);
     daily(before, 0, 201);
-    // Nothing said how time goes.
+    // Snapshots had no pace then.
     const snapshot = durable.retrieval.get("retrieval:snapshot:0")!;
     if (!hasSnapshot) durable.retrieval.delete("retrieval:snapshot:0");
     else {
@@ -118,7 +118,7 @@ for (const hasSnapshot of [true, false]) {
     for (let day = 101; day < 206; day++) {
       assert.ok(popularity(`i${day}`) >= popularity(`i${day - 1}`), `day ${day}`);
     }
-    // It has caught up, once: from then on, a restore is as none.
+    // It catches up once: from then on, a restore changes nothing.
     durable.commit(restored, outputs());
     const whole = restored;
     for (let day = 206; day < 230; day += 6) {
@@ -131,7 +131,7 @@ for (const hasSnapshot of [true, false]) {
   });
 }
 
-Deno.test("Retrieval that does not learn proposes what is popular, new or of the category, and writes nothing", () => {
+Deno.test("Retrieval with learning off proposes what is popular, new or of the category, and writes no journals", () => {
   const task = new TaskState(
     {
       ...SMALL,
@@ -151,7 +151,7 @@ Deno.test("Retrieval that does not learn proposes what is popular, new or of the
   );
 });
 
-Deno.test("SourceCounts() say whose items are on the lists, and who had proposed what was taken", () => {
+Deno.test("SourceCounts counts whose items are on the lists, and which sources had proposed what was taken", () => {
   const options = { ...SMALL, retrieval: { ...SMALL.retrieval, revisits: false } };
   const task = new TaskState(options, new FakeServing());
   const out = outputs();
@@ -166,6 +166,6 @@ Deno.test("SourceCounts() say whose items are on the lists, and who had proposed
   assert.ok(taken > 100);
   assert.ok([...proposed.values()].every((count) => count <= taken));
   assert.ok(proposed.get("co-visited")! > proposed.get("popular")! && proposed.get("popular")! > 0);
-  // Items have no category here, and nothing may come again.
+  // Items have no category here, and revisits are off.
   assert.deepEqual(["category", "re-visit"].map((source) => proposed.get(source)), [0, 0]);
 });

@@ -37,7 +37,7 @@ function state(kinds: readonly SourceKind[] = SOURCES): Kept {
   return { catalogue, sources, state: new RetrievalState({ catalogue, folds, ordering }) };
 }
 
-Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
+Deno.test("RetrievalState.restore() gives the same bytes from journals and from snapshots in several records", () => {
   const whole = state();
   let crashing = state();
   const records = new Map<string, Uint8Array>();
@@ -77,7 +77,7 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
   assert.ok(snapshots >= 2 && chunks >= 2, `${snapshots} snapshots of up to ${chunks} records`);
 });
 
-Deno.test("RetrievalState.restore() gives what was learnt from others too, with popularity, from journals and snapshots", () => {
+Deno.test("RetrievalState.restore() also restores what was learnt from others, with popularity", () => {
   const other = state();
   other.state.share();
   const whole = state();
@@ -111,7 +111,7 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
     }
     if (n % 200 > 0) continue;
     const { signals } = other.state.changes();
-    // What others did comes between two commits.
+    // What others did is learnt between two commits.
     const changes = crashing.state.changes().records;
     whole.state.changes();
     for (const { key, value } of changes) records.set(key, value);
@@ -135,7 +135,7 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
   assert.deepEqual(crashing.state.encode(), whole.state.encode());
   for (const { id, popularity } of whole.catalogue.items()) {
     assert.equal(crashing.catalogue.get(id)?.popularity, popularity, id);
-    assert.equal(other.catalogue.get(id)?.popularity, -Infinity, "nobody raised its own");
+    assert.equal(other.catalogue.get(id)?.popularity, -Infinity, "its own was not raised");
   }
   assert.ok(snapshots >= 2, `${snapshots} snapshots`);
 });
@@ -151,7 +151,7 @@ function view({ catalogue, state }: Kept, n: number, user: string): void {
 
 const decoder = new TextDecoder("latin1");
 
-Deno.test("RetrievalState.changing() writes a snapshot in pieces, between which a restore gives what one without a snapshot has", () => {
+Deno.test("RetrievalState.changing() writes a snapshot in pieces, and a restore between any two loses nothing", () => {
   const whole = state();
   let crashing = state();
   const records = new Map<string, Uint8Array>();
@@ -206,7 +206,7 @@ Deno.test("RetrievalState.changing() writes a snapshot in pieces, between which 
       learn(`u${n % 60}`);
     }
     assert.ok(commits - begun > 6, `${commits - begun} commits`);
-    assert.ok(!names().includes("erased-"), "nobody is named any more");
+    assert.ok(!names().includes("erased-"), "no erased user is named any more");
   }
   commit(1);
   crashing = restored();
@@ -214,7 +214,7 @@ Deno.test("RetrievalState.changing() writes a snapshot in pieces, between which 
   assert.ok(left.length < 20, left.join());
 });
 
-Deno.test("RetrievalState.changing() writes a snapshot at once where restarts have ended none until journals weigh four times as much", () => {
+Deno.test("RetrievalState.changing() writes a snapshot at once when journals have grown to four times its size", () => {
   const records = new Map<string, Uint8Array>();
   const sizes = () => {
     const sizeOf = (kind: RegExp) =>
@@ -242,7 +242,7 @@ Deno.test("RetrievalState.changing() writes a snapshot at once where restarts ha
   assert.ok(largest > 3 && largest < 4.1, `${largest} times the snapshot`);
 });
 
-Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", () => {
+Deno.test("OrderingState.noteRequest() is durable, and leaves the weights as they were", () => {
   const { state: asked } = state();
   assert.equal(asked.ordering.hasRequests, false);
   assert.deepEqual(asked.changes().records, []);
@@ -256,7 +256,7 @@ Deno.test("RetrievalState.noteRequest() is durable, with weights as they were", 
   assert.deepEqual(restored.ordering.blend.weights, asked.ordering.blend.weights);
 });
 
-Deno.test("RetrievalState.cleared waits for the snapshot after erasures were missed, or nothing is shared any more", () => {
+Deno.test("RetrievalState.cleared waits for a snapshot after erasures were missed or nothing is shared any more", () => {
   for (const isShared of [true, false]) {
     const { state: one } = state();
     if (isShared) one.share();
@@ -271,7 +271,7 @@ Deno.test("RetrievalState.cleared waits for the snapshot after erasures were mis
   }
 });
 
-Deno.test("RetrievalState.cleared waits after a crash for a snapshot without whom others erased, not only for the pieces to go", () => {
+Deno.test("RetrievalState.cleared waits after a crash for a snapshot that names nobody whom others have erased", () => {
   const records = new Map<string, Uint8Array>();
   const commit = ({ state }: Kept, pieces: number) => {
     for (const { key, value } of atOnce(state.changing(pieces)).records) records.set(key, value);
@@ -332,7 +332,7 @@ Deno.test("RetrievalState.changes() writes each change once", () => {
   }
 });
 
-/** A source of its own: how many behaviours there were with an item. */
+/** A source that counts the behaviours with each item. */
 const COUNTED: SourceKind = {
   name: "counted",
   proposals: 5,
@@ -359,7 +359,7 @@ const COUNTED: SourceKind = {
   },
 };
 
-Deno.test("RetrievalState.restore() takes what sources have learnt by their names, whichever have come and gone", () => {
+Deno.test("RetrievalState.restore() matches what sources have learnt by name, whichever have come and gone", () => {
   const teach = ({ catalogue, state }: Kept, from: number, to: number) => {
     for (let n = from; n < to; n++) {
       const time = n * 20_000;
@@ -403,7 +403,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
     assert.equal(own.get(name), name === "linear" ? undefined : before.state.ordering.blend.weights[f], name);
   }
   assert.equal(own.get("counted"), 0.1);
-  // And back: what is not there is not missed.
+  // And back: a source that is gone does no harm.
   after.state.forget("nobody");
   for (const { key, value } of after.state.changes().records) records.set(key, value);
   const again = state(SOURCES);
@@ -412,7 +412,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
   for (const name of kept) assert.deepEqual(bytesOf(again, name), bytesOf(before, name), name);
 });
 
-Deno.test("RetrievalState.restore() refuses what another format has, and says which record it is", () => {
+Deno.test("RetrievalState.restore() throws for another format, and names the record", () => {
   const { state: asked } = state();
   asked.ordering.noteRequest();
   asked.forget("nobody");
@@ -426,7 +426,7 @@ Deno.test("RetrievalState.restore() refuses what another format has, and says wh
   }
 });
 
-Deno.test("RetrievalState.changing() and restoring() pause as often with many items: no portion grows with them", () => {
+Deno.test("RetrievalState.changing() and restoring() have portions that do not grow with the number of items", () => {
   const written = counted(ByteWriter.prototype), read = counted(ByteReader.prototype);
   const longest = [1000, 4000].map((items) => {
     const { state: learnt, catalogue } = state();

@@ -6,7 +6,7 @@ import { outputs, SMALL, START } from "../engine/streams.ts";
 
 const MINUTE = 60_000;
 
-Deno.test("Retrieval.candidates() of few gives those of all that have the largest scores", () => {
+Deno.test("Retrieval.candidates() limited to a few returns those of all with the largest scores", () => {
   const random = mulberry32(1);
   const task = new TaskState(
     { ...SMALL, retrieval: { ...SMALL.retrieval, maxCandidates: 20 } },

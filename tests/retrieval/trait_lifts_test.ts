@@ -19,7 +19,7 @@ function assertLifts(lifts: TraitLifts, expected: readonly number[]): void {
   );
 }
 
-Deno.test("TraitLifts compares a user's share of a trait with that of popular items, and each item counts once", () => {
+Deno.test("TraitLifts compares a user's share of a trait with that of popular items, each split among its traits", () => {
   const values: readonly Values[] = [["red"], ["red", "blue"], ["blue"], ["green"], []];
   const lifts = new TraitLifts(lists, (item) => values[item]!, sameAnywhere);
   assert.ok(lifts.ask(behaviours(2, 2, 1, 4)));
@@ -37,7 +37,7 @@ Deno.test("TraitLifts compares a user's share of a trait with that of popular it
   assert.ok(!lifts.ask(behaviours()));
 });
 
-Deno.test("TraitLifts tells values of fields apart by their places, and follows an item that changes", () => {
+Deno.test("TraitLifts tells equal values of different fields apart, and follows an item that changes", () => {
   const values: Values[] = [["red", null], [null, "red"], ["red", "red"]];
   const lifts = new TraitLifts(lists, (item) => values[item]!, placed);
   assert.ok(lifts.ask(behaviours(0)));
@@ -49,7 +49,7 @@ Deno.test("TraitLifts tells values of fields apart by their places, and follows 
   assertLifts(lifts, [usual, usual, (rare + usual) / 2]);
 });
 
-Deno.test("TraitLifts forgets traits once there are many, and then numbers those that are left again", () => {
+Deno.test("TraitLifts forgets traits once there are too many, and then renumbers those that are still in use", () => {
   const values: Values[] = [["red"], ["blue"], ["brand"]];
   let named = 0;
   const nameOf = (value: string) => {

@@ -54,7 +54,7 @@ Deno.test("Neighbours.learn() counts pairs by distance and by time, in both dire
   assert.deepEqual([neighbours.count(1), neighbours.count(2)], [1, 0]);
 });
 
-Deno.test("Neighbours.learn() pairs no item with itself and ignores what is too long ago", () => {
+Deno.test("Neighbours.learn() pairs no item with itself, and ignores what was too long ago", () => {
   const neighbours = new Neighbours();
   neighbours.learn(signal(1, 100 * HOUR, [[1, 100 * HOUR], [2, HOUR, false]]), byId);
   assert.equal(neighbours.rows.size(1), 0);
@@ -83,7 +83,7 @@ const story = fc.array(
 const TIGHT: NeighboursOptions = { bytes: 12_000, limit: 16, halfLifeMs: 60_000 };
 
 for (const options of [{}, TIGHT]) {
-  Deno.test(`Neighbours.decode() goes on as if nothing had happened, ${JSON.stringify(options)}`, () => {
+  Deno.test(`Neighbours.decode() continues as if never interrupted, ${JSON.stringify(options)}`, () => {
     fc.assert(
       fc.property(story, fc.nat(), (story, cut) => {
         let time = 0;
@@ -109,7 +109,7 @@ for (const options of [{}, TIGHT]) {
   });
 }
 
-Deno.test("Neighbours.learn() counts the far pairs of a common item as often as those of a rare one, on average", () => {
+Deno.test("Neighbours.learn() counts far pairs of a common item as often as those of a rare one, on average", () => {
   const neighbours = new Neighbours({ halfLifeMs: 1e15 });
   const before = Array.from({ length: 40 }, (_, x) => [x + 1, 0] as const);
   for (let n = 0; n < 6000; n++) neighbours.learn(signal(0, 0, before), byId);
@@ -122,7 +122,7 @@ Deno.test("Neighbours.learn() counts the far pairs of a common item as often as 
   }
 });
 
-Deno.test("Neighbours count on where a float32 cannot hold the sum", () => {
+Deno.test("Neighbours keeps counting when a float32 cannot hold the sum", () => {
   const large = 2 ** 24, times = 4000;
   const to = new ByteWriter().f64(0).uint(4096).uint(9).uint(2);
   for (const [item, other] of [[1, 2], [2, 1]] as const) {

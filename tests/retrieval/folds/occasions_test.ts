@@ -13,7 +13,7 @@ const [HOURS, PAUSES, STAGES] = ["usual hour", "usual pause", "usual stage"].map
   return OCCASION_KINDS.indexOf(name);
 }) as [number, number, number];
 
-/** An act of somebody, `before` it the items and times of others. */
+/** A behaviour of a user, after those in `before`. */
 const signal = (item: number, time: number, before: readonly Before[] = [], wanted = true) => ({
   ...{ user: "u", item, time, liked: true, wanted, step: null, context: contextOf(before) },
 });
@@ -27,7 +27,7 @@ function lifts(of: Occasions, kind: number, time: number, before: readonly Befor
   return all;
 }
 
-/** An item that is taken in the morning, and one that is taken in the evening, on each of some days. */
+/** Learns one item in the morning and another in the evening of each of some days. */
 function days(of: Occasions, from: number, to: number, morning = 0, evening = 1): Occasions {
   for (let day = from; day < to; day++) {
     of.learn(signal(morning, START + day * DAY + 8 * HOUR));
@@ -36,7 +36,7 @@ function days(of: Occasions, from: number, to: number, morning = 0, evening = 1)
   return of;
 }
 
-Deno.test("Occasions.lifts() is ln((c_o + 5 s_o)/((c + 5) s_o)), 0 where nothing is known", () => {
+Deno.test("Occasions.lifts() is ln((c_o + 5 s_o)/((c + 5) s_o)), and 0 where nothing is known", () => {
   const occasions = new Occasions(new Pace(), Infinity);
   assert.deepEqual(lifts(occasions, HOURS, START), [0, 0, 0]);
   days(occasions, 0, 10);
@@ -47,7 +47,7 @@ Deno.test("Occasions.lifts() is ln((c_o + 5 s_o)/((c + 5) s_o)), 0 where nothing
   assert.equal(none, 0);
 });
 
-Deno.test("Occasions tell hours, pauses and stages apart", () => {
+Deno.test("Occasions tells hours, pauses and stages apart", () => {
   const occasions = new Occasions();
   const before = (size: number, gap: number, time: number) =>
     Array.from({ length: size }, (_, x) => ({ item: 5 + x, time: time - gap - x * MINUTE }));
@@ -67,7 +67,7 @@ Deno.test("Occasions tell hours, pauses and stages apart", () => {
   assert.ok(a > 0 && a < 0.1 && a === b && b === c, "all of them were at midnight");
 });
 
-Deno.test("Occasions.learn() leaves out what is not wanted, and counts a repeat less", () => {
+Deno.test("Occasions.learn() ignores behaviours that are not wanted, and counts repeats less", () => {
   const morning = START + 8 * HOUR, evening = START + 20 * HOUR;
   const once = new Occasions(), often = new Occasions(), aside = new Occasions();
   for (const occasions of [once, often, aside]) days(occasions, 0, 10);
@@ -81,16 +81,16 @@ Deno.test("Occasions.learn() leaves out what is not wanted, and counts a repeat 
   assert.deepEqual(lifts(aside, HOURS, morning), lifts(days(new Occasions(), 0, 10), HOURS, morning));
   assert.ok(
     lifts(often, HOURS, morning)[0]! > lifts(once, HOURS, morning)[0]!,
-    "100 repeats are less than six people",
+    "100 repeats count less than six users",
   );
 });
 
-Deno.test("Occasions.lifts() are the same however long ago the stream began", () => {
+Deno.test("Occasions.lifts() is the same however long ago the stream began", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 400 }), fc.constantFrom(HOUR, DAY, 90 * DAY), (weeks, half) => {
       const old = new Occasions(new Pace(), half), young = days(new Occasions(new Pace(), half), 0, 20);
       const ago = START - 7 * weeks * DAY;
-      // What nobody came back to.
+      // An item that nobody came back to.
       old.learn(signal(9, ago + 8 * HOUR));
       old.learn(signal(9, ago + 20 * HOUR));
       days(old, 0, 20);
@@ -104,7 +104,7 @@ Deno.test("Occasions.lifts() are the same however long ago the stream began", ()
   );
 });
 
-Deno.test("Occasions follow people whose habits have changed, after any number of half-lives", () => {
+Deno.test("Occasions follows users whose habits have changed, after any number of half-lives", () => {
   for (const halfLives of [4, 40, 400]) {
     const occasions = days(new Occasions(new Pace(), 90 * DAY / halfLives), 0, 60);
     days(occasions, 60, 200, 1, 0);
@@ -118,7 +118,7 @@ Deno.test("Occasions follow people whose habits have changed, after any number o
   }
 });
 
-Deno.test("Occasions.lifts() are finite, whenever somebody asks", () => {
+Deno.test("Occasions.lifts() is finite at any time", () => {
   const occasions = days(new Occasions(new Pace(), HOUR), 0, 30);
   for (const time of [0, START / 2, START, START * 1.1, START * 100]) {
     for (const kind of [HOURS, PAUSES, STAGES]) {
@@ -135,7 +135,7 @@ function bytesOf(of: Occasions, items: readonly number[]): Uint8Array {
   return to.toBytes();
 }
 
-Deno.test("Occasions.encode() writes only counts above 0; format 1, which has all, is read as the same", () => {
+Deno.test("Occasions.encode() writes only counts above 0; decode() reads format 1, which has all, as the same", () => {
   const first = days(new Occasions(), 0, 30);
   for (let n = 0; n < 9; n++) first.learn(signal(2, START + n * HOUR, [{ item: 0, time: START - n * DAY }]));
   const bytes = bytesOf(first, [0, 1, 2]);
@@ -160,7 +160,7 @@ Deno.test("Occasions.encode() writes only counts above 0; format 1, which has al
   assert.deepEqual(bytesOf(again, [0, 1, 2]), bytes);
 });
 
-Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indices items have then", () => {
+Deno.test("Occasions.decode() continues as if never interrupted, whatever indices items have then", () => {
   const first = days(new Occasions(), 0, 30, 0, 300);
   const again = new Occasions();
   atOnce(again.decode(new ByteReader(bytesOf(first, [0, 300])), (place) => 1 - place, 2));
@@ -171,7 +171,7 @@ Deno.test("Occasions.decode() goes on as if nothing had happened, whatever indic
   assert.deepEqual(lifts(again, HOURS, time, [], [1, 0]), lifts(first, HOURS, time, [], [0, 300]));
 });
 
-Deno.test("Occasions.clone() does not change with what is learnt later", () => {
+Deno.test("Occasions.clone() does not change with what the original learns later", () => {
   const occasions = days(new Occasions(new Pace(), DAY), 0, 20);
   const bytes = bytesOf(occasions, [0, 1]), clone = occasions.clone();
   days(occasions, 20, 60);
@@ -179,7 +179,7 @@ Deno.test("Occasions.clone() does not change with what is learnt later", () => {
   assert.deepEqual(bytesOf(clone, [0, 1]), bytes);
 });
 
-/** Turns of days, months and years, leap days and none, and all between. */
+/** Starts of days, months and years, leap days or not, and any times between. */
 const TIMES = fc.oneof(
   fc.record({
     year: fc.integer({ min: 1990, max: 2099 }),
@@ -190,7 +190,7 @@ const TIMES = fc.oneof(
   fc.integer({ min: 631_152_000_000, max: 4_102_444_799_999 }),
 );
 
-Deno.test("Occasions.lifts() are above 0 in the same three hours of UTC on any date, even if clocks go back", () => {
+Deno.test("Occasions.lifts() is above 0 in the same three hours of UTC on any date, even if clocks go back", () => {
   const part = (time: number) => Math.floor(new Date(time).getUTCHours() / 3);
   fc.assert(
     fc.property(TIMES, TIMES, fc.constantFrom(-HOUR, -1, 0, 1, HOUR), (taken, asked, gap) => {

@@ -26,7 +26,7 @@ function context(of: Before, time: number) {
   return contextOf(of.map(({ item, ago, liked }) => ({ item, liked, time: time - ago })));
 }
 
-Deno.test("PairScores.ask() sums what the newest 20 behaviours were found with, by age, place and popularity", () => {
+Deno.test("PairScores.ask() sums the pairs of the newest 20 behaviours, weighted by age, place and popularity", () => {
   fc.assert(
     fc.property(
       signals,

@@ -10,7 +10,7 @@ import { atOnce } from "../../../src/values/portions.ts";
 
 const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) => item);
 
-/** Whose sessions are known, in the order in which they began; written as plainly as can be. */
+/** The users of known sessions, in the order in which these began, by the plainest code. */
 class Known {
   users: { readonly user: string; readonly session: number; time: number }[] = [];
   next = 0;
@@ -62,7 +62,7 @@ function contentOf(sessions: Sessions) {
   return { first, next, items, users, byItem };
 }
 
-/** Asserts that the sessions of each item are those kept that have it, and no others. */
+/** Asserts that each item lists exactly the kept sessions that have it. */
 function assertNoneIsGone({ first, items, byItem }: ReturnType<typeof contentOf>): void {
   const expected = new Map<number, number[]>();
   for (const [n, of] of items.entries()) {
@@ -76,7 +76,7 @@ function learn(sessions: Sessions, user: string, item: number, time: number): vo
   sessions.learn({ user, item, time, liked: true, wanted: true, context: contextOf([]), step: null });
 }
 
-Deno.test("Sessions knows its newest sessions and their users, restarted or not", () => {
+Deno.test("Sessions keeps its newest sessions and their users, restarted or not", () => {
   const random = mulberry32(3);
   let sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
   const uninterrupted = new Sessions({ sessions: SESSIONS, gapMs: GAP });
@@ -110,7 +110,7 @@ Deno.test("Sessions.clone() stays as it was while the original learns and forget
   assert.deepEqual(bytesOf(clone), bytes);
 });
 
-Deno.test("Sessions begins another where so many others have begun that the user's is gone", () => {
+Deno.test("Sessions begins a new session for a user whose own was displaced by those of others", () => {
   const sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
   for (let n = 0; n < SESSIONS; n++) {
     learn(sessions, "busy", 0, 1);
@@ -122,7 +122,7 @@ Deno.test("Sessions begins another where so many others have begun that the user
   assert.ok(scores.get(2) > 0);
 });
 
-Deno.test("Sessions names none that is gone by an item that more had than it names", () => {
+Deno.test("Sessions lists no session that is gone under an item that had more sessions than it lists", () => {
   const sessions = new Sessions({ sessions: 1500, gapMs: GAP });
   for (let user = 0; user < 1400; user++) learn(sessions, `u${user}`, 1, 0);
   // Those that have it first, and are cut off, end last.
@@ -137,7 +137,7 @@ Deno.test("Sessions names none that is gone by an item that more had than it nam
   assert.deepEqual([fewer.first, fewer.items.length, fewer.users.length], [2400, 1000, 1000]);
 });
 
-Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone, and those of more sessions", () => {
+Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone, and snapshots of more sessions", () => {
   const to = new ByteWriter().uint(7).uint(9);
   const put = (numbers: readonly number[]) => {
     to.uint(numbers.length);
@@ -157,7 +157,7 @@ Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone,
   assert.deepEqual({ first, items, byItem: [...byItem] }, { first: 8, items: [[1]], byItem: [[1, [8]]] });
 });
 
-Deno.test("Sessions.score() is the sum over the most similar sessions, as its formula says", () => {
+Deno.test("Sessions.score() is the sum over the most similar sessions that its formula gives", () => {
   const behaviours = fc.array(
     fc.record({ user: fc.nat(60), item: fc.nat(19), gap: fc.constantFrom(0, 0, 0, 1, GAP) }),
     { maxLength: 600 },

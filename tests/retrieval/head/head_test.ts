@@ -23,8 +23,8 @@ const OPTIONS: TaskOptions = {
 };
 
 /**
- * Who looks at something looks at another thing of its category next, who buys it at one of the next category: which of
- * the two no weight of a category or of a pair says, only the strength of the behaviour beside them.
+ * A user who views an item takes one of its category next; a user who buys it, one of the next category. Only the
+ * strength of the behaviour tells which, not the weight of a category or of a pair.
  */
 function* visits(
   count: number,
@@ -86,7 +86,7 @@ function play(options: TaskOptions, count: number, userOf?: (random: number) => 
   return { task, hits: hits / (count / 2), preferences, byUser };
 }
 
-Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot say", () => {
+Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot express", () => {
   const { retrieval } = OPTIONS;
   const head = play(OPTIONS, 2200);
   const blend = play({ ...OPTIONS, retrieval: { ...retrieval, head: false } }, 2200);
@@ -94,13 +94,13 @@ Deno.test("Retrieval with a head learns from behaviours alone what the blend can
   assert.ok(head.hits > blend.hits + 0.05, `head ${head.hits}, blend ${blend.hits}`);
 });
 
-Deno.test("Retrieval with a head makes preferences of what the blend learns from, of nothing else", () => {
+Deno.test("Retrieval with a head makes preferences of what the blend learns from, and of nothing else", () => {
   const { task, preferences } = play(OPTIONS, 2200);
   const steps = task.retrieval.ordering.blend.steps;
   assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
 });
 
-Deno.test("Retrieval with a head takes few preferences from a robot that makes nine of ten behaviours, and all from others", () => {
+Deno.test("Retrieval with a head limits the preferences of a robot that makes nine of ten behaviours", () => {
   const userOf = (random: number) => random < 0.9 ? "robot" : `u${Math.floor(1e6 * random) % 40}`;
   const { byUser, preferences } = play(OPTIONS, 2200, userOf);
   const robot = byUser.get("robot")!;
@@ -108,12 +108,12 @@ Deno.test("Retrieval with a head takes few preferences from a robot that makes n
   assert.ok(preferences - robot > 150, `${robot} of ${preferences}`);
 });
 
-Deno.test("Retrieval learns no head where the blend alone orders", () => {
+Deno.test("Retrieval makes no preferences when the blend alone orders", () => {
   assert.equal(play({ ...OPTIONS, ranking: "blend" }, 400).preferences, 0);
   assert.ok(play(OPTIONS, 400).preferences > 200);
 });
 
-Deno.test("Retrieval with a head learns nothing from users of whom not all items are known, and leaves them to the blend", () => {
+Deno.test("Retrieval with a head leaves users with a partly unknown past to the blend, and learns nothing from them", () => {
   const retrieval = { ...OPTIONS.retrieval, revisits: false };
   const options = { ...OPTIONS, retrieval, sequence: { capacity: 12, window: 6, hop: 2 } };
   const asked: number[] = [];
@@ -130,7 +130,7 @@ Deno.test("Retrieval with a head learns nothing from users of whom not all items
   asked.length = 0;
   const counts: number[][] = [];
   for (let n = 0; n < 40; n++) {
-    // As if its record came from before there was any note of what was had.
+    // As if its record had been written before former items were noted.
     if (n === 20) task.users.get("u")!.former = null;
     const out = outputs();
     task.apply({ type: "request", user: "u", time: time + n, request: `r${n}`, count: 3 }, offset++, out);
@@ -139,7 +139,7 @@ Deno.test("Retrieval with a head learns nothing from users of whom not all items
     counts.push([asked.length, out.samples.filter(({ preference }) => preference !== undefined).length]);
   }
   const samples = counts.map(([, sampled]) => sampled!);
-  // Not one each: some of the items are new or drawn ones, which the blend has not proposed.
+  // Not one each: some of the items are new or drawn at random, and not proposed by the blend.
   assert.ok(samples.slice(0, 12).filter((count) => count === 1).length >= 5, `${samples}`);
   assert.ok(samples.slice(13, 20).filter((count) => count === 1).length >= 2, `${samples}`);
   assert.ok(samples.slice(21).every((count) => count === 0), `${samples}`);

@@ -12,7 +12,7 @@ import { SOURCES } from "../../../src/retrieval/sources/registry.ts";
 const START = 1_741_860_000_000;
 const parts = { neighbours: undefined as never, lists: undefined as never };
 
-Deno.test("PairLists have one value of each name, and refuse two", () => {
+Deno.test("PairLists has one value per name, and throws when a name has two", () => {
   const features = [...SOURCES, ...PROPERTIES].map(({ name }) => name);
   const { candidates } = new PairLists(parts, features).names;
   assert.equal(new Set(candidates).size, features.length + 2);

@@ -6,7 +6,7 @@ import { PAIR_VALUES } from "../../../src/retrieval/head/pair_values.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts";
 
-Deno.test("the counts of pairs are those of the rows, whether a row is gone through or looked up in", () => {
+Deno.test("PAIR_VALUES has the counts of pairs in the rows, whether it scans a row or looks items up", () => {
   const neighbours = new Neighbours();
   const before = Array.from({ length: 8 }, (_, x) => ({ item: 0, time: 1000 - x }));
   // Item 0 is met with 40 others, item 1 with 5.
@@ -43,7 +43,7 @@ Deno.test("the counts of pairs are those of the rows, whether a row is gone thro
   }
 });
 
-Deno.test("the cosine of categories counts one that an item names twice once, and is 0 without any", () => {
+Deno.test("PAIR_VALUES has a cosine of categories that counts duplicates once, and is 0 without any", () => {
   const named = [["a", "b"], [], ["b", "c", "b"], ["c"], ["d", "a", "b", "e"]];
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   const lists = new ItemLists(catalogue);

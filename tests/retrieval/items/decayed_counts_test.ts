@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { DecayedCounts } from "../../../src/retrieval/items/decayed_counts.ts";
 import { decayedCount, raise } from "../../../src/items/popularity.ts";
 
-Deno.test("DecayedCounts.count() is the decayed count of the time that was moved to, whatever was asked before", () => {
+Deno.test("DecayedCounts.count() is decayed to the time it was moved to, whatever was asked before", () => {
   const half = 1000;
   const steps = fc.array(
     fc.record({ item: fc.nat(600), time: fc.nat(2_000_000), asks: fc.boolean() }),

@@ -5,7 +5,7 @@ import { Pace } from "../../../src/retrieval/items/pace.ts";
 
 const HALF_LIFE_MS = 1000;
 
-Deno.test("GrowingUnit.moveTo() gives counts that have halved every half-life, whatever the gaps", () => {
+Deno.test("GrowingUnit.moveTo() gives counts that halve every half-life, whatever the gaps", () => {
   fc.assert(fc.property(fc.array(fc.nat(60 * HALF_LIFE_MS), { minLength: 1, maxLength: 40 }), (gaps) => {
     let count = 0, time = 0, want = 0;
     const unit = new GrowingUnit(new Pace(), HALF_LIFE_MS, (factor) => {

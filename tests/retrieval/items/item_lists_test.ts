@@ -14,7 +14,7 @@ const operation = fc.record({
   time: fc.integer({ min: 0, max: 50 }),
 });
 
-Deno.test("ItemLists() are what fresh ones are from the same items whatever happened before", () => {
+Deno.test("ItemLists equals fresh lists of the same items, whatever happened before", () => {
   fc.assert(fc.property(fc.array(operation, { maxLength: 50 }), (operations) => {
     const catalogue = new Catalogue(SCHEMA);
     const lists = new ItemLists(catalogue, OPTIONS);
@@ -32,7 +32,7 @@ Deno.test("ItemLists() are what fresh ones are from the same items whatever happ
         (of: ItemLists) => category(of, "y"),
         (of: ItemLists) => of.fresh(),
       ];
-      // Each is asked first at some time: it must not need another one to be asked before.
+      // Each is asked first at some time: none may depend on another being asked before.
       for (let k = 0; k < 4; k++) {
         const list = asked[(n / 3 + k) % 4]!;
         assert.deepEqual(list(lists), list(fresh));
@@ -41,7 +41,7 @@ Deno.test("ItemLists() are what fresh ones are from the same items whatever happ
   }));
 });
 
-Deno.test("ItemLists() are not made anew when items go that are in no list, or fewer than are in reserve", () => {
+Deno.test("ItemLists does not rebuild a list when items go that are not on it, or fewer than it has in reserve", () => {
   const catalogue = new Catalogue(SCHEMA);
   const lists = new ItemLists(catalogue, { listSizes: { popular: 5, category: 5, fresh: 5 } });
   const names = Array.from({ length: 100 }, (_, n) => `i${n}`);
@@ -67,7 +67,7 @@ Deno.test("ItemLists() are not made anew when items go that are in no list, or f
   assert.deepEqual(first(), ["i98", "i96", "i98"]);
 });
 
-Deno.test("ItemLists() rank recent positives above older ones when their numbers are equal", () => {
+Deno.test("ItemLists ranks one recent positive above three old ones that have decayed", () => {
   const catalogue = new Catalogue(SCHEMA);
   const lists = new ItemLists(catalogue, { halfLifeMs: 10 });
   for (const [item, time] of [["old", 0], ["old", 0], ["old", 0], ["recent", 20]] as const) {

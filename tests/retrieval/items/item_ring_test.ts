@@ -4,7 +4,7 @@ import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { ItemRing } from "../../../src/retrieval/items/item_ring.ts";
 import { Catalogue } from "../../../src/items/catalogue.ts";
 
-/** A ring of items in the order in which they come, looked at after each of `looks`. */
+/** A ring of items added in this order, and read after each n-th for which `looks` is true. */
 function ringOf(ids: readonly string[], looks: (n: number) => boolean = () => false) {
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   const ring = new ItemRing(catalogue);
@@ -17,7 +17,7 @@ function ringOf(ids: readonly string[], looks: (n: number) => boolean = () => fa
   return (place: number) => [...ring.from(place)].map((index) => catalogue.at(index).id);
 }
 
-Deno.test("ItemRing.from() gives all items once, in an order that depends on them alone", () => {
+Deno.test("ItemRing.from() yields all items once, in an order that depends on them alone", () => {
   const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 120 });
   fc.assert(fc.property(ids, fc.double({ min: 0, max: 0.999, noNaN: true }), (ids, place) => {
     const items = ringOf(ids)(place);
@@ -28,7 +28,7 @@ Deno.test("ItemRing.from() gives all items once, in an order that depends on the
   }));
 });
 
-Deno.test("ItemRing.from() begins with each item about as often as with any other", () => {
+Deno.test("ItemRing.from() begins with every item about equally often", () => {
   const firstOf = ringOf(Array.from({ length: 200 }, (_, n) => `i${n}`));
   const drawn = new Map<string, number>();
   for (let n = 0; n < 4000; n++) {

@@ -11,7 +11,7 @@ Deno.test("nthLargest() is the n-th number of the sorted list", () => {
   }));
 });
 
-Deno.test("ItemScores.best() gives the best allowed items with all ties, however they were added", () => {
+Deno.test("ItemScores.best() returns the best allowed items with all ties, however they were added", () => {
   const added = fc.array(fc.tuple(fc.nat(3000), fc.integer({ min: 1, max: 6 })), { maxLength: 80 });
   const scores = new ItemScores();
   fc.assert(fc.property(added, fc.integer({ min: 1, max: 10 }), (added, limit) => {
@@ -31,7 +31,7 @@ Deno.test("ItemScores.best() gives the best allowed items with all ties, however
   }));
 });
 
-Deno.test("ItemScores.best() asks for more items when many of the best are not allowed", () => {
+Deno.test("ItemScores.best() looks at more items when many of the best are not allowed", () => {
   const amounts = fc.array(fc.double({ min: 1e-9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 300 });
   const scores = new ItemScores();
   fc.assert(fc.property(amounts, fc.integer({ min: 1, max: 20 }), fc.nat(300), (amounts, limit, first) => {
@@ -48,7 +48,7 @@ Deno.test("ItemScores.best() asks for more items when many of the best are not a
   }));
 });
 
-Deno.test("ItemScores.addAll() and touchScored() give what add() gives", () => {
+Deno.test("ItemScores.addAll() and touchScored() give the same as add()", () => {
   const [one, other, written] = [new ItemScores(), new ItemScores(), new ItemScores(2)];
   const items = [7, 3, 5000, 3];
   for (const item of items) one.add(item, 1.5);

@@ -5,7 +5,7 @@ import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/it
 const ITEMS = 40;
 const byId = (a: number, b: number) => a - b;
 
-Deno.test("NeighbourRows() hold what Maps would, however their blocks move in the slab", () => {
+Deno.test("NeighbourRows holds what Maps would, however its blocks move in the slab", () => {
   const operation = fc.tuple(
     fc.nat(30),
     fc.nat(400),
@@ -74,7 +74,7 @@ Deno.test("NeighbourRows() hold what Maps would, however their blocks move in th
   );
 });
 
-Deno.test("NeighbourRows moves rows together in its slab, and takes no other one, while a quarter of it is free", () => {
+Deno.test("NeighbourRows compacts its slab, and takes no other, while a quarter of it is free", () => {
   const rows = new NeighbourRows();
   const fill = (item: number, size: number) => {
     rows.ensure(item);
@@ -92,7 +92,7 @@ Deno.test("NeighbourRows moves rows together in its slab, and takes no other one
   for (let item = 1; item < ITEMS; item += 2) assert.equal(rows.get(item, 199, 2), 1);
 });
 
-Deno.test("NeighbourRows.add() counts on where a float32 cannot hold the sum, whatever the period of what is added", () => {
+Deno.test("NeighbourRows.add() keeps counting when a float32 cannot hold the sum, whatever the period of additions", () => {
   for (const period of [1, 2, 7, 256]) {
     const rows = new NeighbourRows();
     rows.ensure(1);

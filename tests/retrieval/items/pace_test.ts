@@ -6,10 +6,10 @@ import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { Pace } from "../../../src/retrieval/items/pace.ts";
 
 const MINUTE = 60_000, DAY = 86_400_000, START = 1_700_000_000_000;
-/** A whole octave of a millisecond, about 18.6 hours. */
+/** A power of two in milliseconds, about 18.6 hours. */
 const day = 2 ** 26;
 
-/** A pace after signals at these times, each so long after the user's one before. */
+/** A pace after signals at these times, each `gap` after the user's previous one. */
 function paceOf(signals: readonly { readonly time: number; readonly gap?: number }[]): Pace {
   const pace = new Pace();
   for (const { time, gap } of signals) {
@@ -21,7 +21,7 @@ function paceOf(signals: readonly { readonly time: number; readonly gap?: number
 const everyMs = (ms: number, count: number) =>
   Array.from({ length: count }, (_, n) => ({ time: START + n * ms }));
 
-Deno.test("Pace.at() is event time in a stream that goes fast, in its pauses too, and where days come at once", () => {
+Deno.test("Pace.at() is event time in a fast stream, during its pauses, and when days arrive at once", () => {
   const fast = everyMs(2 * MINUTE, 50_000);
   const end = fast.at(-1)!.time;
   assert.equal(paceOf(fast).at(end + DAY), end + DAY);
@@ -29,7 +29,7 @@ Deno.test("Pace.at() is event time in a stream that goes fast, in its pauses too
   assert.equal(paceOf(daily).at(START + 60 * DAY) - paceOf(daily).at(START + 59 * DAY), DAY);
 });
 
-Deno.test("Pace.at() goes on by 2.5 minutes a signal in a stream that goes slowly, and no further without any", () => {
+Deno.test("Pace.at() advances by 2.5 minutes per signal in a slow stream, and not at all without signals", () => {
   const slow = everyMs(DAY, 1001);
   const pace = paceOf(slow);
   const end = slow.at(-1)!.time;
@@ -45,7 +45,7 @@ const life = fc.array(
   return steps.map(({ step, gap }) => ({ time: time += step, gap }));
 });
 
-Deno.test("Pace.at() never goes back, and never goes faster than event time", () => {
+Deno.test("Pace.at() never goes back, and never runs faster than event time", () => {
   fc.assert(fc.property(life, fc.nat(50 * DAY), (signals, more) => {
     const pace = new Pace();
     let [newest, before] = [-Infinity, -Infinity];
@@ -62,7 +62,7 @@ Deno.test("Pace.at() never goes back, and never goes faster than event time", ()
   }));
 });
 
-Deno.test("Pace.farMs and nearMs are 64 and 2 median gaps, an hour and a minute before and where all comes at once", () => {
+Deno.test("Pace.farMs and nearMs are 64 and 2 median gaps, but at least an hour and a minute", () => {
   const gaps = (gap: number, count: number) => everyMs(MINUTE, count).map((signal) => ({ ...signal, gap }));
   assert.deepEqual([new Pace().farMs, new Pace().nearMs], [60 * MINUTE, MINUTE]);
   const slow = paceOf(gaps(day, 64));
@@ -73,7 +73,7 @@ Deno.test("Pace.farMs and nearMs are 64 and 2 median gaps, an hour and a minute 
   assert.deepEqual([baskets.farMs, baskets.nearMs], [64 * day, MINUTE]);
 });
 
-/** Signals of users who do these things, each so long after the one before. */
+/** Signals of users who act again after each of these gaps. */
 function* visitsOf(users: number, gaps: readonly number[]) {
   for (let user = 0; user < users; user++) {
     const done: { readonly item: number; readonly time: number }[] = [];
@@ -88,7 +88,7 @@ function* visitsOf(users: number, gaps: readonly number[]) {
 
 const daily = () => [...visitsOf(20, Array.from({ length: 25 }, () => day))];
 
-Deno.test("Pace.farMs and nearMs are of all users, however much one of them does", () => {
+Deno.test("Pace.farMs and nearMs reflect all users, however much one of them does", () => {
   for (const gap of [0, 1, 2000, 2 * MINUTE]) {
     const pace = new Pace();
     const robot = visitsOf(1, Array.from({ length: 10_000 }, () => gap));
@@ -97,7 +97,7 @@ Deno.test("Pace.farMs and nearMs are of all users, however much one of them does
   }
 });
 
-Deno.test("Pace takes what a client sends item by item as one act, however many items", () => {
+Deno.test("Pace takes what a client sends item by item for one act, however many items there are", () => {
   const paces = [0, 30].map((gap) => {
     const pace = new Pace();
     const visit = [...Array.from({ length: 45 }, () => gap), day];
@@ -107,7 +107,7 @@ Deno.test("Pace takes what a client sends item by item as one act, however many 
   assert.deepEqual(paces, [[64 * day, MINUTE], [64 * day, MINUTE]]);
 });
 
-Deno.test("Pace.decode() goes on as the one that was written", () => {
+Deno.test("Pace.decode() continues as the original does", () => {
   fc.assert(fc.property(life, life, (before, after) => {
     const [whole, first, second] = [paceOf([...before, ...after]), paceOf(before), new Pace()];
     const to = new ByteWriter();

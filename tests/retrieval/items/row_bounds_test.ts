@@ -9,7 +9,7 @@ function fill(rows: NeighbourRows, item: number, entries: number): void {
   for (let other = 0; other < entries; other++) rows.add(item, other, entries - other, 0, 0);
 }
 
-Deno.test("RowBounds.cut() keeps the best three quarters of a row that has too many entries", () => {
+Deno.test("RowBounds.cut() keeps the best three quarters of a row with too many entries", () => {
   const rows = new NeighbourRows();
   const bounds = new RowBounds(rows, Infinity, 20);
   fill(rows, 1, 20);

@@ -16,7 +16,7 @@ function written(of: Trends): ByteReader {
   return new ByteReader(to.toBytes());
 }
 
-Deno.test("Trends.age() is that of one behaviour, between the newest and the oldest of many, and 0 of none", () => {
+Deno.test("Trends.age() lies between the ages of the newest and the oldest behaviour, and is 0 without any", () => {
   const times = fc.array(fc.nat(1000 * HOUR), { minLength: 1, maxLength: 20 });
   fc.assert(fc.property(times, fc.constantFrom(HOUR, 24 * HOUR, 240 * HOUR), (times, halfLife) => {
     const some = trends(halfLife);
@@ -30,7 +30,7 @@ Deno.test("Trends.age() is that of one behaviour, between the newest and the old
   }));
 });
 
-Deno.test("Trends.age() does not end with what is left of a count", () => {
+Deno.test("Trends.age() outlasts the count that it belongs to", () => {
   const quick = trends(1000);
   quick.learn(1, START);
   const now = START + 10_000 * HOUR;
@@ -39,7 +39,7 @@ Deno.test("Trends.age() does not end with what is left of a count", () => {
   assert.ok(near(quick.age(1, now), 10_000 * HOUR));
 });
 
-Deno.test("Trends.decode() gives counts and ages again, with another half-life the ages", () => {
+Deno.test("Trends.decode() restores counts and ages, also with another half-life", () => {
   const first = trends();
   for (const [item, hours] of [[0, 1], [1, 2], [1, 5], [2, 30]] as const) {
     first.learn(item, START + hours * HOUR);

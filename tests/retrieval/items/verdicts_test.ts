@@ -4,7 +4,7 @@ import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { Catalogue } from "../../../src/items/catalogue.ts";
 import { Verdicts } from "../../../src/retrieval/items/verdicts.ts";
 
-Deno.test("Verdicts.may() is what the request allows of what it does not exclude, asked once per item", () => {
+Deno.test("Verdicts.may() is true for items that a request allows and does not exclude, and asks once per item", () => {
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   const verdicts = new Verdicts(catalogue);
   const anyItem = fc.nat(3000);

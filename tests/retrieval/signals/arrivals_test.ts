@@ -5,13 +5,13 @@ import { ARRIVALS, Arrivals, FLOOD } from "../../../src/retrieval/signals/arriva
 
 const START = 1_741_860_000_000, MINUTE = 60_000;
 
-/** Wanted behaviours from `START` on, `gapMs` from one to the next. @returns The time after the last one */
+/** Wanted behaviours from `START` on, `gapMs` apart. @returns The time after the last one */
 function arrive(arrivals: Arrivals, count: number, gapMs: number, from = START): number {
   for (let n = 0; n < count; n++) arrivals.learn({ time: from + n * gapMs, wanted: true });
   return from + count * gapMs;
 }
 
-Deno.test("Arrivals.perSecond() comes to the rate of the stream, and forgets half in ten minutes", () => {
+Deno.test("Arrivals.perSecond() approaches the rate of the stream, and halves in ten minutes without any", () => {
   for (const gapMs of [40, 1000, 30_000]) {
     const arrivals = new Arrivals(ARRIVALS);
     const time = arrive(arrivals, 7_200_000 / gapMs, gapMs);
@@ -21,7 +21,7 @@ Deno.test("Arrivals.perSecond() comes to the rate of the stream, and forgets hal
   }
 });
 
-Deno.test("Arrivals.perSecond() is 0 at first, and a hundred films within a minute are no rush", () => {
+Deno.test("Arrivals.perSecond() is 0 at first, and stays low after a hundred behaviours within a minute", () => {
   const arrivals = new Arrivals(ARRIVALS);
   assert.equal(arrivals.perSecond(START), 0);
   arrivals.learn({ time: START, wanted: false });
@@ -30,7 +30,7 @@ Deno.test("Arrivals.perSecond() is 0 at first, and a hundred films within a minu
   assert.ok(arrivals.perSecond(time) < 0.12, `${arrivals.perSecond(time)}`);
 });
 
-Deno.test("Arrivals count late behaviours as of the newest one", () => {
+Deno.test("Arrivals counts late behaviours at the time of the newest one", () => {
   const [late, now] = [new Arrivals(ARRIVALS), new Arrivals(ARRIVALS)];
   for (const arrivals of [late, now]) arrivals.learn({ time: START, wanted: true });
   late.learn({ time: START - 60 * MINUTE, wanted: true });
@@ -39,7 +39,7 @@ Deno.test("Arrivals count late behaviours as of the newest one", () => {
   assert.equal(late.perSecond(START - MINUTE), late.perSecond(START));
 });
 
-Deno.test("Arrivals.decode() restores them bit for bit", () => {
+Deno.test("Arrivals.decode() restores the rate bit for bit", () => {
   const arrivals = new Arrivals(ARRIVALS), restored = new Arrivals(ARRIVALS);
   const time = arrive(arrivals, 37, 12_345);
   const to = new ByteWriter();
@@ -50,7 +50,7 @@ Deno.test("Arrivals.decode() restores them bit for bit", () => {
   assert.ok(arrivals.perSecond(time) > 0);
 });
 
-Deno.test("Arrivals.perSecond() of a flood comes to half its rate in ten seconds, and forgets it as fast", () => {
+Deno.test("Arrivals.perSecond() reaches half the rate of a flood in ten seconds, and forgets it within a minute", () => {
   const flood = new Arrivals(FLOOD);
   const time = arrive(flood, 50_000, 0.2);
   assert.ok(Math.abs(flood.perSecond(time) / 5000 - 1 / 2) < 0.01, `${flood.perSecond(time)}`);

@@ -28,7 +28,7 @@ class Story {
     this.next?.journals.push(...journals);
   }
 
-  /** Goes on with a snapshot, or begins one. */
+  /** Continues a snapshot, or begins one. */
   piece(bytes: Uint8Array): void {
     if (this.next === null) {
       this.write(...this.changelog.sweep(Infinity));
@@ -79,7 +79,7 @@ const anyStep = fc.oneof(
   fc.constant((story: Story) => story.restart()),
 );
 
-Deno.test("SignalChangelog.restore() finds the last snapshot that was ended and all journals since, wherever it was stopped", () => {
+Deno.test("SignalChangelog.restore() finds the last completed snapshot and all journals since, wherever it was stopped", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 30, size: "max" }), (steps) => {
       const story = new Story();
@@ -100,7 +100,7 @@ Deno.test("SignalChangelog.restore() finds the last snapshot that was ended and 
   );
 });
 
-Deno.test("SignalChangelog goes on after a head was deleted that could not be read", () => {
+Deno.test("SignalChangelog goes on after an unreadable head was deleted", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 20, size: "max" }), (steps) => {
       const story = new Story();
@@ -117,7 +117,7 @@ Deno.test("SignalChangelog goes on after a head was deleted that could not be re
   );
 });
 
-Deno.test("SignalChangelog.restore() says which piece is missing, and names the record that all can begin anew without", () => {
+Deno.test("SignalChangelog.restore() reports which piece is missing, and the record to delete", () => {
   const story = new Story();
   for (const piece of [1, 2, 3]) story.piece(Uint8Array.of(piece));
   story.end(Uint8Array.of(4));
@@ -131,7 +131,7 @@ Deno.test("SignalChangelog.restore() says which piece is missing, and names the 
   });
 });
 
-Deno.test("SignalChangelog reads a snapshot of format 1, which is replaced by one commit", () => {
+Deno.test("SignalChangelog reads a snapshot of format 1, and replaces it with the next one", () => {
   const story = new Story();
   const journal = Uint8Array.of(9);
   for (const [k, bytes] of [[1, 5], [1, 6], [8]].entries()) {

@@ -3,7 +3,7 @@ import { Returns } from "../../../src/retrieval/signals/returns.ts";
 import { Story } from "../../engine/story.ts";
 import { SMALL } from "../../engine/streams.ts";
 
-/** 500 people with 20 behaviours each, one in `every` of which is a return; `robot` acts of one user besides. */
+/** 500 users with 20 behaviours each, one in `every` of which is a return, and `robot` acts of one more user. */
 function lived(every: number, robot = 0): Returns {
   const returns = new Returns();
   for (let n = 0; n < 10_000; n++) returns.learn(n % every === 0, 1 + n % 20);
@@ -11,7 +11,7 @@ function lived(every: number, robot = 0): Returns {
   return returns;
 }
 
-Deno.test("Returns() expect what the user had where people come back, and one robot is no reason", () => {
+Deno.test("Returns.expected is true once users come back to items; one robot is not enough", () => {
   assert.equal(new Returns().expected, false);
   assert.equal(new Returns(true).expected, true);
   assert.equal(lived(30).expected, true);
@@ -22,7 +22,7 @@ Deno.test("Returns() expect what the user had where people come back, and one ro
   assert.equal(returns.expected, false, "nobody comes back any more");
 });
 
-Deno.test("TaskState.apply() puts what the user had on lists once people come back, unless it is configured", () => {
+Deno.test("TaskState.apply() lists items that the user had once users come back, unless revisits are turned off", () => {
   for (const revisits of [undefined, false]) {
     const story = new Story({ ...SMALL, retrieval: { ...SMALL.retrieval, maxCandidates: 40, revisits } });
     for (const item of ["a", "b", "c"]) story.item(item);

@@ -24,7 +24,7 @@ const signal: fc.Arbitrary<Signal> = fc.record({
     contextOf(before.map(([item, time, liked]) => ({ item, time, liked })))
   ),
 }, { noNullPrototype: true });
-/** With strengths and the item's category, as they are written where somebody reads them. */
+/** With strengths and the item's category, as they are written when something reads them. */
 const detailed: fc.Arbitrary<Signal> = fc.tuple(
   signal,
   fc.record({ strength, category: fc.option(fc.constantFrom("x", "z")) }, { noNullPrototype: true }),
@@ -34,7 +34,7 @@ const detailed: fc.Arbitrary<Signal> = fc.tuple(
   context.strengths.set(strengths.slice(0, context.size));
   return { ...each, detail };
 });
-/** A signal, the same going on from the one before of its user, an erasure, or a positive. */
+/** A signal, one that continues the previous one of its user, an erasure, or a positive. */
 const entriesOf = (each: fc.Arbitrary<Signal>) =>
   fc.array(fc.tuple(each, fc.constantFrom("new", "on", "on", "forget", "raised")), { maxLength: 30 });
 const entries = fc.oneof(entriesOf(signal), entriesOf(detailed))
@@ -50,7 +50,7 @@ const entries = fc.oneof(entriesOf(signal), entriesOf(detailed))
     });
   });
 
-Deno.test("readJournal() gives what was put into the journal", () => {
+Deno.test("readJournal() returns what was put into the journal", () => {
   fc.assert(fc.property(entries, (entries) => {
     const journal = new SignalJournal();
     for (const entry of entries) {
@@ -78,7 +78,7 @@ Deno.test("SignalJournal.take() writes the oldest format that holds its entries"
   }));
 });
 
-Deno.test("readJournal() refuses bytes that are no journal", () => {
+Deno.test("readJournal() throws for bytes that are no journal", () => {
   assert.throws(() => readJournal(Uint8Array.of(9), itemAt), SyntaxError);
   assert.throws(() => readJournal(Uint8Array.of(1, 5), itemAt), SyntaxError);
 });

@@ -37,7 +37,7 @@ function near(got: Record<number, number>, want: Record<number, number>): void {
   }
 }
 
-Deno.test("Followers.score() adds what came after the newest behaviours, nearer ones more, in this order only", () => {
+Deno.test("Followers.score() adds up what came after the newest behaviours, nearer ones more, in this order only", () => {
   const followers = new Followers(BYTES, 1e15);
   followers.learn(signal(1, 0, []), byId);
   followers.learn(signal(2, 1, [1]), byId);
@@ -51,7 +51,7 @@ Deno.test("Followers.score() adds what came after the newest behaviours, nearer 
   near(scoresOf(followers, [3]), { 1: 1 / 4 });
 });
 
-Deno.test("Followers halve what was with time, over any number of half-lives", () => {
+Deno.test("Followers halves old counts with time, over any number of half-lives", () => {
   const followers = new Followers(BYTES, DAY_MS);
   const learn = (item: number, days: number, before: readonly number[]) =>
     followers.learn(signal(item, days * DAY_MS, before), byId);
@@ -63,7 +63,7 @@ Deno.test("Followers halve what was with time, over any number of half-lives", (
   assert.ok(old < 1e-25 && Math.abs(young! - 1) < 1e-6, `${old} ${young}`);
 });
 
-Deno.test("Followers stay within their bytes, whatever comes, and go on the same from what was written", () => {
+Deno.test("Followers stays within its bytes, whatever it learns, and continues the same when decoded", () => {
   const random = mulberry32(6);
   const items = 3000;
   const draw = () => Math.floor(items * random() ** 2);
@@ -86,7 +86,7 @@ Deno.test("Followers stay within their bytes, whatever comes, and go on the same
   assert.deepEqual(bytesOf(again, items), bytesOf(one, items));
 });
 
-Deno.test("Followers count on where a float32 cannot hold the sum", () => {
+Deno.test("Followers keeps counting when a float32 cannot hold the sum", () => {
   const large = 2 ** 24, times = 4000;
   const to = new ByteWriter().f64(0).uint(1024).uint(9);
   to.uint(2).uint(1).f64(large).uint(8).uint(2).f64(large).uint(9);

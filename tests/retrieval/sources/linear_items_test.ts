@@ -7,7 +7,7 @@ import { Neighbours, TOGETHER } from "../../../src/retrieval/folds/neighbours.ts
 
 const byId = (a: number, b: number) => a - b;
 
-Deno.test("solveInPlace() solves symmetric positive definite systems and reads their upper half only", () => {
+Deno.test("solveInPlace() solves symmetric positive definite systems, and reads only their upper half", () => {
   const entry = fc.integer({ min: -10, max: 10 });
   const system = fc.integer({ min: 1, max: 8 }).chain((n) =>
     fc.tuple(
@@ -32,7 +32,7 @@ Deno.test("solveInPlace() solves symmetric positive definite systems and reads t
   }));
 });
 
-Deno.test("LinearItems.learn() solves the ridge regression of an item on all that were liked with it more than once", () => {
+Deno.test("LinearItems.learn() solves the ridge regression of an item on those liked with it more than once", () => {
   const person = fc.uniqueArray(fc.nat(8), { minLength: 1, maxLength: 9 });
   fc.assert(fc.property(fc.array(person, { minLength: 1, maxLength: 40 }), (people) => {
     const neighbours = new Neighbours({ halfLifeMs: 3_600_000 });
@@ -70,7 +70,7 @@ Deno.test("LinearItems.learn() solves the ridge regression of an item on all tha
   }));
 });
 
-Deno.test("LinearItems.score() explains what comes together by the item that it comes with, not by its companions", () => {
+Deno.test("LinearItems.score() credits the item that another comes with, not that item's companions", () => {
   const neighbours = new Neighbours();
   const linear = new LinearItems(neighbours);
   let time = 0;
@@ -94,7 +94,7 @@ Deno.test("LinearItems.score() explains what comes together by the item that it 
   assert.ok(of(3) < 0.5 * of(1), `3 predicts 2 with ${of(3)}`);
 });
 
-Deno.test("LinearItems.learn() follows what an item is liked with, however long it has been liked as often", () => {
+Deno.test("LinearItems.learn() follows a change in what an item is liked with, however long it was stable", () => {
   for (const halfLives of [4, 40, 400]) {
     const neighbours = new Neighbours({ halfLifeMs: 3_600_000 });
     const linear = new LinearItems(neighbours);
@@ -121,7 +121,7 @@ Deno.test("LinearItems.learn() follows what an item is liked with, however long 
   }
 });
 
-Deno.test("LinearItems.score() stays bounded when everybody comes back to the same items again and again", () => {
+Deno.test("LinearItems.score() stays bounded when a user comes back to the same items again and again", () => {
   const neighbours = new Neighbours();
   const linear = new LinearItems(neighbours);
   let time = 0;

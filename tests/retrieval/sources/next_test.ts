@@ -13,7 +13,7 @@ import { settle } from "../../../src/options/option.ts";
 
 const ITEMS = 400;
 
-/** A bank that has learnt that each item comes after the one before it. */
+/** A bank that has learnt that each item is followed by the next. */
 function served(): ServedBank {
   const sizes = { width: BANK_WIDTH, behaviours: BANK_BEHAVIOURS, drawn: 16, together: 20 };
   const learner = new BankLearner({ ...sizes, tableBytes: 1 << 24, seed: 1 }, PLAIN);
@@ -34,7 +34,7 @@ function served(): ServedBank {
   return bank;
 }
 
-Deno.test("next proposes as many as there are, also to somebody who had most of what would come", () => {
+Deno.test("NEXT proposes as many items as asked for, even when the user had most of the best ones", () => {
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   for (let n = 0; n < ITEMS; n++) catalogue.intern(`i${n}`, 0);
   const bank = served();

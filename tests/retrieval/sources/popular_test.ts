@@ -9,7 +9,7 @@ import { THIS_HOUR } from "../../../src/retrieval/sources/popular.ts";
 
 const HOUR_MS = 3_600_000;
 
-Deno.test("THIS_HOUR proposes what was wanted within the hour, not what was only read", () => {
+Deno.test("THIS_HOUR proposes what was wanted, halved every hour, and not what was only read", () => {
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   const lists = new ItemLists(catalogue, {});
   const parts = sourceParts(catalogue, lists, settle(SOURCE_OPTIONS, { trendHalfLifeMs: 24 * HOUR_MS }));

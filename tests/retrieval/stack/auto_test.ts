@@ -23,12 +23,12 @@ const OPTIONS: TaskOptions = {
   schema: { userFields: [], itemFields: [], contextFields: [], crosses: [], transitions: null },
   outcomeWindowMs: 1000,
   allowedLatenessMs: 0,
-  // What is answered changes nothing that is learnt.
+  // Answers do not change what is learnt.
   impressions: "logged",
   retrieval: { maxCandidates: 30, newShare: 0.1, revisits: true, head: true },
 };
 
-/** People who ask and click, and lists that were shown to them. */
+/** Users who ask and click, and lists that were shown to them. */
 function* visits(count: number): Generator<Event> {
   for (let n = 0; n < count; n++) {
     const [user, time] = [`u${n * n % 13}`, START + 10_000 * n];
@@ -58,7 +58,7 @@ function headed(): Serving {
   return Object.assign(new FakeServing(), head, { version: 1 });
 }
 
-/** A stack that has learnt that these parts know what is taken, and nobody else. */
+/** A stack that has learnt that these parts know what is taken, and no others. */
 function stackOf(parts: readonly Part[]): Stack {
   const stack = new Stack();
   const random = mulberry32(0);
@@ -72,7 +72,7 @@ function stackOf(parts: readonly Part[]): Stack {
   return stack;
 }
 
-/** What a task has learnt, with a stack in which these parts order, or one that has learnt nothing. */
+/** A task that has learnt, with a stack in which these parts order, or one that has learnt nothing. */
 function taught(options: TaskOptions, parts: readonly Part[], serving: Serving = headed()): TaskState {
   const task = fresh(options, serving);
   let offset = 0;
@@ -93,7 +93,7 @@ function ask(task: TaskState, count = 10) {
 
 const idsOf = (task: TaskState, count?: number) => ask(task, count).items.map(({ item }) => item);
 
-Deno.test("TaskState.apply() orders as the blend does, and with the model where it has learnt, while nothing else is learnt", () => {
+Deno.test("TaskState.apply() orders by the blend, and by the model as far as it is proven, while no stack is learnt", () => {
   const { head: _, ...retrieval } = OPTIONS.retrieval!;
   const options = { ...OPTIONS, retrieval };
   const withModel = (version: number) => Object.assign(new FakeServing(), { version });
@@ -103,11 +103,11 @@ Deno.test("TaskState.apply() orders as the blend does, and with the model where 
   assert.deepEqual(answer.items.map(({ item }) => item), idsOf(blend));
   const shared = (share: number) => ask(taught(options, [], Object.assign(withModel(1), { share })));
   assert.equal(shared(0.5).orderedBy, "stack");
-  // One that is proved orders as it would alone.
+  // A proven model orders as it would alone.
   assert.equal(shared(1).orderedBy, "model");
   const model = taught({ ...options, ranking: "model" }, [], withModel(1));
   assert.deepEqual(shared(1).items.map(({ item }) => item), idsOf(model));
-  // The proof of the learner has taken it out.
+  // The learner's proof gives it no share.
   assert.equal(shared(0).orderedBy, "blend");
 });
 
@@ -120,7 +120,7 @@ Deno.test("TaskState.apply() orders by the parts that the stack has learnt to fo
   }
 });
 
-/** A stack for which the model says nothing beside the head, of which it is a noisy copy. */
+/** A stack to which the model adds nothing beside the head, of which it is a noisy copy. */
 function withoutModel(): Stack {
   const stack = new Stack();
   const random = mulberry32(0);
@@ -133,7 +133,7 @@ function withoutModel(): Stack {
   return stack;
 }
 
-Deno.test("TaskState.apply() asks the model again where the head that was better is gone", () => {
+Deno.test("TaskState.apply() asks the model again when the head that was better is gone", () => {
   const { head: _, ...retrieval } = OPTIONS.retrieval!;
   const served = Object.assign(new FakeServing(), { version: 1 });
   const ordering = (options: TaskOptions, serving: Serving) => {
@@ -149,7 +149,7 @@ Deno.test("TaskState.apply() asks the model again where the head that was better
   }
 });
 
-Deno.test("TaskState.apply() scores no list by a head that has no say", () => {
+Deno.test("TaskState.apply() scores no list with a head that has no say", () => {
   let scored = 0;
   const order = headed().order!({ pairs: [], behaviours: [], candidates: [] })!;
   const serving = Object.assign(headed(), {
@@ -166,7 +166,7 @@ Deno.test("TaskState.apply() scores no list by a head that has no say", () => {
   }
 });
 
-Deno.test("TaskState.apply() gives a pinned order exactly, whatever a stack has learnt", () => {
+Deno.test("TaskState.apply() follows a pinned order exactly, whatever the stack has learnt", () => {
   for (const ranking of ["model", "blend", "both"] as const) {
     const want = ask(taught({ ...OPTIONS, ranking }, []));
     for (const parts of [["model"], ["blend", "model"], ["head"]] as const) {
@@ -175,7 +175,7 @@ Deno.test("TaskState.apply() gives a pinned order exactly, whatever a stack has 
   }
 });
 
-Deno.test("TaskState.apply() gives shares that fall along the list where the stack orders without outcomes", () => {
+Deno.test("TaskState.apply() gives scores that are falling shares when the stack orders without outcomes", () => {
   const task = fresh(OPTIONS, headed());
   Object.assign(task.retrieval.ordering, { stack: stackOf(["blend", "head"]) });
   let offset = 0;
@@ -191,7 +191,7 @@ Deno.test("TaskState.apply() gives shares that fall along the list where the sta
   });
 });
 
-Deno.test("TaskState.apply() learns no stack before a list is to be ordered by it", () => {
+Deno.test("TaskState.apply() learns no stack while the blend alone orders lists", () => {
   const task = fresh({ ...OPTIONS, ranking: "blend" }, headed());
   let offset = 0;
   for (const event of visits(60)) task.apply(event, offset++, outputs());
@@ -199,7 +199,7 @@ Deno.test("TaskState.apply() learns no stack before a list is to be ordered by i
   assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
 });
 
-Deno.test("TaskState.apply() teaches the stack behind requests that were answered before", () => {
+Deno.test("TaskState.apply() teaches the stack just as much when requests were answered before", () => {
   const steps = (given: boolean) => {
     const task = fresh(OPTIONS, headed());
     if (given) task.follow(() => ({ items: [] }));
@@ -211,7 +211,7 @@ Deno.test("TaskState.apply() teaches the stack behind requests that were answere
   assert.equal(steps(true), steps(false));
 });
 
-Deno.test("TaskState.apply() judges the model by what follows lists of others, and no list, but not its own", () => {
+Deno.test("TaskState.apply() judges the model by clicks after no list or others' lists, not after its own", () => {
   const judged: boolean[] = [];
   const task = taught({ ...OPTIONS, impressions: "served" }, [], Object.assign(headed(), { share: 1 }));
   const stack = Object.assign(new Stack(), {
@@ -240,7 +240,7 @@ Deno.test("TaskState.apply() judges the model by what follows lists of others, a
   assert.deepEqual(judged, [true, true, false]);
 });
 
-Deno.test("TaskModels.logits() are those of a list of the usual length, however many candidates there are", () => {
+Deno.test("TaskModels.logits() assumes a list of the usual length, however many candidates there are", () => {
   const task = fresh({ ...OPTIONS, schema: { ...OPTIONS.schema, contextFields: ["listLength"] } }, headed());
   task.apply({ type: "interaction", user: "u", time: START, item: "i0", action: "click" }, 0, outputs());
   const items = [...task.catalogue.items()];
@@ -248,7 +248,7 @@ Deno.test("TaskModels.logits() are those of a list of the usual length, however 
   assert.deepEqual(logits(40).slice(0, 10), logits(10));
 });
 
-Deno.test("TaskState.apply() answers in the order `auto` the same, bit for bit, when restored", () => {
+Deno.test("TaskState.apply() answers the same in the order `auto`, bit for bit, when restored", () => {
   const stackOf = (task: TaskState) => {
     const to = new ByteWriter();
     task.retrieval.ordering.stack.encode(to);

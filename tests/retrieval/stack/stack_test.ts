@@ -22,10 +22,10 @@ function bytesOf(stack: Stack): Uint8Array {
   return to.toBytes();
 }
 
-/** One that has learnt that a part is right, and the others say nothing. */
+/** Scores of a list by which the head is right and the blend wrong when place 3 is taken. */
 const BY = { blend: [3, 2, 1, 0], head: [0, 1, 2, 3], bank: null, model: null };
 
-Deno.test("Stack: parts that are noise take over in 0 of 100 streams, and cost next to nothing", () => {
+Deno.test("Stack lets parts that are noise take over in 0 of 100 streams, at next to no cost", () => {
   let [blend, stack] = [0, 0];
   for (let seed = 0; seed < 100; seed++) {
     const { ranks, parts } = play({ seed, choices: 200, knows: always({ blend: 0.5, head: 0, bank: 0 }) });
@@ -36,13 +36,13 @@ Deno.test("Stack: parts that are noise take over in 0 of 100 streams, and cost n
   assert.ok(stack > 0.99 * blend, `${stack} of ${blend}`);
 });
 
-Deno.test("Stack: the first list is the blend's, whatever other parts say", () => {
+Deno.test("Stack orders the first list by the blend, whatever other parts say", () => {
   const { scores, parts } = new Stack().scoreBut({ ...BY, bank: [9, NaN, -9, 1e300] }, 0);
   assert.deepEqual(parts, ["blend"]);
   assert.deepEqual([...scores].sort((a, b) => b - a), [...scores]);
 });
 
-Deno.test("Stack: scores are logits of the size that orders have, whichever parts are there", () => {
+Deno.test("Stack scores with logits of the usual size, whichever parts there are", () => {
   const stack = new Stack();
   const begin = new Float64Array(4);
   new PartScores().map(BY.blend, begin);
@@ -53,7 +53,7 @@ Deno.test("Stack: scores are logits of the size that orders have, whichever part
   assert.ok(Math.abs(modelWeight - 1 / 4) < 1e-2, `${modelWeight}`);
 });
 
-Deno.test("PartScores: a list with absurd scores hardly moves the unit, and a beginning with tiny ones is left soon", () => {
+Deno.test("PartScores hardly moves its unit for one list with absurd scores, and soon leaves a tiny first unit", () => {
   const scores = new PartScores();
   const follow = (times: number, factor: number) => {
     for (let n = 0; n < times; n++) scores.follow([-2 * factor, -factor, 0, factor, 2 * factor], 1);
@@ -67,7 +67,7 @@ Deno.test("PartScores: a list with absurd scores hardly moves the unit, and a be
   assert.ok(follow(500, 1) > unit / 4);
 });
 
-Deno.test("Stack: a part that knows as much as the blend, and something else, orders within 200 choices", () => {
+Deno.test("Stack lets a part that knows as much as the blend, and something else, order within 200 choices", () => {
   for (const part of ["head", "bank", "model"] as const) {
     for (let seed = 0; seed < 4; seed++) {
       const { parts } = play({ seed, choices: 200, knows: always({ blend: 0.5, [part]: 0.5 }) });
@@ -76,19 +76,19 @@ Deno.test("Stack: a part that knows as much as the blend, and something else, or
   }
 });
 
-Deno.test("Stack: begins with the model's say by the learner's proof, and lists that do not judge it leave it", () => {
+Deno.test("Stack begins with the model's share by the learner's proof, and keeps it while lists do not judge it", () => {
   const partsOf = (stack: Stack, share: number) => stack.scoreBut(BY, share).parts;
   const stack = new Stack();
   const first = [["blend"], ["blend", "model"], ["model"]];
   assert.deepEqual([0, 0.5, 1].map((share) => partsOf(stack, share)), first);
   const there = (share: number) => share > 0 ? ["blend", "model"] as const : ["blend"] as const;
   assert.deepEqual([0, 0.5, 1].map((share) => stack.partsOf(there(share), share)), first);
-  // Taken from lists that were shown: they say nothing of the model, but of the head.
+  // Lists that judge the head, but not the model.
   for (let n = 0; n < 1000; n++) stack.learn(BY, 3, n, 1);
   assert.deepEqual(partsOf(stack, 1), ["head", "model"]);
 });
 
-/** What each part says of all that is said. */
+/** The share of each part in the order. */
 function sharesOf(stack: Stack, modelShare: number): Readonly<Record<Part, number>> {
   const from = new ByteReader(bytesOf(stack));
   const units = new Map(Array.from({ length: from.count() }, () => [from.string(), from.f64()] as const));
@@ -102,7 +102,7 @@ function sharesOf(stack: Stack, modelShare: number): Readonly<Record<Part, numbe
   return { blend: blend / sum, head: head / sum, bank: bank / sum, model: model / sum };
 }
 
-Deno.test("Stack: keeps what head and bank have won when the model comes", () => {
+Deno.test("Stack keeps what head and bank have won when the model comes", () => {
   for (const winner of ["head", "bank"] as const) {
     const { stack } = play({
       seed: 1,
@@ -119,7 +119,7 @@ Deno.test("Stack: keeps what head and bank have won when the model comes", () =>
   }
 });
 
-Deno.test("Stack: the model takes the share of the blend that the learner's proof gives it, however much the blend says", () => {
+Deno.test("Stack gives the model the part of the blend's share that the learner's proof says, however large", () => {
   const { stack } = play({ seed: 1, choices: 600, knows: always({ blend: 0.9, head: 0.3 }) });
   const before = sharesOf(stack, 0);
   for (const share of [0.5, 1]) {
@@ -130,7 +130,7 @@ Deno.test("Stack: the model takes the share of the blend that the learner's proo
   }
 });
 
-/** Streams that try a stack, and how far it may be behind its best part: Σ of reciprocal ranks. */
+/** Streams that test a stack, and how far it may be behind its best part in the sum of reciprocal ranks. */
 const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<StreamOptions, "seed">>> = {
   "each is best in turn": {
     choices: 4000,
@@ -143,7 +143,7 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     behind: 0,
   },
   "the model alone is good": { choices: 1500, knows: always({ blend: 0, head: 0, model: 0.7 }), behind: 6 },
-  "the model says nothing for long": {
+  "the model is noise for long": {
     choices: 2000,
     knows: (choice, part) => part === "blend" ? 0.5 : part === "model" ? (choice < 1000 ? 0 : 0.7) : null,
     counts: (choice) => choice >= 1000,
@@ -155,20 +155,20 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     counts: (choice) => choice >= 1500,
     behind: 5,
   },
-  "a part says the opposite from some day on": {
+  "a part says the opposite from some choice on": {
     choices: 2000,
     knows: (choice, part) => part === "blend" ? 0.5 : part === "head" ? (choice < 1500 ? 0.7 : -0.7) : null,
     counts: (choice) => choice >= 1500,
     behind: 5,
   },
-  // Only an order without the blend is right now: weights of the others are those of 1,000 choices.
+  // Only an order without the blend is right then; the others' weights come from 1,000 choices.
   "the blend turns to noise beside a bank": {
     choices: 2000,
     knows: (choice, part) => part === "blend" ? (choice < 1000 ? 0.7 : 0) : part === "bank" ? 0.5 : null,
     counts: (choice) => choice >= 1000,
     behind: 8,
   },
-  "the blend says the opposite beside a head from some day on": {
+  "the blend says the opposite from some choice on, beside a head": {
     choices: 2000,
     knows: (choice, part) => part === "blend" ? (choice < 1000 ? 0.7 : -0.7) : part === "head" ? 0.5 : null,
     counts: (choice) => choice >= 1000,
@@ -182,7 +182,7 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     },
     behind: 0,
   },
-  "scores are huge, the same or none": {
+  "scores are huge, equal or missing": {
     choices: 1500,
     knows: always({ blend: 0.6, head: 0.6, bank: 0.6, model: 0.6 }),
     spoils: (scores, choice, part) => {
@@ -194,7 +194,7 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     },
     behind: 0,
   },
-  "scores are good now, and nonsense then": {
+  "scores are good at first, and nonsense later": {
     choices: 2000,
     knows: always({ blend: 0.6, model: 0.6 }),
     spoils: (scores, choice, part) => {
@@ -204,14 +204,14 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     },
     behind: 8,
   },
-  "one user makes nine of ten choices, and a part knows nothing of the others": {
+  "one user makes nine of ten choices, and a part knows nothing about the others": {
     choices: 3000,
     knows: (choice, part) => part === "blend" ? 0.5 : part === "head" ? (choice % 10 === 0 ? 0 : 0.8) : null,
     user: (choice) => choice % 10 === 0 ? choice : 1,
     counts: (choice) => choice % 10 === 0,
     behind: 8,
   },
-  "a part is there now and then": {
+  "a part comes and goes": {
     choices: 2000,
     knows: (choice, part) => {
       return part === "blend" ? 0.4 : part === "head" ? (choice % 700 < 350 ? 0.7 : null) : null;
@@ -221,7 +221,7 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
 };
 
 for (const [name, { behind, ...stream }] of Object.entries(STREAMS)) {
-  Deno.test(`Stack: is never far behind its best part where ${name}`, () => {
+  Deno.test(`Stack is never far behind its best part when ${name}`, () => {
     for (let seed = 0; seed < 2; seed++) {
       const { ranks } = play({ seed, ...stream });
       const best = Math.max(...PARTS.map((part) => ranks[part]));
@@ -233,7 +233,7 @@ for (const [name, { behind, ...stream }] of Object.entries(STREAMS)) {
   });
 }
 
-Deno.test("Stack.judgesModel() asks for a model that orders on each list, for one left out on one in eight", () => {
+Deno.test("Stack.judgesModel() is true for each list if the model orders, and for one in eight if it is left out", () => {
   const judged = (stack: Stack, share: number) => {
     const lists = Array.from({ length: 4000 }, (_, n) => stack.judgesModel(["blend"], share, hash32(`${n}`)));
     return lists.filter(Boolean).length;
@@ -244,7 +244,7 @@ Deno.test("Stack.judgesModel() asks for a model that orders on each list, for on
   assert.ok(Math.abs(judged(useless, 1 / 2) - 500) < 80);
 });
 
-Deno.test("Stack.isDue() is so for the first thousand lists, then for one in four, whichever judge the model", () => {
+Deno.test("Stack.isDue() is true for the first thousand lists, then for one in four, independent of judgesModel()", () => {
   const { stack } = play({ seed: 1, choices: 999, knows: always({ blend: 0.7, model: 0 }) });
   const draws = Array.from({ length: 8000 }, (_, n) => hash32(`${n}`));
   const due = () => draws.filter((draw) => stack.isDue(draw));
@@ -255,7 +255,7 @@ Deno.test("Stack.isDue() is so for the first thousand lists, then for one in fou
   assert.ok(Math.abs(judging.length - 250) < 60, `${judging.length} judge the model`);
 });
 
-Deno.test("Stack: 10,000 choices of a robot that takes anything leave the orders of others", () => {
+Deno.test("Stack keeps the orders of others through 10,000 choices of a robot that takes anything", () => {
   for (const winner of ["head", "bank"] as const) {
     const knows = always({ blend: 0.4, head: 0.1, bank: 0.1, [winner]: 0.6 });
     const { stack } = play({ seed: 5, choices: 2000, knows });
@@ -268,7 +268,7 @@ Deno.test("Stack: 10,000 choices of a robot that takes anything leave the orders
   }
 });
 
-Deno.test("Stack.weightOf() is 1 for people, however they come, and keeps who makes most to twice the mean of others", () => {
+Deno.test("Stack.weightOf() is 1 for ordinary users, and keeps the busiest one to twice the mean of the others", () => {
   const weightAfter = (users: readonly number[], user: number) => {
     const stack = new Stack();
     for (const each of users) stack.learn(BY, 3, each);
@@ -290,7 +290,7 @@ Deno.test("Stack.weightOf() is 1 for people, however they come, and keeps who ma
   assert.equal(others, 1);
 });
 
-Deno.test("Stack.decode() goes on as the one that was written, bit for bit", () => {
+Deno.test("Stack.decode() continues as the original does, bit for bit", () => {
   const stream = { seed: 3, choices: 700, knows: always({ blend: 0.5, head: 0.6, model: 0.3 }) };
   const whole = play({ ...stream, user: (choice) => choice % 5 }).stack;
   const again = new Stack();

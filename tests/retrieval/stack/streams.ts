@@ -1,5 +1,5 @@
 /**
- * Simulated streams of choices: people who want what they want, and parts that know more or less of it.
+ * Simulated streams of choices: users who want certain items, and parts that know more or less about it.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import { type Part, PARTS, partsWith, type ScoresByPart, Stack } from "../../../
 export interface StreamOptions {
   readonly seed: number;
   readonly choices: number;
-  /** How much a part knows of what is wanted, from 0 (noise) to 1; `null` = it is not there. */
+  /** How much a part knows about what is wanted, from 0 (noise) to 1; `null` = there is no such part. */
   readonly knows: (choice: number, part: Part) => number | null;
-  /** Makes something else of the scores of a part. */
+  /** Spoils the scores of a part. */
   readonly spoils?: (scores: Float64Array, choice: number, part: Part) => void;
-  /** Who chooses. @default {somebody else each time} */
+  /** Who chooses. @default {a different user each time} */
   readonly user?: (choice: number, random: () => number) => number;
-  /** Whose ranks are added up. @default {everybody's} */
+  /** Choices whose ranks are added up. @default {all} */
   readonly counts?: (choice: number) => boolean;
   /** Candidates of a list. @default {30} */
   readonly size?: number;
 }
 
-/** What came of it. */
+/** The outcome of a stream. */
 export interface StreamResult {
   readonly stack: Stack;
   /** By choice, the parts that ordered. */
@@ -61,7 +61,7 @@ export function play(options: StreamOptions, stack: Stack = new Stack()): Stream
       spoils?.(scores, choice, part);
       return [part, scores];
     })) as Record<Part, Float64Array | null>;
-    // As retrieval has it: the blend's best first.
+    // As in retrieval: the blend's best first.
     const order = [...wanted.keys()].sort((a, b) => by.blend![b]! - by.blend![a]!);
     const list = Object.fromEntries(
       PARTS.map((
