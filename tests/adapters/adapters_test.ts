@@ -10,7 +10,7 @@ import { checkEvent, checkItem } from "../../src/events/check.ts";
 const seconds = fc.integer({ min: 631_152_000, max: 4_102_444_799 });
 const integer = fc.nat().map((n) => n + 1);
 
-Deno.test("ratingEvents() loses nothing of a row of MovieLens", () => {
+Deno.test("ratingEvents() round-trips rows of MovieLens without loss", () => {
   const rating = fc.record({ user: integer, item: integer, rating: fc.integer({ min: 1, max: 5 }), seconds });
   fc.assert(fc.property(fc.array(rating, { maxLength: 5 }), (ratings) => {
     const rows = ratings.map(({ user, item, rating, seconds }) => [user, item, rating, seconds].join("\t"));
@@ -23,7 +23,7 @@ Deno.test("ratingEvents() loses nothing of a row of MovieLens", () => {
   }));
 });
 
-Deno.test("parseBehavior() loses nothing of a row of Taobao", () => {
+Deno.test("parseBehavior() round-trips rows of Taobao without loss", () => {
   const behavior = fc.constantFrom("pv", "cart", "fav", "buy");
   const row = fc.record({
     user: integer.map(String),
@@ -39,7 +39,7 @@ Deno.test("parseBehavior() loses nothing of a row of Taobao", () => {
   }));
 });
 
-Deno.test("parseImpression() loses nothing of a row of Open Bandit but microseconds", () => {
+Deno.test("parseImpression() round-trips rows of Open Bandit to the millisecond", () => {
   const hash = fc.stringMatching(/^[0-9a-f]{32}$/);
   const time = seconds.map((s) =>
     new Date(s * 1000 + 123).toISOString().replace("T", " ").replace("Z", "000+00:00")
@@ -66,7 +66,7 @@ Deno.test("parseImpression() loses nothing of a row of Open Bandit but microseco
   }));
 });
 
-Deno.test("parseImpression() of open_bandit cuts microseconds and takes times of UTC only", () => {
+Deno.test("parseImpression() of open_bandit truncates microseconds and refuses times that are not UTC", () => {
   const row = { index: "0", item_id: "2", position: "3", click: "0", propensity_score: "0.5" };
   const user = { user_feature_0: "a", user_feature_1: "b", user_feature_2: "c", user_feature_3: "d" };
   const time = (timestamp: string) => bandit.parseImpression({ ...row, ...user, timestamp })[0].time;
@@ -77,7 +77,7 @@ Deno.test("parseImpression() of open_bandit cuts microseconds and takes times of
   }
 });
 
-Deno.test("ageGroup() has the bounds of MovieLens", () => {
+Deno.test("ageGroup() uses the age bounds of MovieLens", () => {
   const groups = [[0, "0-17"], [17, "0-17"], [18, "18-24"], [24, "18-24"], [25, "25-34"], [
     35,
     "35-44",
@@ -86,7 +86,7 @@ Deno.test("ageGroup() has the bounds of MovieLens", () => {
   for (const [age, group] of [...groups, ...older]) assert.equal(movielens.ageGroup(age), group);
 });
 
-Deno.test("parseMovie() of movielens takes genres from the flags and the year from the release", () => {
+Deno.test("parseMovie() of movielens reads genres from the flags and the year from the release date", () => {
   const flags = Object.fromEntries(movielens.GENRES.map((genre) => [genre, genre === "Drama" ? "1" : "0"]));
   const row = {
     item: "9",

@@ -33,7 +33,7 @@ const fields = fc.uniqueArray(record({ name: fc.oneof(name, fc.constantFrom("tit
   maxLength: 80,
 });
 
-/** All of it passes our validator. */
+/** Checks that our validator accepts all items and events. @returns them */
 function checked({ items = [], events = [] }: Mapped) {
   for (const item of items) assert.ok(checkItem(item).ok, JSON.stringify(checkItem(item)));
   for (const event of events) assert.ok(checkEvent(event).ok, JSON.stringify(checkEvent(event)));
@@ -64,14 +64,14 @@ function canonical(event: JsonObject): JsonObject {
   return { ...event, fields: fields.toSorted((a, b) => a.name < b.name ? -1 : 1) };
 }
 
-Deno.test("parseMetarank() loses nothing", () => {
+Deno.test("parseMetarank() round-trips events without loss", () => {
   fc.assert(fc.property(metarank, (event) => {
     const exported = [...toMetarank(checked(parseMetarank(event)))];
     assert.deepEqual(exported.map(canonical), [canonical(event)]);
   }));
 });
 
-Deno.test("parseMetarank() takes every way to write a time, and a label as a click", () => {
+Deno.test("parseMetarank() accepts every format of a time, and reads a label as a click", () => {
   const ranking = { event: "ranking", id: "r1", session: "s", items: [{ id: "a" }, { id: "b", label: 1 }] };
   for (
     const timestamp of [
@@ -114,7 +114,7 @@ const BAD_METARANK: readonly (readonly [unknown, RegExp])[] = [
   ],
 ];
 
-Deno.test("parseMetarank() says what is wrong", () => {
+Deno.test("parseMetarank() names the field that is wrong", () => {
   for (const [bad, message] of BAD_METARANK) {
     assert.throws(() => parseMetarank(bad), { name: "SyntaxError", message }, JSON.stringify(bad));
   }
@@ -147,13 +147,13 @@ const gorse = fc.oneof(
   }),
 );
 
-Deno.test("parseGorse() loses nothing", () => {
+Deno.test("parseGorse() round-trips records without loss", () => {
   fc.assert(fc.property(gorse, (one) => {
     assert.deepEqual(checked(parseGorse(one, { time: 700_000_000_000 })).map(toGorse), [one]);
   }));
 });
 
-Deno.test("parseGorse() tells what was seen from what was wanted", () => {
+Deno.test("parseGorse() turns read feedback into impressions and other feedback into interactions", () => {
   const feedback = { UserId: "u", ItemId: "i", Timestamp: "2023-11-14T22:13:20Z", Value: 1 };
   const type = (FeedbackType: string, readTypes?: readonly string[]) =>
     parseGorse({ ...feedback, FeedbackType }, { time: 0, ...(readTypes === undefined ? {} : { readTypes }) })
@@ -165,7 +165,7 @@ Deno.test("parseGorse() tells what was seen from what was wanted", () => {
   assert.equal(toGorse(seen.events?.[0] ?? assert.fail())["FeedbackType"], "view");
 });
 
-Deno.test("parseGorse() says what is wrong, and a zero time is none", () => {
+Deno.test("parseGorse() names the field that is wrong, and treats an empty or zero time as missing", () => {
   const parse = (value: unknown) => parseGorse(value, { time: 700_000_000_000 });
   const bad: readonly (readonly [unknown, RegExp])[] = [
     ["x", /the record as an object/],
@@ -178,7 +178,7 @@ Deno.test("parseGorse() says what is wrong, and a zero time is none", () => {
   ];
   for (const [value, message] of bad) assert.throws(() => parse(value), { name: "SyntaxError", message });
   const nothing = { FeedbackType: "star", UserId: "u", ItemId: "i", Timestamp: "" };
-  assert.equal(parseGorse(nothing, { time: 9 }).events?.[0]?.time, 9, "an empty one is none, as in Gorse");
+  assert.equal(parseGorse(nothing, { time: 9 }).events?.[0]?.time, 9, "empty means missing, as in Gorse");
   const item = { ItemId: "i", Timestamp: "0001-01-01T00:00:00Z" };
   assert.equal(parse(item).items?.[0]?.time, 700_000_000_000);
 });
@@ -219,17 +219,17 @@ const behaviour = record(
   { request_id: id, duration: fc.double({ noNaN: true, min: 0, max: 1e6 }).map((x) => x + 0), scene_id: id },
 );
 
-Deno.test("parseEasyRec() loses nothing", () => {
+Deno.test("parseEasyRec() round-trips rows without loss", () => {
   fc.assert(fc.property(behaviour, (row) => {
     const { events = [] } = parseEasyRec(row);
     checked({ events });
     assert.deepEqual(events.map(toEasyRec), [row]);
     const text = Object.fromEntries(Object.entries(row).map(([column, cell]) => [column, String(cell)]));
-    assert.deepEqual(parseEasyRec(text), { events }, "a row of text is the same");
+    assert.deepEqual(parseEasyRec(text), { events }, "text cells give the same events");
   }));
 });
 
-Deno.test("parseEasyRec() says what is wrong", () => {
+Deno.test("parseEasyRec() names the field that is wrong", () => {
   const row = { user_id: 1, item_id: 2, event_type: "click", event_time: 1_700_000_000 };
   assert.equal(parseEasyRec(row).events?.[0]?.user, "1");
   assert.equal(
@@ -249,7 +249,7 @@ Deno.test("parseEasyRec() says what is wrong", () => {
   }
 });
 
-Deno.test("parseDate() refuses what is no date", () => {
+Deno.test("parseDate() returns NaN when the text is not a date", () => {
   for (const text of ["", "2020", "2020-13-01", "2020-01-01T25:00:00Z", "1700000000", "2020-01-01 x"]) {
     assert.ok(Number.isNaN(parseDate(text)), text);
   }

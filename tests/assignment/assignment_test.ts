@@ -40,7 +40,7 @@ function excess(counts: ArrayLike<number>, expected: number, degrees: number): n
   return (Math.cbrt(chi2 / degrees) - (1 - 2 / (9 * degrees))) / Math.sqrt(2 / (9 * degrees));
 }
 
-Deno.test("bucketOf() spreads users evenly, whatever their ids look like", () => {
+Deno.test("bucketOf() spreads users evenly, whatever the format of their ids", () => {
   const ids = [
     (u: number) => `u${u}`,
     (u: number) => String(1_000_000 + 7 * u),
@@ -55,7 +55,7 @@ Deno.test("bucketOf() spreads users evenly, whatever their ids look like", () =>
   }
 });
 
-Deno.test("bucketOf() of two salts is independent", () => {
+Deno.test("bucketOf() is independent across salts", () => {
   const salts = ["a", "b", "c", "layer:default", "layer:ui", "layer:uj"];
   for (const [i, one] of salts.entries()) {
     for (const other of salts.slice(0, i)) {
@@ -73,7 +73,7 @@ Deno.test("bucketOf() of two salts is independent", () => {
   }
 });
 
-Deno.test("Experiments.assign() is sticky, splits by weight and leaves the others alone", () => {
+Deno.test("Experiments.assign() is sticky, splits by weight and leaves other users alone", () => {
   const variants = [{ name: "A", weight: 3 }, { name: "B", maxCandidates: 50 }];
   const experiment = startExperiment(draft({ name: "e", traffic: 0.4, variants }), among());
   const [first, second] = [new Experiments([experiment]), new Experiments([structuredClone(experiment)])];
@@ -94,7 +94,7 @@ Deno.test("Experiments.assign() is sticky, splits by weight and leaves the other
   }
 });
 
-Deno.test("Experiments.assign() in two layers is independent", () => {
+Deno.test("Experiments.assign() is independent across layers", () => {
   const a = startExperiment(draft({ name: "a" }), among());
   const b = startExperiment(
     draft({ name: "b", layer: "models", variants: [{ name: "A" }, { name: "B", model: "base" }] }),
@@ -109,7 +109,7 @@ Deno.test("Experiments.assign() in two layers is independent", () => {
   assert.ok(Math.abs(excess(counts, USERS.length / 4, 3)) < 4, counts.join());
 });
 
-Deno.test("Experiments.assign() gives each layer's variant over what is promoted, whatever the layers are called", () => {
+Deno.test("Experiments.assign() lets a variant of any layer override promoted settings, whatever its name", () => {
   const promoted = promoteVariant("p", "B", among(startExperiment(draft({ name: "p" }), among())));
   const policy = { name: "greedy" } as const;
   for (const [one, other] of [["a", "b"], ["b", "a"]] as const) {
@@ -132,7 +132,7 @@ Deno.test("Experiments.assign() gives each layer's variant over what is promoted
   }
 });
 
-Deno.test("Experiments.assign() shows the variant that an override names, also where lists interleave", () => {
+Deno.test("Experiments.assign() gives users the variant of their override, even in an interleaving experiment", () => {
   const experiment = startExperiment(
     draft({ name: "e", mode: "interleave", overrides: { u1: "B", u2: "A" } }),
     among(),
@@ -147,7 +147,7 @@ Deno.test("Experiments.assign() shows the variant that an override names, also w
   assert.deepEqual(experiments.assign("u3").exposures, [{ experiment: "e", variant: "interleaved" }]);
 });
 
-Deno.test("changeTraffic() moves nobody who can stay, neither in nor between variants", () => {
+Deno.test("changeTraffic() keeps every user who can stay in the experiment, and in their variant", () => {
   const shares = fc.integer({ min: 1, max: 100 }).map((percent) => percent / 100);
   const property = fc.property(shares, shares, (from, to) => {
     const before = startExperiment(draft({ name: "e", traffic: from }), among());
@@ -165,7 +165,7 @@ Deno.test("changeTraffic() moves nobody who can stay, neither in nor between var
   fc.assert(property, { numRuns: 20 });
 });
 
-Deno.test("shareOut() moves as many buckets as must move, and no more", () => {
+Deno.test("shareOut() moves no more buckets than it must", () => {
   const sizes = fc.array(fc.integer({ min: 0, max: 10 }), { minLength: 3, maxLength: 3 })
     .filter((weights) => weights.some((weight) => weight > 0))
     .map((weights) => proportions(weights, BUCKETS));
@@ -189,7 +189,7 @@ Deno.test("shareOut() moves as many buckets as must move, and no more", () => {
   assert.throws(() => shareOut([[]], [10], [[0, 9995]]), /5 are missing/);
 });
 
-Deno.test("Experiments.assign() keeps the holdout out of everything and obeys overrides", () => {
+Deno.test("Experiments.assign() keeps the holdout out of every experiment, except for overrides", () => {
   const held = { name: "holdout", salt: "h", share: 0.1 } as const;
   const experiment = startExperiment(
     draft({ name: "e", traffic: 0.01, overrides: { u1: "B", u2: "A" } }),
@@ -222,7 +222,7 @@ Deno.test("Experiments.assign() keeps the holdout out of everything and obeys ov
   assert.deepEqual(free.assign("u2").exposures, [{ experiment: "e", variant: "A" }]);
 });
 
-Deno.test("Experiments.assign() says of everybody whether they are in the holdout, after their experiments", () => {
+Deno.test("Experiments.assign() reports for every user whether they are in the holdout, after their experiments", () => {
   const experiment = startExperiment(draft({ name: "e", traffic: 0.5 }), among());
   const holdout = changeHoldout(0.1, among(experiment));
   const experiments = new Experiments([experiment, holdout]);
@@ -249,7 +249,7 @@ Deno.test("Experiments.assign() says of everybody whether they are in the holdou
   }
 });
 
-Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes it back, startExperiment() finds everybody again", () => {
+Deno.test("promoteVariant() reaches everyone until stopExperiment(), and a new start restores the assignments", () => {
   const running = startExperiment(draft({ name: "e", traffic: 0.1 }), among());
   const promoted = promoteVariant("e", "B", among(running));
   const settings = { policy: { name: "epsilon", epsilon: 0.1 } };
@@ -258,7 +258,7 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   const start = () => startExperiment(draft({ name: "e", traffic: 0.1 }), among(promoted));
   assert.throws(start, /Cannot start experiment e: B is promoted: roll it back first/);
   const slow = stopExperiment("e", "slow", among(running));
-  assert.equal(promoteVariant("e", "B", among(slow)).reason, undefined, "it is stopped no more");
+  assert.equal(promoteVariant("e", "B", among(slow)).reason, undefined, "it is no longer stopped");
   const stopped = stopExperiment("e", "not needed", among(promoted));
   assert.equal(stopped.reason, "B is rolled back: not needed");
   assert.equal(stopExperiment("e", "x".repeat(MAX_TEXT), among(promoted)).reason?.length, MAX_TEXT);
@@ -270,7 +270,7 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   }
 });
 
-Deno.test("promoteVariant() does not change the control of an experiment that runs, nor what another has promoted", () => {
+Deno.test("promoteVariant() refuses to change the control of a running experiment or what another promoted", () => {
   const own = startExperiment(draft({ name: "e", traffic: 0.3 }), among());
   const rival = startExperiment(draft({ name: "rival", traffic: 0.3 }), among(own));
   const refuses = (status: string) =>
@@ -286,7 +286,7 @@ Deno.test("promoteVariant() does not change the control of an experiment that ru
   assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
 });
 
-Deno.test("overUndonePromotion() gives what runs and varies the settings of a promotion, once that ends", () => {
+Deno.test("overUndonePromotion() starts a new phase of running experiments that vary the undone settings", () => {
   const promoted = promoteVariant(
     "e",
     "B",
@@ -326,7 +326,7 @@ Deno.test("overUndonePromotion() gives what runs and varies the settings of a pr
   );
 });
 
-Deno.test("startExperiment() begins a new phase where others have promoted another control meanwhile", () => {
+Deno.test("startExperiment() begins a new phase when another promotion has changed the control since", () => {
   const own = stopExperiment("e", "", among(startExperiment(draft({ name: "e", traffic: 0.3 }), among())));
   const rival = startExperiment(draft({ name: "rival", traffic: 0.3 }), among(own));
   const promoted = promoteVariant("rival", "B", among(own, rival));
@@ -345,7 +345,7 @@ Deno.test("startExperiment() begins a new phase where others have promoted anoth
   assert.equal(phaseAmong(stopExperiment("e", "", among(anew!)), rival), 2);
 });
 
-Deno.test("startExperiment() and the other changes say all that is wrong", () => {
+Deno.test("startExperiment() and the other changes refuse what is wrong and say why", () => {
   const other = startExperiment(draft({ name: "other", traffic: 0.7 }), among());
   const small = (over: Partial<ExperimentDraft>) => draft({ name: "e", traffic: 0.1, ...over });
   const cases: [ExperimentDraft, RegExp][] = [
@@ -396,7 +396,7 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
   assert.throws(() => promoteVariant("other", "Z", among(other)), /its shown variants are A, B/);
 });
 
-Deno.test("startExperiment() shares all buckets out, however large the weights are", () => {
+Deno.test("startExperiment() assigns every bucket, however large or small the weights are", () => {
   for (const weight of [1e308, Number.MAX_VALUE, 5e-324]) {
     const variants = ["A", "B", "C"].map((name) => ({ name, weight }));
     const { variantSpans } = startExperiment(draft({ name: "e", variants }), among());
@@ -404,7 +404,7 @@ Deno.test("startExperiment() shares all buckets out, however large the weights a
   }
 });
 
-Deno.test("startExperiment() refuses the salt of another experiment, whose effects may last, and warns of its own", () => {
+Deno.test("startExperiment() refuses the salt of another experiment, and warns when its own split is reused", () => {
   const start = (draft: Partial<ExperimentDraft>) =>
     startExperiment({ name: "new", variants: [{ name: "A" }, { name: "B" }], ...draft }, {
       records,

@@ -1,5 +1,5 @@
 /**
- * Interleaving prefers nobody where people click at random, whatever the two variants are.
+ * Interleaving prefers neither variant when people click at random, whatever the variants are.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { Story } from "../engine/story.ts";
 import { allCoins, type Credits, creditsOf, indices, PAIRS, READERS, wins } from "./drafts.ts";
 
 const [RUNS, COUNT, ALPHA] = [40, 10, 0.05];
-/** With 5 % for both teams together, one of them has more than 4 of 40 runs once in 300 times. */
+/** At 5 % for both teams together, one of them wins more than 4 of 40 runs once in 300 times. */
 const MOST = 4;
 
-Deno.test("teamDraft() credits either team with the same places as often, over all coins", () => {
+Deno.test("teamDraft() credits both teams with the same places equally often, over all coin tosses", () => {
   const list = fc.shuffledSubarray(indices(9));
   fc.assert(fc.property(list, list, fc.nat(9), (a, b, count) => {
     const credits = allCoins([listPicker(a), listPicker(b)], count);
@@ -70,7 +70,7 @@ const ENGINE: Readonly<Record<string, Omit<Variant, "name">>> = {
   "another model": { model: "prior" },
 };
 
-Deno.test("Answerer.answer() drafts lists that prefer no variant where people click at random", () => {
+Deno.test("Answerer.answer() drafts lists without bias when people click at random", () => {
   for (const [name, settings] of Object.entries(ENGINE)) {
     const lists = engineLists([{ name: "A" }, { name: "B", ...settings }]);
     assert.ok(
@@ -88,7 +88,7 @@ Deno.test("Answerer.answer() drafts lists that prefer no variant where people cl
   }
 });
 
-Deno.test("InterleavingTotals() finds the better variant", () => {
+Deno.test("InterleavingTotals() finds the better variant within 1,500 users in the median run", () => {
   // An item that one person in five clicks is on top of one list, and sixth on the other.
   const lists = [
     listPicker(indices(30)),

@@ -7,7 +7,7 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { weightedPicker } from "./weighted_picker.ts";
 
-Deno.test("teamDraft() takes each team's best that was left, and no item twice", () => {
+Deno.test("teamDraft() takes each team's best remaining item, and no item twice", () => {
   const ranking = fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 4 });
   fc.assert(fc.property(ranking, ranking, fc.nat(8), fc.integer(), (a, b, count, seed) => {
     const list = teamDraft([listPicker(a), listPicker(b)], count, createRandom(seed));
@@ -22,7 +22,7 @@ Deno.test("teamDraft() takes each team's best that was left, and no item twice",
   }));
 });
 
-Deno.test("teamDraft() credits the picker below the shared beginning, to the end of the shorter list", () => {
+Deno.test("teamDraft() credits the picker below the shared beginning, up to the end of the shorter list", () => {
   const credits = (a: readonly string[], b: readonly string[]) =>
     teamDraft([listPicker(a), listPicker(b)], 6, () => 0).map(({ item, team }) => `${item}${team ?? "-"}`)
       .join(" ");
@@ -32,7 +32,7 @@ Deno.test("teamDraft() credits the picker below the shared beginning, to the end
   assert.equal(credits([..."abc"], [..."xabcdef"]), "a0 x1 b0 c- d- e-");
   assert.equal(credits([..."a"], [..."xyz"]), "a0 x- y- z-");
   assert.equal(credits([], [..."xyz"]), "x- y- z-");
-  // What is drawn is shared by nobody, but for what is certain.
+  // An item that a team draws is never shared, unless its draw is certain.
   const certain = weightedPicker(new Map([["a", 1], ["b", 0]]), () => 0.5);
   const list = teamDraft([certain, listPicker(["a", "b"])], 1, () => 0);
   assert.deepEqual(list.map(({ team, propensity }) => [team, propensity]), [[null, 1]]);
@@ -79,12 +79,12 @@ Deno.test("teamDraft() states the probability of each pick given those above", (
   }
 });
 
-Deno.test("creditOf() reads what creditCode() wrote, and credits of before as nobody's", () => {
+Deno.test("creditOf() decodes creditCode(), and reads credits of the old format as nobody's", () => {
   for (const team of [undefined, 0, 1] as const) assert.equal(creditOf(creditCode(team)), team);
   assert.deepEqual([creditOf(1), creditOf(2)], [undefined, undefined]);
 });
 
-Deno.test("InterleavingTotals() lets nobody with many clicks decide alone, and stays within [−1, 1]", () => {
+Deno.test("InterleavingTotals() limits the influence of a heavy user, and stays within [−1, 1]", () => {
   const totals = new InterleavingTotals();
   for (let user = 0; user < 100; user++) totals.update(`u${user}`, [1, 0]);
   assert.equal(totals.get(0.05).value, -1);
@@ -92,7 +92,7 @@ Deno.test("InterleavingTotals() lets nobody with many clicks decide alone, and s
   assert.ok(Math.abs(totals.get(0.05).value - (30 - 100) / 130) < 1e-12);
 });
 
-Deno.test("InterleavingTotals() finds what people prefer in spite of a robot", () => {
+Deno.test("InterleavingTotals() finds what people prefer despite a robot", () => {
   const items = Array.from({ length: 30 }, (_, item) => item);
   // One person in five clicks item 5, which B has on top.
   const pickers = [listPicker(items), listPicker([5, ...items.filter((item) => item !== 5)])] as const;
@@ -120,14 +120,14 @@ Deno.test("InterleavingTotals() finds what people prefer in spite of a robot", (
   }
 });
 
-Deno.test("InterleavingTotals() prefers nobody in 95 % of runs where people click at random, looked at from the first on", () => {
+Deno.test("InterleavingTotals() prefers nobody in 95 % of runs with random clicks, checked after every list", () => {
   const lists = [listPicker([1, 2, 3, 4, 5]), listPicker([9, 1, 2, 3, 4, 5])] as const;
   let wrong = 0;
   for (let run = 0; run < 200; run++) {
     const random = createRandom(run, 8);
     const totals = new InterleavingTotals();
     for (let n = 1; n <= 1000; n++) {
-      // Some come again, and people click differently much.
+      // Some users return, and click rates differ.
       const user = Math.floor(n * random() ** 3);
       const rate = 0.02 + 0.6 * createRandom(user, run)() ** 4;
       const clicks: [number, number] = [0, 0];
@@ -144,7 +144,7 @@ Deno.test("InterleavingTotals() prefers nobody in 95 % of runs where people clic
   assert.ok(wrong <= 10, `${wrong} of 200`);
 });
 
-Deno.test("InterleavingTotals() holds the true preference in 95 % of runs, looked at after every 10 users", () => {
+Deno.test("InterleavingTotals() covers the true preference in 95 % of runs, checked after every 10 users", () => {
   for (const share of [0.7, 0.95]) {
     let missed = 0;
     for (let run = 0; run < 100; run++) {
@@ -165,7 +165,7 @@ Deno.test("InterleavingTotals() holds the true preference in 95 % of runs, looke
   }
 });
 
-Deno.test("InterleavingTotals() excludes 0 only where a martingale over lists allows it, so people may return", () => {
+Deno.test("InterleavingTotals() excludes 0 only where a martingale over lists does, so users may return", () => {
   const [alpha, tunedFor] = [0.05, 100];
   const twice = -2 * Math.log(alpha);
   const rho = tunedFor / (twice + Math.log(twice + 1));
@@ -200,7 +200,7 @@ Deno.test("InterleavingTotals() excludes 0 only where a martingale over lists al
   assert.ok(excluded > 50, `${excluded}`);
 });
 
-Deno.test("InterleavingTotals() does not depend on who comes between a user's lists, and counts users", () => {
+Deno.test("InterleavingTotals() ignores how lists of users interleave, and goes on after decode()", () => {
   const [one, other] = [new InterleavingTotals(), new InterleavingTotals()];
   const listsOf = new Map<string, [number, number][]>();
   const random = createRandom(6);

@@ -13,15 +13,15 @@ const derived = [
 const nameOf = ({ topic, partition }: Place) => `${topic}/${partition}`;
 
 /**
- * A broker with tasks and a learner: each transaction writes to its partitions one after the other, and its markers come
- * one after the other, too. Each look at a partition is at a moment of its own.
+ * A broker with tasks and a learner: each transaction writes to its partitions one after another, and so do its
+ * markers. Each look at a partition happens at a different moment.
  */
 class Broker {
   /** Ends of partitions: readable, and written. */
   readonly #ends = new Map(
     [...sources, ...derived].map((place) => [nameOf(place), { readable: 0, written: 0 }]),
   );
-  /** What happens next, of each writer. */
+  /** The next steps of each writer. */
   readonly #steps: (() => void)[][] = Array.from({ length: TASKS + 1 }, () => []);
   /** What each commit made readable, by partition, with the events that it had read. */
   readonly commits: {
@@ -84,7 +84,7 @@ class Broker {
   }
 }
 
-/** What is wrong with ends as those of one moment. */
+/** Why these ends are not those of one moment. */
 function faultsOf(broker: Broker, ends: ReadonlyMap<string, number>): string[] {
   return broker.commits.flatMap((commit) => {
     const has = [...commit.ends].map(([name, end]) => ends.get(name)! >= end);
@@ -97,7 +97,7 @@ function faultsOf(broker: Broker, ends: ReadonlyMap<string, number>): string[] {
 const endsBy = (places: readonly Place[], ends: readonly number[]) =>
   places.map((place, i) => [nameOf(place), ends[i]!] as const);
 
-Deno.test("findCut() finds ends at which each commit is there as a whole, with all that it had read", async () => {
+Deno.test("findCut() finds ends that hold each commit in full, with everything that it had read", async () => {
   let looks = 0, naive = 0;
   for (let seed = 1; seed <= 300; seed++) {
     const random = mulberry32(seed);
@@ -107,7 +107,7 @@ Deno.test("findCut() finds ends at which each commit is there as a whole, with a
       ...{ sources, derived, timeoutMs: 1e9, now: () => 0, random },
       pause: (ms: number) => Promise.resolve(broker.pass(Math.ceil(ms))),
     };
-    // As it would be without looking twice.
+    // What looking only once would give.
     const [first, last] = [
       await broker.endsOf(derived, "readable"),
       await broker.endsOf(sources, "readable"),
@@ -123,7 +123,7 @@ Deno.test("findCut() finds ends at which each commit is there as a whole, with a
   assert.ok(looks > 600, `${looks} looks`);
 });
 
-Deno.test("findCut() gives up in time, and says which partitions are busy", async () => {
+Deno.test("findCut() gives up after its timeout and names the busy partitions", async () => {
   let time = 0;
   const endsOf = (places: readonly Place[], of: string) =>
     Promise.resolve(places.map(() => of === "readable" ? 1 : 2));

@@ -1,6 +1,6 @@
 /**
- * The drill of a backup: a deployment is loaded, copied under load, destroyed, put back, and goes on. What it has in the
- * end must be what a deployment has to which nothing happened.
+ * A backup drill: a deployment is backed up under load, destroyed, restored and continued. It must end as if nothing had
+ * happened.
  *
  * @module
  */
@@ -115,7 +115,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
   }, "tasks have learnt from each other");
   await service.stop();
   await service.ended;
-  // Whoever watches experiments may have changed one until the end, and a change stands on the events.
+  // The monitor may change an experiment up to the end, and each change is an event.
   while (!await isCommitted(log, own)) {
     await using again = await Service.start(log, serving);
     await untilCommitted(log, own);

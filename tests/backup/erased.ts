@@ -1,5 +1,5 @@
 /**
- * Who was erased since a backup is erased again after it was restored, on any log.
+ * Users who were erased after a backup are erased again once it is restored, on any log.
  *
  * @module
  */
@@ -42,12 +42,12 @@ export async function traces(log: Log, user: string): Promise<string[]> {
   return [...found].sort();
 }
 
-/** Users who are long enough to be found as bytes. */
+/** Events of users whose ids are long enough to be found as bytes. */
 function events() {
   return shopEvents(120, 6).map((event) => ({ ...event, user: `person-${event.user}-7f3a9c` }));
 }
 
-/** Restores a backup with receipts: of one who was erased since, of one erased before, and of nobody whom it has. */
+/** Restores a backup with receipts of a user erased since, of one erased before it, and of one whom it does not have. */
 export async function checkErasedAgain(of: Restoring): Promise<void> {
   const { prefix, restoredPrefix, open, flags, isErased } = of;
   await using folder = await temporaryFolder();

@@ -19,7 +19,7 @@ import { batches, makeLearner, makeSamples } from "../learner/batches.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { checkErasedAgain, traces } from "./erased.ts";
 
-Deno.test("restore --erased erases again who was erased since the backup, and nobody who was before or not at all", async () => {
+Deno.test("restore --erased erases again exactly the users who were erased after the backup", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/log.sqlite`;
   await checkErasedAgain({
@@ -36,7 +36,7 @@ Deno.test("restore --erased erases again who was erased since the backup, and no
 
 const BEGIN = Date.UTC(2026, 0, 1);
 
-Deno.test("eraseAgain() erases whom a receipt since the backup names, as of the newest, and never later than now", async () => {
+Deno.test("eraseAgain() erases users named since the backup, as of their newest receipt but never later than now", async () => {
   const topics = topicNames();
   const receipt = (user: string, seconds: number) => ({
     userSha256: createHash("sha256").update(user).digest("hex"),
@@ -74,7 +74,7 @@ Deno.test("eraseAgain() erases whom a receipt since the backup names, as of the 
   }
 });
 
-Deno.test("eraseAgain() finds a user who is left on any one topic of any generation", async () => {
+Deno.test("eraseAgain() finds a user who is left on a single topic of any generation", async () => {
   const topics = topicNames();
   const second = generationTopics(topics, 2);
   const bytes = new Uint8Array(1);

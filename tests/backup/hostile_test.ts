@@ -1,4 +1,4 @@
-/** What goes wrong with backups: each is refused with a sentence that says what to do, and leaves nothing behind. */
+/** Failures of backup and restore: each is refused with a message that says what to do, and leaves nothing behind. */
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
@@ -102,7 +102,7 @@ Deno.test("backUp() replaces what a killed attempt has left, and nothing else", 
   await backUpTo(at("log.sqlite"), at("b2"));
 });
 
-Deno.test("restore() refuses a backup that is damaged, none, of another kind or of a newer format, and makes nothing", async () => {
+Deno.test("restore() refuses a backup that is damaged, missing, foreign or of a newer format, and writes nothing", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   {
@@ -150,7 +150,7 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
   }
 });
 
-Deno.test("restore() verifies a backup of any kind of log", async () => {
+Deno.test("restore() can verify a backup of any kind of log without restoring it", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   {
@@ -168,7 +168,7 @@ Deno.test("restore() verifies a backup of any kind of log", async () => {
   await assert.rejects(restoreTo(at("b"), at("new.sqlite"), true), /which is damaged/);
 });
 
-Deno.test("restore() refuses a file of a newer format, and a place where there is a log", async () => {
+Deno.test("restore() refuses to overwrite a log, and to read a file of a newer format", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   {
@@ -205,7 +205,7 @@ Deno.test("restore() refuses a file of a newer format, and a place where there i
   await assert.rejects(Deno.stat(at("new.sqlite")), Deno.errors.NotFound);
 });
 
-Deno.test("backUp() is of one moment while records are written, trimmed and erased, and the file is vacuumed", async () => {
+Deno.test("backUp() copies a single moment while records are written, trimmed, erased and vacuumed", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   await using log = await filled(at("log.sqlite"), 40_000);
@@ -230,7 +230,7 @@ Deno.test("backUp() is of one moment while records are written, trimmed and eras
   assert.equal(newest.length, 45);
 });
 
-Deno.test("backup and restore say that a disk is full, and leave nothing there", async () => {
+Deno.test("backup and restore report a full disk, and leave neither a backup nor a log behind", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   await using _log = await filled(at("log.sqlite"), 40_000);
@@ -271,7 +271,7 @@ Deno.test("backup and restore say that a disk is full, and leave nothing there",
   assert.equal(put!.left, "log.sqlite-lock\n");
 });
 
-Deno.test("backup that is killed leaves nothing by the name of a backup, and the next one goes through", async () => {
+Deno.test("a killed backup leaves nothing under the backup's name, and the next one succeeds", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   await using log = await filled(at("log.sqlite"), 40_000);

@@ -13,11 +13,11 @@ import { checkRefill } from "./refill.ts";
 const broker = await testBroker();
 
 if (broker !== undefined) {
-  Deno.test("refill() writes records to the offsets that they had, whatever is between them", async () => {
+  Deno.test("refill() writes records at their original offsets, whatever the gaps between them", async () => {
     await checkRefill(broker);
   });
 
-  Deno.test("restore --erased erases again on Kafka who was erased since the backup", async ({ name }) => {
+  Deno.test("restore --erased erases again on Kafka the users who were erased after the backup", async ({ name }) => {
     const open = () => KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, retryMs: 20_000 });
     await checkErasedAgain({
       prefix: ownPrefix(import.meta.url, name),
@@ -33,7 +33,7 @@ if (broker !== undefined) {
     });
   });
 
-  Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on under another prefix as if nothing had been", async ({ name }) => {
+  Deno.test("backup and restore: a Kafka deployment copied under load and destroyed goes on under another prefix", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const restoredPrefix = ownPrefix(import.meta.url, `${name}, restored`);
     await using folder = await temporaryFolder();

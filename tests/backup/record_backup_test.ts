@@ -56,7 +56,7 @@ async function recordsIn(folder: string, topic: string): Promise<LogRecord[]> {
   return await Array.fromAsync(readRecords(`${folder}/${topic}-0.records`, { topic, partition: 0 }));
 }
 
-Deno.test("copyRecords() takes all generations of a deployment, and nothing of one whose prefix begins with its own", async () => {
+Deno.test("copyRecords() copies all generations of a deployment, and none whose prefix begins with its own", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   const more = ["meander.state.g2", "meander.parameters.mimn"];
@@ -83,7 +83,7 @@ Deno.test("copyRecords() takes all generations of a deployment, and nothing of o
   );
 });
 
-Deno.test("copyRecords() looks for another moment when the log drops what came just before one", async () => {
+Deno.test("copyRecords() looks for another moment when the log drops records just before the first one", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topicNames(), 1));
@@ -113,7 +113,7 @@ Deno.test("copyRecords() looks for another moment when the log drops what came j
   assert.deepEqual((await Array.fromAsync(readAll(copy, topic, 0))).map(({ offset }) => offset), [12]);
 });
 
-Deno.test("copyRecords() takes topics that were made while it copied, as what it has copied may name them", async () => {
+Deno.test("copyRecords() includes topics created while it copies, since copied records may name them", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topicNames(), 1));
@@ -134,7 +134,7 @@ Deno.test("copyRecords() takes topics that were made while it copied, as what it
   }
 });
 
-Deno.test("copyRecords() gives up where the log drops records as fast as they are read, or fails", async () => {
+Deno.test("copyRecords() gives up when the log drops records as fast as they are read, or fails", async () => {
   const topic = "meander.parameters";
   const copyWith = async (act: (log: MemoryLog) => Promise<unknown>) => {
     await using folder = await temporaryFolder();
@@ -168,7 +168,7 @@ Deno.test("copyRecords() gives up where the log drops records as fast as they ar
   assert.deepEqual([failed, cuts], ["Error: the disk is gone", 1]);
 });
 
-Deno.test("refillAll() gives what was copied its offsets again, and names and ids that the topics have now", async () => {
+Deno.test("refillAll() restores records at their offsets, with the topics' current names and ids", async () => {
   const PARTITIONS = 2;
   /** What is in topics of these names and ids. */
   const contents = (topics: Topics, idOf: (topic: string) => string): NewRecord[] => {

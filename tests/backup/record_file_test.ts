@@ -19,7 +19,7 @@ async function written(path: string, parts: readonly (readonly LogRecord[])[]): 
 
 const read = (path: string) => [...readRecords(path, PLACE)];
 
-Deno.test("readRecords() gives what was appended, in parts of any size, and refuses a file that lacks a page", async () => {
+Deno.test("readRecords() returns what was appended in parts of any size, and refuses a truncated file", async () => {
   await using folder = await temporaryFolder();
   const record: fc.Arbitrary<LogRecord> = fc.record({
     topic: fc.constant(PLACE.topic),
@@ -56,7 +56,7 @@ Deno.test("readRecords() gives what was appended, in parts of any size, and refu
   );
 });
 
-Deno.test("RecordFile.append() keeps no more than a mebibyte or a part in memory", async () => {
+Deno.test("RecordFile.append() buffers at most a mebibyte or one part", async () => {
   await using folder = await temporaryFolder();
   using file = new RecordFile(`${folder.path}/file`);
   const value = new Uint8Array(300_000);

@@ -1,5 +1,5 @@
 /**
- * Checks that records are written to the offsets that they had.
+ * Checks that records are written at their original offsets.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
 
-/** Refills partitions with holes of every kind, on a broker. */
+/** Refills partitions with every kind of gap, on a broker. */
 export async function checkRefill(broker: TestBroker): Promise<void> {
   await using log = await openLog(broker);
   const value = new Uint8Array([1]);

@@ -4,7 +4,7 @@ import { temporaryFolder } from "../scripts/command.ts";
 import { runDrill } from "./drill.ts";
 import { meander } from "./meander.ts";
 
-Deno.test("backup and restore: a deployment on SQLite that is copied under load and destroyed goes on as if nothing had been", async () => {
+Deno.test("backup and restore: a SQLite deployment copied under load and destroyed goes on as if nothing had happened", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/log.sqlite`;
   const to = `${folder.path}/backups/monday`;

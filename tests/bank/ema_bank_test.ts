@@ -39,14 +39,14 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
   }, { claims: (path) => !/\.(row|gapMs|kinds|strengths)$/.test(path) });
 }
 
-Deno.test("EmaBank.query() of nobody's behaviours is the vector of no gap, whatever stands in the arrays", () => {
+Deno.test("EmaBank.query() without behaviours is the vector of no gap, whatever the arrays contain", () => {
   const bank = new EmaBank(2, () => 1);
   const query = bank.query({ T: 0, e: new Float32Array([NaN, NaN]), strengths: [NaN], gapMs: NaN });
   assert.deepEqual([...query], [...bank.parameters.block("gap").subarray(-2)]);
 });
 
 for (const kernels of KERNEL_NAMES.filter(runs)) {
-  Deno.test(`${kernels}: EmaBank.loss() of steps together is that of each, against the drawn that it does not leave out`, () => {
+  Deno.test(`${kernels}: EmaBank.loss() of a batch is the sum over its steps, each without its left-out items`, () => {
     let seed = 7;
     const normal = () => Math.sin(seed++ * 78.233);
     const d = 8, w = d + 1, B = 3, K = 5;
@@ -81,7 +81,7 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
   });
 }
 
-Deno.test("EmaBank.loss() learns what follows what", () => {
+Deno.test("EmaBank.loss() falls below 0.1 when it learns a cycle of items", () => {
   let seed = 1;
   const normal = () => Math.sin(seed++ * 12.9898);
   const d = 4, items = 6;

@@ -35,7 +35,7 @@ function circles(count: number, seed: number, wide = 8): Sample[] {
   });
 }
 
-/** Items of the bank that is served. */
+/** Number of items in the served bank. */
 function sizeOf({ bank }: ServingModel): number {
   return bank?.size ?? 0;
 }
@@ -52,7 +52,7 @@ function best(bank: ServedBank, items: readonly string[], limit: number): string
   return found.sort((a, b) => b.score - a.score).map(({ item }) => item);
 }
 
-Deno.test("a learner's bank is served by versions, and says what comes next", () => {
+Deno.test("a bank is served by the versions of its learner, and predicts what comes next", () => {
   const learner = newLearner();
   const serving = new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH);
   assert.equal(serving.apply(decodeVersion(encodeVersion(learner.version("full", 1, 0)))), true);
@@ -69,7 +69,7 @@ Deno.test("a learner's bank is served by versions, and says what comes next", ()
   assert.equal(best(serving.bank, ["6.0", "6.4", "6.3"], 5)[0], "6.1");
 });
 
-Deno.test("a bank of deltas answers as one of a full version", () => {
+Deno.test("a bank built from deltas answers like one from a full version", () => {
   const learner = newLearner();
   const [steady, late] = [0, 1].map(() => new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH));
   assert.ok(steady && late);
@@ -97,28 +97,28 @@ Deno.test("a learner with a bank goes on bit for bit after decode()", () => {
   assert.deepEqual(two.encode(), one.encode());
 });
 
-Deno.test("decodeSample() gives back what came next", () => {
+Deno.test("decodeSample() restores what came next", () => {
   const [sample] = circles(1, 4);
   assert.ok(sample);
   const decoded = decodeSample(encodeSample(sample));
   assert.deepEqual({ ...decoded, ...sample }, decoded);
 });
 
-Deno.test("a bank goes with the version that has none, and comes back whole", () => {
+Deno.test("a version without a bank removes the bank, and a later full version brings it back", () => {
   const learner = newLearner();
   const serving = new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH);
   learner.learn(circles(64, 5));
   serving.apply(learner.version("full", 1, 0));
   assert.ok(sizeOf(serving) > 0);
   const without = new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
-  without.learn(circles(64, 5)); // nobody there learns what came next
+  without.learn(circles(64, 5)); // does not learn what came next
   serving.apply(without.version("full", 2, 1));
   assert.equal(sizeOf(serving), 0);
   serving.apply(learner.version("full", 3, 2));
   assert.ok(sizeOf(serving) > 0);
 });
 
-Deno.test("Learner.decode() leaves out a bank that is not wanted, and begins with one that is", () => {
+Deno.test("Learner.decode() drops a bank that is not wanted, and starts a missing one afresh", () => {
   const [one, two] = [newLearner(), newLearner()];
   const without = new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
   one.learn(circles(64, 6));
@@ -129,7 +129,7 @@ Deno.test("Learner.decode() leaves out a bank that is not wanted, and begins wit
   assert.deepEqual(two.version("full", 1, 0).parts, newLearner().version("full", 1, 0).parts);
 });
 
-Deno.test("ServedBank.nearest() finds the largest scores when items go and come", () => {
+Deno.test("ServedBank.nearest() finds the largest scores as items come and go", () => {
   const table = new EmbeddingTable({ name: BANK_TABLES.out, width: BANK_WIDTH + 1, seed: 1, initScale: 1 });
   const bank = new ServedBank("plain");
   const publish = () => {
@@ -162,7 +162,7 @@ Deno.test("ServedBank.nearest() finds the largest scores when items go and come"
   }
 });
 
-Deno.test("ServedBank.set() refuses weights of which there are not as many as it has", () => {
+Deno.test("ServedBank.set() refuses weights of the wrong length", () => {
   const bank = new ServedBank("plain");
   const { length } = new EmaBank(BANK_WIDTH, () => 0, createKernels("plain")).parameters.values;
   bank.set(new Float32Array(length));

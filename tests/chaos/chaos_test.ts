@@ -1,6 +1,6 @@
 /**
- * A short run of `deno run -A scripts/chaos.ts`: most of a minute, since a member that is silent is only noticed after a session of
- * six seconds, and processes take their time to start.
+ * A short run of `deno run -A scripts/chaos.ts`. It takes most of a minute: a silent member is only noticed after a
+ * session of six seconds, and processes need time to start.
  */
 
 import assert from "node:assert/strict";
@@ -17,8 +17,7 @@ const isPossible = await prepareBroker().then(() => true, async (error) => {
 });
 
 Deno.test({
-  name:
-    "A deployment on Kafka keeps its promises through kills, zombies, joins, leaves and a broker that dies",
+  name: "A deployment on Kafka keeps its promises through kills, zombies, joins, leaves and broker failures",
   ignore: !isPossible,
   async fn() {
     const schedule = makeSchedule({ ...SHORT, seed: SEED });
@@ -38,7 +37,7 @@ Deno.test({
     }`;
     assert.deepEqual(problems, [], `again with: ${again}`);
     assert.ok((figures["recommendations"] ?? 0) > 2000 && (figures["rows learnt"] ?? 0) > 10_000);
-    // One is a commit of another task: how many there are depends on how the machine keeps up.
+    // Each is a commit of another task: how many there are depends on the speed of the machine.
     assert.ok((figures["records learnt from others"] ?? 0) > 100);
     assert.ok((figures["users of experiments"] ?? 0) > 150);
     assert.equal(figures["experiments stopped"], 1, "by its guard rail, though the monitor was killed");

@@ -17,12 +17,12 @@ const counts = {
   "broker-leave": 1,
 };
 
-Deno.test("makeSchedule() gives the same faults for the same seed, and others for another", () => {
+Deno.test("makeSchedule() repeats its faults for the same seed, and varies them with the seed", () => {
   assert.deepEqual(makeSchedule({ seed: 5, counts }), makeSchedule({ seed: 5, counts }));
   assert.notDeepEqual(makeSchedule({ seed: 5, counts }), makeSchedule({ seed: 6, counts }));
 });
 
-Deno.test("makeSchedule() has each kind as often as asked, in the order of time, one at a time for each process", () => {
+Deno.test("makeSchedule() makes as many faults of each kind as asked, in order, one at a time per process", () => {
   fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 4 }), fc.nat(2), (seed, tasks, monitors) => {
     const schedule = makeSchedule({ seed, counts, tasks, monitors: monitors + 1 });
     for (const kind of FAULT_KINDS) {

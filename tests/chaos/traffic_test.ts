@@ -7,13 +7,13 @@ import { catalogue, traffic } from "./traffic.ts";
 const topics = topicNames();
 const options = { seed: 3, events: 5000, users: 400, partitions: 4 };
 
-Deno.test("traffic() gives the same stream for the same seed, and another for another", () => {
+Deno.test("traffic() repeats its stream for the same seed, and varies it with the seed", () => {
   assert.deepEqual([...traffic(topics, options)], [...traffic(topics, options)]);
   assert.notDeepEqual([...traffic(topics, { ...options, seed: 4 })], [...traffic(topics, options)]);
   assert.equal([...catalogue(topics, options)].length, 300);
 });
 
-Deno.test("traffic() repeats, reorders and breaks events, and leaves the last partition empty", () => {
+Deno.test("traffic() repeats, reorders and corrupts events, and leaves the last partition empty", () => {
   const records = [...traffic(topics, options)];
   assert.ok(records.length >= 5000);
   assert.ok(records.every(({ key }) => partitionOf(key ?? "", 4) < 3));

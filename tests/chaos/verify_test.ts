@@ -1,4 +1,4 @@
-/** A verifier that finds nothing proves nothing: each promise is broken here by hand, and must be missed. */
+/** A verifier that finds nothing proves nothing: here each promise is broken by hand, and verify() must notice. */
 
 import assert from "node:assert/strict";
 import { Rows } from "../../src/samples/rows.ts";
@@ -34,7 +34,7 @@ const deployment: Deployment<"base"> = {
   serveVersion: 1,
 };
 
-/** A deployment that nothing happened to. */
+/** An undisturbed deployment. */
 const healthy = await (async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
@@ -62,7 +62,7 @@ const healthy = await (async () => {
   return log;
 })();
 
-/** The log with its records changed; nothing else is. */
+/** A copy of the healthy log, with the records in partition 0 of a topic edited. */
 async function changed(
   topic: string,
   edit: (records: readonly LogRecord[]) => readonly LogRecord[],
@@ -93,7 +93,7 @@ function flipped(record: LogRecord | undefined, at: number): LogRecord {
   return { ...record ?? assert.fail(), value };
 }
 
-Deno.test("verify() finds nothing wrong with a deployment that nothing happened to", async () => {
+Deno.test("verify() finds no problem in an undisturbed deployment", async () => {
   const { problems, figures } = await verify(healthy, deployment);
   assert.deepEqual(problems, []);
   assert.ok((figures["recommendations"] ?? 0) > 250 && (figures["rows learnt"] ?? 0) > 650);
@@ -105,44 +105,44 @@ Deno.test("verify() finds nothing wrong with a deployment that nothing happened 
 const [first, second] = [3, 4];
 for (
   const [what, topic, edit, message] of [
-    ["an answer that is lost", topics.recommendations, drop, /without an answer/],
+    ["a lost answer", topics.recommendations, drop, /without an answer/],
     ["an answer given twice", topics.recommendations, double, /with several answers/],
     ["answers in another order", topics.recommendations, swap, /recommendations\/0 is not what/],
-    ["an answer that is another", topics.recommendations, otherScore, /recommendations\/0 is not what/],
-    ["a sample that is lost", topics.samples, drop, /samples\/0 is not what/],
+    ["an altered answer", topics.recommendations, otherScore, /recommendations\/0 is not what/],
+    ["a lost sample", topics.samples, drop, /samples\/0 is not what/],
     ["a sample given twice", topics.samples, double, /has several samples/],
-    ["a positive that nobody gave", topics.samples, flipLabel, /samples\/0 is not what/],
-    ["a rejection that is lost", topics.rejected, drop, /rejected\/0 is not what/],
-    ["a state that is lost", topics.state, drop, /user .* is missing/],
-    ["a byte of a state", topics.state, flipLast, /state of partition 0/],
-    ["a byte of an item", topics.statistics, flipItem, /item .* differs/],
-    ["a byte of an item's numbers", topics.statistics, flipNumbers, /item .* differs/],
-    ["a byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
-    ["a byte of what was learnt from others", topics.statistics, flipOthers, /state of partition 0/],
+    ["a flipped label", topics.samples, flipLabel, /samples\/0 is not what/],
+    ["a lost rejection", topics.rejected, drop, /rejected\/0 is not what/],
+    ["a lost state", topics.state, drop, /user .* is missing/],
+    ["a changed byte of a state", topics.state, flipLast, /state of partition 0/],
+    ["a changed byte of an item", topics.statistics, flipItem, /item .* differs/],
+    ["a changed byte of an item's numbers", topics.statistics, flipNumbers, /item .* differs/],
+    ["a changed byte of what retrieval learnt", topics.statistics, flipRetrieval, /state of partition 0/],
+    ["a changed byte of what was learnt from others", topics.statistics, flipOthers, /state of partition 0/],
     [
-      "notes of what was learnt that are lost",
+      "lost notes of what was learnt",
       topics.signals,
       dropNotes,
       /what retrieval learnt differs|\/0 is not/,
     ],
-    ["a record that was learnt twice", topics.signals, doubleNote, /has learnt .* again/],
+    ["a record learnt twice", topics.signals, doubleNote, /has learnt .* again/],
     ["records that were not learnt", topics.signals, dropLastNotes, /task 0 has not learnt \d+ records/],
-    ["a signal that is another", topics.signals, flipSignal, /signals\/0 is not what/],
-    ["a version that is lost", topics.parameters, drop, /behind version/],
+    ["an altered signal", topics.signals, flipSignal, /signals\/0 is not what/],
+    ["a lost version", topics.parameters, drop, /behind version/],
     ["a version given twice", topics.parameters, double, /behind version/],
-    ["a figure of an experiment that is wrong", topics.figures, flipFigures, /the figures of short are not/],
+    ["a wrong figure of an experiment", topics.figures, flipFigures, /the figures of short are not/],
     [
-      "a user of an experiment that counts twice",
+      "a user who counts twice in an experiment",
       topics.figures,
       dropPositions,
       /the figures of short are not/,
     ],
-    ["a change of experiments that one partition has not", topics.events, dropChange, /different changes/],
-    ["a change of experiments that is there twice", topics.events, doubleChange, /has a change .* twice/],
-    ["a sample that was learnt twice", topics.samples, double, /the learner's weights are/],
-    ["a sample that was learnt and is lost", topics.samples, drop, /the learner cannot be restored/],
-    ["another sample than was learnt", topics.samples, flipLabel, /the learner's weights are/],
-    ["a learner's checkpoint that is damaged", topics.checkpoints, flipAll, /cannot be restored/],
+    ["a change of experiments that one partition lacks", topics.events, dropChange, /different changes/],
+    ["a duplicate change of experiments", topics.events, doubleChange, /has a change .* twice/],
+    ["a sample learnt twice", topics.samples, double, /the learner's weights are/],
+    ["a lost sample that was learnt", topics.samples, drop, /the learner cannot be restored/],
+    ["a sample altered after it was learnt", topics.samples, flipLabel, /the learner's weights are/],
+    ["a damaged checkpoint of the learner", topics.checkpoints, flipAll, /cannot be restored/],
   ] as const
 ) {
   Deno.test(`verify() notices ${what}`, async () => {
@@ -151,7 +151,7 @@ for (
   });
 }
 
-Deno.test("verify() notices events that are not done", async () => {
+Deno.test("verify() notices events that were not processed", async () => {
   const log = await changed("", (records) => records);
   await log.append([...traffic(topics, { seed: 2, events: 3, users: 80, partitions: PARTITIONS })]);
   const { problems } = await verify(log, deployment);

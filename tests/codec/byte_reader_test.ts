@@ -27,7 +27,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   ): Step => [(to) => to.string(x), (from) => from.string(), x]),
 );
 
-Deno.test("ByteReader() reads what ByteWriter() wrote when values are of any kind and order", () => {
+Deno.test("ByteReader() reads what ByteWriter() wrote, whatever the kinds and order of values", () => {
   fc.assert(fc.property(fc.array(step), fc.integer({ min: 0, max: 16 }), (steps, capacity) => {
     const writer = new ByteWriter(capacity);
     for (const [write] of steps) write(writer);
@@ -39,7 +39,7 @@ Deno.test("ByteReader() reads what ByteWriter() wrote when values are of any kin
   }));
 });
 
-Deno.test("ByteReader() throws a SyntaxError when the input is cut anywhere", () => {
+Deno.test("ByteReader() throws a SyntaxError when the input is truncated anywhere", () => {
   fc.assert(fc.property(fc.array(step, { minLength: 1 }), (steps) => {
     const writer = new ByteWriter();
     for (const [write] of steps) write(writer);
@@ -51,7 +51,7 @@ Deno.test("ByteReader() throws a SyntaxError when the input is cut anywhere", ()
   }));
 });
 
-Deno.test("ByteReader() throws nothing but SyntaxErrors when the input is any bytes", () => {
+Deno.test("ByteReader() throws nothing but SyntaxErrors when the input is arbitrary", () => {
   const reads: readonly ((from: ByteReader) => unknown)[] = [
     (from) => from.u8(),
     (from) => from.uint(),
@@ -79,7 +79,7 @@ Deno.test("ByteReader.uint() reads back integers at every power of two", () => {
   }
 });
 
-Deno.test("ByteReader.uint() throws a SyntaxError when the integer is beyond 2^53 − 1 or has no end", () => {
+Deno.test("ByteReader.uint() throws a SyntaxError when the integer exceeds 2^53 − 1 or does not end", () => {
   const beyond = Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10);
   assert.throws(() => new ByteReader(beyond).uint(), SyntaxError);
   assert.throws(() => new ByteReader(new Uint8Array(2000).fill(0x80)).uint(), SyntaxError);
@@ -91,7 +91,7 @@ Deno.test("ByteReader.int() reads back integers at its bounds", () => {
   }
 });
 
-Deno.test("ByteWriter.uint() throws a RangeError when the number is no integer in 0..2^53 − 1", () => {
+Deno.test("ByteWriter.uint() and int() throw a RangeError when the number is out of range", () => {
   for (const value of [-1, 0.5, 2 ** 53, NaN, Infinity]) {
     assert.throws(() => new ByteWriter().uint(value), RangeError);
   }
@@ -139,7 +139,7 @@ Deno.test("ByteReader.skipString() stops where string() does", () => {
   }));
 });
 
-Deno.test("ByteReader.again() skips what ByteWriter.again() wrote, and nothing that differs or is cut", () => {
+Deno.test("ByteReader.again() skips what ByteWriter.again() repeated, and nothing that differs or is truncated", () => {
   fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), fc.nat(), (part, at) => {
     const writer = new ByteWriter(1).u8(9);
     for (const byte of part) writer.u8(byte);

@@ -10,7 +10,7 @@ function encoded(dictionary: Dictionary): Uint8Array {
   return to.toBytes();
 }
 
-Deno.test("Dictionary.reset() begins a record that knows nothing of those before", () => {
+Deno.test("Dictionary.reset() begins a record that is independent of earlier ones", () => {
   const text = fc.oneof(fc.constantFrom("a", "b", "c", ""), fc.string());
   fc.assert(fc.property(fc.array(fc.array(text), { maxLength: 5 }), (records) => {
     const kept = new Dictionary();
@@ -26,7 +26,7 @@ Deno.test("Dictionary.reset() begins a record that knows nothing of those before
   }));
 });
 
-Deno.test("Dictionary.reset() forgets the strings of earlier records once they are many", () => {
+Deno.test("Dictionary.reset() drops the strings of earlier records once there are many", () => {
   const dictionary = new Dictionary();
   for (let record = 0; record < 3; record++) {
     for (let n = 0; n < 20_000; n++) assert.equal(dictionary.index(`${record}/${n}`), n);

@@ -19,7 +19,7 @@ const id = fc.oneof(
   fc.uuid(),
 );
 
-Deno.test("readIds() gives the ids that writeIds() was given, whatever they end in", () => {
+Deno.test("readIds() returns the ids that writeIds() wrote, whatever they end in", () => {
   fc.assert(fc.property(fc.array(id, { maxLength: 40 }), (ids) => {
     const reader = new ByteReader(written(ids));
     const at = readIds(reader);
@@ -29,14 +29,14 @@ Deno.test("readIds() gives the ids that writeIds() was given, whatever they end 
   }));
 });
 
-Deno.test("writeIds() takes two bytes for a number of up to four digits, and no more than strings would by much", () => {
+Deno.test("writeIds() stores up to four trailing digits in two bytes, and costs little more than strings otherwise", () => {
   const items = Array.from({ length: 100 }, (_, n) => `item-${1000 + n}`);
   assert.equal(written(items).length, 1 + 1 + 5 + 1 + 200);
   const uuids = fc.sample(fc.uuid(), 100);
   assert.ok(written(uuids).length < 100 * 38 + 8 * 4);
 });
 
-Deno.test("ByteWriter.u48() and ByteReader.u48() keep integers of 48 bits", () => {
+Deno.test("ByteWriter.u48() and ByteReader.u48() round-trip integers of 48 bits", () => {
   fc.assert(fc.property(fc.nat(2 ** 48 - 1), (value) => {
     const bytes = new ByteWriter().u48(value).toBytes();
     assert.equal(bytes.length, 6);

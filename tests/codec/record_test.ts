@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { endRecord, openRecord, readArray, startRecord, writeArray } from "../../src/codec/record.ts";
 
-Deno.test("readArray() reads what writeArray() wrote when arrays are any values", () => {
+Deno.test("readArray() reads what writeArray() wrote, whatever the values", () => {
   fc.assert(fc.property(fc.float32Array(), fc.float64Array(), (floats, doubles) => {
     const writer = startRecord("any", 3);
     writeArray(writer, floats);
@@ -14,7 +14,7 @@ Deno.test("readArray() reads what writeArray() wrote when arrays are any values"
   }));
 });
 
-Deno.test("openRecord() throws a SyntaxError when a record is cut, of another name, version or length", () => {
+Deno.test("openRecord() throws a SyntaxError when a record is truncated or has another name, version or length", () => {
   const writer = startRecord("cut", 1);
   writeArray(writer, Float32Array.of(1, 2));
   const whole = writer.toBytes();

@@ -58,7 +58,7 @@ function restored(key: string, value: Uint8Array) {
   return state;
 }
 
-/** Reads a record of each kind as a process does that goes on with it. */
+/** Reads a record of each kind as a process that resumes from it does. */
 const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
   blend: (bytes) => restored("blend", bytes),
   checkpoint: (bytes) => decodeHead(new ByteReader(bytes)),
@@ -104,7 +104,7 @@ function missing(
   ).filter((name) => !there.has(name));
 }
 
-Deno.test("each record that a release has written is read", async () => {
+Deno.test("each record that a release has written can be read", async () => {
   for (const { release, kind, format, bytes } of released) {
     const read = READ[kind];
     assert.ok(read !== undefined, `nobody reads a ${kind}`);
@@ -112,7 +112,7 @@ Deno.test("each record that a release has written is read", async () => {
   }
 });
 
-Deno.test("each format that is read or written has a record; README.md beside says how to write it", () => {
+Deno.test("each format that is read or written has a record; tests/compat/README.md says how to write it", () => {
   assert.deepEqual(missing(FORMATS, released), []);
   const next = { ...FORMATS, user: { ...FORMATS.user!, newest: FORMATS.user!.newest + 1 } };
   assert.deepEqual(missing(next, released), [`user-${next.user.newest}`], "a new one is missed");
@@ -136,7 +136,7 @@ const OF_FILES = [
   "streams/task/store/store_files.ts",
 ];
 
-Deno.test("no module has a format that formats.ts does not have", async () => {
+Deno.test("formats.ts lists the format of every module", async () => {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const known = await Deno.readTextFile(`${root}streams/generations/formats.ts`);
   const having: string[] = [];
@@ -157,7 +157,7 @@ Deno.test("no module has a format that formats.ts does not have", async () => {
   for (const path of others) assert.ok(known.includes(`/${path.split("/").at(-1)}"`), path);
 });
 
-Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint", () => {
+Deno.test("0.2.0: a version is served, and a learner resumes from its checkpoint", () => {
   const version = decodeVersion(record("version-3"));
   const serving = new ServingModel(newModel(), SCHEMA, 2);
   assert.equal(serving.apply(version), true);
@@ -169,7 +169,7 @@ Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint
   }
 });
 
-Deno.test("0.2.0: what was learnt through a link from logits to served ones is refused", () => {
+Deno.test("0.2.0: what was learnt with calibrationRate, which was removed, is refused", () => {
   const { dense } = decodeVersion(record("version-3"));
   const inner = new ByteReader(record("version-3")).bytes();
   const learnt = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
@@ -197,7 +197,7 @@ function linkedBy(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return changed;
 }
 
-Deno.test("0.2.0: a learner without behaviours alone is still written in the format of 0.2.0", () => {
+Deno.test("0.2.0: a learner without a bank is still written in the format of 0.2.0", () => {
   const bytes = record("learner-2");
   const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
   learner.decode(bytes);
@@ -231,7 +231,7 @@ Deno.test("0.2.0: a sample and a user are read", () => {
   assert.equal(task.users.get("u1")?.id, "u1");
 });
 
-Deno.test("0.2.0: a deployment keeps the defaults that it was made with; a new one has pooled pairs and the pair head", async () => {
+Deno.test("0.2.0: an old deployment keeps its defaults; a new one has pooled pairs and the pair head", async () => {
   const config = {
     features: { userIds: false },
     retrieval: { newShare: 0.2 },
@@ -260,10 +260,10 @@ Deno.test("0.2.0: a deployment keeps the defaults that it was made with; a new o
   const named = { ...config, retrieval: { head: true } };
   assert.equal((await agreeOn(old, topics, named, flags)).config.retrieval?.head, true, "it is taken over");
   const { config: now } = await agreeOn(old, topics, config, flags);
-  assert.equal(now.retrieval?.head, undefined, "nobody need name it any more");
+  assert.equal(now.retrieval?.head, undefined, "it need not be named any more");
 });
 
-Deno.test("0.2.0: a learner is carried into one with pooled pairs, and scores as before", () => {
+Deno.test("0.2.0: a learner carried over to pooled pairs scores as before", () => {
   const before = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
   before.decode(record("learner-2"));
   const schema = { ...SCHEMA, pooled: true };

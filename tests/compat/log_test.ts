@@ -17,7 +17,7 @@ const topics = topicNames();
 /** What it was run with. */
 const CONFIG = { learner: { embeddingWidth: 2 }, models: { base: { widths: [4] } }, batchRows: 16 };
 
-Deno.test("0.2.0: a deployment goes on: states, catalogue, versions, learner", async () => {
+Deno.test("0.2.0: a deployment goes on with its states, catalogue, versions and learner", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/log.sqlite`;
   const packed = await Deno.readFile(new URL("0.2.0/log.sqlite.gz", import.meta.url));

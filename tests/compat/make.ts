@@ -32,14 +32,14 @@ const { MemoryLog } = await from("streams/log/memory_log.ts");
 const { topicNames, topicSpecs } = await from("streams/topics/topics.ts");
 const { ExperimentMonitor } = await from("streams/experiments/monitor.ts");
 const { ExperimentRegistry } = await from("streams/experiments/registry.ts");
-/** What releases before it do not have. */
+/** `undefined` in releases without generations. */
 const generations = await from("../../streams/topics/generations.ts").catch(() => undefined);
 
 const START = Date.UTC(2026, 0, 1);
 const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };
 /** Numbers of the items, which are their places by id. */
 const ITEMS = [0, 1, 2, 3, 4, 5, 6, 7];
-/** Sequences that forget. */
+/** Sequences that drop old behaviours. */
 const SHORT = { capacity: 2, window: 2, hop: 1 };
 /** The first record of each kind and format. */
 const records = new Map<string, Uint8Array>();
@@ -56,7 +56,7 @@ function written(encode: (to: unknown) => void): Uint8Array {
   return to.toBytes();
 }
 
-/** A task that 5 people have used, with all its records kept. @returns What is learnt from it */
+/** A task with events of 5 users, all records of which are kept. @returns Its samples */
 function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   const state = new TaskState(
     { schema: SCHEMA, outcomeWindowMs: 1000, allowedLatenessMs: 0, ...options },
@@ -156,7 +156,7 @@ if (generations !== undefined) {
   const generation = { number: 1, blueprint, since: START, isAdopted: false };
   keep("generation", generations.encodeGeneration(generation), generations.GENERATION_FORMATS?.newest ?? 1);
 }
-// What 0.2.0 does not have, it does not do: these tell it nothing.
+// 0.2.0 ignores the options that it does not have.
 const schema = { ...SCHEMA, pooled: true };
 const next = task({ schema, learnNext: 1, retrieval: { head: true }, sequence: SHORT });
 task({ learnNext: 1 });
@@ -175,7 +175,7 @@ put({ ...version, order });
 learn(next, {});
 learn(samples, { learnsNext: true });
 
-/** What a release has written already need not be written again by what comes next. */
+/** Records that a release has written already need not be written again for the next one. */
 async function releasedNames(): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   if (basename(out!) !== "next") return names;

@@ -13,7 +13,7 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("readConfig() reads the file that is asked for, else the usual one, and lets the environment win", () =>
+Deno.test("readConfig() reads the file asked for, else the usual one, and lets the environment override it", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/a.json`, '{"batchRows": 32}');
     await Deno.writeTextFile(`${folder}/usual.json`, '{"batchRows": 16}');
@@ -24,7 +24,7 @@ Deno.test("readConfig() reads the file that is asked for, else the usual one, an
     assert.deepEqual(await readConfig(undefined, null, env), { batchRows: 8 });
   }));
 
-Deno.test("readConfig() does without the usual file, also below a file, and refuses to do without another", () =>
+Deno.test("readConfig() tolerates a missing default file, but not a missing file that was asked for", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/data.csv`, "");
     assert.deepEqual(await readConfig(undefined, `${folder}/data.csv/meander.json`), {});
@@ -52,7 +52,7 @@ async function* scripts(folder: string): AsyncIterable<string> {
   }
 }
 
-Deno.test("no command reads a configuration in a way of its own", async () => {
+Deno.test("no command parses the configuration by itself", async () => {
   for await (const file of scripts(SCRIPTS)) {
     assert.ok(!/\bparseConfig\b/.test(await Deno.readTextFile(file)), `${file} parses it: use readConfig`);
   }

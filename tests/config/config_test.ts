@@ -14,7 +14,7 @@ import { PROFILES } from "../../streams/replay/profiles.ts";
 
 const parse = (value: unknown) => parseConfig(JSON.stringify(value), "meander.json");
 
-Deno.test("parseConfig() takes every field, and nothing at all", () => {
+Deno.test("parseConfig() accepts every field, and an empty configuration", () => {
   assert.deepEqual(parse({}), {});
   const config: Config = {
     features: { userFields: ["age"], crosses: [] },
@@ -38,7 +38,7 @@ Deno.test("parseConfig() takes every field, and nothing at all", () => {
   assert.deepEqual(parse(config), config);
 });
 
-Deno.test("parseConfig() keeps a comma before a comment that has a bracket in it", () => {
+Deno.test("parseConfig() keeps a comma before a comment that contains a bracket", () => {
   const text = `{
     "batchRows": 1, // see {this}
     "dedupIds": 2, /* } */ "keepRows": 3, /* a */ /* ] */
@@ -48,7 +48,7 @@ Deno.test("parseConfig() keeps a comma before a comment that has a bracket in it
   assert.deepEqual(parseConfig(text, "meander.json"), config);
 });
 
-Deno.test("parseConfig() takes comments and commas too many, and knows where the schema is", () => {
+Deno.test("parseConfig() accepts comments, trailing commas and $schema", () => {
   const text = `{
     // for editors
     "$schema": "meander.schema.json", /* and "more" */
@@ -65,7 +65,7 @@ Deno.test("configJsonSchema() describes every section", () => {
   for (const section of ["features", "learner", "kafka", "http", "models"]) assert.ok(section in properties);
 });
 
-Deno.test("parseConfig() refuses what is wrong, and names the file and each field", () => {
+Deno.test("parseConfig() names the file and each field that is wrong", () => {
   const cases: [unknown, string[]][] = [
     [[], ["(top)"]],
     [null, ["(top)"]],
@@ -103,7 +103,7 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
   assert.throws(() => parseConfig("{batchRows: 1}", "here.json"), /Cannot read here\.json as JSON/);
 });
 
-Deno.test("parseConfig() takes any number of columns named _, which nothing reads", () => {
+Deno.test("parseConfig() accepts any number of unread columns named _", () => {
   const rules = [{ as: "interaction", fields: { user: "who", item: "sku", action: "what", time: "at" } }];
   const columns = ["who", "_", "what", "_", "sku", "at"];
   const { sources } = parseConfig(
@@ -113,7 +113,7 @@ Deno.test("parseConfig() takes any number of columns named _, which nothing read
   assert.deepEqual(sources?.["shop"]?.columns, columns);
 });
 
-Deno.test("parseConfig() refuses a key that is there twice, and says where both are", () => {
+Deno.test("parseConfig() refuses a duplicate key and says where both are", () => {
   const text = `{
     "batchRows": 3, // "batchRows": 4
     "http": { "maxBodyBytes": 1000, "keys": [
@@ -142,7 +142,7 @@ Deno.test("parseConfig() refuses a key that is there twice, and says where both 
   }
 });
 
-Deno.test("parseConfig() refuses two keys of one name or one digest, of which one would not count", () => {
+Deno.test("parseConfig() refuses two API keys of the same name or digest", () => {
   const key = (name: string, digit: string) => ({ name, sha256: digit.repeat(64), scopes: ["read"] });
   const parse = (...keys: readonly object[]) => parseConfig(JSON.stringify({ http: { keys } }), "a");
   assert.equal(parse(key("a", "0"), key("b", "f")).http?.keys?.length, 2);
@@ -150,7 +150,7 @@ Deno.test("parseConfig() refuses two keys of one name or one digest, of which on
   assert.throws(() => parse(key("a", "f"), key("b", "F")), /a different name and sha256/);
 });
 
-Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
+Deno.test("taskOptions() overrides the profile by the configuration, field by field", () => {
   const profile = PROFILES["ml-100k"];
   const whole = { ...DEFAULT_SCHEMA, pooled: true };
   assert.deepEqual(taskOptions(profile, {}, "dien").schema, { ...profile.schema, pooled: true });
@@ -176,7 +176,7 @@ Deno.test("taskOptions() lays the configuration over the profile, field by field
   assert.deepEqual(PROFILES.meander.schema, DEFAULT_SCHEMA);
 });
 
-Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves open", () => {
+Deno.test("learnerOptions() and modelConfig() keep defaults that the configuration does not set", () => {
   const task = taskOptions(PROFILES.meander, {}, "dien");
   assert.deepEqual(learnerOptions(task, { learner: { learningRate: 0.5 } }, 7), {
     learningRate: 0.5,
@@ -189,7 +189,7 @@ Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves
   assert.deepEqual(modelConfig("base", { models: { dien: { hidden: 8 } } }), modelConfig("base", {}));
 });
 
-Deno.test("parseConfig() lets the environment win over the file, and names the variable that is wrong", () => {
+Deno.test("parseConfig() lets the environment override the file, and names the variable that is wrong", () => {
   const env = (variables: Readonly<Record<string, string>>) => (name: string) => variables[name];
   const file = '{"http": {"maxEntries": 5, "maxBodyBytes": 10}, "ranking": "model"}';
   const config = parseConfig(
@@ -216,7 +216,7 @@ Deno.test("parseConfig() lets the environment win over the file, and names the v
   assert.deepEqual(parseConfig("{}", "the environment", env({ MEANDER_KAFKA_SASL_PASSWORD: "x" })), {});
 });
 
-Deno.test("parseConfig() takes as many actions as a state has room for", () => {
+Deno.test("parseConfig() accepts as many actions as a state has room for", () => {
   const withActions = (count: number) =>
     JSON.stringify({
       actions: Object.fromEntries(

@@ -4,7 +4,7 @@ import { unknownVariables } from "../../streams/config/variables.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-Deno.test("unknownVariables() names what is near, and is silent on what services of Kubernetes set", () => {
+Deno.test("unknownVariables() suggests the nearest name, and ignores what Kubernetes sets for services", () => {
   const near: Readonly<Record<string, string>> = {
     MEANDER_HTPP_MAX_ENTRIES: "MEANDER_HTTP_MAX_ENTRIES",
     MEANDER_BATCHROWS: "MEANDER_BATCH_ROWS",
@@ -23,13 +23,13 @@ Deno.test("unknownVariables() names what is near, and is silent on what services
   assert.deepEqual(unknownVariables([...services, ...ports, "HOME", "MEANDERING"]), []);
 });
 
-Deno.test("unknownVariables() knows each variable that commands read or pages name", async () => {
+Deno.test("unknownVariables() knows each variable that commands read or docs name", async () => {
   const text: string[] = [];
   for (const folder of ["streams", "scripts", "docs/reference", "docs/how-to", "deploy"]) {
     for await (const file of filesIn(`${ROOT}${folder}`)) text.push(await Deno.readTextFile(file));
   }
   const named = new Set(text.join("\n").match(/\bMEANDER_[A-Z][A-Z_]*[A-Z]\b(?!\*)/g));
-  const examples = ["MEANDER_HTTP_MAXBODY_BYTES"]; // of a misspelt one
+  const examples = ["MEANDER_HTTP_MAXBODY_BYTES"]; // misspelt on purpose
   assert.ok(named.size > 10);
   assert.deepEqual(unknownVariables([...named].filter((name) => !examples.includes(name))), []);
 });
@@ -41,7 +41,7 @@ async function* filesIn(folder: string): AsyncGenerator<string> {
   }
 }
 
-Deno.test("a command warns of a variable that has no meaning, and not where it may not list them", async () => {
+Deno.test("a command warns of an unknown variable, unless it may not list the environment", async () => {
   const told = async (...permissions: readonly string[]) => {
     const { stderr } = await new Deno.Command(Deno.execPath(), {
       args: [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LatencyWindow } from "../../streams/experiments/latency.ts";
 
-Deno.test("LatencyWindow.percentile() is that of the sorted times, within 5 %", () => {
+Deno.test("LatencyWindow.percentile() is within about 5 % of the exact percentile", () => {
   const window = new LatencyWindow(10);
   const times = Array.from({ length: 1000 }, (_, n) => 0.05 * 1.01 ** n);
   for (const ms of times) window.add(ms);
@@ -13,7 +13,7 @@ Deno.test("LatencyWindow.percentile() is that of the sorted times, within 5 %", 
   }
 });
 
-Deno.test("LatencyWindow forgets what is older than its seconds, and nothing younger", () => {
+Deno.test("LatencyWindow forgets times older than its window, and nothing younger", () => {
   const window = new LatencyWindow(3);
   for (let second = 0; second < 10; second++) {
     window.add(1000 * (second + 1));
@@ -26,7 +26,7 @@ Deno.test("LatencyWindow forgets what is older than its seconds, and nothing you
   assert.equal(window.percentile(0.5), null);
 });
 
-Deno.test("LatencyWindow takes times of nothing and of hours", () => {
+Deno.test("LatencyWindow accepts times of zero and of hours", () => {
   const window = new LatencyWindow(1);
   for (const ms of [0, 1e-9, 1e9]) window.add(ms);
   assert.ok(window.percentile(0.5)! <= 0.011);

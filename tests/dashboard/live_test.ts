@@ -23,7 +23,7 @@ export async function* messages(url: string, headers: Record<string, string> = {
   }
 }
 
-Deno.test("GET /v1/live tells the past, then each second what is new", async () => {
+Deno.test("GET /v1/live sends the past, then each second what is new", async () => {
   await using api = await startApi();
   await api.post("/v1/events", [click("ann", "i1"), click("bob", "i2"), { type: "interaction" }]);
   await api.post("/v1/recommend", { user: "ann", count: 3 });
@@ -54,7 +54,7 @@ Deno.test("GET /v1/live tells the past, then each second what is new", async () 
   assert.deepEqual(last.now.topItems.map(({ item }: { item: string }) => item).sort(), ["i1", "i2", "i3"]);
 });
 
-Deno.test("GET /v1/live tells which source has brought what was listed, and which had proposed what was taken", async () => {
+Deno.test("GET /v1/live reports how many listed items each source brought, and its hit rate", async () => {
   await using api = await startApi();
   const sources = async () => {
     for await (const [, { now }] of messages(api.url)) return now.sources;
@@ -76,7 +76,7 @@ Deno.test("GET /v1/live tells which source has brought what was listed, and whic
   assert.equal(found.find(({ source }) => source === "popular")?.hitRate, 1, JSON.stringify(found));
 });
 
-Deno.test("a rejected record is shown with its place and how it begins, cut at no character", async () => {
+Deno.test("GET /v1/live shows a rejected record's place and beginning, cut between characters", async () => {
   await using api = await startApi({}, 1);
   const value = new TextEncoder().encode(`{"type":"klick","why":"${"é".repeat(500)}"}`);
   await api.log.append([{ topic: "meander.events", key: "ann", value, time: NOW }]);
@@ -116,7 +116,7 @@ Deno.test("GET /v1/live needs a key with the scope read; the pages do not", asyn
   assert.ok(!Object.keys((await api.get("/openapi.json")).json.paths).includes("/"), "pages are no API");
 });
 
-Deno.test("a server that stops ends the streams of viewers", async () => {
+Deno.test("a stopping server ends the streams of its viewers", async () => {
   const api = await startApi();
   const stream = messages(api.url);
   await stream.next();
@@ -124,7 +124,7 @@ Deno.test("a server that stops ends the streams of viewers", async () => {
   for await (const _ of stream); // or the test never ends
 });
 
-Deno.test("one caller's viewers take nobody else's place", async () => {
+Deno.test("one caller's viewers cannot take the places of others", async () => {
   await using api = await startApi({ proxies: ["127.0.0.1"] });
   const leaving = new AbortController();
   const open = (client: string) =>
@@ -140,12 +140,12 @@ Deno.test("one caller's viewers take nobody else's place", async () => {
     for await (const _ of body!);
   });
   await Promise.race(ended); // one makes way
-  assert.equal((await open("192.0.2.1")).status, 503, "the greedy one gets it not back");
+  assert.equal((await open("192.0.2.1")).status, 503, "the greedy caller does not get the place back");
   leaving.abort();
   await Promise.allSettled([...ended, ...greedy.map(({ body }) => body?.cancel())]);
 });
 
-Deno.test("a HEAD of the stream, and a viewer who leaves before it begins, take nobody's place", async () => {
+Deno.test("a HEAD of the stream, and a viewer who leaves before it begins, take no place", async () => {
   await using api = await startApi();
   const url = `${api.url}/v1/live`;
   for (let viewer = 0; viewer < 60; viewer++) {

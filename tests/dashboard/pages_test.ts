@@ -262,7 +262,7 @@ look("characters that hide or reorder text are seen on the page of a user", {
   assert.equal(await page.title(), "nimda\\u{202e}\\u{200b} – meander");
 });
 
-Deno.test("seen() keeps joiners after letters and signs that they may join", () => {
+Deno.test("seen() keeps joiners after letters and emoji that they may join", () => {
   const cook = "\u{1F469}\u200D\u{1F373}", persian = "\u0645\u06CC\u200C\u062E";
   assert.equal(seen(`${cook} ${persian}\n`), `${cook} ${persian}\n`);
   assert.equal(seen("ad\u200Cmin\u200D"), "ad\\u{200c}min\\u{200d}");

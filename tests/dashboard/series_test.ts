@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Ring, Series } from "../../streams/dashboard/series.ts";
 
-Deno.test("Ring keeps the newest points, oldest first, and unknown figures as null", () => {
+Deno.test("Ring keeps the newest points, oldest first, and missing figures as null", () => {
   const ring = new Ring(["a", "b"], 3);
   assert.deepEqual(ring.view(), { times: [], columns: { a: [], b: [] } });
   for (let n = 1; n <= 5; n++) ring.push(n, { a: n / 3, b: n % 2 === 0 ? null : n });
@@ -13,7 +13,7 @@ Deno.test("Ring keeps the newest points, oldest first, and unknown figures as nu
   assert.deepEqual(new Ring(["a"], 3).mean(2), { a: null });
 });
 
-Deno.test("Series makes a minute's point of the seconds in it when the next minute begins", () => {
+Deno.test("Series averages the seconds of a minute when the next minute begins", () => {
   const series = new Series(["a"]);
   for (let second = 50; second < 125; second++) {
     const ended = series.push(1000 * second, { a: second });
@@ -27,7 +27,7 @@ Deno.test("Series makes a minute's point of the seconds in it when the next minu
   assert.equal(series.seconds.length, 75);
 });
 
-Deno.test("Series is bounded: 15 minutes by the second, 24 hours by the minute", () => {
+Deno.test("Series keeps 15 minutes by the second and 24 hours by the minute", () => {
   const series = new Series(["a"]);
   for (let second = 0; second < 90_000; second += 10) series.push(1000 * second, { a: 1 });
   assert.equal(series.seconds.length, 900);

@@ -1,4 +1,4 @@
-/** The alerts name metrics that there are, have a row in the runbook, and do what their own tests say. */
+/** The alerts use metrics that exist, have a row in the runbook, and do what their own tests say. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -26,7 +26,7 @@ const FOLDER = new URL("deploy/prometheus/", ROOT);
 const rules: Rules = parse(await readPage("deploy/prometheus/alerts.yml"));
 const alerts = rules.groups.flatMap(({ rules }) => rules);
 
-Deno.test("alerts name metrics and routes that a service has", async () => {
+Deno.test("alerts use metrics and routes that a service has", async () => {
   await using api = await startApi();
   const told = (await api.get("/metrics")).text;
   const names = new Set([...told.matchAll(/^# TYPE (\S+)/gm)].map(([, name = ""]) => name));
@@ -41,13 +41,13 @@ Deno.test("alerts name metrics and routes that a service has", async () => {
   }
 });
 
-Deno.test("each alert has a row in the runbook, and no other has", async () => {
+Deno.test("the runbook has a row for each alert, and no other", async () => {
   const runbook = await readPage("docs/how-to/runbook.md");
   const rows = [...runbook.matchAll(/^\| `(Meander\w+)`/gm)].map(([, name = ""]) => name);
   assert.deepEqual(rows.toSorted(), alerts.map(({ alert }) => alert).toSorted());
 });
 
-Deno.test("each alert is seen to be told, and to be silent", async () => {
+Deno.test("each alert is tested both firing and silent", async () => {
   const { tests }: RuleTests = parse(await readPage("deploy/prometheus/alerts_test.yml"));
   const cases = tests.flatMap((test) => test["alert_rule_test"]);
   for (const { alert } of alerts) {
@@ -57,7 +57,7 @@ Deno.test("each alert is seen to be told, and to be silent", async () => {
   }
 });
 
-Deno.test("promtool finds the alerts right", async () => {
+Deno.test("promtool accepts the alerts, and their own tests pass", async () => {
   for (const args of [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]]) {
     const ended = await outputOf("promtool", args, fileURLToPath(FOLDER));
     if (ended === undefined) {

@@ -1,4 +1,4 @@
-/** What the container holds is enough for what it runs. */
+/** The container holds all that its commands need. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -56,7 +56,7 @@ async function linkPackages(folder: string): Promise<void> {
 }
 
 if (broker !== undefined) {
-  Deno.test("what the container holds feeds and runs a deployment on Kafka, with its permissions and without a folder of modules", async () => {
+  Deno.test("the container's files and permissions suffice to feed and run a deployment on Kafka", async () => {
     await using folder = await temporaryFolder();
     const { path } = folder;
     const parts = ["deno.json", "deno.lock", "src", "streams", "scripts"];

@@ -1,4 +1,4 @@
-/** What deploys says of the code what is so, and tools that know its formats find it right. */
+/** The deployment files agree with the code, and tools that know their formats accept them. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ function wordsOf(name: string): readonly string[] {
   return JSON.parse(list);
 }
 
-/** Runs `run` with flags up to where it looks at what goes together, and nothing begins. */
+/** Runs `run` with flags up to its check for contradictory ones, before anything starts. */
 async function understands(flags: readonly string[]): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", "scripts/run.ts", ...flags, "--verbose", "--quiet"],
@@ -44,11 +44,11 @@ async function runTool(command: string, args: readonly string[], what: string): 
   }
   const [told, wrong] = [ended.stdout, ended.stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.equal(ended.code, 0, `${told}${wrong}`);
-  // What systemd ignores it only warns of.
+  // systemd only warns of what it ignores.
   assert.doesNotMatch(wrong ?? "", /ignoring|Unknown/);
 }
 
-Deno.test("the container runs the Deno that CI runs, with the flags of the task, on files that there are", async () => {
+Deno.test("the container uses the Deno of CI, the flags of the task, and files that exist", async () => {
   const [, deno] = /npx -y deno@([\d.]+) /.exec(await readPage(".ci/run")) ?? [];
   assert.ok(containerfile.includes(`deno:bin-${deno}\n`));
   const entry = wordsOf("ENTRYPOINT");
@@ -66,7 +66,7 @@ Deno.test("the container runs the Deno that CI runs, with the flags of the task,
   await understands(flags);
 });
 
-Deno.test("the manifests of Kubernetes start the engine with flags that it takes, and probe the port that it listens at", async () => {
+Deno.test("the manifests of Kubernetes start the engine with valid flags, and expose the port it listens on", async () => {
   const documents = parseAllDocuments(await readPage("deploy/kubernetes/meander.yaml")).map((one) => {
     assert.deepEqual("errors" in one ? one.errors : [], []);
     return "toJS" in one ? one.toJS() : assert.fail();
@@ -91,7 +91,7 @@ Deno.test("the manifests of Kubernetes start the engine with flags that it takes
   assert.ok(scaler.spec.maxReplicas <= 4, "partitions of a new deployment on Kafka");
 });
 
-Deno.test("kubernetes-validate finds the manifests right", async () => {
+Deno.test("kubernetes-validate accepts the manifests", async () => {
   await runTool(
     "kubernetes-validate",
     ["--strict", "deploy/kubernetes/meander.yaml"],
@@ -99,13 +99,13 @@ Deno.test("kubernetes-validate finds the manifests right", async () => {
   );
 });
 
-Deno.test("systemd-analyze finds the unit right, and it starts the engine with flags that it takes", async () => {
+Deno.test("systemd-analyze accepts the unit, which starts the engine with valid flags", async () => {
   const unit = await readPage("deploy/systemd/meander.service");
   const [, flags = ""] = /^ExecStart=\/usr\/local\/bin\/deno task --quiet run (.*)$/m.exec(unit) ?? [];
   await understands(flags.split(" "));
   const folder = await Deno.makeTempDir({ prefix: "meander-unit-" });
   try {
-    // The paths of the unit are those of the machine that it is for.
+    // The unit's paths are those of its target machine.
     const here = unit.replace("/usr/local/bin/deno", Deno.execPath()).replace(/^Documentation=.*$/m, "");
     await Deno.writeTextFile(`${folder}/meander.service`, here);
     await runTool("systemd-analyze", ["verify", `${folder}/meander.service`], "the unit");

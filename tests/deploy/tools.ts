@@ -1,5 +1,5 @@
 /**
- * Tools that are not everywhere.
+ * Tools that not every machine has.
  *
  * @module
  */

@@ -13,7 +13,7 @@ async function manifest(): Promise<Manifest> {
   return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 }
 
-Deno.test("docs name only tasks that deno.json has", async () => {
+Deno.test("docs name only tasks of deno.json", async () => {
   const { tasks } = await manifest();
   for (const page of await pages()) {
     for (const [command, task] of (await readPage(page)).matchAll(/deno(?:@[\d.]+)? task ([a-z-]*[a-z])/g)) {
@@ -22,7 +22,7 @@ Deno.test("docs name only tasks that deno.json has", async () => {
   }
 });
 
-Deno.test("deno.json has the tasks that people type, a dozen at most: the rest are commands of meander", async () => {
+Deno.test("deno.json has a dozen tasks at most: other commands are those of meander", async () => {
   assert.ok(Object.keys((await manifest()).tasks).length <= 12);
 });
 
@@ -37,7 +37,7 @@ Deno.test("docs name only files of commands that exist", async () => {
   }
 });
 
-Deno.test("docs/reference/replay.md has every flag of the replay, and no other", async () => {
+Deno.test("docs/reference/replay.md has every flag of replay, and no other", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "scripts/replay.ts", "--help"],
     cwd: ROOT,
@@ -65,7 +65,7 @@ Deno.test("docs/reference/dependencies.md has every npm package of deno.json wit
   }
 });
 
-Deno.test("tasks with few permissions have those that their help and a wrong flag need", async () => {
+Deno.test("tasks with few permissions can print their help and refuse a wrong flag", async () => {
   const tasks = [
     "meander",
     "replay",
@@ -94,7 +94,7 @@ Deno.test("tasks with few permissions have those that their help and a wrong fla
   }
 });
 
-Deno.test("the tasks' permissions are enough for a dump that has to be sorted", async () => {
+Deno.test("the permissions of tasks suffice for a dump that has to be sorted", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-gorse-" });
   try {
     const feedback = {
@@ -117,7 +117,7 @@ Deno.test("the tasks' permissions are enough for a dump that has to be sorted", 
   }
 });
 
-Deno.test("the permissions on the page of SQLite that restrict a process are enough to load all logs", async () => {
+Deno.test("the restricted permissions in docs/how-to/deploy-on-sqlite.md suffice to load all logs", async () => {
   const page = await readPage("docs/how-to/deploy-on-sqlite.md");
   const [, given = ""] = /^deno run --no-prompt ([^]*?)scripts\/run\.ts/m.exec(page) ?? [];
   const permissions = given.split(/[\s\\]+/).filter((flag) => flag !== "");

@@ -1,4 +1,4 @@
-/** `compose.yaml` says of the code what is so: versions, names, ports, flags, times. */
+/** `compose.yaml` agrees with the code: versions, names, ports, flags, times. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -43,7 +43,7 @@ function flag(name: string): string {
   return words[words.indexOf(name) + 1] ?? "";
 }
 
-Deno.test("compose.yaml runs the Deno that CI runs, and the Kafka that scripts/kafka/pom.xml names", async () => {
+Deno.test("compose.yaml uses the Deno of CI, and the Kafka of scripts/kafka/pom.xml", async () => {
   const [, deno] = /npx -y deno@([\d.]+) /.exec(await readPage(".ci/run")) ?? [];
   assert.equal(meander.image, `denoland/deno:${deno}`);
   const [, version] = /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([\d.]+)</.exec(
@@ -52,10 +52,10 @@ Deno.test("compose.yaml runs the Deno that CI runs, and the Kafka that scripts/k
   assert.equal(kafka.image, `apache/kafka:${version}`);
 });
 
-Deno.test("compose.yaml starts the engine with flags that it takes", async () => {
+Deno.test("compose.yaml starts the engine with valid flags", async () => {
   const words = meander.command?.split(" ") ?? [];
   assert.deepEqual(words.slice(0, 3), ["deno", "task", "run"]);
-  // Two flags that do not go together are found after all others were understood, and before anything begins.
+  // Contradictory flags are found after all others are parsed, and before anything starts.
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", "scripts/run.ts", ...words.slice(3), "--verbose", "--quiet"],
     cwd: fileURLToPath(ROOT),
@@ -66,7 +66,7 @@ Deno.test("compose.yaml starts the engine with flags that it takes", async () =>
   assert.equal(flag("--log"), "kafka");
 });
 
-Deno.test("compose.yaml has names and ports of Kafka's listeners that meet", () => {
+Deno.test("compose.yaml has consistent names and ports of Kafka's listeners", () => {
   const bound = listeners("KAFKA_LISTENERS");
   const advertised = listeners("KAFKA_ADVERTISED_LISTENERS");
   assert.deepEqual([...listeners("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP").keys()], [...bound.keys()]);
@@ -86,7 +86,7 @@ Deno.test("compose.yaml has names and ports of Kafka's listeners that meet", () 
   assert.ok(String(kafka.healthcheck?.test).includes(`--bootstrap-server ${flag("--brokers")} `));
 });
 
-Deno.test("compose.yaml asks and scrapes the port that the engine listens at, and publishes it to this machine", async () => {
+Deno.test("compose.yaml probes and scrapes the engine's port, and publishes it to this machine alone", async () => {
   const port = flag("--http").split(":")[1];
   assert.deepEqual(meander.ports, [`127.0.0.1:${port}:${port}`]);
   const check = meander.healthcheck?.test ?? [];
@@ -104,7 +104,7 @@ Deno.test("compose.yaml asks and scrapes the port that the engine listens at, an
   await Deno.stat(new URL(`grafana/${dashboards.split("/").at(-1)}`, ROOT));
 });
 
-Deno.test("compose.yaml leaves the engine more time to stop than it takes, and starts it on a healthy broker", async () => {
+Deno.test("compose.yaml gives the engine enough time to stop, and starts it once the broker is healthy", async () => {
   const [, patienceMs = ""] = /^const PATIENCE_MS = (\d+);$/m.exec(await readPage("scripts/run/thread.ts")) ??
     [];
   assert.ok(parseInt(meander.stop_grace_period ?? "") * 1000 > Number(patienceMs) + 2000);
@@ -112,7 +112,7 @@ Deno.test("compose.yaml leaves the engine more time to stop than it takes, and s
   assert.deepEqual(meander.depends_on, { kafka: { condition: "service_healthy" } });
 });
 
-Deno.test("compose.yaml uses configurations, volumes and folders that there are", async () => {
+Deno.test("compose.yaml uses configs, volumes and folders that exist", async () => {
   for (const service of Object.values(services)) {
     for (const { source } of service.configs ?? []) assert.ok(source in configs, source);
     for (const volume of service.volumes ?? []) {

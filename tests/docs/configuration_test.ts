@@ -8,7 +8,7 @@ function nested(path: string, value: unknown): unknown {
   return path.split(".").reduceRight((inner, key) => ({ [key]: inner }), value);
 }
 
-Deno.test("docs/reference/configuration.md is what the schema makes", async () => {
+Deno.test("docs/reference/configuration.md is generated from the schema", async () => {
   assert.equal(
     await readPage("docs/reference/configuration.md"),
     configurationPage(),
@@ -16,7 +16,7 @@ Deno.test("docs/reference/configuration.md is what the schema makes", async () =
   );
 });
 
-Deno.test("every field of the configuration has a meaning, and every default is allowed", () => {
+Deno.test("every field of the configuration has a description, and every default is valid", () => {
   const rows = new Map(configRows().map((row) => [row.key, row]));
   assert.ok(rows.size > 120);
   let wanted = 0;
@@ -43,7 +43,7 @@ Deno.test("every field of the configuration has a meaning, and every default is 
   }
 });
 
-Deno.test("docs/reference/configuration.md has an example that is allowed", async () => {
+Deno.test("docs/reference/configuration.md has a valid example", async () => {
   const [example = ""] = blocks(await readPage("docs/reference/configuration.md"), "json");
   assert.equal(parseConfig(example, "meander.json").policy?.name, "epsilon");
 });

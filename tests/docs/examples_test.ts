@@ -52,7 +52,7 @@ let count = 0;
 for (const file of files) {
   for (const [line, { program, output }] of examplesOf(file, await readPage(file))) {
     count++;
-    Deno.test(`the example in line ${line} of ${file} passes`, async () => {
+    Deno.test(`the example at line ${line} of ${file} passes`, async () => {
       const printed: unknown[] = [];
       using _log = stub(console, "log", (text) => void printed.push(text));
       await import(`data:application/typescript,${encodeURIComponent(program)}`);
@@ -61,6 +61,6 @@ for (const file of files) {
   }
 }
 
-Deno.test("there are examples in docstrings and pages", () => {
+Deno.test("docstrings and pages have more than 150 examples", () => {
   assert.ok(count > 150, `${count} examples`);
 });

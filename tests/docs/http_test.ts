@@ -12,7 +12,7 @@ if (!hasCurl) {
 }
 
 Deno.test({
-  name: "docs/reference/http.md has calls that succeed, one after the other",
+  name: "docs/reference/http.md has calls that succeed one after another",
   ignore: !hasCurl,
   fn: async () => {
     await using api = await startApi();
@@ -33,7 +33,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "docs/how-to/migrate-from-gorse-or-metarank.md has calls that succeed, and settings that are allowed",
+  name: "docs/how-to/migrate-from-gorse-or-metarank.md has calls that succeed and valid settings",
   ignore: !hasCurl,
   fn: async () => {
     const page = await readPage("docs/how-to/migrate-from-gorse-or-metarank.md");
@@ -54,7 +54,7 @@ Deno.test({
   },
 });
 
-Deno.test("docs/reference/http.md has settings that are allowed, and metrics.md names every measure", async () => {
+Deno.test("docs/reference/http.md has valid settings, and metrics.md names every metric", async () => {
   const page = await readPage("docs/reference/http.md");
   const [settings = ""] = blocks(page, "json").filter((block) => block.includes('"keys"'));
   assert.equal(parseConfig(settings, "meander.json").http?.keys?.[0]?.name, "shop");

@@ -27,12 +27,12 @@ Deno.test("docs link only to headings that exist", async () => {
   assert.ok(links > 20);
 });
 
-/** The anchor that a heading has on a page. */
+/** The anchor of a heading. */
 function anchorOf(title: string): string {
   return title.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-");
 }
 
-Deno.test("the number that a link to a decision shows is that of its file", async () => {
+Deno.test("a link to a decision shows the number of its file", async () => {
   let links = 0;
   for (const page of await pages()) {
     const shown = (await readPage(page)).matchAll(/\[decision (\d+)\]\([^)]*?(\d{4})-[^)]*\)/gi);
@@ -64,7 +64,7 @@ Deno.test("docs/explanation/architecture.md has a row for every folder of src an
   }
 });
 
-Deno.test("docs/README.md links to every page but the decisions", async () => {
+Deno.test("docs/README.md links to every page except decisions", async () => {
   const index = await readPage("docs/README.md");
   for (const page of await pages()) {
     const [, name] = /^docs\/([\w-]+\/[\w-]+\.md)$/.exec(page) ?? [];
@@ -72,7 +72,7 @@ Deno.test("docs/README.md links to every page but the decisions", async () => {
   }
 });
 
-Deno.test("docs/decisions have one number each", async () => {
+Deno.test("decisions have consecutive numbers, which their titles show", async () => {
   const numbers: string[] = [];
   for await (const { name } of Deno.readDir(new URL("docs/decisions", ROOT))) {
     const number = /^(\d{4})-[\w-]+\.md$/.exec(name)?.[1];
@@ -91,7 +91,7 @@ const MEASURED = [
   "docs/explanation/what-did-not-help.md",
 ];
 
-Deno.test("pages have no history: no date stands in their prose", async () => {
+Deno.test("pages have no dates in their prose, except measurements", async () => {
   for (const page of await pages()) {
     if (page === "CHANGELOG.md" || page.startsWith("docs/decisions/") || MEASURED.includes(page)) continue;
     const prose = (await readPage(page)).replaceAll(/^```[\s\S]*?^```$/gm, "");
@@ -99,7 +99,7 @@ Deno.test("pages have no history: no date stands in their prose", async () => {
   }
 });
 
-Deno.test("README has at most 90 lines, and the documentation beside decisions 4,500", async () => {
+Deno.test("README has at most 90 lines, and the docs except decisions 4,500", async () => {
   const linesOf = async (page: string) => (await readPage(page)).trimEnd().split("\n").length;
   assert.ok(await linesOf("README.md") <= 90, "README.md");
   let all = 0;
@@ -109,7 +109,7 @@ Deno.test("README has at most 90 lines, and the documentation beside decisions 4
   assert.ok(all <= 4500, `${all} lines: say it on the page that has it already, or shorter`);
 });
 
-Deno.test("CHANGELOG.md has a section for each version, once; that of deno.json is the newest or comes next", async () => {
+Deno.test("CHANGELOG.md has one section per version; that of deno.json is the newest or comes next", async () => {
   const titles = [...(await readPage("CHANGELOG.md")).matchAll(/^## (.+)$/gm)].map(([, title = ""]) => title);
   const { version } = JSON.parse(await readPage("deno.json")) as { readonly version: string };
   assert.equal(titles[0], "Unreleased");

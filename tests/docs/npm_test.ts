@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { blocks, readPage, ROOT } from "./pages.ts";
 
-/** A DIEN that learns of answers and answers again: what it says goes over the kernels, forward and back. */
+/** A DIEN that learns from answers and answers again, which takes the kernels forward and backward. */
 const LEARNS = `
 const sizes = modelSizes(DEFAULT_SCHEMA, 8);
 const make = () => createModel("dien", sizes, {}, mulberry32(1));
@@ -64,7 +64,7 @@ Deno.test("npm.json has the version of deno.json", async () => {
 
 Deno.test({
   name:
-    "the package that deno pack -c npm.json -o core.tgz makes runs in Node as docs/how-to/use-as-a-library.md says, and learns what it learns in Deno",
+    "the npm package runs in Node as docs/how-to/use-as-a-library.md says, and learns the same as in Deno",
   ignore: !hasNode,
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "meander-npm-" });
@@ -111,7 +111,7 @@ console.log(auc([0, 1], [0.1, 0.2]), BUCKETS, sigmoid(0));`;
   },
 });
 
-Deno.test("a program beside a clone imports it as docs/how-to/use-as-a-library.md says", async () => {
+Deno.test("a program next to a clone imports it as docs/how-to/use-as-a-library.md says", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-beside-" });
   try {
     const [settings = ""] = blocks(await readPage("docs/how-to/use-as-a-library.md"), "json ignore");

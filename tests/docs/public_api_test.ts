@@ -76,7 +76,7 @@ const hasExample = ({ name, declarations }: PublicSymbol) => {
   );
 };
 
-Deno.test(`mod.ts exports ${MAX_NAMES} names at most`, () => {
+Deno.test(`mod.ts exports at most ${MAX_NAMES} names`, () => {
   const [, { symbols }] = documented.find(([file]) => file === exports["."])!;
   assert.ok(symbols.length > 50, `${symbols.length} names: the count is broken`);
   assert.ok(symbols.length <= MAX_NAMES, `${symbols.length} names: give one away, or put it into a subpath`);
@@ -94,13 +94,13 @@ Deno.test("entry points list their names by hand", async () => {
   }
 });
 
-Deno.test("every TypeScript file at the root is an entry point, so that `deno doc --lint *.ts` reads them all", async () => {
+Deno.test("every TypeScript file at the root is an entry point, so `deno doc --lint *.ts` reads them all", async () => {
   const found: string[] = [];
   for await (const { name } of Deno.readDir(ROOT)) if (name.endsWith(".ts")) found.push(`./${name}`);
   assert.deepEqual(found.toSorted(), files.toSorted());
 });
 
-Deno.test("every entry point and every public name has a docstring", () => {
+Deno.test("every entry point has an example, and every public name a docstring", () => {
   for (const [file, { module_doc: moduleDoc }] of documented) {
     assert.ok(moduleDoc?.tags?.some(({ kind }) => kind === "example"), `${file}: no example`);
   }
@@ -115,7 +115,7 @@ Deno.test("every public function and class has an example, which examples_test.t
   assert.deepEqual(without((symbol) => !isCallable(symbol) || hasExample(symbol)), []);
 });
 
-Deno.test("pure entry points load nothing that reads or writes", async () => {
+Deno.test("pure entry points load nothing that does I/O", async () => {
   for (const name of PURE) {
     const { modules } = await deno<Graph>("info", "--json", exports[name]!);
     const impure = modules.map(({ specifier }) => specifier.replace(ROOT.href, ""))
@@ -124,7 +124,7 @@ Deno.test("pure entry points load nothing that reads or writes", async () => {
   }
 });
 
-Deno.test("npm.json has the pure entry points, and core.ts as the main one", async () => {
+Deno.test("npm.json exports the pure entry points, with core.ts as the main one", async () => {
   const npm = JSON.parse(await readPage("npm.json"));
   const own = Object.fromEntries(PURE.map((name) => [name === "./core" ? "." : name, exports[name]]));
   assert.deepEqual(npm.exports, own);

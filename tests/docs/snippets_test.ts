@@ -21,7 +21,7 @@ function callsOn(page: string): readonly (readonly string[])[] {
   );
 }
 
-Deno.test("every flag of a command in the docs is one that its help knows", async () => {
+Deno.test("docs use only flags that the help of their command has", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))) as {
     readonly tasks: Readonly<Record<string, { readonly command: string }>>;
   };
@@ -75,7 +75,7 @@ function kindsOf(text: string): readonly (() => void)[] {
   ];
 }
 
-Deno.test("every JSON block of the docs is an event, an item, an answer, a configuration, ... that is taken", async () => {
+Deno.test("every JSON block in the docs is a valid event, item, answer, configuration or the like", async () => {
   let checked = 0;
   for (const page of await pages()) {
     // Within a list, a block is indented.

@@ -23,7 +23,7 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
   throw new Error(`It ended before ${wanted}: ${text}`);
 }
 
-Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists and clicks", async () => {
+Deno.test("docs/tutorial/first-hour.md leads from your own events to lists and clicks", async () => {
   const page = await readPage("docs/tutorial/first-hour.md");
   const json = blocks(page, "json");
   const file = (wanted: string) => json.find((block) => block.includes(wanted)) ?? "";
