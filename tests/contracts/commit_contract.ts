@@ -29,7 +29,7 @@ export function commitContract(suite: LogSuite): void {
     assert.equal(await log.committed(`${group}.other`, topic, 0), null);
   });
 
-  suite.test("commit() refuses what does not exist, and then makes nothing visible", async (log, topic) => {
+  suite.test("commit() refuses what does not exist, and makes nothing visible", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     const group = `${topic}.group`;
     await using writer = await log.writer(`${topic}.writer`);
@@ -51,7 +51,7 @@ export function commitContract(suite: LogSuite): void {
     assert.equal(await log.committed(group, topic, 0), null);
   });
 
-  suite.test("writer() fences the writer that had its id, and no other", async (log, topic) => {
+  suite.test("writer() fences the previous writer with its id, and no other", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     const group = `${topic}.group`;
     const commit = (text: string, offset: number) => ({
@@ -70,7 +70,7 @@ export function commitContract(suite: LogSuite): void {
     assert.equal(await log.committed(group, topic, 0), 2);
   });
 
-  suite.test("writer() lets a commit in flight through wholly or not at all", async (log, topic) => {
+  suite.test("writer() lets a commit in flight through entirely or not at all", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     const group = `${topic}.group`;
     await using zombie = await log.writer(`${topic}.0`);
@@ -78,7 +78,7 @@ export function commitContract(suite: LogSuite): void {
     const inFlight = zombie.commit({ records: [record(topic, 0, "a")], group, offsets })
       .then(() => true, () => false);
     await using _owner = await log.writer(`${topic}.0`);
-    // What is not visible now must never be.
+    // What is not visible now must never become so.
     const visible = await log.committed(group, topic, 0) === 5;
     assert.equal(await inFlight && !visible, false);
     assert.deepEqual(texts(await all(log, topic, 0)), visible ? ["a"] : []);
@@ -129,12 +129,12 @@ export function commitContract(suite: LogSuite): void {
   };
   suite.testTrait(
     "steps",
-    "commit() that fails at any step took place wholly or not at all, and the log goes on",
+    "commit() is atomic when it fails at any step, and the log goes on",
     () => failAtEveryStep((log) => Promise.resolve(log)),
   );
   suite.testTrait(
     suite.excused.steps === undefined ? "restart" : "steps",
-    "commit() that crashes at any step took place wholly or not at all",
+    "commit() is atomic when it crashes at any step",
     () =>
       failAtEveryStep(async (log, place) => {
         await log[Symbol.asyncDispose]();
@@ -144,7 +144,7 @@ export function commitContract(suite: LogSuite): void {
 
   suite.testTrait(
     "restart",
-    "asyncDispose() and opening again find everything that was acknowledged",
+    "asyncDispose() keeps everything that was acknowledged for the next opening",
     async () => {
       const place = newPlace();
       const compact = `${place}.compact`;

@@ -12,7 +12,7 @@ import { all, bytes, hasCode, type LogSuite, newPlace, record, texts } from "./l
 /** Registers the tests of compact topics. */
 export function compactionContract(suite: LogSuite): void {
   suite.test(
-    "compaction leaves every reader, however far behind, the final value of every key",
+    "compaction keeps the final value of every key for every reader, however far behind",
     async (log, topic) => {
       await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact" }]);
       const keys = fc.constantFrom("a", "b", "c", "d");

@@ -1,5 +1,5 @@
 /**
- * What every {@linkcode Log} does with single records that are erased; one that cannot do so has no `erase`.
+ * What every {@linkcode Log} that can erase single records does with them; any other has no `erase`.
  *
  * @module
  */
@@ -11,7 +11,7 @@ const SPECS = (["delete", "compact"] as const).map((cleanup) => ({ cleanup, part
 
 /** Registers the tests of erasing. */
 export function erasureContract(suite: LogSuite): void {
-  suite.test("erase() leaves holes, and every other record where it was", async (log, place) => {
+  suite.test("erase() leaves gaps, and every other record where it was", async (log, place) => {
     assert.equal(log.erase === undefined, log.scrub === undefined);
     if (log.erase === undefined) return;
     for (const { cleanup, partitions } of SPECS) {
@@ -39,7 +39,7 @@ export function erasureContract(suite: LogSuite): void {
     assert.equal(await log.scrub?.(), "clean");
   });
 
-  suite.testTrait("restart", "erase() frees no offset, after a restart either", async () => {
+  suite.testTrait("restart", "erase() frees no offset, even after a restart", async () => {
     const place = newPlace();
     const topics = SPECS.map(({ cleanup, partitions }) => ({
       name: `${place}.${cleanup}`,

@@ -19,7 +19,7 @@ export function groupContract(suite: LogSuite): void {
       await body(log, topic, `${topic}.group`);
     });
 
-  test("gives a lone member every partition, in assigned() before it resolves", async (log, topic, group) => {
+  test("assigns every partition to a lone member before it resolves", async (log, topic, group) => {
     const tokens = new Tokens();
     await using member = await log.join(group, [topic], tokens.handlers("a"));
     assert.deepEqual(tokens.of("a"), [0, 1, 2, 3]);
@@ -32,7 +32,7 @@ export function groupContract(suite: LogSuite): void {
     await member.leave();
   });
 
-  test("shares partitions in a balanced and sticky way as members come and go", async (log, topic, group) => {
+  test("balances partitions and keeps them sticky as members come and go", async (log, topic, group) => {
     const tokens = new Tokens();
     const a = await log.join(group, [topic], tokens.handlers("a"));
     const b = await log.join(group, [topic], tokens.handlers("b"));
@@ -58,7 +58,7 @@ export function groupContract(suite: LogSuite): void {
   });
 
   test(
-    "never lets two members hold a partition, whatever the order of joins and leaves",
+    "never gives a partition to two members, whatever the order of joins and leaves",
     async (log, topic) => {
       await fc.assert(
         fc.asyncProperty(
@@ -91,7 +91,7 @@ export function groupContract(suite: LogSuite): void {
     },
   );
 
-  test("serves members that come at the same time", async (log, topic, group) => {
+  test("serves members that join at the same time", async (log, topic, group) => {
     const tokens = new Tokens();
     const names = ["a", "b", "c"];
     const members = await Promise.all(names.map((who) => log.join(group, [topic], tokens.handlers(who))));
@@ -100,7 +100,7 @@ export function groupContract(suite: LogSuite): void {
     assert.equal(tokens.owners.size, 0);
   });
 
-  test("leaves members beyond the number of partitions without any", async (log, topic, group) => {
+  test("gives no partition to members beyond the number of partitions", async (log, topic, group) => {
     const tokens = new Tokens();
     const names = ["a", "b", "c", "d", "e", "f"];
     const members: Membership[] = [];
@@ -118,7 +118,7 @@ export function groupContract(suite: LogSuite): void {
     assert.equal(b.partitions.length, PARTITIONS);
   });
 
-  test("hands over in the middle of the work without loss or repetition", async (log, topic, group) => {
+  test("hands over in the middle of work without loss or repetition", async (log, topic, group) => {
     const count = 200;
     await log.append(Array.from({ length: count }, (_, i) => record(topic, i % PARTITIONS, `${i}`)));
     const out = `${topic}.out`;
@@ -194,7 +194,7 @@ export function groupContract(suite: LogSuite): void {
     await tokens.until(() => tokens.balanced("a"));
   });
 
-  test("ends a member whose revoked() fails when another comes", async (log, topic, group) => {
+  test("ends a member whose revoked() fails when another joins", async (log, topic, group) => {
     const tokens = new Tokens();
     const error = new Error("cannot commit");
     let calls = 0;
@@ -231,7 +231,7 @@ export function groupContract(suite: LogSuite): void {
   });
 }
 
-/** One token a partition, taken in assigned() and given back in revoked(). */
+/** One token per partition, taken in assigned() and given back in revoked(). */
 class Tokens {
   readonly owners = new Map<number, string>();
   readonly #faults: string[] = [];
@@ -290,7 +290,7 @@ class Tokens {
       Math.max(...sizes) - Math.min(...sizes) <= 1;
   }
 
-  /** Waits until no handler runs and the condition holds; looks after every handler. */
+  /** Waits until no handler runs and the condition holds; checks after every handler. */
   async until(condition: () => boolean): Promise<void> {
     this.check();
     while (this.#busy > 0 || !condition()) {

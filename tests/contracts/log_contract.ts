@@ -1,5 +1,5 @@
 /**
- * The contract of {@linkcode Log}. It holds only what Kafka can hold too: holes between offsets are allowed,
+ * The contract of {@linkcode Log}. It demands only what Kafka can keep too: gaps between offsets are allowed,
  * old records of a key may linger, and a rebalance may revoke more than it moves.
  *
  * @module

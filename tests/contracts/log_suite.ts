@@ -72,7 +72,7 @@ export class LogSuite {
     });
   }
 
-  /** A test of what an implementation may be excused from; it opens its logs itself. */
+  /** A test of a trait that an implementation may lack; it opens its logs itself. */
   testTrait(trait: LogTrait, title: string, body: () => Promise<void>): void {
     const reason = this.excused[trait];
     Deno.test({

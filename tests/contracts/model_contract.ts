@@ -1,5 +1,5 @@
 /**
- * What every {@linkcode Model} promises, whoever computes it.
+ * What every {@linkcode Model} promises, on any backend.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export const CONFIGS: readonly { [N in ModelName]: readonly [N, ModelConfigs[N]]
 /** Sizes of the models under test. */
 export const SIZES: ModelSizes = { d: 4, user: 3, context: 2 };
 
-/** Weights that are far from any symmetry. */
+/** Sets weights without any symmetry. */
 export function randomise(model: Model, seed: number): void {
   model.parameters.values.set(floats(model.parameters.values.length, seed).map((x) => 0.8 * x));
 }
@@ -126,14 +126,14 @@ export function modelContract(
   const over = (check: (T: number, K: number, seed: number) => void) =>
     fc.assert(fc.property(shape, ({ T, K, seed }) => check(T, K, seed)), { numRuns: runs });
 
-  each("has what it says that it has", (model, label) => {
+  each("has the capabilities that it declares", (model, label) => {
     const { state, lifelong, looks } = model.capabilities;
     assert.equal(model.stateSize > 0, state, label);
     assert.ok(state || !lifelong, label);
     assert.equal(model.look !== undefined, looks !== null, label);
   });
 
-  each("scores K candidates as K single calls", (model, label) =>
+  each("scores K candidates like K single calls", (model, label) =>
     over((T, K, seed) => {
       const { d, context } = model.sizes;
       const input = impression(model.sizes, T, K, seed);
@@ -148,7 +148,7 @@ export function modelContract(
       }
     }));
 
-  each("gives as logits of the loss its scores plus the wide part", (model, label) =>
+  each("returns its scores plus the wide part as logits of the loss", (model, label) =>
     over((T, K, seed) => {
       const input = impression(model.sizes, T, K, seed);
       const scores = model.score(input);
@@ -159,7 +159,7 @@ export function modelContract(
       );
     }));
 
-  each("changes neither inputs, weights nor state, and answers alike after other calls", (model, label) => {
+  each("changes neither inputs, weights nor state, and scores the same after other calls", (model, label) => {
     const input = impression(model.sizes, 4, 3);
     const state = model.initState();
     const arrays = Object.values(input).filter((x) => x instanceof Float32Array);
@@ -181,7 +181,7 @@ export function modelContract(
     assertClose(twice.map((g) => g / 2), once ?? [], 1e-5, label);
   });
 
-  each("has an auxiliary loss exactly if it says so", (model, label) =>
+  each("has an auxiliary loss exactly if it declares one", (model, label) =>
     over((T, K, seed) => {
       const { aux } = lossOf(model, impression(model.sizes, T + 2, K, seed));
       assert.equal(aux > 0, model.capabilities.historyObjective, label);
@@ -201,7 +201,7 @@ export function modelContract(
     }
   });
 
-  each("sees the order of the history exactly if it says so", (model, label) => {
+  each("depends on the order of the history exactly if it declares so", (model, label) => {
     const input = impression(model.sizes, 5, 3);
     const { d } = model.sizes;
     const reversed = input.e.map((_, o) => input.e[(4 - Math.floor(o / d)) * d + o % d] ?? NaN);
@@ -242,7 +242,7 @@ export function modelContract(
   });
 
   each(
-    "scores from a folded state what it scores from the behaviours, if it is lifelong",
+    "scores the same from a folded state as from the behaviours, if it is lifelong",
     (model, label) =>
       over((T, K, seed) => {
         if (!model.capabilities.lifelong) return;
@@ -265,7 +265,7 @@ export function modelContract(
   );
 
   each(
-    "goes on from a state as if it had seen the behaviours in it, if it is lifelong",
+    "has the same loss from a stored state as from its behaviours, if it is lifelong",
     (model, label) =>
       over((T, K, seed) => {
         if (!model.capabilities.lifelong) return;

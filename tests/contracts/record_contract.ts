@@ -23,22 +23,25 @@ export function recordContract(suite: LogSuite): void {
     assert.deepEqual(texts(await all(log, topic, 0)), ["kept"]);
   });
 
-  suite.test("createTopics() refuses another spec of a topic, and then creates none", async (log, topic) => {
-    await log.createTopics([{ name: topic, partitions: 3, cleanup: "delete" }]);
-    const fresh = { name: `${topic}.fresh`, partitions: 1, cleanup: "delete" } as const;
-    for (
-      const odd of [{ partitions: 2, cleanup: "delete" }, { partitions: 3, cleanup: "compact" }] as const
-    ) {
-      await assert.rejects(log.createTopics([fresh, { name: topic, ...odd }]), hasCode("topic-mismatch"));
-    }
-    assert.equal((await log.topics()).has(fresh.name), false);
-    for (const wrong of ["", "a b", "x".repeat(250), ".."]) {
-      await assert.rejects(log.createTopics([{ ...fresh, name: wrong }]), RangeError);
-    }
-    await assert.rejects(log.createTopics([{ ...fresh, partitions: 0 }]), RangeError);
-  });
+  suite.test(
+    "createTopics() refuses another spec of a topic, and creates none of the others",
+    async (log, topic) => {
+      await log.createTopics([{ name: topic, partitions: 3, cleanup: "delete" }]);
+      const fresh = { name: `${topic}.fresh`, partitions: 1, cleanup: "delete" } as const;
+      for (
+        const odd of [{ partitions: 2, cleanup: "delete" }, { partitions: 3, cleanup: "compact" }] as const
+      ) {
+        await assert.rejects(log.createTopics([fresh, { name: topic, ...odd }]), hasCode("topic-mismatch"));
+      }
+      assert.equal((await log.topics()).has(fresh.name), false);
+      for (const wrong of ["", "a b", "x".repeat(250), ".."]) {
+        await assert.rejects(log.createTopics([{ ...fresh, name: wrong }]), RangeError);
+      }
+      await assert.rejects(log.createTopics([{ ...fresh, partitions: 0 }]), RangeError);
+    },
+  );
 
-  suite.test("append() keeps the order of each partition and gives rising offsets", async (log, topic) => {
+  suite.test("append() keeps the order of each partition and returns rising offsets", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
     const first = await log.append([0, 1, 0, 1, 0].map((p, i) => record(topic, p, `${i}`)));
     const second = await log.append([record(topic, 0, "5"), record(topic, 1, "6")]);
@@ -49,7 +52,7 @@ export function recordContract(suite: LogSuite): void {
     assert.ok(zero.every(({ offset }, i) => i === 0 || offset > (zero[i - 1]?.offset ?? Infinity)));
   });
 
-  suite.test("append() loses nothing of calls that overlap", async (log, topic) => {
+  suite.test("append() loses nothing when calls overlap", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     await Promise.all(["a", "b", "c", "d"].map((text) => log.append([record(topic, 0, text)])));
     assert.deepEqual(texts(await all(log, topic, 0)).sort(), ["a", "b", "c", "d"]);
@@ -67,7 +70,7 @@ export function recordContract(suite: LogSuite): void {
     }
   });
 
-  suite.test("append() refuses a bad record, and then appends none of its batch", async (log, topic) => {
+  suite.test("append() refuses a bad record, and appends none of its batch", async (log, topic) => {
     const compact = `${topic}.compact`;
     await log.createTopics([
       { name: topic, partitions: 2, cleanup: "delete" },
@@ -91,7 +94,7 @@ export function recordContract(suite: LogSuite): void {
   });
 
   suite.test(
-    "append() takes any key, value, headers and time, and read() gives them back",
+    "append() accepts any key, value, headers and time, and read() returns them",
     async (log, topic) => {
       await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
       const text = fc.string({ unit: "binary", maxLength: 20 });
@@ -125,7 +128,7 @@ export function recordContract(suite: LogSuite): void {
     },
   );
 
-  suite.test("append() has copied the bytes when it resolves", async (log, topic) => {
+  suite.test("append() has copied the bytes by the time it resolves", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     const value = new Uint8Array([1, 2, 3]);
     await log.append([{ topic, key: "a", value, time: 0 }]);
@@ -133,7 +136,7 @@ export function recordContract(suite: LogSuite): void {
     assert.deepEqual((await all(log, topic, 0))[0]?.value, new Uint8Array([1, 2, 3]));
   });
 
-  suite.test("read() gives the same records in any chunks", async (log, topic) => {
+  suite.test("read() returns the same records in any chunks", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     await log.append(Array.from({ length: 300 }, (_, i) => record(topic, 0, `${i}`.padStart(i % 50, "-"))));
     const whole = await all(log, topic, 0);
@@ -163,7 +166,7 @@ export function recordContract(suite: LogSuite): void {
     );
   });
 
-  suite.test("read() begins at the next record at or above a position", async (log, topic) => {
+  suite.test("read() begins at the first record at or after a position", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     const offsets = await log.append(["a", "b", "c"].map((text) => record(topic, 0, text)));
     for (const [i, offset] of offsets.entries()) {
@@ -173,7 +176,7 @@ export function recordContract(suite: LogSuite): void {
     assert.deepEqual(texts(await all(log, topic, 0, -5)), ["a", "b", "c"]);
   });
 
-  suite.test("read() at the end gives nothing and stays there; above it, it refuses", async (log, topic) => {
+  suite.test("read() returns nothing at the end, and refuses a position beyond it", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     assert.deepEqual(await log.read(topic, 0, 0), { records: [], next: 0 });
     await log.append([record(topic, 0, "a")]);
@@ -183,7 +186,7 @@ export function recordContract(suite: LogSuite): void {
     await assert.rejects(log.read(topic, 0, end + 1000), RangeError);
   });
 
-  suite.test("read() that waits wakes up when a record comes to its partition", async (log, topic) => {
+  suite.test("read() wakes up from waiting when a record arrives in its partition", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
     const reading = log.read(topic, 1, 0, { waitMs: 60_000 });
     await log.append([record(topic, 0, "elsewhere")]);
@@ -219,7 +222,7 @@ export function recordContract(suite: LogSuite): void {
     for (const call of calls(topic, 2)) await assert.rejects(call, hasCode("unknown-partition"));
   });
 
-  suite.test("trim() drops what is below and reuses no offset", async (log, topic) => {
+  suite.test("trim() drops the records below an offset and reuses no offset", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
     const offsets = await log.append(Array.from({ length: 200 }, (_, i) => record(topic, 0, `${i}`)));
     await log.append([record(topic, 1, "other")]);
@@ -240,47 +243,53 @@ export function recordContract(suite: LogSuite): void {
     await assert.rejects(log.trim(topic, 0, end + 1000), RangeError);
   });
 
-  suite.test("read() tells which offsets the log had dropped before they were read", async (log, topic) => {
-    await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
-    const offsets = await log.append(Array.from({ length: 60 }, (_, i) => record(topic, 0, `${i}`)));
-    const [first, tenth, fiftieth] = [offsets[0]!, offsets[10]!, offsets[50]!];
-    const held = await log.read(topic, 0, first, { maxRecords: 10 });
-    assert.equal(held.dropped, undefined);
-    await log.trim(topic, 0, fiftieth);
-    // What a reader had before it was dropped, it may have read ahead: then nothing of it is missing.
-    const seen: string[] = [];
-    let missing = 0;
-    for (let next = held.next, end = offsets.at(-1)! + 1; next < end;) {
-      const { records, dropped = 0, next: behind } = await log.read(topic, 0, next, { maxRecords: 7 });
-      assert.ok(dropped === 0 || (records[0]?.offset ?? behind) >= next + dropped);
-      seen.push(...texts(records));
-      missing += dropped;
-      next = behind;
-    }
-    assert.equal(missing, fiftieth - tenth - (seen.length - 10));
-    assert.deepEqual(texts(await all(log, topic, 0)), seen.slice(-10));
-    assert.equal((await log.read(topic, 0, first, { maxRecords: 1 })).dropped, fiftieth - first);
-    assert.equal((await log.read(topic, 0, fiftieth, { maxRecords: 1 })).dropped, undefined);
+  suite.test(
+    "read() tells how many offsets the log had dropped before they were read",
+    async (log, topic) => {
+      await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+      const offsets = await log.append(Array.from({ length: 60 }, (_, i) => record(topic, 0, `${i}`)));
+      const [first, tenth, fiftieth] = [offsets[0]!, offsets[10]!, offsets[50]!];
+      const held = await log.read(topic, 0, first, { maxRecords: 10 });
+      assert.equal(held.dropped, undefined);
+      await log.trim(topic, 0, fiftieth);
+      // A reader may have read ahead what was dropped: then it does not miss it.
+      const seen: string[] = [];
+      let missing = 0;
+      for (let next = held.next, end = offsets.at(-1)! + 1; next < end;) {
+        const { records, dropped = 0, next: behind } = await log.read(topic, 0, next, { maxRecords: 7 });
+        assert.ok(dropped === 0 || (records[0]?.offset ?? behind) >= next + dropped);
+        seen.push(...texts(records));
+        missing += dropped;
+        next = behind;
+      }
+      assert.equal(missing, fiftieth - tenth - (seen.length - 10));
+      assert.deepEqual(texts(await all(log, topic, 0)), seen.slice(-10));
+      assert.equal((await log.read(topic, 0, first, { maxRecords: 1 })).dropped, fiftieth - first);
+      assert.equal((await log.read(topic, 0, fiftieth, { maxRecords: 1 })).dropped, undefined);
 
-    const { end } = await log.bounds(topic, 0);
-    await log.trim(topic, 0, end);
-    assert.deepEqual(await log.read(topic, 0, fiftieth + 3), {
-      ...{ records: [], next: end, dropped: end - fiftieth - 3 },
-    });
-    assert.deepEqual(await log.read(topic, 0, end), { records: [], next: end });
-  });
+      const { end } = await log.bounds(topic, 0);
+      await log.trim(topic, 0, end);
+      assert.deepEqual(await log.read(topic, 0, fiftieth + 3), {
+        ...{ records: [], next: end, dropped: end - fiftieth - 3 },
+      });
+      assert.deepEqual(await log.read(topic, 0, end), { records: [], next: end });
+    },
+  );
 
-  suite.test("identify() tells topics apart, and how many partitions each has", async (log, topic) => {
-    assert.equal(await log.identify(topic), null);
-    await log.createTopics([
-      { name: topic, partitions: 3, cleanup: "delete" },
-      { name: `${topic}.other`, partitions: 1, cleanup: "compact" },
-    ]);
-    const [one, other] = [await log.identify(topic), await log.identify(`${topic}.other`)];
-    assert.deepEqual([one?.partitions, other?.partitions], [3, 1]);
-    assert.ok(one?.id && other?.id && one.id !== other.id);
-    assert.deepEqual(await log.identify(topic), one);
-  });
+  suite.test(
+    "identify() gives each topic an id of its own, and its number of partitions",
+    async (log, topic) => {
+      assert.equal(await log.identify(topic), null);
+      await log.createTopics([
+        { name: topic, partitions: 3, cleanup: "delete" },
+        { name: `${topic}.other`, partitions: 1, cleanup: "compact" },
+      ]);
+      const [one, other] = [await log.identify(topic), await log.identify(`${topic}.other`)];
+      assert.deepEqual([one?.partitions, other?.partitions], [3, 1]);
+      assert.ok(one?.id && other?.id && one.id !== other.id);
+      assert.deepEqual(await log.identify(topic), one);
+    },
+  );
 
   suite.test("trim() refuses a compact topic", async (log, topic) => {
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact" }]);

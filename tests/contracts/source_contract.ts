@@ -1,6 +1,6 @@
 /**
- * What every source of candidates promises: it proposes what it scores highest, scores are numbers from 0 up, and what it
- * has learnt goes on from its bytes, whatever indices items have then.
+ * What every source of candidates promises: it proposes what it scores highest, scores are not negative, and it goes on
+ * from its bytes, whatever indices items have by then.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] 
 const BANK = servedBank();
 const user = createUser("u1", new SequenceSlab());
 
-/** A world of items with indices of its own, and the source under test among the others, which it may share parts with. */
+/** A world of items with its own indices, and the source under test among others with which it may share parts. */
 class World {
   readonly source: Source;
   readonly #catalogue = new Catalogue(SCHEMA);
@@ -39,7 +39,7 @@ class World {
   readonly #sources: readonly Source[];
   #hasLearnt = false;
 
-  /** @param begins When somebody did something with an item that nothing else is known of */
+  /** @param begins Time of a first signal, of an item that occurs nowhere else */
   constructor(kind: SourceKind, ids: readonly number[], begins?: number) {
     for (const n of ids) {
       this.#catalogue.apply({ item: `i${n}`, time: START - 1, category: `c${n % 5}` });
@@ -68,7 +68,7 @@ class World {
     return this.#catalogue.get(`i${n}`)!.index;
   }
 
-  /** Behaviours of some users, each with what came before it. @param agoMs how much longer ago than usual */
+  /** Learns behaviours of some users, each with its context. @param agoMs how much longer ago than usual */
   learn(from: number, to: number, agoMs = 0): void {
     this.#hasLearnt = true;
     const random = mulberry32(from);
@@ -101,7 +101,7 @@ class World {
     for (const source of this.#sources) source.ask?.(query);
   }
 
-  /** Scores by number of an item, and the largest as the source tells it. */
+  /** Scores by number of the item, and the largest according to the source. */
   scores(order: readonly number[]): { readonly scores: readonly number[]; readonly most: number } {
     const into = new Float64Array(ITEMS);
     const most = this.source.score(order.map((n) => this.indexOf(n)), into);
@@ -151,21 +151,21 @@ const BACKWARDS = NUMBERS.toReversed();
 
 /** Registers the suite. @param forgets Whether scores are by age alone, whenever they are computed */
 export function sourceContract(kind: SourceKind, { forgets = true } = {}): void {
-  Deno.test(`${kind.name} proposes and scores nothing before anything was learnt`, () => {
+  Deno.test(`${kind.name} proposes and scores nothing before it has learnt anything`, () => {
     const world = new World(kind, NUMBERS);
     world.ask([]);
     assert.deepEqual(world.proposed(10, () => true), []);
     assert.equal(world.scores(NUMBERS).most, 0);
   });
 
-  Deno.test(`${kind.name} proposes what it scores highest, of what may be proposed, each item once`, () => {
+  Deno.test(`${kind.name} proposes its highest scores among the allowed items, each item once`, () => {
     const world = new World(kind, NUMBERS);
     world.learn(0, 400);
     world.ask([3, 1, 7]);
     const { scores, most } = world.scores(NUMBERS);
     assert.ok(most > 0 && scores.every((score) => Number.isFinite(score) && score >= 0 && score <= most));
     assert.equal(Math.max(...scores), most);
-    assert.deepEqual(world.scores(BACKWARDS), { scores, most }, "in any order");
+    assert.deepEqual(world.scores(BACKWARDS), { scores, most }, "the order of items does not matter");
     for (const limit of [2, 5, ITEMS]) {
       const may = (n: number) => n % 3 > 0;
       const items = world.proposed(limit, may);
@@ -193,7 +193,7 @@ export function sourceContract(kind: SourceKind, { forgets = true } = {}): void 
   });
 
   if (forgets) {
-    Deno.test(`${kind.name} scores by what happened lately, whatever happened long ago`, () => {
+    Deno.test(`${kind.name} scores by recent behaviours, whatever happened long ago`, () => {
       const [want, ...others] = [[], [400], [400, 400], [3000]].map((lengths) => {
         const world = new World(kind, NUMBERS);
         lengths.forEach((length, n) => world.learn(1000, 1000 + length, (lengths.length - n) * 1e11));
@@ -212,7 +212,7 @@ export function sourceContract(kind: SourceKind, { forgets = true } = {}): void 
     });
   }
 
-  Deno.test(`${kind.name} writes a copy that does not change with what is learnt later`, () => {
+  Deno.test(`${kind.name} copies its state, which does not change with what is learnt later`, () => {
     const world = new World(kind, NUMBERS);
     world.learn(0, 300);
     const bytes = world.encode(), copy = world.source.copy?.();
@@ -222,7 +222,7 @@ export function sourceContract(kind: SourceKind, { forgets = true } = {}): void 
     assert.deepEqual(world.encode(copy), bytes);
   });
 
-  Deno.test(`${kind.name} goes on from its bytes as if it had never stopped, with other indices of items`, () => {
+  Deno.test(`${kind.name} goes on from its bytes as if it had never stopped, even if items have other indices`, () => {
     const [whole, restored] = [new World(kind, NUMBERS), new World(kind, BACKWARDS)];
     whole.learn(0, 300);
     restored.restore(whole);
@@ -237,7 +237,7 @@ export function sourceContract(kind: SourceKind, { forgets = true } = {}): void 
   });
 }
 
-/** A bank that has learnt from items of the world, some of which it knows nothing of. */
+/** A bank that has learnt some of the items of the world. */
 function servedBank(): ServedBank {
   const learner = new BankLearner(
     { width: BANK_WIDTH, drawn: 8, behaviours: BANK_BEHAVIOURS, together: 1, tableBytes: 1 << 24, seed: 1 },

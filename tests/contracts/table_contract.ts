@@ -1,5 +1,5 @@
 /**
- * What every table of embeddings holds to its readers, the trainer's and the scorer's alike.
+ * What every table of embeddings promises to its readers, whether it trains or serves.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function tableContract(name: string, open: (keys: readonly string[]) => R
     maxLength: 300,
   }).map((list) => list.filter((key) => key.isWellFormed()));
 
-  Deno.test(`${name}.lookup() gives every key a row of its own, from 2 on, when keys are any strings`, () => {
+  Deno.test(`${name}.lookup() gives each key its own row, from 2 on, whatever the strings`, () => {
     fc.assert(
       fc.property(keys, (known) => {
         const table = open(known);
@@ -47,7 +47,7 @@ export function tableContract(name: string, open: (keys: readonly string[]) => R
     );
   });
 
-  Deno.test(`${name}.lookup() gives row 1 when the key is unknown, alike, empty or cannot be stored`, () => {
+  Deno.test(`${name}.lookup() returns row 1 when the key is unknown, similar, empty or cannot be stored`, () => {
     const table = open(["i1", "ключ", "x".repeat(1024)]);
     for (
       const key of [
@@ -68,7 +68,7 @@ export function tableContract(name: string, open: (keys: readonly string[]) => R
     assert.equal(table.size, 3);
   });
 
-  Deno.test(`${name}.copyRow() gives zeros for row 0 and writes nothing outside of its row`, () => {
+  Deno.test(`${name}.copyRow() writes zeros for row 0, and nothing outside its range`, () => {
     const table = open(["a"]);
     assert.deepEqual(rowOf(table, 0), [0, 0, 0]);
     const out = new Float32Array(7).fill(9);
@@ -77,7 +77,7 @@ export function tableContract(name: string, open: (keys: readonly string[]) => R
     assert.ok(out.subarray(2, 5).some((x) => x !== 0 && x !== 9));
   });
 
-  Deno.test(`${name}() knows ten thousand keys and counts what it allocates`, () => {
+  Deno.test(`${name}() holds ten thousand keys and counts what it allocates`, () => {
     const known = Array.from({ length: 10_000 }, (_, i) => `item-${i}`);
     const empty = open([]), table = open(known);
     assert.equal(new Set(known.map((key) => table.lookup(key))).size, known.length);

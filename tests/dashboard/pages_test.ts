@@ -65,7 +65,7 @@ function look(
         await page.goto(`${api.url}${path}`);
         await check({ page, api });
         await checkBasics(page);
-        assert.deepEqual(elsewhere, [], "asks for something elsewhere");
+        assert.deepEqual(elsewhere, [], "requests go to other hosts");
         // A browser notes an answer of 401 or 404 by itself, whatever the page does with it.
         const expected = (text: string) => keys && text.includes("401") || lost && text.includes("404");
         assert.deepEqual(messages.filter((text) => !expected(text)), []);
@@ -76,7 +76,7 @@ function look(
   });
 }
 
-/** What any page owes to people who see little, use keys, or have a small screen. */
+/** What any page owes to people with poor sight, a keyboard or a small screen. */
 async function checkBasics(page: Page): Promise<void> {
   const faults = await page.evaluate(`(() => {
     const faults = [];
@@ -129,12 +129,16 @@ async function checkBasics(page: Page): Promise<void> {
   })()`);
   assert.deepEqual(faults, []);
   await page.keyboard.press("Tab");
-  assert.notEqual(await page.evaluate("document.activeElement.tagName"), "BODY", "the keyboard gets nowhere");
+  assert.notEqual(
+    await page.evaluate("document.activeElement.tagName"),
+    "BODY",
+    "the keyboard reaches nothing",
+  );
 }
 
 for (const dark of [false, true]) {
   for (const width of [1280, 390]) {
-    const name = `the overview lives in a ${dark ? "dark" : "light"} browser ${width} pixels wide`;
+    const name = `the overview updates live in a ${dark ? "dark" : "light"} browser ${width} pixels wide`;
     look(name, { path: "/", dark, width }, async ({ page, api }) => {
       await page.locator("#state.live").waitFor();
       await page.locator(".station.events", { hasText: "4 applied" }).waitFor();
@@ -155,22 +159,26 @@ for (const dark of [false, true]) {
   }
 }
 
-look("a server with keys asks for one, and the tab keeps it", { path: "/", keys: true }, async ({ page }) => {
-  const dialog = page.locator("dialog#key");
-  await dialog.waitFor();
-  await page.keyboard.type("wrong");
-  await page.keyboard.press("Enter");
-  await page.locator("#key-reason", { hasText: "not known" }).waitFor();
-  await page.keyboard.type("secret-of-a-test");
-  await page.keyboard.press("Enter");
-  await page.locator("#state.live").waitFor();
-  await page.reload();
-  await page.locator("#state.live").waitFor();
-  assert.equal(await dialog.isVisible(), false);
-});
+look(
+  "a server with keys asks for a key, and the tab keeps it",
+  { path: "/", keys: true },
+  async ({ page }) => {
+    const dialog = page.locator("dialog#key");
+    await dialog.waitFor();
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await page.locator("#key-reason", { hasText: "not known" }).waitFor();
+    await page.keyboard.type("secret-of-a-test");
+    await page.keyboard.press("Enter");
+    await page.locator("#state.live").waitFor();
+    await page.reload();
+    await page.locator("#state.live").waitFor();
+    assert.equal(await dialog.isVisible(), false);
+  },
+);
 
 for (const width of [1280, 390]) {
-  const name = `the page of a user, ${width} pixels wide, is found by the search and tells why`;
+  const name = `the page of a user, ${width} pixels wide, is found by search and explains the list`;
   look(name, { path: "/users", width, dark: width === 390 }, async ({ page, api }) => {
     const title = "A tent for two persons, <b>red</b>, with a name of more than a line";
     await api.post(
@@ -196,7 +204,7 @@ for (const width of [1280, 390]) {
     if (shot !== undefined) {
       await page.screenshot({ path: `${shot}-user-${width}.png`, fullPage: true, caret: "initial" });
     }
-    // Nothing is learnt yet: the model gives reasons for an order that is not its own.
+    // Nothing is learnt yet: the model explains an order that is not its own.
     const order = await page.locator("section, .card", { hasText: "What would be recommended" }).last()
       .textContent();
     assert.match(
@@ -204,7 +212,7 @@ for (const width of [1280, 390]) {
       /Ordered by \w+; effects are those of base, version \d+, which does not affect the order, as of/,
     );
     const first = await page.locator(".about", { hasText: "has a share of" }).textContent();
-    // Nobody has clicked yet: a score is no probability, so it stands beside none.
+    // Nobody has clicked yet: a score is not a probability, so it is not compared with one.
     assert.doesNotMatch(await page.locator(".items").textContent() ?? "", /prior/);
     await page.locator(".items input").first().focus();
     await page.keyboard.press("ArrowRight");
@@ -213,7 +221,7 @@ for (const width of [1280, 390]) {
   });
 }
 
-look("ids and dates in the time line of a user do not lie on each other", {
+look("ids and dates in a user's timeline do not overlap", {
   path: "/users/eve",
   lost: true,
 }, async ({ page, api }) => {
@@ -231,7 +239,7 @@ look("ids and dates in the time line of a user do not lie on each other", {
   assert.equal(texts.length, 5 + 3);
   const drawn = await page.locator(".timeline").boundingBox();
   const shown = await page.locator(".scroll.end").boundingBox();
-  assert.equal(drawn?.x, shown?.x, "few behaviours begin on the left");
+  assert.equal(drawn?.x, shown?.x, "a short timeline begins on the left");
   for (const [i, a] of texts.entries()) {
     for (const b of texts.slice(i + 1)) {
       const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
@@ -249,7 +257,7 @@ look(
 );
 
 const SPOOFED = "nimda\u202E\u200B";
-look("characters that hide or reorder text are seen on the page of a user", {
+look("characters that hide or reorder text are made visible on the page of a user", {
   path: `/users/${encodeURIComponent(SPOOFED)}`,
   lost: true,
 }, async ({ page, api }) => {

@@ -1,4 +1,4 @@
-/** Large bodies through the doors and `/v1/items` let others in, as those of `/v1/events` do. */
+/** Large bodies through the doors and `/v1/items` leave room for other requests, like those of `/v1/events`. */
 
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -27,7 +27,7 @@ const BODIES: readonly (readonly [path: string, body: readonly unknown[]])[] = [
   ["/v1/events", of((n) => ({ type: "interaction", user: `u${n}`, item: "i1", action: "click", time: NOW }))],
 ];
 
-Deno.test("a body is appended in portions for which the tasks have room, whichever call it comes by", async (t) => {
+Deno.test("large bodies are appended in portions that the tasks have room for, at any endpoint", async (t) => {
   const { append } = MemoryLog.prototype;
   for (const [path, body] of BODIES) {
     await t.step(`${path} ${JSON.stringify(body[0]).slice(0, 20)}`, async () => {
@@ -50,7 +50,7 @@ Deno.test("a body is appended in portions for which the tasks have room, whichev
   }
 });
 
-Deno.test("doors take no events while tasks are halted, when they would not be applied", async () => {
+Deno.test("doors refuse events, but not items, while tasks are halted", async () => {
   await using api = await startApi({ doors: ["gorse", "metarank"] });
   Object.defineProperty(api.service, "faults", { value: ["Cannot read it"] });
   for (const [path, [entry]] of BODIES) {
@@ -60,7 +60,7 @@ Deno.test("doors take no events while tasks are halted, when they would not be a
   }
 });
 
-Deno.test("a page of feedback looks at 1,000 users at most, and its cursor leads to the others", async () => {
+Deno.test("a page of feedback covers 1,000 users at most, and its cursor leads to the others", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   const views = Array.from({ length: 1500 }, (_, n) => ({
     ...{ FeedbackType: n === 1234 ? "click" : "view", ItemId: "i1" },

@@ -13,7 +13,7 @@ type Feedback = "click" | "read" | "cart";
 const iso = (time: number) => new Date(time).toISOString();
 const settings = { doors: ["gorse"] } as const;
 
-Deno.test("Gorse's client passes a session: users, items, feedback, lists", async () => {
+Deno.test("Gorse's client completes a session: users, items, feedback, lists", async () => {
   await using api = await startApi(settings);
   const gorse = new Gorse<Feedback>({ endpoint: api.url, secret: "" });
 
@@ -51,7 +51,7 @@ Deno.test("Gorse's client passes a session: users, items, feedback, lists", asyn
   assert.equal((await gorse.getUserFeedbackByType("ann", "cart")).length, 1);
   assert.equal((await gorse.getFeedback({ type: "click", userId: "ann", itemId: "tent" })).UserId, "ann");
 
-  // A list is computed when it is asked for: what was just taken is left out, what is new is in.
+  // A list is computed when it is requested: it leaves out what was just taken, and has what is new.
   await until(
     async () => (await gorse.getRecommend({ userId: "ann", category: "kitchen" })).length > 0,
     "items",
@@ -103,7 +103,7 @@ Deno.test("Gorse's client passes a session: users, items, feedback, lists", asyn
   );
 });
 
-Deno.test("what Gorse's door takes is durable as a whole, or refused as a whole", async () => {
+Deno.test("Gorse's door refuses feedback as a whole when any entry is bad", async () => {
   await using api = await startApi(settings);
   const good = { FeedbackType: "click", UserId: "ann", ItemId: "i1", Timestamp: iso(NOW) };
   for (const bad of [{ ...good, ItemId: "" }, { ...good, Timestamp: "soon" }, { UserId: "ann" }, 7]) {
@@ -120,7 +120,7 @@ Deno.test("what Gorse's door takes is durable as a whole, or refused as a whole"
   assert.equal(records.length, 0);
 });
 
-Deno.test("a session is feedback, and nothing else", async () => {
+Deno.test("POST /api/session/recommend accepts only complete feedback", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   for (const entry of [{ ItemId: "i1" }, { FeedbackType: "click" }, { UserId: "ann" }]) {
     const { status, json } = await api.post("/api/session/recommend", [entry]);
@@ -128,7 +128,7 @@ Deno.test("a session is feedback, and nothing else", async () => {
   }
 });
 
-Deno.test("of a list with an offset, what is below it counts as shown, and nothing above", async () => {
+Deno.test("GET /api/recommend with an offset counts only its own page as shown", async () => {
   await using api = await startApi(settings);
   const whole = (await api.get("/api/recommend/bob?n=5")).json;
   const page = (await api.get("/api/recommend/ann?n=2&offset=3")).json;
@@ -144,7 +144,7 @@ Deno.test("of a list with an offset, what is below it counts as shown, and nothi
   assert.deepEqual(list.items.map(({ item }: { item: string }) => item), page);
 });
 
-Deno.test("an item may be replaced by an older one, and its other fields stay when it is patched", async () => {
+Deno.test("an item may be replaced by an older one, and a patch keeps its other fields", async () => {
   await using api = await startApi(settings);
   await api.post("/api/item", { ItemId: "lamp", Categories: ["light"] });
   await api.post("/api/item", {
@@ -169,7 +169,7 @@ Deno.test("an item may be replaced by an older one, and its other fields stay wh
   assert.equal((await api.request("/api/item/nothing", patch)).status, 404);
 });
 
-Deno.test("doors want keys and scopes as all of the API does, and are closed unless opened", async () => {
+Deno.test("doors require keys and scopes like the rest of the API, and are closed by default", async () => {
   const keys = [{
     name: "shop",
     sha256: digestOf("the-key-of-a-shop"),

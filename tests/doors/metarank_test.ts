@@ -7,7 +7,7 @@ import { NOW, startApi } from "../server/deployment.ts";
 const settings = { doors: ["metarank"] } as const;
 const plain = { "content-type": "application/x-www-form-urlencoded" };
 
-Deno.test("a key that may send Metarank's events changes no item with them", async () => {
+Deno.test("Metarank's door refuses items from a key with the scope events alone", async () => {
   const keys = [{ name: "page", sha256: digestOf("the-key-of-a-page"), scopes: ["events"] }] as const;
   await using api = await startApi({ ...settings, keys });
   const item = { event: "item", id: "x1", timestamp: NOW, item: "i1", fields: [] };
@@ -15,7 +15,7 @@ Deno.test("a key that may send Metarank's events changes no item with them", asy
   assert.deepEqual([status, json.code], [403, "forbidden"]);
 });
 
-Deno.test("Metarank's calls are answered: events, a ranking with reasons, what was shown, a click", async () => {
+Deno.test("Metarank's door accepts events, ranks with an explanation, and records what was shown and clicked", async () => {
   await using api = await startApi(settings);
   const shown = {
     ...{ id: "r1", timestamp: NOW, user: "ann", session: "s1", fields: [{ name: "query", value: "tents" }] },
@@ -32,7 +32,7 @@ Deno.test("Metarank's calls are answered: events, a ranking with reasons, what w
     item: "i1",
     fields: [{ name: "color", value: ["red"] }],
   };
-  // As its documentation calls it: with curl, which sends a form's type, over several lines.
+  // As in Metarank's documentation: several lines by curl, which sends the content type of a form.
   const taken = await api.post("/feedback", JSON.stringify(item, null, 2), plain);
   assert.deepEqual([taken.status, taken.json.status, taken.json.accepted], [200, "ok", 1]);
 
@@ -42,7 +42,7 @@ Deno.test("Metarank's calls are answered: events, a ranking with reasons, what w
   assert.ok(Number.isInteger(ranked.json.took));
   const [{ features }] = ranked.json.items;
   assert.deepEqual(features.map(({ name }: { name: string }) => name), ["logit", "prior", "behaviours"]);
-  // Of a model that has not proved itself yet, the prior scores; without outcomes by shares.
+  // Until the model has proved itself, the prior scores; without outcomes, scores are shares.
   const odds = ranked.json.items.map((one: { features: { value: number }[] }) =>
     Math.exp(one.features[1]!.value)
   );
@@ -71,10 +71,10 @@ Deno.test("Metarank's calls are answered: events, a ranking with reasons, what w
     }
   }
   assert.deepEqual(found.slice(0, 3), ["request r1", "impression r1", "interaction r1"]);
-  assert.equal(found.length, 4, "what nobody in particular asks is on no log");
+  assert.equal(found.length, 4, "requests without a user are not on the log");
 });
 
-Deno.test("Metarank's door takes all or nothing, and says what is wrong", async () => {
+Deno.test("Metarank's door accepts all or nothing, and says what is wrong", async () => {
   await using api = await startApi(settings);
   const good = { event: "user", id: "u", timestamp: NOW, user: "ann", fields: [] };
   const cases: readonly (readonly [body: unknown, status: number, code: string])[] = [
@@ -97,7 +97,7 @@ Deno.test("Metarank's door takes all or nothing, and says what is wrong", async 
   assert.equal((await api.post("/recommend/m", { count: 0 })).status, 400);
   assert.equal((await api.post("/recommend/m", [])).json.code, "bad-body");
   assert.equal((await api.post("/rank/m?explain=yes", { items: [{ id: "i1" }] })).json.code, "bad-parameter");
-  // A page on another site may not send what a browser lets it send without asking.
+  // A page of another site may not send what browsers send without a preflight request.
   const foreign = await api.post("/feedback", good, { ...plain, origin: "https://elsewhere.example" });
   assert.equal(foreign.status, 403);
 });

@@ -1,4 +1,4 @@
-/** What the documents of the doors say of bodies, and what the doors take. */
+/** The documents of the doors agree with the bodies that the doors accept. */
 
 import assert from "node:assert/strict";
 import { SCHEMAS } from "../../streams/doors/schemas.ts";
@@ -10,7 +10,7 @@ const event = { id: "e1", timestamp: NOW };
 const click = { ...event, event: "interaction", item: "i1", type: "click" };
 const items = [{ id: "i1" }];
 
-/** Bodies by path and schema, with those that are taken before those that are not. */
+/** Bodies by path and schema: first those that are accepted, then those that are not. */
 const BODIES:
   readonly (readonly [path: string, schema: keyof typeof SCHEMAS, taken: object[], refused: object[]])[] = [
     ["POST /api/user", "GorseUser", [{ UserId: "ann", Labels: { city: "Oslo" } }], [{}, { UserId: "" }, {
@@ -54,7 +54,7 @@ const BODIES:
     ]],
   ];
 
-Deno.test("a door takes what its document says, and refuses what it does not", async () => {
+Deno.test("doors accept the bodies that their documents describe, and refuse others", async () => {
   await using api = await startApi({ doors: ["gorse", "metarank"] });
   for (const [path, name, taken, refused] of BODIES) {
     const [method = "", target = ""] = path.split(" ");

@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { openRecord, startRecord, writeArray } from "../../src/codec/record.ts";
 import { KeyIndex } from "../../src/embeddings/key_index.ts";
 
-// Few, short and wide keys: collisions of slots, removals and reuse all happen within a few steps.
+// Few keys, short and wide: collisions, removals and reuse of slots all happen within a few steps.
 const key = fc.oneof(
   fc.nat(40).map((n) => `k${n}`),
   fc.string({ unit: "grapheme", maxLength: 3 }).filter((text) => text.isWellFormed()),
   fc.nat(3).map((n) => "long".repeat(100 + n)),
 );
 
-/** A map and an index after the same puts (a key that is absent) and removals (one that is present). */
+/** Plays the same insertions (of absent keys) and removals (of present ones) on an index and a map. */
 function play(keys: readonly string[], index: KeyIndex, model: Map<string, number>): void {
   for (const next of keys) {
     const row = model.get(next);
@@ -41,7 +41,7 @@ function copyOf(index: KeyIndex): KeyIndex {
   return KeyIndex.decode(openRecord(writer.toBytes(), "test", 1), 7);
 }
 
-Deno.test("KeyIndex() behaves as a Map when keys come and go", () => {
+Deno.test("KeyIndex() behaves like a Map when keys come and go", () => {
   fc.assert(fc.property(fc.array(key, { maxLength: 400 }), (keys) => {
     const index = new KeyIndex(7), model = new Map<string, number>();
     play(keys, index, model);
@@ -49,7 +49,7 @@ Deno.test("KeyIndex() behaves as a Map when keys come and go", () => {
   }));
 });
 
-Deno.test("KeyIndex.decode() goes on as the encoded one when keys come and go", () => {
+Deno.test("KeyIndex.decode() goes on like the original when keys come and go", () => {
   const keys = fc.array(key, { maxLength: 200 });
   fc.assert(fc.property(keys, keys, (before, after) => {
     const index = new KeyIndex(7), model = new Map<string, number>();
@@ -63,7 +63,7 @@ Deno.test("KeyIndex.decode() goes on as the encoded one when keys come and go", 
   }));
 });
 
-Deno.test("KeyIndex.growth() is what an insertion allocates, old arrays included", () => {
+Deno.test("KeyIndex.growth() bounds what an insertion allocates, old arrays included", () => {
   const index = new KeyIndex(7);
   for (let i = 0; i < 5000; i++) {
     const before = index.bytes, growth = index.growth(`key-${i}`);
@@ -72,7 +72,7 @@ Deno.test("KeyIndex.growth() is what an insertion allocates, old arrays included
   }
 });
 
-Deno.test("KeyIndex() keeps its size when keys are replaced for ever", () => {
+Deno.test("KeyIndex() keeps its size when keys are replaced forever", () => {
   const index = new KeyIndex(7);
   const rows: number[] = [];
   for (let i = 0; i < 1000; i++) rows.push(index.insert(`warm-${i}`));
@@ -87,7 +87,7 @@ Deno.test("KeyIndex() keeps its size when keys are replaced for ever", () => {
   assert.ok(index.endRow <= 1002);
 });
 
-Deno.test("KeyIndex.decode() reads an index whose keys have nearly all gone, which gives their room back", () => {
+Deno.test("KeyIndex.decode() reads an index that has lost nearly all its keys, and which then shrinks", () => {
   const index = new KeyIndex(7);
   const rows = Array.from({ length: 3000 }, (_, n) => index.insert(`key ${n}`));
   const { bytes } = index;
@@ -100,7 +100,7 @@ Deno.test("KeyIndex.decode() reads an index whose keys have nearly all gone, whi
   for (const [n, row] of rows.slice(0, 50).entries()) assert.equal(copyOf(index).findOnce(`key ${n}`), row);
 });
 
-Deno.test("KeyIndex.decode() takes no more room than keys call for, whatever the record says", () => {
+Deno.test("KeyIndex.decode() allocates no more than its keys need, whatever the record claims", () => {
   const writer = startRecord("test", 1).uint(128).uint(2 ** 40).uint(64).uint(0).uint(0).uint(0);
   writeArray(writer, new Uint8Array(0));
   writeArray(writer, new Uint32Array(2));
@@ -110,7 +110,7 @@ Deno.test("KeyIndex.decode() takes no more room than keys call for, whatever the
   assert.equal(index.find("k".repeat(1024)), row);
 });
 
-Deno.test("KeyIndex.decode() throws a SyntaxError when any byte count contradicts the rest", () => {
+Deno.test("KeyIndex.decode() throws a SyntaxError when the record is truncated", () => {
   const index = new KeyIndex(7);
   for (let i = 0; i < 100; i++) index.insert(`key-${i}`);
   const writer = startRecord("test", 1);
@@ -121,14 +121,14 @@ Deno.test("KeyIndex.decode() throws a SyntaxError when any byte count contradict
   }
 });
 
-Deno.test("KeyIndex.insert() refuses a key when it is there or cannot be stored", () => {
+Deno.test("KeyIndex.insert() refuses a key that is present or cannot be stored", () => {
   const index = new KeyIndex(7);
   index.insert("a");
   for (const bad of ["a", "\udc00", "ж".repeat(513)]) assert.throws(() => index.insert(bad), RangeError);
   assert.equal(index.size, 1);
 });
 
-Deno.test("KeyIndex.findBytes() finds what findOnce() finds, findOrInsertBytes() gives the row that insert() gives", () => {
+Deno.test("KeyIndex.findBytes() and findOrInsertBytes() give the same rows as findOnce() and insert()", () => {
   fc.assert(
     fc.property(fc.array(key, { maxLength: 100 }), fc.array(key, { maxLength: 50 }), (keys, others) => {
       const byString = new KeyIndex(7), byBytes = new KeyIndex(7);

@@ -13,7 +13,7 @@ function append(log: KeyLog, keys: readonly string[]): boolean[] {
   });
 }
 
-Deno.test("KeyLog.append() of a copy is complete as long as the original, within the limit", () => {
+Deno.test("KeyLog.append() keeps a copy complete for as long as the original, within the limit", () => {
   const keys = fc.array(fc.string({ unit: "grapheme", maxLength: 20 }), { maxLength: 30, size: "max" });
   fc.assert(fc.property(keys, keys, (before, after) => {
     const log = new KeyLog(), copy = new KeyLog();

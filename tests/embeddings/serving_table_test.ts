@@ -13,7 +13,7 @@ tableContract("ServingTable", (keys) => {
   return served;
 });
 
-Deno.test("ServingTable.applyDelta() changes nothing when the delta is cut or of another table", () => {
+Deno.test("ServingTable.applyDelta() changes nothing when the delta is truncated or of another table", () => {
   const trained = new EmbeddingTable({ name: "item", width: 2, seed: 1 });
   const served = new ServingTable("item", 2);
   trained.use("a", 0);
@@ -39,7 +39,7 @@ const delta = fc.record({
   keys: fc.uniqueArray(key, { maxLength: 5 }),
 });
 
-Deno.test("ServingTable.stage() comes to the naive table in portions, and shows nothing of a delta before its commit", () => {
+Deno.test("ServingTable.stage() equals a naive table in any portions, and shows nothing of a delta before its commit", () => {
   fc.assert(
     fc.property(fc.array(delta, { maxLength: 8 }), fc.integer({ min: 1, max: 3 }), (deltas, portion) => {
       const served = new ServingTable("item", 1);
@@ -75,7 +75,7 @@ Deno.test("ServingTable.stage() comes to the naive table in portions, and shows 
   );
 });
 
-Deno.test("StagedDelta.commit() throws when rows are not found yet", () => {
+Deno.test("StagedDelta.commit() throws before all rows are found", () => {
   const values = Float32Array.of(0, 1, 2);
   const bytes = encodeDelta({
     ...{ name: "item", width: 1, full: false, values },

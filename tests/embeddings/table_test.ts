@@ -48,7 +48,7 @@ goldenTest<any>(
       table.step();
       golden.outputs.adagrad.steps[step].table.forEach((want: number[], id: number) => {
         const row = table.lookup(`${id}`);
-        // Ours starts at zero: compare the way gone from the golden start, none for a row that was not met.
+        // Ours starts at zero: compare the distance from the golden start, zero for a row that was not used.
         const moved = want.map((w, k) => w - golden.params.table[id][k]);
         const gone = row === 1 ? [0, 0, 0] : rowOf(table, row);
         assertClose(gone, moved, 1e-5, `row ${id} after step ${step + 1}`);
@@ -58,7 +58,7 @@ goldenTest<any>(
   { claims: (path) => path.startsWith("cases.adagrad.") && !path.endsWith(".G") },
 );
 
-Deno.test("EmbeddingTable() gives a row the same start when ids come in another order or come back", () => {
+Deno.test("EmbeddingTable() initialises a row the same way in any order of ids, and when an id returns", () => {
   const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
   const forward = make(), backward = make();
   for (const key of keys) forward.use(key, 0);
@@ -81,7 +81,7 @@ Deno.test("EmbeddingTable() gives a row the same start when ids come in another 
   assert.deepEqual(rowOf(returning, returning.use("k1", 5000)), start({}));
 });
 
-Deno.test("EmbeddingTable() starts rows from a normal distribution of the given scale", () => {
+Deno.test("EmbeddingTable() initialises rows from a normal distribution of the given scale", () => {
   const table = make({ width: 4, initScale: 0.5 });
   const values: number[] = [];
   for (let i = 0; i < 5000; i++) values.push(...rowOf(table, table.use(`i${i}`, 0)));
@@ -97,7 +97,7 @@ Deno.test("EmbeddingTable() starts rows from a normal distribution of the given 
   }
 });
 
-Deno.test("EmbeddingTable.use() gives an id its row with the use that admitAfter names", () => {
+Deno.test("EmbeddingTable.use() gives an id its row at the use that admitAfter names", () => {
   const table = make({ admitAfter: 3 });
   assert.deepEqual([1, 2, 3, 4].map(() => table.use("a", 0) > 1), [false, false, true, true]);
   assert.equal(table.lookup("b"), 1);
@@ -123,7 +123,7 @@ Deno.test("EmbeddingTable.accumulate() scales gradients", () => {
   assert.deepEqual(half.encode(), whole.encode());
 });
 
-Deno.test("EmbeddingTable.remove() forgets the key here and at the subscriber", () => {
+Deno.test("EmbeddingTable.remove() forgets the key in the table and in what serves it", () => {
   const table = make(), served = new ServingTable("item", 2);
   for (const key of ["a", "b"]) train(table, key, 0, [1, 1]);
   served.applyDelta(table.encodeDelta());
@@ -150,7 +150,7 @@ Deno.test("EmbeddingTable.step() skips and counts a row when its gradient is not
   assert.notDeepEqual(rowOf(table, b), startB);
 });
 
-Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () => {
+Deno.test("EmbeddingTable.discard() drops the gradients of a batch", () => {
   const table = make();
   const before = rowOf(table, table.use("a", 0));
   table.accumulate(table.lookup("a"), Float32Array.of(3, 4), 0);
@@ -159,7 +159,7 @@ Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () =>
   assert.deepEqual(rowOf(table, table.lookup("a")), before);
 });
 
-Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyond a bound, or no number", () => {
+Deno.test("EmbeddingTable.step() tells whether a weight of a touched row exceeds the bound or is not finite", () => {
   const table = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0, learningRate: 1 });
   const push = (key: string, gradient: number) =>
     table.accumulate(table.use(key, 0), Float32Array.of(0, gradient), 0);
@@ -169,13 +169,13 @@ Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyon
   push("b", 1);
   assert.equal(table.step(1.5), false);
   push("b", -1);
-  assert.equal(table.step(1.5), true, "what is beyond it was not touched");
+  assert.equal(table.step(1.5), true, "the row beyond it was not touched");
   table.learningRate = NaN;
   push("b", 1);
   assert.equal(table.step(), false);
 });
 
-Deno.test("EmbeddingTable.step() decays a touched row by l2 over its uses", () => {
+Deno.test("EmbeddingTable.step() spreads the l2 decay of a touched row over its uses", () => {
   const plain = make({ initScale: 1 }), decayed = make({ initScale: 1, l2: 0.5 });
   for (const table of [plain, decayed]) for (let i = 0; i < 4; i++) table.use("a", 0);
   const start = rowOf(plain, plain.lookup("a"));
@@ -186,7 +186,7 @@ Deno.test("EmbeddingTable.step() decays a touched row by l2 over its uses", () =
   assertClose(rowOf(decayed, decayed.lookup("a")), rowOf(plain, plain.lookup("a")), 1e-6, "row");
 });
 
-Deno.test("EmbeddingTable.sweep() removes ids when they were not seen for expireAfterMs of event time", () => {
+Deno.test("EmbeddingTable.sweep() removes ids that were not seen for expireAfterMs of event time", () => {
   const table = make({ expireAfterMs: 1600 });
   table.use("old", 0);
   table.use("late", 900);
@@ -196,14 +196,14 @@ Deno.test("EmbeddingTable.sweep() removes ids when they were not seen for expire
   assert.deepEqual(["old", "late", "new"].map((key) => table.lookup(key) > 1), [false, true, true]);
 });
 
-Deno.test("EmbeddingTable.sweep() and encode() refuse when there are gradients to apply", () => {
+Deno.test("EmbeddingTable.sweep() and encode() throw while gradients are pending", () => {
   const table = make();
   table.accumulate(table.use("a", 0), Float32Array.of(1, 1), 0);
   assert.throws(() => table.sweep(), /gradients to apply/);
   assert.throws(() => table.encode(), /gradients to apply/);
 });
 
-Deno.test("EmbeddingTable() refuses options when they are out of range", () => {
+Deno.test("EmbeddingTable() refuses options that are out of range", () => {
   const bad: Partial<EmbeddingTableOptions>[] = [
     { width: 0 },
     { width: 1.5 },
@@ -216,7 +216,7 @@ Deno.test("EmbeddingTable() refuses options when they are out of range", () => {
   for (const options of bad) assert.throws(() => make(options), RangeError, JSON.stringify(options));
 });
 
-Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million ids come once each", () => {
+Deno.test("EmbeddingTable() stays within its budget and keeps hot ids when a million ids come once each", () => {
   const maxBytes = 4_000_000;
   const table = make({ width: 8, maxBytes });
   const next = integers(1);
@@ -239,7 +239,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million id
   for (let i = 0; i < 100; i++) assert.ok(table.lookup(`hot-${i}`) > 1, `hot-${i}`);
 });
 
-Deno.test("EmbeddingTable() holds its budget and keeps the head of a Zipf stream over a million ids", () => {
+Deno.test("EmbeddingTable() stays within its budget and keeps the head of a Zipf stream over a million ids", () => {
   const maxBytes = 4_000_000;
   const table = make({ width: 8, maxBytes });
   const next = integers(2);
@@ -262,7 +262,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps the head of a Zipf stream
   for (let id = 1; id <= 200; id++) assert.ok(table.lookup(`i${id}`) > 1, `i${id}`);
 });
 
-/** What may happen to a table; keys are few, so that they collide, go and come back. */
+/** What may happen to a table; keys are few, so that they collide, leave and return. */
 const action = fc.oneof(
   fc.record({ do: fc.constant("train" as const), key: fc.nat(30), g: fc.integer({ min: -4, max: 4 }) }),
   fc.record({ do: fc.constant("use" as const), key: fc.nat(3000), g: fc.constant(0) }),
@@ -299,7 +299,7 @@ function play(
 
 const actions = fc.array(action, { maxLength: 60 });
 
-Deno.test("ServingTable() equals the trained table when it applies every delta in turn", () => {
+Deno.test("ServingTable() equals the trained table when it applies all deltas in order", () => {
   fc.assert(fc.property(actions, (list) => {
     const table = make(TIGHT), deltas: Uint8Array[] = [];
     play(table, { time: 0 }, list, deltas);
@@ -339,7 +339,7 @@ for (const admitAfter of [1, 2]) {
   });
 }
 
-Deno.test("EmbeddingTable() holds what a Map and plain arrays hold when nothing is evicted", () => {
+Deno.test("EmbeddingTable() equals a Map and plain arrays when nothing is evicted", () => {
   const steps = fc.array(fc.array(fc.tuple(fc.string({ maxLength: 2 }), fc.integer({ min: -9, max: 9 }))), {
     maxLength: 40,
   });
@@ -367,7 +367,7 @@ Deno.test("EmbeddingTable() holds what a Map and plain arrays hold when nothing 
   }));
 });
 
-Deno.test("EmbeddingTable.decode() changes nothing when the state is cut or of another table", () => {
+Deno.test("EmbeddingTable.decode() changes nothing when the state is truncated or of another table", () => {
   const table = make(), other = make();
   for (let i = 0; i < 20; i++) table.use(`k${i}`, i);
   const state = table.encode(), empty = other.encode();
@@ -380,7 +380,7 @@ Deno.test("EmbeddingTable.decode() changes nothing when the state is cut or of a
   assert.deepEqual(other.encode(), empty);
 });
 
-Deno.test("EmbeddingTable.encodeDelta() has the rows that have changed since the last publication", () => {
+Deno.test("EmbeddingTable.encodeDelta() has the rows that changed since the last publication", () => {
   const table = make();
   const published = () => {
     const bytes = table.encodeDelta();
@@ -398,7 +398,7 @@ Deno.test("EmbeddingTable.encodeDelta() has the rows that have changed since the
   assert.deepEqual(published(), ["b"]);
 });
 
-/** Every key that the actions may have touched. */
+/** All keys that the actions may have touched. */
 function keysOf(list: readonly Action[]): Set<string> {
   return new Set(list.flatMap(({ do: what, key }) => {
     if (what === "flood") return Array.from({ length: 300 }, (_, i) => `f${key}-${i}`);
@@ -406,7 +406,7 @@ function keysOf(list: readonly Action[]): Set<string> {
   }));
 }
 
-Deno.test("EmbeddingTable.step() of exponent 1 takes each use of a row for information of its own", () => {
+Deno.test("EmbeddingTable.step() with exponent 1 accumulates each use of a row separately", () => {
   const rule = { learningRate: 1, initialAccumulator: 4, exponent: 1 };
   const table = new EmbeddingTable({ name: "first", width: 1, seed: 0, initScale: 0, ...rule });
   const row = table.use("a", 0);

@@ -25,7 +25,7 @@ async function policyFile(value: unknown): Promise<TablePolicy> {
 // Figures of an independent script (numpy, 200,000 draws): IPS 0.00454 ± 0.00232, SNIPS 0.00461, ESS 2,479.
 Deno.test({
   name: name(
-    "readBanditLog() of the uniform log values Bernoulli Thompson sampling as an independent script does",
+    "readBanditLog() of the uniform log values Bernoulli Thompson sampling like an independent script",
   ),
   ignore: !present,
   fn: async () => {
@@ -45,7 +45,9 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("readBanditLog() of the log of Bernoulli Thompson sampling cannot value uniform choice"),
+  name: name(
+    "readBanditLog() of the log of Bernoulli Thompson sampling supports no estimate of a uniform policy",
+  ),
   ignore: !present,
   fn: async () => {
     const source = openSource("open-bandit", `${DATA}/bts/men`);

@@ -18,7 +18,7 @@ import { list } from "../experiments/lists.ts";
 const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;
 
-/** A deployment that explores; people click on what stands high on its own list of scores. */
+/** A deployment that explores; users click on the items that it scores highest. */
 async function deployment(
   logCandidates: boolean,
   interleaved = 0,
@@ -66,7 +66,7 @@ async function deployment(
   return log;
 }
 
-Deno.test("readRecommendationLog() joins answers and outcomes, and knows the probabilities of any policy", async () => {
+Deno.test("readRecommendationLog() joins answers and outcomes, and computes the propensities of any policy", async () => {
   const log = await deployment(true);
   const own = await readRecommendationLog(log, topics, POLICY);
   assert.deepEqual([own.lists.length, own.skipped, own.withoutCandidates], [300, 0, 0]);
@@ -76,7 +76,7 @@ Deno.test("readRecommendationLog() joins answers and outcomes, and knows the pro
   const same = evaluatePolicy(own.lists, { resamples: 0 });
   assert.equal(same.units, 60);
   assert.ok(Math.abs(same.estimates[0]!.value - same.logged) < 1e-6);
-  // People like what scores high, so a policy that explores less earns more, and one that explores more less.
+  // Users like what scores high, so a policy earns more the less it explores.
   const value = async (temperature: number) => {
     const { lists } = await readRecommendationLog(log, topics, { name: "boltzmann", temperature });
     return evaluatePolicy(lists, { resamples: 0, force: true }).estimates[2]!.value;
@@ -84,7 +84,7 @@ Deno.test("readRecommendationLog() joins answers and outcomes, and knows the pro
   assert.ok(await value(0.35) > same.logged && await value(1) < same.logged);
 });
 
-Deno.test("readRecommendationLog() tells requests with one id apart, of several users or of one", async () => {
+Deno.test("readRecommendationLog() distinguishes requests with the same id, of several users or of one", async () => {
   for (const idOf of [(r: number) => `r${Math.floor(r / 3)}`, (r: number) => `r${r % 60}`, () => "home"]) {
     const { lists, skipped } = await readRecommendationLog(await deployment(true, 0, idOf), topics, POLICY);
     assert.deepEqual([lists.length, skipped], [300, 0]);
@@ -99,7 +99,7 @@ Deno.test("readRecommendationLog() counts answers without their candidates", asy
   assert.deepEqual([lists.length, withoutCandidates], [0, 300]);
 });
 
-Deno.test("readRecommendationLog() leaves drafted lists out, whose scores may be of two models", async () => {
+Deno.test("readRecommendationLog() leaves out drafted lists, whose scores may come from two models", async () => {
   const { lists, drafted, skipped } = await readRecommendationLog(
     await deployment(true, 0.5),
     topics,
@@ -112,7 +112,7 @@ Deno.test("readRecommendationLog() leaves drafted lists out, whose scores may be
   }
 });
 
-Deno.test("loggedList() has the probabilities that lists were chosen with, whatever ordered them", () => {
+Deno.test("loggedList() recovers the propensities of lists, whatever ordered them", () => {
   for (const ranking of ["auto", "blend", "both", "model"] as const) {
     for (const policy of [POLICY, { name: "epsilon", epsilon: 0.3 }] as const) {
       const boosts = [{ by: 3, categories: ["c1"] }];
@@ -137,7 +137,7 @@ Deno.test("loggedList() has the probabilities that lists were chosen with, whate
   }
 });
 
-Deno.test("loggedList() breaks ties of scores by something else than what was drawn", () => {
+Deno.test("loggedList() breaks ties of scores independently of what was drawn", () => {
   const items = ["a", "b", "c", "d"].map((item) => ({ item, score: 0.3 }));
   for (const policy of [{ name: "greedy" }, { name: "epsilon", epsilon: 0.2 }] as const) {
     // A list of one, drawn uniformly: over all draws the weights of any policy average 1.

@@ -19,19 +19,19 @@ const decode = (value: unknown) => decodeEvent(encode(JSON.stringify(value)));
 const forget = { type: "forget", user: "u1", time: 1_700_000_000_000 } as const;
 const click = { ...forget, type: "interaction", item: "i1", action: "click" } as const;
 
-Deno.test("decodeEvent() gives back every event that encodeEvent() wrote", () => {
+Deno.test("decodeEvent() restores every event that encodeEvent() wrote", () => {
   fc.assert(fc.property(anyEvent, (event) => {
     assert.deepEqual(decodeEvent(encodeEvent(event)), { ok: true, event });
   }));
 });
 
-Deno.test("decodeItem() gives back every item that encodeItem() wrote", () => {
+Deno.test("decodeItem() restores every item that encodeItem() wrote", () => {
   fc.assert(fc.property(anyItem, (item) => {
     assert.deepEqual(decodeItem(encodeItem(item)), { ok: true, item });
   }));
 });
 
-Deno.test("decodeRecommendation() gives back every answer that encodeRecommendation() wrote", () => {
+Deno.test("decodeRecommendation() restores every answer that encodeRecommendation() wrote", () => {
   fc.assert(fc.property(anyRecommendation, (recommendation) => {
     assert.deepEqual(decodeRecommendation(encodeRecommendation(recommendation)), {
       ok: true,
@@ -40,7 +40,7 @@ Deno.test("decodeRecommendation() gives back every answer that encodeRecommendat
   }));
 });
 
-Deno.test("decodeEvent() never throws, and takes only what JSON.parse takes", () => {
+Deno.test("decodeEvent() never throws, and accepts only what JSON.parse accepts", () => {
   const pieces = fc.constantFrom(
     '{"',
     '"type":',
@@ -100,7 +100,7 @@ Deno.test("decodeEvent() refuses exactly the broken lines of a stream, each with
     assert.equal(
       decoded.ok ? undefined : decoded.code,
       line.broken?.code,
-      line.broken?.name ?? "a sound line",
+      line.broken?.name ?? "a valid line",
     );
     if (line.broken !== undefined) broken++;
   }
@@ -130,7 +130,7 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
   assert.match(reason({ ...click, item: "x".repeat(1000) }), /"x{60}"… \(1000 characters\)$/);
 });
 
-Deno.test("decodeEvent(), decodeItem() say of a missing field which unknown one may be meant to be it", () => {
+Deno.test("decodeEvent() and decodeItem() suggest which unknown field a missing one may be", () => {
   const reason = (value: unknown, of: typeof decodeEvent | typeof decodeItem = decodeEvent) => {
     const decoded = of(new TextEncoder().encode(JSON.stringify(value)));
     return decoded.ok ? "taken" : decoded.reason.replace(/^.*: /, "");
@@ -162,7 +162,7 @@ Deno.test("decodeEvent(), decodeItem() say of a missing field which unknown one 
   assert.equal(reason({ time, ...more(20), itme: item }, decodeItem), "it is missing");
 });
 
-Deno.test("decodeEvent() takes what stands on its bounds and refuses what stands past them", () => {
+Deno.test("decodeEvent() and checkEvent() accept values at their bounds and refuse values beyond them", () => {
   const list = (n: number) => Array.from({ length: n }, (_, i) => `i${i}`);
   const names = (n: number) => Object.fromEntries(list(n).map((name) => [name, 1]));
   const nested = (depth: number) => JSON.parse("[".repeat(depth) + "]".repeat(depth));
@@ -197,13 +197,13 @@ Deno.test("decodeEvent() takes what stands on its bounds and refuses what stands
   }
 });
 
-Deno.test("decodeEvent() takes a record of exactly 1 MiB", () => {
+Deno.test("decodeEvent() accepts a record of 1 MiB, and none that is larger", () => {
   const room = (1 << 20) - encode(JSON.stringify({ ...forget, note: "" })).length;
   assert.ok(decode({ ...forget, note: "x".repeat(room) }).ok);
   assert.equal(decode({ ...forget, note: "x".repeat(room + 1) }).ok, false);
 });
 
-Deno.test("checkEvent() refuses objects that JSON could not carry", () => {
+Deno.test("checkEvent() refuses objects that JSON cannot express", () => {
   const circular: Record<string, unknown> = { ...forget };
   circular["self"] = circular;
   for (const extra of [1n, () => 1, Symbol("x"), NaN]) assert.ok(!checkEvent({ ...forget, extra }).ok);
@@ -211,7 +211,7 @@ Deno.test("checkEvent() refuses objects that JSON could not carry", () => {
   assert.ok(checkEvent({ ...click, value: undefined }).ok);
 });
 
-Deno.test("encodeEvent() throws what decodeEvent() would refuse", () => {
+Deno.test("encodeEvent() throws for what decodeEvent() would refuse", () => {
   assert.throws(() => encodeEvent({ ...click, value: NaN }), /Cannot take value .* current value is NaN/);
   assert.throws(
     () => encodeEvent({ ...forget, note: "x".repeat(1 << 20) } as Event),
@@ -219,7 +219,7 @@ Deno.test("encodeEvent() throws what decodeEvent() would refuse", () => {
   );
 });
 
-Deno.test("goodEvent() makes events that are taken", () => {
+Deno.test("goodEvent() makes valid events", () => {
   const random = seeded(1);
   for (let i = 0; i < 100; i++) assert.ok(decode(goodEvent(random)).ok);
 });

@@ -37,7 +37,7 @@ async function timesIn(file: string): Promise<number[]> {
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 for (const name of ["events.jsonl", "events.jsonl.gz"]) {
-  Deno.test(`appendTo() goes on with ${name} where it ended, and ingest reads it`, async () => {
+  Deno.test(`appendTo() continues ${name} where it ended, and ingest reads it`, async () => {
     await using folder = await temporaryFolder();
     const file = `${folder.path}/archive/${name}`;
     await using log = await logOf(100);
@@ -48,7 +48,7 @@ for (const name of ["events.jsonl", "events.jsonl.gz"]) {
     assert.deepEqual(await timesIn(file), upTo(130));
   });
 
-  Deno.test(`appendTo() has each record once in ${name} wherever it is killed`, async () => {
+  Deno.test(`appendTo() writes each record to ${name} once, wherever it is killed`, async () => {
     await using folder = await temporaryFolder();
     await using log = await logOf(60);
     for (let crash = 1, done = false; !done; crash++) {
@@ -66,12 +66,12 @@ for (const name of ["events.jsonl", "events.jsonl.gz"]) {
       await archive(file, log);
       assert.deepEqual(await timesIn(file), upTo(60), `killed at step ${crash}`);
       assert.ok(crash < 30 && (done || crash > 0));
-      if (done) assert.ok(crash > 6, "there are steps between which to be killed");
+      if (done) assert.ok(crash > 6, "there are several steps at which to be killed");
     }
   });
 }
 
-Deno.test("appendTo() says what retention took before it came", async () => {
+Deno.test("appendTo() counts what retention dropped before it was exported", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/events.jsonl`;
   await using log = await logOf(0);
@@ -93,7 +93,7 @@ Deno.test("appendTo() says what retention took before it came", async () => {
   assert.equal(JSON.parse(await Deno.readTextFile(`${file}-position`)).lost, 10);
 });
 
-Deno.test("appendTo() refuses what is not its archive", async () => {
+Deno.test("appendTo() refuses a file that is not its own archive", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   await using log = await logOf(20);

@@ -1,4 +1,4 @@
-/** The command, on a log that is open elsewhere. */
+/** Runs the command, on a log that is open elsewhere. */
 
 import assert from "node:assert/strict";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
@@ -31,7 +31,7 @@ Deno.test("export, then ingest into an empty deployment, then export gives the s
   }
 });
 
-Deno.test("export reads all that a service writes while it serves; a pipe may be closed", async () => {
+Deno.test("export reads all that a service writes while it serves, and survives a closed pipe", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/log.sqlite`;
   await using log = await SqliteLog.open(path);

@@ -1,4 +1,4 @@
-/** Parquet files have what the lines have: read back with another library than the one that writes. */
+/** Parquet files contain the same as the lines; another library than the one that writes reads them back. */
 
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
@@ -50,17 +50,17 @@ const EVENTS = [
   { type: "forget", user: "u2", time: TIME + 3 },
 ];
 
-Deno.test("parquetOf() keeps every record, whatever it has", async () => {
+Deno.test("parquetOf() keeps every record, whatever its fields", async () => {
   assert.deepEqual(Object.keys(COLUMNS), Object.keys(CONTENTS));
   const file = await fileOf(EVENTS, COLUMNS.events);
   assert.deepEqual(await recordsOf(file), EVENTS);
   const odd = [{ time: 0.5, user: null, count: "three", items: [], new: { deep: [1, null] } }, {}, {
     time: 9e15,
   }];
-  assert.deepEqual(await recordsOf(await fileOf(odd, COLUMNS.events)), odd, "what fits no column");
+  assert.deepEqual(await recordsOf(await fileOf(odd, COLUMNS.events)), odd, "values that fit no column");
 });
 
-Deno.test("parquetOf() writes columns with types that tools know, and a file without rows", async () => {
+Deno.test("parquetOf() writes columns with standard types, and files without rows", async () => {
   const { schema, num_rows: rows } = parquetMetadata(await fileOf(EVENTS, COLUMNS.events));
   const types = Object.fromEntries(
     schema.slice(1).map(({ name, type, converted_type: of }) => [name, of ?? type]),
@@ -77,7 +77,7 @@ Deno.test("parquetOf() writes columns with types that tools know, and a file wit
   }
 });
 
-Deno.test("parquetOf() holds one group of rows at a time", async () => {
+Deno.test("parquetOf() writes rows in several groups", async () => {
   const text = "x".repeat(1 << 20);
   const records = Array.from({ length: 20 }, (_, n) => ({ user: `u${n}`, time: n, action: `${n}${text}` }));
   const file = await fileOf(records, COLUMNS.events);

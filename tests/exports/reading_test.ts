@@ -36,7 +36,7 @@ const seen = (lines: readonly string[]) =>
     return `${user}${time - START}`;
   });
 
-Deno.test("TopicLines merges partitions by event time, keeps the order of each, and takes what is chosen", async () => {
+Deno.test("TopicLines merges partitions by event time, keeps the order of each, and filters", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 3));
   await log.append([
@@ -69,7 +69,7 @@ async function uncompacted(): Promise<MemoryLog> {
 }
 
 for (const [what, open] of Object.entries({ "": () => memoryLog(), ", not compacted yet": uncompacted })) {
-  Deno.test(`TopicLines takes the newest record of a key of a topic, and none that was deleted${what}`, async () => {
+  Deno.test(`TopicLines takes the newest record of each key, and no deleted one${what}`, async () => {
     await using log = await open();
     const records = [
       item("tent", "camping"),
@@ -90,7 +90,7 @@ for (const [what, open] of Object.entries({ "": () => memoryLog(), ", not compac
       time: START,
       category: "sale",
     }]);
-    assert.equal(reads, what === "" ? 1 : 2, "who has an index of keys is read once");
+    assert.equal(reads, what === "" ? 1 : 2, "a log with an index of keys is read once");
   });
 }
 
@@ -117,7 +117,7 @@ Deno.test("TopicLines counts what the log drops while it reads, and refuses a po
   );
 });
 
-Deno.test("TopicLines reads no further than a slow reader has got to", async () => {
+Deno.test("TopicLines reads no further ahead than a slow reader needs", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(Array.from({ length: 5000 }, (_, n) => click("a", n, 0)));
@@ -137,7 +137,7 @@ Deno.test("TopicLines reads no further than a slow reader has got to", async () 
   assert.ok(bytes > 5000 * 80);
 });
 
-Deno.test("TopicLines takes the list of each user as it is now, of those who have one", async () => {
+Deno.test("TopicLines takes each user's current list", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
   const list = (user: string, partition: number, ms: number, item: string | null): NewRecord => {
@@ -154,7 +154,7 @@ Deno.test("TopicLines takes the list of each user as it is now, of those who hav
   assert.deepEqual(seen(await linesOf(log, "lists", { user: "a" })), ["a4"]);
 });
 
-Deno.test("TopicLines tells how far it is, also where nothing is chosen", async () => {
+Deno.test("TopicLines reports its progress, even when nothing is selected", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
   await log.append(Array.from({ length: 1200 }, (_, n) => click("ann", n, n % 3 === 0 ? 0 : 1)));

@@ -1,4 +1,4 @@
-/** What is exported goes into another deployment as what happened, not as what that one would have done. */
+/** Another deployment takes over exported records as what happened, not as what it would have done itself. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -43,7 +43,7 @@ async function labelsOn(log: Log): Promise<string[]> {
   return labels.sort();
 }
 
-Deno.test("export and ingest of events and recommendations: the other deployment learns what was shown and clicked", async () => {
+Deno.test("export and ingest of recommendations: another deployment learns what was shown and clicked", async () => {
   await using folder = await temporaryFolder();
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
@@ -97,7 +97,7 @@ Deno.test("export and ingest of events and recommendations: the other deployment
       /Cannot ingest .*events\.parquet: Parquet is for other tools; export JSON lines/,
     );
   }
-  // One answer is lost, and one was an empty list: neither is made up.
+  // One answer is lost, and one was an empty list: neither is invented.
   const [first, second, ...rest] = answers;
   const kept = [{ ...second, items: [] }, ...rest].map((answer) => `${JSON.stringify(answer)}\n`).join("");
   await Deno.writeTextFile(`${folder.path}/recommendations.jsonl`, kept);
@@ -112,10 +112,10 @@ Deno.test("export and ingest of events and recommendations: the other deployment
   );
   await Deno.remove(`${folder.path}/recommendations.jsonl`);
   await using anew = await ingested();
-  assert.notDeepEqual(await labelsOn(anew), labels, "answered anew, other lists are learnt as shown");
+  assert.notDeepEqual(await labelsOn(anew), labels, "if it answers anew, it learns other lists as shown");
 });
 
-Deno.test("export and ingest of experiments: each user keeps the variant, and what is there stays", async () => {
+Deno.test("export and ingest of experiments: users keep their variants, and existing experiments stay", async () => {
   await using folder = await temporaryFolder();
   const registryOn = async (log: Log) => {
     await log.createTopics(topicSpecs(topics, 1));
