@@ -84,7 +84,7 @@ function text(name: string, code: RejectionCode, make: (random: () => number) =>
 /** All the ways. */
 export const BREAKS: readonly Break[] = [
   // text that is not JSON
-  text("cut off", "truncated-json", (r) => {
+  text("truncated JSON", "truncated-json", (r) => {
     const line = click(r, {});
     return line.slice(0, 1 + below(r, line.length - 1));
   }),
@@ -111,7 +111,7 @@ export const BREAKS: readonly Break[] = [
   text("NaN", "not-finite", prefixed('"x":NaN')),
   text("-Infinity", "not-finite", prefixed('"x":-Infinity')),
   text("number overflow", "not-finite", (r) => click(r, { value: 0 }).replace('"value":0', '"value":1e999')),
-  text("number overflow where nobody looks", "not-finite", prefixed('"x":[{"y":-1e999}]')),
+  text("number overflow in an unread field", "not-finite", prefixed('"x":[{"y":-1e999}]')),
   text("duplicate key", "duplicate-key", (r) => click(r, {}).replace("{", '{"user":"u0",')),
   text("duplicate key, escaped", "duplicate-key", (r) => click(r, {}).replace("{", '{"\\u0075ser":"u0",')),
   text("duplicate key, nested", "duplicate-key", prefixed('"x":{"a":[{"b":1,"b":1}]}')),
@@ -167,15 +167,15 @@ export const BREAKS: readonly Break[] = [
   text("value is a string", "wrong-type", (r) => click(r, { value: "5" })),
   text("action is too long", "string-too-long", (r) => click(r, { action: "x".repeat(65) })),
   text("count is negative", "out-of-range", (r) => wanted(r, { count: -1 })),
-  text("list of no such name", "unknown-value", (r) => wanted(r, { list: "best" })),
+  text("unknown list", "unknown-value", (r) => wanted(r, { list: "best" })),
   text(
-    "diversity of no item a category",
+    "diversity of no item per category",
     "out-of-range",
     (r) => wanted(r, { diversity: { perCategory: 0 } }),
   ),
   text("relevance above 1", "out-of-range", (r) => wanted(r, { diversity: { relevance: 1.5 } })),
   text(
-    "condition that compares like nothing",
+    "condition with an unknown comparison",
     "unknown-value",
     (r) => wanted(r, { filter: { where: [{ attribute: "price", is: "~", value: 1 }] } }),
   ),

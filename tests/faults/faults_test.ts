@@ -1,5 +1,5 @@
 /**
- * Short runs of `deno task simulate-faults`: one is the same twice, and finds nothing; one without each of the fixes finds
+ * Short runs of `deno task simulate-faults`: one repeats itself and finds nothing; without any one of the fixes, a run finds
  * what that breaks. CI runs more of them, see `.ci/run`.
  */
 
@@ -21,7 +21,7 @@ Deno.test("A simulated deployment keeps its promises, and the same seed gives th
   assert.match(text, /2 runs, \d+ steps .* 0 failed/, text);
 });
 
-Deno.test("makePlan() gives the same plan for the same seed, and plans with every kind of fault and trial", () => {
+Deno.test("makePlan() gives the same plan for the same seed, and makes every kind of fault and trial", () => {
   const seeds = Array.from({ length: 200 }, (_, seed) => seed);
   const plans = seeds.map((seed) => makePlan(seed));
   assert.deepEqual(seeds.map((seed) => makePlan(seed)), plans);
@@ -43,7 +43,7 @@ for (const name of Object.keys(MUTANTS)) {
   });
 }
 
-Deno.test("replacements() stand for modules that there are", async () => {
+Deno.test("replacements() replace modules that exist", async () => {
   const modules = Object.entries(replacements()).flat().filter((url) => /^file:.*\.ts$/.test(url));
   assert.ok(modules.length > 8);
   for (const module of modules) assert.ok((await Deno.stat(new URL(module))).isFile);

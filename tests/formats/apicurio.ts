@@ -1,5 +1,5 @@
 /**
- * A real schema registry, where it is at hand.
+ * A real schema registry, where it is available.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
   startRegistry,
 } from "../../scripts/kafka/schema_registry.ts";
 
-/** Fetches 142 MB, which a test does not do by itself. */
+/** Fetches 142 MB, which a test does not do unasked. */
 const FETCH = "deno task kafka --registry";
 
 /** A registry that runs. */
@@ -21,7 +21,7 @@ export interface Registry extends DevRegistry {
   register(subject: string, body: object): Promise<number>;
 }
 
-/** Whether there can be one here; tells loudly when not. */
+/** Whether one can run here; reports loudly when not. */
 export async function hasApicurio(): Promise<boolean> {
   const [archive, java] = await Promise.all([
     await hasRegistry() || exists(`${Deno.env.get("HOME")}/.m2/repository/${REGISTRY_ARCHIVE}`),

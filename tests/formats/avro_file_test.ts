@@ -110,7 +110,7 @@ function fileOf(
   return new Uint8Array([...head, ...text(schema), 0, ...MARKER, ...body]);
 }
 
-Deno.test("readAvroFile() reads what fastavro writes, by any codec and in chunks of any size", async () => {
+Deno.test("readAvroFile() reads what fastavro writes, with any codec and in chunks of any size", async () => {
   for (const [codec, hex] of Object.entries(FILES)) {
     for (const size of [1, 7, 1000]) {
       assert.deepEqual(await valuesOf(Uint8Array.fromHex(hex), size), RECORDS, `${codec}, ${size}`);
@@ -118,7 +118,7 @@ Deno.test("readAvroFile() reads what fastavro writes, by any codec and in chunks
   }
 });
 
-Deno.test("readAvroFile() loses the block that is damaged, says so, and goes on behind it", async () => {
+Deno.test("readAvroFile() drops a damaged block, reports it, and continues after it", async () => {
   for (const codec of ["deflate", "snappy", "zstandard"]) {
     const bytes = Uint8Array.fromHex(FILES[codec] ?? "");
     const marker = latin1(new Uint8Array(MARKER)), all = latin1(bytes);
@@ -148,7 +148,7 @@ Deno.test("readAvroFile() loses the block that is damaged, says so, and goes on 
   ]);
 });
 
-Deno.test("readAvroFile() says why a file is none, and takes no more time or memory than it has bytes", async () => {
+Deno.test("readAvroFile() says why a file is invalid, and bounds its work by the file's size", async () => {
   const schema = '{"type":"record","name":"N","fields":[{"name":"n","type":["null","N"]}]}';
   const bomb = deflateRawSync(new Uint8Array(80 << 20));
   const cases: readonly (readonly [Uint8Array, RegExp])[] = [
@@ -173,7 +173,7 @@ Deno.test("readAvroFile() says why a file is none, and takes no more time or mem
     assert.equal(values.length, 1, String(reason));
   }
   const blocks = fileOf('"int"', Array.from({ length: 4000 }, () => [1, new Uint8Array(0)]));
-  for (let at = blocks.length - 16; at > 0; at -= 18) blocks.fill(7, at - 2, at); // sizes that are not so
+  for (let at = blocks.length - 16; at > 0; at -= 18) blocks.fill(7, at - 2, at); // wrong sizes
   assert.ok((await valuesOf(blocks)).length > 0);
   const bytes = Uint8Array.fromHex(FILES["deflate"] ?? "");
   await fc.assert(
@@ -191,7 +191,7 @@ Deno.test("readAvroFile() says why a file is none, and takes no more time or mem
   );
 });
 
-Deno.test("files of Avro are fed by rules; what is rejected of them is kept as JSON, and replayed", async () => {
+Deno.test("rules feed Avro files; what they reject is kept as JSON, and can be replayed", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeFile(`${folder}/a.avro`, Uint8Array.fromHex(FILES["snappy"] ?? ""));

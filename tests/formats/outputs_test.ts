@@ -50,7 +50,7 @@ interface Call {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A registry that answers by path; what it does not know is not there. */
+/** A registry that answers by path, and with 404 to any other. */
 function registry(answers: Readonly<Record<string, unknown>>) {
   const calls: Call[] = [];
   const get: typeof fetch = (url, init) => {
@@ -71,7 +71,7 @@ const open = (
   more: Partial<OutputSettings> = {},
 ) => openOutputs({ format, registry: { url: "http://registry" }, ...more }, INTO, registry(answers));
 
-Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which decode to what JSON has", async () => {
+Deno.test("openOutputs() encodes lists as Avro and as Protobuf, equal to the JSON", async () => {
   const { encodeLists: avro } = await open("avro", { [SUBJECT]: { id: 70_000 } });
   const { encodeLists: protobuf } = await open("protobuf", { [SUBJECT]: { id: 7 } });
   const ofAvro = compileAvro(avroSchema());
@@ -89,7 +89,7 @@ Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which
   }
 });
 
-Deno.test("openOutputs() registers a schema that is not there if it may and if it goes with the last one", async () => {
+Deno.test("openOutputs() registers a missing schema if it may and if it is compatible with the latest", async () => {
   const there = registry({ [SUBJECT]: { id: 1 } });
   await openOutputs({ format: "avro", registry: { url: "http://registry" } }, INTO, there);
   assert.deepEqual(there.calls, [{ path: SUBJECT, body: { schema: JSON.stringify(avroSchema()) } }]);
@@ -112,7 +112,7 @@ Deno.test("openOutputs() registers a schema that is not there if it may and if i
   assert.deepEqual(await openOutputs(undefined, INTO), { encodeLists: encodeAsJson });
 });
 
-Deno.test("openOutputs() follows one rule for the subjects of lists and samples, and writes the id that its topic has", async () => {
+Deno.test("openOutputs() names the subjects of lists and samples by one rule, and writes each topic's schema id", async () => {
   const into = { lists: ["m.lists", "m.front"], samples: "m.outcomes" };
   const subjects = {
     "m.lists-value": 1,
@@ -140,7 +140,7 @@ Deno.test("openOutputs() follows one rule for the subjects of lists and samples,
   assert.deepEqual(await idsBy("{record} of shop"), [5, 5, 4]);
 });
 
-Deno.test("openOutputs() gives what encodes samples of lists, which decode to what they are; of others it says so", async () => {
+Deno.test("openOutputs() encodes samples of lists only, which decode to the same values", async () => {
   const answers = { [SUBJECT]: { id: 1 }, [SAMPLES]: { id: 2 } };
   const { encodeSamples: avro } = await open("avro", answers, { samples: true });
   const { encodeSamples: protobuf } = await open("protobuf", answers, { samples: true });
@@ -157,7 +157,7 @@ Deno.test("openOutputs() gives what encodes samples of lists, which decode to wh
   assert.equal((await open("avro", answers)).encodeSamples, undefined);
 });
 
-Deno.test("numbers of fields in Protobuf stay as they are", () => {
+Deno.test("field numbers in Protobuf stay the same", () => {
   assert.deepEqual(
     ["request", "items", "orderedBy", "tookMicros"].map((name) => numberOf("Recommendation", name)),
     [

@@ -10,7 +10,7 @@ const hex = (text: string) => Uint8Array.fromHex(text.replaceAll(" ", ""));
 const compile = (text: string) => compileProtobufFile({ name: "a.proto", text });
 const proto3 = (types: string) => compile(`syntax = "proto3"; ${types}`);
 
-Deno.test("compileProtobufFile() decodes what Python writes, of every type, at the place that is named", async () => {
+Deno.test("compileProtobufFile() decodes every type that Python writes, at the type's index", async () => {
   const decode = await compileProtobufFile(FILE, IMPORTS);
   assert.deepEqual(decode(new Uint8Array([...hex("02 02"), ...WRITTEN])), CLICK);
   assert.deepEqual(decode(hex("00 0a0178")), { a: "x" }, "a lone 0 is the first");
@@ -21,7 +21,7 @@ Deno.test("compileProtobufFile() decodes what Python writes, of every type, at t
   assert.throws(() => decode(hex("ff01")), DecodeError);
 });
 
-Deno.test("compileProtobufFile() takes the descriptors that the Python client registers, and counts types as it does", async () => {
+Deno.test("compileProtobufFile() accepts descriptors of the Python client, and counts types as it does", async () => {
   const person = { name: "people/person.proto", text: PERSON_DESCRIPTOR };
   for (const imports of [[person], IMPORTS]) {
     const decode = await compileProtobufFile({ name: "shop.proto", text: SHOP_DESCRIPTOR }, imports);
@@ -46,7 +46,7 @@ Deno.test("compileProtobufFile() takes the descriptors that the Python client re
   }
 });
 
-Deno.test("compileProtobufFile() tells a default from what is not there", async () => {
+Deno.test("compileProtobufFile() distinguishes defaults from absent values", async () => {
   const three = await proto3(
     'import "google/protobuf/wrappers.proto"; enum E { NO = 0; YES = 1; } message M { int64 a = 1; optional int64 b = 2; ' +
       "google.protobuf.Int64Value c = 3; oneof o { string d = 4; M e = 5; } E f = 6; repeated M g = 7; optional E h = 8; }",
@@ -65,7 +65,7 @@ Deno.test("compileProtobufFile() tells a default from what is not there", async 
     ...{ a: 0, e: { a: 1, f: "NO", g: [] } },
     ...{ f: "NO", g: [] },
   }, "the last of a oneof");
-  assert.deepEqual(three(hex("00 3007")), { a: 0, f: 7, g: [] }, "an entry of an enum that came later");
+  assert.deepEqual(three(hex("00 3007")), { a: 0, f: 7, g: [] }, "an entry added to the enum later");
   const two = await compile(
     'syntax = "proto2"; message M { required string a = 1; optional int32 b = 2 [default = 5]; optional int32 c = 3; ' +
       "repeated int32 d = 4 [packed = true]; repeated group G = 5 { optional string x = 1; } }",
@@ -81,14 +81,14 @@ Deno.test("compileProtobufFile() tells a default from what is not there", async 
   assert.deepEqual(edition(hex("00")), { b: 0 });
 });
 
-Deno.test("compileProtobufFile() merges a value that comes in parts, and skips fields that it does not have", async () => {
+Deno.test("compileProtobufFile() merges a value that comes in parts, and skips unknown fields", async () => {
   const decode = await proto3("message M { N n = 1; message N { int32 a = 1; int32 b = 2; } }");
   assert.deepEqual(decode(hex("00 0a020801 0a021002")), { n: { a: 1, b: 2 } });
   const unknown = "7801 710000000000000000 7a03010203 7d00000000 7b0801 7c";
   assert.deepEqual(decode(hex(`00 ${unknown} 0a020801 ${unknown}`)), { n: { a: 1, b: 0 } });
 });
 
-Deno.test("compileProtobufFile() takes a schema with options of others, and names the field of a type that is missing", async () => {
+Deno.test("compileProtobufFile() accepts custom options, and names the field whose type is missing", async () => {
   const decode = await proto3(
     'import "buf/validate/validate.proto"; import "google/protobuf/descriptor.proto"; ' +
       "extend google.protobuf.FieldOptions { string secret = 50000; } " +
@@ -117,7 +117,7 @@ function fieldsOf(count: number, first: number): string {
   return Array.from({ length: count }, (_, i) => `int32 f${first + i} = ${first + i};`).join(" ");
 }
 
-Deno.test("a decoder of Protobuf takes time in proportion to the bytes, whatever they or the schema claim", async () => {
+Deno.test("a Protobuf decoder bounds its work by the bytes, whatever they or the schema claim", async () => {
   const decode = await proto3(
     "message M { M m = 1; string s = 2; repeated int32 l = 3; map<string, int32> e = 4; int64 n = 5; }",
   );
@@ -182,7 +182,7 @@ Deno.test("a decoder of Protobuf takes time in proportion to the bytes, whatever
   assert.throws(() => odd(hex("00 0a020a00")), DecodeError);
 });
 
-Deno.test("a decoder of Protobuf throws nothing but a DecodeError at damaged bytes", async () => {
+Deno.test("a Protobuf decoder throws nothing but DecodeErrors when bytes are damaged", async () => {
   const decode = await compileProtobufFile(FILE, IMPORTS);
   const whole = new Uint8Array([2, 2, ...WRITTEN]);
   fc.assert(

@@ -65,11 +65,11 @@ const VALUE = {
   },
 };
 
-Deno.test("compileAvro() decodes what avsc writes, of every type", () => {
+Deno.test("compileAvro() decodes every type that avsc writes", () => {
   assert.deepEqual(compileAvro(CLICK)(WRITTEN), VALUE);
 });
 
-Deno.test("compileAvro() reads decimals, dates and UUIDs that fastavro writes, and others of their types as they are", () => {
+Deno.test("compileAvro() decodes decimals, dates and UUIDs of fastavro, and leaves invalid ones as they are", () => {
   const decimal = (more: object) => ({ type: "bytes", logicalType: "decimal", ...more });
   const types = {
     price: decimal({ precision: 10, scale: 2 }),
@@ -95,7 +95,7 @@ Deno.test("compileAvro() reads decimals, dates and UUIDs that fastavro writes, a
   assert.equal(
     compileAvro(decimal({ scale: -1 }))(Uint8Array.of(2, 0x61)),
     "a",
-    "no decimal, says the specification",
+    "not a decimal, by the specification",
   );
   assert.equal(compileAvro(types.price)(Uint8Array.of(0)), 0, "no bytes");
   const long = Uint8Array.of(0x80, 1 << 1, ...new Uint8Array(128));
@@ -110,7 +110,7 @@ Deno.test("compileAvro() keeps all digits of a long", () => {
   assert.deepEqual([hex("00"), hex("01"), hex("02"), hex("8001")], [0, -1, 1, 64]);
 });
 
-Deno.test("compileAvro() takes time in proportion to the bytes, whatever they claim", () => {
+Deno.test("compileAvro() bounds its work by the bytes, whatever they claim", () => {
   const lists = compileAvro({ type: "array", items: "null" });
   assert.throws(
     () => lists(Uint8Array.fromHex("fcffffffffff1f00")),
@@ -161,7 +161,7 @@ Deno.test("compileAvro() takes time in proportion to the bytes, whatever they cl
   );
 });
 
-/** A registry with these schemas that wants a login. */
+/** A registry with these schemas that requires a login. */
 function registry(login: string) {
   let calls = 0;
   const schemas: Readonly<Record<string, object>> = {
@@ -238,10 +238,10 @@ Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema o
     "unknown-schema",
     "unknown-schema",
   ]);
-  assert.equal(calls(), before + 1, "what is not there is not asked for again");
+  assert.equal(calls(), before + 1, "a missing schema is not requested again");
   time += 60_000;
   assert.equal(await read(framed(9, "")), "unknown-schema");
-  assert.equal(calls(), before + 2, "but after a minute");
+  assert.equal(calls(), before + 2, "until a minute has passed");
   assert.equal(await read(framed(1, "x")), "undecodable");
   const json = new TextEncoder().encode('{"a":1}');
   assert.equal(await read(json), "undecodable");
@@ -253,7 +253,7 @@ Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema o
   assert.equal(await read(new Uint8Array(0)), "undecodable");
 });
 
-Deno.test("SchemaRegistry says that it cannot be reached, or that the login is wrong; a token is one, too", async () => {
+Deno.test("SchemaRegistry reports a wrong login, and accepts a token", async () => {
   const { get } = registry("Bearer t");
   const wrong = new SchemaRegistry({ url: "http://registry" }, { fetch: get });
   await assert.rejects(async () => await wrong.ready(framed(1, "")), /answered 401; is the login right\?/);
@@ -264,7 +264,7 @@ Deno.test("SchemaRegistry says that it cannot be reached, or that the login is w
   await right.ready(framed(1, ""));
 });
 
-Deno.test("SchemaRegistry follows no redirect: another host would choose the schema, and get no login", async () => {
+Deno.test("SchemaRegistry follows no redirect, so that no other host chooses the schema or gets the login", async () => {
   let asked = 0;
   const serve = (answer: () => Response) =>
     Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answer);
@@ -284,7 +284,7 @@ Deno.test("SchemaRegistry follows no redirect: another host would choose the sch
   assert.equal(asked, 0);
 });
 
-Deno.test("SchemaRegistry names the field of a record that cannot be decoded, and the schema", async () => {
+Deno.test("SchemaRegistry names the field that cannot be decoded, and the schema", async () => {
   const { get } = registry("Bearer t");
   const env = (name: string) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined;
   const schemas = new SchemaRegistry({ url: "http://registry" }, { env, fetch: get });
@@ -304,7 +304,7 @@ Deno.test("SchemaRegistry names the field of a record that cannot be decoded, an
   assert.match(await reasonOf(Uint8Array.of(0, 255, 255, 255, 255)), /the id of its schema is -1, below 0/);
 });
 
-Deno.test("SchemaRegistry asks three times when the registry is not well, and tells that from what is wrong for good", async () => {
+Deno.test("SchemaRegistry tries three times on temporary errors, and gives up at once on permanent ones", async () => {
   const answers = (...all: readonly (() => Response | Error)[]) => {
     const waits: number[] = [];
     let calls = 0;
@@ -354,7 +354,7 @@ Deno.test("SchemaRegistry asks three times when the registry is not well, and te
   assert.equal(large.calls(), 1);
 });
 
-Deno.test("SchemaRegistry refuses a token that no header can carry, and does not show it", () => {
+Deno.test("SchemaRegistry refuses a token that no header can carry, without showing it", () => {
   const open = (token: string) => new SchemaRegistry({ url: "http://127.0.0.1:1" }, { env: () => token });
   open("abc.def\n")[Symbol.dispose]();
   for (const token of ["hush\nhush", "hush hush", "hüsh", " "]) {
@@ -365,7 +365,7 @@ Deno.test("SchemaRegistry refuses a token that no header can carry, and does not
   }
 });
 
-Deno.test("SchemaRegistry refuses a URL with a login, and does not show it", () => {
+Deno.test("SchemaRegistry refuses a URL with a login, without showing it", () => {
   for (const url of ["https://ann:secret@registry:8081", "registry:8081", "ftp://registry", ""]) {
     assert.throws(() => new SchemaRegistry({ url }), (error) => {
       assert.ok(error instanceof TypeError);
@@ -375,7 +375,7 @@ Deno.test("SchemaRegistry refuses a URL with a login, and does not show it", () 
   }
 });
 
-Deno.test("a topic of a registry is fed by rules, with counts right to the record", async () => {
+Deno.test("rules feed a topic with a registry, with exact counts of events and rejections", async () => {
   const topics = topicNames();
   const { get } = registry("Bearer t");
   const env = (name: string) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined;
@@ -418,7 +418,7 @@ Deno.test("a topic of a registry is fed by rules, with counts right to the recor
   assert.deepEqual(codes, ["unknown-schema", "undecodable", "undecodable"]);
 });
 
-Deno.test("decodedText() is a record of a registry as JSON, or nothing while that is away or the record is broken", async () => {
+Deno.test("decodedText() is the JSON of a registry's record, or undefined if it cannot be decoded", async () => {
   const rules = [{ as: "forget" as const, fields: { user: "who" } }];
   const settings = { format: "registry", registry: { url: "http://registry" }, rules } as const;
   const schema = '{"type":"record","name":"Gone","fields":[{"name":"who","type":"string"}]}';
@@ -433,7 +433,7 @@ Deno.test("decodedText() is a record of a registry as JSON, or nothing while tha
   assert.equal(await decodedText(compileSource("gone", { rules }), Uint8Array.of(0x7b, 0x7d)), undefined);
 });
 
-Deno.test("SchemaRegistry waits for an answer with a schema, takes null for what is left out, and ends a flood of references", async () => {
+Deno.test("SchemaRegistry insists on a schema, accepts null for absent fields, and limits references", async () => {
   let calls = 0;
   const answering = (answer: (url: string) => object) => {
     calls = 0;

@@ -1,4 +1,4 @@
-/** A registry that wants a certificate of its clients, made by openssl. */
+/** A registry that requires client certificates, made by openssl. */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:https";
@@ -42,7 +42,7 @@ if (!ready) {
 }
 
 Deno.test({
-  name: "RegistryClient shows its certificate, takes a new one when it was renewed, and says what is wrong",
+  name: "RegistryClient presents its certificate, reads a renewed one, and says what is wrong",
   ignore: !ready,
   async fn() {
     const read = (file: string) => Deno.readTextFileSync(`${folder}/${file}`);

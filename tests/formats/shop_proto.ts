@@ -1,5 +1,5 @@
 /**
- * A schema of Protobuf with one field of every sort, and what the Python library makes of a value of it.
+ * A Protobuf schema with one field of every kind, and how the Python library encodes a value of it.
  *
  * Written by `python -m grpc_tools.protoc` of grpcio-tools 1.85.1 and `SerializeToString(deterministic=True)`; the places
  * of types by `ProtobufSerializer._encode_varints` of confluent-kafka 2.16.1.

@@ -4,7 +4,7 @@ import { Catalogue } from "../../src/items/catalogue.ts";
 import { SMALL } from "../engine/streams.ts";
 import { atOnce } from "../../src/values/portions.ts";
 
-Deno.test("Catalogue.apply() changes nothing when the record is older than the last applied", () => {
+Deno.test("Catalogue.apply() changes nothing when the record is older than the last one applied", () => {
   const catalogue = new Catalogue(SMALL.schema);
   catalogue.apply({ item: "i", time: 10, categories: ["new"], attributes: { brand: "b" } });
   const item = catalogue.apply({ item: "i", time: 9, categories: ["old"], hidden: true });
@@ -17,7 +17,7 @@ Deno.test("Catalogue.apply() changes nothing when the record is older than the l
   assert.equal(item.firstTime, 10);
 });
 
-Deno.test("Catalogue.apply() replaces the whole record when it is as new as the last or newer", () => {
+Deno.test("Catalogue.apply() replaces the whole record unless the new one is older", () => {
   const catalogue = new Catalogue(SMALL.schema);
   catalogue.apply({
     item: "i",
@@ -36,7 +36,7 @@ Deno.test("Catalogue.apply() replaces the whole record when it is as new as the 
   ]);
 });
 
-Deno.test("Catalogue.apply() keeps the earliest time and counts a repeated category once", () => {
+Deno.test("Catalogue.apply() keeps the earliest time and lists a repeated category once", () => {
   const catalogue = new Catalogue(SMALL.schema);
   catalogue.intern("i", 50);
   const { categories } = catalogue.apply({ item: "i", time: 40, categories: ["a", "b", "a"] });
@@ -46,7 +46,7 @@ Deno.test("Catalogue.apply() keeps the earliest time and counts a repeated categ
   assert.equal(item.firstTime, 40);
 });
 
-Deno.test("Catalogue.at() finds what intern() gave out, and throws a RangeError when there is none", () => {
+Deno.test("Catalogue.at() finds the items of intern(), and throws a RangeError for any other index", () => {
   const catalogue = new Catalogue(SMALL.schema);
   const items = ["a", "b", "a"].map((id) => catalogue.intern(id, 0));
   assert.deepEqual(items.map(({ index }) => index), [0, 1, 0]);
@@ -62,7 +62,7 @@ Deno.test("Catalogue.remove() hides an item until a record lists it again", () =
   assert.ok(!catalogue.apply({ item: "i", time: 3 }).withheld);
 });
 
-Deno.test("Catalogue.sort(), byId() and compare() order by id, whenever items come", () => {
+Deno.test("Catalogue.sort(), byId() and compare() order by id, whatever the order of arrival", () => {
   const byText = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
   fc.assert(
     fc.property(

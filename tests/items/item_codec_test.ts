@@ -19,7 +19,7 @@ function anywhere(item: CatalogueItem) {
   return { ...item, features: { ...item.features, index: 0 } };
 }
 
-Deno.test("decodeItem() and readNumbers() give the same item when items come from any stream", () => {
+Deno.test("decodeItem() and readNumbers() restore the items of any stream", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const { task } = run(steps);
     const catalogue = new Catalogue(SMALL.schema);
@@ -37,7 +37,7 @@ Deno.test("decodeItem() and readNumbers() give the same item when items come fro
   }));
 });
 
-Deno.test("decodeItem() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {
+Deno.test("decodeItem() throws a SyntaxError when the record is truncated or of another format", () => {
   const item = new Catalogue(SMALL.schema).apply({ item: "i", time: 7, category: "c" });
   const decode = (bytes: Uint8Array) => decodeItem("i", bytes, new Catalogue(SMALL.schema));
   const whole = encodeItem(item);
@@ -49,6 +49,6 @@ Deno.test("decodeItem() throws a SyntaxError when the record is cut anywhere, an
   }
 });
 
-Deno.test("itemOfKey() gives the id that itemKey() was made of", () => {
+Deno.test("itemOfKey() returns the id given to itemKey()", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (id) => assert.equal(itemOfKey(itemKey(id)), id)));
 });

@@ -20,7 +20,7 @@ Deno.test("decayedCount() is 0 when nothing was counted", () => {
   assert.equal(decayedCount(-Infinity, START, HALF_LIFE), 0);
 });
 
-Deno.test("TopList() equals sorting while scores rise, and as items are removed until it is short", () => {
+Deno.test("TopList() equals sorting while scores rise, and while items are removed until it is short", () => {
   const steps = fc.array(fc.tuple(fc.nat(9), fc.integer({ min: -2, max: 3 })), { maxLength: 60 });
   const sizes = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 3 }));
   fc.assert(fc.property(sizes, steps, ([capacity, reserve], steps) => {
@@ -39,7 +39,7 @@ Deno.test("TopList() equals sorting while scores rise, and as items are removed 
         scores.set(item, score);
         list.update(item, score, before);
       }
-      assert.ok(!list.isShort || removed > reserve, "as many as are in reserve may go");
+      assert.ok(!list.isShort || removed > reserve, "as many items as are in reserve may be removed");
       if (list.isShort) return;
       const sorted = [...scores].sort(([a, x], [b, y]) => y - x || b - a).map(([item]) => item);
       assert.deepEqual([...list.items], sorted.slice(0, capacity));

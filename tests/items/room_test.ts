@@ -33,7 +33,7 @@ function copyOf(room: Room, places: number, used: number): Room {
   return copy;
 }
 
-Deno.test("Room.admits() keeps half of the places from a flood of ids, for what two users name", () => {
+Deno.test("Room.admits() reserves half of the places for ids that two users name", () => {
   const { room, taken } = flooded(10_000, 20_000);
   assert.equal(taken, 5000);
   assert.deepEqual([room.open, room.left], [0, 5000]);
@@ -42,10 +42,10 @@ Deno.test("Room.admits() keeps half of the places from a flood of ids, for what 
   assert.ok(takes(room, "new", "bob"));
   assert.ok(!takes(room, "rare", "ann"));
   for (let n = 0; n < 20_000; n++) assert.ok(!takes(room, `late${n}`, "robot"));
-  assert.ok(!takes(room, "rare", "bob"), "so many other ids came between");
+  assert.ok(!takes(room, "rare", "bob"), "too many other ids came in between");
 });
 
-Deno.test("Room.admits() is closed neither by pairs of users nor for good", () => {
+Deno.test("Room.admits() is not closed by pairs of users, nor for ever by a flood", () => {
   const { room } = flooded(10_000, 20_000);
   const pairs = (from: number) => {
     let taken = 0;
@@ -64,7 +64,7 @@ Deno.test("Room.admits() is closed neither by pairs of users nor for good", () =
   assert.ok(room.open > 300, `${room.open}`);
 });
 
-Deno.test("Room.open is all that is left, once nothing was taken for long", () => {
+Deno.test("Room.open becomes all that is left once nothing was taken for long", () => {
   const { room } = flooded(3, 10);
   assert.deepEqual([room.left, room.open], [1, 0]);
   room.moveTo(START + 2 * HOUR);
@@ -74,7 +74,7 @@ Deno.test("Room.open is all that is left, once nothing was taken for long", () =
   assert.ok(!takes(room, "one more", "ann") && !takes(room, "one more", "bob"));
 });
 
-Deno.test("Room.admits() counts what an event names as one", () => {
+Deno.test("Room.admits() admits all new ids of an event or none", () => {
   const room = new Room(10);
   assert.ok(room.admits(["a", "b", "c", "d", "e"], "ann"));
   const six = ["a", "b", "c", "d", "e", "f"];
@@ -84,7 +84,7 @@ Deno.test("Room.admits() counts what an event names as one", () => {
   assert.ok(!room.admits(nine, "ann") && !room.admits(nine, "bob"));
 });
 
-Deno.test("Room.encode() writes who named items only while few are taken", () => {
+Deno.test("Room.encode() writes who named ids only while few places are open", () => {
   const size = (room: Room) => {
     const to = new ByteWriter();
     room.encode(to);
@@ -98,7 +98,7 @@ Deno.test("Room.encode() writes who named items only while few are taken", () =>
   assert.ok(size(room) < 20);
 });
 
-Deno.test("Room.decode() continues as the room that was encoded", () => {
+Deno.test("Room.decode() continues like the encoded room", () => {
   const step = fc.tuple(
     fc.integer({ min: 0, max: 40 }),
     fc.integer({ min: 0, max: 3 }),

@@ -3,7 +3,7 @@ import { Catalogue } from "../../src/items/catalogue.ts";
 import { decodeItem, encodeItem } from "../../src/items/item_codec.ts";
 import { SharedLists } from "../../src/items/shared_lists.ts";
 
-Deno.test("SharedLists.of() gives the first list that says the same", () => {
+Deno.test("SharedLists.of() returns the first list with the same contents", () => {
   const lists = new SharedLists();
   const [first, second] = [["a", null], ["a", null]];
   assert.equal(lists.of(first), first);
@@ -13,7 +13,7 @@ Deno.test("SharedLists.of() gives the first list that says the same", () => {
   }
 });
 
-Deno.test("items of a Catalogue that say the same share their lists, however they came to say it", () => {
+Deno.test("items of a Catalogue share equal lists, however they got them", () => {
   const schema = { userFields: [], itemFields: ["brand"], contextFields: [], crosses: [], transitions: null };
   const catalogue = new Catalogue(schema);
   const record = (item: string) => ({ item, time: 1, categories: ["shoes"], attributes: { brand: "acme" } });

@@ -16,11 +16,11 @@ const CASES: readonly (readonly [Omit<ItemRecord, "item" | "time">, string | nul
   [{ title: "😀".repeat(61) }, `${"😀".repeat(59)}…`],
 ];
 
-Deno.test("titleOf() takes the title, else an attribute of that kind, as one short line", () => {
+Deno.test("titleOf() takes the title, else an attribute like it, as one short line", () => {
   for (const [record, title] of CASES) assert.equal(titleOf(record), title);
 });
 
-Deno.test("an item keeps its title in its record, and loses it with the next record that has none", () => {
+Deno.test("an item keeps its title in its record, and loses it with a later record that has none", () => {
   for (const [record, title] of CASES) {
     const item = new Catalogue(SMALL.schema).apply({ item: "i", time: 1, ...record });
     const catalogue = new Catalogue(SMALL.schema);
@@ -29,7 +29,7 @@ Deno.test("an item keeps its title in its record, and loses it with the next rec
   }
 });
 
-Deno.test("the record of an item without a title of its own has the bytes that it always had", () => {
+Deno.test("encodeItem() stores a title only if the item record has a field title", () => {
   const bytesOf = (record: Omit<ItemRecord, "item" | "time">) =>
     encodeItem(new Catalogue(SMALL.schema).apply({ item: "i", time: 1, ...record })).length;
   assert.equal(bytesOf({ attributes: { name: "Tent" } }), bytesOf({ attributes: { kind: "Tent" } }));

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A folder imports only from those above it. A star is any folder that is not in the list; these import none of each other. */
+/** A folder imports only from those above it. A star is any folder not in the list; these do not import each other. */
 const LAYERS = [
   "src/values",
   "src/codec",
@@ -105,7 +105,7 @@ const { exports, imports: aliases }: Readonly<
   Record<"exports" | "imports", Readonly<Record<string, string>>>
 > = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 
-/** The file of ours that a specifier means, from the root; of a package of others, none. */
+/** The file of ours that a specifier names, from the root; none for an external package. */
 function targetOf(specifier: string, file: string): readonly string[] {
   if (specifier.startsWith(".")) {
     return specifier.endsWith(".ts") ? [normalize(join(dirname(file), specifier))] : [];
@@ -116,7 +116,7 @@ function targetOf(specifier: string, file: string): readonly string[] {
   return own.startsWith("./") ? [normalize(own)] : [];
 }
 
-/** What each file imports, also for types, later, or as a thread; comments hold examples. */
+/** What each file imports, also for types, dynamically, or as a thread; comments are left out. */
 async function readImports(): Promise<Map<string, readonly string[]>> {
   const imports = new Map<string, readonly string[]>();
   for (const top of ["src", "streams", "scripts"]) {
@@ -131,7 +131,7 @@ async function readImports(): Promise<Map<string, readonly string[]>> {
 
 const imports = await readImports();
 
-/** Groups of files of which each reaches the others by imports (Tarjan 1972). */
+/** Cycles: groups of files that all reach each other by imports (Tarjan 1972). */
 function knots(): string[][] {
   const seen = new Map<string, number>();
   const lowest = new Map<string, number>();
@@ -163,7 +163,7 @@ function layerOf(file: string): number {
   return own >= 0 ? own : LAYERS.indexOf(`${dirname(folder)}/*`);
 }
 
-Deno.test("folders of src and streams import only from those above them in the list of layers", () => {
+Deno.test("folders of src and streams import only from folders above them in the list of layers", () => {
   for (const [file, targets] of imports) {
     if (file.startsWith("scripts/")) continue;
     const own = layerOf(file);
@@ -179,16 +179,16 @@ Deno.test("folders of src and streams import only from those above them in the l
   }
 });
 
-Deno.test("the list of layers has no folder that is not there", () => {
+Deno.test("the list of layers has only folders that exist", () => {
   const found = new Set([...imports.keys()].map((file) => LAYERS[layerOf(file)]));
   assert.deepEqual(LAYERS.filter((folder) => !found.has(folder)), []);
 });
 
-Deno.test("files do not import each other in a circle", () => {
+Deno.test("files do not import each other in cycles", () => {
   assert.deepEqual(knots(), []);
 });
 
-Deno.test("src imports nothing of streams, and neither imports scripts or tests", () => {
+Deno.test("src imports nothing from streams, and neither imports scripts or tests", () => {
   for (const [file, targets] of imports) {
     if (file.startsWith("scripts/")) continue;
     for (const target of targets) {
@@ -199,7 +199,7 @@ Deno.test("src imports nothing of streams, and neither imports scripts or tests"
   }
 });
 
-Deno.test("no folder has more than 16 modules, and none stands deeper than three", async () => {
+Deno.test("no folder has more than 16 modules or is nested more than three deep", async () => {
   const counts = new Map<string, number>();
   for (const top of ["src", "streams", "scripts"]) {
     for await (const file of filesOf(top)) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);

@@ -1,6 +1,6 @@
 /**
- * Tests start commands with `-q`: of processes that begin together all but one say on stderr that they wait for the lock
- * of `node_modules`, beside what a test compares.
+ * Tests start commands with `-q`: of processes that start together, all but one report on stderr that they wait for the
+ * lock of `node_modules`, which would spoil what a test compares.
  */
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { files } from "../words/files.ts";
 /** `deno run` with flags, the first of which is not `-q`. */
 const LOUD = /"run",\s+"(-A|--(allow|no-check|no-prompt))|exec "\$0" run (?!-q)/;
 
-Deno.test("no test starts a command of Deno without -q", async () => {
+Deno.test("no test starts a deno command without -q", async () => {
   const found: string[] = [];
   for await (const path of files("tests")) {
     if (/^tests\/(bench|layers)\//.test(path)) continue;

@@ -1,11 +1,11 @@
-/** Tests that share a broker name their topics by `ownPrefix`, so none meets the records of another. */
+/** Tests that share a broker name their topics by `ownPrefix`, so that none sees the records of another. */
 
 import assert from "node:assert/strict";
 import ts from "typescript";
 import { ROOT } from "../docs/pages.ts";
 import { files } from "../words/files.ts";
 
-/** A module on the broker that all share. */
+/** A module that uses the shared broker. */
 const SHARING = /\btestBroker\(\)|: TestBroker\b/;
 
 /** Lines, from 1, of topics and prefixes that a module spells out. */
@@ -20,7 +20,7 @@ function speltNames(text: string): readonly number[] {
   return found.map((node) => source.getLineAndCharacterOfPosition(node.getStart()).line + 1);
 }
 
-/** Whether it is a text that begins with letters of its own. */
+/** Whether it is a string that begins with literal letters. */
 function isSpelt(node: ts.Node): boolean {
   return ts.isStringLiteralLike(node)
     ? node.text !== ""
@@ -46,7 +46,7 @@ function isName(node: ts.Node): boolean {
   return /^topic$|prefix$/i.test(name) && !isFolder;
 }
 
-Deno.test("speltNames() finds topics and prefixes, and no folders", () => {
+Deno.test("speltNames() finds literal topics and prefixes, and no folders", () => {
   const text = `
     const PREFIX = "mine.";
     const topic = \`mine-\${1}\`, other = \`\${PREFIX}clicks\`;
@@ -58,7 +58,7 @@ Deno.test("speltNames() finds topics and prefixes, and no folders", () => {
   assert.deepEqual(speltNames(text), [2, 3, 5, 5, 5, 6, 7]);
 });
 
-Deno.test("no test on the broker that all share spells out a topic or a prefix", async () => {
+Deno.test("no test on the shared broker spells out a topic or a prefix", async () => {
   const found: string[] = [];
   for await (const path of files("tests")) {
     const text = await Deno.readTextFile(new URL(path, ROOT));
