@@ -86,7 +86,7 @@ export { samplingOffset } from "./src/nn/losses/log_odds.ts";
 
 // Optimisers.
 export { clipByGlobalNorm, type Optimiser } from "./src/nn/optimisers/optimiser.ts";
-export { Adagrad, type AdagradOptions } from "./src/nn/optimisers/adagrad.ts";
+export { Adagrad, type AdagradOptions, type RowAdagradOptions } from "./src/nn/optimisers/adagrad.ts";
 export { Adam, type AdamOptions } from "./src/nn/optimisers/adam.ts";
 
 // Random numbers by seed.

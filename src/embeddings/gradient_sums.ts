@@ -4,6 +4,8 @@
  * @module
  */
 
+import { grown } from "../values/grown.ts";
+
 /** Sparse sums of row gradients, in the order of first touch. */
 export class GradientSums {
   readonly #width: number;
@@ -71,14 +73,8 @@ export class GradientSums {
   }
 
   #grow(): void {
-    const sums = new Float32Array(2 * this.#sums.length);
-    sums.set(this.#sums);
-    this.#sums = sums;
-    const squares = new Float32Array(2 * this.#squares.length);
-    squares.set(this.#squares);
-    this.#squares = squares;
-    const rows = new Uint32Array(2 * this.#rows.length);
-    rows.set(this.#rows);
-    this.#rows = rows;
+    this.#sums = grown(this.#sums, new Float32Array(2 * this.#sums.length));
+    this.#squares = grown(this.#squares, new Float32Array(2 * this.#squares.length));
+    this.#rows = grown(this.#rows, new Uint32Array(2 * this.#rows.length));
   }
 }

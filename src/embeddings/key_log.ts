@@ -4,6 +4,8 @@
  * @module
  */
 
+import { grown } from "../values/grown.ts";
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A list of keys in one byte array: two bytes of length, then UTF-8. Incomplete before the first publication. */
@@ -30,9 +32,8 @@ export class KeyLog {
     const end = this.#used + 2 + key.length;
     if (end > limitBytes) return this.lose();
     if (end > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(end, Math.min(limitBytes, end + (end >>> 1))));
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
+      const length = Math.max(end, Math.min(limitBytes, end + (end >>> 1)));
+      this.#bytes = grown(this.#bytes, new Uint8Array(length));
     }
     this.#bytes[this.#used] = key.length;
     this.#bytes[this.#used + 1] = key.length >>> 8;

@@ -3,6 +3,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { AdmissionFilter } from "./admission.ts";
 import { hashString } from "./hash.ts";
 import { KeyIndex } from "./key_index.ts";
+import { KeyLog } from "./key_log.ts";
 import {
   CHUNK_BITS,
   CHUNK_MASK,
@@ -21,12 +22,16 @@ export interface RowStoreOptions {
   readonly seed: number;
   /** Uses before an id gets its own row, 1..255. */
   readonly admitAfter: number;
-  /** Budget of {@linkcode RowStore.bytes}. */
+  /** Budget of the table, of which {@linkcode RESERVE} is left for others. */
   readonly maxBytes: number;
   /** Event time after which an unused row is removed, milliseconds. */
   readonly expireAfterMs: number;
 }
 
+/** Share of the budget reserved for the gradients of a step and for removed keys; the rest holds rows and keys. */
+export const RESERVE = 1 / 8;
+/** Removed keys are kept up to at least this many bytes; beyond their limit, the next delta becomes a full one. */
+const REMOVED_BYTES = 1 << 16;
 /** Share of the rows that a full store evicts at once, which makes eviction O(1) per event on average. */
 const EVICT_SHARE = 1 / 8;
 /** Once full, a store evicts as soon as at most this share of its rows is free, so that ids seldom find no room. */
@@ -37,10 +42,14 @@ const HEADER_BYTES = 128;
 const EXPIRY_SHARE = 1 / 16;
 
 /**
- * The rows of a trained table and the keys they belong to: admission, last use, expiry and eviction within a budget.
- * What the rows mean is up to {@linkcode EmbeddingTable}.
+ * The rows of a trained table and the keys they belong to: admission, last use, expiry and eviction within a budget, and
+ * which of them have changed or gone since the last publication. What the rows mean is up to {@linkcode EmbeddingTable}.
  */
 export class RowStore {
+  /** Keys removed since the last publication; incomplete if the next one must be full. */
+  readonly removed: KeyLog = new KeyLog();
+  /** How often a key has lost its row. */
+  removals = 0;
   readonly #options: RowStoreOptions;
   readonly #filter: AdmissionFilter | undefined;
   #index: KeyIndex;
@@ -51,30 +60,29 @@ export class RowStore {
   #refused = 0;
   /** {@linkcode RowStore.refused} at the last sweep. */
   #refusedBefore = 0;
+  readonly #maxBytes: number;
 
   /** Creates a store without keys. @throws {RangeError} if the budget is too small for a single chunk of rows */
   constructor(options: RowStoreOptions) {
     this.#options = options;
+    this.#maxBytes = options.maxBytes * (1 - RESERVE);
     this.#index = new KeyIndex(options.seed);
     this.#filter = options.admitAfter > 1 ? new AdmissionFilter() : undefined;
     this.#chunks = [newChunk(options.width)];
-    if (!(this.bytes <= options.maxBytes)) {
-      throw new RangeError(`Cannot keep rows in ${options.maxBytes} bytes: one chunk takes ${this.bytes}`);
+    if (!(this.bytes <= this.#maxBytes)) {
+      throw new RangeError(`Cannot keep rows in ${this.#maxBytes} bytes: one chunk takes ${this.bytes}`);
     }
   }
 
-  get size(): number {
-    return this.#index.size;
+  /** Which row a key has. */
+  get index(): KeyIndex {
+    return this.#index;
   }
 
+  /** Bytes allocated for rows, keys, index and filter. */
   get bytes(): number {
-    return this.#chunks.length * chunkBytes(this.#options.width) + this.indexBytes +
+    return this.#chunks.length * chunkBytes(this.#options.width) + this.#index.bytes +
       (this.#filter?.bytes ?? 0);
-  }
-
-  /** Bytes allocated for keys and index. */
-  get indexBytes(): number {
-    return this.#index.bytes;
   }
 
   /** Upper bound of the bytes of {@linkcode RowStore.encode}. */
@@ -86,25 +94,6 @@ export class RowStore {
   /** How often an id was due for a row but there was no room. */
   get refused(): number {
     return this.#refused;
-  }
-
-  /** Row of `key`, 0 if there is none. */
-  find(key: string): number {
-    return this.#index.find(key);
-  }
-
-  key(row: number): string {
-    return this.#index.key(row);
-  }
-
-  /** Appends the key of a row, in UTF-8 with its length. */
-  writeKey(row: number, to: ByteWriter): void {
-    this.#index.writeKey(row, to);
-  }
-
-  /** Rows that have a key, ascending. */
-  rows(): Iterable<number> {
-    return this.#index.rows();
   }
 
   change(row: number): void {
@@ -119,10 +108,11 @@ export class RowStore {
     return this.#changed.filter((row) => this.#index.has(row)).sort((a, b) => a - b);
   }
 
-  /** Marks all rows as published. */
+  /** Marks everything as published. */
   clearChanged(): void {
     for (const row of this.#changed) this.chunk(row).changed[row & CHUNK_MASK] = 0;
     this.#changed.length = 0;
+    this.removed.clear();
   }
 
   /** The chunk of a row, whose place in it is `row & CHUNK_MASK`. */
@@ -132,13 +122,13 @@ export class RowStore {
 
   /** Gives a row to an id that has none, if one is due and there is room; otherwise returns {@linkcode UNKNOWN_ROW}. */
   admit(key: string): number {
-    const index = this.#index, { admitAfter, maxBytes, seed, width } = this.#options;
+    const index = this.#index, { admitAfter, seed, width } = this.#options;
     if (!index.storable(key)) return UNKNOWN_ROW;
     if (this.#filter !== undefined && this.#filter.count(hashString(key, seed)) < admitAfter) {
       return UNKNOWN_ROW;
     }
     const fresh = index.upcomingRow === this.#chunks.length * ROWS_PER_CHUNK;
-    if (this.bytes + index.growth(key) + (fresh ? chunkBytes(width) : 0) > maxBytes) {
+    if (this.bytes + index.growth(key) + (fresh ? chunkBytes(width) : 0) > this.#maxBytes) {
       this.#refused++;
       return UNKNOWN_ROW;
     }
@@ -158,22 +148,22 @@ export class RowStore {
     chunk.uses[at]!++;
   }
 
-  /** Removes a row, after passing its key to `forget`. */
-  remove(row: number, forget: (key: Uint8Array) => void): void {
-    forget(this.#index.keyBytes(row));
-    this.#index.remove(row);
+  /** Removes the row of an erased key. The next publication is a full one, which does not contain the key. */
+  erase(row: number): void {
+    this.removed.lose();
+    this.#remove(row);
   }
 
-  /** Removes expired rows, and the least recently used ones if room is short, after passing each key to `forget`. */
-  sweep(forget: (key: Uint8Array) => void): void {
+  /** Removes expired rows, and the least recently used ones if room is short. */
+  sweep(): void {
     const { expireAfterMs } = this.#options;
     if (this.#newest - this.#expiredAt >= expireAfterMs * EXPIRY_SHARE) {
       this.#expiredAt = this.#newest;
-      this.#removeUpTo(this.#newest - expireAfterMs, Infinity, forget);
+      this.#removeUpTo(this.#newest - expireAfterMs, Infinity);
     }
-    const free = this.#index.endRow - this.size;
-    const short = this.#refused > 0 && free <= this.size * SPARE_SHARE;
-    if (short || this.#refused > this.#refusedBefore) this.#evict(Math.ceil(this.size * EVICT_SHARE), forget);
+    const { size, endRow } = this.#index;
+    const short = this.#refused > 0 && endRow - size <= size * SPARE_SHARE;
+    if (short || this.#refused > this.#refusedBefore) this.#evict(Math.ceil(size * EVICT_SHARE));
     this.#refusedBefore = this.#refused;
   }
 
@@ -220,21 +210,29 @@ export class RowStore {
   }
 
   /** Removes the `count` least recently used rows, ties by row number. */
-  #evict(count: number, forget: (key: Uint8Array) => void): void {
-    const times = new Float64Array(this.size);
+  #evict(count: number): void {
+    const times = new Float64Array(this.#index.size);
     let n = 0;
-    for (const row of this.rows()) times[n++] = this.chunk(row).lastUse[row & CHUNK_MASK]!;
+    for (const row of this.#index.rows()) times[n++] = this.chunk(row).lastUse[row & CHUNK_MASK]!;
     times.sort();
     const last = times[count - 1];
-    if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last), forget);
+    if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last));
   }
 
   /** Removes rows last used before `time`, and the first `ties` of those last used at `time`. */
-  #removeUpTo(time: number, ties: number, forget: (key: Uint8Array) => void): void {
-    for (const row of this.rows()) {
+  #removeUpTo(time: number, ties: number): void {
+    const { maxBytes } = this.#options;
+    for (const row of this.#index.rows()) {
       const used = this.chunk(row).lastUse[row & CHUNK_MASK]!;
       if (used > time || (used === time && ties-- <= 0)) continue;
-      this.remove(row, forget);
+      const limit = Math.min(maxBytes * RESERVE / 2, Math.max(REMOVED_BYTES, this.#index.bytes));
+      this.removed.append(this.#index.keyBytes(row), limit);
+      this.#remove(row);
     }
+  }
+
+  #remove(row: number): void {
+    this.removals++;
+    this.#index.remove(row);
   }
 }

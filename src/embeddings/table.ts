@@ -1,18 +1,17 @@
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { endRecord, openRecord, startRecord } from "../codec/record.ts";
 import { settle } from "../options/option.ts";
-import { RowAdagrad } from "../nn/optimisers/adagrad.ts";
+import { RowAdagrad, type RowAdagradOptions } from "../nn/optimisers/adagrad.ts";
 import { usable } from "../nn/optimisers/optimiser.ts";
 import { encodeDelta, writtenKeys } from "./delta.ts";
 import { GradientSums } from "./gradient_sums.ts";
 import { fillNormal, hashString, mix } from "./hash.ts";
-import { KeyLog } from "./key_log.ts";
-import { RowStore, type RowStoreOptions } from "./row_store.ts";
+import { RESERVE, RowStore, type RowStoreOptions } from "./row_store.ts";
 import { TABLE_OPTIONS } from "./table_options.ts";
 import { CHUNK_MASK, PADDING_ROW, UNKNOWN_ROW } from "./rows.ts";
 
 /** Options of {@linkcode EmbeddingTable}. */
-export interface EmbeddingTableOptions {
+export interface EmbeddingTableOptions extends RowAdagradOptions {
   /** Name of the field; initial values depend on it. */
   readonly name: string;
   /** Length of a row, at least 1. */
@@ -21,16 +20,6 @@ export interface EmbeddingTableOptions {
   readonly seed: number;
   /** Standard deviation of initial values. @default {0.01} */
   readonly initScale?: number;
-  /** η of row-wise Adagrad. @default {0.05} */
-  readonly learningRate?: number;
-  /** ε of row-wise Adagrad. @default {1e-8} */
-  readonly epsilon?: number;
-  /** Initial accumulator of a row. @default {0} */
-  readonly initialAccumulator?: number;
-  /** See {@linkcode RowAdagradOptions.exponent}. @default {0.5} */
-  readonly exponent?: number;
-  /** See {@linkcode RowAdagradOptions.halvedAfter}. @default {Infinity} */
-  readonly halvedAfter?: number;
   /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/uses. @default {0} */
   readonly l2?: number;
   /** Uses before an id gets its own row, 1 to 255. @default {1} */
@@ -43,10 +32,6 @@ export interface EmbeddingTableOptions {
 
 const NAME = "embedding-table";
 const VERSION = 1;
-/** Share of the budget reserved for the gradients of a step and for removed keys; the rest holds rows and keys. */
-const RESERVE = 1 / 8;
-/** Removed keys are kept up to at least this many bytes; beyond their limit, the next delta becomes a full one. */
-const REMOVED_BYTES = 1 << 16;
 
 /**
  * The embeddings of one field: a growing table of rows by string key, without collisions, with the state of
@@ -89,17 +74,13 @@ export class EmbeddingTable {
   readonly #seed: number;
   readonly #initScale: number;
   readonly #l2: number;
-  readonly #maxBytes: number;
   readonly #storeOptions: RowStoreOptions;
   readonly #rule: RowAdagrad;
   readonly #gradients: GradientSums;
   /** The gradient of the row that is being stepped [width]. */
   readonly #gradient: Float32Array;
-  /** Incomplete if the next delta must be full: nothing is published yet, too much was removed, or a key was erased. */
-  #removed = new KeyLog();
   #store: RowStore;
   #skipped = 0;
-  #removals = 0;
 
   /**
    * Creates an empty table.
@@ -111,7 +92,7 @@ export class EmbeddingTable {
     this.width = options.width;
     this.#initScale = options.initScale ?? 0.01;
     this.#l2 = options.l2 ?? 0;
-    this.#maxBytes = options.maxBytes ?? Infinity;
+    const { maxBytes = Infinity } = options;
     const { admitAfter, expireAfterMs } = settle(TABLE_OPTIONS, options);
     requireInteger("width", this.width, 2 ** 16);
     requireInteger("admitAfter", admitAfter, 255);
@@ -122,7 +103,6 @@ export class EmbeddingTable {
     this.#rule = new RowAdagrad(this.width, options);
     this.#gradients = new GradientSums(this.width);
     this.#gradient = new Float32Array(this.width);
-    const maxBytes = this.#maxBytes * (1 - RESERVE);
     this.#storeOptions = { width: this.width, seed: this.#seed, admitAfter, maxBytes, expireAfterMs };
     this.#store = new RowStore(this.#storeOptions);
     this.#initialise(UNKNOWN_ROW, "\u0000unknown");
@@ -136,12 +116,12 @@ export class EmbeddingTable {
 
   /** Number of ids that have a row. */
   get size(): number {
-    return this.#store.size;
+    return this.#store.index.size;
   }
 
   /** Bytes allocated: rows, keys, index, filter, gradients and removed keys. */
   get bytes(): number {
-    return this.#store.bytes + this.#gradients.bytes + this.#removed.bytes;
+    return this.#store.bytes + this.#gradients.bytes + this.#store.removed.bytes;
   }
 
   /** Number of row gradients skipped because they were not finite or out of bounds. */
@@ -156,7 +136,7 @@ export class EmbeddingTable {
 
   /** Changes whenever a key loses its row: while it is unchanged, known rows stay valid. */
   get removals(): number {
-    return this.#removals;
+    return this.#store.removals;
   }
 
   /** η; may be changed between steps. */
@@ -170,7 +150,7 @@ export class EmbeddingTable {
 
   /** The row of `key`, 1 if it has none; does not count as a use. */
   lookup(key: string): number {
-    return this.#store.find(key) || UNKNOWN_ROW;
+    return this.#store.index.find(key) || UNKNOWN_ROW;
   }
 
   /**
@@ -180,7 +160,7 @@ export class EmbeddingTable {
    * @param time event time in milliseconds, in any order
    */
   use(key: string, time: number): number {
-    let row = this.#store.find(key);
+    let row = this.#store.index.find(key);
     if (row === 0) {
       row = this.#store.admit(key);
       if (row !== UNKNOWN_ROW) this.#initialise(row, key);
@@ -224,15 +204,15 @@ export class EmbeddingTable {
    */
   remove(key: string): void {
     this.#requireNoGradients("remove a key from");
-    const row = this.#store.find(key);
-    if (row !== 0) this.#store.remove(row, this.#erase);
+    const row = this.#store.index.find(key);
+    if (row !== 0) this.#store.erase(row);
   }
 
   /** Erases all keys that begin with `prefix`. O(keys). @throws {Error} like `remove` */
   removePrefix(prefix: string): void {
     this.#requireNoGradients("remove keys from");
-    const rows = [...this.#store.rows()].filter((row) => this.#store.key(row).startsWith(prefix));
-    for (const row of rows) this.#store.remove(row, this.#erase);
+    const { index } = this.#store;
+    for (const row of index.rows()) if (index.key(row).startsWith(prefix)) this.#store.erase(row);
   }
 
   /**
@@ -273,13 +253,12 @@ export class EmbeddingTable {
    */
   sweep(): void {
     this.#requireNoGradients("sweep");
-    this.#store.sweep(this.#forget);
+    this.#store.sweep();
   }
 
   /** Marks everything as published. */
   clearChanged(): void {
     this.#store.clearChanged();
-    this.#removed.clear();
   }
 
   /**
@@ -287,15 +266,16 @@ export class EmbeddingTable {
    * first delta is full, and so is one after an erasure or very many removals.
    */
   encodeDelta(): Uint8Array {
-    if (!this.#removed.isComplete) return this.encodeServing();
-    const gone = new Set(this.#removed.keys());
-    const removed = [...gone].filter((key) => this.#store.find(key) === 0).sort();
-    return this.#encode(this.#store.changedRows(), removed);
+    const { removed, index } = this.#store;
+    if (!removed.isComplete) return this.encodeServing();
+    const gone = [...new Set(removed.keys())].filter((key) => index.find(key) === 0).sort();
+    return this.#encode(this.#store.changedRows(), gone);
   }
 
   /** Encodes all rows as a full delta. Equal content gives equal bytes, whatever its history. */
   encodeServing(): Uint8Array {
-    const entries = Array.from(this.#store.rows(), (row) => ({ key: this.#store.key(row), row }));
+    const { index } = this.#store;
+    const entries = Array.from(index.rows(), (row) => ({ key: index.key(row), row }));
     entries.sort((a, b) => a.key < b.key ? -1 : 1);
     return this.#encode(entries.map(({ row }) => row), null);
   }
@@ -314,11 +294,12 @@ export class EmbeddingTable {
    */
   encode(): Uint8Array {
     this.#requireNoGradients("encode");
-    const writer = startRecord(NAME, VERSION, this.#store.encodedBytes).string(this.name).uint(this.width)
+    const store = this.#store;
+    const writer = startRecord(NAME, VERSION, store.encodedBytes).string(this.name).uint(this.width)
       .uint(this.#seed);
-    writer.u8(this.#removed.isComplete ? 0 : 1).uint(this.#skipped);
-    this.#store.encode(writer);
-    const removed = [...this.#removed.keys()];
+    writer.u8(store.removed.isComplete ? 0 : 1).uint(this.#skipped);
+    store.encode(writer);
+    const removed = [...store.removed.keys()];
     writer.uint(removed.length);
     for (const key of removed) writer.string(key);
     return writer.take();
@@ -338,16 +319,14 @@ export class EmbeddingTable {
           `it is ${name} (width ${width}), or made with another seed`,
       );
     }
-    const removed = new KeyLog(), encoder = new TextEncoder();
-    if (reader.u8() === 0) removed.clear();
-    const skipped = reader.uint();
+    const isComplete = reader.u8() === 0, skipped = reader.uint(), encoder = new TextEncoder();
     const store = RowStore.decode(reader, this.#storeOptions);
-    for (let n = reader.uint(); n > 0; n--) removed.append(encoder.encode(reader.string()), Infinity);
+    if (isComplete) store.removed.clear();
+    for (let n = reader.uint(); n > 0; n--) store.removed.append(encoder.encode(reader.string()), Infinity);
     endRecord(reader, NAME);
 
-    this.#removals++;
+    store.removals = this.#store.removals + 1;
     this.#gradients.clear();
-    this.#removed = removed;
     this.#skipped = skipped;
     this.#store = store;
   }
@@ -385,32 +364,16 @@ export class EmbeddingTable {
 
   /** @param removed `null` for a full delta */
   #encode(rows: readonly number[], removed: readonly string[] | null): Uint8Array {
-    const { name, width } = this, store = this.#store;
+    const { name, width } = this, { index } = this.#store;
     const values = new Float32Array((rows.length + 1) * width);
     this.copyRow(UNKNOWN_ROW, values, 0);
     for (let i = 0; i < rows.length; i++) this.copyRow(rows[i]!, values, (i + 1) * width);
     const write = (to: ByteWriter) => {
-      for (const row of rows) store.writeKey(row, to);
+      for (const row of rows) index.writeKey(row, to);
     };
     const keys = { length: rows.length, write };
     const full = removed === null;
     return encodeDelta({ name, width, full, removed: writtenKeys(removed ?? []), keys, values });
-  }
-
-  /** Remembers a removed key for the next delta, which becomes full if there are too many. */
-  readonly #forget = (key: Uint8Array): void => {
-    this.#removals++;
-    this.#removed.append(key, this.#removedLimit());
-  };
-
-  /** Makes the next delta a full one, which does not contain the erased key. */
-  readonly #erase = (): void => {
-    this.#removals++;
-    this.#removed.lose();
-  };
-
-  #removedLimit(): number {
-    return Math.min(this.#maxBytes * RESERVE / 2, Math.max(REMOVED_BYTES, this.#store.indexBytes));
   }
 
   #requireNoGradients(verb: string): void {
