@@ -12,6 +12,8 @@
  * @module
  */
 
+import { grown } from "../values/grown.ts";
+
 /** Most keys of a user; a further one replaces the least recently updated. */
 export const MAX_KEYS = 128;
 /** Offsets of the numbers of a key from the place that {@linkcode UserKeys.find} returns. */
@@ -102,10 +104,7 @@ export class UserKeys {
 
   #grow(): void {
     const room = Math.min(MAX_KEYS, Math.max(FIRST_ROOM, 2 * this.#order.length));
-    const numbers = new Float64Array(WIDTH * room);
-    numbers.set(this.#numbers);
-    const order = new Uint8Array(room);
-    order.set(this.#order);
-    [this.#numbers, this.#order] = [numbers, order];
+    this.#numbers = grown(this.#numbers, new Float64Array(WIDTH * room));
+    this.#order = grown(this.#order, new Uint8Array(room));
   }
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { grown } from "../../values/grown.ts";
+
 /** Half-lives after which the base of the powers moves. */
 const SPAN = 512;
 const LARGEST = 1000;
@@ -62,11 +64,7 @@ export class DecayedCounts {
 
   #grow(item: number): void {
     const length = Math.max(2 * this.#scores.length, item + 1);
-    const scores = new Float64Array(length).fill(-Infinity);
-    scores.set(this.#scores);
-    this.#scores = scores;
-    const powers = new Float64Array(length).fill(NaN);
-    powers.set(this.#powers);
-    this.#powers = powers;
+    this.#scores = grown(this.#scores, new Float64Array(length).fill(-Infinity));
+    this.#powers = grown(this.#powers, new Float64Array(length).fill(NaN));
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import { nthLargest } from "../../vectors/nth_largest.ts";
+import { grown } from "../../values/grown.ts";
 
 /** Scores are sorted into steps by exponent and first bits of the mantissa: bits per octave, and octaves. */
 const STEP_BITS = 5;
@@ -275,22 +276,17 @@ export class ItemScores {
 
   #grow(item: number): void {
     const length = Math.max(2 * this.#marks.length, item + 1);
-    const values = new Float64Array(length * this.columns);
-    values.set(this.#values);
-    this.#values = values;
-    const marks = new Uint8Array(length);
-    marks.set(this.#marks);
-    this.#marks = marks;
+    this.#values = grown(this.#values, new Float64Array(length * this.columns));
+    this.#marks = grown(this.#marks, new Uint8Array(length));
   }
 
   /** Makes room for this many more touched items. */
   #widen(room: number): void {
-    const touched = new Uint32Array(Math.max(2 * this.#touched.length, this.#size + room));
-    touched.set(this.#touched);
-    this.#touched = touched;
-    this.#picked = new Float64Array(touched.length);
+    const length = Math.max(2 * this.#touched.length, this.#size + room);
+    this.#touched = grown(this.#touched, new Uint32Array(length));
+    this.#picked = new Float64Array(length);
     this.#upper = new Uint32Array(this.#picked.buffer);
-    this.#steps = new Uint16Array(touched.length);
-    this.#order = new Uint32Array(touched.length);
+    this.#steps = new Uint16Array(length);
+    this.#order = new Uint32Array(length);
   }
 }

@@ -15,10 +15,10 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
+import { grown } from "../../values/grown.ts";
 
 /** Words per slot: the key and three weights. */
 export const SLOT_WORDS = 4;
-export const SLOT_BYTES: number = 4 * SLOT_WORDS;
 const HEAD_WORDS = 4;
 const SLOTS = 1;
 const SIZE = 2;
@@ -213,8 +213,14 @@ export class NeighbourRows {
 
   /** Makes an empty row for an item that has none. */
   ensure(item: number): void {
-    if (item >= this.bound) this.#grow(item);
-    if (this.#heads[item * HEAD_WORDS + SLOTS] === 0) this.#allocate(item, MIN_SLOTS);
+    if (item >= this.bound) {
+      const items = Math.max(2 * this.bound, item + 1);
+      this.#heads = grown(this.#heads, new Uint32Array(HEAD_WORDS * items));
+    }
+    const head = item * HEAD_WORDS;
+    if (this.#heads[head + SLOTS]! > 0) return;
+    this.#heads[head] = this.#take(MIN_SLOTS);
+    this.#heads[head + SLOTS] = MIN_SLOTS;
   }
 
   /**
@@ -380,12 +386,6 @@ export class NeighbourRows {
     this.#release(from, before);
   }
 
-  #allocate(item: number, slots: number): void {
-    const head = item * HEAD_WORDS;
-    this.#heads[head] = this.#take(slots);
-    this.#heads[head + SLOTS] = slots;
-  }
-
   /** Allocates an empty block; rows may move. @returns Its first word */
   #take(slots: number): number {
     const words = SLOT_WORDS * slots;
@@ -412,10 +412,9 @@ export class NeighbourRows {
   #makeRoom(words: number): void {
     const isSparse = this.#end - this.#live > this.#keys.length >> 2;
     if (isSparse && this.#live + words <= this.#keys.length) return this.#moveTogether();
-    const grown = new Uint32Array(Math.max(Math.ceil(1.5 * this.#keys.length), this.#end + words));
-    grown.set(this.#keys.subarray(0, this.#end));
-    this.#keys = grown;
-    this.#weights = new Float32Array(grown.buffer);
+    const length = Math.max(Math.ceil(1.5 * this.#keys.length), this.#end + words);
+    this.#keys = grown(this.#keys, new Uint32Array(length));
+    this.#weights = new Float32Array(this.#keys.buffer);
   }
 
   /** Moves all rows to the beginning of the slab, in place: a second slab would double its memory. */
@@ -432,12 +431,6 @@ export class NeighbourRows {
     this.#keys.fill(0, end, this.#end);
     this.#end = end;
     this.#free = new Map();
-  }
-
-  #grow(item: number): void {
-    const heads = new Uint32Array(HEAD_WORDS * Math.max(2 * this.bound, item + 1));
-    heads.set(this.#heads);
-    this.#heads = heads;
   }
 }
 
