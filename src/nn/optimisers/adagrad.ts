@@ -1,7 +1,7 @@
 import { endRecord, openRecord, readArray, startRecord, writeArray } from "../../codec/record.ts";
 import { type Optimiser, requireLength, usable } from "./optimiser.ts";
 
-/** Options of {@linkcode Adagrad} and {@linkcode RowAdagrad}. */
+/** Options of {@linkcode Adagrad}. */
 export interface AdagradOptions {
   /** η. @default {0.05} */
   readonly learningRate?: number;
@@ -16,6 +16,7 @@ export interface AdagradOptions {
   readonly halvedAfter?: number;
 }
 
+/** Options of {@linkcode RowAdagrad}. */
 export interface RowAdagradOptions extends AdagradOptions {
   /**
    * Exponent a in [0.5, 1]. At 0.5 (Adagrad), steps shrink as 1/√n. At 1 they shrink as 1/n, like a posterior mean with
