@@ -31,7 +31,7 @@ async function run(script: string, ...args: string[]) {
   return { code, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what may be wrong", async () => {
+Deno.test("ingest: exits with 1 when no record of a file is accepted, and says what may be wrong", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
   const file = `${folder}/notes.jsonl`;
   const log = ["--log", "sqlite", "--log-path", `${folder}/log.sqlite`];
@@ -41,7 +41,7 @@ Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what
   assert.equal(refused.code, 1);
   assert.match(refused.text, /0 events .* 2 rejected/);
   assert.match(refused.errors, /first rejected: .*notes\.jsonl:1 .*\n.*its format is --format meander/);
-  assert.equal((await ingest()).code, 1, "there is still nothing of it");
+  assert.equal((await ingest()).code, 1, "there is still nothing in it");
   const seconds = { type: "interaction", user: "ann", item: "tent", action: "view", time: 1_795_918_549 };
   await Deno.writeTextFile(file, `${JSON.stringify(seconds)}\n`);
   assert.match(
@@ -51,7 +51,7 @@ Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM", async () => {
+Deno.test("ingest, run and check: work together, and run exits with 0 on SIGTERM", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
   const records = syntheticRecords({ views: 120, users: 15 });
   await writeFolder(records, `${folder}/shop`);
@@ -86,7 +86,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   assert.equal((await child.status).code, 0, errors);
   assert.match(errors, /stopping on SIGTERM[^]*stopped$/m);
 
-  // Whatever it had no time for is done by the next one.
+  // The next one does what it had no time for.
   {
     await using open = await SqliteLog.open(`${folder}/log.sqlite`);
     await using _service = await Service.start(open, OPTIONS_OF_RUN);
@@ -115,7 +115,7 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   await Deno.remove(folder, { recursive: true });
 });
 
-/** As the command above has them. */
+/** The schema of the command above. */
 const RUN_SCHEMA: FeatureSchema = {
   ...OPTIONS.task.schema,
   ...{ userFields: [], itemFields: [], contextFields: ["hour", "surface"], pooled: true },
@@ -131,7 +131,7 @@ const OPTIONS_OF_RUN = {
   },
 };
 
-Deno.test("run waits for brokers that are away, says so, and ends with 0 on SIGTERM", async () => {
+Deno.test("run: waits for brokers that are away, says so, and exits with 0 on SIGTERM", async () => {
   await using child = (await command("run", "--log", "kafka", "--brokers", "127.0.0.1:1")).spawn();
   let errors = "";
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
@@ -144,13 +144,13 @@ Deno.test("run waits for brokers that are away, says so, and ends with 0 on SIGT
   assert.match(errors, /waiting for the log 127\.0\.0\.1:1$/m);
 });
 
-Deno.test("run refuses a role that does not exist", async () => {
+Deno.test("run: refuses a role that does not exist", async () => {
   const { code, errors } = await run("run", "--roles", "task,cook");
   assert.equal(code, 1);
   assert.match(errors, /Roles are task, learner/);
 });
 
-Deno.test("run without tasks does not begin with the first of several generations where nothing says which one serves", async () => {
+Deno.test("run: without tasks, refuses to guess which of several generations serves", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
   const path = `${folder}/log.sqlite`, second = generationTopics(topics, 2);
   {
@@ -168,7 +168,7 @@ Deno.test("run without tasks does not begin with the first of several generation
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("check notes what a deployment without a record lacks, where it would have an effect", async () => {
+Deno.test("check: notes which options a deployment without a record lacks, where they would have an effect", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-check-" });
   const path = `${folder}/log.sqlite`, config = `${folder}/meander.json`;
   {
@@ -189,7 +189,7 @@ Deno.test("check notes what a deployment without a record lacks, where it would 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("run says of each fault of its configuration what to do about it, as check does", async () => {
+Deno.test("run: says how to mend each fault in its configuration, as check does", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
   try {
     const config = `${folder}/meander.json`;
@@ -204,7 +204,7 @@ Deno.test("run says of each fault of its configuration what to do about it, as c
   }
 });
 
-Deno.test("Feeder with a name puts each event on its user's partition, once, beside other sources", async () => {
+Deno.test("Feeder.feed() with a name puts each event on its user's partition, once, beside other sources", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 3));
   const sources = [1, 2].map((seed) => syntheticRecords({ views: 30, users: 9, seed }));
@@ -227,7 +227,7 @@ Deno.test("Feeder with a name puts each event on its user's partition, once, bes
   for await (const { headers } of readAll(log, topics.items, 0)) assert.deepEqual(headers, {});
 });
 
-Deno.test("inspect() tells what is missing, how far tasks are, and which version is live", async () => {
+Deno.test("inspect() reports what is missing, how far tasks have come, and which version is live", async () => {
   const log = new MemoryLog();
   assert.equal((await inspect(log)).problems.length, topicSpecs(topics, 1).length);
   await log.createTopics(topicSpecs(topics, 2));
@@ -255,7 +255,7 @@ Deno.test("inspect() tells what is missing, how far tasks are, and which version
   assert.match(behind.problems[0]?.what ?? "", /partition \d is \d+ events behind/);
 });
 
-Deno.test("inspect() tells which partitions were added by hand to topics that only meander writes", async () => {
+Deno.test("inspect() reports partitions added by hand to topics that only meander writes", async () => {
   await using log = new AdministeredLog();
   await log.createTopics(topicSpecs(topics, 2));
   const before = await inspect(log);
@@ -269,7 +269,7 @@ Deno.test("inspect() tells which partitions were added by hand to topics that on
   assert.deepEqual(after.problems, before.problems);
 });
 
-Deno.test("check asks the processes of --url where one of them has the log", async () => {
+Deno.test("check: asks the processes at --url when one of them holds the log", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-check-" });
   const path = `${folder}/log.sqlite`;
   {

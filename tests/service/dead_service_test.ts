@@ -1,4 +1,4 @@
-/** A process whose service has failed for good, while something of it still waits for the log. */
+/** A process whose service has failed for good, while a part of it still waits for the log. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,12 +10,11 @@ import { recordsOf, shopEvents, until } from "./deployment.ts";
 import { startService } from "./task_command.ts";
 
 const broker = await testBroker();
-/** Far more than it takes, and half of what a write to a topic that is gone waits. */
+/** Far more than it takes, and half of how long a write waits for a topic that is gone. */
 const PATIENCE_MS = 60_000;
 
 Deno.test({
-  name:
-    "a process whose service has failed for good ends by itself, though its learner still waits for the log",
+  name: "run: a process whose service has failed for good exits though its learner still waits for the log",
   ignore: broker === undefined,
   async fn({ name }) {
     if (broker === undefined) return;
@@ -32,7 +31,7 @@ Deno.test({
     const published = async () => (await log.bounds(parameters, 0)).end;
     await until(async () => await published() > 0, "the first version is there");
     const first = await published();
-    // So the learner always has something to publish.
+    // So that the learner always has something to publish.
     const feeding = feed(log, recordsOf(shopEvents(6000, 50), prefix), over.signal);
     await until(async () => await published() > first, "it learns");
     const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
@@ -50,7 +49,7 @@ Deno.test({
   },
 });
 
-/** Appends records little by little. */
+/** Appends records a few at a time. */
 async function feed(log: Log, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
   for (let at = 0; at < records.length && !signal.aborted; at += 100) {
     await log.append(records.slice(at, at + 100));

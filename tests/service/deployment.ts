@@ -29,7 +29,7 @@ export const OPTIONS: ServiceOptions<"base"> = {
   pauseMs: 10,
 };
 
-/** The events of a small shop that is shown our answers: no impressions, no faults, nobody who leaves. */
+/** The events of a small shop that shows our answers: no impressions, no faults, no erasures. */
 export function shopEvents(views: number, users: number, seed = 3): Event[] {
   return syntheticRecords({ views, users, seed }).flatMap((record) => {
     if (record.kind !== "event") return [];
@@ -83,10 +83,10 @@ export async function sampledRowsOn(log: Log): Promise<number> {
   return records.reduce((sum, value) => sum + decodeSample(value).rows.length, 0);
 }
 
-/** Share of the time of {@linkcode until} that its looks may take: each costs the log as much as it costs us. */
+/** Share of the time of {@linkcode until} that its checks may take, as each costs the log as much as us. */
 const LOOKING = 0.2;
 
-/** Waits until something is so; fails when it is not within 120 seconds. */
+/** Waits until a condition holds; fails after 120 seconds. */
 export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 120_000;
   for (let since = performance.now(); !await condition(); since = performance.now()) {

@@ -8,7 +8,7 @@ const record = (value: Uint8Array) => (
   { topic: "t", partition: 0, offset: 0, key: "session", value, time: 0, headers: {} }
 );
 
-Deno.test("aliasesOf() encodes each user once, and finds whom a state names", () => {
+Deno.test("aliasesOf() encodes each user once, and finds the users that a state names", () => {
   const states = Array.from({ length: 100 }, (_, n) => {
     const format = n % 2 === 0 ? WITH_ALIASES + n % 4 / 2 : WITH_ALIASES - 1;
     return record(new ByteWriter().u8(format).string("i1").string(`üser-${n}`).uint(3).toBytes());
@@ -29,7 +29,7 @@ Deno.test("aliasesOf() encodes each user once, and finds whom a state names", ()
   }
 });
 
-Deno.test("namedBy() finds whom events of others name, however their types are written", () => {
+Deno.test("namedBy() finds the users that events of others name, however their types are written", () => {
   const named = (text: string) => namedBy(record(new TextEncoder().encode(text)));
   assert.deepEqual(named('{"type":"alias","user":"s","of":"ann","time":1790000000000}'), ["ann"]);
   assert.deepEqual(named('{"type":"\\u0061lias","user":"s","of":"ann","time":1790000000000}'), ["ann"]);
@@ -47,7 +47,7 @@ Deno.test("namedBy() finds whom events of others name, however their types are w
   assert.deepEqual(named('{"alias":'), []);
 });
 
-Deno.test("SoughtUsers.isIn() finds what looking for each of them finds, of any length and anywhere", () => {
+Deno.test("SoughtUsers.isIn() finds what a search for each user finds, of any length and anywhere", () => {
   const random = mulberry32(7);
   const text = (length: number) => Array.from({ length }, () => "aü"[Math.floor(2 * random())]).join("");
   for (let n = 0; n < 2000; n++) {
@@ -57,7 +57,7 @@ Deno.test("SoughtUsers.isIn() finds what looking for each of them finds, of any 
   }
 });
 
-Deno.test("SoughtUsers.isIn() takes a few slices a place, whatever the lengths of ids and the text", () => {
+Deno.test("SoughtUsers.isIn() takes a few slices per character, whatever the lengths of ids and text", () => {
   const users = Array.from({ length: 254 }, (_, n) => `a${"b".repeat(n)}c`);
   const [sought, text] = [
     new SoughtUsers(users),

@@ -27,16 +27,16 @@ const FAST: ServiceOptions<"base"> = {
 };
 const FRONT = surfaceTopic(topics, "front");
 
-/** A log that takes no records out. */
+/** A log that cannot erase records. */
 function keeping(): Log {
   return Object.assign(new MemoryLog(), { erase: undefined, scrub: undefined }) as unknown as Log;
 }
 
 /**
- * Runs a deployment in which the user lives, and is erased.
+ * Runs a deployment in which a user lives, and is erased.
  *
- * @param at what to look at when all is done
- * @param partition that of the user, with whose key all comes unless it is 0
+ * @param at checks made once the user is erased
+ * @param partition the user's; unless it is 0, bad records have the user's key
  */
 async function live(log: Log, at: (service: Service<"base">) => Promise<void>, partition = 0): Promise<void> {
   await using service = await Service.start(log, FAST);
@@ -70,7 +70,7 @@ async function live(log: Log, at: (service: Service<"base">) => Promise<void>, p
   await at(service);
 }
 
-Deno.test("Service erases a user from every record of a log in memory, and others go on", async () => {
+Deno.test("Service erases a user from every record of a log in memory, and goes on with the others", async () => {
   await using log = new MemoryLog();
   await live(log, async () => {
     const { end } = await log.bounds(topics.events, 0);
@@ -81,14 +81,14 @@ Deno.test("Service erases a user from every record of a log in memory, and other
   });
 });
 
-Deno.test("Service erases a user where tasks share partitions", async () => {
+Deno.test("Service erases a user when tasks share partitions", async () => {
   await using whole = new MemoryLog();
   await whole.createTopics([{ name: topics.events, partitions: 2, cleanup: "delete" }]);
   const log = await tasksLog(whole, topics, 6);
   await log.createTopics(topicSpecs(topics, 6));
   assert.equal((await whole.topics()).get(topics.recommendations)?.partitions, 2);
   assert.equal((await whole.topics()).get(topics.state)?.partitions, 6);
-  // What is kept of another generation has the user, too.
+  // What another generation has left names the user, too.
   const kept = `${topics.state}.g7`;
   await whole.createTopics([{ name: kept, partitions: 3, cleanup: "compact" }]);
   await whole.append([{ topic: kept, key: GONE, value: new Uint8Array(1), time: 0 }]);
@@ -126,7 +126,7 @@ Deno.test("Service leaves no byte of an erased user in a SQLite file and its wri
   }
 });
 
-Deno.test("Service takes out whom an earlier life of it was asked to erase, and had not looked for", async () => {
+Deno.test("Service erases a user whom an earlier run was asked to erase and had not looked for", async () => {
   await using log = new MemoryLog();
   const events = shop();
   const last = events.at(-1)?.time ?? 0;
@@ -149,7 +149,7 @@ Deno.test("Service takes out whom an earlier life of it was asked to erase, and 
   }
 });
 
-Deno.test("Service takes out what a session hands over to an erased user later, after 1,500 more erasures and a restart", async () => {
+Deno.test("Service erases what a session later hands over to an erased user, after 1,500 erasures and a restart", async () => {
   await using log = new MemoryLog();
   await using lives = new AsyncDisposableStack();
   let service = lives.use(await Service.start(log, FAST));
@@ -195,7 +195,7 @@ Deno.test("Service takes out what a session hands over to an erased user later, 
   assert.equal((await log.latest(topics.state, 0, GONE))?.value ?? null, null);
 });
 
-Deno.test("Service says of an erased session that a user who took over from it names it", async () => {
+Deno.test("Service reports that a user who took over an erased session still names it", async () => {
   await using log = new MemoryLog();
   await using service = await Service.start(log, FAST);
   const events = shop();
@@ -211,7 +211,7 @@ Deno.test("Service says of an erased session that a user who took over from it n
   assert.deepEqual(named, [topics.events, topics.state]);
 });
 
-Deno.test("Eraser looks through events that were read before the task it finds was opened", async () => {
+Deno.test("Eraser looks through events that were read before its task was opened", async () => {
   await using log = new MemoryLog();
   const events = shop();
   const time = events.at(-1)?.time ?? 0;
@@ -236,7 +236,7 @@ Deno.test("Eraser looks through events that were read before the task it finds w
   assert.equal(await found(0, -1), false, "this task would have met it");
 });
 
-Deno.test("Service says of a log that takes no records out that a user is erased once learners have written it", async () => {
+Deno.test("Service on a log that cannot erase reports a user as erased once learners have written", async () => {
   await using log = keeping();
   const slow = { ...FAST, learning: { ...FAST.learning, checkpointIntervalMs: 3_600_000 } };
   const events = shop();
@@ -271,14 +271,14 @@ const WITH_DIN: ServiceOptions<"base"> = {
 };
 const VERSIONS = `${topics.parameters}.din`;
 
-/** A deployment that was run with another model, and is run without it, where the user is erased. */
+/** A deployment that ran with another model, and erases the user when it runs without. */
 async function liveOn(log: Log, erased: (service: Service<"base">, offset: number) => Promise<void>) {
   const events = shop();
   {
     await using _both = await Service.start(log, WITH_DIN);
     await log.append(recordsOf(events));
     await untilCommitted(log);
-    await until(async () => (await formsOn(log))[VERSIONS] !== undefined, "din has learnt of the user");
+    await until(async () => (await formsOn(log))[VERSIONS] !== undefined, "din has learnt from the user");
   }
   const checkpoints = await Array.fromAsync(readAll(log, topics.checkpoints, 0));
   const of = checkpoints.filter(({ key }) => key?.startsWith("din/"));
@@ -295,7 +295,7 @@ async function liveOn(log: Log, erased: (service: Service<"base">, offset: numbe
   await erased(service, offset);
 }
 
-Deno.test("Service drops what a model has learnt that is not at work any more, with whoever is erased", async () => {
+Deno.test("Service drops what a model that no longer runs has learnt when a user is erased", async () => {
   await using log = new MemoryLog();
   await liveOn(log, async (service, offset) => {
     await until(async () => (await service.erasure(0, offset))?.state === "done", "it is erased");
@@ -307,7 +307,7 @@ Deno.test("Service drops what a model has learnt that is not at work any more, w
   await until(() => Promise.resolve((again.models[1]?.serving.version ?? 0) > 1), "din learns anew");
 });
 
-Deno.test("Service names a model that is not at work any more where the log takes no records out", async () => {
+Deno.test("Service names a model that no longer runs when the log cannot erase", async () => {
   await using log = keeping();
   await liveOn(log, async (service, offset) => {
     await until(async () => (await service.erasure(0, offset))?.state === "kept", "others have written");

@@ -12,16 +12,16 @@ import type { Topics } from "../../streams/topics/topics.ts";
 import { shopEvents } from "./deployment.ts";
 
 const TOKEN = "7f3a9c51";
-/** JSON escapes it, and it is nowhere else. */
+/** An id that JSON escapes, and that is nowhere else. */
 export const GONE = `gone"é\\${TOKEN}`;
 
-/** A text with all of its letters escaped as JSON may have them. */
+/** A text with all characters escaped, as JSON may have them. */
 const escaped = (text: string) =>
   [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
-/** What is in Base64 of bytes, wherever they are in what is encoded. */
+/** The Base64 of bytes, at any position in what is encoded. */
 const base64 = (bytes: Uint8Array) =>
   [0, 1, 2].map((at) => {
-    // The first and the last group have bits of what is around them.
+    // The first and the last group also have bits of the surrounding bytes.
     const text = Buffer.concat([Buffer.alloc(at), bytes]).toString("base64").replaceAll("=", "");
     return Buffer.from(text.slice(at === 0 ? 0 : 4, -1));
   });
@@ -36,19 +36,19 @@ export const FORMS: readonly (readonly [name: string, forms: readonly Uint8Array
   ["Base64 of escaped", base64(Buffer.from(escaped(TOKEN)))],
 ];
 
-/** The forms in which bytes hold it. */
+/** The forms in which bytes hold the id. */
 export function formsIn(bytes: Uint8Array): string[] {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return FORMS.flatMap(([name, forms]) => forms.some((form) => all.includes(form)) ? [name] : []);
 }
 
-/** The forms in which a record holds it: key, headers and value. */
+/** The forms in which a record holds the id: in its key, headers or value. */
 export function formsInRecord({ key, value, headers }: LogRecord): string[] {
   const text = Buffer.from(`${key} ${JSON.stringify(headers)}`);
   return [...formsIn(text), ...formsIn(value ?? new Uint8Array(0))];
 }
 
-/** Where the id stands in the records of a log, by topic. */
+/** The forms in which the records of a log hold the id, by topic. */
 export async function formsOn(
   log: Pick<Log, "topics" | "bounds" | "read">,
 ): Promise<Record<string, readonly string[]>> {
@@ -65,7 +65,7 @@ export async function formsOn(
   return found;
 }
 
-/** What happens in a small shop, in which one of the users is {@linkcode GONE}. */
+/** The events of a small shop of which one user is {@linkcode GONE}. */
 export function shop(views = 600): Event[] {
   return shopEvents(views, 12).map((event) => event.user === "u3" ? { ...event, user: GONE } : event);
 }

@@ -32,14 +32,14 @@ async function work(log: AdministeredLog): Promise<void> {
   }
 }
 
-/** What is wrong with the positions. */
+/** Problems with the positions. */
 async function problemsOf(log: AdministeredLog, options: InspectionOptions = {}): Promise<string[]> {
   const { problems } = await inspect(log, options);
   return problems.map(({ what, remedy }) => `${what} -> ${remedy}`)
     .filter((problem) => !problem.includes("no parameters are published"));
 }
 
-Deno.test("inspect() has nothing to say of positions that agree", async () => {
+Deno.test("inspect() reports no problems when positions agree", async () => {
   await using log = await deployment();
   assert.deepEqual(await problemsOf(log), []);
   const { partitions } = await inspect(log);
@@ -49,7 +49,7 @@ Deno.test("inspect() has nothing to say of positions that agree", async () => {
   ]);
 });
 
-Deno.test("inspect() has nothing to say of positions that move while it looks", async () => {
+Deno.test("inspect() reports no problems when positions move while it looks", async () => {
   for (const moves of [1, 2, 20]) {
     await using log = await deployment();
     const committed = log.committed.bind(log);
@@ -68,7 +68,7 @@ Deno.test("inspect() has nothing to say of positions that move while it looks", 
   }
 });
 
-Deno.test("inspect() names both sides where the log and a task's record disagree", async () => {
+Deno.test("inspect() names both sides when the log and a task's record disagree", async () => {
   const cases: readonly (readonly [change: (log: AdministeredLog) => unknown, says: RegExp])[] = [
     [
       (log) => log.deleteGroup(`${topics.events}-tasks`),
@@ -94,7 +94,7 @@ Deno.test("inspect() names both sides where the log and a task's record disagree
   }
 });
 
-Deno.test("inspect() counts what was lost and misplaced, until it is known", async () => {
+Deno.test("inspect() counts lost and misplaced events until they are declared known", async () => {
   await using log = await deployment();
   const { end } = await log.bounds(topics.events, 0);
   await log.append(records.map((record) => ({ ...record, partition: 0 })));
@@ -115,7 +115,7 @@ Deno.test("inspect() counts what was lost and misplaced, until it is known", asy
   assert.equal((await problemsOf(log, { known: { lost: 4, misplaced: 1e6 } })).length, 1);
 });
 
-Deno.test("inspect() tells what learners and the monitor have lost, until it is known", async () => {
+Deno.test("inspect() reports what a learner has lost until it is declared known", async () => {
   await using log = await deployment();
   {
     await using _publishes = await Learning.open(log, topics, makeLearner("base"));
@@ -128,7 +128,7 @@ Deno.test("inspect() tells what learners and the monitor have lost, until it is 
   assert.deepEqual(await problemsOf(log, { known: { unlearnt: 12 } }), []);
 });
 
-Deno.test("inspect() reads the record of a task once", async () => {
+Deno.test("inspect() reads the record of each task once", async () => {
   await using log = await deployment();
   await work(log);
   const latest = log.latest.bind(log);
@@ -141,7 +141,7 @@ Deno.test("inspect() reads the record of a task once", async () => {
   assert.equal(reads, partitions.length);
 });
 
-Deno.test("inspect() looks at the learners of variants, too", async () => {
+Deno.test("inspect() also looks at the learners of variants", async () => {
   await using log = await deployment();
   await log.createTopics(variantTopicSpecs(topics, ["dien"]));
   {
@@ -159,7 +159,7 @@ Deno.test("inspect() looks at the learners of variants, too", async () => {
   assert.match(unlearnt ?? "", /^7 offsets of meander\.samples were dropped .+--known unlearnt=7$/);
 });
 
-Deno.test("inspect() says which model an experiment wants and nobody has learnt", async () => {
+Deno.test("inspect() reports a model that an experiment wants and no learner has learnt", async () => {
   await using log = await deployment();
   {
     await using _own = await Learning.open(log, topics, makeLearner("base"));
@@ -175,7 +175,7 @@ Deno.test("inspect() says which model an experiment wants and nobody has learnt"
   assert.deepEqual(await wanting(), []);
 });
 
-Deno.test("inspect() reports topics that keep erased users for ever, once there are some", async () => {
+Deno.test("inspect() reports topics that keep erased users for ever, once a user was erased", async () => {
   await using log = await deployment();
   const keeps = (ms: number | null) => Object.assign(log, { keepMs: () => Promise.resolve(ms) });
   assert.deepEqual(await problemsOf(keeps(null)), [], "nobody was erased");

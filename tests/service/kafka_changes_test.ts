@@ -57,7 +57,7 @@ if (broker !== undefined) {
     assert.deepEqual(await requested(log, prefix), requestsOf(events).sort());
   });
 
-  Deno.test("Service on Kafka counts what was dropped before it was applied, and goes on", async ({ name }) => {
+  Deno.test("Service on Kafka counts events that were dropped before they were applied, and goes on", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     await using log = await openLog(broker);
@@ -80,7 +80,7 @@ if (broker !== undefined) {
     assert.ok(problems.some(({ what }) => what.includes("were dropped before they were applied")));
   });
 
-  Deno.test("Service on Kafka stands still, unready, when its events are created again, running or not", async ({ name }) => {
+  Deno.test("Service on Kafka stands still, unready, when its events topic is recreated, running or not", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     const events = shopEvents(20, 6);
@@ -92,7 +92,7 @@ if (broker !== undefined) {
     await administer(broker, async (admin) => {
       await admin.deleteTopics({ topics: [topic] });
       await until(async () => {
-        // Not what it returns: an attempt that fails may have created it.
+        // Not its result: an attempt that fails may have created the topic.
         await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }).catch(() => {});
         return ![id, undefined].includes((await log.identify(topic))?.id);
       }, "it is created again");
@@ -121,7 +121,7 @@ if (broker !== undefined) {
     );
   });
 
-  Deno.test("Service on Kafka goes on, ready, when its events got more partitions, and does not start with them", async ({ name }) => {
+  Deno.test("Service on Kafka stays ready when its events topic gains partitions, but does not start with them", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     const events = shopEvents(30, 6);
@@ -136,15 +136,18 @@ if (broker !== undefined) {
     const random = mulberry32(1);
     const value = new Uint8Array(9 << 20).map(() => random() * 256);
     const large = { topic, key: "ann", value, time: 1 };
-    await assert.rejects(own.append([large]), { code: "too-large" }, "which looks the topic up again");
+    await assert.rejects(own.append([large]), { code: "too-large" }, "the producer looks the topic up again");
     await own.append(recordsOf(events.slice(40), prefix));
     const asked = requestsOf(events).sort();
-    await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
+    await until(
+      async () => (await requested(log, prefix)).length === asked.length,
+      "it answers what reaches its partitions",
+    );
     await using other = await openLog(broker);
     await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+follow \S+\.events/);
   });
 
-  Deno.test("Service on Kafka goes on, and starts, where all topics that it alone writes got more partitions", async ({ name }) => {
+  Deno.test("Service on Kafka runs and starts when all topics that only it writes have gained partitions", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const { events: _events, items, ...own } = topicNames(prefix);
     const surface = `${own.recommendations}.home`;

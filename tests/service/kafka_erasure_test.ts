@@ -1,4 +1,4 @@
-/** What a real broker has of a user who was erased, byte for byte, against what the receipt says. */
+/** What a real broker still has of an erased user, byte for byte, against what the receipt says. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -20,7 +20,7 @@ const PARTITIONS = 2;
 const topics = topicNames(PREFIX);
 const YEARS = 100 * 365 * 86_400_000;
 
-/** Topics that have the user in what is left when the broker has compacted them, and dropped tombstones. */
+/** Compacted topics that would still have the user after compaction and without tombstones. */
 async function compacted(log: KafkaLog): Promise<string[]> {
   const found: string[] = [];
   for (const [topic, { partitions, cleanup }] of await log.topics()) {
@@ -42,14 +42,14 @@ async function filesWith(folder: string): Promise<string[]> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (isDirectory) found.push(...await filesWith(path));
-    // One may be removed, or written anew, at this moment.
+    // One may be removed or rewritten at this moment.
     else if (formsIn(await Deno.readFile(path).catch(() => new Uint8Array(0))).length > 0) found.push(path);
   }
   return found;
 }
 
 if (broker !== undefined) {
-  Deno.test("Service on Kafka leaves of a user who is erased what the receipt says, and nothing else", async () => {
+  Deno.test("Service on Kafka leaves of an erased user what the receipt says, and nothing else", async () => {
     await using log = await openLog(broker);
     {
       await using keeping = await openLog(broker, { topicConfig: { "retention.ms": `${YEARS}` } });
@@ -95,7 +95,7 @@ if (broker !== undefined) {
     const names = (all: readonly { readonly topic: string }[]) => all.map(({ topic }) => topic).toSorted();
     assert.deepEqual(await compacted(log), [], "nothing is left once the broker has compacted");
     assert.deepEqual(Object.keys(await formsOn(log)).toSorted(), names(remaining));
-    await until(async () => (await filesWith(folder)).length === 0, "local snapshots are written anew");
+    await until(async () => (await filesWith(folder)).length === 0, "local snapshots are rewritten");
     const dated = remaining.filter(({ until }) => until !== null);
     assert.deepEqual(names(dated), [topics.samples, topics.signals]);
     for (const { until, topic } of dated) assert.ok(until! > YEARS, topic);

@@ -1,6 +1,6 @@
 /**
- * Records on a real broker as other programs may write them, below what our own producer would take: onto every topic of
- * a running deployment. Nothing ends or loops but where docs/reference/topics.md says so, and what follows is handled.
+ * Malformed records of other programs, which our own producer would refuse, on every topic of a running deployment on a
+ * real broker. Nothing ends or loops unless docs/reference/topics.md says so, and what follows is handled.
  */
 
 import assert from "node:assert/strict";
@@ -28,9 +28,9 @@ const NOT_UTF8 = Buffer.from([0xff, 0xfe, 0xc0, 0x80, 0xed, 0xa0, 0x80]);
 const HUGE = Buffer.alloc(200_000, "k");
 const HEADERS = { input: [NOT_UTF8, "0/1/2", NOT_UTF8], others: NOT_UTF8, pending: ["", "1"], "\u0000": "" };
 const NOISE = Buffer.from(Uint8Array.from({ length: 64 }, () => random() * 256));
-/** What no topic takes as a value. */
+/** Values that no topic accepts. */
 const VALUES = [Buffer.alloc(0), Buffer.from('{"user":"ann"'), NOISE, Buffer.alloc(64, 0xff)];
-/** What stands around a value. A compacted topic refuses those without key. */
+/** What surrounds a value. A compacted topic refuses records without a key. */
 const FRAMES: readonly Omit<Message, "value">[] = [
   { key: "poison" },
   { key: "" },
@@ -98,7 +98,7 @@ if (broker !== undefined) {
   const answered = async (log: KafkaLog) =>
     (await jsonOf(log, topics.recommendations)).map(({ request }) => String(request)).sort();
 
-  Deno.test("Service on Kafka leaves out or refuses what other programs write, and handles what is behind it", async () => {
+  Deno.test("Service on Kafka skips or rejects malformed records of other programs, and handles what follows", async () => {
     const events = shopEvents(60, 10);
     const parts = [events.slice(0, 60), events.slice(60, 120), events.slice(120)] as const;
     await using log = await openLog(broker);
@@ -122,7 +122,7 @@ if (broker !== undefined) {
       }
       await assert.rejects(
         produce(topics.items, [{ key: null, value: "{}" }]),
-        "a compacted topic wants keys",
+        "a compacted topic requires keys",
       );
       const time = Date.now();
       const click = (user: string) =>
@@ -151,7 +151,7 @@ if (broker !== undefined) {
       const before = requestsOf([...parts[0], ...parts[1]]).sort();
       await until(async () => (await answered(log)).length >= before.length, "all is answered");
       assert.deepEqual(await answered(log), before);
-      // What is JSON but cut off, or empty; what is not UTF-8; and the one without a time.
+      // JSON that is cut off or empty, bytes that are not UTF-8, and the record without a time.
       assert.deepEqual(await rejectedOf(log, topics.events), {
         "time-out-of-range": 1,
         ...{
@@ -170,10 +170,13 @@ if (broker !== undefined) {
       const odd = service.tasks.get(partitionOf("odd", PARTITIONS))?.state.users.get("odd");
       assert.ok(odd !== undefined && odd.lastOffset > 0);
       const all = FRAMES.length * VALUES.length;
-      await until(() => Promise.resolve(leftOut("samples") >= 2 * all), "learner and monitor are through");
+      await until(
+        () => Promise.resolve(leftOut("samples") >= 2 * all),
+        "learner and monitor have passed them",
+      );
       await until(
         () => Promise.resolve(leftOut("signals") >= 1.5 * all),
-        "tasks are through what others learnt",
+        "tasks have passed what others learnt",
       );
       await until(() => Promise.resolve(leftOut("parameters") >= all), "versions are read");
       await until(
@@ -183,7 +186,7 @@ if (broker !== undefined) {
       assert.equal(failure, undefined);
     }
 
-    // A record of a user whose lists are open, as its header says, is read at the start, and stops it.
+    // A user state with open lists, as its header says, is read at the start, and stops the service.
     const remedy = new RegExp(`${topics.state}/\\d@\\d+ cannot be read .*key "poison" and no value`);
     assert.match(await failureOf(log), remedy);
     assert.ok(leftOut("statistics") > 0 && leftOut("state") > 0);

@@ -33,7 +33,7 @@ const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
 const PARTITIONS = 4;
 
 if (broker !== undefined) {
-  Deno.test("Service on Kafka hears of the commits of a learner whose thread has connections of its own", async ({ name }) => {
+  Deno.test("Service on Kafka reports the commits of a learner whose thread has connections of its own", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     const commits: CommitReport[] = [];
@@ -46,7 +46,7 @@ if (broker !== undefined) {
     const isTold = () => commits.some(({ sizes }) => sizes.some(({ topic }) => topic === topics.checkpoints));
     await until(
       () => Promise.resolve((service.learner?.version ?? 0) > 1 && isTold()),
-      "something is learnt, and kept",
+      "something is learnt and written",
     );
     await service.stop();
     await service.ended;
@@ -117,7 +117,7 @@ if (broker !== undefined) {
     }
   });
 
-  Deno.test("a generation takes over on Kafka in one process, as a clean deployment of it would be, and in two of a group, each request answered once", async () => {
+  Deno.test("Member.build() on Kafka switches generations, in one process or two, and each request is answered once", async () => {
     await using log = await openLog(broker);
     await serve(log, { views: 60, partitions: 2 });
     await log.createTopics([{ name: generations.generations, partitions: 1, cleanup: "compact" }]);
@@ -151,7 +151,7 @@ if (broker !== undefined) {
     await shared(3);
     await send(20);
     const [there, here] = await Promise.all([other.build(1), one.build(1)]);
-    assert.notEqual(there.isSwitched, here.isSwitched, "one of them has built it");
+    assert.notEqual(there.isSwitched, here.isSwitched, "only one of them has built it");
     await shared(1);
     await send(rest.length);
     const asked = requestsOf(events).sort();
@@ -159,7 +159,7 @@ if (broker !== undefined) {
     assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked);
   });
 
-  Deno.test("Service on Kafka is upgraded process by process: nothing stops, and the older release ends where it cannot read", async ({ name }) => {
+  Deno.test("Service on Kafka is upgraded process by process; the older release stops when it meets a newer format", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     await using log = await openLog(broker);
@@ -180,7 +180,7 @@ if (broker !== undefined) {
     await log.append(records.slice(0, third));
     await untilCommitted(log, prefix);
 
-    // Side by side: each has partitions that the older one has begun.
+    // Side by side: each has partitions that the older one began.
     const later = await start(true);
     await until(async () => {
       const held = await Promise.all([older, later].map(({ service }) => service.status()));
@@ -192,7 +192,7 @@ if (broker !== undefined) {
     assert.ok(written.some((format) => format > USER_FORMATS.newest), "the later one has written");
     assert.ok(written.some((format) => format <= USER_FORMATS.newest), "and the older one");
 
-    // Back: what the later one had goes to the older one, which cannot read it, says so, and changes nothing.
+    // Back: the older one gets the later one's partitions, cannot read them, says so, and changes nothing.
     await later.service.stop();
     await later.failure;
     const failure = await older.failure;
@@ -213,7 +213,7 @@ if (broker !== undefined) {
   });
 }
 
-/** What a generation holds but for offsets of `signals`: on a broker, ends of transactions take some, too. */
+/** What a generation holds, without offsets of `signals`, as ends of transactions take some on a broker. */
 function withoutPlaces({ statistics, ...others }: Contents): unknown {
   return { ...others, statistics: [...statistics].filter(([key]) => !key.endsWith("/retrieval:others")) };
 }
@@ -227,7 +227,7 @@ async function formatsOn(log: Log, state: string): Promise<number[]> {
   return formats;
 }
 
-/** A process that is stopped, if it still lives, when the test is over. */
+/** A process that is stopped at the end of the test if it is still alive. */
 function startWorker(address: string, prefix: string) {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", WORKER, address, prefix],

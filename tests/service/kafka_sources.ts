@@ -1,5 +1,5 @@
 /**
- * Topics of others on a real broker, taken in by processes that are killed. Its tests share the broker of another file.
+ * Foreign topics on a real broker, taken in by processes that are killed. The tests share another file's broker.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const WORKER = fileURLToPath(new URL("sources_worker.ts", import.meta.url));
 const RECORDS = 7000;
 const TIME = Date.UTC(2026, 10, 1);
 
-/** Five partitions of views and three of clicks, by session and not by user; each 97th record is of no use. */
+/** Five partitions of views and three of clicks, by session and not by user; every 97th record is useless. */
 function record(prefix: string, n: number): NewRecord {
   const [topic, partitions] = n % 3 === 0 ? [`${prefix}shop.clicks`, 3] : [`${prefix}shop.views`, 5];
   const value = n % 97 === 0 ? { evt: "heartbeat" } : {
@@ -61,7 +61,7 @@ async function eventsOn(log: Log, prefix: string) {
   }));
 }
 
-/** Starts a process and kills it `ms` after its first commit: in its second, or behind that. */
+/** Starts a process and kills it `ms` after its first commit: during its second, or after that. */
 async function killed(args: readonly string[], ms: number): Promise<void> {
   const all = ["run", "-q", "-A", "--no-check", WORKER, ...args];
   const worker = new Deno.Command(Deno.execPath(), { args: all, stdout: "piped" }).spawn();
@@ -75,7 +75,7 @@ async function killed(args: readonly string[], ms: number): Promise<void> {
 /** Registers the tests. */
 export function testSources(broker: TestBroker): void {
   for (const place of ["kafka", "sqlite"]) {
-    Deno.test(`topics that are keyed by anything come to ${place} once each, in the order of time, over kills`, async ({ name }) => {
+    Deno.test(`SourcesJob feeds topics with any keys to ${place} in order of time, each record once, though it is killed`, async ({ name }) => {
       const prefix = ownPrefix(import.meta.url, name);
       const folder = await Deno.makeTempDir();
       const file = place === "sqlite" ? [`${folder}/log.sqlite`] : [];
@@ -85,7 +85,7 @@ export function testSources(broker: TestBroker): void {
         { name: `${prefix}shop.clicks`, partitions: 3, cleanup: "delete" },
       ]);
       await brokers.append(Array.from({ length: RECORDS }, (_, n) => record(prefix, n)));
-      // On SQLite, the cluster is that of the sources and no other.
+      // With SQLite, only the sources have a cluster.
       const [own, text] = place === "kafka"
         ? [broker.address, configOf(prefix)]
         : ["127.0.0.1:1", configOf(prefix, [broker.address])];
@@ -125,7 +125,7 @@ export function testSources(broker: TestBroker): void {
     });
   }
 
-  Deno.test("a topic of a source may get partitions, and go, while it is followed", async ({ name }) => {
+  Deno.test("SourcesJob follows a topic that gains partitions, and reports one that is deleted", async ({ name }) => {
     const prefix = ownPrefix(import.meta.url, name);
     const topic = `${prefix}shop.views`;
     await using log = await openLog(broker);
@@ -142,7 +142,7 @@ export function testSources(broker: TestBroker): void {
       sources,
     });
     const feed = async (n: number, partition: number) => {
-      await using producer = await openLog(broker); // which knows of all partitions, once the broker does
+      await using producer = await openLog(broker); // a new one, which learns of all partitions once the broker knows them
       await until(
         async () => ((await producer.topics()).get(topic)?.partitions ?? 0) > partition,
         "the topic has the partition",
@@ -163,7 +163,7 @@ export function testSources(broker: TestBroker): void {
     await seen(async () => /it was deleted|it does not exist/.test(await fault()), "it says that it is gone");
   });
 
-  Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async ({ name }) => {
+  Deno.test("offsetSince() finds the first record at or after a time on a broker, as on other logs", async ({ name }) => {
     await using log = await openLog(broker);
     const topic = `${ownPrefix(import.meta.url, name)}dated`;
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);

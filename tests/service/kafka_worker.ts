@@ -11,7 +11,7 @@ import { OPTIONS } from "./deployment.ts";
 
 const [address = "", prefix = ""] = Deno.args;
 await using log = await KafkaLog.open({ brokers: [address], heartbeatMs: 100 });
-// Commits are many and small, so that a kill meets one in its middle.
+// Commits are many and small, so that a kill hits one halfway.
 await using service = await Service.start(log, {
   ...OPTIONS,
   prefix,

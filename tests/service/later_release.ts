@@ -1,5 +1,5 @@
 /**
- * A log as a later release writes it: users have a format that this release does not know.
+ * A log as a later release writes it: user states have a format that this release does not know.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log, LogRecord, NewRecord } from "../../streams/log/log.ts";
 import { USER_FORMATS } from "../../src/users/user_codec.ts";
 
-/** How much larger the formats of users are. */
+/** How much larger the format numbers of user states are. */
 export const LATER = USER_FORMATS.newest - USER_FORMATS.oldest + 1;
 
-/** Users are written in the later format; those that this release has written are read, too. */
+/** Writes user states in the later format, and also reads those that this release has written. */
 export function laterRelease(log: KafkaLog, state: string): Log {
   const write = (record: NewRecord): NewRecord =>
     record.topic === state && record.value !== null

@@ -28,7 +28,7 @@ async function parametersOn(log: Log): Promise<LogRecord[]> {
   return await Array.fromAsync(readAll(log, topics.parameters, 0));
 }
 
-/** The samples that a task makes of a small shop. */
+/** The samples that tasks make of a small shop. */
 async function samplesOf(views: number): Promise<LogRecord[]> {
   await using log = new MemoryLog();
   await using _service = await Service.start(log, OPTIONS);
@@ -37,7 +37,7 @@ async function samplesOf(views: number): Promise<LogRecord[]> {
   return await Array.fromAsync(readAll(log, topics.samples, 0));
 }
 
-/** The beginning of a sample of a format to come. */
+/** The beginning of a sample of a future format. */
 const TO_COME = Uint8Array.of(12);
 
 for (
@@ -46,7 +46,7 @@ for (
     ["sqlite", async () => await SqliteLog.open(`${await Deno.makeTempDir()}/log.sqlite`)],
   ] as const
 ) {
-  Deno.test(`Service with a learner in its own thread serves what it learns on a ${name} log, and stops with a checkpoint`, async () => {
+  Deno.test(`Service with a threaded learner on a ${name} log serves what it learns, and stops with a checkpoint`, async () => {
     await using log = await open();
     await using service = await start(log, { partitions: 2 });
     const events = shopEvents(300, 20);
@@ -72,7 +72,7 @@ for (
   });
 }
 
-Deno.test("a learner in its own thread makes the same versions, byte for byte, as one beside the tasks", async () => {
+Deno.test("Service with a threaded learner makes the same versions, byte for byte, as with one beside the tasks", async () => {
   const samples = await samplesOf(300);
   const made: string[][] = [];
   for (const learnerThread of [false, { permissions: "none" }] as const) {
@@ -80,7 +80,7 @@ Deno.test("a learner in its own thread makes the same versions, byte for byte, a
     const learning = { ...OPTIONS.learning, publishIntervalMs: 0, snapshotVersions: 1e6 };
     await using service = await start(log, { roles: ["learner"], learnerThread, learning });
     await log.append(samples);
-    // Fewer rows than a batch has are left.
+    // Fewer rows than a batch remain.
     await until(async () => ((await service.status()).learner?.lag ?? 99) < 10, "samples are learnt");
     await service.stop();
     await service.ended;
@@ -94,17 +94,17 @@ Deno.test("a learner in its own thread makes the same versions, byte for byte, a
   assert.deepEqual(thread.slice(0, count), beside.slice(0, count));
 });
 
-Deno.test("Service begins anew with a learner in its own thread whose writer was fenced", async () => {
+Deno.test("Service reopens a threaded learner whose writer was fenced", async () => {
   await using log = new MemoryLog();
   await using service = await start(log);
   await until(() => Promise.resolve(service.learner?.version === 1), "it learns");
   await (await log.writer(`${topics.samples}-learner-base`))[Symbol.asyncDispose]();
   await log.append(recordsOf(shopEvents(300, 20)));
   await untilCommitted(log);
-  await until(() => Promise.resolve((service.learner?.version ?? 0) > 1), "it has begun anew");
+  await until(() => Promise.resolve((service.learner?.version ?? 0) > 1), "it was reopened");
 });
 
-Deno.test("Service.ended rejects when a learner in its own thread cannot go on", async () => {
+Deno.test("Service.ended rejects when a threaded learner cannot go on", async () => {
   await using log = new MemoryLog();
   await using service = await start(log);
   await until(() => Promise.resolve(service.learner !== undefined), "it learns");
@@ -134,12 +134,12 @@ Deno.test("Service.stop() ends the thread of a learner that is still opening", a
   assert.equal(service.learner, undefined);
 });
 
-Deno.test("a learner in its own thread that has nothing to learn comes around as long as its log answers", async () => {
+Deno.test("ThreadedLearner.step() resolves while its log answers, even when there is nothing to learn", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const { model, modelConfig, task: { schema }, learner } = OPTIONS;
   const spec = { model, modelConfig, schema, learner, learning: {}, topics };
   const { signal } = new AbortController();
   await using threaded = await ThreadedLearner.open(log, spec, { permissions: "none" }, signal);
-  for (let n = 0; n < 3; n++) await threaded.step(AbortSignal.timeout(30_000)); // it came never
+  for (let n = 0; n < 3; n++) await threaded.step(AbortSignal.timeout(30_000)); // rejects if the step does not end
 });

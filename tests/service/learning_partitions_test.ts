@@ -52,7 +52,7 @@ Deno.test("Learning.step() judges every sample of all partitions once, a few at 
   assert.equal(await learning.lag(), 2);
 });
 
-Deno.test("Learning.step() waits for a sample on any partition, and no longer than its signal", async () => {
+Deno.test("Learning.step() waits for a sample on any partition, and no longer than its signal allows", async () => {
   const log = await createLog();
   await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
   const waiting = learning.step({ waitMs: 60_000 });
@@ -66,7 +66,7 @@ Deno.test("Learning.step() waits for a sample on any partition, and no longer th
   await assert.rejects(stopped, { name: "AbortError" });
 });
 
-Deno.test("Learning.step() that waits takes samples of all partitions, though the first always has some", async () => {
+Deno.test("Learning.step() that waits takes samples from all partitions, even if the first always has some", async () => {
   const log = await createLog();
   await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
   const samples = makeSamples(40);
@@ -80,12 +80,12 @@ Deno.test("Learning.step() that waits takes samples of all partitions, though th
   assert.deepEqual(learnt, learnt.map(() => true), `${learning.positions}`);
 });
 
-Deno.test("Learning.open() makes the versions again that a crash left, in whatever order samples had come", async () => {
+Deno.test("Learning.open() remakes the versions that a crash left, in whatever order samples came", async () => {
   const samples = makeSamples(8 * 12 + 3, 4);
   const parts = [20, 45, 70, samples.length];
-  /** Samples come while it learns, so that the order in which they are taken is the order of that run alone. */
+  /** Samples come while it learns, so that the order in which it takes them is that of this run alone. */
   const live = async (log: Log, inner: Log) => {
-    let time = 0; // by the wall's clock each run would publish at other samples, and have other operations
+    let time = 0; // with the real clock each run would publish at other samples, with other operations
     const now = () => time += 10;
     await using learning = await Learning.open(log, topics, makeLearner("base"), { ...OPTIONS, now });
     let at = await total(inner);
@@ -112,7 +112,7 @@ Deno.test("Learning.open() makes the versions again that a crash left, in whatev
     const version = await subscriber.update();
     const probe = makeSamples(1, 70)[0] ?? assert.fail();
     {
-      // What was published is what it stands at again, as if it had never stopped.
+      // It is at the published version again, as if it had never stopped.
       await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
       assert.ok(learning.version >= version, `after ${at}`);
       if (learning.version === version) {
@@ -125,10 +125,10 @@ Deno.test("Learning.open() makes the versions again that a crash left, in whatev
     const result = await live(log, log);
     assert.equal(result.version, want.version, `after ${at}`);
   }
-  assert.ok(same > 10, `${same} versions were made again`);
+  assert.ok(same > 10, `${same} versions were remade`);
 });
 
-Deno.test("Learning.open() leaves turns to others while it learns again, and ends with its signal", async () => {
+Deno.test("Learning.open() yields while it learns again, and stops at its signal", async () => {
   const log = await createLog();
   const options = { ...OPTIONS, checkpointBatches: 1000, publishIntervalMs: 0 };
   {
@@ -144,7 +144,7 @@ Deno.test("Learning.open() leaves turns to others while it learns again, and end
   assert.ok(learning.learner.steps > 0);
 });
 
-Deno.test("SampleOrder keeps what was learnt apart from what waits, and survives its codec", () => {
+Deno.test("SampleOrder separates what was learnt from what waits, and survives its codec", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(4), fc.nat(300)), { maxLength: 50 }),

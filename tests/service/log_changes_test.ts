@@ -26,7 +26,7 @@ const start = (log: AdministeredLog) =>
 const untilUnready = (service: Service, says: RegExp) =>
   until(async () => says.test((await service.unready()).join("; ")), `it says ${says}`);
 
-Deno.test("Service stands still, unready, when its events are created again while it runs, and after a restart", async () => {
+Deno.test("Service stands still, unready, when its events topic is recreated while it runs, and after a restart", async () => {
   await using log = new AdministeredLog();
   {
     await using service = await start(log);
@@ -46,7 +46,7 @@ Deno.test("Service stands still, unready, when its events are created again whil
       headers: { "content-type": "application/json" },
       body: JSON.stringify(click),
     });
-    assert.equal(posted.status, 503, "what nobody would apply is not taken");
+    assert.equal(posted.status, 503, "events that no task would apply are not accepted");
     assert.match(await posted.text(), /created again/);
     const ready = await fetch(`${http.url}/ready`);
     assert.equal(ready.status, 503);
@@ -55,13 +55,13 @@ Deno.test("Service stands still, unready, when its events are created again whil
   assert.deepEqual(
     (await answersOn(log)).map(({ request }) => request).sort(),
     requestsOf(events).sort(),
-    "of the new topic nothing is answered",
+    "nothing of the new topic is answered",
   );
   await using again = await start(log);
   await untilUnready(again, /created again/);
 });
 
-Deno.test("Services go on, ready, and take partitions over, when their events get more, and do not start with them", async () => {
+Deno.test("Service stays ready and takes over partitions when its events topic has grown, but does not start with it", async () => {
   await using log = new AdministeredLog();
   await using heard = await listen();
   {
@@ -82,7 +82,10 @@ Deno.test("Services go on, ready, and take partitions over, when their events ge
     await other.stop();
     await log.append(recordsOf(events.slice(40)));
     const asked = requestsOf(events).length;
-    await until(async () => (await answersOn(log)).length === asked, "what comes where it was is answered");
+    await until(
+      async () => (await answersOn(log)).length === asked,
+      "requests on the old partitions are answered",
+    );
     assert.equal(service.tasks.size, PARTITIONS);
     assert.deepEqual([await service.unready(), service.faults], [[], []]);
   }
@@ -92,7 +95,7 @@ Deno.test("Services go on, ready, and take partitions over, when their events ge
   });
 });
 
-Deno.test("Service goes on, ready, when topics that it alone writes get more partitions, and starts with them", async () => {
+Deno.test("Service stays ready when topics that only it writes gain partitions, and starts with them", async () => {
   await using log = new AdministeredLog();
   const { events: _events, items: _items, ...own } = topics;
   await using heard = await listen();
@@ -120,7 +123,7 @@ Deno.test("Service goes on, ready, when topics that it alone writes get more par
   await assert.rejects(start(log), hasCode("topic-mismatch"));
 });
 
-Deno.test("Service reads a catalogue that is created again while it runs", async () => {
+Deno.test("Service reads a catalogue that is recreated while it runs", async () => {
   await using log = new AdministeredLog();
   await using service = await start(log);
   await log.append(recordsOf(events));
@@ -134,12 +137,12 @@ Deno.test("Service reads a catalogue that is created again while it runs", async
         service.tasks.size === PARTITIONS && [...service.tasks.values()]
           .every(({ catalogue, state }) => state.catalogue.size > 0 && catalogue.committed <= 3),
       ),
-    "tasks have begun anew",
+    "tasks have reopened",
   );
   await until(async () => (await service.unready()).length === 0, "it is ready again");
 });
 
-Deno.test("Service says what it creates of a deployment that is there, and that a checkpoint is lost", async () => {
+Deno.test("Service says which topics of an existing deployment it creates, and that a checkpoint is lost", async () => {
   await using log = new AdministeredLog();
   await using heard = await listen();
   const told = (about: RegExp) => heard.messages.filter((message) => about.test(message));

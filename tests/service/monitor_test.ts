@@ -24,15 +24,15 @@ import { OPTIONS, until } from "./deployment.ts";
 const topics = topicNames();
 const PARTITIONS = 2;
 const HOUR = 3_600_000;
-/** Steps do not wait for what comes later. */
+/** A signal with which steps do not wait for more records. */
 const HURRIED = AbortSignal.abort();
 const JOB = { now: () => 0, checkpointRecords: 32 };
 
 const registryOf = (log: Log) => new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
 
 /**
- * Two experiments of users who come again: one that does harm, one that interleaves. Some are lost, some answers are
- * there twice, outcomes come late, and some users are forgotten.
+ * Two experiments on returning users: one that does harm, one that interleaves. Some users never return, some answers
+ * are there twice, outcomes come late, and some users are forgotten.
  */
 async function deployment({ users = 400, pages = 3 } = {}): Promise<MemoryLog> {
   const log = new MemoryLog();
@@ -72,7 +72,7 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
     for (let u = 0; u < users; u++) {
       const [user, partition] = [`u${u}`, u % PARTITIONS];
       const time = 10 * HOUR * (page + 1) + u * 60_000;
-      // The first page is from before both.
+      // The first page is from before either of them.
       const exposures = page === 0 ? [] : experiments.assign(user).exposures;
       const record = { partition, key: user, time };
       const answer = { request: `${user}-${page}`, user, time, items: [{}], exposures, tookMicros: 900 + u };
@@ -108,7 +108,7 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
 /**
  * A log that counts commits of the monitor, and writers for changes of experiments.
  *
- * @param fences how many changes of experiments lose against another process's at the same moment
+ * @param fences how many changes of experiments lose to another process at the same moment
  */
 function watched(log: Log, fences = 0) {
   const seen = { open: 0, commits: 0, changes: 0 };
@@ -139,7 +139,7 @@ function watched(log: Log, fences = 0) {
   return { log: new Proxy(log, { get }), seen };
 }
 
-/** Works until everything is read, judged and written down. */
+/** Runs a job until everything is read, judged and written down. */
 async function work(log: Log, options = JOB): Promise<ExperimentsView> {
   await using job = await MonitorJob.open(log, topics, options);
   do {
@@ -169,7 +169,7 @@ async function changesOn(log: Log, partition: number): Promise<string[]> {
   return changes;
 }
 
-Deno.test("MonitorJob stops what breaks a guard rail, once, and has the figures of one who reads all at once", async () => {
+Deno.test("MonitorJob stops an experiment that breaks a guard rail, once, with the figures of one read at once", async () => {
   const { log, seen } = watched(await deployment());
   let looks = 0;
   let view = { experiments: [], holdout: 0 } as ExperimentsView;
@@ -194,7 +194,7 @@ Deno.test("MonitorJob stops what breaks a guard rail, once, and has the figures 
   assert.deepEqual(await work(log), view, "there is nothing more to do");
 });
 
-Deno.test("MonitorJob goes on after a crash at any operation as if there had been none", async () => {
+Deno.test("MonitorJob recovers from a crash at any operation as if there had been none", async () => {
   const options = { users: 120, pages: 3 };
   const whole = await deployment(options);
   const view = await work(whole);
@@ -236,7 +236,7 @@ Deno.test("MonitorJob has the same figures however much it reads and writes at a
   for (const records of [1, 7, 100, 1000]) assert.deepEqual(await figures(records), all);
 });
 
-Deno.test("MonitorJob judges what is written down, whatever somebody who looks has had read", async () => {
+Deno.test("MonitorJob judges what is written down, not what viewers have made it read", async () => {
   const log = await deployment();
   const isStopped = async () => (await changesOn(log, 0)).some((change) => change.includes('"stopped"'));
   const JUST_WRITES = { now: () => 0, checkpointRecords: 1e9 };
@@ -251,7 +251,7 @@ Deno.test("MonitorJob judges what is written down, whatever somebody who looks h
   assert.ok(await isStopped());
 });
 
-Deno.test("MonitorJob stops for the figures as they were written down, though more was read meanwhile", async () => {
+Deno.test("MonitorJob stops an experiment for the figures as they were written down, though more was read since", async () => {
   const reasonOf = async (pause: (job: MonitorJob, log: Log) => Promise<unknown>) => {
     const log = await deployment();
     const records = (await readAllOf(log, topics.samples)).slice(-40);
@@ -297,13 +297,13 @@ Deno.test("MonitorJob stops an experiment that changes while it is judged, by it
   ]);
 });
 
-/** What has happened to the experiment that does harm, in order. */
+/** The changes of the experiment that does harm, in order. */
 async function storyOf(log: Log): Promise<string[]> {
   const changes = (await changesOn(log, 0)).map((change) => JSON.parse(change));
   return changes.filter(({ name }) => name === "harm").map(({ status, traffic }) => `${status} ${traffic}`);
 }
 
-Deno.test("MonitorJob stops an experiment again that is started again as it was, once each time", async () => {
+Deno.test("MonitorJob stops an experiment that is restarted unchanged, once each time", async () => {
   const log = await deployment();
   await work(log);
   assert.deepEqual(await storyOf(log), ["running 0.8", "stopped 0.8"]);
@@ -321,13 +321,13 @@ Deno.test("MonitorJob stops an experiment again that is started again as it was,
   await work(log);
   assert.deepEqual(await storyOf(log), twice);
   await using job = await MonitorJob.open(log, topics, { now: () => 0, checkpointMs: 0 });
-  await again(); // while it works, and nobody comes
+  await again(); // while it works, and no user comes
   for (let step = 0; step < 3; step++) await job.step(HURRIED);
   assert.deepEqual(await storyOf(log), [...twice, "running 0.8", "stopped 0.8"]);
   assert.equal((await job.status()).stopped, 1);
 });
 
-Deno.test("MonitorJob leaves a promoted variant alone, and one that is rolled back, whatever its figures say", async () => {
+Deno.test("MonitorJob leaves a promoted or rolled-back variant alone, whatever its figures say", async () => {
   const log = await deployment();
   const changes = registryOf(log);
   await changes.promote("harm", "B"); // before the monitor has seen anything
@@ -340,7 +340,7 @@ Deno.test("MonitorJob leaves a promoted variant alone, and one that is rolled ba
   assert.deepEqual(await storyOf(log), ["running 0.8", "promoted 0.8", "stopped 0.8"]);
 });
 
-Deno.test("MonitorJob counts anew what runs and varies what a promotion set, once that is rolled back", async () => {
+Deno.test("MonitorJob starts a new phase of experiments on the same options when a promotion is rolled back", async () => {
   const log = await deployment();
   const changes = registryOf(log);
   const { layer, variants } = (await changes.records()).get("harm") as Experiment;
@@ -357,7 +357,7 @@ Deno.test("MonitorJob counts anew what runs and varies what a promotion set, onc
   assert.deepEqual(names.slice(-2), ["harm", "later"], "tasks hear of both");
 });
 
-Deno.test("MonitorJob that was away while traffic changes has the figures of one that was there", async () => {
+Deno.test("MonitorJob has the same figures whether or not it was away while traffic changed", async () => {
   const figures = async (isThere: boolean) => {
     const log = await deployment({ users: 120 });
     const changes = registryOf(log);
@@ -375,7 +375,7 @@ Deno.test("MonitorJob that was away while traffic changes has the figures of one
   assert.equal(draft.traffic, 0.6);
 });
 
-Deno.test("MonitorJob looks for pinned versions that nobody needs any more, now and then", async () => {
+Deno.test("MonitorJob releases pinned versions that nothing needs any more, once an hour", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
   await log.append([{
@@ -401,7 +401,7 @@ Deno.test("MonitorJob looks for pinned versions that nobody needs any more, now 
   assert.deepEqual(await pins(), [], "nor do events");
 });
 
-Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures stay", async () => {
+Deno.test("MonitorJob keeps nothing of a forgotten user, but keeps the figures", async () => {
   const log = await deployment({ users: 100 });
   const before = await work(log);
   const keys = async () => Object.keys(await writtenOn(log));
@@ -412,7 +412,7 @@ Deno.test("MonitorJob keeps nothing of a user who is forgotten, whose figures st
   assert.ok(!JSON.stringify(await writtenOn(log)).includes(new TextEncoder().encode("u9").toHex()));
 });
 
-Deno.test("MonitorJob begins anew with an experiment that is started with other variants", async () => {
+Deno.test("MonitorJob starts from zero when an experiment is started with other variants", async () => {
   const log = await deployment();
   await work(log);
   const changes = registryOf(log);
@@ -444,7 +444,7 @@ async function readAllOf(log: Log, topic: string): Promise<NewRecord[]> {
   return records;
 }
 
-/** The same log, as it would be if nothing had been written down. */
+/** The same log, as if no figures had been written down. */
 async function withoutFigures(log: Log): Promise<Log> {
   const copy = new MemoryLog();
   await copy.createTopics(topicSpecs(topics, PARTITIONS));

@@ -55,7 +55,7 @@ async function failAtEach(log: Counted, open: (log: Log) => Promise<AsyncDisposa
     const crashing = new CrashingLog(log, at);
     try {
       await (await open(crashing))[Symbol.asyncDispose]();
-      assert.equal(log.open, 0, "what was opened lets it go");
+      assert.equal(log.open, 0, "what was opened releases it");
       return at - 1;
     } catch (error) {
       assert.ok(error instanceof Crash, `${error}`);
@@ -77,13 +77,13 @@ const openings: Readonly<Record<string, (log: Log) => Promise<AsyncDisposable>>>
 };
 
 for (const [name, open] of Object.entries(openings)) {
-  Deno.test(`${name}.open() lets its writer go when it fails, wherever that is`, async () => {
+  Deno.test(`${name}.open() releases its writer when it fails at any operation`, async () => {
     const operations = await failAtEach(await createLog(), open);
     assert.ok(operations > 2, `${operations}`);
   });
 }
 
-Deno.test("Task.open() lets writer, snapshot and pinned versions go when it fails, wherever that is", async () => {
+Deno.test("Task.open() releases writer, snapshot and pinned versions when it fails at any operation", async () => {
   await withFolder(async (folder) => {
     const log = await createLog();
     const pinned = new Set<number>();
@@ -106,7 +106,7 @@ Deno.test("Task.open() lets writer, snapshot and pinned versions go when it fail
       } catch (error) {
         assert.deepEqual([...pinned], []);
         const store = await StateStore.open(snapshot);
-        assert.equal(store?.folder, folder, "nobody has it");
+        assert.equal(store?.folder, folder, "its folder is free");
         await store?.close();
         throw error;
       }
@@ -115,7 +115,7 @@ Deno.test("Task.open() lets writer, snapshot and pinned versions go when it fail
   });
 });
 
-Deno.test("Learning.open() lets its writer go when it is told to stop while it learns again", async () => {
+Deno.test("Learning.open() releases its writer when it is stopped while it learns again", async () => {
   const log = await createLog();
   await log.append(
     makeSamples(40).map((sample, n) => ({
@@ -134,7 +134,7 @@ Deno.test("Learning.open() lets its writer go when it is told to stop while it l
   assert.equal(log.open, 0);
 });
 
-Deno.test("Service lets a task go that it cannot begin to work with, and opens another", async () => {
+Deno.test("Service releases a task that cannot start, and opens another", async () => {
   class Failing extends Counted {
     failed = 0;
 

@@ -9,7 +9,7 @@ import { until } from "./deployment.ts";
 
 const { signal } = new AbortController();
 
-/** A service that is late, then not ready, then both fine. */
+/** A service that is late, then not ready, then settled. */
 function settling(late: number, unready: number) {
   let looks = 0;
   return {
@@ -23,14 +23,14 @@ function settling(late: number, unready: number) {
   };
 }
 
-/** A clock that only waiting moves. */
+/** A clock that only advances by waiting. */
 function timeOf() {
   let now = 0;
   const wait = (ms: number) => Promise.resolve(void (now += ms));
   return { clock: () => now, wait };
 }
 
-Deno.test("untilSettled() waits until a service is ready and in time, and has been for a while", async () => {
+Deno.test("untilSettled() waits until a service has been ready and in time for a while", async () => {
   for (const [settledMs, looks] of [[50, 6], [60, 7], [3000, 65]] as const) {
     const service = settling(3, 2);
     const time = timeOf();
@@ -38,12 +38,12 @@ Deno.test("untilSettled() waits until a service is ready and in time, and has be
     assert.deepEqual(
       [service.looks, time.clock()],
       [looks, 50 * looks],
-      "as long after the fifth look, 50 ms apart",
+      "that long after the fifth look, 50 ms apart",
     );
   }
 });
 
-Deno.test("untilSettled() does not wait for ever, nor for what is stopped", async () => {
+Deno.test("untilSettled() gives up after longestMs, and rejects when stopped", async () => {
   const never = settling(Infinity, 0);
   const time = timeOf();
   await untilSettled(never, signal, { longestMs: 60, ...time });
@@ -51,7 +51,7 @@ Deno.test("untilSettled() does not wait for ever, nor for what is stopped", asyn
   await assert.rejects(untilSettled(never, AbortSignal.abort(new Error("it stops"))), /it stops/);
 });
 
-Deno.test("loneUnready() says why a job could not be opened, and a group not joined, when last tried", async () => {
+Deno.test("loneUnready() says why a job could not be opened, or a group not joined, at the last attempt", async () => {
   const log = new MemoryLog();
   await log.createTopics([{ name: "samples", partitions: 1, cleanup: "delete" }]);
   const denied = new LogError(
@@ -86,7 +86,7 @@ Deno.test("loneUnready() says why a job could not be opened, and a group not joi
   await group.stop();
 });
 
-Deno.test("WorkerGroup says at once that a worker has failed for good, while another one cannot be released", async () => {
+Deno.test("WorkerGroup.ended rejects at once when a worker fails for good, though another cannot be released", async () => {
   const log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 2, cleanup: "delete" }]);
   const now = () => performance.now();
@@ -108,7 +108,7 @@ Deno.test("WorkerGroup says at once that a worker has failed for good, while ano
   assert.deepEqual(group.unfinished, []);
 });
 
-Deno.test("GoneTopics says what is gone while something waits, looks again at intervals, and says nothing afterwards", async () => {
+Deno.test("GoneTopics names missing topics while something waits, looks again at intervals, and is silent otherwise", async () => {
   const log = new MemoryLog();
   const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
   await create("events");

@@ -32,7 +32,7 @@ const ALL = {
   rejectedHours: 1,
 };
 
-/** A retention to which everything is old, unless it is told otherwise. */
+/** A retention to which everything is old, unless options say otherwise. */
 function retentionOf(
   log: Log,
   { options = {}, ...over }: Partial<Deployment> & { readonly options?: Partial<RetentionOptions> } = {},
@@ -82,7 +82,7 @@ Deno.test("Retention.look() drops records that are old and done with, up to the 
   }
 });
 
-Deno.test("Retention.look() keeps events for as long as an outcome counts, and all else that is not asked for", async () => {
+Deno.test("Retention.look() keeps events through the outcome window, and by default all but signals", async () => {
   const log = await createLog();
   const { events, recommendations, samples, signals, rejected } = topics;
   const all = [events, recommendations, samples, signals, rejected];
@@ -100,10 +100,10 @@ Deno.test("Retention.look() keeps events for as long as an outcome counts, and a
   };
   const tasks = () => new Map([0, 1, 2].map((partition) => [partition, task]));
   await retentionOf(log, { options: { settings: {}, now }, tasks }).look();
-  assert.deepEqual(await starts(), [0, 0, 0, 1, 0], "signals are kept for a day unless it is said");
+  assert.deepEqual(await starts(), [0, 0, 0, 1, 0], "signals are kept for a day by default");
 });
 
-Deno.test("Retention.look() drops answers on topics of surfaces with the others, also of surfaces that have none any more", async () => {
+Deno.test("Retention.look() drops old answers on topics of surfaces, even of surfaces that have none any more", async () => {
   const log = await createLog();
   const topic = surfaceTopic(topics, "front");
   await log.createTopics(surfaceTopicSpecs(topics, PARTITIONS, { home: "front" }));
@@ -114,7 +114,7 @@ Deno.test("Retention.look() drops answers on topics of surfaces with the others,
   assert.equal(await retentionOf(log, { options: { ...options, settings: {} } }).look(), 0);
 });
 
-Deno.test("Retention.look() keeps answers and samples that figures of experiments lack, and samples to be learnt", async () => {
+Deno.test("Retention.look() keeps answers and samples that experiments' figures lack, and samples to be learnt", async () => {
   const { experiments, recommendations, samples } = topics;
   const log = await createLog();
   await log.append([0, 0, 0].flatMap((hour) => [note(recommendations, hour), note(samples, hour)]));
@@ -136,7 +136,7 @@ Deno.test("Retention.look() keeps answers and samples that figures of experiment
   assert.deepEqual(await starts(), [4, 5]);
 });
 
-Deno.test("Learning.open() goes on as ever when samples before its checkpoint were dropped, at any moment of any life", async () => {
+Deno.test("Learning.open() resumes the same when samples before its checkpoint were dropped at any moment", async () => {
   const options: LearningOptions = { batchRows: 32, checkpointBatches: 5, snapshotVersions: 3 };
   const samples = makeSamples(200);
   const run = async (size: number, seed?: number) => {
@@ -154,7 +154,7 @@ Deno.test("Learning.open() goes on as ever when samples before its checkpoint we
           time: sample.time,
         })),
       );
-      // Each life ends without a checkpoint of its own.
+      // Each run ends without a checkpoint of its own.
       let time = 0;
       await using learning = await Learning.open(log, topics, makeLearner("base"), {
         ...options,
@@ -177,7 +177,7 @@ Deno.test("Learning.open() goes on as ever when samples before its checkpoint we
   }
 });
 
-/** People on all partitions: views and requests. */
+/** Users on all partitions: clicks and requests. */
 function visits(from: number, to: number): Event[] {
   return Array.from({ length: to - from }, (_, i): Event => {
     const n = from + i;
@@ -188,10 +188,10 @@ function visits(from: number, to: number): Event[] {
   });
 }
 
-/** The log, which notes reads of what was dropped, and fails at a drop when it is told so. */
+/** A view of a log that notes reads of dropped records, and fails at a drop when told to. */
 class Watched {
   readonly missed: string[] = [];
-  /** Which of the next drops fails, and whether it has taken place by then. */
+  /** Which of the next drops fails, and whether it does so after it has taken place. */
   failure: { drops: number; readonly isLate: boolean } | undefined;
   readonly log: Log;
 
@@ -223,7 +223,7 @@ class Watched {
 
 const ROUNDS = 40;
 
-/** Tasks that are killed, are away and come back, and looks between, some of which die: each seed in an order of its own. */
+/** Tasks that are killed and come back, with looks in between, some of which die: in another order for each seed. */
 async function lives(seed: number, looks = true) {
   const random = mulberry32(seed);
   const below = (n: number) => Math.floor(random() * n);
@@ -308,12 +308,12 @@ async function lives(seed: number, looks = true) {
 }
 
 for (let seed = 1; seed <= 6; seed++) {
-  Deno.test(`Task finds all that it needs of events and signals, and answers as if nothing had been dropped, whoever dies when: order ${seed}`, async () => {
+  Deno.test(`Task finds the events and signals it needs, and answers as if none were dropped: order ${seed}`, async () => {
     const { missed, answers, dropped, learnt, died, lookedWithout } = await lives(seed);
     assert.deepEqual(missed, []);
     const asked = visits(0, ROUNDS * 30).flatMap((event) => event.type === "request" ? [event.request] : []);
     assert.deepEqual(answers.map(({ request }) => request).sort(), asked.sort(), "each once");
-    assert.deepEqual(answers, (await lives(seed, false)).answers, "as if nothing had gone");
+    assert.deepEqual(answers, (await lives(seed, false)).answers, "as if nothing had been dropped");
     assert.ok(dropped > 1000 && learnt > 100, `${dropped} dropped, ${learnt} learnt`);
     assert.ok(died > 5 && lookedWithout > 10, `${died} looks died, ${lookedWithout} were without a task`);
   });
@@ -332,7 +332,7 @@ const tasksHere = fc.nat(5).chain((partitions) =>
   })
 );
 
-Deno.test("neededSignals() keeps what any other task lacks, and all when one is not here, in whatever order they came", () => {
+Deno.test("neededSignals() keeps what any other task lacks, and everything when one is not here, in any order", () => {
   fc.assert(fc.property(tasksHere, ({ partitions, partition, order, shared, committed }) => {
     const othersOf = (task: number) => {
       const known = (committed[task] ?? []).flatMap((offset, from): [number, number][] =>
@@ -354,12 +354,12 @@ Deno.test("neededSignals() keeps what any other task lacks, and all when one is 
     const ends = others.filter((task) => shared[task]).map((task) => committed[task]?.[partition] ?? 0);
     for (const end of ends) assert.ok(found <= end, `${found} of ${ends}`);
     for (const gone of others) assert.equal(needed(others.filter((task) => task !== gone)), 0);
-    assert.ok([...ends, Infinity].includes(needed(others)), "no more than they need is kept");
+    assert.ok([...ends, Infinity].includes(needed(others)), "nothing is kept that they do not need");
     if (ends.length > 0) assert.ok(needed(others) < Infinity);
   }));
 });
 
-Deno.test("a SQLite log does not grow any more when as much is dropped as comes", async () => {
+Deno.test("SqliteLog stops growing when as much is dropped as arrives", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-retention-" });
   try {
     const path = `${folder}/log.db`;

@@ -53,7 +53,7 @@ const others = (cleared: string) =>
 /** The record of the task of the user. */
 const own = (headers: Record<string, string>) => record(topics.statistics, { key: TASK_KEY, headers });
 
-/** What an erasure waits for, each with how it comes about. */
+/** What an erasure waits for, and how each comes about. */
 const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
   "the task": (log) => commit(log, `${topics.events}-tasks`, topics.events, 2),
   "the names in the task's own journals": (log) => log.append([own({ [NAMED_FROM]: "2" })]),
@@ -66,7 +66,7 @@ const CONDITIONS: Readonly<Record<string, (log: Log) => Promise<unknown>>> = {
   "a version of a variant without the user": (log) => log.trim(VARIANT, 0, 1),
 };
 
-/** A log on which somebody who had an answer is erased at offset 1, and came back since. */
+/** A log on which a user who had an answer was erased at offset 1, and has come back since. */
 async function erased(): Promise<Log> {
   const log = new MemoryLog();
   await log.createTopics([...topicSpecs(topics, 2), ...variantTopicSpecs(topics, ["din"])]);
@@ -109,7 +109,7 @@ for (const [condition, comesAbout] of Object.entries(CONDITIONS)) {
   });
 }
 
-Deno.test("Rewriting.progress() does not take who came back for somebody who was not erased", async () => {
+Deno.test("Rewriting.progress() does not mistake a user who came back for one who was not erased", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   const rewriting = look(log);
@@ -118,14 +118,14 @@ Deno.test("Rewriting.progress() does not take who came back for somebody who was
   assert.equal((await rewriting.progress(PLACE)).state, "kept");
 });
 
-Deno.test("Rewriting.progress() does not wait for tasks that learn nothing of others", async () => {
+Deno.test("Rewriting.progress() does not wait for tasks that learn nothing from others", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   await log.append([others(NOTHING_SHARED)]);
   assert.equal((await look(log).progress(PLACE)).state, "kept");
 });
 
-Deno.test("Rewriting.progress() does not believe a checkpoint that has learnt samples of an earlier topic", async () => {
+Deno.test("Rewriting.progress() does not count a checkpoint that has learnt samples of an earlier topic", async () => {
   await using log = await erased();
   for (const comesAbout of Object.values(CONDITIONS)) await comesAbout(log);
   await log.append([positionRecord(topics, writerOf(topics, "base"), { id: "another", next: [9] })]);
@@ -133,7 +133,7 @@ Deno.test("Rewriting.progress() does not believe a checkpoint that has learnt sa
 });
 
 for (const [condition, comesAbout] of Object.entries(CONDITIONS)) {
-  Deno.test(`Eraser.look() waits for ${condition}, too, where the log takes records out`, async () => {
+  Deno.test(`Eraser.look() also waits for ${condition} on a log that can erase`, async () => {
     await using log = await erased();
     for (const other of Object.values(CONDITIONS)) if (other !== comesAbout) await other(log);
     const committed = new Map([[0, 9], [1, 9]]);

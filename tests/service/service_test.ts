@@ -34,7 +34,7 @@ async function createLog(): Promise<MemoryLog> {
 const start = (log: Log, options: Partial<ServiceOptions<"base">> = {}) =>
   Service.start(log, { ...OPTIONS, partitions: PARTITIONS, ...options });
 
-/** Each request was answered once, and no sample is there twice. */
+/** Asserts that each request was answered once, and that no sample is there twice. */
 async function assertOnce(log: Log, requests: readonly string[]): Promise<void> {
   assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), [...requests].sort());
   const sampled = await sampledRequestsOn(log);
@@ -42,7 +42,7 @@ async function assertOnce(log: Log, requests: readonly string[]): Promise<void> 
   assert.ok(sampled.length > requests.length / 2, `${sampled.length} samples of ${requests.length} requests`);
 }
 
-/** Waits until no more samples are left than a batch has room for. */
+/** Waits until fewer than 200 sampled rows are left to learn. */
 async function untilLearnt(log: Log, service: Service): Promise<void> {
   const rows = await sampledRowsOn(log);
   const learnt = async () => ((await service.status()).learner?.rows ?? 0) > rows - 200;
@@ -63,11 +63,11 @@ for (
     const half = events.length / 2;
     await log.append(recordsOf(events.slice(0, half)));
     await untilCommitted(log);
-    // All of the first half: how much of it was served before, the load of the machine decides.
+    // All of the first half: how much was served before depends on the machine's load.
     await untilLearnt(log, service);
     const isApplied = async () => {
       const { version, learner } = await service.status();
-      // One at the start and one a second: a fast machine has learnt all of it by the second.
+      // One at the start and one per second: a fast machine has learnt it all by the second one.
       return version > 1 && version === learner?.version;
     };
     await until(isApplied, "versions are published and applied");
@@ -76,7 +76,7 @@ for (
     await untilLearnt(log, service);
     const isLearnt = async () =>
       (await service.status()).partitions.every(({ othersLag }) => othersLag === 0);
-    await until(isLearnt, "partitions know of each other");
+    await until(isLearnt, "partitions have learnt from each other");
     const learnt = [...service.tasks.values()].map(({ state }) => state.retrieval.state.signals);
     assert.ok(learnt[0]! > 100 && new Set(learnt).size === 1, learnt.join());
     const status = await service.status();
@@ -89,7 +89,7 @@ for (
     ]);
     assert.equal(status.events, events.length);
     assert.ok(status.partitions.every(({ watermark, users }) => watermark !== null && users > 0));
-    // Of the newest rows, the second half's: 0.75 to 0.87. With a quarter of the views it would be chance.
+    // On the newest rows, of the second half: 0.75 to 0.87. With a quarter of the views it would be chance.
     assert.ok((status.learner?.auc ?? 0) > 0.65, `AUC ${status.learner?.auc}`);
     await service.stop();
     await service.ended;
@@ -106,7 +106,7 @@ Deno.test("Service answers every request once when its process dies again and ag
   const random = mulberry32(5);
   let deaths = 0;
   for (let done = false; !done;) {
-    // Some die while they are restored, some in the middle of a commit, before or after it took place.
+    // Some die during their restore, some in a commit, before or after it took place.
     const service = await start(new CrashingLog(log, 60 + Math.floor(random() * 150)), {
       commitEvents: 4,
     });
@@ -122,7 +122,7 @@ Deno.test("Service answers every request once when its process dies again and ag
   await assertOnce(log, requestsOf(events));
 });
 
-Deno.test("Service hands partitions over when another comes or goes, and no request is answered twice", async () => {
+Deno.test("Service hands partitions over when another comes or goes, and answers no request twice", async () => {
   const log = await createLog();
   const events = shopEvents(800, 40);
   const records = recordsOf(events);
@@ -151,7 +151,7 @@ Deno.test("Service hands partitions over when another comes or goes, and no requ
   await assertOnce(log, requestsOf(events));
 });
 
-Deno.test("Service with another learner in the group has one learn, and the other when that is gone", async () => {
+Deno.test("Service learns alone in its group, and another takes over when it is gone", async () => {
   const log = await createLog();
   const first = await start(log);
   await until(async () => (await first.status()).learner !== null, "the first learns");
@@ -162,7 +162,7 @@ Deno.test("Service with another learner in the group has one learn, and the othe
   await until(async () => (await second.status()).learner !== null, "the second has taken over");
 });
 
-Deno.test("Service begins anew with a partition whose writer was fenced, while the group leaves it to it", async () => {
+Deno.test("Service reopens a task whose writer was fenced while the group still assigns it the partition", async () => {
   const log = await createLog();
   const events = shopEvents(60, 10);
   await using service = await start(log);
@@ -177,7 +177,7 @@ Deno.test("Service begins anew with a partition whose writer was fenced, while t
   assert.deepEqual((await answersOn(log)).length, requestsOf(events).length);
 });
 
-Deno.test("Service waits with its answers for a first version of the parameters", async () => {
+Deno.test("Service answers nothing before the first version of the parameters", async () => {
   const log = await createLog();
   const events = shopEvents(20, 5);
   await log.append(recordsOf(events));
@@ -191,7 +191,7 @@ Deno.test("Service waits with its answers for a first version of the parameters"
   assert.deepEqual((await answersOn(log)).length, requestsOf(events).length);
 });
 
-Deno.test("Service.stop() commits what is in hand, also before a commit is due", async () => {
+Deno.test("Service.stop() commits what is in hand, even before a commit is due", async () => {
   const log = await createLog();
   await using service = await start(log, { commitIntervalMs: 3_600_000, commitEvents: 1000 });
   const events = shopEvents(30, 5);
@@ -219,12 +219,12 @@ Deno.test("Service.ended rejects when a state on the log is damaged", async () =
   await service.stop();
 });
 
-Deno.test("Service.start() refuses topics with another number of partitions", async () => {
+Deno.test("Service.start() rejects topics with another number of partitions", async () => {
   const log = await createLog();
   await assert.rejects(start(log, { partitions: 2 }), { code: "topic-mismatch" });
 });
 
-Deno.test("Task.step() commits an event that comes after silence at once, and then those of an interval together", async () => {
+Deno.test("Task.step() commits an event after silence at once, and then those of an interval together", async () => {
   const log = await createLog();
   const events = shopEvents(30, 1);
   const serving = { ...servingStub };
@@ -258,7 +258,7 @@ Deno.test("Task.step() commits an event that comes after silence at once, and th
   assert.equal(task.committed, 4);
 });
 
-/** A model that likes everything alike. */
+/** A model that scores everything alike. */
 const servingStub = {
   model: "stub",
   version: 1,

@@ -10,7 +10,7 @@ function work(ms: number): void {
   for (const until = now() + ms; now() < until;);
 }
 
-Deno.test("SharedThread.giveWay() after short steps has what comes over a socket seen within tens of milliseconds of them", async () => {
+Deno.test("SharedThread.giveWay() after short steps lets socket data be seen within 15 steps", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   using server = await listener.accept();
@@ -28,11 +28,11 @@ Deno.test("SharedThread.giveWay() after short steps has what comes over a socket
     most = Math.max(most, worked);
     await reading;
   }
-  // Three turns of the event loop a step would make it 20 and more: each 61st looks at the sockets.
+  // Three turns of the event loop per step would make it 20 or more: every 61st looks at the sockets.
   assert.ok(most <= 15, `${most} steps`);
 });
 
-Deno.test("SharedThread.giveWay() waits for what goes before the step, twice as long as that took at most", async () => {
+Deno.test("SharedThread.giveWay() waits for work in the foreground, at most twice as long as the step took", async () => {
   let time = 0;
   const thread = new SharedThread(() => time += 0.01); // a turn that takes no time
   await thread.giveWay(0);
@@ -48,14 +48,14 @@ Deno.test("SharedThread.giveWay() waits for what goes before the step, twice as 
     await thread.giveWay(1000);
     assert.ok(time - begun - 40 < 60, "but not for ever");
     await thread.giveWay(0);
-    assert.ok(time - begun > 90, "and for a while after the shortest step");
+    assert.ok(time - begun > 90, "and a minimum after the shortest step");
   }
   const begun = time;
   await thread.giveWay(20);
   assert.ok(time - begun < 1, "it is over");
 });
 
-Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by its disposal alone and once", async () => {
+Deno.test("SharedThread.giveWay() ends as soon as all foreground work has been disposed of", async () => {
   const thread = new SharedThread(() => 0); // no time that would end it
   const taking = thread.enter();
   const other = thread.enter();
@@ -69,7 +69,7 @@ Deno.test("SharedThread.giveWay() ends as soon as what goes before has ended, by
   await giving;
 });
 
-Deno.test("SharedThread.giveWay() does not wait for what is in the foreground for long, such as a body that comes slowly", async () => {
+Deno.test("SharedThread.giveWay() does not wait long for slow foreground work, such as a body that trickles in", async () => {
   let time = 0;
   const thread = new SharedThread(() => time += 0.01);
   using _slow = thread.enter();
@@ -82,10 +82,10 @@ Deno.test("SharedThread.giveWay() does not wait for what is in the foreground fo
   time += 200;
   assert.ok(await waited() < 1);
   using _next = thread.enter();
-  assert.ok(await waited() > 30, "but for what comes then");
+  assert.ok(await waited() > 30, "but for what comes next");
 });
 
-Deno.test("SharedThread.slices() yields the thread once 20 ms of work have gone by, and not before", async () => {
+Deno.test("SharedThread.slices() yields the thread after 20 ms of work, and not before", async () => {
   let time = 0;
   const rest = new SharedThread(() => time).slices();
   let turns = 0;

@@ -1,4 +1,4 @@
-/** A service that takes in topics of others. */
+/** A service that takes in foreign topics. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -34,7 +34,7 @@ const events = syntheticRecords({ views: 150, users: 12, seed: 3 }).flatMap((rec
   return [unnamed];
 }).toSorted((a, b) => a.time - b.time).map((event, i) => ({ ...event, time: event.time + i }));
 
-/** Clicks in one topic and all else in another, loaded an hour after the last of them. */
+/** Clicks in one topic and everything else in another, loaded an hour after the last event. */
 function loaded(): readonly NewRecord[] {
   const time = Math.max(...events.map((event) => event.time)) + HOUR;
   return events.map((event, n) => {
@@ -99,7 +99,7 @@ Deno.test("Service joins clicks of one topic with lists of another as if they ha
   assert.deepEqual(await labelsOn(log), want);
 });
 
-Deno.test("Service takes each record in once while processes come and go", async () => {
+Deno.test("Service takes in each record once while processes come and go", async () => {
   await using log = new AdministeredLog();
   await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
   const clicks = events.filter(({ type }) => type === "interaction");
@@ -135,7 +135,7 @@ Deno.test("Service takes each record in once while processes come and go", async
   assert.deepEqual(found.toSorted(), want.toSorted());
 });
 
-Deno.test("Service counts what a source's topic drops before it is taken in, over restarts, and an inspection says so", async () => {
+Deno.test("Service counts what a source's topic drops unread, over restarts, and lookAtSources() reports it", async () => {
   await using log = new MemoryLog();
   await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
   const sources = [source("clicks")];
@@ -171,7 +171,7 @@ Deno.test("Service counts what a source's topic drops before it is taken in, ove
   assert.deepEqual(await look(4), [[3, 1], []]);
 });
 
-Deno.test("Service takes no record in twice where the topic of positions was created again, and starts over under another name", async () => {
+Deno.test("Service takes in no record twice when positions are recreated, and starts over under another name", async () => {
   await using log = new AdministeredLog();
   await log.createTopics([
     ...topicSpecs(topics, 1),
@@ -216,7 +216,7 @@ Deno.test("Service takes no record in twice where the topic of positions was cre
   await takeIn(60, { ...source("clicks"), name: "source:clicks-again" }, source("views"));
 });
 
-Deno.test("Service stays ready while a topic of a source is not there, says so, and takes it in when it comes", async () => {
+Deno.test("Service stays ready while a source's topic is missing, says so, and takes it in when it appears", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
   let opened = 0;
@@ -248,7 +248,7 @@ Deno.test("Service stays ready while a topic of a source is not there, says so, 
   assert.match(await metrics(), /^meander_source_lost\{source="meander",partition="0"\} 0$/m);
 });
 
-Deno.test("Service answers and learns on while a topic of a source is damaged, says so, and takes the rest in when it is mended", async () => {
+Deno.test("Service goes on while a source's topic is damaged, says so, and takes in the rest once it is mended", async () => {
   await using log = new MemoryLog();
   const others = new MemoryLog();
   await others.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
@@ -280,7 +280,7 @@ Deno.test("Service answers and learns on while a topic of a source is damaged, s
   assert.equal(await fault(), "");
 });
 
-Deno.test("Service does not follow a topic of its own", async () => {
+Deno.test("Service.start() rejects a source that is a topic of its own", async () => {
   await using log = new MemoryLog();
   const start = Service.start(log, { ...options, sources: [source(topics.events)] });
   await assert.rejects(start, /Cannot follow meander\.events as a source: it is a topic of this deployment/);
@@ -334,5 +334,5 @@ Deno.test("SourcesJob opens a log once for all its sources, looks at their topic
   stop.abort(new Error("stopped"));
   await assert.rejects(never, /stopped/);
   opening.resolve(late);
-  await until(() => Promise.resolve(of.closed === 1), "it is closed though it opens too late");
+  await until(() => Promise.resolve(of.closed === 1), "a log that opens too late is closed");
 });

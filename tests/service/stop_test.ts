@@ -1,4 +1,4 @@
-/** Each process ends in time, whatever its broker does meanwhile: half a minute, most of it until all is as it was. */
+/** Each process ends in time, whatever its broker does meanwhile. Takes half a minute, most of it to recover. */
 
 import assert from "node:assert/strict";
 import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
@@ -12,8 +12,7 @@ const isPossible = await prepareBroker().then(() => true, async (error) => {
 });
 
 Deno.test({
-  name:
-    "deno task run ends with 0 within ten seconds of SIGTERM while its broker dies, is away or comes back, and loses nothing",
+  name: "run: exits with 0 within ten seconds of SIGTERM, loses nothing, whatever its broker does",
   ignore: !isPossible,
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "meander-stops-" });

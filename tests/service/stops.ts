@@ -24,33 +24,33 @@ import { answersOn, recordsOf, requestsOf, shopEvents, until } from "./deploymen
 export interface StopOptions {
   /** Times that the broker dies. */
   readonly rounds: number;
-  /** Of the moments. */
+  /** Seed of the moments. */
   readonly seed: number;
   /** For the broker's data and what the processes say. */
   readonly folder: string;
-  /** Takes what happens, for people. */
+  /** Receives lines that tell people what happens. */
   readonly tell: (line: string) => void;
 }
 
 const PREFIX = "stops.";
 const PARTITIONS = 4;
-/** Two of each role, so that one of two learners and monitors stands by; and one that is all of them, with a server. */
+/** Two of each role, so that one learner and one monitor stand by; and one process with all roles and a server. */
 const NAMES = ["task-0", "task-1", "learner-0", "learner-1", "monitor-0", "monitor-1", "all-0"];
-/** Started while the broker comes and goes: they are asked to end while they connect, join or restore. */
+/** Started while the broker comes and goes, and asked to end while they connect, join or restore. */
 const LATE = ["task-late", "learner-late", "monitor-late", "all-late"];
-/** How long those live at least and at most. */
+/** How long these live, at least and at most. */
 const BRIEF_MS = [300, 5000] as const;
-/** Batches and checkpoints are small, so that many commits are met in their middle. */
+/** Batches and checkpoints are small, so that stops hit many commits halfway. */
 const CONFIG = { batchRows: 32, checkpointBatches: 2, learner: { embeddingWidth: 8 } };
-/** How long a round's processes live at least before the first may be asked to end. */
+/** How long the processes of a round live before the first may be asked to end. */
 const YOUNG_MS = 5000;
-/** The broker is away for so long at most, and then needs seconds to come back. */
+/** The longest time that the broker is away; it then needs seconds to come back. */
 const AWAY_MS = 8000;
-/** Between the death of the broker and a SIGTERM at least and at most. */
+/** Time between the death of the broker and a SIGTERM, at least and at most. */
 const EARLIEST_MS = -1000, LATEST_MS = 14_000;
 const APPEND_MS = 100;
 
-/** What came of it: what the processes did wrong, and how long the slowest took, milliseconds. */
+/** The outcome: what the processes did wrong, and how long the slowest took, in milliseconds. */
 export interface StopVerdict {
   /** Sentences. */
   readonly problems: readonly string[];
@@ -60,7 +60,7 @@ export interface StopVerdict {
   readonly stops: number;
 }
 
-/** Asks many processes to end; each must do so in time and with 0, and none may cost an answer or give it twice. */
+/** Asks many processes to end; each must do so in time and with 0, and no answer may be lost or doubled. */
 export async function stopAround({ rounds, seed, folder, tell }: StopOptions): Promise<StopVerdict> {
   const random = mulberry32(seed);
   const between = (low: number, high: number) => low + random() * (high - low);

@@ -8,12 +8,12 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** The arguments of Deno for a task of deno.json, or a command without one, whatever folder it is run in. */
+/** Deno's arguments for a task of deno.json, or a command without one, in whatever folder it runs. */
 export async function taskArguments(task: string): Promise<readonly string[]> {
   const words = await wordsOf(task);
   const deno = words.indexOf("deno");
   if (!words.slice(0, deno).every(isAssignment)) {
-    throw new Error(`Cannot run the task ${task}: it is no command of Deno`);
+    throw new Error(`Cannot run the task ${task}: it is not a Deno command`);
   }
   const absolute = (path: string) => fileURLToPath(new URL(path, ROOT));
   return words.slice(deno + 1).flatMap((word) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { TaskOpener, type TaskSurroundings } from "../../streams/service/task_opener.ts";
 import type { Task } from "../../streams/task/task.ts";
 
-Deno.test("TaskOpener closes what is left of a build, whatever one of them throws, before it restores a task", async () => {
+Deno.test("TaskOpener.open() first closes all tasks left by a build, whatever one of them throws", async () => {
   const tasks = Promise.withResolvers<Map<number, Task>>();
   const said: string[] = [];
   const left = (partition: number) => ({

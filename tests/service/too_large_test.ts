@@ -1,4 +1,4 @@
-/** Records of which nothing can be left out, and which are too large: a task waits until its topic takes them. */
+/** Records that are too large and of which nothing can be left out: a task waits until its topic takes them. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -10,7 +10,7 @@ import { OPTIONS, until } from "./deployment.ts";
 const topics = topicNames();
 
 for (const name of ["statistics", "signals"] as const) {
-  Deno.test(`a task waits, and says so, while its topic takes no such ${name}, and loses nothing`, async () => {
+  Deno.test(`Service waits with a task, and says so, while the topic takes no such ${name}, and loses nothing`, async () => {
     await using log = new LimitedLog({});
     await log.createTopics(topicSpecs(topics, 2));
     const time = Date.now();

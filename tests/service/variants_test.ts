@@ -8,7 +8,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "./deployment.ts";
 
 const topics = topicNames();
-/** A version a batch: few samples make several. */
+/** A version per batch: few samples make several. */
 const EACH_BATCH = { ...OPTIONS, partitions: 2, learning: { ...OPTIONS.learning, publishIntervalMs: 0 } };
 const VARIANTS = [{ model: "dien", modelConfig: {} }] as const;
 
@@ -45,7 +45,7 @@ Deno.test("Service learns and serves the model of a variant beside its own", asy
   assert.ok(isExperiment(status!.experiment) && [0, 1].every((v) => status!.totals.moments(v).users > 5));
 });
 
-Deno.test("Service scores with a pinned version while newer ones come, also after a restart", async () => {
+Deno.test("Service scores with a pinned version while newer ones arrive, also after a restart", async () => {
   const log = new MemoryLog();
   const events = shopEvents(500, 40);
   const third = Math.floor(events.length / 3);
@@ -83,7 +83,7 @@ Deno.test("Service scores with a pinned version while newer ones come, also afte
   assert.equal(of("pinned").size, 1);
 });
 
-Deno.test("Service begins with no task before the models of variants are where they were", async () => {
+Deno.test("Service begins no task before the models of variants have caught up", async () => {
   const log = new MemoryLog();
   const options = { ...EACH_BATCH, variants: VARIANTS };
   {
@@ -99,10 +99,10 @@ Deno.test("Service begins with no task before the models of variants are where t
   };
   await using service = await Service.start(log, { ...options, roles: ["task"] });
   await until(() => Promise.resolve(service.tasks.size > 0), "a task begins");
-  assert.ok(service.models[1]!.serving.version > 2, "it is one that an older version goes on with");
+  assert.ok(service.models[1]!.serving.version > 2, "it does not begin with an older version");
 });
 
-Deno.test("Service.start() refuses a variant with the deployment's own model", async () => {
+Deno.test("Service.start() rejects a variant with the deployment's own model", async () => {
   const variants = [{ model: "base", modelConfig: {} }] as const;
   await assert.rejects(Service.start(new MemoryLog(), { ...OPTIONS, variants }), /base is named twice/);
 });

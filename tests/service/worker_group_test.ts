@@ -9,7 +9,7 @@ import { listen } from "../log/warnings.ts";
 
 const THREAD = { giveWay: () => Promise.resolve() };
 
-/** A log with one group, which has one member at most. */
+/** A log with one group, which has at most one member. */
 class GroupLog {
   joins = 0;
   /** Errors of the next attempts to join. */
@@ -19,7 +19,7 @@ class GroupLog {
   #ended = Promise.withResolvers<void>();
 
   get log(): Log {
-    return this as unknown as Log; // all that a group of workers needs
+    return this as unknown as Log; // all that a WorkerGroup needs
   }
 
   async join(group: string, _: readonly string[], handlers: GroupHandlers): Promise<Membership> {
@@ -49,7 +49,7 @@ class GroupLog {
   }
 }
 
-/** A group whose jobs wait to be told what their next step comes to. */
+/** A group whose jobs wait to be told the outcome of their next step. */
 function groupOn(source: GroupLog) {
   const open = new Map<number, PromiseWithResolvers<void>>();
   const opened = new Set<() => void>();
@@ -82,7 +82,7 @@ function groupOn(source: GroupLog) {
   return { group, open, working };
 }
 
-Deno.test("WorkerGroup works on what it is assigned, and has let go of what is revoked when that is done", async () => {
+Deno.test("WorkerGroup works on what it is assigned, and has released what is revoked once that resolves", async () => {
   const source = new GroupLog();
   const { group, open, working } = groupOn(source);
   assert.equal(group.hasJoined, false);
@@ -105,7 +105,7 @@ Deno.test("WorkerGroup works on what it is assigned, and has let go of what is r
   await group.ended;
 });
 
-Deno.test("WorkerGroup joins again when it could not, or is a member no more, and stops while it waits for that", async () => {
+Deno.test("WorkerGroup rejoins when joining failed or its membership was lost, and stops while it waits for that", async () => {
   await using heard = await listen();
   const source = new GroupLog();
   source.refusals.push(new LogError("unreachable", "no broker answers"));
@@ -126,7 +126,7 @@ Deno.test("WorkerGroup joins again when it could not, or is a member no more, an
   await group.stop();
 });
 
-Deno.test("WorkerGroup ends with what one of its workers cannot go on from, and then lets go of the others", async () => {
+Deno.test("WorkerGroup reopens a worker after a passing error, and ends and releases all after a lasting one", async () => {
   const source = new GroupLog();
   const { group, open, working } = groupOn(source);
   await working(0);
@@ -141,7 +141,7 @@ Deno.test("WorkerGroup ends with what one of its workers cannot go on from, and 
   assert.deepEqual([open.size, source.held], [0, []]);
 });
 
-Deno.test("inTurn() gives what the work gives, does it again where the log failed, and ends it with its signal", async () => {
+Deno.test("inTurn() returns what the work returns, repeats it when the log fails, and ends it at its signal", async () => {
   const source = new GroupLog();
   const options = { group: "g", topic: "t", name: "work", thread: THREAD, now: () => 0, pauseMs: 0 };
   const { signal } = new AbortController();
@@ -195,7 +195,7 @@ Deno.test("TopicWatch.look() looks once at a time, and keeps what it knows while
   assert.deepEqual([...watch.known], [["a", null]]);
 });
 
-Deno.test("GoneTopics looks every ten seconds while something waits, and tells of none otherwise", async () => {
+Deno.test("GoneTopics looks every ten seconds while something waits, and reports nothing otherwise", async () => {
   let [time, looks] = [0, 0];
   const gone = new GoneTopics(
     {

@@ -7,7 +7,7 @@ import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { type Job, Worker } from "../../streams/service/jobs/worker.ts";
 import { listen } from "../log/warnings.ts";
 
-/** The pauses of a worker that fails again and again, after it was alive for so long each time. */
+/** The pauses of a worker that fails again and again, each time after `livesMs`. */
 async function pausesOf(livesMs: number): Promise<unknown[]> {
   await using heard = await listen();
   let time = 1e6;
@@ -33,12 +33,12 @@ async function pausesOf(livesMs: number): Promise<unknown[]> {
   return heard.records.slice(0, 4).map(({ properties }) => properties["pauseMs"]);
 }
 
-Deno.test("Worker waits longer after each failure, and not after it had worked for a while", async () => {
+Deno.test("Worker waits longer after each failure, unless it had worked for a while", async () => {
   assert.deepEqual(await pausesOf(10), [1, 2, 4, 8]);
   assert.deepEqual(await pausesOf(60_000), [1, 1, 1, 1]);
 });
 
-Deno.test("Worker.stall says what keeps it after five seconds without a turn", async () => {
+Deno.test("Worker.stall says what the worker waits for after five seconds without a turn", async () => {
   let time = 0;
   const hanging = Promise.withResolvers<void>();
   const job: Job = {
@@ -62,7 +62,7 @@ Deno.test("Worker.stall says what keeps it after five seconds without a turn", a
   await worker.stop();
 });
 
-/** What a job does, one after the other; `fails` = for now, `breaks` = for good. */
+/** What a job does at a step; `fails` = for now, `breaks` = for good. */
 type Outcome = "works" | "fails" | "breaks";
 
 const OUTCOMES: readonly Outcome[] = ["works", "fails", "breaks"];
@@ -73,7 +73,7 @@ const ERRORS = {
 
 const GOOD_LIFE = { open: "works", steps: ["works"], ends: ["works", "works"] } as const;
 
-/** A job that acts as told, and what became of it; it ends the worker after its last step. */
+/** A job that acts as told, and notes its calls; it ends the worker after its last step. */
 class ScriptedJob implements Job {
   readonly calls: string[] = [];
   readonly #steps: Outcome[];
@@ -106,7 +106,7 @@ class ScriptedJob implements Job {
   }
 }
 
-Deno.test("Worker opens its job again after what fails for now, ends with what fails for good, and closes each job", async () => {
+Deno.test("Worker reopens its job after passing failures, ends at lasting ones, and closes each job", async () => {
   const outcome = fc.constantFrom(...OUTCOMES);
   const life = fc.record({
     open: outcome,
@@ -163,7 +163,7 @@ Deno.test("Worker opens its job again after what fails for now, ends with what f
   );
 });
 
-Deno.test("Worker.watch() says each half a minute that a step hangs, and once that it works again", async () => {
+Deno.test("Worker.watch() warns every half minute that a step hangs, and says once that it works again", async () => {
   const said: string[] = [];
   await configure({
     sinks: { said: ({ level, message }) => void said.push(`${level}: ${message.join("")}`) },
@@ -201,7 +201,7 @@ Deno.test("Worker.watch() says each half a minute that a step hangs, and once th
   await worker.stop();
 });
 
-Deno.test("Worker.fault says that the log contradicts what was recorded of it, until the job can be opened again", async () => {
+Deno.test("Worker.fault says that the log contradicts what was recorded of it, until the cause is another", async () => {
   await using heard = await listen();
   let error: LogError | undefined = new LogError("topic-mismatch", "the topic is another");
   const done = Promise.withResolvers<void>();
@@ -231,7 +231,7 @@ Deno.test("Worker.fault says that the log contradicts what was recorded of it, u
   await worker.stop();
 });
 
-Deno.test("Worker.stop() resolves when its job is finished and closed, or was not opened since it stops", async () => {
+Deno.test("Worker.stop() resolves when its job is finished and closed, or its opening was given up", async () => {
   const calls: string[] = [];
   const later = (what: string) => async () => {
     await new Promise((resolve) => setTimeout(resolve, 1));
