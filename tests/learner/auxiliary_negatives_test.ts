@@ -9,7 +9,7 @@ const K = 3;
 const HISTORIES = makeSamples(60).map(({ history }) => history);
 const LONG = HISTORIES.filter(({ items }) => items.length > 2);
 
-/** A table with a row for every key, and the gradients that it was given. */
+/** A table with a row for every key, and the gradients accumulated into it. */
 function makeTable(random: () => number) {
   const rows: { readonly values: Float64Array; readonly gradient: Float64Array }[] = [];
   const byKey = new Map<string, number>();
@@ -61,7 +61,7 @@ Deno.test("scatterNegatives() is the transpose of drawNegatives(): ⟨gradient, 
   );
 });
 
-Deno.test("drawNegatives() draws another item for each behaviour but the first, and none of a single one", () => {
+Deno.test("drawNegatives() draws another item for each behaviour but the first, so none for a single one", () => {
   const { table } = makeTable(() => 1);
   const tables = new Map([["item", table], ["category", table]]);
   for (const history of HISTORIES) {

@@ -1,5 +1,5 @@
 /**
- * Learners and samples that can be learnt from: a click is likely when the item's category is the one that the
+ * Learners, and samples with something to learn: a click is likely when the item's category is the one that the
  * history is about.
  *
  * @module
@@ -26,7 +26,7 @@ export const SCHEMA: FeatureSchema = {
   transitions: null,
 };
 
-/** A model of the sizes that {@linkcode SCHEMA} needs. */
+/** A model with the sizes that {@linkcode SCHEMA} needs. */
 export function makeModel(name: ModelName, seed = 0): Model {
   const sizes = modelSizes(SCHEMA, WIDTH);
   return createModel(name, sizes, {}, mulberry32(seed));

@@ -1,4 +1,4 @@
-/** What was learnt outlives inputs that are added and removed: it goes by their names. */
+/** Learnt weights survive the adding and removing of inputs, which are matched by name. */
 
 import assert from "node:assert/strict";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -13,7 +13,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { batches, makeSamples, SCHEMA, WIDTH } from "./batches.ts";
 
-/** With inputs before, between and behind those of {@linkcode SCHEMA}. */
+/** With inputs before, between and after those of {@linkcode SCHEMA}. */
 const WIDER: FeatureSchema = {
   ...SCHEMA,
   userFields: ["country", "age"],
@@ -27,7 +27,7 @@ function learnerOf(name: ModelName, schema: FeatureSchema): Learner {
   return new Learner(model, { schema, embeddingWidth: WIDTH });
 }
 
-/** Samples as the wider schema has them. @param fill what the added fields hold, and the added numeric */
+/** Samples under the wider schema. @param fill what the added fields hold, and the added numeric */
 function widened(samples: readonly Sample[], fill: string | null = null, numeric = 0): Sample[] {
   return samples.map((sample) => ({
     ...sample,
@@ -57,7 +57,7 @@ function close(one: readonly number[], other: readonly number[]): void {
 }
 
 for (const name of MODEL_NAMES) {
-  Deno.test(`Learner.carry() of ${name}: inputs that are unknown change no prediction, those that go leave no trace`, () => {
+  Deno.test(`Learner.carry() of ${name}: adding inputs without values or removing them changes no prediction`, () => {
     const before = learnerOf(name, SCHEMA);
     for (const batch of batches(makeSamples(160))) before.learn(batch);
     const judged = makeSamples(20, 2);
@@ -74,7 +74,7 @@ for (const name of MODEL_NAMES) {
     close(predictions(narrow, SCHEMA, judged), predictions(wider, WIDER, widened(judged)));
   });
 
-  Deno.test(`Learner.carry() of ${name} with the same inputs goes on as the learner itself does`, () => {
+  Deno.test(`Learner.carry() of ${name} to the same inputs gives the learner's own bytes, also after more batches`, () => {
     const before = learnerOf(name, SCHEMA);
     const [first, second] = [batches(makeSamples(80)), batches(makeSamples(80, 2))];
     for (const batch of first) before.learn(batch);
@@ -87,7 +87,7 @@ for (const name of MODEL_NAMES) {
   });
 }
 
-Deno.test("Learner.carry() ranks the next rows as what was learnt does, not as a model that begins", () => {
+Deno.test("Learner.carry() to more inputs ranks the next rows better than a new model does", () => {
   const before = learnerOf("base", SCHEMA);
   for (const batch of batches(makeSamples(1500))) before.learn(batch);
   const carried = learnerOf("base", WIDER);
@@ -113,7 +113,7 @@ Deno.test("Learner.carry() refuses another model", () => {
   assert.throws(() => learnerOf("base", SCHEMA).carry(learnerOf("din", SCHEMA)), /weights of din as base/);
 });
 
-Deno.test("carriedPlaces() refuses inputs that differ and have no names to go by", () => {
+Deno.test("carriedPlaces() refuses models whose inputs differ and cannot be matched by name", () => {
   const named = (name: ModelName, embeddingWidth = WIDTH) => {
     const { parameters } = createModel(name, modelSizes(SCHEMA, embeddingWidth), {} as never, mulberry32(0));
     return { parameters, schema: SCHEMA, embeddingWidth };

@@ -27,7 +27,7 @@ const step = ({ dense }: ReturnType<typeof makeWeights>, gradient: number) => {
 };
 
 for (const optimiser of ["adam", "adagrad"] as const) {
-  Deno.test(`DenseWeights.decode() goes on bit for bit with ${optimiser}`, () => {
+  Deno.test(`DenseWeights.decode() continues bit for bit with ${optimiser}`, () => {
     const [whole, other] = [makeWeights(optimiser), makeWeights(optimiser)];
     for (const gradient of [0.5, -2, 3]) assert.ok(step(whole, gradient));
     const to = new ByteWriter();
@@ -41,7 +41,7 @@ for (const optimiser of ["adam", "adagrad"] as const) {
   });
 }
 
-Deno.test("DenseWeights.clip() bounds the norm of each part on its own, and tells one that is not finite", () => {
+Deno.test("DenseWeights.clip() bounds the norm of each part separately, and returns false if one is not finite", () => {
   const { dense } = makeWeights("adagrad");
   dense.clear();
   dense.gradients.fill(1);
@@ -58,7 +58,7 @@ Deno.test("DenseWeights.clip() bounds the norm of each part on its own, and tell
   }
 });
 
-Deno.test("DenseWeights.step() tells weights that are out of bounds or not a number, in either part", () => {
+Deno.test("DenseWeights.step() returns false when weights of either part are out of bounds or NaN", () => {
   for (const broken of [NaN, Infinity, -11]) {
     for (const part of ["values", "head"] as const) {
       const weights = makeWeights("adagrad");
@@ -69,7 +69,7 @@ Deno.test("DenseWeights.step() tells weights that are out of bounds or not a num
   }
 });
 
-/** Batches until a logit that was learnt from so many, of which 80 % are positive, is below 0 where 20 % are. */
+/** Batches with 20 % positives until a logit falls below 0 that was learnt from `age` batches with 80 %. */
 function batchesToTurn(part: "gradients" | "headGradients", age: number): number {
   const [model, head] = [new Parameters({ w: [1] }), new Parameters({ w: [1] })];
   const dense = new DenseWeights(model, head, settle(LEARNER_OPTIONS, {}));
@@ -88,7 +88,7 @@ function batchesToTurn(part: "gradients" | "headGradients", age: number): number
   return batches;
 }
 
-Deno.test("DenseWeights follow a change however long they have been learnt", () => {
+Deno.test("DenseWeights follow a change, however long they have been learning", () => {
   for (const [part, limit] of [["gradients", 2000], ["headGradients", 500]] as const) {
     for (const age of [1000, 10_000, 300_000]) {
       const batches = batchesToTurn(part, age);

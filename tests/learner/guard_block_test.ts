@@ -21,7 +21,7 @@ import { makeSamples } from "./batches.ts";
 
 const [TEMPLATE] = makeSamples(1, 1, 1);
 
-/** What a row is, as far as a guard looks at it. */
+/** What a guard sees of a row. */
 type Seen = Pick<Row, "label" | "prediction" | "offset">;
 
 function list(user: string, rows: readonly Seen[]): Sample {
@@ -45,7 +45,7 @@ function near(got: number, want: number, what: string): void {
   assert.ok(Math.abs(got - want) <= 1e-9 * Math.max(1, Math.abs(want)), `${what}: ${got}, not ${want}`);
 }
 
-Deno.test("blockOf() gives each user the same weight, and leaves out the one with the highest figure", () => {
+Deno.test("blockOf() weights users equally, and its trimmed figures leave out the user with the highest", () => {
   const random = createRandom(1);
   for (let run = 0; run < 50; run++) {
     const batch = randomBatch(random, 1 + run % 5);
@@ -65,13 +65,13 @@ Deno.test("blockOf() gives each user the same weight, and leaves out the one wit
       near(
         block[TRIMMED[name]]!,
         mean(figures.toSorted((a, b) => a - b).slice(0, -1)),
-        `${name} without the most`,
+        `${name} without the highest`,
       );
     }
   }
 });
 
-Deno.test("blockOf() compares what a user's rows lost with the prior, with the predictions' own expectation, and both sums", () => {
+Deno.test("blockOf() compares losses with the prior's and with their expectation, and predictions with the rate", () => {
   const random = createRandom(4);
   const rows = [1, 0, 0, 1, 0].map((label): Seen => ({
     label: label === 1 ? 1 : 0,
@@ -93,7 +93,7 @@ Deno.test("blockOf() compares what a user's rows lost with the prior, with the p
   near(block[WHOLE.under]!, rate / 2 - predicted, "under");
 });
 
-Deno.test("chanceOf() is the variance and skewness that a figure has if the predictions are true", () => {
+Deno.test("chanceOf() is the enumerated variance and skewness of a figure if the predictions are true", () => {
   const random = createRandom(2);
   const users = [["a", 2], ["b", 1], ["b", 1], ["c", 2]] as const;
   const rows = users.flatMap(([, count]) =>
@@ -131,7 +131,7 @@ Deno.test("chanceOf() is the variance and skewness that a figure has if the pred
   near(expected(figureOf("surprise")), 0, "what predictions expect of themselves");
 });
 
-Deno.test("chanceOf() and column() count no batch without users, of which there is nothing to say", () => {
+Deno.test("chanceOf(), column() and meanOfBlocks() ignore batches without users", () => {
   const one = blockOf([list("a", [{ label: 1, prediction: 0.3, offset: 0 }])], 0);
   for (const fields of [WHOLE, TRIMMED]) {
     const some = fields === WHOLE ? [one] : [];
@@ -147,7 +147,7 @@ Deno.test("chanceOf() and column() count no batch without users, of which there 
   }
 });
 
-Deno.test("correlatedVariance() is that of a single value, whatever the weights", () => {
+Deno.test("correlatedVariance() of independent values is the variance of weight 1, whatever the weights", () => {
   const random = createRandom(3);
   const weights = Float64Array.from({ length: 4000 }, () => 1 + Math.floor(9 * random()));
   const values = weights.map((weight) => 2 * normal(random) / Math.sqrt(weight));

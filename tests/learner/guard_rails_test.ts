@@ -10,10 +10,10 @@ import { makeLearner, makeSamples } from "./batches.ts";
 const OPTIONS = { guard: null, recoveryBatches: 3 };
 const SAMPLES = makeSamples(16);
 
-/** What the rails are told of a batch that nothing but its soundness is known of. */
+/** What the rails are told of a batch, of which only its usability matters here. */
 const batchOf = (usable: boolean) => ({ samples: [], result: { usable, logLoss: 0 }, judged: 0, version: 1 });
 
-Deno.test("GuardRails.publishes when as many batches in a row were usable as a recovery takes", () => {
+Deno.test("GuardRails.publishes again after recoveryBatches usable batches in a row", () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 20 }), (batches) => {
       const rails = new GuardRails(makeLearner("base"), OPTIONS);
@@ -29,7 +29,7 @@ Deno.test("GuardRails.publishes when as many batches in a row were usable as a r
   );
 });
 
-Deno.test("GuardRails.keep() is where a broken batch goes back to, but not while it recovers from one", () => {
+Deno.test("GuardRails.keep() sets what a broken batch restores, but not during a recovery", () => {
   const learner = makeLearner("base");
   const rails = new GuardRails(learner, OPTIONS);
   learner.learn(SAMPLES.slice(0, 8));
@@ -38,7 +38,7 @@ Deno.test("GuardRails.keep() is where a broken batch goes back to, but not while
   learner.learn(SAMPLES.slice(8));
   rails.update(batchOf(false));
   assert.deepEqual(learner.model.parameters.values, dense);
-  assert.equal(learner.steps, 2, "batches stay counted");
+  assert.equal(learner.steps, 2, "the count of batches stays");
   learner.learn(SAMPLES);
   rails.update(batchOf(true));
   rails.keep(0);
@@ -46,7 +46,7 @@ Deno.test("GuardRails.keep() is where a broken batch goes back to, but not while
   assert.deepEqual(learner.model.parameters.values, dense, "the batches of a recovery are not trusted yet");
 });
 
-Deno.test("GuardRails.decode() goes on as if never encoded, in the middle of a recovery too", () => {
+Deno.test("GuardRails.decode() continues where encode() was called, even during a recovery", () => {
   const [learner, otherLearner] = [makeLearner("base"), makeLearner("base")];
   const [rails, other] = [new GuardRails(learner, OPTIONS), new GuardRails(otherLearner, OPTIONS)];
   learner.learn(SAMPLES);

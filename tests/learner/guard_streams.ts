@@ -1,6 +1,6 @@
 /**
- * Streams of judged batches, clean and poisoned, without a model behind them: a guard sees what was predicted and what
- * came of it, and nothing else.
+ * Streams of judged batches, clean and poisoned, without a model behind them: a guard sees predictions and outcomes,
+ * nothing else.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { makeSamples } from "./batches.ts";
 export interface GuardStream {
   /** Rows of a list. */
   readonly list: number;
-  /** Users who are there at a time. */
+  /** Users present at a time. */
   readonly atOnce: number;
-  /** Lists of a user before another takes the place. */
+  /** Mean number of lists of a user before another takes their place. */
   readonly stay: number;
   /** Logit of the rate. */
   readonly rate: number;
-  /** Deviation of what the model knows and the prior does not. */
+  /** Deviation of what the model knows beyond the prior. */
   readonly known: number;
   /** Deviation of a user's mood, which nobody knows; one user in twenty has three times as much. */
   readonly mood: number;
-  /** Whether the prior knows all that the model does: outcomes that are learnt at once. */
+  /** Whether the prior knows all that the model does, as when outcomes are learnt at once. */
   readonly isPriorAsGood?: boolean;
-  /** What the model's logit is off by, all along. */
+  /** Constant error of the model's logit. */
   readonly bias?: number;
 }
 
@@ -47,7 +47,7 @@ export const CLEAN: Readonly<Record<string, GuardStream>> = {
   },
 };
 
-/** Batches of 64 rows at least. @param isFlipped whether labels are the other way round from a row on */
+/** Batches of at least 64 rows. @param isFlipped whether the label of a row is inverted */
 export function* guardBatches(
   stream: GuardStream,
   seed: number,

@@ -19,7 +19,7 @@ const OPTIONS: GuardOptions = {
 
 /** How a batch of 8 samples of 4 rows was served. */
 interface Served {
-  /** Probabilities are those of the outcomes' own distribution, or of their opposite, or far too high, or all the same. */
+  /** Whether predictions are the true probabilities, their complements, far too high, or all the same. */
   readonly how: "well" | "upside down" | "too high" | "flat";
   readonly version?: number;
   readonly user?: string;
@@ -63,7 +63,7 @@ function feed(
 
 const healths = (guard: Guard) => guard.changes.map(({ to }) => to);
 
-// Of some hundred streams one has a false alarm, so the seeds are fixed.
+// About one in a hundred streams has a false alarm, so the seeds are fixed.
 Deno.test("Guard.update() publishes every batch of twenty healthy streams", () => {
   for (let seed = 0; seed < 20; seed++) {
     const guard = new Guard(OPTIONS);
@@ -72,13 +72,13 @@ Deno.test("Guard.update() publishes every batch of twenty healthy streams", () =
   }
 });
 
-Deno.test("Guard.update() does not act before it is warm", () => {
+Deno.test("Guard.update() publishes every batch before it has warmed up", () => {
   const guard = new Guard(OPTIONS);
   assert.ok(feed(guard, batchMaker(1), 19, { how: "upside down" }).every((action) => action === "publish"));
 });
 
 for (const how of ["upside down", "too high"] as const) {
-  Deno.test(`Guard.update() holds the first batch that was served ${how}, then rolls back, then recovers`, () => {
+  Deno.test(`Guard.update() holds the first batch that was served ${how}, then rolls back and recovers`, () => {
     const guard = new Guard(OPTIONS);
     const make = batchMaker(2);
     feed(guard, make, 60, { how: "well" });
@@ -86,7 +86,7 @@ for (const how of ["upside down", "too high"] as const) {
     assert.ok(actions.slice(0, 3).every((action) => action === "hold"), String(actions));
     assert.equal(actions[3], "roll back");
     assert.equal(guard.publishes, false);
-    // In flight still: judged, but not held against the version that is served now.
+    // Still in flight: judged, but not held against the version that is served now.
     assert.ok(feed(guard, make, 30, { how, version: 1 }).every((action) => action === "hold"));
     const back = feed(guard, make, 10, { how: "well", version: 2 }, GOOD_LOSS + 1);
     assert.deepEqual(back.slice(-1), ["restart"], "what was learnt meanwhile is worse");
@@ -105,7 +105,7 @@ Deno.test("Guard.update() forgives a dip that does not last", () => {
   assert.deepEqual(healths(guard), ["suspect", "healthy"]);
 });
 
-Deno.test("Guard.update() adopts a world that stays changed, once its patience is over", () => {
+Deno.test("Guard.update() adopts a lasting change once its patience is over", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(4);
   feed(guard, make, 60, { how: "well" });
@@ -123,7 +123,7 @@ Deno.test("Guard.update() adopts a world that stays changed, once its patience i
   assert.equal(guard.health, "healthy");
 });
 
-Deno.test("Guard.update() judges a world that has stayed changed by itself, not by what was before", () => {
+Deno.test("Guard.update() judges batches after an adopted change by that change, not by the time before", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(10);
   feed(guard, make, 60, { how: "well" });
@@ -133,7 +133,7 @@ Deno.test("Guard.update() judges a world that has stayed changed by itself, not 
   assert.equal(guard.health, "healthy");
 });
 
-Deno.test("Guard.update() rolls back again, without waiting, when it is out of band while it recovers", () => {
+Deno.test("Guard.update() rolls back again at once when figures leave the band during a recovery", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(11);
   feed(guard, make, 60, { how: "well" });
@@ -149,7 +149,7 @@ Deno.test("Guard.update() rolls back again, without waiting, when it is out of b
   assert.equal(guard.health, "rolled back");
 });
 
-Deno.test("Guard.update() is not fooled by one user who is most of the rows", () => {
+Deno.test("Guard.update() is not fooled by one user who has most of the rows", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(5);
   feed(guard, make, 60, { how: "well" });
@@ -160,7 +160,7 @@ Deno.test("Guard.update() is not fooled by one user who is most of the rows", ()
   assert.equal(guard.update(mixed(), GOOD_LOSS, 1), "hold");
 });
 
-Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () => {
+Deno.test("Guard.decode() continues as if uninterrupted, at any batch", () => {
   const plan: Served[] = [
     ...Array.from({ length: 40 }, (): Served => ({ how: "well" })),
     ...Array.from({ length: 10 }, (): Served => ({ how: "upside down" })),
@@ -185,12 +185,12 @@ Deno.test("Guard.decode() goes on as if it had never stopped, at any batch", () 
   for (let stop = 0; stop < plan.length; stop += 3) assert.deepEqual(run(stop), want, `stopped at ${stop}`);
 });
 
-Deno.test("Guard.encode() holds the newest batches that fill its window, and those before that fill its reference", () => {
+Deno.test("Guard.encode() ends with the newest batches that fill the window and those before that fill the reference", () => {
   const make = batchMaker(6);
   const [windowRows, referenceRows] = [321, 1281];
   const guard = new Guard({ ...OPTIONS, windowRows, referenceRows });
   const blocks: Block[] = [];
-  /** The fewest newest of some blocks that have so many rows. */
+  /** As few of the newest blocks as have so many rows. */
   const filling = (some: readonly Block[], rows: number) => {
     let from = some.length;
     const sum = () => some.slice(from).reduce((sum, block) => sum + block[ROWS]!, 0);
@@ -211,7 +211,7 @@ Deno.test("Guard.encode() holds the newest batches that fill its window, and tho
   }
 });
 
-Deno.test("Guard.update() learns nothing from a batch without rows", () => {
+Deno.test("Guard.update() of a batch without rows changes no state", () => {
   const make = batchMaker(7);
   const guard = new Guard(OPTIONS);
   const bytes = () => {
@@ -234,7 +234,7 @@ Deno.test("Guard.update() learns nothing from a batch without rows", () => {
   }
 });
 
-Deno.test("Guard.update() tells nothing without a reference from fewer than eight batches", () => {
+Deno.test("Guard.update() needs at least eight batches to act without a reference", () => {
   const guard = new Guard({ ...OPTIONS, warmUpRows: 1, windowRows: 8 * 32 });
   assert.deepEqual(feed(guard, batchMaker(9), 8, { how: "upside down" }), [
     ...new Array<GuardAction>(7).fill("publish"),
@@ -242,7 +242,7 @@ Deno.test("Guard.update() tells nothing without a reference from fewer than eigh
   ]);
 });
 
-Deno.test("Guard.changes keeps the newest ones of a stream that breaks again and again", () => {
+Deno.test("Guard.changes keeps the newest 256, also over encode() and decode()", () => {
   const guard = new Guard(OPTIONS);
   const make = batchMaker(8);
   feed(guard, make, 60, { how: "well" });
@@ -270,7 +270,7 @@ Deno.test("Guard() refuses options that are not above 0", () => {
   }
 });
 
-Deno.test("correlatedVariance() is the plain variance of independent values and more of a slow wave", () => {
+Deno.test("correlatedVariance() is the plain variance of independent values, and larger for a slow wave", () => {
   const random = mulberry32(7);
   const noise = Float64Array.from({ length: 4000 }, () => random() - 0.5);
   assert.ok(Math.abs(correlatedVariance(evenly(noise)) * 12 - 1) < 0.1);
@@ -279,7 +279,7 @@ Deno.test("correlatedVariance() is the plain variance of independent values and 
   assert.equal(correlatedVariance(evenly(new Float64Array(9))), 0);
 });
 
-Deno.test("skewness() is that of a Poisson count, and of a count the other way round", () => {
+Deno.test("skewness() is 1 / √mean for Poisson counts, and changes sign with the values", () => {
   const random = mulberry32(8);
   const counts = Float64Array.from({ length: 20_000 }, () => {
     let count = 0;
@@ -291,7 +291,7 @@ Deno.test("skewness() is that of a Poisson count, and of a count the other way r
   assert.equal(skewness(evenly(new Float64Array(9))), 0);
 });
 
-Deno.test("Guard.update() holds nothing of clean streams, where users come one after another either", () => {
+Deno.test("Guard.update() holds no batch of clean streams, even where users come one after another", () => {
   // Were the newest batch tested with all of its users, one in an odd mood would hold 16 batches from row 113,408 on.
   for (const [name, stream] of Object.entries(CLEAN)) {
     const guard = new Guard();
@@ -305,7 +305,7 @@ Deno.test("Guard.update() holds nothing of clean streams, where users come one a
   }
 });
 
-Deno.test("Guard.update() holds the first batches of flipped labels, in streams of every kind", () => {
+Deno.test("Guard.update() holds a batch within 1,000 rows of flipped labels, in streams of every kind", () => {
   for (const [name, stream] of Object.entries(CLEAN)) {
     for (const seed of [1, 2, 3]) {
       const guard = new Guard();
@@ -345,7 +345,7 @@ function batchOf(p: number, clicks: number): Sample[] {
   }));
 }
 
-Deno.test("Guard.update() holds what true predictions give once in a hundred million rows at most, however rare positives are", () => {
+Deno.test("Guard.update() has at most one false alarm in a hundred million rows, however rare positives are", () => {
   for (const p of [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.7]) {
     const sound = new Guard();
     for (let batch = 0, due = 0; batch < 160; batch++) {
@@ -357,7 +357,7 @@ Deno.test("Guard.update() holds what true predictions give once in a hundred mil
     const bytes = new ByteWriter();
     sound.encode(bytes);
     let perBatch = 0;
-    // So many clicks more than rows allow never come. A window of one, four or sixteen batches ends with each batch.
+    // More clicks than rows never come. A window of one, four or sixteen batches ends with each batch.
     for (const batches of [1, 4, 16]) {
       const holds = (clicks: number) => {
         const guard = new Guard();

@@ -1,7 +1,6 @@
 /**
- * Samples and versions that nobody made in good faith, into models and kernels: each is used or refused with a reason, and
- * none reads or writes what is not its own. The suite checks the bounds of every load and store, so that such a kernel
- * traps here.
+ * Malicious samples and versions, fed to models and kernels: each is used or refused with a reason, and none reads or
+ * writes out of its bounds. The suite checks the bounds of every load and store, so that such a kernel traps here.
  */
 
 import assert from "node:assert/strict";
@@ -22,7 +21,7 @@ const VERSIONS = Number(Deno.env.get("MEANDER_FUZZ_RUNS") ?? 200);
 const ODD = [NaN, Infinity, -Infinity, 3e38, -3e38, 1e-45, 0, -0, 1, -1, 2 ** 31, -(2 ** 31)];
 const LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 63, 100, 1000, 70_000];
 
-/** Whatever is drawn from it is hostile, and the same for a seed. */
+/** Makes hostile values; same seed, same values. */
 class Hostile {
   readonly #random: () => number;
 
@@ -106,7 +105,7 @@ class Hostile {
   }
 }
 
-/** Whether it was done; what refuses says why, and is no trap of WebAssembly nor a slip of the program. */
+/** Whether it was done. A refusal must give a reason, and be neither a trap of WebAssembly nor a bug. */
 function isDone(act: () => unknown): boolean {
   try {
     act();
@@ -119,7 +118,7 @@ function isDone(act: () => unknown): boolean {
   }
 }
 
-/** A version's record whose body was changed, and whose checksum is right all the same. */
+/** A version's record with a changed body and a matching checksum. */
 function resealed(record: Uint8Array, hostile: Hostile): Uint8Array {
   const body = hostile.bytes(new ByteReader(record).bytes());
   return new ByteWriter(16).bytes(body).uint(crc32(body)).toBytes();
@@ -130,7 +129,7 @@ function serving(model: ModelName): ServingModel {
 }
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`hostile samples are learnt by ${model} or refused, as they are and as bytes`, () => {
+  Deno.test(`hostile samples, as objects and as bytes, are learnt by ${model} or refused, and change no served scores`, () => {
     const hostile = new Hostile(7);
     const clean = makeSamples(40, 3);
     let learner = makeLearner(model);
@@ -157,7 +156,7 @@ for (const model of MODEL_NAMES) {
     assert.ok(makeLearner(model).learn(clean).usable);
   });
 
-  Deno.test(`hostile versions are applied to ${model} or refused, and what is refused changes nothing`, () => {
+  Deno.test(`hostile versions are applied to ${model} or refused, and a refused one changes nothing`, () => {
     const hostile = new Hostile(11);
     const clean = makeSamples(8, 3);
     const learner = makeLearner(model);

@@ -13,7 +13,7 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 
 for (const model of MODEL_NAMES) {
   for (const optimiser of ["adagrad", "adam"] as const) {
-    Deno.test(`Learner.learn() of ${model} with ${optimiser} loses less and less on a task that can be learnt`, () => {
+    Deno.test(`Learner.learn() of ${model} with ${optimiser} lowers the loss on a learnable task`, () => {
       const learner = makeLearner(model, { optimiser });
       const results = batches(makeSamples(800)).map((batch) => learner.learn(batch));
       const losses = results.map(({ loss }) => loss);
@@ -24,7 +24,7 @@ for (const model of MODEL_NAMES) {
     });
   }
 
-  Deno.test(`Learner.decode() of ${model} goes on bit for bit from any batch`, () => {
+  Deno.test(`Learner.decode() of ${model} continues bit for bit from any batch`, () => {
     const parts = batches(makeSamples(96, 2));
     const whole = makeLearner(model, { admitAfter: 2 });
     const states = [whole.encode()];
@@ -53,7 +53,7 @@ for (const model of MODEL_NAMES) {
   });
 }
 
-Deno.test("Learner.learn() finds posterior means of the kinds that have a deviation, and steps by Adagrad for others", () => {
+Deno.test("Learner.learn() steps to posterior means for kinds with a deviation, and by Adagrad for others", () => {
   const weight = (learner: Learner, name: string, key: string) => {
     const table = learner.tables.get(`first:${name}`);
     const out = new Float32Array(1);
@@ -70,7 +70,7 @@ Deno.test("Learner.learn() finds posterior means of the kinds that have a deviat
   const { logLoss } = learner.learn([sample]);
   // ∂loss/∂z from the loss: p − y, with loss = −ln p or −ln(1 − p).
   const g = row.label === 1 ? Math.exp(-logLoss) - 1 : 1 - Math.exp(-logLoss);
-  // Priors and squares count half after 8,000 steps.
+  // The weight of priors and squares halves every 8,000 steps.
   const kept = 2 ** (-1 / 8000);
   const mean = (deviation: number) => -g / (kept * deviation ** -2 + g * g);
   assert.ok(Math.abs(weight(learner, "item", row.item) - mean(0.5)) < 1e-6);
@@ -80,7 +80,7 @@ Deno.test("Learner.learn() finds posterior means of the kinds that have a deviat
   );
 });
 
-Deno.test("Learner.learn() is deterministic, and its seed matters", () => {
+Deno.test("Learner.learn() is deterministic for a seed, and differs between seeds", () => {
   const run = (seed: number) => {
     const learner = makeLearner("dien", { seed });
     for (const batch of batches(makeSamples(40))) learner.learn(batch);
@@ -90,7 +90,7 @@ Deno.test("Learner.learn() is deterministic, and its seed matters", () => {
   assert.notDeepEqual(run(1), run(2));
 });
 
-Deno.test("Learner.learn() brings the auxiliary loss of DIEN down, and has none without its weight", () => {
+Deno.test("Learner.learn() lowers DIEN's auxiliary loss, and has none with auxWeight 0", () => {
   const learner = makeLearner("dien", { auxWeight: 1, learningRate: 0.1 });
   const aux = batches(makeSamples(2800, 5)).map((batch) => learner.learn(batch).aux);
   const [early, late] = [mean(aux.slice(2, 50)), mean(aux.slice(-50))];
@@ -99,7 +99,7 @@ Deno.test("Learner.learn() brings the auxiliary loss of DIEN down, and has none 
   assert.ok(batches(makeSamples(40)).every((batch) => without.learn(batch).aux === 0));
 });
 
-Deno.test("Learner.learn() leaves the weights alone when none of a sample's negatives is kept", () => {
+Deno.test("Learner.learn() changes no weight when no row of a batch is kept", () => {
   const [learner, untouched] = [1, 2].map(() => makeLearner("dien", { negativeRate: 1e-9 }));
   const unclicked = makeSamples(40).map((sample) => {
     const { rows } = sample;
@@ -112,7 +112,7 @@ Deno.test("Learner.learn() leaves the weights alone when none of a sample's nega
   assert.deepEqual(learner!.model.parameters.values, untouched!.model.parameters.values);
 });
 
-Deno.test("Learner.learn() refuses by name the behaviours without a list that 0.2.0 wrote", () => {
+Deno.test("Learner.learn() refuses samples of behaviours without a list, which 0.2.0 wrote, naming learnHistories", () => {
   const [sample] = makeSamples(1);
   const history = { ...sample!, request: "", purpose: "learn" as const, rows: sample!.rows.pick([]) };
   const written = decodeSample(encodeSample(history));
@@ -122,7 +122,7 @@ Deno.test("Learner.learn() refuses by name the behaviours without a list that 0.
   );
 });
 
-Deno.test("Learner.forget() takes the user's rows out, and the next version says so", () => {
+Deno.test("Learner.forget() removes the user's rows, and the next delta says so", () => {
   const learner = makeLearner("base");
   learner.learn(makeSamples(40));
   learner.version("full", 1);
@@ -139,7 +139,7 @@ Deno.test("Learner.forget() takes the user's rows out, and the next version says
   }
 });
 
-Deno.test("Learner.learn() of a sample that is not finite changes no weight and says so", () => {
+Deno.test("Learner.learn() of values that are not finite changes no weight and reports usable: false", () => {
   const broken: [string, (sample: Sample) => Sample][] = [
     ["numerics", (sample) => withRows(sample, { numerics: new Float32Array(17).fill(NaN) })],
     ["offset", (sample) => withRows(sample, { offset: Infinity })],
@@ -165,7 +165,7 @@ Deno.test("Learner.learn() of a sample that is not finite changes no weight and 
   }
 });
 
-Deno.test("Learner.learn() says so when a step drove the weights out of all bounds", () => {
+Deno.test("Learner.learn() reports usable: false when a step drives the weights out of bounds", () => {
   for (
     const rates of ["learningRate", "headLearningRate", "embeddingLearningRate", "firstOrderLearningRate"]
   ) {
@@ -177,12 +177,12 @@ Deno.test("Learner.learn() says so when a step drove the weights out of all boun
       const fine = makeLearner("din");
       fine.learn(parts[0] ?? []);
       learner.decode(fine.encode());
-      assert.deepEqual(weights(learner), weights(fine), "it can go back");
+      assert.deepEqual(weights(learner), weights(fine), "an earlier state can be restored");
     }
   }
 });
 
-Deno.test("Learner.decode() refuses what is not of this learner", () => {
+Deno.test("Learner.decode() refuses another model's state, truncated bytes and unknown formats", () => {
   const bytes = makeLearner("base").encode();
   assert.throws(() => makeLearner("dien").decode(bytes), SyntaxError);
   assert.throws(() => makeLearner("base").decode(bytes.subarray(0, bytes.length - 1)), SyntaxError);
@@ -201,7 +201,7 @@ Deno.test("Learner.decode() refuses what is not of this learner", () => {
   );
 });
 
-Deno.test("Learner.learn() of a sample without history and of one with a single row", () => {
+Deno.test("Learner.learn() learns a single row without history", () => {
   for (const model of MODEL_NAMES) {
     const learner = makeLearner(model);
     const sample = makeSamples(1, 1, 1)[0];
@@ -219,7 +219,7 @@ Deno.test("Learner.learn() of a sample without history and of one with a single 
   }
 });
 
-Deno.test("Learner.version() of a full snapshot is the same however often deltas were taken", () => {
+Deno.test("Learner.version() of a full snapshot does not depend on the deltas taken before", () => {
   const [plain, chatty] = [makeLearner("base"), makeLearner("base")];
   for (const [b, batch] of batches(makeSamples(40)).entries()) {
     plain.learn(batch);
@@ -228,7 +228,7 @@ Deno.test("Learner.version() of a full snapshot is the same however often deltas
   }
   assert.deepEqual(encodeVersion(plain.version("full", 7)), encodeVersion(chatty.version("full", 7)));
   assert.ok(
-    plain.version("delta", 8).tables.get("item")?.length ?? 0 < 4 * WIDTH * 30,
+    (plain.version("delta", 8).tables.get("item")?.length ?? 0) < 4 * WIDTH * 30,
     "nothing changed since",
   );
 });
@@ -237,7 +237,7 @@ function withRows(sample: Sample, over: Partial<Row>): Sample {
   return { ...sample, rows: Rows.of(sample.rows.map((row) => ({ ...row, ...over }))) };
 }
 
-/** Everything that predictions depend on, but for rows that were only used. */
+/** What predictions depend on: dense weights, and the rows of some keys. */
 function weights(learner: Learner): object {
   const rows = [...learner.tables].map(([name, table]) => {
     const keys = ["u1", "u2", "i1", "i2", "i3", "c0", "c1", "c2", "0", "1"];

@@ -19,7 +19,7 @@ function mimn() {
   return createModel("mimn", sizes, {}, mulberry32(1));
 }
 
-/** What a user is shown who clicked so often, once an hour. */
+/** The sample of a list shown to a user after so many clicks, one an hour. */
 function sampleAfter(clicks: number, serving: ServingModel): Sample {
   const task = new TaskState({ schema: DEFAULT_SCHEMA, impressions: "logged" }, serving);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
@@ -41,7 +41,7 @@ function sampleAfter(clicks: number, serving: ServingModel): Sample {
   return sample;
 }
 
-Deno.test("Learner.learn() computes from a sample what was predicted from the state of a whole life", () => {
+Deno.test("Learner.learn() computes the loss of predictions that were made from a lifelong state", () => {
   const learner = new Learner(mimn(), { schema: DEFAULT_SCHEMA, embeddingWidth: K, embeddingScale: 1 });
   const serving = new ServingModel(mimn(), DEFAULT_SCHEMA, K);
   // An early impression, at the same hour of a day, so that every id has a row.
@@ -59,7 +59,7 @@ Deno.test("Learner.learn() computes from a sample what was predicted from the st
   const { logLoss } = learner.learn([decodeSample(encodeSample(sample))]);
   learner.decode(encoded);
   const { logLoss: windowed } = learner.learn([window]);
-  // The position of a row is known to the learner only by a weight that is still 0.
+  // The position of a row reaches the learner only through a weight that is still 0.
   assert.ok(Math.abs(logLoss - want) < 1e-6, `${logLoss} is not ${want}`);
-  assert.ok(Math.abs(windowed - want) > 1e-5, "the window knows less");
+  assert.ok(Math.abs(windowed - want) > 1e-5, "the window alone knows less");
 });

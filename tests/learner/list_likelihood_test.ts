@@ -10,7 +10,7 @@ const lists = fc.array(
   },
 );
 
-/** ln Σ over all choices of as many rows of the product of their odds. */
+/** The log likelihood by enumerating all choices of as many rows, each with the product of its odds. */
 function enumerated(logits: readonly number[], labels: readonly number[]): number {
   const positives = labels.reduce((sum, label) => sum + label, 0);
   let [sum, chosen] = [0, 0];
@@ -22,7 +22,7 @@ function enumerated(logits: readonly number[], labels: readonly number[]): numbe
   return chosen - Math.log(sum);
 }
 
-Deno.test("listLikelihood() is that of enumeration, and a level adds nothing", () => {
+Deno.test("listLikelihood() equals enumeration, and a constant added to all logits changes nothing", () => {
   fc.assert(fc.property(lists, fc.double({ min: -20, max: 20, noNaN: true }), (list, level) => {
     const [logits, labels] = [list.map(([logit]) => logit), list.map(([, label]) => label)];
     const { value } = listLikelihood(logits, labels);
@@ -32,7 +32,7 @@ Deno.test("listLikelihood() is that of enumeration, and a level adds nothing", (
   }));
 });
 
-Deno.test("listLikelihood() stays a number for long lists and logits far apart", () => {
+Deno.test("listLikelihood() is finite for long lists with logits far apart", () => {
   for (const positives of [1, 40, 500]) {
     const labels = Array.from({ length: 1000 }, (_, i) => Number(i < positives));
     const { value } = listLikelihood(labels.map((_, i) => i % 3 === 0 ? -34 : i % 3 === 1 ? 0 : 34), labels);

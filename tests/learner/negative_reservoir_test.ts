@@ -24,33 +24,33 @@ function draws(reservoir: NegativeReservoir, n: number, positive = ""): string[]
   return Array.from({ length: n }, () => reservoir.draw(positive).item);
 }
 
-Deno.test("NegativeReservoir.draw() never gives the positive, whatever is in the reservoir", () => {
+Deno.test("NegativeReservoir.draw() never returns the positive, whatever is in the reservoir", () => {
   fc.assert(fc.property(fc.array(fc.constantFrom("a", "b", "c")), fc.nat(), (items, seed) => {
     const reservoir = take(new NegativeReservoir(5, seed), ...items);
     for (const item of draws(reservoir, 20, "a")) assert.ok(item !== "a" && [...items, ""].includes(item));
   }));
 });
 
-Deno.test("NegativeReservoir.draw() gives the padding entry when there is none", () => {
+Deno.test("NegativeReservoir.draw() returns the padding entry when there is no negative", () => {
   assert.deepEqual(new NegativeReservoir(5, 1).draw("a"), { item: "", categories: [] });
   assert.deepEqual(take(new NegativeReservoir(5, 1), "a", "a").draw("a"), { item: "", categories: [] });
 });
 
-Deno.test("NegativeReservoir.draw() gives an item as often as it was taken in", () => {
+Deno.test("NegativeReservoir.draw() returns items in proportion to how often they were added", () => {
   const reservoir = take(new NegativeReservoir(10, 3), "a", "b", "b", "b");
   const count = draws(reservoir, 4000).filter((item) => item === "b").length;
   // Four standard deviations of a binomial count around 3000.
   assert.ok(Math.abs(count - 3000) < 4 * Math.sqrt(4000 * 0.75 * 0.25), `${count}`);
 });
 
-Deno.test("NegativeReservoir.update() keeps the newest when it is full, and takes nothing of an empty history", () => {
+Deno.test("NegativeReservoir.update() keeps the newest items when full, and ignores an empty history", () => {
   const reservoir = take(new NegativeReservoir(2, 1), "a", "b", "c");
   reservoir.update(EMPTY);
   assert.deepEqual(new Set(draws(reservoir, 50)), new Set(["b", "c"]));
   assert.deepEqual(reservoir.draw("b"), { item: "c", categories: ["cc"] });
 });
 
-Deno.test("NegativeReservoir.decode() draws on as if never stopped", () => {
+Deno.test("NegativeReservoir.decode() continues the same draws", () => {
   fc.assert(fc.property(fc.array(fc.string()), fc.array(fc.string()), fc.nat(9), (before, after, drawn) => {
     const whole = take(new NegativeReservoir(4, 9), ...before);
     draws(whole, drawn);

@@ -5,13 +5,13 @@ import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { userPrefix } from "../../src/features/pairs.ts";
 import { RowAdagrad } from "../../src/nn/optimisers/adagrad.ts";
 
-Deno.test("fieldSpecs() has a table of pairs only where they are features", () => {
+Deno.test("fieldSpecs() has a table of pairs only when the schema has pairs", () => {
   const names = (pairs: boolean) => fieldSpecs({ ...DEFAULT_SCHEMA, pairs }, 4).map(({ name }) => name);
   assert.ok(names(true).includes("first:pair"));
   assert.ok(!names(false).includes("first:pair"));
 });
 
-Deno.test("EmbeddingTable.removePrefix() forgets the pairs of one user, not those of one with a longer name", () => {
+Deno.test("EmbeddingTable.removePrefix() removes one user's pairs, not those of a user with a longer name", () => {
   const table = new EmbeddingTable({ name: "pair", width: 1, seed: 0 });
   for (const user of ["u1", "u12"]) for (const c of ["a", "b"]) table.use(`${userPrefix(user)}c${c}`, 0);
   table.removePrefix(userPrefix("u1"));

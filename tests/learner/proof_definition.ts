@@ -1,5 +1,5 @@
 /**
- * What a proof decides, by its definition: every look computes all evidence anew, from all lists that were judged.
+ * What a proof decides by its definition: each look computes all evidence afresh from all lists judged.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { PROBABILITY_FLOOR } from "../../src/metrics/probability.ts";
 import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 
-/** Evidence of a list about an order against that of the prior. */
+/** A list's evidence for an order over the prior's. */
 interface Evidence {
   readonly gain: number;
   /** Its variance, as both predict it. */
@@ -25,7 +25,7 @@ interface Judged {
   readonly by: { readonly mix: Evidence; readonly model: Evidence };
 }
 
-/** Judges lists against the prior as it is corrected by the rate at each place so far. */
+/** Judges lists against the prior, corrected by the rate so far at each position. */
 export function judgeLists(batches: readonly (readonly Sample[])[]): Judged[][] {
   const places = Array.from({ length: 50 }, () => ({ level: 0, information: 4 }));
   return batches.map((batch) =>
@@ -57,7 +57,7 @@ export function judgeLists(batches: readonly (readonly Sample[])[]): Judged[][] 
   );
 }
 
-/** The log likelihood of which rows are positive, given how many are; of a row alone, of its label. */
+/** The log likelihood of which rows are positive, given how many are; for a single row, of its label. */
 function likelihoodOf(logits: readonly number[], labels: readonly number[]): number {
   if (logits.length === 1) {
     const p = sigmoid(logits[0]!);
@@ -66,7 +66,7 @@ function likelihoodOf(logits: readonly number[], labels: readonly number[]): num
   return listLikelihood(logits, labels).value;
 }
 
-/** The variance of that likelihood's change by small steps of the logits. */
+/** The variance of the change of that likelihood when the logits take small steps. */
 function varianceOf(steps: readonly number[], logits: readonly number[], labels: readonly number[]): number {
   if (logits.length === 1) {
     const p = sigmoid(logits[0]!);
@@ -136,8 +136,8 @@ export function changesOf(
 }
 
 /**
- * The lists of each user. One who comes often counts as several: within a block forwards, and then the last part of
- * each block with that of the block before, of 128 rows or more each.
+ * The lists of each user. A frequent one counts as several, with at least 128 rows each: cut forwards within a block,
+ * then backwards over what is left of each block.
  */
 function usersOf(blocks: readonly (readonly Judged[])[]): Judged[][] {
   const closed: Judged[][] = [];

@@ -1,6 +1,6 @@
 /**
- * Streams of judged lists without a model behind them: what a proof sees is what the prior and the model predicted, and
- * what came of it.
+ * Streams of judged lists without a model behind them: a proof sees what the prior and the model predicted, and the
+ * outcomes.
  *
  * @module
  */
@@ -20,37 +20,37 @@ const BOTH = [0, 1] as const;
 /** Rows of a list, unless the stream says otherwise. */
 export const LIST = 5;
 
-/** A stream of lists: what is true, and what the model says, both beside the prior, in logits. */
+/** A stream of lists: the truth and the model's predictions, relative to the prior, in logits. */
 export interface ProofStream {
-  /** Logit of the prior. */
+  /** Logit of the rate of positives. */
   readonly rate: number;
-  /** How far the model is from the prior; its deviation, and for all items. */
+  /** How far the model is from the rate: by item, as a deviation, and for all items alike. */
   readonly spread: number;
   readonly shift?: number;
   /** How far the prior itself is from the rate. @default {0} */
   readonly known?: number;
   /**
-   * Which of both is true: 1 = the model, 0 = the prior. At ½ they are equally right if they are equally far from the rate:
-   * one may take the other's place.
+   * Which of the two is true: 1 = the model, 0 = the prior. At ½ they are equally right if they are equally far from the
+   * rate, as they are interchangeable.
    */
   readonly truth: number;
-  /** Neither is true, but the rate. @default {false} */
+  /** Whether the rate is true, and neither of the two. @default {false} */
   readonly blind?: boolean;
   readonly users: number;
   /** Rows of a list. @default {5} */
   readonly list?: number;
-  /** Share of what both say that is one for all rows of a list, and for all of a user's. @default {0} */
+  /** Share of both predictions' variance that all rows of a list have in common, and all rows of a user. @default {0} */
   readonly ofList?: number;
   readonly ofUser?: number;
-  /** Deviation of what a user feels like for 20 lists, which neither knows. @default {0} */
+  /** Deviation of a user's mood, which lasts for 20 lists and which neither knows. @default {0} */
   readonly mood?: number;
-  /** Correlation of the chances of the rows of one list, which leaves each row's own probability as it is. @default {0} */
+  /** Correlation of the draws behind the outcomes of a list; each row's probability stays as it is. @default {0} */
   readonly together?: number;
   /** Deviation of a step of the true logit from one list to the next, for everybody; it returns to 0. @default {0} */
   readonly drift?: number;
-  /** What the truth is after so many rows. @default {the same} */
+  /** Another truth after so many rows. @default {the same} */
   readonly later?: { readonly rows: number; readonly truth: number };
-  /** Exponent of how often users come: 0 = as often, 1 = Zipf. @default {0} */
+  /** Exponent of how often users come: 0 = equally often, 1 = Zipf. @default {0} */
   readonly skew?: number;
 }
 
@@ -77,7 +77,7 @@ function visitors(users: number, skew: number, random: () => number): () => numb
   };
 }
 
-/** The next list of a stream, again and again. */
+/** Returns the next list of a stream at each call. */
 export function proofLists(stream: ProofStream, seed: number): () => Sample {
   const { rate, spread, shift = 0, users, list = LIST, mood = 0, together = 0, drift = 0, later } = stream;
   const { known = 0, ofList = 0, ofUser = 0 } = stream;
@@ -127,15 +127,15 @@ const RATE = -2;
 
 const EQUAL = { rate: RATE, known: 1, spread: 1, truth: 0.5, users: 1000 } as const;
 const LUCKY = { ofList: 0.5, together: 0.3 } as const;
-/** Streams on which the model is no better than the prior, which chance may take for better. */
+/** Streams on which the model is no better than the prior, but may seem so by chance. */
 export const NO_BETTER: Readonly<Record<string, ProofStream>> = {
   "equally right": EQUAL,
-  "equally right, hardly apart": { ...EQUAL, known: 0.2, spread: 0.2 },
+  "equally right, close together": { ...EQUAL, known: 0.2, spread: 0.2 },
   "equally right, far apart": { ...EQUAL, known: 3, spread: 3 },
   "equally right, users with moods": { ...EQUAL, users: 200, mood: 1 },
   "equally right, 8 users with moods": { ...EQUAL, users: 8, mood: 1 },
-  "equally right, a user is most of it": { ...EQUAL, users: 300, skew: 2, ofUser: 0.5 },
-  "opinions of users, for good": { ...EQUAL, users: 50, ofUser: 0.9 },
+  "equally right, one user has most lists": { ...EQUAL, users: 300, skew: 2, ofUser: 0.5 },
+  "equally right, lasting opinions of users": { ...EQUAL, users: 50, ofUser: 0.9 },
   "lists of 10 that share opinions and luck": { ...EQUAL, list: 10, ...LUCKY },
   "lists of 50 that share opinions and luck": { ...EQUAL, list: 50, ...LUCKY, ofList: 0.9 },
   "positives 0.7 %": { ...EQUAL, rate: -5 },
@@ -143,7 +143,7 @@ export const NO_BETTER: Readonly<Record<string, ProofStream>> = {
   "positives 0.7 %, lists of 50 that share": { ...EQUAL, rate: -5, list: 50, ...LUCKY },
   "positives 95 %": { ...EQUAL, rate: 3 },
   "neither knows anything": { ...EQUAL, blind: true },
-  "noise beside a prior without opinion": { rate: RATE, spread: 1, truth: 0, users: 1000 },
+  "noise, the prior has no opinion": { rate: RATE, spread: 1, truth: 0, users: 1000 },
   "noise, twice too high": { rate: RATE, spread: 0.5, shift: 0.7, truth: 0, users: 1000 },
   "slightly worse": { ...EQUAL, truth: 0.45 },
   "worse": { ...EQUAL, truth: 0.3 },
@@ -151,7 +151,7 @@ export const NO_BETTER: Readonly<Record<string, ProofStream>> = {
   "equally right, worse later": { ...EQUAL, later: { rows: 2000, truth: 0.35 } },
 };
 
-/** Streams on which it is better, or becomes so. */
+/** Streams on which the model is better, or becomes so. */
 export const BETTER: Readonly<Record<string, ProofStream>> = {
   "right, the prior has no opinion": { rate: RATE, spread: 0.5, truth: 1, users: 1000 },
   "right, the prior is noise": { ...EQUAL, truth: 1 },

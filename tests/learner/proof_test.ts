@@ -28,7 +28,7 @@ function after(rows: number, world: ProofStream, seed = 1, options?: ProofOption
 const RATE = -2;
 const to = ({ changes }: Proof) => changes.map(({ to }) => to);
 
-Deno.test("Proof.update() gives a new model half a say, and all of it when it is right", () => {
+Deno.test("Proof.update() mixes a new model in, and lets it order alone once it is proved", () => {
   const proof = after(6000, { rate: RATE, spread: 1, truth: 1, users: 100 });
   assert.deepEqual(to(proof), ["mix", "model"]);
   assert.equal(proof.changes[0]?.rows, 100, "the batch with the 64th row");
@@ -36,20 +36,20 @@ Deno.test("Proof.update() gives a new model half a say, and all of it when it is
   assert.equal(proof.share, 1);
 });
 
-Deno.test("Proof.update() mixes after as many rows as it is told, without waiting for a look at the evidence", () => {
+Deno.test("Proof.update() mixes after mixRows, without waiting for a look at the evidence", () => {
   for (const [mixRows, rows] of [[1, 50], [120, 150], [300, 300]] as const) {
     const proof = after(400, { rate: RATE, spread: 1, truth: 1, users: 100 }, 1, { mixRows });
     assert.deepEqual(proof.changes, [{ to: "mix", rows }]);
   }
 });
 
-Deno.test("Proof.update() takes the say of a model that is wrong and sure of it within a few hundred rows", () => {
+Deno.test("Proof.update() returns to the prior within 900 rows when the model is confidently wrong", () => {
   const proof = after(6000, { rate: RATE, spread: 2, truth: -0.3, users: 100 });
   assert.deepEqual(to(proof), ["mix", "prior"]);
   assert.ok(proof.changes[1]!.rows <= 900, `${proof.changes[1]!.rows} rows`);
 });
 
-Deno.test("Proof.update() takes a proved model back when it goes wrong, and gives it a say again, once each", () => {
+Deno.test("Proof.update() returns to the prior when a proved model goes wrong, and proves it again later", () => {
   const good = { rate: RATE, spread: 1, truth: 1, users: 100 };
   const proof = after(8000, good);
   judge(proof, proofLists({ ...good, truth: -0.5 }, 2), 8000);
@@ -59,10 +59,10 @@ Deno.test("Proof.update() takes a proved model back when it goes wrong, and give
   assert.ok(to(proof).length <= 5, to(proof).join());
 });
 
-Deno.test("Proof.update() proves nothing by the level alone, or by rare positives that have not come yet", () => {
+Deno.test("Proof.update() proves no model by its level alone, or by a lack of rare positives so far", () => {
   const low = after(3000, { rate: -5, spread: 0.3, shift: -3, truth: 0, users: 1000 }, 4);
   assert.notEqual(low.orderer, "model");
-  // The prior is twice too high everywhere, which the model knows; it ranks by noise.
+  // The prior is twice too high everywhere, which the model knows, but it ranks by noise.
   const next = proofLists({ rate: RATE, spread: 0.05, shift: -0.7, truth: 1, users: 300 }, 5);
   const noisy = () => {
     const { rows, ...list } = next();
@@ -74,7 +74,7 @@ Deno.test("Proof.update() proves nothing by the level alone, or by rare positive
   assert.notEqual(judge(new Proof(), noisy, 10_000).orderer, "model");
 });
 
-Deno.test("Proof.update() proves nothing by knowing who clicks much, or when, with an order of noise", () => {
+Deno.test("Proof.update() proves no model that knows who clicks a lot, or when, but orders by noise", () => {
   const LEVELS: Readonly<Record<string, (user: number, rows: number) => number>> = {
     "who": (user) => 1.5 * Math.sin(user),
     "when": (_, rows) => 0.8 * Math.sin(rows / 600),
@@ -102,7 +102,7 @@ Deno.test("Proof.update() proves nothing by knowing who clicks much, or when, wi
   }
 });
 
-// tests/bench/proof.ts does it more often, with all of them.
+// tests/bench/proof.ts runs all streams, and more often.
 for (
   const name of [
     "equally right",
@@ -112,7 +112,7 @@ for (
     "positives 0.7 %",
   ]
 ) {
-  Deno.test(`Proof.update() takes a model that is no better for better at most as often as alpha says: ${name}`, () => {
+  Deno.test(`Proof.update() proves a model that is no better at most as often as alpha allows: ${name}`, () => {
     const runs = 24;
     let wrong = 0;
     for (let seed = 0; seed < runs; seed++) {
@@ -148,7 +148,7 @@ function variedBatches(seed: number, batches: number, over: Partial<ProofStream>
   });
 }
 
-Deno.test("Proof.update() decides as all evidence since the last change, computed anew, does", () => {
+Deno.test("Proof.update() decides as the definition does, which computes all evidence afresh", () => {
   const met = new Set<string>();
   for (const seed of [1, 2]) {
     const batches = variedBatches(seed, 500);
@@ -165,8 +165,8 @@ Deno.test("Proof.update() decides as all evidence since the last change, compute
   assert.deepEqual([...met].sort(), ["mix", "model", "prior"]);
 });
 
-Deno.test("Proof.update() needs no more and no less evidence than alpha asks for", () => {
-  // Of rows alone in their lists, predictions expect a larger variance than is seen.
+Deno.test("Proof.update() needs exactly the evidence that alpha demands", () => {
+  // With lists of one row, predictions imply a larger variance than is observed.
   for (const [seed, over] of [{}, { rate: 0 }, { list: 1, users: 4000 }].entries()) {
     const batches = variedBatches(seed, 900, over).slice(0, "list" in over ? 270 : 90);
     const judged = judgeLists(batches);
@@ -187,7 +187,7 @@ Deno.test("Proof.update() needs no more and no less evidence than alpha asks for
   }
 });
 
-Deno.test("Proof.changes keeps the newest 64 of a model that turns again and again", () => {
+Deno.test("Proof.changes keeps the newest 64", () => {
   const proof = new Proof({ alpha: 0.9, mixRows: 0 });
   for (let turns = 0; turns < 70; turns++) {
     const [seed, before] = [turns, proof.changes.at(-1)];
@@ -197,7 +197,7 @@ Deno.test("Proof.changes keeps the newest 64 of a model that turns again and aga
   }
 });
 
-Deno.test("Proof.encode() goes on as if there had been no break, wherever it comes", () => {
+Deno.test("Proof.decode() continues where encode() was called, at any row, and refuses other formats", () => {
   const world = { rate: RATE, spread: 1, truth: 0.8, users: 40, mood: 0.5 };
   const bytes = (proof: Proof) => {
     const to = new ByteWriter(1 << 10);
@@ -216,7 +216,7 @@ Deno.test("Proof.encode() goes on as if there had been no break, wherever it com
   assert.throws(() => new Proof().decode(new ByteReader(broken)), SyntaxError);
 });
 
-Deno.test("new Proof() refuses an alpha that is no probability, and a negative count", () => {
+Deno.test("new Proof() refuses an alpha that is not between 0 and 1, and a negative count", () => {
   for (const options of [{ alpha: 0 }, { alpha: 1 }, { alpha: NaN }, { mixRows: -1 }]) {
     assert.throws(() => new Proof(options), RangeError);
   }

@@ -3,7 +3,7 @@ import { Rows } from "../../src/samples/rows.ts";
 import { keepRows } from "../../src/learner/row_sampling.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 
-Deno.test("keepRows() keeps all positives and the same share of the negatives every time", () => {
+Deno.test("keepRows() keeps all positives and a share of the negatives, the same ones every time", () => {
   const rows = Array.from(
     { length: 20_000 },
     (_, n) => ({ item: `i${n}`, label: n % 10 === 0 ? 1 as const : 0 as const }),

@@ -6,7 +6,7 @@ import type { Learner } from "../../src/learner/learner.ts";
 import { Snapshots } from "../../src/learner/snapshots.ts";
 import { makeLearner, makeSamples } from "./batches.ts";
 
-/** A learner that has seen 100 users, with a snapshot of that, one of a hundred rows ago, and one of before. */
+/** A learner that has seen 100 users, with snapshots of now, of a hundred rows ago and of earlier. */
 function trained(): { readonly learner: Learner; readonly snapshots: Snapshots } {
   const learner = makeLearner("base");
   const samples = makeSamples(100).map((sample, n) => ({ ...sample, user: `u${n}` }));
@@ -30,7 +30,7 @@ const sizeOf = (snapshots: Snapshots, learner: Learner) => {
   return to.length;
 };
 
-Deno.test("Snapshots.restore() brings back nobody who was erased, however many there were", () => {
+Deno.test("Snapshots.restore() brings back no erased user, however many were erased", () => {
   for (const others of [0, 999, 2500]) {
     for (const which of ["last", "trusted"] as const) {
       const { learner, snapshots } = trained();
@@ -48,7 +48,7 @@ Deno.test("Snapshots.restore() brings back nobody who was erased, however many t
   }
 });
 
-Deno.test("Snapshots.erase() leaves the learner as it is, and stays small where nothing is judged", () => {
+Deno.test("Snapshots.erase() leaves the learner unchanged, and keeps snapshots small when nothing is judged", () => {
   const { learner, snapshots } = trained();
   const before = learner.encode();
   const size = sizeOf(snapshots, learner);
@@ -62,7 +62,7 @@ Deno.test("Snapshots.erase() leaves the learner as it is, and stays small where 
   );
 });
 
-Deno.test("Snapshots.restore() gives the last learner that was kept, and the newest one with no complaint for long", () => {
+Deno.test("Snapshots.restore() gives the last kept learner, or the newest that has gone unchallenged long enough", () => {
   const learner = makeLearner("base");
   const samples = makeSamples(100);
   const kept = [learner.encode().toHex()];
@@ -85,7 +85,7 @@ Deno.test("Snapshots.restore() gives the last learner that was kept, and the new
       learner.decode(current);
     }
   };
-  // Kept after 40, 80, ... rows; each time the oldest that may be trusted waits until 100 rows have followed.
+  // Kept after 40, 80, ... rows; a candidate for trust waits until 100 rows have followed it.
   for (const [n, trusted] of [0, 0, 0, 1, 1, 1, 1, 5, 5, 5].entries()) {
     learner.learn(samples.slice(10 * n, 10 * n + 10));
     kept.push(snapshots.keep(learner, 40 * (n + 1)).toHex());

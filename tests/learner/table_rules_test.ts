@@ -5,7 +5,7 @@ import { tableRule } from "../../src/learner/table_rules.ts";
 import { RowAdagrad } from "../../src/nn/optimisers/adagrad.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 
-/** Uses until a logit that was learnt from so many outcomes, of which 80 % are positive, is below 0 where 20 % are. */
+/** Uses with 20 % positives until a logit falls below 0 that was learnt from `age` uses with 80 %. */
 function usesToTurn(name: string, age: number): number {
   const options = learnerSettings({ schema: DEFAULT_SCHEMA, deviations: { user: 1 } });
   const { initialAccumulator = 0, ...rule } = tableRule(name, { ...options, deviations: { user: 1 } });
@@ -23,7 +23,7 @@ function usesToTurn(name: string, age: number): number {
   return uses;
 }
 
-Deno.test("tableRule() follows a change however long the id has been known", () => {
+Deno.test("tableRule() follows a change, however long the id has been learnt", () => {
   for (
     const [name, limit] of [["item", 3000], ["first:item", 3000], ["first:pair", 3500], [
       "first:user",
@@ -37,6 +37,6 @@ Deno.test("tableRule() follows a change however long the id has been known", () 
   }
 });
 
-Deno.test("RowAdagrad() refuses to forget at once", () => {
+Deno.test("RowAdagrad() refuses halvedAfter 0", () => {
   assert.throws(() => new RowAdagrad(1, { halvedAfter: 0 }), RangeError);
 });

@@ -4,7 +4,7 @@ import { UNKNOWN_ROW } from "../../src/embeddings/rows.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { TrainedTables } from "../../src/learner/trained_tables.ts";
 
-Deno.test("TrainedTables() names the option and its least value when the tables do not fit", () => {
+Deno.test("TrainedTables() names the option and its smallest valid value when the tables do not fit", () => {
   const make = (tableBytes: number) =>
     new TrainedTables(
       learnerSettings({ schema: DEFAULT_SCHEMA, embeddingWidth: 16, admitAfter: 2, tableBytes }),
@@ -20,7 +20,7 @@ Deno.test("TrainedTables() names the option and its least value when the tables 
   assert.throws(() => make(least - 1), /learner\.tableBytes/);
 });
 
-Deno.test("TrainedTables admits items with their own number of uses, and all others with that of all", () => {
+Deno.test("TrainedTables admits items after admitItemsAfter uses, and everything else after admitAfter", () => {
   const uses = (options: object) => {
     const tables = new TrainedTables(
       learnerSettings({ schema: DEFAULT_SCHEMA, embeddingWidth: 2, ...options }),

@@ -23,7 +23,7 @@ const encodeOf = (validation: Validation) => {
   return to.toBytes();
 };
 
-Deno.test("Validation.update() judges each row once, by user and by whether the user was new", () => {
+Deno.test("Validation.update() judges each row once, and tells rows of new users apart", () => {
   const samples = makeSamples(50);
   const validation = new Validation();
   judge(validation, samples);
@@ -42,7 +42,7 @@ Deno.test("Validation.update() judges each row once, by user and by whether the 
   });
 });
 
-Deno.test("Validation.digest tells any other sample, order or number of samples", () => {
+Deno.test("Validation.digest differs for other samples, another order and another number of samples", () => {
   const samples = makeSamples(6);
   const digestOf = (some: readonly Sample[]) => {
     const validation = new Validation();
@@ -68,7 +68,7 @@ Deno.test("Validation.digest tells any other sample, order or number of samples"
   assert.equal(digestOf(makeSamples(6)), digests[0]);
 });
 
-Deno.test("Validation.decode() goes on as if never encoded", () => {
+Deno.test("Validation.decode() continues where encode() was called", () => {
   const samples = makeSamples(40);
   const whole = new Validation();
   judge(whole, samples);
@@ -88,7 +88,7 @@ Deno.test("Validation.decode() goes on as if never encoded", () => {
   }));
 });
 
-Deno.test("Validation.mark() keeps a loss that is not finite as it is", () => {
+Deno.test("Validation.mark() keeps a NaN loss through encode() and decode()", () => {
   const validation = new Validation();
   validation.mark({ ...RESULT, loss: NaN }, 0, 1);
   const after = new Validation();

@@ -16,7 +16,7 @@ function judge(validation: Validation, from = 0, to = 60): Validation {
   return validation;
 }
 
-Deno.test("Validation with a number of rows keeps the newest, and their figures are those of all rows' end", () => {
+Deno.test("Validation with a limit of rows keeps the newest, with the same figures for them as without a limit", () => {
   const all = judge(new Validation());
   const few = judge(new Validation({ rows: 40 }));
   assert.equal(few.judged, 240);
@@ -29,7 +29,7 @@ Deno.test("Validation with a number of rows keeps the newest, and their figures 
   assert.deepEqual(few.marks, marks.map((mark) => ({ ...mark, rows: mark.rows - from })));
 });
 
-Deno.test("Validation with a number of rows goes on from its record as if it had never stopped", () => {
+Deno.test("Validation with a limit of rows continues from its record as if uninterrupted", () => {
   const want = new ByteWriter();
   judge(new Validation({ rows: 24 })).encode(want);
   for (const stop of [1, 11, 12, 13, 30, 59]) {
@@ -43,7 +43,7 @@ Deno.test("Validation with a number of rows goes on from its record as if it had
   }
 });
 
-Deno.test("Validation keeps no more marks than rows, also when nothing is judged", () => {
+Deno.test("Validation with a limit of rows bounds its marks, even when nothing is judged", () => {
   const validation = new Validation({ rows: 40 });
   for (let batch = 0; batch < 1000; batch++) {
     for (const sample of makeSamples(1, 2)) {

@@ -9,7 +9,7 @@ import { PLAIN } from "../../../src/nn/kernels/plain.ts";
 
 const OPTIONS = { width: 8, drawn: 10, behaviours: 5, together: 4, tableBytes: 1 << 24, seed: 3 };
 
-/** What people take who go round in circles of five items, mostly. */
+/** Steps of people who mostly go round in circles of five items. */
 function circles(count: number, seed: number): NextItem[] {
   const random = mulberry32(seed);
   const steps: NextItem[] = [];
@@ -35,7 +35,7 @@ function encoded(learner: BankLearner): Uint8Array {
   return to.toBytes();
 }
 
-Deno.test("BankLearner.learn() finds out what comes next", () => {
+Deno.test("BankLearner.learn() learns which item comes next", () => {
   const learner = new BankLearner(OPTIONS, PLAIN);
   const losses = circles(3000, 1).map((next) => learner.learn([next], 1e6).loss);
   const mean = (from: number, to: number) =>
@@ -45,7 +45,7 @@ Deno.test("BankLearner.learn() finds out what comes next", () => {
   assert.ok(mean(2500, 3000) < 1, `${mean(2500, 3000)}`);
 });
 
-Deno.test("BankLearner.learn() does not push down what the user has just had", () => {
+Deno.test("BankLearner.learn() does not push down items the user has just had", () => {
   const learner = new BankLearner({ ...OPTIONS, behaviours: 2 }, PLAIN);
   const step = (had: readonly string[], item: string): NextItem => ({
     before: { items: had, strengths: new Float32Array(had.length), times: new Float64Array(had.length) },
@@ -63,7 +63,7 @@ Deno.test("BankLearner.learn() does not push down what the user has just had", (
   assert.deepEqual([a, Math.sign(b!), Math.sign(c!)], [0, 1, -1]);
 });
 
-Deno.test("BankLearner.decode() goes on bit for bit", () => {
+Deno.test("BankLearner.decode() continues bit for bit", () => {
   const steps = circles(200, 2);
   const whole = new BankLearner(OPTIONS, PLAIN);
   const first = new BankLearner(OPTIONS, PLAIN);
@@ -85,7 +85,7 @@ Deno.test("BankLearner.decode() refuses a bank of another width", () => {
   });
 });
 
-Deno.test("DrawnItems.draw() gives items as often as probability() says, and forgets the oldest", () => {
+Deno.test("DrawnItems.draw() returns items as often as probability() says, and forgets the oldest", () => {
   const drawn = new DrawnItems(8);
   for (const id of ["gone", "gone", "a", "b", "a", "c", "a", "b", "a", "d"]) drawn.update(id);
   assert.equal(drawn.distinct, 4);
@@ -106,7 +106,7 @@ Deno.test("DrawnItems.draw() gives items as often as probability() says, and for
   }
 });
 
-Deno.test("DrawnItems.decode() goes on where it was", () => {
+Deno.test("DrawnItems.decode() continues where encode() was called", () => {
   const one = new DrawnItems(16), random = mulberry32(7);
   const some = () => `i${Math.floor(random() ** 2 * 30)}`;
   for (let n = 0; n < 100; n++) one.update(some());

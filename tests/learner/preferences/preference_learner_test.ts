@@ -30,7 +30,7 @@ const NAMES: PairNames = {
   candidates: ["count", "popular"],
 };
 
-/** Lists of 8 in which the candidate is taken that is co-visited with what the user was for, not against. */
+/** Lists of 8, of which the candidate is taken that is most co-visited with what the user liked, not disliked. */
 function* lists(
   count: number,
   names = NAMES,
@@ -110,7 +110,7 @@ function bytesOf(learner: PreferenceLearner): Uint8Array {
 
 const learner = (bytes = 100_000) => new PreferenceLearner(createKernels("plain"), { seed: 3, bytes });
 
-Deno.test("PreferenceLearner learns what is taken, from some of the candidates alone", () => {
+Deno.test("PreferenceLearner learns what is taken from only some of the candidates", () => {
   const some = learner();
   for (const preference of preferences(1600)) some.add(preference);
   assert.equal(some.steps, 50);
@@ -118,7 +118,7 @@ Deno.test("PreferenceLearner learns what is taken, from some of the candidates a
   assert.ok(found > 120, `${found} of 200; by chance 25`);
 });
 
-Deno.test("PreferenceLearner begins with the order of what it is given", () => {
+Deno.test("PreferenceLearner starts with the order of the given scores", () => {
   const some = learner();
   for (const preference of preferences(1)) some.add(preference);
   const order = new PairOrder(createKernels("plain"));
@@ -126,8 +126,8 @@ Deno.test("PreferenceLearner begins with the order of what it is given", () => {
   for (const { list } of lists(5)) assert.deepEqual([...order.of(NAMES)!(list)], [...list.scores]);
 });
 
-Deno.test("PreferenceLearner follows a change however much it has learnt before", () => {
-  // What is kept is the same without replay, which takes most of the time.
+Deno.test("PreferenceLearner follows a change, however much it has learnt before", () => {
+  // Replay takes most of the time, and does not change what is kept.
   const past = new PreferenceLearner(createKernels("plain"), { seed: 3, bytes: 100_000, replay: 0 });
   for (const preference of preferences(40_000)) past.add(preference);
   const some = learner();
@@ -137,7 +137,7 @@ Deno.test("PreferenceLearner follows a change however much it has learnt before"
   assert.ok(found > 140, `${found} of 200`);
 });
 
-Deno.test("PreferenceLearner goes on bit for bit from what it has written, wherever that was", () => {
+Deno.test("PreferenceLearner continues bit for bit from what it has written, at any preference", () => {
   for (const stop of [0, 1, 31, 32, 33, 100]) {
     const whole = learner(4000);
     let restored = learner(4000);
@@ -155,7 +155,7 @@ Deno.test("PreferenceLearner goes on bit for bit from what it has written, where
   }
 });
 
-Deno.test("PreferenceLearner keeps what it knows of a value when others come and go", () => {
+Deno.test("PreferenceLearner keeps what it has learnt of an input when others are added and removed", () => {
   const some = learner();
   for (const preference of preferences(1600)) some.add(preference);
   const other: PairNames = {
@@ -171,7 +171,7 @@ Deno.test("PreferenceLearner keeps what it knows of a value when others come and
   assert.equal(order.of(NAMES), null);
 });
 
-Deno.test("PairOrder.prepare() refuses weights that are not of the names, and none is none", () => {
+Deno.test("PairOrder.prepare() refuses weights that do not fit the names, and has no order without weights", () => {
   const some = learner();
   for (const preference of preferences(1)) some.add(preference);
   const order = new PairOrder(createKernels("plain"));
@@ -182,7 +182,7 @@ Deno.test("PairOrder.prepare() refuses weights that are not of the names, and no
   assert.equal(order.of(NAMES), null);
 });
 
-Deno.test("drawPlaces(), preferenceOf() and listOf() keep the candidate that was taken and its values", () => {
+Deno.test("drawPlaces(), preferenceOf() and listOf() keep the taken candidate and the values of those drawn", () => {
   const random = mulberry32(4);
   for (const { list, taken } of lists(20)) {
     const preference = preferenceAmong(list, NAMES, { taken, candidates: 5, random });
@@ -205,7 +205,7 @@ Deno.test("drawPlaces(), preferenceOf() and listOf() keep the candidate that was
   }
 });
 
-Deno.test("KeptPreferences are a uniform sample of the past while it is short, within their bytes", () => {
+Deno.test("KeptPreferences are a uniform sample of a short past, within their limit of bytes", () => {
   const random = mulberry32(8);
   const tenths = new Array<number>(10).fill(0);
   for (let run = 0; run < 40; run++) {
@@ -229,7 +229,7 @@ Deno.test("KeptPreferences are a uniform sample of the past while it is short, w
   assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
 });
 
-Deno.test("KeptPreferences keep what is 8,000 older half as often, and more of the new where little is left", () => {
+Deno.test("KeptPreferences keep preferences half as often per 8,000 that follow, and fill up when little is left", () => {
   const random = mulberry32(8);
   const [preference] = preferences(1);
   const kept = new KeptPreferences(200_000);
@@ -248,13 +248,13 @@ Deno.test("KeptPreferences keep what is 8,000 older half as often, and more of t
   const expected = ages.map((_, age) => all * 2 ** -age / (2 - 2 ** -4));
   const squares = ages.reduce((sum, n, age) => sum + (n - expected[age]!) ** 2 / expected[age]!, 0);
   assert.ok(squares < 18.5, `χ² of 4 degrees is ${squares} for ${ages}; 18.5 has a chance of 0.001`);
-  // As after a long past of which nothing was to fade.
+  // A threshold as after a long past, with nothing kept.
   kept.decode(new ByteReader(new ByteWriter().f64(1 / 64).uint(0).toBytes()), NAMES);
   add(40_000, 10);
   assert.ok(kept.size > 500, `${kept.size} kept`);
 });
 
-Deno.test("unpacked() is off by half a 255th of a column's range, and a column of equal values takes no bytes", () => {
+Deno.test("unpacked() is off by at most half a 255th of a column's range, and equal values take no bytes", () => {
   for (const preference of preferences(50)) {
     const { H, K, values } = preference;
     for (let at = 0; at < K * H; at++) values[2 * at] = 3; // far
@@ -278,7 +278,7 @@ Deno.test("unpacked() is off by half a 255th of a column's range, and a column o
   }
 });
 
-Deno.test("decodePacked() refuses what is not of the names", () => {
+Deno.test("decodePacked() refuses preferences that do not fit the names", () => {
   const [preference] = preferences(1);
   const bytes = (change: Partial<PackedPreference>) => {
     const to = new ByteWriter();
