@@ -1,4 +1,4 @@
-/** One absurd value among those of others: what they are learnt as stays nearly the same. */
+/** One absurd value among others hardly changes what is learnt from the others. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -17,7 +17,7 @@ interface Learnt {
   readonly numerics: readonly number[];
 }
 
-/** People who are shown films and rate them; a robot rates one as well, with any value, before one of them. */
+/** People who are shown films and rate them; before one of the ratings, a robot rates a film with any value. */
 function rate(seed: number, robot?: { readonly at: number; readonly value: number }): Learnt {
   const random = mulberry32(seed);
   const story = new Story({
@@ -60,7 +60,7 @@ const largest = (of: readonly number[]) => of.reduce((a, b) => Math.max(a, b), 0
 const mean = (of: readonly number[]) => of.reduce((a, b) => a + b, 0) / of.length;
 
 Deno.test("TaskState.apply() gives others nearly the same strengths and numerics when one value is absurd", () => {
-  // Less than ten times the largest usual one is not absurd: `ValueScale` believes it.
+  // Up to ten times the largest usual value is not absurd: `ValueScale` believes it.
   const value = fc.oneof(
     fc.constantFrom(1e6, -1e6, 1e30, 1e308, -1e308, 51, 1000),
     fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => Math.abs(x) > 50),
@@ -79,14 +79,14 @@ Deno.test("TaskState.apply() gives others nearly the same strengths and numerics
   );
 });
 
-Deno.test("TaskState.apply() gives others the very same strengths when a value is far off what is usual", () => {
+Deno.test("TaskState.apply() gives others exactly the same strengths when a value is far from the usual ones", () => {
   for (const value of [1e6, -1e6, 1e30]) {
     const [clean, spoilt] = [rate(7), rate(7, { at: 40, value })];
     assert.deepEqual(spoilt.strengths, clean.strengths);
   }
 });
 
-Deno.test("TaskState.apply() takes no merged behaviour to be stronger than one of its own could be", () => {
+Deno.test("TaskState.apply() limits a merged behaviour's strength to what its action can have", () => {
   const story = new Story();
   const merged = (action: string, strength: number, time: number) => ({ item: "a", action, strength, time });
   const behaviours = [

@@ -1,10 +1,10 @@
 /**
- * Prints how many bytes a behaviour allocates on average, commits left out, for users who had 20, 200 and 2,000 before
- * it, in sequences that hold them all. The flags of V8 make it collect nothing while it counts.
+ * Prints the mean bytes that a behaviour allocates, without commits, for users with 20, 200 and 2,000 behaviours before
+ * it, in sequences that hold them all. V8's flags keep it from collecting while it counts.
  *
  * ```sh
  * deno run --v8-flags=--expose-gc,--min-semi-space-size=256,--max-semi-space-size=256 tests/engine/allocation.ts dien
-#                                                                                                  base retrieval
+# or, for what retrieval allocates, with the arguments: base retrieval
  * ```
  *
  * @module
@@ -19,12 +19,12 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 
-/** Behaviours of each user before the count begins. */
+/** Behaviours of each user before counting begins. */
 const HISTORIES = [20, 200, 2000] as const;
 
 const K = 8;
 const USERS = 20;
-/** Two hops of the window, so that each user is folded again twice. */
+/** Two hops of the window, so that each user is refolded twice. */
 const EVENTS = 20;
 const ROUNDS = 5;
 const START = Date.UTC(2026, 0, 1);
@@ -78,7 +78,7 @@ class People {
     }
   }
 
-  /** Empties what a commit would. */
+  /** Clears what a commit would clear. */
   commit(): void {
     this.#task.dirtyUsers.clear();
     this.#task.dirtyItems.clear();
@@ -87,13 +87,13 @@ class People {
   }
 }
 
-/** Bytes a behaviour, the least of some rounds: what the compiler allocates meanwhile is not of the event. */
+/** Bytes per behaviour, the least of some rounds: what the compiler allocates meanwhile does not count. */
 function measure(people: People): number {
   let least = Infinity;
   for (let round = 0; round < ROUNDS; round++) {
     people.commit();
     collect?.();
-    collect?.(); // buffers of the first are given back by the second
+    collect?.(); // the second frees the buffers of the first
     const before = bytes();
     people.act(EVENTS);
     least = Math.min(least, (bytes() - before) / (EVENTS * USERS));

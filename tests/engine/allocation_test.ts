@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const PROGRAM = fileURLToPath(new URL("allocation.ts", import.meta.url));
 const FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=256,--max-semi-space-size=256";
 
-/** Bytes a behaviour allocates after 20, 200 and 2,000 others. */
+/** Bytes that a behaviour allocates after 20, 200 and 2,000 others. */
 async function allocations(...args: readonly string[]): Promise<readonly [number, number, number]> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "--allow-read", "--no-check", FLAGS, PROGRAM, ...args],
@@ -13,7 +13,7 @@ async function allocations(...args: readonly string[]): Promise<readonly [number
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Runs after which the least of each counts: on a busy machine code that is not compiled yet allocates more. */
+/** Most runs, of which the least figures count: on a busy machine, code that is not compiled yet allocates more. */
 const RUNS = 4;
 
 /** Whether the long history costs no more: a copy of 1,800 behaviours, at 11 bytes each, is 20 KB, noise 8 KB at most. */
@@ -37,7 +37,7 @@ for (
       assert.ok(counts.every((bytes) => bytes > 0), `something was collected: ${counts}`);
       least = least.map((bytes, n) => Math.min(bytes, counts[n]!));
       const [few = 0, more = 0, many = 0] = least;
-      // A window and what retrieval learns from fill up first: with 20 behaviours there is less to do.
+      // Windows and what retrieval learns from must fill up first: with 20 behaviours there is less to do.
       if ((hasWindow || isFlat(few, more)) && isFlat(more, many)) return;
     }
     assert.fail(`after 20, 200 and 2,000 others a behaviour allocates ${least.join(", ")} bytes`);

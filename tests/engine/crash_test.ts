@@ -17,7 +17,7 @@ for (
   const isShort = maxUnlistedItems < Infinity ? ", with little room for unlisted items" : "";
   const what = `${impressions}${lifelong ? ", lifelong" : ""}${halves > 0 ? ", rounded" : ""}${isShort}`;
   const make = () => new FakeServing(3, lifelong, [halves, 3 - halves]);
-  Deno.test(`TaskState() gives the same outputs and state when it restores at any commit, ${what}`, () => {
+  Deno.test(`TaskState gives the same outputs and state when it is restored at any commit, ${what}`, () => {
     fc.assert(
       fc.property(anyStream, fc.infiniteStream(fc.integer({ min: 1, max: 12 })), (steps, gaps) => {
         const want = run(steps, options, make());

@@ -3,8 +3,8 @@ import { hash32 } from "../../src/draws/random.ts";
 import type { Serving } from "../../src/features/serving.ts";
 
 /**
- * A model that is cheap and depends on everything it is given: its step does not commute, its scores change
- * with every feature, and both with the version.
+ * A cheap model that depends on all of its inputs: its step does not commute, its scores change with every feature,
+ * and both change with the version.
  */
 export class FakeServing implements Serving {
   readonly model = "fake";
@@ -53,7 +53,7 @@ export class FakeServing implements Serving {
   }
 }
 
-/** A number in [−1, 1) that stands for a text. */
+/** Hashes a text to a number in [−1, 1). */
 function unit(text: string): number {
   return hash32(text) / 2 ** 31 - 1;
 }

@@ -8,12 +8,12 @@ import { encodeItemState, readNumbers } from "../../src/items/item_codec.ts";
 import { ItemNumbers, type NumbersRecord } from "../../src/engine/item_numbers.ts";
 import { SMALL } from "./streams.ts";
 
-/** Items of which outcomes are learnt, and their numbers on a log. */
+/** Items whose outcomes are learnt, and their numbers as records. */
 class Shop {
   readonly catalogue = new Catalogue(SMALL.schema);
   readonly numbers = new ItemNumbers(this.catalogue);
 
-  /** Learns an outcome of each, and commits. */
+  /** Learns an outcome of each item, and commits. */
   commit(ids: Iterable<string>): readonly NumbersRecord[] {
     for (const id of ids) {
       const item = this.catalogue.intern(id, 0);
@@ -38,7 +38,7 @@ class Shop {
   }
 }
 
-/** A shop of what a log has, after it was compacted. */
+/** A shop restored from a log after compaction. */
 function restored(log: readonly NumbersRecord[], survives: () => boolean): Shop {
   const shop = new Shop();
   log.forEach(({ key, value }, at) => {
@@ -67,13 +67,13 @@ function entriesOf(value: Uint8Array): number {
 const items = (from: number, count: number) =>
   Array.from({ length: count }, (_, n) => `i${(from + n) % 4000}`);
 
-/** Commits of few items, and of so many that slots are emptied. */
+/** Commits of a few items, and of so many that slots are emptied. */
 const anyCommits = fc.array(
   fc.tuple(fc.nat(3999), fc.oneof(fc.nat(20), fc.integer({ min: 500, max: 3000 }))),
   { minLength: 1, maxLength: 24 },
 );
 
-Deno.test("ItemNumbers.take() of a log that was compacted in any way gives the live numbers, and the same next records", () => {
+Deno.test("ItemNumbers.restore() of a log compacted in any way gives the live numbers and the same next records", () => {
   fc.assert(
     fc.property(anyCommits, fc.nat(), fc.nat(24), (commits, seed, at) => {
       const random = mulberry32(seed);
@@ -89,7 +89,7 @@ Deno.test("ItemNumbers.take() of a log that was compacted in any way gives the l
   );
 });
 
-Deno.test("ItemNumbers.take() gives the same in any order of the keys", () => {
+Deno.test("ItemNumbers.restore() gives the same numbers in any order of the keys", () => {
   fc.assert(
     fc.property(anyCommits, fc.nat(), (commits, seed) => {
       const random = mulberry32(seed);
@@ -108,7 +108,7 @@ Deno.test("ItemNumbers.take() gives the same in any order of the keys", () => {
   );
 });
 
-Deno.test("ItemNumbers.endRestore() goes on without records that were deleted, and loses no others", () => {
+Deno.test("ItemNumbers.endRestore() copes with deleted records, and loses no others", () => {
   fc.assert(
     fc.property(anyCommits, anyCommits, fc.nat(), (commits, later, seed) => {
       const random = mulberry32(seed);
@@ -123,7 +123,7 @@ Deno.test("ItemNumbers.endRestore() goes on without records that were deleted, a
   );
 });
 
-Deno.test("ItemNumbers.endRestore() keeps what only a record has whose slot is free, as others were deleted", () => {
+Deno.test("ItemNumbers.endRestore() keeps the numbers of a record whose slot counts as free after deletions", () => {
   const log = new Map<string, NumbersRecord>();
   const commit = (shop: Shop, ids: readonly string[]) => {
     for (const record of shop.commit(ids)) log.set(record.key, record);
@@ -139,7 +139,7 @@ Deno.test("ItemNumbers.endRestore() keeps what only a record has whose slot is f
   assert.equal(again.state.split(",").length, 1501);
 });
 
-Deno.test("ItemNumbers.changes() has few entries in all, and few in a record, however items come", () => {
+Deno.test("ItemNumbers.changes() bounds entries, writes and keys, in whatever order items change", () => {
   const all = 20_000;
   const random = mulberry32(7);
   const stories: readonly [string, (commit: number) => string[]][] = [
@@ -176,7 +176,7 @@ Deno.test("ItemNumbers.changes() has few entries in all, and few in a record, ho
   }
 });
 
-Deno.test("ItemNumbers.changes() cuts what is too large for a record", () => {
+Deno.test("ItemNumbers.changes() splits what is too large for one record", () => {
   const shop = new Shop();
   const ids = Array.from({ length: 2000 }, (_, n) => `${n}`.padEnd(1000, "x"));
   const log = [...shop.commit(ids)];
@@ -188,13 +188,13 @@ Deno.test("ItemNumbers.changes() cuts what is too large for a record", () => {
   assert.deepEqual(again.commit(ids.slice(0, 5)), shop.commit(ids.slice(0, 5)));
 });
 
-Deno.test("ItemNumbers.changes() writes nothing of items of which nothing was learnt", () => {
+Deno.test("ItemNumbers.changes() writes nothing about items of which nothing was learnt", () => {
   const shop = new Shop();
   shop.numbers.change(shop.catalogue.intern("a", 0));
   assert.deepEqual(shop.numbers.changes(), []);
 });
 
-Deno.test("ItemNumbers.take() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {
+Deno.test("ItemNumbers.restore() throws a SyntaxError at truncated records and other formats", () => {
   const [{ key, value } = assert.fail()] = new Shop().commit(["item"]);
   for (let length = 0; length < value.length; length++) {
     assert.throws(() => new Shop().numbers.restore(key, value.subarray(0, length)), SyntaxError, `${length}`);

@@ -6,7 +6,7 @@ import { Story } from "./story.ts";
 import { anyStream, Durable, outputs, run, SMALL, take } from "./streams.ts";
 
 for (const options of [{}, { impressions: "logged" }, { labelPolicy: "late" }] as const) {
-  Deno.test(`ImpressionJoin.openItems is what the lists of all users hold, ${JSON.stringify(options)}`, () => {
+  Deno.test(`ImpressionJoin.openItems counts the rows of all users' open lists, ${JSON.stringify(options)}`, () => {
     fc.assert(
       fc.property(anyStream, (steps) => {
         const serving = new FakeServing();
@@ -24,7 +24,7 @@ for (const options of [{}, { impressions: "logged" }, { labelPolicy: "late" }] a
   });
 }
 
-Deno.test("TaskState.apply() rejects impressions of other lists beyond half of maxOpenItems, until some are settled", () => {
+Deno.test("TaskState.apply() rejects other systems' lists beyond half of maxOpenItems, until some are settled", () => {
   const story = new Story({ maxOpenItems: 10 });
   const show = (time: number, request: string) => story.show(time, ["a", "b", "c"], { request })?.code;
   assert.deepEqual([show(1000, "r0"), show(1001, "r1"), show(1002, "r2")], [
@@ -32,15 +32,15 @@ Deno.test("TaskState.apply() rejects impressions of other lists beyond half of m
     undefined,
     "too-many-open",
   ]);
-  assert.equal(show(1002, "r1"), undefined, "it is open: it only takes the place of itself");
+  assert.equal(show(1002, "r1"), undefined, "it is open already, and only replaces itself");
   story.tick(1131);
   assert.equal(show(1131, "r3"), undefined);
-  assert.equal(show(1132, "r0"), undefined, "a repeat of what is settled");
+  assert.equal(show(1132, "r0"), undefined, "it repeats a settled list");
   assert.equal(story.task.counters.impressions, 5);
   assert.deepEqual(Object.keys(story.labels()), ["r0", "r1", "r3"]);
 });
 
-Deno.test("TaskState.apply() answers requests beyond maxOpenItems, and opens no list for them", () => {
+Deno.test("TaskState.apply() answers requests beyond maxOpenItems without opening lists for them", () => {
   const story = new Story({ maxOpenItems: 5 });
   const candidates = ["a", "b", "c"];
   for (const n of [0, 1, 2, 3]) assert.equal(story.ask(1000 + n, `r${n}`, { candidates }).items.length, 3);
@@ -49,7 +49,7 @@ Deno.test("TaskState.apply() answers requests beyond maxOpenItems, and opens no 
   assert.equal(story.task.join.openItems, 0);
 });
 
-Deno.test("TaskState() rejects and opens the same lists when it restores at any commit", () => {
+Deno.test("TaskState rejects and opens the same lists when it is restored at any commit", () => {
   const options = { ...SMALL, maxOpenItems: 6 };
   let full = 0;
   fc.assert(

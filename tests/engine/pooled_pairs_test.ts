@@ -13,7 +13,7 @@ const OPTIONS = {
 };
 const SECOND = 1000;
 
-/** What people do one after another: a, then b, then the next of them. */
+/** Behaviours of users one after another, each of whom takes all items in order. */
 function pairsOf(users: number, items: readonly string[] = ["a", "b"]): Event[] {
   return Array.from({ length: users }, (_, n) => `u${n}`).flatMap((user, n) =>
     items.map((item, k): Event => ({
@@ -47,7 +47,7 @@ function feature(samples: ReturnType<typeof samplesOf>, user: string, name: stri
   return Object.fromEntries(rows.map(({ item, numerics }) => [item, numerics[at]!]));
 }
 
-Deno.test("Rows know which items go together, also where retrieval learns nothing", () => {
+Deno.test("TaskState samples have pooled pairs of items that go together, even if retrieval learns nothing", () => {
   const events = [...pairsOf(5), did("bob", "a", LATER - SECOND), shown("bob", ["b", "c"])];
   const samples = samplesOf(events);
   assert.ok(feature(samples, "bob", "together")["b"]! > 1);
@@ -60,7 +60,7 @@ Deno.test("Rows know which items go together, also where retrieval learns nothin
   );
 });
 
-Deno.test("A row is learnt as it was shown: neither its own outcome nor what came later is in it", () => {
+Deno.test("TaskState samples have pooled pairs as of the list, without its outcomes or anything later", () => {
   const past = [...pairsOf(5), did("bob", "a", LATER - SECOND), shown("bob", ["b", "c"])];
   const future = [
     did("bob", "b", LATER + 1),
@@ -71,7 +71,7 @@ Deno.test("A row is learnt as it was shown: neither its own outcome nor what cam
   assert.deepEqual(before!.rows.numerics, after!.rows.numerics);
 });
 
-Deno.test("A behaviour that is newer than the list is in no pair of it", () => {
+Deno.test("TaskState samples have no pooled pairs with behaviours newer than the list", () => {
   const past = [...pairsOf(5), did("bob", "c", LATER - 2 * SECOND), did("bob", "a", LATER + 200)];
   const late = samplesOf([...past, shown("bob", ["b"])]);
   assert.equal(feature(late, "bob", "together")["b"], 0);

@@ -10,7 +10,7 @@ const asks = (user: string, time: number): RequestEvent[] => [
   { type: "request", request: "preview", user, time, count: 3, candidates: ["i1", "nobody knows this"] },
 ];
 
-Deno.test("Lists.preview() changes nothing: not the state, not what comes out later", () => {
+Deno.test("Lists.preview() changes neither the state nor later outputs", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const plain = run(steps);
     const serving = new FakeServing();
@@ -28,7 +28,7 @@ Deno.test("Lists.preview() changes nothing: not the state, not what comes out la
   }));
 });
 
-Deno.test("Lists.preview() is what the request is answered with", () => {
+Deno.test("Lists.preview() is the answer that the same request gets", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const { task } = run(steps);
     for (const user of [...task.users.values()]) {
@@ -39,7 +39,7 @@ Deno.test("Lists.preview() is what the request is answered with", () => {
       assert.deepEqual(out.recommendations, [recommendation]);
       assert.deepEqual(list.rows.map(({ item }) => item), recommendation.items.map(({ item }) => item));
       assert.ok(serving.score(list).every(Number.isFinite));
-      return; // what one user's answer opens, others may see
+      return; // the opened list may change other users' answers
     }
   }));
 });

@@ -12,7 +12,7 @@ function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {
   return story.ask(time, `r${time}`, more).items.map(({ item }) => item).sort();
 }
 
-Deno.test("TaskState.apply() ranks the given candidates by score when a request names them", () => {
+Deno.test("TaskState.apply() ranks the candidates that a request names by score", () => {
   const story = new Story();
   const answer = story.ask(1000, "r", { candidates: ["a", "b", "c", "d"], count: 3 });
   assert.equal(answer.items.length, 3);
@@ -31,7 +31,7 @@ Deno.test("TaskState.apply() ranks the given candidates by score when a request 
   ]);
 });
 
-Deno.test("TaskState.apply() leaves items out of an answer when they may not be in it", () => {
+Deno.test("TaskState.apply() leaves out hidden, expired, removed, excluded and filtered items", () => {
   const story = new Story();
   story.item("a", { category: "x" });
   story.item("b", { category: "y" });
@@ -50,7 +50,7 @@ Deno.test("TaskState.apply() leaves items out of an answer when they may not be 
   assert.deepEqual(items(story, 1000, { filter: { categories: ["y"] } }), ["b"], "retrieved");
 });
 
-Deno.test("TaskState.apply() leaves out what the user has in the window unless it is asked for", () => {
+Deno.test("TaskState.apply() leaves out items of the user's window unless the request names them", () => {
   const story = new Story();
   for (const item of ["a", "b", "c"]) story.item(item);
   story.click(1, "a");
@@ -58,7 +58,7 @@ Deno.test("TaskState.apply() leaves out what the user has in the window unless i
   assert.deepEqual(items(story, 3, { candidates: ["a", "b"] }), ["a", "b"]);
 });
 
-Deno.test("TaskState.apply() leaves out what the user had, too, when it is behind the behaviours that are kept", () => {
+Deno.test("TaskState.apply() leaves out items from before the kept behaviours, too, unless revisits or seen is set", () => {
   for (const revisits of [false, true]) {
     const story = new Story({ ...SMALL, retrieval: { ...SMALL.retrieval, maxCandidates: 40, revisits } });
     const all = Array.from({ length: 20 }, (_, n) => `i${n}`);
@@ -70,7 +70,7 @@ Deno.test("TaskState.apply() leaves out what the user had, too, when it is behin
   }
 });
 
-Deno.test("TaskState.apply() retrieves popular items, those of recent categories and new ones", () => {
+Deno.test("TaskState.apply() retrieves popular and new items, without what the user has had", () => {
   const story = new Story();
   for (const [item, category] of [["a1", "x"], ["a2", "x"], ["b1", "y"], ["b2", "y"]] as const) {
     story.item(item, { category });
@@ -83,13 +83,13 @@ Deno.test("TaskState.apply() retrieves popular items, those of recent categories
   assert.deepEqual(sources, { a2: "popular", b1: "popular", b2: "popular", fresh: "new" });
 });
 
-Deno.test("TaskState.apply() answers with an empty list when nothing passes, and waits for no outcome", () => {
+Deno.test("TaskState.apply() answers with an empty list when there are no items, and waits for no outcome", () => {
   const story = new Story();
   assert.deepEqual(story.ask(1000, "r").items, []);
   assert.equal(story.task.users.get("u")?.pending.size, 0);
 });
 
-Deno.test("TaskState.apply() says why a list is empty: the last step that any item came to", () => {
+Deno.test("TaskState.apply() says why a list is empty: the last step that any item reached", () => {
   const story = new Story();
   let time = 1000;
   const why = (more: Parameters<Story["ask"]>[2] = {}) => {
@@ -115,7 +115,7 @@ Deno.test("TaskState.apply() says why a list is empty: the last step that any it
   );
   assert.equal(why({ exclude: ["a"] }), "excluded");
   assert.equal(why({ candidates: ["unknown", "a"], exclude: ["unknown", "a"] }), "excluded");
-  assert.equal(why({ item: "a" }), "excluded", "what it is to be like is not in it");
+  assert.equal(why({ item: "a" }), "excluded", "the item that others should be like is left out");
   assert.equal(why({ frequency: { most: 1, withinMs: 1000 } }), "frequency");
   story.click(++time, "a");
   assert.equal(why(), "seen");
@@ -124,7 +124,7 @@ Deno.test("TaskState.apply() says why a list is empty: the last step that any it
   assert.equal(why({ exclude: ["a"], filter: { seen: true } }), "excluded");
 });
 
-Deno.test("TaskState.apply() explores the same way when the request and the seed are the same", () => {
+Deno.test("TaskState.apply() explores in the same way when the request and the seed are the same", () => {
   const candidates = Array.from({ length: 20 }, (_, i) => `i${i}`);
   const answer = (seed: number, request: string) =>
     new Story({ seed, policy: { name: "epsilon", epsilon: 1 } }).ask(1000, request, { candidates })
@@ -134,7 +134,7 @@ Deno.test("TaskState.apply() explores the same way when the request and the seed
   assert.notEqual(answer(1, "r"), answer(1, "s"));
 });
 
-Deno.test("TaskState.apply() uses the profile of the user as it is at the request", () => {
+Deno.test("TaskState.apply() uses the user's profile as of the request", () => {
   const schema = { userFields: ["age"], itemFields: [], contextFields: ["surface"], crosses: [] };
   const story = new Story({ schema });
   const profile = (time: number, attributes: Record<string, string>) =>
@@ -151,7 +151,7 @@ Deno.test("TaskState.apply() uses the profile of the user as it is at the reques
   assert.deepEqual([story.samples[0]?.userFields, story.samples[0]?.contextFields], [["18"], ["web"]]);
 });
 
-Deno.test("TaskState.apply() answers with similar items, which are not about the user who asks", () => {
+Deno.test("TaskState.apply() answers a request for similar items by those named, not by the user's behaviours", () => {
   const story = new Story();
   for (const item of ["a", "b", "c", "d"]) story.item(item);
   for (const user of ["u1", "u2", "u3"]) {
@@ -171,7 +171,7 @@ Deno.test("TaskState.apply() answers with similar items, which are not about the
   assert.deepEqual(items(story, 25, { like: ["nobody knows it"] }), []);
 });
 
-Deno.test("Lists.preview() answers for somebody without a past, and changes nothing", () => {
+Deno.test("Lists.preview() answers for an unknown user, and changes nothing", () => {
   const story = new Story();
   for (const item of ["a", "b"]) story.item(item);
   story.click(10, "a");
@@ -185,7 +185,7 @@ Deno.test("Lists.preview() answers for somebody without a past, and changes noth
   assert.deepEqual([story.task.sequences.bytes, story.task.counters.requests], [bytes, 1]);
 });
 
-Deno.test("TaskState.apply() answers with a list for everybody in the order of the list", () => {
+Deno.test("TaskState.apply() answers with the popular, trending or new list in that list's order", () => {
   const minute = 60_000;
   const story = new Story({ retrieval: { halfLifeMs: minute, trendHalfLifeMs: minute } });
   for (const [item, time] of [["a", 1], ["b", 2], ["c", 3]] as const) story.item(item, {}, time);
@@ -199,7 +199,7 @@ Deno.test("TaskState.apply() answers with a list for everybody in the order of t
   assert.deepEqual(list("new"), ["c new", "b new", "a new"]);
 });
 
-Deno.test("TaskState.apply() lists what the user had, the newest first, once each, without what they turned against", () => {
+Deno.test("TaskState.apply() lists recent items newest first, once each, without those the user has disliked since", () => {
   const story = new Story();
   for (const item of ["a", "b", "c", "d"]) story.item(item, { category: item === "c" ? "y" : "x" });
   let time = 0;
@@ -224,7 +224,7 @@ Deno.test("TaskState.apply() lists what the user had, the newest first, once eac
   assert.deepEqual(recent({ count: 1 }).items.map(({ item }) => item), ["d"]);
 });
 
-Deno.test("TaskState.apply() filters by attributes, also after a restore, and caps a category", () => {
+Deno.test("TaskState.apply() filters by attributes, which survive a restore, and by categories, and caps these", () => {
   const story = new Story();
   story.item("a", { category: "x", attributes: { price: 10 } });
   story.item("b", { category: "x", attributes: { price: 20 } });
@@ -240,7 +240,7 @@ Deno.test("TaskState.apply() filters by attributes, also after a restore, and ca
   assert.deepEqual(catalogue.get("b")?.attributes, { price: 20 });
 });
 
-Deno.test("TaskState.apply() multiplies the odds of what boosts are about, exactly, and keeps the scores", () => {
+Deno.test("TaskState.apply() multiplies the odds of boosted items exactly, and keeps their scores", () => {
   const rule = { by: 4, categories: ["x"] } as const;
   const policy = { name: "boltzmann", temperature: 1 } as const;
   const ask = (boosts: readonly Boost[], options: Partial<TaskOptions> = {}) => {
@@ -257,7 +257,7 @@ Deno.test("TaskState.apply() multiplies the odds of what boosts are about, exact
   };
   assert.ok(Math.abs(odds(boosted) / odds(plain) - 4) < 1e-9);
   assert.equal(of(boosted, "a")?.score, of(plain, "a")?.score, "the score is the model's");
-  assert.deepEqual(ask([], { boosts: [rule] }), boosted, "a rule of the deployment is one of every request");
+  assert.deepEqual(ask([], { boosts: [rule] }), boosted, "a rule of the deployment applies to every request");
   const story = new Story({ ranking: "blend" });
   for (const item of ["a", "b", "c"]) story.item(item, { category: item });
   for (const user of ["u1", "u2"]) story.click(1, "a", { user });
@@ -265,7 +265,7 @@ Deno.test("TaskState.apply() multiplies the odds of what boosts are about, exact
   assert.deepEqual(items(story, 3, { count: 1, boosts: [{ by: 1000, categories: ["c"] }] }), ["c"]);
 });
 
-Deno.test("TaskState.apply() leaves out what was shown too often", () => {
+Deno.test("TaskState.apply() leaves out items that were shown too often", () => {
   const ids = ["a", "b", "c"];
   const started = (options: Partial<TaskOptions>) => {
     const story = new Story({ ranking: "blend", ...options });
@@ -273,11 +273,11 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
     for (const user of ["u1", "u2"]) story.click(1, "a", { user });
     return story;
   };
-  // Without a memory, of the lists whose outcome is open: here those of the last 100 ms and the lateness.
+  // Without a memory, lists with an open outcome count: here those of the last 100 ms and the lateness.
   const brief = started({});
   const once = { most: 1, withinMs: 1000 };
   assert.deepEqual(items(brief, 2, { count: 1 }), ["a"]);
-  assert.deepEqual(items(brief, 3, { count: 1 }), ["a"], "nothing is capped unless it is said");
+  assert.deepEqual(items(brief, 3, { count: 1 }), ["a"], "nothing is capped by default");
   assert.ok(!items(brief, 4, { count: 3, frequency: once }).includes("a"));
   assert.deepEqual(items(brief, 5, { count: 1, frequency: { most: 3, withinMs: 1000 } }), ["a"]);
   assert.deepEqual(
@@ -294,7 +294,11 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
   const long = started({ frequency: { ...once, withinMs: 10_000, remembered: 4 } });
   assert.deepEqual(items(long, 2, { count: 1 }), ["a"]);
   assert.ok(!items(long, 5000, { count: 1 }).includes("a"), "it is remembered, and capped by default");
-  assert.deepEqual(items(long, 5001, { candidates: ["a"] }), ["a"], "what is named is not capped by default");
+  assert.deepEqual(
+    items(long, 5001, { candidates: ["a"] }),
+    ["a"],
+    "items that a request names are not capped by default",
+  );
   const user = long.task.users.get("u")!;
   const copy = new TaskState({ schema: long.task.catalogue.schema }, long.serving);
   for (const item of ids) copy.applyItem({ item, time: 0 });
@@ -309,7 +313,7 @@ Deno.test("TaskState.apply() leaves out what was shown too often", () => {
   assert.deepEqual(user.shown.map(({ time }) => time), [5000, 5001, 6000, 6002], "the newest four");
 });
 
-Deno.test("TaskState.apply() counts an item twice that two lists of one moment show, remembered or not", () => {
+Deno.test("TaskState.apply() counts an item twice that two lists show at the same moment, remembered or not", () => {
   for (const remembered of [0, 9]) {
     const story = new Story({ frequency: { most: 2, withinMs: 50, remembered } });
     for (const item of ["a", "b", "c"]) story.item(item);
@@ -322,11 +326,11 @@ Deno.test("TaskState.apply() counts an item twice that two lists of one moment s
     assert.ok(!isCapped(11, "once"), "a list that is confirmed counts once");
     story.show(90, ["a", "b"], { request: "left" });
     story.show(90, ["a", "c"], { request: "right" });
-    assert.ok(isCapped(91, "twice"), "what was shown before is longer ago");
+    assert.ok(isCapped(91, "twice"), "the list before is too long ago to count");
   }
 });
 
-Deno.test("TaskState.apply() takes what an anonymous session did into the user, once, and counts it once", () => {
+Deno.test("TaskState.apply() merges a session's behaviours into the user once, without counting them again", () => {
   const story = new Story();
   for (const item of ["a", "b", "c"]) story.item(item);
   story.click(10, "a");
@@ -349,9 +353,9 @@ Deno.test("TaskState.apply() takes what an anonymous session did into the user, 
       { length: sequences.length(user.row) },
       (_, i) => catalogue.at(sequences.item(user.row, i)).id,
     );
-  assert.deepEqual(items(), ["a", "b", "c"], "in the order of time; hover is no behaviour");
+  assert.deepEqual(items(), ["a", "b", "c"], "in order of time; hover is no behaviour");
   apply({ ...event, attributes: { city: "Rome" } }, 101);
-  assert.deepEqual([items(), user.profile], [["a", "b", "c"], { city: "Oslo" }], "again changes nothing");
+  assert.deepEqual([items(), user.profile], [["a", "b", "c"], { city: "Oslo" }], "a repeat changes nothing");
   apply(
     { ...event, behaviours: [...behaviours, { item: "a", action: "click", time: 30, strength: 1 }] },
     102,

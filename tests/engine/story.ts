@@ -17,14 +17,14 @@ import { outputs } from "./streams.ts";
 
 type Base = "type" | "user" | "time";
 
-/** A task whose events are told in short: at a time, user `u` does something. */
+/** A task with shorthands for events: at a time, user `u` does something. */
 export class Story {
   readonly serving = new FakeServing();
   readonly task: TaskState;
   readonly out: TaskOutputs = outputs();
   #offset = 0;
 
-  /** Windows of 100 ms, a lateness of 30 ms, no exploration, unless said. */
+  /** Windows of 100 ms, a lateness of 30 ms, no exploration, unless options say otherwise. */
   constructor(options: Partial<TaskOptions> = {}) {
     this.task = new TaskState({
       schema: { userFields: [], itemFields: [], contextFields: [], crosses: [] },
@@ -47,7 +47,7 @@ export class Story {
     return this.task.apply(event, this.#offset++, this.out);
   }
 
-  /** Tries an event again that was rejected before. */
+  /** Applies an event again, mended, that was rejected before. */
   mend(event: Event): TaskRejection | null {
     return this.task.apply(event, this.#offset++, this.out, {
       time: event.time,
@@ -93,7 +93,7 @@ export class Story {
     this.task.apply({ type: "forget", user: "u", time }, this.#offset++, this.out);
   }
 
-  /** An event of somebody else that does nothing but move the clock. */
+  /** An event of another user that only moves the clock. */
   tick(time: number): void {
     const event: ProfileEvent = { type: "profile", user: "nobody", time, attributes: {} };
     this.task.apply(event, this.#offset++, this.out);

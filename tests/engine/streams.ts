@@ -19,7 +19,7 @@ export type Step =
   | { readonly kind: "remove"; readonly item: string; readonly time: number }
   | { readonly kind: "publish" };
 
-/** Options with which windows, deadlines and lists are crossed within a short stream. */
+/** Options so small that a short stream crosses windows, deadlines and limits. */
 export const SMALL: TaskOptions = {
   schema: {
     userFields: ["age"],
@@ -126,7 +126,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "publish" } as const) },
 );
 
-/** Streams in which anything may happen: late, too late, repeated, without an answer. */
+/** Streams in which anything may happen: late, too late or repeated events, lists without a request. */
 export const anyStream: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.tuple(
     body,
@@ -147,7 +147,7 @@ export const anyStream: fc.Arbitrary<readonly Step[]> = fc.array(
   });
 });
 
-/** Clicks in the order of their times, which differ from each other, and the same clicks as they arrive. */
+/** Clicks in order of their times, which all differ, and the same clicks in order of arrival. */
 export function clicksWithin(latenessMs: number): fc.Arbitrary<{
   readonly ordered: readonly InteractionEvent[];
   readonly arriving: readonly InteractionEvent[];
@@ -167,12 +167,12 @@ export function clicksWithin(latenessMs: number): fc.Arbitrary<{
   });
 }
 
-/** Nothing given yet. */
+/** Outputs without anything in them. */
 export function outputs(): TaskOutputs {
   return { recommendations: [], samples: [], forgotten: [], merges: [] };
 }
 
-/** Outputs as the log has them: numbers of items are of a process, and what is absent is not written. */
+/** Outputs as the log has them: without item numbers, which belong to a process, and absent fields. */
 export function asWritten({ samples, ...others }: TaskOutputs): TaskOutputs {
   return { ...structuredClone(others), samples: samples.map((sample) => decodeSample(encodeSample(sample))) };
 }
@@ -230,12 +230,12 @@ export class Durable {
     task.dirtyItems.clear();
   }
 
-  /** A fresh task that goes on from the last commit. */
+  /** A fresh task that continues from the last commit. */
   restore(options: TaskOptions, serving: Serving): TaskState {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
     for (const [key, value] of this.#erased) task.erased.restore(key, value);
-    // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.
+    // In reverse: a compacted topic keeps no order, so indices of items are not durable.
     for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue);
     for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.restore(key, bytes);
     task.numbers.endRestore();

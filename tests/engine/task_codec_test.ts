@@ -5,7 +5,7 @@ import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
 
-Deno.test("decodeTask() gives the same clock, counters and position when tasks come from any stream", () => {
+Deno.test("decodeTask() restores clock, counters and position after any stream", () => {
   fc.assert(fc.property(anyStream, fc.maxSafeNat(), (steps, itemsNext) => {
     const { task } = run(steps);
     const copy = new TaskState(SMALL, new FakeServing());
@@ -17,7 +17,7 @@ Deno.test("decodeTask() gives the same clock, counters and position when tasks c
   }));
 });
 
-Deno.test("decodeTask() throws a SyntaxError when the record is cut anywhere", () => {
+Deno.test("decodeTask() throws a SyntaxError when the record is truncated anywhere", () => {
   const whole = encodeTask(new TaskState(SMALL, new FakeServing()), 0);
   for (let length = 0; length < whole.length; length++) {
     assert.throws(

@@ -1,4 +1,4 @@
-/** Items that somebody makes up: each costs some KB for good, so there are no more of them than was said. */
+/** Made-up items: each takes some KB for good, so their number is limited. */
 
 import assert from "node:assert/strict";
 import { outputs, SMALL } from "./streams.ts";
@@ -21,7 +21,7 @@ function makeTask(maxUnlistedItems: number, options: Partial<TaskOptions> = {}) 
   return { task, apply };
 }
 
-Deno.test("TaskState.apply() makes no more items known than there may be that the catalogue has not", () => {
+Deno.test("TaskState.apply() limits the unlisted items that one user names, until the catalogue lists some", () => {
   const { task, apply } = makeTask(20);
   for (let n = 0; n < 10; n++) task.applyItem({ item: `listed${n}`, time: TIME });
   const click = (item: string) => apply({ type: "interaction", item, action: "click" }).code;
@@ -35,12 +35,12 @@ Deno.test("TaskState.apply() makes no more items known than there may be that th
   const behaviours = [{ item: "new4", action: "click", time: TIME, strength: 1 }];
   apply({ type: "merge", from: "s1", behaviours, attributes: {} });
   assert.equal(task.catalogue.size, 20);
-  // What is listed then makes room.
+  // An item that is listed then makes room.
   task.applyItem({ item: "made-up1", time: TIME });
   assert.deepEqual([click("new1"), click("new2")], [undefined, "unknown-item"]);
 });
 
-Deno.test("TaskState.apply() takes an item once two users have named it, and new ones a week later", () => {
+Deno.test("TaskState.apply() takes another item once two users have named it, and new ones a week later", () => {
   const { task, apply } = makeTask(20);
   const click = (item: string, user: string, days = 0) =>
     apply({ type: "interaction", item, action: "click", user, time: TIME + 1000 + 86_400_000 * days }).code;
@@ -54,13 +54,13 @@ Deno.test("TaskState.apply() takes an item once two users have named it, and new
   assert.equal(click("newer", "ann", 7), undefined);
 });
 
-Deno.test("TaskState.removeItem() does not note what it does not know if there is no room", () => {
+Deno.test("TaskState.removeItem() does not note an unknown item when there is no room", () => {
   const { task } = makeTask(0);
   task.removeItem("new", TIME);
   assert.equal(task.catalogue.size, 0);
 });
 
-Deno.test("TaskState.apply() takes as many candidates as there is room for", () => {
+Deno.test("TaskState.apply() takes as many unlisted candidates as there is room for", () => {
   const { task, apply } = makeTask(6);
   const candidates = Array.from({ length: 10 }, (_, n) => `new${n}`);
   const { out } = apply({ type: "request", request: "r1", count: 10, candidates });
@@ -70,7 +70,7 @@ Deno.test("TaskState.apply() takes as many candidates as there is room for", () 
 
 const ROOMY: Partial<TaskOptions> = { retrieval: {}, policy: undefined, frequency: undefined };
 
-Deno.test("a complete catalogue keeps items that only events name out of lists, until it lists them", () => {
+Deno.test("a complete catalogue keeps unlisted items out of lists until it lists them", () => {
   const { task, apply } = makeTask(Infinity, ROOMY);
   for (let n = 0; n < 10; n++) task.applyItem({ item: `listed${n}`, time: TIME });
   const view = (item: string, user: string) => apply({ type: "interaction", item, action: "click", user });
@@ -92,7 +92,10 @@ Deno.test("a complete catalogue keeps items that only events name out of lists, 
   assert.ok(!found().has("made-up"));
   assert.ok(!found({ list: "trending" }).has("made-up"));
   assert.ok(!found({ item: "listed3" }).has("made-up"));
-  assert.ok(found({ candidates: ["made-up", "listed2"] }).has("made-up"), "what the request names is ranked");
+  assert.ok(
+    found({ candidates: ["made-up", "listed2"] }).has("made-up"),
+    "items that the request names are ranked",
+  );
   const restored = makeTask(Infinity, ROOMY).task;
   decodeTask(encodeTask(task, 0), restored);
   assert.deepEqual([task.catalogue.isComplete, restored.catalogue.isComplete], [true, true]);
@@ -101,10 +104,10 @@ Deno.test("a complete catalogue keeps items that only events name out of lists, 
   assert.ok(found().has("made-up"));
 
   for (let n = 0; n < 10; n++) view(`unlisted${n}`, `u${n}`);
-  assert.ok(found().has("unlisted3"), "one behaviour in a hundred is on items that it has not");
+  assert.ok(found().has("unlisted3"), "one behaviour in a hundred is with an unlisted item");
 });
 
-Deno.test("a catalogue that says nothing of most items withholds none", () => {
+Deno.test("a catalogue that misses many items withholds none", () => {
   const { task, apply } = makeTask(Infinity, ROOMY);
   task.applyItem({ item: "listed", time: TIME });
   for (let n = 0; n < 3000; n++) {

@@ -18,7 +18,7 @@ const withLists = (everyMs: number): TaskOptions => ({
 });
 const itemsOf = (list: Pick<Recommendation, "items">) => list.items.map(({ item }) => item);
 
-/** What a user would get now if they asked. */
+/** The list that a user would get now on request. */
 function asked(task: TaskState, user: string): readonly string[] {
   const state = task.users.get(user) ?? assert.fail();
   const ask = {
@@ -32,7 +32,7 @@ function asked(task: TaskState, user: string): readonly string[] {
   return itemsOf(task.lists.preview(state, ask).recommendation);
 }
 
-Deno.test("TaskState gives the list that the user would have been given then, no oftener than it may, when it differs", () => {
+Deno.test("TaskState gives a list if it differs from the last, at most every everyMs, and as a request would get it", () => {
   fc.assert(fc.property(anyStream, fc.constantFrom(0, 200, 1500), (steps, everyMs) => {
     const serving = new FakeServing();
     const task = new TaskState(withLists(everyMs), serving);
@@ -64,7 +64,7 @@ Deno.test("TaskState gives the list that the user would have been given then, no
   }));
 });
 
-Deno.test("TaskState gives the same lists and state when it restores at any commit", () => {
+Deno.test("TaskState gives the same lists and state when it is restored at any commit", () => {
   const options = withLists(400);
   fc.assert(fc.property(anyStream, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (steps, gaps) => {
     const whole = collecting();
@@ -87,7 +87,7 @@ Deno.test("TaskState gives the same lists and state when it restores at any comm
   }));
 });
 
-Deno.test("a task that follows another one gives no lists, and loses none when it leads, whenever that is", () => {
+Deno.test("a task that follows another one gives no lists, and misses none when it takes the lead, at any offset", () => {
   fc.assert(fc.property(anyStream, fc.nat(60), fc.constantFrom(0, 200, 1500), (steps, switchAt, everyMs) => {
     const serving = new FakeServing();
     const [old, now] = [0, 1].map(() => new TaskState(withLists(everyMs), serving)) as [TaskState, TaskState];
@@ -149,7 +149,7 @@ Deno.test("a task that follows another one holds one deadline per user, however 
   }
 });
 
-Deno.test("TaskState without lists gives the same outputs to the byte, also from users who had waited for one", () => {
+Deno.test("TaskState without userLists gives the same other outputs, and nobody waits for a list after a restore", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const options: TaskOptions = { ...SMALL, userLists: null };
     assert.deepEqual(asWritten(run(steps, options).out), asWritten(run(steps).out));
@@ -161,7 +161,7 @@ Deno.test("TaskState without lists gives the same outputs to the byte, also from
   }));
 });
 
-Deno.test("TaskState gives the last list of a visit once the time is over, two an event when a crowd waits", () => {
+Deno.test("TaskState gives the last list of a visit once everyMs is over, two per event when many users wait", () => {
   const story = new Story({ userLists: { count: 2, everyMs: 1000 } });
   const lists: Recommendation[] = [];
   const out = { ...story.out, lists };
@@ -186,7 +186,7 @@ Deno.test("TaskState gives the last list of a visit once the time is over, two a
   assert.ok(given().length > 0, "the others follow with the next events");
 });
 
-Deno.test("TaskState forgets what it has given with the user", () => {
+Deno.test("TaskState forgets the list that it has given when it forgets the user", () => {
   const story = new Story({ userLists: { count: 2, everyMs: 0 } });
   const lists: Recommendation[] = [];
   const out = { ...story.out, lists };

@@ -1,4 +1,4 @@
-/** Clients whose clocks are wrong, among others whose clocks are right. */
+/** Clients with wrong clocks among clients whose clocks are right. */
 
 import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
@@ -15,7 +15,7 @@ const OPTIONS: TaskOptions = {
   allowedLatenessMs: 5 * MINUTE,
 };
 
-/** Who takes the time of records: a server, the producer (of its own), or nobody but the client who says the event's. */
+/** Who sets the time of records: a server, the producer by its own clock, or nobody, so that the event's stands. */
 type Stamp = "server" | "producer" | "client";
 
 interface Life {
@@ -24,7 +24,7 @@ interface Life {
   readonly wrong: number;
   readonly skewMs: number;
   readonly stamp: Stamp;
-  /** Whether wrong clocks tell the time of requests as well; otherwise the server does. */
+  /** Whether requests have the time of the wrong clocks, too; otherwise the server's. */
   readonly asksByClient?: boolean;
   /** Time between two lists of a user. */
   readonly everyMs?: number;
@@ -33,7 +33,7 @@ interface Life {
 }
 
 interface Outcome {
-  /** Of the lists of the users whose clock is right: how many, how many of their clicks were learnt as positives. */
+  /** Lists of the users whose clock is right, their clicks, and how many were learnt as positives. */
   readonly right: Share;
   readonly wrong: Share;
   /** Samples that were settled at another time than their deadline. */
@@ -49,7 +49,7 @@ interface Share {
   positives: number;
 }
 
-/** Three hours in which everybody asks for a list of three again and again, and clicks on the first of every second one. */
+/** Three hours in which all users keep asking for lists of three, and click the first item of every second list. */
 function live(life: Life): Outcome {
   const { users = 100, wrong, skewMs, stamp, asksByClient = false, everyMs = 5 * MINUTE } = life;
   const coming: { readonly at: number; readonly event: Event }[] = [];
@@ -74,7 +74,7 @@ function live(life: Life): Outcome {
     }
   }
   coming.sort((a, b) => a.at - b.at);
-  // As long after the end as nobody's list is open.
+  // So long after the end that no list is open any more.
   coming.push({
     at: end + DAY,
     event: { type: "profile", user: "u99", time: end + DAY, attributes: {} },
@@ -107,13 +107,20 @@ for (const wrong of [1, 5]) {
     for (
       const [ahead, skewMs] of [["59 minutes ahead", 59 * MINUTE], ["200 days ahead", 200 * DAY]] as const
     ) {
-      KINDS.push([`${wrong} of 100 ${ahead}, times by the ${stamp}`, { wrong, skewMs, stamp }]);
+      KINDS.push([`clocks of ${wrong} in 100 users are ${ahead}, record times by the ${stamp}`, {
+        wrong,
+        skewMs,
+        stamp,
+      }]);
       const life = { wrong, skewMs, stamp, asksByClient: true };
-      KINDS.push([`${wrong} of 100 ${ahead}, asking so too, times by the ${stamp}`, life]);
+      KINDS.push([
+        `clocks of ${wrong} in 100 users are ${ahead}, in requests, too, record times by the ${stamp}`,
+        life,
+      ]);
     }
   }
 }
-KINDS.push(["1 of 100 ahead, restored again and again", {
+KINDS.push(["the clock of 1 in 100 users is ahead and the task is restored repeatedly", {
   wrong: 1,
   skewMs: 59 * MINUTE,
   stamp: "client",
@@ -121,7 +128,7 @@ KINDS.push(["1 of 100 ahead, restored again and again", {
 }]);
 
 for (const [what, life] of KINDS) {
-  Deno.test(`TaskState.apply() settles others' lists at their own deadline with their clicks when ${what}`, () => {
+  Deno.test(`TaskState.apply() settles others' lists on time and with their clicks when ${what}`, () => {
     const { right, wrong, early, lateOutcomes } = live(life);
     assert.ok(right.clicks > 1000);
     assert.equal(right.positives, right.clicks);
@@ -135,7 +142,7 @@ for (const [what, life] of KINDS) {
   });
 }
 
-Deno.test("TaskState.apply() takes those whose clock is years behind as they are, and disturbs nobody", () => {
+Deno.test("TaskState.apply() does not let clocks that are years behind affect other users", () => {
   for (const stamp of ["server", "client"] as const) {
     const { right, wrong, clockMs } = live({ wrong: 5, skewMs: -5 * 365 * DAY, stamp, asksByClient: true });
     assert.equal(right.positives, right.clicks);
@@ -144,7 +151,7 @@ Deno.test("TaskState.apply() takes those whose clock is years behind as they are
   }
 });
 
-Deno.test("TaskState.apply() makes no sample of a list whose window is over when it is asked for", () => {
+Deno.test("TaskState.apply() makes no sample of a list whose window is over by the time of the request", () => {
   const task = new TaskState(OPTIONS, new FakeServing());
   const out = outputs();
   const ask = (user: string, time: number, offset: number) =>
@@ -163,7 +170,7 @@ Deno.test("TaskState.apply() makes no sample of a list whose window is over when
   assert.equal(task.counters.tooLate, 1);
 });
 
-Deno.test("TaskState.apply() joins the clicks of the only user there is, whose clock is ahead", () => {
+Deno.test("TaskState.apply() joins the clicks of a single user whose clock is ahead", () => {
   for (const stamp of ["server", "producer", "client"] as const) {
     const { wrong } = live({ users: 1, wrong: 1, skewMs: 59 * MINUTE, stamp, asksByClient: true });
     assert.ok(wrong.clicks > 10);
@@ -171,13 +178,13 @@ Deno.test("TaskState.apply() joins the clicks of the only user there is, whose c
   }
 });
 
-Deno.test("TaskState.apply() joins clicks from a device whose clock is ahead with lists of one that is right", () => {
+Deno.test("TaskState.apply() joins clicks by a clock that is ahead with lists by a clock that is right", () => {
   const { wrong, early } = live({ users: 3, wrong: 1, skewMs: 40 * MINUTE, stamp: "server" });
   assert.equal(wrong.positives, wrong.clicks);
   assert.equal(early, 0);
 });
 
-Deno.test("TaskState.apply() counts what it takes as of its arrival because it said to be of much later", () => {
+Deno.test("TaskState.apply() counts events that claim to be far ahead of their arrival, and uses the arrival", () => {
   const task = new TaskState(OPTIONS, new FakeServing());
   const out = outputs();
   [0, 4 * MINUTE, 6 * MINUTE].forEach((ahead, offset) => {
@@ -187,7 +194,7 @@ Deno.test("TaskState.apply() counts what it takes as of its arrival because it s
   assert.deepEqual([task.counters.ahead, task.maxTime], [1, START]);
 });
 
-Deno.test("TaskState.apply() does not count what is popular in the future of one client", () => {
+Deno.test("TaskState.apply() does not make an item popular by one click from a clock that is far ahead", () => {
   const task = new TaskState(OPTIONS, new FakeServing());
   const out = outputs();
   const click = (user: string, item: string, time: number, offset: number) =>
