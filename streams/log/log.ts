@@ -106,6 +106,8 @@ export interface TopicIdentity {
   readonly id: string | null;
   /** Current number of partitions, which can grow. */
   readonly partitions: number;
+  /** @internal Partitions that are hidden, although others may write to them. @default {0} */
+  readonly unread?: number;
 }
 
 /** An input position to commit together with outputs. */
@@ -211,6 +213,8 @@ export interface Log extends AsyncDisposable {
    * How another thread opens the log itself. Absent on a log with one owner, which serves it to other threads instead.
    */
   readonly address?: LogAddress;
+  /** @internal Whether partitions that were added to topics of a deployment are hidden already. */
+  readonly hidesAdded?: true;
   /**
    * Creates the topics that do not exist.
    *

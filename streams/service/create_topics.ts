@@ -7,7 +7,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Log, LogError, type TopicSpec } from "../log/log.ts";
-import { checkCoPartitioned } from "../task/inputs/position.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
@@ -35,7 +34,6 @@ export async function createTopics<N extends ModelName>(
   const topics = generationTopics(topicNames(prefix), generation);
   checkFollowed(topics, sources);
   const existing = await log.topics();
-  checkCoPartitioned(topics, existing);
   const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
   const specs = topicSpecs(topics, partitions);
   logMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);

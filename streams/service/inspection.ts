@@ -6,8 +6,7 @@
 
 import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
-import type { Log, TopicSpec } from "../log/log.ts";
-import { keepPartitions, type KeptPartitions } from "../task/inputs/kept_partitions.ts";
+import type { Log } from "../log/log.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { anew } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
@@ -77,16 +76,14 @@ type Lost = (typeof LOSSES)[number];
 /** Inspects a deployment. */
 export async function inspect(given: Log, options: InspectionOptions = {}): Promise<Inspection> {
   const names = topicNames(options.prefix);
-  const all = ownPartitions(given, names);
-  const topics = await servingTopics(all, options.prefix);
-  const kept = keptBy(topics, await all.topics());
-  const log = keepPartitions(all, kept);
+  const log = ownPartitions(given, names);
+  const topics = await servingTopics(log, options.prefix);
   const existing = await log.topics();
   const deployment = { log, topics, existing };
   const problems: Problem[] = [];
   const { whole = given } = options;
   const own = whole === given ? log : ownPartitions(whole, names); // logs unused partitions once
-  problems.push(...await unreadProblems(all, kept));
+  problems.push(...await unreadProblems(own, topics));
   const topicViews = await lookAtTopics({ whole, own, topics, existing }, problems);
   const seen = await lookAtPartitions(deployment);
   const partitions = seen.map(({ view }) => view);
@@ -112,27 +109,23 @@ export async function inspect(given: Log, options: InspectionOptions = {}): Prom
   return { topics: topicViews, partitions, learners, problems };
 }
 
-/** How many partitions `events` and `items` had at first, where the topics of tasks tell it. */
-function keptBy({ events, items, state }: Topics, existing: ReadonlyMap<string, TopicSpec>): KeptPartitions {
-  const tasks = existing.get(state)?.partitions;
-  return tasks === undefined ? new Map() : new Map([[events, tasks], [items, 1]]);
-}
-
-/** Partitions that were added, of which tasks know nothing. */
-async function unreadProblems(log: Log, kept: KeptPartitions): Promise<Problem[]> {
+/** Partitions that were added, of which tasks know nothing. @param log not split */
+async function unreadProblems(log: Log, { events, items }: Topics): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const [topic, first] of kept) {
-    const partitions = (await log.identify(topic))?.partitions ?? 0;
+  for (const topic of [events, items]) {
+    const { partitions = 0, unread = 0 } = await log.identify(topic) ?? {};
     let records = 0;
-    for (let p = first; p < partitions; p++) {
+    for (let p = partitions; p < partitions + unread; p++) {
       const { start, end } = await log.bounds(topic, p);
       records += end - start;
     }
-    if (partitions <= first) continue;
+    if (unread === 0) continue;
     problems.push({
       what:
-        `${topic} has ${partitions} partitions, of which tasks read ${first}; the others have ${records} records, ` +
-        "which wait there until retention drops them. Tasks go on, but no process can start",
+        `${topic} has ${
+          partitions + unread
+        } partitions, of which tasks read the first ${partitions}; the others have ` +
+        `${records} records, which wait there until retention drops them`,
       remedy: `Kafka cannot remove partitions; ${anew(topic)}`,
     });
   }

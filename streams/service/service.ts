@@ -41,7 +41,6 @@ import { partitionStatus } from "./partition_status.ts";
 import type { ServiceStatus } from "./status.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
-import { keepPartitions, type KeptPartitions, unreadPartitions } from "../task/inputs/kept_partitions.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
 import { topicNames, type Topics } from "../topics/topics.ts";
@@ -89,8 +88,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly deployment: Deployment;
   readonly #context: ServiceContext<N>;
   readonly #partitions: number;
-  /** How many partitions `events` and `items` had when it started. */
-  readonly #kept: KeptPartitions;
   /** The models that score here. */
   readonly #models: readonly [own: ServedModel, ...variants: ServedModel[]];
   readonly #groups: ServiceGroups;
@@ -106,16 +103,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   #events = 0;
   #stopped: Promise<void> | undefined;
 
-  private constructor(whole: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
-    this.#kept = new Map([[topics.events, partitions], [topics.items, 1]]);
-    const log = keepPartitions(whole, this.#kept);
+  private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
     const now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
     const context = this.#context = { log, topics, options, now, thread };
     this.#partitions = partitions;
     const variants = (options.variants ?? []).map((variant) => new ServedModel(context, variant));
     this.#models = [new ServedModel(context), ...variants];
-    this.#topicWatch = new TopicWatch(whole, INPUT_TOPICS.map((name) => topics[name]));
+    this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
     this.#opener = this.#makeOpener();
     this.deployment = this.#makeDeployment();
     const groups = this.#groups = new ServiceGroups({
@@ -186,9 +181,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#groups.tasks?.faults ?? [];
   }
 
-  /** @internal How many partitions `events` and `items` have got since it started: nobody reads them. */
+  /** @internal How many partitions `events` and `items` have got since the deployment began: nobody reads them. */
   get unreadPartitions(): number {
-    return unreadPartitions(this.#kept, this.#topicWatch.known);
+    return [...this.#topicWatch.known.values()].reduce((sum, topic) => sum + (topic?.unread ?? 0), 0);
   }
 
   /** @internal Whether partitions have been assigned to it, which may be none. */

@@ -68,7 +68,7 @@ export class TaskJob implements Job {
 
   /** Why its results are unreliable although it continues, for people. */
   get complaint(): string | undefined {
-    return this.#changes?.grown?.message;
+    return this.#changes?.unread ?? undefined;
   }
 
   async step(signal: AbortSignal): Promise<void> {

@@ -37,8 +37,8 @@ export interface InputsPlace {
 export interface InputChanges {
   /** Set if a topic was deleted or created again, so that positions do not refer to its present content. */
   readonly replaced: LogError | null;
-  /** Set if a topic has more partitions; the content of the old ones is unchanged. */
-  readonly grown: LogError | null;
+  /** For people; set if a topic has more partitions, of which others write to the new ones. */
+  readonly unread: string | null;
 }
 
 /** Watches the topics of a task. */
@@ -140,17 +140,24 @@ export class TaskInputs implements InputWatch {
   }
 
   changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges {
-    let grown: LogError | null = null;
+    const unread: string[] = [];
     for (const [name, before] of this.#identities) {
       const topic = this.#topics[name];
       const now = known.get(topic);
       if (now === undefined) continue;
       const change = inputChangeOf(this.#topics, name, before, now);
-      if (change === null) continue;
-      if (now === null || before.id !== now.id) return { replaced: change, grown: null };
-      grown ??= change;
+      // A changelog with more partitions is the same to its tasks.
+      if (change !== null && (now === null || before.id !== now.id)) {
+        return { replaced: change, unread: null };
+      }
+      if (now?.unread) unread.push(`${topic} has got ${now.unread}`);
     }
-    return { replaced: null, grown };
+    if (unread.length === 0) return { replaced: null, unread: null };
+    const what = `${unread.join(" and ")} partitions since the deployment began`;
+    return {
+      replaced: null,
+      unread: `${what}. What producers put into them is not applied: it waits until retention drops it`,
+    };
   }
 
   async check(): Promise<void> {

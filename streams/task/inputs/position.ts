@@ -149,30 +149,13 @@ export function changeOf(
   if (before.partitions === now.partitions) return null;
   return new LogError(
     "topic-mismatch",
-    `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now. Events that ` +
-      `producers put into the new ones are not applied: they wait until retention drops them. ` +
-      `Kafka cannot remove partitions; ${remedy}`,
+    `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now; ${remedy}`,
   );
 }
 
 /** The remedy for a lost changelog: unlike other topics, it cannot just be read anew, as it holds the states. */
 export function withoutStates(events: string): string {
   return `restore it from a copy, or ${anew(events)}`;
-}
-
-/**
- * Checks that the events still have as many partitions as the tasks' records.
- *
- * @throws LogError `topic-mismatch` when the numbers differ
- */
-export function checkCoPartitioned(
-  { events, state }: Readonly<Record<"events" | "state", string>>,
-  existing: ReadonlyMap<string, Pick<TopicIdentity, "partitions">>,
-): void {
-  const [now, before] = [existing.get(events), existing.get(state)];
-  if (now === undefined || before === undefined) return;
-  const change = changeOf(events, { id: null, ...before }, { id: null, ...now });
-  if (change !== null) throw change;
 }
 
 /** The remedy when a task cannot continue. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import type { TopicSpec } from "../../../streams/log/log.ts";
+import type { Log, NewRecord, TopicSpec } from "../../../streams/log/log.ts";
+import { partitionOf } from "../../../streams/log/partitioner.ts";
 import { ownPartitions } from "../../../streams/task/inputs/own_partitions.ts";
 import { type Generation, generationRecord } from "../../../streams/topics/generations.ts";
 import {
@@ -10,7 +11,8 @@ import {
   topicSpecs,
   variantTopics,
 } from "../../../streams/topics/topics.ts";
-import { hasCode } from "../../contracts/log_suite.ts";
+import { all, hasCode } from "../../contracts/log_suite.ts";
+import { AdministeredLog } from "../../log/administered_log.ts";
 import { warnings } from "../../log/warnings.ts";
 
 const first = topicNames("shop.g7."); // which looks like a generation
@@ -62,15 +64,66 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   ));
 });
 
-Deno.test("ownPartitions() hides no partitions of events, items or foreign topics, and refuses wrong counts", async () => {
+Deno.test("ownPartitions() hides partitions added to events and items, tells their number, and shows foreign topics", async () => {
   await using below = await grownLog((topic) => !isOwn(topic));
   const [other, fewer] = [`${first.state}.others`, `${first.state}.g3`];
   await below.createTopics([other, fewer].map((name) => ({ name, partitions: 9, cleanup: "delete" })));
   const log = ownPartitions(below, first);
-  assert.deepEqual(await log.topics(), await below.topics());
-  await assert.rejects(log.createTopics(wanted), hasCode("topic-mismatch"));
-  const more = wanted.map((spec) => isOwn(spec.name) ? { ...spec, partitions: 6 } : spec);
+  assert.equal(ownPartitions(log, second), log, "hidden once, even where topics look split");
+  const topics = await log.topics();
+  for (const { name, partitions } of wanted) {
+    assert.equal(topics.get(name)?.partitions, partitions, name);
+    assert.equal((await log.identify(name))?.unread, isOwn(name) ? undefined : 3, name);
+  }
+  for (const name of [other, fewer]) assert.equal(topics.get(name)?.partitions, 9);
+  assert.equal(await log.identify("none"), null);
+  await log.createTopics(wanted);
+  const more = wanted.map((spec) => isOwn(spec.name) ? spec : { ...spec, partitions: spec.partitions + 1 });
   await assert.rejects(log.createTopics(more), hasCode("topic-mismatch"));
+});
+
+Deno.test("ownPartitions() takes the number of partitions of events from the record, or the state topic, once that exists", async () => {
+  for (const isRecorded of [true, false]) {
+    await using below = new AdministeredLog();
+    const specs = topicSpecs(first, EVENTS);
+    await below.createTopics(specs.filter(({ name }) => !name.endsWith("state")));
+    if (isRecorded) await below.append([generationRecord(first, generation, 0)]);
+    const partitions = async (log: Log = ownPartitions(below, first)) =>
+      (await log.identify(first.events))?.partitions;
+    below.grow(first.events, 4);
+    assert.equal(await partitions(), 4, "it may not have begun, since its topics did not fit");
+    below.grow(first.events, EVENTS);
+    await below.createTopics(specs);
+    const before = ownPartitions(below, first);
+    assert.equal(await partitions(before), EVENTS);
+    below.grow(first.events, 4);
+    assert.equal(await partitions(), EVENTS);
+    below.grow(first.state, 4);
+    assert.deepEqual([await partitions(before), await partitions()], [EVENTS, isRecorded ? EVENTS : 4]);
+  }
+});
+
+Deno.test("ownPartitions() puts appended and committed keys where they went before partitions were added", async () => {
+  await using below = await grownLog((topic) => !isOwn(topic));
+  await below.createTopics([{ name: "other", partitions: 5, cleanup: "delete" }]);
+  const log = ownPartitions(below, first);
+  const keys = Array.from({ length: 40 }, (_, i) => `u${i}`);
+  const to = (topic: string): NewRecord[] => keys.map((key) => ({ topic, key, value: null, time: 1 }));
+  const records = [first.events, first.items, "other"].flatMap(to);
+  await log.append([...records, { ...to(first.events)[0]!, partition: 4 }]);
+  {
+    await using writer = await log.writer("writer");
+    await writer.commit({ records, group: "", offsets: [] });
+  }
+  const keysOf = async (topic: string, partition: number) =>
+    (await all(below, topic, partition)).map(({ key }) => key);
+  for (const [topic, partitions] of [[first.events, EVENTS], [first.items, 1], ["other", 5]] as const) {
+    for (let p = 0; p < partitions; p++) {
+      const own = keys.filter((key) => partitionOf(key, partitions) === p);
+      assert.deepEqual(await keysOf(topic, p), topic === first.items ? keys : [...own, ...own], topic);
+    }
+  }
+  assert.deepEqual(await keysOf(first.events, 4), ["u0"], "what names a partition goes there");
 });
 
 Deno.test("ownPartitions() refuses state with too many partitions when the events topic is gone", async () => {
@@ -81,7 +134,7 @@ Deno.test("ownPartitions() refuses state with too many partitions when the event
 });
 
 Deno.test("ownPartitions() assigns each visible partition to one member of a group, and never an empty set", async () => {
-  await using below = await grownLog(isOwn);
+  await using below = await grownLog(() => true);
   const log = ownPartitions(below, first);
   for (
     const [topic, count] of [[first.parameters, 1], [second.state, TASKS], [first.events, EVENTS]] as const
