@@ -1,4 +1,4 @@
-/** A default that changes in the middle of an experiment changes what its control is. */
+/** A default that changes during an experiment changes what its control is. */
 
 import assert from "node:assert/strict";
 import type { Experiment, Variant } from "../../src/assignment/experiment.ts";
@@ -26,7 +26,7 @@ async function deployment() {
   };
 }
 
-Deno.test("agreeOn() begins a new phase of experiments in which a changed default makes some variants others", async () => {
+Deno.test("agreeOn() begins a new phase of experiments in which a changed default alters some variants only", async () => {
   for (
     const [variants, config, phase] of [
       [[{ name: "A" }, SOME], { policy: { name: "epsilon", epsilon: 0.5 } }, 1],
@@ -66,7 +66,7 @@ Deno.test("agreeOn() says why a phase begins", async () => {
   assert.equal(reason, "begins a new phase: the deployment's policy changed, which it varies");
 });
 
-Deno.test("agreeOn() leaves what a promotion decides as it is", async () => {
+Deno.test("agreeOn() begins no phase for a default that a promotion overrides", async () => {
   const { start, restartWith, phaseOf, registry } = await deployment();
   await start("first", [{ name: "A" }, SOME]);
   await registry.promote("first", "B");
@@ -75,7 +75,7 @@ Deno.test("agreeOn() leaves what a promotion decides as it is", async () => {
   assert.equal(await phaseOf("e"), 0);
 });
 
-Deno.test("agreeOn() has an experiment that had ended begin a new phase when it starts again", async () => {
+Deno.test("agreeOn() makes a stopped experiment begin a new phase when it starts again", async () => {
   const { start, restartWith, phaseOf, registry } = await deployment();
   await start("e", [{ name: "A" }, SOME]);
   await registry.stop("e", "later");

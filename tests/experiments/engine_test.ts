@@ -50,7 +50,7 @@ async function createLog(items = 12): Promise<MemoryLog> {
 
 const registryOf = (log: Log) => new ExperimentRegistry(log, topics, { models: ["other"], now: () => START });
 
-/** A page of each user: a request, and a click on its first item by who has an odd number. */
+/** A page of each user: a request, and a purchase of one of its candidates. */
 function pages(page: number, users = 60): NewRecord[] {
   return Array.from({ length: users }, (_, u) => {
     const time = START + page * 3_600_000 + 1000 * u;
@@ -131,7 +131,7 @@ async function play(log: Log, limits = LIMITS): Promise<{ answers: Recommendatio
   return await read(log);
 }
 
-Deno.test("Task assigns as the records on its events say, and the sample and the answer tell", async () => {
+Deno.test("Task assigns variants as the records on its events say; answers and samples carry the exposure", async () => {
   const log = await createLog();
   await write(log);
   const { answers, bytes } = await play(log);
@@ -177,7 +177,7 @@ Deno.test("Task assigns as the records on its events say, and the sample and the
   );
 });
 
-Deno.test("Task assigns the same when the log is read again in other pieces, and after a restart", async () => {
+Deno.test("Task assigns the same when events are read in other pieces, and after a restart", async () => {
   const [whole, pieces, restarted] = [await createLog(), await createLog(), await createLog()];
   for (const log of [whole, pieces, restarted]) await write(log);
   const expected = await play(whole);
@@ -190,7 +190,7 @@ Deno.test("Task assigns the same when the log is read again in other pieces, and
   assert.deepEqual(await play(restarted), expected);
 });
 
-Deno.test("Task has nobody in an experiment when it has not the model of one variant", async () => {
+Deno.test("Task puts nobody into an experiment when it lacks the model of one variant", async () => {
   const log = await createLog();
   await write(log);
   await using task = await Task.open({
@@ -208,7 +208,7 @@ Deno.test("Task has nobody in an experiment when it has not the model of one var
   assert.ok(task.state.counters.unservedVariants > 120);
 });
 
-Deno.test("Task says of every list whether its user is held out, also where a model is missing", async () => {
+Deno.test("Task notes on every list whether its user is held out, even when a model is missing", async () => {
   const log = await createLog();
   const registry = registryOf(log);
   await log.append(pages(0));
@@ -249,7 +249,7 @@ Deno.test("Task says of every list whether its user is held out, also where a mo
   assert.deepEqual([...new Set(served!.map(([, variant]) => variant))].sort(), ["holdout", "rest"]);
 });
 
-Deno.test("Task gives what is promoted to users of an experiment that waits for a model", async () => {
+Deno.test("Task serves what was promoted to users of an experiment that waits for a model", async () => {
   const log = await createLog();
   const registry = registryOf(log);
   const policy = { name: "boltzmann", temperature: 0.5 } as const;
@@ -278,7 +278,7 @@ Deno.test("Task gives what is promoted to users of an experiment that waits for 
   }
 });
 
-Deno.test("Task ranks by click rates for the prior, also where models start from the overall rate", async () => {
+Deno.test("Task orders by click rates for the model `prior`, even when models start from the overall rate", async () => {
   const log = await createLog();
   await registryOf(log).start({ name: "p", variants: [{ name: "A", model: "prior" }, { name: "B" }] });
   for (const page of [0, 1, 2]) await log.append(pages(page));
@@ -302,7 +302,7 @@ Deno.test("Task ranks by click rates for the prior, also where models start from
   }
 });
 
-Deno.test("Task retrieves, orders and mixes the items of a list as the user's variant says", async () => {
+Deno.test("Task retrieves, orders and diversifies a list as the user's variant says", async () => {
   const log = await createLog(18); // six of them are never shown on the page before
   await log.append(pages(0));
   await registryOf(log).start({
@@ -348,7 +348,7 @@ Deno.test("Task retrieves, orders and mixes the items of a list as the user's va
   assert.ok(next.every(({ orderedBy }) => orderedBy === "blend"), "the blend orders where it is told to");
 });
 
-Deno.test("Task gives popular items to those whose variant says so, unless they name candidates", async () => {
+Deno.test("Task lists popular items when the user's variant says so, unless the request names candidates", async () => {
   const log = await createLog();
   await log.append(pages(0));
   const variants = [{ name: "popular", retrieval: { list: "popular" } }, { name: "personal" }] as const;
@@ -369,12 +369,12 @@ Deno.test("Task gives popular items to those whose variant says so, unless they 
   };
   assert.deepEqual([...orders("popular", "r1-")], ["list"]);
   assert.ok(!orders("personal", "r1-").has("list"));
-  assert.ok(!orders("popular", "r2-").has("list"), "these rank what they name");
+  assert.ok(!orders("popular", "r2-").has("list"), "these order the candidates they name");
   const mixing = { name: "mixing", mode: "interleave", layer: "other", variants } as const;
   await assert.rejects(registryOf(log).start(mixing), /variant popular has a list of its own: it cannot be/);
 });
 
-Deno.test("Task rejects a record of an experiment that cannot be read, and goes on", async () => {
+Deno.test("Task rejects an unreadable record of an experiment, and goes on", async () => {
   const log = await createLog();
   const value = new TextEncoder().encode('{"name": "x"}');
   const headers = { experiment: "x" };
@@ -388,7 +388,7 @@ Deno.test("Task rejects a record of an experiment that cannot be read, and goes 
   assert.match(new TextDecoder().decode(rejected!.value!), /Cannot read an experiment/);
 });
 
-Deno.test("ExperimentRegistry reads back what it changed, and writes nothing that is wrong", async () => {
+Deno.test("ExperimentRegistry reads back what it changed, and writes no invalid change", async () => {
   const log = await createLog();
   const registry = registryOf(log);
   await registry.start({ name: "rank", variants: VARIANTS });
@@ -401,7 +401,7 @@ Deno.test("ExperimentRegistry reads back what it changed, and writes nothing tha
   assert.equal((await Array.fromAsync(readAll(log, topics.events, 0))).length, 2);
 });
 
-Deno.test("Task writes the candidates that were not chosen when it is told to", async () => {
+Deno.test("Task records the candidates that were not chosen when told to", async () => {
   const log = await createLog();
   await log.append(pages(0, 3));
   await using task = await Task.open({
@@ -422,7 +422,7 @@ Deno.test("Task writes the candidates that were not chosen when it is told to", 
   }
 });
 
-Deno.test("Task writes as candidates what the user's variant could have chosen, and nothing else", async () => {
+Deno.test("Task records as candidates what the user's variant could have chosen, and nothing else", async () => {
   const log = await createLog(18);
   await log.append(pages(0));
   const policy = { name: "boltzmann", temperature: 0.5 } as const;
@@ -461,7 +461,7 @@ Deno.test("Task writes as candidates what the user's variant could have chosen, 
   }
 });
 
-Deno.test("Task states exact propensities of a list that two exploring variants drafted", async () => {
+Deno.test("Task states exact propensities for a list that two exploring variants drafted", async () => {
   const log = await createLog();
   await log.append(pages(0, 1)); // events have begun
   await registryOf(log).start({
@@ -476,7 +476,7 @@ Deno.test("Task states exact propensities of a list that two exploring variants 
   const { answers } = await play(log);
   const lists = answers.filter(({ variant }) => variant === "interleaved");
   assert.ok(lists.length > 2900);
-  // Each of the 12 − place items that are left has a probability above 0, so 1/p is as many in the mean.
+  // Each of the 12 − place items that are left has a probability above 0, so the mean of 1/p is their number.
   for (let place = 0; place < 5; place++) {
     const inverse = lists.map(({ items }) => 1 / items[place]!.propensity);
     const mean = inverse.reduce((sum, x) => sum + x, 0) / inverse.length;
@@ -486,7 +486,7 @@ Deno.test("Task states exact propensities of a list that two exploring variants 
   }
 });
 
-Deno.test("a list that is open when its experiment starts again belongs to the settings it was made with", async () => {
+Deno.test("Task keeps the phase of a list that is open when its experiment starts again with other settings", async () => {
   const log = await createLog();
   const registry = registryOf(log);
   const start = (weight: number) =>
@@ -497,7 +497,7 @@ Deno.test("a list that is open when its experiment starts again belongs to the s
   const { phase } = await start(3);
   assert.equal(phase, 1);
   {
-    await using task = await openTask(log); // it stops with lists open, of both phases
+    await using task = await openTask(log); // it stops while lists of the first phase are open
     await task.round(LIMITS);
   }
   await log.append(pages(1));
@@ -526,7 +526,7 @@ Deno.test("a list that is open when its experiment starts again belongs to the s
   assert.deepEqual([0, 1].map((v) => totals.moments(v).get(before, 0)), [0, 0]);
 });
 
-Deno.test("startExperiment() begins a phase with other settings, or what could be chosen by the figures, only", () => {
+Deno.test("startExperiment() begins a phase only for other settings, or for rules that figures could suggest", () => {
   const records = new Map<string, Experiment>();
   const phaseOf = (weight: number, over: Partial<ExperimentDraft> = {}) => {
     const variants = [{ name: "A", weight }, { name: "B" }];

@@ -40,7 +40,7 @@ Deno.test("effectOf() has the variance of the users' influences", () => {
   }));
 });
 
-Deno.test("effectOf() has NE's variance, as the spread over worlds of users shows it", () => {
+Deno.test("effectOf() states a variance of NE that matches its spread over simulated users", () => {
   const random = createRandom(11);
   const draw = (users: number) => {
     const moments = new Moments();
@@ -99,7 +99,7 @@ Deno.test("effectOf() with CUPED narrows the interval by what the pre-period exp
   assert.ok(cuped / 60 / observed > 0.6 && cuped / 60 / observed < 1.8, `${cuped / 60 / observed}`);
 });
 
-Deno.test("ExperimentTotals() gives the same figures however users are split over tasks", () => {
+Deno.test("ExperimentTotals has the same figures however users are split over tasks", () => {
   const experiment = startExperiment({ name: "e", variants: [{ name: "A" }, { name: "B" }] }, NONE);
   const visits = fc.array(fc.tuple(fc.nat(12), fc.nat(4), fc.boolean()), { maxLength: 60 });
   fc.assert(fc.property(visits, fc.integer({ min: 1, max: 4 }), (visits, tasks) => {
@@ -120,7 +120,7 @@ Deno.test("ExperimentTotals() gives the same figures however users are split ove
   }));
 });
 
-Deno.test("ExperimentTotals() leaves overrides and users out who changed variant, and knows the pre-period", () => {
+Deno.test("ExperimentTotals leaves out overrides and users who changed variant, and has the pre-period", () => {
   const variants = [{ name: "A" }, { name: "B" }];
   const experiment = startExperiment({ name: "e", variants, overrides: { boss: "B" } }, NONE);
   const joined: number[] = [];
@@ -137,7 +137,7 @@ Deno.test("ExperimentTotals() leaves overrides and users out who changed variant
   assert.equal(totals.moments(1, "new").users, 0);
 });
 
-Deno.test("PrePeriod() keeps users as long as their past may count", () => {
+Deno.test("PrePeriod keeps users as long as their past may count", () => {
   const day = 86_400_000;
   const period = new PrePeriod();
   for (let d = 0; d < 40; d++) {
@@ -159,7 +159,7 @@ Deno.test("PrePeriod() keeps users as long as their past may count", () => {
   assert.deepEqual(restored.before("often", 40 * day), period.before("often", 40 * day));
 });
 
-Deno.test("verdicts() speaks plainly", () => {
+Deno.test("verdicts() puts each verdict into a plain sentence", () => {
   const experiment = startExperiment({
     name: "e",
     variants: [{ name: "A" }, { name: "B" }],

@@ -75,7 +75,7 @@ async function figuresOf({ log }: Shop): Promise<ExperimentView | undefined> {
   return experiments.find(({ name }) => name === "holdout");
 }
 
-Deno.test("ExperimentViews() compares the users held out with all others, those in experiments included", async () => {
+Deno.test("ExperimentViews compares held-out users with all others, those in experiments included", async () => {
   const one = await shop();
   await one.registry.start({ name: "e", traffic: 0.5, variants: [{ name: "A" }, PROMOTED] });
   await visit(one, { users: 4000, from: HOUR, rates: [0.1, 0.13], empty: 0.2 });
@@ -92,7 +92,7 @@ Deno.test("ExperimentViews() compares the users held out with all others, those 
   assert.equal(held!.lifts.ctr.lift, null);
 });
 
-Deno.test("ExperimentViews() says nothing of a holdout that changes nothing, in 40 shops looked at three times", async () => {
+Deno.test("ExperimentViews gives no verdict on a holdout without effect, in 40 shops with three looks each", async () => {
   let alarms = 0;
   for (let seed = 1; seed <= 40; seed++) {
     const one = await shop(0.05);
@@ -108,7 +108,7 @@ Deno.test("ExperimentViews() says nothing of a holdout that changes nothing, in 
   assert.ok(alarms <= 2, `${alarms} of 40 at 5 %`);
 });
 
-Deno.test("ExperimentViews() begins the holdout anew with another share, with users drawn anew", async () => {
+Deno.test("ExperimentViews restarts the figures of a holdout when its share changes, with users drawn anew", async () => {
   const one = await shop();
   await visit(one, { users: 2000, from: HOUR, rates: [0.1, 0.2] });
   assert.equal((await figuresOf(one))!.variants[1]!.word, "better");
@@ -123,7 +123,7 @@ Deno.test("ExperimentViews() begins the holdout anew with another share, with us
   assert.ok(view!.split.p > 0.01 && view!.moved === 0);
 });
 
-Deno.test("ExperimentViews() keeps the figures of a holdout that has ended", async () => {
+Deno.test("ExperimentViews keeps the figures of a holdout that has ended", async () => {
   const one = await shop();
   await visit(one, { users: 2000, from: HOUR, rates: [0.1, 0.2] });
   await one.registry.holdout(0);
@@ -135,7 +135,7 @@ Deno.test("ExperimentViews() keeps the figures of a holdout that has ended", asy
   assert.equal((await figuresOf(one))!.variants[0]!.users, 0);
 });
 
-Deno.test("ExperimentViews() has no figures of a holdout that an older release set", async () => {
+Deno.test("ExperimentViews has no figures of a holdout that an older release set", async () => {
   const one = await shop(0);
   const record: Holdout = { name: "holdout", salt: "holdout", share: 0.2 };
   const value = new TextEncoder().encode(JSON.stringify(record));
@@ -149,7 +149,7 @@ Deno.test("ExperimentViews() has no figures of a holdout that an older release s
   assert.deepEqual([view!.variants[1]!.word, view!.variants[1]!.users > 1500], ["undecided", true]);
 });
 
-Deno.test("ExperimentMonitor() goes on with the holdout's figures, without those of erased users", async () => {
+Deno.test("ExperimentMonitor resumes the holdout's figures; an erased user who returns counts as another one", async () => {
   const one = await shop();
   await visit(one, { users: 1000, from: HOUR, empty: 0.1 });
   const first = await ExperimentMonitor.open(one.log, topics, one.registry);
@@ -166,7 +166,7 @@ Deno.test("ExperimentMonitor() goes on with the holdout's figures, without those
   assert.equal(users, 1001, "an erased user stays counted, and counts again");
 });
 
-Deno.test("holdoutExperiment() takes the same evidence at any share for as much information, whoever is held out", () => {
+Deno.test("holdoutExperiment() demands the same evidence for the same information at any share", () => {
   const squareAt = (users: number, maxUsers = STOP_RULE.maxUsers) =>
     criticalSquare(users, { alpha: STOP_RULE.alpha, tunedFor: 2 / 3 * maxUsers });
   for (const share of [0.0001, 0.01, 0.1, 0.5, 0.98]) {

@@ -4,7 +4,7 @@ import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { Largest } from "../../src/experiments/largest.ts";
 import type { UserSums } from "../../src/experiments/user_metrics.ts";
 
-/** A user with so many lists, and so many before, 0 = without a past. */
+/** A user with this many lists, and this many before; 0 = without a past. */
 function user([lists, past]: readonly [number, number]): UserSums {
   const sums = (count: number) => Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? count : 1);
   return { group: 0, sums: sums(lists), before: past === 0 ? undefined : sums(past) };
@@ -13,7 +13,7 @@ function user([lists, past]: readonly [number, number]): UserSums {
 const size = fc.oneof(fc.nat(4), fc.nat(300));
 const step = fc.record({ join: fc.array(fc.tuple(size, size), { maxLength: 40 }), leave: fc.nat(30) });
 
-Deno.test("Largest.above() finds whom one finds who sees all users for the first time, whoever came and went", () => {
+Deno.test("Largest.above() finds the same users as a fresh instance, whoever came and went", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
     const largest = new Largest("lists");
     const users: UserSums[] = [];
@@ -33,7 +33,7 @@ Deno.test("Largest.above() finds whom one finds who sees all users for the first
   }));
 });
 
-Deno.test("Largest.above() walks all users once in a while, not at each look, though most are of one size", () => {
+Deno.test("Largest.above() walks all users only now and then, even when most are of one size", () => {
   const largest = new Largest("lists");
   const users: UserSums[] = [];
   let walks = 0;
@@ -54,7 +54,7 @@ Deno.test("Largest.above() walks all users once in a while, not at each look, th
   assert.ok(walks <= 10, `${walks} walks`);
 });
 
-Deno.test("Largest.weightsOf() cuts one user in a hundred at least, and nobody who is alone", () => {
+Deno.test("Largest.weightsOf() cuts at least one user in a hundred, and nobody who is alone", () => {
   const weights = (lists: readonly number[]) => {
     const largest = new Largest("lists");
     const users = lists.map((count) => user([count, 0]));

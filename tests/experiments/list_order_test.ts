@@ -17,7 +17,7 @@ const OPTIONS = { schema: DEFAULT_SCHEMA, outcomeWindowMs: 15 * MINUTE, allowedL
 const ITEM = "tent";
 
 /**
- * People get a list of one item every ten seconds, and some rate it. A robot gets lists so often that its oldest, whose
+ * Users get a list of one item every ten seconds, and some rate it. A robot gets lists so often that its oldest, whose
  * window has ended but which may have late outcomes, has to make room.
  */
 function eventsOf(minutes: number) {
@@ -36,7 +36,7 @@ function eventsOf(minutes: number) {
   return events.sort((a, b) => a.time - b.time);
 }
 
-Deno.test("ExperimentMonitor() counts no list before older ones are final, though a robot crowds out its own and no figures tell the window", async () => {
+Deno.test("ExperimentMonitor counts no list before older ones are final, even when a robot crowds out its own", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const [item, time, partition] = [ITEM, START, 0];

@@ -30,7 +30,7 @@ export function list(
   };
 }
 
-/** Reads into `copy` what `totals` and these users have come to. @returns `copy` */
+/** Restores `totals` with these users into `copy`. @returns `copy` */
 export function restored(
   totals: ExperimentTotals,
   copy: ExperimentTotals,

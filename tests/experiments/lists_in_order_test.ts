@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ListsInOrder } from "../../streams/experiments/lists_in_order.ts";
 import { list } from "./lists.ts";
 
-/** Lists of `users` users, several each, on two partitions, in an order that is none of times. */
+/** Lists of `users` users, several each, on two partitions, not in order of time. */
 function heldLists(users: number, each: number) {
   return Array.from({ length: users * each }, (_, n) => {
     const user = n % users;
@@ -30,7 +30,7 @@ Deno.test("ListsInOrder.encodeUser() keeps all lists of a user, and decodeUser()
   for (let u = 0; u < 10; u++) assert.equal(lists.has(`u${u}`), false);
 });
 
-/** Counts the elements of arrays that are looked at meanwhile, by loops and by methods. */
+/** Counts the array elements that `act` reads, by loops and by methods. */
 function elementsOf(act: () => void): number {
   const names = [
     "filter",
@@ -60,7 +60,7 @@ function elementsOf(act: () => void): number {
   return elements;
 }
 
-Deno.test("ListsInOrder.encodeUser() looks at the user's own lists alone, however many others are held", () => {
+Deno.test("ListsInOrder.encodeUser() reads only the user's own lists, however many others are held", () => {
   const [few, many] = [10, 1000].map((users) => {
     const lists = new ListsInOrder();
     for (const { sample, partition } of heldLists(users, 5)) lists.add(sample, partition);

@@ -1,4 +1,4 @@
-/** People who ask as sessions and log in; the world of tests/bench/logins.ts, whose figures are in decision 124. */
+/** Users who ask as sessions and then log in; the worlds of tests/bench/logins.ts, whose figures are in decision 124. */
 
 import assert from "node:assert/strict";
 import { LOGIN_WORLDS, type LoginWorld, runLogins } from "../bench/logins.ts";
@@ -11,7 +11,7 @@ function worldOf(name: string): LoginWorld {
   return world;
 }
 
-Deno.test("logins: neither an A/A nor a variant that makes more people log in gets a verdict, wherever their clicks are", () => {
+Deno.test("logins: an A/A experiment or a variant with more logins gets no verdict, wherever the clicks are", () => {
   for (const name of ["A/A", "more logins, no click after them", "more logins"]) {
     let wrong = 0;
     for (let seed = 0; seed < 8; seed++) {
@@ -23,7 +23,7 @@ Deno.test("logins: neither an A/A nor a variant that makes more people log in ge
   }
 });
 
-Deno.test("logins: a better variant is better, though half of those who click log in and are drawn anew", () => {
+Deno.test("logins: a better variant wins even when half of those who click log in and are drawn anew", () => {
   for (let seed = 0; seed < 5; seed++) {
     const { verdict, lift } = runLogins(worldOf("better, half log in"), PEOPLE, seed);
     assert.equal(verdict, "better");

@@ -29,7 +29,7 @@ async function append(log: AdministeredLog, from: number, to: number): Promise<v
   }
 }
 
-/** One life of a monitor: it reads what there is, and writes down what has changed. */
+/** Runs a monitor once: it reads what there is, and writes down what has changed. */
 async function live(log: AdministeredLog, registry: ExperimentRegistry) {
   const monitor = await ExperimentMonitor.open(log, topics, registry);
   await monitor.update();
@@ -38,7 +38,7 @@ async function live(log: AdministeredLog, registry: ExperimentRegistry) {
   return { users: totals.moments(0).users, lost: monitor.lost };
 }
 
-Deno.test("ExperimentMonitor() reads samples that were created again from their start, also when they are longer", async () => {
+Deno.test("ExperimentMonitor reads recreated samples from their start, even when there are more than before", async () => {
   for (const more of [3, 20]) {
     const { log, registry } = await deployment();
     await append(log, 0, 10);
@@ -50,7 +50,7 @@ Deno.test("ExperimentMonitor() reads samples that were created again from their 
   }
 });
 
-Deno.test("ExperimentMonitor() counts what was dropped before it was counted, but not what was before its first", async () => {
+Deno.test("ExperimentMonitor counts samples dropped before it read them, but not those before its first run", async () => {
   const { log, registry } = await deployment();
   await append(log, 0, 20);
   await log.trim(topics.samples, 0, 5);

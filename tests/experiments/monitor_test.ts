@@ -21,7 +21,7 @@ import { list } from "./lists.ts";
 const topics = topicNames();
 const HOUR = 3_600_000;
 
-/** A log on which users were answered and clicked at a rate by variant; those of B are lost at a rate too. */
+/** A log of users who got answers and clicked at their variant's rate; users of B are also lost at a rate. */
 async function deployment(rates: readonly [number, number], lost = 0) {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
@@ -61,7 +61,7 @@ async function deployment(rates: readonly [number, number], lost = 0) {
   return { log, registry, monitor };
 }
 
-Deno.test("ExperimentMonitor() counts all partitions once, and has a verdict", async () => {
+Deno.test("ExperimentMonitor counts all partitions once, and reaches a verdict", async () => {
   const { log, monitor } = await deployment([0.1, 0.2]);
   assert.equal(await monitor.update(), 4000);
   assert.equal(await monitor.update(), 0);
@@ -74,7 +74,7 @@ Deno.test("ExperimentMonitor() counts all partitions once, and has a verdict", a
   assert.equal(seen!.harm, null);
 });
 
-Deno.test("ExperimentMonitor() that only reads notes nothing that is to be written down", async () => {
+Deno.test("ExperimentMonitor that is read-only notes nothing to be written", async () => {
   const { log, registry, monitor } = await deployment([0.1, 0.2]);
   const reading = await ExperimentMonitor.open(log, topics, registry, { readOnly: true });
   await monitor.update();
@@ -87,7 +87,7 @@ Deno.test("ExperimentMonitor() that only reads notes nothing that is to be writt
   assert.throws(() => reading.takeChanges(), /Cannot write figures: this monitor only reads/);
 });
 
-Deno.test("ExperimentMonitor() counts a changed variant anew, without what its users did under the one before", async () => {
+Deno.test("ExperimentMonitor restarts the figures of a changed variant, without what users did before", async () => {
   for (const isReopened of [false, true]) {
     const log = new MemoryLog();
     await log.createTopics(topicSpecs(topics, 1));
@@ -131,7 +131,7 @@ Deno.test("ExperimentMonitor() counts a changed variant anew, without what its u
   }
 });
 
-Deno.test("Followed.decode() takes figures that 0.2.0 has written, without settings, and none of other settings", () => {
+Deno.test("Followed.decode() accepts figures of 0.2.0, which lack settings, but not those of other settings", () => {
   const followed = (epsilon: number) => {
     const variants = [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon } as const }];
     return new Followed(
@@ -147,7 +147,7 @@ Deno.test("Followed.decode() takes figures that 0.2.0 has written, without setti
   assert.deepEqual([0.1, 0.3].map((epsilon) => followed(epsilon).decode(bytes)), [true, false]);
 });
 
-Deno.test("ExperimentMonitor() writes figures of format 4 anew, all of them", async () => {
+Deno.test("ExperimentMonitor rewrites all figures of format 4", async () => {
   const { log, registry, monitor } = await deployment([0.1, 0.2]);
   await monitor.update();
   await log.append(
@@ -162,7 +162,7 @@ Deno.test("ExperimentMonitor() writes figures of format 4 anew, all of them", as
   assert.deepEqual(restored.takeChanges().map(({ key }) => key), ["experiment/e", "monitor"]);
 });
 
-Deno.test("ExperimentMonitor() survives an experiment whose variants share few buckets", async () => {
+Deno.test("ExperimentMonitor survives an experiment whose variants share few buckets", async () => {
   const { log, registry, monitor } = await deployment([0.1, 0.2]);
   const record = (await registry.records()).get("e")!;
   const value = encodeExperiment({ ...record, variantSpans: [[[0, 1]], [[1, 2]]] } as ExperimentRecord);
@@ -171,7 +171,7 @@ Deno.test("ExperimentMonitor() survives an experiment whose variants share few b
   assert.equal(monitor.status().length, 1);
 });
 
-Deno.test("ExperimentViews() lets others run while a monitor that is far behind catches up", async () => {
+Deno.test("ExperimentViews lets other work run while a monitor that is far behind catches up", async () => {
   const { log, monitor } = await deployment([0.1, 0.1]);
   let left = 100_000, most = 0, turns = 0;
   monitor.update = (max = Infinity) => {
@@ -187,7 +187,7 @@ Deno.test("ExperimentViews() lets others run while a monitor that is far behind 
   assert.ok(most < 1000 && turns > 50, `${most} records at once, others had ${turns} turns`);
 });
 
-Deno.test("ExperimentViews() has every metric of every variant, for all and for each segment", async () => {
+Deno.test("ExperimentViews has every metric of every variant, for all users and for each segment", async () => {
   const { log } = await deployment([0.1, 0.2]);
   const { experiments: [view], holdout } = await new ExperimentViews(log, topics, () => 0).views();
   assert.equal(holdout, 0);
@@ -201,7 +201,7 @@ Deno.test("ExperimentViews() has every metric of every variant, for all and for 
   }
 });
 
-Deno.test("ExperimentViews() says what ordered the lists of each variant, also after a restart", async () => {
+Deno.test("ExperimentViews says what ordered the lists of each variant, also after a restart", async () => {
   const { log, registry, monitor } = await deployment([0.1, 0.2]);
   await monitor.update();
   await log.append(monitor.takeChanges());
@@ -215,7 +215,7 @@ Deno.test("ExperimentViews() says what ordered the lists of each variant, also a
   }
 });
 
-Deno.test("ExperimentViews() finds no preference between interleaved variants once there are maxUsers", async () => {
+Deno.test("ExperimentViews finds no preference between interleaved variants once maxUsers is reached", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
@@ -234,7 +234,7 @@ Deno.test("ExperimentViews() finds no preference between interleaved variants on
   }
 });
 
-Deno.test("Followed.decode() takes figures without what ordered the lists, and without who was due", () => {
+Deno.test("Followed.decode() accepts figures that lack what ordered the lists, and who was due", () => {
   const variants = [{ name: "A" }, { name: "B" }];
   const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
   const bytes = new Followed(experiment, new PrePeriod()).encode();
@@ -246,7 +246,7 @@ Deno.test("Followed.decode() takes figures without what ordered the lists, and w
   }
 });
 
-Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm are lost after their answer", async () => {
+Deno.test("ExperimentMonitor calls an experiment invalid when users of one arm are lost after their answer", async () => {
   const { monitor } = await deployment([0.1, 0.2], 0.04);
   await monitor.update();
   const [status] = monitor.status();
@@ -258,7 +258,7 @@ Deno.test("ExperimentMonitor() calls an experiment invalid when users of one arm
   );
 });
 
-/** A log of one partition that answers and samples are put on by hand. */
+/** A log of one partition, to which answers and samples are added by hand. */
 async function byHand(answered: object = {}) {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
@@ -300,7 +300,7 @@ async function byHand(answered: object = {}) {
         headers,
       }]);
     },
-    /** What came of a list, when all that were shown before `settledBefore` are final; `null` = the record does not say. */
+    /** The outcome of a list, once all shown before `settledBefore` are final; `null` = the record does not say. */
     sample: async (
       user: string,
       time: number,
@@ -356,7 +356,7 @@ async function byHand(answered: object = {}) {
 
 const FAR = Date.UTC(2100, 0, 1);
 
-Deno.test("ExperimentMonitor() gives nobody up for a sample from the future", async () => {
+Deno.test("ExperimentMonitor gives up no user because of a sample from the future", async () => {
   const { answer, sample, lost } = await byHand();
   await answer("a", HOUR);
   await sample("wrong", FAR, { clock: HOUR });
@@ -366,7 +366,7 @@ Deno.test("ExperimentMonitor() gives nobody up for a sample from the future", as
   assert.equal(await lost(), 1, "a was away for two hours");
 });
 
-Deno.test("ExperimentMonitor() gives others up that were answered after an answer from the future", async () => {
+Deno.test("ExperimentMonitor gives up users who were answered after an answer from the future", async () => {
   const { answer, sample, lost } = await byHand();
   await answer("wrong", FAR, { clock: HOUR });
   await answer("a", HOUR);
@@ -374,7 +374,7 @@ Deno.test("ExperimentMonitor() gives others up that were answered after an answe
   assert.equal(await lost(), 2);
 });
 
-Deno.test("ExperimentMonitor() counts answers after one whose input is far ahead", async () => {
+Deno.test("ExperimentMonitor counts answers that follow one whose input is far ahead", async () => {
   const { answer, sample, status } = await byHand();
   await answer("foreign", HOUR, { input: "0/999999999999/0" });
   for (let u = 0; u < 10; u++) await answer(`u${u}`, HOUR, { input: `0/${u}/0` });
@@ -384,7 +384,7 @@ Deno.test("ExperimentMonitor() counts answers after one whose input is far ahead
   assert.deepEqual([orderedBy.length, took.every(({ mean }) => mean !== null)], [2, true]);
 });
 
-Deno.test("ExperimentMonitor() counts users whose lists are empty as users without impressions, in either arm", async () => {
+Deno.test("ExperimentMonitor counts users with empty lists as users without impressions, in either arm", async () => {
   for (const arm of ["A", "B"]) {
     const { answer, sample, status, variantOf } = await byHand();
     const users = Array.from({ length: 400 }, (_, u) => `u${u}`);
@@ -405,11 +405,11 @@ Deno.test("ExperimentMonitor() counts users whose lists are empty as users witho
     assert.deepEqual(moments.map(({ users }) => users), split);
     const lists = moments[0]!.total("lists") + moments[1]!.total("lists");
     const empty = users.filter((user, u) => variantOf(user) === arm && u % 2 === 0).length;
-    assert.equal(lists, 401 - empty, "an empty list is none that was shown");
+    assert.equal(lists, 401 - empty, "an empty list is not an impression");
   }
 });
 
-Deno.test("ExperimentMonitor() compares the lost with the same users after a restart", async () => {
+Deno.test("ExperimentMonitor judges lost users the same when it is restarted", async () => {
   const run = async (restarts: boolean) => {
     const { answer, sample, status, variantOf } = await byHand();
     for (let u = 0; u < 300; u++) {
@@ -429,7 +429,7 @@ Deno.test("ExperimentMonitor() compares the lost with the same users after a res
   assert.deepEqual(await run(true), undisturbed);
 });
 
-Deno.test("ExperimentMonitor() takes no list for a user's past that was open when they met the experiment", async () => {
+Deno.test("ExperimentMonitor leaves out of a user's past lists that were open when the user joined", async () => {
   const [minute, window] = [60_000, 10 * 60_000];
   for (const reopens of [false, true]) {
     const { answer, sample, status } = await byHand();
@@ -438,7 +438,7 @@ Deno.test("ExperimentMonitor() takes no list for a user's past that was open whe
       await sample(user, time, { clicks, exposed, closedTime, settledBefore: time + 1, clock: closedTime });
       if (reopens) await status();
     };
-    await answer("ann", HOUR); // the first list in the experiment; what comes of those before it is read later
+    await answer("ann", HOUR); // the first list in the experiment; outcomes of those before it are read later
     await shown("ann", HOUR - 11 * minute, 1, false); // final a minute before
     await shown("ann", HOUR - window, 2, false); // final as the first list is made
     await shown("ann", HOUR - 5 * minute, 4, false); // open: what ann clicks on it may depend on the variant
@@ -452,7 +452,7 @@ Deno.test("ExperimentMonitor() takes no list for a user's past that was open whe
   }
 });
 
-Deno.test("ExperimentMonitor() holds an empty list until the lists before it are final", async () => {
+Deno.test("ExperimentMonitor holds back an empty list until the lists before it are final", async () => {
   const { answer, sample, forget, users, lost } = await byHand();
   await answer("empty", 2 * HOUR, { items: [] });
   await answer("erased", 2 * HOUR, { items: [] });
@@ -466,7 +466,7 @@ Deno.test("ExperimentMonitor() holds an empty list until the lists before it are
   assert.equal(await users(), 5);
 });
 
-Deno.test("ExperimentMonitor() leaves out an empty answer whose exposure is broken", async () => {
+Deno.test("ExperimentMonitor leaves out an empty answer whose exposure is broken", async () => {
   for (const phase of ["x", -1, 0.5, null]) {
     const { answer, sample, status, users } = await byHand({
       exposures: [{ experiment: "e", variant: "A", phase }],
@@ -478,20 +478,20 @@ Deno.test("ExperimentMonitor() leaves out an empty answer whose exposure is brok
   }
 });
 
-Deno.test("ExperimentMonitor() waits as long as outcomes are waited for, though some are final or learnt sooner", async () => {
+Deno.test("ExperimentMonitor waits for the whole outcome window, even if some outcomes are known sooner", async () => {
   const { answer, sample, lost } = await byHand();
   const DAY = 24 * HOUR;
   await answer("a", 2 * DAY);
   await answer("b", 2 * DAY);
   await sample("early", 2 * DAY + 3 * HOUR, { early: true });
   await sample("rated", 2 * DAY + 3 * HOUR, { settledBefore: DAY + 3 * HOUR });
-  assert.equal(await lost(), 0, "outcomes are waited for a day");
+  assert.equal(await lost(), 0, "outcomes have a day");
   await sample("a", 2 * DAY);
   await sample("d", 2 * DAY + 2 * HOUR);
   assert.equal(await lost(), 1, "b");
 });
 
-Deno.test("ExperimentMonitor() holds a list that closed early until the lists before it are final", async () => {
+Deno.test("ExperimentMonitor holds back a list that closed early until the lists before it are final", async () => {
   const { sample, forget, users } = await byHand();
   await sample("rated", 2 * HOUR, { settledBefore: HOUR });
   assert.equal(await users(), 0);
@@ -505,7 +505,7 @@ Deno.test("ExperimentMonitor() holds a list that closed early until the lists be
   assert.equal(await users(), 4);
 });
 
-Deno.test("ExperimentMonitor() counts a list at once if nothing tells which others are final, and lets go of none for it", async () => {
+Deno.test("ExperimentMonitor counts a list at once if nothing says which others are final, and releases none", async () => {
   const { answer, sample, users, lost } = await byHand();
   await answer("a", HOUR);
   await sample("rated", 2 * HOUR, { settledBefore: HOUR });
@@ -514,10 +514,10 @@ Deno.test("ExperimentMonitor() counts a list at once if nothing tells which othe
 });
 
 /**
- * A crowd comes at once: users of B close more of their lists early, by rating them, than those of A. Outcomes are
- * waited for a quarter of an hour, and events may be five minutes late.
+ * A crowd comes at once: users of B close more of their lists early, by rating them, than those of A. The outcome
+ * window is a quarter of an hour, and events may be five minutes late.
  *
- * @param minutes how long they come
+ * @param minutes how long users keep coming
  */
 async function crowd(minutes: number, isReopened: (minute: number) => boolean) {
   const log = new MemoryLog();
@@ -564,7 +564,7 @@ async function crowd(minutes: number, isReopened: (minute: number) => boolean) {
   return { words, status: monitor.status()[0]! };
 }
 
-Deno.test("ExperimentMonitor() counts lists in the order in which they were shown, so that early ratings favour no variant", async () => {
+Deno.test("ExperimentMonitor counts lists in the order they were shown, so that early ratings favour no variant", async () => {
   const minutes = 8;
   const [whole, reopened] = [
     await crowd(minutes, () => false),

@@ -9,7 +9,7 @@ const [logging, target] = [{ name: "boltzmann", temperature: 1.5 }, {
   temperature: 0.7,
 }] as const;
 
-Deno.test("evaluatePolicy() gives the log's own mean for the policy that made it, however it estimates", () => {
+Deno.test("evaluatePolicy() gives the log's own mean for the policy that made it, with any estimator", () => {
   const { contexts } = banditContexts(20, 2, logging);
   const log = drawLog(contexts, { lists: 500, length: 2, logging, target: logging, random: createRandom(1) });
   for (const slate of SLATES) {
@@ -22,7 +22,7 @@ Deno.test("evaluatePolicy() gives the log's own mean for the policy that made it
   }
 });
 
-Deno.test("evaluatePolicy() covers the truth as often as it says, and DR most tightly", () => {
+Deno.test("evaluatePolicy() covers the truth as often as it claims, most tightly with DR", () => {
   for (const length of [1, 2]) {
     const { contexts, truth } = banditContexts(40, length, target);
     const held = new Map(ESTIMATORS.map((name) => [name, 0]));
@@ -43,7 +43,7 @@ Deno.test("evaluatePolicy() covers the truth as often as it says, and DR most ti
   }
 });
 
-Deno.test("evaluatePolicy() has bootstrap intervals that are not narrower for having few resamples", () => {
+Deno.test("evaluatePolicy() has bootstrap intervals that are no narrower when resamples are few", () => {
   const random = createRandom(11, 1);
   const [runs, truth] = [1500, 0.5];
   let held = 0;
@@ -59,7 +59,7 @@ Deno.test("evaluatePolicy() has bootstrap intervals that are not narrower for ha
   assert.ok(held / runs > 0.93 && held / runs < 0.97, `${held / runs}`);
 });
 
-Deno.test("evaluatePolicy() takes lists of one unit for dependent", () => {
+Deno.test("evaluatePolicy() treats lists of one unit as dependent", () => {
   const list = (unit: string, reward: number): LoggedList => ({
     unit,
     places: [{ target: 0.5, logged: 0.5, reward, predicted: 0, expected: 0 }],
@@ -70,11 +70,11 @@ Deno.test("evaluatePolicy() takes lists of one unit for dependent", () => {
   assert.ok(half(together) > 3 * half(apart));
 });
 
-Deno.test("evaluatePolicy() covers the truth when few users have many lists, and refuses when they are too few", () => {
+Deno.test("evaluatePolicy() covers the truth when few users have many lists, and refuses when users are too few", () => {
   const truth = 0.4;
   const draw = (random: Random, users: number): LoggedList[] =>
     Array.from({ length: users }, (_, u) => {
-      // Their lists are alike, and some have ten times as many.
+      // A user's lists are alike, and some users have ten times as many.
       const [rate, lists] = [0.1 + 0.6 * random(), random() < 0.1 ? 20 : 2];
       return Array.from({ length: lists }, (): LoggedList => {
         const good = random() < 0.5;
@@ -137,13 +137,13 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
     /support is missing: the weights average 0.500, .* about 50 %/,
   );
   assert.deepEqual(evaluatePolicy(few, { clip: 2, resamples: 0 }).refusals, []);
-  // An older version said of a uniform choice of four that it was one of two.
+  // An older release logged a uniform choice of four as one of two.
   const wrong = Array.from({ length: 1000 }, (_, n) => list(0.25, n % 2 === 0 ? 0.5 : 0.1));
   assert.match(
     evaluatePolicy(wrong).refusals[0]!,
     /^the logged probabilities are wrong: .* average 1\.200, not 1/,
   );
-  // Who never saw a click knows no rate, and an interval of no width would say that it does.
+  // Without a click no rate is known, and an interval of width 0 would claim that one is.
   const bought = (count: number) =>
     Array.from({ length: 1000 }, (_, n): LoggedList => {
       const { unit, places: [place] } = list(0.5, 0.5);
@@ -166,7 +166,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   assert.throws(() => evaluatePolicy([broken]), /its reward is NaN, not a finite number/);
 });
 
-Deno.test("evaluatePolicy() tells how large a log would do, of which as many suffice and fewer do not", () => {
+Deno.test("evaluatePolicy() says how much larger a log would do: as much suffices, and less does not", () => {
   const small: LoggedList[] = Array.from({ length: 21 }, (_, n) => {
     const target = n % 7 === 0 ? 0.9 : 0.2, logged = 0.3;
     return { unit: `u${n}`, places: [{ target, logged, reward: n % 3, predicted: 0, expected: 0 }] };
@@ -184,7 +184,7 @@ Deno.test("evaluatePolicy() tells how large a log would do, of which as many suf
   assert.notDeepEqual(evaluatePolicy(times(enough - 1), { resamples: 0 }).refusals, []);
 });
 
-Deno.test("evaluatePolicy() refuses where rewards are many, but none is of a list that counts for much", () => {
+Deno.test("evaluatePolicy() refuses when there are many rewards, but none on a list that counts for much", () => {
   // The policy takes an item in 80 % of lists that the log has in 12 %: the first 36.
   const refusals = (firstClick: number) => {
     const lists = Array.from({ length: 300 }, (_, u): LoggedList => {
@@ -200,14 +200,14 @@ Deno.test("evaluatePolicy() refuses where rewards are many, but none is of a lis
   assert.deepEqual(others, []);
 });
 
-Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () => {
+Deno.test("bernoulliThompson() ranks two arms as their Beta distributions do", () => {
   const table = bernoulliThompson([{ alpha: 1, beta: 1 }, { alpha: 2, beta: 1 }], 2, 40_000, createRandom(3));
   // P(U < V) with V of density 2v is E[V] = 2/3.
   assert.ok(Math.abs(table[1]![0]! - 2 / 3) < 4 * Math.sqrt(2 / 9 / 40_000));
   assert.ok(Math.abs(table[0]![0]! + table[0]![1]! - 1) < 1e-12);
 });
 
-Deno.test("evaluatePolicy() refuses, or holds the truth, where propensities are small or the log is of two policies", () => {
+Deno.test("evaluatePolicy() refuses or covers the truth when propensities are small or two policies made the log", () => {
   const rates = [0.05, 0.05, 0.3];
   const target = (share: number) => [0.4, 0.6 - share, share];
   const worlds: readonly [
@@ -248,7 +248,7 @@ Deno.test("evaluatePolicy() refuses, or holds the truth, where propensities are 
   }
 });
 
-Deno.test("evaluatePolicy() says how much of the policy a cut of the weights leaves out", () => {
+Deno.test("evaluatePolicy() says how much of the policy is left out when weights are clipped", () => {
   const log = Array.from({ length: 100_000 }, (_, n) => {
     const isRare = n % 1000 === 0;
     const chosen = { target: 0.5, logged: isRare ? 0.001 : 0.999 };

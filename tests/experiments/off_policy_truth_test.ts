@@ -1,6 +1,6 @@
 /**
- * Estimators against the truth by enumeration: the log holds each list in its exact share, so what an estimator gives is
- * its expectation (SNIPS: its limit).
+ * Estimators against the enumerated truth: the log holds each list in its exact share, so an estimate is the estimator's
+ * expectation (SNIPS: its limit).
  *
  * @module
  */
@@ -46,7 +46,7 @@ function estimates(contexts: readonly SlateContext[], options: EvaluationOptions
   return new Map(estimates.map(({ estimator, value }) => [estimator, value]));
 }
 
-Deno.test("evaluatePolicy() has no bias where its slate assumption holds, however bad the reward model is", () => {
+Deno.test("evaluatePolicy() is unbiased when its slate assumption holds, however bad the reward model is", () => {
   for (const slate of SLATES) {
     for (const dependence of ALLOWED[slate]) {
       for (const [at, sizes] of SIZES.entries()) {
@@ -64,14 +64,14 @@ Deno.test("evaluatePolicy() has no bias where its slate assumption holds, howeve
   }
 });
 
-Deno.test("evaluatePolicy() is biased where rewards depend on what stands below, unless by the whole list", () => {
+Deno.test("evaluatePolicy() with the cascade assumption is biased when rewards depend on the items below", () => {
   const context = randomContext(createRandom(1), { items: 3, places: 2, dependence: "whole list" });
   for (const [name, value] of estimates([context], { slate: "cascade" })) {
     assert.ok(Math.abs(value - trueValue([context])) > 0.01, name);
   }
 });
 
-Deno.test("evaluatePolicy() is without bias for the engine's own policies", () => {
+Deno.test("evaluatePolicy() is unbiased for the engine's own policies", () => {
   const scores = [0.3, -0.4, 1.1, 0.2];
   const policies: PolicyOptions[] = [
     { name: "greedy" },
@@ -110,8 +110,8 @@ Deno.test("evaluatePolicy() is without bias for the engine's own policies", () =
   }
 });
 
-Deno.test("evaluatePolicy() gives the figures that were reported as biased", () => {
-  // Two items, lists of two; an item earns by its place, and the policy wants the list that is logged seldom.
+Deno.test("evaluatePolicy() is exact in a case that was reported as biased", () => {
+  // Two items, lists of two; an item earns by its place, and the policy prefers the list that is seldom logged.
   const context: SlateContext = {
     ...{ items: 2, places: 2 },
     logging: (above) => above.length === 0 ? [9 / 12, 3 / 12] : above[0] === 0 ? [0, 1] : [1, 0],
@@ -127,7 +127,7 @@ Deno.test("evaluatePolicy() gives the figures that were reported as biased", () 
   }
 });
 
-Deno.test("evaluatePolicy() takes an empty list for one of weight 1", () => {
+Deno.test("evaluatePolicy() gives an empty list the weight 1", () => {
   const list = {
     unit: "u",
     places: [{ target: 0.5, logged: 0.5, reward: 1, predicted: 0.5, expected: 0.5 }],

@@ -55,7 +55,7 @@ async function publish(log: Log, ...versions: readonly ParameterVersion[]): Prom
   })));
 }
 
-/** A request of each of sixty users, and a click of some. */
+/** A request and a click of each of sixty users. */
 async function ask(log: Log, page: number): Promise<void> {
   for (let u = 0; u < 60; u++) {
     const time = START + page * 3_600_000 + 1000 * u;
@@ -78,7 +78,7 @@ async function answersOn(log: Log): Promise<Recommendation[]> {
   return answers;
 }
 
-/** A process that serves the newest version and goes on where the last one stopped. */
+/** Runs a process that serves the newest version, and resumes where the last one stopped. */
 async function live(log: Log, { events = 1e9, crashes = false } = {}): Promise<void> {
   const serving = serve();
   await new ParameterSubscriber(log, topics.parameters, serving).update();
@@ -118,7 +118,7 @@ async function play(log: Log, page: () => Promise<void>): Promise<void> {
   await page();
 }
 
-Deno.test("a variant with a pinned version is scored with it, whatever comes and goes, and so is who gets it promoted", async () => {
+Deno.test("Task scores with a variant's pinned version, whatever versions come and go, also once it is promoted", async () => {
   const log = await createLog();
   await play(log, () => live(log));
   const answers = await answersOn(log);
@@ -140,7 +140,7 @@ Deno.test("a variant with a pinned version is scored with it, whatever comes and
   for (const { request, model } of answers) assert.equal(models.get(request), model);
 });
 
-Deno.test("pinned versions are the same after restarts, crashes and in other pieces", async () => {
+Deno.test("Task scores with the same pinned versions after restarts and crashes, and in other pieces", async () => {
   const [whole, pieces] = [await createLog(), await createLog()];
   await play(whole, () => live(whole));
   await play(pieces, async () => {
@@ -151,7 +151,7 @@ Deno.test("pinned versions are the same after restarts, crashes and in other pie
   assert.deepEqual(await answersOn(pieces), await answersOn(whole));
 });
 
-Deno.test("PinnedModels.need() makes the version that was served, shares it among tasks, and lets it go", async () => {
+Deno.test("PinnedModels.need() rebuilds the version that was served, shares it among tasks, and releases it", async () => {
   const log = await createLog();
   await publish(log, ...DELTAS.slice(0, 6));
   await changesOf(log).start({ name: "p", variants: [{ name: "A" }, { name: "B", version: 4 }] });
@@ -170,7 +170,7 @@ Deno.test("PinnedModels.need() makes the version that was served, shares it amon
   assert.deepEqual(await pins.need(2, new Set(["dien@4", "base@8"])), [], "neither is here");
 });
 
-Deno.test("Task lets a pinned version go when its experiment is over and no list that it scored is open", async () => {
+Deno.test("Task releases a pinned version when its experiment is over and no list that it scored is open", async () => {
   const log = await createLog();
   await publish(log, ...DELTAS.slice(0, 6));
   const changes = changesOf(log);
@@ -192,7 +192,7 @@ Deno.test("Task lets a pinned version go when its experiment is over and no list
   await changes.start({ name: "p", variants: [{ name: "A" }, { name: "B", version: 4 }] });
   assert.deepEqual(await work(2), ["base@4"], "again");
   await task[Symbol.asyncDispose]();
-  assert.deepEqual(pins.loaded, [], "the partition is somebody else's");
+  assert.deepEqual(pins.loaded, [], "another process has the partition");
 });
 
 Deno.test("ExperimentRegistry.tidy() drops a pinned version when the events that need it are gone", async () => {
@@ -228,17 +228,17 @@ Deno.test("ExperimentRegistry.tidy() drops a pinned version when the events that
   await changes.tidy();
   assert.deepEqual(await keys(), parts);
   await changes.stop("p", "");
-  await changes.holdout(0.1); // any change looks after those before it
+  await changes.holdout(0.1); // any change also tidies up
   assert.deepEqual(await keys(), [...parts, "base@3/over"]);
   await forgetEvents();
   await changes.holdout(0);
   assert.deepEqual(await keys(), []);
   const { end } = await log.bounds(topics.pins, 0);
   await changes.tidy();
-  assert.equal((await log.bounds(topics.pins, 0)).end, end, "nothing is to be done");
+  assert.equal((await log.bounds(topics.pins, 0)).end, end, "there is nothing to do");
 });
 
-Deno.test("a pinned version that is only on pins is written anew by whoever starts with it again", async () => {
+Deno.test("ExperimentRegistry.start() rewrites a pinned version that only the topic of pins has", async () => {
   const log = await createLog();
   await publish(log, ...DELTAS.slice(0, 5));
   const changes = changesOf(log);
@@ -259,7 +259,7 @@ Deno.test("a pinned version that is only on pins is written anew by whoever star
   assert.equal(serving?.version, 3);
 });
 
-Deno.test("an experiment is refused whose versions cannot be had", async () => {
+Deno.test("ExperimentRegistry.start() rejects an experiment whose versions are not available", async () => {
   const log = await createLog();
   const changes = changesOf(log);
   const start = (...variants: Parameters<typeof changes.start>[0]["variants"]) =>
@@ -294,7 +294,7 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
   );
 });
 
-Deno.test("readPin() finds nothing of a pin that was dropped, also before the topic is compacted", async () => {
+Deno.test("readPin() returns nothing of a dropped pin, even before the topic is compacted", async () => {
   const log = new MemoryLog();
   const topic = "pins";
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -305,7 +305,7 @@ Deno.test("readPin() finds nothing of a pin that was dropped, also before the to
   await put("1", b);
   assert.deepEqual((await readPin(log, topic, "dien@3")).map(({ value }) => [...value]), [[1], [2]]);
   await put("0", null);
-  assert.deepEqual(await readPin(log, topic, "dien@3"), [], "half of it is none");
+  assert.deepEqual(await readPin(log, topic, "dien@3"), [], "half a pin is none");
   await put("1", null);
   assert.deepEqual(await readPin(log, topic, "dien@3"), []);
   await put("0", b);

@@ -4,7 +4,7 @@ import type { Experiment } from "../../src/assignment/experiment.ts";
 
 const WITHOUT = [{ name: "a" }, { name: "b", retrieval: { without: ["closest"] } }];
 
-Deno.test("an experiment on the log may name a source that is gone, a new one may not", () => {
+Deno.test("decodeExperiment() accepts a source that is gone; parseExperiment() does not", () => {
   const draft = JSON.stringify({ name: "e", variants: WITHOUT });
   assert.throws(() => parseExperiment(draft, "e.json"), /variants\.1\.retrieval\.without\.0/);
   const record = {

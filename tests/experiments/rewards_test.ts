@@ -31,7 +31,7 @@ function bought(user: string, reward: number, variant?: typeof NAMES[number]) {
 const pareto = (random: Random) => (1 - random()) ** (-1 / 1.1);
 const light = (random: Random) => 1 + random();
 
-/** Where the interval of an experiment is at its end, or as soon as it excludes 0. */
+/** The comparison at the end of an experiment, or as soon as its interval excludes 0. */
 function endOf(
   random: Random,
   { reward, users, split = 0.5, lift = 0, absurd = 0 }: {
@@ -54,7 +54,7 @@ function endOf(
   return { ...compareVariant(totals, 1, "reward"), users };
 }
 
-Deno.test("compareVariant() decides in spite of one reward of 1e200, as soon as without it", () => {
+Deno.test("compareVariant() decides in spite of one reward of 1e200, in the right direction", () => {
   for (const absurd of [0, 1e200, 1.7e308, -1e200]) {
     const { interval, effect, users } = endOf(createRandom(3), {
       ...{ reward: light, users: 4000, lift: 0.4, absurd },
@@ -65,7 +65,7 @@ Deno.test("compareVariant() decides in spite of one reward of 1e200, as soon as 
   }
 });
 
-Deno.test("compareVariant() sees a difference in rewards in 5 % of A/A experiments at most, whatever the tail", () => {
+Deno.test("compareVariant() sees a difference in rewards in at most 5 % of A/A experiments, whatever the tail", () => {
   for (const split of [0.5, 0.9]) {
     for (const absurd of [0, 1e200]) {
       let wrong = 0;
@@ -83,7 +83,7 @@ const visits = fc.array(fc.tuple(fc.nat(15), fc.integer({ min: -3, max: 9 })), {
   maxLength: 60,
 });
 
-/** Everything that the rewards of both arms say. */
+/** All figures of the rewards of both arms. */
 function figuresOf(totals: ExperimentTotals) {
   const { effect, interval } = compareVariant(totals, 1, "reward");
   return [effect.control, effect.variant].flatMap(({ value, variance, cut }) => [value ?? -1, variance, cut])
@@ -102,7 +102,7 @@ function listsOf(visits: readonly (readonly [number, number])[]) {
   return [...past, ...visits.map(([id, reward]) => bought(`u${id}`, reward, NAMES[id % 2]!))];
 }
 
-Deno.test("ExperimentTotals() has the same rewards in any order of users, and after a restart at any time", () => {
+Deno.test("ExperimentTotals has the same rewards in any order of users, and after a restart at any time", () => {
   fc.assert(fc.property(visits, fc.nat(60), fc.nat(15), (visits, stop, absurd) => {
     const lists = [
       bought(`u${absurd}`, 1e200),
@@ -127,7 +127,7 @@ Deno.test("ExperimentTotals() has the same rewards in any order of users, and af
   }));
 });
 
-Deno.test("ExperimentTotals() keeps the reward of a forgotten user, cut", () => {
+Deno.test("ExperimentTotals keeps the reward of a forgotten user, cut", () => {
   const totals = newTotals();
   for (let u = 0; u < 40; u++) totals.update(bought(`u${u}`, u === 0 ? 1e200 : 2, NAMES[u % 2]!));
   const before = figuresOf(totals);
@@ -145,7 +145,7 @@ Deno.test("Rows.answer() keeps the sum of rewards finite", () => {
   assert.equal(rows.reward(0), Number.MAX_VALUE);
 });
 
-Deno.test("ExperimentTotals() takes figures whose moments have uncut rewards of members", () => {
+Deno.test("ExperimentTotals.dropForgottenRewards() mends figures whose moments hold uncut rewards of members", () => {
   const [totals, others] = [newTotals(), newTotals()];
   const users = ["u0", "u1", "u2", "u3"];
   users.forEach((user, at) => totals.update(bought(user, 1 + at, NAMES[at % 2]!)));

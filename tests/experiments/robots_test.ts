@@ -24,7 +24,7 @@ Deno.test("compareVariant() decides in spite of robots, in the right direction",
   }
 });
 
-Deno.test("compareVariant() sees a difference in 5 % of A/A experiments with robots at most", () => {
+Deno.test("compareVariant() sees a difference in at most 5 % of A/A experiments with robots", () => {
   for (const world of ROBOT_WORLDS) {
     for (const split of [0.5, 0.9]) {
       const experiment = experimentOf(world.metric, { maxUsers: 2000 });
@@ -48,7 +48,7 @@ function newTotals(prePeriod: PrePeriod): ExperimentTotals {
   return new ExperimentTotals(EXPERIMENT, { prePeriod });
 }
 
-/** What every metric rests on, in both arms. */
+/** The sums behind every metric, in both arms. */
 function figuresOf(totals: ExperimentTotals): readonly number[] {
   return keysOf(METRICS).flatMap((metric) =>
     [0, 1].flatMap((variant) => [...totals.moments(variant, undefined, metric).sums])
@@ -62,7 +62,7 @@ function assertSame(a: readonly number[], b: readonly number[]) {
 
 const visits = fc.array(fc.tuple(fc.nat(15), fc.nat(5)), { minLength: 1, maxLength: 60 });
 
-Deno.test("ExperimentTotals() cuts the same users in any order, and after a restart at any time", () => {
+Deno.test("ExperimentTotals cuts the same users in any order, and after a restart at any time", () => {
   fc.assert(fc.property(visits, fc.nat(60), fc.nat(15), (visits, stop, robot) => {
     // Users from 10 on have a past; the robot has one, too.
     const past = [
@@ -90,7 +90,7 @@ Deno.test("ExperimentTotals() cuts the same users in any order, and after a rest
   }));
 });
 
-Deno.test("ExperimentTotals() keeps a robot cut that is forgotten", () => {
+Deno.test("ExperimentTotals keeps a forgotten robot cut", () => {
   const totals = newTotals(new PrePeriod());
   for (let u = 0; u < 400; u++) {
     for (let time = 0; time < (u === 0 ? 300 : 2); time++) {
@@ -107,7 +107,7 @@ Deno.test("ExperimentTotals() keeps a robot cut that is forgotten", () => {
   assert.equal(totals.moments(0).users, 200);
 });
 
-Deno.test("ExperimentTotals() counts users with as much as all others in whole, and one with more as one of them", () => {
+Deno.test("ExperimentTotals counts users who have as much as all others in full, and cuts one who has more to theirs", () => {
   const totals = newTotals(new PrePeriod());
   for (let u = 0; u < 100; u++) {
     for (let time = 0; time < (u === 7 ? 50 : 2); time++) {

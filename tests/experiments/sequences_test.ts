@@ -15,7 +15,7 @@ Deno.test("criticalSquare() is where sequenceP() is α, and smallest where it is
   }
 });
 
-Deno.test("criticalSquare() is reached as rarely as it says when looked at all the time", () => {
+Deno.test("criticalSquare() is exceeded as rarely as it claims when looked at all the time", () => {
   const random = createRandom(11);
   const squares = Array.from(
     { length: 2001 },
@@ -37,7 +37,7 @@ Deno.test("criticalSquare() is reached as rarely as it says when looked at all t
   assert.ok(naive >= 120, `${naive} of 400`);
 });
 
-Deno.test("SampleRatio() raises the alarm when users are lost and seldom otherwise", () => {
+Deno.test("SampleRatio raises the alarm when users are lost, and seldom otherwise", () => {
   const random = createRandom(8);
   let [alarms, caught] = [0, 0];
   for (let run = 0; run < 100; run++) {
@@ -55,7 +55,7 @@ Deno.test("SampleRatio() raises the alarm when users are lost and seldom otherwi
   assert.throws(() => new SampleRatio([0.5, 0.6]), /must be above 0 and sum to 1/);
 });
 
-Deno.test("seenLoss() is what SampleRatio() sees in about 95 % of cases", () => {
+Deno.test("seenLoss() is the loss that SampleRatio sees in about 95 % of cases", () => {
   for (const [users, share] of [[5000, 0.5], [20_000, 0.1]] as const) {
     const lost = seenLoss(users, share);
     let caught = 0;
@@ -72,13 +72,13 @@ Deno.test("seenLoss() is what SampleRatio() sees in about 95 % of cases", () => 
   }
 });
 
-Deno.test("ExposureLoss() is wrong at most as often as it says, whoever is lost: all splits of twelve users", () => {
+Deno.test("ExposureLoss errs at most as often as it claims, whoever is lost: all splits of twelve users", () => {
   const people = 12;
   for (const share of [0.5, 0.2]) {
     for (const lost of [0b111111111111, 0b010101010101, 0b000100010011, 0b110000000001]) {
       const wrong = new Map([[0.5, 0], [0.2, 0], [0.1, 0]]);
       for (let arms = 0; arms < 2 ** people; arms++) {
-        // The arms of those who can be lost are split otherwise than users are.
+        // `share` need not be the expected split: lost users are compared with all who had a list.
         const loss = new ExposureLoss([0.5, 0.5], 1);
         let chance = 1;
         for (let u = 0; u < people; u++) {
@@ -95,7 +95,7 @@ Deno.test("ExposureLoss() is wrong at most as often as it says, whoever is lost:
   }
 });
 
-Deno.test("ExposureLoss() judges users by those who had a list, too: empty ones of an arm neither alarm nor hide", () => {
+Deno.test("ExposureLoss judges users among those who had a list: empty lists in one arm neither alarm nor hide", () => {
   const random = createRandom(12);
   const alarms = (rates: readonly [number, number]) => {
     let alarms = 0;
@@ -123,7 +123,7 @@ const lossStep = fc.record({
   pause: fc.nat(3),
 });
 
-Deno.test("ExposureLoss() counts whom one finds who looks at all users each time, forgotten ones and restarts or not", () => {
+Deno.test("ExposureLoss counts what a scan of all users would, through erasures and restarts", () => {
   fc.assert(fc.property(fc.array(lossStep, { maxLength: 60 }), (steps) => {
     let loss = new ExposureLoss([0.5, 0.5], 5);
     const users: { user: string; partition: number; until: number; isSeen: boolean; isDue: boolean }[] = [];

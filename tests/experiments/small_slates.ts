@@ -1,5 +1,5 @@
 /**
- * Slates that are small enough to enumerate: what any estimator gives in expectation, and the truth, without a draw.
+ * Slates small enough to enumerate: the expectation of any estimator, and the truth, without sampling.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 import type { LoggedList } from "../../src/experiments/off_policy.ts";
 import type { Random } from "../../src/draws/random_source.ts";
 
-/** What a place's reward depends on: its item and itself; what is above, too; the whole list. */
+/** What the reward of a place depends on: its item and the place; the items above, too; or the whole list. */
 export const DEPENDENCES = ["item-position", "cascade", "whole list"] as const;
 
-/** A moment with items to choose from, and two policies that do. */
+/** A context with items to choose from, and two policies that choose. */
 export interface SlateContext {
   /** Number of items and of places. */
   readonly items: number;
@@ -31,7 +31,7 @@ interface EnumeratedList {
   readonly list: LoggedList;
 }
 
-/** The logging policy's chances are multiples of one in so many. */
+/** The logging policy's chances are multiples of 1 / `SHARES`. */
 const SHARES = 12;
 
 /** All lists of a context. */
@@ -58,7 +58,7 @@ export function enumerateLists(context: SlateContext): EnumeratedList[] {
   });
 }
 
-/** The reward a list that the target policy earns in contexts that are as likely as each other. */
+/** The reward per list that the target policy earns in equally likely contexts. */
 export function trueValue(contexts: readonly SlateContext[]): number {
   const sum = contexts.flatMap(enumerateLists).reduce(
     (sum, { target, list }) => sum + target * list.places.reduce((total, { reward }) => total + reward, 0),
@@ -110,7 +110,7 @@ export function randomContext(
     return parts.map((part) => part / SHARES);
   });
   const chances = remembered((key) => {
-    // Some items it never chooses.
+    // It never chooses some items.
     const parts = left(numbers(key)).map((is) => is ? Math.max(1e-9, random() - 0.2) : 0);
     const sum = parts.reduce((total, part) => total + part, 0);
     return parts.map((part) => part / sum);

@@ -18,7 +18,7 @@ function experimentOf(metric: MetricName, more: Partial<Experiment> = {}): Exper
   return startExperiment({ name: "e", variants: VARIANTS, metric, ...more }, NONE);
 }
 
-/** Users of an arm who all do the same but that a share of them converts. */
+/** An arm of users whose sums are all 1, but for those of `fields`. */
 function arm(users: number, fields: Partial<Record<typeof METRIC_FIELDS[number], (user: number) => number>>) {
   const moments = new Moments();
   for (let user = 0; user < users; user++) {
@@ -33,7 +33,7 @@ const figuresOf = (experiment: Experiment, arms: readonly Moments[]) => ({
   moments: (variant: number) => arms[variant] ?? new Moments(),
 });
 
-/** Wrong verdicts of so many A/A experiments. */
+/** The number of wrong verdicts in `runs` A/A experiments. */
 function wrongOf(world: World, split: number, end: number, runs: number, past = false): number {
   const experiment = experimentOf(world.metric, { stopRule: { maxUsers: end } });
   let wrong = 0;
@@ -45,7 +45,7 @@ function wrongOf(world: World, split: number, end: number, runs: number, past = 
   return wrong;
 }
 
-Deno.test("compareVariant() sees a difference in 5 % of A/A experiments at most, however they are split", () => {
+Deno.test("compareVariant() sees a difference in at most 5 % of A/A experiments, however they are split", () => {
   for (const world of Object.values(WORLDS)) {
     for (const split of [0.5, 0.9, 0.98]) {
       // Of 80 runs with 5 % each, more than 10 come once in a thousand.
@@ -55,7 +55,7 @@ Deno.test("compareVariant() sees a difference in 5 % of A/A experiments at most,
   }
 });
 
-Deno.test("compareVariant() sees no more where tails are heavy, people very different, or their past is known", () => {
+Deno.test("compareVariant() errs no more often with heavy tails, very different users, or a known past", () => {
   for (const world of [HARD_WORLDS["reward, σ 2"], HARD_WORLDS["CTR, very different people"]]) {
     for (const split of [0.5, 0.9]) {
       for (const past of [false, true]) {
@@ -66,7 +66,7 @@ Deno.test("compareVariant() sees no more where tails are heavy, people very diff
   }
 });
 
-Deno.test("compareVariant() sees no difference where one robot has most lists of an arm", () => {
+Deno.test("compareVariant() sees no difference when one robot has most lists of an arm", () => {
   for (const [lists, clicks] of [[100_000, 5_000], [10_000, 0], [1_000, 900]] as const) {
     const robot = { lists: () => lists, rows: () => lists, clicks: () => clicks };
     const person = { lists: () => 2, rows: () => 20, clicks: (user: number) => user % 5 };
@@ -82,7 +82,7 @@ Deno.test("compareVariant() sees no difference where one robot has most lists of
   }
 });
 
-Deno.test("compareVariant() takes 1.6 times the users of a test that is looked at once for the same power", () => {
+Deno.test("compareVariant() needs 1.6 times the users of a single look for the same power", () => {
   // 1,250 users of both arms find this lift in 80 % of cases when looked at once (tests/bench/verdicts.ts power).
   const experiment = experimentOf("ctr", { stopRule: { maxUsers: 2000 } });
   let [found, wrong] = [0, 0];
@@ -101,7 +101,7 @@ Deno.test("compareVariant() takes 1.6 times the users of a test that is looked a
   assert.ok(wrong <= 1);
 });
 
-Deno.test("verdicts() says nothing of arms with few users or conversions, and what is missing", () => {
+Deno.test("verdicts() gives none on arms with few users or conversions, and says what is missing", () => {
   const experiment = experimentOf("clicksPerUser", { stopRule: { maxUsers: 2000 } });
   const ratio = new SampleRatio([0.5, 0.5]);
   const tell = (a: Moments, b: Moments) => {
@@ -154,7 +154,7 @@ Deno.test("verdicts() names the guard rails that cannot be judged yet", () => {
   assert.match(tell((user) => user < 300 ? 5 : 0), /^B is better: [^;]* ctr$/);
 });
 
-Deno.test("verdicts() does not take a control, or a variant, that nobody clicks for one without an effect", () => {
+Deno.test("verdicts() does not mistake a control or variant without clicks for one without an effect", () => {
   const experiment = experimentOf("clicksPerUser");
   const tell = (control: number, variant: number) => {
     const arms = [control, variant].map((clicks) => arm(5000, { clicks: (user) => Number(user < clicks) }));
@@ -190,7 +190,7 @@ Deno.test("verdicts() compares how far calibrations are from 1", () => {
   assert.match(tell(0.03, 0.2), /^B is better: −40\.0 %/);
 });
 
-Deno.test("compareVariant() has an interval without 0 just where p is at most α, of calibrations, too", () => {
+Deno.test("compareVariant() has an interval without 0 exactly when p is at most α, also for calibrations", () => {
   const clicks = (user: number) => Number(user % 10 === 0);
   const seen = { excludes: 0, holds: 0 };
   for (const metric of ["calibration", "clicksPerUser"] as const) {
@@ -255,11 +255,11 @@ Deno.test("ratioInterval() ends where the deviance reaches the critical square",
     const [a, b] = [armOf(control), armOf(variant)];
     const evidence = evidenceOf(a, b);
     if (evidence === null) return assert.ok(a.value + b.value === 0);
-    fc.pre(evidence.control.conversions + evidence.variant.conversions >= 30); // fewer are not asked for
+    fc.pre(evidence.control.conversions + evidence.variant.conversions >= 30); // with fewer it is never called
     const { low, high } = ratioInterval(evidence, square);
     assert.ok(low <= high);
     for (const end of [low, high]) {
-      // Some ends are further away than numbers go.
+      // Some ends are beyond what numbers can hold.
       if (end < 1e-100 || end > 1e100) continue;
       assert.ok(Math.abs(devianceAt(evidence, end) / square - 1) < 1e-6, `${end}`);
     }
@@ -276,7 +276,7 @@ Deno.test("ratioInterval() ends where the deviance reaches the critical square",
   }));
 });
 
-Deno.test("ratioInterval() ends at 0 or Infinity where an arm has next to nothing", () => {
+Deno.test("ratioInterval() ends at 0 or Infinity when an arm has next to nothing", () => {
   const [many, hardly] = [{ conversions: 811, exposure: 90 }, { conversions: 0.0018, exposure: 92 }];
   const high = ratioInterval({ control: hardly, variant: many }, 237.6);
   assert.equal(high.high, Infinity);
@@ -286,7 +286,7 @@ Deno.test("ratioInterval() ends at 0 or Infinity where an arm has next to nothin
   assert.ok(Math.abs(low.high * high.low - 1) < 1e-9, `${low.high}`);
 });
 
-Deno.test("compareVariant() holds the truth of a calibration that is off by as much on the other side", () => {
+Deno.test("compareVariant() rarely sees a difference in calibrations that are off by as much on opposite sides", () => {
   const world = HARD_WORLDS.calibration;
   const experiment = experimentOf("calibration", { stopRule: { maxUsers: 2000 } });
   let wrong = 0;
@@ -298,7 +298,7 @@ Deno.test("compareVariant() holds the truth of a calibration that is off by as m
   assert.ok(wrong <= 8, `${wrong} of 60`);
 });
 
-Deno.test("compareVariant() says nothing of a metric that is not defined or does not vary", () => {
+Deno.test("compareVariant() says nothing of a metric that is undefined or does not vary", () => {
   const experiment = experimentOf("calibration");
   for (
     const [metric, fields] of [
@@ -315,7 +315,7 @@ Deno.test("compareVariant() says nothing of a metric that is not defined or does
   }
 });
 
-Deno.test("verdicts() says nothing where the users of each arm are all alike, whatever rounding leaves", () => {
+Deno.test("verdicts() claims no effect when the users of each arm are all alike, whatever rounding leaves", () => {
   fc.assert(fc.property(
     fc.integer({ min: 100, max: 400 }),
     fc.integer({ min: 100, max: 400 }),
