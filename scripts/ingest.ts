@@ -8,11 +8,11 @@
  */
 
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
+import { placeOf, type Rejection } from "../src/events/rejection.ts";
 import { pause } from "../streams/log/pause.ts";
-import { Feeder } from "../streams/feeders/feeder.ts";
+import { Feeder, HopelessSourceError } from "../streams/feeders/feeder.ts";
 import { fileName } from "../streams/feeders/position_names.ts";
 import { OrderCheck } from "../streams/feeders/order_check.ts";
-import { placeOf } from "../streams/feeders/rejected_records.ts";
 import type { Log } from "../streams/log/log.ts";
 import type { OwnRecord } from "../src/events/own_record.ts";
 import { NameCheck } from "../src/mapping/name_check.ts";
@@ -49,6 +49,7 @@ interface Flags extends LogFlags {
   readonly sort?: true;
   readonly rate?: number;
   readonly limit?: number;
+  readonly keepGoing?: true;
   readonly partitions?: number;
 }
 
@@ -62,6 +63,8 @@ interface Opened extends Flags {
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
+/** Records from the start of which at least one has to be accepted. */
+const MAX_REJECTED_FIRST = 1000;
 const PROGRESS_MS = 2000;
 const DAY_MS = 86_400_000;
 /** Interval between messages while the log cannot be opened. */
@@ -89,7 +92,15 @@ async function main(flags: Flags): Promise<number> {
   const { allowedLatenessMs = TASK_OPTIONS.allowedLatenessMs.value } = config;
   const opened = { ...flags, records, names: new NameCheck(knownNames(config)), allowedLatenessMs };
   await using feed = await open(log, topics, opened);
-  await feedAll(feed, flags, signal);
+  try {
+    await feedAll(feed, flags, signal);
+  } catch (error) {
+    if (!(error instanceof HopelessSourceError)) throw error;
+    const { message, first } = error;
+    const way = `${hintFor(first, flags)}, or feed it all the same with --keep-going`;
+    print(Deno.stderr, `${message}: ${way}\nfirst rejected: ${placeOf(first)} ${first.reason}\n`);
+    return 1;
+  }
   const state = signal.aborted ? "stopped" : "done";
   print(
     Deno.stdout,
@@ -97,11 +108,14 @@ async function main(flags: Flags): Promise<number> {
   );
   if (records === "meander" && !signal.aborted) await adopt(log, topics, flags);
   if (signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
-  const hint = feed.firstRejection?.code === "time-out-of-range"
-    ? 'are times in milliseconds? A source of the configuration reads seconds with "unit": "s"'
-    : `check that its format is --format ${flags.format}`;
-  print(Deno.stderr, `no record could be accepted: ${hint}\n`);
+  print(Deno.stderr, `no record could be accepted: ${hintFor(feed.firstRejection, flags)}\n`);
   return 1;
+}
+
+function hintFor(first: Rejection | undefined, { format }: Flags): string {
+  return first?.code === "time-out-of-range"
+    ? 'are times in milliseconds? A source of the configuration reads seconds with "unit": "s"'
+    : `check that its format is --format ${format}`;
 }
 
 /** Opens the log; prints a message while it has to wait. */
@@ -167,6 +181,7 @@ async function open(log: Log, topics: Topics, flags: Opened): Promise<Feeder> {
     name,
     batch: batchOf(flags),
     limit: flags.limit,
+    maxRejectedFirst: flags.keepGoing ? undefined : MAX_REJECTED_FIRST,
     shiftMs: flags.recent && (() => untilToday(flags)),
   });
   if (feeder.resumedFrom > 0) print(Deno.stderr, `resuming after ${feeder.resumedFrom} records\n`);
@@ -234,6 +249,7 @@ const program = addLogFlags(
   )
   .option("--sort", SORT_HELP)
   .option("--rate <n>", "at most this many events per second", count)
+  .option("--keep-going", `feed on where none of the first ${MAX_REJECTED_FIRST} records is accepted`)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .parse(commandArguments(), { from: "user" });

@@ -12,9 +12,9 @@
 import type { Command } from "commander";
 import { isOneOf } from "../src/values/one_of.ts";
 import { readConfig } from "../streams/config/read.ts";
+import { placeOf } from "../src/events/rejection.ts";
 import {
   countRejected,
-  placeOf,
   readRejected,
   rejectedAt,
   type RejectedCount,
@@ -106,7 +106,7 @@ async function show(place: string, flags: Flags): Promise<number> {
 
 /** @param decoded the record as text, if its bytes are not text */
 function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: string): string {
-  const { code, reason, source = "-", rule = "-", entries, cut } = rejection;
+  const { code, reason, source = "-", rule = "-", entries, others, cut } = rejection;
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   const text = new TextDecoder().decode(bytes);
   const isBinary = /[\p{Cc}\ufffd]/u.test(text.replaceAll(/[\t\r\n]/g, ""));
@@ -117,6 +117,7 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
     ["code", code],
     ["reason", reason],
     ...(entries === undefined ? [] : [["entries", entries.join(" ")]]),
+    ...(others === undefined ? [] : [["left out", `${others} like it, before it`]]),
     ["key", key ?? "-"],
     ["time", time > 0 ? new Date(time).toISOString() : "-"],
     ["headers", JSON.stringify(headers)],
@@ -134,20 +135,27 @@ async function replay(name: string, flags: Flags): Promise<number> {
   const { sources } = await readConfig(flags.config);
   const source = sourceOf(name, sources);
   await using log = await openAlone(flags);
-  const { records, taken, rejected, cut } = await replayRejected(
+  const { records, taken, rejected, leftOut, cut } = await replayRejected(
     log,
     topicNames(flags.prefix),
     source,
     flags,
   );
-  const why = rejected === 0 ? "" : ", as `rejected list` explains";
-  const tail = cut === 0
-    ? why
-    : `${why}, ${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log, or has ` +
-      "dropped them; send them again from their origin";
+  const tail = [
+    rejected > 0 && "as `rejected list` explains",
+    leftOut > 0 &&
+    `${leftOut} more were left out of ${
+      topicNames(flags.prefix).rejected
+    }: feed them again from their origin`,
+    cut > 0 &&
+    `${cut} cannot be replayed: only their first 64 KiB were kept, and their topic is not on this log, or has ` +
+      "dropped them; send them again from their origin",
+  ].filter((part) => part !== false);
   print(
     Deno.stdout,
-    `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,
+    `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${
+      tail.map((part) => `, ${part}`).join("")
+    }\n`,
   );
   return 0;
 }

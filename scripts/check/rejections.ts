@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../../src/events/rejected.ts";
+import { countOf } from "../../src/events/rejection.ts";
 import { lookAtRejected, type RejectedLook } from "../../streams/feeders/newest_rejected.ts";
 import type { RejectedCount, RejectedRecord } from "../../streams/feeders/rejected_records.ts";
 import type { Log, LogRemark } from "../../streams/log/log.ts";
@@ -56,7 +57,7 @@ export async function seenRejections(log: Log, topics: Topics, now: number): Pro
     }
   }
   const lastDay = log.since &&
-    { rejected: countOf(last.map(({ rejection }) => rejection)), taken: lastTaken };
+    { rejected: last.reduce((sum, { rejection }) => sum + countOf(rejection), 0), taken: lastTaken };
   return { look, taken, lastDay };
 }
 
@@ -88,10 +89,6 @@ export function remarksOn({ look, taken, lastDay }: SeenRejections, known = 0): 
 
 function isLarge({ rejected, taken }: Share): boolean {
   return rejected >= LEAST && rejected * TO_ONE >= taken;
-}
-
-function countOf(rejections: readonly { readonly entries?: readonly string[] }[]): number {
-  return rejections.reduce((sum, { entries }) => sum + (entries?.length ?? 1), 0);
 }
 
 function reasonText({ count, code, source, from }: Reason): string {

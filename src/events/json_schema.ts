@@ -170,6 +170,11 @@ function rejectedSchema(): JsonSchema {
         items: { type: "string" },
         minItems: 1,
       },
+      others: {
+        description: "Rejections of the same code and rule before it that were left out; absent: none.",
+        type: "integer",
+        minimum: 1,
+      },
       bytes: {
         description: `Its bytes; at most the first ${MAX_REJECTED_BYTES}.`,
         type: "string",

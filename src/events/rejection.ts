@@ -38,6 +38,8 @@ export type Rejection = (LogPlace | FilePlace) & {
   readonly rule?: string;
   /** Places of the entries in it that were rejected, such as `lines[3]`; absent = nothing of it was taken. */
   readonly entries?: readonly string[];
+  /** Rejections of the same code and rule before it that were left out, since the last one that was not. */
+  readonly others?: number;
   /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
   readonly bytes: string;
   /** Present when `bytes` is only the beginning. */
@@ -59,6 +61,18 @@ export function rejectionOf(
   const named = { ...(rule !== undefined && { rule }), ...(entries && { entries }) };
   const rejection = { ...place, code, reason, ...named, bytes: kept.toBase64() };
   return kept.length < size ? { ...rejection, cut: true } : rejection;
+}
+
+/** How many records, or entries of records, a rejection stands for. */
+export function countOf({ entries, others = 0 }: Pick<Rejection, "entries" | "others">): number {
+  return (entries?.length ?? 1) + others;
+}
+
+/** Where the rejected record was, fit for a message. */
+export function placeOf(rejection: LogPlace | FilePlace): string {
+  return "file" in rejection
+    ? `${rejection.file}:${rejection.line}`
+    : `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
 /** The key of a rejection: that of the rejected record, unless it is longer than any id. */

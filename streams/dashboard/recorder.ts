@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Rejection } from "../../src/events/rejection.ts";
+import { countOf, placeOf, type Rejection } from "../../src/events/rejection.ts";
 import type { HealthChange } from "../../src/learner/guard/guard.ts";
 import type { TaskCounters } from "../../src/engine/task_counters.ts";
 import type { LearnerFigures, Quality } from "../learning/learner_figures.ts";
@@ -174,23 +174,21 @@ export class Recorder implements MetricsListener {
   /** See {@linkcode MetricsListener.rejected}. */
   rejected(rejection: Rejection): void {
     const { code, reason, bytes } = rejection;
-    const place = "topic" in rejection
-      ? `${rejection.topic}/${rejection.partition}@${rejection.offset}`
-      : `${rejection.file}:${rejection.line}`;
     const start = Uint8Array.fromBase64(bytes.slice(0, TEXT_BYTES / 3 * 4));
     // `stream` drops a truncated character at the end.
-    this.#reject({ code, reason, place, text: new TextDecoder().decode(start, { stream: true }) });
+    const text = new TextDecoder().decode(start, { stream: true });
+    this.#reject({ code, reason, place: placeOf(rejection), text }, countOf(rejection));
   }
 
   /** See {@linkcode MetricsListener.rejectedOverHttp}. */
   rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void {
-    this.#reject({ code, reason, place: `HTTP, ${kind}`, text: "" });
+    this.#reject({ code, reason, place: `HTTP, ${kind}`, text: "" }, 1);
   }
 
-  #reject(rejection: Omit<RejectedView, "time" | "id">): void {
+  #reject(rejection: Omit<RejectedView, "time" | "id">, count: number): void {
     const { code } = rejection;
     if (this.rejectionCounts.has(code) || this.rejectionCounts.size < MAX_CODES) {
-      this.rejectionCounts.set(code, (this.rejectionCounts.get(code) ?? 0) + 1);
+      this.rejectionCounts.set(code, (this.rejectionCounts.get(code) ?? 0) + count);
     }
     this.rejections.push({ id: ++this.#id, time: this.#options.now(), ...rejection });
     if (this.rejections.length > MAX_REJECTIONS) this.rejections.shift();

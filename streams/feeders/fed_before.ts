@@ -25,6 +25,11 @@ export class FedBefore {
     this.#fed = fed;
   }
 
+  /** Number of records passed. */
+  get passed(): number {
+    return this.#passed;
+  }
+
   /**
    * Passes the next record.
    *

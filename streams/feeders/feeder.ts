@@ -11,7 +11,7 @@
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { recordBytes } from "../../src/events/codec.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import { encodeRejection, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
+import { countOf, encodeRejection, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import {
   feederPosition,
   feederWriter,
@@ -19,11 +19,15 @@ import {
   positionRecord,
 } from "../topics/feeder_position.ts";
 import { FedBefore } from "./fed_before.ts";
+import { RejectionAllowance } from "./rejection_allowance.ts";
 import type { Commit, Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
 import { BEFORE_EVENT } from "../task/catalogue_reader.ts";
 import { commitFitting, withoutBytes } from "../task/fitting.ts";
 import type { Topics } from "../topics/topics.ts";
+
+/** Bytes of events and items after which a commit is full. */
+const COMMIT_BYTES = 8 << 20;
 
 /** Options of a {@linkcode Feeder}. */
 export interface FeederOptions {
@@ -42,6 +46,11 @@ export interface FeederOptions {
    * @default {0}
    */
   readonly shiftMs?: (() => Promise<number>) | undefined;
+  /**
+   * How many records from the start of the source may be rejected before one is accepted: with more, it is probably read
+   * in the wrong format, and nothing is appended. @default {any number}
+   */
+  readonly maxRejectedFirst?: number | undefined;
   /** Wall clock, milliseconds since the epoch. With a name, no record gets a later time. @default {Date.now} */
   readonly now?: () => number;
 }
@@ -73,7 +82,10 @@ export class Feeder implements AsyncDisposable {
   readonly #keyed: boolean;
   readonly #now: () => number;
   readonly #group: string;
+  readonly #maxRejectedFirst: number;
   readonly #shiftMs: number;
+  /** A replay, which has no name, keeps all rejections. */
+  readonly #allowance: RejectionAllowance | undefined;
   readonly #fed: FedBefore;
   /** Events appended. */
   #events: number;
@@ -100,6 +112,8 @@ export class Feeder implements AsyncDisposable {
     this.#keyed = options.name !== undefined;
     this.#now = this.#keyed ? options.now ?? Date.now : () => Infinity;
     this.#group = feederGroup(topics, options.name);
+    this.#maxRejectedFirst = options.maxRejectedFirst ?? Infinity;
+    this.#allowance = this.#keyed ? new RejectionAllowance() : undefined;
     this.#fed = fed;
     this.#events = events;
     this.#shiftMs = shiftMs;
@@ -142,7 +156,7 @@ export class Feeder implements AsyncDisposable {
     return this.#items;
   }
 
-  /** Records rejected so far; without a name, by this feeder. */
+  /** Records rejected so far, including those that the topic has no room for; without a name, by this feeder. */
   get rejected(): number {
     return this.#rejected;
   }
@@ -156,30 +170,42 @@ export class Feeder implements AsyncDisposable {
    * Appends the next batch.
    *
    * @returns Whether there was anything left to append.
-   * @throws Error when this source does not begin with the records fed before.
+   * @throws Error when this source does not begin with the records fed before
+   * @throws HopelessSourceError see `maxRejectedFirst`
    */
   async feed(): Promise<boolean> {
-    const taken: Encoded[] = [];
-    let events = this.#events;
-    while (taken.length < this.#batch && events < this.#limit) {
+    const taken: Taken[] = [];
+    let events = this.#events, bytes = 0;
+    const most = this.#maxRejectedFirst;
+    let first: Rejection | undefined;
+    let isHopeless = most < Infinity && this.#fed.passed === 0;
+    while (taken.length < (isHopeless ? most : this.#batch) && bytes < COMMIT_BYTES && events < this.#limit) {
       const next = await this.#source.next();
       if (next.done) {
         this.#fed.end();
         break;
       }
       const own = encoded(next.value);
-      if (this.#fed.pass(own.kind === "rejected" ? String(own.line) : own.bytes)) {
-        if (this.#keyed) this.#count(shifted(own, this.#shiftMs));
+      const isFed = this.#fed.pass(own.kind === "rejected" ? String(own.line) : own.bytes);
+      const from = shifted(own, this.#shiftMs);
+      const one: Taken = { from, kept: this.#allow(from) };
+      if (isFed) {
+        if (this.#keyed) this.#count(from);
         events = this.#events;
         continue;
       }
-      const moved = shifted(own, this.#shiftMs);
-      taken.push(moved);
-      if (moved.kind === "event") events++;
+      taken.push(one);
+      if (from.kind === "rejected") first ??= from.rejection;
+      else {
+        isHopeless = false;
+        bytes += from.bytes.length;
+      }
+      if (from.kind === "event") events++;
     }
     if (taken.length === 0) return false;
+    if (isHopeless && first && taken.length === most) throw new HopelessSourceError(most, first);
     const shiftMs = this.#shiftMs === 0 ? undefined : this.#shiftMs;
-    const position = this.#fed.position(taken.at(-1)?.kind === "rejected");
+    const position = this.#fed.position(taken.at(-1)?.from.kind === "rejected");
     await this.#commit(taken, {
       records: [positionRecord(this.#topics, this.#writer.id, { ...position, shiftMs })],
       group: this.#group,
@@ -197,12 +223,12 @@ export class Feeder implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
-  async #commit(taken: readonly Encoded[], position: Commit): Promise<void> {
+  async #commit(taken: readonly Taken[], position: Commit): Promise<void> {
     let events = this.#events;
-    const parts = taken.map((from) => {
-      const record = this.#record(from, events);
+    const parts = taken.map(({ from, kept }) => {
+      const records = kept === null ? [] : [this.#record(kept, events)];
       if (from.kind === "event") events++;
-      return { from, records: [record] };
+      return { from, records };
     });
     const committed = await commitFitting(this.#writer, parts, position, (part, reason) => {
       const { from, records: [record] } = part;
@@ -216,11 +242,22 @@ export class Feeder implements AsyncDisposable {
     for (const { from } of committed.parts) this.#count(from);
   }
 
+  /** What to write of a record; `null` = nothing, because too many like it are rejected. */
+  #allow(from: Encoded): Encoded | null {
+    if (this.#allowance === undefined) return from;
+    if (from.kind === "rejected") {
+      const rejection = this.#allowance.keep(from.rejection);
+      return rejection && { ...from, rejection };
+    }
+    this.#allowance.take(from.bytes.length);
+    return from;
+  }
+
   #count(from: Encoded): void {
     if (from.kind === "event") this.#events++;
     else if (from.kind === "item") this.#items++;
     else {
-      this.#rejected += from.rejection.entries?.length ?? 1;
+      this.#rejected += countOf(from.rejection);
       this.#firstRejection ??= from.rejection;
     }
   }
@@ -260,6 +297,26 @@ export class Feeder implements AsyncDisposable {
 
 type Own = Exclude<SourceRecord, { readonly kind: "rejected" }>;
 type Encoded = Own & { readonly bytes: Uint8Array } | Exclude<SourceRecord, Own>;
+
+/** A record that was read, and what is written of it. */
+interface Taken {
+  readonly from: Encoded;
+  readonly kept: Encoded | null;
+}
+
+/** A source whose first records would all be rejected; nothing of it was appended. */
+export class HopelessSourceError extends Error {
+  override readonly name = "HopelessSourceError";
+  /** The first of them. */
+  readonly first: Rejection;
+
+  constructor(count: number, first: Rejection) {
+    super(
+      `Cannot feed the source: its first ${count} records would all be rejected, so nothing was appended`,
+    );
+    this.first = first;
+  }
+}
 
 /** Encodes a source record; one that is too large for the log is rejected. */
 function encoded(from: SourceRecord): Encoded {

@@ -7,7 +7,13 @@
 import { getLogger } from "@logtape/logtape";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import {
+  countOf,
+  encodeRejection,
+  type Rejection,
+  rejectionKey,
+  rejectionOf,
+} from "../../src/events/rejection.ts";
 import { madeOfEach, type MappedRecords } from "../../src/mapping/entries.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
@@ -23,8 +29,10 @@ import { take } from "../mapping/record_source.ts";
 import { type Part, withoutBytes } from "../task/fitting.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { positionRecord } from "../topics/feeder_position.ts";
+import { FirstRejections } from "../topics/first_rejections.ts";
 import { newRecord } from "../topics/own_records.ts";
 import { Lateness } from "./lateness.ts";
+import { RejectionAllowance } from "./rejection_allowance.ts";
 import {
   anotherTopic,
   type FollowContext,
@@ -70,7 +78,7 @@ interface Head extends HeldRecord {
 export interface Taken extends Part {
   readonly topic: FollowedTopic;
   readonly head: Head;
-  /** Why the record, or entries of it, are rejected. */
+  /** Why the record, or entries of it, are rejected; not all of them may be written. */
   readonly rejections: readonly Rejection[];
   /** Whether nothing of it was taken. */
   readonly isRejected: boolean;
@@ -93,13 +101,14 @@ export class FollowedTopic {
   #items = 0;
   #rejectedCount = 0;
   #firstRejection: Rejection | undefined;
-  /** Codes and rules of rejections that were logged. */
-  readonly #logged = new Set<string>();
+  readonly #allowance: RejectionAllowance;
+  readonly #first: FirstRejections;
+  #isSampling = false;
 
   private constructor(
     source: ForeignTopic,
     context: FollowContext,
-    { id, identity, clock: reached, nexts, unfed, isUnsaved }: ResumedPosition,
+    { id, identity, clock: reached, allowance, nexts, unfed, isUnsaved }: ResumedPosition,
   ) {
     this.id = id;
     this.#unfedBefore = unfed;
@@ -107,6 +116,8 @@ export class FollowedTopic {
     this.#source = source;
     this.#context = context;
     this.#identity = identity;
+    this.#allowance = new RejectionAllowance(allowance);
+    this.#first = new FirstRejections(logger, source.format.name);
     const { log, topic, waitMs = 0, lateMs = Infinity } = source;
     if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, reached);
     const { now, clock } = context;
@@ -149,11 +160,13 @@ export class FollowedTopic {
     const { topics } = this.#context;
     const { id } = this.#identity;
     const unfed = this.partitions.map((partition) => this.#lostOf(partition));
+    const allowance = this.#allowance.state;
     return positionRecord(topics, this.id, {
       id,
       next,
       ...(unfed.some((count) => count > 0) ? { unfed } : {}),
       ...(this.#lateness === undefined ? {} : { clock: this.#lateness.toString() }),
+      ...(allowance && { allowance }),
     });
   }
 
@@ -212,15 +225,10 @@ export class FollowedTopic {
     });
     if ("ok" in made) return this.#reject(head, made);
     if (size > MAX_MAPPED_BYTES) return this.#reject(head, rejectWide(adapted.records.length));
-    const rejected = made.rejected.map((one) => this.#rejected(head, one));
-    const records = [...made.made, ...rejected.map(({ record }) => record)];
-    return {
-      topic: this,
-      head,
-      records,
-      rejections: rejected.map(({ rejection }) => rejection),
-      isRejected: false,
-    };
+    this.#allowance.take(size);
+    const rejections = made.rejected.map((one) => this.#rejectionOf(head, one));
+    const records = [...made.made, ...this.#recordsOf(head, rejections)];
+    return { topic: this, head, records, rejections, isRejected: false };
   }
 
   /** The records to append in place of one that is too large for its topic; `null` = none. */
@@ -228,39 +236,28 @@ export class FollowedTopic {
     const { rejected } = this.#context.topics;
     const records = taken.records.map((one) => one.topic === rejected ? withoutBytes(one) ?? one : one);
     if (records.some((one, i) => one !== taken.records[i])) return { ...taken, records };
-    return taken.isRejected ? null : this.#reject(taken.head, reject("too-large", reason));
+    if (taken.isRejected) return null;
+    const rejection = this.#rejectionOf(taken.head, reject("too-large", reason));
+    return {
+      ...taken,
+      records: [this.#record(taken.head, rejection)],
+      rejections: [rejection],
+      isRejected: true,
+    };
   }
 
   /** Counts what was appended. Logs the first rejection of each code and rule, without what the record contains. */
-  count({ head, records, rejections }: Taken): void {
+  count({ records, rejections }: Taken): void {
     this.#firstRejection ??= rejections[0];
     for (const rejection of rejections) {
-      this.#rejectedCount += rejection.entries?.length ?? 1;
-      this.#tell(head.record, rejection);
+      this.#rejectedCount += countOf(rejection);
+      this.#first.tell(rejection);
     }
     const { events, items } = this.#context.topics;
     for (const { topic } of records) {
       if (topic === events) this.#events++;
       else if (topic === items) this.#items++;
     }
-  }
-
-  #tell({ topic, partition, offset }: LogRecord, { code, rule }: Rejection): void {
-    const kind = `${code} ${rule ?? ""}`;
-    if (this.#logged.has(kind)) return;
-    this.#logged.add(kind);
-    logger.warn(
-      "{source}: {topic}/{partition}@{offset} is rejected as {code}{by}; others like it are not logged, and " +
-        "`meander rejected list` shows them all",
-      {
-        source: this.#source.format.name,
-        topic,
-        partition,
-        offset,
-        code,
-        by: rule === undefined ? "" : ` by the rule ${rule}`,
-      },
-    );
   }
 
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
@@ -289,15 +286,24 @@ export class FollowedTopic {
   }
 
   #reject(head: Head, why: Rejected): Taken {
-    const { record, rejection } = this.#rejected(head, why);
-    return { topic: this, head, records: [record], rejections: [rejection], isRejected: true };
+    const rejections = [this.#rejectionOf(head, why)];
+    return { topic: this, head, records: this.#recordsOf(head, rejections), rejections, isRejected: true };
   }
 
-  #rejected(head: Head, why: Rejected): { readonly record: NewRecord; readonly rejection: Rejection } {
-    const { record: { topic, partition, offset, key, value, headers }, came: time } = head;
+  #rejectionOf({ record: { topic, partition, offset, value } }: Head, why: Rejected): Rejection {
     const place = { topic, partition, offset, source: this.#source.format.name };
-    const rejection = rejectionOf(place, why, value ?? new Uint8Array(0));
-    const record = {
+    return rejectionOf(place, why, value ?? new Uint8Array(0));
+  }
+
+  /** The records of rejections, as far as they are allowed. */
+  #recordsOf(head: Head, rejections: readonly Rejection[]): readonly NewRecord[] {
+    const kept = rejections.flatMap((rejection) => this.#allowance.keep(rejection) ?? []);
+    if (kept.length < rejections.length) this.#tellSampling();
+    return kept.map((rejection) => this.#record(head, rejection));
+  }
+
+  #record({ record: { key, headers }, came: time }: Head, rejection: Rejection): NewRecord {
+    return {
       topic: this.#context.topics.rejected,
       partition: 0,
       key: rejectionKey(key),
@@ -305,7 +311,17 @@ export class FollowedTopic {
       value: encodeRejection(rejection),
       time,
     };
-    return { record, rejection };
+  }
+
+  /** Logs once that not all rejections are kept. */
+  #tellSampling(): void {
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    logger.error(
+      "{source}: most of {topic} is rejected, so only a sample of that is kept: correct the mapping or the " +
+        "producer, then follow the topic again as another source",
+      { source: this.#source.format.name, topic: this.#source.topic },
+    );
   }
 }
 

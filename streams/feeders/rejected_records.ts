@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Rejection } from "../../src/events/rejection.ts";
+import { countOf, type Rejection } from "../../src/events/rejection.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
@@ -124,7 +124,7 @@ export async function countRejected(
     const { source, rule, code } = record.rejection;
     const key = JSON.stringify([source, placeName(record.rejection), code, rule]);
     const known = counts.get(key);
-    const count = record.rejection.entries?.length ?? 1;
+    const count = countOf(record.rejection);
     if (known !== undefined) {
       known.count += count;
       known.newest = record;
@@ -157,11 +157,6 @@ function placeName(rejection: Rejection): string {
   return "file" in rejection ? rejection.file : rejection.topic;
 }
 
-export function placeOf(rejection: Rejection): string {
-  if ("file" in rejection) return `${rejection.file}:${rejection.line}`;
-  return `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
-}
-
 /** Whether a filter selects a rejection. */
 export function holds({ code, source, from }: RejectedFilter, rejection: Rejection): boolean {
   return (code === undefined || rejection.code === code) &&
@@ -176,10 +171,11 @@ export function decodeRejected(
   if (value === null) return null;
   try {
     const rejection = JSON.parse(new TextDecoder().decode(value));
-    const { file, topic, code, bytes, entries = [] } = rejection ?? {};
+    const { file, topic, code, bytes, entries = [], others = 0 } = rejection ?? {};
     const isPlaced = typeof file === "string" || typeof topic === "string";
     const isOfEntries = Array.isArray(entries) && entries.every((place) => typeof place === "string");
-    const isRejection = isPlaced && isOfEntries && typeof code === "string" && typeof bytes === "string";
+    const isRejection = isPlaced && isOfEntries && Number.isSafeInteger(others) &&
+      typeof code === "string" && typeof bytes === "string";
     if (!isRejection) return null;
     Uint8Array.fromBase64(rejection.bytes); // throws for records of other programs
     return { partition, offset, time, key, headers, rejection };

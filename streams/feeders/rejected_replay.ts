@@ -45,6 +45,8 @@ export interface Replayed {
   readonly taken: number;
   /** Records that were rejected again, at least in part. */
   readonly rejected: number;
+  /** Records that cannot be replayed, because only a sample of their kind was kept. */
+  readonly leftOut: number;
   /** Records that cannot be mapped: only their beginning was kept, and their topic no longer has them. */
   readonly cut: number;
 }
@@ -68,12 +70,16 @@ export async function replayRejected(
 ): Promise<Replayed> {
   const { from } = options;
   const names = [replayName(source.name), ...(from === undefined ? [] : [replayNameFrom(from)])];
-  const all = { records: 0, taken: 0, rejected: 0, cut: 0 };
+  const all = { records: 0, taken: 0, rejected: 0, leftOut: 0, cut: 0 };
   for (const name of names) {
-    const { records, taken, rejected, cut } = await replayNamed(log, topics, source, { ...options, name });
+    const { records, taken, rejected, leftOut, cut } = await replayNamed(log, topics, source, {
+      ...options,
+      name,
+    });
     all.records += records;
     all.taken += taken;
     all.rejected += rejected;
+    all.leftOut += leftOut;
     all.cut += cut;
   }
   return all;
@@ -87,7 +93,7 @@ async function replayNamed(
   { name, batch = 1000, now = Date.now }: ReplayRejectedOptions & { readonly name: string },
 ): Promise<Replayed> {
   const identity = await log.identify(topics.rejected);
-  if (identity === null) return { records: 0, taken: 0, rejected: 0, cut: 0 };
+  if (identity === null) return { records: 0, taken: 0, rejected: 0, leftOut: 0, cut: 0 };
   await using writer = await feederWriter(log, topics, feederId(topics, name));
   const own = await feederPosition<TopicPosition>(log, topics, writer.id);
   if (own !== null && own.id !== identity.id) {
@@ -98,7 +104,7 @@ async function replayNamed(
   }
   const next = Array.from({ length: identity.partitions }, (_, partition) => own?.next[partition] ?? 0);
   const ends = await Promise.all(next.map(async (_, p) => (await log.bounds(topics.rejected, p)).end));
-  let records = 0, taken = 0, rejected = 0, cut = 0;
+  let records = 0, taken = 0, rejected = 0, leftOut = 0, cut = 0;
   let pending: Outcome[] = [];
   let read = 0;
   const commit = async () => {
@@ -106,6 +112,7 @@ async function replayNamed(
     const rest = { records: [position], group: feederGroup(topics, name), offsets: [] };
     for (const outcome of (await commitFitting(writer, pending, rest, smaller)).parts) {
       if (outcome.isCut) cut++;
+      leftOut += outcome.leftOut ?? 0;
       taken += outcome.taken;
       if (outcome.records.length > outcome.taken && !outcome.isCut) rejected++;
     }
@@ -127,12 +134,14 @@ async function replayNamed(
     next[partition] = Math.max(next[partition]!, end);
   }
   await commit();
-  return { records, taken, rejected, cut };
+  return { records, taken, rejected, leftOut, cut };
 }
 
 interface Outcome extends Part {
   /** How many of the records, which come first, are events and items; the others are new rejections. */
   readonly taken: number;
+  /** How many like it were left out before it. */
+  readonly leftOut?: number | undefined;
   /** Whether only its beginning was kept. */
   readonly isCut?: true;
   /** Rejects all of it again, because its events and items are too large. */
@@ -168,7 +177,7 @@ async function again(
   const isOfFile = "file" in rejection;
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
   const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
-  const { entries } = rejection;
+  const { entries, others: leftOut } = rejection;
   const adapted = onlyEntries(take(source, bytes, { ...meta, time: recordTime }), entries);
   const spot = { ...placeOf(rejection), source: source.name };
   const refused = (why: Rejected): NewRecord => ({
@@ -177,6 +186,7 @@ async function again(
   });
   const refuse = (why: Rejected): Outcome => ({
     taken: 0,
+    leftOut,
     records: [refused({ ...why, ...(entries && { entries }) })],
   });
   if (!adapted.ok) return refuse(adapted);
@@ -190,7 +200,7 @@ async function again(
   );
   if ("ok" in mapped) return refuse(mapped);
   const { made } = mapped;
-  return { taken: made.length, records: [...made, ...mapped.rejected.map(refused)], refuse };
+  return { taken: made.length, leftOut, records: [...made, ...mapped.rejected.map(refused)], refuse };
 }
 
 /** The bytes of a rejected record; `null` if only their beginning was kept, and this log no longer has them. */

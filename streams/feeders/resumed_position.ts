@@ -69,6 +69,8 @@ export interface ResumedPosition {
   readonly identity: TopicIdentity;
   /** Its newest event time, as written by `Lateness`; absent at the start. */
   readonly clock: TopicPosition["clock"];
+  /** What is left of its allowance of rejections; absent = all. */
+  readonly allowance: TopicPosition["allowance"];
   /** Offsets to read next, by partition. */
   readonly nexts: readonly number[];
   /** See `SourceLag.lost`, by partition; missing numbers are 0. */
@@ -115,7 +117,8 @@ export async function resumedPosition(
     throw whileThere(error, topic); // it has new partitions that not all brokers know yet
   }
   const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
-  return { id, identity, clock: own?.clock, nexts, unfed: own?.unfed ?? [], isUnsaved };
+  const { clock, allowance, unfed = [] } = own ?? {};
+  return { id, identity, clock, allowance, nexts, unfed, isUnsaved };
 }
 
 /** Where users can set another name, for messages. */

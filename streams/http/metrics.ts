@@ -6,7 +6,7 @@
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { Counter, Histogram, Registry } from "prom-client";
-import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
+import { countOf, decodeRejection, type Rejection } from "../../src/events/rejection.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import type { NewRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -102,7 +102,7 @@ export class Metrics implements LogObserver {
     );
     this.#rejections = total(
       "rejections",
-      "Records written to the topic of rejections by this process, by reason",
+      "Records, or entries of records, that this process rejected, by reason; those left out of the topic count with the next that is written",
       "code",
     );
     this.#http = seconds("http_request_duration", "Time of an HTTP request", "method", "route", "status");
@@ -154,7 +154,7 @@ export class Metrics implements LogObserver {
     for (const { topic, value } of records) {
       if (topic !== rejected || value === null) continue;
       const rejection = decodeRejection(value);
-      this.#rejections.inc({ code: rejection.code });
+      this.#rejections.inc({ code: rejection.code }, countOf(rejection));
       this.#listener?.rejected(rejection);
     }
     this.#listener?.committed(role, ms, records);

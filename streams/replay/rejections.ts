@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeRejection } from "../../src/events/rejection.ts";
+import { countOf, decodeRejection, placeOf } from "../../src/events/rejection.ts";
 import type { Log } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { printable } from "../report/format.ts";
@@ -67,16 +67,14 @@ export class RejectionSummary {
     const rejection = decodeRejection(value);
     let group = this.#groups.get(rejection.code);
     if (group === undefined) this.#groups.set(rejection.code, group = { count: 0, examples: [] });
-    group.count += rejection.entries?.length ?? 1;
+    group.count += countOf(rejection);
     if (group.examples.length >= EXAMPLES) return;
     const bytes = Uint8Array.from(
       atob(rejection.bytes.slice(0, 4 * EXAMPLE_CHARACTERS)),
       (c) => c.charCodeAt(0),
     );
     group.examples.push({
-      where: "file" in rejection
-        ? `${rejection.file}:${rejection.line}`
-        : `${rejection.topic}/${rejection.partition}@${rejection.offset}`,
+      where: placeOf(rejection),
       reason: rejection.reason,
       text: printable(new TextDecoder().decode(bytes), EXAMPLE_CHARACTERS),
     });

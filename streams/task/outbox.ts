@@ -31,6 +31,7 @@ import { partitionOf } from "../log/partitioner.ts";
 import { INPUT, LEARNT, SETTLED_BEFORE } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
+import { FirstRejections } from "../topics/first_rejections.ts";
 import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
 
 const logger = getLogger(["meander", "task"]);
@@ -93,8 +94,7 @@ export class Outbox {
   readonly #erased = new Set<string>();
   /** The time is `undefined` if that of the input is invalid. */
   #rejected: (Sealed & { readonly time: number | undefined })[] = [];
-  /** Codes of rejections that were logged. */
-  readonly #logged = new Set<string>();
+  readonly #first = new FirstRejections(logger, "task");
   #rows = 0;
   /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
@@ -219,7 +219,7 @@ export class Outbox {
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
     if (this.#options.isAnswered) return;
-    this.#tell(code, at);
+    this.#first.tell(rejection);
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,
@@ -227,16 +227,6 @@ export class Outbox {
       value: encodeRejection(rejection),
       time: isRecordTime(time) ? time : undefined,
     });
-  }
-
-  #tell(code: string, place: LogPlace): void {
-    if (this.#logged.has(code)) return;
-    this.#logged.add(code);
-    logger.warn(
-      "partition {partition}: {topic} {offset} is rejected as {code}; others like it are not logged, and " +
-        "`meander rejected list` shows them all",
-      { partition: this.#options.partition, topic: place.topic, offset: place.offset, code },
-    );
   }
 
   /**

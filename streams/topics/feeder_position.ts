@@ -10,6 +10,14 @@ import { newestOf, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
+/** What is left of a source's allowance of rejections. */
+export interface AllowanceState {
+  /** Bytes. */
+  readonly left: number;
+  /** Of each kind of which some came without room: how many did, and how many were left out since the last kept one. */
+  readonly beyond: Readonly<Record<string, readonly [came: number, leftOut: number]>>;
+}
+
 export interface FilePosition {
   /** Number of records of the source that were appended. */
   readonly next: number;
@@ -32,6 +40,8 @@ export interface TopicPosition {
   readonly unfed?: readonly number[];
   /** For a source that rejects late records: its newest time and what confirms that, Base64. */
   readonly clock?: string;
+  /** For a source: what is left of its allowance of rejections. @default {all} */
+  readonly allowance?: AllowanceState | undefined;
 }
 
 /** Opens the writer of a feeder, which fences any other; its position is then read behind what that has committed. */

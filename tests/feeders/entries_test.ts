@@ -96,11 +96,11 @@ Deno.test("a replay takes only the entries that were rejected, once, and keeps t
   await using log = await onTopic(ORDERS);
   await feed(log);
   const replay = () => replayRejected(log, topics, orders(true), { now });
-  assert.deepEqual(await replay(), { records: 40, taken: 20, rejected: 20, cut: 0 });
+  assert.deepEqual(await replay(), { records: 40, taken: 20, rejected: 20, leftOut: 0, cut: 0 });
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
   assert.deepEqual(await counts(log), [["missing-field", 20]]);
   assert.ok((await rejections(log)).every(({ entries }) => entries?.join() === "lines[4]"));
-  assert.deepEqual(await replay(), { records: 20, taken: 0, rejected: 20, cut: 0 });
+  assert.deepEqual(await replay(), { records: 20, taken: 0, rejected: 20, leftOut: 0, cut: 0 });
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
 });
 
@@ -201,7 +201,7 @@ Deno.test("entries of a file are taken alike, and a feeder that crashes in the m
       assert.deepEqual(await feedFile(log), [60, 40]);
       assert.deepEqual(await bought(log), lines(0, 2, 3), `crashed at ${at}`);
       const replayed = await replayRejected(log, topics, orders(true), { now });
-      assert.deepEqual(replayed, { records: 40, taken: 20, rejected: 20, cut: 0 });
+      assert.deepEqual(replayed, { records: 40, taken: 20, rejected: 20, leftOut: 0, cut: 0 });
       assert.deepEqual(await bought(log), lines(0, 1, 2, 3), `crashed at ${at}`);
       if (!isCrashed) break;
       at += 4;
@@ -239,7 +239,7 @@ Deno.test("a task takes what it refused as too late once it is replayed, and nev
   assert.deepEqual(await itemsOf(), ["later"]);
   assert.deepEqual(await counts(log), [["too-late", 1]]);
   const replay = () => replayRejected(log, topics, ownSource(), { from: topics.events, now });
-  assert.deepEqual(await replay(), { records: 1, taken: 1, rejected: 0, cut: 0 });
+  assert.deepEqual(await replay(), { records: 1, taken: 1, rejected: 0, leftOut: 0, cut: 0 });
   assert.deepEqual(await itemsOf(), ["early", "later"]);
   await log.append([late]);
   assert.deepEqual(await itemsOf(), ["early", "later"], "its id is known now");
@@ -285,7 +285,7 @@ Deno.test("a record of which only the beginning was kept is replayed from its to
   await feed(log);
   assert.ok((await rejections(log)).every(({ cut }) => cut));
   await log.trim("orders", 0, 1); // what was rejected of the first is lost
-  assert.deepEqual(await replay(log), { records: 4, taken: 1, rejected: 1, cut: 2 });
+  assert.deepEqual(await replay(log), { records: 4, taken: 1, rejected: 1, leftOut: 0, cut: 2 });
   assert.deepEqual(await bought(log), ["0-0", "0-2", "0-3", "1-0", "1-1", "1-2", "1-3"]);
   assert.deepEqual((await replay(log)).taken, 0);
   await using other = await onTopic(large.toReversed());

@@ -217,9 +217,9 @@ Deno.test("TopicFeeder logs the first rejected record of each code, and nothing 
   await using log = await newLog(broken('{"secret'), broken('{"secret'), nobody);
   await feed(log);
   assert.deepEqual(heard.messages, [
-    "meander: clicks/0@0 is rejected as truncated-json; others like it are not logged, and `meander rejected list` " +
-    "shows them all",
-    "meander: clicks/0@2 is rejected as missing-field; others like it are not logged, and `meander rejected list` " +
-    "shows them all",
+    "meander: clicks/0@0 is rejected as truncated-json; others like it are not logged, but `meander rejected list` " +
+    "counts them",
+    "meander: clicks/0@2 is rejected as missing-field; others like it are not logged, but `meander rejected list` " +
+    "counts them",
   ]);
 });

@@ -72,13 +72,19 @@ Deno.test("rejected records are counted by reason, and one is shown with its byt
 Deno.test("replayRejected() takes what the mended mapping takes, once, with its time and headers", async () => {
   await using log = await fed();
   const replay = () => replayRejected(log, topics, clicks("click"), { now: () => TIME + 1000 });
-  assert.deepEqual(await replay(), { records: 30, taken: 25, rejected: 5, cut: 0 });
+  assert.deepEqual(await replay(), { records: 30, taken: 25, rejected: 5, leftOut: 0, cut: 0 });
   assert.equal((await users(log)).length, 35);
   assert.equal(new Set(await users(log)).size, 35);
   assert.deepEqual(await reasons(log), [["unmapped", 5]]);
-  assert.deepEqual(await replay(), { records: 5, taken: 0, rejected: 5, cut: 0 });
+  assert.deepEqual(await replay(), { records: 5, taken: 0, rejected: 5, leftOut: 0, cut: 0 });
   const zoom = clicks("zoom");
-  assert.deepEqual(await replayRejected(log, topics, zoom), { records: 5, taken: 5, rejected: 0, cut: 0 });
+  assert.deepEqual(await replayRejected(log, topics, zoom), {
+    records: 5,
+    taken: 5,
+    rejected: 0,
+    leftOut: 0,
+    cut: 0,
+  });
   assert.equal(new Set(await users(log)).size, 40);
   assert.deepEqual(await reasons(log), []);
 });
@@ -128,7 +134,7 @@ Deno.test("what another program put on the topic, and what was cut, does not sto
     { topic: topics.rejected, partition: 1, key: null, value: encode({ ...cut, bytes }), time: TIME },
   ]);
   const replayed = await replayRejected(log, topics, clicks("click"));
-  assert.deepEqual(replayed, { records: 31, taken: 25, rejected: 5, cut: 1 });
+  assert.deepEqual(replayed, { records: 31, taken: 25, rejected: 5, leftOut: 0, cut: 1 });
   assert.deepEqual(await reasons(log), [["unmapped", 5], ["too-large", 1]]);
 });
 
@@ -149,6 +155,7 @@ Deno.test("replayRejected() takes what names no source by the topic that it is f
     records: 31,
     taken: 26,
     rejected: 5,
+    leftOut: 0,
     cut: 0,
   });
   const taken = await users(log);

@@ -48,6 +48,15 @@ Deno.test("ingest: exits with 1 when no record of a file is accepted, and says w
     (await run("ingest", ...log, "--from", file, "--name", "seconds")).errors,
     /are times in milliseconds\?/,
   );
+  await Deno.writeTextFile(file, "{}\n".repeat(1100));
+  const long = (...more: string[]) => run("ingest", ...log, "--from", file, "--name", "long", ...more);
+  const hopeless = await long();
+  assert.deepEqual([hopeless.code, hopeless.text], [1, ""]);
+  assert.match(
+    hopeless.errors,
+    /its first 1000 records would all be rejected, so nothing .*--keep-going\nfirst rejected: /,
+  );
+  assert.match((await long("--keep-going")).text, /0 events .* 1100 rejected/);
   await Deno.remove(folder, { recursive: true });
 });
 

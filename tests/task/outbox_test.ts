@@ -220,9 +220,9 @@ Deno.test("Outbox logs the first rejection of each code, and none that an earlie
   for (const offset of [4, 5]) outbox.reject(record(offset), { code: "in-the-future", reason: "secret" });
   outbox.reject(record(6), { code: "too-late", reason: "secret" });
   create(true).reject(record(7), { code: "too-large", reason: "secret" });
-  assert.deepEqual(heard.records.map(({ properties: { code, offset } }) => [code, offset]), [
-    ["in-the-future", 4],
-    ["too-late", 6],
+  assert.deepEqual(heard.records.map(({ properties: { code, place } }) => [code, place]), [
+    ["in-the-future", `${topics.events}/${PARTITION}@4`],
+    ["too-late", `${topics.events}/${PARTITION}@6`],
   ]);
   assert.doesNotMatch(heard.messages.join(), /secret|ann/);
 });
