@@ -26,12 +26,13 @@ import {
   RETRIEVAL_KEY,
   type RetrievalRecord,
 } from "./signals/records.ts";
+import { ErasedNames } from "./signals/erased_names.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
+import { Snapshot } from "./signals/snapshot.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
-/** Most portions, and most deleted records, per piece of a snapshot that a commit may write. */
-const PIECE_PORTIONS = 500;
+/** Most deleted records per piece of a snapshot that a commit may write. */
 const SWEPT = 2000;
 /** If journals outweigh the snapshot this many times, restarts keep a new one from ending: it is written at once. */
 const OVERDUE = 4;
@@ -52,25 +53,6 @@ export interface RetrievalChanges {
   readonly signals: Uint8Array | null;
   /** Whether the records replace all that may name users whom other tasks have erased. */
   readonly dropsNames: boolean;
-}
-
-/** Names of erased users in records that a snapshot replaces. */
-interface LeavingNames {
-  readonly mayNameErased: boolean;
-  readonly namedFrom: number;
-  /** By partition, the position up to which the snapshot names no erased user. */
-  readonly cleared: ReadonlyMap<number, number>;
-}
-
-/** A snapshot under way. */
-interface Snapshot {
-  /** What is done before the state is frozen. */
-  readonly sorting: Portions;
-  /** Writes the frozen state; `null` until it is frozen. */
-  writing: Portions<Uint8Array> | null;
-  /** Pieces for the next commits, and the last one. */
-  readonly given: Uint8Array[];
-  last: Uint8Array | null;
 }
 
 /** A journal of another task. */
@@ -96,14 +78,7 @@ export class RetrievalState {
   #isRestored = false;
   #isSnapshotDue = false;
   #snapshot: Snapshot | null = null;
-  /** Whether journals may name a user whom another task has erased, since the last snapshot began. */
-  #mayNameErased = false;
-  /** Offset of the first such erasure; `Infinity` = none. */
-  #namedFrom = Infinity;
-  /** Erased names in records before the newest snapshot, until those are deleted. */
-  #leaving: LeavingNames | null = null;
-  /** By partition, the position up to which this task's records name no erased user. */
-  #cleared: ReadonlyMap<number, number> = new Map();
+  readonly #erased = new ErasedNames();
 
   constructor({ catalogue, folds, ordering }: RetrievalStateParts) {
     this.#catalogue = catalogue;
@@ -177,7 +152,7 @@ export class RetrievalState {
   forget(user: string, offset = 0): void {
     this.#journal.forget(user);
     this.#folds.forget(user);
-    this.#namedFrom = Math.min(this.#namedFrom, offset);
+    this.#erased.add(offset);
   }
 
   /**
@@ -185,13 +160,13 @@ export class RetrievalState {
    */
   forgetAll(): void {
     this.#folds.forget(null);
-    this.#mayNameErased = true;
+    this.#erased.addOthers();
     this.#isSnapshotDue = true;
   }
 
   /** Whether written records may name a user whom another task has erased, until {@linkcode RetrievalState.dropNames}. */
   get mayNameErased(): boolean {
-    return this.#mayNameErased || (this.#leaving?.mayNameErased ?? false);
+    return this.#erased.ofOthers;
   }
 
   /**
@@ -199,7 +174,7 @@ export class RetrievalState {
    * longer do once the snapshot that {@linkcode RetrievalState.dropNames} makes due is complete.
    */
   get namedFrom(): number {
-    return Math.min(this.#namedFrom, this.#leaving?.namedFrom ?? Infinity);
+    return this.#erased.from;
   }
 
   /** Whether a part of a snapshot remains to be written or deleted. */
@@ -209,7 +184,7 @@ export class RetrievalState {
 
   /** Makes a snapshot due that replaces records that may name erased users. */
   dropNames(): void {
-    this.#isSnapshotDue ||= this.#mayNameErased || this.#namedFrom < Infinity;
+    this.#isSnapshotDue ||= this.#erased.anyWritten;
   }
 
   /**
@@ -217,7 +192,7 @@ export class RetrievalState {
    * `null` if nothing is shared with other tasks, nor left of what was.
    */
   get cleared(): ReadonlyMap<number, number> | null {
-    return this.#isShared || this.mayNameErased ? this.#cleared : null;
+    return this.#isShared || this.mayNameErased ? this.#erased.cleared : null;
   }
 
   /** The changes since the last call, for the current commit, at once, with all of a snapshot that is due. */
@@ -241,18 +216,9 @@ export class RetrievalState {
     if (own !== null) journals.push(own);
     if (pieces === 0) records.push(...this.#changelog.add(journals));
     else records.push(...yield* this.#writeSnapshot(pieces, journals));
-    const dropsNames = this.#endLeaving();
-    if (!this.mayNameErased) this.#cleared = new Map(this.#taken.positions);
+    const dropsNames = this.#snapshot === null && !this.#changelog.hasGarbage && this.#erased.end();
+    this.#erased.reach(this.#taken.positions);
     return { records, signals: this.#isShared ? own : null, dropsNames };
-  }
-
-  /** Ends the wait for the deletion of records with erased names, once it is done. @returns Whether there were any */
-  #endLeaving(): boolean {
-    const leaving = this.#leaving;
-    if (leaving === null || this.#snapshot !== null || this.#changelog.hasGarbage) return false;
-    this.#leaving = null;
-    this.#cleared = leaving.cleared;
-    return leaving.mayNameErased || leaving.namedFrom < Infinity;
   }
 
   /** Writes journals, and goes on with a snapshot if one is due. */
@@ -262,18 +228,18 @@ export class RetrievalState {
     const isAtOnce = isDue && (changelog.isWhole || changelog.outweighs(journals, OVERDUE));
     const budget = isAtOnce ? Infinity : pieces;
     const records = [...changelog.sweep(budget * SWEPT)];
-    if (isDue && !changelog.hasGarbage) {
-      this.#snapshot ??= { sorting: this.#folds.sort(), writing: null, given: [], last: null };
-    }
+    if (isDue && !changelog.hasGarbage) this.#snapshot ??= new Snapshot(this.#folds);
     const snapshot = this.#snapshot;
-    const hasBegun = snapshot?.writing !== null;
-    const [given, last] = snapshot === null ? [[], null] : yield* this.#proceed(snapshot, budget);
-    const begins = !hasBegun && snapshot.writing !== null;
+    if (snapshot === null) return [...records, ...changelog.add(journals)];
+    const wasFrozen = snapshot.isFrozen;
+    const [given, last] = yield* snapshot.take(budget);
+    const begins = !wasFrozen && snapshot.isFrozen;
     // What begins now has these journals, so if it ends now, too, nobody needs them.
     if (!begins || last === null) records.push(...changelog.add(journals));
     if (begins) {
       changelog.begin();
-      this.#leaveNames();
+      this.#erased.begin(this.#taken.positions);
+      this.#isSnapshotDue = false;
     }
     records.push(...given.map((piece) => changelog.piece(piece)));
     if (last === null) return records;
@@ -281,36 +247,6 @@ export class RetrievalState {
     records.push(changelog.end(last), ...changelog.sweep(budget * SWEPT));
     if (budget === Infinity && this.#isSnapshotDue) records.push(...yield* this.#writeSnapshot(budget, []));
     return records;
-  }
-
-  /** Goes on with a snapshot. @returns Pieces to write, and the last one if it is complete with them */
-  *#proceed(snapshot: Snapshot, budget: number): Portions<[Uint8Array[], Uint8Array | null]> {
-    const { given } = snapshot;
-    let left = budget * PIECE_PORTIONS;
-    while (snapshot.writing === null) {
-      if (left-- === 0) return [[], null];
-      if (snapshot.sorting.next().done !== true) yield;
-      else snapshot.writing = (yield* this.#folds.freeze()).write((piece) => given.push(piece));
-    }
-    while (snapshot.last === null && given.length < budget && left-- > 0) {
-      const { done, value } = snapshot.writing.next();
-      if (done === true) snapshot.last = value;
-      else yield;
-    }
-    const pieces = given.splice(0, budget);
-    return [pieces, given.length === 0 ? snapshot.last : null];
-  }
-
-  /** Notes the names that the snapshot which begins will replace. */
-  #leaveNames(): void {
-    this.#leaving = {
-      mayNameErased: this.#mayNameErased,
-      namedFrom: this.#namedFrom,
-      cleared: new Map(this.#taken.positions),
-    };
-    this.#isSnapshotDue = false;
-    this.#mayNameErased = false;
-    this.#namedFrom = Infinity;
   }
 
   /** Restores what was committed at once. */
@@ -334,9 +270,7 @@ export class RetrievalState {
     const decoded = snapshot === null
       ? new Set<string>()
       : yield* readingChange(snapshot.key, () => this.#folds.decode(snapshot));
-    // Garbage may name anybody.
-    const { hasGarbage } = this.#changelog;
-    this.#leaving = hasGarbage ? { mayNameErased: true, namedFrom: 0, cleared: this.#cleared } : null;
+    this.#erased.restore(this.#changelog.hasGarbage);
     if (this.#isRestored) return yield* this.#relearn(journals);
     this.#isRestored = true;
     const wasBehind = yield* this.#folds.catchUp(decoded, () => this.#relearn(journals));
@@ -360,7 +294,7 @@ export class RetrievalState {
     if (taken === null) {
       for (const entry of readJournal(journal, itemAt)) {
         this.#applyOwn(entry);
-        if ("forget" in entry) this.#namedFrom = 0; // by which event is unknown
+        if ("forget" in entry) this.#erased.add(0); // by which event is unknown
       }
     }
     yield;
@@ -380,6 +314,6 @@ export class RetrievalState {
   #applyOthers(entry: JournalEntry): void {
     if ("raised" in entry) this.#folds.raiseOthers(entry.raised, entry.time);
     else this.#applyOwn(entry);
-    this.#mayNameErased ||= "forget" in entry;
+    if ("forget" in entry) this.#erased.addOthers();
   }
 }
