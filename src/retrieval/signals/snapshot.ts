@@ -5,23 +5,30 @@
  */
 
 import type { Portions } from "../../values/portions.ts";
-import type { SignalFolds } from "../signal_folds.ts";
 
 /** Most portions of work per piece that a commit may write. */
 const PIECE_PORTIONS = 500;
 
+/** A state of which snapshots are made. */
+export interface Snapshotted {
+  /** Does what freezing would otherwise have to do. */
+  sort(): Portions;
+  /** What is known now, to be written while more is learnt. */
+  freeze(): Portions<{ write(give: (piece: Uint8Array) => void): Portions<Uint8Array> }>;
+}
+
 /** A snapshot under way. */
 export class Snapshot {
-  readonly #folds: SignalFolds;
+  readonly #state: Snapshotted;
   readonly #sorting: Portions;
   #writing: Portions<Uint8Array> | null = null;
   /** Pieces for the next commits, and the last one. */
   readonly #given: Uint8Array[] = [];
   #last: Uint8Array | null = null;
 
-  constructor(folds: SignalFolds) {
-    this.#folds = folds;
-    this.#sorting = folds.sort();
+  constructor(state: Snapshotted) {
+    this.#state = state;
+    this.#sorting = state.sort();
   }
 
   /** Whether it has begun: it is of the state at that moment. */
@@ -40,7 +47,7 @@ export class Snapshot {
     while (this.#writing === null) {
       if (left-- === 0) return [[], null];
       if (this.#sorting.next().done !== true) yield;
-      else this.#writing = (yield* this.#folds.freeze()).write((piece) => this.#given.push(piece));
+      else this.#writing = (yield* this.#state.freeze()).write((piece) => this.#given.push(piece));
     }
     while (this.#last === null && this.#given.length < budget && left-- > 0) {
       const { done, value } = this.#writing.next();
