@@ -15,9 +15,9 @@ export interface Ended {
 
 /** Where a command runs. */
 export interface Place {
-  /** Flags of `deno run` besides. */
+  /** Further flags of `deno run`. */
   readonly flags?: readonly string[];
-  /** Environment besides that of the test. */
+  /** Variables in addition to the test's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -57,7 +57,7 @@ export async function runScript(script: string, ...args: string[]): Promise<Ende
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** A folder that is gone when the test is. */
+/** A folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await Deno.makeTempDir({ prefix: "meander-replay-" });
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };

@@ -11,7 +11,7 @@ const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;
 const RATINGS = ["--format", "ml-100k", "--data"];
 const START = 880_000_000;
 
-/** A folder of 400 ratings in the format of MovieLens 100K, `seconds` from one to the next. */
+/** A folder of 400 ratings in the format of MovieLens 100K, `seconds` apart. */
 async function ratingsFolder(seconds = 100) {
   const folder = await temporaryFolder();
   const random = createRandom(3);
@@ -39,7 +39,7 @@ async function evaluate(...args: string[]) {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-Deno.test("nextItem() takes the configuration as a replay does", async () => {
+Deno.test("nextItem() applies the configuration as a replay does", async () => {
   await using folder = await ratingsFolder();
   const ranks = async (config: string) => {
     const { judgements } = await nextItem({
@@ -53,7 +53,7 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
   assert.notDeepEqual(await ranks('{ "retrieval": { "maxCandidates": 3 } }'), plain);
 });
 
-Deno.test("nextItem() goes with the time of its file through quiet hours", async () => {
+Deno.test("nextItem() follows the time of its file through quiet hours", async () => {
   await using folder = await ratingsFolder(3600);
   const { task } = await nextItem({
     stream: streamOf("ml-100k", folder.path),
@@ -63,13 +63,13 @@ Deno.test("nextItem() goes with the time of its file through quiet hours", async
   assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
 });
 
-Deno.test("evaluate --protocol next-item names data that is not there, whatever its format", async () => {
+Deno.test("evaluate: names data that does not exist, whatever its format", async () => {
   const { code, stderr } = await evaluate("--data", "nowhere/clicks.csv", "--format", "clicks");
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot use nowhere\/clicks\.csv: no such file or directory/);
 });
 
-Deno.test("evaluate --protocol next-item reads --config, and refuses what is wrong with it", async () => {
+Deno.test("evaluate: reads --config, and rejects what is wrong in it", async () => {
   await using folder = await ratingsFolder();
   const config = `${folder.path}/meander.json`, json = `${folder.path}/figures.json`;
   await Deno.writeTextFile(config, '{ "learner": { "embeddingWidth": 4 } }');
@@ -90,7 +90,7 @@ Deno.test("evaluate --protocol next-item reads --config, and refuses what is wro
   assert.match(wrong.stderr, /rankin/);
 });
 
-Deno.test("evaluate --format takes a source of the configuration, and judges it as the same events in ours", async () => {
+Deno.test("evaluate: judges a source of the configuration in --format as it does the same events in ours", async () => {
   await using folder = await temporaryFolder();
   const random = createRandom(5);
   const events = Array.from({ length: 300 }, (_, n) => ({
@@ -123,7 +123,7 @@ Deno.test("evaluate --format takes a source of the configuration, and judges it 
   assert.match(stderr, /Cannot read records as nope/);
 });
 
-Deno.test("evaluate --protocol next-item says when one user makes much of what is judged, or no part is later", async () => {
+Deno.test("evaluate: says when one user makes much of what is judged, or when there is no later part", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/clicks.jsonl`;
   const told = async (share: number, ...args: string[]) => {
@@ -138,7 +138,7 @@ Deno.test("evaluate --protocol next-item says when one user makes much of what i
     await told(0.4),
     /40\.0 % of the judged behaviours belong to one user, so intervals are wide or unknown \(\?\)/,
   );
-  assert.doesNotMatch(await told(0, "--from", "119"), /one user's|no later part/);
+  assert.doesNotMatch(await told(0, "--from", "119"), /belong to one user|no later part/);
   assert.match(
     await told(0, "--from", "120"),
     /no later part: it would begin at behaviour 120 \(--from\)/,

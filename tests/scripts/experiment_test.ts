@@ -3,7 +3,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { runScript } from "./command.ts";
 
-Deno.test("experiment starts, lists, changes, promotes and stops, and says what is wrong", async () => {
+Deno.test("experiment: starts, lists, changes, promotes and stops, and says what is wrong", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log.sqlite`;
   {
@@ -61,7 +61,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("simulate runs on a SQLite log, and writes its figures", async () => {
+Deno.test("simulate: runs on a SQLite log, and writes its figures", async () => {
   const folder = await Deno.makeTempDir();
   const json = `${folder}/figures.json`;
   const { code, stdout, stderr } = await runScript(
@@ -75,7 +75,7 @@ Deno.test("simulate runs on a SQLite log, and writes its figures", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("simulate reports what there is when it is interrupted", async () => {
+Deno.test("simulate: reports what there is when it is interrupted", async () => {
   const command = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-q", "-A", "--no-check", "scripts/simulate.ts", "--model", "base", "--items", "60"],

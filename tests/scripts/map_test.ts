@@ -1,4 +1,4 @@
-/** From a file that nobody knows to a mapping, and from a mapping that is wrong to all of the file, by commands alone. */
+/** From an unknown file to a mapping, and from a wrong mapping to all records of the file, by commands alone. */
 
 import assert from "node:assert/strict";
 import { withoutComments } from "../../streams/settings/json_comments.ts";
@@ -35,7 +35,7 @@ const lines = Array.from({ length: 30 }, (_, i) =>
     sku: `A${i}`,
   }));
 
-Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays the rest when it was mended", async () => {
+Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, and replay the rest once it is mended", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
     const snowplow = await meander(folder, "map", "--try", `${ROOT}tests/mapping/samples/snowplow.tsv`);
@@ -114,7 +114,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.deepEqual(others, config.sources);
     assert.equal(semicolons.format, "csv");
     const rules = config.sources.clicks.rules;
-    rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
+    rules.pop(); // as one who knows the data would: zoom is useless, the misspelt clicks are not
     rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
     const fed = await meander(folder, "ingest", "--from", "clicks.jsonl", "--format", "clicks");
@@ -135,7 +135,7 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
   }
 });
 
-Deno.test("map --try --format reads rows as ingest does: with a header unless the source names columns", async () => {
+Deno.test("map: --try --format reads rows as ingest does, with a header unless the source names columns", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
     const fields = { user: '["user:id"]', time: "at", item: '["item/id"]', action: { value: "view" } };
@@ -161,7 +161,7 @@ Deno.test("map --try --format reads rows as ingest does: with a header unless th
   }
 });
 
-Deno.test("ingest warns of a file of which tasks would reject rows, and --sort feeds events in order of time", async () => {
+Deno.test("ingest: warns of a file whose rows tasks would reject, and --sort feeds events in order of time", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
     const fields = { user: "who", time: "at", item: "what" };

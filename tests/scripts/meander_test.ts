@@ -24,7 +24,7 @@ async function meander(...args: readonly string[]): Promise<Ended> {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-Deno.test("configTemplate() sets nothing, and every line of it may be taken in", () => {
+Deno.test("configTemplate() sets nothing, and each of its lines can be uncommented", () => {
   for (const all of [false, true]) {
     const text = configTemplate(all);
     const config = parseConfig(text, "meander.json");
@@ -50,7 +50,7 @@ Deno.test("configTemplate() sets nothing, and every line of it may be taken in",
   }
 });
 
-Deno.test("meander says which commands there are, and which one was meant", async () => {
+Deno.test("meander: lists its commands, and suggests the one that was meant", async () => {
   const { code, stdout } = await meander();
   assert.equal(code, 0);
   for (const name of ["init", "run", "replay", "explain", "why-not", "forget", "evaluate"]) {
@@ -65,7 +65,7 @@ Deno.test("meander says which commands there are, and which one was meant", asyn
   assert.match((await meander("help", "ingest")).stdout, /^Usage: meander ingest/);
 });
 
-Deno.test("meander init writes a configuration once", async () => {
+Deno.test("meander init: writes a configuration once", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/conf/meander.json`;
   assert.equal((await meander("init", file)).code, 0);
@@ -76,7 +76,7 @@ Deno.test("meander init writes a configuration once", async () => {
   assert.equal(await Deno.readTextFile(file), configTemplate(true));
 });
 
-Deno.test("meander asks a running deployment: inspect, explain, why-not, models, forget", async () => {
+Deno.test("meander: queries a running deployment by inspect, explain, why-not, models and forget", async () => {
   await using api = await startApi();
   await using folder = await temporaryFolder();
   await api.post("/v1/items", { item: "i1", title: "A tent\u001b[2J", time: Date.UTC(2025, 0, 1) });
@@ -111,11 +111,11 @@ Deno.test("meander asks a running deployment: inspect, explain, why-not, models,
   assert.match(away.stderr, /^error: Cannot reach http:\/\/127.0.0.1:1: start `run` with --http/);
 });
 
-Deno.test("meander asks the process that has the user, of those that --url names", async () => {
-  await using api = await startApi({}, 1); // of several, an idle one clears what it has of others within a minute
+Deno.test("meander: asks the process that has the user, of those that --url names", async () => {
+  await using api = await startApi({}, 1); // with more, an idle one takes a minute to clear what it has of others
   const click = { type: "interaction", user: "ann", item: "i1", action: "click" };
   assert.equal((await api.post("/v1/events", click)).status, 200);
-  /** A process of the same deployment without the partition: what is not about a user's state it does as any other. */
+  /** A process of the same deployment without the partition; it does what needs no user state as any other. */
   await using other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const { method, url } = request;
     if (method === "DELETE") return await fetch(`${api.url}${new URL(url).pathname}`, { method });
@@ -146,7 +146,7 @@ Deno.test("meander asks the process that has the user, of those that --url names
   assert.ok(JSON.parse(seen.stdout).erased);
 });
 
-Deno.test("meander forget gives its receipt whatever becomes of the process once the event is durable", async () => {
+Deno.test("meander forget: gives its receipt whatever becomes of the process once the event is durable", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/receipt.json`;
   const away = () => Response.json({ code: "unavailable", detail: "It restores" }, { status: 503 });
@@ -190,7 +190,7 @@ Deno.test("meander forget gives its receipt whatever becomes of the process once
   }
 });
 
-Deno.test("meander forget prints its receipt when it cannot be written any more", async () => {
+Deno.test("meander forget: prints its receipt when it can no longer be written", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/receipts/receipt.json`;
   await using server = Deno.serve(

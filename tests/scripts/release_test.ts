@@ -28,7 +28,7 @@ Deno.test("released() dates what is unreleased, and sectionOf() reads it", () =>
   assert.equal(sectionOf(text, "## 0.2"), null);
 });
 
-Deno.test("released() refuses a release without changes, without a word on upgrading, or twice", () => {
+Deno.test("released() throws without changes, without a word on upgrading, and for a version that exists", () => {
   const date = "2026-12-01";
   assert.throws(
     () => released(CHANGELOG, "0.2.0", date),
@@ -40,7 +40,7 @@ Deno.test("released() refuses a release without changes, without a word on upgra
   assert.throws(() => released(silent, "0.3.0", date), /does not say how to upgrade/);
 });
 
-Deno.test("this changelog can be released as the version that deno.json has, or is that of one", async () => {
+Deno.test("the changelog can be released as the version in deno.json, or already has it", async () => {
   const version = await versionOf(".");
   const changelog = await readPage("CHANGELOG.md");
   if (sectionOf(changelog, `## ${version}`) !== null) return;
@@ -50,7 +50,7 @@ Deno.test("this changelog can be released as the version that deno.json has, or 
   );
 });
 
-Deno.test("make() refuses a checkout that lacks something, and says all that it lacks", async () => {
+Deno.test("make() rejects a checkout that lacks something, and says all that it lacks", async () => {
   await using folder = await temporaryFolder();
   const root = folder.path;
   for (

@@ -19,7 +19,7 @@ function assertFails({ code, stdout, stderr }: Ended, ...told: (string | RegExp)
   assert.doesNotMatch(stderr, /^\s+at /m, "no stack trace");
 }
 
-Deno.test("replay --help names every option and ends well", async () => {
+Deno.test("replay: --help names every option, and exits with 0", async () => {
   const { code, stdout } = await runReplay("--help");
   assert.equal(code, 0);
   const options = "data format model log log-path limit seed eval-from tail config json report".split(" ");
@@ -27,7 +27,7 @@ Deno.test("replay --help names every option and ends well", async () => {
   assert.match(stdout, /deno task replay/);
 });
 
-Deno.test("replay refuses flags that it does not know or cannot use, and names the help", async () => {
+Deno.test("replay: rejects flags that it does not know or cannot use, and names the help", async () => {
   const cases: [string[], RegExp][] = [
     [["--colour"], /unknown option '--colour'/],
     [["--limit", "many"], /'many' is invalid.*whole number/s],
@@ -45,7 +45,7 @@ Deno.test("replay refuses flags that it does not know or cannot use, and names t
   );
 });
 
-Deno.test("replay says what is wrong with its data", async () => {
+Deno.test("replay: says what is wrong with its data", async () => {
   await using folder = await dataFolder();
   const empty = `${folder.path}/empty`;
   await Deno.mkdir(empty);
@@ -59,7 +59,7 @@ Deno.test("replay says what is wrong with its data", async () => {
   assertFails(unknown, /no such format or source.*meander, ml-100k, sparrow, taobao, open-bandit/s);
 });
 
-Deno.test("replay reads a source of the configuration, and resumes it only with the same rules", async () => {
+Deno.test("replay: reads a source of the configuration, and resumes it only with the same rules", async () => {
   await using folder = await temporaryFolder();
   const rows = Array.from({ length: 40 }, (_, n) => `${n % 4},${1_788_220_800 + n},dish ${n % 7}`);
   await Deno.writeTextFile(
@@ -92,7 +92,7 @@ Deno.test("replay reads a source of the configuration, and resumes it only with 
   assertFails(await runReplay(...args, ...log), /source/);
 });
 
-Deno.test("replay says before its work that it cannot write what is wanted of it", async () => {
+Deno.test("replay: says before it starts which output it cannot write", async () => {
   await using folder = await dataFolder();
   const data = ["--data", `${folder.path}/shop`];
   assertFails(await runReplay(...data, "--json", folder.path), folder.path, "it is a folder");
@@ -100,11 +100,11 @@ Deno.test("replay says before its work that it cannot write what is wanted of it
   assertFails(await runReplay(...data, "--report", report), report, "folder cannot be made");
 });
 
-Deno.test("replay refuses a file for a log that it does not use", async () => {
+Deno.test("replay: rejects a file for a log that it does not use", async () => {
   assertFails(await runReplay("--log-path", "x.sqlite"), /^error: .*--log is memory, not sqlite/);
 });
 
-Deno.test("replay names every field of a configuration that is wrong", async () => {
+Deno.test("replay: names every wrong field of a configuration", async () => {
   await using folder = await dataFolder();
   const data = `${folder.path}/shop`;
   const config = `${folder.path}/config.json`;
@@ -128,7 +128,7 @@ Deno.test("replay names every field of a configuration that is wrong", async () 
   assertFails(await runReplay("--data", data), `${data}/meander.json`, "batchRows");
 });
 
-Deno.test("replay says that it runs in a parity mode", async () => {
+Deno.test("replay: says when it runs in a parity mode", async () => {
   await using folder = await dataFolder();
   const data = ["--data", `${folder.path}/shop`, "--limit", "20"];
   const config = `${folder.path}/config.json`;
@@ -140,7 +140,7 @@ Deno.test("replay says that it runs in a parity mode", async () => {
   }
 });
 
-Deno.test("replay --sort makes of data in any order what it makes of data in order of time", async () => {
+Deno.test("replay: --sort makes the same of data in any order as of data in order of time", async () => {
   await using folder = await temporaryFolder();
   const all = syntheticRecords({ views: 60, users: 10, seed: 8 }).filter(({ kind }) => kind !== "rejected");
   const items = all.filter(({ kind }) => kind === "item"),
@@ -162,7 +162,7 @@ Deno.test("replay --sort makes of data in any order what it makes of data in ord
   assert.notDeepEqual(digests["turned "], digests["whole "]);
 });
 
-Deno.test("replay writes plain text, the figures as JSON, and a report of its own", async () => {
+Deno.test("replay: prints plain text, writes figures as JSON, and a report that needs no other file", async () => {
   await using folder = await dataFolder();
   const data = `${folder.path}/shop`;
   const [json, report] = [`${folder.path}/out/figures.json`, `${folder.path}/out/report.html`];
@@ -208,7 +208,7 @@ Deno.test("replay writes plain text, the figures as JSON, and a report of its ow
   }
 });
 
-Deno.test("replay --eval-from, --tail and --limit choose what is counted", async () => {
+Deno.test("replay: --eval-from, --tail and --limit choose what is counted", async () => {
   await using folder = await dataFolder();
   const json = `${folder.path}/figures.json`;
   const args = ["--data", `${folder.path}/shop`, "--model", "base", "--json", json];
@@ -232,7 +232,7 @@ Deno.test("replay --eval-from, --tail and --limit choose what is counted", async
   assert.deepEqual([none.events, none.metrics.rows, none.metrics.auc], [0, 0, null]);
 });
 
-Deno.test("replay refuses a log that is in use, that holds another replay, or that is none", async () => {
+Deno.test("replay: rejects a log that is in use, that holds another replay, or that is no log", async () => {
   await using folder = await dataFolder();
   const path = `${folder.path}/logs/log.sqlite`;
   const args = ["--data", `${folder.path}/shop`, "--model", "base", "--log", "sqlite", "--log-path"];
@@ -261,7 +261,7 @@ function count(records: ReturnType<typeof syntheticRecords>, type: string): numb
   return records.filter((record) => record.kind === "event" && record.event.type === type).length;
 }
 
-Deno.test("replay gives the same digests in another process, at another date, in another time zone and language", async () => {
+Deno.test("replay: gives the same digests in another process, at another date, in another time zone and language", async () => {
   await using folder = await dataFolder();
   // A clock that is ten years ahead and runs backwards.
   const clock = `${folder.path}/clock.ts`;
@@ -285,13 +285,13 @@ Deno.test("replay gives the same digests in another process, at another date, in
     }));
     assert.ok(
       (figures[1]?.year ?? 0) >= (figures[0]?.year ?? Infinity) + 10,
-      "the other date is another one",
+      "the other clock is ten years ahead",
     );
     assert.deepEqual(figures[1]?.result, figures[0]?.result, model);
   }
 });
 
-Deno.test("replay says what lists would be worth where none was shown, and of how many behaviours", async () => {
+Deno.test("replay: judges the next item when no list was shown, and says of how many behaviours", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/events.jsonl`, json = `${folder.path}/figures.json`;
   // Everybody takes the same five items, one after the other.

@@ -142,7 +142,7 @@ export function testSources(broker: TestBroker): void {
       sources,
     });
     const feed = async (n: number, partition: number) => {
-      await using producer = await openLog(broker); // a new one, which learns of all partitions once the broker knows them
+      await using producer = await openLog(broker); // it sees all partitions once the broker does
       await until(
         async () => ((await producer.topics()).get(topic)?.partitions ?? 0) > partition,
         "the topic has the partition",

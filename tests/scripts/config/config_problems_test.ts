@@ -10,7 +10,7 @@ function problems(text: string, env: Readonly<Record<string, string>> = {}) {
   }
 }
 
-Deno.test("problemsOf() does not show what may be a key", () => {
+Deno.test("problemsOf() shows nothing that may be a key", () => {
   const secret = "correct horse battery staple";
   const all = [
     problems(JSON.stringify({ http: { keys: [{ name: "a", sha256: secret, scopes: ["read"] }] } })),
@@ -97,7 +97,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
   }
 });
 
-Deno.test("problemsOf() tells every field, and the variable of the environment that sets one", () => {
+Deno.test("problemsOf() reports every field, and the environment variable that sets one", () => {
   const found = problems('{"batchRows": 0, "keepRows": -1}', { MEANDER_DEDUP_IDS: "many" });
   assert.deepEqual(found.map(({ what }) => what.slice(0, what.indexOf(": "))).sort(), [
     "MEANDER_DEDUP_IDS",
@@ -107,7 +107,7 @@ Deno.test("problemsOf() tells every field, and the variable of the environment t
   assert.deepEqual(problems('{"batchRows": 3, "guard": null}'), []);
 });
 
-Deno.test("idleIn() says that a head is learnt that no order asks", () => {
+Deno.test("idleIn() notes a head that is learnt although no order uses it", () => {
   const retrieval = { head: true };
   assert.match(idleIn({ retrieval, ranking: "blend" })[0]!.what, /^retrieval\.head .* "ranking" is "blend"/);
   assert.deepEqual([idleIn({ retrieval }), idleIn({ ranking: "blend" })], [[], []]);

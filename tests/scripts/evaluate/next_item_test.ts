@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
 
 type Line = readonly [user: string, item: string, action?: string, value?: number];
 
-/** A stream of behaviours, a minute from one to the next. */
+/** A stream of behaviours, a minute apart. */
 function streamOf(lines: readonly Line[], items: readonly ItemRecord[] = []): Stream {
   return {
     name: "test",
@@ -46,7 +46,7 @@ async function ranksOf(lines: readonly Line[], method: string, options: Partial<
   };
 }
 
-Deno.test("nextItem() asks before it learns, and only for what somebody had before", async () => {
+Deno.test("nextItem() asks before it learns, and only for items that somebody had before", async () => {
   const lines: Line[] = [["u1", "a"], ["u2", "a"], ["u2", "b"], ["u3", "a"], ["u3", "b"], ["u4", "c"]];
   // a is unknown; then the only item; b unknown; a has 2 of 3; after a came b; c unknown.
   for (const method of ["popular, 1 day", "auto"]) {
@@ -57,7 +57,7 @@ Deno.test("nextItem() asks before it learns, and only for what somebody had befo
   assert.deepEqual(ranks, [0, 0, 0, 0, 1, 0]);
 });
 
-Deno.test("nextItem() lets what the user had come again where people do that, or when it is told", async () => {
+Deno.test("nextItem() lists items that the user had when users come back to items, or when told to", async () => {
   const again: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, n % 4 < 2 ? "a" : "b"]);
   const own = await ranksOf(again, "auto");
   assert.equal(own.withoutOwn, false);
@@ -68,7 +68,7 @@ Deno.test("nextItem() lets what the user had come again where people do that, or
   assert.equal((await ranksOf(once, "auto")).withoutOwn, true);
 });
 
-Deno.test("surveyOf() does not take a robot that comes back for people who do", async () => {
+Deno.test("surveyOf() does not mistake one robot that comes back for users who do", async () => {
   const comesBack = async (lines: readonly Line[]) => {
     const options = { actions: DEFAULT_ACTIONS, isTarget: () => true, knownUsers: false };
     const survey = await surveyOf(streamOf(lines).open(), options);
@@ -81,7 +81,7 @@ Deno.test("surveyOf() does not take a robot that comes back for people who do", 
   assert.equal(await comesBack(people.map(([user], n) => [user, n % 20 === 0 ? "i0" : `i${n}`])), true);
 });
 
-Deno.test("nextItem() judges what is held, and nothing learns it, nor what was brought from elsewhere", async () => {
+Deno.test("nextItem() judges held-out events, and learns neither them nor what a merge brings", async () => {
   const lines: Line[] = [["u1", "a"], ["u2", "a"], ["u2", "b"], ["u3", "c"], ["u1", "b"], ["u3", "b"]];
   const held = START + 4 * MINUTE_MS;
   const stream = streamOf(lines);
@@ -101,13 +101,13 @@ Deno.test("nextItem() judges what is held, and nothing learns it, nor what was b
   const ranks = (method: string) =>
     [0, 1].map((query) => judgements.rank(judgements.methods.indexOf(method), query));
   assert.equal(judgements.length, 2);
-  assert.deepEqual(ranks("what follows"), [1, 1]); // after a, which u3 was brought
+  assert.deepEqual(ranks("what follows"), [1, 1]); // after a, which the merge brought u3
   assert.deepEqual(ranks("auto").map((rank) => rank > 0), [true, true]);
-  // b is the only one left for u3 who has c and was brought a; one touch of b although u1 took it since.
+  // b is the only item left for u3, who has c and a; it has one behaviour, although u1 took it since.
   assert.deepEqual([0, 1].map((query) => judgements.judged(query).itemAge), [1, 1]);
 });
 
-Deno.test("nextItem() judges the positives that are named, and not first behaviours when told", async () => {
+Deno.test("nextItem() judges the positives that are named, and no first behaviours when told so", async () => {
   const lines: Line[] = [
     ["u1", "a", "view"],
     ["u1", "b", "rating", 5],
@@ -125,13 +125,13 @@ Deno.test("nextItem() judges the positives that are named, and not first behavio
   assert.deepEqual(await judged({ positives: parsePositives("purchase"), knownUsers: true }), [3]);
 });
 
-Deno.test("parsePositives() refuses what is no action", () => {
+Deno.test("parsePositives() throws for what is no action", () => {
   for (const text of ["", "rating>4", "rating>=x", "a,,b"]) {
     assert.throws(() => parsePositives(text), /Expected actions/);
   }
 });
 
-Deno.test("nextItem() puts events into the order of time, and says of how many the order was another", async () => {
+Deno.test("nextItem() sorts events by time, and says how many were out of order", async () => {
   const lines: Line[] = Array.from({ length: 30 }, (_, n) => [`u${n % 3}`, `i${n % 5}`]);
   const straight = await ranksOf(lines, "co-visits");
   const { open } = streamOf(lines);
@@ -146,7 +146,7 @@ Deno.test("nextItem() puts events into the order of time, and says of how many t
   assert.deepEqual(turned.ranks, straight.ranks);
 });
 
-Deno.test("nextItem() says what is wrong with a stream that cannot be judged", async () => {
+Deno.test("nextItem() says why a stream cannot be judged", async () => {
   const of = (lines: readonly Line[], options: Partial<NextItemOptions> = {}) =>
     ranksOf(lines, "auto", options);
   await assert.rejects(of([]), /Cannot judge test: it has no interaction/);
@@ -160,7 +160,7 @@ Deno.test("nextItem() says what is wrong with a stream that cannot be judged", a
   );
 });
 
-Deno.test("nextItem() gives a model the share that its proof gives it, and none where no model is named", async () => {
+Deno.test("nextItem() gives a model the share that its proof grants, and none when no model is named", async () => {
   const stream = streamOf([]);
   const shown = async function* (): AsyncGenerator<SourceRecord> {
     for (let n = 0; n < 400; n++) {
@@ -186,7 +186,7 @@ Deno.test("nextItem() gives a model the share that its proof gives it, and none 
   assert.equal(await shareOf({ model: "base", config: { proof: null } }), 1);
 });
 
-Deno.test("nextItem() judges a draw of the behaviours that its seed decides", async () => {
+Deno.test("nextItem() judges a random part of the behaviours, which its seed decides", async () => {
   const lines: Line[] = Array.from({ length: 400 }, (_, n) => [`u${n % 7}`, `i${n % 11}`]);
   const drawn = async (seed: number) => {
     const { judgements } = await ranksOf(lines, "auto", { queries: 100, seed });
@@ -198,7 +198,7 @@ Deno.test("nextItem() judges a draw of the behaviours that its seed decides", as
   assert.notDeepEqual(await drawn(1), first);
 });
 
-Deno.test("summary: a planted rule is worth its share, popularity stands below the engine, and parts add up", async () => {
+Deno.test("nextItem(): a planted rule earns its share, popularity is below the engine, and parts add up", async () => {
   const random = createRandom(2);
   // Whoever takes 2k takes 2k + 1 next, four times of five.
   const lines: Line[] = [];
@@ -225,7 +225,7 @@ Deno.test("summary: a planted rule is worth its share, popularity stands below t
   assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
 });
 
-Deno.test("nextItem() judges the blend beside another order as the order itself, and the order as without it", async () => {
+Deno.test("nextItem() judges the blend beside another order as it does alone, and that order as without it", async () => {
   const random = createRandom(5);
   const lines: Line[] = Array.from({ length: 500 }, (_, n) => {
     const first = Math.floor(60 * random() ** 2);
@@ -246,7 +246,7 @@ Deno.test("nextItem() judges the blend beside another order as the order itself,
   }
 });
 
-Deno.test("standingsOf(): coverage and novelty are of the lists of the queries that it is given", () => {
+Deno.test("standingsOf() has the coverage and novelty of the lists of the given queries", () => {
   const judgements = new Judgements(["m"]);
   const bits = (item: number) => item;
   for (let query = 0; query < 3000; query++) {
@@ -259,7 +259,7 @@ Deno.test("standingsOf(): coverage and novelty are of the lists of the queries t
   assert.doesNotMatch(board("none", [of(3000)], 20).join("\n"), /NaN/);
 });
 
-Deno.test("nextItem(): the order is not below popularity where nothing else says anything, and people come back", async () => {
+Deno.test("nextItem(): the order is hardly below popularity when nothing else tells, and users come back", async () => {
   const random = createRandom(8);
   const lines: Line[] = Array.from({ length: 4000 }, () => [
     `u${Math.floor(60 * random())}`,
@@ -274,7 +274,7 @@ Deno.test("nextItem(): the order is not below popularity where nothing else says
   assert.ok(auto! > 0.93 * popular!, `${auto} against ${popular}`);
 });
 
-Deno.test("OwnItems gives what the user took, most often first, then what was taken last", () => {
+Deno.test("OwnItems.recommend() returns what the user took most often first, then what was taken last", () => {
   const own = new OwnItems();
   for (const item of [3, 5, 3, 7, 9]) {
     own.learn({ user: 0, item, time: 0, isTarget: item !== 9, before: [] });

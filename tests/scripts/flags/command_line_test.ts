@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createCommand, print } from "../../../scripts/flags/command_line.ts";
 import { addLogFlags } from "../../../scripts/flags/log_flags.ts";
 
-/** What a command says of arguments: with a mandatory option `--from`, and a subcommand that has one, too. */
+/** What a command prints for these arguments; both of its subcommands require `--from`. */
 function said(...args: readonly string[]): string {
   let text = "";
   const program = createCommand("feed")
@@ -20,7 +20,7 @@ function said(...args: readonly string[]): string {
   return text;
 }
 
-test("createCommand() names an unknown option before a missing one, with the one that is meant", () => {
+test("createCommand() reports an unknown option before a missing one, and suggests the one that is meant", () => {
   const hint = "\n(see --help)\n";
   const unknown = `error: unknown option '--form'\n(Did you mean --from?)${hint}`;
   for (
@@ -41,7 +41,7 @@ test("createCommand() prints a command's own flags before those of the log", () 
   assert.match(command.helpInformation(), /--from[^]*-h, --help[^]*The log and the config[^]*--log /);
 });
 
-test("print() lets no record move a cursor, hide text or turn it round", () => {
+test("print() lets no record move the cursor, hide text or reverse it", () => {
   let text = "";
   const to = { writeSync: (bytes: Uint8Array) => (text += new TextDecoder().decode(bytes), bytes.length) };
   print(to, '"\u001b]0;mine\u0007", \u009b2J, \r\n\tb\u00fc\u202ecba\u2066, [a](http://[) `b`\n');

@@ -15,14 +15,14 @@ const config = parseConfig(
   "meander.json",
 );
 
-Deno.test("followedSources() are those with a topic; what is on one cluster shares a log, or has that of the deployment", () => {
+Deno.test("followedSources() returns sources with a topic; those on one cluster share a log, or use our own", () => {
   const [views, clicks, orders, own, ...others] = followedSources({ log: "kafka", prefix: "" }, config);
   assert.equal(others.length, 0);
   assert.ok(views !== undefined && clicks !== undefined && orders !== undefined);
   assert.deepEqual(
     own?.after,
     ["own:kafka:own", "meander:kafka:own", "rekey:own"],
-    "what an earlier release has ingested or re-keyed goes on",
+    "resumes what an earlier release ingested or re-keyed",
   );
   const { format, ...rest } = views;
   assert.equal(typeof format === "object" && format.name, "views");

@@ -1,4 +1,4 @@
-/** What is taken of a container's memory: in control groups that a mount namespace of its own shows. */
+/** How much of a container's memory is used: by control groups in a mount namespace of their own. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { budgetOf } from "../../../scripts/flags/memory_budget.ts";
 const MB = 2 ** 20;
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-Deno.test("budgetOf() leaves room for what a process takes beside, and takes half of the rest", () => {
+Deno.test("budgetOf() leaves room for the rest of the process, and takes half of what is left", () => {
   for (const [limit, budget] of [[128, 64], [512, 64], [1024, 320], [2048, 832], [8192, 3904]] as const) {
     assert.equal(budgetOf(limit * MB), budget * MB, `${limit} MB`);
   }
@@ -21,7 +21,7 @@ const GROUPS = {
     echo 0::/ > $OWN`,
 };
 
-/** What `run` says under a limit before it refuses flags that do not go together; `null` = no namespace can be made here. */
+/** What `run` prints under a limit before it rejects flags that contradict each other; `null` = namespaces are denied. */
 async function told(groups: string, limit: string, ...flags: readonly string[]): Promise<string | null> {
   const script = `set -e; OWN=$(mktemp); LIMIT=${limit}; mount --make-rprivate /
     mount -t tmpfs none /sys/fs/cgroup; ${groups}
@@ -46,7 +46,7 @@ async function told(groups: string, limit: string, ...flags: readonly string[]):
   return /^(unshare|mount):/m.test(text) ? null : text;
 }
 
-Deno.test("run takes memory by the limit of its control group, unless it is told otherwise or there is none", async () => {
+Deno.test("run: takes memory by the limit of its control group, unless told otherwise or there is none", async () => {
   const takes = /^uses (\d+) MB for states and embeddings, because its limit is (\d+) MB/m;
   for (const [name, groups] of Object.entries(GROUPS)) {
     const limited = await told(groups, `${2048 * MB}`);

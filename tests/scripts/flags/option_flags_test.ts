@@ -34,14 +34,14 @@ Deno.test("optionFlag() has the name, the help and the default of its option", (
   assert.equal(optionFlag("tls.caFile", OPTIONS.caFile).flags, "--tls-ca-file <file>");
 });
 
-Deno.test("optionFlag() gives nothing unless it is said, so that the configuration decides", () => {
+Deno.test("optionFlag() yields nothing unless the flag is given, so that the configuration decides", () => {
   assert.deepEqual(parsed(), {});
   assert.deepEqual(parsed("--sync-ms", "50", "--is-quiet", "--mode", "safe"), {
     ...{ syncMs: 50, isQuiet: true, mode: "safe" },
   });
 });
 
-Deno.test("optionFlag() has the bounds of its option", () => {
+Deno.test("optionFlag() enforces the bounds of its option", () => {
   for (const [name, wrong] of [["sync-ms", "0"], ["sync-ms", "5001"], ["sync-ms", ""], ["sync-ms", "x"]]) {
     assert.throws(() => parsed(`--${name}`, wrong ?? ""), /Not a number above 0, up to 5000/, wrong);
   }

@@ -5,7 +5,7 @@ import { logAddressOf } from "../../../scripts/flags/service_flags.ts";
 import { KAFKA_KIND } from "../../../streams/log/kafka/kind.ts";
 import { parseConfig } from "../../../streams/config/config.ts";
 
-/** What a command has that is called with arguments, over a file of the configuration and variables. */
+/** The log options of a command with these arguments, configuration and environment. */
 async function optionsOf(args: readonly string[], file: string, env: Readonly<Record<string, string>>) {
   const config = parseConfig(file, "meander.json", (name) => env[name]);
   return (await logAddressOf(flagsOf(args), { config })).options;
@@ -18,7 +18,7 @@ function flagsOf(args: readonly string[]): LogFlags {
 
 const path = ".data/meander.sqlite";
 
-Deno.test("logAddressOf() has flags win over the environment, and that over the file", async () => {
+Deno.test("logAddressOf() prefers flags to the environment, and the environment to the file", async () => {
   const file = '{ "durability": "process", "syncMs": 300 }';
   const env = { MEANDER_DURABILITY: "power", MEANDER_SYNC_MS: "200" };
   assert.deepEqual(await optionsOf([], "{}", {}), { path, durability: "process", syncMs: 1000 });
@@ -28,13 +28,13 @@ Deno.test("logAddressOf() has flags win over the environment, and that over the 
   assert.deepEqual(await optionsOf(flags, file, env), { path: "a.db", durability: "process", syncMs: 50 });
 });
 
-Deno.test("logAddressOf() refuses what there is not", async () => {
+Deno.test("logAddressOf() rejects invalid values", async () => {
   await assert.rejects(optionsOf(["--durability", "disk"], "{}", {}), /process, power/);
   await assert.rejects(optionsOf([], '{ "durability": "full" }', {}), /durability/);
   await assert.rejects(optionsOf([], '{ "syncMs": 0 }', {}), /syncMs/);
 });
 
-Deno.test("logSettings() puts flags of parts into the section, and leaves what they do not name", () => {
+Deno.test("logSettings() puts flags of parts into their section, and keeps what they do not name", () => {
   const settings = (args: readonly string[], kafka: object) =>
     logSettings(KAFKA_KIND, flagsOf(args), parseConfig(JSON.stringify({ kafka }), "meander.json"));
   const { tls, sasl, ...rest } = settings(["--tls-ca-file", "ca.pem", "--brokers", "a:1,b:2"], {

@@ -15,13 +15,13 @@ Deno.test("startJava() says with the last lines of its log why a process has not
   await Deno.remove(log);
 });
 
-Deno.test("portFor() refuses a port on which something listens", async () => {
+Deno.test("portFor() rejects a port on which something listens", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   await assert.rejects(portFor("a broker", port), new RegExp(`a broker on port ${port}: it is in use$`));
 });
 
-Deno.test("freePort() gives each port once, of the part that is a process's own", async () => {
+Deno.test("freePort() returns each port once, from the range of its process", async () => {
   const before = Deno.env.get(OWN_PORTS);
   Deno.env.set(OWN_PORTS, partOfPorts(3));
   try {

@@ -5,7 +5,7 @@ import { freePort } from "../../../scripts/kafka/java_process.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../../scripts/kafka.ts", import.meta.url));
 
-Deno.test("kafka --registry keeps its broker where the registry does not start, and says why", async () => {
+Deno.test("kafka: --registry keeps the broker when the registry does not start, and says why", async () => {
   try {
     await prepareBroker();
   } catch (error) {

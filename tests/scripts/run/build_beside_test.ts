@@ -25,7 +25,7 @@ async function tried(outcomes: readonly (boolean | Error)[], isReleased = false)
 
 const fast = new CannotSwitchYet("too fast");
 
-Deno.test("a generation that cannot take over yet is tried again until it does", async () => {
+Deno.test("buildBeside() retries a generation that cannot take over yet until it does", async () => {
   assert.deepEqual(await tried([fast, fast, true]), {
     isSwitched: true,
     tries: 3,
@@ -33,7 +33,7 @@ Deno.test("a generation that cannot take over yet is tried again until it does",
   });
 });
 
-Deno.test("a generation that is not good enough, or cannot be built, is not tried again", async () => {
+Deno.test("buildBeside() does not retry a generation that is not good enough, or cannot be built", async () => {
   const { failures, ...worse } = await tried([fast, false]);
   assert.deepEqual(worse, { isSwitched: false, tries: 2 });
   assert.match(failures[1]!, /not good enough/);
@@ -41,18 +41,18 @@ Deno.test("a generation that is not good enough, or cannot be built, is not trie
   assert.deepEqual(broken, { isSwitched: false, tries: 1, failures: ["broken"] });
 });
 
-Deno.test("a failure once nobody serves ends the process", async () => {
+Deno.test("buildBeside() rejects at a failure once the serving generation was released", async () => {
   await assert.rejects(tried([fast, true], true), fast);
 });
 
-Deno.test("a stop ends the wait for the next try", async () => {
+Deno.test("buildBeside() stops waiting for the next try at its signal", async () => {
   const stopping = new AbortController();
   const build = () => Promise.reject(fast);
   const options = { build, isReleased: () => false, signal: stopping.signal, againMs: 600_000 };
   assert.equal(await buildBeside({ ...options, onFailure: () => stopping.abort() }), false);
 });
 
-Deno.test("run --rebuild says on /v1/status and in metrics why it cannot switch, and keeps serving", async () => {
+Deno.test("run: --rebuild says on /v1/status and in metrics why it cannot switch, and keeps serving", async () => {
   await using folder = await temporaryFolder();
   const port = await freePort();
   const run = async (config: unknown, ...flags: string[]) => {
@@ -78,7 +78,7 @@ Deno.test("run --rebuild says on /v1/status and in metrics why it cannot switch,
   await until(isReady, "it serves");
   first.kill("SIGTERM");
   await first.status;
-  // A last leg may take half a millisecond here: no build is that fast.
+  // The last leg may take half a millisecond here, and no build is that fast.
   await using second = await run(
     { http: { answerTimeoutMs: 2 }, features: { itemFields: ["band"] } },
     "--rebuild",

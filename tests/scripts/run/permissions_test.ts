@@ -1,4 +1,4 @@
-/** What commands that meet others may do: kernels are checked, and a service reaches only what it needs. */
+/** What commands may do: kernels check bounds, and a service reaches only what it needs. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -38,14 +38,14 @@ async function run(
   return success ? new TextDecoder().decode(stdout).trim() : `failed: ${new TextDecoder().decode(stderr)}`;
 }
 
-Deno.test("no task with permissions asks for more, which would wait for somebody to answer", () => {
+Deno.test("deno.json: no task with permissions prompts for more", () => {
   const tasks: [string, { command: string }][] = Object.entries(MANIFEST.tasks);
   const scoped = tasks.filter(([, { command }]) => command.includes(" -P="));
   assert.ok(scoped.length > 5);
   for (const [name, { command }] of scoped) assert.match(command, / run -q --no-prompt /, name);
 });
 
-Deno.test("tasks that reach others check the bounds of their kernels", async () => {
+Deno.test("deno.json: only tasks on logs that they fill themselves run kernels without bounds checks", async () => {
   const tasks: [string, { command: string }][] = Object.entries(MANIFEST.tasks);
   const unchecked = tasks.filter(([, { command }]) => command.includes(UNCHECKED)).map(([name]) => name);
   assert.deepEqual(unchecked, ["replay", "bench"]); // on a log that they have filled themselves
@@ -102,7 +102,7 @@ const TASK = `
 
 for (const [task, by] of [["run", ""], ["run", "links/"], ["meander", ""]] as const) {
   for (const log of ["sqlite", "kafka"]) {
-    Deno.test(`the thread of ${task} on ${log} reaches ${by} what it needs, and nothing else`, async () => {
+    Deno.test(`the thread of ${task} on ${log} reaches only what it needs, by ${by || "plain"} paths`, async () => {
       const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
       for (const name of ["log", "snapshots", "elsewhere", "links"]) await Deno.mkdir(`${folder}/${name}`);
       for (const name of ["log", "snapshots"]) await Deno.symlink(`../${name}`, `${folder}/links/${name}`);
@@ -127,7 +127,7 @@ for (const [task, by] of [["run", ""], ["run", "links/"], ["meander", ""]] as co
   }
 }
 
-Deno.test("permissionsOf() takes folders of certificates, secrets and the target of a link from flags and configuration", async () => {
+Deno.test("permissionsOf() covers certificates, secrets and the target of a link, from flags and configuration", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-permissions-" });
   await Deno.writeTextFile(
     `${folder}/config.json`,
@@ -181,7 +181,7 @@ Deno.test("permissionsOf() takes folders of certificates, secrets and the target
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("granted() leaves alone what a process has been given a part of", async () => {
+Deno.test("granted() inherits what the process has been granted in part", async () => {
   const program = `
     import { granted } from ${JSON.stringify(new URL("scripts/run/permissions.ts", ROOT).href)};
     console.log(JSON.stringify(await granted({ net: false, read: ["a"], write: ["b"] })));`;
@@ -190,7 +190,7 @@ Deno.test("granted() leaves alone what a process has been given a part of", asyn
   });
 });
 
-Deno.test("workerPermissions() let the thread of a build read backups, with the code that does", () => {
+Deno.test("workerPermissions() lets the thread of a build read backups, and the code that does so", () => {
   const own = { isShared: false };
   const { read } = workerPermissions(own, { reads: ["backups/may"] }) as Deno.PermissionOptionsObject;
   assert.deepEqual(read, [fileURLToPath(ROOT), "backups/may"]);

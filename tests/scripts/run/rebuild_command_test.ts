@@ -12,7 +12,7 @@ import { runScript } from "../command.ts";
 const topics = topicNames();
 const built = generationTopics(topics, 2);
 
-Deno.test("run --rebuild continues after kill -9 in the middle, and switches", async () => {
+Deno.test("run: --rebuild resumes after kill -9 halfway, and switches", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-rebuild-" });
   const path = `${folder}/log.sqlite`;
   await writeFolder(syntheticRecords({ views: 500, users: 30 }), `${folder}/shop`);
@@ -25,7 +25,7 @@ Deno.test("run --rebuild continues after kill -9 in the middle, and switches", a
   const ingested = await runScript("ingest", "--log-path", path, "--from", `${folder}/shop`);
   assert.equal(ingested.code, 0, ingested.stderr);
 
-  /** Runs the service until it says something, or until a moment comes. @returns what it said, and how it ended */
+  /** Runs the service until it says something and `moment` has come. @returns what it said, and how it ended */
   const run = async (
     flags: readonly string[],
     until: RegExp,

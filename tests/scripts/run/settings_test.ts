@@ -15,7 +15,7 @@ const FLAGS: Flags = {
   config: "fixtures/shop/meander.json",
 };
 
-Deno.test("readSettings() refuses what cannot be had together, before anything is opened", async () => {
+Deno.test("readSettings() rejects flags that contradict each other before anything is opened", async () => {
   const cases: readonly (readonly [Partial<Flags>, RegExp])[] = [
     [{ rebuild: true, roles: ["task"] }, /Cannot rebuild in this process/],
     [{ snapshots: "there" }, /Cannot keep snapshots with a SQLite log/],
@@ -25,7 +25,7 @@ Deno.test("readSettings() refuses what cannot be had together, before anything i
   }
 });
 
-Deno.test("a generation that serves and one that is built take no more than --memory together", async () => {
+Deno.test("memoryOf() divides --memory between a generation that serves and one that is built", async () => {
   const memory = 1 << 30;
   const flags = { ...FLAGS, memory };
   const config = parseConfig("{}", "meander.json");
@@ -45,7 +45,7 @@ Deno.test("a generation that serves and one that is built take no more than --me
   assert.deepEqual(bytesOf(2), { serves: memory / 2, builds: memory / 2 });
 });
 
-Deno.test("a generation runs with the options that its blueprint records, all defaults of a service included", () => {
+Deno.test("generationOptions() has the options that a blueprint records, all defaults of a service included", () => {
   const setup = { config: {}, model: "base", variants: [], partitions: 1, seed: 0 } as const;
   const { options } = blueprintOf(setup.config, setup);
   const task: Record<string, unknown> = settleAll(TASK_OPTIONS, generationOptions(setup, undefined).task);

@@ -1,4 +1,4 @@
-/** The first thread of a service: whatever happens to the other, the process ends, with a code and a word. */
+/** The first thread of a service: whatever happens to the other, the process ends with a code and a message. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const START = new URL("../../../scripts/run/start.ts", import.meta.url).href;
 const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
 
-/** The first thread; what it is called with is the flags. */
+/** The first thread, which passes its argument on as flags. */
 const MAIN = `
   import { runThread } from ${JSON.stringify(START)};
   const permissions = { env: false, ffi: false, net: false, read: false, run: false, sys: false, write: false };
@@ -14,7 +14,7 @@ const MAIN = `
   const code = await runThread(new URL(Deno.args[1]), { flags: Deno.args[0], permissions, patienceMs });
   Deno.exit(code);`;
 
-/** The thread: what it does when it is told so. */
+/** What the thread does, by the flags that it gets. */
 const ACTS: Readonly<Record<string, string>> = {
   code: "self.postMessage(7)",
   throws: "setTimeout(() => { throw new Error('thrown') })",
@@ -63,11 +63,11 @@ async function run(
   return { code, said: await errors };
 }
 
-Deno.test("runThread() returns the code that the thread says", async () => {
+Deno.test("runThread() returns the code that its thread sends", async () => {
   assert.deepEqual(await run("code"), { code: 7, said: "" });
 });
 
-Deno.test("runThread() ends with 1 and what happened, whatever kills the thread", async () => {
+Deno.test("runThread() returns 1 and says what happened, whatever kills the thread", async () => {
   const words: Record<string, RegExp> = {
     throws: /thrown/,
     rejects: /rejected/,
@@ -86,7 +86,7 @@ Deno.test("runThread() ends with 1 and what happened, whatever kills the thread"
   assert.match(said, /nowhere is not defined/);
 });
 
-Deno.test("a thread without memory takes the process with it", async () => {
+Deno.test("runThread() goes down with a thread that is out of memory", async () => {
   const { code, said } = await run("memory");
   assert.notEqual(code, 0);
   assert.match(said, /out of memory/);
@@ -99,7 +99,7 @@ Deno.test("runThread() passes signals on, and ends at once while the thread is b
   assert.deepEqual(await run("waits", { signal: "SIGTERM", load }), { code: 0, said: "" });
 });
 
-Deno.test("runThread() ends without a thread that does not hear a signal", async () => {
+Deno.test("runThread() ends without a thread that does not respond to a signal", async () => {
   const { code, said } = await run("loops", { signal: "SIGTERM" });
   assert.equal(code, 0);
   assert.match(said, /^ending 200 ms after SIGTERM without its thread, which does not respond\n$/);

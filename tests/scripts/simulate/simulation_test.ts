@@ -21,7 +21,7 @@ const run = (requests: number, users: number, log: Log = new MemoryLog()): Promi
     experiment: { name: "model", variants: [{ name: "popularity", model: "prior" }, { name: "base" }] },
   });
 
-Deno.test("simulate() serves both variants between the random and the best lists, and counts what came of it", async () => {
+Deno.test("simulate() serves both variants between the random and the best lists, and counts their outcomes", async () => {
   const { pages, totals, ratio, learning } = await run(600, 120);
   assert.equal(pages.length, 600);
   for (const { variant, served, best, random, rows, clicks } of pages) {
@@ -39,7 +39,7 @@ Deno.test("simulate() serves both variants between the random and the best lists
   assert.equal(verdicts(totals, ratio).length, 1);
 });
 
-// Its topics have the names by default.
+// A broker of its own, as topics have their default names.
 const broker = await testBroker({});
 if (broker !== undefined) {
   Deno.test("simulate() serves the same pages on Kafka as in memory", async () => {
@@ -48,7 +48,7 @@ if (broker !== undefined) {
   });
 }
 
-Deno.test("simulate() gives the same pages for the same seed, and ends with its world", async () => {
+Deno.test("simulate() gives the same pages for the same seed, and ends when its world does", async () => {
   assert.deepEqual((await run(60, 40)).pages, (await run(60, 40)).pages);
   const { pages } = await run(600, 2);
   assert.ok(pages.length > 0 && pages.length < 600);

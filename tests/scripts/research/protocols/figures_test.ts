@@ -17,7 +17,7 @@ Deno.test("meanReciprocalRank() counts a tie as half a place", () => {
   assert.equal(meanReciprocalRank([], 5), null);
 });
 
-Deno.test("taskFigures() of a constant is chance, and its NE is 1 when the constant is the rate", () => {
+Deno.test("taskFigures() of a constant are those of chance, and NE is 1 when the constant is the rate", () => {
   const figures = taskFigures(judged([1, 0, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.2]), 5);
   assert.equal(figures["auc"], 0.5);
   assert.equal(figures["gauc"], 0.5);

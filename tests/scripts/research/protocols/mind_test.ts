@@ -3,7 +3,7 @@ import { mulberry32 } from "../../../../src/draws/random.ts";
 import { articlesOf, visitsOf } from "../../../../scripts/research/protocols/mind_files.ts";
 import { MIND } from "../../../../scripts/research/protocols/mind.ts";
 
-/** Visits a minute apart to a page of six articles, one of which is clicked by chance; of some, none is. */
+/** Visits, a minute apart, to a page of six articles, one of which is clicked at random; on some, none is. */
 async function folderOfVisits(visits: number) {
   const path = await Deno.makeTempDir({ prefix: "meander-mind-" });
   const random = mulberry32(3);
@@ -19,7 +19,7 @@ async function folderOfVisits(visits: number) {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-Deno.test("visitsOf() puts visits into the order of time, and tells what was read before once", () => {
+Deno.test("visitsOf() sorts visits by time, and has what a user read before only once", () => {
   const visits = visitsOf([
     "2\tU1\t11/12/2019 2:14:46 PM\tN1 N2\tN2-1 N1-0",
     "1\tU1\t11/12/2019 1:14:46 AM\tN1 N2\tN1-1",
@@ -33,7 +33,7 @@ Deno.test("visitsOf() puts visits into the order of time, and tells what was rea
   assert.deepEqual(article, { item: "N1", time: 0, categories: ["news", "world"] });
 });
 
-Deno.test("MIND judges lists before it learns them, by the rules of the data set, beside popularity", async () => {
+Deno.test("MIND.run() judges lists before it learns them, by the rules of the data set, beside popularity", async () => {
   await using folder = await folderOfVisits(480);
   const data = await MIND.read(folder.path, 0, {});
   assert.equal(data.train.length, 480);
@@ -46,6 +46,6 @@ Deno.test("MIND judges lists before it learns them, by the rules of the data set
   for (const [name, value] of Object.entries(figures)) {
     assert.ok(value! > 0 && value! < 1, `${name} ${value}`);
   }
-  // Nobody can tell.
+  // Clicks are random.
   assert.ok(Math.abs(figures["auc"]! - 0.5) < 0.1, JSON.stringify(figures));
 });

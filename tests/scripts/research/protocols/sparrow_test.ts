@@ -47,7 +47,7 @@ Deno.test("readSparrow() makes an impression of one movie without a position", a
   assert.deepEqual([...row?.numerics ?? []], [1991, 1, 1, 1, 1, 1, 1, 1, 1]);
 });
 
-Deno.test("readSparrow() names the place of a bad row", async () => {
+Deno.test("readSparrow() names the line of a bad row", async () => {
   await assert.rejects(read({ label: "2" }), /rows\.csv:2: .*label/);
 });
 
@@ -59,7 +59,7 @@ Deno.test("shuffled() keeps all values, in an order that the seed decides", () =
   assert.notDeepEqual(shuffled(values, 2), order);
 });
 
-Deno.test("FeatureStatistics() refuses a schema that names numeric features of its own", () => {
+Deno.test("FeatureStatistics throws for a schema that names numeric features of its own", () => {
   assert.equal(numericNames(SPARROW_SCHEMA)[2], "movieAvgRating");
   assert.throws(() => new FeatureStatistics(SPARROW_SCHEMA), {
     name: "RangeError",
@@ -67,7 +67,7 @@ Deno.test("FeatureStatistics() refuses a schema that names numeric features of i
   });
 });
 
-Deno.test("parseSample() has the history oldest first and drops what is empty", () => {
+Deno.test("parseSample() has the history oldest first, and drops what is empty", () => {
   const row = Object.fromEntries(SAMPLE_COLUMNS.map((column) => [column, ""]));
   const numbers = {
     movieId: "1",
@@ -98,7 +98,7 @@ Deno.test("parseSample() has the history oldest first and drops what is empty", 
   assert.throws(() => parseSample({ ...row, ...numbers }), SyntaxError);
 });
 
-Deno.test("readSparrowSamples() throws at a bad row", async () => {
+Deno.test("readSparrowSamples() rejects a bad row", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const values = SAMPLE_COLUMNS.map((name) => name === "rating" ? "x" : "1");

@@ -3,7 +3,7 @@ import { streamSamples } from "../../../../scripts/research/protocols/streams.ts
 
 const START_MS = Date.UTC(2026, 0, 1);
 
-/** A stream of two lists that were shown, the second one to nobody. */
+/** A stream of two lists that were shown, the second one to a user without an id. */
 async function faultyStream() {
   const path = await Deno.makeTempFile({ prefix: "meander-faulty-", suffix: ".jsonl" });
   const lines = ["ann", ""].map((user, n) =>
@@ -13,7 +13,7 @@ async function faultyStream() {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
 }
 
-Deno.test("streamSamples() skips faulty records where a stream has them by design, and refuses others", async () => {
+Deno.test("streamSamples() skips faulty records of a stream that has them by design, and rejects others", async () => {
   await using stream = await faultyStream();
   const samples = await streamSamples("meander", stream.path, {}, true);
   assert.deepEqual(samples.map(({ user }) => user), ["ann"]);

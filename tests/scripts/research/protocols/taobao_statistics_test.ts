@@ -31,7 +31,7 @@ Deno.test("TaobaoStatistics.numerics() computes each feature from the events so 
   ]);
 });
 
-Deno.test("TaobaoStatistics.numerics() sees a category that follows the last one", () => {
+Deno.test("TaobaoStatistics.numerics() counts a category that follows the last one", () => {
   const statistics = new TaobaoStatistics(categories);
   statistics.update(behavior("u", "a1", 0));
   statistics.update(behavior("u", "b1", 0));
@@ -41,7 +41,7 @@ Deno.test("TaobaoStatistics.numerics() sees a category that follows the last one
   assertClose(statistics.numerics("v", "b1", 0).subarray(8), [follows]);
 });
 
-Deno.test("TaobaoStatistics.numerics() names every feature", () => {
+Deno.test("TaobaoStatistics.names has a name for every feature", () => {
   const statistics = new TaobaoStatistics(categories);
   assert.equal(statistics.numerics("u", "a1", 0).length, TaobaoStatistics.names.length);
 });

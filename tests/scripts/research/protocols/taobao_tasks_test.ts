@@ -22,7 +22,7 @@ function stream(length: number): Behavior[] {
   }));
 }
 
-Deno.test("rankingTasks() takes views of known users, and five different items of later events", () => {
+Deno.test("rankingTasks() takes views of known users, with different items of later events as negatives", () => {
   const behaviors = stream(1500);
   const tasks = [...rankingTasks(behaviors)];
   const wanted = behaviors.flatMap(({ action }, event) =>
@@ -37,12 +37,12 @@ Deno.test("rankingTasks() takes views of known users, and five different items o
   }
 });
 
-Deno.test("rankingTasks() gives no task when too few other items follow", () => {
+Deno.test("rankingTasks() makes no task when too few other items follow", () => {
   const behaviors = stream(1500).map((behavior) => ({ ...behavior, item: "i0" }));
   assert.deepEqual([...rankingTasks(behaviors)], []);
 });
 
-Deno.test("taobaoSamples() of a longer stream begin as those of a shorter one, but for the sampled items", () => {
+Deno.test("taobaoSamples() of a longer stream begins as that of a shorter one, but for the sampled items", () => {
   // What a task may know does not depend on what comes after its event.
   const causal = (behaviors: readonly Behavior[]) =>
     taobaoSamples(behaviors).map(({ user, time, history, rows }) => ({
@@ -67,7 +67,7 @@ function novelties(length: number): Behavior[] {
   });
 }
 
-/** ROC AUC of "a task before had it as a negative" over the items of the tasks, the positive ones first. */
+/** ROC AUC of "an earlier task had it as a negative" over the items of tasks, whose first is the positive one. */
 function drawnBefore(tasks: readonly (readonly string[])[]): number {
   const drawn = new Set<string>();
   const labels: number[] = [];
@@ -86,7 +86,7 @@ function candidates(behaviors: readonly Behavior[]): string[][] {
   return taobaoSamples(behaviors).map(({ rows }) => rows.map(({ item }) => item));
 }
 
-Deno.test("taobaoSamples() names a candidate from the first event on that had it", () => {
+Deno.test("taobaoSamples() names a candidate only when an earlier event had it", () => {
   const behaviors = novelties(3000);
   const first = new Map<string, number>();
   behaviors.forEach(({ item }, event) => first.has(item) || first.set(item, event));
@@ -105,7 +105,7 @@ Deno.test("taobaoSamples() names a candidate from the first event on that had it
   }
 });
 
-Deno.test("taobaoSamples() do not tell the positive item by who was drawn before", () => {
+Deno.test("taobaoSamples() does not reveal the positive item by which items were drawn before", () => {
   const behaviors = novelties(20_000);
   const leaking = drawnBefore([...rankingTasks(behaviors)].map(({ items }) => items));
   assert.ok(leaking > 0.54, `the ids of the tasks themselves leak: ${leaking}`);
@@ -117,7 +117,7 @@ Deno.test("taobaoSamples() do not tell the positive item by who was drawn before
 // `event,positive,negative,...`, number of behaviours in all histories, sums of each numeric feature, number and sum
 // of the ids that are shown, ROC AUC of "drawn before" by the ids of tasks and by those shown, on all tasks.
 dataTest(
-  "taobaoSamples() are those of the independent implementation",
+  "taobaoSamples() equals the independent implementation",
   "taobao-userbehavior/stream-2017-11-26.csv",
   async (path) => {
     const behaviors = await readBehaviors(path);

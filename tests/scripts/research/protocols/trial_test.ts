@@ -37,7 +37,7 @@ function samples(count: number): Sample[] {
 
 const trial = () => new Trial({ schema: SCHEMA, model: "din", config: { batchRows: 8 }, seed: 3 });
 
-Deno.test("batches() closes a batch when it has enough rows", () => {
+Deno.test("batches() ends a batch once it has enough rows", () => {
   const sizes = [...batches(samples(10), 5)].map((batch) => batch.length);
   assert.deepEqual(sizes, [3, 3, 3, 1]);
 });
@@ -54,7 +54,7 @@ Deno.test("Trial.progress() predicts a batch before it learns it", () => {
   assert.deepEqual(trial().progress(flipped).predictions, trial().progress(all).predictions);
 });
 
-Deno.test("Trial.predict() is the same before and after, and follows what was learnt", () => {
+Deno.test("Trial.predict() changes nothing, and follows what was learnt", () => {
   const tried = trial();
   tried.learn(samples(200));
   const { predictions, labels, users } = tried.predict(samples(4));
@@ -66,7 +66,7 @@ Deno.test("Trial.predict() is the same before and after, and follows what was le
   assert.deepEqual(tried.predict(samples(4)).predictions, predictions);
 });
 
-Deno.test("Trial() of the same seed gives the same bits", () => {
+Deno.test("Trial with the same seed gives the same bits", () => {
   assert.deepEqual(trial().progress(samples(40)), trial().progress(samples(40)));
 });
 

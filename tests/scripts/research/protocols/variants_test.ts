@@ -18,7 +18,7 @@ const SAMPLE: Sample = {
 const changed = (name: string, sample = SAMPLE) =>
   VARIANTS.find((variant) => variant.name === name)!.samples!([sample])[0]!;
 
-Deno.test("VARIANTS shuffle a history as a whole, each list in its own order, at the same times", () => {
+Deno.test("VARIANTS shuffle all columns of a history alike, each sample in its own order, at the same times", () => {
   const { history, rows } = changed("DIEN, shuffled history");
   const order = history.items.map((item) => Number(item.slice(1)));
   assert.deepEqual(order.toSorted((a, b) => a - b), Array.from({ length: T }, (_, t) => t));
@@ -42,6 +42,6 @@ Deno.test("VARIANTS without history keep the rest of a sample", () => {
   assert.deepEqual(rest, kept);
 });
 
-Deno.test("VARIANTS have names of their own", () => {
+Deno.test("VARIANTS have distinct names", () => {
   assert.equal(new Set(VARIANTS.map(({ name }) => name)).size, VARIANTS.length);
 });
