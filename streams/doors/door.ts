@@ -13,7 +13,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Portions } from "../../src/values/portions.ts";
 import { type ApiContext, append, inPortions } from "../http/context.ts";
-import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import { MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import type { ArrivingRecord } from "../http/contract/arriving.ts";
 import type { Call } from "../http/endpoint.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
@@ -79,17 +79,6 @@ export function mapAll<Value>(
   if (first === undefined) return own;
   const detail = `No entry was accepted, because entry ${first.index} is rejected: ${first.reason}`;
   throw new Problem("refused", detail, { more: { errors: errors.slice(0, MAX_LISTED) } });
-}
-
-/** Records for the log. @throws Problem `refused` when one is too large for it */
-export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]): readonly ArrivingRecord[] {
-  const time = now();
-  return own.map((one, index) => {
-    const record = arrivedRecord(topics, one, time);
-    if (!("ok" in record)) return record;
-    const { code, reason } = record;
-    throw new Problem("refused", reason, { more: { errors: [{ index, code, reason }] } });
-  });
 }
 
 /** Appends records, in portions where they may have to wait, and counts them. */

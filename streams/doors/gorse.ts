@@ -16,16 +16,20 @@ import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
-import { mapAll, readValues, recordsOf, take } from "./door.ts";
+import { arrivedRecords } from "../http/intake.ts";
+import type { ItemMirror } from "../http/routes/item_mirror.ts";
+import { mapAll, readValues, take } from "./door.ts";
 import { jsonBody, sharing } from "./gorse_endpoint.ts";
 import { gorseLists } from "./gorse_lists.ts";
 import { gorseReads } from "./gorse_reads.ts";
 import { gorseItem, inPlaceOf, patched } from "./gorse_records.ts";
-import { ItemMirror } from "./item_mirror.ts";
 import { SCHEMAS } from "./schemas.ts";
 
-export function gorseEndpoints(context: ApiContext, settings: GorseSettings = {}): readonly Endpoint[] {
-  const items = new ItemMirror(context);
+export function gorseEndpoints(
+  context: ApiContext,
+  items: ItemMirror,
+  settings: GorseSettings = {},
+): readonly Endpoint[] {
   const intake = new Intake(context, items, settings);
   return [
     ...userWrites(intake),
@@ -183,7 +187,8 @@ class Intake {
   async postItems(call: Call): Promise<Response> {
     const values = await readValues(this.#context, call);
     const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
-    recordsOf(this.#context, own); // none is too large, or none is taken
+    const { topics, now } = this.#context;
+    arrivedRecords(topics, own, now()); // none is too large, or none is taken
     const changes = own.map(({ item }, index) => ({
       id: item.item,
       change: (before: ItemRecord | undefined) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
@@ -221,7 +226,8 @@ class Intake {
   }
 
   async #take(own: readonly OwnRecord[], caller: string): Promise<void> {
-    await take(this.#context, recordsOf(this.#context, own), caller);
+    const { topics, now } = this.#context;
+    await take(this.#context, arrivedRecords(topics, own, now()), caller);
   }
 
   #mapAll(kind: Kind, values: readonly unknown[]): readonly OwnRecord[] {

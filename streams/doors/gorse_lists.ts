@@ -16,7 +16,8 @@ import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import { impressionRecords } from "../http/impression.ts";
-import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, recordsOf, take } from "./door.ts";
+import { arrivedRecords } from "../http/intake.ts";
+import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, take } from "./door.ts";
 import { jsonBody, N, rangeOf, sharing } from "./gorse_endpoint.ts";
 import { SCHEMAS } from "./schemas.ts";
 
@@ -198,7 +199,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
         request: answer.request,
       }],
     }));
-    await take(context, recordsOf(context, feedback), call.caller);
+    await take(context, arrivedRecords(context.topics, feedback, context.now()), call.caller);
   }
   const scored = request.headers.get("x-api-version")?.trim() === "2";
   return Response.json(items.map(({ item, score }) => scored ? { Id: item, Score: score } : item));

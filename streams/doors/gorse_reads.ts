@@ -11,10 +11,10 @@ import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import { freshTasks } from "../http/routes/fresh_task.ts";
+import type { ItemMirror } from "../http/routes/item_mirror.ts";
 import { lookAt } from "./door.ts";
 import { N, rangeOf, sharing } from "./gorse_endpoint.ts";
 import { gorseFeedback, gorseItem, gorseUser } from "./gorse_records.ts";
-import type { ItemMirror } from "./item_mirror.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 export function gorseReads(context: ApiContext, items: ItemMirror): readonly Endpoint[] {

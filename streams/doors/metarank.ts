@@ -17,10 +17,11 @@ import type { Portions } from "../../src/values/portions.ts";
 import { isRecord } from "../../src/values/record.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
+import { arrivedRecords } from "../http/intake.ts";
 import { beginsList, checkEntries, checkSequence, portionsOf } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
-import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, recordsOf, take } from "./door.ts";
+import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, take } from "./door.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
@@ -72,7 +73,7 @@ async function feedback(context: ApiContext, { request, demand, caller }: Call):
   checkEntries(events.length, context.maxEntries);
   const own = mapAll(context, events, parseMetarank);
   if (own.some(({ kind }) => kind === "item")) demand("items");
-  const records = recordsOf(context, own);
+  const records = arrivedRecords(context.topics, own, context.now());
   await take(context, records, caller);
   const tookMillis = Math.round(context.clock() - begun);
   return Response.json({ status: "ok", accepted: events.length, updated: 0, tookMillis });

@@ -206,3 +206,17 @@ export function arrivedRecord(
   const work = workOf(own, record.value?.length ?? 0);
   return own.kind === "item" ? { ...record, work } : { ...record, headers: ARRIVED_HEADERS, work };
 }
+
+/** Records for the log. @throws Problem `refused` when one is too large for it */
+export function arrivedRecords(
+  topics: Pick<Topics, "events" | "items">,
+  own: readonly OwnRecord[],
+  now: number,
+): readonly ArrivingRecord[] {
+  return own.map((one, index) => {
+    const record = arrivedRecord(topics, one, now);
+    if (!("ok" in record)) return record;
+    const { code, reason } = record;
+    throw new Problem("refused", reason, { more: { errors: [{ index, code, reason }] } });
+  });
+}

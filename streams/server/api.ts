@@ -18,6 +18,8 @@ import { Callers } from "../http/callers.ts";
 import type { ApiContext } from "../http/context.ts";
 import { erasureEndpoints } from "../http/routes/erasure.ts";
 import { eventEndpoints } from "../http/routes/events.ts";
+import { ItemMirror } from "../http/routes/item_mirror.ts";
+import { itemEndpoint } from "../http/routes/items.ts";
 import { experimentEndpoints } from "../http/routes/experiments.ts";
 import { explainEndpoint } from "../http/routes/explain.ts";
 import { mergeEndpoint } from "../http/routes/merge.ts";
@@ -71,8 +73,10 @@ export function apiOf(
   settings: HttpSettings,
   live: Pick<LiveFeed, "open">,
 ): readonly Endpoint[] {
+  const items = new ItemMirror(context);
   const api = [
     ...eventEndpoints(context),
+    itemEndpoint(context, items),
     sourceEndpoint(context),
     ...recommendEndpoints(context),
     userEndpoint(context),
@@ -82,7 +86,7 @@ export function apiOf(
     ...erasureEndpoints(context),
     rejectedEndpoint(context),
     ...statusEndpoints(context),
-    ...doorEndpoints(context, settings),
+    ...doorEndpoints(context, settings, items),
     liveEndpoint(live),
     ...experimentEndpoints(context),
   ];

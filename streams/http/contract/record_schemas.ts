@@ -42,6 +42,9 @@ export const EVENT: NamedSchema = {
 
 export const ITEM: NamedSchema = { name: "Item", json: withoutTime(bare(records.item)) };
 
+/** An item that is on the log. */
+export const ITEM_RECORD: NamedSchema = { name: "ItemRecord", json: bare(records.item) };
+
 /** The body of `recommend`. */
 export const RECOMMEND_REQUEST: NamedSchema = {
   name: "RecommendRequest",

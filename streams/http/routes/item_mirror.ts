@@ -1,15 +1,16 @@
 /**
  * The catalogue on the log, for calls that change a part of an item or read one back: the records of all items, as bytes.
- * It is read at the first such call.
+ * It is read at the first such call; to read one item back, only from a log that does not index its keys.
  *
  * @module
  */
 
-import { decodeItem } from "../../src/events/codec.ts";
-import type { ItemRecord } from "../../src/events/event.ts";
-import { type ApiContext, append, inPortions } from "../http/context.ts";
-import { InTurn } from "../log/in_turn.ts";
-import { recordsOf } from "./door.ts";
+import { decodeItem } from "../../../src/events/codec.ts";
+import type { ItemRecord } from "../../../src/events/event.ts";
+import { indexesKeys } from "../../log/capabilities.ts";
+import { InTurn } from "../../log/in_turn.ts";
+import { type ApiContext, append, inPortions } from "../context.ts";
+import { arrivedRecords } from "../intake.ts";
 
 export interface ItemChange {
   readonly id: string;
@@ -32,8 +33,10 @@ export class ItemMirror {
   }
 
   /** The newest record of an item. */
-  get(id: string): Promise<ItemRecord | undefined> {
-    return this.#queue(() => Promise.resolve(this.#at(id)));
+  async get(id: string): Promise<ItemRecord | undefined> {
+    const { log, topics } = this.#context;
+    if (!indexesKeys(log)) return await this.#queue(() => Promise.resolve(this.#at(id)));
+    return itemIn((await log.latest(topics.items, 0, id))?.value);
   }
 
   /** Items by id, at most `count` after the id `after`. */
@@ -67,17 +70,14 @@ export class ItemMirror {
     const records = [...after].flatMap(([id, item]) =>
       item === undefined
         ? [{ topic: topics.items, key: id, value: null, time: now(), work: 1 }]
-        : recordsOf(this.#context, [{ kind: "item", item }])
+        : arrivedRecords(topics, [{ kind: "item", item }], now())
     );
     await append(this.#context, records);
     metrics.taken("item", records.length, []);
   }
 
   #at(id: string): ItemRecord | undefined {
-    const bytes = this.#records.get(id);
-    if (bytes === undefined) return undefined;
-    const decoded = decodeItem(bytes);
-    return decoded.ok ? decoded.item : undefined;
+    return itemIn(this.#records.get(id));
   }
 
   #queue<T>(work: () => Promise<T>): Promise<T> {
@@ -103,4 +103,11 @@ export class ItemMirror {
       this.#next = next;
     }
   }
+}
+
+/** The item in the value of a record; `undefined` = there is none, it is removed, or another program wrote the record. */
+function itemIn(value: Uint8Array | null | undefined): ItemRecord | undefined {
+  if (!value) return undefined;
+  const decoded = decodeItem(value);
+  return decoded.ok ? decoded.item : undefined;
 }

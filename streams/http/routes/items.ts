@@ -1,0 +1,40 @@
+/**
+ * An item as its newest record on the log.
+ *
+ * @module
+ */
+
+import { shown } from "../../../src/events/rejected.ts";
+import type { ApiContext } from "../context.ts";
+import { Problem } from "../contract/problem.ts";
+import { ITEM_RECORD } from "../contract/record_schemas.ts";
+import { within } from "../deadline.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { ItemMirror } from "./item_mirror.ts";
+
+export function itemEndpoint({ answerTimeoutMs }: ApiContext, items: Pick<ItemMirror, "get">): Endpoint {
+  return {
+    method: "GET",
+    path: "/v1/items/:item",
+    id: "getItem",
+    summary: "An item as it was last written",
+    description:
+      "Sees every write that was answered before, whichever process took it. Lists follow soon after.",
+    scope: "read",
+    parameters: { item: "Id of the item" },
+    answers: {
+      200: { description: "Its newest record, with fields that nothing reads", schema: ITEM_RECORD },
+    },
+    problems: ["not-found", "unavailable", "answer-timeout"],
+    handle: async ({ parameters: { item: id = "" } }) => {
+      const item = await within(items.get(id), answerTimeoutMs, () => {
+        const detail =
+          `The catalogue was not read within ${answerTimeoutMs} ms; ask again, as it is still being read`;
+        return new Problem("answer-timeout", detail);
+      });
+      if (item !== undefined) return Response.json(item);
+      const detail = `item ${shown(id)} is not in the catalogue: it was never added, or it was removed`;
+      throw new Problem("not-found", detail);
+    },
+  };
+}
