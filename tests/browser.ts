@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Path of the system's Chromium; `null`, and a loud word about what is skipped, when there is none. */
+/** Path of the system's Chromium; `null`, with a loud note of what is skipped, when there is none. */
 export async function findChromium(skipped: string): Promise<string | null> {
   const named = Deno.env.get("MEANDER_CHROMIUM");
   const folders = (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");

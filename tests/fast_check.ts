@@ -1,8 +1,8 @@
 /**
- * fast-check, with arrays and texts of up to `maxLength`. By itself it stops at ten, however much more a test allows.
+ * fast-check, with arrays and texts of up to `maxLength`. By default it stops at ten, however many more a test allows.
  *
  * Draws are the same in each run, so that what has passed once fails only after a change. To look for what they miss,
- * `MEANDER_DRAW_SECONDS=60 deno test -A tests/engine` draws for a minute per property, from seeds that nobody chose.
+ * `MEANDER_DRAW_SECONDS=60 deno test -A tests/engine` draws for a minute per property, from random seeds.
  *
  * @module
  */

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { files } from "./words/files.ts";
 
-Deno.test("fc.array() is as long as maxLength lets it be", () => {
+Deno.test("fc.array() makes long arrays when maxLength allows them", () => {
   const lengths = fc.sample(fc.array(fc.nat(), { maxLength: 100 }), { seed: 1 }).map(({ length }) => length);
   assert.ok(Math.max(...lengths) > 50, `${lengths}`);
 });
 
 Deno.test({
-  name: "fc.assert() draws the same values in each run, and as many as it is told",
+  name: "fc.assert() draws the same values in each run, and as many as requested",
   ignore: Deno.env.has("MEANDER_DRAW_SECONDS"),
   fn() {
     const draws = () => {
@@ -21,7 +21,7 @@ Deno.test({
   },
 });
 
-Deno.test("no test draws anything but from a seed", async () => {
+Deno.test("no test draws random values without a seed", async () => {
   const found: string[] = [];
   for await (const path of files("tests")) {
     if (/^tests\/(fast_check|bench\/|faults\/)/.test(path)) continue;

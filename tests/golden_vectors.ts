@@ -43,7 +43,7 @@ export function goldenTest<Case>(
   Deno.test(`${name} (golden)`, async () => await check(casesOf(readGolden(file))));
   // Others' files hold arrays that nothing here computes.
   if (Deno.env.has("MEANDER_GOLDEN")) return;
-  Deno.test(`${name} (golden), and notices when they are corrupted`, async () => {
+  Deno.test(`${name} (golden), and notices corrupted vectors`, async () => {
     const text = readGolden(file);
     const paths = arraysOf(JSON.parse(text)).map((path) => path.join(".")).filter(claims);
     assert.ok(paths.length > 0, "the test claims no array");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { arraysOf, corruptions } from "./golden_corruptions.ts";
 import { assertClose, readGolden } from "./golden_vectors.ts";
 
-Deno.test("assertClose() refuses what is wanted when it is not finite", () => {
+Deno.test("assertClose() refuses expected values that are not finite", () => {
   for (const x of [Infinity, -Infinity, NaN]) {
     assert.throws(() => assertClose([1, 2], [1, x], 1, "x"), `${x}`);
   }

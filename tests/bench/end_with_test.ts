@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 const END_WITH = new URL("end_with.ts", import.meta.url).href;
 
-/** What a bench says that starts services, lines of the shell, and waits for what never comes. */
+/** The output of a bench that starts shell commands as services and waits for something that never comes. */
 async function wait(...lines: readonly string[]) {
   const program = `
     import { endWith } from ${JSON.stringify(END_WITH)};
@@ -19,7 +19,7 @@ async function wait(...lines: readonly string[]) {
   return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)];
 }
 
-Deno.test("endWith() ends a bench with a service that fails, and the others with it", async () => {
+Deno.test("endWith() ends a bench, and its other services, when one of them fails", async () => {
   const said = "The service has ended with 3; run it by hand to see why\n";
   assert.deepEqual(await wait("exit 3", "sleep 1; echo survived"), [1, "", said]);
 });

@@ -7,7 +7,7 @@ async function config(name: string) {
   return parseConfig(await Deno.readTextFile(new URL(`${name}.json`, folder)), name);
 }
 
-Deno.test("the configurations of what earns what differ in what their names say", async () => {
+Deno.test("the configurations of what_earns differ exactly as their names say", async () => {
   const base = parseConfig(await Deno.readTextFile("fixtures/shop/meander.json"), "meander.json");
   const expected = [
     ["ids", false, null, true],

@@ -13,7 +13,7 @@ const TOPIC = "samples";
 const PARTITIONS = 3;
 const BATCH_ROWS = 10;
 
-/** Samples of one to four rows on three partitions, and a user to forget now and then. */
+/** Samples of one to four rows on three partitions, with an erasure now and then. */
 const RECORDS = makeSamples(60).flatMap((sample, s): NewRecord[] => {
   const rows = sample.rows.pick([0, 1, 2, 3].slice(0, 1 + s % 4));
   const record = {
@@ -29,7 +29,7 @@ async function createLog(): Promise<MemoryLog> {
   return log;
 }
 
-/** A reader that notes its batches, each with the positions behind it. @param onBatch called behind each */
+/** A reader that notes its batches, each with the positions after it. @param onBatch called after each */
 function readerOf(
   log: Log,
   { onBatch = (_count: number) => {}, variant = undefined as string | undefined } = {},
@@ -49,7 +49,7 @@ function readerOf(
   return { reader, batches };
 }
 
-Deno.test("BatchReader.readAgain() makes the same batches of the order that any reading had", async () => {
+Deno.test("BatchReader.readAgain() makes the same batches again from the order of any reading", async () => {
   const readings = fc.array(fc.record({ come: fc.nat(12), maxRecords: fc.integer({ min: 1, max: 9 }) }), {
     minLength: 5,
     maxLength: 30,
@@ -72,7 +72,7 @@ Deno.test("BatchReader.readAgain() makes the same batches of the order that any 
   );
 });
 
-Deno.test("BatchReader.readRounds() makes the batches that were made round by round", async () => {
+Deno.test("BatchReader.readRounds() makes the same batches as reading round by round", async () => {
   const log = await createLog();
   const { reader, batches } = readerOf(log);
   const waiting = [...Map.groupBy(RECORDS, ({ partition }) => partition).values()];
@@ -90,7 +90,7 @@ Deno.test("BatchReader.readRounds() makes the batches that were made round by ro
   assert.deepEqual(again.reader.positions, reader.positions);
 });
 
-Deno.test("BatchReader.readRounds() keeps the order of each partition, and goes on from any batch in the same order", async () => {
+Deno.test("BatchReader.readRounds() keeps the order of each partition, and resumes in the same order after any batch", async () => {
   // A build, a service (without rounds), and another build whose rounds begin anew.
   const rounds = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), {
     minLength: RECORDS.length,
@@ -121,14 +121,14 @@ Deno.test("BatchReader.readRounds() keeps the order of each partition, and goes 
   );
 });
 
-Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, and when a checkpoint is, on the way", async () => {
+Deno.test("BatchReader.readAgain() keeps the whole order, whenever it or a checkpoint is written on the way", async () => {
   const log = await createLog();
   const first = readerOf(log);
   await log.append(RECORDS);
   while (await first.reader.read(3) > 0);
   const want = first.batches;
   for (let checkpoint = 0; checkpoint < want.length; checkpoint++) {
-    /** What a commit behind each batch of the second life would leave for the third. */
+    /** What a commit after each batch of the second life would leave for the third. */
     const left: (readonly Stretch[])[] = [];
     const second = readerOf(log, {
       onBatch: (count) => {
@@ -148,7 +148,7 @@ Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, an
   }
 });
 
-Deno.test("BatchReader cuts the shortest runs that are full or end with an erasure, none lost, repeated or out of order", async () => {
+Deno.test("BatchReader cuts the shortest batches that are full or end with an erasure, in order and without loss", async () => {
   const log = await createLog();
   await log.append(RECORDS);
   const { reader, batches } = readerOf(log);
@@ -173,7 +173,7 @@ Deno.test("BatchReader cuts the shortest runs that are full or end with an erasu
   assert.equal(await reader.lag(), 0);
 });
 
-Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitions that were added", async () => {
+Deno.test("BatchReader.seek() resumes after a batch, and starts at the beginning of partitions that were added", async () => {
   const log = await createLog();
   await log.append(RECORDS);
   const { reader, batches } = readerOf(log);
@@ -185,7 +185,7 @@ Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitio
   assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
 });
 
-Deno.test("BatchReader leaves out what the weights had learnt, but erases users, and a variant learns all of it", async () => {
+Deno.test("BatchReader leaves out samples marked as learnt, but for a variant, and always takes erasures", async () => {
   const log = await createLog();
   const learnt = { headers: { [LEARNT]: "" } };
   await log.append(RECORDS.map((record) => record.value === null ? record : { ...record, ...learnt }));

@@ -14,7 +14,7 @@ const heads = fc.record({
   needsFull: fc.boolean(),
 }, { noNullPrototype: true });
 
-Deno.test("decodeHead() gives what encodeHead() took, and nothing of a part of it", () => {
+Deno.test("decodeHead() restores what encodeHead() wrote, and throws when it is truncated", () => {
   fc.assert(
     fc.property(heads, (head) => {
       const to = new ByteWriter();

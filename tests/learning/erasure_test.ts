@@ -20,7 +20,7 @@ async function serving(log: MemoryLog): Promise<ParameterVersion> {
   return decodeVersion(newest!.value!);
 }
 
-/** Where the id stands in what the learner has written. */
+/** Where the id occurs in what the learner has written. */
 async function traces(log: MemoryLog): Promise<string[]> {
   const found: string[] = [];
   for (const topic of [topics.checkpoints, topics.parameters]) {
@@ -31,8 +31,10 @@ async function traces(log: MemoryLog): Promise<string[]> {
   return found;
 }
 
-for (const [what, later] of [["and nothing comes any more", 0], ["and others go on", 400]] as const) {
-  Deno.test(`Learning.step() leaves no trace of a user who is erased ${what}`, async () => {
+for (
+  const [what, later] of [["when no more samples arrive", 0], ["when those of others go on", 400]] as const
+) {
+  Deno.test(`Learning.step() leaves no trace of an erased user ${what}`, async () => {
     await using log = new MemoryLog();
     await log.createTopics(topicSpecs(topics, 1));
     let now = 0;
@@ -65,7 +67,7 @@ for (const [what, later] of [["and nothing comes any more", 0], ["and others go 
 const GUARD = { windowRows: 64, referenceRows: 128, warmUpRows: 128 };
 const TOMBSTONE = { topic: topics.samples, partition: 0, key: GONE, value: null, time: 0 };
 
-/** Records of samples, the last quarter of which have their labels the other way round, so that a guard goes back. */
+/** Records of samples, the last quarter of them with flipped labels, so that a guard rolls back. */
 function brokenRecords() {
   const all = makeSamples(400).map((sample, s) => {
     const sign = s < 300 ? 1 : 0; // then labels are the other way round
@@ -80,7 +82,7 @@ function brokenRecords() {
   }));
 }
 
-Deno.test("Learning.step() leaves no trace of an erased user in the versions either, while the guard holds its own back", async () => {
+Deno.test("Learning.step() leaves no trace of an erased user in versions while the guard holds its own back", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   let now = 0;
@@ -109,7 +111,7 @@ Deno.test("Learning.step() leaves no trace of an erased user in the versions eit
   assert.deepEqual(after.dense, before.dense, "those that the guard has chosen serve");
 });
 
-Deno.test("Learning.drain() erases a user while the guard holds versions back as if it had never crashed", async () => {
+Deno.test("Learning.drain() erases a user after any crash while the guard holds versions back", async () => {
   const records = [...brokenRecords(), TOMBSTONE];
   const options = { batchRows: 8, checkpointBatches: 2, guard: GUARD };
   const run = async (log: Log) => {

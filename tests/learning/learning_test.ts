@@ -60,7 +60,7 @@ async function versionsOn(log: Log): Promise<ParameterVersion[]> {
   return records.map(({ value }) => decodeVersion(value ?? new Uint8Array(0)));
 }
 
-/** What must not depend on how often the learner was stopped. */
+/** State that must not depend on how often the learner was stopped. */
 const stateOf = (learning: Learning) => ({
   learner: learning.learner.encode(),
   version: learning.version,
@@ -101,7 +101,7 @@ Deno.test("Learning.open() publishes the initial parameters once, as version 1",
   assert.deepEqual(versions.map(({ kind, version }) => [kind, version]), [["full", 1]]);
 });
 
-Deno.test("Learning.drain() learns full batches, publishes each, and keeps the topic as short as the last snapshot", async () => {
+Deno.test("Learning.drain() learns full batches, publishes each, and trims the topic below the last snapshot", async () => {
   const log = await createLog();
   await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
   const samples = makeSamples(8 * 4 + 5);
@@ -120,7 +120,7 @@ Deno.test("Learning.drain() learns full batches, publishes each, and keeps the t
     ],
   );
   await learning.drain();
-  assert.equal(learning.learner.steps, 4, "five samples are not a batch");
+  assert.equal(learning.learner.steps, 4, "five samples do not fill a batch");
   await learning.drain(true);
   assert.equal(learning.learner.steps, 5);
   assert.equal(learning.validation.rows.length, 4 * samples.length);
@@ -148,7 +148,7 @@ for (const take of ["learnRound", "learnLeftover"] as const) {
   });
 }
 
-Deno.test("Learning.drain() cuts the same batches however the samples arrive", async () => {
+Deno.test("Learning.drain() cuts the same batches, however samples arrive", async () => {
   const samples = makeSamples(60, 3);
   const run = async (parts: readonly number[]) => {
     const log = await createLog();
@@ -170,7 +170,7 @@ Deno.test("Learning.drain() cuts the same batches however the samples arrive", a
   );
 });
 
-Deno.test("Learning.open() goes on from any crash as if there had been none", async () => {
+Deno.test("Learning.open() resumes after any crash as if there had been none", async () => {
   const samples = makeSamples(8 * 11 + 3, 4);
   const records = [
     ...samples.slice(0, 40).map(sampleRecord),
@@ -206,7 +206,7 @@ Deno.test("Learning.open() goes on from any crash as if there had been none", as
   }
 });
 
-Deno.test("Learning.step() looks once at a log that had no samples at the last step, and tells how many it takes", async () => {
+Deno.test("Learning.step() reads an idle log once per step, and counts the samples that it takes", async () => {
   const log = await createLog();
   let reads = 0;
   const counted = layered(log, {
@@ -229,7 +229,7 @@ Deno.test("Learning.step() looks once at a log that had no samples at the last s
   assert.deepEqual(await step(0, 1), [false, 2, 0]);
 });
 
-Deno.test("Learning.step() publishes one version an interval, and the last when nothing comes any more", async () => {
+Deno.test("Learning.step() publishes one version per interval, and the last one when no more samples arrive", async () => {
   const log = await createLog();
   let now = 0;
   const options = { ...OPTIONS, checkpointBatches: 1e6, publishIntervalMs: 100 };
@@ -258,7 +258,7 @@ Deno.test("Learning.step() publishes one version an interval, and the last when 
   assert.deepEqual((await versionsOn(log)).at(-1)?.version, 6, "a checkpoint leaves nothing behind");
 });
 
-Deno.test("Learning.step() with intervals comes to the same end as without, after any crash too, and serves it", async () => {
+Deno.test("Learning.step() with intervals ends like without, even after a crash, and serves the last version", async () => {
   const samples = makeSamples(8 * 11 + 3, 7);
   const options = { ...OPTIONS, publishIntervalMs: 70, checkpointIntervalMs: 150 };
   const start = async () => {
@@ -298,7 +298,7 @@ Deno.test("Learning.step() with intervals comes to the same end as without, afte
   }
 });
 
-Deno.test("Learning.step() publishes a snapshot again when the log has dropped it, and goes on from any crash the same", async () => {
+Deno.test("Learning.step() publishes a dropped snapshot again, and goes on after it when killed", async () => {
   const log = await createLog();
   const samples = makeSamples(40);
   const options = { ...OPTIONS, publishIntervalMs: 0, snapshotVersions: 100 };
@@ -319,7 +319,7 @@ Deno.test("Learning.step() publishes a snapshot again when the log has dropped i
     await learnAll(learning);
     version = (await served()).version;
     await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end);
-    assert.equal((await served()).version, 0, "nobody can begin");
+    assert.equal((await served()).version, 0, "there is nothing to start from");
     now += 60_000;
     await learnAll(learning);
     assert.equal((await served()).version, version + 1);
@@ -340,7 +340,7 @@ Deno.test("Learning.step() publishes a snapshot again when the log has dropped i
   for (const sample of samples) assert.deepEqual(serving.score(sample), whole.score(sample));
 });
 
-Deno.test("Learning.drain() writes a large checkpoint again only when it has learnt as much, and resumes to the same state", async () => {
+Deno.test("Learning.drain() writes a large checkpoint again only after learning as much, and resumes the same", async () => {
   const samples = makeSamples(8 * 12, 3);
   const start = async () => {
     const log = await createLog();
@@ -370,7 +370,7 @@ Deno.test("Learning.drain() writes a large checkpoint again only when it has lea
   }
 });
 
-Deno.test("Learning.drain() erases whom the stream forgets, though no batch is full, and publishes that", async () => {
+Deno.test("Learning.drain() erases a user without waiting for a full batch, and publishes that", async () => {
   const log = await createLog();
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
   const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
@@ -395,7 +395,7 @@ for (
     }],
   ] satisfies [string, (model: Model, result: InputGradients) => InputGradients][]
 ) {
-  Deno.test(`Learning.drain() publishes nothing unsound when ${what} break, goes back, and recovers`, async () => {
+  Deno.test(`Learning.drain() publishes nothing unsound when ${what} break, rolls back and recovers`, async () => {
     const log = await createLog();
     // The seventh batch of eight samples is the broken one.
     await using learning = await Learning.open(
@@ -425,7 +425,7 @@ for (
     assert.equal(versions.at(-1)?.version, learning.version);
 
     const resumed = versions.find(({ version }) => version === 8);
-    assert.equal(resumed?.kind, "full", "after going back, deltas would lie");
+    assert.equal(resumed?.kind, "full", "deltas would be wrong after the rollback");
     const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
     await new ParameterSubscriber(log, topics.parameters, serving).update();
     assert.equal(serving.version, learning.version);
@@ -433,7 +433,7 @@ for (
   });
 }
 
-Deno.test("Learning.drain() goes back to the same weights after a crash in the middle of a recovery", async () => {
+Deno.test("Learning.drain() rolls back to the same weights after a crash in the middle of a recovery", async () => {
   const samples = makeSamples(8 * 12, 6);
   const poisoned = samples.map((sample, s) =>
     s === 52 ? { ...sample, rows: Rows.of(sample.rows.map(poison)) } : sample
@@ -479,7 +479,7 @@ Deno.test("Learning.drain() stays at its last sound version when every batch fai
   assert.ok(versions.length > 0 && versions.every(isSound));
 });
 
-Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves a damaged sample out", async () => {
+Deno.test("Learning.open() refuses a damaged checkpoint; Learning.drain() leaves out damaged samples", async () => {
   const log = await createLog();
   await log.append(makeSamples(40).map(sampleRecord));
   {
@@ -518,7 +518,7 @@ Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves
   });
 });
 
-Deno.test("Learning.checkpoint() drops the samples that no one needs any more, if so told", async () => {
+Deno.test("Learning.checkpoint() trims samples that are no longer needed, if told to", async () => {
   const log = await createLog();
   await using learning = await Learning.open(log, topics, makeLearner("base"), {
     ...OPTIONS,
@@ -560,7 +560,7 @@ function isSound({ dense, head, tables }: ParameterVersion): boolean {
   return [dense, head, ...rows].every((values) => values.every((value) => Math.abs(value) <= 1e6));
 }
 
-Deno.test("Learning takes its own model's state of a list that another model scored, and nobody else's", async () => {
+Deno.test("Learning uses its own model's state of a list that another model scored, and no other model's", async () => {
   const { stateSize } = makeModel("mimn");
   const stateFrom = (from: number) => ({ from, values: new Float32Array(stateSize).fill(0.3) });
   const weights = async (over: (sample: Sample) => Partial<Sample>) => {
@@ -581,7 +581,7 @@ Deno.test("Learning takes its own model's state of a list that another model sco
   assert.notDeepEqual(await weights(others("dien")), itself);
 });
 
-Deno.test("Learning.open() takes a model whose checkpoint knows no proof for proved: it has ordered", async () => {
+Deno.test("Learning.open() treats a checkpoint without a proof as proved, since its model has ordered lists", async () => {
   const log = await createLog();
   await log.append(makeSamples(40, 9).map(sampleRecord));
   {
@@ -595,7 +595,7 @@ Deno.test("Learning.open() takes a model whose checkpoint knows no proof for pro
   assert.deepEqual([...new Set((await versionsOn(log)).map(({ share }) => share))], [1]);
 });
 
-Deno.test("Learning.continueFrom() publishes that a model has proved itself, once, and nothing of one that has not", async () => {
+Deno.test("Learning.continueFrom() publishes once that a model is proved, and nothing if it is not", async () => {
   for (const isProved of [true, false]) {
     await using was = await createLog();
     await using before = await Learning.open(was, topics, makeLearner("base"), OPTIONS);

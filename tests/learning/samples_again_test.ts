@@ -24,7 +24,7 @@ async function learn(log: AdministeredLog): Promise<{ readonly rows: number; rea
 const rowsOf = (from: number, to: number) =>
   samples.slice(from, to).reduce((sum, { rows }) => sum + rows.length, 0);
 
-Deno.test("Learning learns samples that were created again from their start, also when they are longer", async () => {
+Deno.test("Learning reads a topic of samples that was created again from its start, even if it is longer", async () => {
   for (const to of [25, 40]) {
     await using log = new AdministeredLog();
     await log.createTopics(topicSpecs(topics, 1));
@@ -37,7 +37,7 @@ Deno.test("Learning learns samples that were created again from their start, als
   }
 });
 
-Deno.test("Learning counts samples that were dropped before it learnt them, but not those before its first", async () => {
+Deno.test("Learning counts samples that were dropped before it learnt them, except those before its first", async () => {
   await using log = new AdministeredLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(records(0, 20));

@@ -4,7 +4,7 @@ import { VersionPace } from "../../streams/learning/version_pace.ts";
 
 const OPTIONS = { publishIntervalMs: 100, snapshotVersions: 4 };
 
-Deno.test("VersionPace.nextForms() gives a full snapshot each so many versions, and whenever changes were lost track of", () => {
+Deno.test("VersionPace.nextForms() has a full snapshot every few versions, and whenever changes were lost", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ batches: fc.integer({ min: 1, max: 3 }), lost: fc.boolean() })),
@@ -28,7 +28,7 @@ Deno.test("VersionPace.nextForms() gives a full snapshot each so many versions, 
   );
 });
 
-Deno.test("VersionPace.nextForms() waits with a large full snapshot until the deltas weigh as much, in one life or two", () => {
+Deno.test("VersionPace.nextForms() delays a large full snapshot until deltas weigh as much, across restarts too", () => {
   const bytesOf = { full: 8 << 20, delta: 1 << 20 };
   const run = (restartAt: number) => {
     let pace = new VersionPace(OPTIONS, () => 0);
@@ -53,7 +53,7 @@ Deno.test("VersionPace.nextForms() waits with a large full snapshot until the de
   for (const restartAt of [2, 9, 10, 11, 25]) assert.deepEqual(run(restartAt), [1, 10, 19, 28]);
 });
 
-Deno.test("VersionPace.make() says which versions an earlier life has published, and none of those needs to be full", () => {
+Deno.test("VersionPace.make() tells which versions an earlier life has published, and wants no full one for them", () => {
   const pace = new VersionPace(OPTIONS, () => 0);
   pace.found(1, { kind: "full", bytes: 100 });
   pace.found(2, { kind: "delta", bytes: 10 });
@@ -63,7 +63,7 @@ Deno.test("VersionPace.make() says which versions an earlier life has published,
   assert.deepEqual(pace.nextForms(), ["delta"]);
 });
 
-Deno.test("VersionPace.make() leaves nothing to hurry with when an earlier life has published what was chosen", () => {
+Deno.test("VersionPace.make() leaves nothing urgent when an earlier life has published the chosen weights", () => {
   const pace = new VersionPace(OPTIONS, () => 0);
   pace.found(1, { kind: "full", bytes: 100 });
   pace.needsFull = pace.isChosen = true;
@@ -71,7 +71,7 @@ Deno.test("VersionPace.make() leaves nothing to hurry with when an earlier life 
   assert.ok(!pace.isChosen && !pace.needsFull);
 });
 
-Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lockstep or for chosen weights", () => {
+Deno.test("VersionPace.untilDue is the rest of the interval, and 0 in lockstep or for chosen weights", () => {
   let now = 1000;
   const pace = new VersionPace(OPTIONS, () => now);
   pace.publishing = "paced";

@@ -3,7 +3,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { clusteredMean } from "../../src/metrics/clustered_mean.ts";
 import { studentQuantile } from "../../src/metrics/student.ts";
 
-Deno.test("clusteredMean() is the mean, and with one value a user the interval of as many as are not 0", () => {
+Deno.test("clusteredMean() is the mean, and has Student's interval for as many users as are not 0", () => {
   const values = [1, 0, 0, 1, 1, 0, 0, 0];
   const { mean, margin } = clusteredMean(values, values.map((_, u) => u), 8);
   assert.equal(mean, 3 / 8);
@@ -11,7 +11,7 @@ Deno.test("clusteredMean() is the mean, and with one value a user the interval o
   assert.ok(Math.abs(margin - studentQuantile(0.975, 2) * deviation / Math.sqrt(8)) < 1e-12);
 });
 
-Deno.test("clusteredMean() says that it cannot tell when one user has nearly all values", () => {
+Deno.test("clusteredMean() has an infinite margin when one user has nearly all values", () => {
   assert.equal(clusteredMean([1, 0, 1], [0, 0, 0], 1).margin, Infinity);
   assert.equal(
     clusteredMean([1, 0, 1, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 2).margin,
@@ -20,7 +20,7 @@ Deno.test("clusteredMean() says that it cannot tell when one user has nearly all
   assert.ok(Number.isNaN(clusteredMean([], [], 0).mean));
 });
 
-Deno.test("clusteredMean() has no interval of no width for queries without a hit, and covers a rate with few", () => {
+Deno.test("clusteredMean() never has an interval of width 0 without hits, and covers a rate with few of them", () => {
   const queries = Array.from({ length: 500 }, (_, q) => q);
   assert.equal(clusteredMean(queries.map(() => 0), queries.map((q) => q % 50), 50).margin, Infinity);
   // 20 users with ten queries; one in ten of them has most hits.
@@ -37,7 +37,7 @@ Deno.test("clusteredMean() has no interval of no width for queries without a hit
   assert.ok(runs > 250 && covered / runs > 0.93, `${covered} of ${runs}`); // with 19 degrees of freedom 75 %
 });
 
-Deno.test("clusteredMean() covers the truth as often as it says, with heavy users and users who differ", () => {
+Deno.test("clusteredMean() covers the truth as often as it should, with heavy users and different rates", () => {
   const random = mulberry32(5);
   const worlds = { runs: 2000, users: 80, rate: 0.2 };
   // Hits of a user have a rate of their own, and few users have most of the queries (Pareto).

@@ -91,7 +91,7 @@ Deno.test("gauc() equals the weighted mean of the naive AUC of each user", () =>
   }));
 });
 
-Deno.test("auc() does not depend on order or on the scale of the scores, and mirrors with the labels", () => {
+Deno.test("auc() does not depend on the order or scale of scores, and mirrors when labels are flipped", () => {
   fc.assert(fc.property(rows, (list) => {
     const [y, p] = [list.map((row) => row.label), list.map((row) => row.prediction)];
     const area = auc(y, p);
@@ -102,7 +102,7 @@ Deno.test("auc() does not depend on order or on the scale of the scores, and mir
   }));
 });
 
-Deno.test("prAuc() does not depend on the order of tied rows, and is the rate of positives where all are", () => {
+Deno.test("prAuc() does not depend on the order of tied rows, and is the rate of positives when all are tied", () => {
   assert.equal(prAuc([1, 0], [0.5, 0.5]), 0.5);
   assert.equal(prAuc([0, 1], [0.5, 0.5]), 0.5);
   assert.equal(prAuc([0, 1, 1, 0], [0.5, 0.9, 0.5, 0.1]), (1 + 2 / 3) / 2);
@@ -118,7 +118,7 @@ Deno.test("metrics are null when there are no rows", () => {
   assert.equal(constantLogLoss([]), null);
 });
 
-Deno.test("accuracy() is the share of rows on the right side of a half, which counts as positive", () => {
+Deno.test("accuracy() is the share of rows on the right side of 0.5, which counts as positive", () => {
   assert.equal(accuracy([1, 0, 1, 0], [0.5, 0.49, 0.2, 0.9]), 0.5);
   assert.equal(accuracy([0], [0.5]), 0);
 });
@@ -127,13 +127,13 @@ Deno.test("logLoss() is finite when a certain prediction is wrong", () => {
   assert.ok(Math.abs((logLoss([1, 0], [0, 1]) ?? 0) + Math.log(1e-7)) < 1e-8);
 });
 
-Deno.test("auc() and gauc() refuse rows when lengths differ or a score is NaN", () => {
+Deno.test("auc() and gauc() refuse arrays of different lengths and scores that are NaN", () => {
   assert.throws(() => auc([1], [0.5, 0.4]), RangeError);
   assert.throws(() => auc([1, 0], [0.5, NaN]), RangeError);
   assert.throws(() => gauc([0], [1, 0], [0.5, 0.4]), RangeError);
 });
 
-Deno.test("ProgressiveRows.report() equals the metrics of the rows of any range and segment", () => {
+Deno.test("ProgressiveRows.report() equals the metrics of the rows in any range and segment", () => {
   const range = fc.tuple(
     fc.nat(60),
     fc.nat(60),
@@ -164,7 +164,7 @@ Deno.test("ProgressiveRows.report() equals the metrics of the rows of any range 
   }));
 });
 
-Deno.test("ProgressiveRows.report() has oracle figures only when all rows of the range have one", () => {
+Deno.test("ProgressiveRows.report() has the oracle's figures only when all rows of the range have them", () => {
   const stored = new ProgressiveRows();
   for (let i = 0; i < 3000; i++) {
     const row = { user: 0, label: i % 2, prediction: 0.5, newUser: false };
@@ -174,7 +174,7 @@ Deno.test("ProgressiveRows.report() has oracle figures only when all rows of the
   assert.equal(stored.report(10).oracleAuc, 0.5);
 });
 
-Deno.test("ProgressiveRows.decode() goes on as the rows that were encoded, byte for byte", () => {
+Deno.test("ProgressiveRows.decode() goes on like the encoded rows, byte for byte", () => {
   fc.assert(fc.property(rows, rows, fc.boolean(), (before, after, oracle) => {
     const stored = new ProgressiveRows(), resumed = new ProgressiveRows();
     const add = (to: ProgressiveRows, list: typeof before) => {
@@ -189,7 +189,7 @@ Deno.test("ProgressiveRows.decode() goes on as the rows that were encoded, byte 
   }));
 });
 
-Deno.test("ProgressiveRows.decode() changes nothing when the bytes are cut", () => {
+Deno.test("ProgressiveRows.decode() changes nothing when the bytes are truncated or inconsistent", () => {
   const stored = new ProgressiveRows();
   for (let i = 0; i < 3; i++) {
     stored.update({ user: i, label: i % 2, prediction: 0.5, oracle: 0.5, newUser: true });
@@ -204,7 +204,7 @@ Deno.test("ProgressiveRows.decode() changes nothing when the bytes are cut", () 
   assert.deepEqual(stored.encode(), bytes);
 });
 
-Deno.test("ProgressiveRows.update() refuses a row when prediction or label is impossible", () => {
+Deno.test("ProgressiveRows.update() refuses a row with an impossible prediction or label", () => {
   const stored = new ProgressiveRows();
   const row = { user: 0, label: 1, prediction: 0.5, newUser: false };
   for (const bad of [{ prediction: NaN }, { prediction: 1.1 }, { prediction: -0.1 }, { label: 2 }]) {

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isotonic } from "../../src/metrics/isotonic.ts";
 
-Deno.test("isotonic() pools what falls by its weights", () => {
+Deno.test("isotonic() pools falling values by their weights", () => {
   const fitted = isotonic(Float64Array.of(1, 3, 2, 0, 5), Float64Array.of(1, 1, 2, 1, 1));
   assert.deepEqual([...fitted], [1, 1.75, 1.75, 1.75, 5]);
   assert.deepEqual([...isotonic(new Float64Array(0), new Float64Array(0))], []);
 });
 
-Deno.test("isotonic() is max of min of weighted means, never falls, and keeps the weighted mean", () => {
+Deno.test("isotonic() is the max-min of weighted means, never falls, and keeps the weighted mean", () => {
   const point = fc.record({
     value: fc.double({ min: -9, max: 9, noNaN: true }),
     weight: fc.double({ min: 0.1, max: 9, noNaN: true }),

@@ -21,7 +21,7 @@ const TABLE = [
   [0.975, 1e7, 1.95996434],
 ] as const;
 
-Deno.test("studentQuantile() agrees with SciPy, whole or not", () => {
+Deno.test("studentQuantile() agrees with SciPy, for whole and fractional degrees of freedom", () => {
   for (const [p, freedom, wanted] of TABLE) {
     const got = studentQuantile(p, freedom);
     assert.ok(Math.abs(got / wanted - 1) < 1e-5, `${got} for ${p} with ${freedom}`);
@@ -29,14 +29,14 @@ Deno.test("studentQuantile() agrees with SciPy, whole or not", () => {
   }
 });
 
-Deno.test("studentQuantile() has no jump where it goes over to a series", () => {
+Deno.test("studentQuantile() is continuous where it switches to a series", () => {
   for (const p of [0.6, 0.9, 0.975, 0.9999]) {
     const [below, above] = [studentQuantile(p, 3 - 1e-9), studentQuantile(p, 3)];
     assert.ok(Math.abs(below / above - 1) < 1e-5, `${below} and ${above} for ${p}`);
   }
 });
 
-Deno.test("studentQuantile() takes probabilities, and one degree of freedom at least", () => {
+Deno.test("studentQuantile() refuses a probability of 1, and less than one degree of freedom", () => {
   assert.throws(() => studentQuantile(0.9, 0.5), RangeError);
   assert.throws(() => studentQuantile(1, 3), RangeError);
 });

@@ -39,7 +39,7 @@ Deno.test("symmetricInterval() ends where the mixture martingale reaches 1/α", 
   }
 });
 
-Deno.test("symmetricInterval() seldom excludes the middle of symmetric values, whenever it is looked at, whatever their sizes", () => {
+Deno.test("symmetricInterval() rarely excludes the centre of symmetric values, at any look and of any sizes", () => {
   const random = mulberry32(8);
   let wrong = 0;
   const runs = 300;
@@ -61,10 +61,10 @@ Deno.test("symmetricInterval() seldom excludes the middle of symmetric values, w
     wrong += Number(isOut);
   }
   assert.ok(wrong <= ALPHA * runs + 3 * Math.sqrt(ALPHA * runs), `${wrong} of ${runs}`);
-  assert.ok(wrong > 0, "it is not so wide that it says nothing");
+  assert.ok(wrong > 0, "the interval is not too wide to be useful");
 });
 
-Deno.test("symmetricInterval() is narrowest where it is tuned, and everything without values", () => {
+Deno.test("symmetricInterval() is narrowest where it is tuned, and covers everything without values", () => {
   const values = Array.from({ length: 100 }, (_, n) => [n % 2 === 0 ? 1 : -1, 1] as const);
   const width = (tunedFor: number) => {
     const { low, high } = symmetricInterval(meanOf(values), { alpha: ALPHA, tunedFor });

@@ -1,4 +1,4 @@
-/** Options are declared once: what their docs and other code say is what their declaration says. */
+/** Options are declared once: their docs, and other code, agree with the declaration. */
 
 import assert from "node:assert/strict";
 import { relative } from "node:path";
@@ -46,7 +46,7 @@ async function declarations(): Promise<readonly Declaration[]> {
   return found;
 }
 
-/** What the docs of an interface say of defaults, by field. */
+/** Defaults by the docs of an interface, by field. */
 function documented(text: string, interfaceName: string): ReadonlyMap<string, string> {
   const [, body = ""] = new RegExp(`interface ${interfaceName}\\b[^{]*\\{(.*?)\\n\\}`, "s").exec(text) ?? [];
   const fields = body.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\s+readonly (\w+)\?:/gs);
@@ -58,7 +58,7 @@ function documented(text: string, interfaceName: string): ReadonlyMap<string, st
 
 const declared = await declarations();
 
-Deno.test("the docs of options have the defaults of their declarations", () => {
+Deno.test("docs of options state the defaults of their declarations", () => {
   const odd: string[] = [];
   let compared = 0;
   for (const { file, interfaceName, options } of declared) {
@@ -76,7 +76,7 @@ Deno.test("the docs of options have the defaults of their declarations", () => {
   assert.ok(declared.length >= 16 && compared > 80, `${declared.length} declarations, ${compared} compared`);
 });
 
-Deno.test("the docs of what passes options on have the defaults of their declarations", () => {
+Deno.test("docs of options that are passed on state the defaults of their declarations", () => {
   const values = new Map<string, Set<string>>();
   for (const { options } of declared) {
     for (const [name, { value }] of Object.entries(options)) {
@@ -102,7 +102,7 @@ Deno.test("the docs of what passes options on have the defaults of their declara
   assert.deepEqual(odd, []);
 });
 
-/** What has the name of an option and is none, by file. */
+/** Names that are those of options but mean something else, by file. */
 const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
   "src/codec/byte_writer.ts capacity",
@@ -152,7 +152,7 @@ const FALLBACKS: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.BarBarEqualsToken,
 ]);
 
-/** Whether it is a value that stands in the code, but neither 0 nor empty nor the field of a declaration. */
+/** Whether it is a literal value, but neither 0 nor empty nor the field of a declaration. */
 function isLiteral(node: ts.Expression): boolean {
   if (ts.isNumericLiteral(node)) return Number(node.text) !== 0;
   if (ts.isStringLiteralLike(node)) return node.text !== "";
@@ -209,13 +209,13 @@ function secondDefaults(file: string, text: string, names: ReadonlySet<string>):
   return found;
 }
 
-Deno.test("no code has a second default of an option", () => {
+Deno.test("no code has a second default for an option", () => {
   const names = optionNames();
   assert.ok(names.size > 120, `${names.size} names`);
   assert.deepEqual([...files].flatMap(([file, text]) => secondDefaults(file, text, names)), []);
 });
 
-Deno.test("a second default is found however it is written", () => {
+Deno.test("secondDefaults() finds a second default however it is written", () => {
   const names = new Set(["retryMs", "widths"]);
   const found = (code: string) => secondDefaults("a.ts", code, names).length;
   assert.equal(found("const a = options.retryMs ?? 60_000;"), 1);

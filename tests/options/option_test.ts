@@ -22,17 +22,17 @@ const OPTIONS = {
   sizes: group({ width: count(16, "of a row") }),
 };
 
-Deno.test("settle() takes a default for what is absent or undefined, keeps null, and leaves out what is not declared", () => {
+Deno.test("settle() fills in defaults for what is absent or undefined, keeps null, and drops undeclared names", () => {
   const { rows, ...rest } = settle(OPTIONS, { rows: null, rate: undefined, other: 1 } as never);
   assert.equal(rows, null);
   assert.deepEqual(rest, { rate: 0.5, decay: 0.9, limit: Infinity, fields: ["a"], guard: {}, sizes: {} });
 });
 
-Deno.test("optionsSchema() takes what is declared within its bounds, and no other name at any depth", () => {
+Deno.test("optionsSchema() accepts declared options within their bounds, and no other name at any depth", () => {
   const schema = optionsSchema(OPTIONS);
   const given = { rows: null, rate: 1, decay: 0.1, limit: 3, fields: [], guard: null, sizes: { width: 1 } };
   assert.deepEqual(schema.parse(given), given);
-  assert.deepEqual(schema.parse({}), {}, "what is absent stays absent: a profile may say it");
+  assert.deepEqual(schema.parse({}), {}, "what is absent stays absent: a profile may set it");
   const wrong = [{ rows: 0 }, { rows: 1.5 }, { rate: 1.1 }, { decay: 0 }, { decay: 1 }, { fields: [""] }];
   const odd = [{ guard: { margn: 1 } }, { sizes: null }, { sizes: { width: "1" } }, { row: 1 }];
   for (const value of [...wrong, ...odd]) {

@@ -1,6 +1,6 @@
 /**
  * The commit protocol, checked in every reachable state of its models: TaskCommit.tla and LearnerCommit.tla say what is
- * modelled, docs/explanation/exactly-once.md says it in words.
+ * modelled, docs/explanation/exactly-once.md explains it.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const MECHANISMS = {
 
 for (const [model, mechanisms] of Object.entries(MECHANISMS)) {
   Deno.test({
-    name: `${model} keeps every invariant in every reachable state, and gets to the end of its work`,
+    name: `${model} keeps every invariant in every reachable state, and completes its work`,
     ignore,
     fn: async () => {
       const { violated, states, isDone } = await check(jars ?? "", model);
@@ -54,7 +54,7 @@ for (const [model, mechanisms] of Object.entries(MECHANISMS)) {
 }
 
 Deno.test({
-  name: "TaskCommit keeps every invariant at least once",
+  name: "TaskCommit keeps every invariant with at-least-once delivery",
   ignore,
   fn: async () => {
     const { violated, isDone } = await check(jars ?? "", "TaskCommit", {

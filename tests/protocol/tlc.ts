@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { mavenJars } from "../../scripts/kafka/maven_jars.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-/** The models are small: compiling them better costs more than it saves, and most of what is made lives briefly. */
+/** The models are small: the optimising compiler costs more than it saves, and most objects live briefly. */
 const QUICK_JVM = ["-Xmx2g", "-Xmn512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const CACHE = fileURLToPath(new URL("../../.data/protocol", import.meta.url));
 
@@ -22,7 +22,7 @@ export interface Checked {
   readonly isDone: boolean;
 }
 
-/** The folder of TLC's jars; tells loudly, and gives nothing, when it cannot run here. */
+/** The folder of TLC's jars; `undefined`, with a loud note, when it cannot run here. */
 export async function prepareTlc(): Promise<string | undefined> {
   try {
     return await mavenJars(`${HERE}pom.xml`, CACHE);

@@ -1,5 +1,5 @@
 /**
- * The tfjs models over whole padded batches, with masks: every value, inner value and gradient of the golden
+ * The tfjs models over whole padded batches, with masks: every value, intermediate value and gradient of the golden
  * vectors.
  *
  * @module
@@ -35,7 +35,7 @@ import {
   UNUSED,
 } from "../nn/models/golden_models.ts";
 
-/** Autodiff is slow: some corruptions do here, where the kernels see them all. */
+/** Autodiff is slow: some corruptions suffice here, as the kernels' tests try them all. */
 const FEW = { corruptions: 15 };
 const FORWARD_OF: Record<ModelName, (weights: Weights, config: object, batch: Batch) => Forward> = {
   base: baseForward,

@@ -25,7 +25,7 @@ async function fold(input: FoldInput): Promise<FoldOutput> {
       ),
     ] as [tf.Tensor, tf.Tensor, tf.Tensor, ...tf.Tensor[]];
     const states = run(...inputs);
-    // tf.grads refuses an input that takes no part, as attention in a plain GRU: give it a part of zero.
+    // tf.grads refuses an input that takes no part, like attention in a plain GRU: let it contribute zero.
     const gradients = tf.grads((...x) => {
       const [steps, attention, start, ...blocks] = x as typeof inputs;
       const final = stateAt(run(steps, attention, start, ...blocks), -1);

@@ -79,7 +79,7 @@ function padded(model: Model, config: ModelConfigs[ModelName], { T, left, right 
   });
 }
 
-Deno.test("the tfjs models see no padding: left, right, any amount, whatever is in it", async () => {
+Deno.test("the tfjs models ignore padding: left, right, any amount, any contents", async () => {
   await startTensorflow();
   for (const [i, [name, config]] of CONFIGS.entries()) {
     const model = createModel(name as ModelName, SIZES, config as ModelConfigs[ModelName], half);
@@ -100,7 +100,7 @@ Deno.test("the tfjs models see no padding: left, right, any amount, whatever is 
   }
 });
 
-Deno.test("step() of the tfjs DIEN, folded, is h_T of its batch forward", async () => {
+Deno.test("step() of the tfjs DIEN, folded, equals h_T of its batch forward", async () => {
   for (const config of [{ hidden: 5, widths: [4] }, { hidden: 3, widths: [4], inputGain: 2 }]) {
     const model = await referenceModel("dien", SIZES, config, half);
     randomise(model, 7);

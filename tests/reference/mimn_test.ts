@@ -23,7 +23,7 @@ import {
 import { goldenMimnTests, MIMN_CASES, MIMN_PARTS, mimnConfig, mimnSizes } from "../nn/models/golden_mimn.ts";
 
 const half = () => 0.5;
-/** Autodiff is slow: some corruptions do here, where the kernels see them all. */
+/** Autodiff is slow: some corruptions suffice here, as the kernels' tests try them all. */
 const FEW = { corruptions: 4 };
 
 goldenMimnTests("referenceModel()", (sizes, config) => referenceModel("mimn", sizes, config, half), FEW);
@@ -112,7 +112,7 @@ goldenTest<GoldenCase>(
   },
 );
 
-Deno.test("referenceModel() of mimn leaves no tensor behind, with a state or without", async () => {
+Deno.test("referenceModel() of mimn leaks no tensors, with a state or without", async () => {
   const model = await referenceModel("mimn", SIZES, { hidden: 4 }, half);
   const run = () => {
     const input = impression(SIZES, 3, 2), state = model.initState();

@@ -40,7 +40,7 @@ Deno.test("createModel() and referenceModel() agree in scores, losses, steps and
   }
 });
 
-Deno.test("referenceModel() gives on wasm what it gives on the cpu", async () => {
+Deno.test("referenceModel() has the same gradients on wasm as on cpu", async () => {
   const results: Float32Array[] = [];
   for (const backend of ["wasm", "cpu"] as const) {
     const model = await referenceModel("dien", SIZES, { hidden: 4 }, half, backend);
@@ -53,7 +53,7 @@ Deno.test("referenceModel() gives on wasm what it gives on the cpu", async () =>
   assertClose(wasm ?? [], cpu ?? [], 1e-5, "gradients");
 });
 
-Deno.test("referenceModel() leaves no tensor behind", async () => {
+Deno.test("referenceModel() leaks no tensors", async () => {
   const model = await referenceModel("dien", SIZES, { hidden: 4 }, half);
   const run = () => {
     const input = impression(SIZES, 3, 2);

@@ -16,11 +16,11 @@ const USERS = 500;
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-Deno.test("replay() of 50,000 lines, a tenth of them broken, refuses exactly those, in flat memory", async () => {
+Deno.test("replay() of 50,000 lines, a tenth of them broken, rejects exactly those, in constant memory", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/events.jsonl`;
   const broken = await writeLines(file);
-  assert.ok(new Set(broken.values()).size > 20, "ways to be refused");
+  assert.ok(new Set(broken.values()).size > 20, "kinds of broken lines");
   assert.ok(Math.abs(broken.size - LINES / 10) < LINES / 100, `${broken.size} broken lines`);
 
   const options = smallReplay("base", { retain: false, roundEvents: 1024 });
@@ -52,7 +52,7 @@ Deno.test("replay() of 50,000 lines, a tenth of them broken, refuses exactly tho
   assert.ok(late < early + 12e6, `${early} bytes at a quarter, ${late} at the end`);
 });
 
-/** Writes the file; what its broken lines must be refused with, by line. */
+/** Writes the file. @returns the code with which each broken line must be rejected, by line */
 async function writeLines(path: string): Promise<Map<number, string>> {
   const random = seeded(21);
   const below = (n: number) => Math.floor(random() * n);

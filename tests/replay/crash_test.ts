@@ -12,7 +12,7 @@ import { syntheticRecords } from "../sources/synthetic.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 
-/** Replays on `log`, dying at operation `at`; whether it died. */
+/** Replays on `log`, crashing at operation `at`. @returns whether it crashed */
 async function dies(
   log: Log,
   records: readonly SourceRecord[],
@@ -49,7 +49,7 @@ for (const model of ["base", "din", "dien"] as const) {
   });
 }
 
-Deno.test("replay() answers the same after a crash, from its own retrieval and without a catalogue", async () => {
+Deno.test("replay() gives the same answers after a crash, with its own retrieval and without a catalogue", async () => {
   const records = syntheticRecords({ views: 60, users: 8, seed: 6 }).flatMap((record): SourceRecord[] => {
     if (record.kind === "item") return [];
     if (record.kind === "rejected" || record.event.type !== "request") return [record];
@@ -69,7 +69,7 @@ Deno.test("replay() answers the same after a crash, from its own retrieval and w
   }
 });
 
-Deno.test("replay() gives the same bits after many crashes in a row, the end included", async () => {
+Deno.test("replay() gives the same bits after many crashes in a row, and when repeated at the end", async () => {
   const records = syntheticRecords({ views: 120, users: 12, seed: 4 });
   const options = smallReplay("dien");
   const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
@@ -77,16 +77,16 @@ Deno.test("replay() gives the same bits after many crashes in a row, the end inc
     const random = mulberry32(seed);
     const log = new MemoryLog();
     let crashes = 0;
-    // A process that dies within its first operations gets nowhere: leave time to start and to go on a little.
+    // A process that dies within its first operations makes no progress: leave it time to start and to go on a little.
     while (await dies(log, records, options, 20 + Math.floor(random() * 60))) {
-      if (++crashes > 200) assert.fail("the replay does not come to its end");
+      if (++crashes > 200) assert.fail("the replay never ends");
     }
     assert.ok(crashes >= 5, `${crashes} crashes with seed ${seed}`);
     assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want, `seed ${seed}`);
   }
 });
 
-Deno.test("replay() on a SQLite log that is closed and opened again goes on to the same bits", async () => {
+Deno.test("replay() on a SQLite log that is closed by crashes and opened again ends with the same bits", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-crash-" });
   try {
     const records = syntheticRecords({ views: 120, users: 12, seed: 5 });

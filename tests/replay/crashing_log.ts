@@ -14,7 +14,7 @@ export class Crash extends Error {}
 export class CrashingLog implements Log {
   /** Operations so far. */
   operations = 0;
-  /** Those before which the inner log was changed: a crash at any other one leaves what a crash at the one before leaves. */
+  /** Operations before which the inner log was changed: a crash at any other leaves the same as one at the operation before. */
   readonly moments: number[] = [];
   readonly latest?: NonNullable<Log["latest"]>;
   readonly #inner: Log;

@@ -12,7 +12,7 @@ const CONFIG = {
 };
 
 for (const [model, views, kills] of [["base", 150, 8], ["dien", 120, 4]] as const) {
-  Deno.test(`replay --model ${model} that is killed with -9 at ${kills} moments ends with the same bits`, async () => {
+  Deno.test(`replay --model ${model} killed with -9 at ${kills} moments ends with the same bits`, async () => {
     await using folder = await temporaryFolder();
     const data = `${folder.path}/shop`;
     await writeFolder(syntheticRecords({ views, users: 40, items: 60, seed: 12 }), data);
@@ -45,13 +45,13 @@ for (const [model, views, kills] of [["base", 150, 8], ["dien", 120, 4]] as cons
   });
 }
 
-/** Everything in the figures but how and how fast they were made. */
+/** The figures, except how and how fast they were made. */
 async function resultOf(file: string): Promise<unknown> {
   const { command: _command, seconds: _seconds, ...result } = JSON.parse(await Deno.readTextFile(file));
   return result;
 }
 
-/** Runs a replay on a SQLite log in a folder of its own and kills it once the log has changed so often. */
+/** Runs a replay on a SQLite log in a folder of its own, and kills it after a number of changes of the log. */
 async function runUntilKilled(
   args: readonly string[],
   folder: string,

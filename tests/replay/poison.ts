@@ -17,7 +17,7 @@ export function cleanRecords(seed = 21): SourceRecord[] {
   return syntheticRecords({ views: STREAM.views, users: 40, items: 60, seed });
 }
 
-/** Number of the page view that a record belongs to; -1 for those of no one. */
+/** Number of the page view that a record belongs to; −1 if it belongs to none. */
 function viewOf(record: SourceRecord): number {
   if (record.kind !== "event") return -1;
   const { event } = record;
@@ -25,7 +25,7 @@ function viewOf(record: SourceRecord): number {
   return request === undefined ? -1 : Number(request.slice(1));
 }
 
-/** Whether a record is of the stretch. */
+/** Whether a record belongs to the poisoned stretch. */
 function poisoned(record: SourceRecord): boolean {
   const view = viewOf(record);
   return view >= STREAM.from && view < STREAM.to;
@@ -72,7 +72,7 @@ export function flipped(records: readonly SourceRecord[]): SourceRecord[] {
   });
 }
 
-/** With every list that someone is shown, a robot is shown four, and clicks on everything. */
+/** For every list shown to a user, a robot is shown four and clicks on everything. */
 export function flooded(records: readonly SourceRecord[]): SourceRecord[] {
   return within(records, (event) => {
     if (event.type !== "impression") return [event];
@@ -109,7 +109,7 @@ export function exploding(records: readonly SourceRecord[]): SourceRecord[] {
   });
 }
 
-/** Every list is of items that nobody has ever seen or will see again; a fifth of them is clicked. */
+/** Every list has items that were never seen before and never will be again; a fifth of them is clicked. */
 export function churned(records: readonly SourceRecord[]): SourceRecord[] {
   const fresh = (item: string, request = "") => `${item}-${request}`;
   return within(records, (event) => {

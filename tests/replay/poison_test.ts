@@ -71,36 +71,36 @@ const records = cleanRecords();
 const clean = await run(records);
 const samples = (await Array.fromAsync(readAll(clean.log, topics.samples, 0)))
   .flatMap(({ value }) => value === null ? [] : [decodeSample(value)]);
-/** Of the clean run, from where the poison lies to long behind it. */
+/** Samples of the clean run, from where the poison is until long after it. */
 const held = samples.slice(Math.floor(0.55 * samples.length), Math.floor(0.65 * samples.length));
 
 Deno.test("Guard does nothing in a replay without poison", async () => {
   const { learning, digests } = clean.result;
   assert.deepEqual(learning.guard.changes, []);
   assert.equal(learning.heldBatches, 0);
-  assert.deepEqual((await run(records, null)).result.digests, digests, "as if there were none");
+  assert.deepEqual((await run(records, null)).result.digests, digests, "as if there were no guard");
 });
 
-/** Of each poison one, whichever test asks first. */
+/** One run per poison, made for the first test that needs it. */
 const guarded = new Map<typeof flipped, Promise<Run>>();
 
 function guardedRun(poison: typeof flipped): Promise<Run> {
   return guarded.getOrInsertComputed(poison, () => run(poison(records)));
 }
 
-/** In nats a row: every version is at least so much better than the prior on clean rows. */
+/** In nats per row: every version is at least so much better than the prior on clean rows. */
 const BAND = 0.05;
 
 for (
   const [what, poison, distance] of [
-    // In nats a row, how much worse than the clean run it is at the end.
+    // How much worse than the clean run it may be at the end, in nats per row.
     ["a stretch of flipped clicks", flipped, 0.02],
     ["a robot that clicks on everything", flooded, 0.01],
     ["ratings of ±1e308", exploding, 0.03],
     ["items that are never seen again", churned, 0.01],
   ] as const
 ) {
-  Deno.test(`Guard lets no version be published that is in doubt through ${what}`, async () => {
+  Deno.test(`Guard publishes no version that is worse than the prior through ${what}`, async () => {
     const poisoned = await guardedRun(poison);
     const found = await excesses(poisoned, held, 60);
     assert.ok(Math.max(...found) < -BAND, `the worst is ${Math.max(...found)}`);
@@ -113,7 +113,7 @@ for (
   });
 }
 
-Deno.test("Guard takes back what flipped clicks taught, which without it is served", async () => {
+Deno.test("Guard rolls back what flipped clicks taught, which is served without it", async () => {
   const guarded = await guardedRun(flipped);
   const { learning } = guarded.result;
   assert.deepEqual(learning.guard.changes.map(({ to }) => to), [
@@ -130,7 +130,7 @@ Deno.test("Guard takes back what flipped clicks taught, which without it is serv
   assert.ok(few === 0 && many >= 20, `${few} bad versions with it, ${many} without`);
 });
 
-Deno.test("Guard comes to the same end after crashes at any stage of a rollback", async () => {
+Deno.test("Guard comes to the same end after crashes during a rollback", async () => {
   const poison = flipped(records).slice(0, 4400);
   const whole = new CrashingLog(new MemoryLog());
   const result = await replayOn(whole, poison, options());
@@ -151,7 +151,7 @@ Deno.test("Guard comes to the same end after crashes at any stage of a rollback"
   }
 });
 
-Deno.test("replay() refuses what a clock ten years ahead says, and learns the rest as if nothing had been", async () => {
+Deno.test("replay() rejects events of a clock ten years ahead, and learns the rest undisturbed", async () => {
   const log = new MemoryLog();
   const stream = jumped(records);
   const before = Date.UTC(2030, 0, 1);

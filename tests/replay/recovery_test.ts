@@ -45,7 +45,7 @@ const ABSURD: [string, Partial<ReplayOptions["learner"]>][] = [
 ];
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`replay() of ${model} never publishes nor predicts nonsense with absurd learning rates`, async () => {
+  Deno.test(`replay() of ${model} neither publishes nor predicts nonsense at absurd learning rates`, async () => {
     for (const [what, rates] of ABSURD) {
       const log = new MemoryLog();
       const options = smallReplay(model);
@@ -59,7 +59,7 @@ for (const model of MODEL_NAMES) {
     }
   });
 
-  Deno.test(`replay() of ${model} stays sound with the largest values that an event may have`, async () => {
+  Deno.test(`replay() of ${model} stays sound with the most extreme values that an event may have`, async () => {
     const log = new MemoryLog();
     const { learning } = await replayOn(log, extreme(records), smallReplay(model));
     await assertSound(log);
@@ -67,7 +67,7 @@ for (const model of MODEL_NAMES) {
   });
 }
 
-Deno.test("replay() with failing batches gives the same bits after crashes in the middle of its recoveries", async () => {
+Deno.test("replay() with failing batches gives the same bits after crashes in the middle of recoveries", async () => {
   const base = smallReplay("din");
   const options = { ...base, learner: { ...base.learner, learningRate: 4e5 } };
   const few = records.slice(0, 330);

@@ -17,7 +17,7 @@ async function reject(log: MemoryLog, code: RejectionCode, line: number, text: s
   await log.append([{ topic: "r", key: null, value, time: 0 }]);
 }
 
-Deno.test("RejectionSummary.update() counts by code, the most frequent first, with three examples each", async () => {
+Deno.test("RejectionSummary.update() counts by code, most frequent first, with up to three examples each", async () => {
   const log = await createLog();
   const summary = new RejectionSummary();
   for (let line = 1; line <= 5; line++) await reject(log, "wrong-type", line, `line ${line}`);
@@ -36,10 +36,10 @@ Deno.test("RejectionSummary.update() counts by code, the most frequent first, wi
     text: "line 1",
   });
   await summary.update(log, "r", false);
-  assert.equal(summary.count, 8, "nothing twice");
+  assert.equal(summary.count, 8, "nothing is counted twice");
 });
 
-Deno.test("RejectionSummary.update() with trim drops what it has read, and counts on", async () => {
+Deno.test("RejectionSummary.update() with trim drops what it has read, and keeps counting", async () => {
   const log = await createLog();
   const summary = new RejectionSummary();
   for (let line = 1; line <= 3; line++) {
@@ -51,7 +51,7 @@ Deno.test("RejectionSummary.update() with trim drops what it has read, and count
   assert.equal(summary.count, 3);
 });
 
-Deno.test("RejectionSummary.groups shows examples that are short and harmless to a terminal", async () => {
+Deno.test("RejectionSummary.groups has examples that are short and safe for a terminal", async () => {
   const log = await createLog();
   const summary = new RejectionSummary();
   await reject(log, "invalid-json", 1, "\x1b[31mred\r\n\0" + "ä€😀".repeat(300));
@@ -62,7 +62,7 @@ Deno.test("RejectionSummary.groups shows examples that are short and harmless to
   assert.doesNotMatch(text, /[\x00-\x1f\x7f-\x9f]/);
 });
 
-Deno.test("RejectionSummary.groups names the place on the log of a record", async () => {
+Deno.test("RejectionSummary.groups names a record's place on the log", async () => {
   const log = await createLog();
   const refusal = { ok: false, code: "too-late", reason: "late" } as const;
   const place = { topic: "meander.events", partition: 3, offset: 17 };

@@ -46,7 +46,7 @@ Deno.test("reportData() agrees with the replay: totals, metrics, curve, calibrat
   assert.ok(data.curve.length > 10 && data.curve.length <= 200);
 });
 
-Deno.test("reportData() with an evaluation that starts behind the last row has no figures, and no failure", async () => {
+Deno.test("reportData() has no figures, and does not fail, when evaluation starts after the last row", async () => {
   const data = reportData(await run({}, 30), { ...FACTS, evalFrom: 1e9, tail: 1e9 });
   assert.equal(data.metrics.overall.rows, 0);
   assert.equal(data.metrics.overall.auc, null);
@@ -54,7 +54,7 @@ Deno.test("reportData() with an evaluation that starts behind the last row has n
   assert.deepEqual(data.calibration, []);
 });
 
-Deno.test("reportData() tells how the memories of MIMN are used, and is silent of models without one", async () => {
+Deno.test("reportData() shows how MIMN uses its memory, and nothing of it for models without one", async () => {
   const options = smallReplay("mimn");
   const result = await replayOn(new MemoryLog(), syntheticRecords({ views: 200, seed: 5 }), options);
   const data = reportData(result, FACTS);
@@ -93,7 +93,7 @@ Deno.test("reportData() tells how the memories of MIMN are used, and is silent o
   );
 });
 
-Deno.test("reportData() draws a curve without the losses of batches that failed", async () => {
+Deno.test("reportData() leaves the losses of failed batches out of the curve", async () => {
   const result = await run({ learningRate: 1e38 });
   assert.ok(result.learning.failures > 0);
   for (const { loss, auxLoss } of reportData(result, FACTS).curve) {

@@ -13,7 +13,7 @@ import { countEvents, sourceOf, syntheticRecords } from "../sources/synthetic.ts
 const records = syntheticRecords({ views: 150, users: 15, seed: 7 });
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`replay() of ${model} gives the same bits twice, in memory and on SQLite, kept or dropped`, async () => {
+  Deno.test(`replay() of ${model} gives the same bits again, in memory or on SQLite, with records kept or dropped`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "meander-replay-" });
     try {
       const options = smallReplay(model);
@@ -33,7 +33,7 @@ for (const model of MODEL_NAMES) {
   });
 }
 
-Deno.test("replay() does not depend on how the log was fed and how it cuts its reads", async () => {
+Deno.test("replay() does not depend on how the log is fed and how reads are cut", async () => {
   const options = smallReplay("dien");
   const few = records.slice(0, 300);
   const want = outcomeOf(await replayOn(new MemoryLog(), few, options));
@@ -57,7 +57,7 @@ Deno.test("replay() does not depend on how the log was fed and how it cuts its r
   }
 });
 
-Deno.test("replay() differs with another seed, and names the same facts", async () => {
+Deno.test("replay() with another seed learns differently, and counts the same", async () => {
   const options = smallReplay("base");
   const one = await replayOn(new MemoryLog(), records, options);
   const other = await replayOn(new MemoryLog(), records, {
@@ -70,7 +70,7 @@ Deno.test("replay() differs with another seed, and names the same facts", async 
   assert.deepEqual(one.task.counters, other.task.counters);
 });
 
-Deno.test("replay() reads what the source holds: counts of events, items and refusals", async () => {
+Deno.test("replay() counts the events, items and rejected records of its source", async () => {
   const { task, events, rejections, learning } = await replayOn(
     new MemoryLog(),
     records,
@@ -88,7 +88,7 @@ Deno.test("replay() reads what the source holds: counts of events, items and ref
   assert.ok((learning.validation.rows.report().auc ?? 0) > 0.65, "the tastes of the stream can be learnt");
 });
 
-Deno.test("replay() stops at the limit, the same as with a shorter source", async () => {
+Deno.test("replay() stops at its limit as at the end of a shorter source", async () => {
   const options = smallReplay("base");
   const limited = await replayOn(new MemoryLog(), records, { ...options, limit: 200 });
   assert.equal(limited.events, 200);
@@ -127,7 +127,7 @@ Deno.test("replay() stops when its signal aborts, and goes on later", async () =
   assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want);
 });
 
-Deno.test("replay() of nothing gives a report of nothing", async () => {
+Deno.test("replay() of an empty source reports nothing", async () => {
   const result: ReplayResult = await replayOn(new MemoryLog(), [], smallReplay("dien"));
   assert.equal(result.events, 0);
   assert.equal(result.learning.validation.rows.report().auc, null);

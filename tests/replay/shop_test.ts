@@ -35,7 +35,7 @@ async function share(model: ModelName): Promise<number> {
 }
 
 // As shipped: only models that read the history in its order have the crosses of its newest behaviours.
-Deno.test("replay() of three tenths of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
+Deno.test("replay() of three tenths of the shop learns most with dien, less with base, least by popularity", async () => {
   const base = await share("base");
   const dien = await share("dien");
   assert.ok(base >= POPULARITY + 0.1, `base gets ${base} of the way`);

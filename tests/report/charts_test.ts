@@ -17,7 +17,7 @@ function optionOf(id: string, data = EXAMPLE): Option | null {
   return chart.option as Option | null;
 }
 
-Deno.test("reportCharts() draws references from the first row to the last", () => {
+Deno.test("reportCharts() draws reference lines from the first row to the last", () => {
   for (const [id, ...names] of [["auc", "chance", "oracle"], ["log-loss", "constant", "oracle"]] as const) {
     const references = optionOf(id)?.series.slice(-2) ?? [];
     assert.deepEqual(references.map(({ name }) => name), names);
@@ -34,14 +34,14 @@ Deno.test("reportCharts() leaves a gap where a figure is not defined", () => {
   assert.equal(typeof second?.[1], "number");
 });
 
-Deno.test("reportCharts() predicts the click rate as calibration times observed rate", () => {
+Deno.test("reportCharts() draws the predicted click rate as calibration times the observed rate", () => {
   const [, predicted] = optionOf("click-rate")?.series ?? [];
   const { ctr, calibration } = EXAMPLE.curve[20] ?? { ctr: null, calibration: null };
   assert.ok(ctr !== null && calibration !== null);
   assert.equal(predicted?.data[20]?.[1], Number((ctr * calibration).toPrecision(5)));
 });
 
-Deno.test("reportCharts() has nothing to draw for a run without figures", () => {
+Deno.test("reportCharts() draws nothing for a run without figures", () => {
   const empty = { overall: UNKNOWN, tail: UNKNOWN, newUsers: UNKNOWN, returningUsers: UNKNOWN };
   for (const chart of reportCharts({ ...EXAMPLE, metrics: empty, curve: [], calibration: [] })) {
     assert.equal(chart.option, null, chart.id);
@@ -58,7 +58,7 @@ Deno.test("reportCharts() copes with one point and with constant curves", () => 
   }
 });
 
-Deno.test("reportCharts() holds only finite numbers, nulls and gaps", () => {
+Deno.test("reportCharts() has only finite numbers and nulls", () => {
   const broken = EXAMPLE.curve.map((point) => ({ ...point, auc: NaN, loss: Infinity }));
   for (const { option } of reportCharts({ ...EXAMPLE, curve: broken })) {
     JSON.stringify(option, (_, value) => {
@@ -68,7 +68,7 @@ Deno.test("reportCharts() holds only finite numbers, nulls and gaps", () => {
   }
 });
 
-Deno.test("wilsonInterval() holds the proportion and stays within 0..1", () => {
+Deno.test("wilsonInterval() contains the proportion and stays within 0..1", () => {
   fc.assert(fc.property(fc.nat(100_000), fc.nat(100_000), (k, more) => {
     const n = k + more;
     const [low, high] = wilsonInterval(k, n);

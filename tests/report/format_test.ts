@@ -9,14 +9,14 @@ import {
   printable,
 } from "../../streams/report/format.ts";
 
-Deno.test("format functions show a dash for what is not defined", () => {
+Deno.test("format functions show a dash for undefined figures", () => {
   for (const format of [formatCount, formatFixed, formatPercent, formatBytes, formatSeconds]) {
     for (const value of [null, undefined, NaN, Infinity]) assert.equal(format(value), "–");
   }
   for (const time of [null, NaN, 1e300]) assert.equal(formatTime(time), "–");
 });
 
-Deno.test("formatBytes() chooses the unit below the value", () => {
+Deno.test("formatBytes() chooses the largest unit that does not exceed the value", () => {
   const cases: [number, string][] = [
     [0, "0 B"],
     [1023, "1023 B"],

@@ -8,14 +8,14 @@ import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { findChromium } from "../browser.ts";
 
-/** A page, and what must hold of it. */
+/** A page, and what must hold for it. */
 export interface PageTest {
   /** The function that renders it. */
   readonly name: string;
   readonly html: string;
   /** A selector of what is there once its scripts have run. */
   readonly ready: string;
-  /** Checks it, after what must hold of all pages: no messages, nothing loaded, nothing to scroll sideways. */
+  /** Checks it, after what must hold for all pages: no messages, nothing loaded, nothing to scroll sideways. */
   readonly check: (page: Page) => Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface PageTest {
 export async function testPage({ name, html, ready, check }: PageTest): Promise<void> {
   const executablePath = await findChromium(name);
   Deno.test({
-    name: `${name} shows in a browser what it should`,
+    name: `${name} renders a page that works in a browser`,
     ignore: executablePath === null,
     fn: async (test) => {
       const file = await Deno.makeTempFile({ suffix: ".html" });

@@ -3,12 +3,12 @@ import { Progress, progressLine, type ProgressStatus } from "../../streams/repor
 
 const status = (done: number, total?: number): ProgressStatus => ({ done, total, figures: () => "AUC –" });
 
-Deno.test("progressLine() does without a total, and without figures", () => {
+Deno.test("progressLine() works without a total, and without figures", () => {
   assert.equal(progressLine(status(5000), "events"), "5,000 events · AUC –");
   assert.equal(progressLine({ ...status(5000), figures: () => "" }, "events"), "5,000 events");
 });
 
-Deno.test("Progress.update() asks for figures when it shows them", () => {
+Deno.test("Progress.update() computes figures only when it shows them", () => {
   let asked = 0;
   const figures = () => {
     asked++;
@@ -21,7 +21,7 @@ Deno.test("Progress.update() asks for figures when it shows them", () => {
   assert.equal(asked, 1);
 });
 
-Deno.test("Progress.update() writes at most one line an interval when not on a terminal", () => {
+Deno.test("Progress.update() writes at most one line per interval when not on a terminal", () => {
   const lines: string[] = [];
   let time = 0;
   {
@@ -52,7 +52,7 @@ Deno.test("Progress stays silent when nothing happened", () => {
   assert.deepEqual(lines, []);
 });
 
-Deno.test("Progress does not repeat a status that it has shown", () => {
+Deno.test("Progress does not repeat a status that it has already shown", () => {
   const lines: string[] = [];
   let time = 0;
   const progress = new Progress({

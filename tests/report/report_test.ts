@@ -11,7 +11,7 @@ Deno.test("renderReport() is a pure function of its data", () => {
   assert.equal(renderReport(EXAMPLE), renderReport(structuredClone(EXAMPLE)));
 });
 
-Deno.test("renderReport() escapes hostile text wherever it may stand", () => {
+Deno.test("renderReport() escapes hostile text everywhere", () => {
   const html = renderReport({
     ...EXAMPLE,
     command: HOSTILE,
@@ -27,7 +27,7 @@ Deno.test("renderReport() escapes hostile text wherever it may stand", () => {
   assert.doesNotMatch(ownMarkup(html), /[^\P{C}\n]/u);
 });
 
-Deno.test("renderReport() refers to nothing outside of the page", () => {
+Deno.test("renderReport() refers to nothing outside the page", () => {
   const html = ownMarkup(renderReport(EXAMPLE));
   assert.doesNotMatch(html, /<(?:link|script|img|iframe)[^>]+(?:src|href)="(?!data:)/);
   assert.doesNotMatch(html, /@import|url\(/);

@@ -20,7 +20,7 @@ Deno.test("textWidth() counts terminal cells", () => {
   for (const [text, width] of cases) assert.equal(textWidth(text), width, text);
 });
 
-Deno.test("renderTable() aligns columns whatever the width of their characters", () => {
+Deno.test("renderTable() aligns columns whatever the width of characters", () => {
   const table = renderTable([{ title: "item" }, { title: "score", align: "right" }], [
     ["推荐", "1.5"],
     ["naïve", "12.25"],
@@ -29,7 +29,7 @@ Deno.test("renderTable() aligns columns whatever the width of their characters",
   assert.equal(table, "item   score\n─────  ─────\n推荐     1.5\nnaïve  12.25\nx\n");
 });
 
-Deno.test("renderTable() lets right-aligned lines end in the same column", () => {
+Deno.test("renderTable() ends right-aligned lines in the same column", () => {
   const cell = fc.string({ unit: "grapheme", maxLength: 8 }).filter((text) =>
     !/[\p{C}\p{Z}]/u.test(text) && text !== ""
   );
@@ -39,7 +39,7 @@ Deno.test("renderTable() lets right-aligned lines end in the same column", () =>
   }));
 });
 
-Deno.test("renderMetrics() leaves out columns in which nothing is known", () => {
+Deno.test("renderMetrics() omits columns without figures", () => {
   const full = renderMetrics(EXAMPLE.metrics);
   assert.match(full, /^segment +rows +AUC .*oracle AUC$/m);
   assert.match(full, /^new users +1,240 +0\.6621 +–/m);
@@ -69,7 +69,7 @@ Deno.test("renderSummary() lets no control character of the data reach the termi
   assert.doesNotMatch(hostile, /[^\P{C}\n]/u);
 });
 
-Deno.test("renderSummary() has sections only for what there is", () => {
+Deno.test("renderSummary() has sections only for what exists", () => {
   const headings = (text: string): string[] => text.split("\n").filter((line) => /^[A-Z]/.test(line));
   assert.deepEqual(headings(renderSummary(EXAMPLE)), [
     "Summary",

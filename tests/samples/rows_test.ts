@@ -69,7 +69,7 @@ function rowsOf(given: readonly Given[]): Rows {
   return rows;
 }
 
-/** All that rows say. */
+/** Everything in the rows. */
 function saidBy(rows: Rows): Given[] {
   return rows.map(({ numerics, offset, position, propensity, oracle, reward, team, label }, row) => ({
     ...{ item: rows.items[row]!, numerics, offset, position, propensity, oracle, reward, team },
@@ -80,7 +80,7 @@ function saidBy(rows: Rows): Given[] {
   }));
 }
 
-/** What an outcome makes of a row. */
+/** A row changed by an outcome. */
 function answered(row: Given, { label, explicit, reward = 0 }: RowOutcome): Given {
   return {
     ...row,
@@ -90,7 +90,7 @@ function answered(row: Given, { label, explicit, reward = 0 }: RowOutcome): Give
   };
 }
 
-Deno.test("Rows give what was put in and what outcomes make of it, and so does their codec", () => {
+Deno.test("Rows return what was added, changed by its outcomes, also after encoding and decoding", () => {
   fc.assert(fc.property(fc.array(anyRow, { maxLength: 6 }), outcomes, (given, events) => {
     const rows = rowsOf(given);
     const want = given.slice();
@@ -121,7 +121,7 @@ Deno.test("Rows give what was put in and what outcomes make of it, and so does t
   }));
 });
 
-Deno.test("Rows without outcomes are open, have no place, and are marked once as clicked late", () => {
+Deno.test("Rows without outcomes are open, have no position, and can be marked as clicked late", () => {
   const rows = new Rows(1, 0);
   assert.equal(rows.add({ index: 7, id: "i", categories: [], fields: [] }, 0, 0.5), 0);
   rows.draft(0, 1);
@@ -149,7 +149,7 @@ Deno.test("Rows.clear() makes room for longer lists", () => {
   }
 });
 
-Deno.test("Rows.of() refuses rows of different widths, and Rows.at() one that is not there", () => {
+Deno.test("Rows.of() refuses rows of different widths, and Rows.at() a row that does not exist", () => {
   assert.throws(
     () =>
       Rows.of([{ item: "a", numerics: new Float32Array(3) }, { item: "b", numerics: new Float32Array(2) }]),

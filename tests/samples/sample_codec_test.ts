@@ -104,7 +104,7 @@ function given(sample: Sample): Sample {
     & Record<string, unknown>;
 }
 
-Deno.test("decodeSample() gives what encodeSample() took, and the same bytes again", () => {
+Deno.test("decodeSample() restores what encodeSample() wrote, which encodes to the same bytes", () => {
   fc.assert(fc.property(sample, (sample) => {
     const bytes = encodeSample(sample);
     const decoded = decodeSample(bytes);
@@ -113,7 +113,7 @@ Deno.test("decodeSample() gives what encodeSample() took, and the same bytes aga
   }));
 });
 
-Deno.test("decodeSample() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+Deno.test("decodeSample() throws a SyntaxError when the record is truncated or has trailing bytes", () => {
   fc.assert(
     fc.property(sample, (sample) => {
       const whole = encodeSample(sample);

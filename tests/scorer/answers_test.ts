@@ -1,5 +1,5 @@
 /**
- * What every answer must hold to, from the request to the list, whatever the candidates, scores and policy are.
+ * What must hold for every answer, whatever the candidates, scores and policy.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const policies = fc.oneof(
   fc.record({ name: fc.constant("boltzmann" as const), temperature: fc.constantFrom(1e-9, 0.1, 1, 1e6) }),
 );
 
-Deno.test("choose() gives different candidates, as many as there are, with the probability of each", () => {
+Deno.test("choose() returns different candidates, as many as there are, with the probability of each", () => {
   fc.assert(fc.property(scores, fc.nat(10), policies, fc.nat(), (scores, count, policy, seed) => {
     const list = choose({ scores }, count, policy, mulberry32(seed));
     assert.equal(list.length, Math.min(count, scores.length));
@@ -55,7 +55,7 @@ Deno.test("choose() with epsilon 1 is uniform, ties or not, and with 0 it is gre
   assert.deepEqual(choose({ scores: [] }, 5, { name: "epsilon", epsilon: 1 }, mulberry32(1)), []);
 });
 
-Deno.test("TaskState.apply() explores as often as its propensities say, over requests in a row", () => {
+Deno.test("TaskState.apply() explores as often as its propensities say, over many requests", () => {
   const story = new Story({ policy: { name: "epsilon", epsilon: 0.3 }, seed: 5, impressions: "logged" });
   const candidates = ["a", "b", "c", "d"];
   const greedy = new Story({ seed: 5 }).ask(1000, "r", { candidates }).items.map(({ item }) => item);
@@ -83,7 +83,7 @@ Deno.test("TaskState.apply() explores as often as its propensities say, over req
   assert.ok(chi2 < 50, `chi-square ${chi2}`);
 });
 
-/** A model that answers no numbers for some items. */
+/** A model whose scores of some items are not finite. */
 class BrokenServing extends FakeServing {
   override score(list: ListFeatures): Float32Array {
     const logits = super.score(list);
@@ -105,7 +105,7 @@ function ask(
   return out.recommendations[0]!;
 }
 
-Deno.test("TaskState.apply() answers with numbers where the model answers none, whatever explores", () => {
+Deno.test("TaskState.apply() answers with finite numbers where the model has none, under any policy", () => {
   const candidates = ["a", "b", "c", "d", "e", "f", "g", "h"];
   const all: readonly PolicyOptions[] = [
     { name: "greedy" },
@@ -122,18 +122,18 @@ Deno.test("TaskState.apply() answers with numbers where the model answers none, 
   }
 });
 
-Deno.test("TaskState.apply() answers with fewer items where there are fewer, known or not", () => {
+Deno.test("TaskState.apply() answers with fewer items when there are fewer candidates, known or not", () => {
   const { items } = ask(
     new FakeServing(),
     { name: "epsilon", epsilon: 1 },
-    ["nobody knows it", "nor this"],
+    ["unknown item", "unknown too"],
     50,
   );
-  assert.deepEqual(items.map(({ item }) => item).sort(), ["nobody knows it", "nor this"]);
+  assert.deepEqual(items.map(({ item }) => item).sort(), ["unknown item", "unknown too"]);
   assert.deepEqual(items.map(({ propensity }) => propensity), [1 / 2, 1]);
 });
 
-Deno.test("decodeEvent() refuses a request that names a candidate twice, or none", () => {
+Deno.test("decodeEvent() refuses a request with duplicate candidates, or with none", () => {
   for (const [candidates, code] of [[["a", "b", "a"], "duplicate-item"], [[], "empty-list"]] as const) {
     const event = { type: "request", user: "u", time: 1_700_000_000_000, request: "r", count: 2, candidates };
     const decoded = decodeEvent(new TextEncoder().encode(JSON.stringify(event)));
@@ -149,7 +149,7 @@ Deno.test("TaskState.apply() shows the same list of the blend whether the other 
       logCandidates,
       retrieval: { maxCandidates: 10, newShare: 0.5 },
     });
-    // Ten that are liked and in no catalogue, two of a catalogue that nobody has seen.
+    // Ten liked items that are not in the catalogue, and two in the catalogue that nobody has seen.
     for (let n = 0; n < 60; n++) story.click(200 + n, `liked ${(n * 7) % 10}`, { user: `u${n % 9}` });
     for (const item of ["new 0", "new 1"]) story.item(item, {}, 280);
     return story.ask(300, "r", { count: 7 }).items.map(({ order: _, ...item }) => item);

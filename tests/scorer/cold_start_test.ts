@@ -12,7 +12,7 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 const SHARES = [0, 0.5, 1] as const;
 const ITEMS = ["a", "b", "c", "d", "e", "f"];
 
-/** Items with click rates of their own, and a user who asks. */
+/** Items with different click rates, and a user who requests lists. */
 function shop(share: number, options: Partial<TaskOptions> = {}): Story {
   const story = new Story(options);
   story.serving.share = share;
@@ -28,7 +28,7 @@ function shop(share: number, options: Partial<TaskOptions> = {}): Story {
 
 const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
 
-Deno.test("TaskState.apply() orders by the prior, the mix or the model, says which, and judges the model anyway", () => {
+Deno.test("TaskState.apply() orders by the prior, the mix or the model, says which, and always judges the model", () => {
   const frozen: number[][] = [];
   const lists = SHARES.map((share) => {
     const story = shop(share);
@@ -37,7 +37,7 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
     story.labels();
     const sample = story.samples.slice(before).find(({ request }) => request === "r");
     assert.ok(sample);
-    // What the model said, without the place that it was shown at.
+    // The model's prediction, without the effect of the position.
     const logits = sample.rows.map(({ prediction, position }) =>
       Math.log(prediction / (1 - prediction)) + position / 8
     );
@@ -62,7 +62,7 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
   for (const logits of frozen) logits.forEach((logit, at) => close(logit, frozen[2]![at]!));
 });
 
-Deno.test("TaskState.apply() begins the first list of a new user with what is popular while a model is new", () => {
+Deno.test("TaskState.apply() starts a new user's first list with popular items while the model is new", () => {
   const story = new Story({ ranking: "model", retrieval: { newShare: 0.4, maxCandidates: 20 } });
   story.serving.share = 0;
   for (let n = 0; n < 40; n++) story.item(`quiet ${n}`, {}, 1);
@@ -76,7 +76,7 @@ Deno.test("TaskState.apply() begins the first list of a new user with what is po
   assert.ok(firstDrawn < 0 || firstDrawn >= 3);
 });
 
-Deno.test("TaskState.apply() explores by the prior with the propensities of that, while it orders", () => {
+Deno.test("TaskState.apply() explores with the propensities of whatever orders: prior, mix or model", () => {
   const policy = { name: "boltzmann", temperature: 0.5 } as const;
   for (const share of SHARES) {
     const story = shop(share, { policy, logCandidates: true });
@@ -90,7 +90,7 @@ Deno.test("TaskState.apply() explores by the prior with the propensities of that
   }
 });
 
-Deno.test("TaskState.apply() leaves lists that no model orders as they are, and names who orders them", () => {
+Deno.test("TaskState.apply() leaves lists that no model orders unchanged, and names what ordered them", () => {
   const asked = (share: number, options: Partial<TaskOptions>, more = {}) => {
     const { items, orderedBy } = shop(share, options).ask(2010, "r", more);
     return { items: items.map(({ item }) => item), orderedBy };

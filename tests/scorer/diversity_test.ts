@@ -10,14 +10,14 @@ const candidates = fc.array(
   { maxLength: 20 },
 );
 
-Deno.test("diversify() without limits takes the best by score, as a sort would", () => {
+Deno.test("diversify() without limits takes the best by score, like a sort", () => {
   fc.assert(fc.property(candidates, fc.nat(25), (candidates, count) => {
     const want = [...candidates.keys()].sort((a, b) => candidates[b]!.score - candidates[a]!.score || a - b);
     assert.deepEqual(diversify(candidates, count, {}), want.slice(0, count));
   }));
 });
 
-Deno.test("diversify() keeps the limit of a category and leaves nothing out that would fit", () => {
+Deno.test("diversify() keeps to the limit per category, and leaves out nothing that fits", () => {
   fc.assert(fc.property(candidates, fc.integer({ min: 1, max: 3 }), (candidates, perCategory) => {
     const list = diversify(candidates, candidates.length, { perCategory });
     assert.equal(new Set(list).size, list.length);
@@ -34,7 +34,7 @@ Deno.test("diversify() keeps the limit of a category and leaves nothing out that
   }));
 });
 
-Deno.test("diversify() prefers what is unlike the items before as relevance goes down", () => {
+Deno.test("diversify() prefers items unlike those above them as relevance goes down", () => {
   const items = [
     { score: 3, categories: ["a"] },
     { score: 2.9, categories: ["a"] },

@@ -25,10 +25,10 @@ function run(steps: ReturnType<typeof explain>): { why: readonly Explanation[]; 
 const LONG = makeSamples(40, 5).find(({ history }) => history.items.length === 6)!;
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`explain() of ${model} tells scores, and differences of scores without each behaviour`, () => {
+  Deno.test(`explain() of ${model} gives scores, and their differences without each behaviour`, () => {
     const serving = trained(model);
     const { why, turns } = run(explain(serving, LONG));
-    assert.equal(turns, 6, "lets others have their turn");
+    assert.equal(turns, 6, "it yields in between");
     assert.deepEqual(why.map(({ item }) => item), LONG.rows.map(({ item }) => item));
     assert.deepEqual(why.map(({ logit }) => logit), [...serving.score(LONG)]);
     assert.deepEqual(why.map(({ prior }) => prior), LONG.rows.map(({ offset }) => offset));
@@ -53,11 +53,11 @@ for (const model of MODEL_NAMES) {
     });
     assert.ok(
       why.some(({ effects }) => effects.some((effect) => Math.abs(effect!) > 1e-4)),
-      "all are nothing",
+      "all effects are zero",
     );
   });
 
-  Deno.test(`explain() of ${model} tells where each candidate looks`, () => {
+  Deno.test(`explain() of ${model} gives where each candidate looks`, () => {
     const serving = trained(model);
     const { why } = run(explain(serving, LONG));
     for (const { looksAt, weights } of why) {
@@ -73,14 +73,14 @@ for (const model of MODEL_NAMES) {
     if (model !== "base") {
       assert.ok(
         why.some(({ weights }) => weights.some((w, i) => w !== why[0]!.weights[i])),
-        "all look alike",
+        "all candidates have the same weights",
       );
     }
     assert.deepEqual(run(explain(serving, { ...LONG, rows: new Rows(0, 0) })).why, []);
   });
 }
 
-Deno.test("explain() leaves alone what is in a lifelong state already", () => {
+Deno.test("explain() has no effects for behaviours that are already in a lifelong state", () => {
   const serving = trained("mimn");
   const values = serving.initState();
   for (let t = 0; t < 2; t++) {
@@ -92,14 +92,14 @@ Deno.test("explain() leaves alone what is in a lifelong state already", () => {
   assert.equal(turns, 4);
   why.forEach(({ effects, logit }, row) => {
     assert.deepEqual(effects.slice(0, 2), [null, null]);
-    assert.ok(Math.abs(logit - whole[row]!.logit) < 1e-5, "the state goes on as the history");
+    assert.ok(Math.abs(logit - whole[row]!.logit) < 1e-5, "the state continues like the history");
     effects.slice(2).forEach((effect, t) =>
       assert.ok(Math.abs(effect! - whole[row]!.effects[t + 2]!) < 1e-5)
     );
   });
 });
 
-Deno.test("explain() goes on with the new version when it moves in between", () => {
+Deno.test("explain() continues with a new version that arrives in between", () => {
   const learner = makeLearner("base");
   const serving = new ServingModel(makeModel("base", 99), SCHEMA, WIDTH);
   serving.apply(learner.version("full", 1));
@@ -114,7 +114,7 @@ Deno.test("explain() goes on with the new version when it moves in between", () 
   );
 });
 
-Deno.test("withoutBehaviour() keeps what is known of earlier behaviours", () => {
+Deno.test("withoutBehaviour() keeps earlier behaviours", () => {
   const { items, categories, actions, times } = LONG.history;
   const earlier = { items, categories, actions, times };
   const { history } = withoutBehaviour({ ...LONG, history: { ...LONG.history, earlier } }, 0);

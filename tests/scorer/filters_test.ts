@@ -7,7 +7,7 @@ const TENT = {
   attributes: { price: 30, brand: "b", tags: ["red"], used: false },
 };
 
-Deno.test("meets() compares attributes with values of their own type only", () => {
+Deno.test("meets() compares attributes only with values of their own type", () => {
   const cases: [string, Condition["is"], Condition["value"], boolean][] = [
     ["price", "=", 30, true],
     ["price", "!=", 30, false],
@@ -34,7 +34,7 @@ Deno.test("meets() compares attributes with values of their own type only", () =
   }
 });
 
-Deno.test("filterOf() wants one of the categories, none of the others, and every condition", () => {
+Deno.test("filterOf() requires one of the categories, none of the excluded ones, and every condition", () => {
   assert.ok(filterOf()(TENT));
   assert.ok(filterOf({ categories: ["x", "sale"] })(TENT));
   assert.ok(!filterOf({ categories: [] })(TENT));

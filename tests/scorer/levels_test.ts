@@ -10,7 +10,7 @@ import { createRandom } from "../../src/draws/random_source.ts";
 import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { Levels } from "../../src/scorer/levels.ts";
 
-/** Learns so many rows whose logits are spread over [−4, 2], and whose true logit is `truth` of that. */
+/** Learns rows with logits spread over [−4, 2], whose true logit is `truth` of that. */
 function learn(levels: Levels, rows: number, seed: number, truth: (logit: number) => number): void {
   const random = createRandom(seed);
   for (let row = 0; row < rows; row++) {
@@ -29,14 +29,14 @@ function error(correct: (logit: number) => number, truth: (logit: number) => num
 const TOO_SURE = (logit: number) => 0.7 * logit - 0.4;
 const AS_SAID = (logit: number) => logit;
 
-Deno.test("Levels.correct() leaves logits as they are before anything came", () => {
+Deno.test("Levels.correct() leaves logits unchanged before any outcomes", () => {
   const levels = new Levels();
   for (const logit of [-40, -6.1, -6, -0.3, 0, 3.99, 4, 40]) {
     assert.ok(Math.abs(levels.correct(logit) - logit) < 1e-12, `${logit}`);
   }
 });
 
-Deno.test("Levels.correct() comes close to the truth where too many and too few positives are expected", () => {
+Deno.test("Levels.correct() comes close to the truth where predictions are biased and too sure", () => {
   for (let seed = 0; seed < 10; seed++) {
     const levels = new Levels();
     learn(levels, 30_000, seed, TOO_SURE);
@@ -53,7 +53,7 @@ Deno.test("Levels.correct() does little harm to calibrated predictions", () => {
   }
 });
 
-Deno.test("Levels.correct() follows what is true when it changes, however long ago the rest was", () => {
+Deno.test("Levels.correct() follows the truth when it changes, however much it had learnt before", () => {
   const levels = new Levels();
   learn(levels, 300_000, 1, TOO_SURE);
   learn(levels, 60_000, 2, AS_SAID);
@@ -69,7 +69,7 @@ const ROWS = fc.array(
   { maxLength: 12 },
 );
 
-Deno.test("Levels.correct() never falls where the logit rises, whatever came", () => {
+Deno.test("Levels.correct() never falls where the logit rises, whatever it has learnt", () => {
   fc.assert(fc.property(ROWS, (rows) => {
     const levels = new Levels();
     for (const { logit, label, times } of rows) for (let n = 0; n < times; n++) levels.learn(logit, label);
@@ -82,7 +82,7 @@ Deno.test("Levels.correct() never falls where the logit rises, whatever came", (
   }));
 });
 
-Deno.test("Levels.correct() leaves levels that are right where one is far too sure", () => {
+Deno.test("Levels.correct() leaves right levels alone when another is far too sure", () => {
   for (const truth of [0.5, 0]) {
     const [levels, random] = [new Levels(), createRandom(38)];
     for (let row = 0; row < 400_000; row++) {
@@ -101,7 +101,7 @@ Deno.test("Levels.correct() leaves levels that are right where one is far too su
   }
 });
 
-Deno.test("Levels.restore() continues as what was encoded, to the bit", () => {
+Deno.test("Levels.restore() continues like the encoded levels, to the bit", () => {
   fc.assert(fc.property(ROWS, ROWS, (before, after) => {
     const [one, other] = [new Levels(), new Levels()];
     const learn = (levels: Levels, rows: typeof before) => {
@@ -118,7 +118,7 @@ Deno.test("Levels.restore() continues as what was encoded, to the bit", () => {
   }));
 });
 
-Deno.test("Levels.restore() ignores what it does not know", () => {
+Deno.test("Levels.restore() ignores unknown counters", () => {
   const levels = new Levels();
   for (const name of ["said21", "came99", "said", "other3", "said-1"]) levels.restore(name, 5);
   assert.deepEqual([...levels.counters()], []);

@@ -7,7 +7,7 @@ import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 
 const NAMES = numericNames(DEFAULT_SCHEMA);
 
-/** What is shown to somebody who clicked on nothing of `lists` lists before. */
+/** The sample of a user who clicked on nothing in `lists` lists before. */
 function sampleAfter(lists: number, userIds: boolean): Sample {
   const task = new TaskState({
     schema: { ...DEFAULT_SCHEMA, userIds },
@@ -24,12 +24,12 @@ function sampleAfter(lists: number, userIds: boolean): Sample {
   return out.samples.find(({ time }) => time === 10_000_000)!;
 }
 
-Deno.test("ListScorer.score() takes the user's own statistics only where the schema has ids of users", () => {
+Deno.test("ListScorer.score() uses the user's own statistics only where the schema has ids of users", () => {
   const names = ["userRate", "userCount"];
   const [rate, count] = names.map((name) => NAMES.indexOf(name));
   const own = sampleAfter(5, true).rows.at(0).numerics, none = sampleAfter(5, false).rows.at(0).numerics;
   assert.ok(Math.abs(own[count!]! - Math.log1p(5)) < 1e-6 && own[rate!]! < none[rate!]!);
-  assert.equal(none[count!], 0, "as of somebody new");
+  assert.equal(none[count!], 0, "like a new user");
 });
 
 Deno.test("ListScorer.score() keeps the newest purchase of each category that has left the window", () => {
@@ -71,7 +71,7 @@ Deno.test("ListScorer.score() keeps the newest purchase of each category that ha
   assert.equal(sampled([]).earlier, undefined);
 });
 
-Deno.test("windowOf() is shared by open lists as long as nothing of it has changed", () => {
+Deno.test("windowOf() is shared by open lists until something in it changes", () => {
   const task = new TaskState({ schema: DEFAULT_SCHEMA, impressions: "logged" }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   let n = 0;
@@ -97,7 +97,7 @@ Deno.test("windowOf() is shared by open lists as long as nothing of it has chang
   assert.deepEqual(shown().items, ["a", "b", "d", "c"]);
 });
 
-Deno.test("ListScorer.score() says how long the list is that is shown, not how many were scored", () => {
+Deno.test("ListScorer.score() knows the length of the list that is shown, not of the candidates", () => {
   const task = new TaskState({ schema: { ...DEFAULT_SCHEMA, contextFields: ["listLength"] } }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   const items = ["a", "b", "c", "d", "e"];

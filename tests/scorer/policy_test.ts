@@ -29,7 +29,7 @@ function everyList(): number[][] {
 const product = (factors: readonly number[]) => factors.reduce((p, factor) => p * factor, 1);
 const key = (list: readonly Choice[]) => list.map(({ index }) => index).join();
 
-Deno.test("propensitiesOf() sums to one over all lists, whatever explores", () => {
+Deno.test("propensitiesOf() sums to one over all lists, for every policy that explores", () => {
   for (const policy of EXPLORING) {
     const lists = everyList().map((list) => propensitiesOf(CANDIDATES, list, policy));
     const sum = lists.reduce((sum, list) => sum + product(list), 0);
@@ -65,7 +65,7 @@ Deno.test("choose() draws each list as often as its propensities say", () => {
   }
 });
 
-Deno.test("choose() with boltzmann is the softmax of what is left at each place", () => {
+Deno.test("propensitiesOf() with boltzmann is the softmax of what remains at each place", () => {
   const { scores } = CANDIDATES;
   for (const list of everyList()) {
     const rest = new Set(scores.keys());
@@ -77,12 +77,12 @@ Deno.test("choose() with boltzmann is the softmax of what is left at each place"
     const got = propensitiesOf(CANDIDATES, list, { name: "boltzmann", temperature: 0.7 });
     for (const [place, p] of got.entries()) assert.ok(Math.abs(p - want[place]!) < 1e-12);
   }
-  // Scores that no exponential holds.
+  // Scores beyond the range of exp().
   const far = propensitiesOf({ scores: [2000, 0, -2000] }, [0, 1], { name: "boltzmann", temperature: 1 });
   assert.deepEqual(far, [1, 1]);
 });
 
-Deno.test("choose() orders by score, then by place, and draws nothing when it is greedy", () => {
+Deno.test("choose() orders by score, then by place, and draws nothing when greedy", () => {
   const scores = fc.array(fc.integer({ min: -3, max: 3 }));
   fc.assert(fc.property(scores, fc.nat(20), (scores, count) => {
     const draw = () => assert.fail("greedy drew a number");
@@ -94,11 +94,11 @@ Deno.test("choose() orders by score, then by place, and draws nothing when it is
   }));
 });
 
-Deno.test("propensitiesOf() gives 0 to what greedy would not have chosen", () => {
+Deno.test("propensitiesOf() gives 0 to an item that greedy would not have chosen", () => {
   assert.deepEqual(propensitiesOf(CANDIDATES, [0, 1, 3], { name: "greedy" }), [0, 1, 1]);
 });
 
-Deno.test("largestProbability() sums to one over the candidates, also when deviations differ much", () => {
+Deno.test("largestProbability() sums to one over the candidates, even when deviations differ widely", () => {
   for (const deviations of [[1, 1, 1], [1, 0.02, 0.3], [3, 0.1, 0.1], [0.5, 10, 0.25]]) {
     const sum = [0, 1, 2].reduce(
       (sum, index) => sum + largestProbability(index, [0, 1, 2], [0, 0.4, -0.3], deviations),
@@ -110,7 +110,7 @@ Deno.test("largestProbability() sums to one over the candidates, also when devia
   assert.ok(Math.abs(two - 0.841344746068543) < 1e-6, "Φ((1 − 0)/√(0.36 + 0.64))");
 });
 
-Deno.test("logitDeviation() falls with the outcomes of an item", () => {
+Deno.test("logitDeviation() falls with the number of outcomes of an item", () => {
   assert.equal(logitDeviation(0, 2), 1);
   assert.ok(logitDeviation(100, 0) < logitDeviation(100, -3));
   assert.ok(Math.abs(logitDeviation(396, 0) - 0.1) < 1e-12);

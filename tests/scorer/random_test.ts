@@ -13,7 +13,7 @@ function chiSquare(buckets: Iterable<number>): number {
   return counts.reduce((sum, count) => sum + (count - n / 16) ** 2 / (n / 16), 0);
 }
 
-Deno.test("mulberry32() gives the same numbers in [0, 1) when the seed is the same", () => {
+Deno.test("mulberry32() repeats its numbers in [0, 1) for the same seed", () => {
   fc.assert(fc.property(fc.integer(), (seed) => {
     const [a, b] = [mulberry32(seed), mulberry32(seed)];
     for (let i = 0; i < 20; i++) {

@@ -1,5 +1,5 @@
 /**
- * What the scores of answers are.
+ * Whether the scores of answers are shares or probabilities.
  *
  * @module
  */
@@ -33,7 +33,7 @@ const EVENTS = 14_000;
 /** Standard errors of an interval of 99.9 %. */
 const Z = 3.3;
 
-/** People who click through a catalogue. */
+/** Users who click through a catalogue. */
 function visited(items: number, options: ConstructorParameters<typeof Story>[0] = {}): Story {
   const story = new Story({ outcomeWindowMs: 10, ...options });
   for (let n = 0; n < items; n++) story.item(`i${n}`, { categories: [`c${n % 5}`] }, 1);
@@ -58,7 +58,7 @@ function checkShares(answer: Recommendation, about: string): void {
   });
 }
 
-Deno.test("TaskState.apply() scores by shares that fall along the list and add up to 1 at most while there are no outcomes", () => {
+Deno.test("TaskState.apply() scores by shares without outcomes: they fall along the list and sum to 1 at most", () => {
   const asks: readonly Partial<RequestEvent>[] = [
     {},
     { candidates: ["i1", "i2", "i3", "unknown"] },
@@ -94,7 +94,7 @@ Deno.test("TaskState.apply() gives an item the same share however long the list 
   }
 });
 
-Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as no positive has come", () => {
+Deno.test("TaskState.apply() still calls scores shares after 100 outcomes without a positive", () => {
   for (const ranking of RANKINGS) {
     const story = visited(20, { ranking });
     for (let n = 0; n < 14; n++) {
@@ -111,7 +111,7 @@ Deno.test("TaskState.apply() calls scores shares after 100 outcomes, as no posit
 const NOTHING: Positives = { positives: 0, modelMicros: 0, priorMicros: 0, modelTurns: 0, priorTurns: 0 };
 const SHARES = [0, 0.5, 1];
 
-/** What scores mean, by the model's share, after each of so many rows, if this many times the observed positives are expected. */
+/** Kinds of scores, by the model's share, after each row, if so many times the observed positives are expected. */
 function kinds(
   rows: number,
   seed: number,
@@ -132,7 +132,7 @@ Deno.test("scoreKindOf() is probability once predictions have proved calibrated"
     assert.deepEqual(
       [both[0], both[2000], both.at(-1)],
       ["sss", "sss", "ppp"],
-      "270 of them are needed at least",
+      "at least 270 positives are needed",
     );
     const changes = both.filter((kind, row) => row > 0 && kind !== both[row - 1]).length;
     assert.ok(changes <= 3, `it changes ${changes} times`);
@@ -143,7 +143,7 @@ Deno.test("scoreKindOf() is probability once predictions have proved calibrated"
   }
 });
 
-Deno.test("Calibrations.judge() judges each row of a list by its own prior, for its model alone", () => {
+Deno.test("Calibrations.judge() judges each row of a list by its own prior, and only for its model", () => {
   const kept = new Calibrations();
   const want = { ...NOTHING };
   const levels = SHARES.map(() => new Levels());
@@ -170,7 +170,7 @@ Deno.test("Calibrations.judge() judges each row of a list by its own prior, for 
   assert.equal(kept.probabilityOf("other", 1)(-1.2), sigmoid(-1.2));
 });
 
-Deno.test("Calibrations.restore() takes its counters, and ignores those of others", () => {
+Deno.test("Calibrations.restore() restores its own counters, and ignores others", () => {
   const kept = new Calibrations();
   const models = [undefined, "m", "with/slash@3"];
   for (const model of models) for (const { rows } of makeSamples(5)) kept.judge(model, rows, () => -1);
@@ -181,7 +181,7 @@ Deno.test("Calibrations.restore() takes its counters, and ignores those of other
   assert.deepEqual([...restored.counters()], [...kept.counters()]);
 });
 
-Deno.test("scoreKindOf() is share again where far more positives are expected than come", () => {
+Deno.test("scoreKindOf() is share again when far more positives are expected than come", () => {
   const counts = { ...NOTHING };
   for (let row = 0; row < 10_000; row++) judge(counts, row % 10 === 0 ? 1 : 0, { model: 0.1, prior: 0.1 });
   assert.equal(scoreKindOf(counts, 1), "probability");
@@ -189,7 +189,7 @@ Deno.test("scoreKindOf() is share again where far more positives are expected th
   assert.deepEqual(SHARES.map((share) => scoreKindOf(counts, share)), ["probability", "share", "share"]);
 });
 
-/** Says the same probability of everything. */
+/** Predicts the same probability for everything. */
 class Sayer extends FakeServing {
   readonly #logit: number;
 
@@ -208,7 +208,7 @@ class Sayer extends FakeServing {
   }
 }
 
-Deno.test("TaskState.apply() calls what each model of an experiment says by what came of its own lists", () => {
+Deno.test("TaskState.apply() tells the score kind of each model of an experiment by its own lists", () => {
   const options = {
     schema: DEFAULT_SCHEMA,
     outcomeWindowMs: 10,
@@ -241,7 +241,7 @@ Deno.test("TaskState.apply() calls what each model of an experiment says by what
   };
   play(0, 1500);
   const want = new Map([["A", "probability"], ["B", "share"]]);
-  assert.deepEqual(kinds, want, "one in ten is clicked, B says three");
+  assert.deepEqual(kinds, want, "one in ten is clicked, B predicts three");
   const record = encodeTask(task, 0);
   const catalogue = [...task.catalogue.items()].map(({ id }) => id);
   task = make();
@@ -252,7 +252,7 @@ Deno.test("TaskState.apply() calls what each model of an experiment says by what
   assert.deepEqual(kinds, want, "restored");
 });
 
-/** Says 0.18 of two items in five, 0.05 of the rest, and more at the top. */
+/** Predicts 0.18 for two items in five, 0.05 for the rest, and more at the top. */
 class Guesser extends FakeServing {
   constructor() {
     super();
@@ -272,7 +272,7 @@ class Guesser extends FakeServing {
   }
 }
 
-Deno.test("TaskState.apply() calibrates probabilities by level, also when it is restored", () => {
+Deno.test("TaskState.apply() calibrates probabilities by level, also after a restore", () => {
   const options = {
     schema: DEFAULT_SCHEMA,
     outcomeWindowMs: 10,
@@ -319,7 +319,7 @@ Deno.test("decodeRecommendation() reads an answer of 0.2.0, whose scores are pro
   assert.equal(decoded.recommendation.scoreKind, undefined);
 });
 
-Deno.test("loggedList() takes shares as what the list was drawn by", () => {
+Deno.test("loggedList() uses shares as the scores that the list was drawn by", () => {
   const policy = { name: "boltzmann", temperature: 1 } as const;
   const story = visited(20, { ranking: "blend", policy, logCandidates: true });
   const answer = story.ask(10_000, "r", { count: 5 });
@@ -338,7 +338,7 @@ interface Row {
   readonly label: number;
 }
 
-/** How many standard errors what came is from what was kept; errors of a user go together. */
+/** How many standard errors outcomes are from predictions; errors are clustered by user. */
 function apart(rows: readonly Row[]): number {
   const users = new Map<string, number>();
   for (const { user, score, label } of rows) users.set(user, (users.get(user) ?? 0) + label - score);
@@ -347,7 +347,7 @@ function apart(rows: readonly Row[]): number {
   return errors.reduce((sum, error) => sum + error, 0) / Math.sqrt(variance);
 }
 
-Deno.test("TaskState.apply() scores the shop by probabilities that come true, in each fifth of them", async () => {
+Deno.test("TaskState.apply() scores the shop by probabilities that come true, in every fifth of them", async () => {
   const shop = new URL("../../fixtures/shop", import.meta.url).pathname;
   const config = parseConfig(await Deno.readTextFile(`${shop}/meander.json`), "meander.json");
   const options = taskOptions(PROFILES.meander, config, "base");
@@ -395,7 +395,7 @@ Deno.test("TaskState.apply() scores the shop by probabilities that come true, in
   const fifths = (of: readonly Row[]) =>
     [0, 1, 2, 3, 4].map((part) => apart(of.slice(part * of.length / 5, (part + 1) * of.length / 5)));
   for (const z of [apart(later), ...fifths(later)]) assert.ok(Math.abs(z) < Z, `it is ${z} errors off`);
-  // What is half as sure of itself, with the same mean, is found out.
+  // Predictions that are half as sure, with the same mean, are detected.
   const mean = later.reduce((sum, { score }) => sum + score, 0) / later.length;
   const unsure = later.map((row) => ({ ...row, score: mean + (row.score - mean) / 2 }));
   assert.ok(fifths(unsure).some((z) => Math.abs(z) > Z));

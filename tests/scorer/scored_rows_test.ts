@@ -19,7 +19,7 @@ const head = {
   },
 };
 
-/** A list whose features say whose they are. */
+/** A list whose features tell which item they belong to. */
 function scored(rows: Rows, logits: readonly number[], isNewest = () => true): ScoredRows {
   rows.clear(logits.length);
   for (const row of logits.keys()) {
@@ -29,7 +29,7 @@ function scored(rows: Rows, logits: readonly number[], isNewest = () => true): S
   return new ScoredRows({ head }, rows, Float32Array.from(logits), isNewest);
 }
 
-Deno.test("ScoredRows.awaitingPlaces() copies all rows; there are none any more when the next list is scored", () => {
+Deno.test("ScoredRows.awaitingPlaces() copies all rows, which expire once the next list is scored", () => {
   const scratch = new Rows(0, 2);
   let isNewest = true;
   const list = scored(scratch, [0.5, 1, 2], () => isNewest);
@@ -45,6 +45,6 @@ Deno.test("ScoredRows.awaitingPlaces() copies all rows; there are none any more 
   assert.throws(() => list.awaitingPlaces(), /scored another one since/);
 });
 
-Deno.test("ScoredRows.logits are the prior's where a model has run away", () => {
+Deno.test("ScoredRows.logits fall back to the prior where the model's are not finite", () => {
   assert.deepEqual([...scored(new Rows(0, 1), [NaN, 0.5, Infinity]).logits], [10, 0.5, 12]);
 });

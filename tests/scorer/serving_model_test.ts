@@ -8,7 +8,7 @@ import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 
-/** Weights that differ from the learner's until a version is applied. */
+/** A serving model whose weights differ from the learner's until a version is applied. */
 const serve = (model: ModelName) => new ServingModel(makeModel(model, 99), SCHEMA, WIDTH);
 
 /** A version as it travels. */
@@ -30,7 +30,7 @@ function forward(learner: Learner, standardisation: ParameterVersion["standardis
 }
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`ServingModel.apply() of ${model} scores bit for bit as the learner, version by version`, () => {
+  Deno.test(`ServingModel.apply() of ${model} scores bit for bit like the learner, version by version`, () => {
     const learner = makeLearner(model, { admitAfter: 2, expireAfterMs: 40_000 });
     const serving = serve(model);
     const probes = makeSamples(10, 77);
@@ -51,7 +51,7 @@ for (const model of MODEL_NAMES) {
     }
   });
 
-  Deno.test(`ServingModel.apply() of ${model} comes to the same by deltas, by a full snapshot, and after a gap`, () => {
+  Deno.test(`ServingModel.apply() of ${model} ends the same by deltas, by a full snapshot, and after a gap`, () => {
     const learner = makeLearner(model);
     const [byDeltas, late, gapped] = [serve(model), serve(model), serve(model)];
     const first = learner.version("full", 1);
@@ -78,7 +78,7 @@ for (const model of MODEL_NAMES) {
   });
 }
 
-Deno.test("ServingModel.applying() shows nothing of a version before the last portion, and all of it then", () => {
+Deno.test("ServingModel.applying() shows nothing of a version before the last portion, then all of it", () => {
   const learner = makeLearner("dien");
   const [serving, want] = [serve("dien"), serve("dien")];
   const probes = makeSamples(5, 79);
@@ -99,7 +99,7 @@ Deno.test("ServingModel.applying() shows nothing of a version before the last po
   }
 });
 
-Deno.test("ServingModel.apply() forgets whom the learner forgot", () => {
+Deno.test("ServingModel.apply() forgets a user whom the learner forgot", () => {
   const learner = makeLearner("base");
   const serving = serve("base");
   learner.learn(makeSamples(60));
@@ -113,7 +113,7 @@ Deno.test("ServingModel.apply() forgets whom the learner forgot", () => {
   assert.deepEqual(serving.score(sample), serving.score(stranger));
 });
 
-Deno.test("ServingModel.apply() takes a version that it has or that is older for done", () => {
+Deno.test("ServingModel.apply() accepts a version that it already has, or an older one, and ignores it", () => {
   const learner = makeLearner("base");
   const serving = serve("base");
   const versions = batches(makeSamples(24)).map((batch, b) => {
@@ -129,7 +129,7 @@ Deno.test("ServingModel.apply() takes a version that it has or that is older for
   assert.deepEqual(serving.score(probe), want);
 });
 
-Deno.test("ServingModel.apply() refuses a version of another schema or model and stays as it is", () => {
+Deno.test("ServingModel.apply() refuses a version of another schema or model and stays unchanged", () => {
   const learner = makeLearner("base");
   const serving = serve("base");
   learner.learn(makeSamples(20));
@@ -170,7 +170,7 @@ Deno.test("ServingModel.step() folds a user's history into the model's state", (
   assert.equal(serve("base").stateSize, 0);
 });
 
-Deno.test("ServingModel.positionWeight() is what a position adds to a score; the last ones share theirs", () => {
+Deno.test("ServingModel.positionWeight() is what a position adds to a score; far positions share one weight", () => {
   const learner = makeLearner("base");
   for (const batch of batches(makeSamples(200))) learner.learn(batch);
   const serving = serve("base");

@@ -25,7 +25,7 @@ const version: fc.Arbitrary<ParameterVersion> = fc.record({
   tables: fc.array(fc.tuple(fc.string(), fc.uint8Array())).map((tables) => new Map(tables)),
 }, { noNullPrototype: true });
 
-Deno.test("decodeVersion() gives what encodeVersion() took, and versionNumber() its number", () => {
+Deno.test("decodeVersion() restores what encodeVersion() wrote, and versionNumber() reads its number", () => {
   fc.assert(
     fc.property(version, (version) => {
       const record = encodeVersion(version);
@@ -35,7 +35,7 @@ Deno.test("decodeVersion() gives what encodeVersion() took, and versionNumber() 
   );
 });
 
-Deno.test("decodeVersion() gives the order of a version that has one", () => {
+Deno.test("decodeVersion() restores the order of a version that has one", () => {
   const [some] = fc.sample(version, { numRuns: 1, seed: 3 });
   assert.ok(some !== undefined);
   const scales = { mean: Float32Array.of(1, 2), inverseDeviation: Float32Array.of(3, 4) };
@@ -50,7 +50,7 @@ Deno.test("decodeVersion() gives the order of a version that has one", () => {
   assert.deepEqual(decodeVersion(encodeVersion(ordered)), { parts: undefined, ...ordered });
 });
 
-Deno.test("decodeVersion() throws a SyntaxError when any byte is damaged in any bit", () => {
+Deno.test("decodeVersion() throws a SyntaxError when any bit is flipped", () => {
   const [some] = fc.sample(version, { numRuns: 1, seed: 1 });
   assert.ok(some !== undefined);
   const whole = encodeVersion({
@@ -66,7 +66,7 @@ Deno.test("decodeVersion() throws a SyntaxError when any byte is damaged in any 
   }
 });
 
-Deno.test("decodeVersion() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+Deno.test("decodeVersion() throws a SyntaxError when the record is truncated or has trailing bytes", () => {
   fc.assert(
     fc.property(version, (version) => {
       const whole = encodeVersion(version);

@@ -15,7 +15,7 @@ function near(actual: number, expected: number, tolerance: number): void {
   assert.ok(Math.abs(actual - expected) < tolerance, `${actual} is not within ${tolerance} of ${expected}`);
 }
 
-Deno.test("createRandom() repeats itself for a seed and a stream, and for no other", () => {
+Deno.test("createRandom() repeats itself for the same seed and stream, and not for another stream", () => {
   fc.assert(fc.property(fc.integer(), fc.integer(), (seed, stream) => {
     const first = createRandom(seed, stream);
     const again = createRandom(seed, stream);
@@ -27,7 +27,7 @@ Deno.test("createRandom() repeats itself for a seed and a stream, and for no oth
   }));
 });
 
-Deno.test("createRandom() is uniform: sixteen bins hold what chance allows", () => {
+Deno.test("createRandom() is uniform over sixteen bins", () => {
   const random = createRandom(5);
   const bins = new Float64Array(16);
   for (let i = 0; i < N; i++) bins[Math.floor(16 * random())]! += 1;

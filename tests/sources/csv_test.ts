@@ -7,7 +7,7 @@ const COLUMNS = ["a", "b", "c"];
 const field = fc.string({
   unit: fc.constantFrom("x", "é", "€", "😀", "\ufeff", " ", "\t", ";", '"', "\r", "'"),
 });
-/** A row by RFC 4180, whatever is in its fields. */
+/** A row by RFC 4180, with any characters in its fields. */
 const quotedRow = fc.array(fc.string({ unit: fc.constantFrom("x", "é", '"', ";", "\n", "'") }), {
   minLength: 3,
   maxLength: 3,
@@ -20,7 +20,7 @@ const plainLine = fc.array(fc.string({ unit: fc.constantFrom("x", "é", " ", "1"
 })
   .map((fields) => fields.join(";"));
 
-Deno.test("readCsv() takes the lines that the parser takes one by one, as it takes them", async () => {
+Deno.test("readCsv() reads each line like the parser does", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.oneof(line, plainLine), { maxLength: 8 }), async (lines) => {
       const read = await readText(`first;line;x\n${lines.join("\n")}`);
@@ -31,7 +31,7 @@ Deno.test("readCsv() takes the lines that the parser takes one by one, as it tak
   );
 });
 
-Deno.test("readCsv() numbers the lines and takes bytes that are no UTF-8 for what they are", async () => {
+Deno.test("readCsv() numbers lines, and rejects bytes that are not UTF-8 unless the encoding is latin1", async () => {
   const bytes = Uint8Array.of(
     ...new TextEncoder().encode("a;b;c\n\nd;\xe9;f\n"),
     0x67,
@@ -46,7 +46,7 @@ Deno.test("readCsv() numbers the lines and takes bytes that are no UTF-8 for wha
   assert.deepEqual(latin?.ok && latin.row, { a: "g", b: "é", c: "h" });
 });
 
-/** What the parser makes of each line that is not blank; `null` = it refuses it. */
+/** The row that the parser reads in each line that is not blank; `null` = it refuses the line. */
 function oneByOne(lines: readonly string[]): unknown[] {
   return lines.map((text) => text.replace(/\r$/, "")).filter((text) => !/^[ \t]*$/.test(text)).map((text) => {
     try {
@@ -66,7 +66,7 @@ function rowOf(fields: readonly string[]): Record<string, string | undefined> {
   return Object.fromEntries(COLUMNS.map((column, i) => [column, fields[i]]));
 }
 
-Deno.test("readCsv() takes rows whose fields have line breaks as the parser takes them", async () => {
+Deno.test("readCsv() reads rows with line breaks in their fields like the parser does", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof(quotedRow, plainLine), { minLength: 1, maxLength: 8 }),
@@ -83,7 +83,7 @@ Deno.test("readCsv() takes rows whose fields have line breaks as the parser take
   );
 });
 
-Deno.test("readCsv() loses one line to a quote that nobody closes, or closes too late", async () => {
+Deno.test("readCsv() loses one line to a quote that is never closed, or too late", async () => {
   const good = Array.from({ length: 2500 }, (_, n) => n % 7 === 0 ? `${n};"b;""c""";d` : `${n};b;c`);
   for (const at of [0, 1, 1200, 2499]) {
     const lines = good.toSpliced(at, 0, 'bad;"b;c');
@@ -94,7 +94,7 @@ Deno.test("readCsv() loses one line to a quote that nobody closes, or closes too
   }
 });
 
-Deno.test("readCsv() without quotes takes each line by its separators alone", async () => {
+Deno.test("readCsv() without quotes splits each line by its separators alone", async () => {
   const text = 'a;"b;c\n"a";1;2\nx;y\n\ufeff;q"q;\r\n';
   const read = await readBytes(new TextEncoder().encode(text), { quotes: false });
   assert.deepEqual(read.map((each) => each.ok ? each.row : [each.line.number, each.rejected.code]), [
@@ -129,7 +129,7 @@ async function withHeader(text: string, options: Partial<CsvOptions> = {}) {
   }
 }
 
-Deno.test("readCsv() finds what separates fields in the header, and refuses a header that something else parts", async () => {
+Deno.test("readCsv() detects the separator in the header, and refuses a header that has another one", async () => {
   for (const separator of [",", ";", "\t", "|"]) {
     const [read] = await withHeader(`who${separator}what\nann${separator}"a, b; c|d"\n`);
     assert.deepEqual(read?.ok && { ...read.row }, { who: "ann", what: "a, b; c|d" });
@@ -142,7 +142,7 @@ Deno.test("readCsv() finds what separates fields in the header, and refuses a he
   assert.equal((await withHeader("who\nann\n")).length, 1);
 });
 
-Deno.test("readCsv() refuses a header that names a column twice: one of the two would be lost", async () => {
+Deno.test("readCsv() refuses a header with a duplicate column, of which one would be lost", async () => {
   await assert.rejects(withHeader("who,what,at,what\nann,a,1,b\n"), {
     name: "SyntaxError",
     message:

@@ -42,7 +42,7 @@ const click = (item: string, at = 0) =>
     type: "click",
   });
 
-Deno.test("openSource() reads Metarank as JSON lines, as a list, gzipped, and rejects what is broken", async () => {
+Deno.test("openSource() reads Metarank as JSON lines, as a list or gzipped, and rejects broken records", async () => {
   const lines = [click("a"), '{"event":"click"}', click("b"), '{"event":'];
   const wanted = (file: string) => [
     `${file}:1 u click a @0`,
@@ -126,7 +126,7 @@ function split(text: string, sizes: readonly number[]): string[] {
   );
 }
 
-Deno.test("JsonSplitter cuts lists and lines, however the bytes are chunked", () => {
+Deno.test("JsonSplitter splits lists, however the bytes are chunked", () => {
   const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom("]", ',"', "[{", "\\"));
   const space = fc.constantFrom("", " ", "\n", "\r\n");
   const text = fc.tuple(fc.array(fc.tuple(value, space)), space).map(([values, before]) => {
@@ -140,7 +140,7 @@ Deno.test("JsonSplitter cuts lists and lines, however the bytes are chunked", ()
   }));
 });
 
-Deno.test("JsonSplitter knows lines, several lists, and lists that break off", () => {
+Deno.test("JsonSplitter splits lines, several lists, and lists that break off", () => {
   assert.deepEqual(split('\ufeff\n[1,\n"a]",[2]]\n[{}]\n', [1, 1, 1, 1]), [
     "2: 1",
     '3: "a]"',

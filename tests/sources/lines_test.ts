@@ -28,7 +28,7 @@ async function linesOf(path: string): Promise<unknown[]> {
   return (await Array.fromAsync(readLines(path))).flat().map(show);
 }
 
-Deno.test("LineSplitter() numbers lines, takes both line ends, drops blanks and the byte order mark", () => {
+Deno.test("LineSplitter() numbers lines, accepts both line ends, drops blank lines and the byte order mark", () => {
   const cases: [text: string, lines: unknown[]][] = [
     ["", []],
     ["a", [[1, "a"]]],
@@ -47,7 +47,7 @@ Deno.test("LineSplitter() numbers lines, takes both line ends, drops blanks and 
   }
 });
 
-Deno.test("LineSplitter() gives the same lines however the bytes are cut into chunks", () => {
+Deno.test("LineSplitter() gives the same lines, however the bytes are chunked", () => {
   const bytes = encode("\ufeffé1\r\n\n😀2\r\n\r\nlast");
   const wanted = split([bytes]).map(show);
   fc.assert(fc.property(fc.array(fc.nat(bytes.length), { maxLength: 8 }), (cuts) => {
@@ -70,7 +70,7 @@ Deno.test("LineSplitter() refuses a line above 1 MiB and keeps only its beginnin
   }
 });
 
-Deno.test("LineSplitter() takes a line of exactly 1 MiB, with any line end", () => {
+Deno.test("LineSplitter() accepts a line of exactly 1 MiB, with any line end", () => {
   const line = new Uint8Array(1 << 20).fill(0x78);
   for (const end of ["", "\n", "\r\n"]) {
     const [only, ...more] = split([line, encode(end)]);
@@ -79,7 +79,7 @@ Deno.test("LineSplitter() takes a line of exactly 1 MiB, with any line end", () 
   assert.equal(split([line, encode("x\n")])[0]?.rejected?.code, "too-large");
 });
 
-Deno.test("readLines() reads gzip, also of several members", async () => {
+Deno.test("readLines() reads gzip, even of several members", async () => {
   const members = [...gzipSync("a\nb"), ...gzipSync("c\nd\n")];
   assert.deepEqual(await withFile("x.gz", Uint8Array.from(members), linesOf), [[1, "a"], [2, "bc"], [
     3,
@@ -87,7 +87,7 @@ Deno.test("readLines() reads gzip, also of several members", async () => {
   ]]);
 });
 
-Deno.test("readLines() ends with a refused line when a gzip is cut off or corrupt", async () => {
+Deno.test("readLines() ends with a rejected line when gzip data is truncated or corrupt", async () => {
   const text = Array.from({ length: 20_000 }, (_, i) => `line ${i * i}\n`).join("");
   const whole = new Uint8Array(gzipSync(text));
   const cut = await withFile("x.gz", whole.slice(0, whole.length / 2), linesOf);
@@ -101,7 +101,7 @@ Deno.test("readLines() ends with a refused line when a gzip is cut off or corrup
   assert.deepEqual(await withFile("x.gz", new Uint8Array(), linesOf), [[1, "truncated-gzip"]]);
 });
 
-Deno.test("readLines() says when a file is not there, and stops when told", async () => {
+Deno.test("readLines() reports a missing file, and stops when its signal is aborted", async () => {
   await assert.rejects(Array.fromAsync(readLines("/no/such/file")), Deno.errors.NotFound);
   await assert.rejects(Array.fromAsync(readLines("/no/such/file.gz")), Deno.errors.NotFound);
   const stop = AbortSignal.abort(new Error("enough"));
@@ -110,7 +110,7 @@ Deno.test("readLines() says when a file is not there, and stops when told", asyn
   }
 });
 
-Deno.test("readLines() closes the file when its reader leaves early", async () => {
+Deno.test("readLines() closes the file when its reader stops early", async () => {
   for (
     const [name, bytes] of [["x", encode("a\nb\n")], ["x.gz", new Uint8Array(gzipSync("a\nb\n"))]] as const
   ) {

@@ -44,7 +44,7 @@ function brief(record: SourceRecord): string {
 const forget = (user: string) => `{"type":"forget","user":"${user}","time":1700000000000}\n`;
 const item = (id: string) => `{"item":"${id}","time":1700000000000}\n`;
 
-Deno.test("openSource() reads a folder of ours, items first, plain or gzipped", async () => {
+Deno.test("openSource() reads a folder in our format, items first, plain or gzipped", async () => {
   const items = item("i1") + "{}\n";
   const events = `${forget("u1")}\n${forget("u2")}`;
   const wanted = ["items.jsonl:1 item i1", "items.jsonl:2 rejected missing-field"];
@@ -58,7 +58,7 @@ Deno.test("openSource() reads a folder of ours, items first, plain or gzipped", 
   assert.deepEqual(zipped.map(brief).map((line) => line.replace(".gz", "")), [...wanted, ...more]);
 });
 
-Deno.test("openSource() reads one file of ours: of events, or of items by its name", async () => {
+Deno.test("openSource() reads a single file in our format: of events, or of items by its name", async () => {
   const files = { "items-2.jsonl": item("i1"), "log.jsonl": forget("u1") };
   assert.deepEqual((await read("meander", files, "items-2.jsonl")).map(brief), ["items-2.jsonl:1 item i1"]);
   assert.deepEqual((await read("meander", files, "log.jsonl")).map(brief), ["log.jsonl:1 u1 forget"]);
@@ -86,7 +86,7 @@ const U_ITEM = ["1|Café (1995)|01-Jan-1995||u|", "2|Odd|||u|"]
 const QUOTED = U_ITEM.replace("Odd", `11'09"01 - September 11`).replace("Café", '"Café"');
 const U_USER = "2|33|F|artist|1\n10|24|M|writer|2\n11|70|M|none|3\n12|x|M|none|3\n";
 
-Deno.test("openSource() reads MovieLens by time, user and item as numbers, profiles before first ratings", async () => {
+Deno.test("openSource() reads MovieLens by time, then user and item as numbers, profiles before first ratings", async () => {
   const data = [
     "10\t2\t3\t880000100",
     "2\t10\t5\t880000100",
@@ -167,7 +167,7 @@ const HEADER =
 const sample = (user: number, rating: string) =>
   `1,${user},${rating},825006653,1,1995,War,"","",9,3.91,0.89,2,10,"","","",6,1995,0.00,4.00,1.26,War,"","","",""\n`;
 
-Deno.test("openSource() reads SparrowRecSys: movies, training and test samples, and goes on after bad rows", async () => {
+Deno.test("openSource() reads SparrowRecSys: movies, training and test samples, and continues after bad rows", async () => {
   const files = {
     "movies.csv":
       'movieId,title,genres\n1,"City, The ""Old"" (1995)",War\n2,"never closed,War\n3,C,War|Drama\n',
@@ -190,7 +190,7 @@ Deno.test("openSource() reads SparrowRecSys: movies, training and test samples, 
   assert.equal((await read("sparrow", files, "testSamples.csv")).length, 3);
 });
 
-Deno.test("openSource() reads Taobao: an item before its first interaction", async () => {
+Deno.test("openSource() reads Taobao, with an item before its first interaction", async () => {
   const log =
     "1,5,36,pv,1511848894\n1,5,36,buy,1511848895\n2,5,36,fly,1511848896\n2,6,36,fav,1511848890\n2,6\n";
   assert.deepEqual((await read("taobao", { "log.csv": log }, "log.csv")).map(brief), [
@@ -243,7 +243,7 @@ Deno.test("openSource() reads Open Bandit: items, profiles, impressions with pro
   });
 });
 
-Deno.test("openSource() says what is wrong with what it is given", async () => {
+Deno.test("openSource() says what is wrong with its files", async () => {
   assert.throws(() => openSource("json" as Format, "x"), /expected a format of meander, ml-100k/);
   await assert.rejects(Array.fromAsync(openSource("meander", "/no/such")), Deno.errors.NotFound);
   await assert.rejects(read("meander", {}), /it has no events.jsonl/);
@@ -280,7 +280,7 @@ for (const [format, path, wanted] of SETS) {
   const there = await Deno.stat(`${data}/${path}`).then(() => true, () => false);
   if (!there) Deno.stderr.writeSync(new TextEncoder().encode(`skipped: no data at ${data}/${path}\n`));
   Deno.test({
-    name: `openSource() takes every row of the real ${format}`,
+    name: `openSource() accepts every row of the real ${format}`,
     ignore: !there,
     fn: async () => {
       const counts: Record<string, number> = {};

@@ -7,7 +7,7 @@ import type { SourceRecord } from "../../streams/sources/source.ts";
 
 type Kind = SourceRecord["kind"];
 
-/** A record that is known by its place. */
+/** A record that is identified by its place. */
 function recordAt(kind: Kind, time: number, line: number): SourceRecord {
   const place = { file: "f", line };
   if (kind === "item") return { kind, item: { item: "i", time }, ...place };
@@ -21,7 +21,7 @@ function recordAt(kind: Kind, time: number, line: number): SourceRecord {
 const timeOf = (record: SourceRecord) =>
   record.kind === "item" ? record.item.time : record.kind === "event" ? record.event.time : null;
 
-Deno.test("sortByTime() sorts by time and then by place; a missing time is the earliest of all", async () => {
+Deno.test("sortByTime() sorts by time, then by place; a missing time is the earliest", async () => {
   const kinds = fc.constantFrom<Kind>("item", "event", "rejected");
   const times = fc.oneof(
     fc.constant(MIN_TIME_MS),
@@ -55,7 +55,7 @@ Deno.test("sortByTime() sorts by time and then by place; a missing time is the e
   );
 });
 
-Deno.test("sortByTime() removes its file, also when nobody reads to the end", async () => {
+Deno.test("sortByTime() removes its temporary file, even when not read to the end", async () => {
   const { makeTempFile } = Deno;
   const files: string[] = [];
   Deno.makeTempFile = async (options) => {

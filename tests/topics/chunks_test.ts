@@ -18,7 +18,7 @@ async function logWith(records: readonly NewRecord[]): Promise<MemoryLog> {
   return log;
 }
 
-Deno.test("readChunks() gives back what chunkRecords() cut, at every edge of the chunk size", async () => {
+Deno.test("readChunks() restores what chunkRecords() cut, at every edge of the chunk size", async () => {
   for (const length of [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 7]) {
     const value = bytesOf(length);
     const records = chunkRecords("t", "a", value, 5);
@@ -31,7 +31,7 @@ Deno.test("readChunks() gives back what chunkRecords() cut, at every edge of the
   }
 });
 
-Deno.test("readChunks() reads the newest value, shorter or longer than the last, and only its own key", async () => {
+Deno.test("readChunks() reads the newest value, shorter or longer than the last, and only of its own key", async () => {
   const log = await logWith([]);
   assert.equal(await readChunks(log, "t", "a"), null);
   await log.append(chunkRecords("t", "ab", bytesOf(10, 9), 0));
@@ -44,7 +44,7 @@ Deno.test("readChunks() reads the newest value, shorter or longer than the last,
   assert.deepEqual(await readChunks(log, "t", "ab"), bytesOf(10, 9));
 });
 
-Deno.test("readChunks() calls a missing, cut, exchanged or altered chunk corrupt", async () => {
+Deno.test("readChunks() reports a missing, truncated, swapped or altered chunk as corrupt", async () => {
   const value = bytesOf(2 * CHUNK + 100);
   const records = chunkRecords("t", "a", value, 0);
   const [first, second, third] = records;
@@ -75,7 +75,7 @@ Deno.test("readChunks() calls a missing, cut, exchanged or altered chunk corrupt
   }
 });
 
-Deno.test("chunkRecords() leaves nothing of a longer value that it replaces, which readChunks() tells", async () => {
+Deno.test("chunkRecords() deletes the chunks of a longer value that it replaces, which readChunks() counts", async () => {
   const log = await logWith(chunkRecords("t", "a", bytesOf(1_200_000, 3), 0));
   let before = 0;
   await readChunks(log, "t", "a", (chunks) => before = chunks);

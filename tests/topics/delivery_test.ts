@@ -1,4 +1,4 @@
-/** Both ways to deliver answers: what a reader sees before a commit, after a crash, and without repeats. */
+/** Both delivery modes of answers: what a reader sees before a commit, after a crash, and without repeats. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -86,7 +86,7 @@ for (const delivery of DELIVERIES) {
     }
   });
 
-  Deno.test(`Task with ${delivery} delivery doubles no sample and no state after a crash at any operation`, async () => {
+  Deno.test(`Task with ${delivery} delivery duplicates no sample and no state after a crash at any operation`, async () => {
     const whole = new CrashingLog(await createLog());
     await runToEnd(whole, delivery);
     let repeats = 0;
@@ -105,7 +105,7 @@ for (const delivery of DELIVERIES) {
   });
 }
 
-Deno.test("Task.step() sends answers at once with at-least-once delivery, and with the commit else", async () => {
+Deno.test("Task.step() sends answers at once with at-least-once delivery, otherwise with the commit", async () => {
   for (const delivery of DELIVERIES) {
     const log = await createLog();
     await using task = await open(log, delivery);
@@ -122,10 +122,10 @@ Deno.test("Task.step() sends answers at once with at-least-once delivery, and wi
   }
 });
 
-Deno.test("RepeatFilter.isNew() knows the numbers of a window, whatever their order, by topic and partition", () => {
+Deno.test("RepeatFilter.isNew() remembers the numbers of a window, in any order, by topic and partition", () => {
   const filter = new RepeatFilter(100);
   const isNew = (topic: string, input: string) => filter.isNew({ topic, headers: { [INPUT]: input } });
-  // An owner that did not know yet that it was replaced is ahead of the new one.
+  // An owner that does not yet know that it was replaced may be ahead of the new one.
   assert.deepEqual(["0/8/0", "0/14/0", "0/9/0", "0/14/0", "0/14/1"].map((n) => isNew("a", n)), [
     true,
     true,
@@ -138,5 +138,5 @@ Deno.test("RepeatFilter.isNew() knows the numbers of a window, whatever their or
   assert.equal(filter.isNew({ topic: "a", headers: {} }), true);
   assert.equal(filter.isNew({ topic: "a", headers: {} }), true);
   assert.equal(isNew("a", "0/500/0"), true);
-  assert.equal(isNew("a", "0/8/0"), true, "it is out of the window");
+  assert.equal(isNew("a", "0/8/0"), true, "it has left the window");
 });

@@ -25,7 +25,7 @@ const events = [
     .values(),
 ];
 
-/** An event on a topic of three partitions that is keyed by anything but the user. */
+/** An event on a topic of three partitions that is not keyed by its user. */
 function misplaced(event: Event, n: number): NewRecord {
   return {
     ...{ topic: "shop", partition: n % 3, key: `session-${n % 5}` },
@@ -51,7 +51,7 @@ async function feedTopic(log: Log, name = "shop"): Promise<TopicFeeder> {
   return feeder;
 }
 
-/** What stands on `events`: for each partition, which event of the source. */
+/** What is on `events`: for each partition, the numbers of the source's events. */
 async function fed(log: Log): Promise<number[][]> {
   const known = events.map(textOf);
   return await Promise.all(Array.from({ length: PARTITIONS }, async (_, partition) => {
@@ -76,7 +76,7 @@ async function checkAll(log: Log): Promise<void> {
   }
 }
 
-Deno.test("TopicFeeder re-keys each event to its user's partition once, whatever happens to its group", async () => {
+Deno.test("TopicFeeder re-keys each event to its user's partition once, even when its group is deleted", async () => {
   await using log = await createLog();
   await feedTopic(log);
   await checkAll(log);
@@ -86,7 +86,7 @@ Deno.test("TopicFeeder re-keys each event to its user's partition once, whatever
   await checkAll(log);
 });
 
-Deno.test("TopicFeeder re-keys each event once when it crashes at any operation and its group is lost each time", async () => {
+Deno.test("TopicFeeder re-keys each event once when it crashes at any operation and its group is deleted", async () => {
   let crashes = 0;
   for (let at = 1;; at += 3) {
     await using log = await createLog();
@@ -104,7 +104,7 @@ Deno.test("TopicFeeder re-keys each event once when it crashes at any operation 
   assert.ok(crashes > 15, `${crashes}`);
 });
 
-Deno.test("TopicFeeder refuses a topic that was created again, open or not, and counts what was dropped", async () => {
+Deno.test("TopicFeeder refuses a topic that was created again, and counts records that were dropped", async () => {
   await using log = await createLog();
   const source = { log, topic: "shop", format: ownSource() } as const;
   await using feeder = await TopicFeeder.open(log, topics, source, { name: "shop", batch: 7 });
@@ -128,7 +128,7 @@ Deno.test("TopicFeeder refuses a topic that was created again, open or not, and 
   );
 });
 
-Deno.test("Feeder goes on at its own record when its group was deleted", async () => {
+Deno.test("Feeder resumes after its own last record when its group was deleted", async () => {
   await using log = await createLog();
   const feed = async () => {
     async function* source() {
@@ -145,7 +145,7 @@ Deno.test("Feeder goes on at its own record when its group was deleted", async (
   assert.deepEqual(await ends(), before);
 });
 
-Deno.test("feederPosition() takes nothing else for a position, and says where it stands", async () => {
+Deno.test("feederPosition() refuses an invalid position, and says where it is", async () => {
   const log = await createLog();
   for (const text of ["", "null", "5", "{", '{"next":"x"}', '{"id":null}']) {
     const value = new TextEncoder().encode(text);

@@ -35,7 +35,7 @@ function makeVersions(count: number): { deltas: ParameterVersion[]; snapshot: Pa
   return { deltas, snapshot: learner.version("full", count) };
 }
 
-Deno.test("ParameterSubscriber.update() follows the topic, however its versions arrive", async () => {
+Deno.test("ParameterSubscriber.update() follows the topic, version by version or all at once", async () => {
   const { deltas } = makeVersions(6);
   const log = await createLog();
   const [step, jump] = [serve(), serve()];
@@ -50,7 +50,7 @@ Deno.test("ParameterSubscriber.update() follows the topic, however its versions 
   for (const probe of makeSamples(5, 70)) assert.deepEqual(jump.score(probe), step.score(probe));
 });
 
-Deno.test("ParameterSubscriber.update() lets others have the thread between portions, who see whole versions", async () => {
+Deno.test("ParameterSubscriber.update() yields the thread between portions, when only whole versions are visible", async () => {
   const { deltas } = makeVersions(4);
   const log = await createLog();
   await publish(log, ...deltas);
@@ -70,7 +70,7 @@ Deno.test("ParameterSubscriber.update() lets others have the thread between port
   assert.equal(serving.version, 4);
 });
 
-Deno.test("ParameterSubscriber.update() goes on where the topic was created again", async () => {
+Deno.test("ParameterSubscriber.update() continues on a topic that was created again", async () => {
   const { deltas } = makeVersions(6);
   await using log = new AdministeredLog();
   await log.createTopics([{ name: "p", partitions: 1, cleanup: "delete" }]);
@@ -84,7 +84,7 @@ Deno.test("ParameterSubscriber.update() goes on where the topic was created agai
   assert.equal(await subscriber.update(), 6);
 });
 
-Deno.test("ParameterSubscriber.update() passes a gap over until the next full snapshot", async () => {
+Deno.test("ParameterSubscriber.update() waits after a gap for the next full snapshot", async () => {
   const { deltas, snapshot } = makeVersions(6);
   const log = await createLog();
   const serving = serve();
@@ -99,7 +99,7 @@ Deno.test("ParameterSubscriber.update() passes a gap over until the next full sn
   assert.notDeepEqual(serving.score(probe), stale);
 });
 
-Deno.test("ParameterSubscriber.update() starts where the publisher has trimmed the topic to", async () => {
+Deno.test("ParameterSubscriber.update() starts from where the publisher has trimmed the topic", async () => {
   const { deltas, snapshot } = makeVersions(4);
   const log = await createLog();
   await publish(log, ...deltas, snapshot);
@@ -107,7 +107,7 @@ Deno.test("ParameterSubscriber.update() starts where the publisher has trimmed t
   assert.equal(await new ParameterSubscriber(log, "p", serve()).update(), 4);
 });
 
-Deno.test("ParameterSubscriber.update() leaves a damaged version out, and goes on with the next full snapshot", async () => {
+Deno.test("ParameterSubscriber.update() skips a damaged version, and continues with the next full snapshot", async () => {
   const { deltas, snapshot } = makeVersions(5);
   const bytes = encodeVersion(deltas[2] ?? assert.fail());
   const damages: [string, Uint8Array][] = [
@@ -134,7 +134,7 @@ Deno.test("ParameterSubscriber.update() leaves a damaged version out, and goes o
   }
 });
 
-Deno.test("ParameterSubscriber.update() stays at the version it was told, and says when it is gone", async () => {
+Deno.test("ParameterSubscriber.update() stays at a requested version, and says when it is gone", async () => {
   const { deltas, snapshot } = makeVersions(6);
   const log = await createLog();
   const [probe] = makeSamples(1, 70);
@@ -155,12 +155,12 @@ Deno.test("ParameterSubscriber.update() stays at the version it was told, and sa
   });
 });
 
-Deno.test("ParameterSubscriber.update() refuses to stay at a version that is still to come, but for the first", async () => {
+Deno.test("ParameterSubscriber.update() refuses to stay at a future version, except the first", async () => {
   const { deltas } = makeVersions(3);
   const log = await createLog();
   const stayAt = (version: number) => new ParameterSubscriber(log, "p", serve(), version);
   const first = stayAt(1);
-  assert.equal(await first.update(), 0, "every log begins with it");
+  assert.equal(await first.update(), 0, "every log starts with version 1");
   await assert.rejects(stayAt(2).update(), {
     name: "RangeError",
     message: "Cannot serve version 2: the newest on p is none",

@@ -10,7 +10,7 @@ const history = {
   strengths: new Float32Array(0),
 };
 
-Deno.test("SampleHandover() gives each sample once, and forgets the oldest beyond 4096", () => {
+Deno.test("SampleHandover() hands over each sample once, and forgets the oldest beyond 4096", () => {
   const handover = new SampleHandover();
   const samples = Array.from({ length: 5000 }, (_, n) => historySample(`u${n}`, n, history));
   samples.forEach((sample, n) => handover.put(2 * n, sample));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { Nearest } from "../../src/vectors/nearest.ts";
 
-Deno.test("Nearest keeps the largest, and of those that tie at the border the first", () => {
+Deno.test("Nearest keeps the largest scores, and the first of those that tie for the last place", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 300 }),

@@ -86,7 +86,7 @@ Deno.test("bareCasts() finds casts without a comment beside or above them", () =
   assert.deepEqual(bareCasts(text), [2, 7, 9, 11, 14, 15, 19, 23, 25, 27]);
 });
 
-Deno.test("each cast has its reason beside it", async () => {
+Deno.test("each cast has a comment that gives its reason", async () => {
   const found: string[] = [];
   for (const top of ["src", "streams", "scripts", "fixtures/simulator"]) {
     for await (const path of files(top)) {

@@ -37,7 +37,7 @@ function isWritten(name: ts.Node): name is ts.Identifier | ts.PrivateIdentifier 
   return ts.isIdentifier(name) || ts.isPrivateIdentifier(name) || ts.isStringLiteral(name);
 }
 
-/** Nodes that have a name which is given elsewhere. */
+/** Whether a node declares a name, rather than using one that is declared elsewhere. */
 function isDeclaration(node: ts.Node): boolean {
   return !ts.isPropertyAccessExpression(node) && !ts.isImportSpecifier(node) && !ts.isImportClause(node) &&
     !ts.isNamespaceImport(node) && !ts.isExportSpecifier(node) && !ts.isMetaProperty(node);

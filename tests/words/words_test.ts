@@ -8,7 +8,7 @@ import { files } from "./files.ts";
 const PAGE = "docs/reference/glossary.md";
 const TOPS = ["src", "streams", "scripts", "fixtures/simulator"];
 
-/** What the page says of a word in code. */
+/** A rule of the page for a word in code. */
 interface Rule {
   readonly word: string;
   readonly forbiddenIn: "any name" | "types" | "";
@@ -32,7 +32,7 @@ function rowsOf(text: string): readonly (readonly string[])[] {
   return lines.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
 
-/** Whether words have one after the other, also in the plural. */
+/** Whether words contain the wanted ones in sequence, also in the plural. */
 function has(words: readonly string[], wanted: readonly string[]): boolean {
   return words.some((_, at) =>
     wanted.every((word, i) => [word, `${word}s`, `${word}es`].includes(words[at + i] ?? ""))
@@ -55,11 +55,11 @@ function offences(path: string, text: string): readonly { readonly word: string;
   });
 }
 
-Deno.test("every word that the glossary avoids has a rule for names in code, and no other has", () => {
+Deno.test("each word that the glossary avoids has a rule for names in code, and no other has", () => {
   assert.deepEqual(rules.map(({ word }) => word).toSorted(), [...new Set(avoided)].toSorted());
 });
 
-Deno.test("every folder in which a word is allowed is there", async () => {
+Deno.test("each folder in which a word is allowed exists", async () => {
   for (const { folders } of rules) {
     for (const folder of folders) assert.ok((await Deno.stat(new URL(folder, ROOT))).isDirectory, folder);
   }

@@ -7,7 +7,7 @@ import { Rival } from "./rival.ts";
 const POPULAR = new URL("popular_rival.ts", import.meta.url).pathname;
 const SHOP = new URL("../../../fixtures/shop", import.meta.url).pathname;
 
-Deno.test("Rival: popularity in a program of its own is judged as the built-in one, list by list", async () => {
+Deno.test("Rival: popularity in another process is judged like the built-in one, list by list", async () => {
   for (const withoutOwn of [true, false]) {
     await using rival = new Rival("rival", [Deno.execPath(), "run", POPULAR]);
     const { judgements } = await nextItem({
@@ -24,7 +24,7 @@ Deno.test("Rival: popularity in a program of its own is judged as the built-in o
   }
 });
 
-Deno.test("Rival.recommend() refuses a list with what may not be listed, and a program that has ended", async () => {
+Deno.test("Rival.recommend() refuses a list with an item that may not be listed, and a program that has ended", async () => {
   const query = { user: 0, time: 0, before: [], count: 2 };
   const learn = (rival: Rival) => {
     for (const item of [0, 1, 1]) rival.learn({ ...query, item, isTarget: true });

@@ -24,7 +24,7 @@ async function folderOfData() {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-Deno.test("BENCHMARK_STREAMS are read in the order of time, with what their files say", async () => {
+Deno.test("BENCHMARK_STREAMS are read in the order of time, with the behaviours of their files", async () => {
   await using folder = await folderOfData();
   const behaviours = async (name: string) => {
     const stream = await BENCHMARK_STREAMS.find((each) => each.name === name)!.open(folder.path);
@@ -44,7 +44,7 @@ Deno.test("BENCHMARK_STREAMS are read in the order of time, with what their file
   assert.deepEqual(await behaviours("mind"), ["U1 N1 view", "U1 N1 click", "U1 N2 click"]);
 });
 
-Deno.test("ml-1m-split: all but the last two are learnt, the last but one is known, the last is judged", async () => {
+Deno.test("ml-1m-split: all but the last two are learnt, the last but one is only known, the last is judged", async () => {
   await using folder = await folderOfData();
   const stream = await BENCHMARK_STREAMS.find(({ name }) => name === "ml-1m-split")!.open(folder.path);
   const learnt = new Map<string, string[]>(), known: string[] = [], held: string[] = [];
@@ -64,7 +64,7 @@ Deno.test("ml-1m-split: all but the last two are learnt, the last but one is kno
   assert.deepEqual([known, held], [["2 6", "1 7"], ["2 7", "1 8"]]);
 });
 
-Deno.test("runStreams() leaves out what is not there, makes no run twice, and refuses a stream that it does not know", async () => {
+Deno.test("runStreams() skips missing streams, repeats no run, and refuses an unknown stream", async () => {
   await using folder = await folderOfData();
   const json = `${folder.path}/out/figures.json`;
   const options = {
@@ -110,7 +110,7 @@ Deno.test("runStreams() leaves out what is not there, makes no run twice, and re
   assert.ok(!await again(dirty) && !await again(dirty), "two trees with changes may differ");
 });
 
-Deno.test("overSeeds() gives means with the lowest and the highest, and nothing of one run", () => {
+Deno.test("overSeeds() gives means with the lowest and the highest, and nothing for a single run", () => {
   const run = (mrr: number) => {
     const estimate = (mean: number) => ({ mean, margin: 0 });
     const figures = { hitRate: estimate(2 * mrr), reciprocalRank: estimate(mrr), gain: estimate(0) };
@@ -122,7 +122,7 @@ Deno.test("overSeeds() gives means with the lowest and the highest, and nothing 
   assert.match(blend!, /^blend +0.4000 \(0.2000 to 0.6000\) +0.2000 \(0.1000 to 0.3000\)$/);
 });
 
-Deno.test("pictureOf() shows the engine, the best source and plain method and all rivals, best first, over all seeds", () => {
+Deno.test("pictureOf() draws the engine, the best source, the best plain method and all rivals, best first", () => {
   const run = (mrr: Readonly<Record<string, number>>) => ({
     name: "a & b",
     later: Object.entries(mrr).map(([method, mean]) => {

@@ -19,7 +19,7 @@ export function overKernels(
   }
 }
 
-/** Whether this machine has the instructions. */
+/** Whether this machine has the instructions for them. */
 export function runs(name: KernelName): boolean {
   return name === "plain" || SimdKernels.supported(name);
 }

@@ -8,7 +8,7 @@ const [m, k, n] = [3, 5, 6];
 const [T, K, H] = [2, 3, 4];
 const gate = GATES.augru;
 
-/** A call on arrays that are as long as it needs, and no longer. */
+/** A call on arrays that are exactly as long as it needs. */
 interface Call {
   readonly lengths: readonly number[];
   readonly call: (kernels: Kernels, ...arrays: Float32Array[]) => void;
@@ -90,25 +90,29 @@ const CALLS: Readonly<Record<string, Call>> = {
   },
 };
 
-overKernels("every call refuses an array that is one too short, its own or another's", (kernels) => {
-  const makers = [(length: number) => kernels.floats(length), (length: number) => new Float32Array(length)];
-  for (const [name, { lengths, call }] of Object.entries(CALLS)) {
-    for (const make of makers) {
-      call(kernels, ...lengths.map(make));
-      for (const [i, length] of lengths.entries()) {
-        if (length === 0) continue;
-        const arrays = lengths.map(make);
-        arrays[i] = arrays[i]!.subarray(0, length - 1);
-        assert.throws(() => call(kernels, ...arrays), RangeError, `${name}, array ${i}`);
+overKernels(
+  "every call refuses an array that is one element too short, in its memory or outside",
+  (kernels) => {
+    const makers = [(length: number) => kernels.floats(length), (length: number) => new Float32Array(length)];
+    for (const [name, { lengths, call }] of Object.entries(CALLS)) {
+      for (const make of makers) {
+        call(kernels, ...lengths.map(make));
+        for (const [i, length] of lengths.entries()) {
+          if (length === 0) continue;
+          const arrays = lengths.map(make);
+          arrays[i] = arrays[i]!.subarray(0, length - 1);
+          assert.throws(() => call(kernels, ...arrays), RangeError, `${name}, array ${i}`);
+        }
       }
     }
-  }
-  for (const name of ["sigmoid", "tanh", "sigmoidBackward"] as const) {
-    assert.throws(() => kernels[name](kernels.floats(5), kernels.floats(4)), RangeError, name);
-  }
-}, ["simd", "relaxed-simd"]);
+    for (const name of ["sigmoid", "tanh", "sigmoidBackward"] as const) {
+      assert.throws(() => kernels[name](kernels.floats(5), kernels.floats(4)), RangeError, name);
+    }
+  },
+  ["simd", "relaxed-simd"],
+);
 
-overKernels("sizes and steps below 0 are refused", (kernels) => {
+overKernels("negative sizes and strides are refused", (kernels) => {
   const array = kernels.floats(1000);
   for (const [m, k, n] of [[4, 1, -8], [-4, 1, 8], [4, -1, 8], [4, -1, -8], [-4, 1, -8], [-4, -1, 8]]) {
     const call = () => kernels.addXW(array, 0, array, 0, array, 0, m!, k!, n!);
@@ -118,7 +122,7 @@ overKernels("sizes and steps below 0 are refused", (kernels) => {
   assert.throws(() => kernels.affine(array, 0, array, 9, array, 0, array, 0, 4, 1, 4, -1), RangeError);
 }, ["simd", "relaxed-simd"]);
 
-overKernels("an offset before an array, or none at all, is refused", (kernels) => {
+overKernels("an offset out of bounds, or NaN, is refused", (kernels) => {
   const [y, x, w] = [kernels.floats(m * n), kernels.floats(m * k), kernels.floats(k * n)];
   for (const at of [-1, NaN, 1]) {
     assert.throws(() => kernels.addXW(y, at, x, 0, w, 0, m, k, n), RangeError);

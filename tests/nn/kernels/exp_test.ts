@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { exp } from "../../../src/nn/kernels/exp.ts";
 
-Deno.test("exp() is Math.exp() to a relative 2e-13 between its limits", () => {
+Deno.test("exp() equals Math.exp() to a relative 2e-13 between its limits", () => {
   fc.assert(
     fc.property(fc.double({ min: -700, max: 700, noNaN: true }), (x) => {
       assert.ok(Math.abs(exp(x) / Math.exp(x) - 1) < 2e-13, String(x));
@@ -11,7 +11,7 @@ Deno.test("exp() is Math.exp() to a relative 2e-13 between its limits", () => {
   );
 });
 
-Deno.test("exp() clamps what is beyond its limits and passes NaN on", () => {
+Deno.test("exp() clamps beyond its limits and passes NaN on", () => {
   assert.equal(exp(Infinity), exp(700));
   assert.equal(exp(-Infinity), exp(-700));
   assert.ok(Number.isNaN(exp(NaN)));

@@ -9,7 +9,7 @@ import { assertClose } from "../../golden_vectors.ts";
 import { overKernels } from "./all_kernels.ts";
 import { floats } from "./gradient_check.ts";
 
-/** A copy in the memory of the kernels, with NaN behind it as whatever may lie there. */
+/** A copy in the memory of the kernels, followed by NaN in place of whatever may be there. */
 function own(kernels: Kernels, values: Float32Array): Float32Array {
   const array = kernels.floats(values.length + 4).fill(NaN).subarray(0, values.length);
   array.set(values);
@@ -34,23 +34,26 @@ function shapes(name: (typeof PRODUCTS)[number], m: number, k: number, n: number
   ].map(Number) as [number, number, number];
 }
 
-overKernels("products equal the plain ones to 1e-5 for every shape, and touch nothing beyond", (kernels) => {
-  fc.assert(
-    fc.property(fc.constantFrom(...PRODUCTS), width, width, width, offset, (name, m, k, n, o) => {
-      const [c, a, b] = shapes(name, m, k, n).map((size, i) => floats(size + o, i + 1));
-      const want = c!.slice();
-      PLAIN[name](want, o, a!, o, b!, o, m, k, n);
-      const behind = kernels.floats(c!.length + 8).fill(7);
-      const got = behind.subarray(0, c!.length);
-      got.set(c!);
-      kernels[name](got, o, own(kernels, a!), o, own(kernels, b!), o, m, k, n);
-      assertClose(got, want, 1e-5, name);
-      assert.deepEqual(got.slice(0, o), c!.slice(0, o));
-      assert.ok(behind.subarray(c!.length).every((x) => x === 7), "behind the result");
-    }),
-    { numRuns: 150 },
-  );
-});
+overKernels(
+  "products equal the plain ones to 1e-5 for every shape, and write nothing outside the result",
+  (kernels) => {
+    fc.assert(
+      fc.property(fc.constantFrom(...PRODUCTS), width, width, width, offset, (name, m, k, n, o) => {
+        const [c, a, b] = shapes(name, m, k, n).map((size, i) => floats(size + o, i + 1));
+        const want = c!.slice();
+        PLAIN[name](want, o, a!, o, b!, o, m, k, n);
+        const behind = kernels.floats(c!.length + 8).fill(7);
+        const got = behind.subarray(0, c!.length);
+        got.set(c!);
+        kernels[name](got, o, own(kernels, a!), o, own(kernels, b!), o, m, k, n);
+        assertClose(got, want, 1e-5, name);
+        assert.deepEqual(got.slice(0, o), c!.slice(0, o));
+        assert.ok(behind.subarray(c!.length).every((x) => x === 7), "behind the result");
+      }),
+      { numRuns: 150 },
+    );
+  },
+);
 
 overKernels("rows together equal rows one by one, bit for bit", (kernels) => {
   fc.assert(
@@ -76,7 +79,7 @@ overKernels("rows together equal rows one by one, bit for bit", (kernels) => {
   );
 });
 
-overKernels("a product over a long inner index equals the plain one", (kernels) => {
+overKernels("a product over a long inner dimension equals the plain one", (kernels) => {
   const [m, k, n] = [6, 1000, 10];
   const x = floats(m * k, 1), w = floats(k * n, 3);
   const want = new Float32Array(m * n), got = kernels.floats(m * n);
@@ -89,7 +92,7 @@ overKernels("a product over a long inner index equals the plain one", (kernels) 
   assertClose(dw, expected, 1e-4, "addXtY");
 });
 
-overKernels("what is done to rows equals the plain functions", (kernels) => {
+overKernels("operations on rows equal the plain ones to 1e-5", (kernels) => {
   fc.assert(
     fc.property(width, width, (m, n) => {
       const both = (
@@ -180,7 +183,7 @@ overKernels(
   },
 );
 
-overKernels("takes arrays from elsewhere as its own", (kernels) => {
+overKernels("arrays outside its memory give the same bits as its own", (kernels) => {
   const [m, k, n] = [5, 7, 6];
   const x = floats(m * k, 1), w = floats(k * n, 2), y = floats(m * n, 3);
   const mine = own(kernels, y);
@@ -192,7 +195,7 @@ overKernels("takes arrays from elsewhere as its own", (kernels) => {
   assert.deepEqual([x, w], [floats(m * k, 1), floats(k * n, 2)]);
 });
 
-Deno.test("SimdKernels.floats() refuses more than its memory, and says what is in use", () => {
+Deno.test("SimdKernels.floats() refuses to exceed its memory, and says how much is in use", () => {
   const kernels = new SimdKernels("simd");
   assert.throws(() => kernels.floats(1 << 28), {
     name: "RangeError",
@@ -202,7 +205,7 @@ Deno.test("SimdKernels.floats() refuses more than its memory, and says what is i
   assert.equal(kernels.floats(3).length, 3);
 });
 
-Deno.test("SimdKernels.floats() grows the memory, and arrays from before and after are in it together", () => {
+Deno.test("SimdKernels.floats() grows the memory, in which earlier arrays stay valid", () => {
   const kernels = new SimdKernels("simd");
   const [m, k, n] = [5, 7, 6];
   const x = floats(m * k, 1), w = floats(k * n, 2);
@@ -218,7 +221,7 @@ Deno.test("SimdKernels.floats() grows the memory, and arrays from before and aft
   }
 });
 
-Deno.test("SimdKernels count for V8 as what they use, so that garbage is collected as without them", async () => {
+Deno.test("SimdKernels report to V8 only the memory that they use, so that garbage is collected as usual", async () => {
   const module = new URL("../../../src/nn/kernels/simd.ts", import.meta.url);
   const code = `import { SimdKernels } from ${JSON.stringify(module.href)};
     globalThis.kept = new SimdKernels("simd").floats(1000); gc();`;
@@ -230,7 +233,7 @@ Deno.test("SimdKernels count for V8 as what they use, so that garbage is collect
   assert.ok(last >= 16 << 10 && last < 24 << 10, `${last} KB`);
 });
 
-Deno.test("createKernels() gives each model a memory of its own", () => {
+Deno.test("createKernels() gives each model its own memory", () => {
   const [a, b] = [createKernels("simd").floats(4), createKernels("simd").floats(4)];
   a.fill(1);
   assert.deepEqual(b, new Float32Array(4));

@@ -1,5 +1,5 @@
 /**
- * Prints, as JSON, which kernels this processor gets by itself, and a digest of what DIEN learns with each that it runs.
+ * Prints, as JSON, which kernels this processor gets by default, and a digest of what DIEN learns with each that it runs.
  *
  * @module
  */

@@ -4,7 +4,7 @@ import { KERNEL_NAMES, type KernelName } from "../../../src/nn/kernels/kernels.t
 
 const PROGRAM = fileURLToPath(new URL("processor.ts", import.meta.url));
 
-/** What V8 does without: fused multiply-add, or nearly all that came after 2007. */
+/** What V8 is told to do without: fused multiply-add, or nearly everything after 2007. */
 const LACKS = [
   "--no-enable-fma3",
   ["fma3", "avx2", "avx", "bmi1", "bmi2", "popcnt", "lzcnt", "sse4-2"].map((it) => `--no-enable-${it}`).join(
@@ -26,7 +26,7 @@ async function ask(flags?: string): Promise<Answer> {
 }
 
 Deno.test({
-  name: "kernels of a name learn the same bits on a processor that lacks instructions, or do not run there",
+  name: "kernels learn the same bits on a processor that lacks instructions, or do not run there",
   ignore: Deno.build.arch !== "x86_64",
   fn: async () => {
     const here = await ask();

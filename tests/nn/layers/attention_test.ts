@@ -37,7 +37,7 @@ function naiveUnit(parameters: Parameters, q: readonly number[], e: readonly num
   return f[0] ?? NaN;
 }
 
-overKernels("ActivationUnit.forward() equals the unit without the split to 5e-5", (kernels) => {
+overKernels("ActivationUnit.forward() equals the naive unit to 5e-5", (kernels) => {
   const sizes = fc.record({
     ...{ T: fc.nat(6), K: fc.integer({ min: 1, max: 4 }), d: fc.integer({ min: 1, max: 7 }) },
     hidden: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
@@ -83,7 +83,7 @@ overKernels("every attention score equals central differences", (kernels) => {
   }
 });
 
-overKernels("normalise() weighs as its norm says", (kernels) => {
+overKernels("normalise() gives the weights of each norm", (kernels) => {
   const s = new Float32Array([0, Math.log(3), 2, 2]), a = new Float32Array(4);
   const expected: Record<AttentionNorm, number[]> = {
     softmax: [0.25, 0.75, 0.5, 0.5],

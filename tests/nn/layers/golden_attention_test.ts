@@ -92,7 +92,7 @@ goldenTest<GoldenCase>(
 );
 
 goldenTest<GoldenCase>(
-  "Gru, Bilinear and normalise() equal the inner values of DIEN",
+  "Gru, Bilinear and normalise() equal the intermediate values of DIEN",
   "dien.json",
   (cases) => {
     for (const { golden, variant, what } of dienVariants(cases)) {

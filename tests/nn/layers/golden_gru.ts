@@ -112,8 +112,8 @@ export function goldenGruTests(
     options,
   );
 
-  // A published notebook's form: a = 0 erases the state instead of keeping it. With the attention turned round
-  // it is the official form, all else being equal.
+  // The form of a published notebook: a = 0 erases the state instead of keeping it. At 1 − a it is the official form,
+  // all else being equal.
   goldenTest<GoldenCase>(
     `${what} of keepScaled is the official form at 1 − a, the mistake that augru must not make`,
     "augru.json",

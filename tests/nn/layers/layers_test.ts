@@ -49,7 +49,7 @@ overKernels("pool() and poolBackward() agree with central differences for every 
   }
 });
 
-overKernels("pool() of nothing is zero", (kernels) => {
+overKernels("pool() of an empty history is zero", (kernels) => {
   for (const pooling of ["mean", "sum", "sqrt"] satisfies Pooling[]) {
     const p = floats(3, 1);
     pool(kernels, p, new Float32Array(0), 0, poolScale(pooling, 0));
@@ -82,7 +82,7 @@ Deno.test("concat() and addDot() lay out shared parts and products, with gradien
   ]);
 });
 
-Deno.test("weightedLogisticLoss() is finite far out and its gradient that of differences", () => {
+Deno.test("weightedLogisticLoss() is finite for extreme logits, and its gradient equals central differences", () => {
   const z = new Float32Array([1e4, -1e4, 0.3]), y = new Float32Array([0, 1, 1]), w = floats(3, 6);
   const dz = new Float32Array(3);
   assert.ok(Number.isFinite(weightedLogisticLoss(dz, z, y, w)));

@@ -76,7 +76,7 @@ Deno.test("logisticLoss() has the gradient of its value by central differences",
   }));
 });
 
-Deno.test("every loss is finite and not negative when the logit is anywhere", () => {
+Deno.test("every loss is finite and not negative at any logit", () => {
   const unit = fc.double({ min: 0, max: 1, noNaN: true });
   fc.assert(fc.property(fc.float({ noNaN: true }), fc.constantFrom(0, 1), unit, (any, y, late) => {
     const z = Math.max(-3e38, Math.min(3e38, any));
@@ -86,7 +86,7 @@ Deno.test("every loss is finite and not negative when the logit is anywhere", ()
   }));
 });
 
-Deno.test("lateClickWeight() has the loss at its minimum at the true probability when clicks are late", () => {
+Deno.test("lateClickWeight() puts the minimum of the loss at the true probability when clicks are late", () => {
   const p = 0.2, late = 0.6, z = Math.log(p / (1 - p));
   // Of n impressions: each click within the window is one positive; each late one a negative and a positive.
   const positives = p, negatives = 1 - p + p * late;
@@ -95,12 +95,12 @@ Deno.test("lateClickWeight() has the loss at its minimum at the true probability
   assert.ok(Math.abs(slope) < 1e-12);
 });
 
-Deno.test("samplingOffset() leaves the true log-odds as the minimum when negatives were sampled", () => {
+Deno.test("samplingOffset() keeps the minimum at the true log-odds when negatives are sampled", () => {
   const p = 0.03, rate = 0.1, z = Math.log(p / (1 - p));
   const slope = p * sampledLoss(z, 1, rate).gradient + (1 - p) * rate * sampledLoss(z, 0, rate).gradient;
   assert.ok(Math.abs(slope) < 1e-12);
 });
 
-Deno.test("samplingOffset() refuses a rate when it is not in (0, 1]", () => {
+Deno.test("samplingOffset() refuses a rate outside (0, 1]", () => {
   for (const rate of [0, -0.1, 1.5, NaN]) assert.throws(() => samplingOffset(rate), RangeError);
 });

@@ -1,5 +1,5 @@
 /**
- * A small model of the whole life, to show what a new one takes: z = s·⟨p, q⟩ + ⟨u, xu⟩ + ⟨c, xc⟩ with p the mean of all
+ * A small lifelong model, to show what a new one takes: z = s·⟨p, q⟩ + ⟨u, xu⟩ + ⟨c, xc⟩ with p the mean of all
  * behaviours, which its state sums up (the average pooling of Covington et al. 2016, "Deep Neural Networks for YouTube
  * Recommendations", without the network).
  *
@@ -109,7 +109,7 @@ function dot(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, x, j) => sum + x * b[j]!, 0);
 }
 
-/** What the registry would have a line for. */
+/** Its entry as it would be in the registry. */
 export const POOL: ModelKind<"pool", PoolConfig> = {
   name: "pool",
   options: OPTIONS,

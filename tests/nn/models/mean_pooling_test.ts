@@ -21,7 +21,7 @@ modelContract(
   { exact: true, runs: 10, configs: [["pool", {}], ["pool", { scale: 0.5 }]] },
 );
 
-Deno.test("a model that is not in the registry equals central differences", () => {
+Deno.test("a model outside the registry has the gradients of central differences", () => {
   const model = POOL.create(SIZES, {}, half, PLAIN);
   randomise(model, 3);
   const input = impression(SIZES, 3, 2, 10);
@@ -33,7 +33,7 @@ Deno.test("a model that is not in the registry equals central differences", () =
   }, { epsilon: 1 / 4096, tolerance: 1e-2 });
 });
 
-Deno.test("a model that is not in the registry is learnt and served like any other", () => {
+Deno.test("a model outside the registry is learnt and served like any other", () => {
   const learner = makeLearner(make());
   const losses = batches(makeSamples(800)).map((batch) => learner.learn(batch).loss);
   const mean = (part: readonly number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
@@ -46,7 +46,7 @@ Deno.test("a model that is not in the registry is learnt and served like any oth
   assert.deepEqual(serving.inspect(state).map(({ name, values }) => [name, values]), [["pooled", [1]]]);
 });
 
-Deno.test("a model that is not in the registry is replayed, and its users keep states of a whole life", async () => {
+Deno.test("a model outside the registry is replayed, and its users' states cover their whole lives", async () => {
   const records = syntheticRecords({ views: 150, users: 15, seed: 7 });
   const small = smallReplay("base");
   const task = { ...small.task, sequence: { window: 10, hop: 2, recent: 2 } };

@@ -44,7 +44,7 @@ function address(
 }
 
 goldenTest<GoldenCase>(
-  "Addressing by content alone equals the vectors",
+  "Addressing by content alone equals the golden vectors",
   "mimn.json",
   ({ addressing: golden }) => {
     assert.ok(golden);
@@ -68,7 +68,7 @@ goldenTest<GoldenCase>(
   { claims: (path) => path.startsWith("cases.addressing") },
 );
 
-goldenTest<GoldenCase>("write() equals the vectors", "mimn.json", ({ write: golden }) => {
+goldenTest<GoldenCase>("write() equals the golden vectors", "mimn.json", ({ write: golden }) => {
   const want = golden?.outputs.write, grads = golden?.grads.write?.inputs;
   assert.ok(golden && want && grads);
   const read = (name: string) => Float32Array.from(flat(golden.inputs[name]));
@@ -140,7 +140,7 @@ Deno.test("Addressing.backward() equals central differences in keys, β, memory,
   }
 });
 
-Deno.test("Addressing.forward() gives weights that sum to 1, also for keys and slots without direction", () => {
+Deno.test("Addressing.forward() gives weights that sum to 1, even for keys and slots without direction", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 9 }), fc.double({ min: 0, max: 1, noNaN: true }), (m, s) => {
       const made = make(m, 3, s, m);
@@ -156,7 +156,7 @@ Deno.test("Addressing.forward() gives weights that sum to 1, also for keys and s
   );
 });
 
-Deno.test("Addressing.forward() gives n rows what it gives each alone", () => {
+Deno.test("Addressing.forward() treats n rows like each of them alone", () => {
   const made = make(4, 5, 0.5), keys = floats(3 * 6, 1), memory = floats(20, 2), none = new Float32Array(12);
   const together = address(made, keys, memory, none).weights;
   for (let i = 0; i < 3; i++) {

@@ -37,7 +37,7 @@ function make(
 }
 
 goldenTest<GoldenCase>(
-  "MemoryNetwork and InductionUnit weigh and choose as the vectors",
+  "MemoryNetwork and InductionUnit weigh and choose like the golden vectors",
   "mimn.json",
   (cases) => {
     for (const [name, topK] of [["main", 1], ["kappa2", 2], ["holes", 1]] as const) {
@@ -118,7 +118,7 @@ Deno.test("MemoryNetwork.run() writes least into the slot that was written most,
   assert.ok((ratio[0] ?? NaN) < (ratio[1] ?? NaN) && (ratio[1] ?? NaN) < (ratio[3] ?? NaN));
 });
 
-Deno.test("InductionUnit.run() chooses the lowest index among equal weights, and leaves the others as they are", () => {
+Deno.test("InductionUnit.run() breaks ties by the lowest index, and leaves the other channels unchanged", () => {
   const { unit } = make({ slotKeyWeight: 0.5, decay: 1, topK: 2 });
   const start = floats(m * d, 5), memory = floats(m * d, 6), e = floats(d, 7);
   const run = (...weights: number[]) => {
@@ -139,7 +139,7 @@ Deno.test("InductionUnit updates every channel when κ is at least their number"
   assert.deepEqual([...unit.chosen], [0, 1, 2, 3]);
 });
 
-Deno.test("RowGru steps give the states of the GRU in its form gru", () => {
+Deno.test("RowGru steps through the same states as a Gru of the form gru", () => {
   const parameters = new Parameters(gruShapes("gru", d, H));
   parameters.values.set(floats(parameters.values.length, 3));
   const T = 7, x = floats(T * d, 4), gru = new Gru(parameters, "gru", "gru");
@@ -152,7 +152,7 @@ Deno.test("RowGru steps give the states of the GRU in its form gru", () => {
 });
 
 overKernels(
-  "Recurrence.fold() gives the same state in any chunks, and from a state that was stored between",
+  "Recurrence.fold() gives the same state in any chunks, with the state stored in between",
   (kernels) => {
     const { parameters } = make({ slotKeyWeight: 0.5, decay: 0.9, topK: 2 }, 3, kernels);
     const layout = new MimnLayout({ ...SIZES, traces: 2 });

@@ -61,7 +61,7 @@ overKernels(
   ["plain", "simd"],
 );
 
-Deno.test("Mimn.loss() over a stored state equals central differences, with nothing for M0 and r0", () => {
+Deno.test("Mimn.loss() over a stored state equals central differences in behaviours, candidates and weights", () => {
   const model = make({ hidden: 5, widths: [5], keepPooled: true }, 7);
   closeStops(model);
   const state = model.initState();
@@ -89,7 +89,7 @@ overKernels(
   },
 );
 
-Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at the default widths with one trace", () => {
+Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at default widths with one trace", () => {
   const model = new Mimn({ d: 32, user: 0, context: 0 }, { traces: [1] }, half);
   assert.equal(4 * model.stateSize, 1556);
   assert.equal(
@@ -99,7 +99,7 @@ Deno.test("Mimn has a state of the same size for any history, 1,556 bytes at the
   assert.equal(model.initState().length, model.stateSize);
 });
 
-Deno.test("Mimn with weights of zero, or with huge behaviours, stays finite", () => {
+Deno.test("Mimn stays finite with weights of zero and with huge behaviours", () => {
   const zero = new Mimn(SIZES, {}, half);
   zero.parameters.values.fill(0);
   const huge = make({}, 3);
@@ -111,7 +111,7 @@ Deno.test("Mimn with weights of zero, or with huge behaviours, stays finite", ()
   }
 });
 
-Deno.test("Mimn pools equal behaviours as a sum over √n up to 50 of them, and no larger however long the life", () => {
+Deno.test("Mimn pools equal behaviours as a sum over √n, which stops growing at 50 of them", () => {
   const { d } = SIZES, e = floats(d, 1), traces = [1, 0.98, 0.9];
   const model = new Mimn(SIZES, { traces }, half);
   model.parameters.values.fill(0); // what is left of the logit is ⟨p, q⟩, whatever the channels hold
@@ -131,7 +131,7 @@ Deno.test("Mimn pools equal behaviours as a sum over √n up to 50 of them, and 
   }
 });
 
-Deno.test("Mimn starts with sharp heads", () => {
+Deno.test("Mimn starts with sharp heads: β is 26", () => {
   const model = new Mimn(SIZES, {}, half), bp = model.parameters.block("bp");
   for (const at of [SIZES.d, 2 * SIZES.d + 1]) {
     assertClose([2 * (1 + Math.log1p(Math.exp(bp[at] ?? NaN)))], [26], 1e-6, "β");
@@ -146,7 +146,7 @@ Deno.test("Mimn refuses a state of another length", () => {
   assert.throws(() => model.loss({ ...input, state }, new Float32Array(0)), TypeError);
 });
 
-Deno.test("slotHealth() measures the slots of a state and leaves it as it is", () => {
+Deno.test("slotHealth() measures the slots of a state without changing it", () => {
   const layout = new MimnLayout({ slots: 3, width: 2, controller: 1, traces: 1 });
   const state = new Float32Array(layout.size);
   const { memory, usage } = layout.view(state);

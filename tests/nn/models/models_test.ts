@@ -77,7 +77,7 @@ overKernels(
   },
 );
 
-Deno.test("createModel() draws the same weights from the same numbers, within Glorot's limits", () => {
+Deno.test("createModel() draws the same weights from the same random numbers, within Glorot's limits", () => {
   const random = () => {
     const numbers = floats(100_000, 7);
     let i = 0;

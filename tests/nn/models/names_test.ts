@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { MODEL_NAMES, MODELS } from "../../../src/nn/models/registry.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-/** Commands whose own default is the fastest model. */
+/** Commands that default to the fastest model. */
 const DEFAULTS: ReadonlySet<string> = new Set(["scripts/chaos.ts", "scripts/evaluate/learning.ts"]);
 /** Models name themselves. */
 const OWN = "src/nn/models";
@@ -17,7 +17,7 @@ async function* sources(folder: string): AsyncIterable<string> {
   }
 }
 
-Deno.test("nothing outside its folder names a model", async () => {
+Deno.test("no code outside a model's folder names the model", async () => {
   const all = MODEL_NAMES.join("|");
   const names = new RegExp(`["'\`](${all})["'\`]|\\bMODELS\\.\\w+|/models/(?:${all})/`, "g");
   const found: string[] = [];
@@ -31,6 +31,6 @@ Deno.test("nothing outside its folder names a model", async () => {
   assert.deepEqual(found, []);
 });
 
-Deno.test("MODELS has each model under the name that it gives itself", () => {
+Deno.test("MODELS lists each model under its own name", () => {
   for (const name of MODEL_NAMES) assert.equal(MODELS[name].name, name);
 });

@@ -61,7 +61,7 @@ for (const name of KERNEL_NAMES.filter(runs)) {
   });
 }
 
-/** A list with whatever is in it. */
+/** A list with arbitrary inputs. */
 function list(H: number, K: number, { P = 7, B = 5 } = {}, seed = 1): PairHeadInput {
   const [pairs, blend, scores] = [floats(K * H * P, seed), floats(K * B, seed + 1), floats(K, seed + 2)];
   return { H, K, pairs, blend, scores };
@@ -73,9 +73,9 @@ function trained(kernels: Kernels, seed = 3): PairHead {
   return head;
 }
 
-overKernels("PairHead.loss() has the gradients that differences say", (kernels) => {
+overKernels("PairHead.loss() equals central differences in every weight", (kernels) => {
   const head = trained(kernels);
-  // Far from kinks, half of the units on: a step over a kink has another gradient than its ends.
+  // Far from kinks, with half of the units on: the difference over a kink is not the gradient at either end.
   for (const [name, far] of [["b1", 4], ["b3", 12]] as const) {
     head.parameters.block(name).forEach((_, o, bias) => bias[o] = o % 2 === 0 ? far : -far);
   }
@@ -94,7 +94,7 @@ overKernels("PairHead.loss() has the gradients that differences say", (kernels) 
   }, { epsilon: 1 / 16, tolerance: 1e-2 });
 });
 
-overKernels("PairHead.score() begins with the order of what it is given", (kernels) => {
+overKernels("PairHead.score() returns the given scores before it has learnt", (kernels) => {
   const head = new PairHead({ behaviours: 6, pairs: 7, blend: 5 }, mulberry32(1), kernels);
   const input = list(6, 20);
   assertClose(head.score(input), input.scores, 1e-6, "scores");
@@ -114,7 +114,7 @@ overKernels("PairHead.score() of candidates together equals each alone, bit for 
 });
 
 overKernels(
-  "PairHead.score() reads weights as they are now, whichever has changed since the last list",
+  "PairHead.score() uses the current weights, whichever of them changed since the last list",
   (kernels) => {
     const head = trained(kernels);
     for (const name of head.parameters.shapes.keys()) {
@@ -130,12 +130,12 @@ overKernels(
   },
 );
 
-overKernels("PairHead learns which pair says what is taken", (kernels) => {
+overKernels("PairHead learns which inputs predict what is taken", (kernels) => {
   const random = mulberry32(5);
   const head = new PairHead({ behaviours: 6, pairs: 7, blend: 5 }, random, kernels);
   const adam = new Adam(head.parameters.values.length, { learningRate: 0.01, beta2: 0.99 });
   const gradients = kernels.floats(head.parameters.values.length);
-  // The product of two inputs of any behaviour: no weight of one input says it.
+  // The rectified sum of two inputs, over behaviours: no weight of a single input expresses it.
   const taken = ({ H, K, pairs }: PairHeadInput) => {
     let [best, most] = [0, -Infinity];
     for (let i = 0; i < K; i++) {
@@ -160,7 +160,7 @@ overKernels("PairHead learns which pair says what is taken", (kernels) => {
   assert.ok(hits > 110, `${hits} of 200; by chance 25`);
 });
 
-Deno.test("PairHead refuses lists of other sizes", () => {
+Deno.test("PairHead refuses lists of other sizes, and targets that are not on the list", () => {
   const head = trained(createKernels("plain"));
   const input = list(4, 9);
   const gradients = new Float32Array(head.parameters.values.length);

@@ -30,10 +30,10 @@ function defined(names: Names, { H, K, pairs, behaviours, candidates }: PairList
   return Float32Array.from(inputs);
 }
 
-Deno.test("PairInputs makes inputs as they are defined, standardised and cut off, to the bit", () => {
+Deno.test("PairInputs computes inputs by their definition, standardised and clipped, to the bit", () => {
   const random = mulberry32(1);
   const numbers = (length: number) => Float32Array.from({ length }, () => 6 * random() - 2);
-  // Names that the network makes products of are not always there.
+  // Inputs that the network multiplies may be missing.
   for (const names of [NAMES, { ...NAMES, pairs: ["near", "other"] }, { ...NAMES, candidates: ["a", "b"] }]) {
     const inputs = new PairInputs(names, createKernels());
     const P = inputs.names.length;
@@ -41,7 +41,7 @@ Deno.test("PairInputs makes inputs as they are defined, standardised and cut off
       pairs: { mean: numbers(P), inverseDeviation: numbers(P).map(Math.abs) },
       candidates: { mean: numbers(2), inverseDeviation: numbers(2).map(Math.abs) },
     };
-    // A short list after a long one; and nothing done yet.
+    // A short list after a long one; and one without behaviours.
     for (const [H, K] of [[16, 100], [3, 7], [0, 5]] as const) {
       const list = {
         ...{ H, K, pairs: numbers(K * H * 2), behaviours: numbers(H * 3), candidates: numbers(K * 2) },

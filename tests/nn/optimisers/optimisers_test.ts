@@ -103,7 +103,7 @@ for (const [name, make] of Object.entries(OPTIMISERS)) {
     assert.deepEqual(second.encode(), first.encode());
   });
 
-  Deno.test(`${name}.step() changes nothing and says so when a gradient is not usable`, () => {
+  Deno.test(`${name}.step() changes nothing and returns false when a gradient is unusable`, () => {
     const optimiser = make();
     const values = new Float32Array(SIZE);
     optimiser.step(values, gradientsOf(values, 0));
@@ -117,7 +117,7 @@ for (const [name, make] of Object.entries(OPTIMISERS)) {
     assert.deepEqual(optimiser.encode(), state);
   });
 
-  Deno.test(`${name}() leaves a weight where it is when its gradient is always zero`, () => {
+  Deno.test(`${name}() leaves a weight alone when its gradient is always zero`, () => {
     const optimiser = make();
     const values = new Float32Array(SIZE);
     for (let step = 0; step < 5; step++) {
@@ -128,7 +128,7 @@ for (const [name, make] of Object.entries(OPTIMISERS)) {
     assert.equal(values[2], 0);
   });
 
-  Deno.test(`${name}() refuses arrays and states when they are of another length`, () => {
+  Deno.test(`${name}() refuses arrays and states of another length`, () => {
     const optimiser = make();
     assert.throws(() => optimiser.step(new Float32Array(SIZE), new Float32Array(2)), RangeError);
     const state = optimiser.encode();
@@ -138,7 +138,7 @@ for (const [name, make] of Object.entries(OPTIMISERS)) {
   });
 }
 
-Deno.test("Adagrad() with halvedAfter takes larger steps than without, and small ones where gradients always were", () => {
+Deno.test("Adagrad() with halvedAfter takes larger steps than without, but keeps its initial accumulator", () => {
   const steps = (gradient: number, halvedAfter = Infinity) => {
     const adagrad = new Adagrad(1, { learningRate: 0.1, initialAccumulator: 1, halvedAfter });
     const [weights, gradients] = [new Float32Array(1), new Float32Array(1)];
@@ -154,7 +154,7 @@ Deno.test("Adagrad() with halvedAfter takes larger steps than without, and small
   assert.throws(() => new Adagrad(1, { halvedAfter: 0 }), RangeError);
 });
 
-Deno.test("clipByGlobalNorm() leaves gradients as they are when the norm is not finite", () => {
+Deno.test("clipByGlobalNorm() leaves gradients unchanged when the norm is not finite", () => {
   const gradients = Float32Array.of(1, NaN);
   assert.ok(Number.isNaN(clipByGlobalNorm(gradients, 5)));
   assert.deepEqual(gradients, Float32Array.of(1, NaN));
