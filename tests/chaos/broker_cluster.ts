@@ -1,5 +1,5 @@
 /**
- * Three brokers with copies of everything, which are killed, frozen and cut off while they are used.
+ * Three brokers that replicate everything, and are killed, frozen and cut off while in use.
  *
  * ```text
  *   clients ──/── broker 1 ──/── broker 2        every line is a wire that can be cut
@@ -14,16 +14,16 @@ import { freePort } from "../../scripts/kafka/java_process.ts";
 import { Wire } from "./wire.ts";
 
 const START_TRIES = 3;
-/** Their numbers. */
+/** Ids of the brokers. */
 export const NODES = [1, 2, 3] as const;
 
 /** Resolves when a broker has suffered for long enough. */
 export type Until = () => Promise<unknown>;
 
-/** The number of a broker. */
+/** Id of the broker. */
 export type Node = (typeof NODES)[number];
 
-/** One broker, how it is reached, and whom it reaches. */
+/** One broker, its addresses, and its wires to the others. */
 interface Member {
   readonly ports: { readonly clients: number; readonly brokers: number; readonly controller: number };
   readonly wires: { readonly clients: Wire; readonly brokers: Wire };
@@ -38,7 +38,7 @@ export class BrokerCluster implements AsyncDisposable {
   readonly addresses: readonly string[];
   readonly #members: ReadonlyMap<Node, Member>;
   readonly #start: (node: Node) => Promise<DevBroker>;
-  /** What a broker suffers is over before the next thing happens to it. */
+  /** A broker's fault is over before the next one happens to it. */
   readonly #last = new Map<Node, Promise<void>>();
 
   private constructor(members: ReadonlyMap<Node, Member>, start: (node: Node) => Promise<DevBroker>) {
@@ -47,7 +47,7 @@ export class BrokerCluster implements AsyncDisposable {
     this.addresses = [...members.values()].map(({ wires }) => `127.0.0.1:${wires.clients.port}`);
   }
 
-  /** A new one. @param data folder of its logs, which is emptied */
+  /** Creates a broker. @param data folder of its logs, which is emptied */
   static async start(data: string): Promise<BrokerCluster> {
     const ports = new Map<Node, Member["ports"]>();
     for (const node of NODES) {
@@ -89,7 +89,7 @@ export class BrokerCluster implements AsyncDisposable {
     });
   }
 
-  /** Stops a broker; it wakes up believing that it leads what it led. */
+  /** Stops a broker; it wakes up believing that it still leads its partitions. */
   freeze(node: Node, until: Until): Promise<void> {
     return this.#suffer(node, async ({ broker }) => {
       await broker.freeze();
@@ -99,8 +99,8 @@ export class BrokerCluster implements AsyncDisposable {
   }
 
   /**
-   * Cuts a broker off from the others, but not from clients: they meet a leader that does not know that it
-   * is none. It can still ask the others for records, which nobody minds.
+   * Cuts a broker off from the others, but not from clients: they meet a leader that does not know that it was
+   * replaced. It can still fetch records from the others, which does no harm.
    */
   isolate(node: Node, until: Until): Promise<void> {
     return this.#suffer(node, async ({ wires, controllers }) => {
@@ -109,12 +109,12 @@ export class BrokerCluster implements AsyncDisposable {
     });
   }
 
-  /** Cuts clients off from a broker: the others see it as ever, and it goes on to lead. */
+  /** Cuts clients off from a broker: the others still see it, and it continues to lead. */
   hide(node: Node, until: Until): Promise<void> {
     return this.#suffer(node, ({ wires }) => cut([wires.clients], until));
   }
 
-  /** Kills them for good. */
+  /** Kills the brokers for good. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#last.values());
     await Promise.all([...this.#members.values()].map(async ({ broker, wires, controllers }) => {
@@ -185,7 +185,7 @@ async function startNode(
       "transaction.state.log.replication.factor": "3",
       "transaction.state.log.min.isr": "2",
       "share.coordinator.state.topic.replication.factor": "3",
-      // Between brokers: the coordinator of a transaction asks a leader that is cut off for so long, then the next one.
+      // How long the coordinator of a transaction asks a leader that is cut off before it tries the next one.
       "request.timeout.ms": "3000",
       // A busy machine is no reason to expel a broker.
       "broker.session.timeout.ms": "3000",

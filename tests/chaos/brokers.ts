@@ -1,6 +1,6 @@
 /**
- * The brokers of a run: one that dies and comes back, or three that suffer in turn, one at a time, since more than one is
- * more than three copies and two that must have a write can bear.
+ * The brokers of a run: one that dies and comes back, or three that suffer in turn. Only one suffers at a time: with
+ * three replicas, of which a write needs two, more would be too many.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import { BrokerCluster, NODES } from "./broker_cluster.ts";
 import { RestartingBroker } from "./restarting_broker.ts";
 import type { BrokerFault } from "./schedule.ts";
 
-/** How often brokers must say in a row that all is well: any is asked, and one that was away may not know yet. */
+/**
+ * How often in a row brokers must report that all is well: any of them is asked, and one that was away may not know
+ * yet.
+ */
 const CERTAIN_TIMES = 8;
 const CERTAIN_MS = 100;
 
@@ -19,7 +22,7 @@ const CERTAIN_MS = 100;
 export interface Brokers extends AsyncDisposable {
   /** Addresses as clients want them. */
   readonly addresses: readonly string[];
-  /** Lets one suffer for so long; resolves when that is over. */
+  /** Lets one suffer for a while; resolves when that is over. */
   suffer(fault: BrokerFault, lastsMs: number): Promise<void>;
 }
 
@@ -32,7 +35,7 @@ export async function oneBroker(data: string): Promise<Brokers> {
   };
 }
 
-/** Three of them. @param isWhole resolves when every broker is back in all that it holds */
+/** Three of them. @param isWhole resolves when every broker is in sync again */
 export async function threeBrokers(data: string, isWhole: () => Promise<void>): Promise<Brokers> {
   const cluster = await BrokerCluster.start(data);
   let last = Promise.resolve();
@@ -59,7 +62,7 @@ const VERBS = {
 } as const;
 
 /**
- * Resolves when every broker is back in all that it holds of some topics.
+ * Resolves when every broker is in sync again for some topics.
  *
  * @throws Error after so long, with what is behind
  */

@@ -1,6 +1,6 @@
 /**
- * Runs a deployment on a real broker through a schedule of faults while people use it, then looks whether anything of
- * what we promise was broken.
+ * Runs a deployment on a real broker through a schedule of faults while people use it, then checks that every promise
+ * was kept.
  *
  * @module
  */
@@ -30,13 +30,13 @@ import { type Verdict, verify } from "./verify.ts";
 
 /** Options of {@linkcode runChaos}. */
 export interface ChaosOptions {
-  /** Seed of the people. */
+  /** Seed of the traffic. */
   readonly seed: number;
-  /** What happens. */
+  /** The faults. */
   readonly schedule: readonly Fault[];
-  /** Events that people make. */
+  /** Number of events that people send. */
   readonly events: number;
-  /** People. */
+  /** Number of users. */
   readonly users: number;
   /** Brokers. @default {1} */
   readonly brokers?: 1 | 3;
@@ -44,24 +44,24 @@ export interface ChaosOptions {
   readonly partitions?: number;
   /** Processes with tasks. @default {2} */
   readonly tasks?: number;
-  /** Processes that learn, or wait to. @default {2} */
+  /** Processes that learn, or stand by. @default {2} */
   readonly learners?: number;
-  /** Processes that watch the experiments, or wait to. @default {1} */
+  /** Processes that monitor experiments, or stand by. @default {1} */
   readonly monitors?: number;
-  /** What scores and learns. @default {"base"} */
+  /** The model. @default {"base"} */
   readonly model?: ModelName;
   /** How answers are sent. @default {"exactly-once"} */
   readonly delivery?: Delivery;
-  /** Serve the newest version: answers cannot be foretold then, but versions come and go. @default {false} */
+  /** Serve the newest version: answers cannot be predicted then, but versions change. @default {false} */
   readonly live?: boolean;
-  /** For the broker's data and what the processes say. */
+  /** For the broker's data and the output of the processes. */
   readonly folder: string;
-  /** Takes what happens, for people. */
+  /** Receives progress, for people. */
   readonly tell: (line: string) => void;
 }
 
 const PREFIX = "chaos.";
-/** No guard, whose judgement depends on when checkpoints were. */
+/** No guard: its judgement depends on when checkpoints were taken. */
 const CONFIG: Config = {
   outcomeWindowMs: 60_000,
   allowedLatenessMs: 180_000,
@@ -71,17 +71,17 @@ const CONFIG: Config = {
   learner: { embeddingWidth: 8 },
   kafka: { retryMs: AWAY_MS },
 };
-/** Versions are kept for good, since all tasks serve the first. */
+/** Versions are kept for good, since all tasks serve the first one. */
 const FROZEN: Config = { ...CONFIG, snapshotVersions: null };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
-/** An append that fails so often does not pass. */
+/** An append that fails this often never succeeds. */
 const MAX_REPEATS = 10;
-/** After the last fault and event, how long without any progress is too long. */
+/** How long without any progress is too long, after the last fault and event. */
 const STUCK_MS = 120_000;
 
-/** Runs it all; the verdict has what the processes did wrong, too. */
+/** Runs everything; the verdict includes what the processes did wrong. */
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const {
     folder,
@@ -117,7 +117,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     folder,
     report,
     args: (name) => [
-      // Only who follows under the same name learns of a death before its session is over.
+      // Only a successor under the same name learns of a death before its session has expired.
       ...["--members", `${folder}/members/${name}`],
       ...["--log", "kafka", "--brokers", addresses.join(), "--prefix", PREFIX, "--model", model],
       ...["--config", `${folder}/meander.json`],
@@ -162,7 +162,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   };
 }
 
-/** The deployment as `deno task run` makes it of the configuration. */
+/** The deployment as `deno task run` creates it from the configuration. */
 function deploymentOf<N extends ModelName>(model: N, live: boolean): Deployment<N> {
   const config = live ? CONFIG : FROZEN;
   const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed: 0 };
@@ -177,7 +177,7 @@ function deploymentOf<N extends ModelName>(model: N, live: boolean): Deployment<
   };
 }
 
-/** Lets a fault happen; resolves when it is over. */
+/** Causes a fault; resolves when it is over. */
 async function suffer(
   { kind, target, lastsMs }: Fault,
   fleet: Fleet,
@@ -210,7 +210,7 @@ async function suffer(
   }
 }
 
-/** Appends the events evenly over a time; says how many, and how many appends had to be repeated. */
+/** Appends the events evenly over a period. @returns how many, and how many appends had to be repeated */
 async function drive(
   log: Log,
   records: readonly NewRecord[],
@@ -228,8 +228,8 @@ async function drive(
 }
 
 /**
- * Appends as people do who get an error: once more. It is one of the log's own when a partition is away for longer than
- * brokers wait for a transaction. Returns how often.
+ * Appends like a client that retries on errors, which the log itself reports when a partition is away for longer than
+ * brokers wait for a transaction. @returns how often it retried
  */
 async function appendAtLast(log: Log, records: readonly NewRecord[]): Promise<number> {
   for (let times = 0;; times++) {
@@ -243,8 +243,8 @@ async function appendAtLast(log: Log, records: readonly NewRecord[]): Promise<nu
 }
 
 /**
- * Waits until all events are committed, tasks have learnt from each other, all samples are learnt that fill a batch,
- * and what came of them is counted.
+ * Waits until all events are committed, tasks have learnt from each other, all samples that fill a batch are learnt,
+ * and their outcomes are counted.
  */
 async function settled(log: Log, { model, learning }: Deployment, partitions: number): Promise<boolean> {
   const topics = topicNames(PREFIX);
@@ -263,7 +263,7 @@ async function settled(log: Log, { model, learning }: Deployment, partitions: nu
     const learner = await lag(`${samples}-learner-${model}`, samples);
     const group = monitorGroup(topics);
     const monitor = await lag(group, recommendations) + await lag(group, samples);
-    // A sample has a row at least, and a hole of a transaction may follow it, and any other record.
+    // A sample has at least one row, and may be followed by the marker of a transaction or by any other record.
     const isDone = tasks === 0 && learner < (learning.batchRows ?? 0) / 2 && monitor <= 2 * partitions;
     let signals = 0;
     for (let partition = 0; isDone && partition < partitions; partition++) {

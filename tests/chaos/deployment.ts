@@ -1,5 +1,5 @@
 /**
- * A deployment, as its processes were told to be.
+ * A deployment, as configured for its processes.
  *
  * @module
  */
@@ -22,9 +22,9 @@ export interface Deployment<N extends ModelName = ModelName> {
   readonly learner: LearnerOptions;
   readonly learning: LearningOptions;
   readonly delivery?: Delivery | undefined;
-  /** Folder of the local snapshots, to be restored from as well. */
+  /** Folder of local snapshots, from which tasks may also be restored. */
   readonly snapshotsFolder?: string;
-  /** The version that the tasks served all the time; without it nobody can tell what they should have answered. */
+  /** The version that the tasks served throughout; without it the right answers are unknown. */
   readonly serveVersion?: number;
 }
 

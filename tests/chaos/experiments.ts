@@ -1,6 +1,6 @@
 /**
- * The experiments of a deployment that suffers: one that breaks its guard rail, so that the monitor has to stop it, and
- * one that interleaves to the end.
+ * The experiments of a deployment under faults: one breaks its guard rail, so that the monitor has to stop it, and one
+ * interleaves to the end.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
 
-/** Starts them, on topics that exist. @param model the deployment's model; @param time of the change */
+/** Starts them, on topics that exist. @param model the deployment's model @param time of the change */
 export async function startExperiments(
   log: Log,
   topics: Topics,

@@ -1,5 +1,5 @@
 /**
- * The processes of a deployment: `deno task run`, as users have it, started, hurt and ended by name.
+ * The processes of a deployment: `deno task run`, as users run it; started, disturbed and ended by name.
  *
  * @module
  */
@@ -11,44 +11,43 @@ import { fileURLToPath } from "node:url";
 export interface FleetOptions {
   /** Arguments of a process, beside its roles. */
   readonly args: (name: string) => readonly string[];
-  /** What each process says goes to `<name>.log` in here. */
+  /** Folder in which the output of each process goes to `<name>.log`. */
   readonly folder: string;
-  /** Takes a sentence about a process that did what it must not. */
+  /** Receives a sentence about a process that misbehaved. */
   readonly report: (problem: string) => void;
 }
 
 interface Member {
   readonly child: Deno.ChildProcess;
   readonly said: string[];
-  /** Whether it may end: somebody ended it. */
+  /** Whether it may end, as it was told to. */
   isDoomed: boolean;
-  /** Until when it is stopped: who asks it to end meanwhile asks when it can hear. */
+  /** Time until which it is stopped: a request to end waits until the process can receive it. */
   frozen: Promise<void>;
 }
 
 const RUN = fileURLToPath(new URL("../../scripts/run.ts", import.meta.url));
-/** What a process has from SIGTERM to its end. */
+/** Time that a process has from SIGTERM to its end. */
 const GRACE_MS = 10_000;
-/** How long a broker may be away: on a machine that is late it takes minutes to come back. */
+/** How long a broker may be away: on a slow machine it takes minutes to come back. */
 export const AWAY_MS = 300_000;
-/** For a process to be told its partitions: a group waits for whoever died while it joined. */
+/** Time for a process to be assigned its partitions: a group waits for members that died while joining. */
 const JOIN_MS = AWAY_MS + 60_000;
 const FULL = /snapshot: cannot write/;
 const BEGUN = /run: opening the log/;
 const ASSIGNED = /events-tasks assigns/;
 
 /**
- * Processes by name; those called `learner-…` learn, `monitor-…` watch experiments, `all-…` do everything, the others
- * run tasks.
+ * Processes by name: `learner-…` learn, `monitor-…` monitor experiments, `all-…` do everything, others run tasks.
  */
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
-  /** Processes started. */
+  /** Number of processes started. */
   started = 0;
-  /** Times that a process said that it cannot write its snapshot. */
+  /** How often a process reported that it could not write its snapshot. */
   fullDisks = 0;
-  /** From SIGTERM to the end, milliseconds, the longest. */
+  /** Longest time from SIGTERM to the end, milliseconds. */
   slowestStopMs = 0;
 
   /** No process runs yet. */
@@ -56,12 +55,12 @@ export class Fleet implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Names of those that run, or are stopped for a while. */
+  /** Names of those that run or are stopped for a while. */
   get names(): string[] {
     return [...this.#members.keys()];
   }
 
-  /** Starts a process, unless it runs: on a machine that is late two faults may end it before either starts it again. */
+  /** Starts a process, unless it runs already: on a slow machine two faults may end it before either restarts it. */
   start(name: string): void {
     if (this.#members.has(name)) return;
     const role = ["learner", "monitor", "all"].find((role) => name.startsWith(role)) ?? "task";
@@ -83,16 +82,16 @@ export class Fleet implements AsyncDisposable {
     this.#watch(name, member);
   }
 
-  /** Ends a process at once. */
+  /** Kills a process. */
   async kill(name: string): Promise<void> {
     await this.#end(name, "SIGKILL");
   }
 
-  /** Asks a process to end, which must do so in time and with 0. */
+  /** Asks a process to end, which it must do in time and with exit code 0. */
   async stop(name: string): Promise<void> {
     await this.#members.get(name)?.frozen;
     const started = performance.now();
-    // Before its own first word nothing has begun, nor is there anybody to take the signal.
+    // Before its first line of output nothing has started, and nothing handles the signal.
     const hasBegun = this.#members.get(name)?.said.some((line) => BEGUN.test(line)) ?? false;
     const status = await this.#end(name, "SIGTERM");
     const ms = performance.now() - started;
@@ -103,18 +102,18 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Stops a process for a while, as a machine that swaps does. */
+  /** Stops a process for a while, like a machine that swaps. */
   async freeze(name: string, ms: number): Promise<void> {
     const member = this.#members.get(name);
-    // Whoever is ending would not end in time.
+    // A process that is ending would not end in time.
     if (member === undefined || member.isDoomed) return;
     member.child.kill("SIGSTOP");
     await (member.frozen = delay(ms));
-    // On a machine that is late somebody may have killed it meanwhile.
+    // On a slow machine it may have been killed in the meantime.
     if (this.#members.get(name) === member) member.child.kill("SIGCONT");
   }
 
-  /** Lets every write to a file of a process fail for a while, as on a full disk. */
+  /** Makes every write to a file by a process fail for a while, as on a full disk. */
   async fillDisk(name: string, ms: number): Promise<void> {
     const limit = async (bytes: string) => {
       const pid = this.#members.get(name)?.child.pid;
@@ -130,7 +129,7 @@ export class Fleet implements AsyncDisposable {
     if (this.#members.get(name)?.said.slice(before).some((line) => FULL.test(line))) this.fullDisks++;
   }
 
-  /** Resolves when a process was told its first partitions. */
+  /** Resolves when a process was assigned its first partitions. */
   async joined(name: string): Promise<void> {
     const deadline = performance.now() + JOIN_MS;
     while (!this.#members.get(name)?.said.some((line) => ASSIGNED.test(line))) {
@@ -139,7 +138,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Kills what still runs. */
+  /** Kills what is still running. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.names.map((name) => this.kill(name)));
   }
@@ -164,7 +163,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** A process that ends by itself is a fault of ours; the deployment goes on with another one. */
+  /** A process that ends by itself is a fault of ours; the deployment continues with another one. */
   async #watch(name: string, member: Member): Promise<void> {
     const { code, signal } = await member.child.status;
     if (member.isDoomed) return;

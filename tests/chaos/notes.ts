@@ -1,5 +1,5 @@
 /**
- * What the topic `signals` says: what each task gave to the others, and what it took of them when.
+ * What the topic `signals` records: what each task gave to the others, and when it took in what of theirs.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { decodeNote, OTHERS } from "../../streams/task/others.ts";
 export interface Note {
   /** Offset of the event. */
   readonly before: number;
-  /** Other tasks' records in the order in which they were learnt, and where to read on behind each. */
+  /** Other tasks' records in the order in which they were learnt, and where to read on after each. */
   readonly learnt: readonly { readonly record: LogRecord; readonly next: number }[];
 }
 
@@ -47,7 +47,7 @@ export async function notesOf(log: Log, topic: string, partition: number): Promi
   return notes;
 }
 
-/** Records with signals that a partition's task has not noted as learnt, of all others. */
+/** Records with signals of other partitions that a partition's task has not noted as learnt. */
 export async function unlearnt(
   log: Log,
   topic: string,
@@ -68,7 +68,7 @@ export async function unlearnt(
 }
 
 /**
- * Has a task do all events of its partition, and learn from others where notes say so.
+ * Lets a task apply all events of its partition, and learn from others where notes say so.
  *
  * @param goTo has it do, and commit, the events before an offset
  */
@@ -83,7 +83,7 @@ export async function follow(
   }
 }
 
-/** What a task gave to the others, an entry a text. */
+/** What a task gave to the others, one text per entry. */
 export async function signalsOf(log: Log, topic: string, partition: number): Promise<string[]> {
   const ids: string[] = [];
   const texts: string[] = [];

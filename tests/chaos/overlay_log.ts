@@ -1,6 +1,6 @@
 /**
- * A log that reads some topics of another one and keeps everything else to itself: what was there can be worked
- * through again, and nothing of it is touched.
+ * A log that reads some topics from another one and keeps everything else to itself: records can be processed again
+ * without touching the original.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export class OverlayLog implements Log {
   readonly #shown: ReadonlySet<string>;
   readonly #own = new MemoryLog();
   readonly #goesOn: boolean;
-  /** Ends of topics for who reads them here, where they are not those of `below`. */
+  /** Ends of topics for readers of this log, where they differ from those of `below`. */
   readonly #ends = new Map<string, number>();
 
   /**
@@ -60,7 +60,7 @@ export class OverlayLog implements Log {
     return this.#own.append(records);
   }
 
-  /** Shows the partitions of a topic up to an offset only, from now on. */
+  /** Shows only the records of a topic's partitions below an offset, from now on. */
   showUpTo(topic: string, end: number): void {
     this.#ends.set(topic, end);
   }
@@ -84,7 +84,7 @@ export class OverlayLog implements Log {
     const writer = await this.#own.writer(id);
     return {
       id,
-      // Positions in topics that are shown may be anywhere: our own log would refuse them.
+      // Positions in the topics shown may be anywhere: our own log would refuse them.
       commit: async ({ records, group, offsets }) => {
         const own = offsets.filter(({ topic }) => !this.#shown.has(topic));
         return await writer.commit({ records, group, offsets: own });

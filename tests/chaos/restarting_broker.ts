@@ -1,5 +1,5 @@
 /**
- * A broker that is killed while it is used.
+ * A broker that is killed while in use.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { type DevBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
 
 const START_TRIES = 5;
 
-/** A broker that dies and comes back at the same place. */
+/** A broker that dies and comes back at the same address. */
 export class RestartingBroker implements AsyncDisposable {
-  /** Its address as a client wants it. */
+  /** Its address for clients. */
   readonly address: string;
   readonly #data: string;
   #broker: DevBroker;
-  /** A broker that is away cannot die. */
+  /** A broker that is away cannot be killed. */
   #last: Promise<void> = Promise.resolve();
 
   private constructor(broker: DevBroker, data: string) {
@@ -24,12 +24,12 @@ export class RestartingBroker implements AsyncDisposable {
     this.address = broker.address;
   }
 
-  /** A new one, with its log in a folder, which is emptied. */
+  /** Creates one, with its log in a folder, which is emptied. */
   static async start(data: string): Promise<RestartingBroker> {
     return new RestartingBroker(await startBroker({ data, fresh: true }), data);
   }
 
-  /** Kills it; it is away for so long, and then needs seconds to come back. */
+  /** Kills it; it is away for a while, and then needs seconds to come back. */
   restart(awayMs: number): Promise<void> {
     return this.#last = this.#last.then(async () => {
       await this.#broker[Symbol.asyncDispose]();
@@ -39,7 +39,7 @@ export class RestartingBroker implements AsyncDisposable {
           this.#broker = await startBroker({ data: this.#data, port: Number(this.address.split(":")[1]) });
           return;
         } catch (error) {
-          // On a machine that is busy otherwise it may not find its feet in time.
+          // On a busy machine it may not come up in time.
           if (tries === START_TRIES) throw error;
         }
       }
@@ -48,7 +48,7 @@ export class RestartingBroker implements AsyncDisposable {
 
   /** Kills it for good. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last.catch(() => {}); // whoever restarted it knows
+    await this.#last.catch(() => {}); // the caller that restarted it handles this
     await this.#broker[Symbol.asyncDispose]();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * When which process of a deployment suffers what: a pure function of a seed, so that a run that failed can be
- * repeated with the same faults. What the faults meet depends on the machine; that is the point of having many.
+ * When which process of a deployment suffers what: a pure function of a seed, so that a failed run can be repeated with
+ * the same faults. What exactly the faults hit depends on the machine; hence their number.
  *
  * ```text
  *   task-0    ──x────┌──────────────▒▒▒▒▒▒▒▒──────    x killed, ┌ started again
@@ -16,25 +16,25 @@
 
 import { mulberry32 } from "../../src/draws/random.ts";
 
-/** What can happen. */
+/** Kinds of faults. */
 export const FAULT_KINDS = [
   /** SIGKILL; started again `lastsMs` later. */
   "kill",
-  /** SIGKILL of who watches the experiments; started again `lastsMs` later. */
+  /** SIGKILL of the process that monitors experiments; started again `lastsMs` later. */
   "kill-monitor",
-  /** SIGSTOP, SIGCONT `lastsMs` later: the process wakes up when others have its partitions. */
+  /** SIGSTOP, and SIGCONT `lastsMs` later: the process wakes up when others have its partitions. */
   "freeze",
-  /** SIGTERM, which must end it with 0; started again `lastsMs` later. */
+  /** SIGTERM, after which it must exit with 0; started again `lastsMs` later. */
   "leave",
   /** Another process joins, and gets its SIGTERM `lastsMs` later. */
   "join",
-  /** Another process joins, and is killed `lastsMs` after it was told its partitions: while it restores them. */
+  /** Another process joins, and is killed `lastsMs` after it was assigned its partitions: while it restores them. */
   "kill-joining",
-  /** No file of a process with tasks can be written for `lastsMs`. */
+  /** A process with tasks cannot write any file for `lastsMs`. */
   "full-disk",
   /** SIGKILL of a broker; started again `lastsMs` later. */
   "broker",
-  /** SIGSTOP of one of three brokers, SIGCONT `lastsMs` later: it wakes up as a leader that is none any more. */
+  /** SIGSTOP of one of three brokers, and SIGCONT `lastsMs` later: it wakes up as a leader that was replaced. */
   "broker-freeze",
   /** One of three cannot reach the others for `lastsMs`, but clients can reach it. */
   "broker-isolate",
@@ -59,7 +59,7 @@ export interface Fault {
   readonly atMs: number;
   /** What happens. */
   readonly kind: FaultKind;
-  /** To whom: `task-0`, `learner-1`, `monitor-0`, `guest-3`, `broker`. */
+  /** Name of the process: `task-0`, `learner-1`, `monitor-0`, `guest-3`, `broker`. */
   readonly target: string;
   /** See {@linkcode FAULT_KINDS}. */
   readonly lastsMs: number;
@@ -69,19 +69,19 @@ export interface Fault {
 export interface ScheduleOptions {
   /** Same seed, same schedule. */
   readonly seed: number;
-  /** How often each kind happens. @default {never} */
+  /** How often each kind occurs. @default {never} */
   readonly counts: Readonly<Partial<Record<FaultKind, number>>>;
   /** Processes that run tasks. @default {2} */
   readonly tasks?: number;
-  /** Processes that learn, or wait to. @default {2} */
+  /** Processes that learn, or stand by. @default {2} */
   readonly learners?: number;
-  /** Processes that watch the experiments, or wait to. @default {1} */
+  /** Processes that monitor experiments, or stand by. @default {1} */
   readonly monitors?: number;
   /** Mean time between two faults, milliseconds. @default {5000} */
   readonly gapMs?: number;
 }
 
-/** How long each kind lasts at least and at most, milliseconds. */
+/** Shortest and longest duration of each kind, milliseconds. */
 const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "kill": [0, 8000],
   "kill-monitor": [0, 8000],
@@ -96,11 +96,11 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "broker-hide": [3000, 12_000],
   "broker-leave": [0, 3000],
 };
-/** How long a process that was started is left alone. */
+/** How long a started process is left alone. */
 const YOUNG_MS = 1000;
 /** How long one may take to leave. */
 const LEAVING_MS = 10_000;
-/** One kill, freeze or leave in so many is of a learner, or of a monitor. */
+/** One in so many kills, freezes or leaves is of a learner, or of a monitor. */
 const LEARNER_SHARE = 0.25, MONITOR_SHARE = 0.1;
 
 /** The faults, in the order of time. */
@@ -113,7 +113,7 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
     random,
   );
   const crew = { task: tasks, learner: learners, monitor: monitors };
-  /** When each process is itself again. */
+  /** When each process has recovered. */
   const free = new Map<string, number>();
   const faults: Fault[] = [];
   let atMs = 0;
@@ -134,7 +134,7 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
   return faults;
 }
 
-/** Who suffers. @param chance in [0, 1) */
+/** The process that suffers. @param chance in [0, 1) */
 function roleOf(kind: FaultKind, chance: number): "task" | "learner" | "monitor" {
   if (kind === "kill-monitor") return "monitor";
   if (kind === "full-disk" || chance >= LEARNER_SHARE + MONITOR_SHARE) return "task";
@@ -146,7 +146,7 @@ export function endOf(schedule: readonly Fault[]): number {
   return Math.max(0, ...schedule.map(({ atMs, lastsMs }) => atMs + lastsMs));
 }
 
-/** A schedule for people: a line a fault. */
+/** A schedule for people: one line per fault. */
 export function describe(schedule: readonly Fault[]): string {
   return schedule.map(({ atMs, kind, target, lastsMs }) =>
     `${(atMs / 1000).toFixed(1).padStart(8)} s  ${kind.padEnd(12)} ${target.padEnd(10)} for ${
@@ -155,7 +155,7 @@ export function describe(schedule: readonly Fault[]): string {
   ).join("");
 }
 
-/** The first name that is free at `atMs`, or else the one that is so first. */
+/** The first name that is free at `atMs`, or else the one that is free first. */
 function earliest(names: readonly string[], free: ReadonlyMap<string, number>, atMs: number): string {
   const from = (name: string) => Math.max(atMs, free.get(name) ?? 0);
   return names.reduce((best, name) => (from(name) < from(best) ? name : best));

@@ -1,5 +1,5 @@
 /**
- * How much a deployment suffers: for every run of the suite, and on demand.
+ * How much a deployment suffers: in every run of the suite, and on demand.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import type { FaultKind } from "./schedule.ts";
 
 /** Numbers of a run. */
 export interface Size {
-  /** Events that people make. */
+  /** Number of events that people send. */
   readonly events: number;
-  /** People. */
+  /** Number of users. */
   readonly users: number;
   readonly counts: Readonly<Partial<Record<FaultKind, number>>>;
-  /** Processes that watch the experiments: one suffers each kill of a monitor, two take over from each other. */
+  /** Processes that monitor experiments: one suffers each kill of a monitor, two take over from each other. */
   readonly monitors: number;
   /** Mean time between two faults, milliseconds. */
   readonly gapMs: number;
@@ -37,7 +37,7 @@ export const SHORT: Size = {
   gapMs: 2500,
 };
 
-/** Of every kind many. */
+/** Many of every kind. */
 export const LONG: Size = {
   events: 200_000,
   users: 20_000,
@@ -55,7 +55,7 @@ export const LONG: Size = {
   gapMs: 5000,
 };
 
-/** Of three brokers, beside a few of processes. */
+/** Mostly faults of three brokers, and a few of processes. */
 export const CLUSTER: Size = {
   events: 8000,
   users: 800,

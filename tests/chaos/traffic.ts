@@ -1,7 +1,7 @@
 /**
- * What people do while the deployment suffers: a pure function of a seed. It has the faults of a real stream:
- * events twice, clicks before their request, late and much too late ones, broken ones, people who want to be
- * forgotten; and no user on the last partition, so that one changelog stays empty.
+ * What people do while the deployment suffers: a pure function of a seed. It has the faults of a real stream: duplicate
+ * events, clicks before their request, late and much too late ones, broken ones, people who want to be forgotten; and
+ * no user on the last partition, so that one changelog stays empty.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import type { Topics } from "../../streams/topics/topics.ts";
 export interface TrafficOptions {
   /** Same seed, same stream. */
   readonly seed: number;
-  /** Events at least. */
+  /** Minimum number of events. */
   readonly events: number;
-  /** People. */
+  /** Number of users. */
   readonly users: number;
-  /** Partitions of `events`; nobody is on the last one. */
+  /** Partitions of `events`; the last one has no users. */
   readonly partitions: number;
-  /** Things, a dozen at least. @default {300} */
+  /** Number of items, at least a dozen. @default {300} */
   readonly items?: number;
 }
 
@@ -63,11 +63,11 @@ export function* traffic(topics: Topics, options: TrafficOptions): Generator<New
   };
   for (let view = 0; sent < events; view++) {
     const time = START + view * STEP_MS;
-    // Some come often, most seldom.
+    // A few users come often, most seldom.
     const user = people[Math.floor(people.length * random() ** 3)] ?? "";
     const request = `r${view}`;
     const page: Event[] = [];
-    // Of two categories, so that a variant which limits them shows less.
+    // Items have two categories, so that a variant that limits them shows fewer.
     const category = view % CATEGORIES;
     const candidates = Array.from({ length: LIST }, (_, k) => {
       const own = (category + k % 2) % CATEGORIES;
@@ -83,7 +83,7 @@ export function* traffic(topics: Topics, options: TrafficOptions): Generator<New
       surface: SURFACES[view % SURFACES.length] ?? "home",
     } as const;
     page.push({ ...ask, id: `q${view}` });
-    // For whatever there is: what retrieval learns and proposes must outlive the faults too.
+    // A request without candidates: what retrieval learns and proposes must survive faults too.
     if (view % 4 === 3) {
       page.push({
         type: "request",

@@ -1,6 +1,6 @@
 /**
- * What must be true of a deployment when all events are done, whatever it went through. Everything is read from
- * committed records; the tasks must have served one version, so that a clean replay is told what they were told.
+ * What must hold for a deployment when all events are done, whatever happened to it. Everything is read from committed
+ * records; the tasks must have served a single version, so that a clean replay sees the same.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import { OverlayLog } from "./overlay_log.ts";
 import { verifyFigures } from "./verify_figures.ts";
 import { verifyLearner } from "./verify_learner.ts";
 
-/** What was looked at, and what is wrong. */
+/** What was checked, and what is wrong. */
 export interface Verdict {
   /** Sentences; none when all is well. */
   readonly problems: readonly string[];
@@ -38,7 +38,7 @@ export interface Verdict {
 
 const MAX_PROBLEMS = 50;
 
-/** Looks at everything; takes as long as the deployment would have without faults. */
+/** Checks everything; takes as long as the deployment would have without faults. */
 export async function verify<N extends ModelName>(log: Log, deployment: Deployment<N>): Promise<Verdict> {
   const topics = topicNames(deployment.prefix);
   const problems: string[] = [];
@@ -125,7 +125,7 @@ export async function verify<N extends ModelName>(log: Log, deployment: Deployme
       }
     }
   }
-  // These do not rest on our own code, but on what the words mean.
+  // These checks do not depend on our own code, but on the meaning of the records.
   for (const problem of onceEach("request", new Set(asked), answered)) report(problem);
   for (const problem of samplesOf(input, sampled)) report(problem);
   await verifyLearner(log, deployment, report, count);
@@ -172,7 +172,7 @@ function answerOf({ value }: LogRecord): Recommendation {
   return JSON.parse(decoder.decode(value ?? new Uint8Array(0)));
 }
 
-/** Each output once, in the order of their inputs: an owner that was replaced may have been ahead of the new one. */
+/** Each output once, in the order of inputs: an owner that was replaced may have been ahead of the new one. */
 function withoutRepeats(records: readonly LogRecord[]): LogRecord[] {
   const filter = new RepeatFilter();
   const place = ({ headers }: LogRecord) => (headers[INPUT] ?? "").split("/").map(Number);
@@ -182,7 +182,7 @@ function withoutRepeats(records: readonly LogRecord[]): LogRecord[] {
   });
 }
 
-/** What counts of an output record: not its offset and time, which its commit gave it, nor how long it took to make. */
+/** What matters in an output record: not its offset and time, which its commit assigned, nor how long it took to make. */
 function contentOf({ key, value, headers }: LogRecord): string {
   const text = value === null
     ? "null"
@@ -234,7 +234,7 @@ async function stateOf(task: Task): Promise<Map<string, string>> {
     `${task.state.retrieval.state.encode().toHex()} ${blend.toBytes().toHex()}`,
   );
   records.set("what was learnt from others", JSON.stringify([...task.state.retrieval.state.others].sort()));
-  // What was counted as applied again depends on the crashes, by its meaning.
+  // What was counted as applied again depends on crashes by definition.
   const { counters } = task.state;
   const { reapplied } = counters;
   counters.reapplied = 0;
@@ -255,7 +255,7 @@ function onceEach(what: string, wanted: ReadonlySet<string>, got: readonly strin
     );
 }
 
-/** Each sample once; each positive once, and only where somebody acted. */
+/** Each sample once; each positive once, and only if somebody acted. */
 function samplesOf(input: readonly Event[], samples: readonly Sample[]): string[] {
   const problems: string[] = [];
   const clicks = new Set(

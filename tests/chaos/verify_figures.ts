@@ -1,6 +1,6 @@
 /**
- * Whether the monitor of a deployment has counted each answer and sample once, and stopped what it stopped once: its
- * figures must be those of a monitor that nothing happened to and that reads the log when all is done.
+ * Whether the monitor of a deployment counted each answer and sample once, and stopped each experiment once: its
+ * figures must be those of an undisturbed monitor that reads the log when everything is done.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OverlayLog } from "./overlay_log.ts";
 import type { ExperimentStatus } from "../../streams/experiments/followed.ts";
 
-/** A change as text; `null` of what is none, which tasks refuse. */
+/** A change as text; `null` for an invalid one, which tasks refuse. */
 function changeOf(value: Uint8Array): string | null {
   try {
     return JSON.stringify(decodeExperiment(value));
@@ -26,10 +26,10 @@ function changeOf(value: Uint8Array): string | null {
   }
 }
 
-/** The order of partitions decides about the last digits of sums. */
+/** The order of partitions affects the last digits of sums. */
 const PRECISION = 1e-9;
 
-/** Looks at the figures and stops of a deployment under a prefix. */
+/** Checks the figures and stops of a deployment under a prefix. */
 export async function verifyFigures(
   log: Log,
   prefix: string,

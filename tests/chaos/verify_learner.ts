@@ -1,6 +1,6 @@
 /**
- * Whether a learner has learnt each committed sample once: its weights, taken from its last checkpoint, must be those
- * of a learner without faults that is given the same samples in the same order, bit for bit.
+ * Whether a learner learnt each committed sample once: its weights, from its last checkpoint, must equal bit for bit
+ * those of a learner without faults that is given the same samples in the same order.
  *
  * @module
  */
@@ -21,7 +21,7 @@ type Report = (problem: string) => void;
 /** Counts something. */
 type Count = (name: string, n: number) => void;
 
-/** Looks at the learner of a deployment; a checkpoint must be its last commit. */
+/** Checks the learner of a deployment; a checkpoint must be its last commit. */
 export async function verifyLearner<N extends ModelName>(
   log: Log,
   deployment: Deployment<N>,
@@ -41,7 +41,7 @@ export async function verifyLearner<N extends ModelName>(
     : await wholeOrder(log, checkpoints, deployment.model);
   for (const [p, want] of learnt.entries()) {
     const end = order.findLast(({ partition }) => partition === p)?.end ?? 0;
-    // Behind the last sample there may be a hole of the log.
+    // The log may have a gap after the last sample.
     const isThere = ({ offset }: LogRecord) => offset >= end && offset < want;
     const left = await Array.fromAsync(readAll(log, samples, p, end), isThere);
     if (end > want || left.includes(true)) {
@@ -55,7 +55,7 @@ export async function verifyLearner<N extends ModelName>(
   };
   try {
     await using last = await begin(new OverlayLog(log, Object.values(topics), true));
-    // With what was published, so that it does not begin an order of its own.
+    // With the versions published, so that it does not start an order of its own.
     const alone = new OverlayLog(log, [samples, parameters]);
     await alone.createTopics(topicSpecs(topics, partitions));
     const key = orderKey(deployment.model);
@@ -78,7 +78,7 @@ export async function verifyLearner<N extends ModelName>(
   }
 }
 
-/** Each version must be there once, on top of the one before it. */
+/** Each version must exist once, on top of the one before it. */
 async function checkVersions(log: Log, topic: string, report: Report, count: Count): Promise<void> {
   let newest = 0;
   for await (const { offset, value } of readAll(log, topic, 0)) {
@@ -93,7 +93,7 @@ async function checkVersions(log: Log, topic: string, report: Report, count: Cou
   count("versions", newest);
 }
 
-/** The order in which all samples were taken, out of every order that the log was told. */
+/** The order in which all samples were taken, from every order on the log. */
 async function wholeOrder(log: Log, topic: string, model: string): Promise<Stretch[]> {
   const whole: Stretch[] = [];
   const ends = new Map<number, number>();

@@ -25,8 +25,8 @@ const deployment: Deployment<"base"> = {
   ...OPTIONS,
   prefix: "meander.",
   task: { ...OPTIONS.task, outcomeWindowMs: 60_000, allowedLatenessMs: 180_000 },
-  // The log in memory keeps one order of the samples: a checkpoint must not cut it. Each batch is published, so that there
-  // are versions to lose however fast the machine is.
+  // The log in memory keeps a single order of the samples: a checkpoint must not cut it. Each batch is published, so
+  // that there are versions to lose however fast the machine is.
   learning: {
     ...{ batchRows: 32, checkpointBatches: 1e6, checkpointIntervalMs: 1e9, snapshotVersions: null },
     ...{ publishIntervalMs: 0, guard: null },
@@ -86,7 +86,7 @@ async function changed(
   return log;
 }
 
-/** A record with one byte changed, at a place that is no length and no checksum of its own. */
+/** A record with one byte changed, at a place that is neither a length nor its own checksum. */
 function flipped(record: LogRecord | undefined, at: number): LogRecord {
   const value = new Uint8Array(record?.value ?? []);
   value[value.length + at] = (value[value.length + at] ?? 0) ^ 1;
@@ -190,13 +190,13 @@ function flipItem(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(at, flipped(records[at], -6));
 }
 
-/** The last ones: what is in those before may have been written again. */
+/** The last ones: earlier ones may have been overwritten. */
 function flipNumbers(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findLastIndex(({ key }) => key?.startsWith("numbers:"));
   return records.with(at, flipped(records[at], -6));
 }
 
-/** Changes the first letter of the first id of an own journal: that of a user. */
+/** Changes the first letter of the first id in a journal of its own: that of a user. */
 function flipRetrieval(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findIndex(({ key, value }) => key?.startsWith("retrieval:journal") && value?.[0] === 1);
   return records.with(at, flipped(records[at], 3 - (records[at]?.value?.length ?? 0)));
@@ -214,7 +214,10 @@ function noteAt(records: readonly LogRecord[]): number {
   return records.findIndex(({ headers }) => headers[OTHERS] !== undefined);
 }
 
-/** The last one stays: it says the same of all before it, but later. One alone may be of records with nothing to learn. */
+/**
+ * The last one stays: it says the same about all before it, but later. A single one may be of records without anything
+ * to learn.
+ */
 function dropNotes(records: readonly LogRecord[]): readonly LogRecord[] {
   const last = records.findLastIndex(({ headers }) => headers[OTHERS] !== undefined);
   return records.map((record, n) => n === last ? record : { ...record, headers: {} });
@@ -231,7 +234,7 @@ function doubleNote(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(at + 1, { ...records[at + 1] ?? assert.fail(), headers });
 }
 
-/** Its last byte is of a time, or of an item. */
+/** Its last byte belongs to a time, or to an item. */
 function flipSignal(records: readonly LogRecord[]): readonly LogRecord[] {
   const at = records.findIndex(({ value }) => value !== null && value.length > 0);
   return records.with(at, flipped(records[at], -1));
@@ -247,7 +250,7 @@ function otherScore(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.with(first, { ...records[first] ?? assert.fail(), value });
 }
 
-/** Changes the first number behind the definition of an experiment. */
+/** Changes the first number after the definition of an experiment. */
 function flipFigures(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.map((record) => {
     if (record.key !== "experiment/short" || record.value === null) return record;
@@ -256,7 +259,7 @@ function flipFigures(records: readonly LogRecord[]): readonly LogRecord[] {
   });
 }
 
-/** The positions of a monitor that has read nothing, beside the figures of one that has. */
+/** The positions of a monitor that has read nothing, next to the figures of one that has. */
 function dropPositions(records: readonly LogRecord[]): readonly LogRecord[] {
   return records.map((record) => {
     if (record.key !== "monitor" || record.value === null) return record;

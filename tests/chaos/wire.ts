@@ -1,6 +1,6 @@
 /**
- * A wire between a port of its own and another, which can be cut: nothing gets through then, and nobody is told, as when
- * packets are lost. What was sent meanwhile arrives when it is mended.
+ * A wire between a port of its own and another, which can be cut: nothing gets through then, without an error, as when
+ * packets are lost. What is sent in the meantime arrives once it is mended.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export class Wire implements AsyncDisposable {
     return this.#isCut;
   }
 
-  /** Lets nothing through, or all of it again. */
+  /** Lets nothing through, or everything again. */
   set isCut(cut: boolean) {
     this.#isCut = cut;
     for (const end of this.#ends) cut ? end.pause() : end.resume();

@@ -11,19 +11,19 @@ import { readAll } from "../../streams/log/reading.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** What is needed to check. */
+/** What the checks need. */
 export interface CheckOptions {
   readonly topics: Topics;
   readonly partitions: number;
   /** How long a click counts, milliseconds. */
   readonly windowMs: number;
-  /** Takes a sentence about what is wrong. */
+  /** Receives a sentence about what is wrong. */
   readonly report: (problem: string) => void;
   /** Counts something. */
   readonly count: (name: string, n: number) => void;
 }
 
-/** A click this close to the end of its list's window may be on either side of it: servers have clocks of their own. */
+/** A click this close to the end of its list's window may be on either side of it: servers have their own clocks. */
 const MARGIN_MS = 2000;
 
 /** Checks the lists and clicks of people. */
@@ -75,7 +75,7 @@ export async function checkPeople(ledger: Ledger, log: Log, options: CheckOption
   }
   count("lists of people", lists);
   count("clicks of people in time", clicks);
-  // What nobody has looked at is not well.
+  // Without lists and clicks nothing is checked.
   if (lists === 0 || clicks === 0) {
     report(`people were given ${lists} lists and clicked ${clicks} times in time`);
   }
@@ -86,7 +86,7 @@ export async function checkPeople(ledger: Ledger, log: Log, options: CheckOption
   }
 }
 
-/** Whether somebody's lists may be gone, or are of another time. */
+/** Whether a user's lists may be gone, or have other times. */
 function isOut(ledger: Ledger, user: string): boolean {
   return ledger.forgotten.has(user) || ledger.skewed.has(user);
 }

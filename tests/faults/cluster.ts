@@ -1,10 +1,9 @@
 /**
- * Stands for `streams/log/kafka/protocol/patch.ts` in a simulated world: connections to the simulated broker in place of
- * kafkajs' to a real one. Everything above it is the product's own.
+ * Replaces `streams/log/kafka/protocol/patch.ts` in a simulated world: connections to the simulated broker instead of
+ * kafkajs' to a real one. Everything above it is the product's own code.
  *
- * A connection is in order: the broker takes its requests one after the other, and whoever waits at it holds up those
- * behind. Requests and answers take their time, get lost while the network is cut, and end with an error when the
- * broker goes away.
+ * A connection is ordered: the broker handles its requests one after another, and one that waits holds up those behind
+ * it. Requests and answers take time, get lost while the network is cut, and fail when the broker goes away.
  *
  * @module
  */
@@ -31,13 +30,13 @@ export type Throttled = patch.Throttled;
 /** See `patch.ts`. */
 export type Throttling = patch.Throttling;
 
-/** The way to the broker of a world. */
+/** The network to the broker of a world. */
 export interface Network {
   readonly broker: SimulatedBroker;
-  /** How long something takes to get there, or back, milliseconds. */
+  /** How long a message takes in one direction, milliseconds. */
   readonly latency: () => number;
   readonly random: Random;
-  /** Whether somebody cannot reach the broker now. */
+  /** Whether a process cannot reach the broker now. */
   readonly isCut: (owner: Owner) => boolean;
 }
 
@@ -76,7 +75,7 @@ export async function sendRaw<Answer extends Throttling>(
   { name, apiKey, apiVersion, body, hasPlainHeader, decode, waitMs = 0 }: RawRequest<Answer>,
 ): Promise<Answer> {
   const connection = (broker as unknown as { readonly connection: Connection }).connection;
-  // What was written is sent at once: the writer may use its buffer again.
+  // What was written is sent immediately: the writer may reuse its buffer.
   const sent = { apiKey, apiVersion, body: body.bytes.slice() };
   const payload = await connection.ask("raw", sent, name, REQUEST_TIMEOUT_MS + waitMs) as Uint8Array;
   const reader = new WireReader(payload, body.isFlexible);
@@ -84,7 +83,7 @@ export async function sendRaw<Answer extends Throttling>(
   return decode(reader);
 }
 
-/** See `patch.ts`. Whoever runs now is connected. */
+/** See `patch.ts`. Connects the owner that runs now. */
 export function createCluster(): Cluster {
   const world = here();
   const network = networks.get(world);
@@ -121,7 +120,7 @@ function brokerOver(connection: Connection, fetch: number): Broker {
   const versions = { 1: { maxVersion: fetch }, 3: { maxVersion: 12 }, 9: { maxVersion: 9 } };
   const methods = Object.fromEntries(
     REQUESTS.map((name) => [name, (body: { readonly rebalanceTimeout?: number }) => {
-      // As kafkajs: whoever joins may have to wait for others.
+      // Like kafkajs: a member that joins may have to wait for others.
       const timeoutMs = name === "joinGroup" ? (body.rebalanceTimeout ?? 0) + REQUEST_TIMEOUT_MS : undefined;
       return connection.ask(name, body, name, timeoutMs);
     }]),
@@ -147,7 +146,7 @@ class Connection {
   readonly #world: World;
   readonly #owner: Owner;
   readonly #network: Network;
-  /** What has come to the broker and was not answered, the first of which it works at. */
+  /** Requests that have arrived and were not answered; the broker works on the first. */
   readonly #queue: Request[] = [];
   /** When the last request, and the last answer, arrive. */
   #sentUntil = 0;
@@ -160,14 +159,14 @@ class Connection {
     this.#network = network;
   }
 
-  /** Asks the broker. @throws as kafkajs does */
+  /** Sends a request to the broker. @throws like kafkajs */
   ask(name: string, body: unknown, label: string, timeoutMs = REQUEST_TIMEOUT_MS): Promise<unknown> {
     const { broker, isCut, random } = this.#network;
     const owner = this.#owner;
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(failure("KafkaJSConnectionClosedError", "Closed connection"));
       if (!broker.isUp || isCut(owner)) {
-        // Nobody is there who refuses, or somebody who does so at once.
+        // No host answers, or the host refuses at once.
         const ms = isCut(owner) ? CONNECTION_TIMEOUT_MS : 1 + 20 * random();
         this.#world.schedule(
           owner,
@@ -207,13 +206,13 @@ class Connection {
   #arrive(request: Request): void {
     const { broker, isCut } = this.#network;
     if (!broker.isUp || broker.life !== request.life || isCut(this.#owner)) return;
-    // What a broker of before was at, nobody answers.
+    // Requests of an earlier life of the broker are never answered.
     if (this.#queue[0] !== undefined && this.#queue[0].life !== broker.life) this.#queue.length = 0;
     this.#queue.push(request);
     if (this.#queue.length === 1) this.#begin();
   }
 
-  /** Has the broker do the first request of the queue. */
+  /** Lets the broker handle the first request of the queue. */
   #begin(): void {
     const [request] = this.#queue;
     if (request === undefined) return;
@@ -243,7 +242,7 @@ class Connection {
 
 const flights = new WeakMap<World, Map<Owner, Set<Request>>>();
 
-/** What somebody has asked and was not told. */
+/** A request without an answer yet. */
 function inFlight(world: World, owner: Owner): Set<Request> {
   let all = flights.get(world);
   if (all === undefined) flights.set(world, all = new Map());
@@ -252,7 +251,7 @@ function inFlight(world: World, owner: Owner): Set<Request> {
   return own;
 }
 
-/** Breaks the connections of all, or of one: whoever waits for an answer is told so a moment later. */
+/** Breaks the connections of all, or of one: pending requests fail a moment later. */
 export function breakConnections(world: World, { random }: Network, only?: Owner): void {
   for (const [owner, requests] of flights.get(world) ?? []) {
     if (only !== undefined && owner !== only) continue;

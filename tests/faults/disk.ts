@@ -1,6 +1,7 @@
 /**
- * The disk of a simulated world: files of a real folder, which are read and written at once; whoever waits for it goes on
- * when the world says so. It remembers what it has confirmed of the files that a log syncs: a power cut may take the rest.
+ * The disk of a simulated world: files of a real folder, which are read and written immediately; a caller that waits
+ * continues when the world says so. The disk remembers what it has confirmed of the files that a log syncs: a power cut
+ * may lose the rest.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { here } from "./globals.ts";
 
 const { mkdirSync, openSync, renameSync } = Deno;
 
-/** Does something on the disk that takes a while to be heard of. */
+/** Performs an operation on the disk whose completion is reported after a while. */
 export function onDisk<Result>(work: () => Result): Promise<Result> {
   const world = here();
   const owner = world.current;
@@ -29,20 +30,20 @@ export function onDisk<Result>(work: () => Result): Promise<Result> {
 
 const DISK_MS = 0.3;
 
-/** What the disk holds of a file for good. */
+/** What the disk durably holds of a file. */
 export interface Synced {
-  /** How long it was; of a write-ahead log, as far as it was written since it began anew. */
+  /** Its length; of a write-ahead log, how far it was written since it was last restarted. */
   readonly length: number;
-  /** All of it, but for a write-ahead log, of which it is the head: that only grows until its head is another one. */
+  /** Its contents, or the header of a write-ahead log: that file only grows until its header changes. */
   readonly bytes: Uint8Array;
 }
 
 const WAL = /-wal$/;
 const SYNCED = /-(wal|end|end\.new)$/;
-/** Of the head of a write-ahead log, which is another one once it begins anew, and of a frame with its page. */
+/** Sizes of the header of a write-ahead log, which changes when the log restarts, and of a frame with its page. */
 export const HEAD_BYTES = 32;
 const FRAME_BYTES = 24 + 4096;
-/** Where head and frames have the number that is another one once it begins anew, and how long it is. */
+/** Where header and frames have the salt, which changes when the log restarts, and its length. */
 const [SALT_AT, SALT_OF_FRAME_AT, SALT_BYTES] = [16, 8, 8];
 
 /** Where an open file is now. */
@@ -54,7 +55,7 @@ const places = new WeakMap<Deno.FsFile, Place>();
 const placed = new Map<string, Place>();
 const syncs = new Map<string, Synced>();
 
-/** What the last sync of a file that has ended has confirmed. */
+/** What the last completed sync of a file has confirmed. */
 export function syncedOf(path: string): Synced | undefined {
   return syncs.get(path);
 }
@@ -65,14 +66,14 @@ export function noteSync(path: string): void {
   if (synced !== undefined) syncs.set(path, synced);
 }
 
-/** Nobody will ask for the syncs of files in a folder again. */
+/** Syncs of files in a folder will not be queried again. */
 export function forgetSyncs(folder: string): void {
   for (const known of [syncs, placed]) {
     for (const path of known.keys()) if (path.startsWith(`${folder}/`)) known.delete(path);
   }
 }
 
-/** From here on whatever reads and writes files does so in the world. */
+/** From here on, reading and writing of files happens in the world. */
 export function diskInWorld(): void {
   const opened = (path: string | URL, options?: Deno.OpenOptions) => {
     const file = openSync(path, options);
@@ -112,7 +113,7 @@ export function diskInWorld(): void {
       async value(this: Deno.FsFile) {
         const path = places.get(this)?.path;
         const synced = await onDisk(() => path === undefined ? undefined : lookAt(path));
-        // Whoever is dead by now has not heard of it.
+        // A process that has died in the meantime is not told.
         if (path !== undefined && synced !== undefined) syncs.set(path, synced);
       },
     },
@@ -132,7 +133,7 @@ function lookAt(path: string): Synced | undefined {
   }
 }
 
-/** A write-ahead log begins anew in its file: behind its frames are those of before, which SQLite passes over. */
+/** A write-ahead log restarts in its file: old frames follow its own, which SQLite ignores. */
 export function lookAtLog(path: string): Synced {
   using file = openSync(path);
   const read = (at: number, length: number) => {

@@ -1,6 +1,6 @@
 /**
- * Puts the clock, timers and random numbers of a simulated world in the place of those of the process. This must be
- * loaded before anything that is simulated.
+ * Replaces the clock, timers and random numbers of the process with those of a simulated world. This must be loaded
+ * before anything that is simulated.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import type { Happening, World } from "./world.ts";
 export const EPOCH: number = Date.UTC(2025, 0, 1);
 /** A longer timer fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** A turn of an event loop takes so long, milliseconds. */
+/** Duration of a turn of an event loop, milliseconds. */
 const TURN_MS = 0.02;
 
 let world: World | undefined;
 let uuids: (() => number) | undefined;
 const RealDate = Date;
 
-/** Makes a world that of the process; `undefined` gives it its own back. */
+/** Makes a world the current one of the process; `undefined` restores the process's own globals. */
 export function enter(next: World | undefined): void {
   world = next;
   uuids = next?.random("uuids");
   timers.clear();
 }
 
-/** The world that is simulated now. @throws Error when there is none */
+/** The current world. @throws Error when there is none */
 export function here(): World {
   if (world === undefined) throw new Error("Cannot wait in a simulated world: there is none");
   return world;
@@ -37,7 +37,7 @@ export function nextTurn(run: () => void): Happening {
   return w.schedule(w.current, TURN_MS, "turn", run);
 }
 
-/** Milliseconds since the epoch, by the clock of whoever asks. */
+/** Milliseconds since the epoch, by the clock of the current owner. */
 function wallClock(): number {
   if (world === undefined) return RealDate.now();
   return Math.floor(EPOCH + world.now + world.current.skewMs);
@@ -55,7 +55,7 @@ const real = {
   randomUUID: crypto.randomUUID.bind(crypto),
 };
 
-/** Milliseconds that have really passed. */
+/** Milliseconds of real time. */
 export function realNow(): number {
   return real.performanceNow();
 }

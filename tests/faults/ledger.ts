@@ -1,5 +1,5 @@
 /**
- * What people did, were told and saw of a deployment, by clocks that are right: what it says and keeps must agree with it.
+ * What people did, were told and saw of a deployment, by correct clocks: what it says and keeps must agree with this.
  *
  * @module
  */
@@ -9,17 +9,17 @@ export interface Sent {
   readonly user: string;
   /** Id of the event, or of the request. */
   readonly id: string;
-  /** When it was sent first, milliseconds of the world. */
+  /** When it was first sent, milliseconds of the world. */
   readonly at: number;
-  /** When somebody said that it is durable; `undefined` when nobody did. */
+  /** When a server confirmed that it is durable; `undefined` if none did. */
   acknowledgedAt: number | undefined;
 }
 
-/** A list that was asked for. */
+/** A list that was requested. */
 export interface Asked extends Sent {
-  /** The event time that was given to it, or its time by the clock of the server; milliseconds of the world. */
+  /** The event time it was given, or its time by the clock of the server; milliseconds of the world. */
   time: number | undefined;
-  /** What was shown; `undefined` when no answer came to whoever asked. */
+  /** The items shown; `undefined` when no answer arrived. */
   items: readonly string[] | undefined;
 }
 
@@ -29,17 +29,17 @@ export interface Clicked extends Sent {
   readonly item: string;
 }
 
-/** Everything that people did by HTTP. */
+/** Everything that people did over HTTP. */
 export class Ledger {
   readonly asked: Asked[] = [];
   readonly clicked: Clicked[] = [];
-  /** Events of a shop that the server has said to be durable, as text. */
+  /** Events of a shop that the server confirmed as durable, as text. */
   readonly appended: { readonly text: string; readonly at: number }[] = [];
-  /** Those who wanted to be forgotten. */
+  /** Users who wanted to be forgotten. */
   readonly forgotten = new Map<string, number>();
-  /** Those whose clocks are wrong: what becomes of their own lists is their affair. */
+  /** Users whose clocks are wrong: their own lists may be affected. */
   readonly skewed = new Set<string>();
-  /** Answers of servers that are none, by status. */
+  /** Failed answers of servers, by status. */
   readonly statuses = new Map<number, number>();
 
   /** Counts an answer. */

@@ -1,6 +1,6 @@
 /**
- * Runs seeds in simulated worlds, one after the other. `scripts/simulate_faults.ts` starts it, with the modules that
- * stand for the clock, the timers and the network.
+ * Runs seeds in simulated worlds, one after another. `scripts/simulate_faults.ts` starts it, with the modules that
+ * replace the clock, the timers and the network.
  *
  * @module
  */
@@ -41,13 +41,13 @@ function* seedsOf(
   }
 }
 
-/** How a run is seen: every line that is said, every step that is made. */
+/** How a run is traced: every line of output, every step. */
 function watching(trace: Deno.FsFile | undefined): SimulateOptions {
   const write = (text: string) => {
     for (let rest = encoder.encode(text); rest.length > 0;) rest = rest.subarray(trace!.writeSync(rest));
   };
   return {
-    // Without a fix, one is enough.
+    // Without a fix, one problem is enough.
     endsAtProblem: wanted.without !== undefined,
     ...(wanted.show
       ? {

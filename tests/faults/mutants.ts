@@ -1,31 +1,31 @@
 /**
- * Fixes that are taken out again: a simulation that finds nothing then proves nothing.
+ * Fixes that are taken out again: a simulation that finds nothing without them proves nothing.
  *
  * @module
  */
 
 import type { Trial } from "./plan.ts";
 
-/** A fix, and how the code is without it. */
+/** A fix, and the code without it. */
 export interface Mutant {
-  /** What must find it. */
+  /** The check that must find it. */
   readonly trial: Trial;
-  /** A seed with which it does, in a short world. */
+  /** A seed that finds it, in a short world. */
   readonly seed: number;
-  /** All that is to be changed. */
+  /** All changes of code. */
   readonly edits: readonly Edit[];
 }
 
-/** A place of the code. */
+/** A change in the code. */
 export interface Edit {
   /** Path of the module, from the root. */
   readonly file: string;
-  /** What stands there once, and what in its place. */
+  /** The original text, which occurs once, and its replacement. */
   readonly from: string;
   readonly to: string;
 }
 
-/** By what is wrong without the fix. */
+/** By the failure without the fix. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "clock-believes-anybody": {
     trial: "clock-ahead",

@@ -1,5 +1,5 @@
 /**
- * People who use a deployment by HTTP, and a shop that writes its events to the log itself.
+ * People who use a deployment over HTTP, and a shop that writes its events to the log itself.
  *
  * @module
  */
@@ -13,21 +13,21 @@ import type { Owner, Random, World } from "./world.ts";
 
 /** Options of {@linkcode People}. */
 export interface PeopleOptions {
-  /** Who they are. */
+  /** Their ids. */
   readonly users: readonly string[];
   /** Mean time between two lists, milliseconds. */
   readonly gapMs: number;
-  /** How long they go on. */
+  /** For how long they go on. */
   readonly durationMs: number;
   /** How long a click counts, milliseconds. */
   readonly windowMs: number;
-  /** Where they may go. */
+  /** The servers that they may use. */
   readonly servers: () => readonly Owner[];
-  /** Somebody whose clock is wrong by so many milliseconds, and who sends events of that time now and then. */
+  /** A user whose clock is wrong by so many milliseconds, and who sends events with that time now and then. */
   readonly skewMs: number | undefined;
-  /** Whether some want to be forgotten. */
+  /** Whether some users ask to be forgotten. */
   readonly forgets: boolean;
-  /** What the ids of their lists and clicks begin with. @default {""} */
+  /** Prefix of the ids of their lists and clicks. @default {""} */
   readonly prefix?: string;
 }
 
@@ -40,7 +40,7 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Has people use it until the time is over, and notes what they do. */
+/** Lets people use the deployment until the time is over, and notes what they do. */
 export class People {
   readonly #world: World;
   readonly #ledger: Ledger;
@@ -49,7 +49,7 @@ export class People {
   #lists = 0;
   #events = 0;
 
-  /** Nobody has done anything yet. */
+  /** Nothing has happened yet. */
   constructor(ledger: Ledger, options: PeopleOptions) {
     this.#world = here();
     this.#ledger = ledger;
@@ -57,7 +57,7 @@ export class People {
     this.#random = this.#world.random("people");
   }
 
-  /** Lets them begin; resolves when all is done. */
+  /** Starts them; resolves when all is done. */
   async run(): Promise<void> {
     const { gapMs, durationMs, users, skewMs, forgets } = this.#options;
     const visits: Promise<void>[] = [];
@@ -72,7 +72,7 @@ export class People {
     await Promise.all(visits);
   }
 
-  /** Somebody asks for a list, and clicks on some of it, in most cases in time. */
+  /** A user requests a list and clicks on some of it, usually in time. */
   async #visit(user: string): Promise<void> {
     const { windowMs, prefix = "" } = this.#options;
     const request = `${prefix}list-${++this.#lists}`;
@@ -81,7 +81,7 @@ export class People {
       ...{ acknowledgedAt: undefined, time: undefined, items: undefined },
     };
     this.#ledger.asked.push(asked);
-    // Asked again it would be another list: whoever gets no answer sees none.
+    // A retry would give another list: without an answer, the user sees none.
     const answer = await this.#ask("POST", "/v1/recommend", { user, request, count: COUNT });
     if (answer.status !== 200) return;
     asked.acknowledgedAt = this.#world.now;
@@ -102,7 +102,7 @@ export class People {
     }));
   }
 
-  /** An event of somebody whose clock is wrong. */
+  /** An event of a user whose clock is wrong. */
   async #stray(skewMs: number): Promise<void> {
     const user = "wrong-clock";
     this.#ledger.skewed.add(user);
@@ -123,7 +123,7 @@ export class People {
     if (answer.status === 0 || answer.status < 300) this.#ledger.forgotten.set(user, this.#world.now);
   }
 
-  /** Sends an event until somebody says that it was taken. */
+  /** Sends an event until a server accepts it. */
   async #send(sent: Sent, event: object): Promise<void> {
     for (let n = 0; n < TRIES; n++) {
       const { status } = await this.#ask("POST", "/v1/events", event);
@@ -162,7 +162,7 @@ export async function shop(
 
 const REOPEN_MS = 500;
 
-/** Appends to the log itself, each record until it is durable: some may come twice. */
+/** Appends to the log itself, each record until it is durable: some may be duplicated. */
 export function kafkaAppender(): (record: NewRecord) => Promise<void> {
   const open = () => KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
   let log = open();

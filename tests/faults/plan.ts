@@ -1,6 +1,6 @@
 /**
- * What happens to a deployment: a pure function of a seed. Each seed takes some kinds of faults and leaves the others
- * out, so that one kind does not hide another.
+ * What happens to a deployment: a pure function of a seed. Each seed uses some kinds of faults and leaves out the
+ * others, so that one kind does not hide another.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import type { Durability } from "../../streams/log/sqlite/durability.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 
-/** Faults that must not be noticed in anything that the deployment says or keeps. */
+/** Faults that must not be visible in anything that the deployment says or keeps. */
 export const FAULTS = [
   /** SIGKILL between any two steps; started again later. */
   "kill",
@@ -17,9 +17,9 @@ export const FAULTS = [
   "kill-starting",
   /** SIGTERM; started again later. */
   "leave",
-  /** SIGSTOP, in most cases for longer than a session: it wakes up as a zombie. */
+  /** SIGSTOP, usually for longer than a session: it wakes up as a zombie. */
   "freeze",
-  /** It cannot reach the broker; what is under way is lost, or was done and nobody is told. */
+  /** It cannot reach the broker; pending requests are lost, or are done without an answer. */
   "cut",
   /** Everything takes it longer. */
   "slow",
@@ -34,31 +34,31 @@ export const FAULTS = [
 /** One of {@linkcode FAULTS}. */
 export type FaultKind = (typeof FAULTS)[number];
 
-/** What comes from outside and takes something away or brings something bad: it may cost something, but not silently. */
+/** Events from outside that take something away or add something bad: they may do harm, but not silently. */
 export const TRIALS = [
-  /** A client whose clock is most of an hour ahead. */
+  /** A client whose clock is nearly an hour ahead. */
   "clock-ahead",
   /** A client whose clock is an hour behind. */
   "clock-behind",
-  /** Records that no producer of ours makes, some of them without a timestamp. */
+  /** Records that none of our producers writes, some of them without a timestamp. */
   "poison",
   /** Retention drops events that no task has read. */
   "retention",
   /** The deployment stands still for so long that the broker forgets its offsets. */
   "expiry",
-  /** Somebody deletes the topic of the events, and makes it anew. */
+  /** The topic of events is deleted and created again. */
   "recreate",
-  /** Somebody adds partitions to the topic of the events. */
+  /** Partitions are added to the topic of events. */
   "grow",
   /** A producer whose keys are not the users. */
   "foreign-keys",
-  /** The power of a machine with a SQLite log is cut: what was not synced is gone. */
+  /** The machine of a SQLite log loses power: what was not synced is gone. */
   "power",
-  /** A bit of the write-ahead log changes on the disk, or its end is gone. */
+  /** A bit of the write-ahead log changes on the disk, or its end is lost. */
   "rotten-wal",
-  /** A bit of the database changes on the disk, or its end is gone. */
+  /** A bit of the database changes on the disk, or its end is lost. */
   "rotten-file",
-  /** The deployment goes from one generation to another and back, with faults of its own: see `switching.ts`. */
+  /** The deployment switches from one generation to another and back, with its own faults: see `switching.ts`. */
   "switch",
 ] as const;
 
@@ -67,15 +67,15 @@ export type Trial = (typeof TRIALS)[number];
 
 /** Something that happens. */
 export interface Fault {
-  /** When it begins, milliseconds. */
+  /** When it starts, milliseconds. */
   readonly at: number;
   readonly kind: FaultKind;
-  /** Number of the process, modulo how many there are. */
+  /** Number of the process, modulo the number of processes. */
   readonly target: number;
   readonly lastsMs: number;
 }
 
-/** Which processes there are. */
+/** The processes. */
 export type Topology = "roles" | "nodes" | "sqlite";
 
 /** A run. */
@@ -88,14 +88,14 @@ export interface Plan {
   readonly delivery: Delivery;
   /** What a SQLite log survives. */
   readonly durability: Durability;
-  /** Whether tasks serve the newest version; then nobody can tell what they should have answered. */
+  /** Whether tasks serve the newest version; then the right answers are unknown. */
   readonly isLive: boolean;
   /** How long people use it, milliseconds. */
   readonly durationMs: number;
-  /** Mean time between two lists that people ask for by HTTP, milliseconds. */
+  /** Mean time between two lists requested over HTTP, milliseconds. */
   readonly gapMs: number;
   readonly people: number;
-  /** Share of the messages that take a hundred times as long as most. */
+  /** Share of messages that take a hundred times as long as most. */
   readonly tail: number;
   readonly trial: Trial | undefined;
   readonly faults: readonly Fault[];
@@ -112,12 +112,12 @@ const MEAN_LASTS_MS: Readonly<Record<FaultKind, number>> = {
   "broker": 5000,
   "compact": 0,
 };
-/** Trials of a disk, on a SQLite log; all else runs on Kafka. */
+/** Trials of a disk, on a SQLite log; all others run on Kafka. */
 const OF_DISKS: ReadonlySet<Trial> = new Set(["power", "rotten-wal", "rotten-file"]);
 /** Share of the runs that are a trial. */
 const TRIALS_SHARE = 0.25;
 
-/** Makes the plan of a seed. @param trial the trial, if the seed is not to say whether there is one */
+/** Makes the plan of a seed. @param trial the trial, unless the seed decides whether there is one */
 export function makePlan(seed: number, trial?: Trial | "none"): Plan {
   const random = mulberry32(Math.imul(seed, 0x9e3779b1) ^ 0x5eed);
   const below = (n: number) => Math.floor(random() * n);
@@ -131,7 +131,7 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
   }).toSorted((a, b) => a.at - b.at);
   const own = random() < TRIALS_SHARE ? TRIALS[below(TRIALS.length)] : undefined;
   const taken = trial === undefined ? own : trial === "none" ? undefined : trial;
-  random(); // decides nothing any more; without it each known seed would be another world
+  random(); // has no effect any more; without it each known seed would be another world
   const isSqlite = taken !== undefined && OF_DISKS.has(taken);
   const many = random() < 0.5 ? "roles" : "nodes";
   return {

@@ -1,5 +1,5 @@
 /**
- * A process of a deployment: what `scripts/run.ts` puts together, in a simulated world.
+ * A process of a deployment: what `scripts/run.ts` sets up, in a simulated world.
  *
  * @module
  */
@@ -19,17 +19,17 @@ import { serversHere } from "./servers.ts";
 import type { Owner, World } from "./world.ts";
 import type { Role, ServiceOptions } from "../../streams/service/jobs/options.ts";
 
-/** What a process is started with. */
+/** Options of a process. */
 export interface ProcessOptions {
-  /** What it does. */
+  /** Its roles. */
   readonly roles: readonly Role[];
   /** Whether it serves HTTP. */
   readonly serves: boolean;
-  /** Where the SQLite log is, when it is not Kafka. */
+  /** Where the SQLite log is, if not on Kafka. */
   readonly path?: string;
-  /** When the machine of that log was started, and what it survives. */
+  /** When the machine of that log was started, and what the log survives. */
   readonly sqlite?: SqliteLogOptions;
-  /** As `run` makes them of the configuration. */
+  /** As `run` derives them from the configuration. */
   readonly service: Omit<ServiceOptions<ModelName>, "roles">;
   /** How its server behaves. */
   readonly settings?: HttpSettings;
@@ -37,21 +37,21 @@ export interface ProcessOptions {
 
 /** How a process has ended. */
 export interface Ended {
-  /** Why it ended by itself; absent when it was told to. */
+  /** Why it ended by itself; absent if it was told to. */
   readonly error?: unknown;
 }
 
-/** As `run` has them on Kafka. */
+/** Like those of `run` on Kafka. */
 const OPEN = { brokers: ["broker:9092"], compression: "none" } as const;
 const SLICE_MS = 4;
 
 /** One process, from its start to its end. */
 export class SimulatedProcess {
-  /** Whose steps are its own. */
+  /** The owner of its steps. */
   readonly owner: Owner;
-  /** Resolves when it has ended, by itself or as it was told; never after it was killed. */
+  /** Resolves when it has ended, by itself or as told; never after it was killed. */
   readonly ended: Promise<Ended>;
-  /** What runs in it, once it has begun. */
+  /** The running service, once it has started. */
   service: Service | undefined;
   /** Its log, while it is open. */
   log: Log | undefined;
@@ -64,19 +64,19 @@ export class SimulatedProcess {
     this.owner = world.owner(name);
     const { promise, resolve } = Promise.withResolvers<Ended>();
     this.ended = promise;
-    // Whoever hears of it goes on in a step of the world's own, not in one of a process that is over.
+    // Listeners continue in a step of the world, not in one of a process that has ended.
     const end = (how: Ended) => world.schedule(world.self, 0, "ended", () => resolve(how));
     world.schedule(this.owner, 0, "start", () => {
       this.#run(options).then(() => end({}), (error) => end({ error }));
     });
   }
 
-  /** As SIGTERM. */
+  /** Like SIGTERM. */
   stop(): void {
     this.#world.schedule(this.owner, 0, "stop", () => this.#stop.resolve());
   }
 
-  /** As SIGKILL. */
+  /** Like SIGKILL. */
   kill(): void {
     this.owner.isAlive = false;
     serversHere().broke(this.owner);

@@ -8,7 +8,7 @@ import manifest from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** In place of a module, one of this folder. */
+/** Module replaced by one in this folder. */
 const REPLACED: Readonly<Record<string, string>> = {
   "node:timers": "shims/node_timers.ts",
   "node:timers/promises": "shims/node_timers_promises.ts",
@@ -19,7 +19,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   "./streams/log/kafka/protocol/patch.ts": "cluster.ts",
 };
 
-/** All imports of the project, and what is replaced. */
+/** All imports of the project, with the replacements. */
 export function replacements(): Record<string, string> {
   const local = (name: string) => name.startsWith("./") ? new URL(name, ROOT).href : name;
   const imports = Object.entries(manifest.imports).map(([name, target]) => [name, local(target)]);

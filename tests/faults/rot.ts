@@ -1,6 +1,5 @@
 /**
- * What a disk does to a database that it keeps badly. A bit anywhere is in most cases one that nobody reads, so most of the
- * damage is in a record.
+ * How a failing disk damages a database. Most bits are never read, so most damage is done within a record.
  *
  * @module
  */
@@ -10,13 +9,13 @@ import { RealDatabase } from "./shims/node_sqlite.ts";
 import type { Random } from "./world.ts";
 
 const PAGE_BYTES = 4096;
-/** Share of the damage that cuts the file off, and that is anywhere. */
+/** Shares of damage that truncates the file, and that is anywhere. */
 const CUT_OFF = 0.15;
 const ANYWHERE = 0.15;
-/** As much of a record is looked for; larger ones lie in several places. */
+/** How many bytes of a record are searched for; larger ones are stored in several places. */
 const SOUGHT_BYTES = 400;
 
-/** Changes a bit of a database that nobody has open, or cuts it off. */
+/** Changes a bit of a database that is not open, or truncates it. */
 export function rot(path: string, random: Random): void {
   const bytes = Deno.readFileSync(path);
   const how = random();
@@ -32,7 +31,7 @@ export function rot(path: string, random: Random): void {
   Deno.writeFileSync(path, bytes);
 }
 
-/** The beginning of a record: of any topic as likely as of another, and of that any. */
+/** The beginning of a record: first any topic with equal probability, then any of its records. */
 function someRecord(path: string, random: Random): Uint8Array | undefined {
   const db = new RealDatabase(path);
   try {

@@ -6,17 +6,17 @@
 
 import type { Trial } from "./plan.ts";
 
-/** A run that is to be repeated. */
+/** A run to repeat. */
 export interface FixedSeed {
   readonly seed: number;
-  /** The trial, when it is not the one that the seed says. */
+  /** The trial, if not the one that the seed chooses. */
   readonly trial?: Trial | "none";
-  /** What it has found; absent for those that are run for their breadth. */
+  /** What it once found; absent for those that are run for breadth. */
   readonly found?: string;
 }
 
 /**
- * In this order. In the worlds of the first nine, their mutants break a promise: with the fix, all must be well there.
+ * In this order. In the worlds of the first nine, the mutants break a promise: with the fix, all must be well there.
  */
 export const FIXED_SEEDS: readonly FixedSeed[] = [
   { seed: 1456, trial: "clock-ahead", found: "clicks of all counted as too late once one client was ahead" },

@@ -1,6 +1,6 @@
 /**
- * HTTP in a simulated world: servers are reached by the name of their process, requests and answers take their time,
- * and whoever dies breaks off what it was asked.
+ * HTTP in a simulated world: servers are reached by the name of their process, requests and answers take time, and a
+ * process that dies breaks off its requests.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Owner, Random, World } from "./world.ts";
 
 /** An answer, or why there is none. */
 export interface Answer {
-  /** 0 when there was no answer: nobody knows then what became of the request. */
+  /** 0 if there was no answer: what became of the request is unknown. */
   readonly status: number;
   readonly text: string;
 }
@@ -24,16 +24,16 @@ export class Servers {
   readonly #world: World;
   readonly #random: Random;
   readonly #handlers = new Map<Owner, Handler>();
-  /** Who waits for an answer of a server. */
+  /** A pending request to a server. */
   readonly #waiting = new Map<Owner, Set<(answer: Answer) => void>>();
 
-  /** Nobody serves yet. */
+  /** No server runs yet. */
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random("http");
   }
 
-  /** Whoever runs now serves, until it stops. */
+  /** Lets the current owner serve until it stops. */
   serve(handler: Handler): { readonly stop: () => void; readonly ended: Promise<void> } {
     const owner = this.#world.current;
     this.#handlers.set(owner, handler);
@@ -45,7 +45,7 @@ export class Servers {
     return { stop, ended };
   }
 
-  /** A process is dead: those who wait for it are told so. */
+  /** A process is dead: its pending requests fail. */
   broke(owner: Owner): void {
     this.#handlers.delete(owner);
     for (const end of this.#waiting.get(owner) ?? []) {
@@ -54,7 +54,7 @@ export class Servers {
     this.#waiting.delete(owner);
   }
 
-  /** Asks a server; whoever runs now is told. @param body JSON, or what becomes it */
+  /** Sends a request to a server, for the current owner. @param body JSON, or a value that becomes it */
   ask(of: Owner, method: string, path: string, body?: unknown): Promise<Answer> {
     const world = this.#world;
     const asking = world.current;
@@ -88,7 +88,7 @@ export class Servers {
 
 let servers: WeakMap<World, Servers> | undefined;
 
-/** Those of the world that is simulated now. */
+/** Those of the current world. */
 export function serversHere(): Servers {
   const world = here();
   servers ??= new WeakMap();

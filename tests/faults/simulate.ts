@@ -1,5 +1,5 @@
 /**
- * One run: a deployment in a simulated world, what happens to it, and what is looked at afterwards.
+ * One run: a deployment in a simulated world, what happens to it, and the checks afterwards.
  *
  * @module
  */
@@ -42,11 +42,11 @@ import { switching } from "./switching.ts";
 import { lossesOf, missingOf, OUTSIDE, poison, type Stage } from "./trials.ts";
 import { type Owner, Stalled, World } from "./world.ts";
 
-/** What a run has shown. */
+/** The result of a run. */
 export interface Outcome {
   /** Sentences; none when all is well. */
   readonly problems: readonly string[];
-  /** Of all that has happened. */
+  /** Digest of everything that happened. */
   readonly digest: string;
   readonly steps: number;
   readonly turns: number;
@@ -56,17 +56,17 @@ export interface Outcome {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** What is told while it goes on. */
+/** Observers of a run. */
 export interface SimulateOptions {
-  /** Told of each step. */
+  /** Called with each step. */
   readonly onStep?: (at: number, owner: string, label: string) => void;
-  /** Told of each line that the deployment says. */
+  /** Called with each line that the deployment prints. */
   readonly onLine?: (at: number, owner: string, level: string, text: string) => void;
-  /** Whether the first problem is the end of it. @default {false} */
+  /** Whether to stop at the first problem. @default {false} */
   readonly endsAtProblem?: boolean;
 }
 
-/** A line that a process has said. */
+/** A line printed by a process. */
 export interface Said {
   readonly at: number;
   readonly owner: string;
@@ -83,23 +83,23 @@ const CONFIG: Config = {
   guard: null,
   learner: { embeddingWidth: 4 },
 };
-/** Without any progress so long is too long, once all faults are over. */
+/** Time without any progress that is too long, once all faults are over. */
 const STUCK_MS = 100_000;
-/** As long may a process take to stop. */
+/** Longest time that a process may take to stop. */
 const STOP_MS = 10_000;
 const RESTART_MS = 2000;
-/** What a monitor has counted, it judges within this time, and what it stops is an event. */
+/** Time within which a monitor judges what it has counted; what it stops is an event. */
 const QUIET_MS = 15_000;
 const ITEMS = 60;
 /** Users, and events of each, that move the clock of a partition at the end. */
 const CLOSERS = 4;
-/** Of these there is no way on but by hand. */
+/** Trials after which only an operator can get the deployment going again. */
 const MAY_STAND_STILL: ReadonlySet<string> = new Set(["recreate", "grow", "rotten-wal", "rotten-file"]);
-/** What was acknowledged so long before the power was cut must be there. */
+/** What was acknowledged this long before a power cut must still be there. */
 const LOSS_MS = SQLITE_OPTIONS.syncMs.value + 100;
 const OF_ORDER = /^the (order of|learner's) /;
 const HOUR_MS = 3_600_000;
-/** The topic of the events itself, not the group of its tasks. */
+/** The topic of events itself, not the group of its tasks. */
 const OF_EVENTS = /sim\.events(?!-)/;
 const PLACES = /offsets? \d+( to \d+)? of sim\.[\w.-]+\/\d+/;
 const OF_DAMAGE = [
@@ -107,7 +107,7 @@ const OF_DAMAGE = [
   /sim\.[\w.-]+\/\d+.*\d/,
   /Cannot (open the log|use \S+ as a log).*(index|page|malformed)/,
 ];
-/** What must be said of a trial, so that somebody can tell what has happened, and where. */
+/** What must be reported of a trial, so that an operator can tell what happened, and where. */
 const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
   "retention": [/lost \d+ offsets of sim\.events\/\d+, \d+ to \d+/],
   "recreate": [/sim\.events.*its id was \S+, and is \S+\)/],
@@ -123,7 +123,7 @@ const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
 
 let heard: ((line: Line) => void) | undefined;
 
-/** Has everything that is said come here. Once for the process. */
+/** Redirects all output to this module. Once per process. */
 export async function listen(): Promise<void> {
   const sink = (line: Line) => heard?.(line);
   await configure({
@@ -156,22 +156,22 @@ class Run implements Disposable {
   readonly #network: Network;
   readonly #ledger = new Ledger();
   readonly #problems: string[] = [];
-  /** Resolves when there is a problem, if that is the end of it. */
+  /** Resolves at the first problem, if that ends the run. */
   readonly #end = Promise.withResolvers<void>();
   readonly #figures: Record<string, number> = {};
   readonly #said: Said[] = [];
   readonly #cutUntil = new Map<string, number>();
   readonly #processes = new Map<string, SimulatedProcess>();
   readonly #topics = topicNames(PREFIX);
-  /** The files of the log, when it is one. */
+  /** The files of the log, if it is a SQLite log. */
   readonly #storage: Storage | undefined;
-  /** Whether processes that end are to be started again. */
+  /** Whether processes that end are started again. */
   #isOn = true;
-  /** When something was taken away or brought from outside: from then on it may cost something, but not silently. */
+  /** When something was taken away or added from outside: from then on it may do harm, but not silently. */
   #trialAt = Infinity;
-  /** What had happened when it was over. */
+  /** Digest at the end. */
   #happened: Pick<Outcome, "digest" | "steps" | "turns" | "simulatedMs"> | undefined;
-  /** Whether nobody has taken an event for too long. */
+  /** Whether no task has taken an event for too long. */
   #isDown = false;
   /** Whether everything was done at the end. */
   #isDone = false;
@@ -182,7 +182,7 @@ class Run implements Disposable {
     const world = this.#world = new World(plan.seed);
     enter(world);
     this.#broker = new Broker(world, plan.isImplicit);
-    // Whoever is erased takes all versions of before along, and here the first is served to the end.
+    // An erasure removes all earlier versions, and here the first is served to the end.
     if (!plan.isLive) this.#broker.kept.add(this.#topics.parameters);
     const random = world.random("network");
     this.#network = {
@@ -206,7 +206,7 @@ class Run implements Disposable {
     this.#storage?.[Symbol.dispose]();
   }
 
-  /** From the first topic to the last look. */
+  /** From the first topic to the last check. */
   async live(): Promise<void> {
     const { partitions, trial } = this.#plan;
     try {
@@ -218,7 +218,7 @@ class Run implements Disposable {
       return this.#report(error.message);
     }
     if (trial === "switch" || this.#options.endsAtProblem && this.#problems.length > 0) return;
-    // The order of the samples stands in all records of a key together.
+    // The order of samples is spread over all records of a key.
     const storage = this.#storage;
     const log: Log | undefined = storage === undefined
       ? new StillLog(this.#broker, [this.#topics.checkpoints])
@@ -235,13 +235,13 @@ class Run implements Disposable {
       return;
     }
     const deployment = this.#deployment();
-    // What is looked at from here on is no part of what has happened: it waits for digests, which are not simulated.
+    // The checks from here on are not part of the run: they wait for digests, which are not simulated.
     const { steps, turns, digest, now } = this.#world;
     this.#happened = { steps, turns, digest, simulatedMs: now };
-    // Of what is not done, nothing can be said but that.
+    // Of unfinished work nothing else can be said.
     if (this.#isDone && (this.#trialAt === Infinity || trial === "expiry" || storage !== undefined)) {
       const verdict = await this.#world.finish(() => verify(log, deployment)).catch((error) => {
-        // Of what was damaged that may be; whether it says where is seen below.
+        // Damaged records may be missing; whether they are reported is checked below.
         const isDamage = trial === "rotten-file" || trial === "rotten-wal";
         if (isDamage) this.#told("log", error);
         return {
@@ -249,7 +249,7 @@ class Run implements Disposable {
           figures: {},
         };
       });
-      // A compact topic of SQLite keeps the newest order of samples alone, which says nothing of those before.
+      // A compact topic of SQLite keeps only the newest order of samples, which does not cover earlier ones.
       const isOfOrder = (problem: string) => storage !== undefined && OF_ORDER.test(problem);
       for (const problem of verdict.problems) if (!isOfOrder(problem)) this.#report(problem);
       Object.assign(this.#figures, verdict.figures);
@@ -292,7 +292,7 @@ class Run implements Disposable {
     return { ...happened, problems: this.#problems, tookMs, figures: this.#figures };
   }
 
-  /** People use the deployment while it suffers; then all that is under way is done, and it stops. */
+  /** People use the deployment while it suffers; then pending work is completed, and it stops. */
   async #use(): Promise<void> {
     const { partitions, people, durationMs, gapMs, faults, seed, trial } = this.#plan;
     const stream = { seed, events: 2 * durationMs / 1000, users: people, partitions, items: ITEMS };
@@ -391,7 +391,7 @@ class Run implements Disposable {
     }
   }
 
-  /** What anybody has said about the events since a trial began, at least as a warning. */
+  /** What any process has logged about the events since a trial began, at least as a warning. */
   #saidOfEvents(): readonly Said[] {
     const telling = TELLING[this.#plan.trial!] ?? [OF_EVENTS];
     const isOfEvents = ({ at, level, text }: Said) =>
@@ -399,11 +399,11 @@ class Run implements Disposable {
     return this.#said.filter(isOfEvents);
   }
 
-  /** Moves the clock of each partition on until every list is settled. */
+  /** Advances the clock of each partition until every list is settled. */
   async #close(users: readonly string[]): Promise<void> {
     const { partitions } = this.#plan;
     await pause(WINDOW_MS + LATENESS_MS + 5000);
-    // A clock believes no single source, and what tells nothing about its arrival only when there is enough of it.
+    // A clock trusts no single source, and unstamped events only when there are enough of them.
     const closers = [...Array(partitions).keys()].flatMap((partition) => {
       const names = Array.from({ length: 64 * partitions }, (_, n) => `closer-${n}`);
       return names.filter((name) => partitionOf(name, partitions) === partition).slice(0, CLOSERS);
@@ -419,7 +419,7 @@ class Run implements Disposable {
     }
   }
 
-  /** The log of the deployment, before anybody has it. */
+  /** The log of the deployment, before any process opens it. */
   #openLog(): Promise<Log> {
     return this.#storage === undefined
       ? KafkaLog.open({ brokers: ["broker:9092"], compression: "none" })
@@ -430,7 +430,7 @@ class Run implements Disposable {
     return { boot, durability: this.#plan.durability };
   }
 
-  /** How a shop appends: to Kafka itself; by HTTP where one process has the log. */
+  /** How a shop appends: to Kafka itself, or over HTTP where one process owns the log. */
   #appender(): (record: NewRecord) => Promise<void> {
     if (this.#storage === undefined) return kafkaAppender();
     return async ({ value }) => {
@@ -443,7 +443,7 @@ class Run implements Disposable {
           ? { status: 0 }
           : await serversHere().ask(server, "POST", "/v1/events", text);
         if (status === 200) return void this.#ledger.appended.push({ text, at: this.#world.now });
-        if (status === 400 || status === 422 || !this.#isOn) return; // it is no event, or nobody will ever take it
+        if (status === 400 || status === 422 || !this.#isOn) return; // it is not a valid event, or will never be accepted
         if (this.#world.now - began > STUCK_MS) this.#isDown = true;
         if (this.#isDown) return;
         await pause(pauseMs);
@@ -505,7 +505,7 @@ class Run implements Disposable {
     return [...this.#processes].flatMap(([name, { owner }]) => /^(node|web)/.test(name) ? [owner] : []);
   }
 
-  /** As SIGKILL; on one machine with more than that. */
+  /** Like SIGKILL; on a single machine sometimes more than that. */
   #kill(process: SimulatedProcess, death: Death = "process"): void {
     if (!process.owner.isAlive) return;
     process.kill();
@@ -530,14 +530,14 @@ class Run implements Disposable {
     });
   }
 
-  /** Why somebody cannot go on. */
+  /** The error that keeps a process from continuing. */
   #told(owner: string, error: unknown): void {
     this.#options.onLine?.(this.#world.now, owner, "fatal", textOf(error));
     this.#said.push({ at: this.#world.now, owner, level: "fatal", text: textOf(error) });
     if (this.#trialAt === Infinity) this.#report(`${owner} ended by itself: ${textOf(error)}`);
   }
 
-  /** Lets a fault happen. */
+  /** Causes a fault. */
   async #suffer({ at, kind, target, lastsMs }: Fault): Promise<void> {
     await pause(Math.max(0, at - this.#world.now));
     const names = [...this.#processes.keys()];
@@ -609,7 +609,7 @@ class Run implements Disposable {
     }
   }
 
-  /** Waits until everything is done, and nothing comes of that any more; `false` when it never is. */
+  /** Waits until everything is done and nothing follows from it; `false` if that never happens. */
   async #isQuiet(): Promise<boolean> {
     const end = () =>
       [...this.#broker.topics.get(this.#topics.events)?.partitions ?? []].map(({ end }) => end);
@@ -622,19 +622,19 @@ class Run implements Disposable {
     }
   }
 
-  /** What is on the log while it is in use; `undefined` while nobody has it open. */
+  /** The log while it is in use; `undefined` while no process has it open. */
   #lookedAt(): Log | undefined {
     if (this.#storage === undefined) return new StillLog(this.#broker);
     const [process] = this.#processes.values();
     return process?.owner.isAlive ? process.log : undefined;
   }
 
-  /** Waits until everything is done that there is to do; `false` when it never is. */
+  /** Waits until all work is done; `false` if that never happens. */
   async #settled(): Promise<boolean> {
     let best = Infinity;
     for (let since = this.#world.now; this.#world.now - since < STUCK_MS;) {
       const log = this.#lookedAt();
-      // Whoever has it open may end meanwhile.
+      // The process that has it open may end in the meantime.
       const left = log === undefined ? undefined : await this.#leftOn(log).catch((error) => {
         if (error instanceof LogError && error.code === "closed") return undefined;
         throw error;
@@ -646,7 +646,7 @@ class Run implements Disposable {
     return false;
   }
 
-  /** How much there is to do; 0 when all that matters is done. */
+  /** How much work is left; 0 when all that matters is done. */
   async #leftOn(log: Log): Promise<number> {
     const { partitions } = this.#plan;
     const { events, samples, recommendations, signals } = this.#topics;

@@ -1,5 +1,5 @@
 /**
- * What is on a simulated broker, to be read by who checks it: at once, without a network, and nothing is written.
+ * The contents of a simulated broker, for checks: read immediately, without a network, and never written.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class StillLog implements Log {
   readonly #broker: Broker;
   readonly #audited: ReadonlySet<string>;
 
-  /** Shows what a broker has. @param audited topics that are shown as if they had never been compacted */
+  /** Shows the contents of a broker. @param audited topics that are shown as if they had never been compacted */
   constructor(broker: Broker, audited: readonly string[] = []) {
     this.#broker = broker;
     this.#audited = new Set(audited);
@@ -68,7 +68,7 @@ export class StillLog implements Log {
   committed(group: string, topic: string, partition: number): Promise<number | null> {
     const { offsets, expired } = this.#broker.group(group);
     const place = `${topic}/${partition}`;
-    // Who was there before the broker forgot it has not lost what it has done.
+    // Offsets that the broker has forgotten were once committed, and the work is done.
     return Promise.resolve((offsets.get(place) ?? expired.get(place))?.offset ?? null);
   }
 
@@ -81,7 +81,7 @@ export class StillLog implements Log {
   }
 
   writer(id: string): Promise<Writer> {
-    // Whoever reads on from a checkpoint opens one, and commits nothing.
+    // A reader that resumes from a checkpoint opens a writer, but commits nothing.
     return Promise.resolve({ id, commit: refuse, [Symbol.asyncDispose]: () => Promise.resolve() });
   }
 

@@ -1,6 +1,6 @@
 /**
- * The files of a SQLite log in a simulated world: each life of the process has a folder of its own, with what the one
- * before has left: all of it after `kill -9`, less after the power was cut, and other bits, or fewer, on a disk that rots.
+ * The files of a SQLite log in a simulated world. Each life of the process has its own folder, with what the previous
+ * one has left: everything after `kill -9`, less after a power cut, and changed or missing bits on a failing disk.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import type { Owner, Random } from "./world.ts";
 export type Death =
   /** The files are as the system has them. */
   | "process"
-  /** Of what no sync has confirmed, anything may be gone. */
+  /** What no sync has confirmed may be lost. */
   | "power"
-  /** A bit of the write-ahead log has changed, or it has lost its end. */
+  /** A bit of the write-ahead log has changed, or its end is lost. */
   | "rotten-wal"
-  /** A bit of the database has changed, after all was moved there, or it has lost its end. */
+  /** A bit of the database has changed, after everything was moved there, or its end is lost. */
   | "rotten-file";
 
 const FILES = ["log.db", "log.db-wal", "log.db-end"] as const;
-/** What a disk writes whole. */
+/** What a disk writes atomically. */
 const SECTOR_BYTES = 512;
-/** Share of the damage that cuts a file off. */
+/** Share of the damage that truncates a file. */
 const CUT_OFF = 0.3;
 const HOUR_MS = 3_600_000;
 
@@ -36,7 +36,7 @@ export class Storage implements Disposable {
   #life = 0;
   /** How often the machine was started. */
   #starts = 0;
-  /** Whose life it is. */
+  /** Owner of the current life. */
   #owner: Owner | undefined;
 
   /** Empty. @param random decides what is lost */
@@ -50,17 +50,17 @@ export class Storage implements Disposable {
     return `${this.#place}/log.db`;
   }
 
-  /** When the machine was started, as a log is told. */
+  /** When the machine was started, as told to a log. */
   get boot(): number {
     return EPOCH + HOUR_MS * this.#starts;
   }
 
-  /** Somebody opens it next. */
+  /** The next process opens it. */
   lives(owner: Owner): void {
     this.#owner = owner;
   }
 
-  /** Whoever had it open is dead; what is left is in the next folder. */
+  /** The process that had it open is dead; what is left is in the next folder. */
   die(death: Death): void {
     const before = this.#place;
     const synced = new Map(FILES.map((file) => [file, syncedOf(`${before}/${file}`)]));
@@ -89,7 +89,7 @@ export class Storage implements Disposable {
     return `${this.#folder}/${this.#life}`;
   }
 
-  /** Behind what was synced the write-ahead log may end anywhere, also within a frame. */
+  /** After what was synced, the write-ahead log may end anywhere, even within a frame. */
   #cutLog(synced: Synced | undefined): void {
     const path = `${this.path}-wal`;
     if (!exists(path)) return;
@@ -99,7 +99,7 @@ export class Storage implements Disposable {
     Deno.truncateSync(path, kept + Math.floor((length - kept) * this.#random()));
   }
 
-  /** Of what was written to the file beside it since its last sync, the disk has all, none, or some sectors. */
+  /** Of the writes to the file next to it since its last sync, the disk has all, none, or some sectors. */
   #cutEnd(synced: Synced | undefined): void {
     const path = `${this.path}-end`;
     if (synced === undefined || !exists(path)) return;

@@ -1,7 +1,8 @@
 /**
- * A deployment that goes from one generation to another on a simulated broker, and back when it has the time: around the records
- * of a switch processes die, freeze or are cut off, and the broker is started again. Each request on the log has one answer,
- * and no task's position goes back. Once nothing happens any more, a switch must succeed if none has.
+ * A deployment that switches from one generation to another on a simulated broker, and back if there is time: around
+ * the records of a switch processes die, freeze or are cut off, and the broker is restarted. Each request on the log
+ * must have one answer, and no task's position may go back. Once all faults are over, a switch must succeed if none
+ * has.
  *
  * @module
  */
@@ -37,37 +38,37 @@ export interface SwitchingStage {
   readonly network: Network;
   /** Until when processes cannot reach the broker, by name. */
   readonly cutUntil: Map<string, number>;
-  /** Told of what is wrong. */
+  /** Receives what is wrong. */
   readonly report: (problem: string) => void;
   readonly count: (name: string, n: number) => void;
-  /** Told of what processes end with. */
+  /** Receives the errors with which processes end. */
   readonly onEnd: (name: string, error: unknown) => void;
 }
 
 const OPEN = { brokers: ["broker:9092"], compression: "none" } as const;
-/** Events before it begins, and while it goes on. */
+/** Events before the switch, and during it. */
 const FIRST_EVENTS = 60;
 const EVENTS = 240;
 const GAP_MS = 80;
-/** So long after a record of a switch many ask. */
+/** Time after a record of a switch with many requests. */
 const RUSH_MS = 120;
 const RUSH_GAP_MS = 5;
-/** Event time between two events: samples are to be settled. */
+/** Event time between two events: samples must be settled. */
 const STEP_MS = 60_000;
 const PAST_MS = 30 * 86_400_000;
 const RESTART_MS = 1000;
 const FAULTS = 16;
-/** Shares of the records of a switch, and of those of a leg, that something happens around. */
+/** Shares of the records of a switch, and of those of a leg, around which faults happen. */
 const SWITCH_FAULTS = 0.5;
 const LEG_FAULTS = 0.05;
-/** So long it may take to switch when nothing happens. */
+/** Time within which an undisturbed switch must succeed. */
 const SWITCH_MS = 60_000;
-/** How builds are given up when too much comes meanwhile. */
+/** The error of a build that is given up because too much arrives meanwhile. */
 const GIVEN_UP = /^Cannot (switch|catch up)/;
-/** Without an answer so long is too long. */
+/** Time without an answer that is too long. */
 const STUCK_MS = 120_000;
 
-/** From the first topic to the last look. */
+/** From the first topic to the last check. */
 export async function switching(stage: SwitchingStage): Promise<void> {
   const { plan: { partitions, seed }, world } = stage;
   const random = world.random("switching");
@@ -117,12 +118,12 @@ function timed(event: Event, n: number): Event {
   return { ...event, time: EPOCH - PAST_MS + n * STEP_MS };
 }
 
-/** The processes, which a supervisor starts again. */
+/** The processes, which a supervisor restarts. */
 class Processes {
   readonly #stage: SwitchingStage;
   readonly #options: MembersOptions;
   readonly #owners = new Map<string, Owner>();
-  /** When a record of a switch came last. */
+  /** When the last record of a switch arrived. */
   stirredAt = -Infinity;
   switches = 0;
   #isOn = true;
@@ -152,7 +153,7 @@ class Processes {
     });
   }
 
-  /** What `run --rebuild` does, but that it goes back as soon as it has switched. */
+  /** Like `run --rebuild`, but it goes back as soon as it has switched. */
   async #live(): Promise<never> {
     await using log = await KafkaLog.open(OPEN);
     await using member = await Member.start(log, this.#options);
@@ -191,7 +192,7 @@ class Processes {
     ]);
   }
 
-  /** Lets something happen around records of a switch, until it is calm. */
+  /** Causes faults around the records of a switch, until the calm begins. */
   async suffer(): Promise<void> {
     const { world, broker, count } = this.#stage;
     const random = world.random("faults");
@@ -238,17 +239,17 @@ class Processes {
     }
   }
 
-  /** From now on nothing happens to anybody. */
+  /** No more faults from now on. */
   spare(): void {
     this.#isSpared = true;
   }
 
-  /** Nor is anything built. */
+  /** No more builds either. */
   calm(): void {
     this.#isSpared = this.#isCalm = true;
   }
 
-  /** Ends all of them. */
+  /** Ends all processes. */
   end(): void {
     this.#isOn = false;
     for (const owner of this.#owners.values()) owner.isAlive = false;
@@ -296,7 +297,7 @@ async function check(stage: SwitchingStage): Promise<void> {
   if (found.size === 0) stage.report("nobody has asked");
 }
 
-/** Checks that no task has committed a position before one that it had committed. */
+/** Checks that no task has committed a position below an earlier one. */
 async function checkPositions(
   { broker, report }: SwitchingStage,
   tasks: MembersOptions["tasks"],

@@ -1,6 +1,6 @@
 /**
- * What comes from outside and takes something away, or brings something bad. That may cost something; but whoever runs
- * the deployment must be told.
+ * Events from outside that take something away, or add something bad. They may do harm, but the operator of the
+ * deployment must be told.
  *
  * @module
  */
@@ -28,26 +28,26 @@ export interface Stage {
   readonly topics: Topics;
   readonly partitions: number;
   readonly random: Random;
-  /** Somebody asks for a list. */
+  /** A user requests a list. */
   readonly ask: (user: string, request: string) => Promise<void>;
   /** Ends all processes as SIGTERM does. */
   readonly stopAll: () => Promise<void>;
   readonly startAll: () => void;
-  /** Changes a bit of what processes that have ended have left. */
+  /** Changes a bit of what processes left when they ended. */
   readonly rot: () => void;
-  /** Ends all processes at once. */
+  /** Kills all processes. */
   readonly killAll: (death: Death) => void;
-  /** Appends as the shop of the deployment does. */
+  /** Appends like the shop of the deployment. */
   readonly append: (record: NewRecord) => Promise<void>;
-  /** From now on what is lost must be told. */
+  /** From now on losses must be reported. */
   readonly begins: () => void;
-  /** People use it for so long. */
+  /** People use it for a while. */
   readonly usedFor: (durationMs: number) => Promise<void>;
 }
 
 const USED_MS = 40_000;
 const SHORTLY_MS = 4000;
-/** Time between two events of a shop that has much to do, at most; a quiet one takes so many times as long. */
+/** Longest time between two events of a busy shop; a quiet one takes a multiple of that. */
 const SALE_MS = 40;
 const QUIET = 20;
 /** Longer than a broker keeps the offsets of a group without members. */
@@ -55,7 +55,7 @@ const AWAY_MS = 8 * 86_400_000;
 const NO_PRODUCER = { id: -1, epoch: -1, transactional: false };
 const encoder = new TextEncoder();
 
-/** What happens once the people of the first hours are gone, by trial. */
+/** What happens once the first people have left, by trial. */
 export const OUTSIDE: Partial<Readonly<Record<Trial, (stage: Stage) => Promise<void>>>> = {
   async retention(stage) {
     await stage.stopAll();
@@ -114,7 +114,7 @@ export const OUTSIDE: Partial<Readonly<Record<Trial, (stage: Stage) => Promise<v
   },
 };
 
-/** Ends everything in the middle of what goes on. @param isAgain whether it was killed shortly before */
+/** Kills everything in the middle of work. @param isAgain whether it was killed shortly before */
 async function dies(stage: Stage, death: Death, isAgain = false): Promise<void> {
   const using = stage.usedFor(USED_MS);
   await pause(USED_MS * stage.random());
@@ -131,7 +131,7 @@ async function dies(stage: Stage, death: Death, isAgain = false): Promise<void> 
   await Promise.all([using, selling]);
 }
 
-/** A shop that sells much, or not so much. */
+/** A shop that is busy, or quiet. */
 async function sell({ world, topics, random, append }: Stage, durationMs: number): Promise<void> {
   const end = world.now + durationMs;
   const gapMs = SALE_MS * QUIET ** random();
@@ -151,7 +151,7 @@ async function sell({ world, topics, random, append }: Stage, durationMs: number
   }
 }
 
-/** Requests and clicks of a dozen people, of now. */
+/** Requests and clicks of a dozen people, at the current time. */
 function someEvents({ topics, world, random }: Stage, count: number): NewRecord[] {
   return Array.from({ length: count }, (_, n) => {
     const time = Math.floor(EPOCH + world.now) + n;
@@ -167,13 +167,13 @@ function toRecord({ events }: Topics, event: Event, key: string): NewRecord {
   return { topic: events, key, value: encodeEvent(event), time: event.time };
 }
 
-/** Appends as a producer that has just begun, and knows the topics as they are now. */
+/** Appends like a producer that has just started, and knows the current topics. */
 async function append(_: Stage, records: readonly NewRecord[]): Promise<void> {
   await using log = await KafkaLog.open({ brokers: ["broker:9092"], compression: "none" });
   for (const record of records) await log.append([record]);
 }
 
-/** Puts records on the topics from outside that no producer of ours would write. */
+/** Appends records to the input topics that none of our producers would write. */
 export async function poison(stage: Stage, durationMs: number): Promise<void> {
   const { broker, topics, world, random } = stage;
   const end = world.now + durationMs;
@@ -202,7 +202,7 @@ export async function poison(stage: Stage, durationMs: number): Promise<void> {
   }
 }
 
-/** What of the events has no effect, in sentences. */
+/** Events that have no effect, in sentences. */
 export async function lossesOf(log: Log, topics: Topics): Promise<string[]> {
   const losses: string[] = [];
   const answered = new Map<string, number>();
@@ -238,7 +238,7 @@ export async function lossesOf(log: Log, topics: Topics): Promise<string[]> {
   return losses;
 }
 
-/** Which events of a shop are not on the log although the server said that they are durable, in sentences. */
+/** Events of a shop that are not on the log although the server confirmed them as durable, in sentences. */
 export async function missingOf(log: Log, topics: Topics, ledger: Ledger, before: number): Promise<string[]> {
   const there = new Set<string>();
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 0;

@@ -1,5 +1,5 @@
 /**
- * A simulated world: one clock, one queue of what happens, and one seed that decides about everything else.
+ * A simulated world: one clock, one queue of what happens, and one seed that decides everything else.
  *
  * ```text
  *   queue   ─┬─ 12.4 ms  task-0   an answer of the broker
@@ -8,31 +8,31 @@
  *                                                             settles, before the next one is taken
  * ```
  *
- * Whatever the engine waits for is in that queue, under the name of the simulated process that waits. So a process can
- * be killed between any two steps: what it waits for never comes, as for one that was killed with `kill -9`.
+ * Everything the engine waits for is in that queue, under the name of the simulated process that waits. So a process
+ * can be killed between any two steps: what it waits for never comes, as after `kill -9`.
  *
  * @module
  */
 
 import { mulberry32 } from "../../src/draws/random.ts";
 
-/** Whose code runs. */
+/** What running code belongs to: a process, people, or the world itself. */
 export interface Owner {
-  /** What traces call it. */
+  /** Its name in traces. */
   readonly name: string;
   /** Small and unique. */
   readonly id: number;
-  /** Whether it still runs; what happens to the dead is passed over. */
+  /** Whether it still runs; steps of dead owners are skipped. */
   isAlive: boolean;
-  /** It stands still until then: as after SIGSTOP, or on a machine that is busy with others. */
+  /** Time until which it stands still: as after SIGSTOP, or on a busy machine. */
   frozenUntil: number;
-  /** How far its clock of the wall is ahead of the world's, milliseconds. */
+  /** How far its wall clock is ahead of the world's, milliseconds. */
   skewMs: number;
-  /** What one step of it may take, milliseconds: a slow machine is late with everything. */
+  /** Longest time a step of it may take, milliseconds: a slow machine is late with everything. */
   lagMs: number;
 }
 
-/** Something that will happen. */
+/** A step that will happen. */
 export interface Happening {
   at: number;
   readonly order: number;
@@ -45,16 +45,18 @@ export interface Happening {
 /** Numbers from 0 to 1. */
 export type Random = () => number;
 
-/** The world stood still although something was waited for. */
+/** The world stalled although something was awaited. */
 export class Stalled extends Error {
   override name = "Stalled";
 }
 
-/** Runs what promises wait for, as the event loop does after each of its tasks. */
+/** Runs pending promises, as the event loop does after each of its tasks. */
 // deno-lint-ignore no-explicit-any -- Deno has no other way to run microtasks within a task
 const internals = Deno as any;
 const runMicrotasks: () => void = internals[internals.internal].core.runMicrotasks;
-/** Turns of the real event loop to wait for what is not simulated, such as a digest, before the world counts as stalled. */
+/**
+ * Turns of the real event loop to wait for what is not simulated, such as a digest, before the world counts as stalled.
+ */
 const PATIENCE_TURNS = 200_000;
 /** Steps between two turns of the real event loop. */
 const STEPS_A_TURN = 4096;
@@ -64,17 +66,17 @@ const realTurn = setImmediateOf();
 export class World {
   /** Milliseconds since the beginning. */
   now = 0;
-  /** What has happened, turns of event loops left out. */
+  /** Number of steps, without turns of event loops. */
   steps = 0;
-  /** Turns of event loops: who gives way to others, and was not asked for anything. */
+  /** Turns of event loops: steps that only yield to others. */
   turns = 0;
-  /** Whose code runs now. */
+  /** The owner whose code runs now. */
   current: Owner;
-  /** Who made the world. */
+  /** The owner that created the world. */
   readonly self: Owner;
-  /** Told of each step; for people. */
+  /** Called with each step; for people. */
   onStep: ((at: number, owner: string, label: string) => void) | undefined;
-  /** Told when a callback of a process has thrown. */
+  /** Called when a callback of a process has thrown. */
   onCrash: (owner: Owner, error: unknown) => void = (_, error) => {
     throw error;
   };
@@ -86,25 +88,25 @@ export class World {
   #high = 0x811c9dc5;
   #low = 0x2545f491;
 
-  /** Everything in it is decided by the seed. */
+  /** The seed decides everything in it. */
   constructor(seed: number) {
     this.#seed = seed;
     this.self = this.current = this.owner("world");
   }
 
-  /** Somebody new. */
+  /** Creates an owner. */
   owner(name: string): Owner {
     return { name, id: this.#owners++, isAlive: true, frozenUntil: 0, skewMs: 0, lagMs: 0 };
   }
 
-  /** Random numbers for one purpose: more of one kind do not change those of another. */
+  /** Random numbers for one purpose: drawing more of one kind does not change another. */
   random(purpose: string): Random {
     let hash = this.#seed | 0;
     for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193);
     return mulberry32(hash ^ hash >>> 15);
   }
 
-  /** What has happened so far, as 16 hexadecimal digits: equal for equal worlds alone. */
+  /** Digest of everything so far, as 16 hexadecimal digits: equal only for equal worlds. */
   get digest(): string {
     return [this.#high, this.#low].map((part) => (part >>> 0).toString(16).padStart(8, "0")).join("");
   }
@@ -115,7 +117,7 @@ export class World {
     this.#low = Math.imul(this.#low + value ^ this.#low >>> 13, 0x5bd1e995);
   }
 
-  /** Has something happen to somebody after a while. */
+  /** Schedules a step of an owner after a while. */
   schedule(owner: Owner, ms: number, label: string, run: () => void): Happening {
     const at = this.now + Math.max(0, ms) + (owner.lagMs > 0 ? owner.lagMs : 0);
     const happening = { at, order: this.#order++, owner, label, run, isOff: false };
@@ -123,7 +125,7 @@ export class World {
     return happening;
   }
 
-  /** Lets the next thing happen. @returns whether there was one */
+  /** Runs the next step. @returns whether there was one */
   step(): boolean {
     for (;;) {
       const next = this.#pop();
@@ -153,7 +155,7 @@ export class World {
     }
   }
 
-  /** Lets things happen until something is so. @throws Stalled when nothing happens any more, and it is not so */
+  /** Runs steps until a condition holds. @throws Stalled when no step is left and it does not hold */
   async until(isSo: () => boolean): Promise<void> {
     for (let idle = 0; !isSo();) {
       const moved = await new Promise<boolean>((resolve, reject) =>
@@ -172,7 +174,7 @@ export class World {
     }
   }
 
-  /** Runs something in the name of the world, and lets things happen until it has ended. */
+  /** Runs something in the name of the world, and runs steps until it has ended. */
   async finish<Result>(work: () => Promise<Result>): Promise<Result> {
     let outcome: { readonly value: Result } | { readonly error: unknown } | undefined;
     this.schedule(this.self, 0, "work", () => {
@@ -224,7 +226,7 @@ function isBefore(a: Happening, b: Happening): boolean {
   return a.at < b.at || a.at === b.at && a.order < b.order;
 }
 
-/** The event loop's own, whatever is put in its place later. */
+/** The event loop's own, whatever replaces it later. */
 function setImmediateOf(): (run: () => void) => void {
   const { setImmediate } = globalThis as unknown as { readonly setImmediate: (run: () => void) => void };
   return setImmediate.bind(globalThis);

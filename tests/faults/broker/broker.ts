@@ -1,5 +1,5 @@
 /**
- * A Kafka broker in a simulated world: one node, durable, which speaks what `streams/log/kafka` asks.
+ * A Kafka broker in a simulated world: one durable node that supports the requests of `streams/log/kafka`.
  *
  * @module
  */
@@ -13,33 +13,33 @@ import { type JoinRequest, type Reply, SimulatedGroup, type SyncRequest } from "
 import { CODE, headOf, SimulatedPartition } from "./partition.ts";
 import { type ProducerIdentity, Transactions } from "./transactions.ts";
 
-/** A topic as it is now: one of the same name that is made later is another. */
+/** A topic as it is now: another one made later under the same name is a different topic. */
 export interface SimulatedTopic {
-  /** Unlike that of any other topic, also of those that are gone. */
+  /** Different from that of any other topic, including deleted ones. */
   readonly id: number;
   readonly name: string;
   readonly cleanup: Cleanup;
   readonly partitions: SimulatedPartition[];
 }
 
-/** What a broker is asked. */
+/** A request to the broker. */
 export interface Asked {
   /** Name of the request. */
   readonly name: string;
   /** As `patch.ts` has it; the bytes of a raw one. */
   readonly body: unknown;
-  /** Who asks. */
+  /** The process that asks. */
   readonly host: string;
-  /** Answers. */
+  /** Sends the answer. */
   readonly reply: Reply;
 }
 
 /** How far ahead of the broker a record's time may be. */
 const MAX_AHEAD_MS = 3_600_000;
-/** Groups without members lose their offsets after so long. */
+/** How long offsets of groups without members are kept. */
 const OFFSETS_RETENTION_MS = 7 * 86_400_000;
 
-/** A fetch that waits for something to come. */
+/** A fetch that waits for records. */
 interface Parked {
   readonly isReady: () => boolean;
   readonly answer: () => void;
@@ -47,16 +47,16 @@ interface Parked {
 
 /** See the module. */
 export class Broker {
-  /** Whose steps are the broker's. */
+  /** The owner of the broker's steps. */
   readonly owner: Owner;
-  /** Whether it is there. */
+  /** Whether it is up. */
   isUp = true;
   /** How often it was started. */
   life = 0;
   readonly topics = new Map<string, SimulatedTopic>();
-  /** Topics of which nothing is dropped, whoever asks for it. */
+  /** Topics of which nothing is ever dropped. */
   readonly kept = new Set<string>();
-  /** Whether it is of Kafka 4, and not of 2.5. */
+  /** Whether it behaves like Kafka 4, rather than 2.5. */
   readonly isNew: boolean;
   readonly #world: World;
   readonly #groups = new Map<string, SimulatedGroup>();
@@ -78,14 +78,14 @@ export class Broker {
     }, { isImplicit, random: world.random("markers") });
   }
 
-  /** A group, made when it is asked for. */
+  /** A group, created on demand. */
   group(name: string): SimulatedGroup {
     let group = this.#groups.get(name);
     if (group === undefined) this.#groups.set(name, group = new SimulatedGroup(this.#world, this.owner));
     return group;
   }
 
-  /** The process of the broker dies and comes back: what is on its disk and its groups are as before. */
+  /** The broker's process dies and comes back: its disk and its groups are as before. */
   restart(): void {
     this.life++;
     this.isUp = true;
@@ -93,7 +93,7 @@ export class Broker {
     for (const group of this.#groups.values()) group.restart();
   }
 
-  /** Makes a topic, in the place of any of its name: what groups had read of that is forgotten. */
+  /** Creates a topic, in place of any with its name: what groups had read of that is forgotten. */
   makeTopic(name: string, partitions: number, cleanup: Cleanup): void {
     for (const { offsets } of this.#groups.values()) {
       for (const place of [...offsets.keys()]) if (place.startsWith(`${name}/`)) offsets.delete(place);
@@ -119,7 +119,7 @@ export class Broker {
     }
   }
 
-  /** Answers who waits and may. */
+  /** Answers fetches that wait and can be answered. */
   wake(): void {
     for (const parked of this.#parked) {
       if (!parked.isReady()) continue;
@@ -128,7 +128,7 @@ export class Broker {
     }
   }
 
-  /** Does what is asked. */
+  /** Handles a request. */
   handle({ name, body, host, reply }: Asked): void {
     const handler = this.#handlers[name];
     if (handler === undefined) throw new Error(`Cannot simulate ${name}: the broker does not know it`);
@@ -340,7 +340,7 @@ export class Broker {
     }).flat();
   }
 
-  /** Whether a topic that was found when a fetch came has not been deleted since. */
+  /** Whether a topic found when a fetch arrived has not been deleted since. */
   #isThere({ topic }: Wanted): boolean {
     return topic !== undefined && this.topics.get(topic.name) === topic;
   }
@@ -415,7 +415,7 @@ export class Broker {
       if (code !== CODE.ok) return { code, offset: -1 };
     }
     const written = found.append(bytes, head);
-    // The producer's id and sequence are in the bytes, too: what is written is the same, or the worlds differ.
+    // The digest covers the producer's id and sequence too: worlds that write other bytes differ.
     this.#world.note(crc32(bytes) ^ partition << 20);
     this.#world.onStep?.(
       this.#world.now,
@@ -599,7 +599,7 @@ interface RawBody {
   readonly body: Uint8Array;
 }
 
-/** An answer to ApiVersions 3 that knows of one feature. */
+/** An answer to ApiVersions 3 that names one feature. */
 function features(level: number): Uint8Array {
   const list = new WireWriter(64);
   if (level === 0) list.uvarint(1);

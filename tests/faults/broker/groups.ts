@@ -1,5 +1,5 @@
 /**
- * The groups of a simulated broker: who is in, who is asked to join again, and the offsets that were stored.
+ * The groups of a simulated broker: members, who must rejoin, and stored offsets.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Happening, Owner, World } from "../world.ts";
 import { CODE } from "./partition.ts";
 
-/** What a broker answers with: something, or Kafka's number of what is wrong. */
+/** The broker's answer: a result, or Kafka's error code. */
 export interface Reply {
   (answer: unknown): void;
   readonly fail: (code: number) => void;
@@ -52,13 +52,13 @@ const NOTHING = new Uint8Array(0);
 
 /** One group. */
 export class SimulatedGroup {
-  /** Where to go on, by topic and partition. */
+  /** Committed offsets, by topic and partition. */
   readonly offsets = new Map<string, StoredOffset>();
-  /** Those that the broker has forgotten. */
+  /** Offsets that the broker has forgotten. */
   readonly expired = new Map<string, StoredOffset>();
   /** Transactions that will move an offset, by topic and partition. */
   readonly pending = new Map<string, number>();
-  /** Since when nobody is in it. */
+  /** Time since which it has no members. */
   emptySince: number;
   readonly #world: World;
   readonly #owner: Owner;
@@ -76,7 +76,7 @@ export class SimulatedGroup {
     this.emptySince = world.now;
   }
 
-  /** Who is in it. */
+  /** The members. */
   get members(): readonly {
     readonly memberId: string;
     readonly clientHost: string;
@@ -89,12 +89,12 @@ export class SimulatedGroup {
     }));
   }
 
-  /** Whether nobody is in it. */
+  /** Whether it has no members. */
   get isEmpty(): boolean {
     return this.#members.size === 0;
   }
 
-  /** Answered when all who are in have joined again, or had their time. */
+  /** Answered when all members have joined again, or their time is over. */
   join(request: JoinRequest, host: string, reply: Reply): void {
     const { memberId, sessionTimeout, rebalanceTimeout, groupProtocols } = request;
     const metadata = groupProtocols[0]?.metadata ?? NOTHING;
@@ -114,7 +114,7 @@ export class SimulatedGroup {
     this.#complete(false);
   }
 
-  /** Answered when the leader has told who gets what. */
+  /** Answered when the leader has sent the assignment. */
   sync({ memberId, generationId, groupAssignment }: SyncRequest, reply: Reply): void {
     const member = this.#members.get(memberId);
     if (member === undefined) return reply.fail(CODE.unknownMember);
@@ -135,7 +135,7 @@ export class SimulatedGroup {
     }
   }
 
-  /** A member lives. */
+  /** A heartbeat of a member. */
   heartbeat(memberId: string, generation: number, reply: Reply): void {
     const member = this.#members.get(memberId);
     if (member === undefined) return reply.fail(CODE.unknownMember);
@@ -145,14 +145,14 @@ export class SimulatedGroup {
     reply({});
   }
 
-  /** A member goes, or is known to be dead. */
+  /** A member leaves, or is known to be dead. */
   leave(memberId: string, reply: Reply): void {
     if (!this.#members.has(memberId)) return reply.fail(CODE.unknownMember);
     this.#remove(memberId);
     reply({});
   }
 
-  /** Connections are gone: those who have joined must do so again. */
+  /** Connections are lost: members that had joined must do so again. */
   restart(): void {
     for (const member of this.#members.values()) {
       member.join = member.sync = undefined;
@@ -164,7 +164,7 @@ export class SimulatedGroup {
   #alive(member: Member): void {
     if (member.session !== undefined) member.session.isOff = true;
     member.session = this.#world.schedule(this.#owner, member.sessionMs, "session", () => {
-      // Whoever waits for the group cannot tell it that it lives.
+      // A member that waits for the group cannot send heartbeats.
       if (member.join !== undefined) this.#alive(member);
       else this.#remove(member.id);
     });

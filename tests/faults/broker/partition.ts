@@ -1,6 +1,6 @@
 /**
- * A partition of a simulated broker: record batches as producers sent them, what of them readers of committed records
- * may see, and how old ones go.
+ * A partition of a simulated broker: record batches as producers sent them, what readers of committed records may see
+ * of them, and how old ones are dropped.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { crc32c } from "../../../streams/log/kafka/protocol/crc32c.ts";
 import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 
-/** Kafka's numbers of what can be wrong. */
+/** Kafka's error codes. */
 export const CODE = {
   ok: 0,
   offsetOutOfRange: 1,
@@ -27,7 +27,7 @@ export const CODE = {
   unknownTopicId: 100,
 } as const;
 
-/** A batch as it is kept. */
+/** A batch as stored. */
 interface Batch {
   readonly base: number;
   readonly last: number;
@@ -43,7 +43,7 @@ interface Aborted {
   readonly marker: number;
 }
 
-/** What a producer has written last, to know it when it comes again. */
+/** What a producer wrote last, to recognise repetitions. */
 interface Sequence {
   epoch: number;
   next: number;
@@ -51,7 +51,7 @@ interface Sequence {
   readonly recent: { readonly first: number; readonly base: number }[];
 }
 
-/** What is said of a batch at its beginning. */
+/** The header of a batch. */
 export interface BatchHead {
   readonly producer: number;
   readonly epoch: number;
@@ -70,7 +70,7 @@ const MAX_SEQUENCE = 2 ** 31;
 const COMMIT = 1;
 const ABORT = 0;
 
-/** Reads the beginning of a batch. */
+/** Reads the header of a batch. */
 export function headOf(bytes: Uint8Array): BatchHead {
   const reader = new WireReader(bytes);
   reader.position = 21;
@@ -93,19 +93,19 @@ export class SimulatedPartition {
   /** The next offset. */
   end = 0;
   #batches: Batch[] = [];
-  /** All that were ever there, for whoever audits a compacted topic. */
+  /** All batches there ever were, to audit a compacted topic. */
   readonly #history: Batch[] = [];
   #aborted: Aborted[] = [];
   /** Where open transactions begin, by producer. */
   readonly #open = new Map<number, number>();
   readonly #sequences = new Map<number, Sequence>();
 
-  /** Below it every transaction has ended. */
+  /** Offset below which every transaction has ended. */
   get stableEnd(): number {
     return Math.min(this.end, ...this.#open.values());
   }
 
-  /** Appends a batch, once. @returns its offset, or what is wrong */
+  /** Appends a batch, once. @returns its offset, or an error code */
   append(bytes: Uint8Array, head: BatchHead): { readonly code: number; readonly offset: number } {
     const { producer, epoch, sequence, count, lastDelta, transactional } = head;
     if (producer >= 0) {
@@ -145,7 +145,7 @@ export class SimulatedPartition {
     this.#push({ base, last: base, bytes, producer, transactional: true, control: true });
   }
 
-  /** What a fetch from an offset brings. @param isAudit whether it brings also what compaction has dropped */
+  /** The records of a fetch from an offset. @param isAudit whether to include what compaction has dropped */
   fetch(
     from: number,
     maxBytes: number,
@@ -174,13 +174,13 @@ export class SimulatedPartition {
     return { bytes, aborted };
   }
 
-  /** Drops what is below an offset, as retention does. */
+  /** Drops what is below an offset, like retention. */
   trim(before: number): void {
     this.start = Math.max(this.start, Math.min(before, this.end));
     this.#batches = this.#batches.filter(({ last }) => last >= this.start);
   }
 
-  /** Loses what is behind an offset, as an unclean election does. */
+  /** Loses what is after an offset, like an unclean election. */
   cutAt(end: number): void {
     this.#batches = this.#batches.filter(({ last }) => last < end);
     this.end = Math.min(this.end, Math.max(this.start, end));
@@ -224,7 +224,7 @@ export class SimulatedPartition {
   }
 }
 
-/** The place of the batch that has an offset, or of the first behind it. */
+/** The index of the batch that has an offset, or of the first one after it. */
 function firstAt(batches: readonly Batch[], offset: number): number {
   let [low, high] = [0, batches.length];
   while (low < high) {
@@ -242,7 +242,7 @@ interface RawRecord {
   readonly bytes: Uint8Array;
 }
 
-/** The records of a batch that is not compressed. */
+/** The records of an uncompressed batch. */
 function recordsOf({ bytes, base }: Batch): RawRecord[] {
   const reader = new WireReader(bytes);
   reader.position = 21;
@@ -263,7 +263,7 @@ function recordsOf({ bytes, base }: Batch): RawRecord[] {
   });
 }
 
-/** A batch with some of its records, at the offsets that they had. */
+/** A batch with some of its records, at their original offsets. */
 function rebuilt(bytes: Uint8Array, kept: readonly Uint8Array[]): Uint8Array {
   const writer = new WireWriter(bytes.length).raw(bytes.subarray(0, HEAD_BYTES - 4)).int32(kept.length);
   for (const record of kept) writer.raw(record);

@@ -1,6 +1,6 @@
 /**
- * The transactions of a simulated broker: one producer a transactional id, the newest; markers come a moment after the
- * end, one partition after the other.
+ * The transactions of a simulated broker: one producer per transactional id, the newest; markers come a moment after
+ * the end, one partition after another.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Happening, Owner, Random, World } from "../world.ts";
 import type { Reply } from "./groups.ts";
 import { CODE } from "./partition.ts";
 
-/** Where transactions write to. */
+/** What transactions write to. */
 export interface TransactionTargets {
   /** Ends a transaction on a partition. */
   mark(place: string, producer: number, epoch: number, committed: boolean): void;
@@ -18,7 +18,7 @@ export interface TransactionTargets {
   store(group: string, offsets: readonly GroupOffset[], committed: boolean): void;
 }
 
-/** Whose a request is. */
+/** The producer of a request. */
 export interface ProducerIdentity {
   readonly transactionalId: string;
   readonly producerId: string | number;
@@ -41,7 +41,7 @@ interface Transactional {
 
 /** See the module. */
 export class Transactions {
-  /** Whether each transaction has an epoch of its own (KIP-890). */
+  /** Whether each transaction has its own epoch (KIP-890). */
   readonly isImplicit: boolean;
   readonly #world: World;
   readonly #owner: Owner;
@@ -64,7 +64,9 @@ export class Transactions {
     this.isImplicit = isImplicit;
   }
 
-  /** Fences whoever has the id, and ends what that has begun; without an id, a producer that has none. */
+  /**
+   * Fences the producer that has the id, and ends its open transaction; without an id, creates a producer without one.
+   */
   init(id: string | undefined, timeoutMs: number, reply: Reply): void {
     if (id === undefined) return reply({ producerId: `${++this.#producers}`, producerEpoch: 0 });
     let own = this.#byId.get(id);
@@ -93,7 +95,7 @@ export class Transactions {
     reply({ producerId: `${own.producer}`, producerEpoch: own.epoch });
   }
 
-  /** Whether a producer may write to partitions in a transaction now; 0 when it may. */
+  /** Whether a producer may write to partitions in a transaction now: 0 if so. */
   enter(id: string, producer: number, epoch: number, places: readonly string[]): number {
     const own = this.#byId.get(id);
     if (own === undefined || own.producer !== producer || own.epoch !== epoch) return CODE.invalidEpoch;
@@ -103,7 +105,7 @@ export class Transactions {
     return CODE.ok;
   }
 
-  /** Whether partitions are in the open transaction of a producer; 0 when they are. */
+  /** Whether partitions are in the open transaction of a producer: 0 if so. */
   has(id: string, producer: number, epoch: number, place: string): number {
     const own = this.#byId.get(id);
     if (own === undefined || own.producer !== producer || own.epoch !== epoch) return CODE.invalidEpoch;
@@ -125,7 +127,7 @@ export class Transactions {
     return CODE.ok;
   }
 
-  /** Ends a transaction; asked again, it says so again. */
+  /** Ends a transaction; repeated requests get the same answer. */
   end(
     { transactionalId, producerId, producerEpoch }: ProducerIdentity,
     committed: boolean,
@@ -152,7 +154,7 @@ export class Transactions {
     own.offsets = [];
     own.timeout = this.#world.schedule(this.#owner, own.timeoutMs, "transaction timeout", () => {
       if (own.state !== "open") return;
-      own.epoch++; // whose it was is fenced
+      own.epoch++; // the previous owner is fenced
       this.#end(own, false);
     });
   }

@@ -1,11 +1,11 @@
 /**
- * Stands for `streams/http/deadline.ts` in a simulated world: that shares a timer among all who wait equally long in
- * a process, and here several processes share its module.
+ * Replaces `streams/http/deadline.ts` in a simulated world: that module shares a timer among equal waits in a process,
+ * but here several processes share the module.
  *
  * @module
  */
 
-/** Waits of equal length, each with a timer of its own. */
+/** Waits of equal length, each with its own timer. */
 export class Deadlines {
   readonly #ms: number;
   readonly #timers = new Map<() => void, ReturnType<typeof setTimeout>>();
@@ -24,7 +24,7 @@ export class Deadlines {
   }
 }
 
-/** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
+/** The value of a promise, or a rejection with `late()` after so many milliseconds; the promise itself continues. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), ms);

@@ -1,6 +1,6 @@
 /**
- * Stands for `node:sqlite` in a simulated world: the real thing, whose files are closed when the process that has opened
- * them dies, and of which the world's disk knows what it syncs.
+ * Replaces `node:sqlite` in a simulated world: the real module, whose files are closed when the process that opened
+ * them dies, and whose syncs the world's disk knows of.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export class DatabaseSync extends real.DatabaseSync {
     this.#own.add(this);
   }
 
-  /** A commit has the disk confirm the write-ahead log if SQLite was told so, by what SQLite itself says. */
+  /** A commit makes the disk confirm the write-ahead log if SQLite is configured to, as SQLite itself reports. */
   override prepare(...args: Parameters<sqlite.DatabaseSync["prepare"]>): sqlite.StatementSync {
     const statement = super.prepare(...args);
     if (args[0] !== "COMMIT") return statement;
@@ -57,10 +57,10 @@ export const StatementSync: typeof sqlite.StatementSync = real.StatementSync;
 /** See Node. */
 export const backup: typeof sqlite.backup = real.backup;
 
-/** See Node: not of a world, and closed by whoever opens it. */
+/** See Node: not part of a world, and closed by its opener. */
 export const RealDatabase: typeof sqlite.DatabaseSync = real.DatabaseSync;
 
-/** Closes what a process that is dead had open. */
+/** Closes what a dead process had open. */
 export function closeAll(owner: Owner): void {
   for (const database of opened.get(owner) ?? []) database.close();
 }

@@ -1,5 +1,5 @@
 /**
- * Stands for `node:timers` in a simulated world.
+ * Replaces `node:timers` in a simulated world.
  *
  * @module
  */
@@ -14,11 +14,11 @@ export function setImmediate(run: () => void): void {
 /** A timer of Node, as far as it is used. */
 interface Timeout {
   readonly id: ReturnType<typeof globalThis.setTimeout>;
-  /** See Node: a world ends when it is told to, whatever waits. */
+  /** See Node: a world ends when it is told to, whatever is pending. */
   unref(): void;
 }
 
-/** See Node. Looked up at each call: the timers of the world are put in place later. */
+/** See Node. Looked up at each call: the timers of the world are installed later. */
 export function setTimeout(run: () => void, ms?: number): Timeout {
   return { id: globalThis.setTimeout(run, ms), unref: () => {} };
 }

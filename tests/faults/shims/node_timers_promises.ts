@@ -1,5 +1,5 @@
 /**
- * Stands for `node:timers/promises` in a simulated world.
+ * Replaces `node:timers/promises` in a simulated world.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Stands for `streams/server/serve.ts` in a simulated world: no sockets, and requests come from the world.
+ * Replaces `streams/server/serve.ts` in a simulated world: no sockets, and requests come from the world.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export type ListenOptions = serving.ListenOptions;
 /** See `streams/server/serve.ts`. */
 export type HttpServer = serving.HttpServer;
 
-/** See `streams/server/serve.ts`. Whoever runs now serves. */
+/** See `streams/server/serve.ts`. Lets the current owner serve. */
 export function serve(app: Hono<{ Bindings: { readonly address: string } }>): HttpServer {
   const { stop, ended } = serversHere().serve((request) => app.fetch(request, { address: "127.0.0.1" }));
   return {

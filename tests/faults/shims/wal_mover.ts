@@ -1,5 +1,6 @@
 /**
- * Stands for `streams/log/sqlite/wal/wal_mover.ts` in a simulated world: what its thread does, the writer does at once.
+ * Replaces `streams/log/sqlite/wal/wal_mover.ts` in a simulated world: the writer does the work of its thread
+ * immediately.
  *
  * @module
  */
@@ -15,7 +16,7 @@ export class WalMover {
   readonly #finish: () => void;
   #bytes = 0;
 
-  /** Nothing was written yet. */
+  /** Nothing is written yet. */
   constructor(_path: string, finish: () => void) {
     this.#finish = finish;
   }
