@@ -32,7 +32,7 @@ const SAMPLES: Readonly<Record<CodedFormat, readonly [parse: typeof parseGorse, 
     ],
   };
 
-Deno.test("a source whose preset is a format in code takes what its adapter does, in lists too", () => {
+Deno.test("a source with a coded format as preset maps records as its adapter does, also in lists", () => {
   for (const preset of CODED_FORMATS) {
     const source = compileSource("old", { preset, follow: { topic: "old" } });
     const [parse, good, bad] = SAMPLES[preset];
@@ -51,7 +51,7 @@ Deno.test("a source whose preset is a format in code takes what its adapter does
   }
 });
 
-Deno.test("a source whose preset is a format in code takes no settings that it would ignore", () => {
+Deno.test("a source with a coded format as preset refuses settings that it would ignore", () => {
   const others: readonly SourceSettings[] = [
     { rules: [{ as: "nothing" }] },
     { format: "csv" },

@@ -1,4 +1,4 @@
-/** What a list in a record becomes: each entry is taken or rejected by itself. */
+/** What becomes of a list in a record: each entry is taken or rejected on its own. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -28,7 +28,7 @@ const ids = (mapped: MappedRecords) =>
 const bad = (mapped: MappedRecords) =>
   mapped.ok ? (mapped.rejected ?? []).map(({ code, entries }) => [code, ...entries ?? []]) : mapped.code;
 
-Deno.test("each entry of a list is taken or rejected by itself, and says where it is", () => {
+Deno.test("each entry of a list is taken or rejected on its own, and a rejection says where the entry is", () => {
   const mapped = map({ order: "o1", who: "ann", lines: [line("A"), line("B", "much"), {}, line("D")] });
   assert.deepEqual(taken(mapped), ["A", "D"]);
   assert.deepEqual(bad(mapped), [["wrong-type", "lines[1]"], ["missing-field", "lines[2]"]]);
@@ -41,7 +41,7 @@ Deno.test("each entry of a list is taken or rejected by itself, and says where i
   assert.equal(first?.rule, "bought");
 });
 
-Deno.test("entries that are wrong alike are one rejection, and there are few of them however many entries are wrong", () => {
+Deno.test("entries that are wrong in the same way share a rejection, of which a record has at most eight", () => {
   const lines = Array.from({ length: MAX_MAPPED }, (_, i) => i === 0 ? line("A") : line(`${i}`, "much"));
   const mapped = map({ order: "o1", who: "ann", lines });
   assert.ok(mapped.ok);
@@ -64,7 +64,7 @@ Deno.test("entries that are wrong alike are one rejection, and there are few of 
   assert.equal(new Set(many.rejected?.flatMap(({ entries = [] }) => entries)).size, 30);
 });
 
-Deno.test("a record of which nothing can be taken, or of which too much is wrong, is rejected as a whole", () => {
+Deno.test("a record is rejected as a whole if no entry can be taken or too many are wrong", () => {
   const none = map({ order: "o1", who: "ann", lines: [{}, line("B", "much")] });
   assert.ok(!none.ok);
   assert.equal(none.entries, undefined);
@@ -75,7 +75,7 @@ Deno.test("a record of which nothing can be taken, or of which too much is wrong
   assert.match(many.reason, /, in record 1 of the list, and more than 1000 others$/);
 });
 
-Deno.test("what the record itself cannot become rejects it as a whole, in a list that record alone", () => {
+Deno.test("a record is rejected as a whole if it fails itself; in a list of records, only that one", () => {
   const shown: RuleSettings = {
     as: "impression",
     goOn: true,
@@ -96,7 +96,7 @@ Deno.test("what the record itself cannot become rejects it as a whole, in a list
   assert.match(nested.rejected?.[0]?.reason ?? "", /in entry 1 of lines, in record 1 of the list$/);
 });
 
-Deno.test("an entry is taken by all rules or by none", () => {
+Deno.test("an entry is taken by all matching rules or by none", () => {
   const priced: RuleSettings = {
     ...BOUGHT,
     name: "listed",
@@ -109,7 +109,7 @@ Deno.test("an entry is taken by all rules or by none", () => {
   assert.deepEqual(bad(mapped), [["wrong-type", "lines[1]"]]);
 });
 
-Deno.test("the ids of entries are the same, whichever others are rejected or left out", () => {
+Deno.test("the ids of entries do not depend on which others are rejected or left out", () => {
   const lines = [line("A", "much"), line("B"), line("C", "much"), line("D")];
   const record = { order: "o", who: "ann", lines };
   assert.deepEqual(ids(map(record)), ["o/1", "o/3"]);
@@ -117,7 +117,7 @@ Deno.test("the ids of entries are the same, whichever others are rejected or lef
   assert.deepEqual(ids(map(record, [mended])), ["o", "o/1", "o/2", "o/3"]);
   const filtered: RuleSettings = { ...mended, when: { "@.sku": ["C", "D"] } };
   assert.deepEqual(ids(map(record, [filtered])), ["o/2", "o/3"]);
-  // Ids of the entries' own stay as they are unless they are equal; a rejected entry keeps its own.
+  // Entries' own ids stay as they are unless they are equal; a rejected entry keeps its own.
   const own = (value: RuleSettings["fields"]): RuleSettings => ({
     ...BOUGHT,
     fields: { ...value, id: "@.sku" },
@@ -127,7 +127,7 @@ Deno.test("the ids of entries are the same, whichever others are rejected or lef
   assert.deepEqual(ids(map(twice, [own(mended.fields)])), ["A", "A/1", "B"]);
 });
 
-Deno.test("onlyEntries() leaves the entries that were rejected, and rejects them again where that fails", () => {
+Deno.test("onlyEntries() keeps the entries that were rejected, and rejects those again that still fail", () => {
   const record = { order: "o", who: "ann", lines: [line("A"), line("B", "much"), line("C", "much")] };
   const mended: RuleSettings = {
     ...BOUGHT,
@@ -137,10 +137,10 @@ Deno.test("onlyEntries() leaves the entries that were rejected, and rejects them
   assert.deepEqual(bad(onlyEntries(map(record), ["lines[2]"])), [["wrong-type", "lines[2]"]]);
   const whole = onlyEntries(map({ ...record, who: {} }), ["lines[1]"]);
   assert.ok(!whole.ok);
-  assert.deepEqual(whole.entries, ["lines[1]"], "or what was taken before would be taken again");
+  assert.deepEqual(whole.entries, ["lines[1]"], "otherwise the entries taken before would be taken again");
 });
 
-Deno.test("what is taken at first, and what is replayed by a mended mapping, are together what that takes at once", () => {
+Deno.test("records taken at first and those replayed by a mended mapping add up to what that mapping takes", () => {
   const someLine = fc.record({
     sku: fc.constantFrom("A", "B", "C"),
     price: fc.constantFrom<unknown>(1, "2", "much", "more"),

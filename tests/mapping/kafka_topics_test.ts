@@ -1,6 +1,6 @@
 /**
- * Topics of others on a real broker, with a real registry: eleven of the shapes that are met, mapped by one
- * configuration and no code; what we write there, read by Python; and the tutorial's first hour, followed to the letter.
+ * Other systems' topics on a real broker with a real registry: eleven common shapes, mapped by one configuration and no
+ * code; what we write there, read by Python; and the tutorial's first hour, followed to the letter.
  */
 
 import assert from "node:assert/strict";
@@ -40,7 +40,7 @@ function framed(id: number, body: Iterable<number>): Uint8Array {
 
 const click = { user: "who.id", item: "sku", action: { value: "click" } };
 
-/** What stands in `meander.json`. */
+/** The content of `meander.json`. */
 const configOf = (url: string) => ({
   sources: {
     calls: { preset: "segment" },
@@ -107,7 +107,7 @@ type Value = Uint8Array | { readonly value: Uint8Array; readonly headers: Readon
 
 interface SampleTopic {
   readonly values: readonly Value[];
-  /** Events, items with those that are removed, and rejected records that come of them. */
+  /** Events, items (with removals) and rejected records that they become. */
   readonly counts: readonly [events: number, items: number, rejected: number];
 }
 
@@ -118,7 +118,7 @@ async function sampleOf(name: string): Promise<readonly Uint8Array[]> {
 
 const times = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
 
-/** What others have on their topics. */
+/** Other systems' topics. */
 async function samplesOf(registry: Registry): Promise<Readonly<Record<string, SampleTopic>>> {
   const string = (name: string) => ({ name, type: "string" });
   const record = (name: string, fields: readonly object[]) =>
@@ -265,7 +265,7 @@ async function countOn(log: Log, topic: string): Promise<number> {
   return (await Promise.all(each)).reduce((sum, n) => sum + n, 0);
 }
 
-/** A command of the repository, in a folder of its own. */
+/** A command of the repository, run in the given folder. */
 function command(cwd: string, args: readonly string[], env: Record<string, string> = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
@@ -273,7 +273,7 @@ function command(cwd: string, args: readonly string[], env: Record<string, strin
   });
 }
 
-/** Reads a stream until what came matches; it may be read further. */
+/** Reads a stream until its text matches; the stream can be read further. */
 async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<string> {
   let all = "";
   for await (const part of stream.values({ preventCancel: true })) {
@@ -283,18 +283,18 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
   throw new Error(`It ended before ${wanted}: ${all}`);
 }
 
-/** A value without what is null, or an empty list: Avro has nulls where JSON has nothing, Protobuf has lists. */
+/** A value without nulls and empty lists, which Avro and Protobuf have where JSON has nothing. */
 function bare(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (_, own) => own === null || own.length === 0 ? undefined : own);
 }
 
-// Its topics have the names of the docs.
+// Its topics are named as in the docs.
 const broker = await hasApicurio() ? await testBroker({}) : undefined;
 let registry: Registry | undefined;
 if (broker !== undefined) {
   Deno.test.afterAll(async () => await registry?.[Symbol.asyncDispose]());
 
-  Deno.test("eleven topics of others become events by one configuration, with counts right to the record", async () => {
+  Deno.test("eleven topics of other systems become events by one configuration, with exact counts", async () => {
     registry ??= await startApicurio();
     await using log = await openLog(broker);
     const samples = await samplesOf(registry);
@@ -332,7 +332,7 @@ if (broker !== undefined) {
   const python = await pythonClients();
   const formats = [["avro", undefined], ["protobuf", "{topic}-value"]] as const;
   for (const [format, subject] of python === undefined ? [] : formats) {
-    Deno.test(`Python reads by the registry's schemas what we write in ${format}: lists, all recommendations and samples, to the record`, async () => {
+    Deno.test(`Python reads the lists, recommendations and samples that we write in ${format} by the registry's schemas, record by record`, async () => {
       const { url } = registry ??= await startApicurio();
       await using log = await openLog(broker);
       const topics = topicNames(`given-${format}.`), surfaceTopics = { "*": "all", home: "front" };
@@ -386,7 +386,7 @@ if (broker !== undefined) {
     });
   }
 
-  Deno.test("docs/tutorial/kafka.md goes from clicks in Avro to the first list, command by command", async () => {
+  Deno.test("docs/tutorial/kafka.md leads from clicks in Avro to the first list, command by command", async () => {
     registry ??= await startApicurio();
     const page = await readPage("docs/tutorial/kafka.md");
     const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body = ""]) =>
@@ -434,7 +434,7 @@ if (broker !== undefined) {
       await until(async () => {
         answer = await (await fetch(`${url}/v1/recommend`, { method: "POST", headers, body })).json();
         return answer.items?.length === 3;
-      }, "the clicks are taken in");
+      }, "the clicks have been read");
       service.kill("SIGTERM");
       await service.stdout.cancel();
       assert.equal((await service.status).code, 0);

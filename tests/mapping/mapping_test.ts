@@ -42,11 +42,11 @@ function rejection(settings: MappingSettings, record: unknown, meta: RecordMeta 
 
 const event = { type: "interaction", user: "u1", time: TIME, item: "A1", action: "view" };
 
-Deno.test("compileMapping() maps a record by path, with values that stand for others and a time of ISO 8601", () => {
+Deno.test("compileMapping() maps a record by paths, with replaced values and an ISO 8601 time", () => {
   assert.deepEqual(map({ rules: [CLICK] }, view()), [event]);
 });
 
-Deno.test("the first rule that holds says what a record becomes; none is a rejection, or nothing", () => {
+Deno.test("the first matching rule decides what a record becomes; without one, it is rejected or skipped", () => {
   const rules: RuleSettings[] = [
     { as: "nothing", when: { evt: "heartbeat" } },
     CLICK,
@@ -60,7 +60,7 @@ Deno.test("the first rule that holds says what a record becomes; none is a rejec
   assert.deepEqual(map({ rules, otherwise: "skip" }, view({ evt: "zoom" })), []);
 });
 
-Deno.test("a rejection names the rule, the field and where it comes from", () => {
+Deno.test("a rejection names the rule, the field and the path that it comes from", () => {
   const rejected = rejection({ rules: [CLICK] }, view({ ctx: { uid: "u1", ts: "yesterday" } }));
   assert.equal(rejected.code, "wrong-type");
   assert.equal(rejected.rule, "views");
@@ -74,7 +74,7 @@ Deno.test("a rejection names the rule, the field and where it comes from", () =>
   assert.match(missing.reason, /user of the interaction event.*it is missing.* \(views: user is ctx\.uid\)$/);
 });
 
-Deno.test("times come in any unit that tells itself, or in the one that is said", () => {
+Deno.test("times are read in any recognisable unit, or in the configured one", () => {
   const time = (ts: unknown, unit?: "s" | "ms" | "us" | "ns" | "iso") => {
     const spec: ValueSpec = unit === undefined ? "ts" : { path: "ts", unit };
     const rules: RuleSettings[] = [{ as: "forget", fields: { user: { value: "u" }, time: spec } }];
@@ -98,7 +98,7 @@ Deno.test("times come in any unit that tells itself, or in the one that is said"
   assert.equal(time(TIME + 0.7), TIME);
   assert.equal(time("2026-11-27T10:00:00.123456789Z"), TIME + 123);
   assert.equal(time("2026-11-27 12:00:00+02:00"), TIME);
-  assert.equal(time(TIME, "us"), "time-out-of-range", "a unit that is wrong is told");
+  assert.equal(time(TIME, "us"), "time-out-of-range", "a wrong unit is noticed");
   assert.equal(time(TIME / 1000, "ms"), "time-out-of-range");
   for (
     const ts of [
@@ -122,7 +122,7 @@ Deno.test("times come in any unit that tells itself, or in the one that is said"
   assert.equal(time(TIME, "iso"), "wrong-type");
 });
 
-Deno.test("an event has the time of its record only where no rule says where its time is", () => {
+Deno.test("an event has the time of its record only if its rule maps none", () => {
   const rule: RuleSettings = { as: "forget", fields: { user: "u" } };
   assert.deepEqual(map({ rules: [rule] }, { u: "a" }, { time: TIME }), [{
     type: "forget",
@@ -136,7 +136,7 @@ Deno.test("an event has the time of its record only where no rule says where its
   assert.deepEqual(map({ rules: [header] }, {}, meta), [{ type: "forget", user: "ann", time: TIME }]);
 });
 
-Deno.test("ids may be whole numbers that keep all digits, and no others", () => {
+Deno.test("ids may be whole numbers that keep all their digits, but no other numbers", () => {
   const rule: RuleSettings = { as: "forget", fields: { user: "u" } };
   const user = (u: unknown) => {
     const mapped = compileMapping({ rules: [rule] }).map({ u }, { time: TIME });
@@ -155,7 +155,7 @@ Deno.test("ids may be whole numbers that keep all digits, and no others", () => 
   assert.equal(user("x".repeat(257)), "string-too-long");
 });
 
-Deno.test("a rejection for a missing field names what the record has in its place", () => {
+Deno.test("a rejection for a missing field suggests a field of the record with a similar name", () => {
   const fields = { user: "ctx.uid", item: "sku", time: "at", action: { value: "view" } };
   const { map } = compileMapping({ rules: [{ as: "interaction", fields }] });
   const reasonOf = (record: object) => {
@@ -174,7 +174,7 @@ Deno.test("a rejection for a missing field names what the record has in its plac
   }
 });
 
-Deno.test("a source refuses columns of the same name, of which one would be lost", () => {
+Deno.test("a source refuses two columns of the same name", () => {
   const rules = [{ as: "forget", fields: { user: "who", time: "at" } }] as const;
   assert.throws(
     () => compileSource("gone", { format: "csv", columns: ["who", "at", "who"], rules }),
@@ -182,7 +182,7 @@ Deno.test("a source refuses columns of the same name, of which one would be lost
   );
 });
 
-Deno.test("a source reads long integers to the digit, wherever they are", () => {
+Deno.test("a source reads long integers exactly, wherever they are", () => {
   const source = compileSource("clicks", {
     parse: ["inner"],
     rules: [{
@@ -209,7 +209,7 @@ Deno.test("a source reads long integers to the digit, wherever they are", () => 
   }]);
 });
 
-Deno.test("a list becomes an event per entry, with ids of their own", () => {
+Deno.test("each entry of a list becomes an event with its own id", () => {
   const rule: RuleSettings = {
     as: "interaction",
     each: "lines",
@@ -235,13 +235,13 @@ Deno.test("a list becomes an event per entry, with ids of their own", () => {
   assert.match(gap.reason, /item of .*it is missing.* \(rule 1: item is @\.sku\), in entry 1 of lines$/);
 });
 
-Deno.test("a condition with [*] holds where one entry meets it, one of what exists where there is a list", () => {
+Deno.test("a condition with [*] holds if one entry meets it; with exists alone, if there is a list", () => {
   const of = (when: RuleSettings["when"], record: object) =>
     compileMapping({ rules: [{ as: "nothing", when }] }).map(record, {}).ok;
   const record = { tags: [{ n: "new" }, { n: "sale" }, {}], none: [] };
   assert.deepEqual([
     of({ "tags[*].n": "sale" }, record),
-    of({ "tags[*].n": { startsWith: "ne", endsWith: "le" } }, record), // no entry is both
+    of({ "tags[*].n": { startsWith: "ne", endsWith: "le" } }, record), // no entry meets both
     of({ "tags[*].n": "old" }, record),
     of({ "none[*].n": { not: ["old"] } }, record),
     of({ "other[*].n": null }, record),
@@ -250,11 +250,11 @@ Deno.test("a condition with [*] holds where one entry meets it, one of what exis
     of({ "tags[*].n": { exists: true, startsWith: "sa" } }, record),
     of({ "tags[*].n": { exists: true, startsWith: "x" } }, record),
     of({ "other[*].n": { exists: false, not: ["sale"] } }, record),
-    of({ "tags[*].n": { not: ["sale"] } }, record), // one entry is not
+    of({ "tags[*].n": { not: ["sale"] } }, record), // one entry is something else
   ], [true, false, false, false, true, true, false, true, false, true, true]);
 });
 
-Deno.test("a list of shown items is collected, and a gap in it is named", () => {
+Deno.test("a list of shown items is collected, and a rejection names a gap in it", () => {
   const rule: RuleSettings = {
     as: "impression",
     fields: { user: "u", items: "p[*].id", positions: "p[*].at" },
@@ -267,7 +267,7 @@ Deno.test("a list of shown items is collected, and a gap in it is named", () => 
   assert.match(gap.reason, /items\[1\] of the impression event .*missing.*items is p\[\*\]\.id/);
 });
 
-Deno.test("attributes are taken by name, whole, or both; what cannot be one is left out of a whole", () => {
+Deno.test("attributes are taken by name, as a whole, or both; a whole leaves out values that cannot be one", () => {
   const rule: RuleSettings = {
     as: "item",
     fields: {
@@ -292,7 +292,7 @@ Deno.test("attributes are taken by name, whole, or both; what cannot be one is l
   }]);
 });
 
-Deno.test("a record in an envelope, in texts of JSON, and in lists", () => {
+Deno.test("records are read from envelopes, JSON texts and lists", () => {
   const settings = { record: ["payload", "@"], parse: ["props"], rules: [CLICK] };
   const plain = view();
   assert.deepEqual(map(settings, { schema: {}, payload: plain }), [event]);
@@ -307,7 +307,7 @@ Deno.test("a record in an envelope, in texts of JSON, and in lists", () => {
   assert.equal(rejection(parsed, bad, { time: TIME }).code, "forbidden-key");
 });
 
-Deno.test("texts of JSON may be base64, of either alphabet", () => {
+Deno.test("JSON texts may be base64, in either alphabet", () => {
   const settings: MappingSettings = {
     parse: ["message.data"],
     rules: [{ as: "nothing", when: { "message.data.ÿ?": "~~" } }],
@@ -321,7 +321,7 @@ Deno.test("texts of JSON may be base64, of either alphabet", () => {
   }
 });
 
-Deno.test("one of several paths may be a template", () => {
+Deno.test("`first` takes templates, escaped names with braces and paths", () => {
   const first = ["{a}/{b}", '["{a}"]', "b"];
   const user = (record: object) =>
     map({ rules: [{ as: "forget", fields: { user: { first } } }] }, record, { time: TIME })
@@ -329,7 +329,7 @@ Deno.test("one of several paths may be a template", () => {
   assert.deepEqual([{ a: 1, b: 2 }, { "{a}": "x", b: 2 }, { b: "y" }].map(user), [["1/2"], ["x"], ["y"]]);
 });
 
-Deno.test("the first of several paths passes over what values drop", () => {
+Deno.test("`first` passes over values that are replaced by null", () => {
   const time = { first: ["source.ts", "ts"], values: { 0: null } };
   const rules: RuleSettings[] = [{ as: "forget", fields: { user: "who", time } }];
   const forget = { type: "forget", user: "ann", time: TIME };
@@ -337,10 +337,14 @@ Deno.test("the first of several paths passes over what values drop", () => {
   assert.deepEqual(map({ rules }, { who: "ann", source: { ts: TIME }, ts: TIME + 1 }), [forget]);
   const user = { first: ["a", "b"], values: { x: "y", y: "z" } };
   const own: RuleSettings[] = [{ as: "forget", fields: { user, time: "ts" } }];
-  assert.deepEqual(map({ rules: own }, { b: "x", ts: TIME }), [{ ...forget, user: "y" }], "replaced once");
+  assert.deepEqual(
+    map({ rules: own }, { b: "x", ts: TIME }),
+    [{ ...forget, user: "y" }],
+    "values are replaced once",
+  );
 });
 
-Deno.test("the removal of an item says so", () => {
+Deno.test("a removal becomes an item record with isRemoved", () => {
   const rules: RuleSettings[] = [{ as: "removal", when: { op: "d" }, fields: { item: "before.id" } }];
   assert.deepEqual(compileMapping({ rules }).map({ op: "d", before: { id: 3 } }, { time: TIME }), {
     ok: true,
@@ -348,7 +352,7 @@ Deno.test("the removal of an item says so", () => {
   });
 });
 
-Deno.test("one record cannot become more than so many events, whatever its lists", () => {
+Deno.test("a record cannot become more than MAX_MAPPED events, whatever lists it has", () => {
   const rule: RuleSettings = { as: "forget", each: "all", fields: { user: "@" } };
   const all = Array.from({ length: 100_000 }, (_, i) => `u${i}`);
   assert.equal(rejection({ rules: [rule] }, { all }, { time: TIME }).code, "too-many-items");
@@ -364,7 +368,7 @@ Deno.test("one record cannot become more than so many events, whatever its lists
   assert.equal(rejection({ rules: [nested] }, { all: wide }, { time: TIME }).code, "too-many-items");
 });
 
-Deno.test("names of prototypes are refused in paths, and never read from records", () => {
+Deno.test("prototype names are refused in paths, and inherited fields are never read from records", () => {
   const rule = (path: string): MappingSettings => ({ rules: [{ as: "forget", fields: { user: path } }] });
   for (const path of ["__proto__.x", "a.constructor", '["prototype"]', 'a["__proto__"]']) {
     assert.throws(() => compileMapping(rule(path)), /no record may have a field/, path);
@@ -383,7 +387,7 @@ Deno.test("names of prototypes are refused in paths, and never read from records
   );
 });
 
-Deno.test("compileMapping() says where a mapping is wrong, and what was meant", () => {
+Deno.test("compileMapping() says where a mapping is wrong, and suggests what was meant", () => {
   const wrong = (rule: object, settings: object = {}): readonly [string, string] => {
     try {
       compileMapping({ rules: [rule as RuleSettings], ...settings });
@@ -411,7 +415,7 @@ Deno.test("compileMapping() says where a mapping is wrong, and what was meant", 
   }
 });
 
-Deno.test("whatever a record is, it becomes events that are valid, or is rejected with a reason", () => {
+Deno.test("compileMapping() maps any record to valid events or rejects it, the same way each time", () => {
   const rules: RuleSettings[] = [
     { ...CLICK, when: { evt: { exists: true } } },
     {

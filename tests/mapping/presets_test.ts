@@ -1,5 +1,5 @@
-// deno-lint-ignore-file camelcase -- headers of CloudEvents
-/** Presets are mapping files: each takes a sample of the shape of its format, with counts right to the record. */
+// deno-lint-ignore-file camelcase -- CloudEvents headers
+/** Presets are mapping files: each maps a sample in its format, exact to the record. */
 
 import assert from "node:assert/strict";
 import { compileSource, take } from "../../streams/mapping/record_source.ts";
@@ -11,7 +11,7 @@ import { openMapped } from "../../streams/sources/mapped.ts";
 const sample = (name: PresetName) =>
   new URL(`samples/${name}.${name === "snowplow" ? "tsv" : "jsonl"}`, import.meta.url).pathname;
 
-/** What becomes of each line of a sample, in a word or two. */
+/** What becomes of each line of a sample, in a few words. */
 async function outcomes(name: PresetName): Promise<readonly (readonly string[])[]> {
   const lines: string[][] = [];
   for await (const one of openMapped(sample(name), compileSource(name, { preset: name }))) {
@@ -29,7 +29,7 @@ async function outcomes(name: PresetName): Promise<readonly (readonly string[])[
   return Array.from(lines, (line) => line ?? []).slice(1);
 }
 
-Deno.test("presets have the settings of a configuration, and no others", () => {
+Deno.test("presets have only settings that a configuration may have", () => {
   const schema = optionsSchema(SOURCE_OPTIONS);
   for (const name of PRESET_NAMES) {
     const read = schema.safeParse(PRESETS[name]);
@@ -38,7 +38,7 @@ Deno.test("presets have the settings of a configuration, and no others", () => {
   }
 });
 
-Deno.test("segment: lists are impressions, orders a purchase per product, calls of other kinds nothing", async () => {
+Deno.test("segment: lists become impressions, orders a purchase per product, other calls nothing", async () => {
   assert.deepEqual(await outcomes("segment"), [
     [],
     ["anon-7 saw 507f 505b"],
@@ -57,7 +57,7 @@ Deno.test("segment: lists are impressions, orders a purchase per product, calls 
   ]);
 });
 
-Deno.test("segment: traits are attributes, but for those that name a person; ids of an order's events differ", async () => {
+Deno.test("segment: traits become attributes, except those that identify a person; an order's events have distinct ids", async () => {
   const source = compileSource("segment", { preset: "segment" });
   const lines = (await Deno.readTextFile(sample("segment"))).split("\n");
   const [identify = "", order = ""] = [lines[4], lines[6]];
@@ -74,7 +74,7 @@ Deno.test("segment: traits are attributes, but for those that name a person; ids
   assert.deepEqual(source.map(untimed, { time }), { ok: true, records: [{ kind: "event", event }] });
 });
 
-Deno.test("cloudevents: structured, and with attributes in headers", async () => {
+Deno.test("cloudevents: structured events, and binary ones with attributes in headers", async () => {
   assert.deepEqual(await outcomes("cloudevents"), [
     ["item tent"],
     ["ann saw tent stove"],
@@ -118,14 +118,14 @@ Deno.test("cloudevents: structured, and with attributes in headers", async () =>
   assert.deepEqual(
     [structured({ source: "/app" }), structured({}), source.map(data, { headers: noSource })].map(idOf),
     ["/app#7", "7", "7"],
-    "without a source, which some leave out, a repeat has the id of the first",
+    "without a source, which some leave out, the id stands alone",
   );
   const [fits, tooLong] = [253, 254].map((length) => structured({ source: "x".repeat(length), id: "12" }));
   assert.ok(idOf(fits!));
   assert.ok(!tooLong!.ok && tooLong!.code === "string-too-long");
 });
 
-Deno.test("debezium: rows become items and profiles, deletes take them away, bare or with a schema", async () => {
+Deno.test("debezium: rows become items and profiles, and deletes remove them, with or without a schema", async () => {
   assert.deepEqual(await outcomes("debezium"), [
     ["item 1001"],
     ["item 1002"],
@@ -136,7 +136,7 @@ Deno.test("debezium: rows become items and profiles, deletes take them away, bar
     ["rejected unmapped"],
     ["item 9007199254740993"],
     [], // a truncation
-    ["profile 8"], // of a snapshot that has no time of its own
+    ["profile 8"], // from a snapshot without a time of its own
   ]);
   const records = await Array.fromAsync(
     openMapped(sample("debezium"), compileSource("d", { preset: "debezium" })),
@@ -155,7 +155,7 @@ Deno.test("debezium: rows become items and profiles, deletes take them away, bar
   });
 });
 
-Deno.test("snowplow: ecommerce actions on the products of the event's contexts", async () => {
+Deno.test("snowplow: ecommerce actions become events on the products in their contexts", async () => {
   assert.deepEqual(await outcomes("snowplow"), [
     [],
     ["d-42 saw tent stove lamp"],
@@ -167,7 +167,7 @@ Deno.test("snowplow: ecommerce actions on the products of the event's contexts",
     ["bob purchase lamp"],
     ["rejected invalid-json"],
     [],
-    [], // a list of nothing
+    [], // an empty list
     ["rejected malformed-row"],
   ]);
 });

@@ -12,7 +12,7 @@ import { survey } from "../../src/mapping/suggestions/survey.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
 
-/** What the mapping that is suggested for records makes of them, by type. */
+/** What the suggested mapping makes of records, by type. */
 function made(
   records: readonly unknown[],
 ): { readonly counts: Readonly<Record<string, number>>; readonly open: string } {
@@ -29,7 +29,7 @@ function made(
   return { counts, open: open.join("; ") };
 }
 
-Deno.test("suggest() finds the mapping of the issue's clicks by names, types and cardinalities", () => {
+Deno.test("suggest() finds a mapping of clicks by names, types and cardinalities", () => {
   const records = Array.from({ length: 50 }, (_, i) => ({
     evt: ["product_view", "product_click", "added_to_cart", "zoom"][i % 4],
     ctx: { uid: `u${i % 7}`, ts: new Date(TIME + i * 1000).toISOString() },
@@ -54,7 +54,7 @@ Deno.test("suggest() finds the mapping of the issue's clicks by names, types and
   assert.deepEqual(made(records).counts, { interaction: 38 });
 });
 
-Deno.test("suggest() takes no word for nobody as a user: it is the session, or nobody", () => {
+Deno.test("suggest() takes a placeholder such as NA for no user: the session stands in, or the record is rejected", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     user_id: i % 2 === 0 ? "NA" : `${i % 5}`,
     session_id: `${i % 9}`,
@@ -74,7 +74,7 @@ Deno.test("suggest() takes no word for nobody as a user: it is the session, or n
   assert.match(made(alone).open, /user_id is NA in 20 records, taken as nobody: they are rejected/);
 });
 
-Deno.test("suggest() takes lists for impressions, epochs for times, and what differs everywhere for an id", () => {
+Deno.test("suggest() takes lists for impressions, epochs for times, and a field unique to each record for an id", () => {
   const records = Array.from(
     { length: 40 },
     (_, i) =>
@@ -100,7 +100,7 @@ Deno.test("suggest() takes lists for impressions, epochs for times, and what dif
   assert.equal(mapping.rules?.[0]?.fields?.["id"], "message_id");
 });
 
-Deno.test("suggest() rejects no records that lack the list of items which others of their kinds have", () => {
+Deno.test("suggest() maps records without the list of items that others have to nothing, without rejecting them", () => {
   const names = ["view_item_list", "view_item", "page_view", "purchase", "page_view"];
   const records = Array.from({ length: 60 }, (_, i) => ({
     event_name: names[i % 5],
@@ -113,7 +113,7 @@ Deno.test("suggest() rejects no records that lack the list of items which others
   assert.match(open, /records without items become nothing/);
 });
 
-Deno.test("suggest() takes the entries of an order for purchases, whatever its ids are called", () => {
+Deno.test("suggest() takes the lines of an order for purchases, whatever its ids are called", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
     header: { eventId: `e${i}`, occurredAt: (TIME + i) * 1000, channel: ["WEB", "APP"][i % 2] },
     customer: i % 10 === 9 ? null : { id: 5_000_000_000 + i % 7 },
@@ -136,7 +136,7 @@ Deno.test("suggest() takes the entries of an order for purchases, whatever its i
   assert.match(open, /those with lines are taken as purchase;.*status \(PLACED, CANCELLED\)/);
 });
 
-Deno.test("suggest() takes an id that some records share, which were sent twice, and the lines of orders beside clicks", () => {
+Deno.test("suggest() takes an id that a few resent records share, and the lines of orders besides clicks", () => {
   const kinds = ["LIST_SHOWN", "PRODUCT_CLICKED", "ORDER_PLACED"];
   const records = Array.from({ length: 60 }, (_, i) => ({
     eventId: `e-${i - (i % 20 === 19 ? 1 : 0)}`,
@@ -156,10 +156,14 @@ Deno.test("suggest() takes an id that some records share, which were sent twice,
     ...["payload.lines", "@.productId", "@.price"],
   ]);
   const twice = records.map((record, i) => ({ ...record, eventId: `e-${i % 40}` }));
-  assert.equal(suggest(survey(twice), 60).mapping.rules?.[0]?.fields?.["id"], undefined, "they are no ids");
+  assert.equal(
+    suggest(survey(twice), 60).mapping.rules?.[0]?.fields?.["id"],
+    undefined,
+    "shared by too many, it is no id",
+  );
 });
 
-Deno.test("suggest() takes records with one item each, and nobody, for a catalogue; in a topic, tombstones remove items", () => {
+Deno.test("suggest() takes records with one item each and no user for a catalogue, whose tombstones remove items", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     productId: 9_000 + i,
     displayName: `tent ${i}`,
@@ -191,7 +195,7 @@ Deno.test("suggest() takes records with one item each, and nobody, for a catalog
   assert.equal(suggest(survey(clicks), 40).mapping.rules?.[0]?.as, "interaction");
 });
 
-Deno.test("suggest() takes a list of plain ids for a shown list, and joins clicks to it by the id that both have", () => {
+Deno.test("suggest() takes a list of plain ids for a shown list, and joins clicks to it by a common id", () => {
   const records = Array.from({ length: 80 }, (_, i) => ({
     ...{ visitor_id: 70 + i % 7, occurred_us: (TIME + i) * 1000, surface: ["HOME", "CART"][i % 3 % 2] },
     ...(i % 4 === 0 && { teaser_shown: { teaser_id: `tz-${i}`, article_nos: [1 + i % 9, 11, 12] } }),
@@ -213,7 +217,7 @@ Deno.test("suggest() takes a list of plain ids for a shown list, and joins click
   assert.deepEqual(made(flat).counts, { impression: 80 });
 });
 
-Deno.test("suggest() takes the number of an order for the id of its lines, if no two records share it", () => {
+Deno.test("suggest() takes an order's number for the id of its lines unless two records share it", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     ...{ order_no: 9000 + i, buyer: { buyer_id: i % 7 }, placed_at: (TIME + i) * 1000 },
     lines: [{ article_no: 1 + i % 9, qty: 1 }, { article_no: 11, qty: 2 }],
@@ -224,7 +228,7 @@ Deno.test("suggest() takes the number of an order for the id of its lines, if no
   assert.equal(idOf(records.map((one, i) => i === 1 ? { ...one, order_no: 9000 } : one)), undefined);
 });
 
-Deno.test("suggest() takes a catalogue by names joined with those of items, and hides what is out of stock or not sold", () => {
+Deno.test("suggest() knows a catalogue by names such as article_no, and hides items not in stock or not for sale", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     ...{ article_no: 410_000 + i, article_name: `thing ${i}`, sellable: i % 9 > 0, stock_qty: i % 5 },
     department: { dept_id: i % 3, dept_name: ["Tents", "Boots", "Maps"][i % 3] },
@@ -253,7 +257,7 @@ Deno.test("suggest() takes a catalogue by names joined with those of items, and 
   ]);
 });
 
-Deno.test("suggest() makes a rule of each branch of a oneof, and of its lists impressions", () => {
+Deno.test("suggest() makes a rule for each branch of a oneof, and impressions of its lists", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
     ...{ member_no: 700 + i % 7, at: TIME + i, session: `s${i % 20}` },
     ...(i % 3 === 0 && { play: { track_no: 9000 + i % 9, seconds: 30 } }),
@@ -272,7 +276,7 @@ Deno.test("suggest() makes a rule of each branch of a oneof, and of its lists im
   assert.deepEqual(made(records).counts, { interaction: 40, impression: 20 });
 });
 
-Deno.test("suggest() tells what a record is by words that it understands, whatever the field is called", () => {
+Deno.test("suggest() recognises what records are by known words in values, whatever their field is called", () => {
   const words = ["plp-render", "pdp-view", "add2basket", "heartbeat"];
   const records = Array.from({ length: 80 }, (_, i) => ({
     ...{
@@ -292,7 +296,7 @@ Deno.test("suggest() tells what a record is by words that it understands, whatev
   assert.deepEqual(made(tagged).counts, { impression: 20, interaction: 120 });
 });
 
-Deno.test("suggest() guesses who and what by how values repeat, says so, and falls back where not all have an id", () => {
+Deno.test("suggest() guesses user and item by how values repeat, says so, and falls back if some have no id", () => {
   const records = Array.from(
     { length: 60 },
     (_, i) => ({ a: `x${i % 8}`, b: 3 * (i % 13), c: TIME + i, d: i }),
@@ -314,7 +318,7 @@ Deno.test("suggest() guesses who and what by how values repeat, says so, and fal
   });
 });
 
-Deno.test("suggest() looks into lists of lists, and into texts of JSON; a few broken times are no reason against one", () => {
+Deno.test("suggest() looks into nested lists and JSON texts, and tolerates a few broken times", () => {
   const orders = Array.from({ length: 60 }, (_, i) => ({
     order: {
       no: `O-${i}`,
@@ -345,7 +349,7 @@ Deno.test("suggest() looks into lists of lists, and into texts of JSON; a few br
   assert.deepEqual(made(nested).counts, { interaction: 40 });
 });
 
-Deno.test("suggest() guesses ids by how many they are, takes no amounts for ids, and asks about flags and numbers", () => {
+Deno.test("suggest() guesses ids by cardinality, takes no amount for an id, and asks about flags and numbers", () => {
   const records = Array.from({ length: 100 }, (_, i) => ({
     ...{ k: i % 6, who: i % 7, ms: TIME + i, bought: i % 9 === 0, cost: 0.5 + i % 50 },
     ...(i % 2 === 0 && { p: `p${i % 25}` }),
@@ -362,7 +366,7 @@ const word = fc.constantFrom(
 const odd = fc.constantFrom(..." .\"[]{}@#$*\\'\n\u2028é日", "[*]", "\ud800", "");
 const name = fc.oneof(word, fc.tuple(odd, word, odd).map((parts) => parts.join("")));
 
-Deno.test("suggest() takes no price for the id of a user, however it is written", () => {
+Deno.test("suggest() takes no price for a user's id, however it is written", () => {
   const records = Array.from({ length: 100 }, (_, i) => ({
     ...{
       sku: `A${i % 9}`,
@@ -385,7 +389,7 @@ Deno.test("pathOf() and stepsOf() are inverse for any names", () => {
   }));
 });
 
-Deno.test("suggest() makes of records with any names a mapping that compiles", () => {
+Deno.test("suggest() makes a mapping that compiles, whatever names records have", () => {
   const { record } = fc.letrec<{ readonly value: unknown; readonly record: Record<string, unknown> }>((
     tie,
   ) => ({
@@ -407,7 +411,7 @@ Deno.test("suggest() makes of records with any names a mapping that compiles", (
   );
 });
 
-Deno.test("suggest() takes records with a rating for ratings, not for views of a value", () => {
+Deno.test("suggest() takes records with a rating for ratings, not for views with a value", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     ...{ userId: `${i % 7}`, movieId: `${i % 9}`, rating: `${1 + i % 5}`, timestamp: `${964982703 + i}` },
   }));
@@ -418,7 +422,7 @@ Deno.test("suggest() takes records with a rating for ratings, not for views of a
   });
 });
 
-Deno.test("suggest() takes flat records whose names have dots", () => {
+Deno.test("suggest() handles flat records whose names contain dots", () => {
   const records = Array.from(
     { length: 30 },
     (_, i) => ({
@@ -443,7 +447,7 @@ Deno.test("suggest() makes no more rules than a mapping may have", () => {
   assert.equal(made(records).counts["interaction"], 50);
 });
 
-Deno.test("registryAt() takes the login that the configuration has for that registry, or another user", () => {
+Deno.test("registryAt() takes the configured login of that registry, or another user's name", () => {
   const tls = { certFile: "me.pem", keyFile: "me.key" };
   const config = { sources: { a: { registry: { url: "http://r", username: "ann", tls } } } };
   assert.deepEqual(registryAt("http://r", undefined, config), { url: "http://r", username: "ann", tls });
@@ -459,7 +463,7 @@ Deno.test("suggest() says what is missing, and suggests nothing without users or
   assert.deepEqual(suggest(survey([null, 7, "text", []]), 4).mapping.rules, []);
 });
 
-Deno.test("survey() is bounded for absurd records", () => {
+Deno.test("survey() is bounded for absurd records, and its paths can be mapped", () => {
   const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i]));
   const deep = JSON.parse(`${'{"a":'.repeat(30)}1${"}".repeat(30)}`);
   const odd = { "a.b": 1, "": 2, " x ": 3, '"': 4, "@": 5, "日本": 6 };
@@ -471,7 +475,7 @@ Deno.test("survey() is bounded for absurd records", () => {
   }
 });
 
-Deno.test("suggest() takes looking and browsing for views", () => {
+Deno.test("suggest() takes words for looking and browsing for views", () => {
   const records = Array.from({ length: 30 }, (_, i) => ({
     ...{
       customer: `C${i % 7}`,
@@ -483,7 +487,7 @@ Deno.test("suggest() takes looking and browsing for views", () => {
   assert.deepEqual(made(records).counts, { interaction: 30 });
 });
 
-Deno.test("NameCheck tells an unknown name once, with what was meant, and no more than so many", () => {
+Deno.test("NameCheck reports an unknown name once, with a suggestion, and a limited number of names", () => {
   const names = new NameCheck({
     actions: ["click", "view"],
     userFields: ["age"],
@@ -510,7 +514,7 @@ Deno.test("NameCheck tells an unknown name once, with what was meant, and no mor
   assert.deepEqual(act("one-more"), []);
 });
 
-Deno.test("NameCheck knows vectors by the names of their attributes, and says how to make lists of numbers features", () => {
+Deno.test("NameCheck recognises vectors by attribute name, and says how to make a list of numbers a feature", () => {
   const known = (itemFields: readonly string[]) => {
     const config = parseConfig(JSON.stringify({ features: { itemFields } }), "meander.json");
     return new NameCheck(knownNames(config));
@@ -525,7 +529,7 @@ Deno.test("NameCheck knows vectors by the names of their attributes, and says ho
   assert.deepEqual(more, []);
 });
 
-Deno.test("NameCheck compares each name of an attribute once, and no more than so many", () => {
+Deno.test("NameCheck compares each attribute's name once, and at most 1,000 names", () => {
   let looks = 0;
   const names = new NameCheck(
     { actions: [], userFields: ["age"], itemFields: ["brand"], contextFields: [] },
@@ -545,14 +549,14 @@ Deno.test("NameCheck compares each name of an attribute once, and no more than s
   assert.equal(looks, 1000);
 });
 
-Deno.test("NameCheck tells a hundred names, even of one record", () => {
+Deno.test("NameCheck reports at most a hundred names, even of one record", () => {
   const names = new NameCheck({ actions: [], userFields: [], itemFields: ["brand"], contextFields: [] });
   const near = Array.from({ length: 200 }, (_, i) => [`bran${String.fromCharCode(0x4e00 + i)}`, i]);
   const item = { item: "i", time: TIME, ...Object.fromEntries(near) };
   assert.equal(names.see({ kind: "item", item }).length, 100);
 });
 
-Deno.test("suggest() takes no date for an item, and says that one is not of ISO 8601", () => {
+Deno.test("suggest() takes no date for an item, and says when one is not in ISO 8601", () => {
   const dates = [
     ...[
       (day: number) => `${day}-04-2015`,
@@ -575,7 +579,7 @@ Deno.test("suggest() takes no date for an item, and says that one is not of ISO 
   }
 });
 
-Deno.test("suggest() takes the numbers of trade for items, in lines of receipts, too", () => {
+Deno.test("suggest() takes trade numbers such as EAN for items, also in the lines of receipts", () => {
   for (const name of ["ean", "gtin", "upc", "isbn"]) {
     const records = Array.from({ length: 40 }, (_, i) => ({
       ...{ receipt: i, card_no: 90_000 + i % 7, at: TIME + i * 1000 },
@@ -591,7 +595,7 @@ Deno.test("suggest() takes the numbers of trade for items, in lines of receipts,
   }
 });
 
-/** Clicks as Debezium describes the rows of a table: a snapshot, inserts of several rows at once, updates, a deletion. */
+/** Clicks as Debezium's changes of a table: a snapshot, inserts of several rows at once, updates, a deletion. */
 const CHANGES = ["postgresql", "mysql"].flatMap((connector) =>
   [[], ["payload"]].map((root) => {
     const isOfPostgres = connector === "postgresql";
@@ -630,7 +634,7 @@ const CHANGES = ["postgresql", "mysql"].flatMap((connector) =>
 );
 
 for (const { name, root, records } of CHANGES) {
-  Deno.test(`suggest() gives changes of ${name} an id, the same when they come again and no other's`, () => {
+  Deno.test(`suggest() gives changes of ${name} unique ids, which stay the same when they are sent again`, () => {
     const { mapping, open } = suggest(survey(records), records.length, true);
     const { map } = compileMapping(mapping);
     const idsOf = (from: readonly unknown[]) =>
@@ -644,7 +648,7 @@ for (const { name, root, records } of CHANGES) {
     const ids = idsOf(records);
     const opsOf = (op: string) => records.filter((record) => JSON.stringify(record).includes(`"op":"${op}"`));
     const others = [opsOf("u"), opsOf("d")].map(({ length }) => length);
-    assert.deepEqual([others, ids.length], [[4, 1], records.length - 5], "an update is no further click");
+    assert.deepEqual([others, ids.length], [[4, 1], records.length - 5], "an update is not another click");
     assert.equal(new Set(ids).size, ids.length, ids.join());
     const again = JSON.parse(JSON.stringify(records).replaceAll('"ts_ms":1', '"ts_ms":2')); // sent by another run
     assert.deepEqual(idsOf(again).map((id) => id.split(" ")[1]), ids.map((id) => id.split(" ")[1]));
@@ -655,7 +659,7 @@ for (const { name, root, records } of CHANGES) {
   });
 }
 
-Deno.test("suggest() tells rows without a key of their own apart by item, and leaves a catalogue's rows as they are", () => {
+Deno.test("suggest() tells rows without a key apart by item, and leaves a catalogue's rows as they are", () => {
   const changes = (row: (n: number) => object) =>
     Array.from({ length: 30 }, (_, n) => ({
       ...{ before: null, after: row(n), source: { table: "t", lsn: 5 + n }, op: "c", ts_ms: TIME + n },
@@ -667,7 +671,7 @@ Deno.test("suggest() tells rows without a key of their own apart by item, and le
   assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), ["item"]);
 });
 
-/** Clicks of a shop whose acts name their list in another field than the list does. */
+/** Events of a shop whose acts name their list in another field than the list itself does. */
 function clicksOfShop(): readonly Record<string, unknown>[] {
   return Array.from({ length: 80 }, (_, i) => {
     const list = `lst-${i >> 3}`, sku = 1000200 + i % 9;
@@ -697,7 +701,7 @@ function clicksOfShop(): readonly Record<string, unknown>[] {
   });
 }
 
-Deno.test("suggest() takes nothing that is taken back for an act, and no records of bots", () => {
+Deno.test("suggest() takes no removal, cancellation or refund for an interaction, and no records of bots", () => {
   const records = clicksOfShop();
   const { mapping, open } = suggest(survey(records), records.length);
   const { map } = compileMapping(mapping);
@@ -729,7 +733,7 @@ function isOfBot(record: Readonly<Record<string, unknown>>): boolean {
   return (record["visitor"] as { readonly is_bot: boolean }).is_bot;
 }
 
-Deno.test("suggest() takes the list of acts from the field that they name it in, and the price of an order's line", () => {
+Deno.test("suggest() finds the field in which interactions name their list, and the price of an order's line", () => {
   const records = clicksOfShop();
   const { mapping } = suggest(survey(records), records.length);
   const of = (name: string) => mapping.rules?.find((rule) => rule.name === name)?.fields;
@@ -738,7 +742,7 @@ Deno.test("suggest() takes the list of acts from the field that they name it in,
   assert.equal(of("orders")?.["value"], "@.unit_price");
 });
 
-Deno.test("suggest() reads prices with a decimal comma and stock in texts, as in CSV, and names other fields", () => {
+Deno.test("suggest() reads decimal commas and stock as text, as in CSV, and mentions unused fields", () => {
   const records = Array.from({ length: 30 }, (_, i) => ({
     article_no: `${1000 + i}`,
     title: `Article ${i}`,

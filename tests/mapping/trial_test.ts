@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { tryRecords } from "../../streams/mapping/trial.ts";
 
-Deno.test("tryRecords() says what to do with records that no rule matches, unless the source skips them", () => {
+Deno.test("tryRecords() says what to do about records that match no rule, unless the source skips them", () => {
   const records = ["view", "search", "search"].map((evt) => ({
     bytes: new TextEncoder().encode(JSON.stringify({ evt, sku: "a", uid: "u", ts: Date.UTC(2026, 10, 27) })),
     meta: {},
