@@ -31,7 +31,7 @@ class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** Appends what does not go through the backlog. */
+  /** Appends events without going through the backlog. */
   async append(events: number, partition = 0): Promise<void> {
     const event = { topic: topics.events, partition, key: "ann", value: null, time: 0 };
     await this.log.append(Array.from({ length: events }, () => event));
@@ -45,7 +45,7 @@ class Scene implements AsyncDisposable {
     await writer.commit({ records: [], group: `${topics.events}-tasks`, offsets });
   }
 
-  /** Sends events. @returns whether they are on the log, as soon as that is clear without the tasks or the clock */
+  /** Sends events. @returns whether they are on the log, as far as they come without tasks or clock */
   async send(
     events: number,
     caller = "a",
@@ -60,7 +60,7 @@ class Scene implements AsyncDisposable {
     return sent;
   }
 
-  /** Lets time pass, so that the next look is a new one. */
+  /** Lets time pass, so that the log is looked at again. */
   async pass(ms = LOOK_MS): Promise<void> {
     this.now += ms;
     await new Promise((resolve) => setTimeout(resolve, 1.5 * LOOK_MS)); // the real timer between looks
@@ -70,7 +70,7 @@ class Scene implements AsyncDisposable {
     for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Has the tasks seen to apply so many events a second, with nothing left. */
+  /** Lets the backlog see tasks apply so many events per second, with nothing left. */
   async measure(perSecond: number): Promise<void> {
     await this.send(0);
     await this.append(perSecond);
@@ -84,7 +84,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-Deno.test("Backlog.enter() takes what tasks can apply in time at their measured rate, of all partitions together", async () => {
+Deno.test("Backlog.enter() takes as many events as tasks can apply in time at their measured rate, over all partitions", async () => {
   for (const rate of [2000, 10_000]) {
     await using scene = await Scene.begin(2);
     await scene.measure(rate);
@@ -98,11 +98,11 @@ Deno.test("Backlog.enter() takes what tasks can apply in time at their measured 
     await scene.apply(rate / 2, 0);
     await scene.pass();
     assert.equal(third.state, "taken");
-    scene.now += 20_000; // ends what waits
+    scene.now += 20_000; // ends all waits
   }
 });
 
-Deno.test("Backlog.enter() takes a body that is larger than the bound alone, and light use at once", async () => {
+Deno.test("Backlog.enter() takes a body beyond the bound only on its own, and light use at once", async () => {
   await using scene = await Scene.begin();
   for (let n = 0; n < 150; n++) assert.equal((await scene.send(1)).state, "taken", "nothing is measured yet");
   await scene.apply(150);
@@ -127,7 +127,7 @@ Deno.test("Backlog.enter() counts work, not events, before anything is measured"
   assert.equal(states[2]!.state, "taken");
 });
 
-Deno.test("Backlog.enter() takes what tasks can do in time at the rate at which they do work", async () => {
+Deno.test("Backlog.enter() takes as much work as tasks can do in time at their measured rate of work", async () => {
   for (const [events, work] of [[40, 100], [4000, 1], [400, 10]] as const) {
     await using scene = await Scene.begin();
     await scene.send(0);
@@ -141,7 +141,7 @@ Deno.test("Backlog.enter() takes what tasks can do in time at the rate at which 
       ["taken", "taken", "waits"],
       `${work}`,
     );
-    await scene.apply(10); // half of the first, so room for a thousand
+    await scene.apply(10); // half of the first, which makes room for a thousand
     await scene.pass();
     const fourth = await scene.send(1000);
     assert.deepEqual([third.state, fourth.state], ["taken", "waits"], `${work}`);
@@ -162,13 +162,13 @@ Deno.test("Backlog.enter() reads the log once per look, however many events it t
   assert.deepEqual([atOnce, reads], [1, 2]);
 });
 
-Deno.test("Backlog.portion is no smaller than what tasks commit at a time, however short the bound", async () => {
+Deno.test("Backlog.portion is at least what tasks commit at a time, however short the bound", async () => {
   await using scene = await Scene.begin(1, { maxBehindMs: 1 });
   assert.ok(scene.backlog.portion >= 50, `${scene.backlog.portion}`);
   for (let n = 0; n < 4; n++) assert.equal((await scene.send(scene.backlog.portion)).state, "taken");
 });
 
-Deno.test("Backlog.enter() takes no more while many appends are under way than after them", async () => {
+Deno.test("Backlog.enter() takes no more while appends are under way than after them", async () => {
   await using scene = await Scene.begin();
   await scene.measure(1000);
   const done = Promise.withResolvers<void>();
@@ -191,7 +191,7 @@ Deno.test("Backlog.enter() takes no more while many appends are under way than a
   await Promise.all(entering);
 });
 
-Deno.test("Backlog.enter() does not wait for what others have put there, but does not add more than as much", async () => {
+Deno.test("Backlog.enter() does not wait for events that others appended, but adds no more than as many", async () => {
   await using scene = await Scene.begin();
   await scene.append(10_000);
   scene.now += LOOK_MS;
@@ -203,7 +203,7 @@ Deno.test("Backlog.enter() does not wait for what others have put there, but doe
   assert.equal(sent.at(-1)!.state, "taken");
 });
 
-Deno.test("Backlog.enter() refuses who has waited in vain, with the time that the tasks need", async () => {
+Deno.test("Backlog.enter() refuses callers who waited in vain, and tells the time that the tasks need", async () => {
   await using scene = await Scene.begin(1, { waitMs: 1000 });
   await scene.send(5000);
   const { state: before } = await scene.send(1);
@@ -224,10 +224,10 @@ Deno.test("Backlog.enter() refuses who has waited in vain, with the time that th
   );
   assert.equal(state.toResponse("").headers.get("retry-after"), "25");
   await begun;
-  assert.ok(isTaken, "the rest of a body whose beginning is on the log");
+  assert.ok(isTaken, "the rest of a body whose beginning is on the log is taken");
 });
 
-Deno.test("Backlog.enter() gives each caller its turn, and a place of who has most where all are taken", async () => {
+Deno.test("Backlog.enter() serves callers in turn, and takes a place from the one with most when all are taken", async () => {
   await using scene = await Scene.begin(1, { maxWaiting: 4 });
   await scene.measure(1000);
   await scene.send(1000);
@@ -236,7 +236,7 @@ Deno.test("Backlog.enter() gives each caller its turn, and a place of who has mo
   assert.ok(greedy[4]!.state instanceof Problem, "all places are taken");
   const polite = await scene.send(400, "polite");
   assert.equal(polite.state, "waits");
-  assert.ok(greedy[3]!.state instanceof Problem, "the newest of who has most");
+  assert.ok(greedy[3]!.state instanceof Problem, "the newest of the caller with most");
   await scene.apply(900);
   await scene.pass();
   assert.deepEqual([greedy[0], polite, greedy[1]].map((one) => one!.state), ["taken", "taken", "waits"]);
@@ -246,7 +246,7 @@ Deno.test("Backlog.enter() gives each caller its turn, and a place of who has mo
   await scene.pass();
 });
 
-Deno.test("Backlog.enter() serves who waits after a time in which nobody did", async () => {
+Deno.test("Backlog.enter() serves callers who wait after a time in which none did", async () => {
   await using scene = await Scene.begin();
   await scene.measure(1000);
   await scene.send(1000);
@@ -259,7 +259,7 @@ Deno.test("Backlog.enter() serves who waits after a time in which nobody did", a
   }
 });
 
-Deno.test("Backlog.enter() has nobody wait any longer when the server stops", async () => {
+Deno.test("Backlog.enter() ends all waits when the server stops", async () => {
   let isStopping = false;
   await using scene = await Scene.begin(1, { isStopping: () => isStopping });
   await scene.send(5000);
@@ -269,7 +269,7 @@ Deno.test("Backlog.enter() has nobody wait any longer when the server stops", as
   assert.ok(sent.state instanceof Problem);
 });
 
-Deno.test("Backlog.enter() forgets what it cannot know any more when another number of tasks takes over", async () => {
+Deno.test("Backlog.enter() forgets its measurements when another number of tasks takes over", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 2));
   let [partitions, now] = [1, 0];
@@ -286,7 +286,7 @@ Deno.test("Backlog.enter() forgets what it cannot know any more when another num
   await backlog.enter({ caller: "a", events: 5000, work: 5000 }, append);
 });
 
-Deno.test("items do not wait for the events before them, over the API and over the doors", async () => {
+Deno.test("items do not wait for events before them, neither over the API nor over doors", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await using server = await startHttp({
@@ -305,6 +305,6 @@ Deno.test("items do not wait for the events before them, over the API and over t
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-    assert.equal(status, 200, path); // who waits for room in vain gets a 503
+    assert.equal(status, 200, path); // a caller who waits for room in vain gets a 503
   }
 });

@@ -1,4 +1,4 @@
-/** Bodies that are slow, many or large in what they hold: what one client sends costs the others little. */
+/** Bodies that are slow, many or large once unpacked or parsed: one client's cost the others little. */
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
@@ -14,7 +14,7 @@ import { startApi } from "../server/deployment.ts";
 const MB = 1 << 20;
 const encoder = new TextEncoder();
 
-/** A body of which only the beginning comes, and a request that has it. */
+/** A request with a body of which only the beginning arrives. */
 function stuck(bytes: number, headers: HeadersInit = {}): Request {
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(new Uint8Array(bytes)),
@@ -31,19 +31,19 @@ async function codeOf(read: Promise<unknown>): Promise<string> {
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-Deno.test("Bodies refuses one more beyond what all may take, and takes it when others were answered", async () => {
+Deno.test("Bodies refuses a body beyond what all may take together, and takes it once another is released", async () => {
   let now = 0;
   const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 19 * MB, clock: () => now });
   const first = [whole(new Uint8Array(7 * MB)), whole(new Uint8Array(7 * MB))];
   for (const request of first) assert.equal((await bodies.read(request)).length, 7 * MB);
   assert.ok(bodies.inFlight >= 14 * MB && bodies.inFlight <= 19 * MB, String(bodies.inFlight));
-  now += 10_000; // whoever has come to its end is not slow
+  now += 10_000; // a body that has arrived whole is not slow
   assert.equal(await codeOf(bodies.read(whole(new Uint8Array(7 * MB)))), "unavailable");
   bodies.release(first[0]!);
   assert.equal((await bodies.read(whole(new Uint8Array(7 * MB)))).length, 7 * MB);
 });
 
-Deno.test("Bodies drops those that stop short when others want room", async () => {
+Deno.test("Bodies drops bodies that have stalled when others need room", async () => {
   let now = 0;
   const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 19 * MB, clock: () => now });
   const slow = [stuck(7 * MB), stuck(7 * MB)].map((request) => codeOf(bodies.read(request)));
@@ -56,7 +56,7 @@ Deno.test("Bodies drops those that stop short when others want room", async () =
   assert.deepEqual(await Promise.all(slow), ["body-timeout", "body-timeout"]);
 });
 
-Deno.test("Bodies has room for small ones at once, while large ones that do not come fill the rest", async () => {
+Deno.test("Bodies has room for small bodies while large ones that do not arrive fill the rest", async () => {
   const bodies = new Bodies({ maxBytes: 8 * MB, clock: () => 0 });
   const declared = (bytes: number) => stuck(1, { "content-length": String(bytes) });
   const flood = Array.from({ length: 300 }, () => codeOf(bodies.read(declared(256 << 10))));
@@ -66,7 +66,7 @@ Deno.test("Bodies has room for small ones at once, while large ones that do not 
     await codeOf(bodies.read(whole(large, { "content-length": String(large.length) }))),
     "unavailable",
   );
-  // As many connections as there may be by default, but for the flood's.
+  // As many connections as are allowed by default, less the flood's.
   const slow = Array.from({ length: 700 }, () => declared(8 << 10));
   const waiting = slow.map((request) => codeOf(bodies.read(request)));
   const small = whole(new Uint8Array(8 << 10), { "content-length": String(8 << 10) });
@@ -81,7 +81,7 @@ Deno.test("Bodies has room for small ones at once, while large ones that do not 
   void waiting;
 });
 
-Deno.test("Bodies counts what is declared and does not come, and gives up on it", async () => {
+Deno.test("Bodies counts a declared length that does not arrive, and times out", async () => {
   const bodies = new Bodies({ maxBytes: MB, maxInFlightBytes: MB, timeoutMs: 50, clock: () => 0 });
   const request = stuck(10, { "content-length": "200000" });
   const read = codeOf(bodies.read(request));
@@ -92,7 +92,7 @@ Deno.test("Bodies counts what is declared and does not come, and gives up on it"
   assert.equal(bodies.inFlight, 0);
 });
 
-Deno.test("Bodies holds parts of a byte as bytes", async () => {
+Deno.test("Bodies holds chunks of one byte without overhead", async () => {
   const bodies = new Bodies({ maxBytes: MB, clock: () => 0 });
   let left = 100_000;
   const body = new ReadableStream<Uint8Array>({
@@ -104,10 +104,10 @@ Deno.test("Bodies holds parts of a byte as bytes", async () => {
   assert.deepEqual([read[0], read.at(-1)], [99_999 & 0xff, 0]);
 });
 
-Deno.test("Bodies holds little for what trickles, and reads much at a time of what comes fast", async () => {
+Deno.test("Bodies holds little for a body that trickles, and reads much at a time of a fast one", async () => {
   const bodies = new Bodies({ maxBytes: 8 * MB, clock: () => 0 });
   const asked: number[] = [];
-  /** A body as Deno gives those that still arrive: it fills the buffers that it is given. */
+  /** A body as Deno gives one that still arrives: it fills the buffers that it is given. */
   const arriving = (bytes: number, atOnce: number) =>
     new ReadableStream({
       type: "bytes",
@@ -133,7 +133,7 @@ Deno.test("Bodies holds little for what trickles, and reads much at a time of wh
   assert.ok(asked.length < 100, `${asked.length} reads`);
 });
 
-Deno.test("Bodies unpacks one after another, and what comes out counts", async () => {
+Deno.test("Bodies unpacks one body at a time, and counts the unpacked bytes", async () => {
   const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 23 * MB, clock: () => 0 });
   const packed = new Uint8Array(gzipSync(new Uint8Array(7 * MB)));
   const headers = { "content-encoding": "gzip" };
@@ -145,7 +145,7 @@ Deno.test("Bodies unpacks one after another, and what comes out counts", async (
   assert.equal(await codeOf(bodies.read(whole(bomb, headers))), "too-large");
 });
 
-Deno.test("LineSplitter cuts no more lines than are wanted, and blank ones not at all", () => {
+Deno.test("LineSplitter cuts no more lines than are wanted, and skips blank ones without allocating", () => {
   const splitter = new LineSplitter(10);
   assert.equal(splitter.push(encoder.encode("0\n".repeat(100_000))).length, 11);
   const blanks = new LineSplitter();
@@ -168,7 +168,7 @@ Deno.test("LineSplitter cuts no more lines than are wanted, and blank ones not a
   assert.ok(allocated <= 1, `${allocated} views of blank lines`);
 });
 
-Deno.test("a list of too many or too large entries is refused before it is parsed", () => {
+Deno.test("takeEvents() refuses a list of too many or too large entries before parsing it", () => {
   const options = { topics: topicNames(), now: 1_700_000_000_000, maxEntries: 3 };
   const take = (text: string) => {
     try {
@@ -178,7 +178,7 @@ Deno.test("a list of too many or too large entries is refused before it is parse
     }
   };
   const keys = `{${Array.from({ length: 120_000 }, (_, n) => `"key${n}":1`).join(",")}}`;
-  // What follows is no JSON: a parser would say so.
+  // The end is not JSON: a parser would say so.
   assert.equal(take(`[{},{"a":[1,2,3,"]"]},{},{},!`), "too-large");
   assert.equal(take(`[${keys},!`), "too-large");
   assert.equal(take(`[{},${keys} !`), "too-large");
@@ -186,7 +186,7 @@ Deno.test("a list of too many or too large entries is refused before it is parse
   assert.equal(take(`[{},"\\",[,,,,,", {"a": [1, 2, 3, 4]}]`), 3);
 });
 
-Deno.test("a sequence of too many values is refused before it is parsed", () => {
+Deno.test("checkSequence() refuses too many values before they are parsed", () => {
   const check = (text: string) => checkSequence(encoder.encode(text), 3);
   const many = { code: "too-large" };
   check('{"a": [1, 2, 3, [4], {}]}\n[1, 2, 3, "]\n\n\n\n\n\n\n\n"]\n{}');
@@ -194,21 +194,21 @@ Deno.test("a sequence of too many values is refused before it is parsed", () => 
   assert.throws(() => check("0\n".repeat(8)), many);
 });
 
-Deno.test("a body too many gets 503 and when to come again, and nothing is held when all are answered", async () => {
+Deno.test("a body beyond maxInFlightBytes gets 503 with retry-after, and room is free again after answers", async () => {
   const most = 200 << 10; // so little counts as soon as it is declared
   await using api = await startApi({ maxBodyBytes: most, maxInFlightBytes: most });
   const port = Number(new URL(api.url).port);
   const lines = { "content-type": "application/x-ndjson" };
   const large = () => api.post("/v1/events", new Uint8Array(most / 2).fill(0x20), lines);
   const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n";
-  /** Asks while another's body does not come. */
+  /** Sends a body while another client's does not arrive. */
   const beside = async () => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
     await connection.write(encoder.encode(`${head}content-length: ${most}\r\n\r\n`));
     return await large();
   };
   let answer = await beside();
-  // On a busy machine it may ask before the other is heard.
+  // On a busy machine it may be heard before the other.
   for (let n = 0; answer.json.code !== "unavailable" && n < 100; n++) answer = await beside();
   assert.deepEqual([answer.status, answer.json.code, answer.headers.get("retry-after")], [
     503,

@@ -1,4 +1,4 @@
-/** Who may call: by which names, from which pages, with how many wrong keys; and what is no name or path. */
+/** Who may call: by which host names, from which pages, with how many wrong keys; and invalid names and paths. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import { type Api, startApi } from "../server/deployment.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Sends what no `fetch` would, and reads status and code of the answer. */
+/** Sends what `fetch` would not, and returns status and code of the answer. */
 async function raw(api: Api, target: string, headers: string, method = "GET"): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(api.url).port) });
   await connection.write(
@@ -37,7 +37,7 @@ const outcome = (act: () => void) => {
   }
 };
 
-Deno.test("a name that was made to lead to a server without keys is refused, whatever is asked", async () => {
+Deno.test("a server without keys refuses foreign host names at any path", async () => {
   await using api = await startApi();
   for (const path of ["/v1/status", "/health", "/"]) {
     assert.equal(await raw(api, path, "host: evil.example\r\n"), "403 foreign-host");
@@ -49,7 +49,7 @@ Deno.test("a name that was made to lead to a server without keys is refused, wha
   }
 });
 
-Deno.test("Callers takes any name where keys or a network guard, and no other where names are given", () => {
+Deno.test("Callers takes any host where keys or the network protect the server, else only local or configured ones", () => {
   const host = (options: Partial<ConstructorParameters<typeof Callers>[0]>, name: string) =>
     outcome(() => new Callers({ isOpen: true, ...options }).checkHost(name));
   assert.equal(host({}, "shop.example"), "foreign-host");
@@ -62,7 +62,7 @@ Deno.test("Callers takes any name where keys or a network guard, and no other wh
   assert.equal(host({ isOpen: false, hosts: ["shop.example"] }, "evil.example"), "foreign-host");
 });
 
-Deno.test("what is no name of a server is 400, and so is a path that is no text", async () => {
+Deno.test("an invalid host is a 400, and so is a path that is not valid UTF-8", async () => {
   await using api = await startApi({ cors: [] });
   for (
     const host of [
@@ -84,7 +84,7 @@ Deno.test("what is no name of a server is 400, and so is a path that is no text"
   assert.equal(await raw(api, "/v1/users/%C3%A9", "host: localhost\r\n", "DELETE"), "200 -");
 });
 
-Deno.test("what a page of another origin makes a browser send is refused, reads that write included", async () => {
+Deno.test("requests from pages of other origins are refused, including reads that write", async () => {
   await using api = await startApi({ doors: ["gorse", "metarank"], cors: ["https://shop.example"] });
   const host = new URL(api.url).host;
   const fine = [
@@ -118,11 +118,11 @@ Deno.test("what a page of another origin makes a browser send is refused, reads 
     const { status } = await api.get("/api/recommend/ann", headers as unknown as Record<string, string>);
     assert.equal(status, 200, JSON.stringify(headers));
   }
-  // Pages are linked to, and anybody may load them.
+  // Pages may be linked to, so anybody may load them.
   assert.equal((await api.get("/", { "sec-fetch-site": "cross-site" })).status, 200);
 });
 
-Deno.test("Access lets an address try few wrong keys, and right ones whatever others there have tried", () => {
+Deno.test("Access allows an address few wrong keys, but always right ones", () => {
   let now = 0;
   const right = "0123456789abcdef";
   const keys = [right, "short"].map((key) => ({
@@ -139,10 +139,10 @@ Deno.test("Access lets an address try few wrong keys, and right ones whatever ot
   );
   assert.deepEqual([...new Set(answers)], ["unauthorized", "too-many-requests"]);
   assert.equal(answers.filter((code) => code === "unauthorized").length, 20);
-  assert.equal(tryKey(right), "fine", "just started, behind the same proxy as who guesses");
+  assert.equal(tryKey(right), "fine", "behind the same proxy as the one who guesses");
   assert.equal(tryKey(right.slice(1) + "0"), "too-many-requests");
   now += 2000;
-  assert.deepEqual([tryKey("short"), tryKey(right)], ["unauthorized", "fine"], "so short can be guessed");
+  assert.deepEqual([tryKey("short"), tryKey(right)], ["unauthorized", "fine"], "a short key can be guessed");
   assert.throws(() => access.admit(new Headers({ "x-api-key": "short" }), "read", "10.0.0.2"), /at least 16/);
   assert.equal(tryKey("wrong-but-long-enough", "10.0.0.3"), "unauthorized");
 });
@@ -150,7 +150,7 @@ Deno.test("Access lets an address try few wrong keys, and right ones whatever ot
 const KEY = "0123456789abcdef";
 const keys = [{ name: "shop", sha256: digestOf(KEY), scopes: ["read"] as const }];
 
-/** Seconds after which a caller may come again; 0 = was admitted. */
+/** Seconds after which a caller may retry; 0 = was admitted. */
 function waitOf(access: Access, address: string, headers: HeadersInit = { "x-api-key": KEY }): number {
   try {
     access.admit(new Headers(headers), "read", address);
@@ -160,7 +160,7 @@ function waitOf(access: Access, address: string, headers: HeadersInit = { "x-api
   }
 }
 
-Deno.test("Access admits as many as the rate allows, and says when the next may come", () => {
+Deno.test("Access admits as many calls as the rate allows, and says when the next one may come", () => {
   fc.assert(fc.property(
     fc.constantFrom([], keys),
     fc.constantFrom(0.1, 0.5, 1, 7, 60),
@@ -176,11 +176,11 @@ Deno.test("Access admits as many as the rate allows, and says when the next may 
         if (wait === 0) admitted.push(now);
         if (wait > 1 && gap % 3 === 0) {
           now += 1000 * (wait - 1) - 1;
-          assert.notEqual(waitOf(access, "caller"), 0, "a second sooner than it was told");
+          assert.notEqual(waitOf(access, "caller"), 0, "more than a second too early");
         }
         if (wait > 0 && gap % 2 === 0) {
           now += 1000 * wait;
-          assert.equal(waitOf(access, "caller"), 0, "once it has waited for as long as it was told");
+          assert.equal(waitOf(access, "caller"), 0, "after the wait that it was told");
           admitted.push(now);
         }
       }
@@ -200,7 +200,7 @@ Deno.test("Access admits as many as the rate allows, and says when the next may 
   ));
 });
 
-Deno.test("Access forgets who has been away for longest, once there are 10,000 others", () => {
+Deno.test("Access forgets the callers away for longest, once there are 10,000 others", () => {
   const access = new Access({ keys: [], rateLimit: { perSecond: 1, burst: 1 }, now: () => 0 });
   const crowd = (name: string, count: number) => {
     for (let n = 0; n < count; n++) assert.equal(waitOf(access, `${name} ${n}`), 0);
@@ -214,14 +214,14 @@ Deno.test("Access forgets who has been away for longest, once there are 10,000 o
   assert.equal(waitOf(access, "a"), 0);
 });
 
-Deno.test("Access forgets no key's rate for callers without one", () => {
+Deno.test("Access does not forget a key's rate because of callers without a key", () => {
   const access = new Access({ keys, rateLimit: { perSecond: 1, burst: 1 }, now: () => 0 });
   assert.deepEqual([waitOf(access, "a"), waitOf(access, "a")], [0, 1]);
   for (let n = 0; n < 10_001; n++) waitOf(access, `b ${n}`, {});
   assert.equal(waitOf(access, "a"), 1);
 });
 
-Deno.test("Access gives one client of a key all of its rate in the long run", () => {
+Deno.test("Access gives a key's only client the whole rate in the long run", () => {
   let now = 0;
   const access = new Access({ keys, rateLimit: { perSecond: 20, burst: 40 }, now: () => now });
   let alone = 0;
@@ -229,7 +229,7 @@ Deno.test("Access gives one client of a key all of its rate in the long run", ()
   assert.ok(alone >= 600 && alone <= 640, `${alone} of 600 in 30 s`);
 });
 
-Deno.test("Access admits each visitor of a public key, whatever one of them does", () => {
+Deno.test("Access admits the visitors of a public key even while one of them floods it", () => {
   for (const [perSecond, burst] of [[10, 10], [20, 40], [50, 200]] as const) {
     let now = 0, flooded = 0, refused = 0, visits = 0;
     const access = new Access({ keys, rateLimit: { perSecond, burst }, now: () => now });
@@ -240,13 +240,13 @@ Deno.test("Access admits each visitor of a public key, whatever one of them does
       visits++;
       if (waitOf(access, `192.0.2.${visits % 50}`) > 0) refused++;
     }
-    // Only while the bucket fills again that the flood's first tokens emptied.
+    // Only while the bucket refills that the flood emptied at first.
     assert.ok(refused <= visits * 0.01, `${refused} of ${visits} visits at ${perSecond} a second`);
-    assert.ok(flooded >= perSecond * 20 * 0.4, `${flooded}: what nobody else wants`);
+    assert.ok(flooded >= perSecond * 20 * 0.4, `${flooded}: the flood gets what nobody else wants`);
   }
 });
 
-Deno.test("Access refuses a client for its share of a key, tells when it may come, and costs the others nothing", () => {
+Deno.test("Access refuses a client beyond its share of a key, says when to retry, and leaves the rest to others", () => {
   let now = 0;
   const limits: string[] = [];
   const limited = (limit: string) => void limits.push(limit);
@@ -260,11 +260,11 @@ Deno.test("Access refuses a client for its share of a key, tells when it may com
   assert.deepEqual([waitOf(access, "b"), limits], [1, ["rate"]]);
   now += 2000;
   assert.equal(waitOf(access, "a"), 4, "at 6 of 10, sooner than in 19 s, when its share is 1");
-  for (let n = 0; n < 2; n++) assert.equal(waitOf(access, "b"), 0, "what `a` was refused is left");
+  for (let n = 0; n < 2; n++) assert.equal(waitOf(access, "b"), 0, "what `a` was refused is left for others");
   assert.deepEqual(limits, ["rate", "share"]);
 });
 
-Deno.test("Access knows clients behind the proxies that are configured, and none that they make up", () => {
+Deno.test("Access takes forwarded addresses from configured proxies, and none that clients make up", () => {
   const proxies = ["10.0.0.0/8", "fd00::1"];
   const callerOf = (peer: string, forwarded?: string, own = proxies) =>
     new Access({ keys: [], proxies: own, now: () => 0 })
@@ -303,7 +303,7 @@ Deno.test("Access knows clients behind the proxies that are configured, and none
   }
 });
 
-Deno.test("keysOf() refuses a key of the environment that can be guessed, and does not say it", () => {
+Deno.test("keysOf() refuses a guessable key from the environment, without printing it", () => {
   assert.equal(keysOf({}, "0123456789abcdef")[0]?.name, "environment");
   assert.throws(
     () => keysOf({}, "hunter2"),

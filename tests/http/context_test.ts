@@ -8,7 +8,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 
-Deno.test("appendTaken() in portions appends each record once, keeps entries whole, and rejects those that are too large", async () => {
+Deno.test("appendTaken() appends each record once in portions, never splits an entry, and rejects too large ones", async () => {
   const entries = [0, 0, 0, 1, 2, 3, 3, 4, 5];
   const records = entries.map((entry, n): ArrivingRecord => ({
     ...{ topic: topics.events, key: `u${n}`, time: 0, work: 1 },
@@ -55,7 +55,7 @@ Deno.test("appendTaken() in portions appends each record once, keeps entries who
   }
 });
 
-Deno.test("appendTaken() cuts portions by work, with one record at least", async () => {
+Deno.test("appendTaken() cuts portions by work, of at least one record each", async () => {
   const works = [1, 1, 7, 1, 1, 50, 1, 9, 2];
   const records = works.map((work, n) => ({
     ...{ topic: topics.events, key: `u${n}`, value: new Uint8Array(1), time: 0, work },

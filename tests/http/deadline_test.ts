@@ -5,17 +5,17 @@ import { stub } from "../stub.ts";
 const late = () => new Error("late");
 const never = () => new Promise<never>(() => {});
 
-Deno.test("within() gives a wait its whole time, however long ago others have ended", async () => {
+Deno.test("within() gives a wait its whole time, however long ago others ended", async () => {
   const ms = 80;
   await within(Promise.resolve(), ms, late);
   await new Promise((resolve) => setTimeout(resolve, ms / 2));
   const begun = performance.now();
   await assert.rejects(within(never(), ms, late), /late/);
   assert.ok(performance.now() - begun >= ms - 1);
-  await assert.rejects(within(never(), ms, late), /late/, "after all before it have ended");
+  await assert.rejects(within(never(), ms, late), /late/, "also after all others have ended");
 });
 
-Deno.test("within() sets one timer for waits one after the other, and together", async () => {
+Deno.test("within() sets one timer for many waits, consecutive or concurrent", async () => {
   const { setTimeout } = globalThis;
   let timers = 0;
   const counted = (run: () => void, ms?: number) => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FairQueue } from "../../streams/http/contract/fair_queue.ts";
 
-Deno.test("FairQueue.push() makes room at the cost of the caller with most, who loses the newest", () => {
+Deno.test("FairQueue.push() makes room by dropping the newest entry of the caller with most", () => {
   const queue = new FairQueue<string>(4);
   for (const n of [1, 2, 3, 4]) assert.equal(queue.push("a", `a${n}`), undefined);
-  assert.equal(queue.push("a", "a5"), "a5", "a caller has no claim against itself");
+  assert.equal(queue.push("a", "a5"), "a5", "a caller does not displace its own");
   assert.equal(queue.push("b", "b1"), "a4");
   assert.equal(queue.push("b", "b2"), "a3");
   assert.equal(queue.push("b", "b3"), "b3", "both have as many");
@@ -14,7 +14,7 @@ Deno.test("FairQueue.push() makes room at the cost of the caller with most, who 
   assert.equal(queue.size, 4);
 });
 
-Deno.test("FairQueue.shift() gives each caller its turn, whoever has how many", () => {
+Deno.test("FairQueue.shift() serves callers in turn, however many entries each has", () => {
   const queue = new FairQueue<string>(10);
   for (const one of ["a1", "a2", "a3", "b1", "b2", "c1"]) queue.push(one[0]!, one);
   queue.delete("b", "b1");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Portions } from "../../src/values/portions.ts";
 import { atATime, FairWork } from "../../streams/http/contract/fair_work.ts";
 
-/** Work of portions that take so long each, and what happened, with its times. */
+/** Work in portions of given durations, and what was done when. */
 function workshop() {
   let now = 0;
   const done: string[] = [];
@@ -36,7 +36,7 @@ Deno.test("FairWork.run() does short work at once", async () => {
   assert.deepEqual(pauses, []);
 });
 
-Deno.test("FairWork.run() pauses after 20 ms, for as long as was worked, whoever's work it was", async () => {
+Deno.test("FairWork.run() pauses after 20 ms for as long as it has worked, whoever the work was for", async () => {
   const { run, done, pauses } = workshop();
   await run("a", "long", 10, 5);
   assert.deepEqual(pauses, [20, 20]);
@@ -46,7 +46,7 @@ Deno.test("FairWork.run() pauses after 20 ms, for as long as was worked, whoever
   assert.deepEqual(done, ["long at 50", "a1 at 180", "b1 at 181"]);
 });
 
-Deno.test("FairWork.run() makes no pause for bodies of one event, but for many that wait", async () => {
+Deno.test("FairWork.run() does not pause for single short bodies, but does when many wait", async () => {
   const { run, pauses } = workshop();
   for (let n = 0; n < 1000; n++) await run("a", `a${n}`, 1, 0.1);
   assert.deepEqual(pauses, [], "each is done at once, and the thread is free in between");
@@ -55,20 +55,20 @@ Deno.test("FairWork.run() makes no pause for bodies of one event, but for many t
   assert.deepEqual(pauses.map(Math.round), [30, 20]);
 });
 
-Deno.test("FairWork.run() gives each caller as much time, however much others ask for", async () => {
+Deno.test("FairWork.run() gives each caller an equal share of time, however much others ask for", async () => {
   const { run, done } = workshop();
   const large = Array.from({ length: 10 }, (_, n) => run("a", `a${n}`, 10, 100));
   const small = Array.from({ length: 20 }, (_, n) => run("b", `b${n}`, 1, 10));
   await Promise.all(small);
-  assert.equal(done.length, 20, "b had two tenths of a second, and a four at most");
+  assert.equal(done.length, 20, "b took 0.2 seconds, and a at most 0.4");
   assert.ok(Number(done.at(-1)?.split(" ").at(-1)) <= 600, `${done.at(-1)}`);
   await run("c", "c1", 5, 10);
-  assert.equal(done.length, 21, "a has no more of its first second");
+  assert.equal(done.length, 21, "a has not finished its first second");
   await Promise.all(large);
   assert.deepEqual(done.slice(21), Array.from(large, (_, n) => `a${n} at ${n * 1000 + 1250}`));
 });
 
-Deno.test("FairWork.run() goes on when work fails", async () => {
+Deno.test("FairWork.run() carries on with other work when some fails", async () => {
   const { work, run, done } = workshop();
   const all = [
     run("a", "a1", 3, 10),

@@ -18,7 +18,7 @@ const encode = (text: string) => encoder.encode(text);
 const takeEvents = (...given: Parameters<typeof intake.takeEvents>) => atOnce(intake.takeEvents(...given));
 const takeItems = (...given: Parameters<typeof intake.takeItems>) => atOnce(intake.takeItems(...given));
 
-Deno.test("takeEvents() appends each line as it came, whatever characters others have", () => {
+Deno.test("takeEvents() appends each line byte for byte", () => {
   const spaced = fc.tuple(anyEvent, fc.constantFrom(0, 1)).map(([event, indent]) =>
     JSON.stringify(event, null, indent).replaceAll("\n", " ")
   );
@@ -31,9 +31,9 @@ Deno.test("takeEvents() appends each line as it came, whatever characters others
   }));
 });
 
-Deno.test("takeEvents() takes and refuses of many lines what decodeEvent() does of each", () => {
+Deno.test("takeEvents() takes and rejects the same lines as decodeEvent()", () => {
   const lines = [...testLines(seeded(11), 2000, 0.3)].map(({ bytes }) => bytes)
-    // A line is not blank, and a mark at the start of the body is none of it.
+    // Blank lines are skipped, and a byte order mark at the start of a body is no part of a line.
     .filter((bytes) => !bytes.includes(0x0a) && bytes[0] !== 0xef && decoder.decode(bytes).trim() !== "");
   for (const size of [1, 7, 300]) {
     for (let at = 0; at < lines.length; at += size) {
@@ -54,7 +54,7 @@ Deno.test("takeEvents() takes and refuses of many lines what decodeEvent() does 
   }
 });
 
-Deno.test("takeEvents() gives the time of now to what has none, and appends one object of a body as it came", () => {
+Deno.test("takeEvents() gives an event without a time that of arrival, and appends a timed one byte for byte", () => {
   const one = '  {"type":"forget", "user":"u1"\n}';
   const [record] = takeEvents(encode(one), "json", options).records;
   assert.deepEqual(JSON.parse(decoder.decode(record?.value ?? undefined)), {
@@ -72,7 +72,7 @@ Deno.test("takeEvents() gives the time of now to what has none, and appends one 
   assert.equal(decoder.decode(narrow?.value ?? undefined), JSON.stringify(JSON.parse(wide)));
 });
 
-Deno.test("takeEvents() appends the entries of a list as they came, unless they lack a time", () => {
+Deno.test("takeEvents() appends the entries of a list byte for byte, unless they lack a time", () => {
   const entry = fc.tuple(anyEvent, fc.constantFrom(0, 1), fc.boolean());
   const list = fc.tuple(fc.array(entry, { minLength: 1, maxLength: 9 }), fc.constantFrom("", " ", "\n\t"));
   fc.assert(fc.property(list, ([entries, space]) => {
@@ -91,7 +91,7 @@ Deno.test("takeEvents() appends the entries of a list as they came, unless they 
   }));
 });
 
-Deno.test("takeEvents() and takeItems() refuse what has a field in place of a time", () => {
+Deno.test("takeEvents() and takeItems() reject entries whose time may be misspelt, and suggest the field", () => {
   const others = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field${n}`, n]));
   for (
     const [name, fine] of [
@@ -124,7 +124,7 @@ Deno.test("takeEvents() and takeItems() refuse what has a field in place of a ti
   assert.equal(takeEvents(encode(JSON.stringify(timed)), "json", options).records.length, 1);
 });
 
-Deno.test("takeItems() appends each line as it came", () => {
+Deno.test("takeItems() appends each line byte for byte", () => {
   const lines = ['{"item": "a", "time": 1700000000000}', '{"item":"é","time":1700000000000,"category":"x"}'];
   const { records } = takeItems(encode(lines.join("\n")), "lines", options);
   assert.deepEqual(records.map(({ value }) => decoder.decode(value ?? undefined)), lines);
@@ -135,14 +135,14 @@ function omitTime<T extends { readonly time: number }>({ time: _, ...rest }: T):
   return rest;
 }
 
-/** Whether it is rejected for want of a time alone, which a server gives it. */
+/** Whether only the time is missing, which a server fills in. */
 function isUntimed(line: Uint8Array | undefined): boolean {
   const decoded = decodeEvent(line ?? new Uint8Array(0));
   if (decoded.ok || decoded.code !== "missing-field" || !decoded.reason.includes("time")) return false;
   return decodeEvent(encode(JSON.stringify({ ...JSON.parse(decoder.decode(line)), time: NOW }))).ok;
 }
 
-Deno.test("takeEvents() weighs events by the items that they have scored, and by their bytes", () => {
+Deno.test("takeEvents() weighs events by the items to be scored and by their bytes", () => {
   const items = (count: number) => Array.from({ length: count }, (_, n) => `i${n}`);
   const base = { user: "ann", time: 1.7e12 };
   const behaviours = items(50).map((item) => ({ item, action: "view", time: 1.6e12, strength: 1 }));
@@ -166,7 +166,7 @@ Deno.test("takeEvents() weighs events by the items that they have scored, and by
   assert.equal(item!.work, 1);
 });
 
-/** The values of a body, or the code of the reason why it has none. */
+/** The values of a body, or the code of the problem with it. */
 function valuesOf(body: Uint8Array): unknown {
   try {
     return [...valuesIn(body, 10_000)].flat().map(({ value }) => value);
@@ -175,7 +175,7 @@ function valuesOf(body: Uint8Array): unknown {
   }
 }
 
-Deno.test("valuesIn() parses a list in portions as it would at once, and refuses what is not JSON as a whole", () => {
+Deno.test("valuesIn() parses a list in portions as JSON.parse() would at once, or refuses the whole body", () => {
   const entry = fc.constantFrom(
     "1",
     "{}",
@@ -214,7 +214,7 @@ Deno.test("valuesIn() parses a list in portions as it would at once, and refuses
   assert.ok(portions > 1 && broken > 10, `${portions} portions, ${broken} broken bodies`);
 });
 
-Deno.test("valuesIn() sees entries that are missing where a portion ends", () => {
+Deno.test("valuesIn() notices entries that are missing at the end of a portion", () => {
   const large = JSON.stringify("x".repeat(70_000));
   const lists = [
     `[,${large}]`,
@@ -228,7 +228,7 @@ Deno.test("valuesIn() sees entries that are missing where a portion ends", () =>
   assert.deepEqual(valuesOf(encode(`[ ${large} , ${large} ] `)), [JSON.parse(large), JSON.parse(large)]);
 });
 
-Deno.test("takeEvents() works in portions, whether it takes or refuses", () => {
+Deno.test("takeEvents() works in portions, whether it takes or rejects entries", () => {
   const bad = '{"type":"interaction","user":"u","item":"i"}';
   const portionsOf = (body: string, kind: "json" | "lines") =>
     [...intake.takeEvents(encode(body), kind, options)].length;

@@ -22,7 +22,7 @@ const id = fc.string({
   maxLength: 6,
 });
 
-Deno.test("Recommender.ask() gives each the bytes of its own answer, whatever their ids are and wherever they stand in it", async () => {
+Deno.test("Recommender.ask() returns the bytes of the request's own answer, whatever the ids and the order of fields", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(fc.tuple(id, id, fc.boolean()), {
@@ -53,7 +53,7 @@ Deno.test("Recommender.ask() gives each the bytes of its own answer, whatever th
   );
 });
 
-Deno.test("Recommender.ask() goes on with answers on a topic that was created again", async () => {
+Deno.test("Recommender.ask() gets answers again after their topic was recreated", async () => {
   await using log = new AdministeredLog();
   await log.createTopics([
     { name: topics.events, partitions: 1, cleanup: "delete" },
@@ -85,7 +85,7 @@ Deno.test("Recommender.ask() goes on with answers on a topic that was created ag
   assert.fail("nothing is answered any more");
 });
 
-Deno.test("Recommender.ask() of a repeated request waits for the answer to itself, which is the list that outcomes join", async () => {
+Deno.test("Recommender.ask() of a repeated request waits for its own answer, not for the first one's", async () => {
   await using log = new MemoryLog();
   await log.createTopics([
     { name: topics.events, partitions: 1, cleanup: "delete" },
@@ -106,7 +106,7 @@ Deno.test("Recommender.ask() of a repeated request waits for the answer to itsel
   assert.deepEqual(await again, encode({ request: "r", n: 1 }));
 });
 
-Deno.test("Recommender.ask() fails at once where the request is rejected, but not where it is answered as well", async () => {
+Deno.test("Recommender.ask() fails at once when the request is rejected, unless it is answered as well", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
@@ -138,7 +138,7 @@ Deno.test("Recommender.ask() fails at once where the request is rejected, but no
   assert.deepEqual(answered, value);
 });
 
-Deno.test("Recommender.ask() fails at once where the answer is larger than its topic takes, with a rejection", async () => {
+Deno.test("Recommender.ask() fails at once when the answer is too large for its topic, and a rejection is written", async () => {
   await using log = new LimitedLog({ [topics.recommendations]: 1500 });
   await using _service = await Service.start(log, OPTIONS);
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
@@ -152,7 +152,7 @@ Deno.test("Recommender.ask() fails at once where the answer is larger than its t
   await ask("small", 1);
 });
 
-Deno.test("Recommender.ask() has room for each caller, whoever asks how often", async () => {
+Deno.test("Recommender.ask() has room for each caller, however often others ask", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000, maxWaiting: 3 });

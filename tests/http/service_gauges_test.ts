@@ -5,7 +5,7 @@ import { SourceCounts } from "../../src/retrieval/source_counts.ts";
 import { ServiceGauges } from "../../streams/http/service_gauges.ts";
 import type { Service } from "../../streams/service/service.ts";
 
-/** A service of one partition that shows all that there can be. */
+/** A service with everything that gauges can show. */
 function everything(): Service {
   const sourceCounts = new SourceCounts([{ name: "follows", proposals: 5 }, { name: "mute", proposals: 0 }]);
   sourceCounts.countListed("drawn");
@@ -29,7 +29,7 @@ function everything(): Service {
   const partition = { partition: 0, lag: 2, users: 7, othersLag: 1, othersLearnt: 6, snapshot: null };
   const status = {
     partitions: [
-      // It waits for room, or for a version: no restore is slow.
+      // It waits for room or for a version, without a slow restore.
       { ...partition, watermark: 5000, restoring: true, restore: null },
       {
         ...{ ...partition, partition: 1, watermark: null, restoring: true },
@@ -53,7 +53,7 @@ function everything(): Service {
   return service as unknown as Service; // all that is read
 }
 
-/** The samples of a scrape, without those of the process. */
+/** The metrics' samples, without those of the process. */
 const samplesOf = async (registry: Registry) =>
   (await registry.metrics()).split("\n")
     .filter((line) => line.startsWith("meander_") && !/part="(?:heap|external)"| 0$/.test(line));
@@ -106,7 +106,7 @@ meander_slot_cosine{partition="0"} 0.25
 meander_slot_usage{partition="0",slot="0"} 0.5
 meander_slot_usage{partition="0",slot="2"} 0.1`;
 
-Deno.test("ServiceGauges.collect() shows what there is now, also when two scrape at a time, and nothing of what is gone", async () => {
+Deno.test("ServiceGauges.collect() shows the current values, also with two scrapes at a time, and none of what is gone", async () => {
   const registry = new Registry();
   const gauges = new ServiceGauges(registry);
   const service = everything();

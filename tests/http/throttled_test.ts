@@ -12,7 +12,7 @@ class LogWithQuota extends MemoryLog {
   }
 }
 
-Deno.test("time that quotas of a log took is in the metrics", async () => {
+Deno.test("metrics show the time lost to a log's quotas", async () => {
   const log = new LogWithQuota();
   const metrics = new Metrics(topicNames());
   await using _metered = meteredLog(log, metrics);
