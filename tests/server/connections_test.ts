@@ -1,4 +1,4 @@
-/** Clients that connect and say nothing, or stop in the middle: they are bounded in number and time, and harm nobody. */
+/** Clients that connect and stay silent, or stop halfway: they are bounded in number and time, and harm nobody. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -38,7 +38,7 @@ function start(bounds: ConnectionOptions) {
   return { server, port: Number(new URL(server.url).port), cancelled: cancelled.promise };
 }
 
-/** A clock that a test moves, so that nothing depends on how fast the machine is. */
+/** A clock that a test moves, so that nothing depends on the speed of the machine. */
 class HandClock {
   #now = 0;
   #reads = 0;
@@ -48,7 +48,7 @@ class HandClock {
     return this.#now;
   };
 
-  /** Moves on, and waits until the server has looked for silent connections since. */
+  /** Moves on, and waits until the server has looked for silent connections after that. */
   async move(ms: number): Promise<void> {
     this.#now += ms;
     const before = this.#reads;
@@ -58,7 +58,7 @@ class HandClock {
 
 const connect = (port: number) => Deno.connect({ hostname: "127.0.0.1", port });
 
-/** What comes until the server ends the connection, or a first part of it. */
+/** Reads until the server closes or resets the connection. */
 async function readAll(connection: Deno.Conn): Promise<string> {
   let text = "";
   const room = new Uint8Array(1 << 16);
@@ -75,7 +75,7 @@ async function ask(connection: Deno.Conn): Promise<string> {
   return decoder.decode(room.subarray(0, await connection.read(room) ?? 0));
 }
 
-Deno.test("a connection ends that sends nothing, half a head, or nothing more, whatever it has sent", async () => {
+Deno.test("a connection is closed that sends nothing, half a request's head, or nothing after an answer", async () => {
   let now = 0;
   // Time goes by as it looks at its connections, so that a response is not cut off before the client gets it.
   const { server, port } = start({ headTimeoutMs: 500, idleTimeoutMs: 200, clock: () => now += 50 });
@@ -87,14 +87,14 @@ Deno.test("a connection ends that sends nothing, half a head, or nothing more, w
   }
 });
 
-Deno.test("an answer that is no stream is sent at once, with its length", async () => {
+Deno.test("an answer that is not a stream is sent at once, with its length", async () => {
   const { server, port } = start({});
   await using _server = server;
   using connection = await connect(port);
   assert.match(await ask(connection), /^HTTP\/1.1 200 [^]*content-length: 4\r\n[^]*\r\n\r\ndone$/i);
 });
 
-Deno.test("a client that does not read its answer loses it", async () => {
+Deno.test("a client that does not read its answer is cut off", async () => {
   const clock = new HandClock();
   const { server, port } = start({ idleTimeoutMs: 200, clock: clock.read });
   await using _server = server;
@@ -105,7 +105,7 @@ Deno.test("a client that does not read its answer loses it", async () => {
   assert.ok((await readAll(connection)).length < 32 << 20);
 });
 
-Deno.test("a client that does not read its stream loses it, and whoever writes it hears of that", async () => {
+Deno.test("a client that does not read its stream is cut off, and the stream is cancelled", async () => {
   const { server, port, cancelled } = start({ idleTimeoutMs: 200 });
   await using _server = server;
   using connection = await connect(port);
@@ -113,7 +113,7 @@ Deno.test("a client that does not read its stream loses it, and whoever writes i
   await cancelled;
 });
 
-Deno.test("a connection stays that is used again and again, and one whose answer is a stream", async () => {
+Deno.test("connections stay open that are used repeatedly, or whose answer is a stream", async () => {
   const clock = new HandClock();
   const { server, port } = start({ idleTimeoutMs: 400, clock: clock.read });
   await using _server = server;
@@ -130,7 +130,7 @@ Deno.test("a connection stays that is used again and again, and one whose answer
   assert.equal(await Promise.race([more, delay(100, "nothing yet")]), "nothing yet");
 });
 
-Deno.test("beyond the most connections the one goes that has been idle for the longest", async () => {
+Deno.test("beyond maxConnections, the connection that has been idle for longest is closed", async () => {
   const { server, port } = start({ maxConnections: 8 });
   await using _server = server;
   const idle: Deno.Conn[] = [];
@@ -146,7 +146,7 @@ Deno.test("beyond the most connections the one goes that has been idle for the l
   for (const each of idle) each.close();
 });
 
-Deno.test("where all connections are busy, one more is told so", async () => {
+Deno.test("one more connection gets a 503 when all are busy", async () => {
   const { server, port } = start({ maxConnections: 3 });
   await using _server = server;
   const busy = await Promise.all(Array.from({ length: 3 }, () => connect(port)));
@@ -159,7 +159,7 @@ Deno.test("where all connections are busy, one more is told so", async () => {
   for (const each of busy) each.close();
 });
 
-Deno.test("where all are busy with bodies that do not come, the first of them goes for who asks", async () => {
+Deno.test("when all wait for bodies that do not arrive, the oldest makes room for a new request", async () => {
   await using api = await startApi({ maxConnections: 4 });
   const { hostname, port } = new URL(api.url);
   const head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
@@ -175,7 +175,7 @@ Deno.test("where all are busy with bodies that do not come, the first of them go
   for (const each of slow) each.close();
 });
 
-Deno.test("one network's bodies, though none is slow yet, keep nobody else out", async () => {
+Deno.test("bodies from one network, though none is slow yet, keep no other network out", async () => {
   const MOST = 3;
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let network = "192.0.2.1", asked = 0;
@@ -206,17 +206,17 @@ Deno.test("one network's bodies, though none is slow yet, keep nobody else out",
   };
   for (let i = 0; i < MOST; i++) await stall();
   await until(() => Promise.resolve(asked === MOST), "all are busy");
-  assert.match(await readAll(await stall()), /^HTTP\/1.1 503/, "its own network makes no room for it");
+  assert.match(await readAll(await stall()), /^HTTP\/1.1 503/, "no room is made for the same network");
   network = "192.0.2.2";
   const other = await connect(port);
   assert.match(await ask(other), /^HTTP\/1.1 200/);
-  assert.equal(await readAll(stalling[0]!), "", "the first of them went");
+  assert.equal(await readAll(stalling[0]!), "", "the oldest was closed");
   for (const connection of [...stalling, other]) connection.close();
   connections.close();
   await connections.ended;
 });
 
-Deno.test("what a client asks that shuts down its side is done, though it may get no answer", async () => {
+Deno.test("a request is carried out whose client has shut down its side, even if it gets no answer", async () => {
   await using api = await startApi();
   const { hostname, port } = new URL(api.url);
   const body = JSON.stringify({ user: "ann", request: "half", count: 2 });
@@ -236,11 +236,11 @@ Deno.test("what a client asks that shuts down its side is done, though it may ge
   assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 200);
 });
 
-Deno.test("a server without a file descriptor left lives, and answers once there are some", async () => {
+Deno.test("a server that runs out of file descriptors survives and answers later requests", async () => {
   const program = `
     import { Hono } from "hono";
     import { serve } from "./streams/server/serve.ts";
-    Deno.addSignalListener("SIGTERM", () => {}); // as run does: Deno ends where its first one gets no descriptor
+    Deno.addSignalListener("SIGTERM", () => {}); // as run does: Deno exits if its first one gets no descriptor
     const server = serve(new Hono().get("/", (context) => context.text("done")), { hostname: "127.0.0.1", port: 0 });
     console.log(new URL(server.url).port);`;
   const child = new Deno.Command("sh", {

@@ -17,7 +17,7 @@ import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf } from "../service/deployment.ts";
 import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
-/** Time of the server, whatever the clock on the wall says: that of the small shop's first events and a little more. */
+/** Time of the server, whatever the real time: a little after the small shop's first events. */
 export const NOW = 1_700_000_000_000;
 
 /** A running API. */
@@ -26,7 +26,7 @@ export interface Api extends AsyncDisposable {
   readonly log: Log;
   readonly service: Service;
   readonly metrics: Metrics;
-  /** Sends JSON, or what it is told. */
+  /** Sends JSON, or a text or bytes as they are. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   request(path: string, init: RequestInit): Promise<Answer>;

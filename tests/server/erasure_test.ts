@@ -9,7 +9,7 @@ import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";
 
 const topics = topicNames();
-/** What has no users. */
+/** Topics that name no users. */
 const NOBODYS: ReadonlySet<string> = new Set([
   topics.items,
   topics.experiments,
@@ -17,7 +17,7 @@ const NOBODYS: ReadonlySet<string> = new Set([
   topics.generations,
 ]);
 
-Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELETE has erased", async () => {
+Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of a user after DELETE", async () => {
   await using api = await startApi();
   await api.post("/v1/events", { type: "interaction", user: "ann-4711", item: "i1", action: "click" });
   await api.post("/v1/recommend", { user: "ann-4711", count: 2 });
@@ -29,7 +29,7 @@ Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELE
   await until(async () => (await api.get(path)).json.state === "done", "it is done");
   const { json: view } = await api.get(path);
   const left = view.topics.filter(({ remains }: { remains: string | null }) => remains !== null);
-  assert.deepEqual(left, [], "nor in what the task of the other partition has learnt");
+  assert.deepEqual(left, [], "nor does anything in what the other partition's task has learnt");
   assert.deepEqual(
     view.topics.map(({ topic }: { topic: string }) => topic).toSorted(),
     Object.values(topics).filter((topic) => !NOBODYS.has(topic))
@@ -62,7 +62,7 @@ Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELE
   assert.ok("404" in responses);
 });
 
-Deno.test("keepMsOf() is as long as a broker may keep a record, by the configuration of its topic", () => {
+Deno.test("keepMsOf() is how long a broker may keep a record by its topic's configuration", () => {
   const HOUR = 3_600_000;
   const cases: readonly (readonly [config: Record<string, string>, keepMs: number | null])[] = [
     [{ "cleanup.policy": "delete", "retention.ms": "-1", "segment.ms": `${HOUR}` }, null],
@@ -83,7 +83,7 @@ Deno.test("keepMsOf() is as long as a broker may keep a record, by the configura
   }
 });
 
-Deno.test("viewErasure() says of a log with a retention of its own until when it keeps what", async () => {
+Deno.test("viewErasure() tells what a log with its own retention still keeps, and until when", async () => {
   await using memory = new MemoryLog();
   await memory.createTopics(topicSpecs(topics, 1));
   await memory.append([{ topic: topics.events, partition: 0, key: "ann", value: null, time: 2000 }]);
@@ -97,7 +97,7 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   } as unknown as Log;
   const look = (progress: ErasureProgress | null) =>
     viewErasure({ log, topics }, { partition: 0, offset: 0 }, progress, 5000);
-  assert.equal((await look(null)).state, "under way", "nobody can say");
+  assert.equal((await look(null)).state, "under way", "no progress is known");
   const { state, topics: all } = await look({ state: "kept", idle: [] });
   assert.equal(state, "kept");
   const of = (topic: string) => all.find((one) => one.topic === topic);

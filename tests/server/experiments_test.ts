@@ -39,7 +39,7 @@ function said({ status, json }: Answer, schema: JsonSchema | undefined): unknown
   return json;
 }
 
-Deno.test("experiments are started, changed, promoted, rolled back and stopped over HTTP, each change an event", async () => {
+Deno.test("experiments are started, changed, promoted, rolled back and stopped over HTTP, each time by an event", async () => {
   await using api = await startApi();
   const schemas = await schemasOf(api);
   const post = (path: string, body: unknown) => api.post(`/v1/experiments${path}`, body);
@@ -57,7 +57,7 @@ Deno.test("experiments are started, changed, promoted, rolled back and stopped o
   const { json } = await api.post("/v1/recommend", { user: "u1", count: 2 });
   assert.ok(json.items.every((one: { propensity: number }) => one.propensity === 1), "nobody gets B");
   said(await api.post("/v1/holdout", { share: 0.02 }), schemas.Holdout);
-  said(await post("", DRAFT), schemas.Experiment); // a stopped one again
+  said(await post("", DRAFT), schemas.Experiment); // a stopped one is started again
   said(await post("/e/stop", {}), schemas.Experiment);
   const listed = said(await api.get("/v1/experiments"), schemas.Experiments) as { holdout: number };
   assert.equal(listed.holdout, 0.02);
@@ -108,7 +108,7 @@ const REFUSED = [
   },
 ] as const;
 
-Deno.test("a change that cannot be made is a problem that says all that is wrong, and changes nothing", async () => {
+Deno.test("an invalid change to experiments is a problem that lists all faults, and changes nothing", async () => {
   await using api = await startApi();
   const schemas = await schemasOf(api);
   for (const { path, body, status, says } of REFUSED) {
@@ -131,7 +131,7 @@ Deno.test("a change that cannot be made is a problem that says all that is wrong
   assert.deepEqual(await changesOn(api, 0), ["e running 0.8"]);
 });
 
-Deno.test("changes at the same time are made one after the other", async () => {
+Deno.test("concurrent changes to experiments are made one after the other", async () => {
   await using api = await startApi();
   const names = ["a", "b", "c", "d"];
   const started = await Promise.all(
@@ -141,7 +141,7 @@ Deno.test("changes at the same time are made one after the other", async () => {
   assert.equal((await changesOn(api, 1)).length, 4);
 });
 
-Deno.test("a change that another process makes at the same time is a conflict, and a log that is away is not", async () => {
+Deno.test("a concurrent change by another process is a 409, and an unreachable log a 503", async () => {
   await using api = await startApi();
   api.log.writer = async function (this: MemoryLog, id) {
     const writer = await MemoryLog.prototype.writer.call(this, id);
@@ -155,7 +155,7 @@ Deno.test("a change that another process makes at the same time is a conflict, a
   assert.equal((await api.post("/v1/experiments", DRAFT)).status, 503);
 });
 
-Deno.test("changes need a key of the scope experiments, looking one of read", async () => {
+Deno.test("changes need a key of scope experiments, and looking one of scope read", async () => {
   const keys = [{ name: "analyst", sha256: digestOf("key-of-an-analyst"), scopes: ["read"] as const }, {
     name: "lead",
     sha256: digestOf("key-of-who-leads"),
@@ -172,7 +172,7 @@ Deno.test("changes need a key of the scope experiments, looking one of read", as
   await assert.rejects(client.stop("e", ""), /^Error: The key analyst lacks the scope experiments$/);
 });
 
-Deno.test("deno task meander experiment works on a service that runs, by its URL", async () => {
+Deno.test("deno task meander experiment works against a running service by its URL", async () => {
   await using api = await startApi();
   const folder = await Deno.makeTempDir();
   const file = `${folder}/e.json`;

@@ -1,4 +1,4 @@
-/** What is said over HTTP, and when, while the log fails: every time-out that is promised, and `/ready`. */
+/** What HTTP says, and when, while the log fails: every promised time-out, and `/ready`. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -24,7 +24,7 @@ import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 
-/** A log that answers nothing, or takes nothing, until it is well again. */
+/** A log that does not answer, or takes nothing, until it recovers. */
 class FaultyLog extends MemoryLog {
   #away: PromiseWithResolvers<void> | undefined;
   /** What appends fail with. */
@@ -33,9 +33,9 @@ class FaultyLog extends MemoryLog {
   isFull = false;
   /** Most bytes of a record's value. */
   largest = Infinity;
-  /** Topics whose reads fail with an error that does not pass. */
+  /** Topics whose reads fail for good. */
   readonly broken = new Set<string>();
-  /** Whether nobody gets a writer by an id that has this in it. */
+  /** Writers are held back whose id contains this; empty = none. */
   heldWriter = "";
   readonly #held = Promise.withResolvers<void>();
 
@@ -119,10 +119,10 @@ async function start(settings = {}, options: Partial<ServiceOptions<"base">> = {
   };
 }
 
-Deno.test("while the log does not answer, /ready is never 200, and what is promised in time comes in time", async () => {
+Deno.test("while the log does not answer, /ready is never 200, and requests time out as promised", async () => {
   await using api = await start({ answerTimeoutMs: 500, maxWaiting: 3 });
   await api.untilReady();
-  // From here on somebody listens to the answers.
+  // From now on the server listens to answers.
   await until(async () => (await api.post("/v1/recommend", { user: "ann" })).status === 200, "it answers");
   api.log.leave();
   for (let n = 0; n < 2; n++) {
@@ -135,7 +135,7 @@ Deno.test("while the log does not answer, /ready is never 200, and what is promi
     assert.deepEqual([status, json.code], [504, "answer-timeout"], path);
     assert.match(json.detail, /may still append the request/);
   }
-  // What the log has not taken yet holds memory: there is a bound.
+  // What the log has not taken yet holds memory, so it is bounded.
   assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 503);
   for (const path of ["/v1/status", "/v1/models"]) assert.equal((await api.get(path)).status, 503, path);
   assert.match((await api.get("/metrics")).text, /process_resident_memory_bytes \d/);
@@ -146,9 +146,9 @@ Deno.test("while the log does not answer, /ready is never 200, and what is promi
   assert.equal(status, 200);
 });
 
-Deno.test("a process without the user's task says so in time, whether or not the log answers", async () => {
+Deno.test("a process without the user's task says so without waiting, whether or not the log answers", async () => {
   const log = new FaultyLog();
-  log.heldWriter = "-tasks-"; // so restoring takes for ever
+  log.heldWriter = "-tasks-"; // so that restoring takes for ever
   await using api = await start({}, {}, log);
   const details = () =>
     Promise.race([
@@ -160,7 +160,7 @@ Deno.test("a process without the user's task says so in time, whether or not the
   assert.match(await details(), /^(The log has not answered for [^,]+,?){3}$/);
 });
 
-Deno.test("a request to which nobody could listen in time is not put on the log later", async () => {
+Deno.test("a request that timed out before it was appended is not appended later", async () => {
   await using api = await start({ answerTimeoutMs: 50 });
   await api.untilReady();
   const { end } = await api.log.bounds(topics.events, 0);
@@ -174,7 +174,7 @@ Deno.test("a request to which nobody could listen in time is not put on the log 
   assert.deepEqual(ends.map((one) => one.end), [end, end]);
 });
 
-Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken something again", async () => {
+Deno.test("/ready is 503 while writes to the log fail, and 200 after one has succeeded", async () => {
   await using api = await start();
   await api.untilReady();
   api.log.refusal = passing("the disk is full");
@@ -198,12 +198,12 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   await api.post("/v1/events", event);
   api.log.refusal = new TypeError("one record is no record");
   await api.post("/v1/events", event);
-  assert.equal((await api.get("/ready")).status, 200, "one client's record says nothing of the log");
+  assert.equal((await api.get("/ready")).status, 200, "one client's record says nothing about the log");
   api.checks.reasons.push("the disk is nearly full");
   assert.deepEqual((await api.get("/ready")).json, { ready: false, reasons: ["the disk is nearly full"] });
 });
 
-Deno.test("on a full disk all wait and say so, and go on when there is room, with nothing lost or doubled", async () => {
+Deno.test("on a full disk everything waits and says so, then continues with nothing lost or doubled", async () => {
   await using api = await start({}, { pauseMs: 50 });
   await api.untilReady();
   const event = (id: string) => ({ type: "interaction", id, user: "ann", item: "i1", action: "click" });
@@ -229,7 +229,7 @@ Deno.test("on a full disk all wait and say so, and go on when there is room, wit
   assert.equal((await api.get("/v1/users/ann")).json.behaviours.length, 2);
 });
 
-Deno.test("requests that a full disk refuses are logged once, not each", async () => {
+Deno.test("requests that fail on a full disk are logged once, not each", async () => {
   await using api = await start();
   await api.untilReady();
   await using heard = await listen();
@@ -245,7 +245,7 @@ Deno.test("requests that a full disk refuses are logged once, not each", async (
 });
 
 for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] as const) {
-  Deno.test(`/ready is 503 until the ${role} beside the tasks has begun`, async () => {
+  Deno.test(`/ready is 503 until the ${role} alongside the tasks has started`, async () => {
     const first = new FaultyLog();
     {
       await using api = await start({}, {}, first);
@@ -254,7 +254,7 @@ for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] a
     const log = new FaultyLog();
     log.heldWriter = held;
     await using api = await start({}, { roles: ["task", "learner", "monitor"] }, log);
-    // Somebody else publishes, or no task could begin.
+    // While the learner is held back, nobody publishes a version, so no task can begin either.
     if (role === "learner") {
       assert.match((await api.get("/ready")).json.reasons.join(), /the learner is being opened/);
     } else {
@@ -269,7 +269,7 @@ for (const [role, held] of [["learner", "-learner-"], ["monitor", "-monitor"]] a
   });
 }
 
-Deno.test("/ready of a start that fails was never 200", async () => {
+Deno.test("/ready of a service that fails to start is never 200", async () => {
   const log = new FaultyLog();
   log.broken.add(topics.checkpoints);
   await using api = await start({}, { roles: ["task", "learner", "monitor"] }, log);
@@ -286,7 +286,7 @@ Deno.test("/ready of a start that fails was never 200", async () => {
   assert.equal(await ended, "failed");
 });
 
-Deno.test("/ready says that answers cannot be read, and until when", async () => {
+Deno.test("/ready says that answers cannot be read, until they can", async () => {
   await using api = await start({ answerTimeoutMs: 1 }, { roles: [] });
   const asked = await api.post("/v1/recommend", { user: "ann" });
   assert.equal(asked.status, 504, "nobody answers here");
@@ -301,7 +301,7 @@ Deno.test("/ready says that answers cannot be read, and until when", async () =>
   await api.untilReady();
 });
 
-Deno.test("diskShortage() names the folder and what is left, and nothing of one that is not there", async () => {
+Deno.test("diskShortage() names the folder and what is left, and is empty for a missing one", async () => {
   const folder = await Deno.makeTempDir();
   assert.deepEqual(await diskShortage(folder, 1), []);
   const [reason = ""] = await diskShortage(folder, 2 ** 60);
@@ -310,7 +310,7 @@ Deno.test("diskShortage() names the folder and what is left, and nothing of one 
   await Deno.remove(folder);
 });
 
-Deno.test("what is too large for the log is refused by name, and harms nothing that came with it", async () => {
+Deno.test("records too large for the log are refused one by one, and others in the same body are taken", async () => {
   await using api = await start();
   await api.untilReady();
   api.log.largest = 300;

@@ -1,6 +1,6 @@
 /**
- * Starts `run` twice on a disk without room, on a log that does not exist yet and on one that does, makes room, and stops
- * it; run by `full_start_test.ts` on a disk of its own. Prints the exit codes as JSON.
+ * Starts `run` twice on a full disk, without a log and then with one, makes room, and stops it. Run by
+ * `full_start_test.ts` on a disk of its own; prints the exit codes as JSON.
  *
  * Arguments: the folder, then those of `run`.
  *
@@ -17,7 +17,7 @@ async function takeRoom(): Promise<void> {
   try {
     for (;;) await file.write(portion);
   } catch {
-    // There is none any more.
+    // None is left.
   }
 }
 
@@ -29,7 +29,7 @@ for (let start = 0; start < 2; start++) {
   let said = "";
   for await (const text of run.stderr.pipeThrough(new TextDecoderStream())) {
     said += text;
-    if (said.includes("waiting for room")) await Deno.remove(filler).catch(() => {}); // it says so again meanwhile
+    if (said.includes("waiting for room")) await Deno.remove(filler).catch(() => {}); // it may say so more than once
     if (/ version \d/.test(said)) run.kill("SIGTERM");
   }
   codes.push((await run.status).code);

@@ -6,7 +6,7 @@ import { taskArguments } from "../service/task_command.ts";
 const SCRIPT = fileURLToPath(new URL("./full_start.ts", import.meta.url));
 const MOUNT = 'mount -t tmpfs -o size=24m none "$0" || exit 77; exec "$@"';
 
-Deno.test("run waits for room on a full disk, with or without a log on it, and then starts", async () => {
+Deno.test("run: waits for room on a full disk, with or without a log on it, then starts", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-full-start-" });
   const run = [...await taskArguments("run"), "--log-path", `${folder}/log.sqlite`, "--model", "base"];
   const command = [Deno.execPath(), "run", "-q", "-A", "--no-check", SCRIPT, folder, ...run];

@@ -1,4 +1,4 @@
-/** Whatever is sent: no answer of 5xx, nothing that was accepted is lost, and every answer is as OpenAPI says. */
+/** Whatever is sent: no answer is a 5xx, nothing accepted is lost, and every answer is as OpenAPI describes. */
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
@@ -9,7 +9,7 @@ import { NOW, startApi } from "./deployment.ts";
 import { checkAnswer, documentOf, isStream, junk, mangled } from "./openapi_answers.ts";
 
 const RUNS = Number(Deno.env.get("MEANDER_FUZZ_RUNS") ?? 150);
-/** Bodies among them that are sent as they should be. */
+/** Valid bodies among those that are sent. */
 const SOUND = 10;
 const topics = topicNames();
 
@@ -34,7 +34,7 @@ const types = fc.constantFrom(
 );
 const encodings = fc.constantFrom(undefined, undefined, undefined, "gzip", "br");
 
-Deno.test("bodies of any kind give no 5xx, and only answers that OpenAPI knows", async () => {
+Deno.test("bodies of any kind get no 5xx, only answers that OpenAPI describes, and what is accepted is on the log", async () => {
   await using api = await startApi({ maxBodyBytes: 20_000, answerTimeoutMs: 20_000 });
   const { paths } = await documentOf(api);
   const bodies: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
@@ -43,7 +43,7 @@ Deno.test("bodies of any kind give no 5xx, and only answers that OpenAPI knows",
     "/v1/recommend": fc.oneof(junk, mangled(request), request),
     "/v1/rank": fc.oneof(junk, request),
   };
-  // Among the rest are some that are taken for sure, so that it is seen that what was taken is kept.
+  // Bodies that are certainly taken, to see that what was taken is kept.
   const sound: Readonly<Record<string, unknown>> = {
     "/v1/events": { type: "interaction", user: "ann", item: "i1", action: "view", time: NOW },
     "/v1/items": { item: "i1", time: NOW },
@@ -78,12 +78,12 @@ Deno.test("bodies of any kind give no 5xx, and only answers that OpenAPI knows",
     assert.ok(taken >= SOUND, `${path} took ${taken}`);
   }
   let stored = 0;
-  // By its end: whom an event that was taken erases has no records any more.
+  // By the end of the log: an accepted event may erase records of a user.
   for (let p = 0; p < 2; p++) stored += (await api.log.bounds(topics.events, p)).end;
   assert.equal(stored, appended, "what was taken is on the log, and nothing else");
 });
 
-Deno.test("paths of any kind give no 5xx, and only answers that OpenAPI knows", async () => {
+Deno.test("paths of any kind get no 5xx, only answers that OpenAPI describes", async () => {
   await using api = await startApi();
   const { paths } = await documentOf(api);
   const part = fc.oneof(
@@ -105,7 +105,7 @@ Deno.test("paths of any kind give no 5xx, and only answers that OpenAPI knows", 
   );
 });
 
-Deno.test("every operation without a body answers as OpenAPI says", async () => {
+Deno.test("every GET answers as OpenAPI describes", async () => {
   await using api = await startApi();
   await api.post("/v1/recommend", { user: "ann" });
   const document = await documentOf(api);

@@ -10,7 +10,7 @@ import { type Api, NOW, startApi } from "./deployment.ts";
 const topics = topicNames();
 const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
 
-Deno.test("a click is in the answer of the next request, and the answer is on the log", async () => {
+Deno.test("an answer reflects the click just before it, and is on the log", async () => {
   await using api = await startApi();
   for (let n = 0; n < 20; n++) {
     const item = `i${n % 5}`;
@@ -30,7 +30,7 @@ Deno.test("a click is in the answer of the next request, and the answer is on th
   assert.equal(answers.length, 20);
 });
 
-Deno.test("rank ranks all that is given, and many at a time get each their own answer", async () => {
+Deno.test("/v1/rank ranks all candidates, and concurrent requests each get their own answer", async () => {
   await using api = await startApi();
   const users = Array.from({ length: 50 }, (_, n) => `u${n}`);
   const answers = await Promise.all(
@@ -45,14 +45,14 @@ Deno.test("rank ranks all that is given, and many at a time get each their own a
   }
 });
 
-Deno.test("a request that comes again is answered again", async () => {
+Deno.test("a repeated request is answered again", async () => {
   await using api = await startApi();
   const body = { user: "ann", request: "r1", id: "e1", count: 2 };
   const answers = [await api.post("/v1/recommend", body), await api.post("/v1/recommend", body)];
   assert.deepEqual(answers.map(({ status, json }) => [status, json.request]), [[200, "r1"], [200, "r1"]]);
 });
 
-Deno.test("events come as one, a list, lines, gzipped; each is taken or refused by itself", async () => {
+Deno.test("events arrive singly, as a list, as lines or gzipped, and each is taken or refused on its own", async () => {
   await using api = await startApi();
   const bad = { type: "interaction", user: "bob", item: "i1" };
   const late = { ...click("bob", "i2"), time: NOW + 2 * 3_600_000 };
@@ -87,7 +87,7 @@ Deno.test("events come as one, a list, lines, gzipped; each is taken or refused 
     }
   }
   assert.deepEqual(events.map(({ item }) => item), ["i1", "i2", "i3", "i2", "i3"]);
-  assert.ok(events.every(({ time }) => time === NOW), "without a time, it is that of the arrival");
+  assert.ok(events.every(({ time }) => time === NOW), "the time of arrival where there was none");
 });
 
 Deno.test("items are added and removed over HTTP", async () => {
@@ -106,7 +106,7 @@ Deno.test("items are added and removed over HTTP", async () => {
   assert.equal((await api.request("/v1/items/%00", { method: "DELETE" })).json.code, "bad-parameter");
 });
 
-Deno.test("a user's state is told, and forgotten", async () => {
+Deno.test("a user's state can be read and forgotten over HTTP", async () => {
   await using api = await startApi();
   await api.post("/v1/events", [
     { type: "profile", user: "eve/é", attributes: { city: "Oslo" } },
@@ -126,7 +126,7 @@ Deno.test("a user's state is told, and forgotten", async () => {
   await until(async () => (await api.get(path)).status === 404, "the user is forgotten");
 });
 
-Deno.test("models, status, health, readiness and metrics tell how it is doing", async () => {
+Deno.test("models, status, health, readiness and metrics describe the running service", async () => {
   await using api = await startApi();
   await until(async () => (await api.get("/ready")).status === 200, "it is ready");
   for (let n = 0; n < 30; n++) await api.post("/v1/recommend", { user: `u${n % 3}` });
@@ -156,7 +156,7 @@ Deno.test("models, status, health, readiness and metrics tell how it is doing", 
   ) assert.match(text, line);
 });
 
-Deno.test("metrics tell of the memory slots of MIMN, and of none where there is none", async () => {
+Deno.test("metrics describe MIMN's memory slots, and have none for other models", async () => {
   await using api = await startApi({}, 2, { model: "mimn", modelConfig: {} });
   for (let n = 0; n < 6; n++) await api.post("/v1/events", click("ann", `i${n}`));
   await api.post("/v1/recommend", { user: "ann" });
@@ -171,7 +171,7 @@ Deno.test("metrics tell of the memory slots of MIMN, and of none where there is 
   assert.doesNotMatch((await base.get("/metrics")).text, /^meander_slot_\w+\{/m);
 });
 
-Deno.test("what cannot be is a problem of RFC 9457 with the id of the request", async () => {
+Deno.test("invalid requests get RFC 9457 problems with the id of the request", async () => {
   await using api = await startApi({ maxBodyBytes: 5000, maxEntries: 3 });
   const json = { "content-type": "application/json" };
   const gzip = { ...json, "content-encoding": "gzip" };
@@ -209,7 +209,7 @@ Deno.test("what cannot be is a problem of RFC 9457 with the id of the request", 
   assert.equal((await api.request("/v1/users/a", { method: "PATCH" })).headers.get("allow"), "GET, DELETE");
 });
 
-Deno.test("keys let in what their scopes allow, and no more often than the limit", async () => {
+Deno.test("keys admit what their scopes allow, and no more often than the limit", async () => {
   const key = (name: string, scopes: ("events" | "metrics")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
@@ -238,7 +238,7 @@ Deno.test("keys let in what their scopes allow, and no more often than the limit
   );
 });
 
-Deno.test("behind a proxy that is configured, each visitor has a limit of their own, which the metrics count", async () => {
+Deno.test("behind a configured proxy, each visitor has a limit of their own, and metrics count refusals", async () => {
   const rateLimit = { perSecond: 0.001, burst: 1 };
   await using api = await startApi({ rateLimit, proxies: ["127.0.0.0/8", "::1"] });
   const status = async (forwarded: string) =>
@@ -248,7 +248,7 @@ Deno.test("behind a proxy that is configured, each visitor has a limit of their 
   assert.match(await api.metrics.render(), /^meander_http_limited_total\{limit="rate"\} 1$/m);
 });
 
-Deno.test("a key that may send events erases nobody with them", async () => {
+Deno.test("a key of scope events cannot erase users by events", async () => {
   const key = (name: string, scopes: ("events" | "admin")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
@@ -265,7 +265,7 @@ Deno.test("a key that may send events erases nobody with them", async () => {
   assert.deepEqual(await post([click("a", "i1"), forget], "owner"), [200, 2]);
 });
 
-Deno.test("a key that may send events takes over nobody's history with them", async () => {
+Deno.test("a key of scope events cannot take over a user's history by events", async () => {
   const key = (name: string, scopes: ("events" | "merge")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
@@ -288,7 +288,7 @@ Deno.test("a key that may send events takes over nobody's history with them", as
   assert.deepEqual(await statuses("login"), [200, 200, 200, 200]);
 });
 
-Deno.test("a key that may send events changes no item of the catalogue with it", async () => {
+Deno.test("a key of scope events cannot change items, nor one of scope items send events", async () => {
   const key = (name: string, scopes: ("events" | "items")[]) => ({
     name,
     sha256: digestOf(`the-own-key-of-${name}`),
@@ -306,7 +306,7 @@ Deno.test("a key that may send events changes no item of the catalogue with it",
   assert.deepEqual(await statuses("catalogue"), [403, 200, 200]);
 });
 
-Deno.test("a misspelt path, and an action in the place of a type, get what was meant", async () => {
+Deno.test("a misspelt path and an action in place of a type get a suggestion", async () => {
   await using api = await startApi();
   const detail = async (path: string, body: object) => (await api.post(path, body)).json.detail;
   assert.equal(
@@ -327,7 +327,7 @@ Deno.test("a misspelt path, and an action in the place of a type, get what was m
   }
 });
 
-Deno.test("pages of other origins may call only when they are named", async () => {
+Deno.test("pages of other origins may call only if they are configured", async () => {
   const origin = { origin: "https://shop.example" };
   {
     await using api = await startApi();
@@ -355,7 +355,7 @@ Deno.test("pages of other origins may call only when they are named", async () =
   assert.equal(headers.get("access-control-expose-headers"), "X-Request-Id,Retry-After");
 });
 
-Deno.test("a body is refused by its type before it is read, and not read where a call has none", async () => {
+Deno.test("a body of the wrong type is refused before it is read, and never read if the call has none", async () => {
   const origin = "https://elsewhere.example";
   await using api = await startApi({
     doors: ["gorse", "metarank"],
@@ -368,7 +368,7 @@ Deno.test("a body is refused by its type before it is read, and not read where a
       .map(([method]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, "any") }))
   );
   assert.ok(calls.length > 15);
-  // A body that is too large, and would be said to be, if anybody looked.
+  // A body that is too large, which would be said if it were read.
   const body = "x".repeat(2000);
   const headers = { "content-type": "text/plain", origin };
   for (const { method, path } of calls) {
@@ -379,8 +379,8 @@ Deno.test("a body is refused by its type before it is read, and not read where a
   assert.equal(status, 200, text);
 });
 
-Deno.test("an answer that does not come in time is a problem, and comes on the log", async () => {
-  // Long enough for the second request to come while the first one waits, also on a machine that is busy.
+Deno.test("an answer that does not come in time is a 504, which says that it will be on the log", async () => {
+  // Long enough for the second request to arrive while the first one waits, even on a busy machine.
   await using api = await startApi({ answerTimeoutMs: 3000, maxWaiting: 1 });
   await api.service.stop();
   const [first, second] = await Promise.all([
@@ -392,7 +392,7 @@ Deno.test("an answer that does not come in time is a problem, and comes on the l
   assert.match(timedOut.json.detail, /will be answered there/);
 });
 
-Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and leaves no trace", async () => {
+Deno.test("GET /v1/users/{user}/explain tells what would be recommended and why, and leaves no trace", async () => {
   await using api = await startApi({}, 1);
   for (const item of ["i1", "i2", "i3"]) await api.post("/v1/events", click("ann", item));
   await api.post("/v1/items", { item: "i2", title: "Tent", time: Date.UTC(2025, 0, 1) });
@@ -426,7 +426,7 @@ Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and lea
   assert.match((await api.get("/v1/users/nobody/explain")).json.detail, /^user "nobody" is not known: /);
 });
 
-Deno.test("an empty list says why: answered by the model, without it, and explained", async () => {
+Deno.test("an empty list says why it is empty, with a model, without one, and when explained", async () => {
   await using api = await startApi({}, 1);
   await api.post("/v1/items", { item: "old", expires: NOW - 1 });
   await api.post("/v1/events", click("ann", "i1"));
@@ -450,7 +450,7 @@ Deno.test("an empty list says why: answered by the model, without it, and explai
   assert.deepEqual(unscored, { items: [], empty: "excluded" });
 });
 
-Deno.test("why-not says what keeps an item off a list", async () => {
+Deno.test("GET /v1/users/{user}/why-not/{item} says what keeps an item off a list", async () => {
   await using api = await startApi({}, 1);
   await api.post("/v1/items", [{ item: "gone", hidden: true }, { item: "old", expires: NOW - 1 }]);
   await api.post("/v1/events", [click("ann", "i1"), click("ann", "i2")]);
@@ -472,7 +472,7 @@ Deno.test("why-not says what keeps an item off a list", async () => {
   assert.deepEqual(
     [last.score, (await why("old")).score],
     [all.at(-1).score, null],
-    "not its share of itself",
+    "the score among all candidates, not on its own",
   );
   const explained = (await api.get("/v1/users/ann/explain?count=2")).json;
   for (const { id } of api.service.tasks.get(0)!.state.catalogue.items()) {
@@ -492,7 +492,7 @@ Deno.test("why-not says what keeps an item off a list", async () => {
   await saysWhoIsNotKnown(api, (user, item) => `/v1/users/${user}/why-not/${item}`);
 });
 
-Deno.test("why-not says of an item that no source proposes that there are better candidates", async () => {
+Deno.test("GET /v1/users/{user}/why-not/{item} says that no source proposes an item", async () => {
   const task = { ...OPTIONS.task, retrieval: { maxCandidates: 3 } };
   await using api = await startApi({}, 1, { ...OPTIONS, task });
   await api.post("/v1/events", click("ann", "i1"));
@@ -506,7 +506,7 @@ Deno.test("why-not says of an item that no source proposes that there are better
   assert.deepEqual(json.reasons, [{ code: "not-retrieved", reason }]);
 });
 
-/** Where ann and i1 are known. */
+/** Checks the 404s of unknown users and items; ann and i1 are known. */
 async function saysWhoIsNotKnown(api: Api, path: (user: string, item: string) => string): Promise<void> {
   const cases = [
     [

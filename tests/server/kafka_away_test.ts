@@ -1,4 +1,4 @@
-/** What is said over HTTP while a real broker is stopped, or dead: `/ready` is never 200, and every time-out is kept. */
+/** What HTTP says while a real broker is suspended or dead: `/ready` is never 200, and time-outs are kept. */
 
 import assert from "node:assert/strict";
 import { prepareBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
@@ -33,7 +33,7 @@ async function brokerIn(folder: string): Promise<number> {
 }
 
 Deno.test({
-  name: "while the broker is stopped or dead, /ready is never 200 and a request is answered in time",
+  name: "while the broker is suspended or dead, /ready is never 200, and requests time out as promised",
   ignore: !isThere,
   async fn() {
     const data = await Deno.makeTempDir({ prefix: "meander-kafka-" });
@@ -67,7 +67,7 @@ Deno.test({
       await until(async () => (await recommend()).status === 200, "it answers");
     };
     const whileAway = async () => {
-      // What the broker said just before may still be on its way.
+      // The broker's last answers may still be on their way.
       await until(async () => (await call("/ready")).status === 503, "the log is known to be away");
       for (let n = 0; n < 2; n++) {
         const ready = await call("/ready");

@@ -1,4 +1,4 @@
-/** The commands on a real broker: one process works and follows a topic of another system, another serves HTTP. */
+/** The commands on a real broker: one process runs tasks and follows another system's topic, another serves HTTP. */
 import { freePort } from "../../scripts/kafka/java_process.ts";
 
 import assert from "node:assert/strict";
@@ -31,7 +31,7 @@ if (broker !== undefined) {
       stderr: "piped",
     });
 
-  Deno.test("on Kafka, a process without tasks serves HTTP, and another follows a topic of Metarank without a repeat", async () => {
+  Deno.test("run: on Kafka, a process without tasks serves HTTP, and another follows a Metarank topic without repeats", async () => {
     await using log = await openLog(broker);
     const port = await freePort();
     await log.createTopics([{ name: CLICKS, partitions: 3, cleanup: "delete" }]);
@@ -73,7 +73,7 @@ if (broker !== undefined) {
       return all.flat().length;
     };
     await append(0, 40);
-    await until(async () => await count() >= 40, "the topic is taken in");
+    await until(async () => await count() >= 40, "the topic has been read");
     await append(40, 50);
     await until(async () => await count() >= 50, "the topic is followed");
     assert.equal(await count(), 50);
@@ -115,7 +115,7 @@ if (broker !== undefined) {
   });
 }
 
-/** Whether a response is good; it is read to its end. */
+/** Whether a response is good; its body is discarded. */
 async function drain(response: Response): Promise<boolean> {
   await response.body?.cancel();
   return response.ok;

@@ -1,5 +1,5 @@
 /**
- * Whether answers are those that the server's own OpenAPI document describes, and bodies to find out with.
+ * Checks answers against the server's own OpenAPI document; and bodies to try.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { matches } from "../events/schema_checker.ts";
 import type { Answer, Api } from "./deployment.ts";
 
-/** OpenAPI, as far as it is looked at. */
+/** The parts of OpenAPI that are checked. */
 export interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
@@ -45,7 +45,7 @@ export async function schemasOf(api: Api): Promise<Readonly<Record<string, JsonS
   return (await api.get("/openapi.json")).json.components.schemas;
 }
 
-/** The answer is one of those that the document has for it. */
+/** Checks that the document describes the answer. */
 export function checkAnswer(operation: Operation, { status, headers, json, text }: Answer): void {
   const known = operation.responses[status];
   assert.ok(
@@ -60,13 +60,13 @@ export function checkAnswer(operation: Operation, { status, headers, json, text 
   }
 }
 
-/** Anything but what is wanted. */
+/** Anything but a valid body. */
 export const junk = fc.oneof(
   fc.json({ maxDepth: 4 }),
   fc.string({ unit: "binary" }),
   fc.uint8Array({ maxLength: 200 }).map((bytes) => new Uint8Array(bytes)),
 );
-/** What is wanted, perhaps broken: one, a list, cut off, or with a byte changed. */
+/** Valid values, perhaps broken: one, a list, a list cut off, or one with a byte changed. */
 export const mangled = <T>(one: fc.Arbitrary<T>) =>
   fc.tuple(
     fc.array(one, { minLength: 1, maxLength: 4 }),
@@ -82,7 +82,7 @@ export const mangled = <T>(one: fc.Arbitrary<T>) =>
     },
   );
 
-/** Whether an operation answers for as long as one listens. */
+/** Whether an operation streams for as long as one listens. */
 export function isStream({ responses }: Operation): boolean {
   return Object.hasOwn(responses["200"]?.content ?? {}, "text/event-stream");
 }

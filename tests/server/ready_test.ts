@@ -1,4 +1,4 @@
-/** What `/ready` says while the past is read: states restored, events worked off, samples learnt. */
+/** What `/ready` says while the past is read: states restored, events caught up with, samples learnt. */
 
 import assert from "node:assert/strict";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -13,7 +13,7 @@ import type { Role } from "../../streams/service/jobs/options.ts";
 const topics = topicNames();
 const PARTITIONS = 2;
 
-/** A log that reads no further on one topic until it is told to. */
+/** A log whose reads of one topic wait until it is opened. */
 class GatedLog extends MemoryLog {
   #topic = "";
   #gate = Promise.withResolvers<void>();
@@ -39,7 +39,7 @@ class GatedLog extends MemoryLog {
   }
 }
 
-/** Works on what there is with these roles, until all events are committed. */
+/** Runs a service with these roles until all events are committed. */
 async function work(log: MemoryLog, roles: readonly Role[]): Promise<void> {
   await using service = await Service.start(log, { ...OPTIONS, partitions: PARTITIONS, roles });
   await untilCommitted(log);
@@ -82,7 +82,7 @@ async function filledLog(): Promise<GatedLog> {
   return log;
 }
 
-Deno.test("/ready says how far states are restored, then how many events are left, then that it can answer", async () => {
+Deno.test("/ready says how far states are restored, then how many events are left, then is 200", async () => {
   await using log = await filledLog();
   log.close(topics.statistics);
   await log.append(recordsOf(shopEvents(100, 10, 4)));
@@ -109,7 +109,7 @@ Deno.test("/ready of a process that only learns says how many samples are left",
   await api.says(/^$/);
 });
 
-Deno.test("/ready of one that stands by says that it can do what is wanted of it", async () => {
+Deno.test("/ready of a learner on standby is 200", async () => {
   await using log = await filledLog();
   await using first = await start(log, ["learner"]);
   await first.says(/^$/);

@@ -1,4 +1,4 @@
-/** Requests over HTTP beyond one list: pages, a budget of time, a session that becomes a user's. */
+/** Requests over HTTP beyond one list: pages, time budgets, misspelt fields, sessions merged into users. */
 
 import assert from "node:assert/strict";
 import { checkRecommendation } from "../../src/events/check.ts";
@@ -20,7 +20,7 @@ import { type Api, NOW, startApi } from "./deployment.ts";
 const topics = topicNames();
 const click = (user: string, item: string) => ({ type: "interaction", user, item, action: "click" });
 
-Deno.test("pages have no item twice, and miss none, while the list changes in between", async () => {
+Deno.test("pages repeat no item and miss none, even if the list changes in between", async () => {
   await using api = await startApi();
   const whole = (await api.post("/v1/recommend", { user: "bob", count: 100 })).json.items.length;
   assert.ok(whole > 6);
@@ -53,7 +53,7 @@ Deno.test("pages have no item twice, and miss none, while the list changes in be
   assert.deepEqual([rank.json.items.length, rest.json.items.length, rest.json.next], [2, 1, null]);
 });
 
-Deno.test("without a count, all candidates are ranked and ten recommended, and metrics know how long it took", async () => {
+Deno.test("without a count, all candidates are ranked and ten recommended, and metrics have the duration", async () => {
   const begun = performance.now();
   await using api = await startApi();
   const body = { user: "ann", candidates: Array.from({ length: 12 }, (_, n) => `i${n}`) };
@@ -85,7 +85,7 @@ const MISSPELT: readonly [path: string, body: object, ...faults: RegExp[]][] = [
   ["users/ann/merge", { form: "session-1" }, /^form: .* did you mean from\?$/],
 ];
 
-Deno.test("a field that there is not is told, with the one that is meant, and nothing is done", async () => {
+Deno.test("an unknown field is a 400 that suggests the one meant, and nothing is done", async () => {
   await using api = await startApi();
   const { Merge } = await schemasOf(api);
   const schemas = { recommend: RECOMMEND_REQUEST.json, rank: RANK_REQUEST.json };
@@ -106,7 +106,7 @@ Deno.test("a field that there is not is told, with the one that is meant, and no
   }
 });
 
-Deno.test("what may have any field still may: events, items, the context of a request, and an event as a request", async () => {
+Deno.test("events, items and a request's context may have any fields, and a request may be sent as an event", async () => {
   await using api = await startApi();
   const request = { type: "request", id: "e1", user: "ann", context: { anything: 1 } };
   assert.ok(matches(RECOMMEND_REQUEST.json, request));
@@ -127,7 +127,7 @@ Deno.test("what may have any field still may: events, items, the context of a re
   assert.deepEqual([other.status, other.json.errors[0].code], [422, "unknown-value"]);
 });
 
-Deno.test("the id of a request is not kept, and has to be one", async () => {
+Deno.test("a request's id must be valid, and does not deduplicate over HTTP", async () => {
   await using api = await startApi();
   for (const path of ["/v1/recommend", "/v1/rank"]) {
     const body = { user: "ann", candidates: ["i1"] };
@@ -141,7 +141,7 @@ Deno.test("the id of a request is not kept, and has to be one", async () => {
   }
 });
 
-Deno.test("a parameter that there is not is told, but to clients of other systems", async () => {
+Deno.test("an unknown parameter is a 400, except to clients of other systems", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   await api.post("/v1/recommend", { user: "ann" });
   const { status, json } = await api.get("/v1/users/ann/explain?cuont=3");
@@ -158,7 +158,7 @@ Deno.test("a parameter that there is not is told, but to clients of other system
   }
 });
 
-Deno.test("a part of a path that cannot be an id is refused, and leaves nothing on the log", async () => {
+Deno.test("an invalid id in a path is refused, and nothing is appended", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   const end = async () => (await api.log.bounds(topics.items, 0)).end;
   const before = await end();
@@ -182,7 +182,7 @@ interface Operation {
   }[];
 }
 
-Deno.test("a parameter of a query is refused twice, by every call that has one, unless it may repeat", async () => {
+Deno.test("every call refuses a query parameter that is given twice, unless it may repeat", async () => {
   await using api = await startApi({ doors: ["gorse", "metarank"] });
   const { json: { paths } } = await api.get("/openapi.json");
   let tried = 0;
@@ -203,7 +203,7 @@ Deno.test("a parameter of a query is refused twice, by every call that has one, 
   assert.equal(status, 200, "Gorse's clients may send what we ignore");
 });
 
-Deno.test("a cursor of another request, or none of ours, is refused", async () => {
+Deno.test("a cursor of another request, or an invalid one, is refused", async () => {
   await using api = await startApi();
   const { json } = await api.post("/v1/recommend", { user: "ann", count: 2, cursor: "" });
   for (
@@ -248,7 +248,7 @@ const requestOf = (body: object) =>
     headers: { "content-type": "application/json" },
   });
 
-Deno.test("an answer that is late is made without a model, says so, and says what was shown", async () => {
+Deno.test("a late answer is made without a model, says so, and its impression is appended", async () => {
   await using api = await startApi();
   await api.post("/v1/events", [click("bob", "i4"), click("cy", "i4"), click("cy", "i5")]);
   await api.post("/v1/recommend", { user: "bob", count: 1 });
@@ -289,7 +289,7 @@ Deno.test("an answer that is late is made without a model, says so, and says wha
   }
 });
 
-Deno.test("what an anonymous session did is the user's from the login on", async () => {
+Deno.test("an anonymous session's behaviours are the user's after a merge", async () => {
   await using api = await startApi();
   await api.post("/v1/events", [
     click("session-1", "i1"),

@@ -9,7 +9,7 @@ import { taskArguments } from "../service/task_command.ts";
 const topics = topicNames();
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  Deno.test(`run --http has all that it answered 200 on the log after ${signal} under load`, async () => {
+  Deno.test(`run: everything that got a 200 is on the log after ${signal} under load`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
     const port = await freePort();
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ http: { answerTimeoutMs: 60_000 } }));
@@ -23,7 +23,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       stderr: "null",
     }).spawn();
     const headers = { "content-type": "application/json", "x-api-key": "secret-of-a-test" };
-    /** The status of a call and what it answered; 0 = nobody is there any more. */
+    /** The status and body of an answer; 0 = the server is gone. */
     const post = async (path: string, body: unknown) => {
       try {
         const init = { method: "POST", body: JSON.stringify(body), headers };
@@ -54,7 +54,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     };
     await Promise.all(["c0", "c1", "c2", "c3"].map(client));
     assert.equal((await server.status).success, signal === "SIGTERM");
-    assert.equal(failures, 0, "what is under way is ended, or nobody is there");
+    assert.equal(failures, 0, "requests under way are finished, or the server is gone");
 
     await using log = await SqliteLog.open(`${folder}/log.sqlite`);
     const valuesOf = async (topic: string) =>
@@ -71,7 +71,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-Deno.test("run at a port that is in use ends before it opens the log, and so joins no group", async () => {
+Deno.test("run: exits at a port in use before it opens the log", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-port-" });
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {

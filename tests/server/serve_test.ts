@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import type { Connection } from "../../streams/server/app.ts";
 import { serve } from "../../streams/server/serve.ts";
 
-/** A server whose answer waits until it is let go. */
+/** A server whose answer waits until it is released. */
 function startSlow() {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
@@ -16,7 +16,7 @@ function startSlow() {
   return { server, asked: asked.promise, answer: answer.resolve };
 }
 
-Deno.test("HttpServer.stop() waits for the answers under way", async () => {
+Deno.test("HttpServer.stop() waits for answers under way", async () => {
   const { server, asked, answer } = startSlow();
   const response = fetch(server.url).then((got) => got.text());
   await asked;
@@ -27,7 +27,7 @@ Deno.test("HttpServer.stop() waits for the answers under way", async () => {
   await server.ended;
 });
 
-Deno.test("HttpServer.stop() goes on after its patience, whether the client still waits or has gone", async () => {
+Deno.test("HttpServer.stop() waits no longer than its patience, whether the client still waits or has gone", async () => {
   for (const gone of [false, true]) {
     const { server, asked, answer } = startSlow();
     const leaving = new AbortController();

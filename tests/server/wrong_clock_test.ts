@@ -1,4 +1,4 @@
-/** One client of a hundred tells times that are 59 minutes ahead: over HTTP, with a restart in between. */
+/** One client in a hundred sends times 59 minutes ahead, over HTTP, with a restart in between. */
 
 import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
@@ -50,7 +50,7 @@ class Deployment implements AsyncDisposable {
   }
 }
 
-Deno.test("one client of 100 that is 59 minutes ahead changes no label of the others, nor after a restart", async () => {
+Deno.test("one client in 100 with a clock 59 minutes ahead changes no label of the others, even over a restart", async () => {
   await using log = new MemoryLog();
   let now = START;
   const clicks = new Map<string, string>();
