@@ -27,6 +27,8 @@ export interface Arm {
   readonly value: number | null;
   /** Variance of the ratio's estimate. */
   readonly variance: number;
+  /** Variance between users of y − R x, with the user's numerator y and denominator x, and the ratio R. */
+  readonly spread: number;
   /** Effective number of users by their denominators x, (Σx)²/Σx²: near 1 when one robot has most lists. */
   readonly equalUsers: number;
   /** Users whose reward is cut; 0 for other metrics. */
@@ -124,7 +126,7 @@ function beforeOf(metric: MetricName): readonly [number, number] {
 function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJUSTMENT): Arm {
   const { users } = moments;
   const linear = linearise(metric, moments);
-  if (linear === null) return { users, value: null, variance: Infinity, equalUsers: 0, cut: 0 };
+  if (linear === null) return { users, value: null, variance: Infinity, spread: 0, equalUsers: 0, cut: 0 };
   const before = beforeOf(metric);
   // The influence minus the part explained by the pre-period, as a linear function of the user's vector.
   const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
@@ -137,16 +139,18 @@ function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJ
       size += Math.abs(term);
     }
   }
-  const spread = square - mean * mean;
+  const influence = square - mean * mean; // its variance between users
   const shift = before.reduce(
     (sum, at, s) => sum + slopes[s]! * (moments.get(at, 0) / users - centre[s]!),
     0,
   );
-  const variance = spread > ROUNDING * size ? spread / Math.max(1, users - 1) : 0;
+  const varies = influence > ROUNDING * size;
+  const variance = varies ? influence / Math.max(1, users - 1) : 0;
+  const spread = varies ? influence / linear.slopes[0]![1] ** 2 : 0;
   const per = METRIC_FIELDS.indexOf(denominatorOf(metric));
   const equalUsers = moments.get(per, 0) ** 2 / moments.get(per, per);
   const cut = METRICS[metric].of === "reward" ? moments.cut : 0;
-  return { users, value: linear.value - shift, variance, equalUsers, cut };
+  return { users, value: linear.value - shift, variance, spread, equalUsers, cut };
 }
 
 /** Pooled slopes of the influence on the pre-period's two sums, by least squares. */

@@ -8,12 +8,15 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
 import { splitVariants } from "../assignment/assignment.ts";
-import type { Experiment } from "../assignment/experiment.ts";
+import { type Experiment, STOP_RULE } from "../assignment/experiment.ts";
 import { isCurrent } from "../assignment/exposure.ts";
+import { effectOf } from "./effect.ts";
+import { FirstSpreads, possibleSpread } from "./first_spreads.ts";
 import { GroupedMoments } from "./grouped_moments.ts";
 import { PrePeriod } from "./pre_period.ts";
 import { Moments, sumsOf, type UserSums } from "./user_metrics.ts";
-import { METRIC_FIELDS, type MetricName, sizeOf } from "../assignment/metrics.ts";
+import { METRIC_FIELDS, type MetricName, METRICS, sizeOf } from "../assignment/metrics.ts";
+import { keysOf } from "../values/record.ts";
 
 /** User segments with separate figures. */
 export const USER_SEGMENTS = ["new", "returning"] as const;
@@ -34,6 +37,10 @@ export interface TotalsOptions {
   /** Pre-period shared with other totals; its owner updates it after all of them. @default {own} */
   readonly prePeriod?: PrePeriod;
 }
+
+/** What is compared with the control, but for the variant. */
+const COMPARED: readonly (readonly [UserSegment | undefined, MetricName])[] = [undefined, ...USER_SEGMENTS]
+  .flatMap((segment) => keysOf(METRICS).map((metric) => [segment, metric] as const));
 
 /** Tag of an encoded user; 0 = not in the experiment. */
 const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
@@ -76,6 +83,8 @@ export class ExperimentTotals {
   readonly #prePeriod: PrePeriod;
   readonly #ownsPrePeriod: boolean;
   readonly #moments: GroupedMoments;
+  /** By variant but the control, then as in {@linkcode COMPARED}. */
+  readonly #firstSpreads: FirstSpreads;
   readonly #onUser: (variant: number) => void;
 
   /** Makes totals without users. */
@@ -86,6 +95,7 @@ export class ExperimentTotals {
     this.#ownsPrePeriod = prePeriod === undefined;
     this.#variants = splitVariants(experiment).map(({ name }) => name);
     this.#moments = new GroupedMoments(USER_SEGMENTS.length * this.#variants.length);
+    this.#firstSpreads = new FirstSpreads((this.#variants.length - 1) * COMPARED.length);
   }
 
   /** Adds a sample, whether or not it has an exposure: samples before a user's first exposure form the pre-period. */
@@ -105,7 +115,11 @@ export class ExperimentTotals {
     const member = this.#members.get(sample.user);
     if (member === undefined) this.#join(sample, variant, list);
     else if (member.variant === variant) this.#moments.grow(member, list);
-    else this.moved++;
+    else {
+      this.moved++;
+      return;
+    }
+    this.#firstSpreads.update((comparison) => this.#spreadNow(comparison));
   }
 
   /**
@@ -119,6 +133,20 @@ export class ExperimentTotals {
       moments.merge(this.#moments.get(this.#groupOf(name, variant), sizeOf(metric)));
     }
     return moments;
+  }
+
+  /** See {@linkcode FirstSpreads}. @param variant its index among those with users, from 1 */
+  firstSpread(variant: number, segment: UserSegment | undefined, metric: MetricName): number | undefined {
+    const at = COMPARED.findIndex((one) => one[0] === segment && one[1] === metric);
+    return this.#firstSpreads.get((variant - 1) * COMPARED.length + at);
+  }
+
+  #spreadNow(comparison: number): number {
+    const [segment, metric] = COMPARED[comparison % COMPARED.length]!;
+    const variant = 1 + Math.floor(comparison / COMPARED.length);
+    const { minUsers } = { ...STOP_RULE, ...this.experiment.stopRule };
+    const arms = [this.moments(0, segment, metric), this.moments(variant, segment, metric)] as const;
+    return possibleSpread(effectOf(...arms, metric), minUsers);
   }
 
   /** Forgets a user; the totals keep counting them. */
@@ -139,6 +167,16 @@ export class ExperimentTotals {
   decode(from: ByteReader): void {
     this.moved = from.uint();
     this.#moments.decode(from);
+  }
+
+  /** @internal Encodes what {@linkcode ExperimentTotals.encode} omits: the first spreads, which older figures lack. */
+  encodeFirstSpreads(to: ByteWriter): void {
+    this.#firstSpreads.encode(to);
+  }
+
+  /** @internal Decodes the output of {@linkcode ExperimentTotals.encodeFirstSpreads}. */
+  decodeFirstSpreads(from: ByteReader): void {
+    this.#firstSpreads.decode(from);
   }
 
   /** @internal Drops the rewards of forgotten users, see {@linkcode GroupedMoments.dropReleased}. */

@@ -7,7 +7,15 @@
 import { splitVariants } from "../assignment/assignment.ts";
 import { criticalSquare, type Interval, sequenceP } from "../metrics/confidence_sequence.ts";
 import { type Effect, effectOf } from "./effect.ts";
-import { devianceAt, evidenceOf, fewestConversions, inverted, ratioInterval } from "./evidence.ts";
+import {
+  conversionsOf,
+  devianceAt,
+  evidenceOf,
+  inverted,
+  MIN_CONVERSIONS,
+  ratioInterval,
+} from "./evidence.ts";
+import { informationOf } from "./first_spreads.ts";
 import { type Experiment, type GuardRail, STOP_RULE } from "../assignment/experiment.ts";
 import type { SampleRatio } from "./sample_ratio.ts";
 import type { UserSegment } from "./totals.ts";
@@ -60,14 +68,9 @@ export interface Figures {
   readonly experiment: Experiment;
   /** Moments of a variant, by its index among those with users, with the largest users cut for the metric. */
   moments(variant: number, segment?: UserSegment, metric?: MetricName): Moments;
+  /** The spread of a comparison when it first became possible, if known, see `Effect`; without it the clock is users. */
+  firstSpread?(variant: number, segment: UserSegment | undefined, metric: MetricName): number | undefined;
 }
-
-/**
- * Fewest effective conversions of the smaller arm, if both arms were alike, for any verdict: with fewer, the dispersion
- * is too uncertain. In simulations, 8 suffice. An arm counts at most as many as it has equally active users: a ratio
- * dominated by one user is close to that user's own, so the user's influence, and with it the variance, vanishes.
- */
-const MIN_CONVERSIONS = 15;
 
 /**
  * Compares a variant with the control on a metric. With several variants the error rate is divided among them.
@@ -119,14 +122,12 @@ export function compareVariant(
     metric,
     effect,
     missingUsers: Math.max(0, minUsers - Math.min(control.users, treated.users)),
-    conversions: evidence === null
-      ? 0
-      : Math.min(fewestConversions(evidence), control.equalUsers, treated.equalUsers),
+    conversions: conversionsOf(effect),
   };
   if (evidence === null || known.missingUsers > 0 || known.conversions < MIN_CONVERSIONS) {
     return { ...known, interval: { low: -Infinity, high: Infinity }, p: 1, share: 0 };
   }
-  const n = control.users + treated.users;
+  const n = informationOf(effect, figures.firstSpread?.(variant, segment, metric));
   const rate = alpha / Math.max(1, shown.length - 1);
   const options = { alpha: ideal === undefined ? rate : rate / 2, tunedFor: maxUsers * 2 / 3 };
   const square = criticalSquare(n, options);
@@ -191,7 +192,15 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
     const comparison = compareVariant(figures, at + 1, experiment.metric);
     const rails = { ...experiment, stopRule: railRule(experiment) };
     const guardRails = experiment.guardRails.map(({ metric }) =>
-      compareVariant({ experiment: rails, moments: figures.moments.bind(figures) }, at + 1, metric)
+      compareVariant(
+        {
+          experiment: rails,
+          moments: figures.moments.bind(figures),
+          firstSpread: (...of) => figures.firstSpread?.(...of),
+        },
+        at + 1,
+        metric,
+      )
     );
     const invalid = invalidity(ratio, lost);
     return {

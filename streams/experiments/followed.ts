@@ -227,6 +227,7 @@ export class Followed {
     const to = new ByteWriter().string(this.definition);
     for (const part of [...this.#parts, ...this.#orders]) part.encode(to);
     this.#loss.encodeDue(to);
+    this.#totals.encodeFirstSpreads(to);
     return to.toBytes();
   }
 
@@ -242,6 +243,7 @@ export class Followed {
     if (from.done) return true; // written before orders were counted
     for (const orders of this.#orders) orders.decode(from);
     if (!from.done) this.#loss.decodeDue(from);
+    if (!from.done) this.#totals.decodeFirstSpreads(from);
     return true;
   }
 

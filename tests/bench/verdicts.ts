@@ -13,7 +13,8 @@
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { GroupedMoments } from "../../src/experiments/grouped_moments.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
-import type { Experiment, StopRule } from "../../src/assignment/experiment.ts";
+import { FirstSpreads, possibleSpread } from "../../src/experiments/first_spreads.ts";
+import { type Experiment, STOP_RULE, type StopRule } from "../../src/assignment/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
 import type { UserSegment } from "../../src/experiments/totals.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
@@ -24,7 +25,7 @@ import {
   type MetricSpec,
   sizeOf,
 } from "../../src/assignment/metrics.ts";
-import { compareVariant, type Comparison, verdicts } from "../../src/experiments/verdict.ts";
+import { compareVariant, type Comparison, type Figures, verdicts } from "../../src/experiments/verdict.ts";
 import { normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
 import { HARD_WORLDS, newSums, ROBOT_WORLDS, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
@@ -91,12 +92,14 @@ export function firstVerdict(
   const arms = new GroupedMoments(2);
   const moments = (variant: number) => arms.get(variant, sizeOf(world.metric));
   let next = LOOK_EVERY;
-  const figures = { experiment, moments };
+  const first = new FirstSpreads(1);
+  const figures = { experiment, moments, firstSpread: () => first.get(0) };
   for (let users = 1; users <= end; users++) {
     const arm = random() < split ? 0 : 1;
     const [sums, before] = [newSums(), past ? newSums() : undefined];
     world.draw(sums, random, arm * lift, before);
     arms.add({ group: arm, sums, before });
+    first.update(() => spreadNow(figures, world.metric));
     if (users < next && users < end) continue;
     next = users < OFTEN ? users + LOOK_EVERY : Math.ceil(1.01 * users);
     if (!allLooks && isClear([moments(0), moments(1)], world.metric)) continue;
@@ -104,6 +107,12 @@ export function firstVerdict(
     if (comparison.interval.low > 0 || comparison.interval.high < 0) return { users, comparison };
   }
   return { users: end, comparison: undefined };
+}
+
+/** What `ExperimentTotals` notes. */
+function spreadNow({ experiment, moments }: Figures, metric: MetricName): number {
+  const effect = effectOf(moments(0, undefined, metric), moments(1, undefined, metric), metric);
+  return possibleSpread(effect, experiment.stopRule.minUsers ?? STOP_RULE.minUsers);
 }
 
 const SPLITS = [0.5, 0.9, 0.98] as const;
@@ -215,7 +224,12 @@ function saysOfReturning(
   random: Random,
 ): boolean {
   const arms = [new Moments(), new Moments()] as const;
-  const figures = { experiment, moments: (variant: number) => arms[variant]! };
+  const first = new FirstSpreads(1);
+  const figures = {
+    experiment,
+    moments: (variant: number) => arms[variant]!,
+    firstSpread: () => first.get(0),
+  };
   const [lists, rows, clicks] = (["lists", "rows", "clicks"] as const).map((field) =>
     METRIC_FIELDS.indexOf(field)
   ) as [number, number, number];
@@ -234,6 +248,7 @@ function saysOfReturning(
     sums[rows]! += 10;
     for (let row = 0; row < 10; row++) if (random() < rate) sums[clicks]!++;
     moments.update(sums, undefined);
+    first.update(() => spreadNow(figures, "ctr"));
     if (visit % LOOK_EVERY !== 0 || isClear(arms, "ctr")) continue;
     const { low, high } = compareVariant(figures, 1, "ctr").interval;
     if (low > 0 || high < 0) return true;

@@ -234,12 +234,12 @@ Deno.test("ExperimentViews finds no preference between interleaved variants once
   }
 });
 
-Deno.test("Followed.decode() accepts figures that lack what ordered the lists, and who was due", () => {
+Deno.test("Followed.decode() accepts figures that lack what ordered the lists, who was due, and the first spreads", () => {
   const variants = [{ name: "A" }, { name: "B" }];
   const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
   const bytes = new Followed(experiment, new PrePeriod()).encode();
-  const [orders, due] = [variants.length, 9 * variants.length];
-  for (const lacking of [due, orders + due]) {
+  const [orders, due, spreads] = [variants.length, 9 * variants.length, 1 + 8 * 27];
+  for (const lacking of [spreads, due + spreads, orders + due + spreads]) {
     const newer = new Followed(experiment, new PrePeriod());
     assert.equal(newer.decode(bytes.subarray(0, bytes.length - lacking)), true);
     assert.deepEqual(newer.status.orderedBy, [{}, {}]);
