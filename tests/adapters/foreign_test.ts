@@ -58,7 +58,7 @@ const metarank = fc.oneof(
   ),
 );
 
-/** An event of Metarank with its fields by name. */
+/** An event of Metarank with its fields sorted by name. */
 function canonical(event: JsonObject): JsonObject {
   const fields = event["fields"] as { name: string }[];
   return { ...event, fields: fields.toSorted((a, b) => a.name < b.name ? -1 : 1) };

@@ -205,7 +205,7 @@ Deno.test("Experiments.assign() keeps the holdout out of every experiment, excep
     assert.deepEqual([exposures.length, settings], [1, {}]);
   }
   assert.ok(Math.abs(count - 10_000) < 400, String(count));
-  // Nor do they get what is promoted: they show what all of it has gained.
+  // Nor do they get promoted settings: they show what all promotions have gained together.
   const promoted = new Experiments([promoteVariant("e", "B", among(experiment)), held]);
   for (const user of USERS.slice(0, 1000)) {
     const { exposures, settings } = promoted.assign(user);
@@ -213,7 +213,7 @@ Deno.test("Experiments.assign() keeps the holdout out of every experiment, excep
   }
   const all = { ...held, share: 0.9999 };
   const forced = new Experiments([experiment, all]).assign("u1");
-  // Those who are held out, yet get a variant, and their like among the others do not count in the holdout's figures.
+  // Held-out users with an override, and those like them among the others, do not count in the holdout's figures.
   assert.deepEqual(forced.exposures, [{ experiment: "e", variant: "B" }]);
   const rest = new Experiments([experiment, { ...held, share: 0.0001, phase: 1 }]).assign("u2");
   assert.deepEqual(rest.exposures, [{ experiment: "e", variant: "A" }]);

@@ -1,5 +1,5 @@
 /**
- * Pairs of variants that are drafted into one list, and people who click without caring what stands there.
+ * Pairs of variants that are drafted into one list, and people who click regardless of the items.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { weightedPicker } from "./weighted_picker.ts";
 /** Users of a run and places of a list. */
 const [USERS, COUNT] = [3000, 10];
 
-/** Credits of a list, from the top; `null` = to nobody. */
+/** Credits of a list, from the top; `null` = nobody's. */
 export type Credits = readonly (Team | null)[];
 
-/** Who clicks where, knowing the places alone. */
+/** Which places a person clicks, knowing only the places. */
 export type Reader = (places: number, random: Random) => number[];
 
-/** People who do not care. */
+/** People who click regardless of the items. */
 export const READERS: Readonly<Record<string, Reader>> = {
   "one place in ten": (places, random) => indices(places).filter(() => random() < 0.1),
   "mostly above": (places, random) => indices(places).filter((place) => random() < 0.4 / (1 + place)),
@@ -39,8 +39,8 @@ export function indices(length: number): number[] {
 }
 
 /**
- * Of so many runs, those in which each team was ever preferred, looked at after every 20 of 3,000 users, who each see
- * one of these lists.
+ * The number of runs in which each team was ever preferred, checked after every 20 of 3,000 users, who each see one of
+ * these lists.
  */
 export function wins(
   lists: readonly Credits[],
@@ -71,7 +71,7 @@ export function wins(
   return won;
 }
 
-/** The credits of a list for each way in which so many coins can fall. */
+/** The credits of a list for each outcome of so many coin tosses. */
 export function allCoins(pickers: readonly [Picker<number>, Picker<number>], count: number): Credits[] {
   const coins = Math.ceil(count / 2);
   return indices(2 ** coins).map((fall) => {
@@ -96,7 +96,7 @@ const moved = (item: number) => [item, ...RANKING.filter((other) => other !== it
 const weighted = (weights: (item: number) => number, random: Random) =>
   weightedPicker(new Map(indices(12).map((item) => [item, weights(item)])), random);
 
-/** Pairs of variants; the first ranks 0, 1, 2 … where nothing else is said. */
+/** Pairs of variants; the first ranks 0, 1, 2 … unless stated otherwise. */
 export const PAIRS: Readonly<Record<string, (random: Random) => readonly [Picker<number>, Picker<number>]>> =
   {
     "a fresh item on top": () => [A, listPicker(at(0, 99))],

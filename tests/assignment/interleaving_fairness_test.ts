@@ -22,7 +22,7 @@ Deno.test("teamDraft() credits both teams with the same places equally often, ov
   const list = fc.shuffledSubarray(indices(9));
   fc.assert(fc.property(list, list, fc.nat(9), (a, b, count) => {
     const credits = allCoins([listPicker(a), listPicker(b)], count);
-    // Clicks that depend on places alone find each of these as likely as the same with the teams exchanged.
+    // Clicks that depend on places alone make each of these as likely as the same with the teams exchanged.
     const mirrored = credits.map((teams) => teams.map((team) => team === null ? null : 1 - team));
     assert.deepEqual(credits.map(String).sort(), mirrored.map(String).sort());
   }));
@@ -89,7 +89,7 @@ Deno.test("Answerer.answer() drafts lists without bias when people click at rand
 });
 
 Deno.test("InterleavingTotals() finds the better variant within 1,500 users in the median run", () => {
-  // An item that one person in five clicks is on top of one list, and sixth on the other.
+  // An item clicked by one person in five is at the top of one list, and sixth in the other.
   const lists = [
     listPicker(indices(30)),
     listPicker([5, ...indices(30).filter((item) => item !== 5)]),

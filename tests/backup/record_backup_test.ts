@@ -12,7 +12,7 @@ import { encodeInputs, INPUTS, PARTITIONS as PARTITIONS_HEADER } from "../../str
 import { tasksGroup, topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 
-/** A log in memory whose copies are made of records. */
+/** A log in memory whose backups are made of records. */
 function recordLog(
   log: MemoryLog,
   onEnds: (of: string, places: readonly Place[]) => Promise<void> = async () => {},
@@ -91,7 +91,7 @@ Deno.test("copyRecords() looks for another moment when the log drops records jus
   await log.append(Array.from({ length: 10 }, (_, n) => record(topic, n)));
   let looks = 0;
   const source = recordLog(log, async (of) => {
-    // After the copy of all, and again once the first moment is chosen.
+    // After everything was copied, and again once the first moment is chosen.
     if (++looks === 1) await log.append([record(topic, 10), record(topic, 11)]);
     if (of === "written" && looks < 6) {
       await log.append([record(topic, 12)]);
@@ -170,7 +170,7 @@ Deno.test("copyRecords() gives up when the log drops records as fast as they are
 
 Deno.test("refillAll() restores records at their offsets, with the topics' current names and ids", async () => {
   const PARTITIONS = 2;
-  /** What is in topics of these names and ids. */
+  /** The contents of topics with these names and ids. */
   const contents = (topics: Topics, idOf: (topic: string) => string): NewRecord[] => {
     const [named, id] = [JSON.stringify(topics.events), idOf(topics.events)];
     const text = (text: string) => new TextEncoder().encode(text);
@@ -220,7 +220,7 @@ Deno.test("refillAll() restores records at their offsets, with the topics' curre
   const copied: (readonly [number, number])[] = [];
   let looks = 0;
   const source = recordLog(log, async () => {
-    if (++looks === 1) await log.append(all.slice(-3)); // once it copies
+    if (++looks === 1) await log.append(all.slice(-3)); // while it copies
   });
   const tell = (done: number, all: number) => copied.push([done, all]);
   const manifest = { prefix: "meander.", topics: await copyRecords(source, folder.path, "meander.", tell) };
@@ -228,7 +228,7 @@ Deno.test("refillAll() restores records at their offsets, with the topics' curre
   assert.deepEqual(copied.filter(([done, all]) => done === all), [[13, 13], [3, 3]]);
   for (const prefix of ["meander.", "shop."]) {
     await using copy = new MemoryLog();
-    await copy.createTopics(topicSpecs(topicNames(prefix), PARTITIONS).slice(0, 3)); // and then it was killed
+    await copy.createTopics(topicSpecs(topicNames(prefix), PARTITIONS).slice(0, 3)); // as if a first attempt had been killed
     const told: (readonly [number, number])[] = [];
     const options = { manifest, prefix, tell: (done: number, all: number) => told.push([done, all]) };
     await refillAll(recordLog(copy), folder.path, options);

@@ -25,7 +25,7 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
       assert.ok(wantGrads);
       assertClose(bank.query(input), flat(want["query"]), FORWARD, `${name}: query`);
       const gradients = new Float32Array(bank.parameters.values.length);
-      assert.equal(logExpected[0], 0); // of what came
+      assert.equal(logExpected[0], 0); // of the item that came next
       const examples = { inputs: [input], out, leftOut: [[]], logExpected: logExpected.subarray(1) };
       const got = bank.loss(examples, gradients);
       assertClose([got.loss], flat(want["loss"]), FORWARD, `${name}: loss`);

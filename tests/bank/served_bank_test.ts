@@ -19,7 +19,7 @@ const newModel = () => createModel("base", modelSizes(DEFAULT_SCHEMA, WIDTH), {}
 const newLearner = () =>
   new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH, learnsNext: true });
 
-/** People who go round in circles of five items. */
+/** Samples of users who go round in circles of five items. */
 function circles(count: number, seed: number, wide = 8): Sample[] {
   const random = mulberry32(seed);
   return Array.from({ length: count }, (_, n) => {

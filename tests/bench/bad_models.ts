@@ -1,6 +1,6 @@
 /**
- * What a deployment serves whose model is bad: the true click rate of its lists in the simulated shop by stage, with the
- * proof that a model needs to order lists alone, without, and of the prior. What is wrong is wrong with the learner only:
+ * What a deployment with a bad model serves: the true click rate of its lists in the simulated shop by stage, with the
+ * proof that a model needs before it orders lists alone, without it, and of the prior. Only the learner is wrong:
  * people click as ever, and predictions are judged by that. There is no guard.
  *
  * ```sh
@@ -36,7 +36,7 @@ const [seedsGiven = "1,2,3,4,5,6,7,8", wrongs = "flipped,random,spoilt", model =
     string?,
   ];
 const REQUESTS = 900;
-/** Ends of the stages, in rows that were served: ten a request. */
+/** Ends of the stages, in served rows: ten per request. */
 const STAGES = [1000, 3000, 5000, 6000, 7000, 9000];
 const FILE = "fixtures/shop/meander.json";
 const SETUPS = ["prior", "without", "with"] as const;
@@ -49,15 +49,15 @@ type Labels = (label: 0 | 1, rows: number) => 0 | 1;
 
 /** What is wrong with the learner: how it reads labels after so many rows. */
 const WRONG: Readonly<Record<string, Labels>> = {
-  // For the first 3,000 rows and from 6,000 on it learns what people do not click.
+  // In the first 3,000 rows and from 6,000 on it learns what people do not click.
   "flipped": (label, rows) => rows < 3000 || rows >= 6000 ? label === 1 ? 0 : 1 : label,
   // From row 5,000 on it learns what people do not click.
   "spoilt": (label, rows) => rows >= 5000 ? label === 1 ? 0 : 1 : label,
-  // What it learns has nothing to do with what people do, but is as often positive.
+  // What it learns is unrelated to what people do, but as often positive.
   "random": () => random() < 0.1 ? 1 : 0,
 };
 
-/** Lets all learners of this process read labels in another way. */
+/** Makes all learners of this process read labels in another way. */
 const learn = Learner.prototype.learn;
 function misread(labels: Labels) {
   const rows = new WeakMap<Learner, number>();

@@ -11,17 +11,17 @@ import { drawPages } from "./pages.ts";
 
 const CANDIDATES = 12;
 
-/** A moment of a person with twelve items to choose from. */
+/** A moment at which a person has twelve items to choose from. */
 export interface BanditContext {
   /** True probability of a click on each. */
   readonly truth: readonly number[];
-  /** What the policies rank by: the truth as seen through noise, as logits. */
+  /** What the policies rank by: the truth through noise, as logits. */
   readonly scores: readonly number[];
-  /** What the reward model predicts of each. */
+  /** What the reward model predicts for each. */
   readonly predicted: readonly number[];
 }
 
-/** Moments of the shop, and the mean reward a list of `policy` over all of them, by enumeration. */
+/** Moments of the shop, and the mean reward per list of `policy` over all of them, by enumeration. */
 export function banditContexts(count: number, length: number, policy: PolicyOptions) {
   const random = createRandom(9);
   const contexts = drawPages(10 * count, 3).filter((_, n) => n % 10 === 0).map(
@@ -70,7 +70,7 @@ export function drawLog(
   });
 }
 
-/** Expected clicks on the places that are left. */
+/** Expected clicks on the remaining places. */
 function value(context: BanditContext, above: number[], length: number, policy: PolicyOptions): number {
   if (above.length === length) return 0;
   const chances = placeDistribution({ scores: context.scores }, above, policy);

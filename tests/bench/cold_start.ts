@@ -1,6 +1,6 @@
 /**
- * What a new deployment serves: the true click rate of its lists in the simulated shop by stage, and how well the frozen
- * predictions of its model rank, with the proof that a model needs to order lists alone, and without.
+ * What a new deployment serves: the true click rate of its lists in the simulated shop by stage, and how well the
+ * frozen predictions of its model rank, with the proof that a model needs before it orders lists alone, and without it.
  *
  * ```sh
  * deno run -A tests/bench/cold_start.ts               # twenty minutes: 2,000 requests, four seeds
@@ -25,7 +25,7 @@ import { type ServedPage, simulate } from "../../scripts/simulate/simulation.ts"
 import { summary } from "./summary.ts";
 
 const [requests = "2000", seeds = "1,2,3,4", models = "base,dien", setups = "without,with,prior"] = Deno.args;
-/** Ends of the stages, in rows that were served: ten a request. */
+/** Ends of the stages, in served rows: ten per request. */
 const STAGES = [500, 1125, 5000, 20_000];
 const SETUPS = ["without", "with", "prior"] as const;
 const FILE = "fixtures/shop/meander.json";

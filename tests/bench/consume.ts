@@ -1,8 +1,8 @@
 /**
- * State-only consumption on Kafka: interactions through four tasks in one process, exactly once, beside a bare kafkajs
- * loop that consumes, parses and writes as many bytes in transactions. Needs Java and Maven.
+ * State-only consumption on Kafka: interactions through four tasks in one process, exactly once, compared with a bare
+ * kafkajs loop that consumes, parses and writes as many bytes in transactions. Needs Java and Maven.
  *
- * What the changelog costs is told by tasks whose states are not written, or cut down to what a delta would take.
+ * Tasks whose states are not written, or are cut to the size of a delta, show what the changelog costs.
  *
  * `deno run -A tests/bench/consume.ts [events, 100000] [users, 20000] [groups, base,dien,requests]`
  *
@@ -35,7 +35,7 @@ const OUTPUT = "bare.output";
 const [events = 100_000, users = 20_000] = Deno.args.slice(0, 2).map(Number);
 const groups = Deno.args[2]?.split(",") ?? ["base", "dien", "requests"];
 
-/** What a run gave. */
+/** The result of a run. */
 interface Outcome {
   readonly seconds: number;
   /** Bytes of values written. */
@@ -46,7 +46,7 @@ await using broker = await startMeasuredBroker();
 const brokers = [broker.address];
 let runs = 0;
 
-/** A way to get through the events. */
+/** A way to process the events. */
 type Contender = readonly [name: string, run: (bytesPerEvent: number) => Promise<Outcome>];
 
 const whole = (record: NewRecord) => record;
@@ -72,7 +72,7 @@ await compare("requests", [
   [`dien, 10 % requests of ${CANDIDATES}`, () => consume("dien", "requests", whole)],
 ]);
 
-/** Runs the contenders in turns and prints the best of each, and how the first compares with it. */
+/** Runs the contenders in turns, and prints the best result of each and how the first compares with it. */
 async function compare(group: string, contenders: readonly Contender[]): Promise<void> {
   if (!groups.includes(group)) return;
   const best: Outcome[] = [];
@@ -92,7 +92,7 @@ async function compare(group: string, contenders: readonly Contender[]): Promise
   }
 }
 
-/** Runs tasks over the events to their end. @param change gives what is written of a state */
+/** Runs tasks over all events. @param change returns what is written of a state */
 async function consume(
   model: ModelName,
   what: "state only" | "requests",
@@ -142,7 +142,7 @@ function measuring(log: Log, change: (commit: Commit) => Commit): Log {
           const writer = await target.writer(id);
           return {
             id,
-            // Offsets are asked for by place: those of what was left out do not matter here.
+            // Offsets are queried by place: those of records left out do not matter here.
             commit: (commit: Commit) => writer.commit(change(commit)),
             [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
           };
@@ -154,7 +154,7 @@ function measuring(log: Log, change: (commit: Commit) => Commit): Log {
   });
 }
 
-/** A loop with one transactional producer a partition, which writes so many bytes for each event. */
+/** A loop with one transactional producer per partition, which writes so many bytes for each event. */
 async function consumeBarely(bytesPerEvent: number): Promise<Outcome> {
   const topics = topicNames(`run${runs++}.`);
   {
@@ -230,7 +230,7 @@ async function commitBarely(
   await transaction.commit();
 }
 
-/** Writes the events: people and items in no order, a second apart. */
+/** Writes the events: people and items in random order, a second apart. */
 async function fill(
   log: Log,
   topics: ReturnType<typeof topicNames>,

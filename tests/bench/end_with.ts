@@ -1,12 +1,12 @@
 /**
- * For benches that wait for what other processes do: when one dies, what is waited for would never come.
+ * For benches that wait for other processes: when one dies, what they wait for never comes.
  *
  * @module
  */
 
 import { type DevBroker, SERVER_JVM, startBroker } from "../../scripts/kafka/dev_broker.ts";
 
-/** Ends this process with a service that ends with an error, and the service with this process. */
+/** Ends this process when a service fails, and the service when this process ends. */
 export function endWith(service: Deno.ChildProcess): Deno.ChildProcess {
   const kill = () => service.kill("SIGKILL");
   globalThis.addEventListener("unload", kill);
@@ -17,7 +17,7 @@ export function endWith(service: Deno.ChildProcess): Deno.ChildProcess {
   return service;
 }
 
-/** Starts a broker with a server's flags, with which this process ends unless it has asked for it. */
+/** Starts a broker with a server's flags; if it dies unasked, this process ends. */
 export async function startMeasuredBroker(): Promise<DevBroker> {
   const broker = await startBroker({ jvm: SERVER_JVM });
   let isAsked = false;

@@ -15,7 +15,7 @@ async function wait(...lines: readonly string[]) {
     stdout: "piped",
     stderr: "piped",
   });
-  const { code, stdout, stderr } = await bench.output(); // until nobody has its ends of the pipes any more
+  const { code, stdout, stderr } = await bench.output(); // until every process has closed its ends of the pipes
   return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Decoding events: ours beside bare `JSON.parse`, which checks nothing, and beside zod, whose schema here knows types,
- * lengths in characters and one pattern, and nothing of bytes, keys that are there twice, depth or attributes.
+ * Decoding events: ours compared with bare `JSON.parse`, which checks nothing, and with zod, whose schema here checks
+ * types, lengths in characters and one pattern, but not bytes, duplicate keys, depth or attributes.
  *
  *     deno bench -A tests/bench/events_bench.ts
  *     deno run -A tests/bench/events_in_turns.ts    the ratios alone, in turns: for a machine that others use

@@ -1,6 +1,6 @@
 /**
- * How much longer zod takes to decode an event than we do: blocks of both in turns, and the median of the ratios of
- * neighbours, so that others on the machine slow both down.
+ * How much longer zod takes to decode an event than we do: alternating blocks of both, and the median of the ratios of
+ * neighbours, so that other load on the machine slows both down.
  *
  *     deno run -A tests/bench/events_in_turns.ts
  */

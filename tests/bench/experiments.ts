@@ -137,7 +137,7 @@ function interleaving(): void {
   }
 }
 
-/** People who do not care, and each pair of variants: 200 runs a pair. */
+/** People who click at random, and each pair of variants: 200 runs per pair. */
 function fairness(): void {
   print(
     "\n## Interleaving: runs of 3,000 users in which a variant is preferred for nothing, alpha 5 %, 200 runs",
@@ -224,7 +224,7 @@ function coverage(): void {
   }
 }
 
-/** Users who are lost between answer and sample, seen by name. */
+/** Users who are lost between answer and sample, identified by name. */
 function loss(): void {
   print("\n## Loss: 1 % of both arms is lost, and more of one, 1,000 runs of 50,000 users");
   print("| of one arm | more lost | empty lists | alarm | median users until it | 95 % caught before |");

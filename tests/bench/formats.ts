@@ -1,7 +1,7 @@
 /**
- * Ingestion of the same clicks as JSON, and as Avro and Protobuf by a schema registry, from a topic of a broker that it
- * starts itself onto `events` of the same broker, exactly once, by the same rules; beside a bare kafkajs consumer that
- * only counts. Each figure is the best of the rounds. Needs Java and Maven.
+ * Ingestion of the same clicks as JSON, and as Avro and Protobuf with a schema registry, from a topic of a broker that
+ * it starts itself to `events` of the same broker, exactly once, by the same rules; compared with a bare kafkajs
+ * consumer that only counts. Each figure is the best of the rounds. Needs Java and Maven.
  *
  * `deno run -A tests/bench/formats.ts [records, 50000] [rounds, 3]`
  *
@@ -148,7 +148,7 @@ function sourceOf(format: string) {
   }, { fetch: get });
 }
 
-/** @returns milliseconds of the clock */
+/** @returns milliseconds of wall-clock time */
 async function ingest(format: string): Promise<number> {
   const topics = topicNames(`${format}-${crypto.randomUUID().slice(0, 8)}.`);
   await log.createTopics(topicSpecs(topics, PARTITIONS));
@@ -165,7 +165,7 @@ async function ingest(format: string): Promise<number> {
   return ms;
 }
 
-/** @returns milliseconds of the processor, which others on the machine do not take part in */
+/** @returns milliseconds of processor time, which other load on the machine does not affect */
 async function adapt(format: string): Promise<number> {
   const source = sourceOf(format);
   const values = Array.from({ length: records }, (_, i) => FORMATS[format]!(i));

@@ -1,6 +1,6 @@
 /**
- * False alarms of the guard on clean streams, and how soon it stops wrong labels, without a model: what it sees is what
- * was predicted and what came of it.
+ * False alarms of the guard on clean streams, and how soon it stops wrong labels, without a model: it only sees
+ * predictions and outcomes.
  *
  * ```sh
  * deno run -A tests/bench/guard.ts [rows a stream, in thousands]
@@ -13,7 +13,7 @@ import { Guard } from "../../src/learner/guard/guard.ts";
 import { CLEAN, guardBatches } from "../learner/guard_streams.ts";
 
 const ROWS = Number(Deno.args[0] ?? 2000) * 1000;
-/** Streams that go wrong, after so many clean rows. */
+/** Streams that go wrong after so many clean rows. */
 const POISONED = 40, SOUND = 20_000;
 
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -1,18 +1,18 @@
 /**
- * False alarms of the guard on public data sets, and what it does on the same ones poisoned, with the models as they
- * ship. `../shared/data` must be there.
+ * False alarms of the guard on public data sets, and its effect when they are poisoned, with the models as shipped.
+ * Needs `../shared/data`.
  *
  * ```sh
  * deno run -A tests/bench/guard_public.ts clean ml-100k base 0-9  # data sets, models, seeds
  * deno run -A tests/bench/guard_public.ts poisoned ml-100k,mind base,dien
  * ```
  *
- * Seed 0 is the stream as it stands. With others each user begins when another one began, and the weights are
- * others too.
+ * Seed 0 is the stream as it is. With any other, each user begins at another user's time, and the initial weights
+ * differ.
  *
- * Poisoned: 20,000 rows as they were, then the poison until 6,000 more were shown. **Harm** is how much worse, in nats a
- * row, people's rows of that stretch are predicted than in the clean stream, against what people really did; 2,000 rows
- * more, that are clean, say what is left of it.
+ * Poisoned: 20,000 rows as they were, then the poison until 6,000 more were shown. **Harm** is how much worse, in nats
+ * per row, people's rows of that stretch are predicted than in the clean stream, against what people really did; 2,000
+ * clean rows after that show what is left of it.
  *
  * @module
  */
@@ -42,7 +42,7 @@ const SOUND = 20_000, SPOILT = 6000, AFTER = 2000, BATCH = 64;
 
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
-/** A judged row: what it is called, what was predicted, what came of it. */
+/** A judged row: its name, prediction and outcome. */
 interface Judged {
   readonly row: string;
   readonly prediction: number;
@@ -53,7 +53,7 @@ interface RunOptions {
   readonly model: ModelName;
   readonly seed: number;
   readonly guard?: GuardOptions | null;
-  /** Give the rows, too. */
+  /** Whether to return the rows, too. */
   readonly keeps?: boolean;
 }
 
@@ -96,7 +96,7 @@ async function clean(set: string, stream: PublicStream, model: ModelName): Promi
   print(`${set} ${model}: ${alarms} alarms, ${held} held batches, ${rows} rows, AUC ${auc.toFixed(3)}`);
 }
 
-/** The place of the event that comes after so many shown rows. */
+/** The index of the event that follows so many shown rows. */
 function after(stream: PublicStream, rows: number): number {
   let shown = 0;
   const at = stream.events.findIndex((event) =>

@@ -1,6 +1,7 @@
 /**
- * What the pair head adds to a request of 100 candidates: the same requests of two tasks with the head and of two
- * without, in turns of fifty. Quantiles over turns of processor time, which a busy machine distorts least, and of the wall clock.
+ * What the pair head adds to a request of 100 candidates: the same requests to two tasks with the head and two without,
+ * in turns of fifty. Quantiles over turns of processor time, which a busy machine distorts least, and of wall-clock
+ * time.
  *
  * ```sh
  * deno run -A --v8-flags=--no-wasm-bounds-checks tests/bench/head_request.ts ml-100k ../shared/data/ml-100k 20000
@@ -30,7 +31,7 @@ async function taskWith(head: boolean): Promise<TaskState> {
   return task;
 }
 
-/** Asks for the lists of a user. */
+/** Requests the lists of a user. */
 function ask({ retrieval, users, clock }: TaskState, name: string): void {
   const user = users.get(name);
   if (user === undefined) throw new RangeError(`Cannot ask for user ${name}: nobody has this name`);
@@ -40,7 +41,7 @@ function ask({ retrieval, users, clock }: TaskState, name: string): void {
   retrieval.candidates({ user, context, time, excluded, allowed: () => true }, { most: 20, stacked: true });
 }
 
-/** Milliseconds that a request of a turn takes, of the processor and of the wall clock. */
+/** Milliseconds per request of a turn, of processor and wall-clock time. */
 function timesOf(task: TaskState, turn: number) {
   const begun = performance.now(), cpu = process.cpuUsage();
   for (let n = 0; n < REQUESTS; n++) ask(task, names[(turn * REQUESTS + n) % names.length]!);
@@ -48,7 +49,7 @@ function timesOf(task: TaskState, turn: number) {
   return { processor: (user + system) / 1000 / REQUESTS, wall: (performance.now() - begun) / REQUESTS };
 }
 
-/** Those without the head and those with it, built in an order that favours neither: memory of a later task is slower. */
+/** Tasks without the head and with it, created in an order that favours neither: memory of a later task is slower. */
 const without = [await taskWith(false)], given = [await taskWith(true), await taskWith(true)];
 without.push(await taskWith(false));
 const sides = [without, given] as const;

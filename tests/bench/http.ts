@@ -3,8 +3,8 @@
  *
  *     deno run -A tests/bench/http.ts [base|din|dien|mimn] [clients] [options of `run`, such as --memory 1GB]
  *
- * Recommendations of 100 given candidates for users with a past; then the time from a click to a list that knows it; then
- * events one by one and in batches.
+ * Recommendations of 100 given candidates for users with a past; then the time from a click to a list that reflects it;
+ * then events one by one and in batches.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { machineLine } from "./machine.ts";
 const [model = "dien", clients = "8", ...options] = Deno.args;
 const CLIENTS = Number(clients);
 const SECONDS = 10;
-/** Asked for so long before anything is measured: the server is compiled as it runs. */
+/** Warm-up before anything is measured: the server is compiled as it runs. */
 const WARM_SECONDS = 10;
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -1,16 +1,16 @@
 /**
- * A client of HTTP/1.1 that costs next to nothing: one connection, kept alive, one request at a time. `fetch` takes
- * about as much of a processor for a call as the server does for an event, and would be measured with it.
+ * An HTTP/1.1 client that costs next to nothing: one connection, kept alive, one request at a time. `fetch` takes about
+ * as much processor time per call as the server per event, and would be measured with it.
  *
  * @module
  */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** Room for an answer; it grows with what comes. */
+/** Buffer for an answer; it grows on demand. */
 const ROOM_BYTES = 1 << 16;
 
-/** What a server has answered. */
+/** An answer of the server. */
 export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
@@ -34,7 +34,7 @@ export class HttpClient implements Disposable {
     return new HttpClient(connection, `127.0.0.1:${port}`);
   }
 
-  /** Posts a body, and waits for the answer. */
+  /** Posts a body and waits for the answer. */
   async post(path: string, body: string, type: string): Promise<HttpAnswer> {
     const bytes = encoder.encode(body);
     const head = encoder.encode(

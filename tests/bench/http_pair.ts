@@ -1,11 +1,11 @@
 /**
- * The HTTP API of another checkout, and of this one, under the same load in turns: what a change costs, also on a machine
- * whose speed drifts.
+ * The HTTP API of another checkout and of this one, under the same load in turns: what a change costs, even on a
+ * machine whose speed drifts.
  *
  *     deno run -A --no-check tests/bench/http_pair.ts <folder of the other checkout> [base|din|dien|mimn] [turns]
  *
- * Prints the median ratio of the turns, this one to the other, with quartiles: of calls a second, and of processor time a
- * call.
+ * Prints the median ratio of the turns, this one to the other, with quartiles: of calls per second, and of processor
+ * time per call.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const [other, model = "dien", turns = "10"] = Deno.args;
 if (other === undefined) throw new Error("Cannot compare without the folder of another checkout");
 const SECONDS = 4;
 const WARM_SECONDS = 5;
-/** A server commits what it was told, and learns, for a moment after the last call. */
+/** A server commits what it received, and learns, for a moment after the last call. */
 const REST_MS = 200;
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -40,7 +40,7 @@ async function turnOf(server: BenchServer, call: Call, clients: number): Promise
   return { rate: times.length / seconds, cpu: (await server.cpuSeconds() - begun) / times.length };
 }
 
-/** Median and quartiles, between values where they fall between, as text. */
+/** Median and quartiles, interpolated, as text. */
 function quartiles(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => {

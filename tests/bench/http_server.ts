@@ -1,6 +1,6 @@
 /**
- * A server under load, of a checkout, started as `deno task run` starts it, with the events of `fixtures/shop` before it;
- * and what is asked of it.
+ * A server of a checkout under load, started like `deno task run`, after the events of `fixtures/shop`; and the calls
+ * to it.
  *
  * @module
  */
@@ -11,23 +11,23 @@ import { endWith } from "./end_with.ts";
 import { HttpClient } from "./http_client.ts";
 
 const EVENTS = 12_000;
-/** Who send events, each in turn. */
+/** The users who send events, in turn. */
 const USERS = 5000;
 const BATCH = 1000;
-/** Behind the newest event that was ingested, and time that goes on from there. */
+/** Time after the newest ingested event, and rising from there. */
 const START = 1_741_864_100_000;
 const time = () => Math.round(START + performance.now());
 
-/** What is asked: a list of given candidates, a click and a list that knows it, an event, a thousand of them. */
+/** Kinds of calls: a list of given candidates, a click and a list that reflects it, an event, a thousand events. */
 export const CALLS = ["rank", "click", "event", "batch"] as const;
 
 /** One of {@linkcode CALLS}. */
 export type Call = (typeof CALLS)[number];
 
-/** Events of a call, or lists. */
+/** Events per call, or lists. */
 export const EACH: Readonly<Record<Call, number>> = { rank: 1, click: 1, event: 1, batch: BATCH };
 
-/** What a load came to. */
+/** The result of a load. */
 export interface Load {
   /** Milliseconds of each call, sorted. */
   readonly times: readonly number[];
@@ -40,7 +40,7 @@ export class BenchServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #port: number;
   readonly #candidates: readonly string[];
-  /** All of an event but its time. The same again would be too late, and cost what a refusal costs. */
+  /** An event without its time. Repeating it with the same time would be too late, and cost what a rejection costs. */
   readonly #written: (readonly string[])[];
   #turn = 0;
 
@@ -61,8 +61,8 @@ export class BenchServer implements AsyncDisposable {
   }
 
   /**
-   * Starts the server of a checkout, and waits until it has learnt what was ingested. Outcomes are final after a second,
-   * so that every list that is served comes to be learnt while others are asked for.
+   * Starts the server of a checkout, and waits until it has learnt what was ingested. Outcomes are final after a
+   * second, so that every list served is learnt while others are requested.
    *
    * @param root of the checkout, ends with a slash
    * @param flags of `run`
@@ -70,9 +70,9 @@ export class BenchServer implements AsyncDisposable {
   static async start(root: string, model: string, flags: readonly string[]): Promise<BenchServer> {
     const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
     const shop = JSON.parse(await Deno.readTextFile(`${root}fixtures/shop/meander.json`));
-    // Nobody clicks on what is shown here, so the guard would hold versions back.
+    // Nobody clicks on these lists, so the guard would hold versions back.
     const soon = { outcomeWindowMs: 1000, allowedLatenessMs: 0, guard: null };
-    // How fast events are taken is measured, not how fast they are applied.
+    // This measures how fast events are accepted, not how fast they are applied.
     const limits = await Deno.readTextFile(`${root}streams/http/contract/limits.ts`);
     const http = limits.includes("maxBehindMs") ? { maxBehindMs: 3_600_000 } : {};
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ ...shop, ...soon, http }));
@@ -95,7 +95,7 @@ export class BenchServer implements AsyncDisposable {
     return server;
   }
 
-  /** Events that were not committed, samples that were not learnt, and the newest version made. */
+  /** Events not yet committed, samples not yet learnt, and the newest version. */
   async status(): Promise<{ lag: number; waiting: number; version: number }> {
     const { partitions, learner } = await fetch(`http://127.0.0.1:${this.#port}/v1/status`).then(
       (response) => response.json(),
@@ -108,13 +108,13 @@ export class BenchServer implements AsyncDisposable {
     };
   }
 
-  /** Seconds of processor time that it has used. */
+  /** Processor time that it has used, seconds. */
   async cpuSeconds(): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
     return Number(/^process_cpu_seconds_total (\S+)/m.exec(await response.text())?.[1]);
   }
 
-  /** Calls at once from so many clients for a while. */
+  /** Calls from so many clients at once for a while. */
   async load(call: Call, clients: number, seconds: number): Promise<Load> {
     const times: number[] = [];
     const begun = performance.now();
@@ -129,13 +129,13 @@ export class BenchServer implements AsyncDisposable {
     return { times: times.sort((a, b) => a - b), seconds: (performance.now() - begun) / 1000 };
   }
 
-  /** Ends it as an operator does. @returns its exit code */
+  /** Ends it like an operator. @returns its exit code */
   async stop(): Promise<number> {
     this.#process.kill("SIGTERM");
     return (await this.#process.status).code;
   }
 
-  /** Removes what it has written. */
+  /** Removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
     await Deno.remove(this.#folder, { recursive: true });
@@ -181,7 +181,7 @@ export class BenchServer implements AsyncDisposable {
   }
 }
 
-/** A hundred items of the shop. What is not on sale is not scored. */
+/** A hundred items of the shop. Items that are not on sale are not scored. */
 async function candidatesOf(root: string): Promise<string[]> {
   const candidates: string[] = [];
   for await (const record of openSource("meander", `${root}fixtures/shop`)) {

@@ -1,6 +1,6 @@
 /**
- * What an event that comes over HTTP in batches costs, by part: µs of CPU time of this process an event, the least of
- * the rounds. The parts are called one after the other, as the server and its task call them, without HTTP itself.
+ * What an event costs that arrives over HTTP in batches, by part: µs of CPU time of this process per event, the least
+ * of the rounds. The parts are called one after another, as by the server and its task, without HTTP itself.
  *
  *     deno run -A tests/bench/ingest.ts [model, dien] [rounds, 40]
  *
@@ -43,7 +43,7 @@ const folder = await Deno.makeTempDir({ prefix: "meander-ingest-" });
     serving,
   });
   const least = new Map<string, number>();
-  /** Does a part, and notes what it took. */
+  /** Runs a part and notes its time. */
   const part = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
     const begun = micros();
     const result = await act();

@@ -1,6 +1,6 @@
 /**
- * The Kafka log beside kafkajs used barely, on a broker that it starts itself (needs Java and Maven). Each figure is
- * the best of some rounds, which take turns; what others do on the machine disturbs both sides alike.
+ * The Kafka log compared with bare kafkajs, on a broker that it starts itself (needs Java and Maven). Each figure is
+ * the best of some rounds, which take turns; other load on the machine disturbs both sides alike.
  *
  * - read: 4 partitions of 100,000 records of 200 bytes. Bare is a kafkajs consumer that only counts; ours is what a
  *   task does: a loop of `read()` of 256 records at most for each partition.
@@ -24,7 +24,7 @@ const PARTITIONS = [0, 1, 2, 3];
 const RECORDS = 400_000;
 const ROUNDS = 4;
 
-/** A way to do something: gives the milliseconds that it took. */
+/** A way to do something. @returns its time in milliseconds */
 type Contender = readonly [name: string, run: () => Promise<number>];
 
 await using broker = await startMeasuredBroker();
@@ -121,7 +121,7 @@ await compare("append a record and wait for it in another log", 200, "records", 
   }],
 ]);
 
-/** Runs the contenders in turns and prints the best of each, and how the others compare with the first. */
+/** Runs the contenders in turns, and prints the best result of each and how the others compare with the first. */
 async function compare(
   title: string,
   count: number,
@@ -199,7 +199,7 @@ async function barely(config: ProducerConfig) {
   return producer;
 }
 
-/** Records of 200 bytes, like the JSON of events, so that compression has something to do. */
+/** Records of 200 bytes, similar to the JSON of events, so that compression has an effect. */
 function records(topic: string, count: number, partition?: number): NewRecord[] {
   return Array.from({ length: count }, (_, i) => {
     const user = `user-${(i * 7919) % 5000}`;

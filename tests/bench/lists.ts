@@ -1,8 +1,8 @@
 /**
- * What a list of 100 given candidates costs the thread that answers it: the shop of `fixtures/` with a learner beside it,
- * on a log in memory, lists of 20 of 300 users in turn, of which the outcomes are final after a second. CPU time of this
- * process, the least of the rounds; garbage by how the heap grows while nothing is collected. Then what a version costs
- * that has learnt 50 lists. The digests are of all answers, of all samples, and of states and learner in the end.
+ * What a list of 100 given candidates costs the answering thread: the shop of `fixtures/` with a learner, on a log in
+ * memory, lists of 20 out of 300 users in turn, whose outcomes are final after a second. CPU time of this process, the
+ * least of the rounds; garbage by the growth of the heap while nothing is collected. Then what a version costs that has
+ * learnt 50 lists. The digests cover all answers, all samples, and the states and learner at the end.
  *
  *     V8="--no-wasm-bounds-checks,--min-semi-space-size=256,--max-semi-space-size=256"
  *     deno run -A --v8-flags=$V8 tests/bench/lists.ts [model, dien] [rounds, 60]
@@ -36,10 +36,10 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 const [model = "dien", rounds = "60"] = Deno.args;
 const SHOP = fileURLToPath(new URL("../../fixtures/shop", import.meta.url));
 const EVENTS = 12_000;
-/** Lists from a version to the next, and of a commit. */
+/** Lists per version, and per commit. */
 const ROUND = 50;
 const COMMIT = 4;
-/** Behind the newest event that is ingested. */
+/** Time after the newest ingested event. */
 const START = 1_741_864_100_000;
 const MS_A_LIST = 2;
 /** Time between two versions of a service. */
@@ -116,7 +116,7 @@ for await (const [id, record] of task.users.records()) hash.update(id).update(re
 print(`states  ${hash.digest("hex").slice(0, 16)}`);
 print(`learner ${createHash("sha256").update(learning.learner.encode()).digest("hex").slice(0, 16)}`);
 
-/** Applies what is there, and commits it. */
+/** Applies new events and commits them. */
 async function step(): Promise<void> {
   const limits = { now: () => performance.now(), commitIntervalMs: 1e9, commitEvents: 1e9 };
   const { end } = await log.bounds(topics.events, 0);
@@ -124,7 +124,7 @@ async function step(): Promise<void> {
   await task.commit();
 }
 
-/** Learns what is there, and applies the versions that come of it. */
+/** Learns new samples and applies the resulting versions. */
 async function learn(): Promise<void> {
   clock += PUBLISH_MS;
   const begun = cpuMicros();

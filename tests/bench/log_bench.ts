@@ -1,7 +1,7 @@
 /**
- * The logs beside each other, and SQLite beside the naive way to use it (one INSERT and one commit a record).
- * One iteration is 1,000 records of 200 bytes (so iter/s is thousands of records a second), or four commits.
- * Deno prints the ratios below each group.
+ * The logs compared with each other, and SQLite with the naive way to use it (one INSERT and one commit per record).
+ * One iteration is 1,000 records of 200 bytes (so iter/s is thousands of records per second), or four commits. Deno
+ * prints the ratios below each group.
  *
  * `deno bench -A tests/bench/log_bench.ts`
  *

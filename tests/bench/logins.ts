@@ -1,5 +1,6 @@
 /**
- * What logins do to experiments, by simulation: people ask as sessions, and some log in; the figures of decision 124.
+ * How logins affect experiments, by simulation: people send requests as sessions, and some log in; the figures of
+ * decision 124.
  *
  * ```sh
  * deno run -A tests/bench/logins.ts --runs 150
@@ -27,7 +28,7 @@ import { Followed } from "../../streams/experiments/followed.ts";
 const START = Date.UTC(2026, 0, 1);
 const SECOND = 1000;
 const ITEMS = ["a", "b", "c", "d", "e"];
-/** People between two looks at the verdict. */
+/** Number of people between two looks at the verdict. */
 const LOOK_EVERY = 50;
 
 /** Two variants, A and B, and how people behave. */
@@ -42,7 +43,7 @@ export interface LoginWorld {
   readonly again: number;
   /** Lists per person, two minutes apart. */
   readonly lists: number;
-  /** Whether everybody asks under one id before and after a login. @default {false} */
+  /** Whether everybody uses one id before and after a login. @default {false} */
   readonly oneId?: boolean;
 }
 
@@ -63,7 +64,7 @@ export const LOGIN_WORLDS: readonly LoginWorld[] = [
   { ...BETTER, name: "better, half log in, one id: clicks per user", metric: "clicksPerUser", oneId: true },
 ];
 
-/** What an experiment came to. */
+/** The result of an experiment. */
 export interface LoginRun {
   /** The first verdict, or the one at the end. */
   readonly verdict: VerdictWord;
@@ -73,7 +74,7 @@ export interface LoginRun {
   readonly lists: { readonly counted: number; readonly asked: number };
 }
 
-/** Runs an experiment over people, each looked at once the outcomes of their lists are known. */
+/** Runs an experiment over people, with a look at each once the outcomes of their lists are known. */
 export function runLogins(world: LoginWorld, people: number, seed: number): LoginRun {
   const experiment = startExperiment({
     ...{ name: "e", salt: `${seed}`, metric: world.metric, stopRule: { maxUsers: people } },
@@ -108,7 +109,7 @@ function verdictOf(figures: Followed): Pick<LoginRun, "verdict" | "lift"> {
   return { verdict: word, lift: comparison.effect.lift };
 }
 
-/** Counts what a task has made. */
+/** Counts a task's outputs. */
 function count(figures: Followed, out: TaskOutputs, lists: { counted: number; asked: number }): void {
   for (const list of out.recommendations.splice(0)) {
     for (const exposure of exposuresOf(list)) figures.recommended(list, exposure, 0);
@@ -121,7 +122,7 @@ function count(figures: Followed, out: TaskOutputs, lists: { counted: number; as
   }
 }
 
-/** What people do, one beginning every two seconds, in the order of time. */
+/** The acts of people, one of whom begins every two seconds, in the order of time. */
 function eventsOf(
   { clicks, logins, again, lists, oneId = false }: LoginWorld,
   people: number,

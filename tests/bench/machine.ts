@@ -1,6 +1,6 @@
 /**
- * How even the machine is, for benchmarks that speak of a 99th of a hundred: on a shared machine a thread gets on at
- * another speed from one moment to the next, whatever it does. Nothing that runs there can be more even than this.
+ * How steady the machine is, for benchmarks of 99th percentiles: on a shared machine the speed of a thread changes from
+ * one moment to the next, whatever it does. Nothing that runs there can be steadier than this.
  *
  * `deno run -A tests/bench/machine.ts`
  *
@@ -11,7 +11,7 @@
 const WINDOW_MS = 10;
 const WINDOWS = 300;
 
-/** What a thread counts to in each of many windows, ascending. */
+/** How far a thread counts in each of many windows, ascending. */
 function counts(): number[] {
   return Array.from({ length: WINDOWS }, () => {
     const until = performance.now() + WINDOW_MS;
@@ -21,7 +21,7 @@ function counts(): number[] {
   }).sort((a, b) => a - b);
 }
 
-/** The same in a thread of its own. */
+/** The same in another thread. */
 function countsInThread(): Promise<number[]> {
   const { promise, resolve, reject } = Promise.withResolvers<number[]>();
   const worker = new Worker(import.meta.url, { type: "module", name: "counts" });
@@ -33,7 +33,7 @@ function countsInThread(): Promise<number[]> {
   return promise;
 }
 
-/** How many threads' worth two at once are, and how slow the slowest hundredth of windows is, in words. */
+/** How many threads' worth two at once are, and how slow the slowest hundredth of windows is, as text. */
 export async function machineLine(): Promise<string> {
   const at = (counts: readonly number[], share: number) => counts[Math.floor(counts.length * share)] ?? NaN;
   const alone = await countsInThread();

@@ -1,16 +1,16 @@
 /**
- * A service under load while another generation is built beside it and takes over: requests that failed, the pause, and
- * whether each request has one answer on the log.
+ * A service under load while another generation is built next to it and takes over: requests that failed, the pause,
+ * and whether each request has one answer on the log.
  *
  *     deno run -A tests/bench/online_switch.ts --rate 50 --seconds 60
  *     deno run -A tests/bench/online_switch.ts --log kafka --processes 2 --kill builder --at closing --after 100
  *     deno run -A tests/bench/online_switch.ts --log kafka --processes 2 --back
  *
- * It feeds the shop, serves it with a feature less until it is at the end, then starts `run --rebuild` with that feature and
- * more tasks. `--warm` asks for some seconds before that: a broker's compiler takes half a processor of its first minute.
- * With `--kill` the process that builds, or another one, is killed so many milliseconds after a record of the
- * switch, or after both generations were compared (`--at rows`), and started again. With `--back` process 1 is started again
- * with the old configuration once it has switched, and takes the group back.
+ * It feeds the shop, serves it without one of the features until it has caught up, then starts `run --rebuild` with
+ * that feature and more tasks. `--warm` sends requests for some seconds before that: a broker's compiler takes half a
+ * processor of its first minute. With `--kill` the process that builds, or another one, is killed so many milliseconds
+ * after a record of the switch, or after both generations were compared (`--at rows`), and restarted. With `--back`
+ * process 1 is restarted with the old configuration once it has switched, and takes the group back.
  *
  * @module
  */
@@ -63,7 +63,7 @@ function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
-/** Longest wait for a process to be so far. */
+/** Longest wait for a process to make progress. */
 const PATIENCE_MS = 600_000;
 const started: Deno.ChildProcess[] = [];
 
@@ -74,7 +74,7 @@ const service = {
   flags: words.slice(words.indexOf("run") + 1, -1),
 };
 
-/** Runs a command of the repository, with the flags of the service; its lines go to a function. */
+/** Runs a command of the repository with the flags of the service; its lines go to a function. */
 function start(args: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", ...service.flags, ...args],
@@ -111,7 +111,7 @@ function serve(n: number, config: string, flags: readonly string[], onLine: (lin
   );
 }
 
-/** Tells of the records of switches. */
+/** Reports the records of switches. */
 async function watch(onStep: (key: string) => void, isOver: () => boolean): Promise<void> {
   await using log = await KafkaLog.open({ brokers: [broker!.address] });
   const { generations } = topicNames();
@@ -122,7 +122,7 @@ async function watch(onStep: (key: string) => void, isOver: () => boolean): Prom
   }
 }
 
-/** Waits until something is so. @throws Error when it is not within ten minutes */
+/** Waits until a condition holds. @throws Error when it does not within ten minutes */
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!await condition()) {
@@ -141,7 +141,7 @@ async function isReady(of: readonly string[] = urls): Promise<boolean> {
   }
 }
 
-/** Asks at the rate for some seconds, which do not count: a broker that was just started compiles what it runs. */
+/** Sends requests at the rate for some seconds, which do not count: a new broker compiles what it runs. */
 async function warmUp(seconds: number): Promise<void> {
   const begun = performance.now();
   const pending: Promise<unknown>[] = [];
@@ -177,25 +177,25 @@ interface Asked {
 
 const asked: Asked[] = [];
 let failedClicks = 0, clicks = 0;
-/** What failed, when it was asked, and for how long it had waited, milliseconds. */
+/** Failed requests: when each was sent, and how long it had waited, milliseconds. */
 const failures: { readonly what: string; readonly at: number; readonly ms: number }[] = [];
-/** Processes that are not to be asked, as a load balancer knows. */
+/** Processes that get no requests, as a load balancer would know. */
 const down = new Set<number>();
-/** Requests that a process had when it was killed. */
+/** Requests pending at a process when it was killed. */
 let killed = 0;
-/** Nobody else asks under these names. */
+/** No other client uses these names. */
 const own = `drill-${crypto.randomUUID().slice(0, 8)}`;
 
 function fail(n: number, at: number, why: string): void {
   failures.push({ what: `${n}, process ${processOf(n)}: ${why}`, at, ms: performance.now() - at });
 }
 
-/** Who is asked. */
+/** The processes that get requests. */
 function processOf(n: number): number {
   return down.has(n % processes) ? (n + 1) % processes : n % processes;
 }
 
-/** Asks for a list, and clicks on one of five. */
+/** Requests a list, and clicks on one of five. */
 async function ask(n: number): Promise<void> {
   const at = performance.now();
   const request = `${own}-${n}`, user = `u${1 + n * 7 % 400}`, asks = processOf(n);
@@ -248,7 +248,7 @@ try {
   await stop(first);
   let said: string | undefined, began = 0, switched = 0, builder = 0, isKilled = values.kill === undefined;
   const pauses: string[] = [];
-  /** Called with what happens at a switch. */
+  /** Called with the events of a switch. */
   let onStep = (_step: string) => {};
   const common = ["--rebuild", "--anyway", "--rebuild-share", values.share];
   const flags = [...common, "--partitions", values.tasks];
@@ -259,11 +259,11 @@ try {
       if (/rows that both have/.test(line)) onStep("rows");
       const [pause] = /(?<=serves, after a pause of )\d+/.exec(line) ?? [];
       if (pause !== undefined) [said, switched] = [pause, performance.now()], pauses.push(pause);
-      // Where the builder is killed, nobody says it but those who follow.
+      // Where the builder is killed, only its followers report it.
       else if (/serves: this process switches to it/.test(line)) said ??= "none";
     });
   const running = urls.map((_, n) => rebuild(n, configs[1], flags));
-  /** Kills a process, and starts it again. */
+  /** Kills a process and restarts it. */
   const kill = async () => {
     await delay(Number(values.after));
     const n = values.kill === "builder" ? builder : (builder + 1) % processes;
@@ -284,7 +284,7 @@ try {
     };
     void watch((step) => onStep(step), () => isKilled);
   }
-  /** Has process 1 go back to the generation before. */
+  /** Makes process 1 go back to the previous generation. */
   const goBack = async () => {
     await delay(3000);
     down.add(1);
@@ -318,7 +318,7 @@ try {
   await using log: Log = broker === undefined
     ? await SqliteLog.open(path)
     : await KafkaLog.open({ brokers: [broker.address] });
-  /** Where the answers of a request are, and what they are of. */
+  /** Where the answers to a request are, and what they are. */
   const answers = new Map<string, string[]>();
   const ids = new Map<string, number>();
   for (let partition = 0; partition < Number(values.partitions); partition++) {

@@ -1,6 +1,6 @@
 /**
  * Processor time of encoding and decoding the record of a user with many open lists, as a task does at each commit and
- * when the user is restored. The items are those of the shop.
+ * when it restores the user. The items are those of the shop.
  *
  * ```sh
  * deno run -A tests/bench/open_lists.ts                  # 100 lists of 5 items, 100 behaviours
@@ -64,7 +64,7 @@ function click(_: unknown, ms: number): Event {
   return { type: "interaction", user: "busy", action: "click", item: someItem(), time: START + ms };
 }
 
-/** Processor time of one call, in the best of some rounds. */
+/** Processor time per call, in the best of some rounds. */
 function leastMicros(call: () => void): number {
   const micros = Array.from({ length: ROUNDS }, () => {
     const before = process.cpuUsage();

@@ -1,5 +1,5 @@
 /**
- * Moments of the simulated shop: what people would click on, if it were shown to them.
+ * Moments of the simulated shop: what people would click if it were shown to them.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { createWorld } from "../../fixtures/simulator/world.ts";
 
 /** A person opens a page. */
 export interface Page {
-  /** Who it is. */
+  /** Id of the person. */
   readonly user: string;
   /** Ids of all items on sale. */
   readonly items: readonly string[];
-  /** Log odds of a click on each, if it stood at the top. */
+  /** Log odds of a click on each, if shown at the top. */
   readonly logits: readonly number[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * How often the proof of a model is wrong, and how soon it is right: streams of judged lists with no model behind them.
+ * How often the proof of a model is wrong, and how soon it is right: streams of judged lists without a model.
  *
  * ```sh
  * deno run -A tests/bench/proof.ts                 # 1,000 runs a stream of 8,192 rows, a fifth of them where it is better
@@ -15,12 +15,12 @@ import { BETTER, NO_BETTER, proofLists, type ProofStream } from "../learner/proo
 
 const [runsGiven = "1000", rowsGiven = "8192", only = ""] = Deno.args;
 const RUNS = Number(runsGiven), ROWS = Number(rowsGiven);
-/** Rows of a batch, as of a learner. */
+/** Rows per batch, as in a learner. */
 const BATCH = 64;
 
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
-/** Rows after which a new model orders alone, and a trusted one is taken back; infinity when never. */
+/** Rows after which a new model orders alone, or a trusted one is withdrawn; infinity when never. */
 function changes(stream: ProofStream, seed: number): { over: number; back: number } {
   const next = proofLists(stream, seed);
   const proofs = { over: new Proof(), back: new Proof() };

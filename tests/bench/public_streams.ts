@@ -1,6 +1,6 @@
 /**
- * Public data sets as streams of events, whole or with their people in another order, clean or poisoned. The files
- * lie in `../shared/data`, which is no part of this repository.
+ * Public data sets as streams of events, whole or with their people in another order, clean or poisoned. The files are
+ * in `../shared/data`, which is not part of this repository.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { openSource } from "../../streams/sources/open.ts";
 /** Where the files are. */
 export const DATA = new URL("../../../shared/data/", import.meta.url).pathname;
 
-/** A data set: what is known of its items, and what happened, in the order of time. */
+/** A data set: its items, and its events in the order of time. */
 export interface PublicStream {
   readonly items: readonly ItemRecord[];
   readonly events: readonly Event[];
   readonly profile: TaskOptions;
-  /** Whether outcomes are ratings of one item each, and not clicks on lists. */
+  /** Whether outcomes are ratings of single items rather than clicks on lists. */
   readonly isRated: boolean;
 }
 
@@ -35,7 +35,7 @@ async function replayed(format: "ml-100k" | "sparrow" | "open-bandit", path: str
   return { items, events, profile: PROFILES[format], isRated: format !== "open-bandit" };
 }
 
-/** Ratings 0..10 as stars; 7 of 10 is a positive, as 3.5 stars are for `sparrow`. */
+/** Ratings 0..10 as stars; 7 of 10 is positive, like 3.5 stars for `sparrow`. */
 async function movieTweetings(): Promise<PublicStream> {
   const items = (await lines("movietweetings-100k/movies.dat")).map((line): ItemRecord => {
     const [item = "", title = "", genres = ""] = line.split("::");
@@ -86,7 +86,7 @@ async function mind(): Promise<PublicStream> {
   return { items, events: byTime(events), profile: PROFILES.metarank, isRated: false };
 }
 
-/** What somebody looked at, and when. */
+/** What a user looked at, and when. */
 interface View {
   readonly user: string;
   readonly item: string;
@@ -94,7 +94,7 @@ interface View {
   readonly time: number;
 }
 
-/** Views alone have no negatives: each is a click on a list with four items more that others have looked at before. */
+/** Views alone have no negatives: each becomes a click on a list with four more items that others have viewed before. */
 function viewed(views: readonly View[]): PublicStream {
   const random = mulberry32(7);
   const known = new Map<string, ItemRecord>();
@@ -175,13 +175,13 @@ export async function* recordsOf({ items, events }: PublicStream): AsyncGenerato
   for (const [line, event] of events.entries()) yield { kind: "event", event, file, line };
 }
 
-/** What may be done to the events of a stream. */
+/** Ways to poison the events of a stream. */
 export const POISONS = ["flipped labels", "a robot", "absurd values"] as const;
 
 /** One of {@linkcode POISONS}. */
 export type Poison = typeof POISONS[number];
 
-/** Poisons the events of a stream from one of them to another. */
+/** Poisons the events of a stream between two of them. */
 export function poisoned(stream: PublicStream, poison: Poison, from: number, to = Infinity): PublicStream {
   const random = mulberry32(11);
   const clicked = new Set(
@@ -196,7 +196,7 @@ export function poisoned(stream: PublicStream, poison: Poison, from: number, to 
   );
   const change = (event: Event): readonly Event[] => {
     if (poison === "flipped labels") {
-      // Stars the other way round; clicks on all of a list but what was clicked.
+      // Flipped stars; clicks on everything in a list except what was clicked.
       if (event.type === "interaction" && event.action === "rating") {
         return [{ ...event, value: event.value! >= 3.5 ? 1 : 5 }];
       }
@@ -207,7 +207,7 @@ export function poisoned(stream: PublicStream, poison: Poison, from: number, to 
       return [event, ...others.map((item) => like({ user, time, item, request }))];
     }
     if (poison === "a robot") {
-      // With every list a robot is shown four like it, and likes everything.
+      // For every list a robot is shown four like it, and likes everything.
       if (event.type !== "impression") return [event];
       const { time, items } = event;
       const lists = [0, 1, 2, 3].flatMap((n): Event[] => {
@@ -219,7 +219,7 @@ export function poisoned(stream: PublicStream, poison: Poison, from: number, to 
       });
       return [event, ...lists];
     }
-    // Every third act comes with ratings at the ends of float64.
+    // Every third interaction comes with ratings at the ends of float64.
     if (event.type !== "interaction" || random() > 1 / 3) return [event];
     const { user, time, item } = event;
     const ratings = [1e308, -1e308].map((value): Event => (

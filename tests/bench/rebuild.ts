@@ -1,12 +1,12 @@
 /**
- * Processor time and memory of a rebuild: the events of the shop, or as many as wanted of generated people, are put on a log,
+ * Processor time and memory of a rebuild: the events of the shop, or any number of generated ones, are put on a log,
  * and a generation is built from them.
  *
  *     deno run -A tests/bench/rebuild.ts                                     # the shop, with its lists
  *     deno run -A tests/bench/rebuild.ts --no-lists                          # its behaviours alone
  *     deno run -A tests/bench/rebuild.ts --events 5000000 --memory 256MB --path /tmp/log
  *
- * Prints events per second of processor of this process, and what is resident, Linux only, now and then.
+ * Prints events per second of processor time of this process, and now and then its resident memory (Linux only).
  *
  * @module
  */
@@ -42,9 +42,9 @@ const { values } = parseArgs({
 });
 const topics = topicNames();
 const lists = !values["no-lists"];
-/** Records that are written at once. */
+/** Records written per append. */
 const PORTION = 5000;
-/** Looks at the memory. */
+/** Checks the memory. */
 const LOOKS = 20;
 const LOOK_EVENTS = 100_000;
 const LIST = 8;
@@ -118,14 +118,14 @@ async function* shop(): AsyncGenerator<NewRecord> {
   }
 }
 
-/** An interaction without the list that it came of; `null` = it is none. */
+/** An interaction without the list that it came from; `null` = it is not an interaction. */
 function behaviour(event: Event): Event | null {
   if (event.type !== "interaction") return null;
   const { request: _, ...rest } = event;
   return rest;
 }
 
-/** People who come back, some often and most seldom, to a few categories each; without end. */
+/** People who return, some often and most seldom, to a few categories each; endless. */
 function* people(): Generator<NewRecord> {
   const [users, items] = [Number(values.users), Number(values.items)];
   const random = mulberry32(1);

@@ -1,9 +1,9 @@
 /**
- * Restoring a task of many users from Kafka and from its local snapshot, beside a bare kafkajs consumer that copies
- * the changelog into a map. Needs Java and Maven. Each way runs in a process of its own, whose memory is told.
+ * Restoring a task of many users from Kafka and from its local snapshot, compared with a bare kafkajs consumer that
+ * copies the changelog into a map. Needs Java and Maven. Each way runs in its own process, whose memory is reported.
  *
  * The users have DIEN states and 20 behaviours each; records of 500 users, made by a task, are written under as many
- * ids as wanted, in four partitions, uncompressed, because kafkajs reads no zstd.
+ * ids as wanted, in four partitions, uncompressed, because kafkajs does not read zstd.
  *
  * `deno run -A tests/bench/restore.ts [users, 1000000]`
  *
@@ -43,7 +43,7 @@ const [address, way, users = "1000000", folder = ""] = Deno.args.length > 1
 if (address === "") await compareAll(Number(users));
 else await print(`${JSON.stringify(await restoreBy(way as typeof WAYS[number], Number(users)))}\n`);
 
-/** What a way gave. */
+/** The result of a way. */
 interface Outcome {
   readonly seconds: number;
   readonly bytes: number;
@@ -89,7 +89,7 @@ async function compareAll(users: number): Promise<void> {
   }
 }
 
-/** Writes the changelogs; gives the bytes of the users' records. */
+/** Writes the changelogs. @returns bytes of the users' records */
 async function fill(address: string, users: number): Promise<number> {
   const state = new TaskState(options, serve("dien", ITEMS, START));
   const out = { recommendations: [], samples: [], forgotten: [] };
@@ -196,7 +196,7 @@ async function readBarely(users: number): Promise<Outcome> {
   return { seconds, bytes, rss };
 }
 
-/** Memory of the process once it is collected. */
+/** Memory of the process after a collection. */
 async function settledRss(): Promise<number> {
   await delay(1500);
   return process.memoryUsage.rss();

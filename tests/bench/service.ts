@@ -1,6 +1,6 @@
 /**
- * Latency and throughput of `deno task run` on Kafka, with both ways to deliver answers; broker, engine and this client
- * share the machine. Needs Java and Maven.
+ * Latency and throughput of `deno task run` on Kafka, with both delivery modes of answers; broker, engine and this
+ * client share the machine. Needs Java and Maven.
  *
  * - throughput: from the first to the last commit of the fixture's events, appended in one go
  * - most: requests a second, of a thousand appended in one go
@@ -26,9 +26,9 @@ import { machineLine } from "./machine.ts";
 
 const PARTITIONS = 4;
 const SECONDS = 20;
-/** A broker with a server's flags still compiles, with a third of a processor, when it has had 20. */
+/** A broker with a server's flags is still compiling, with a third of a processor, after 20 seconds. */
 const WARM_SECONDS = 60;
-/** Event time between requests: so fast do windows end, and samples come to be learnt beside. */
+/** Event time between requests: it decides how soon windows end and samples are learnt. */
 const STEP_MS = 60_000;
 const BURST = 1000;
 const [model = "base", fixed = "0", ...options] = Deno.args;
@@ -47,7 +47,7 @@ const { end: last } = await log.bounds(topics.events, 0);
 let clock = (await log.read(topics.events, 0, last - 3)).records.at(-1)?.time ?? 0;
 
 const folder = await Deno.makeTempDir({ prefix: "meander-bench-" });
-// Nobody clicks in here, so the guard would hold versions back, and with them the position in the samples.
+// Nobody clicks here, so the guard would hold back versions, and with them the position in the samples.
 const config = `${folder}/meander.json`;
 const shop = JSON.parse(await Deno.readTextFile(`${root}fixtures/shop/meander.json`));
 await Deno.writeTextFile(config, JSON.stringify({ ...shop, guard: null }));
@@ -93,7 +93,10 @@ async function measureThroughput(): Promise<void> {
   print(`throughput: ${Math.round(feeder.events / seconds)} events/s, ${model}, ${feeder.events} events\n`);
 }
 
-/** Asks `count` times at a rate; gives the latencies, ascending, and the time from the first question to the last answer. */
+/**
+ * Sends `count` requests at a rate. @returns latencies, ascending, and the time from the first request to the last
+ * answer
+ */
 async function ask(
   count: number,
   perSecond: number,
@@ -114,7 +117,7 @@ async function ask(
       }
     }
   });
-  await delay(600); // the readers stand at the end
+  await delay(600); // the readers are at the end
   const started = performance.now();
   const record = (n: number) => {
     const request = `${name}-${n}`;
@@ -148,7 +151,7 @@ async function progress(): Promise<{ committed: number; end: number }> {
   return { committed, end };
 }
 
-/** Samples that were not learnt yet. */
+/** Number of samples not yet learnt. */
 async function waiting(): Promise<number> {
   let sum = 0;
   for (let p = 0; p < PARTITIONS; p++) {

@@ -13,7 +13,7 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 
 const K = 16;
 
-/** Serves a model that has seen `item-0` to `item-<items - 1>` at a time. */
+/** Serves a model that has seen `item-0` to `item-<items - 1>` at one time. */
 export function serve(name: ModelName, items: number, time: number): ServingModel {
   const sizes = modelSizes(DEFAULT_SCHEMA, K);
   const make = () => createModel(name, sizes, {}, mulberry32(1));

@@ -17,7 +17,7 @@ import { startService } from "../service/task_command.ts";
 const PARTITIONS = 4;
 const USERS = 2000;
 const APPEND_MS = 100;
-/** Until caches are full and code is compiled. */
+/** Time until caches are full and code is compiled. */
 const WARM_SHARE = 0.25;
 const [minutes = "30", rate = "500", model = "base"] = Deno.args;
 const topics = topicNames();
@@ -43,7 +43,7 @@ const minute = () => (performance.now() - started) / 60_000;
 let sent = 0;
 for (let said = 0; sent < events;) {
   const due = Math.min(events, Math.ceil(minute() * 60 * Number(rate)));
-  // Not `take()`, which closes the stream behind it.
+  // Not `take()`, which closes the stream.
   const batch = Array.from({ length: due - sent }, () => stream.next().value).filter((one) =>
     one !== undefined
   );
@@ -75,7 +75,7 @@ async function look(pid: number): Promise<{ rss: number; files: number }> {
   return { rss: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024, files: files.length };
 }
 
-/** Least squares, MB a minute. */
+/** Least squares, MB per minute. */
 function slope(of: typeof samples): number {
   const [x, y] = [of.map(({ minute }) => minute), of.map(({ rss }) => rss)];
   const middle = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,14 +1,14 @@
 /**
- * Speed of the kernels, the models and the whole pipeline, ours beside the others, in one run: CPU time of a single
+ * Speed of the kernels, the models and the whole pipeline, compared with others in one run: CPU time of a single
  * thread.
  *
  *     deno task bench [--json <file>] [--rivals] [--only <section>] [--seconds <n>]
  *     deno task bench --streams [names] [--rivals] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>]
  *         [--config <file>]
  *
- * `--streams` judges lists in place of speed, see docs/reference/protocols.md.
- * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too, with `--streams` three nets in PyTorch: pip and
- * npm install them, once, into `.data/rivals` (some GB).
+ * `--streams` judges lists instead of speed, see docs/reference/protocols.md. `--rivals` also measures PyTorch, ONNX
+ * Runtime, Vowpal Wabbit and River, with `--streams` three neural networks in PyTorch: pip and npm install them, once,
+ * into `.data/rivals` (some GB).
  *
  * @module
  */
@@ -113,7 +113,7 @@ async function commitOfTree(): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-/** The rivals' figures of a work, behind ours. */
+/** The rivals' figures of a work, after ours. */
 function rest(figures: Figure[], theirs: readonly Figure[], work: string): void {
   for (const figure of theirs) if (figure.work === work) tell(figures, figure);
 }

@@ -1,10 +1,11 @@
 /**
- * What the durability of a SQLite log costs: appends of 1,000 records of 200 bytes, and of one, to a log of a checkout of
- * before and to this one, in turns.
+ * What the durability of a SQLite log costs: appends of 1,000 records of 200 bytes, and of one, to a log of an older
+ * checkout and of this one, in turns.
  *
  * `deno run -A --no-check tests/bench/sqlite_durability.ts [folder of the other checkout] [rounds]`
  *
- * Prints thousands of records a second of processor time and of the clock, medians of the rounds, and their ratio.
+ * Prints thousands of records per second of processor time and of wall-clock time, medians of the rounds, and their
+ * ratio.
  *
  * @module
  */
@@ -34,7 +35,7 @@ if (other === undefined) {
 }
 for (const log of logs.values()) await log.createTopics(TOPICS);
 
-/** What is measured, and how many records a call and calls a round are. */
+/** What is measured: records per call, and calls per round. */
 const WORK = [
   ["append 1,000 records", batch("events", 1000), 100],
   ["append 1,000 records, compact", batch("state", 1000), 30],

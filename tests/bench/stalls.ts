@@ -1,7 +1,7 @@
 /**
- * How long answers stop when processes of a deployment on Kafka come, go, or are killed; broker, engine and this client
- * share the machine. Needs Java and Maven. For each partition: the longest time between two answers around the event,
- * with a request every 20 ms on each.
+ * How long answers stop when processes of a deployment on Kafka join, leave or are killed; broker, engine and this
+ * client share the machine. Needs Java and Maven. For each partition: the longest time between two answers around the
+ * event, with a request every 20 ms on each.
  *
  * `deno run -A tests/bench/stalls.ts [users to restore, 20000]`
  *
@@ -19,7 +19,7 @@ import { startMeasuredBroker } from "./end_with.ts";
 
 const PARTITIONS = 4;
 const EVERY_MS = 20;
-/** Long enough for a session to end, and for what follows. */
+/** Long enough for a session to end, and for its consequences. */
 const WATCH_MS = 15_000;
 const users = Number(Deno.args[0] ?? 20_000);
 const topics = topicNames();
@@ -27,14 +27,14 @@ const topics = topicNames();
 await using broker = await startMeasuredBroker();
 await using log = await KafkaLog.open({ brokers: [broker.address] });
 await log.createTopics(topicSpecs(topics, PARTITIONS));
-// One partition more: nobody must be left out.
+// One more partition: nobody must be left out.
 const people = { seed: 1, events: 5 * users, users, partitions: PARTITIONS };
 await log.append([...catalogue(topics, people)]);
 const history = [...traffic(topics, people)];
 for (let at = 0; at < history.length; at += 5000) await log.append(history.slice(at, at + 5000));
 const end = history.at(-1)?.time ?? 0;
 const folder = await Deno.makeTempDir({ prefix: "meander-stalls-" });
-/** Where a process notes that it lives: those of one machine share it. */
+/** Where a process notes that it is alive, shared by those of one machine. */
 let members = (_name: string) => "members";
 await using fleet = new Fleet({
   folder,
@@ -52,7 +52,7 @@ while (await lag() > 0) {
   await delay(200);
 }
 
-/** When each partition gave an answer, since the last look. */
+/** When each partition answered, since the last check. */
 const answers: number[][] = Array.from({ length: PARTITIONS }, () => []);
 const stop = new AbortController();
 const readers = answers.map(async (times, partition) => {
@@ -98,7 +98,7 @@ stop.abort();
 await Promise.all([...readers, driver]);
 await Deno.remove(folder, { recursive: true });
 
-/** Does something and tells the longest pause of each partition around it. */
+/** Does something, and reports the longest pause of each partition around it. */
 async function measure(what: string, act: () => Promise<void>): Promise<void> {
   for (const times of answers) times.splice(0, times.length - 1);
   await act();

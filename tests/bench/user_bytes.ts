@@ -1,14 +1,14 @@
 /**
- * What a user with a full sequence takes: the record on the log, and in memory. A data set is streamed through a task
- * whose model has its start weights; states are as long as those of any other version.
+ * The size of a user with a full sequence: the record on the log, and in memory. A data set is streamed through a task
+ * whose model has its initial weights; states are as long as those of any other version.
  *
  * ```sh
  * deno run -A --v8-flags=--expose-gc tests/bench/user_bytes.ts --data fixtures/shop --format meander
  * ```
  *
- * "Sequence and state" leaves out what no model's history is: statistics, profile and hashes of event ids. In memory
- * the first is what the typed arrays of sequence and state hold, the second all that V8 and the slabs have for 20,000
- * users, spare room included.
+ * "Sequence and state" leaves out what is not history of a model: statistics, profile and hashes of event ids. In
+ * memory, the first is what the typed arrays of sequence and state hold, the second everything that V8 and the slabs
+ * have for 20,000 users, spare capacity included.
  *
  * @module
  */
@@ -99,7 +99,7 @@ function withoutRest(user: UserState): UserState {
   };
 }
 
-/** Bytes a user of many, on V8's heap and behind typed arrays. */
+/** Bytes per user, of many, on V8's heap and in typed arrays. */
 function resident(task: TaskState, records: readonly Uint8Array[]): string {
   const collect = (globalThis as { readonly gc?: () => void }).gc;
   if (collect === undefined || records.length === 0) return "not measured: --v8-flags=--expose-gc is missing";

@@ -1,5 +1,5 @@
 /**
- * People whose experiments are simulated: what each does once in an experiment, and before it.
+ * People of simulated experiments: what each does in an experiment, and before it.
  *
  * @module
  */
@@ -29,11 +29,11 @@ export interface World {
   readonly name: string;
   /** What is compared. */
   readonly metric: MetricName;
-  /** Writes what the next person does into sums that are 0; `lift` is what the variant adds, 0 = nothing. */
+  /** Adds what the next person does to sums that start at 0; `lift` is what the variant adds, 0 = nothing. */
   readonly draw: (sums: Float64Array, random: Random, lift: number, before?: Float64Array) => void;
 }
 
-/** Lists of a person, 1, 2, …, with the mean 2. */
+/** Lists of a person, 1, 2, …, with mean 2. */
 function geometric(random: Random): number {
   return 1 + Math.floor(Math.log(1 - random()) / Math.log(0.5));
 }
@@ -45,7 +45,7 @@ function binomial(n: number, p: number, random: Random): number {
   return clicks;
 }
 
-/** Lists of ten and clicks at a rate of one's own, around 10 %; `spread` is that of its log-odds. */
+/** Lists of ten and clicks at each person's own rate, around 10 %; `spread` is that of its log-odds. */
 function ctr(listsOf: (random: Random) => number, spread: number): World["draw"] {
   return (sums, random, lift, before) => {
     const rate = 1 / (1 + Math.exp(2.3 - spread * normal(random)));
@@ -66,7 +66,7 @@ function purchase(share: number, sigma: number): World["draw"] {
   return (sums, random, lift, before) => {
     sums[0] = sums[LISTS] = 1;
     sums[ROWS] = 10;
-    // Who has money spends much before and now.
+    // People with money spend much before and now.
     const taste = before === undefined || sigma === 0 ? 0 : 0.7 * sigma * normal(random);
     const rest = taste === 0 ? sigma : Math.sqrt(0.51) * sigma;
     const buys = share * (before === undefined ? 1 : 2 * random());
@@ -90,7 +90,7 @@ function lists(listsOf: (random: Random) => number): World["draw"] {
   };
 }
 
-/** Ten rows a list, and a model that says a rate which is too high by the factor `off` (in the variant 1/off). */
+/** Ten rows per list, and a model that predicts a rate too high by the factor `off` (in the variant 1/off). */
 function forecast(off: number): World["draw"] {
   return (sums, random, lift) => {
     const said = 0.1 * (lift === 0 ? off : 1 / off);
@@ -105,7 +105,7 @@ function forecast(off: number): World["draw"] {
   };
 }
 
-/** The people of a world, and robots: such a share of all, each with so many lists of ten, all or none of them clicked. */
+/** The people of a world, and robots: a share of all, each with so many lists of ten, all or none of them clicked. */
 function withRobots(world: World, share: number, lists: number): World {
   return {
     ...world,
@@ -149,14 +149,14 @@ export const ROBOT_WORLDS: readonly World[] = [WORLDS["lists a user"], CLICKS_PE
   (world) => [withRobots(world, 0.001, 10_000), withRobots(world, 0.005, 300)],
 );
 
-/** Those of them who also know a past: the same rates and, of the reward, half of what is spent. */
+/** Those that also know a past: the same rates and, for the reward, half of what is spent. */
 export const WITH_PAST = {
   "CTR": WORLDS.CTR,
   "reward, σ 1.2, 30 % buy": HARD_WORLDS["reward, σ 1.2, 30 % buy"],
   "reward, σ 2": HARD_WORLDS["reward, σ 2"],
 } as const satisfies Readonly<Record<string, World>>;
 
-/** What a person does, as vectors of sums have it: nothing yet. */
+/** What a person does, as a vector of sums: nothing yet. */
 export function newSums(): Float64Array {
   return new Float64Array(METRIC_FIELDS.length);
 }

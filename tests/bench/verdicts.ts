@@ -1,5 +1,6 @@
 /**
- * How often verdicts are wrong, and how many users they take, by simulation; the tables of docs/explanation/experiments.md.
+ * How often verdicts are wrong, and how many users they take, by simulation; the tables of
+ * docs/explanation/experiments.md.
  *
  * ```sh
  * deno run -A tests/bench/verdicts.ts grid           # A/A over metric, split and maxUsers
@@ -35,14 +36,14 @@ const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const runsAt = Deno.args.indexOf("--runs");
 const RUNS = runsAt < 0 ? 1000 : Number(Deno.args[runsAt + 1]);
 const LOOK_EVERY = 20;
-/** From here on looks are rarer: whenever there are 1 % more users. */
+/** From here on looks are rarer: after every 1 % more users. */
 const OFTEN = 2000;
-/** The one maxUsers of the grids, instead of all. */
+/** The only maxUsers of the grids, instead of all. */
 const sizeAt = Deno.args.indexOf("--size");
 const SIZE = sizeAt < 0 ? undefined : Number(Deno.args[sizeAt + 1]);
-/** Asks for the verdict at each look, even where it is clear that there is none: three times slower, and the same. */
+/** Computes the verdict at each look, even where there clearly is none: three times slower, with the same result. */
 const CHECKS_ALL = Deno.args.includes("--all-looks");
-/** Those parts of the worlds whose name has this in it. */
+/** Runs the worlds whose name contains this. */
 const onlyAt = Deno.args.indexOf("--only");
 const ONLY = onlyAt < 0 ? "" : Deno.args[onlyAt + 1]!;
 
@@ -60,15 +61,15 @@ export interface RunOptions {
   readonly end: number;
   /** What the variant adds. @default {0} */
   readonly lift?: number;
-  /** Whether everybody has a past. @default {false} */
+  /** Whether all users have a past. @default {false} */
   readonly past?: boolean;
-  /** Whether to ask even where it is clear that there is no verdict. @default {false} */
+  /** Whether to compute the verdict even where there clearly is none. @default {false} */
   readonly allLooks?: boolean;
 }
 
 /**
- * Whether there is surely no verdict, which is cheaper to see than to ask. The deviance is at most twice the z² of a
- * score test with the variance of both arms together, and no critical square is below 8.
+ * Whether there certainly is no verdict, which is cheaper to tell than to compute one. The deviance is at most twice
+ * the z² of a score test with the variance of both arms together, and no critical square is below 8.
  */
 function isClear([a, b]: readonly [Moments, Moments], metric: World["metric"]): boolean {
   const { of, per, ideal }: MetricSpec = METRICS[metric];
@@ -141,7 +142,7 @@ function grid(worlds: Iterable<World>, ends: readonly number[], past = false): v
   }
 }
 
-/** The metric of an arm, and the variance a user of it as the delta method has it, from many users. */
+/** The metric of an arm, and its variance per user by the delta method, from many users. */
 function unitOf(world: World, lift: number): { value: number; variance: number } {
   const users = 400_000;
   const moments = new Moments();
@@ -157,8 +158,8 @@ function unitOf(world: World, lift: number): { value: number; variance: number }
 }
 
 /**
- * A lift, and the users of both arms, 50:50, with whom a test that is looked at once finds it in 80 % of cases at
- * α = 5 %; about as many as `wanted`.
+ * A lift, and the number of users of both arms, 50:50, with which a fixed-sample test finds it in 80 % of cases at α =
+ * 5 %; about as many as `wanted`.
  */
 function fixedHorizon(world: World, wanted: number): { lift: number; fixed: number } {
   const z = normalQuantile(0.975) + normalQuantile(0.8);
@@ -199,7 +200,7 @@ function power(): void {
   }
 }
 
-/** A fixed number of people come again and again: 1,000 A/A experiments, looked at after every 20 visits. */
+/** A fixed number of people return again and again: 1,000 A/A experiments, with a look after every 20 visits. */
 function returning(): void {
   print("| people | visits each | rates | maxUsers | wrong |");
   print("| --- | --- | --- | --- | --- |");
@@ -239,7 +240,7 @@ function saysOfReturning(
     rate: 1 / (1 + Math.exp(2.3 - spread * normal(random))),
   }));
   for (let visit = 1; visit <= people * visits; visit++) {
-    // All come once before anybody comes again.
+    // All come once before anybody returns.
     const { sums, arm, rate } = known[visit <= people ? visit - 1 : Math.floor(random() * people)]!;
     const moments = arms[arm]!;
     if (sums[0] === 1) moments.update(sums, undefined, -1);
@@ -256,7 +257,7 @@ function saysOfReturning(
   return false;
 }
 
-/** Harmless variants with three guard rails: who is stopped, and of whom anything wrong is said at all. */
+/** Harmless variants with three guard rails: how often one is stopped, and how often anything wrong is said. */
 function rails(): void {
   print("| split | users | stopped | better or worse | any |");
   print("| --- | --- | --- | --- | --- |");

@@ -1,8 +1,8 @@
 /**
  * How long it takes from behaviours on the log to a list in a learnt order: 100,000 behaviours of the shop's people
- * without any list, eight of each with names of their own, lie on a log when `deno task run` starts on it. Then each list
- * is for the user of the newest behaviour, and a hundred more behaviours follow it, until the answer says that the stack
- * has ordered it: the pair head, which the learner has taught, has a share in the order.
+ * without any list, eight of each under names of their own, are on a log when `deno task run` starts on it. Then each
+ * list is for the user of the newest behaviour, followed by a hundred more behaviours, until the answer says that the
+ * stack has ordered it, in which the pair head, taught by the learner, has a share.
  *
  * `deno run -A tests/bench/visible.ts [behaviours, 100000]`
  *
@@ -63,7 +63,7 @@ try {
   await Deno.remove(folder, { recursive: true });
 }
 
-/** In order of time, up to now. */
+/** In the order of time, up to now. */
 async function all(): Promise<readonly InteractionEvent[]> {
   const shop = new URL("../../fixtures/shop", import.meta.url).pathname;
   const once: InteractionEvent[] = [];
@@ -95,7 +95,7 @@ async function ingest(events: readonly InteractionEvent[]): Promise<void> {
   }
 }
 
-/** Events that are not applied yet. */
+/** Events not applied yet. */
 async function lag(): Promise<number> {
   const status = await fetch(`${root}/v1/status`).then((response) => response.json(), () => ({}));
   return status.partitions?.[0]?.lag ?? Infinity;
@@ -110,7 +110,7 @@ async function post(path: string, body: unknown) {
   const headers = { "content-type": "application/json" };
   const init = { method: "POST", headers, body: JSON.stringify(body) };
   let response = await fetch(`${root}/v1/${path}`, init);
-  // What was sent before is not applied yet.
+  // Earlier events are not applied yet.
   while (response.status === 504) response = await fetch(`${root}/v1/${path}`, init);
   if (!response.ok) throw new Error(`Cannot post ${path}: ${response.status} ${await response.text()}`);
   return await response.json();

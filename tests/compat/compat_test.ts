@@ -1,4 +1,4 @@
-/** Today's code reads what each release has written, and no format is without a record: see README.md beside. */
+/** Today's code reads what each release has written, and every format has a record: see README.md alongside. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -93,7 +93,7 @@ const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>
   version: decodeVersion,
 };
 
-/** What is without a record. */
+/** Formats without a record. */
 function missing(
   formats: Readonly<Record<string, Formats>>,
   records: readonly Pick<ReleasedRecord, "kind" | "format">[],
@@ -128,7 +128,7 @@ Deno.test("a record of a later format is refused by its number, whatever its kin
   }
 });
 
-/** Formats of files, which no other process reads, or which say themselves that they are newer. */
+/** Formats of files that no other process reads, or that say themselves when they are newer. */
 const OF_FILES = [
   "streams/backup/manifest.ts",
   "streams/exports/archive.ts",
@@ -185,7 +185,7 @@ Deno.test("0.2.0: what was learnt with calibrationRate, which was removed, is re
   assert.ok(dense.length > 0);
 });
 
-/** A record whose link (whether negatives are fake, scale, bias) has another value in one place. */
+/** A record whose link (whether negatives are fake, scale, bias) has another value at one place. */
 function linkedBy(bytes: Uint8Array, at: number, value: number): Uint8Array {
   const none = new ByteWriter().u8(0).f64(1).f64(0).toBytes();
   const link = bytes.findIndex((_, from) => none.every((byte, i) => bytes[from + i] === byte));

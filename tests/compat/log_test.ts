@@ -42,7 +42,7 @@ Deno.test("0.2.0: a deployment goes on with its states, catalogue, versions and 
   );
   const { version } = await service.status();
   assert.ok(version > 3, `version ${version}`);
-  // A user who was there, an hour after the last event: what was shown before is settled, and learnt.
+  // An existing user, an hour after the last event: earlier lists are settled and learnt.
   const { user, time } = before.reduce((last, one) => one.time > last.time ? one : last);
   for (const [n, request] of ["again", "later"].entries()) {
     const event = { type: "request", user, request, count: 3, time: time + 3_600_000 * (n + 1) } as const;

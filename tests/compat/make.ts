@@ -1,5 +1,6 @@
 /**
- * Writes a record of each format that the code of a checkout writes, see README.md beside: `make.ts <checkout> <folder>`.
+ * Writes a record of each format that the code of a checkout writes, see README.md alongside: `make.ts <checkout>
+ * <folder>`.
  *
  * @module
  */
@@ -77,12 +78,12 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   if (experiment !== undefined) { for (const user of state.dirtyUsers) keepUser(user); }
   state.flush(outputs);
   for (const user of state.dirtyUsers) keepUser(user);
-  // Releases without aliases do not know the event.
+  // Releases without aliases do not know this event.
   if (state.users.get("u0").aliases) {
     apply({ type: "alias", user: "u0", of: "u1", time: START + 80_000 });
     keepUser(state.users.get("u0"));
   }
-  // Nor do releases without sessions keep them.
+  // Releases without sessions do not keep them.
   if (state.users.get("u3").sessions) {
     apply({ type: "merge", user: "u3", from: "u0", behaviours: [], time: START + 80_000 });
     keepUser(state.users.get("u3"));
@@ -92,7 +93,7 @@ function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   for (const item of state.dirtyItems) keep("item", encodeItem(item));
   for (const { value } of state.numbers.changes(state.dirtyItems)) keep("numbers", value);
   keep("retrieval", state.retrieval.state.encode());
-  // What is first written may be a snapshot, which has no journal.
+  // The first record may be a snapshot, which has no journal.
   for (const time of [START + 81_000, START + 82_000]) {
     for (const { key, value } of state.retrieval.state.changes().records) {
       const [, kind = ""] = key.split(":");
@@ -124,7 +125,7 @@ function learn(samples: readonly unknown[], options: object) {
   return { version, put };
 }
 
-/** Format of bytes behind their length, a varint. */
+/** Format of bytes after their length, a varint. */
 function formatOf(bytes: Uint8Array): number | undefined {
   return bytes[bytes.findIndex((byte) => byte < 128) + 1];
 }

@@ -1,5 +1,5 @@
 /**
- * Records of releases, in the folders beside.
+ * Records of releases, in the folders alongside.
  *
  * @module
  */

@@ -44,7 +44,7 @@ Deno.test("configBeside() is in the folder of the data, whether that is a file o
     assert.equal(await configBeside("deno.json"), "./meander.json");
   }));
 
-/** All commands with a configuration, those of folders included. */
+/** All commands with a configuration, including those in folders. */
 async function* scripts(folder: string): AsyncIterable<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (isDirectory) yield* scripts(`${folder}/${name}`);

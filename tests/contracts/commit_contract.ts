@@ -1,5 +1,5 @@
 /**
- * What every {@linkcode Log} does with commits, crashes and its own end.
+ * What every {@linkcode Log} does with commits, crashes and closing.
  *
  * @module
  */

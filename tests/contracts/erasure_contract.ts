@@ -18,7 +18,7 @@ export function erasureContract(suite: LogSuite): void {
       const topic = `${place}.${cleanup}`;
       await log.createTopics([{ name: topic, partitions, cleanup }]);
       await log.append(["a", "b", "c", "d", "e"].map((text) => record(topic, 0, text)));
-      await log.read(topic, 0, 4); // also what is held in memory goes
+      await log.read(topic, 0, 4); // records held in memory are erased too
       await log.erase(topic, 0, [1, 2, 4, 17]);
       assert.equal((await log.bounds(topic, 0)).end, 5);
       for (

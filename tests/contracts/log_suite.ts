@@ -1,5 +1,5 @@
 /**
- * What the parts of the log contract share: how tests are registered, and a few ways to look at a log.
+ * What the parts of the log contract share: how tests are registered, and helpers to inspect a log.
  *
  * @module
  */
@@ -22,15 +22,15 @@ import {
 
 /** Where and how a test wants its log. */
 export interface LogPlace {
-  /** Names the place: unique for a test, the same when the test opens it again. A valid topic name. */
+  /** Name of the place: unique for a test, the same when the test opens it again. A valid topic name. */
   readonly place: string;
-  /** To be called between the steps of a commit; throwing is a crash there. */
+  /** Called between the steps of a commit; throwing is a crash there. */
   readonly onStep?: (step: string) => void;
 }
 
 export type OpenLog = (place: LogPlace) => Promise<Log>;
 
-/** What not every log can show. */
+/** Traits that not every log has. */
 export type LogTrait =
   /** What was acknowledged is there when the place is opened again. */
   | "restart"
@@ -45,7 +45,7 @@ export type LogTrait =
 export interface LogContractOptions {
   /** Why it is excused from a trait. */
   readonly excused?: Readonly<Partial<Record<LogTrait, string>>>;
-  /** Runs of each property. @default {50} */
+  /** Runs per property. @default {50} */
   readonly runs?: number;
 }
 
@@ -98,7 +98,7 @@ export function record(topic: string, partition: number, text: string): NewRecor
   return { topic, partition, key: text, value: bytes(text), time: 1_000 };
 }
 
-/** Everything of a partition at or above a position. */
+/** All records of a partition at or above a position. */
 export async function all(log: Log, topic: string, partition: number, from = 0): Promise<LogRecord[]> {
   const records: LogRecord[] = [];
   const { end } = await log.bounds(topic, partition);
@@ -119,7 +119,7 @@ export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** What a log can do, except whether it is durable, which only its kind declares. */
+/** The capabilities of a log, except whether it is durable, which only its kind declares. */
 export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
   return {
     indexesKeys: indexesKeys(log),

@@ -93,9 +93,9 @@ function lossOf(model: Model, input: TrainingInput) {
 
 /** Options of {@linkcode modelContract}. */
 export interface ContractOptions {
-  /** Whether equal means the same bits rather than 1e-5. */
+  /** Whether equal means the same bits rather than within 1e-5. */
   readonly exact: boolean;
-  /** How many random cases each property sees. */
+  /** Number of random cases per property. */
   readonly runs: number;
   /** Which models, with which options. @default {CONFIGS} */
   readonly configs?: readonly (readonly [name: string, config: object])[];

@@ -7,7 +7,7 @@ const click = (user: string, item: string) => ({ type: "interaction", user, item
 // deno-lint-ignore no-explicit-any -- tests look into it at will
 type Message = readonly [event: string, data: any];
 
-/** The events of a live stream, until the caller has enough. */
+/** The events of a live stream, until the caller stops. */
 export async function* messages(url: string, headers: Record<string, string> = {}): AsyncGenerator<Message> {
   const response = await fetch(`${url}/v1/live`, { headers });
   assert.equal(response.status, 200);
@@ -31,7 +31,7 @@ Deno.test("GET /v1/live sends the past, then each second what is new", async () 
   for await (const message of messages(api.url)) {
     seen.push(message);
     if (seen.length === 1) await api.post("/v1/events", [click("cid", "i3"), 7]);
-    // Popular items are looked at every few seconds only.
+    // Popular items are only updated every few seconds.
     if (seen.length > 1 && message[1].now.topItems.length === 3) break;
     assert.ok(seen.length < 20, "the events never came");
   }
@@ -72,7 +72,7 @@ Deno.test("GET /v1/live reports how many listed items each source brought, and i
   const listed = new Map(found.map((one) => [one.source, one.listed]));
   for (const { source } of items as { source: string }[]) assert.ok((listed.get(source) ?? 0) > 0, source);
   assert.equal(found.reduce((sum, one) => sum + one.listed, 0), 4 + items.length);
-  // Everybody had clicked on these.
+  // All these had been clicked.
   assert.equal(found.find(({ source }) => source === "popular")?.hitRate, 1, JSON.stringify(found));
 });
 
@@ -139,7 +139,7 @@ Deno.test("one caller's viewers cannot take the places of others", async () => {
   const ended = taken.map(async ({ body }) => {
     for await (const _ of body!);
   });
-  await Promise.race(ended); // one makes way
+  await Promise.race(ended); // one viewer is dropped
   assert.equal((await open("192.0.2.1")).status, 503, "the greedy caller does not get the place back");
   leaving.abort();
   await Promise.allSettled([...ended, ...greedy.map(({ body }) => body?.cancel())]);

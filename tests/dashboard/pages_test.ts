@@ -27,7 +27,7 @@ interface Look {
   readonly api: Api;
 }
 
-/** Opens a path of a small deployment in a browser; afterwards nothing may be in its console. */
+/** Opens a path of a small deployment in a browser; at the end its console must be empty. */
 function look(
   name: string,
   { path, width = 1280, dark = false, keys = false, lost = false }: {
@@ -66,7 +66,7 @@ function look(
         await check({ page, api });
         await checkBasics(page);
         assert.deepEqual(elsewhere, [], "requests go to other hosts");
-        // A browser notes an answer of 401 or 404 by itself, whatever the page does with it.
+        // A browser itself logs an answer of 401 or 404, whatever the page does with it.
         const expected = (text: string) => keys && text.includes("401") || lost && text.includes("404");
         assert.deepEqual(messages.filter((text) => !expected(text)), []);
       } finally {
@@ -304,7 +304,7 @@ look("an experiment is shown with its variants", { path: "/experiments" }, async
   await page.locator(".card", { hasText: "stopped: it breaks a guard rail" }).waitFor();
 });
 
-/** Bytes and reasons of those who would like the page to do something for them. */
+/** Bytes and reasons that try to make the page do something for an attacker. */
 const HOSTILE = [
   `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>`,
   `</code></pre><svg onload=alert(1)>{"user":"\u202Ennacs"}`,

@@ -12,7 +12,7 @@ const root = fileURLToPath(ROOT);
 const containerfile = (await readPage("deploy/container/Containerfile")).replaceAll("\\\n", "");
 const broker = await testBroker();
 
-/** The commands of the Containerfile that follow a word. */
+/** The commands of the Containerfile that follow a keyword. */
 function commandsOf(word: string): readonly (readonly string[])[] {
   return Array.from(
     containerfile.matchAll(new RegExp(`^${word} (\\[.*\\])$`, "gm")),
@@ -20,7 +20,7 @@ function commandsOf(word: string): readonly (readonly string[])[] {
   );
 }
 
-/** A command of the container in a folder that stands for it. */
+/** A command of the container, in a folder that stands in for it. */
 function commandIn(
   folder: string,
   [, ...args]: readonly string[],
@@ -42,7 +42,7 @@ async function runIn(folder: string, command: readonly string[]): Promise<string
   return told;
 }
 
-/** Gives a folder the packages that are in the cache of this process: nothing is fetched. */
+/** Gives a folder the packages of this process's cache: nothing is fetched. */
 async function linkPackages(folder: string): Promise<void> {
   const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));
@@ -69,7 +69,7 @@ if (broker !== undefined) {
     const [leave = [], cache = []] = commandsOf("RUN");
     const { imports } = JSON.parse(await readPage("deno.json"));
     await runIn(path, leave);
-    // With other packages than those of the lock the registry would be asked.
+    // Packages other than those of the lock file would be requested from the registry.
     const manifest = JSON.parse(await Deno.readTextFile(`${path}/deno.json`));
     await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify({ ...manifest, imports }));
     await runIn(path, cache);

@@ -16,7 +16,7 @@ const { tasks, version } = JSON.parse(await readPage("deno.json"));
 const run: string = tasks.run.command;
 const containerfile = await readPage("deploy/container/Containerfile");
 
-/** The words of a command of the Containerfile that is a list. */
+/** The words of a list-form command of the Containerfile. */
 function wordsOf(name: string): readonly string[] {
   const [, list = "[]"] =
     new RegExp(`^${name} (\\[[\\s\\S]*?\\])$`, "m").exec(containerfile.replaceAll("\\\n", "")) ?? [];
@@ -34,7 +34,7 @@ async function understands(flags: readonly string[]): Promise<void> {
   assert.match(new TextDecoder().decode(stderr), /^error: Cannot use --verbose with --quiet/m);
 }
 
-/** Runs a tool; tells loudly when it is not there. */
+/** Runs a tool; reports loudly when it is missing. */
 async function runTool(command: string, args: readonly string[], what: string): Promise<void> {
   const ended = await outputOf(command, args, fileURLToPath(ROOT));
   if (ended === undefined) {

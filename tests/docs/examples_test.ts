@@ -1,16 +1,16 @@
 /**
- * The examples of docstrings and pages pass. Types are checked beside those of the code (`deno check --doc`); `deno test
- * --doc` would load the whole code again for each of them.
+ * The examples of docstrings and pages pass. Their types are checked together with the code (`deno check --doc`); `deno
+ * test --doc` would load the whole code again for each of them.
  */
 
 import assert from "node:assert/strict";
 import { stub } from "../stub.ts";
 import { pages, readPage, ROOT } from "./pages.ts";
 
-/** A program beside the code or in the docs. */
+/** A program in a docstring or a page. */
 interface Example {
   readonly program: string;
-  /** What it prints, where that is pasted below it. */
+  /** Its output, where that is pasted below it. */
   readonly output: string | undefined;
 }
 

@@ -28,12 +28,12 @@ console.log(JSON.stringify({ version: serving.version, lists: out.recommendation
 const NAMES =
   "createModel, decodeVersion, DEFAULT_SCHEMA, encodeVersion, Learner, modelSizes, mulberry32, ServingModel, TaskState";
 
-/** What a script has learnt, and the lists that it gave last. */
+/** What a script has learnt, and its last lists. */
 interface Learnt {
   readonly version: number;
   readonly lists: readonly (readonly { readonly item: string; readonly score: number }[])[];
 }
-/** Engines have logarithms and exponentials of their own, which differ in the last digit. */
+/** Engines have their own logarithms and exponentials, which differ in the last digit. */
 const CLOSE = 1e-5;
 
 const idsOf = (list: Learnt["lists"][number]) => list.map(({ item }) => item);

@@ -1,5 +1,5 @@
 /**
- * The pages of documentation, for the tests that hold them to the code.
+ * The pages of documentation, for tests that check them against the code.
  *
  * @module
  */

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readPage, ROOT } from "./pages.ts";
 
-/** Names of `mod.ts` at most. */
+/** Most names of `mod.ts`. */
 const MAX_NAMES = 120;
 /** Modules without I/O: nothing in them may come from `streams`. */
 const PURE = ["./core", "./evaluation", "./experiments", "./nn"];
-/** What such modules load beside ours: neither files nor sockets. */
+/** What such modules load besides ours: neither files nor sockets. */
 const PURE_IMPORT = /^(?:src\/|node:(?:buffer|crypto|zlib)$)/;
 /** Their examples need a broker, and are not run. */
 const NEED_BROKER = ["KafkaLog"];

@@ -1,11 +1,11 @@
-/** The pages of reference name all that there is: topics, commands, events. */
+/** The reference pages cover everything: topics, commands, events. */
 
 import assert from "node:assert/strict";
 import { jsonSchemas } from "../../src/events/json_schema.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { readPage, ROOT } from "./pages.ts";
 
-/** The names in code of the rows of a page's tables, each with its row. */
+/** The names in code in the rows of a page's tables, each with its row. */
 function rowsOf(page: string): ReadonlyMap<string, string> {
   const rows = page.matchAll(/^\| (`.*?) +\|.*$/gm);
   return new Map(

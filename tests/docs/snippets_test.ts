@@ -1,6 +1,6 @@
 /**
- * Snippets that cannot be run here, since they need hours or data of others: their flags exist, and their JSON is what
- * it is said to be.
+ * Snippets that cannot be run here, since they need hours or external data: their flags exist, and their JSON is what
+ * it claims to be.
  */
 
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { withoutComments } from "../../streams/settings/json_comments.ts";
 import { policySchema } from "../../streams/settings/policy_schema.ts";
 import { blocks, pages, readPage, ROOT } from "./pages.ts";
 
-/** Calls of tasks on a page: `deno task NAME ARGUMENTS`, with lines that go on. */
+/** Calls of tasks on a page: `deno task NAME ARGUMENTS`, with continuation lines. */
 function callsOn(page: string): readonly (readonly string[])[] {
   return blocks(page, "sh").flatMap((block) =>
     block.replaceAll(/\\\n/g, " ").split("\n").flatMap((line) => {
@@ -45,7 +45,7 @@ Deno.test("docs use only flags that the help of their command has", async () => 
     for (const [name = "", ...rest] of callsOn(await readPage(page))) {
       const args = rest[0] === "--" ? rest.slice(1) : rest;
       const flags = args.flatMap((arg) => /^\[?(--[a-z][a-z-]*)/.exec(arg)?.[1] ?? []);
-      // What writes files has no help, and few flags.
+      // Commands that write files have no help, and few flags.
       if (flags.length === 0 || ["schemas", "fixtures", "kernels", "test"].includes(name)) continue;
       const help = await helpOf(name, args);
       for (const flag of flags) {
@@ -57,7 +57,7 @@ Deno.test("docs use only flags that the help of their command has", async () => 
   assert.ok(checked > 40, `${checked} flags`);
 });
 
-/** What a JSON block may be, and what holds it to that. */
+/** What a JSON block may be, and the check of each kind. */
 function kindsOf(text: string): readonly (() => void)[] {
   const value = JSON.parse(withoutComments(text)) as Readonly<Record<string, unknown>>;
   const must = (checked: { readonly ok: boolean }) => assert.ok(checked.ok, JSON.stringify(checked));
@@ -68,7 +68,7 @@ function kindsOf(text: string): readonly (() => void)[] {
     () => void parseConfig(text, "meander.json"),
     () => void parseExperiment(text, "experiment.json"),
     () => void policySchema.parse(value),
-    // Answers of the API, and the policy of a log that others made.
+    // Answers of the API, and the policy of an external log.
     () =>
       assert.ok(Array.isArray(value["refused"]) || String(value["type"]).startsWith("urn:meander:problem:")),
     () => assert.equal(value["name"], "bernoulli-thompson"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { blocks, readPage, ROOT } from "./pages.ts";
 
-/** A command of the repository, started in a folder of its own as a reader of the tutorial does. */
+/** A command of the repository, started in another folder as a reader of the tutorial does. */
 function command(cwd: string, args: readonly string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
@@ -13,7 +13,7 @@ function command(cwd: string, args: readonly string[]): Deno.Command {
   });
 }
 
-/** Reads a stream until what came matches; it may be read further. */
+/** Reads a stream until its text matches; it may be read further. */
 async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<string> {
   let text = "";
   for await (const part of stream.values({ preventCancel: true })) {

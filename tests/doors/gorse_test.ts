@@ -1,4 +1,4 @@
-/** Gorse's own client for JavaScript, as it is on npm, against a deployment of ours. */
+/** Gorse's own JavaScript client, as published on npm, against a deployment of ours. */
 
 import assert from "node:assert/strict";
 import { Gorse, GorseException } from "gorsejs";

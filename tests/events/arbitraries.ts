@@ -1,4 +1,4 @@
-/** Arbitrary records for property tests: everything that the validator must take. */
+/** Arbitrary records for property tests: everything that the validator must accept. */
 
 import fc from "fast-check";
 import { COMPARISONS, type Event, type ItemRecord, REQUEST_LISTS } from "../../src/events/event.ts";
@@ -29,7 +29,7 @@ const attributes = fc.dictionary(
   { maxKeys: 6, noNullPrototype: true },
 );
 
-/** A record with some of its optional fields, and perhaps one that nobody knows. */
+/** A record with some of its optional fields, and perhaps an unknown one. */
 function record<T>(required: object, optional: object): fc.Arbitrary<T> {
   const known = Object.keys({ ...required, ...optional });
   const extra = fc.dictionary(

@@ -1,5 +1,5 @@
 /**
- * Ways to break a line of events, each with the code that it must be refused with. Seeded: the same random source
+ * Ways to break a line of events, each with the code with which it must be rejected. Seeded: the same random source
  * breaks the same lines in the same ways.
  */
 
@@ -28,7 +28,7 @@ const pick = <T>(random: () => number, values: readonly T[]) =>
   values[Math.floor(random() * values.length)] as T;
 const below = (random: () => number, n: number) => Math.floor(random() * n);
 
-/** A good event of any type, as an object. */
+/** A valid event of any type, as an object. */
 export function goodEvent(random: () => number): Record<string, unknown> {
   const base = {
     id: `e${below(random, 1e9)}`,
@@ -60,7 +60,7 @@ export function goodEvent(random: () => number): Record<string, unknown> {
 const encode = (text: string) => new TextEncoder().encode(text);
 const json = (value: unknown) => JSON.stringify(value);
 const good = (random: () => number) => json(goodEvent(random));
-/** A click, with these fields over its own. */
+/** A click, with these fields overriding its own. */
 const click = (random: () => number, over: object) =>
   json({
     type: "interaction",
@@ -74,7 +74,7 @@ const shown = (random: () => number, over: object) =>
   json({ type: "impression", user: "u1", time: 1.7e12 + below(random, 1e9), items: ["i1", "i2"], ...over });
 const wanted = (random: () => number, over: object) =>
   json({ type: "request", user: "u1", time: 1.7e12 + below(random, 1e9), request: "r1", count: 10, ...over });
-/** A good line with a member put in front, as text. */
+/** A valid line with a member added at the front, as text. */
 const prefixed = (member: string) => (random: () => number) => good(random).replace("{", `{${member},`);
 
 function text(name: string, code: RejectionCode, make: (random: () => number) => string): Break {
@@ -123,7 +123,7 @@ export const BREAKS: readonly Break[] = [
     return `{"type":"forget","x":${"[".repeat(depth)}${"]".repeat(depth)}}`;
   }),
   text("deep nesting, never closed", "too-deep", (r) => '{"a":'.repeat(100 + below(r, 100_000))),
-  // JSON that is no event
+  // JSON that is not an event
   text(
     "not an object",
     "not-an-object",
@@ -223,13 +223,13 @@ export const BREAKS: readonly Break[] = [
 /** A line and what must become of it. */
 export interface TestLine {
   readonly bytes: Uint8Array;
-  /** The way in which it is broken; absent when it is good. */
+  /** The way in which it is broken; absent when it is valid. */
   readonly broken?: Break;
 }
 
 /**
- * `count` lines, of which a `share` is broken. Ways that make a large line are taken rarely, each way at least once if
- * there are lines enough.
+ * `count` lines, of which a `share` is broken. Ways that make a large line are used rarely, each way at least once if
+ * there are enough lines.
  */
 export function* testLines(random: () => number, count: number, share: number): Generator<TestLine> {
   let next = 0;

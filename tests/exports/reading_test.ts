@@ -57,7 +57,7 @@ Deno.test("TopicLines merges partitions by event time, keeps the order of each, 
   assert.deepEqual([lines.leftOut, lines.lost, lines.next], [2, 0, [4, 2, 2]]);
 });
 
-/** A log that has no index of keys, and has not compacted its topics yet. */
+/** A log without an index of keys, whose topics are not compacted yet. */
 async function uncompacted(): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1).map((spec) => ({ ...spec, cleanup: "delete" as const })));

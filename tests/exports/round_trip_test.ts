@@ -19,7 +19,7 @@ import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "../se
 
 const topics = topicNames();
 
-/** Runs a deployment of the log until it has committed all. */
+/** Runs a deployment of the log until everything is committed. */
 async function serve(log: Log, seed: number): Promise<void> {
   await using service = await Service.start(log, {
     ...OPTIONS,
@@ -30,10 +30,10 @@ async function serve(log: Log, seed: number): Promise<void> {
   await service.ended;
 }
 
-/** Chooses by chance, so that a deployment with another seed shows something else. */
+/** Random, so that a deployment with another seed shows something else. */
 const POLICY = { name: "epsilon", epsilon: 0.5 } as const;
 
-/** Each row that is learnt from: request, item, label, propensity. */
+/** Each row that is learnt: request, item, label, propensity. */
 async function labelsOn(log: Log): Promise<string[]> {
   const labels: string[] = [];
   for await (const { value } of readAll(log, topics.samples, 0)) {

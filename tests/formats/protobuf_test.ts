@@ -103,7 +103,7 @@ Deno.test("compileProtobufFile() accepts custom options, and names the field who
   await assert.rejects(compile('syntax = "proto3"; message M { string a = 1; string a = 2; }'), SyntaxError);
   const wide = Array.from({ length: 5000 }, (_, i) => `int32 f${i} = ${i + 1}; /* } */ // }\n`).join(" ");
   await assert.rejects(proto3(`message M { ${wide} }`), /more than 2000 fields/);
-  const option = "a: 1 ".repeat(200_000); // the library takes minutes for it
+  const option = "a: 1 ".repeat(200_000); // the library takes minutes to parse it
   await assert.rejects(proto3(`message M { option (a) = { ${option} }; }`), /more than 2000 fields/);
   const bad = await proto3("message M { string constructor = 1; }");
   assert.throws(() => bad(hex("00")), /no record may have a field constructor/);
@@ -112,7 +112,7 @@ Deno.test("compileProtobufFile() accepts custom options, and names the field who
 const OWN_TIMESTAMP = `syntax = "proto3"; package google.protobuf;
 message S { string toString = 1; string valueOf = 2; } message Timestamp { S seconds = 1; }`;
 
-/** Declarations of fields that no one has named before. */
+/** Declarations of fields with new names. */
 function fieldsOf(count: number, first: number): string {
   return Array.from({ length: count }, (_, i) => `int32 f${first + i} = ${first + i};`).join(" ");
 }

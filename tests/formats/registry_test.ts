@@ -343,7 +343,7 @@ Deno.test("SchemaRegistry tries three times on temporary errors, and gives up at
     const parsed = own.schemas.read(framed(1, ""));
     assert.match(parsed.ok ? "" : parsed.reason, /was not fetched/, "nothing is kept of it");
   }
-  // It says something of the schema, not of the registry: whoever waited would wait for ever.
+  // The fault is the schema's, not the registry's: waiting would never end.
   const large = answers(() => new Response(new Uint8Array(5 << 20)));
   await large.schemas.ready(framed(1, ""));
   const parsed = large.schemas.read(framed(1, ""));

@@ -57,7 +57,7 @@ message Click {
 }
 `;
 
-/** A click. */
+/** A click, encoded. */
 export const WRITTEN = Uint8Array.fromHex(
   "0a060a04c3a46e6e120b08a0a9a5d80610c0a9d33a1a0241312002290000000000002340350000803e380140fdffffff" +
     "ffffffffff0148ffffffffffffffefff0150ffffffffffffffffff01580960ffffffffff3f6dffffffff710000000000" +
@@ -67,7 +67,7 @@ export const WRITTEN = Uint8Array.fromHex(
     "0103010200f501fefffffff901ffffffffffff1f008002ffffffff0f",
 );
 
-/** What it is as a value. */
+/** Its value. */
 export const CLICK = {
   who: { id: "änn" },
   at: 1_795_773_600_123,

@@ -14,7 +14,7 @@ import {
 } from "../../src/items/item_codec.ts";
 import { anyStream, run, SMALL } from "../engine/streams.ts";
 
-/** An item wherever it stands in the catalogue. */
+/** An item, wherever it is in the catalogue. */
 function anywhere(item: CatalogueItem) {
   return { ...item, features: { ...item.features, index: 0 } };
 }

@@ -7,7 +7,7 @@ import { Room } from "../../src/items/room.ts";
 const HOUR = 3_600_000;
 const START = 472_222 * HOUR;
 
-/** A room at a time, of which so many are taken as soon as they may be. */
+/** A room of which so many places are taken as soon as possible. */
 function flooded(places: number, ids: number): { readonly room: Room; readonly taken: number } {
   const room = new Room(places);
   room.moveTo(START);

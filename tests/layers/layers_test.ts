@@ -157,7 +157,7 @@ function knots(): string[][] {
   return found;
 }
 
-/** Index of the layer of a file; −1 = it is in none. */
+/** Index of the layer of a file; −1 = none. */
 function layerOf(file: string): number {
   const folder = dirname(file), own = LAYERS.indexOf(folder);
   return own >= 0 ? own : LAYERS.indexOf(`${dirname(folder)}/*`);

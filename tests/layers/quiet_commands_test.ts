@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { ROOT } from "../docs/pages.ts";
 import { files } from "../words/files.ts";
 
-/** `deno run` with flags, the first of which is not `-q`. */
+/** `deno run` with flags of which the first is not `-q`. */
 const LOUD = /"run",\s+"(-A|--(allow|no-check|no-prompt))|exec "\$0" run (?!-q)/;
 
 Deno.test("no test starts a deno command without -q", async () => {

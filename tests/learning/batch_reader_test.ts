@@ -91,7 +91,7 @@ Deno.test("BatchReader.readRounds() makes the same batches as reading round by r
 });
 
 Deno.test("BatchReader.readRounds() keeps the order of each partition, and resumes in the same order after any batch", async () => {
-  // A build, a service (without rounds), and another build whose rounds begin anew.
+  // A build, a service (without rounds), and another build whose rounds start again.
   const rounds = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), {
     minLength: RECORDS.length,
     maxLength: RECORDS.length,

@@ -70,7 +70,7 @@ const TOMBSTONE = { topic: topics.samples, partition: 0, key: GONE, value: null,
 /** Records of samples, the last quarter of them with flipped labels, so that a guard rolls back. */
 function brokenRecords() {
   const all = makeSamples(400).map((sample, s) => {
-    const sign = s < 300 ? 1 : 0; // then labels are the other way round
+    const sign = s < 300 ? 1 : 0; // then labels are flipped
     const rows = Rows.of(
       sample.rows.map((row) => ({ ...row, prediction: row.label === sign ? 0.9 : 0.1 })),
     );

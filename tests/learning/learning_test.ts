@@ -440,7 +440,7 @@ Deno.test("Learning.drain() rolls back to the same weights after a crash in the 
   );
   const records = [
     ...poisoned.slice(0, 36).map(sampleRecord),
-    // Erased between the checkpoint and the failure: going back must not bring u4 back.
+    // Erased between the checkpoint and the failure: the rollback must not bring u4 back.
     tombstone("u4"),
     ...poisoned.slice(36).map(sampleRecord).filter(({ key }) => key !== "u4"),
   ];

@@ -23,7 +23,7 @@ Deno.test("clusteredMean() has an infinite margin when one user has nearly all v
 Deno.test("clusteredMean() never has an interval of width 0 without hits, and covers a rate with few of them", () => {
   const queries = Array.from({ length: 500 }, (_, q) => q);
   assert.equal(clusteredMean(queries.map(() => 0), queries.map((q) => q % 50), 50).margin, Infinity);
-  // 20 users with ten queries; one in ten of them has most hits.
+  // 20 users with ten queries each; one in ten users has most of the hits.
   const random = mulberry32(6);
   let [covered, runs] = [0, 0];
   for (let run = 0; run < 600; run++) {
@@ -40,7 +40,7 @@ Deno.test("clusteredMean() never has an interval of width 0 without hits, and co
 Deno.test("clusteredMean() covers the truth as often as it should, with heavy users and different rates", () => {
   const random = mulberry32(5);
   const worlds = { runs: 2000, users: 80, rate: 0.2 };
-  // Hits of a user have a rate of their own, and few users have most of the queries (Pareto).
+  // Each user has a hit rate, and a few users have most of the queries (Pareto).
   let covered = 0, naive = 0;
   for (let run = 0; run < worlds.runs; run++) {
     const values: number[] = [], clusters: number[] = [];

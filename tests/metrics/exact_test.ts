@@ -50,7 +50,7 @@ for (const name of ["metrics", "oneLabel"]) {
     const bins = p.map((one) => Math.min(9, Math.floor(10 * one)));
     if (name === "metrics") assertFigure(auc(y, bins), want.aucOfTenBins, "aucOfTenBins");
   }, {
-    // With one label there is no pair, whoever the users are.
+    // With a single label there are no pairs, whoever the users are.
     claims: (path) => path.startsWith(`cases.${name}.`) && !path.endsWith("oneLabel.inputs.user"),
   });
 }

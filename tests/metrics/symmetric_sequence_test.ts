@@ -52,7 +52,7 @@ Deno.test("symmetricInterval() rarely excludes the centre of symmetric values, a
       const mean = {
         value: sum / weight,
         weight,
-        // Only what it is at 0 decides whether 0 is in it, but for the bisection.
+        // Only its value at 0 decides whether 0 is inside, apart from the bisection.
         residuals: (m: number) => squares + m * m * weight,
       };
       const { low, high } = symmetricInterval(mean, options);

@@ -107,16 +107,16 @@ const OTHERS: ReadonlySet<string> = new Set([
   "src/codec/record.ts capacity", // of a buffer
   "src/codec/byte_writer.ts capacity",
   "streams/log/kafka/protocol/wire.ts capacity",
-  "src/users/inspection.ts most", // users that are looked at
+  "src/users/inspection.ts most", // users that are scanned
   "src/retrieval/items/item_scores.ts columns", // of sums
   "src/retrieval/folds/occasions.ts halfLifeMs", // of counts by occasion
-  "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
+  "src/nn/optimisers/adagrad.ts learningRate", // every learner sets one
   "src/nn/optimisers/adam.ts learningRate",
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root
   "src/nn/optimisers/adam.ts epsilon",
   "src/learner/calibration.ts scale", // of logits
   "src/draws/policy.ts deviations", // of scores
-  "src/features/serving.ts lifelong", // what a model can, not what is wanted
+  "src/features/serving.ts lifelong", // what a model can do, not what is wanted
   "src/embeddings/table.ts scale", // of a step
   "src/experiments/sample_ratio.ts alpha", // of the test of shares
   "streams/dashboard/snapshot.ts tableBytes", // there is no learner
@@ -127,7 +127,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "scripts/research/protocols/sparrow_samples.ts columns",
   "streams/sources/csv.ts separator", // the format's own
   "scripts/map.ts registry", // where its schemas are, or the format of a file
-  "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
+  "scripts/evaluate.ts ranking", // of a protocol that uses no model unless told to
   "scripts/evaluate/next_item.ts ranking",
   "scripts/evaluate/next_item.ts count", // of places that are judged
   "scripts/evaluate/next_item_report.ts count",
@@ -144,7 +144,7 @@ function optionNames(): ReadonlySet<string> {
   ]);
 }
 
-/** Operators that give another value where one is absent. */
+/** Operators that replace an absent value. */
 const FALLBACKS: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.QuestionQuestionToken,
   ts.SyntaxKind.QuestionQuestionEqualsToken,
@@ -172,7 +172,7 @@ function lastName(node: ts.Node): string {
   return isIndexed ? node.argumentExpression.text : "";
 }
 
-/** Names that a node gives a literal to where they are absent. */
+/** Names for which a node falls back to a literal. */
 function fallenBack(node: ts.Node): readonly string[] {
   if (ts.isBinaryExpression(node)) {
     return FALLBACKS.has(node.operatorToken.kind) && isLiteral(node.right) ? [lastName(node.left)] : [];

@@ -11,7 +11,7 @@ import { check, prepareTlc } from "./tlc.ts";
 const jars = await prepareTlc();
 const ignore = jars === undefined;
 
-/** Mechanisms by model, and invariants of which one breaks when the mechanism is taken out. */
+/** Mechanisms by model, with the invariants of which one breaks without the mechanism. */
 const MECHANISMS = {
   TaskCommit: {
     FencesFirst: ["NothingDoubled", "StateIsFold", "OutputsAreOfState"],

@@ -1,5 +1,5 @@
 /**
- * Runs TLC, the model checker of TLA+, on the models beside this file.
+ * Runs TLC, the model checker of TLA+, on the models next to this file.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const CACHE = fileURLToPath(new URL("../../.data/protocol", import.meta.url));
 export interface Checked {
   /** The invariant that a reachable state violates, if one does. */
   readonly violated: string | undefined;
-  /** Distinct states that were looked at. */
+  /** Distinct states that were explored. */
   readonly states: number;
   /** Whether one of them is the end of the model's work. */
   readonly isDone: boolean;
@@ -34,7 +34,7 @@ export async function prepareTlc(): Promise<string | undefined> {
 }
 
 /**
- * Looks at every reachable state of a model.
+ * Explores every reachable state of a model.
  *
  * @param changes constants with other values than in the model's `.cfg`
  * @throws Error with what TLC printed when it ended in another way

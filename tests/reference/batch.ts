@@ -1,5 +1,5 @@
 /**
- * What the op-by-op models take and give: a batch of impressions with padded histories.
+ * Inputs and outputs of the op-by-op models: a batch of impressions with padded histories.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface Batch {
   readonly state?: MimnTensors;
 }
 
-/** What a model makes of a batch; intermediate values for tests by name. */
+/** The outputs of a model for a batch; intermediate values for tests by name. */
 export interface Forward {
   /** [B, K]. */
   readonly logits: tf.Tensor;
@@ -37,7 +37,7 @@ export interface Forward {
   readonly values: Readonly<Record<string, tf.Tensor>>;
 }
 
-/** Tensors of a user's state, or of its course: with a dimension T after B. */
+/** Tensors of a user's state, or of its course: then with a dimension T after B. */
 export interface MimnTensors {
   /** [B, m, d]. */
   readonly memory: tf.Tensor;

@@ -1,6 +1,6 @@
 /**
- * What must hold of the tfjs models whatever the weights: the invariants of docs/explanation/models.md that the plain kernels
- * are held to by `tests/nn/kernels` and `tests/contracts/model_contract.ts`.
+ * What must hold for the tfjs models whatever the weights: the invariants of docs/explanation/models.md that
+ * `tests/nn/kernels` and `tests/contracts/model_contract.ts` check for the plain kernels.
  *
  * @module
  */
@@ -91,7 +91,7 @@ Deno.test("the tfjs models ignore padding: left, right, any amount, any contents
       assertClose(got.logits, want.logits, 1e-5, label);
       assertClose([got.aux], [want.aux], 1e-5, `${label} auxiliary loss`);
     }
-    // The model without padding knows the same history.
+    // The model without padding has the same history.
     const { logits } = model.loss(
       { ...impression(SIZES, 4, 3, 9), wide: new Float32Array(3) },
       new Float32Array(model.parameters.values.length),

@@ -155,18 +155,18 @@ export function mimnScore(
   return { logits: tf.reshape(z, [-1, K]), values: { readerWeight, rq, channelWeight, v } };
 }
 
-/** What each pooled history keeps a behaviour; sums that the model does without are kept here all the same. */
+/** What each pooled history retains per behaviour; sums that the model does without are kept here all the same. */
 function tracesOf(config: MimnConfig): readonly number[] {
   return settle(MIMN_OPTIONS, config).traces;
 }
 
-/** The sums of a state, one a trace [B, d]. */
+/** The sums of a state, one per trace [B, d]. */
 function pooled(config: MimnConfig, { sums, added }: MimnTensors): tf.Tensor[] {
   const [B = 0, d = 0] = added.shape;
   return tracesOf(config).map((_, i) => tf.slice(sums, [0, i * d], [B, d]));
 }
 
-/** What candidates [B·K, d] read of M of each [B·K, m, d], by keys of their own. */
+/** What candidates [B·K, d] read from M of each [B·K, m, d], by their own keys. */
 function readByKey(weights: Weights, config: MimnConfig, q: tf.Tensor, memory: tf.Tensor) {
   const key = tf.tanh(tf.add(tf.matMul(q, weight(weights, "reader.Wq")), weight(weights, "reader.bq")));
   const beta = tf.add(1, tf.softplus(weight(weights, "reader.beta")));
@@ -244,7 +244,7 @@ function blend(g: tf.Tensor, to: tf.Tensor, from: tf.Tensor): tf.Tensor {
   return tf.add(tf.mul(g, to), tf.mul(tf.sub(1, g), from));
 }
 
-/** x as a constant: a new tensor, of whose origin the tape of tfjs knows nothing. */
+/** x as a constant: a new tensor whose origin is not on the tape of tfjs. */
 function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.tensor(x.dataSync(), x.shape);
 }

@@ -84,7 +84,8 @@ function assertForward(golden: GoldenCase, name: string): void {
     const got = forward.values[MIMN_PARTS[key] ?? ""]?.dataSync() ?? [];
     assertClose(got, flat(value as Nested), FORWARD, `${name} states of ${key}`);
   }
-  // Every weight takes part, with nothing: tf.grads refuses those without a part, as M0 over a stored state.
+  // Every weight takes part, with a contribution of zero: tf.grads refuses any that does not, like M0 over a stored
+  // state.
   const nothing = (x: tf.Tensor[]) => x.reduce((sum, w) => tf.add(sum, tf.mul(0, tf.sum(w))), tf.scalar(0));
   const got = tf.grads((...x) => tf.add(total(run(...x)), nothing(x)))(starts).map((g) => g.dataSync());
   ["e", "q", "xu", "xc"].forEach((input, i) =>

@@ -1,5 +1,5 @@
 /**
- * Starts tfjs: the one place that knows its back ends.
+ * Starts tfjs: the only place that knows its back ends.
  *
  * @module
  */
@@ -12,13 +12,13 @@ export type Backend = "cpu" | "wasm";
 /** Arrays by name, as tensors. */
 export type Weights = Readonly<Record<string, tf.Tensor>>;
 
-/** Starts tfjs on a back end; there is one for the whole process, the last that was started. */
+/** Starts tfjs on a back end; the whole process has one, the last that was started. */
 export async function startTensorflow(backend: Backend = "cpu"): Promise<void> {
-  // tfjs recommends its native binding, at length, wherever it believes to be in Node.
+  // tfjs recommends its native binding, at length, wherever it takes itself to be in Node.
   tf.env().set("IS_NODE", false);
   if (backend === "wasm") {
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
-    // Not being Node, tfjs would start threads, by a path that Deno's workers do not take.
+    // Outside Node, tfjs would start threads, by a path that Deno's workers do not support.
     tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     const entry = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
     setWasmPaths(new URL("../wasm-out/", entry).pathname);

@@ -33,7 +33,7 @@ Deno.test("replay() of 50,000 lines, a tenth of them broken, rejects exactly tho
     onRound: (view) => {
       if (view.events < ([0.25, 0.85][alive.length] ?? Infinity) * LINES) return;
       collectGarbage();
-      collectGarbage(); // gives back the buffers that the first one let go of
+      collectGarbage(); // frees the buffers that the first one released
       const { heapUsed, external } = Deno.memoryUsage();
       alive.push(heapUsed + external);
     },
@@ -45,9 +45,9 @@ Deno.test("replay() of 50,000 lines, a tenth of them broken, rejects exactly tho
   assert.equal(rejections.count, broken.size);
   assert.ok(rejections.groups.every(({ examples }) => examples.length > 0 && examples.length <= 3));
 
-  // The file is 7 MB. Were its events, its refusals or its states held, the difference would be above 20 MB.
-  // What may grow: ten figures for each of the few batches learnt, 14 bytes a row judged, and what was gathered
-  // in this test; the log holds between one batch of the feeder and two.
+  // The file is 7 MB. If its events, rejections or states were kept, the difference would be above 20 MB. What may
+  // grow: ten figures for each of the few batches learnt, 14 bytes per judged row, and what this test collects; the log
+  // holds between one batch of the feeder and two.
   const [early = 0, late = Infinity] = alive;
   assert.ok(late < early + 12e6, `${early} bytes at a quarter, ${late} at the end`);
 });
@@ -86,7 +86,7 @@ function soundEvent(line: number, below: (n: number) => number): object {
   return { type: "impression", ...common, items: [item, "other", "another"] };
 }
 
-/** Keeps the place and the code of every refusal before the replay drops it. */
+/** Keeps the place and the code of every rejection before the replay drops it. */
 class CollectingLog extends MemoryLog {
   readonly refused = new Map<number, string>();
 

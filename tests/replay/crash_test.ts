@@ -28,7 +28,7 @@ async function dies(
   }
 }
 
-/** The answers that were given, in order. */
+/** All answers, in order. */
 async function answersOn(log: Log): Promise<Recommendation[]> {
   const records = await Array.fromAsync(readAll(log, topicNames().recommendations, 0));
   return records.map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))));

@@ -22,7 +22,7 @@ for (const [model, views, kills] of [["base", 150, 8], ["dien", 120, 4]] as cons
     const memory = await runReplay(...args);
     assert.equal(memory.code, 0, memory.stderr);
     const want = await resultOf(`${folder.path}/figures.json`);
-    // An uninterrupted run tells how many changes of the files a run makes, by which the moments are chosen.
+    // An uninterrupted run tells how often a run changes its files, by which the moments are chosen.
     const { changes } = await runUntilKilled(args, `${folder.path}/whole`, Infinity);
     assert.deepEqual(await resultOf(`${folder.path}/figures.json`), want, "SQLite as memory");
     assert.ok(changes > 3 * kills, `${changes} changes are seen`);
@@ -32,7 +32,7 @@ for (const [model, views, kills] of [["base", 150, 8], ["dien", 120, 4]] as cons
     for (let log = 0; killed < kills; log++) {
       assert.ok(log < 4 * kills, `only ${killed} kills in ${log} replays`);
       for (let ended = false; !ended;) {
-        // Within the next third of a replay: some die young, some soon after they came back, some at the end.
+        // Within the next third of a replay: some die early, some soon after a restart, some at the end.
         const moment = 1 + Math.floor(random() * changes / 3);
         ended = !(await runUntilKilled(args, `${folder.path}/log-${log}`, moment)).killed;
         if (!ended) killed++;
@@ -69,7 +69,7 @@ async function runUntilKilled(
       try {
         child.kill("SIGKILL");
       } catch {
-        // It ended by itself just now.
+        // It had just ended by itself.
       }
       return;
     }

@@ -141,7 +141,7 @@ async function topicsOfReplay(options: Parameters<typeof replayOn>[2]): Promise<
   return [...(await log.topics()).values()];
 }
 
-/** A log that gives at most so many records a read. */
+/** A log that returns at most so many records per read. */
 class ShortReads extends MemoryLog {
   readonly #most: number;
 

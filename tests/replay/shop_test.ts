@@ -7,11 +7,11 @@ import { replay } from "../../streams/replay/replay.ts";
 import { openSource } from "../../streams/sources/open.ts";
 
 const SHOP = "fixtures/shop";
-/** What the items' click rates alone reach, see fixtures/README.md. */
+/** What the items' click rates alone achieve, see fixtures/README.md. */
 const POPULARITY = 0.15;
-/** The first eight days, three tenths of what there is. */
+/** The first eight days, three tenths of the whole. */
 const LIMIT = 9000;
-/** What dien reached in them when this was written, 0.65, less a margin for other kernels. */
+/** What dien achieved on them when this was written, 0.65, less a margin for other kernels. */
 const FLOOR = 0.62;
 
 /** How far a replay gets over its last third, from the constant's log loss (0) to the oracle's (1). */

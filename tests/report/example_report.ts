@@ -27,7 +27,7 @@ const metrics = (rows: number, auc: number): MetricsReport => ({
   oracleAuc: 0.7604,
 });
 
-/** Segment in which nothing is defined but the count. */
+/** Segment in which everything but the count is undefined. */
 export const UNKNOWN: MetricsReport = {
   rows: 0,
   auc: null,

@@ -26,7 +26,7 @@ await testPage({
   },
 });
 
-/** The names of references stand beside the lines, and none lies over another. */
+/** The names of references are beside their lines, and do not overlap. */
 async function checkNames(chart: Locator): Promise<void> {
   const dashed = await boxesOf(chart.locator("path[stroke-dasharray]"));
   const names = await boxesOf(chart.locator("text", { hasText: /^(oracle|chance|constant)/ }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { renderReport } from "../../streams/report/report.ts";
 import { EXAMPLE, HOSTILE, UNKNOWN } from "./example_report.ts";
 
-/** The page up to its scripts: all that shows. */
+/** The page up to its scripts: everything visible. */
 function ownMarkup(html: string): string {
   return html.slice(0, html.indexOf('<script type="application/json"'));
 }

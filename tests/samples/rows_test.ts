@@ -12,7 +12,7 @@ const lists = fc.array(fc.constantFrom("a", "b"), { maxLength: 2 });
 const fields = fc.array(fc.constantFrom("a", "b", null), { maxLength: 2 });
 const double = fc.double({ noNaN: true, noDefaultInfinity: true });
 
-/** What is put into a row. */
+/** The values of a row. */
 interface Given {
   readonly item: ItemFeatures;
   readonly numerics: Float32Array;

@@ -5,7 +5,7 @@ import { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 
-/** No NaN but the one of an unknown oracle: those of sums may differ in their bits, which arrays are compared by. */
+/** No NaN except that of an unknown oracle: others may differ in their bits, by which arrays are compared. */
 const number = fc.double({ noNaN: true });
 const text = fc.string({ unit: "grapheme" });
 const time = fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS });

@@ -16,7 +16,7 @@ import { TaskState } from "../../src/engine/task_state.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 import { Story } from "../engine/story.ts";
 
-/** Scores from a few values, so that there are ties. */
+/** Scores from a few values, so that some tie. */
 const scores = fc.array(fc.integer({ min: -2, max: 2 }), { maxLength: 8 });
 const policies = fc.oneof(
   fc.constant<PolicyOptions>({ name: "greedy" }),

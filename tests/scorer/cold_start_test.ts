@@ -1,5 +1,5 @@
 /**
- * Who orders a list while the model has yet to prove itself.
+ * What orders a list while the model has yet to prove itself.
  *
  * @module
  */
@@ -44,7 +44,7 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
     const priors = sample.rows.map(({ numerics }) => numerics[PRIOR_NUMERIC]!);
     const odds = logits.map((logit, row) => Math.exp(priors[row]! + share * (logit - priors[row]!)));
     const all = odds.reduce((sum, each) => sum + each, 0);
-    assert.equal(answer.scoreKind, "share"); // few positives have come
+    assert.equal(answer.scoreKind, "share"); // few positives so far
     answer.items.forEach(({ item, score, propensity }, place) => {
       const row = [...sample.rows].findIndex((one) => one.item === item);
       close(score, odds[row]! / all);
@@ -81,7 +81,7 @@ Deno.test("TaskState.apply() explores with the propensities of whatever orders: 
   for (const share of SHARES) {
     const story = shop(share, { policy, logCandidates: true });
     const { items, others = [] } = story.ask(2010, "r", { candidates: ITEMS, count: 2 });
-    const weights = [...items, ...others].map(({ score }) => score ** (1 / 0.5)); // shares are as odds are
+    const weights = [...items, ...others].map(({ score }) => score ** (1 / 0.5)); // shares are proportional to odds
     let left = weights.reduce((sum, weight) => sum + weight, 0);
     items.forEach(({ propensity }, place) => {
       close(propensity, weights[place]! / left);

@@ -92,7 +92,7 @@ Deno.test("Levels.correct() leaves right levels alone when another is far too su
         levels.learn(logit, random() < sigmoid(logit) ? 1 : 0);
       }
     }
-    const top = sigmoid(levels.correct(4)); // where none comes, it cannot fall below levels that are right
+    const top = sigmoid(levels.correct(4)); // without positives, it cannot fall below levels that are right
     assert.ok(0.5 < top && top < 0.65, `${truth}: ${top}`);
     for (const logit of [-3, -2, -1, 0]) {
       const [p, right] = [sigmoid(levels.correct(logit)), sigmoid(logit)];

@@ -12,7 +12,7 @@ function sampleAfter(lists: number, userIds: boolean): Sample {
   const task = new TaskState({
     schema: { ...DEFAULT_SCHEMA, userIds },
     impressions: "logged",
-    maxJumpMs: Infinity, // nobody is there all the while
+    maxJumpMs: Infinity, // no user is active all the time
   }, PRIOR);
   const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   const show = (user: string, n: number, time: number) =>
@@ -93,7 +93,7 @@ Deno.test("windowOf() is shared by open lists until something in it changes", ()
   assert.equal(shown(), recategorised);
   click("c");
   assert.deepEqual(shown().items, ["a", "b", "c"]);
-  click("d", 1003); // late: between those that are there
+  click("d", 1003); // late: between the existing ones
   assert.deepEqual(shown().items, ["a", "b", "d", "c"]);
 });
 

@@ -58,7 +58,8 @@ Deno.test("choose() draws each list as often as its propensities say", () => {
       else [chi2, cells] = [chi2 + (count - expected) ** 2 / expected, cells + 1];
     }
     if (expectedRare > 0) chi2 += (rare - expectedRare) ** 2 / expectedRare;
-    // The 99.9th percentile with 23 degrees of freedom: with fewer cells it is smaller, so this is the mildest.
+    // The 99.9th percentile with 23 degrees of freedom: with fewer cells it would be smaller, so this is the most
+    // lenient.
     const degrees = cells - (expectedRare > 0 ? 0 : 1);
     const limit = degrees * (1 - 2 / (9 * degrees) + 3.09 * Math.sqrt(2 / (9 * degrees))) ** 3;
     assert.ok(chi2 < limit, `chi-square of ${JSON.stringify(policy)} is ${chi2}, ${degrees} degrees`);

@@ -110,7 +110,7 @@ Deno.test("openSource() reads behaviours of EasyRec as CSV and JSON, in the orde
   await assert.rejects(read("easyrec", { "log.csv": "user_id\n1\n" }, "log.csv"), SyntaxError);
 });
 
-/** The records of a text that comes in pieces of these sizes. */
+/** The records of a text that arrives in chunks of these sizes. */
 function split(text: string, sizes: readonly number[]): string[] {
   const bytes = encoder.encode(text);
   const splitter = new JsonSplitter();

@@ -19,7 +19,7 @@ export interface SyntheticOptions {
   readonly users?: number;
   /** @default {24} */
   readonly items?: number;
-  /** Items a list. @default {6} */
+  /** Items per list. @default {6} */
   readonly list?: number;
   /** @default {1} */
   readonly seed?: number;
@@ -54,7 +54,7 @@ export function syntheticRecords(options: SyntheticOptions = {}): SourceRecord[]
     const shown = Array.from({ length: list }, (_, k) => `i${(first + 5 * k) % items}`);
     const candidates = shown.toReversed();
     event({ type: "request", user, time, request, count: list, candidates, surface: "home" });
-    // At times the answer is shown as another list, and at times not at all.
+    // At times another list is shown than the answer, and at times none.
     if (random() < 0.05) continue;
     event({ type: "impression", id: `s${v}`, user, time: time + 40, request, items: shown });
     for (const id of shown) {

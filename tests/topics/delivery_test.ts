@@ -42,7 +42,7 @@ const open = (log: Log, delivery: Delivery) =>
     delivery,
   });
 
-/** Does everything in steps of a few events, with a commit after every third step. */
+/** Processes everything in steps of a few events, with a commit after every third step. */
 async function runToEnd(log: Log, delivery: Delivery): Promise<void> {
   await using task = await open(log, delivery);
   let time = 0;
@@ -54,7 +54,7 @@ async function runToEnd(log: Log, delivery: Delivery): Promise<void> {
 const readOf = (log: Log, topic: string) => Array.fromAsync(readAll(log, topic, 0));
 const contentOf = ({ key, value, headers }: LogRecord) => ({ key, value, headers });
 
-/** What a reader who drops repeats sees, and the states. */
+/** What a reader sees who drops repeats, and the states. */
 async function resultOf(log: Log): Promise<object> {
   const filter = new RepeatFilter();
   const outputs = [topics.recommendations, topics.samples, topics.rejected].map(async (topic) =>

@@ -64,7 +64,7 @@ async function fed(log: Log): Promise<number[][]> {
   }));
 }
 
-/** Whether all events are there once, those of a partition of the source in their order. */
+/** Checks that all events are there once, those of each partition of the source in order. */
 async function checkAll(log: Log): Promise<void> {
   const all = await fed(log);
   assert.equal(all.flat().length, events.length);

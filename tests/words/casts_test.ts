@@ -1,4 +1,4 @@
-/** A cast says why the compiler cannot know: half a line beside it, or a comment above. */
+/** A cast says why the compiler cannot know the type: a few words beside it, or a comment above. */
 
 import assert from "node:assert/strict";
 import ts from "typescript";
@@ -7,7 +7,7 @@ import { files } from "./files.ts";
 
 type Cast = ts.AsExpression | ts.TypeAssertion;
 
-/** Lines, from 1, of casts without a comment on their line or directly above it; what is under a docstring needs one, too. */
+/** Lines, from 1, of casts without a comment on their line or directly above; a cast under a docstring needs one, too. */
 function bareCasts(text: string): readonly number[] {
   const source = ts.createSourceFile("module.ts", text, ts.ScriptTarget.Latest, true);
   const casts: Cast[] = [];
@@ -29,7 +29,7 @@ function bareCasts(text: string): readonly number[] {
   }).map((cast) => lineAt(cast.end) + 1);
 }
 
-/** Lines, from 0, that comments stand on, and those that are directly under one; docstrings do not count. */
+/** Lines, from 0, with comments, and those directly below one; docstrings do not count. */
 function comments(source: ts.SourceFile, lineAt: (position: number) => number) {
   const { text } = source;
   const on = new Set<number>();
@@ -90,7 +90,7 @@ Deno.test("each cast has a comment that gives its reason", async () => {
   const found: string[] = [];
   for (const top of ["src", "streams", "scripts", "fixtures/simulator"]) {
     for await (const path of files(top)) {
-      if (path.includes("/assembly/")) continue; // AssemblyScript converts numbers so
+      if (path.includes("/assembly/")) continue; // AssemblyScript converts numbers by casts
       for (const line of bareCasts(await Deno.readTextFile(new URL(path, ROOT)))) {
         found.push(`${path}:${line}`);
       }

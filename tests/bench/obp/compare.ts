@@ -1,6 +1,6 @@
 /**
- * Our off-policy estimates beside those of the Python package `obp` for the same logs: the samples of Open Bandit, and
- * lists of three in the shop's world.
+ * Our off-policy estimates compared with those of the Python package `obp` for the same logs: the samples of Open
+ * Bandit, and lists of three in the simulated shop.
  *
  * ```sh
  * pip install obp          # not a dependency; Python 3.8 to 3.10

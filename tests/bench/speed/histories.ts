@@ -1,6 +1,6 @@
 /**
- * What a request costs by how much its user did before: MIMN, whose state is of one size, beside DIEN over as many
- * behaviours as there are.
+ * What a request costs by the length of its user's history: MIMN, whose state has a fixed size, compared with DIEN over
+ * all behaviours.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { serve } from "../serving.ts";
 import type { Work } from "./works.ts";
 
 const CANDIDATES = 100;
-/** Behaviours that are folded for a request from MIMN's anchor; up to 29. */
+/** Behaviours folded per request from MIMN's anchor; up to 29. */
 const RECENT = 20;
 /** Behaviours before the request. */
 const HISTORIES = [50, 100, 500, 1000, 2000];
@@ -52,7 +52,7 @@ function scored(name: "mimn" | "dien", T: number): Work {
   };
 }
 
-/** A whole request: features, scores and the answer, in a task that keeps 100 behaviours a user. */
+/** A whole request: features, scores and the answer, in a task that keeps 100 behaviours per user. */
 function requested(T: number): Work {
   return {
     work: `answer a request of ${CANDIDATES} candidates, mimn`,
@@ -62,7 +62,7 @@ function requested(T: number): Work {
       const task = new TaskState({ schema: DEFAULT_SCHEMA, retrieval: { learn: false } }, serving);
       const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
       const item = (n: number) => `item-${(n * 7919) % ITEMS}`;
-      // All are known from the start, or a short history would have few candidates.
+      // All items are known from the start, or a short history would have few candidates.
       for (let n = 0; n < ITEMS; n++) task.applyItem({ item: `item-${n}`, time: START });
       for (let n = 0; n < T; n++) {
         const click = { user: "u", item: item(n), action: "click", time: START + 60_000 * n };

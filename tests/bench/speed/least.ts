@@ -1,6 +1,6 @@
 /**
- * The least CPU time of a piece of work. On a machine that others use too, wall clock measures them; the CPU time
- * of this process does not count the time that it waits for a core.
+ * The least CPU time of a piece of work. On a shared machine, wall-clock time includes the load of others; the CPU time
+ * of this process does not count waiting for a core.
  *
  * @module
  */
@@ -15,7 +15,7 @@ function micros(): number {
   return user + system;
 }
 
-/** Microseconds of a call of `run`, the least of rounds that take `seconds` of wall clock in all. */
+/** Microseconds per call of `run`, the least of rounds that take `seconds` of wall-clock time in all. */
 export async function leastMicros(run: () => unknown, seconds: number): Promise<number> {
   for (let i = 0; i < 2; i++) await run();
   const last = run();

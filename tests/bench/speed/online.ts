@@ -1,5 +1,6 @@
 /**
- * Learning single rows as they come: ours in its batches of 64 rows, beside linear learners that take them one by one.
+ * Learning single rows as they arrive: ours in its batches of 64 rows, compared with linear learners that take them one
+ * by one.
  *
  * @module
  */
@@ -18,7 +19,7 @@ const START = Date.UTC(2026, 0, 1);
 const WIDTH = 16;
 const schema = DEFAULT_SCHEMA;
 
-/** Samples of one row each, behind `T` behaviours. */
+/** Samples of one row each, after `T` behaviours. */
 function samples(T: number): Sample[] {
   const random = mulberry32(2);
   const below = (n: number) => Math.floor(n * random());
@@ -47,7 +48,7 @@ function samples(T: number): Sample[] {
   }));
 }
 
-/** A row learnt, by model. */
+/** Learning a row, by model. */
 export function online(): Work[] {
   const work = (name: ModelName, T: number): Work => ({
     ...{ work: "learn a row online", by: T === 0 ? name : `${name}, T ${T}`, pieces: ROWS },

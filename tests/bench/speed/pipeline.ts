@@ -1,6 +1,7 @@
 /**
  * Whole rounds on a log in memory: events read, decoded, applied and committed; with requests answered and learnt from,
- * too. As in a service a commit is due by events, not by rows to learn; what it writes, the records of all users since the one before, is shared by its events.
+ * too. As in a service, a commit is due after so many events, not rows to learn; its cost, the records of all users
+ * since the last one, is shared by its events.
  *
  * @module
  */
@@ -31,7 +32,7 @@ const WIDTH = 16;
 const topics = topicNames();
 const schema = DEFAULT_SCHEMA;
 
-/** Clicks of users in turn; each tenth event is a request with 100 candidates instead, if so told. */
+/** Clicks of users in turn; optionally, each tenth event is a request with 100 candidates instead. */
 function records(requests: boolean): NewRecord[] {
   const random = mulberry32(1);
   const item = () => `item-${Math.floor(ITEMS * random() ** 2)}`;
@@ -53,13 +54,13 @@ function records(requests: boolean): NewRecord[] {
   });
 }
 
-/** How a stream is worked on. */
+/** How a stream is processed. */
 interface Conditions {
-  /** Events between commits, at most. */
+  /** Most events between commits. */
   readonly events: number;
   /** Whether retrieval learns. */
   readonly retrieval: boolean;
-  /** Whether the learner does. */
+  /** Whether the learner learns. */
   readonly learns: boolean;
 }
 

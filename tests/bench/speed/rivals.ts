@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A rival's figure beside ours. */
+/** A rival's figure, to compare with ours. */
 export interface RivalFigure {
   readonly work: string;
   readonly by: string;
@@ -17,7 +17,7 @@ const script = (name: string) => new URL(`../rivals/${name}`, import.meta.url).p
 export const PYTHON = `${folder}bin/python`;
 const PACKAGES = ["torch", "numpy", "onnx", "onnxscript", "vowpalwabbit", "river"];
 
-/** Names of PyTorch's works beside ours that they are compared with. */
+/** Names of PyTorch's works, by ours that they are compared with. */
 const SAME: Readonly<Record<string, readonly string[]>> = {
   "train dien, 128 rows": ["train dien, 128 rows", "train dien, 32 impressions of 4"],
   "score dien, 100 candidates": ["score dien, 100 candidates"],
@@ -36,7 +36,7 @@ export async function install(say: (line: string) => void): Promise<void> {
     say("installing PyTorch, ONNX, VW and River into .data/rivals");
     await command("python3", ["-m", "venv", folder]);
     await command(PYTHON, ["-m", "pip", "install", "--quiet", ...PACKAGES]);
-    // Its install script would fetch what runs on graphics cards.
+    // Its install script would fetch binaries for graphics cards.
     const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder];
     await command("npm", ["install", ...flags, "onnxruntime-node@1"]);
     await Deno.writeTextFile(`${folder}installed`, `${PACKAGES.join("\n")}\n`);

@@ -1,5 +1,5 @@
 /**
- * What the speed benchmark measures: pieces of work, and who does them. The first of each work is ours.
+ * What the speed benchmark measures: pieces of work and their implementations. The first of each work is ours.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import { histories } from "./histories.ts";
 
 /** One implementation of one piece of work. */
 export interface Work {
-  /** What is done; the same words are the same work. */
+  /** What is done; equal names are the same work. */
   readonly work: string;
-  /** Who does it. */
+  /** The name of the implementation. */
   readonly by: string;
-  /** Pieces in a call, such as users of a poll: the figure is that of one. */
+  /** Pieces per call, such as users of a poll: the figure is per piece. */
   readonly pieces?: number;
-  /** Makes everything ready and returns what is measured. */
+  /** Prepares everything and returns what is measured. */
   readonly prepare: () => (() => unknown) | Promise<() => unknown>;
 }
 
@@ -74,7 +74,7 @@ function product(): Work[] {
   return [...OURS.map(ours), tfjs("cpu"), tfjs("wasm")];
 }
 
-/** A step of training DIEN, optimiser included. */
+/** A training step of DIEN, optimiser included. */
 function training(): Work[] {
   const step = (work: string, B: number, K: number, by: KernelName): Work => ({
     ...{ work, by },
@@ -125,7 +125,7 @@ async function tensorStep(B: number): Promise<() => void> {
   };
 }
 
-/** 100 candidates of one request. */
+/** Scoring 100 candidates of one request. */
 function scoring(): Work[] {
   return (["base", "din", "dien", "mimn"] as const).flatMap((name) =>
     OURS.map((by): Work => ({
@@ -134,7 +134,7 @@ function scoring(): Work[] {
         const model = made(name, SERVED, {}, by);
         const state = model.initState();
         const input = impression(SERVED, T, 100);
-        // What is behind a lifelong state's anchor is folded for each request.
+        // What comes after a lifelong state's anchor is folded for each request.
         const recent = 25, anchored = T - recent;
         for (let t = 0; t < anchored; t++) model.step(state, input.e.slice(32 * t, 32 * t + 32));
         const given = model.capabilities.lifelong
@@ -146,7 +146,7 @@ function scoring(): Work[] {
   );
 }
 
-/** A behaviour folded into a user's state; 500 users in turn, as in a poll. */
+/** Folding a behaviour into a user's state; 500 users in turn, as in a poll. */
 function steps(): Work[] {
   return (["dien", "mimn"] as const).flatMap((name) =>
     [1, 500].flatMap((users) =>
@@ -169,7 +169,7 @@ function steps(): Work[] {
   );
 }
 
-/** A list of 100 candidates beside 16 behaviours, and of 32, as the pair head orders it and learns from it. */
+/** A list of 100 candidates with 16 behaviours, and of 32, as the pair head orders it and learns from it. */
 function pairHead(): Work[] {
   const sizes = { behaviours: 16, pairs: 12, blend: 22 };
   const list = (K: number) => ({
@@ -195,7 +195,7 @@ function pairHead(): Work[] {
   return [order, learn(100), learn(16)].flatMap((work) => OURS.map(work));
 }
 
-/** What came next after 20 behaviours, of 4,096 items, as the bank learns it from a batch of 64. */
+/** The next item after 20 behaviours, of 4,096 items, as the bank learns it from a batch of 64. */
 function bank(): Work[] {
   const together = 64;
   const item = (n: number) => `item ${Math.floor(4096 * (n * 0.618 % 1) ** 3)}`;

@@ -1,6 +1,6 @@
 /**
- * Public data sets as streams of behaviours, and one that ships. Their files lie in a folder of the reader's, each in its
- * own folder; none is part of this repository.
+ * Public data sets as streams of behaviours, and one that ships with the repository. Their files are in a folder of the
+ * reader's, each in its own folder; none is part of this repository.
  *
  * @module
  */
@@ -17,22 +17,22 @@ export interface BenchmarkStream {
   readonly name: string;
   /** What kind of stream it is, in words. */
   readonly kind: string;
-  /** Whether people come back to items; decided by the data set, not by what was measured. */
+  /** Whether people come back to items; decided by the data set, not by measurements. */
   readonly withoutOwn: boolean;
-  /** Reciprocal rank over the later half that a method is to reach. */
+  /** Reciprocal rank over the later half that a method should reach. */
   readonly target: number;
   /** Length of a list. @default {20} */
   readonly count?: number;
-  /** Whether it runs only when it is named, and whole. @default {false} */
+  /** Whether it runs only when named, and then whole. @default {false} */
   readonly onRequest?: boolean;
   /** Opens it in the folder of all data sets. @throws Deno.errors.NotFound when it is not there */
   open(folder: string): Promise<Stream>;
 }
 
-/** Seconds from one behaviour to the next where a data set has an order and no times. */
+/** Seconds between behaviours where a data set has an order but no times. */
 const PACE_MS = 10_000;
 const START_MS = Date.UTC(2000, 0, 1);
-/** The published split: when what is judged begins, and the share of the time before that is one user's. */
+/** The published split: when the judged part begins, and the share of the time before that belongs to one user. */
 const HELD_FROM_MS = START_MS + 3_600_000;
 const LIFE = 0.05;
 
@@ -110,7 +110,7 @@ export const BENCHMARK_STREAMS: readonly BenchmarkStream[] = [
   },
 ];
 
-/** Ratings of 0 to 10; as our half-star data sets, 7 of them and more is liked. */
+/** Ratings of 0 to 10; as in our half-star data sets, 7 and more means liked. */
 const RATED: TaskOptions = {
   ...PROFILES.meander,
   actions: { rating: { positive: 7, explicit: true, strength: 1, surprise: true } },
@@ -121,13 +121,13 @@ async function existing(stream: Stream): Promise<Stream> {
   return stream;
 }
 
-/** What a data set holds, in any order. */
+/** The contents of a data set, in any order. */
 interface Read {
   readonly items?: readonly ItemRecord[];
   readonly events: readonly Event[];
 }
 
-/** A stream out of files small enough to be held. */
+/** A stream of files small enough to be held in memory. */
 async function fromLines(
   file: string,
   name: string,
@@ -162,8 +162,8 @@ function sequences(lines: readonly string[]): Read {
 }
 
 /**
- * Lives that overlap, within the hour before what is judged; then the last item but one is known of each user, and
- * learnt from by nobody, and the last one is judged.
+ * Lives that overlap, within the hour before the judged part; then each user's last item but one is known, but not
+ * learnt from, and the last one is judged.
  */
 function leaveLast(lines: readonly string[]): Read {
   const random = mulberry32(0);
@@ -226,7 +226,7 @@ function clicks(folder: string) {
   };
 }
 
-/** Clicks, and before a user's first one what the user had read. */
+/** Clicks, preceded by what the user had read before the first one. */
 function news(folder: string) {
   return async (lines: readonly string[]): Promise<Read> => ({
     items: articlesOf(await linesOf(`${folder}/mind-5k/news.tsv`)),

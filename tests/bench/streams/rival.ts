@@ -1,6 +1,6 @@
 /**
- * A rival in a program of its own. It is told each behaviour once it has happened and asked for lists, a JSON line each,
- * so that it cannot know what is still to come; `tests/bench/rivals/next_item.py` describes the lines.
+ * A rival in another process. It is told each behaviour once it has happened and asked for lists, one JSON line each,
+ * so that it cannot know the future; `tests/bench/rivals/next_item.py` describes the lines.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export class Rival implements Baseline, AsyncDisposable {
   readonly #program: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
   readonly #ended: Promise<unknown>;
-  /** Items learnt. */
+  /** Number of items learnt. */
   readonly #items = new Set<number>();
 
   /** Starts the program. */
@@ -37,7 +37,7 @@ export class Rival implements Baseline, AsyncDisposable {
   }
 
   /**
-   * Asks the program.
+   * Sends a request to the program.
    *
    * @throws Error when it has ended
    * @throws RangeError when its list is longer than asked for, or has an item twice or one that may not be listed

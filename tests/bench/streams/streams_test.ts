@@ -4,7 +4,7 @@ import { overSeeds, runStreams, type StreamsOptions } from "./benchmark.ts";
 import { BENCHMARK_STREAMS } from "./data_sets.ts";
 import { pictureOf } from "./picture.ts";
 
-/** Small files in the formats of the data sets, made up. */
+/** Small made-up files in the formats of the data sets. */
 async function folderOfData() {
   const path = await Deno.makeTempDir({ prefix: "meander-streams-" });
   const write = async (folder: string, name: string, lines: readonly string[]) => {
@@ -91,7 +91,7 @@ Deno.test("runStreams() skips missing streams, repeats no run, and refuses an un
     "shop",
     "mind",
   ]);
-  // A run that the file has is not made again, unless it was made of other code or data, or with other settings.
+  // A run that the file already has is not repeated, unless it was made with other code, data or settings.
   const again = async (more: Partial<StreamsOptions>) => {
     const written = (await Deno.readTextFile(json)).replaceAll(/"users": \d+/g, '"users": 12345')
       .replaceAll(/"date": "[^"]+"/g, '"date": "then"');

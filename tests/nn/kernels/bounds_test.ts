@@ -14,7 +14,7 @@ interface Call {
   readonly call: (kernels: Kernels, ...arrays: Float32Array[]) => void;
 }
 
-/** A GRU on arrays in the order of {@linkcode CALLS}; U begins at 0 of the weights, the biases behind it. */
+/** A GRU on arrays in the order of {@linkcode CALLS}; U starts at 0 of the weights, followed by the biases. */
 function steps(arrays: readonly Float32Array[], keep: boolean): GruSteps {
   const [xw, attention, values, states, gates, products] = arrays as [
     ...[Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array],

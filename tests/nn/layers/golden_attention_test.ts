@@ -1,5 +1,5 @@
 /**
- * DIN's attention and the inner values of DIEN, user by user, against the golden vectors.
+ * DIN's attention and the intermediate values of DIEN, user by user, against the golden vectors.
  *
  * @module
  */

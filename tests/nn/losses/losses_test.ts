@@ -16,7 +16,7 @@ interface LossCase {
   readonly grads: Record<string, { readonly inputs: { readonly z: number[] } }>;
 }
 
-// In float64 the vectors hold to their own rounding, nine significant digits.
+// In float64 the vectors are accurate to their own rounding, nine significant digits.
 const TOLERANCE = 1e-8;
 
 const sampledLoss = (z: number, y: number, rate: number) => logisticLoss(z + samplingOffset(rate), y);
@@ -46,7 +46,7 @@ goldenTest<LossCase>("losses equal every golden case in value and gradient", "lo
   }
 }, { claims: (path) => /inputs|each$|loss$/.test(path) && !/metrics|oneLabel/.test(path) });
 
-/** What each case states beside its losses. */
+/** What each case has besides its losses. */
 const FIGURES: Record<string, readonly string[]> = {
   ...{ bce: ["p"], bceExtreme: ["p"], logOdds: ["pSampled"] },
   ...{ fnw: ["p", "weightPositive", "weightNegative"], late: ["p", "weightPositive", "weightNegative"] },

@@ -1,6 +1,6 @@
 /**
- * The golden vectors of the models: cases with what they inherit, and the way from their named arrays to
- * ours and back (the three gates of a GRU stand side by side in our blocks).
+ * The golden vectors of the models: cases with what they inherit, and the mapping from their named arrays to ours and
+ * back (the three gates of a GRU are side by side in our blocks).
  *
  * @module
  */
@@ -54,7 +54,7 @@ export function leaves(tree: Tree, prefix = ""): [string, number[]][] {
   );
 }
 
-/** Where `gru1.Wu` lives in our blocks: columns of `gru1.W`; other names are blocks of their own. */
+/** Where `gru1.Wu` is in our blocks: columns of `gru1.W`; other names are blocks of their own. */
 function locate(name: string): { block: string; gate: number } {
   const gru = /^(.*\.)?([WUb])([urh])$/.exec(name);
   return gru === null ? { block: name, gate: -1 } : {

@@ -19,7 +19,7 @@ export type Make = <N extends ModelName>(
 
 const paper = (golden: GoldenCase) => ({ widths: widthsOf(golden, "mlp"), dotHead: false });
 
-/** What DIEN computes on the way is left to the tests of its parts. */
+/** Intermediate values of DIEN are left to the tests of its parts. */
 const INNER = /\.(h|score|attention|final|mean|w|v)$/;
 
 /** The inner product has no weights: those of the MLP are in the vectors, with gradients of zero. */

@@ -40,7 +40,7 @@ overKernels(
   "loss() of every model and option equals central differences in every weight and input",
   (kernels) => {
     for (const [i, [name, config]] of CONFIGS.entries()) {
-      if (name === "mimn") continue; // Stops gradients, so differences say more: see mimn_test.ts.
+      if (name === "mimn") continue; // It stops gradients, so differences include more: see mimn_test.ts.
       if (kernels !== PLAIN && i % 3 > 0) continue; // Its layers have been checked, in tests/nn/kernels.
       const model = make(name, SIZES, config, kernels);
       randomise(model, 100 + i);
