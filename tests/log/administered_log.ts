@@ -1,6 +1,6 @@
 /**
- * A log in memory whose administrator does what those of brokers do: deletes topics and creates them again, gives them
- * more partitions, deletes the offsets of groups, lets retention drop what nobody has read.
+ * A log in memory that can be administered as brokers are: topics are deleted and recreated, or get more partitions,
+ * offsets of groups are deleted, and retention drops what nobody has read.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class AdministeredLog implements Log {
   /** The life of each topic that had several. */
   readonly #lives = new Map<string, number>();
   readonly #groups = new Map<string, number>();
-  /** Partitions of topics that got more, for all but those who asked before. */
+  /** The number of partitions of topics that were given more. */
   readonly #grown = new Map<string, number>();
 
   /** Deletes a topic and creates it again, empty. */
@@ -34,7 +34,7 @@ export class AdministeredLog implements Log {
     await this.#log.createTopics([{ ...spec, name: this.#named(topic) }]);
   }
 
-  /** Gives a topic more partitions. Who knows it goes on with those that it had, as clients of brokers do. */
+  /** Gives a topic more partitions. Appends go on using the old ones, as those of clients that know the topic do. */
   grow(topic: string, partitions: number): void {
     this.#grown.set(topic, partitions);
   }
@@ -124,7 +124,7 @@ export class AdministeredLog implements Log {
     return this.#log[Symbol.asyncDispose]();
   }
 
-  /** Whether a partition is one of those that a topic got later: nothing is in it. */
+  /** Whether a partition was added later, and so is empty. */
   async #isNew(topic: string, partition: number): Promise<boolean> {
     const { partitions = Infinity } = (await this.#log.identify(this.#named(topic))) ?? {};
     return partition >= partitions && partition < (this.#grown.get(topic) ?? 0);

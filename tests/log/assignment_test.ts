@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { assignPartitions } from "../../streams/log/assignment.ts";
 
-Deno.test("assignPartitions() is complete, disjoint, balanced and moves no more than it must", () => {
+Deno.test("assignPartitions() is complete, disjoint and balanced, and moves no more than it must", () => {
   const state = fc.nat(20).chain((partitions) =>
     fc.record({
       partitions: fc.constant(partitions),
@@ -32,7 +32,7 @@ Deno.test("assignPartitions() is complete, disjoint, balanced and moves no more 
   }));
 });
 
-Deno.test("assignPartitions() gives a partition that two claim to the first", () => {
+Deno.test("assignPartitions() gives a partition that two members claim to the first", () => {
   const shares = assignPartitions(2, new Map([["a", [0]], ["b", [0, 1]]]));
   assert.deepEqual([...shares], [["a", [0]], ["b", [1]]]);
 });

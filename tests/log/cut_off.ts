@@ -1,5 +1,5 @@
 /**
- * A log of which a broker answers that is cut off from the others, and takes itself for the leader still.
+ * A log answered by a broker that is cut off from the others, and still takes itself for the leader.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 
-/** Answers for a topic with what it has now, until a writer is to read behind all that was committed there. */
+/** Answers for a topic with what it has now, until a writer is opened that has to see all commits there. */
 export async function cutOff(inner: Log, topic: string): Promise<Log> {
   const old = await inner.bounds(topic, 0);
   const kept = await Array.fromAsync(readAll(inner, topic, 0, old.start));

@@ -1,4 +1,4 @@
-/** Who takes work over goes on behind what was committed, though a broker answers that is cut off from the others. */
+/** Whoever takes work over resumes after what was committed, even when a broker answers that is cut off. */
 
 import assert from "node:assert/strict";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -56,7 +56,7 @@ async function feedFile(log: Log, views: number): Promise<void> {
 
 const replay = async (log: Log) => void await replayRejected(log, topics, clicksOf("new"));
 
-/** Feeds what is there, the first time, the second, and by who takes over then. */
+/** Feeds what is there: the first time, the second, and by whoever takes over then. */
 const WORK: Readonly<Record<string, readonly ((log: Log) => Promise<void>)[]>> = {
   "a file": [5, 10, 10].map((views) => (log) => feedFile(log, views)),
   "a topic": Array(3).fill((log: Log) => feedTopic(log)),
@@ -65,7 +65,7 @@ const WORK: Readonly<Record<string, readonly ((log: Log) => Promise<void>)[]>> =
 };
 
 for (const [what, [first, second, third]] of Object.entries(WORK)) {
-  Deno.test(`who feeds ${what} on from a broker that is cut off feeds nothing twice`, async () => {
+  Deno.test(`taking over the feed of ${what} at a broker that is cut off feeds nothing twice`, async () => {
     await using log = await newLog();
     const ends = async () => {
       const all = [topics.events, topics.items, topics.rejected].map((topic) => log.bounds(topic, 0));
@@ -86,7 +86,7 @@ for (const [what, [first, second, third]] of Object.entries(WORK)) {
   });
 }
 
-Deno.test("a change of experiments that is made by a broker that is cut off sees those before it", async () => {
+Deno.test("ExperimentRegistry.start() at a broker that is cut off sees the changes before it", async () => {
   await using log = await newLog();
   const behind = await cutOff(log, topics.experiments);
   const draft = { name: "e", variants: [{ name: "A" }, { name: "B", model: "prior" }] };

@@ -21,7 +21,7 @@ let copies = 0;
 const open = (path: string, options: SqliteLogOptions = {}) =>
   SqliteLog.open(path, { boot: BOOT, ...options });
 
-/** What a process that is killed now leaves. */
+/** The files that a process leaves which is killed now. */
 function filesOf(path: string): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const suffix of FILES) {
@@ -113,7 +113,7 @@ async function outcome(files: Files, content: unknown, options: SqliteLogOptions
   const path = placed(files);
   try {
     await using log = await open(path, options);
-    assert.deepEqual(await contentOf(log), content, "something else was read, and nothing was said");
+    assert.deepEqual(await contentOf(log), content, "something else was read without an error");
     return "whole";
   } catch (error) {
     if (error instanceof assert.AssertionError) throw error;
@@ -129,7 +129,7 @@ function changed(files: Files, suffix: string, change: (bytes: Uint8Array) => Ui
 }
 
 for (const suffix of FILES) {
-  Deno.test(`SqliteLog reads everything or refuses, whatever bit of <path>${suffix} is flipped`, async () => {
+  Deno.test(`SqliteLog reads everything or refuses, whichever bit of <path>${suffix} is flipped`, async () => {
     const { files, content } = await killed();
     const random = mulberry32(11 + suffix.length);
     let refused = 0;
@@ -170,7 +170,7 @@ Deno.test("SqliteLog refuses a write-ahead log that ends too soon, and names wha
   assert.match(await outcome(without, content), /offsets 100 to 199 of events\/0 are missing/);
 });
 
-Deno.test("SqliteLog refuses a database that is cut off, or of which a page was not written", async () => {
+Deno.test("SqliteLog refuses a database that is cut off, or that has a page which was not written", async () => {
   const path = `${folder}/${copies++}.db`;
   {
     await using log = await open(path);
@@ -201,7 +201,7 @@ Deno.test("SqliteLog refuses a database that is cut off, or of which a page was 
   assert.ok(refused > 20, `${refused} refused`);
 });
 
-Deno.test("SqliteLog that is refused leaves all files as they are", async () => {
+Deno.test("SqliteLog leaves all files as they are when it refuses them", async () => {
   const { files } = await killed();
   const spoilt = changed(files, "-wal", (bytes) => bytes.fill(0, 40_000, 40_100));
   const path = placed(spoilt);
@@ -213,7 +213,7 @@ Deno.test("SqliteLog that is refused leaves all files as they are", async () => 
   assert.ok((await all(log, "events", 0)).length >= EVENTS / 4);
 });
 
-Deno.test("SqliteLog refuses an older copy, whatever came with it", async () => {
+Deno.test("SqliteLog refuses an older database, unless the files beside it are as old", async () => {
   const path = `${folder}/${copies++}.db`;
   {
     await using log = await open(path);
@@ -232,7 +232,7 @@ Deno.test("SqliteLog refuses an older copy, whatever came with it", async () => 
   await Deno.remove(path);
   await assert.rejects(open(path), /offsets 0 to 99 of events\/0/);
   removed(path);
-  // Together with what belongs to it, it is a log like any other, on any machine.
+  // With the files that belong to it, it is a log like any other, on any machine.
   await using log = await open(placed(backup), { boot: NEXT_BOOT });
   assert.equal((await all(log, "events", 0)).length, 50);
 });
@@ -244,7 +244,7 @@ Deno.test("SqliteLog starts after a power cut, says what is lost, and refuses wh
   await confirmed(path);
   const synced = filesOf(path);
   await log[Symbol.asyncDispose]();
-  // It goes on there, and the disk is asked for nothing more.
+  // The log goes on there, without another sync.
   const on = placed(synced);
   log = await open(on, { syncMs: 3600_000 });
   await fill(log, 100, 140);
@@ -274,7 +274,7 @@ Deno.test("SqliteLog starts after a power cut, says what is lost, and refuses wh
   await assert.rejects(open(placed(less), { boot: NEXT_BOOT }), /holds less than was confirmed by the disk/);
 });
 
-Deno.test("SqliteLog says what may be lost after a power cut that has taken its note along", async () => {
+Deno.test("SqliteLog says what may be lost after a power cut that also took its note of the end", async () => {
   const path = `${folder}/${copies++}.db`;
   const log = await open(path, { syncMs: 3600_000 });
   await fill(log, 0, 100);
@@ -313,7 +313,7 @@ Deno.test("SqliteLog says what may be lost after a power cut that has taken its 
   }
 });
 
-Deno.test("SqliteLog of durability power says nothing after a power cut, and refuses when anything is gone", async () => {
+Deno.test("SqliteLog with durability power is silent after a power cut, and refuses when anything is gone", async () => {
   const path = `${folder}/${copies++}.db`;
   const log = await open(path, { durability: "power", syncMs: 3600_000 });
   await fill(log, 0, 20);
@@ -336,7 +336,7 @@ Deno.test("SqliteLog of durability power says nothing after a power cut, and ref
   assert.deepEqual(none, []);
 });
 
-Deno.test("SqliteLog has the disk confirm what a process before has left, before it is opened", async () => {
+Deno.test("SqliteLog.open() has the disk confirm what the process before has left", async () => {
   const path = `${folder}/${copies++}.db`;
   const log = await open(path, { syncMs: 3600_000 });
   await fill(log, 0, 40);
@@ -350,7 +350,7 @@ Deno.test("SqliteLog has the disk confirm what a process before has left, before
   await next[Symbol.asyncDispose]();
 });
 
-Deno.test("SqliteLog goes on when the file beside it was torn as the power was cut", async () => {
+Deno.test("SqliteLog opens when the file that records its end was torn by a power cut", async () => {
   const { files } = await killed();
   // Neither of the acknowledged states can be read, and what the disk has confirmed can.
   const torn = changed(files, "-end", (bytes) => bytes.fill(0xa5, 4096, 4096 + 2 * 16384));
@@ -364,7 +364,7 @@ Deno.test("SqliteLog goes on when the file beside it was torn as the power was c
   );
 });
 
-Deno.test("SqliteLog says once that nobody can tell, when there is no file beside it, and refuses records without checksums", async () => {
+Deno.test("SqliteLog warns once when the file of its end is missing, and refuses records without checksums", async () => {
   const path = `${folder}/${copies++}.db`;
   let content: unknown;
   {
@@ -437,7 +437,7 @@ Deno.test("SqliteLog refuses rows that are swapped, moved, missing or put back, 
   }
 });
 
-Deno.test("SqliteLog.verify() reads all, and names what is damaged", async () => {
+Deno.test("SqliteLog.verify() reads everything, and names what is damaged", async () => {
   const { files } = await killed();
   const path = placed(files);
   {
@@ -454,7 +454,7 @@ Deno.test("SqliteLog.verify() reads all, and names what is damaged", async () =>
   assert.match(problems[0]!, /offset 15 of events\/0 .*checksum/);
 });
 
-Deno.test("SqliteLog tells records that were erased, trimmed or superseded from records that are lost", async () => {
+Deno.test("SqliteLog tells records that were erased, trimmed or superseded from those that are lost", async () => {
   const path = `${folder}/${copies++}.db`;
   {
     await using log = await open(path);
@@ -473,7 +473,7 @@ Deno.test("SqliteLog tells records that were erased, trimmed or superseded from 
   assert.deepEqual(log.verify(), { records: 26 + 20 + USERS - 1, problems: [] });
 });
 
-Deno.test("SqliteLog.open() refuses the same file by another name", async () => {
+Deno.test("SqliteLog.open() refuses the same file by another name, and a file with two names", async () => {
   // Commands take `locked` for another process that has the log open.
   const hasTwoNames = (error: Error) => /2 names/.test(error.message) && !("code" in error);
   const path = `${folder}/${copies++}.db`;
@@ -497,7 +497,7 @@ Deno.test("SqliteLog.open() refuses the same file by another name", async () => 
   await assert.rejects(open(`${path}.soft`), /symbolic link to a file that does not exist/);
 });
 
-Deno.test("SqliteLog takes no writes any more when its write-ahead log was removed, and loses nothing", async () => {
+Deno.test("SqliteLog accepts no writes once its write-ahead log was removed, and loses nothing", async () => {
   const path = `${folder}/${copies++}.db`;
   {
     await using log = await open(path, { syncMs: 1 });

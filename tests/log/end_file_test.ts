@@ -20,7 +20,7 @@ function endsOf(path: string): (string | undefined)[] {
   return [memory.acknowledged, memory.confirmed].map((one) => one?.state.describeEnds());
 }
 
-Deno.test("EndFile leaves the state before in place while one is written, in whatever order they come", async () => {
+Deno.test("EndFile keeps the previous state while it writes one, in whatever order they come", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log-end`;
   const file = new EndFile(path, stateOf(0), { boot: 1, windowMs: 1000 });
@@ -49,7 +49,7 @@ Deno.test("EndFile leaves the state before in place while one is written, in wha
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("readMemory() takes a file of another format for damaged", async () => {
+Deno.test("readMemory() takes a file of another format to be damaged", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log-end`;
   new EndFile(path, stateOf(7), { boot: 1, windowMs: 1000 }).close();
@@ -63,7 +63,7 @@ Deno.test("readMemory() takes a file of another format for damaged", async () =>
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("readMemory() gives what is left of a torn file, which is damaged only when nothing is", async () => {
+Deno.test("readMemory() returns what is left of a torn file, and `damaged` only when nothing is", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/log-end`;
   const file = new EndFile(path, stateOf(3), { boot: 1, windowMs: 1000 });
@@ -85,7 +85,7 @@ Deno.test("readMemory() gives what is left of a torn file, which is damaged only
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("Syncer asks again where there was no room to record what it has synced", async () => {
+Deno.test("Syncer asks again when there was no room to record what it has synced", async () => {
   const path = await Deno.makeTempFile();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const alive = setTimeout(reject, 60_000);
@@ -103,7 +103,7 @@ Deno.test("Syncer asks again where there was no room to record what it has synce
   await Deno.remove(path);
 });
 
-Deno.test("Syncer confirms what is written while it syncs by another sync, and then is idle", async () => {
+Deno.test("Syncer confirms what is written during a sync by another one, and then is idle", async () => {
   const path = await Deno.makeTempFile();
   const confirmed: number[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -117,7 +117,7 @@ Deno.test("Syncer confirms what is written while it syncs by another sync, and t
     confirm: ([state = NaN]) => {
       confirmed.push(state);
       if (state === 1) write();
-      // While it is idle, no time brings another one.
+      // While it is idle, it does not sync again, however much time passes.
       else setTimeout(resolve, 20);
       return Promise.resolve(true);
     },

@@ -5,7 +5,7 @@ import { outputOf } from "../deploy/tools.ts";
 const SCRIPT = fileURLToPath(new URL("./full_disk.ts", import.meta.url));
 const MOUNT = 'mount -t tmpfs -o size=160m none "$0" || exit 77; exec "$@"';
 
-Deno.test("SqliteLog refuses what has no room, goes on when there is some, and loses nothing that it has taken", async () => {
+Deno.test("SqliteLog rejects what has no room, goes on once there is some, and loses nothing that it acknowledged", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-full-" });
   const command = [Deno.execPath(), "run", "-q", "-A", "--no-check", SCRIPT, folder];
   const args = ["--map-root-user", "--mount", "sh", "-c", MOUNT, folder, ...command];

@@ -21,10 +21,10 @@ import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 export type TestBroker = Pick<DevBroker, "address" | "jars">;
 
 /**
- * Prefix of topics and groups that no other test has on the broker that all share.
+ * A prefix of topics and groups that no other test has on the shared broker.
  *
  * @param file URL of the test's module
- * @param test name of the test, or what tells two prefixes of a test apart
+ * @param test name of the test, or what tells two prefixes of one test apart
  */
 export function ownPrefix(file: string, test: string): string {
   const [, path = ""] = /tests\/(.+?)(?:_test)?\.ts$/.exec(file) ?? [];
@@ -32,14 +32,14 @@ export function ownPrefix(file: string, test: string): string {
   return `${path.replaceAll(/[/_]/g, "-")}.${digest.slice(0, 8)}.`;
 }
 
-/** Has the address of a broker for all processes of tests, where scripts/test.ts has started one. */
+/** The variable with the address of a broker for all test processes, if scripts/test.ts has started one. */
 const COMMON = "BROKER_OF_TESTS";
 let common: Promise<TestBroker | undefined> | undefined;
 
 /**
  * A broker for the test files of all processes, whose topics and groups carry an {@linkcode ownPrefix}; or, with options, for
- * one file. It starts when the first test does, so that a filter that leaves none costs nothing. Tells loudly, and gives
- * nothing, when there cannot be one here.
+ * one file. It starts when the first test does, so that a filter that leaves none costs nothing. Warns and returns
+ * nothing when there cannot be one here.
  */
 export function testBroker(
   options?: Omit<DevBrokerOptions, "port" | "data">,
@@ -47,7 +47,7 @@ export function testBroker(
   return options === undefined ? common ??= running() : register(options);
 }
 
-/** The one that runs, or one for the test files of this process. */
+/** The broker that runs, or one for the test files of this process. */
 async function running(): Promise<TestBroker | undefined> {
   const address = Deno.env.get(COMMON);
   return address === undefined ? await register({}) : { address, jars: await prepareBroker() };
@@ -97,7 +97,7 @@ export async function administer(
 }
 
 /**
- * Gives topics more partitions, and waits until the broker says so: the controller answers before the broker has learnt of
+ * Gives topics more partitions, and waits until the broker says so: the controller answers before the broker knows
  * them.
  */
 export function addPartitions(

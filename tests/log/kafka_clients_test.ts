@@ -1,5 +1,5 @@
 /**
- * What Kafka's clients for Java and Python write, we read, and the other way round: places, texts, compressions,
+ * We read what Kafka's clients for Java and Python write, and they read what we write: places, texts, compressions,
  * transactions, and, in Python, values by the published JSON Schemas.
  */
 
@@ -29,7 +29,7 @@ const broker = await testBroker();
 const python = broker && await pythonClients();
 
 if (broker !== undefined) {
-  Deno.test("KafkaLog reads what Java writes, and finds each key where partitionOf() says", async () => {
+  Deno.test("KafkaLog reads what Java writes, and finds each key in the partition that partitionOf() says", async () => {
     await using log = await openLog(broker);
     const topics = COMPRESSIONS.map((compression) => ({ compression, name: newPlace() }));
     await log.createTopics(topics.map(({ name }) => ({ name, partitions: PARTITIONS, cleanup: "delete" })));
@@ -82,7 +82,7 @@ if (broker !== undefined) {
     assert.equal(lines.length, written.length);
     for (const record of written) {
       const found = read.get(`${record[0]}/${record[4]}`);
-      if (record[2] === "") record[2] = found?.[2] ?? ""; // the offsets of a commit are not told
+      if (record[2] === "") record[2] = found?.[2] ?? ""; // a commit does not return its offsets
       assert.deepEqual(found, record);
     }
   });
@@ -100,7 +100,7 @@ interface ReadByPython {
   readonly faults: readonly string[];
 }
 
-/** Values that no event is. */
+/** Values that are no events. */
 const BAD = [
   "{",
   "[]",
@@ -109,11 +109,11 @@ const BAD = [
 ];
 
 if (broker !== undefined && python !== undefined) {
-  Deno.test("Python writes events that we take, and reads by the schemas all that comes of them, once", async () => {
+  Deno.test("Python writes events that we accept, and reads all that comes of them by the schemas, once", async () => {
     await using log = await openLog(broker);
     const prefix = `${newPlace()}.`, topics = topicNames(prefix), front = surfaceTopic(topics, "front");
     const surfaceTopics = { home: "front" };
-    // Both are to read the same: a broker may compact between the two.
+    // Both have to read the same, and a broker may compact in between.
     const specs = [...topicSpecs(topics, 2), ...surfaceTopicSpecs(topics, 2, surfaceTopics)];
     await log.createTopics(
       specs.map((spec) => spec.name === topics.lists ? { ...spec, cleanup: "delete" } : spec),
@@ -181,7 +181,7 @@ if (broker !== undefined && python !== undefined) {
     assert.equal(
       of(topics.lists).findLast(({ key }) => key === "u1")?.value,
       null,
-      "who was erased has no list",
+      "an erased user has no list",
     );
     const shown = (topic: string) => of(topic).map(({ value }) => value).toSorted();
     assert.deepEqual(shown(front), shown(topics.recommendations));

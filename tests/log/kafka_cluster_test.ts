@@ -1,4 +1,4 @@
-/** Three brokers with copies of everything: leaders and coordinators move, and nothing is lost, doubled or moved. */
+/** Three brokers with copies of everything: leaders and coordinators move, and nothing is lost, doubled or misplaced. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,7 +16,7 @@ const PARTITIONS = 3;
 const PROGRESS = 3;
 /** How long a request waits for a broker that is silent: short, so that the test is. */
 const REQUEST_MS = 2000;
-/** Between two appends while somebody waits for traffic, so that a fault meets it on its way, and else. */
+/** Pause between two appends: while a fault waits for traffic that it can hit, and otherwise. */
 const BUSY_MS = 25, CALM_MS = 250;
 /** After so long without progress we are stuck, however slow the machine. */
 const STUCK_MS = 60_000;
@@ -28,7 +28,7 @@ const isPossible = await prepareBroker().then(() => true, async (error) => {
 });
 
 Deno.test({
-  name: "KafkaLog goes on, and loses and doubles nothing, while brokers are killed, frozen and cut off",
+  name: "KafkaLog goes on, and loses or doubles nothing, while brokers are killed, frozen and cut off",
   ignore: !isPossible,
   async fn() {
     const data = await Deno.makeTempDir({ prefix: "meander-cluster-" });
@@ -102,7 +102,7 @@ Deno.test({
       await using fresh = await openLog(place, place.options);
       for (let p = 0; p < PARTITIONS; p++) {
         assert.deepEqual(texts(await all(fresh, from, p)), traffic.appended[p], `appended to ${p}`);
-        // Brokers answer a commit before they mark its records, which only who made it waits for.
+        // Brokers answer a commit before they mark its records, which only the committer waits for.
         await log.bounds(to, p);
         assert.deepEqual(texts(await all(fresh, to, p)), traffic.appended[p], `copied of ${p}`);
         assert.equal(await fresh.committed(`${to}.group`, from, p), (await fresh.bounds(from, p)).end);
@@ -126,7 +126,7 @@ class Traffic {
   #isAppending = true;
   #waiting = 0;
 
-  /** @param watching a log that writes nothing, which would make it look at the ends by itself */
+  /** @param watching a log that writes nothing, as writing would make it look at the ends by itself */
   constructor(log: KafkaLog, watching: KafkaLog, from: string, to: string) {
     this.#log = log;
     this.#watching = watching;
@@ -143,7 +143,7 @@ class Traffic {
     await copying;
   }
 
-  /** Stops with the append that is on its way, which is copied, too. */
+  /** Stops after the append that is under way, which is copied, too. */
   stop(): void {
     this.#isStopping = true;
   }
@@ -174,7 +174,7 @@ class Traffic {
     }
   }
 
-  /** One record, or one for each partition in a transaction, each when the one before is written. */
+  /** One record, or one for each partition in a transaction, each once the one before is written. */
   async #append(): Promise<void> {
     for (let round = 0; !this.#isStopping; round++) {
       const partitions = round % 2 === 0 ? [round / 2 % PARTITIONS] : [...Array(PARTITIONS).keys()];

@@ -12,7 +12,7 @@ const lone = fileURLToPath(new URL("kafka_member.ts", import.meta.url));
 const copier = fileURLToPath(new URL("kafka_copier.ts", import.meta.url));
 
 if (broker !== undefined) {
-  Deno.test("commit() loses and doubles nothing when its process is killed again and again", async () => {
+  Deno.test("Writer.commit() loses and doubles nothing when its process is killed again and again", async () => {
     await using log = await openLog(broker);
     const [from, to] = [newPlace(), newPlace()];
     await log.createTopics([from, to].map((name) => ({ name, partitions: 1, cleanup: "delete" })));
@@ -80,11 +80,11 @@ if (broker !== undefined) {
     await Deno.remove(data, { recursive: true });
   });
 
-  Deno.test("join() takes the place of a member that was killed on this machine, whatever its session", async () => {
+  Deno.test("KafkaLog.join() takes the place of a member that was killed on this machine, whatever its session", async () => {
     const topic = newPlace();
     const group = `${topic}.group`;
     const membersFolder = await Deno.makeTempDir();
-    // Ten minutes: whoever waited for the session would be noticed.
+    // Ten minutes, so that waiting for the session would be noticed.
     const options = { sessionMs: 600_000, membersFolder };
     await using log = await openLog(broker, options);
     await log.createTopics([{ name: topic, partitions: 3, cleanup: "delete" }]);
@@ -103,7 +103,7 @@ if (broker !== undefined) {
     await first.status;
     await using follower = await log.join(group, [topic], held);
     assert.deepEqual(follower.partitions, [0, 1, 2]);
-    // Another dies while we live: our heartbeats tell of it. One that is only stopped is not dead.
+    // Another dies while we live: our heartbeats notice. One that is only stopped is not dead.
     const second = await startMember();
     second.kill("SIGSTOP");
     for (let beats = 0; beats < 20; beats++) await delay(20);
@@ -116,7 +116,7 @@ if (broker !== undefined) {
     await Deno.remove(membersFolder, { recursive: true });
   });
 
-  Deno.test("join() gives the partitions of a silent member to others, who fence it", async () => {
+  Deno.test("KafkaLog.join() gives the partitions of a silent member to others, who fence it", async () => {
     const topic = newPlace();
     const group = `${topic}.group`;
     await using log = await openLog(broker);

@@ -25,7 +25,7 @@ const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry: { initialR
 const test = (name: string, body: (broker: TestBroker) => Promise<void>) =>
   Deno.test({ name, ignore: broker === undefined, fn: async () => broker && await body(broker) });
 
-Deno.test("checkVersion() refuses any kafkajs but the one that is patched", () => {
+Deno.test("checkVersion() throws for any kafkajs but the one that is patched", () => {
   checkVersion("2.2.4");
   for (const other of ["2.2.3", "2.2.5", "2.3.0", "3.0.0"]) {
     assert.throws(() => checkVersion(other), {
@@ -34,7 +34,7 @@ Deno.test("checkVersion() refuses any kafkajs but the one that is patched", () =
   }
 });
 
-Deno.test("deno task run on Kafka refuses to start with another kafkajs", async () => {
+Deno.test("run: refuses to start on Kafka with another kafkajs", async () => {
   const root = new URL("../../", import.meta.url);
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/package.json`, '{ "version": "2.2.5" }');
@@ -59,7 +59,7 @@ Deno.test("deno task run on Kafka refuses to start with another kafkajs", async 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("scheduleCheckPendingRequests() sets no timer for an idle connection, but one when throttled", () => {
+Deno.test("RequestQueue.scheduleCheckPendingRequests() sets no timer for an idle connection, but one when throttled", () => {
   const logger = { debug() {} };
   const queue = new RequestQueue({ logger, requestTimeout: 1, enforceRequestTimeout: false });
   queue.scheduleCheckPendingRequests();
@@ -70,7 +70,7 @@ Deno.test("scheduleCheckPendingRequests() sets no timer for an idle connection, 
   queue.destroy();
 });
 
-test("read() shows nothing of two aborted transactions that overlap, wherever it begins", async (broker) => {
+test("KafkaLog.read() shows nothing of two aborted transactions that overlap, wherever it begins", async (broker) => {
   await using log = await openLog(broker);
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -99,7 +99,7 @@ test("read() shows nothing of two aborted transactions that overlap, wherever it
   }
 });
 
-test("read() takes a record with a key of zero bytes for no marker", async (broker) => {
+test("KafkaLog.read() does not mistake a record with a key of zero bytes for a marker", async (broker) => {
   await using log = await openLog(broker);
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -113,7 +113,7 @@ test("read() takes a record with a key of zero bytes for no marker", async (brok
   assert.deepEqual(texts(await all(log, topic, 0)), ["end"]);
 });
 
-test("read() passes an empty batch that compaction left", async (broker) => {
+test("KafkaLog.read() skips an empty batch that compaction left", async (broker) => {
   const topic = newPlace();
   await using log = await openLog(broker, {
     compression: "none",
@@ -123,7 +123,7 @@ test("read() passes an empty batch that compaction left", async (broker) => {
   const value = new Uint8Array(300_000);
   const append = async (key: string) => await log.append([{ topic, partition: 0, key, value, time: 1 }]);
   {
-    // Its last batch is kept although its records go, so that it could go on.
+    // Its last batch is kept although its records go, so that the producer could go on.
     await using writer = await openLog(broker, { compression: "none" });
     for (let i = 0; i < 4; i++) await writer.append([{ topic, partition: 0, key: "a", value, time: 1 }]);
   }
@@ -148,7 +148,7 @@ test("read() passes an empty batch that compaction left", async (broker) => {
   assert.equal(kept.at(-1)?.key, "b");
 });
 
-test("writer() takes over from one that left a transaction open, and frees the readers behind it", async (broker) => {
+test("KafkaLog.writer() takes over from one that left a transaction open, and unblocks readers", async (broker) => {
   await using log = await openLog(broker);
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -165,7 +165,7 @@ test("writer() takes over from one that left a transaction open, and frees the r
   assert.deepEqual(texts(await all(log, topic, 0)), ["behind", "after"]);
 });
 
-test("a quota of the brokers is waited for and told, and a read that meets it is not empty", async (broker) => {
+test("KafkaLog waits for a quota of the brokers and reports it, and a read that meets it is not empty", async (broker) => {
   const clientId = `slow-${newPlace()}`;
   await setQuota(clientId, 100_000);
   // Rates are means over ten or eleven seconds: a little more than a megabyte breaks them by little, unless it comes slowly.
@@ -217,7 +217,7 @@ async function transactional(transactionalId: string): Promise<AsyncDisposable &
   return { producer, [Symbol.asyncDispose]: () => producer.disconnect() };
 }
 
-/** Sets what clients of a name may write, and read, in bytes a second. AlterClientQuotas 1 */
+/** Sets what clients of a name may write, and read, in bytes per second. AlterClientQuotas 1 */
 async function setQuota(clientId: string, bytesPerSecond: number): Promise<void> {
   await using client = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }, 10_000);
   await client.connect();
@@ -245,7 +245,7 @@ async function setQuota(clientId: string, bytesPerSecond: number): Promise<void>
   });
 }
 
-test("a topic that was deleted does not hide others, whoever asks for which", async (broker) => {
+test("KafkaLog finds other topics while one that was deleted is asked for", async (broker) => {
   await using log = await openLog(broker, { retryMs: 3000 });
   const [deleted, ...others] = Array.from({ length: 40 }, () => newPlace());
   assert.ok(deleted);
@@ -272,7 +272,7 @@ test("a topic that was deleted does not hide others, whoever asks for which", as
   await assert.rejects(log.bounds(deleted, 0), new RegExp(`Cannot find topic ${deleted}`));
 });
 
-test("an append that brokers refuse harms none of those that go with it", async (broker) => {
+test("KafkaLog.append() that brokers refuse harms none of those sent with it", async (broker) => {
   await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
@@ -298,7 +298,7 @@ test("an append that brokers refuse harms none of those that go with it", async 
   }
 });
 
-test("append() and commit() name the records that are larger than their topic takes, and take nothing", async (broker) => {
+test("KafkaLog.append() and commit() name records that are too large for their topic, and write nothing", async (broker) => {
   await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
@@ -323,7 +323,7 @@ test("append() and commit() name the records that are larger than their topic ta
   await assert.rejects(commit(records), isNamed);
   await commit([records[0]!]); // the writer goes on
   await log.append([records[2]!]);
-  // Many that fit, and more than a message together.
+  // Many that fit one by one, but together not into a message.
   const many = Array.from({ length: 30 }, (_, n) => sized(n + 4, 5000));
   await log.append(many);
   await commit(many);
@@ -334,7 +334,7 @@ test("append() and commit() name the records that are larger than their topic ta
   assert.deepEqual(written.toSorted(), ["0", "2", ...twice, "zeros"].toSorted());
 });
 
-test("append() follows a topic whose largest message changes", async (broker) => {
+test("KafkaLog.append() follows a topic whose largest message changes", async (broker) => {
   await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
   const topic = newPlace();
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -358,7 +358,7 @@ test("append() follows a topic whose largest message changes", async (broker) =>
   await admin.disconnect();
 });
 
-test("appends go at once though one that was sent with them is for a topic that is gone", async (broker) => {
+test("KafkaLog.append() is not held up by one sent with it for a topic that is gone", async (broker) => {
   await using log = await openLog(broker, { retryMs: 120_000 });
   const [gone, there] = [newPlace(), newPlace()];
   const specs = [gone, there].map((name) => ({ name, partitions: 2, cleanup: "delete" as const }));
@@ -366,7 +366,7 @@ test("appends go at once though one that was sent with them is for a topic that 
   const ofBoth = [record(there, 0, "a"), record(gone, 0, "a")];
   await log.createTopics(specs);
   await log.append(ofBoth);
-  // Further than the next topic of its name will reach.
+  // Beyond the offsets that the next topic of this name will reach.
   for (let n = 0; n < 9; n++) await log.append([record(gone, 0, "a")]);
   const admin = kafka.admin();
   await admin.connect();

@@ -8,13 +8,13 @@ import { openLog, testBroker } from "./kafka_broker.ts";
 const broker = await testBroker();
 
 if (broker !== undefined) {
-  Deno.test("KafkaLog can do what its kind says", async () => {
+  Deno.test("KafkaLog can do what its kind declares", async () => {
     await using log = await openLog(broker);
     const { isDurable: _, ...declared } = KAFKA_KIND.capabilities;
     assert.deepEqual(capabilitiesOf(log), declared);
   });
 
-  Deno.test("KafkaLog.createTopics() says which topic stands in the way of a name that differs in . and _ alone", async () => {
+  Deno.test("KafkaLog.createTopics() names the topic that stands in the way of one that differs only in . and _", async () => {
     await using log = await openLog(broker);
     const place = newPlace();
     await log.createTopics([{ name: `${place}_lists`, partitions: 1, cleanup: "delete" }]);

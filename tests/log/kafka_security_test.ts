@@ -1,4 +1,4 @@
-/** TLS with certificates of one's own, every login, and users who may not do everything. */
+/** TLS with self-signed certificates, every login, and users with few rights. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -121,12 +121,12 @@ if (broker !== undefined) {
     assert.equal(await log.committed(topic, topic, 0), 1);
   });
 
-  Deno.test("open() says why it is refused, at once", async () => {
+  Deno.test("KafkaLog.open() says at once why it is refused", async () => {
     await assert.rejects(openLog(broker, as("admin", "wrong")), /Authentication failed/);
     await assert.rejects(openLog(broker, { kafka: { ...as("admin").kafka, ssl: true } }), /certificate/);
   });
 
-  Deno.test("createTopics() lists what is missing when it may not create it", async () => {
+  Deno.test("KafkaLog.createTopics() lists what is missing when it may not create it", async () => {
     await using log = await openLog(broker, as("guest"));
     await assert.rejects(
       log.createTopics([
@@ -147,7 +147,7 @@ if (broker !== undefined) {
     await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
   });
 
-  Deno.test("append() and commit() name what is too large where we may not ask for the limit, and take the rest", async () => {
+  Deno.test("KafkaLog.append() and commit() name what is too large, also when they may not ask for the limit", async () => {
     await using rights = await administrator();
     await rights.allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
     for (const ids of ["contract", "append-"]) {
@@ -195,7 +195,7 @@ if (broker !== undefined) {
     assert.deepEqual(written.toSorted(), [...twice, ...once].toSorted());
   });
 
-  Deno.test("what a right is missing for fails as what may succeed later, and does with the right", async () => {
+  Deno.test("KafkaLog takes a missing right for a passing error, and succeeds once it is granted", async () => {
     const topic = newPlace();
     await using rights = await administrator();
     const write = await rights.allow(AclResourceTypes.TOPIC, AclOperationTypes.WRITE);
@@ -238,7 +238,7 @@ if (broker !== undefined) {
     assert.ok(await log.identify(topic) !== null);
   });
 
-  Deno.test("run without the right to create topics lists all that are missing, ready to be created", async () => {
+  Deno.test("run: without the right to create topics, lists all that are missing, ready to be created", async () => {
     const config = `${folder}/surfaces.json`;
     await Deno.writeTextFile(config, JSON.stringify({ surfaceTopics: { home: "home" } }));
     const run = async (prefix: string) => {
@@ -271,7 +271,7 @@ if (broker !== undefined) {
     );
   });
 
-  Deno.test("kafkaOptions() reads certificates and passwords from files, or passwords from the environment", async () => {
+  Deno.test("kafkaOptions() reads certificates and passwords from files, and passwords from the environment", async () => {
     await Deno.writeTextFile(`${folder}/password`, `${PASSWORD}\n`);
     const tls = { caFile: `${folder}/ca.pem` };
     const open = (settings: KafkaSettings, env: Readonly<Record<string, string>> = {}) =>
@@ -316,7 +316,7 @@ if (broker !== undefined) {
   const openBy = (sasl: KafkaLogin, kafka: KafkaConnection = {}) =>
     openLog(broker, { kafka: { ...as("").kafka, sasl, ...kafka } });
 
-  Deno.test("KafkaLog logs in by a token of a file, or of an endpoint, and again before it expires", async () => {
+  Deno.test("KafkaLog logs in by a token from a file or an endpoint, and again before it expires", async () => {
     const tokenFile = `${folder}/token`;
     await Deno.writeTextFile(tokenFile, `${tokenOf("bearer", 60)}\n`);
     {
@@ -341,7 +341,7 @@ if (broker !== undefined) {
       await using log = await openBy(sasl, { reauthenticationThreshold: 2000 });
       const topic = newPlace();
       await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
-      // Each session ends with its token; what is written must not notice.
+      // Each session ends with its token; writes must not notice.
       for (let n = 0; given < 4; n++) {
         await log.append([record(topic, 0, `${n}`)]);
         await delay(50);
@@ -352,7 +352,7 @@ if (broker !== undefined) {
     assert.deepEqual(new Set(seen), new Set([`Basic ${basic} grant_type=client_credentials&scope=kafka`]));
   });
 
-  Deno.test("open() says at once that a token is refused, or not to be had, and no secret", async () => {
+  Deno.test("KafkaLog.open() says at once that a token is refused, or unavailable, and reveals no secret", async () => {
     const tokenFile = `${folder}/old`;
     await Deno.writeTextFile(tokenFile, tokenOf("bearer", -60));
     const token = await Deno.readTextFile(tokenFile);
@@ -398,7 +398,7 @@ if (broker !== undefined) {
     },
   });
 
-  Deno.test("check looks over TLS and SASL, and tells which rights are missing", async () => {
+  Deno.test("check: works over TLS and SASL, and reports which rights are missing", async () => {
     const check = async (user: string, ...more: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-q", "-A", "--no-check", CHECK, "--log", "kafka", "--brokers", broker.address]
@@ -436,7 +436,7 @@ if (broker !== undefined) {
   });
 }
 
-/** A certificate of its own, signed by itself, and its key. */
+/** Makes a self-signed certificate and its key. */
 async function openssl(name: string): Promise<boolean> {
   const { success } = await new Deno.Command("openssl", {
     args: [

@@ -1,6 +1,6 @@
 /**
- * Both ways of transactions: those whose writes tell the broker what is in them (the contract of the log holds with them,
- * as the other tests' broker has them), and those of brokers that have to be told before, as all before Kafka 4.
+ * Both kinds of transactions: those whose writes tell the broker what is in them (the other tests' broker has these, and
+ * the contract of the log holds with them), and those of brokers that have to be told before, as all before Kafka 4.
  *
  * @module
  */
@@ -31,7 +31,7 @@ if (told !== undefined && telling !== undefined) {
   const excused = { "steps": "a crash is kill -9 of a process, not a step" };
   commitContract(new LogSuite("KafkaLog before Kafka 4", () => openLog(told), { excused, runs: 10 }));
 
-  Deno.test("openTransactions() tells the broker what is written to only where it must", async () => {
+  Deno.test("openTransactions() announces to the broker what is written only where it must", async () => {
     for (const [broker, level] of [[told, 0], [telling, 2]] as const) {
       await using client = await connect(broker);
       assert.equal(await finalizedLevel(await client.any(), "transaction.version"), level);
@@ -40,11 +40,11 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("refill() writes records to the offsets that they had before Kafka 4, too", async () => {
+  Deno.test("refill() writes records to the offsets that they had, also before Kafka 4", async () => {
     await checkRefill(told);
   });
 
-  Deno.test("Transactions.end() after an abort makes visible what came after it", async () => {
+  Deno.test("Transactions.end() after an abort commits what came after it", async () => {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       await using client = await connect(broker);
@@ -70,7 +70,7 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("endTransaction() of one that has ended so, as when its answer was lost, gives the same owner of the next", async () => {
+  Deno.test("endTransaction() repeated, as when its answer was lost, gives the same owner of the next", async () => {
     await using log = await openLog(telling);
     await using client = await connect(telling);
     const transactionalId = newPlace();
@@ -87,7 +87,7 @@ if (told !== undefined && telling !== undefined) {
     await assert.rejects(again(false), (error) => kafkaType(error) === "INVALID_TXN_STATE");
   });
 
-  Deno.test("Task whose connections break within each request of its commits writes what an undisturbed one does", async () => {
+  Deno.test("Task writes the same when its connections break within each request of its commits", async () => {
     for (const [broker, requests] of [[told, EXPLICIT], [telling, IMPLICIT]] as const) {
       const cuts = requests.flatMap((apiKey) => CUT_MOMENTS.map((moment) => ({ apiKey, moment })));
       const undisturbed = await outputsOf(broker, cuts, false);
@@ -96,7 +96,7 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("Log.writer() that several open at once opens, or is fenced while it does, and one of them can commit", async () => {
+  Deno.test("KafkaLog.writer() opened several times at once is fenced for all but one, which can commit", async () => {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       const topic = newPlace();
@@ -115,7 +115,7 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("Writer.commit() of several batches a partition numbers them anew in each transaction", async () => {
+  Deno.test("Writer.commit() of several batches per partition numbers them anew in each transaction", async () => {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       const topic = newPlace();
@@ -133,7 +133,7 @@ if (told !== undefined && telling !== undefined) {
     }
   });
 
-  Deno.test("Writer.commit() names what a lowered limit makes too large, takes nothing, and goes on", async () => {
+  Deno.test("Writer.commit() names what a lowered limit makes too large, writes nothing, and goes on", async () => {
     for (const broker of [told, telling]) {
       await using log = await openLog(broker);
       const topic = newPlace();
@@ -182,7 +182,7 @@ const EXPLICIT = [...IMPLICIT, API.AddPartitionsToTxn, API.AddOffsetsToTxn];
 
 /**
  * What a task writes, by topic. Each of its commits comes after a cut; those that open a writer come first, and the task is
- * opened anew for them.
+ * reopened for them.
  *
  * @param isCut whether the cuts are carried out
  */
@@ -235,10 +235,10 @@ async function outputsOf(
   return written;
 }
 
-/** The partition of a topic that shows which limit a broker goes by. */
+/** The partition of a topic that shows which limit a broker applies. */
 const PROBED = 2;
 
-/** Lowers the limit of a topic; resolves once the broker, which answers earlier, goes by it. */
+/** Lowers the limit of a topic; resolves once the broker, which answers earlier, applies it. */
 async function setLargest(broker: TestBroker, topic: string, bytes: number): Promise<void> {
   const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING, retry: { retries: 0 } });
   const [admin, producer] = [kafka.admin(), kafka.producer()];

@@ -17,7 +17,7 @@ import { environmentOverrides, withOverrides } from "../../streams/settings/conf
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A log of its own: everything that a new one adds outside its folder is its line in a list of kinds. */
+/** A new kind of log: outside its folder it adds no more than its line in a list of kinds. */
 const NOTES: LogKind = {
   kind: "notes",
   section: "notes",
@@ -38,7 +38,7 @@ const NOTES: LogKind = {
 };
 const kinds = [...LOG_KINDS, NOTES];
 
-Deno.test("a kind that is registered has its section in the configuration, its schema, page and variables", () => {
+Deno.test("a registered kind has its section in the configuration, its schema, page and variables", () => {
   const schema = configSchemaOf(kinds);
   assert.ok(schema.safeParse({ notes: { tombstones: 3, order: "newest" } }).success);
   for (const wrong of [{ tombstones: 0 }, { order: "any" }, { tombstone: 3 }]) {
@@ -56,7 +56,7 @@ Deno.test("a kind that is registered has its section in the configuration, its s
   });
 });
 
-Deno.test("a kind that is registered has its flags, which win over its section, and opens by its name", async () => {
+Deno.test("a registered kind has its flags, which win over its section, and opens by its name", async () => {
   const command = addLogFlags(new Command().exitOverride(), kinds.slice(1));
   const args = ["--log", "notes", "--tombstones", "1", "--notes-path", "a.txt"];
   const flags = command.parse(args, { from: "user" }).opts<LogFlags>();
@@ -74,7 +74,7 @@ Deno.test("a kind that is registered has its flags, which win over its section, 
   );
 });
 
-Deno.test("what a kind in this process says that its logs can do is what they can do", async () => {
+Deno.test("a kind in this process declares what its logs can do", async () => {
   const folder = await Deno.makeTempDir();
   try {
     for (const kind of LOG_KINDS.filter(({ capabilities }) => !capabilities.isShared)) {

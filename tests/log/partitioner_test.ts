@@ -15,7 +15,7 @@ Deno.test("murmur2() equals Kafka's", () => {
   for (const [text, hash] of KNOWN) assert.equal(murmur2(new TextEncoder().encode(text)), hash, text);
 });
 
-Deno.test("partitionOf() is the hash without its sign, modulo the partitions", () => {
+Deno.test("partitionOf() is the hash without its sign, modulo the number of partitions", () => {
   for (const [text, hash] of KNOWN) {
     for (const n of [1, 2, 7, 64]) {
       assert.equal(partitionOf(text, n), (hash & 0x7fffffff) % n, `${text} of ${n}`);
@@ -23,13 +23,13 @@ Deno.test("partitionOf() is the hash without its sign, modulo the partitions", (
   }
 });
 
-Deno.test("partitionOf() takes keys of any length and script", () => {
+Deno.test("partitionOf() accepts keys of any length and script", () => {
   for (const key of ["", "ž", "😀", "x".repeat(341), "x".repeat(342), "日".repeat(2000)]) {
     const hash = murmur2(new TextEncoder().encode(key));
     assert.equal(partitionOf(key, 1000), (hash & 0x7fffffff) % 1000, key.slice(0, 10));
   }
 });
 
-Deno.test("partitionOf() refuses a number of partitions that is none", () => {
+Deno.test("partitionOf() throws for an invalid number of partitions", () => {
   for (const n of [0, -1, 1.5, NaN, Infinity]) assert.throws(() => partitionOf("a", n), RangeError);
 });

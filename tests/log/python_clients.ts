@@ -1,5 +1,5 @@
 /**
- * A Python with Kafka's client of Confluent, in an environment of its own that is made once.
+ * Python with Confluent's client of Kafka, in an environment of its own that is made once.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const FOLDER = fileURLToPath(new URL("python/", import.meta.url));
 /** Runs `python/clients.py`. @returns what it printed */
 export type RunPython = (args: readonly string[], input?: string) => Promise<string>;
 
-/** Makes the environment, if it is not there; tells loudly, and gives nothing, where there cannot be one. */
+/** Makes the environment if it is missing; warns and returns nothing where there cannot be one. */
 export async function pythonClients(): Promise<RunPython | undefined> {
   try {
     const python = await environment();

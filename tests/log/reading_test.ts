@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { extentsOf, newestOf } from "../../streams/log/reading.ts";
 
-Deno.test("newestOf() finds what a log that knows the newest record of each key finds", async () => {
+Deno.test("newestOf() finds what a log with an index of keys finds", async () => {
   const writes = fc.array(fc.record({ key: fc.constantFrom("a", "b", "c"), isNull: fc.boolean() }), {
     maxLength: 40,
   });
@@ -22,7 +22,7 @@ Deno.test("newestOf() finds what a log that knows the newest record of each key 
   }));
 });
 
-Deno.test("extentsOf() gives the topics with a prefix in the order of their names", async () => {
+Deno.test("extentsOf() returns the topics with a prefix in order of their names", async () => {
   await using log = new MemoryLog();
   for (const name of ["b-2", "a-1", "b-1", "b-3"]) {
     await log.createTopics([{ name, partitions: 2, cleanup: "delete" }]);

@@ -13,7 +13,7 @@ import { compactionContract } from "../contracts/compaction_contract.ts";
 import { LogSuite } from "../contracts/log_suite.ts";
 import { recordContract } from "../contracts/record_contract.ts";
 
-/** A log and its remote, which owns it here. */
+/** The remote of a log, which owns the log here. */
 function remoteOf(log: UngroupedLog): RemoteLog {
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
@@ -40,7 +40,7 @@ recordContract(suite);
 compactionContract(suite);
 commitContract(suite);
 
-Deno.test("serveLog() closes the writers that were opened through it, and what is asked later is refused", async () => {
+Deno.test("serveLog() closes the writers that were opened through it, after which calls reject", async () => {
   await using log = new MemoryLog();
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
@@ -72,7 +72,7 @@ class Closings extends MemoryLog {
   }
 }
 
-Deno.test("serveLog() lets a writer go once it is closed at the other end, which then refuses commits", async () => {
+Deno.test("serveLog() releases a writer once it is closed at the other end, where commits then reject", async () => {
   await using log = new Closings();
   const { port1, port2 } = new MessageChannel();
   const served = serveLog(log, port1);
@@ -93,7 +93,7 @@ Deno.test("serveLog() lets a writer go once it is closed at the other end, which
   assert.equal((await log.bounds("t", 0)).end, 11);
 });
 
-Deno.test("RemoteLog.asyncDispose() lets go of the writers that were left open", async () => {
+Deno.test("RemoteLog[Symbol.asyncDispose]() releases the writers that were left open", async () => {
   await using log = new Closings();
   const { port1, port2 } = new MessageChannel();
   await using _served = serveLog(log, port1);
@@ -106,7 +106,7 @@ Deno.test("RemoteLog.asyncDispose() lets go of the writers that were left open",
   await remote[Symbol.asyncDispose]();
 });
 
-Deno.test("ThreadedLearner lets go of the writers of a thread that has died", async () => {
+Deno.test("ThreadedLearner releases the writers of a thread that has died", async () => {
   await using log = new Closings();
   const module = `data:text/javascript,onmessage = ({ data }) => {
     const { port } = data.log;
@@ -123,7 +123,7 @@ Deno.test("ThreadedLearner lets go of the writers of a thread that has died", as
   assert.deepEqual(log.counts, [1]);
 });
 
-Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and loses nothing", async () => {
+Deno.test("RemoteLog.read() rejects with the reason of its signal while it waits, and loses nothing", async () => {
   await using remote = remoteOf(new MemoryLog());
   await remote.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
   const stop = new AbortController();
@@ -138,7 +138,7 @@ Deno.test("RemoteLog.read() that waits ends with the reason of its signal, and l
 
 const note = (key: string) => ({ topic: "t", key, value: null, time: 0 });
 
-Deno.test("packRecords() gives back what it was given, and takes of a value what is seen, not the buffer behind it", () => {
+Deno.test("packRecords() is undone by unpacking, and packs the bytes of a value, not the buffer behind them", () => {
   const large = new Uint8Array(1000).fill(7);
   const records = [
     { topic: "t", key: "a", value: large.subarray(10, 13), time: 1 },
@@ -161,7 +161,7 @@ Deno.test("packRecords() gives back what it was given, and takes of a value what
   assert.deepEqual(unpackRead(packRecords([])), []);
 });
 
-Deno.test("unpackError() gives errors back that callers tell apart", () => {
+Deno.test("unpackError() restores errors that callers tell apart", () => {
   const fenced = unpackError(structuredClone(packError(new LogError("fenced", "another"))));
   assert.ok(fenced instanceof LogError && fenced.code === "fenced" && fenced.message === "another");
   const away = unpackError(packError(Object.assign(new Error("away"), { name: "KafkaJSConnectionError" })));

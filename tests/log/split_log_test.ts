@@ -27,7 +27,7 @@ function record(key: string | null, headers = {}) {
   return { topic: EVENTS, key, value: new Uint8Array(1), time: 0, headers };
 }
 
-Deno.test("splitLog() has each record in the part of its key, at its offset, once", async () => {
+Deno.test("splitLog() puts each record into the part of its key, at its offset, once", async () => {
   const keys = fc.array(fc.string({ minLength: 1, maxLength: 4 }), { maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(
@@ -64,7 +64,7 @@ Deno.test("splitLog() has each record in the part of its key, at its offset, onc
   );
 });
 
-Deno.test("splitLog() gives records without a key to the first part, and some to all", async () => {
+Deno.test("splitLog() gives records without a key to the first part, and those for all to every part", async () => {
   await using log = new MemoryLog();
   const parts = await split(log, 1, 3);
   await parts.append([record(null), record("a", { all: "" })]);
@@ -74,7 +74,7 @@ Deno.test("splitLog() gives records without a key to the first part, and some to
   assert.deepEqual(found, [[0, 1], [1], [1]]);
 });
 
-Deno.test("splitLog() keeps a position for each part, and commits outputs to the partitions that there are", async () => {
+Deno.test("splitLog() keeps a position for each part, and commits outputs to the partitions that exist", async () => {
   await using log = new MemoryLog();
   const parts = await split(log, 2, 6);
   assert.equal((await parts.identify(EVENTS))?.partitions, 6);
@@ -87,7 +87,7 @@ Deno.test("splitLog() keeps a position for each part, and commits outputs to the
   assert.equal(await parts.committed("g", EVENTS, 1), null);
 });
 
-Deno.test("splitLog() drops what all parts of a partition have dropped", async () => {
+Deno.test("splitLog() trims what all parts of a partition have trimmed", async () => {
   await using log = new MemoryLog();
   const parts = await split(log, 1, 2);
   await parts.append([..."abcdef"].map((key) => record(key)));
@@ -97,7 +97,7 @@ Deno.test("splitLog() drops what all parts of a partition have dropped", async (
   assert.equal((await log.bounds(EVENTS, 0)).start, 2);
 });
 
-Deno.test("splitLog() waits for a record of its own, no longer than it is told", async () => {
+Deno.test("splitLog() waits for a record of its own part, no longer than told", async () => {
   await using log = new MemoryLog();
   const parts = await split(log, 1, 2);
   const [own = "", other = ""] = [0, 1].map((part) =>
@@ -110,7 +110,7 @@ Deno.test("splitLog() waits for a record of its own, no longer than it is told",
   assert.deepEqual(await parts.read(EVENTS, 0, 2, { waitMs: 1 }), { records: [], next: 2 });
 });
 
-Deno.test("splitLog() refuses what is no multiple, and says what is", async () => {
+Deno.test("splitLog() rejects a number of parts that is no multiple, and suggests some that are", async () => {
   await using log = new MemoryLog();
   await assert.rejects(
     split(log, 2, 5),

@@ -33,7 +33,7 @@ Deno.test("SqliteLog.open() refuses a file that this process has open", async ()
   await log.append([record("t", 0, "still works")]);
 });
 
-Deno.test("SqliteLog.scrub() leaves no byte of what was erased with no more permissions than a service has", async () => {
+Deno.test("SqliteLog.scrub() leaves no byte of what was erased, with only the permissions of a service", async () => {
   const file = path();
   const program = `
     import { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
@@ -87,7 +87,7 @@ Deno.test("SqliteLog.open() refuses a file that another process has open, until 
 });
 
 for (const durability of ["process", "power"] as const) {
-  Deno.test(`SqliteLog.commit() loses and halves nothing by kill -9 with durability ${durability}`, async () => {
+  Deno.test(`SqliteLog.commit() loses or halves nothing at kill -9 with durability ${durability}`, async () => {
     for (const commits of [1, 40, 150]) {
       const file = path();
       const writer = spawnWriter(file, durability);
@@ -101,7 +101,7 @@ for (const durability of ["process", "power"] as const) {
   });
 }
 
-Deno.test("SqliteLog.commit() is whole or absent when the process kills itself at any of its steps", async () => {
+Deno.test("SqliteLog.commit() is whole or absent when the process kills itself at any step", async () => {
   const found: number[] = [];
   for (let step = 0; step < 7; step++) {
     const file = path();
@@ -164,7 +164,7 @@ Deno.test("SqliteLog.read() reports a damaged file as corrupt", async () => {
   }, hasCode("corrupt"));
 });
 
-Deno.test("SqliteLog.open() creates the folder, and says so when it cannot open the file", async () => {
+Deno.test("SqliteLog.open() creates the folder, and names what it cannot open", async () => {
   const file = `${folder}/deep/er/log.db`;
   await (await SqliteLog.open(file))[Symbol.asyncDispose]();
   assert.ok((await Deno.stat(file)).isFile);
@@ -180,7 +180,7 @@ Deno.test("SqliteLog.append() of much has its write-ahead log moved meanwhile, a
     await using log = await SqliteLog.open(file);
     await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
     const sizes: number[] = [];
-    // It grows faster than the disk takes it, then begins anew.
+    // It grows faster than the disk takes it, then is restarted.
     for (let n = 0; n < 1600 || sizes.at(-1)! > 64 << 20; n++) {
       value.fill(n);
       offsets.push(...await log.append([{ topic: "t", partition: 0, key: null, value, time: 1 }]));
@@ -219,7 +219,7 @@ Deno.test("SqliteLog.commit() of several writers in one turn is one transaction"
   }
 });
 
-Deno.test("SqliteLog.append() that fails gives no offsets away", async () => {
+Deno.test("SqliteLog.append() that fails uses up no offsets", async () => {
   let failing = false;
   const onStep = (step: string) => {
     if (failing && step === "commit") throw new Error("crash");
@@ -235,7 +235,7 @@ Deno.test("SqliteLog.append() that fails gives no offsets away", async () => {
   assert.deepEqual(await log.append([record("t", 0, "c")]), [1]);
 });
 
-/** Checks that the log holds whole commits 0..n-1 in order, and gives n. */
+/** Checks that the log holds whole commits 0..n-1 in order, and returns n. */
 async function consistentCommits(file: string): Promise<number> {
   await using log = await SqliteLog.open(file);
   const n = await log.committed("group", "out", 0) ?? 0;
@@ -271,9 +271,9 @@ function spawnWriter(file: string, durability: string, killAt?: number) {
   return {
     /** Waits for so many acknowledged commits. */
     acknowledged,
-    /** Waits for its end and gives the number of acknowledged commits. */
+    /** Waits for its end and returns the number of acknowledged commits. */
     finished,
-    /** Kills it and gives the number of acknowledged commits. */
+    /** Kills it and returns the number of acknowledged commits. */
     kill: () => {
       child.kill("SIGKILL");
       return finished();
@@ -281,7 +281,7 @@ function spawnWriter(file: string, durability: string, killAt?: number) {
   };
 }
 
-Deno.test("SqliteLog.read() gives the same from memory as from the file, whatever was written, trimmed or rolled back", async () => {
+Deno.test("SqliteLog.read() gives the same from memory as from the file, after any writes, trims and rollbacks", async () => {
   const file = path();
   const random = mulberry32(5);
   let fails = false;
@@ -310,7 +310,7 @@ Deno.test("SqliteLog.read() gives the same from memory as from the file, whateve
       }));
       fails = random() < 0.1;
       await log.append(records).catch(() => {});
-      for (const { value } of records) value?.fill(255); // it is the caller's again
+      for (const { value } of records) value?.fill(255); // the caller may reuse it
     }
     await log.trim("t", 0, 7);
     const { end } = await log.bounds("t", 0);
@@ -326,7 +326,7 @@ Deno.test("SqliteLog.read() gives the same from memory as from the file, whateve
   }
 });
 
-Deno.test("SqliteLog.append() to a compact topic keeps what MemoryLog does, whatever is written at once or rolled back", async () => {
+Deno.test("SqliteLog.append() to a compact topic keeps what MemoryLog does, whatever is rolled back", async () => {
   const random = mulberry32(8);
   let fails = false;
   const onStep = (step: string) => {
@@ -355,7 +355,7 @@ Deno.test("SqliteLog.append() to a compact topic keeps what MemoryLog does, what
   }
 });
 
-Deno.test("SqliteLog.trim() that drops much does not make the write-ahead log long", async () => {
+Deno.test("SqliteLog.trim() that drops much keeps the write-ahead log short", async () => {
   const file = path();
   {
     await using log = await SqliteLog.open(file);
@@ -373,7 +373,7 @@ Deno.test("SqliteLog.trim() that drops much does not make the write-ahead log lo
   assert.ok(size < 80 << 20, `${size} bytes`);
 });
 
-Deno.test("SqliteLog.open() finds all as it was in a file that VACUUM has made smaller by hand", async () => {
+Deno.test("SqliteLog.open() finds everything as it was in a file that was vacuumed by hand", async () => {
   const file = path();
   const value = new Uint8Array(2000).fill(7);
   const topics = ["old", "all", "keys"];
@@ -410,7 +410,7 @@ Deno.test("SqliteLog.open() finds all as it was in a file that VACUUM has made s
   assert.deepEqual(await log.append([record("all", 0, "next")]), [1000]);
 });
 
-Deno.test("SqliteLog.open() says of a folder that cannot be written to that it must be", async () => {
+Deno.test("SqliteLog.open() says that the folder must be writable when it is not", async () => {
   await Deno.mkdir(`${folder}/shut.sqlite-lock`); // cannot be opened either, by root too
   await assert.rejects(
     SqliteLog.open(`${folder}/shut.sqlite`),
@@ -426,7 +426,7 @@ Deno.test("SqliteLog.trim() keeps nothing in memory of what it drops", async () 
   await log.trim("t", 0, 1);
   assert.equal(cleared, 1);
 });
-Deno.test("SqliteLog goes on when there is room again to record its end", {
+Deno.test("SqliteLog goes on once there is room again to record its end", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-full-" });
@@ -461,7 +461,7 @@ Deno.test("SqliteLog goes on when there is room again to record its end", {
   assert.deepEqual(log.verify().problems, []);
   await Deno.remove(folder, { recursive: true });
 });
-Deno.test("SqliteLog says which log has no room on its disk, and what to do", {
+Deno.test("SqliteLog.open() says which log has no room on its disk, and what to do", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-full-" });

@@ -67,7 +67,7 @@ Deno.test("SqliteReader reads what the owner of the log reads, and what it write
   await assert.rejects(reader.bounds("clicks", 2), /Cannot find partition 2 of clicks/);
 });
 
-Deno.test("SqliteReader refuses what is not there, or is no log, and makes nothing", async () => {
+Deno.test("SqliteReader throws for what is missing or no log, and creates nothing", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   assert.throws(() => new SqliteReader(at("none")), Deno.errors.NotFound);

@@ -7,7 +7,7 @@ const LIMITS = { maxRecords: 3, maxBytes: 500_000 };
 
 const record = (value: Uint8Array): NewRecord => ({ topic: "t", key: "k", value, time: 7 });
 
-Deno.test("Tail.read() gives the records behind an offset as they were pushed, or nothing when some of them have gone", () => {
+Deno.test("Tail.read() gives the records from an offset on as they were pushed, or nothing once some are gone", () => {
   const pushes = fc.array(
     fc.record({ ms: fc.nat(150), sizes: fc.array(fc.constantFrom(0, 9, 400_000), { maxLength: 4 }) }),
     { maxLength: 12 },
@@ -43,7 +43,7 @@ Deno.test("Tail.read() gives the records behind an offset as they were pushed, o
   }));
 });
 
-Deno.test("Tail keeps what came within 100 ms, and nothing that is older than the last 200 ms in which any came", () => {
+Deno.test("Tail keeps what came within the last 100 ms, and nothing that is older than 200 ms", () => {
   let now = 0;
   let end = 0;
   const tail = new Tail("t", 0, () => now);

@@ -40,7 +40,7 @@ for (const [name, open] of logs) {
     assert.deepEqual(texts(back), ["back"]);
   });
 
-  test("keeps keys that came back after their tombstone, however many follow", async (log) => {
+  test("keeps keys that come back after their tombstone, however many follow", async (log) => {
     for (let i = 0; i < 300; i++) {
       await log.append([tombstone(`${i % 100}`), record("state", 0, `${i % 100}`)]);
       const live = (await all(log, "state", 0)).filter(({ value }) => value !== null);

@@ -1,6 +1,6 @@
 /**
- * A log in memory whose records are read otherwise than they were appended: as other programs may have written them,
- * and as no port of ours would take them.
+ * A log in memory whose records are read differently from how they were appended: as other programs may have written
+ * them, and as our own log would not accept them.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type {
 } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
-/** What of a record is another. */
+/** The fields of a record that are read differently. */
 export type Twist = Partial<Pick<LogRecord, "key" | "value" | "time" | "headers">>;
 
 /** See the module. */
@@ -26,7 +26,7 @@ export class TwistedLog extends MemoryLog {
   /** What was done to it. */
   readonly #steps: ((log: MemoryLog) => Promise<unknown>)[] = [];
 
-  /** Has a record be read otherwise from now on. */
+  /** Makes a record read differently from now on. */
   twist(topic: string, partition: number, offset: number, twist: Twist): void {
     this.#twists.set(`${topic}/${partition}@${offset}`, twist);
   }

@@ -45,7 +45,7 @@ async function openTask(log: Log, partition: number): Promise<Task> {
   return await Task.open({ log, topics, partition, options, serving, pins: pinsOf(log) });
 }
 
-/** Has each of the tasks work off what there is, and learn from the other. */
+/** Runs both tasks to the end of their events, and lets each learn from the other. */
 async function workTasks(log: Log): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const tasks: Task[] = [];
@@ -104,7 +104,7 @@ interface Reader {
   read(log: Log): Promise<void>;
 }
 
-/** Who reads what, as at a start; each ends what it opened. */
+/** Who reads what, as at a start; each closes what it opened. */
 const READERS: Readonly<Record<string, Reader>> = {
   "a task": {
     twin: "a task on a log without an index",
@@ -199,7 +199,7 @@ function* twistsOf({ key, value, headers }: LogRecord, random: () => number): Ge
   yield ["no headers", { headers: {} }];
 }
 
-/** An error that tells somebody what to do. */
+/** Whether an error says what to do. */
 function isClear(error: unknown, place: string, keys: readonly (keyof Topics)[]): boolean {
   if (error instanceof ExperimentError) return true; // it is said to whoever asked for the change
   if (!(error instanceof LogError)) return false;
@@ -216,7 +216,7 @@ const names = Object.keys(READERS);
 
 for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
   const half = names.indexOf(who) < names.indexOf(twin) ? 0 : 1;
-  Deno.test(`whatever a record of a topic says, ${who} goes on, or says where it stands and what to do`, async () => {
+  Deno.test(`${who} goes on, or says where it stands and what to do, whatever a record of a topic says`, async () => {
     const random = mulberry32(who.length);
     const tally = { went: 0, stopped: 0 };
     await using master = await copyOf();
@@ -244,7 +244,7 @@ for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
             const isStray = key === "statistics" && /^(an unknown|a long) key/.test(what);
             assert.ok(
               !isStray || (unreadable.counts.get(topic) ?? 0) > before,
-              `${what} as ${place} is told`,
+              `${what} as ${place} is reported`,
             );
           } catch (error) {
             assert.ok(
@@ -260,7 +260,7 @@ for (const [who, { of, twin = "", read }] of Object.entries(READERS)) {
   });
 }
 
-Deno.test("Recommender gives the answers behind one that is none", async () => {
+Deno.test("Recommender.ask() skips records that are no answers", async () => {
   await using log = await copyOf();
   await using answers = new Recommender(log, topics, PARTITIONS, { timeoutMs: 60_000 });
   const request = { type: "request", user: "ann", request: "r", time: START, count: 1 } as const;

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { MAX_WAL_BYTES, WalMover } from "../../streams/log/sqlite/wal/wal_mover.ts";
 
-/** Runs with the mover of a new database. @param finished how often the log has begun anew on this thread */
+/** Runs with the mover of a new database. @param finished how often the log was restarted on this thread */
 async function withMover(
   act: (mover: WalMover, finished: () => number) => void | Promise<void>,
 ): Promise<void> {
@@ -20,7 +20,7 @@ async function withMover(
   await Deno.remove(folder, { recursive: true });
 }
 
-Deno.test("WalMover begins the log anew by itself while nobody lets it hear the thread", async () => {
+Deno.test("WalMover restarts the write-ahead log itself while it cannot hear its thread", async () => {
   await withMover((mover, finished) => {
     const written = 1 << 20;
     // No turn of the event loop in between.
@@ -29,7 +29,7 @@ Deno.test("WalMover begins the log anew by itself while nobody lets it hear the 
   });
 });
 
-Deno.test("WalMover leaves a single write to the thread, however large", async () => {
+Deno.test("WalMover leaves a single write to its thread, however large", async () => {
   await withMover((mover, finished) => {
     mover.wrote(2 * MAX_WAL_BYTES, 0);
     assert.equal(finished(), 0);
@@ -53,14 +53,14 @@ function openOf(path: string): string[] {
     try {
       return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
     } catch {
-      return false; // that by which the folder is read
+      return false; // the one that reads the folder
     }
   }).map(({ name }) => name);
 }
 
 Deno.test({
-  name: "SqliteLog keeps its locks while its thread moves, until it closes, and lets go of the file then",
-  ignore: Deno.build.os !== "linux", // where it is told which locks there are
+  name: "SqliteLog keeps its locks while its thread moves, until it closes, and releases the file then",
+  ignore: Deno.build.os !== "linux", // where /proc lists locks
   async fn() {
     const folder = await Deno.makeTempDir();
     const path = `${folder}/log.sqlite`;
@@ -92,7 +92,7 @@ Deno.test({
   },
 });
 
-Deno.test("WalMover goes on without a thread that has failed, and has it close and let go", async () => {
+Deno.test("WalMover goes on without a thread that has failed, and still has it close and end", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/told`;
   let finished = 0;
@@ -109,7 +109,7 @@ Deno.test("WalMover goes on without a thread that has failed, and has it close a
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("WalMover ends when its thread has died", async () => {
+Deno.test("WalMover works and closes without a thread that has died", async () => {
   let finished = 0;
   const mover = new WalMover("/nowhere", () => finished++, new URL("./no_such_thread.ts", import.meta.url));
   while (finished === 0) {
@@ -120,7 +120,7 @@ Deno.test("WalMover ends when its thread has died", async () => {
   await mover.end();
 });
 
-Deno.test("WalMover leaves the log as it is while there is no room, and fails for any other reason", async () => {
+Deno.test("WalMover leaves the log as it is while there is no room, and throws for any other reason", async () => {
   const full = Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR" });
   let error: Error | undefined = full;
   let finished = 0;
@@ -138,7 +138,7 @@ Deno.test("WalMover leaves the log as it is while there is no room, and fails fo
   await mover.end();
 });
 
-Deno.test("WalMover has its thread move what would hold the writer up, and says when little is left", async () => {
+Deno.test("WalMover.isShort() is false once so much is written that its thread is asked to move it", async () => {
   await withMover((mover) => {
     assert.ok(mover.isShort());
     mover.wrote(1 << 20, 0);
@@ -149,7 +149,7 @@ Deno.test("WalMover has its thread move what would hold the writer up, and says 
   });
 });
 
-Deno.test("WalMover.isShort() gives a turn beside a writer that always writes much during a move", async () => {
+Deno.test("WalMover.isShort() becomes true beside a writer that always writes much during a move", async () => {
   await withTurns(async (mover, orders) => {
     for (let turn = 0; turn < 3; turn++) {
       const before = orders();

@@ -9,7 +9,7 @@ import {
   planShares,
 } from "../../../streams/log/kafka/group/assigner.ts";
 
-Deno.test("planShares() never tells two members the same partition, nor one that another holds", () => {
+Deno.test("planShares() never gives two members the same partition, nor one that another holds", () => {
   const members = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(members, fc.integer({ min: 1, max: 20 }), fc.array(fc.nat(7)), (ids, partitions, owners) => {
@@ -41,7 +41,7 @@ Deno.test("planShares() does not depend on the order of the members", () => {
   assert.deepEqual([...planShares(4, group)].sort(), [...planShares(4, group.toReversed())].sort());
 });
 
-Deno.test("encodeMember() and encodeShare() are read back", () => {
+Deno.test("decodeMember() and decodeShare() read back what was encoded", () => {
   const topics = ["events", "items"];
   assert.deepEqual(decodeMember("m", encodeMember(topics, [1, 3])), { id: "m", held: [1, 3] });
   for (const share of [{ partitions: [0, 2], more: true }, { partitions: [], more: false }]) {

@@ -5,7 +5,7 @@ import { about, isPassing, KafkaClient, logErrorOf, unserved } from "../../../st
 import { LogError } from "../../../streams/log/log.ts";
 import { warnings } from "../warnings.ts";
 
-Deno.test("KafkaClient.connect() says once why it cannot, while it tries again", async () => {
+Deno.test("KafkaClient.connect() says once why it cannot connect, while it tries again", async () => {
   const brokers = [`127.0.0.1:${await freePort()}`];
   const said = await warnings(async () => {
     await using client = new KafkaClient({ brokers, logLevel: 0 }, 100);
@@ -33,7 +33,7 @@ Deno.test("KafkaClient.retry() says once what fails for seconds on end, and noth
   ]);
 });
 
-Deno.test("about() says what is wrong with a clock that brokers refuse", () => {
+Deno.test("about() explains what is wrong with a clock that brokers refuse", () => {
   const error = (type: string) => Object.assign(new Error("refused"), { name: "KafkaJSProtocolError", type });
   const clock = about("append to events/1", error("INVALID_TIMESTAMP"));
   assert.match(
@@ -46,7 +46,7 @@ Deno.test("about() says what is wrong with a clock that brokers refuse", () => {
   );
 });
 
-Deno.test("unserved() says which partition nobody serves, who leads it where, and what helps", () => {
+Deno.test("unserved() says which partition is not served, who leads it where, and what helps", () => {
   const cause = Object.assign(new Error("no answer"), { name: "KafkaJSConnectionError" });
   const broker = { host: "kafka2", port: 9092 };
   const [led, known, none] = [{ leader: 2, broker }, { leader: 2 }, { leader: -1 }].map((of) =>
@@ -66,7 +66,7 @@ Deno.test("unserved() says which partition nobody serves, who leads it where, an
   for (const error of [led, known, none]) assert.ok(error!.code === "unreachable" && isPassing(error));
 });
 
-Deno.test("a request to a broker whose connection is not open yet is tried again, and is no fault of ours", async () => {
+Deno.test("logErrorOf() takes a request on a connection that is not open yet for a passing error", async () => {
   const broker = new KafkaBroker({ connectionPool: {}, logger: { namespace: () => ({}) } });
   const error = await broker.metadata([]).then(() => null, (error: unknown) => error);
   for (const one of [error, about("read events/1", error)]) {

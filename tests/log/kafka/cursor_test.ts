@@ -41,7 +41,7 @@ Deno.test("Cursor gives the same records in any steps, over holes, arrivals and 
   }));
 });
 
-Deno.test("Cursor forgets what was read long ago, and holds no more than it says", () => {
+Deno.test("Cursor forgets what was read long ago, and holds no more bytes than it says", () => {
   const cursor = new Cursor("t", 0, 0);
   const size = 10_000;
   for (let end = 0; end < 100_000;) {
@@ -58,21 +58,21 @@ Deno.test("Cursor forgets what was read long ago, and holds no more than it says
   }
 });
 
-Deno.test("take() stops at the record that reaches the bytes", () => {
+Deno.test("Cursor.take() stops at the record that reaches the limit of bytes", () => {
   const cursor = new Cursor("t", 0, 0);
   cursor.accept([record(0, 10), record(1, 10), record(2, 10)], 5, 5);
   assert.deepEqual(cursor.take(10, 11).records.map(({ offset }) => offset), [0, 1]);
   assert.deepEqual(cursor.take(10, 1), { records: [record(2, 10)], next: 5 });
 });
 
-Deno.test("take() gives one record at least, however few bytes are wanted", () => {
+Deno.test("Cursor.take() returns at least one record, however few bytes are wanted", () => {
   const cursor = new Cursor("t", 0, 0);
   cursor.accept([record(0, 10), record(1, 10)], 2, 2);
   assert.deepEqual(cursor.take(5, 0), { records: [record(0, 10)], next: 1 });
   assert.deepEqual(cursor.take(0, 0).records, []);
 });
 
-Deno.test("listen() tells when records come, or when there is more at the broker, until unlisten()", () => {
+Deno.test("Cursor.listen() tells when records come, or when the broker has more, until unlisten()", () => {
   for (const [records, stableEnd, calls] of [[[record(0)], 1, 1], [[], 9, 1], [[], 1, 0]] as const) {
     const cursor = new Cursor("t", 0, 0);
     let [told, others] = [0, 0];

@@ -1,4 +1,4 @@
-/** Batches that a disk, or a program in between, has damaged: each is refused with its place, and nothing loops. */
+/** Batches that a disk, or a program in between, has damaged: each is rejected with its place, and nothing loops. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -29,7 +29,7 @@ async function batch(
   return bytes;
 }
 
-/** A batch whose field says something else. */
+/** A batch with a changed field. */
 async function lying(
   write: (view: DataView) => void,
   compression?: (typeof COMPRESSIONS)[number],
@@ -45,7 +45,7 @@ function bare(body: Uint8Array): Uint8Array {
     .int64(0).int64(0).int64(-1).int16(-1).int32(-1).int32(1).raw(body).bytes;
 }
 
-Deno.test("decodeBatches() refuses what is not as its lengths and counts say, with the place and what to do", async () => {
+Deno.test("decodeBatches() rejects what contradicts its lengths and counts, with the place and what to do", async () => {
   const record = (write: (writer: WireWriter) => WireWriter) => {
     const body = write(new WireWriter().int8(0).varint(0).varint(0)).bytes;
     return bare(new WireWriter().varint(body.length).raw(body).bytes);
@@ -137,7 +137,7 @@ Deno.test("decodeBatches() refuses what is not as its lengths and counts say, wi
         [
           `half of ${name}`,
           (await lying((view) => view.setInt32(AT.length, 49 + 6), name)).subarray(0, AT.records + 6),
-          // Node gives what half of zstd has.
+          // Node returns what half a zstd frame contains.
           name === "zstd" ? /does not end/ : new RegExp(`its ${name} cannot be unpacked`),
         ] as const
       ),
@@ -153,7 +153,7 @@ Deno.test("decodeBatches() refuses what is not as its lengths and counts say, wi
   }
 });
 
-Deno.test("decodeBatches() reads or refuses any batch of which bytes have changed, at once", async () => {
+Deno.test("decodeBatches() reads or rejects any batch of which bytes have changed", async () => {
   const random = mulberry32(20);
   const below = (limit: number) => Math.floor(random() * limit);
   const whole = await Promise.all(COMPRESSIONS.map((name) => batch(name, 6)));
@@ -182,7 +182,7 @@ Deno.test("decodeBatches() reads or refuses any batch of which bytes have change
   assert.ok(refused > RUNS / 4 && refused < RUNS, `${refused} of ${RUNS}`);
 });
 
-Deno.test("WireReader refuses arrays and tags that are longer than what is left", () => {
+Deno.test("WireReader throws for arrays and tags that are longer than what is left", () => {
   const int32 = new WireWriter().int32(2 ** 31 - 1).bytes;
   assert.throws(() => new WireReader(int32).list(() => 0), RangeError);
   const long = new WireWriter().uvarint(2 ** 40).bytes;
@@ -192,7 +192,7 @@ Deno.test("WireReader refuses arrays and tags that are longer than what is left"
   assert.throws(() => new WireReader(new Uint8Array(30).fill(0x80)).uvarint(), RangeError);
 });
 
-Deno.test("DECOMPRESS.snappy undoes COMPRESS.snappy and Java's frames, and refuses lengths that lead back", async () => {
+Deno.test("DECOMPRESS.snappy undoes COMPRESS.snappy and Java's frames, and throws for lengths that lead back", async () => {
   const random = mulberry32(5);
   for (const size of [0, 1, 59, 60, 61, 300, 70_000, 200_000]) {
     const bytes = Uint8Array.from({ length: size }, (_, i) => random() < 0.5 ? i % 7 : random() * 256);
@@ -207,7 +207,7 @@ Deno.test("DECOMPRESS.snappy undoes COMPRESS.snappy and Java's frames, and refus
       `${size} in frames`,
     );
   }
-  // A literal of 2^32 bytes, at which snappyjs goes back and begins anew for ever.
+  // A literal of 2^32 bytes, at which snappyjs jumps back and loops for ever.
   assert.throws(() => unpackSnappy(Uint8Array.of(4, 0xfc, 0xff, 0xff, 0xff, 0xf0, 1, 2), 1e6), RangeError);
   assert.throws(
     () => unpackSnappy(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1), 2 ** 40),
@@ -215,7 +215,7 @@ Deno.test("DECOMPRESS.snappy undoes COMPRESS.snappy and Java's frames, and refus
   );
 });
 
-Deno.test("DECOMPRESS.lz4 refuses a few megabytes that would unpack to more than a batch may have", async () => {
+Deno.test("DECOMPRESS.lz4 rejects a few megabytes that would unpack to more than a batch may have", async () => {
   const block = 4 << 20, head = 7;
   const full = await COMPRESS.lz4(new Uint8Array(block));
   const size = new DataView(full.buffer, full.byteOffset).getUint32(head, true);

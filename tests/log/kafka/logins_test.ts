@@ -8,7 +8,7 @@ import { warnings } from "../warnings.ts";
 
 /**
  * Signatures of aws-msk-iam-sasl-signer-js 1.0.3: `generateAuthTokenFromCredentialsProvider` with these credentials in
- * eu-central-1 and a clock that stands.
+ * eu-central-1 and a clock that stands still.
  */
 const SIGNED = [
   [undefined, "a300791d4fab859c31b4dd35277a46b0bd09e120be1d2d5d8f0cece035c2c693"],
@@ -17,7 +17,7 @@ const SIGNED = [
 const NOW = Date.UTC(2026, 10, 28, 13);
 const KEYS = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "not/a+secret" };
 
-Deno.test("mskToken() signs as Amazon's own signer", async () => {
+Deno.test("mskToken() signs as Amazon's own signer does", async () => {
   for (const [sessionToken, signature] of SIGNED) {
     const token = await mskToken("eu-central-1", { ...KEYS, sessionToken }, NOW);
     const url = new URL(new TextDecoder().decode(Uint8Array.fromBase64(token, { alphabet: "base64url" })));
@@ -29,7 +29,7 @@ Deno.test("mskToken() signs as Amazon's own signer", async () => {
   }
 });
 
-Deno.test("awsCredentials() takes variables, a container's endpoint, or a role for an identity", async () => {
+Deno.test("awsCredentials() uses variables, a container's endpoint, or a role for an identity", async () => {
   const end = Date.now() + 3_600_000;
   const fields = { AccessKeyId: "id", SecretAccessKey: "secret" };
   const asked: string[] = [];
@@ -64,7 +64,7 @@ Deno.test("awsCredentials() takes variables, a container's endpoint, or a role f
   await Deno.remove(file);
 });
 
-Deno.test("renewed() asks again after four fifths of a life, and lives with failures until its end", async () => {
+Deno.test("renewed() asks again after four fifths of a lifetime, and tolerates failures until its end", async () => {
   let now = 0, asked = 0, fails = false;
   const get = renewed(() => {
     if (fails) return Promise.reject(new Error("away"));
@@ -84,7 +84,7 @@ Deno.test("renewed() asks again after four fifths of a life, and lives with fail
   assert.equal(await get(), 3);
 });
 
-Deno.test("clientCredentials() sends no secret in the clear", () => {
+Deno.test("clientCredentials() sends no secret unencrypted", () => {
   const account = { username: "me", password: "hush" };
   assert.throws(
     () => clientCredentials({ ...account, tokenEndpoint: "http://auth.example/token" }),
@@ -93,7 +93,7 @@ Deno.test("clientCredentials() sends no secret in the clear", () => {
   clientCredentials({ ...account, tokenEndpoint: "https://auth.example/token" });
 });
 
-Deno.test("kafkaOptions() makes each login of settings and variables, and says what is missing", async () => {
+Deno.test("kafkaOptions() builds each login from settings and variables, and says what is missing", async () => {
   const env: Readonly<Record<string, string>> = { MEANDER_SASL_PASSWORD: "hush", AWS_REGION: "eu-central-1" };
   const of = async (sasl: SaslSettings) =>
     (await kafkaOptions({ sasl }, { env: (name) => env[name], readFile: () => Promise.resolve("text") }))
@@ -116,7 +116,7 @@ Deno.test("kafkaOptions() makes each login of settings and variables, and says w
   );
 });
 
-Deno.test("kafkaFiles() names the folders of what is replaced by links to other files", () => {
+Deno.test("kafkaFiles() names the folders of files that are replaced by links to others", () => {
   const tls = { caFile: "/tls/ca.pem", certFile: "/tls/cert.pem", keyFile: "own.pem", passphraseFile: "/p" };
   assert.deepEqual(kafkaFiles({ tls, sasl: { mechanism: "oauthbearer", tokenFile: "/t/token" } }), [
     ...["/tls", "own.pem", "/t", "/p"],

@@ -19,7 +19,7 @@ async function buriedBy(notes: MemberNotes): Promise<string[]> {
   return buried;
 }
 
-Deno.test("MemberNotes.bury() tells of the dead of its group, once, and never of the living", async () => {
+Deno.test("MemberNotes.bury() reports the dead members of its group, once, and never the living", async () => {
   await withNotes(async (notes) => {
     const [dead, living, other] = [notes(), notes(), notes("another")];
     await dead.write("a long id of before");
@@ -38,7 +38,7 @@ Deno.test("MemberNotes.bury() tells of the dead of its group, once, and never of
   });
 });
 
-Deno.test("MemberNotes.bury() lets notes of another machine be: locks do not cross every network", async () => {
+Deno.test("MemberNotes.bury() ignores notes of another machine: locks do not cross every network", async () => {
   await withNotes(async (notes) => {
     const far = notes("g", "another host");
     await far.write("living, and not locked as seen from here");
@@ -48,7 +48,7 @@ Deno.test("MemberNotes.bury() lets notes of another machine be: locks do not cro
   });
 });
 
-Deno.test("MemberNotes.bury() keeps a note of which it could not tell", async () => {
+Deno.test("MemberNotes.bury() keeps a note that it could not report", async () => {
   await withNotes(async (notes) => {
     const dead = notes();
     await dead.write("dead");
@@ -58,7 +58,7 @@ Deno.test("MemberNotes.bury() keeps a note of which it could not tell", async ()
   });
 });
 
-Deno.test("MemberNotes of a member that has left, or was expelled, are written again when it comes back", async () => {
+Deno.test("MemberNotes.write() works again for a member that comes back after it left or was expelled", async () => {
   await withNotes(async (notes, folder) => {
     const own = notes(), other = notes();
     assert.deepEqual(await buriedBy(other), [], "there is no folder");
@@ -74,7 +74,7 @@ Deno.test("MemberNotes of a member that has left, or was expelled, are written a
   });
 });
 
-Deno.test("MemberNotes.bury() lets a note be whose owner has yet to lock it", async () => {
+Deno.test("MemberNotes.bury() ignores a note whose owner has yet to lock it", async () => {
   await withNotes(async (notes, folder) => {
     const own = notes();
     await own.write("own");

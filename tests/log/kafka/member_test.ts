@@ -23,7 +23,7 @@ function lostClient(asked: () => void, paused: () => void): KafkaClient {
   return client as unknown as KafkaClient;
 }
 
-Deno.test("KafkaMember that was silent for longer than a session does not ask the brokers without a pause", async () => {
+Deno.test("KafkaMember pauses between requests after it was silent for longer than a session", async () => {
   let asked = 0, paused = 0;
   let member: KafkaMember | undefined;
   const often = Promise.withResolvers<void>();

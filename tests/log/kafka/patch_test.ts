@@ -6,7 +6,7 @@ import Encoder from "kafkajs/src/protocol/encoder.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
 import "../../../streams/log/kafka/protocol/patch.ts";
 
-Deno.test("a connection that is being closed is open for as long as it has its socket", () => {
+Deno.test("NetworkConnection.isConnected() is true of a closing connection for as long as it has its socket", () => {
   for (
     const [connectionStatus, socket, want] of [
       ["connected", {}, true],
@@ -23,7 +23,7 @@ Deno.test("a connection that is being closed is open for as long as it has its s
   }
 });
 
-Deno.test("a connection on which a request is not answered in time is given up, with all that wait behind it", async () => {
+Deno.test("NetworkConnection gives up when a request is not answered in time, with all that wait behind it", async () => {
   const server = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
   await once(server, "listening");
   const quiet = { debug() {}, error() {}, warn() {} };
@@ -53,7 +53,7 @@ Deno.test("a connection on which a request is not answered in time is given up, 
   server.close();
 });
 
-Deno.test("metadata with a partition that has no leader is taken, as it says who leads the others", async () => {
+Deno.test("metadataResponse.parse() accepts a partition without a leader, as it says who leads the others", async () => {
   const topic = (...codes: number[]) => ({
     topicErrorCode: 0,
     partitionMetadata: codes.map((partitionErrorCode) => ({ partitionErrorCode, leader: -1 })),

@@ -3,7 +3,7 @@ import { logErrorOf } from "../../../streams/log/kafka/client.ts";
 import { isFenced, producedError } from "../../../streams/log/kafka/producer.ts";
 import { isTransient } from "../../../streams/log/log.ts";
 
-Deno.test("producedError() ends a worker for good only when another producer would be refused as well", () => {
+Deno.test("producedError() is lasting only when another producer would be refused as well", () => {
   const codes = {
     NOT_LEADER: 6,
     TIMED_OUT: 7,

@@ -99,7 +99,7 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
   (await polls.next())({ stableEnd: 301 });
 });
 
-Deno.test("KafkaReader.read() that never pauses asks for itself when its poll fails, and is told why it cannot go on", async () => {
+Deno.test("KafkaReader.read() without a pause fetches for itself when its poll fails, and learns why it cannot go on", async () => {
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 });
   const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
@@ -111,13 +111,13 @@ Deno.test("KafkaReader.read() that never pauses asks for itself when its poll fa
   for (const errorCode of [NOT_LEADER, UNKNOWN_TOPIC]) {
     (await polls.next())({ errorCode });
     for (let turn = 0; turn < 20 && own.asked() === 0; turn++) await delay(0);
-    assert.deepEqual([own.asked(), polls.asked()], [1, 0], "it asks, and who polls does not");
+    assert.deepEqual([own.asked(), polls.asked()], [1, 0], "the read asks, and the poller does not");
     (await own.next())(errorCode === NOT_LEADER ? { stableEnd: 300 } : { errorCode });
   }
   assert.match(String(await following), /does not host this topic-partition/);
 });
 
-Deno.test("KafkaReader.read() that begins while a failed poll asks for the new leader does not poll the old one", async () => {
+Deno.test("KafkaReader.read() that begins while a failed poll looks for the new leader does not poll the old one", async () => {
   const refreshed = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { refreshed: refreshed.promise });
@@ -137,7 +137,7 @@ Deno.test("KafkaReader.read() that begins while a failed poll asks for the new l
   assert.deepEqual(texts([...(await before).records, ...(await meanwhile).records]), ["a", "a"]);
 });
 
-Deno.test("KafkaReader.read() asks once for itself while polls fail, and waits until they are tried again", async () => {
+Deno.test("KafkaReader.read() fetches once for itself while polls fail, and waits until they are tried again", async () => {
   const paused = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { paused: paused.promise });
@@ -153,7 +153,7 @@ Deno.test("KafkaReader.read() asks once for itself while polls fail, and waits u
   assert.deepEqual(texts((await reading).records), ["a"]);
 });
 
-Deno.test("KafkaReader.read() goes on at the start of what is left, and refuses an offset behind the end", async () => {
+Deno.test("KafkaReader.read() resumes at the start of what is left, and rejects an offset beyond the end", async () => {
   const { client, next } = fakeClient({ start: 301, end: 302 });
   const reader = new KafkaReader(client, client, RETRY_MS);
   const trimmed = reader.read("t", 0, 7, () => 0, { waitMs: 0 });

@@ -52,7 +52,7 @@ Deno.test("decodeBatches() reads back what encodeBatch() wrote, with every compr
   );
 });
 
-Deno.test("encodeBatch() takes lz4 for small batches and zstd for large ones when it may choose", async () => {
+Deno.test("encodeBatch() picks lz4 for small batches and zstd for large ones when it may choose", async () => {
   assert.equal(compressionFor("auto", 8191), "lz4");
   assert.equal(compressionFor("auto", 8192), "zstd");
   for (const choice of COMPRESSIONS) assert.equal(compressionFor(choice, 100), choice);
@@ -66,7 +66,7 @@ Deno.test("encodeBatch() takes lz4 for small batches and zstd for large ones whe
   }
 });
 
-Deno.test("decodeBatches() begins at the wanted offset and stops where the fetch was cut off", async () => {
+Deno.test("decodeBatches() begins at the wanted offset, and stops where the fetch was cut off", async () => {
   const batches = join(
     at(10, await batch("a", "b", "c")),
     at(13, await batch("d", "e")),
@@ -108,7 +108,7 @@ Deno.test("decodeBatches() leaves out what was aborted, however transactions ove
   const expected = [[3, "3 kept"], [6, "plain"], [8, "1 kept"]] as const;
   for (const [i, start] of starts.entries()) {
     const bytes = join(...log.slice(i).map((batch, j) => at(starts[i + j] ?? 0, batch)));
-    // A broker tells of the transactions that were open at the offset or began behind it.
+    // A broker reports the transactions that were open at the offset or began after it.
     const told = aborted.filter(({ producerId }) => start <= (producerId === 1 ? 4 : 7));
     const { records, next } = await decodeBatches(bytes, "t", 0, start, told);
     assert.deepEqual(
@@ -120,8 +120,8 @@ Deno.test("decodeBatches() leaves out what was aborted, however transactions ove
   }
 });
 
-Deno.test("decodeBatches() passes an empty batch and gives the broker's time when the topic wants it", async () => {
-  // Of a marker that compaction has dropped an empty batch may be left, too.
+Deno.test("decodeBatches() skips an empty batch, and gives the broker's time when the topic wants it", async () => {
+  // Compaction may also leave an empty batch of a marker that it has dropped.
   const bare = at(0, marker(7, "abort").subarray(0, 61));
   new DataView(bare.buffer).setInt32(8, 49);
   new DataView(bare.buffer).setInt32(57, 0);
@@ -167,7 +167,7 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
   return writer.bytes;
 }
 
-Deno.test("COMPRESS and DECOMPRESS take no buffer that is many times the batch", async () => {
+Deno.test("COMPRESS and DECOMPRESS allocate no buffer that is many times the batch", async () => {
   for (const name of COMPRESSIONS) {
     // Small ones, of which there are many; one that expands beyond the usual; one larger than a chunk.
     for (const [length, value] of [[300, -1], [100_000, 7], [50_000, -1]] as const) {
@@ -189,7 +189,7 @@ Deno.test("COMPRESS and DECOMPRESS take no buffer that is many times the batch",
   }
 });
 
-Deno.test("decodeBatches() tells when the log took the time of records, and gives that time", async () => {
+Deno.test("decodeBatches() says when the log stamped records, and gives that time", async () => {
   const records = [1000, 3000, 2000].map((time) => ({ topic: "t", key: null, value: null, time }));
   const written = await encodeBatch(records, plain, 0, "none");
   const facts = async () =>

@@ -3,7 +3,7 @@ import { remarksOnCopies, remarksOnSettings } from "../../../streams/log/kafka/r
 
 const SOUND = { topic: "sound", copies: 3, inSync: 3, needed: 2 };
 
-Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, and nothing of one broker", () => {
+Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, and hardly anything of one broker", () => {
   const topics = [
     SOUND,
     { topic: "alone", copies: 1, inSync: 1, needed: 1 },
@@ -33,7 +33,7 @@ Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, an
   ]);
 });
 
-Deno.test("remarksOnSettings() says which topics drop what is to stay, and which topics do not take large ones", () => {
+Deno.test("remarksOnSettings() says which topics drop what is to stay, and which do not take large or old records", () => {
   const topic = (topic: string, settings: Record<string, string>) => ({
     topic,
     isKept: topic !== "not kept",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
 import { KafkaTopics } from "../../../streams/log/kafka/topics.ts";
 
-/** Topics of one broker, and what it answers from now on when it is asked for one of two partitions; `null` = it knows it. */
+/** Topics of one broker; `answers` sets its error for a topic of two partitions, `null` = it knows the topic. */
 function topics() {
   let refusal: string | null = null;
   const broker = {
@@ -24,7 +24,7 @@ function topics() {
   return { own, answers: (type: string | null) => refusal = type };
 }
 
-Deno.test("KafkaTopics does not take a topic that is denied now for one that is gone", async () => {
+Deno.test("KafkaTopics does not mistake a topic that is denied for one that is gone", async () => {
   const [DENIED, UNKNOWN] = ["TOPIC_AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PARTITION"];
   const { own, answers } = topics();
   for (const type of [DENIED, UNKNOWN]) {

@@ -36,7 +36,7 @@ Deno.test("WireReader reads back what WireWriter wrote", () => {
   );
 });
 
-Deno.test("varint() is Kafka's zigzag encoding", () => {
+Deno.test("WireWriter.varint() is Kafka's zigzag encoding", () => {
   const known: readonly (readonly [number, readonly number[]])[] = [
     [0, [0]],
     [-1, [1]],
@@ -59,7 +59,7 @@ Deno.test("varint() is Kafka's zigzag encoding", () => {
   }));
 });
 
-Deno.test("tags() passes over what it does not know", () => {
+Deno.test("WireReader.tags() skips tags that it does not know", () => {
   const writer = new WireWriter().uvarint(2).uvarint(0).uvarint(3).raw(new Uint8Array(3));
   writer.uvarint(7).uvarint(0).int16(42);
   const reader = new WireReader(writer.bytes);
@@ -68,7 +68,7 @@ Deno.test("tags() passes over what it does not know", () => {
 });
 
 for (const isFlexible of [false, true]) {
-  Deno.test(`list(), name() and blob() read what they wrote, ${isFlexible ? "flexible" : "classic"}`, () => {
+  Deno.test(`WireReader reads the list(), name() and blob() of WireWriter, ${isFlexible ? "flexible" : "classic"}`, () => {
     const names = ["a", null, "", "\u{1f600}"];
     const body = new WireWriter(1, isFlexible);
     body.list(names, (name) => body.name(name).blob(Uint8Array.of(1, 2)).list([], () => {})).end().int8(7);
