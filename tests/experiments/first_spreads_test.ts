@@ -41,7 +41,7 @@ Deno.test("informationOf() keeps the error rate however the variance of the diff
   }
 });
 
-Deno.test("informationOf() is the number of users until these vary twice as much", () => {
+Deno.test("informationOf() is the number of users until these vary twice as much as at first", () => {
   const effect = effectOf(1000, 6);
   assert.deepEqual([undefined, 12, 6, 3, 1].map((first) => informationOf(effect, first)), [
     1000,
@@ -52,7 +52,7 @@ Deno.test("informationOf() is the number of users until these vary twice as much
   ]);
 });
 
-Deno.test("FirstSpreads() keeps what it meets at round numbers of lists, also after a restart at any time", () => {
+Deno.test("FirstSpreads.update() keeps the first spread at a round number of lists, also over a restart", () => {
   fc.assert(fc.property(fc.nat(40), (restart) => {
     let spreads = new FirstSpreads(2);
     const asked: number[] = [];
@@ -72,7 +72,7 @@ Deno.test("FirstSpreads() keeps what it meets at round numbers of lists, also af
   }));
 });
 
-Deno.test("compareVariant() asks for more evidence once the same people do much more than at first", () => {
+Deno.test("compareVariant() asks for more evidence once the same users do much more than at first", () => {
   const experiment = startExperiment({
     name: "e",
     variants: [{ name: "A" }, { name: "B" }],

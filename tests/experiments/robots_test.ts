@@ -107,7 +107,7 @@ Deno.test("ExperimentTotals keeps a forgotten robot cut", () => {
   assert.equal(totals.moments(0).users, 200);
 });
 
-Deno.test("ExperimentTotals counts users who have as much as all others in full, and cuts one who has more to theirs", () => {
+Deno.test("ExperimentTotals counts users with as much as all others in full, and cuts one with more to theirs", () => {
   const totals = newTotals(new PrePeriod());
   for (let u = 0; u < 100; u++) {
     for (let time = 0; time < (u === 7 ? 50 : 2); time++) {

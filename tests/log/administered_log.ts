@@ -18,10 +18,10 @@ import type {
 import { checkSame } from "../../streams/log/checks.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
-/** See the module. Each life of a topic is a topic of its own in the log below. */
+/** See the module. Each time that a topic is created, it is a topic of its own in the log below. */
 export class AdministeredLog implements Log {
   readonly #log = new MemoryLog();
-  /** The life of each topic that had several. */
+  /** How often each topic was created, if more than once. */
   readonly #lives = new Map<string, number>();
   readonly #groups = new Map<string, number>();
   /** The number of partitions of topics that were given more. */

@@ -1,6 +1,6 @@
 /**
  * A process that fills the disk of a SQLite log, makes room, goes on and closes it; run by `full_disk_test.ts` on a disk
- * of its own. Prints what it has seen as JSON.
+ * of its own. Prints its findings as JSON.
  *
  * Arguments: the folder.
  *

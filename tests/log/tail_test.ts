@@ -28,7 +28,7 @@ Deno.test("Tail.read() gives the records from an offset on as they were pushed, 
         assert.equal(read.next, from + read.records.length);
         read.records.forEach(({ offset, value, partition }, n) => {
           assert.deepEqual([offset, partition], [from + n, 2]);
-          // Values stand one behind the other in one buffer: the ends tell whether one was cut in the wrong place.
+          // Values lie one after the other in one buffer: their ends show whether one was cut in the wrong place.
           const [length, byte] = [lengths[offset]!, offset % 256];
           assert.equal(value!.length, length);
           assert.ok(length === 0 || (value![0] === byte && value![length - 1] === byte));

@@ -106,7 +106,7 @@ Deno.test("Gatherer.gather() gives the age of an item's behaviours", () => {
 
 Deno.test("Gatherer.gather() scores what is taken more often at this stage of a user's life", () => {
   const feature = gathered({}, []);
-  // Everybody began with s0, and nobody with another one.
+  // Everybody began with s0, and nobody with any other item.
   assert.ok(feature("s0", "usual stage") > 0.5, `${feature("s0", "usual stage")}`);
   for (const id of ["s1", "s2", "h0"]) assert.ok(feature(id, "usual stage") < -0.1, id);
   const later = gathered({}, ["h0", "s0", "s1"]);

@@ -304,7 +304,7 @@ Deno.test("Service drops what a model that no longer runs has learnt when a user
   await using again = await Service.start(log, WITH_DIN);
   await log.append(recordsOf(shop().filter(({ user }) => user !== GONE).slice(-30)));
   await untilCommitted(log);
-  await until(() => Promise.resolve((again.models[1]?.serving.version ?? 0) > 1), "din learns anew");
+  await until(() => Promise.resolve((again.models[1]?.serving.version ?? 0) > 1), "din learns again");
 });
 
 Deno.test("Service names a model that no longer runs when the log cannot erase", async () => {

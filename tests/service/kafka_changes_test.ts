@@ -139,7 +139,10 @@ if (broker !== undefined) {
     await assert.rejects(own.append([large]), { code: "too-large" }, "the producer looks the topic up again");
     await own.append(recordsOf(events.slice(40), prefix));
     const asked = requestsOf(events).sort();
-    await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
+    await until(
+      async () => (await requested(log, prefix)).length === asked.length,
+      "it answers what reaches its partitions",
+    );
     await service.stop();
     await using other = await openLog(broker);
     await using again = await start(other, prefix);
@@ -194,6 +197,9 @@ if (broker !== undefined) {
     await addPartitions(broker, [items], 5);
     await using last = await openLog(broker);
     await using again = await open(last);
-    await until(() => Promise.resolve(again.unreadPartitions === 4), "it says what others may write to");
+    await until(
+      () => Promise.resolve(again.unreadPartitions === 4),
+      "it counts the partitions that others may write to",
+    );
   });
 }

@@ -97,7 +97,7 @@ if (broker !== undefined) {
     assert.deepEqual(answered, requestsOf(events).sort());
     const sampled = (await sampledRequestsOn(log, prefix)).sort();
     assert.deepEqual([...new Set(sampled)], sampled);
-    // The learner judges each sample once: what it has judged and what is left for it are all there are.
+    // The learner judges each sample once: what it has judged and what is left add up to all of them.
     await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS.learning);
     await learning.drain(true);
     const rows = await rowsOf();

@@ -75,7 +75,7 @@ async function killed(args: readonly string[], ms: number): Promise<void> {
 /** Registers the tests. */
 export function testSources(broker: TestBroker): void {
   for (const place of ["kafka", "sqlite"]) {
-    Deno.test(`SourcesJob feeds topics with any keys to ${place} in order of time, each record once, though it is killed`, async ({ name }) => {
+    Deno.test(`SourcesJob feeds topics of any keys to ${place} in order of time, each record once, over kills`, async ({ name }) => {
       const prefix = ownPrefix(import.meta.url, name);
       const folder = await Deno.makeTempDir();
       const file = place === "sqlite" ? [`${folder}/log.sqlite`] : [];

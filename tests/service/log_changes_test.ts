@@ -60,7 +60,7 @@ Deno.test("Service stands still, unready, when its events topic is recreated whi
   await untilUnready(again, /created again/);
 });
 
-Deno.test("Service stays ready and takes over partitions when its events topic has grown, and starts with the old ones", async () => {
+Deno.test("Service stays ready when its events topic gains partitions, takes over and starts with the old ones", async () => {
   await using log = new AdministeredLog();
   await using heard = await listen();
   const isSeen = ({ unreadPartitions }: Service) => unreadPartitions === 2 + 2;
@@ -81,7 +81,10 @@ Deno.test("Service stays ready and takes over partitions when its events topic h
     assert.deepEqual([await service.unready(), await other.unready()], [[], []]);
     await other.stop();
     await log.append(recordsOf(events.slice(40, 80)));
-    await until(isAnswered(requestsOf(events.slice(0, 80)).length), "what comes where it was is answered");
+    await until(
+      isAnswered(requestsOf(events.slice(0, 80)).length),
+      "requests on the old partitions are answered",
+    );
     assert.equal(service.tasks.size, PARTITIONS);
     assert.deepEqual([await service.unready(), service.faults], [[], []]);
   }

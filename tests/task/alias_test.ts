@@ -198,7 +198,7 @@ const LATER: readonly Event[] = [
   { type: "interaction", user: "ann", item: "d", action: "click", time: START + 900 },
   { type: "interaction", user: "ann", item: "e", action: "click", request: "r1", time: START + 1001 },
 ];
-/** Enough people to move the clock of every partition beyond the allowed lateness, an hour. */
+/** Enough users to move the clock of every partition beyond the allowed lateness, an hour. */
 const END: readonly Event[] = Array.from({ length: 24 }, (_, n): Event => {
   return { type: "profile", user: `u${n}`, attributes: {}, time: START + (n < 12 ? 2_000_000 : 4_000_000) };
 });
@@ -216,7 +216,7 @@ async function lists(log: Log): Promise<string[]> {
   return found;
 }
 
-Deno.test("aliases: a list open at a login yields one sample, with clicks before and after, however tasks interleave", async () => {
+Deno.test("aliases: a list open at a login gives one sample of clicks before and after, however tasks interleave", async () => {
   const turns = fc.array(fc.nat(PARTITIONS - 1), { maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(turns, async (turns) => {

@@ -37,7 +37,7 @@ async function answeredWith(headers: Readonly<Record<string, string>>) {
   return { answers: (await answersOn(log)).map(({ request }) => request), rejected };
 }
 
-Deno.test("Task applies events from our servers though brokers' clocks are two hours behind, but rejects others' events", async () => {
+Deno.test("Task accepts our servers' events, but not others', when brokers' clocks are two hours behind", async () => {
   assert.deepEqual(await answeredWith(ARRIVED_HEADERS), { answers: requestsOf(events), rejected: 0 });
   const { answers, rejected } = await answeredWith({});
   assert.ok(answers.length < requestsOf(events).length && rejected > 0);

@@ -146,7 +146,7 @@ Deno.test("Task.commit() removes the names of erased users at once", async () =>
   assert.deepEqual([await named(), clock.snapshots], [[], 1]);
 });
 
-Deno.test("Task.step() writes a large snapshot piece by piece, in several commits; a crash between them changes nothing", async () => {
+Deno.test("Task.step() writes a large snapshot in several commits, and a crash between them changes nothing", async () => {
   const { clock, send, open, named, header, commits } = await opened();
   let task = await open();
   const many = Array.from({ length: 2500 }, (_, n): Event => {

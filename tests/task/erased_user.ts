@@ -87,7 +87,8 @@ const forget = (user: string, time: number): Event => ({ type: "forget", user, t
 
 await append(life(backwards.map(forwards), START));
 await run();
-await append(life(["somebody", "Oslo", "home", "r1", "none"], START + 2 * HOUR)); // the outcomes of what was shown are final
+// By then the outcomes of what was shown are final.
+await append(life(["somebody", "Oslo", "home", "r1", "none"], START + 2 * HOUR));
 await run();
 writeHeapSnapshot(`${folder}/before.heapsnapshot`);
 await append([forget(forwards(backwards[0] ?? ""), START + 2 * HOUR)]);

@@ -256,7 +256,7 @@ Deno.test("Task.open() sets aside a snapshot of another log, even when that is l
     await runToEnd(log);
     assert.deepEqual(await runToEnd(log, { snapshot: { folder } }), want);
     assert.ok((await Deno.stat(`${folder}.aside`)).isDirectory);
-    // The log began anew, and is shorter than what the snapshot holds.
+    // A new log, which is shorter than what the snapshot holds.
     const short = await createLog(records);
     assert.deepEqual(await runToEnd(short, { snapshot: { folder } }), want);
   });
@@ -373,7 +373,7 @@ Deno.test("Task.commit() yields while it writes many items: what arrives meanwhi
   }
 });
 
-Deno.test("Task.open() reports a record on the log that it cannot read as corrupt, with a snapshot at the second try", async () => {
+Deno.test("Task.open() reports an unreadable record on the log as corrupt, with a snapshot at the second try", async () => {
   await withFolder(async (folder) => {
     const log = await createLog(records);
     await runToEnd(log, { snapshot: { folder } });

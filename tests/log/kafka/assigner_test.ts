@@ -13,7 +13,7 @@ Deno.test("planShares() never gives two members the same partition, nor one that
   const members = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(members, fc.integer({ min: 1, max: 20 }), fc.array(fc.nat(7)), (ids, partitions, owners) => {
-      // The owner of each partition: a member, or somebody who is gone.
+      // The owner of each partition: a member, or one that is gone.
       const held = (i: number) =>
         Array.from({ length: partitions }, (_, p) => p).filter((p) => owners[p] === i);
       let group: GroupMember[] = ids.map((id, i) => ({ id, held: held(i) }));

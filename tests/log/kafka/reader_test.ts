@@ -99,7 +99,7 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
   (await polls.next())({ stableEnd: 301 });
 });
 
-Deno.test("KafkaReader.read() without a pause fetches for itself when its poll fails, and learns why it cannot go on", async () => {
+Deno.test("KafkaReader.read() in a loop fetches for itself when its poll fails, and learns why it cannot go on", async () => {
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 });
   const reader = new KafkaReader(own.client, polls.client, RETRY_MS);

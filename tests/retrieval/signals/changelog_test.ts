@@ -79,7 +79,7 @@ const anyStep = fc.oneof(
   fc.constant((story: Story) => story.restart()),
 );
 
-Deno.test("SignalChangelog.restore() finds the last completed snapshot and all journals since, wherever it was stopped", () => {
+Deno.test("SignalChangelog.restore() finds the last completed snapshot and all journals since, wherever it stopped", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 30, size: "max" }), (steps) => {
       const story = new Story();

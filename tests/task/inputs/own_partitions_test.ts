@@ -64,7 +64,7 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   ));
 });
 
-Deno.test("ownPartitions() hides partitions added to events and items, tells their number, and shows foreign topics", async () => {
+Deno.test("ownPartitions() hides partitions added to events and items, counts them, and shows foreign topics", async () => {
   await using below = await grownLog((topic) => !isOwn(topic));
   const [other, fewer] = [`${first.state}.others`, `${first.state}.g3`];
   await below.createTopics([other, fewer].map((name) => ({ name, partitions: 9, cleanup: "delete" })));
@@ -82,7 +82,7 @@ Deno.test("ownPartitions() hides partitions added to events and items, tells the
   await assert.rejects(log.createTopics(more), hasCode("topic-mismatch"));
 });
 
-Deno.test("ownPartitions() takes the number of partitions of events from the record, or the state topic, once that exists", async () => {
+Deno.test("ownPartitions() takes the number of event partitions from the record, or the state topic once it exists", async () => {
   for (const isRecorded of [true, false]) {
     await using below = new AdministeredLog();
     const specs = topicSpecs(first, EVENTS);
@@ -91,7 +91,7 @@ Deno.test("ownPartitions() takes the number of partitions of events from the rec
     const partitions = async (log: Log = ownPartitions(below, first)) =>
       (await log.identify(first.events))?.partitions;
     below.grow(first.events, 4);
-    assert.equal(await partitions(), 4, "it may not have begun, since its topics did not fit");
+    assert.equal(await partitions(), 4, "it may never have started, as its topics did not fit");
     below.grow(first.events, EVENTS);
     await below.createTopics(specs);
     const before = ownPartitions(below, first);
@@ -123,7 +123,7 @@ Deno.test("ownPartitions() puts appended and committed keys where they went befo
       assert.deepEqual(await keysOf(topic, p), topic === first.items ? keys : [...own, ...own], topic);
     }
   }
-  assert.deepEqual(await keysOf(first.events, 4), ["u0"], "what names a partition goes there");
+  assert.deepEqual(await keysOf(first.events, 4), ["u0"], "a record that names a partition goes there");
 });
 
 Deno.test("ownPartitions() refuses state with too many partitions when the events topic is gone", async () => {
