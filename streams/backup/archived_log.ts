@@ -25,7 +25,7 @@ import { erasedOn } from "../task/erased_on.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 import { problemsOf, readManifest } from "./manifest.ts";
-import { fileOf } from "./record_backup.ts";
+import { fileOf, filesOf } from "./record_backup.ts";
 import { RecordFileReader } from "./record_file.ts";
 
 /** Records of a backup, read at any offset. */
@@ -108,11 +108,8 @@ async function openArchive(folder: string, { events, recommendations }: Topics):
   const { copies } = kindOf(name);
   if (copies !== undefined) return { folder, topics, copies: await copies.openToRead(folder) };
   // Their records have no checksums of their own.
-  const read = new Set(
-    topics.filter(({ name }) => name === events || name === recommendations)
-      .flatMap(({ name: topic, bounds }) => bounds.map((_, partition) => fileOf({ topic, partition }))),
-  );
-  const problems = await problemsOf(folder, { files: files.filter(({ name }) => read.has(name)) });
+  const read = filesOf(topics.filter(({ name }) => name === events || name === recommendations));
+  const problems = await problemsOf(folder, { files: files.filter(({ name }) => read.includes(name)) }, read);
   if (problems.length > 0) throw refusal(folder, problems.join("; "));
   return { folder, topics, copies: new RecordCopies(folder) };
 }

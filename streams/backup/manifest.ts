@@ -6,11 +6,16 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { z } from "zod";
+import { checkSpec } from "../log/checks.ts";
 import type { TopicExtent } from "../log/reading.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { FormatNotes } from "../topics/format_notes.ts";
 
 /** Version of the manifest and of the files next to it. */
 const FORMAT = 1;
+/** Most bytes of a manifest: hundreds of topics with a thousand partitions. */
+const MAX_BYTES = 64 << 20;
 /** Name of the manifest. */
 export const MANIFEST = "manifest.json";
 
@@ -40,6 +45,43 @@ export interface Manifest {
   readonly files: readonly BackupFile[];
 }
 
+const offset = z.int().min(0);
+
+/** A manifest may come from a stranger: names become paths, sizes and counts become work. */
+const topicSchema = z.object({
+  name: z.string(),
+  partitions: z.number(),
+  cleanup: z.enum(["delete", "compact"]),
+  id: z.string().min(8).nullable(), // it is replaced wherever it stands
+  bounds: z.array(z.object({ start: offset, end: offset }).refine(({ start, end }) => start <= end)),
+}).superRefine((topic, context) => {
+  try {
+    checkSpec(topic);
+    if (topic.bounds.length === topic.partitions) return;
+    context.addIssue(`it has ${topic.partitions} partitions, and the bounds of ${topic.bounds.length}`);
+  } catch (error) {
+    context.addIssue(reasonOf(error));
+  }
+});
+const manifestSchema = z.object({
+  format: z.literal(FORMAT),
+  kind: z.string(),
+  by: z.string(),
+  made: z.iso.datetime(),
+  prefix: z.string(),
+  topics: z.array(topicSchema).refine(areNamedOnce, "two have the same name"),
+  formats: z.record(z.string(), z.record(z.string(), z.number())).optional(),
+  files: z.array(z.object({
+    name: z.string().regex(/^\w[\w.-]*$/),
+    bytes: offset,
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  })).refine(areNamedOnce, "two have the same name"),
+});
+
+function areNamedOnce(named: readonly { readonly name: string }[]): boolean {
+  return new Set(named.map(({ name }) => name)).size === named.length;
+}
+
 /** Writes the manifest of the named files of a folder. */
 export async function writeManifest(
   folder: string,
@@ -55,13 +97,19 @@ export async function writeManifest(
 /** Reads a manifest. @throws Error that says what is wrong, also when a newer version wrote it */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST);
-  const text = await Deno.readTextFile(path).catch((cause) => {
+  const { isFile, size } = await Deno.stat(path).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Error(
       `Cannot read ${folder} as a backup: it has no ${MANIFEST}, so it is not a backup, or an unfinished one`,
     );
   });
-  let manifest: Manifest;
+  const refuse = (why: string): never => {
+    throw new Error(`Cannot read ${path}: it is not the manifest of a backup: ${why}`);
+  };
+  if (!isFile) refuse("it is no file");
+  if (size > MAX_BYTES) refuse(`it has ${size} bytes, ${MAX_BYTES} are allowed`);
+  const text = await Deno.readTextFile(path);
+  let manifest: Partial<Manifest> | null;
   try {
     manifest = JSON.parse(text);
   } catch (cause) {
@@ -71,22 +119,31 @@ export async function readManifest(folder: string): Promise<Manifest> {
   if (typeof format === "number" && format > FORMAT) {
     throw new Error(
       `Cannot read ${folder} as a backup: its format is ${format}, and this version reads ${FORMAT}; it was made by ` +
-        `${manifest.by}: restore it with that release or a newer one`,
+        `${manifest?.by}: restore it with that release or a newer one`,
     );
   }
-  const isOurs = format === FORMAT && [manifest.files, manifest.topics].every(Array.isArray) &&
-    manifest.files.every(({ name }) => typeof name === "string" && /^[\w.-]+$/.test(name));
-  if (!isOurs) throw new Error(`Cannot read ${path}: it is not the manifest of a backup`);
-  return manifest;
+  const { data, error } = manifestSchema.safeParse(manifest);
+  if (error === undefined) return data as Manifest; // an optional field may be `undefined` to zod
+  const [issue] = error.issues;
+  return refuse(`${issue?.path.join(".") || "it"}: ${issue?.message}`);
 }
 
-/** What is wrong with the files of a backup, one sentence each. @param tell called with the bytes read so far */
+/**
+ * What is wrong with the files of a backup, one sentence each.
+ *
+ * @param needed names of the files that will be read
+ * @param tell called with the bytes read so far
+ */
 export async function problemsOf(
   folder: string,
   { files }: Pick<Manifest, "files">,
+  needed: readonly string[],
   tell: (doneBytes: number) => void = () => {},
 ): Promise<string[]> {
-  const problems: string[] = [];
+  const listed = new Set(files.map(({ name }) => name));
+  const problems = needed.filter((name) => !listed.has(name))
+    .map((name) => `${name} is not among the files of its ${MANIFEST}`);
+  if (problems.length > 0) return problems;
   let done = 0;
   for (const { name, bytes, sha256 } of files) {
     const found = await describe(folder, name, (read) => tell(done + read)).catch((error) => {

@@ -32,6 +32,13 @@ export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;
 }
 
+/** Names of the files of topics. */
+export function filesOf(topics: readonly TopicExtent[]): string[] {
+  return topics.flatMap(({ name: topic, bounds }) =>
+    bounds.map((_, partition) => fileOf({ topic, partition }))
+  );
+}
+
 /** Writes a file per partition of a deployment's topics, of all its generations. @returns What is in them */
 export async function copyRecords(
   log: RecordLog,

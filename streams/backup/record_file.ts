@@ -6,6 +6,8 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { everyRow } from "../log/sqlite/every_row.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { LogRecord, Place, ReadOptions, ReadResult } from "../log/log.ts";
 
 // Keys are blobs because node:sqlite cuts texts off at their first NUL.
@@ -63,13 +65,34 @@ export class RecordFile implements Disposable {
   }
 }
 
+/**
+ * Opens a file to read. A stranger may have made it, with its checksum: it has to have this one table, since a view may
+ * compute without end.
+ */
+function openToRead(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+    const objects = db.prepare("SELECT sql FROM sqlite_schema LIMIT 2").all();
+    if (objects.length !== 1 || objects[0]?.["sql"] !== TABLE) throw new TypeError("it has other tables");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Number of records: rows are numbered from 1. */
+function countIn(db: DatabaseSync): number {
+  return Number(db.prepare("SELECT max(rowid) AS count FROM records").get()?.["count"] ?? 0);
+}
+
 /** Reads the records of a file, whose checksum was verified. @throws SyntaxError when it is invalid */
 export function* readRecords(path: string, place: Place): Generator<LogRecord> {
   try {
-    using db = new DatabaseSync(path, { readOnly: true });
-    for (const row of db.prepare("SELECT * FROM records ORDER BY rowid").iterate()) {
-      yield recordOf(row, place);
-    }
+    using db = openToRead(path);
+    const statement = db.prepare("SELECT * FROM records ORDER BY rowid");
+    for (const row of everyRow({ statement, count: countIn(db) })) yield recordOf(row, place);
   } catch (cause) {
     throw damaged(path, cause);
   }
@@ -90,10 +113,10 @@ export class RecordFileReader implements Disposable {
     this.#path = path;
     this.#place = place;
     try {
-      this.#db = new DatabaseSync(path, { readOnly: true });
+      this.#db = openToRead(path);
       this.#offset = this.#db.prepare("SELECT offset FROM records WHERE rowid = ?");
       this.#from = this.#db.prepare("SELECT * FROM records WHERE rowid >= ? ORDER BY rowid LIMIT ?");
-      this.#count = Number(this.#db.prepare("SELECT max(rowid) AS count FROM records").get()?.["count"] ?? 0);
+      this.#count = countIn(this.#db);
     } catch (cause) {
       throw damaged(path, cause);
     }
@@ -104,7 +127,9 @@ export class RecordFileReader implements Disposable {
     try {
       const records: LogRecord[] = [];
       let bytes = 0;
-      for (const row of this.#from.iterate(this.#rowOf(from), maxRecords)) {
+      const first = this.#rowOf(from);
+      const count = Math.min(maxRecords, this.#count + 1 - first);
+      for (const row of everyRow({ statement: this.#from, values: [first, maxRecords], count })) {
         const record = recordOf(row, this.#place);
         records.push(record);
         bytes += record.value?.length ?? 0;
@@ -134,14 +159,26 @@ export class RecordFileReader implements Disposable {
 }
 
 function recordOf(row: object, { topic, partition }: Place): LogRecord {
-  const { key, headers, ...rest } = row as Row; // the table is strict
+  const { offset, time, key, headers, value } = row as Row; // the table is strict
+  if (!Number.isSafeInteger(time) || !Number.isSafeInteger(offset) || offset < 0) {
+    throw new RangeError("an offset or a time is out of range");
+  }
   return {
     topic,
     partition,
-    ...rest,
+    offset,
+    time,
     key: key && decoder.decode(key),
-    headers: headers === null ? NO_HEADERS : JSON.parse(headers),
+    headers: headers === null ? NO_HEADERS : headersOf(JSON.parse(headers)),
+    value,
   };
+}
+
+function headersOf(parsed: unknown): LogRecord["headers"] {
+  if (!isRecord(parsed) || Object.values(parsed).some((value) => typeof value !== "string")) {
+    throw new TypeError("its headers are no texts by name");
+  }
+  return parsed as LogRecord["headers"]; // checked above
 }
 
 function damaged(path: string, cause: unknown): SyntaxError {

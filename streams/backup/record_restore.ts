@@ -52,6 +52,10 @@ export async function refillAll(
       `Cannot restore ${folder} to --prefix ${prefix}: its own prefix is empty, so its topics cannot be identified`,
     );
   }
+  const other = manifest.topics.find(({ name }) => !name.startsWith(from));
+  if (other !== undefined) {
+    throw new Error(`Cannot restore ${folder}: its prefix is ${from}, and it has the topic ${other.name}`);
+  }
   const to = (text: string) => prefix + text.slice(from.length);
   const topics = manifest.topics.map((topic) => ({ ...topic, name: to(topic.name) }));
   await refuseFull(log, topics, prefix);
@@ -94,11 +98,12 @@ export async function refillAll(
   await restoreGroups(log, await servingTopics(log, prefix), topics);
 }
 
-/** @throws Error when one of the topics has had records */
+/** @throws Error when one of the topics, or another of the deployment, has had records */
 async function refuseFull(log: RecordLog, topics: readonly TopicExtent[], prefix: string): Promise<void> {
   const existing = await log.topics();
-  for (const { name, partitions } of topics) {
-    for (let partition = 0; existing.has(name) && partition < partitions; partition++) {
+  const names = new Set([...topics.map(({ name }) => name), ...Object.values(topicNames(prefix))]);
+  for (const name of names) {
+    for (let partition = 0; partition < (existing.get(name)?.partitions ?? 0); partition++) {
       const { end } = await log.bounds(name, partition);
       if (end === 0) continue;
       throw new Error(

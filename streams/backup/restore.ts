@@ -6,9 +6,11 @@
 
 import { fullOr } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";
+import { filesOf } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
 import { hasRecordCopies } from "../log/capabilities.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
+import { kindOf } from "../log/kinds/kinds.ts";
 import { type NewestFormats, refuseNewer } from "../topics/format_notes.ts";
 import { topicNames } from "../topics/topics.ts";
 import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
@@ -50,7 +52,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     );
   }
   const all = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const problems = await problemsOf(from, manifest, (done) => tell(done, all));
+  const needed = kindOf(manifest.kind).copies?.files ?? filesOf(manifest.topics);
+  const problems = await problemsOf(from, manifest, needed, (done) => tell(done, all));
   if (problems.length > 0) {
     throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; use another backup`);
   }

@@ -75,6 +75,8 @@ export interface LogKind<Settings = LogSettings> {
 
 /** Copies of a log that is a file. */
 export interface LogCopies {
+  /** Names of the files of a copy. */
+  readonly files: readonly string[];
   /**
    * Copies a log as of one moment into a folder, checks the copy, and leaves nothing else there. Another process may
    * keep using the log.

@@ -6,6 +6,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
+import { everyRow } from "../log/sqlite/every_row.ts";
 import type { SourceRecord } from "./source.ts";
 
 /** SQLite spills to its file beyond this amount of memory. */
@@ -50,7 +51,8 @@ async function* sortIn(
   const { first } =
     database.prepare("SELECT min(time) AS first FROM records WHERE time > ?").get(MIN_TIME_MS) ??
       {};
-  for (const { record } of database.prepare("SELECT record FROM records ORDER BY time, place").iterate()) {
+  const statement = database.prepare("SELECT record FROM records ORDER BY time, place");
+  for (const { record } of everyRow({ statement, count: place })) {
     yield withTime(JSON.parse(String(record)), Number(first ?? MIN_TIME_MS));
   }
 }

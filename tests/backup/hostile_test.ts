@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { backUp } from "../../streams/backup/backup.ts";
-import { MANIFEST } from "../../streams/backup/manifest.ts";
+import { MANIFEST, readManifest, writeManifest } from "../../streams/backup/manifest.ts";
+import { filesOf } from "../../streams/backup/record_backup.ts";
+import { RecordFile } from "../../streams/backup/record_file.ts";
 import { restore } from "../../streams/backup/restore.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
@@ -157,8 +159,12 @@ Deno.test("restore() can verify a backup of any kind of log without restoring it
     await using _log = await filled(at("log.sqlite"));
     await backUpTo(at("log.sqlite"), at("b"));
   }
-  const manifest = await Deno.readTextFile(at(`b/${MANIFEST}`));
-  await Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"'));
+  const { topics } = await readManifest(at("b"));
+  await Deno.remove(at("b/log.sqlite-end"));
+  const names = filesOf(topics);
+  for (const name of names) await Deno.copyFile(at("b/log.sqlite"), at(`b/${name}`));
+  const made = { kind: "kafka", by: "0.2.0", made: new Date(0).toISOString(), prefix: "meander.", topics };
+  await writeManifest(at("b"), made, [...names, "log.sqlite"]);
   const told: number[] = [];
   const verified = await restoreTo(at("b"), at("new.sqlite"), true, (done, all) => told.push(done / all));
   assert.deepEqual([verified.kind, verified.erasedAgain], ["kafka", 0]);
@@ -166,6 +172,70 @@ Deno.test("restore() can verify a backup of any kind of log without restoring it
   await assert.rejects(Deno.stat(at("new.sqlite")), Deno.errors.NotFound);
   await Deno.writeFile(at("b/log.sqlite"), new Uint8Array(9));
   await assert.rejects(restoreTo(at("b"), at("new.sqlite"), true), /which is damaged/);
+});
+
+Deno.test("restore() refuses a manifest that names paths, unlisted files or impossible topics, before it opens a log", async () => {
+  await using folder = await temporaryFolder();
+  const topic = (name: string, over = {}) => ({
+    ...{ name, partitions: 1, cleanup: "delete" as const, id: "0123456789", bounds: [{ start: 0, end: 1 }] },
+    ...over,
+  });
+  const restored = async (change: (manifest: Record<string, unknown>) => void) => {
+    const path = `${folder.path}/meander.events-0.records`;
+    await Deno.remove(path).catch(() => {});
+    {
+      using file = new RecordFile(path);
+      file.append([{ topic: "", partition: 0, offset: 0, time: 0, key: null, headers: {}, value: null }]);
+      file.flush();
+    }
+    const base = { kind: "kafka", by: "0.2.0", made: new Date(0).toISOString(), prefix: "meander." };
+    const topics = [topic("meander.events")];
+    const manifest = await writeManifest(folder.path, { ...base, topics }, ["meander.events-0.records"]);
+    const changed = JSON.parse(JSON.stringify(manifest));
+    change(changed);
+    await Deno.writeTextFile(`${folder.path}/${MANIFEST}`, JSON.stringify(changed));
+    const kafka = { ...kindOf("kafka"), open: () => Promise.reject(new Error("it was opened")) };
+    await restore({
+      ...{ from: folder.path, kind: kafka, options: {}, prefix: "meander.", reads: NEWEST_FORMATS },
+      ...{ verifyOnly: false, now: Date.now },
+    });
+  };
+  await assert.rejects(restored(() => {}), /it was opened/);
+  for (const name of ["../../etc/x", "/etc/x", "a\0b", "..", "", "a/b", "x".repeat(250)]) {
+    const change = (it: Record<string, unknown>) => it["topics"] = [topic(name)];
+    await assert.rejects(
+      restored(change),
+      /not the manifest of a backup: topics\.0: Cannot create topic/,
+      name,
+    );
+    if (name.length === 250) continue;
+    const files = (it: Record<string, unknown>) => it["files"] = [{ name, bytes: 1, sha256: "0".repeat(64) }];
+    await assert.rejects(restored(files), /not the manifest of a backup: files\.0\.name/, name);
+  }
+  const cases: readonly (readonly [RegExp, Record<string, unknown>])[] = [
+    [/topics\.0: Cannot create .* with 1000000000 partitions/, {
+      topics: [topic("meander.events", { partitions: 1e9 })],
+    }],
+    [/topics\.0: it has 2 partitions, and the bounds of 1/, {
+      topics: [topic("meander.events", { partitions: 2 })],
+    }],
+    [/topics\.0\.bounds\.0/, { topics: [topic("meander.events", { bounds: [{ start: 2, end: 1 }] })] }],
+    [/topics\.0\.id/, { topics: [topic("meander.events", { id: "" })] }],
+    [/topics: two have the same name/, { topics: [topic("meander.events"), topic("meander.events")] }],
+    [/topics\.0\.name/, { topics: [{ ...topic("meander.events"), name: { toString: 1 } }] }],
+    [/meander\.items-0\.records is not among the files/, {
+      topics: [topic("meander.events"), topic("meander.items")],
+    }],
+    [/meander\.events-0\.records is not among the files/, { files: [] }],
+    [/the kinds are|a backup of a __proto__ log/, { kind: "__proto__" }],
+    [/made/, { made: "yesterday" }],
+  ];
+  for (const [message, change] of cases) {
+    await assert.rejects(restored((it) => void Object.assign(it, change)), message);
+  }
+  await Deno.remove(`${folder.path}/${MANIFEST}`);
+  await Deno.symlink("/dev/zero", `${folder.path}/${MANIFEST}`);
+  await assert.rejects(readManifest(folder.path), /it is not the manifest of a backup: it is no file/);
 });
 
 Deno.test("restore() refuses to overwrite a log, and to read a file of a newer format", async () => {

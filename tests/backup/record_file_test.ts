@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { readRecords, RecordFile } from "../../streams/backup/record_file.ts";
+import { readRecords, RecordFile, RecordFileReader } from "../../streams/backup/record_file.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 
@@ -64,5 +65,35 @@ Deno.test("RecordFile.append() buffers at most a mebibyte or one part", async ()
     file.append([{ ...PLACE, offset: n, time: 0, key: null, headers: {}, value }]);
     const { size } = await Deno.stat(`${folder.path}/file`);
     assert.ok(n * value.length - size <= 1 << 20, `${size} bytes after ${n} records`);
+  }
+});
+
+Deno.test("readRecords() refuses a database that computes its records, or has others than a log", async () => {
+  await using folder = await temporaryFolder();
+  const columns = "offset INTEGER, time INTEGER, key BLOB, headers TEXT, value BLOB";
+  const endless = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)";
+  const table = `CREATE TABLE records (${columns}) STRICT`;
+  const databases = [
+    `CREATE VIEW records AS ${endless} SELECT -1 AS offset, 0 AS time, NULL AS key, NULL AS headers, i AS value FROM n`,
+    `${table}; CREATE TABLE other (a)`,
+    `CREATE TABLE records (${columns})`,
+    ...[
+      ...[
+        "-1, 0, NULL, NULL",
+        "NULL, 0, NULL, NULL",
+        "0, NULL, NULL, NULL",
+        "9007199254740993, 0, NULL, NULL",
+      ],
+      ...["0, 0, NULL, '[1]'", "0, 0, NULL, '{\"a\": 1}'", "0, 0, NULL, 'x'"],
+    ].map((row) => `${table}; INSERT INTO records VALUES (${row}, NULL)`),
+  ];
+  for (const [n, sql] of databases.entries()) {
+    const path = `${folder.path}/${n}`;
+    {
+      using db = new DatabaseSync(path);
+      db.exec(sql);
+    }
+    assert.throws(() => read(path), SyntaxError, sql);
+    if (n < 3) assert.throws(() => new RecordFileReader(path, PLACE), SyntaxError, sql);
   }
 });

@@ -16,18 +16,17 @@ import { extentsOf, type TopicExtent } from "../reading.ts";
 import { syncFile, syncFolder } from "./end/end_file.ts";
 import { own } from "./ownership.ts";
 import { guarded, SqliteFile } from "./sqlite_file.ts";
+import { COPY } from "./copy_files.ts";
 import { SqliteLog } from "./sqlite_log.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
-/** Name of the file in a copy; its end file is next to it. */
-const NAME = "log.sqlite";
 /** Pages of 4 KiB between two reports of progress. */
 const STEP_PAGES = 4096;
 
 /** See `LogCopies.copy`. */
 export async function copyLog(path: string, folder: string, tell: CopyProgress): Promise<TopicExtent[]> {
   await Deno.stat(path);
-  const to = join(folder, NAME);
+  const to = join(folder, COPY);
   await copyPages(path, to, tell);
   const log = await SqliteLog.open(to, { isCopy: true });
   let problems: readonly string[];
@@ -74,7 +73,7 @@ async function copyPages(path: string, to: string, tell: CopyProgress): Promise<
 
 /** See `LogCopies.openToRead`. */
 export function openCopy(folder: string): SqliteReader {
-  return new SqliteReader(join(folder, NAME));
+  return new SqliteReader(join(folder, COPY));
 }
 
 /** See `LogCopies.putBack`. */
@@ -86,7 +85,7 @@ export async function putBack(folder: string, path: string): Promise<void> {
     const part = `${path}.part`;
     await removePart(part);
     try {
-      for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${NAME}${name}`), `${part}${name}`);
+      for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${COPY}${name}`), `${part}${name}`);
       // Opening it checks it before it is moved into place.
       await (await SqliteLog.open(part))[Symbol.asyncDispose]();
       syncFile(part);

@@ -5,6 +5,7 @@
  */
 
 import { dirname } from "node:path";
+import { COPY_FILES } from "./copy_files.ts";
 import { settle, text } from "../../../src/options/option.ts";
 import { type LogKind, NO_NEEDS } from "../kind.ts";
 import { type DurabilityOptions, SQLITE_OPTIONS } from "./durability.ts";
@@ -55,6 +56,7 @@ const kind: LogKind<SqliteSettings> = {
     return new SqliteReader(openingOf(options).path);
   },
   copies: {
+    files: COPY_FILES,
     async copy(options, folder, tell) {
       const { copyLog } = await import("./copy_log.ts");
       return await copyLog(openingOf(options).path, folder, tell);
