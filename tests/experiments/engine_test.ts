@@ -303,7 +303,7 @@ Deno.test("Task orders by click rates for the model `prior`, even when models st
 });
 
 Deno.test("Task retrieves, orders and diversifies a list as the user's variant says", async () => {
-  const log = await createLog(18); // six of them are never shown on the page before
+  const log = await createLog(18); // six of them are not on the page before
   await log.append(pages(0));
   await registryOf(log).start({
     name: "lists",

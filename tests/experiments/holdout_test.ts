@@ -163,7 +163,7 @@ Deno.test("ExperimentMonitor resumes the holdout's figures; an erased user who r
     (await new ExperimentViews(one.log, topics, () => 0, () => monitor).views()).experiments[0];
   assert.deepEqual(await viewOf(resumed), await viewOf(first));
   const users = (await viewOf(resumed))!.variants.reduce((sum, variant) => sum + variant.users, 0);
-  assert.equal(users, 1001, "an erased user stays counted, and counts again");
+  assert.equal(users, 1001, "an erased user stays counted, and is counted again");
 });
 
 Deno.test("holdoutExperiment() demands the same evidence for the same information at any share", () => {

@@ -21,7 +21,7 @@ let copies = 0;
 const open = (path: string, options: SqliteLogOptions = {}) =>
   SqliteLog.open(path, { boot: BOOT, ...options });
 
-/** The files that a process leaves which is killed now. */
+/** The files that a process killed now would leave. */
 function filesOf(path: string): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const suffix of FILES) {
@@ -108,7 +108,7 @@ async function killed(): Promise<{ readonly files: Files; readonly content: unkn
   return { files, content };
 }
 
-/** What opening and reading everything comes to: `whole`, or the message of a refusal. */
+/** The outcome of opening and reading everything: `whole`, or the message of an error. */
 async function outcome(files: Files, content: unknown, options: SqliteLogOptions = {}): Promise<string> {
   const path = placed(files);
   try {
@@ -293,7 +293,7 @@ Deno.test("SqliteLog says what may be lost after a power cut that also took its 
     );
     return lines.join();
   };
-  // Of the forty commits neither the records nor the note of them are there.
+  // Neither the records nor the note of the forty commits are there.
   assert.match(
     await said(early, NEXT_BOOT),
     /not closed before the machine stopped: what was acknowledged within 3600000 ms.* may be lost; .*offsets 50, 50 of events$/,

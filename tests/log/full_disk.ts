@@ -41,7 +41,7 @@ async function fill(log: Log, most: number): Promise<number> {
   return most;
 }
 
-/** Takes all the room that is left, less some. */
+/** Takes all the room that is left but for so many bytes. */
 function takeRoom(file: string, but: number): void {
   using filler = Deno.openSync(file, { create: true, write: true, truncate: true });
   const portion = new Uint8Array(4096);

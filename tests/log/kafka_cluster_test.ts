@@ -49,7 +49,7 @@ Deno.test({
         group: "none",
         triesRights: false,
       };
-      assert.deepEqual(await log.review(use), [], "they have as many copies as the cluster bears");
+      assert.deepEqual(await log.review(use), [], "they have as many copies as the cluster allows");
       const lone = newPlace();
       await using careless = await openLog(place, { ...place.options, replicationFactor: 1 });
       await careless.createTopics([{ name: lone, partitions: 1, cleanup: "delete" }]);

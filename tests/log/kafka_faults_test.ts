@@ -168,7 +168,7 @@ test("KafkaLog.writer() takes over from one that left a transaction open, and un
 test("KafkaLog waits for a quota of the brokers and reports it, and a read that meets it is not empty", async (broker) => {
   const clientId = `slow-${newPlace()}`;
   await setQuota(clientId, 100_000);
-  // Rates are means over ten or eleven seconds: a little more than a megabyte breaks them by little, unless it comes slowly.
+  // Rates are means over ten or eleven seconds: a little over a megabyte exceeds them slightly, unless it comes slowly.
   const value = new Uint8Array(350_000), most = 50;
   const topic = newPlace();
   await using log = await openLog(broker, { compression: "none", kafka: { clientId } });

@@ -45,7 +45,7 @@ Deno.test("SqliteLog.scrub() leaves no byte of what was erased, with only the pe
     await log.createTopics(lives.map((cleanup) => ({ name: cleanup, partitions: 1, cleanup })));
     for (const topic of lives) {
       for (let n = 0; n < 400; n++) {
-        const length = n % 50 === 0 ? 9000 : 10; // of several pages, and of a part of one
+        const length = n % 50 === 0 ? 9000 : 10; // of several pages, or of a part of one
         await log.append([
           entry(topic, n % 2 ? String(n).padStart(5, "0") : n + ".50", "kept".repeat(length)),
           entry(topic, n % 7 ? "7f3a9c51" : "7f3a9c51/" + n, "7f3a9c51".repeat(length)),

@@ -125,9 +125,9 @@ Deno.test("Choices.learn() settles at one step in 16 behaviours, or at one every
   for (const perSecond of [0.1, 0.5, 1, 2, 4, 8, 30, 200]) {
     const count = 20_000, steps = stepsOutOf(count, 1000 / perSecond, { steps: 90_000 });
     const most = Math.max(count / 16, 0.5 * count / perSecond);
-    assert.ok(steps < 1.1 * most + 1000, `${perSecond} a second: ${steps} steps`);
+    assert.ok(steps < 1.1 * most + 1000, `${perSecond} per second: ${steps} steps`);
     const least = Math.min(count / 4, most);
-    assert.ok(steps > 0.8 * least, `${perSecond} a second: ${steps} steps`);
+    assert.ok(steps > 0.8 * least, `${perSecond} per second: ${steps} steps`);
   }
 });
 
@@ -138,14 +138,14 @@ Deno.test("Choices.learn() takes at most 12 steps a second in a flood of behavio
       // A flood is noticed after its first 300 behaviours, and its full rate is known after about ten seconds.
       const begin = 300 * (1 + Math.log(perSecond / 30));
       const most = 12 * seconds + begin;
-      assert.ok(steps < 1.1 * most, `${perSecond} a second: ${steps} steps, not ${most}`);
+      assert.ok(steps < 1.1 * most, `${perSecond} per second: ${steps} steps, not ${most}`);
     }
     const eager = stepsOutOf(20 * perSecond, 1000 / perSecond, { steps: 0 });
-    assert.ok(eager > 0.9 * 12 * 20, `${perSecond} a second: ${eager} steps`);
+    assert.ok(eager > 0.9 * 12 * 20, `${perSecond} per second: ${eager} steps`);
   }
   const [known, longer] = [40, 80].map((seconds) => stepsOutOf(seconds * 1000, 1, { steps: 0 }));
   assert.ok(
     Math.abs((longer! - known!) / 40 - 12) < 1.5,
-    `${(longer! - known!) / 40} a second once it is known`,
+    `${(longer! - known!) / 40} per second once it is known`,
   );
 });

@@ -77,7 +77,7 @@ export async function sampledRequestsOn(log: Log, prefix?: string): Promise<stri
   return records.map((value) => decodeSample(value).request);
 }
 
-/** Rows of all samples. */
+/** The number of rows of all samples on the log. */
 export async function sampledRowsOn(log: Log): Promise<number> {
   const records = await allOf(log, topicNames().samples);
   return records.reduce((sum, value) => sum + decodeSample(value).rows.length, 0);

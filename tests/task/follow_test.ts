@@ -88,7 +88,7 @@ async function takenOver(log: Log, seed: number, runtime: TaskRuntime): Promise<
 }
 
 const contentsOf = async (task: Task) => ({
-  // Who is in memory may differ.
+  // Which users are in memory may differ.
   state: Object.entries(inventory(task.state)).filter(([name]) => !name.startsWith("user ")),
   users: await Array.fromAsync(task.users.records()),
   next: task.next,

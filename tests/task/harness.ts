@@ -11,7 +11,7 @@ export function withoutIndex(log: Log): Log {
   });
 }
 
-/** Runs a test with a folder for a snapshot, which does not exist yet. */
+/** Runs a test with the path of a snapshot's folder, which does not exist yet. */
 export async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "meander-snapshot-" });
   try {

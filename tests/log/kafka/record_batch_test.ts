@@ -169,7 +169,7 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
 
 Deno.test("COMPRESS and DECOMPRESS allocate no buffer that is many times the batch", async () => {
   for (const name of COMPRESSIONS) {
-    // Small ones, of which there are many; one that expands beyond the usual; one larger than a chunk.
+    // A small one, as most are; one that expands unusually far; one larger than a chunk.
     for (const [length, value] of [[300, -1], [100_000, 7], [50_000, -1]] as const) {
       const plain = value === -1
         ? Uint8Array.from({ length }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)

@@ -200,7 +200,7 @@ Deno.test("nextItem() judges a random part of the behaviours, which its seed dec
 
 Deno.test("nextItem(): a planted rule earns its share, popularity is below the engine, and parts add up", async () => {
   const random = createRandom(2);
-  // Whoever takes 2k takes 2k + 1 next, four times of five.
+  // Whoever takes 2k takes 2k + 1 next, four times out of five.
   const lines: Line[] = [];
   for (let n = 0; n < 600; n++) {
     const first = 2 * Math.floor(20 * random());

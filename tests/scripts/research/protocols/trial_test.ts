@@ -12,7 +12,7 @@ const SCHEMA: FeatureSchema = {
   numerics: ["x"],
 };
 
-/** Users click item i0 and never i1; two rows a sample. */
+/** Users click item i0 and never i1; two rows per sample. */
 function samples(count: number): Sample[] {
   const rows = [1, 0].map((label, i) => ({
     ...{
