@@ -108,7 +108,7 @@ Deno.test("WorkerGroup.ended rejects at once when a worker fails for good, thoug
   assert.deepEqual(group.unfinished, []);
 });
 
-Deno.test("GoneTopics names missing topics while something waits, looks again at intervals, and is silent otherwise", async () => {
+Deno.test("GoneTopics names the topics that are missing, and no longer one that is created again", async () => {
   const log = new MemoryLog();
   const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
   await create("events");
