@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setTimeout as delay } from "node:timers/promises";
-import type { FormerDefaults } from "../../src/assignment/changes.ts";
+import type { FormerDefaults } from "../../src/assignment/phases.ts";
 import { createHead } from "../../src/features/rows/assembler.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import {

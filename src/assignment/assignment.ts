@@ -15,6 +15,7 @@ import { bucketOf, BUCKETS, saltSeed, spanSize } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
+  experimentsIn,
   isExperiment,
   type Variant,
   VARIANT_SETTINGS,
@@ -96,7 +97,7 @@ export class Experiments {
   /** Compiles experiments. @param records Validated records, the newest of each name. */
   constructor(records: Iterable<ExperimentRecord>) {
     this.records = new Map([...records].map((record) => [record.name, record]));
-    const experiments = [...this.records.values()].filter(isExperiment)
+    const experiments = experimentsIn(this.records)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     const promoted: VariantSettings = Object.assign(
       {},

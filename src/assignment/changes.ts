@@ -5,18 +5,16 @@
  * @module
  */
 
-import { definitionOf, settingsOf, splitVariants } from "./assignment.ts";
+import { splitVariants } from "./assignment.ts";
 import { BUCKETS, shareOut } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
+  experimentsIn,
   type Holdout,
   isExperiment,
   MAX_TEXT,
   type Span,
-  STOP_RULE,
-  type Variant,
-  type VariantSettings,
 } from "./experiment.ts";
 import {
   changedSettings,
@@ -27,6 +25,7 @@ import {
   variantSizes,
 } from "./experiment_faults.ts";
 import { heldBuckets, HOLDOUT } from "./holdout.ts";
+import { activeOf, promotedOver, restarted } from "./phases.ts";
 
 /** An experiment as written by users. Absent fields have defaults. */
 export type ExperimentDraft =
@@ -92,14 +91,21 @@ export class ExperimentError extends Error {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { startExperiment } from "@meander/meander/experiments";
+ * import * as experiments from "@meander/meander/experiments";
  *
- * const experiment = startExperiment({
+ * const records = new Map<string, experiments.ExperimentRecord>();
+ * const around = { records, models: [] };
+ * const started = experiments.startExperiment({
  *   name: "explore",
  *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, { records: new Map(), models: [] });
- * assert.equal(experiment.status, "running");
- * assert.equal(experiment.metric, "ctr");
+ * }, around);
+ * assert.deepEqual([started.status, started.metric, started.traffic], ["running", "ctr", 1]);
+ *
+ * records.set("explore", started);
+ * records.set("explore", experiments.changeTraffic("explore", 0.1, around));
+ * records.set("explore", experiments.promoteVariant("explore", "softmax", around));
+ * const { status, reason } = experiments.rollBackExperiment("explore", "slower", around);
+ * assert.deepEqual([status, reason], ["stopped", "softmax is rolled back: slower"]);
  * ```
  */
 export function startExperiment(
@@ -137,21 +143,15 @@ export function startExperiment(
   if (faults.length > 0) throw new ExperimentError(`start experiment ${name}`, faults);
   const sameVariants = before !== undefined && before.salt === experiment.salt &&
     before.variants.map((v) => v.name).join("\0") === variants.map((v) => v.name).join("\0");
-  const wanted = variantSizes(variants);
   const free = variants.map(() => []);
   const over = promotedOver(variants, records);
   const started: Experiment = {
     ...experiment,
     ...(over !== undefined && { over }),
     spans: layerSpans(name, experiment.layer, experiment.traffic, before?.spans ?? [], records),
-    variantSpans: shareOut(sameVariants ? before.variantSpans : free, wanted),
+    variantSpans: shareOut(sameVariants ? before.variantSpans : free, variantSizes(variants)),
   };
-  if (before === undefined) return started;
-  const { phase = 0 } = before;
-  const isSame = over === before.over && decisionOf(started) === decisionOf(before) &&
-    definitionOf({ ...started, phase }) === definitionOf(before);
-  if (isSame) return phase === 0 ? started : { ...started, phase };
-  return { ...started, phase: phase + 1, ...(started.salt === before.salt && { reason: SAME_SPLIT }) };
+  return before === undefined ? started : restarted(started, before);
 }
 
 /**
@@ -159,24 +159,13 @@ export function startExperiment(
  *
  * @param traffic In (0, 1].
  * @throws ExperimentError When it is not running, or its layer has too few users left.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { changeTraffic, startExperiment } from "@meander/meander/experiments";
- *
- * const experiment = startExperiment({
- *   name: "explore",
- *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, { records: new Map(), models: [] });
- * const around = { records: new Map([["explore", experiment]]), models: [] };
- * assert.equal(changeTraffic("explore", 0.1, around).traffic, 0.1);
- * ```
  */
 export function changeTraffic(name: string, traffic: number, { records }: Surroundings): Experiment {
   const what = `set the traffic of experiment ${name}`;
-  const experiment = running(name, records, what);
-  const faults = layerFaults({ ...experiment, traffic }, records);
+  const experiment = find(name, records, what);
+  const faults = experiment.status === "running"
+    ? layerFaults({ ...experiment, traffic }, records)
+    : [`it is ${experiment.status}`];
   if (faults.length > 0) throw new ExperimentError(what, faults);
   return {
     ...experiment,
@@ -190,19 +179,6 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
  * Stops an experiment: all users get the defaults again.
  *
  * @throws ExperimentError When it has ended.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { startExperiment, stopExperiment } from "@meander/meander/experiments";
- *
- * const experiment = startExperiment({
- *   name: "explore",
- *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, { records: new Map(), models: [] });
- * const around = { records: new Map([["explore", experiment]]), models: [] };
- * assert.equal(stopExperiment("explore", "nobody clicks", around).status, "stopped");
- * ```
  */
 export function stopExperiment(name: string, reason: string, { records }: Surroundings): Experiment {
   const experiment = find(name, records, `stop experiment ${name}`);
@@ -219,19 +195,6 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
  * Gives every user one variant; {@linkcode rollBackExperiment} undoes it.
  *
  * @throws ExperimentError When the variant does not exist, or another experiment changes the same settings.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { promoteVariant, startExperiment } from "@meander/meander/experiments";
- *
- * const experiment = startExperiment({
- *   name: "explore",
- *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, { records: new Map(), models: [] });
- * const around = { records: new Map([["explore", experiment]]), models: [] };
- * assert.equal(promoteVariant("explore", "softmax", around).winner, "softmax");
- * ```
  */
 export function promoteVariant(name: string, variant: string, { records }: Surroundings): Experiment {
   const what = `promote variant ${variant} of experiment ${name}`;
@@ -242,7 +205,7 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     throw new ExperimentError(what, [`its shown variants are ${names}`]);
   }
   const settings = changedSettings([chosen]);
-  const rival = [...records.values()].filter(isExperiment).find((other) =>
+  const rival = experimentsIn(records).find((other) =>
     other.name !== name && changedSettings(activeOf(other)).some((setting) => settings.includes(setting))
   );
   if (rival !== undefined) {
@@ -253,37 +216,10 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
   return { ...rest, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }
 
-/** What decides an experiment. Chosen after a look at its figures, it would be wrong more often than `alpha`. */
-function decisionOf({ metric, stopRule }: Pick<Experiment, "metric" | "stopRule">): string {
-  const { alpha, maxUsers } = { ...STOP_RULE, ...stopRule };
-  return JSON.stringify([metric, alpha, maxUsers]);
-}
-
-/** The variants that users get: all while it runs, since another default would change what its control is. */
-function activeOf({ status, variants, winner }: Experiment): readonly Variant[] {
-  if (status === "running") return variants;
-  return variants.filter(({ name }) => status === "promoted" && name === winner);
-}
-
 /**
  * Undoes a promotion: all users get the defaults again.
  *
  * @throws ExperimentError When none of its variants is promoted.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { promoteVariant, rollBackExperiment, startExperiment } from "@meander/meander/experiments";
- *
- * const experiment = startExperiment({
- *   name: "explore",
- *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, { records: new Map(), models: [] });
- * const around = { records: new Map([["explore", experiment]]), models: [] };
- * const promoted = promoteVariant("explore", "softmax", around);
- * const records = new Map([["explore", promoted]]);
- * assert.equal(rollBackExperiment("explore", "slower", { records, models: [] }).status, "stopped");
- * ```
  */
 export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
   const what = `roll back experiment ${name}`;
@@ -327,106 +263,12 @@ export function changeHoldout(share: number, { records }: Surroundings): Holdout
   return { name: HOLDOUT, salt: `${HOLDOUT}:${phase}`, share, lastShare: share, phase };
 }
 
-/**
- * Running experiments that vary settings of an undone promotion, in a new phase, since their control changes.
- *
- * @param ended the experiment after its promotion
- */
-export function overUndonePromotion(
-  ended: ExperimentRecord,
-  { records }: Surroundings,
-): readonly Experiment[] {
-  const { name } = ended;
-  const before = records.get(name);
-  if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
-  const settings = changedSettings(activeOf(before));
-  const reason = `begins a new phase: the promotion of ${name}, whose settings it varies, was undone`;
-  const after = new Map([...records, [name, ended]]);
-  return [...records.values()].filter(isExperiment)
-    .filter((one) =>
-      one.status === "running" && changedSettings(one.variants).some((own) => settings.includes(own))
-    )
-    .map((one) => inNextPhase(one, reason, after));
-}
-
-/** Warns that who gets which variant may depend on what they got before. */
-const SAME_SPLIT =
-  "begins a new phase with the split of the one before, whose effects may last; another salt splits users anew";
-
-/** Former defaults of a deployment, by the setting that they are the default of. */
-export type FormerDefaults = Readonly<Partial<Record<keyof VariantSettings, unknown>>>;
-
-/**
- * Experiments in which a changed default alters some variants but not all: running ones in a new phase, ended ones
- * will begin one if they start again.
- */
-export function overOtherDefaults(
-  former: FormerDefaults,
-  records: ReadonlyMap<string, ExperimentRecord>,
-): readonly Experiment[] {
-  return [...records.values()].filter(isExperiment).flatMap((one) => {
-    const promoted = parsedOver(promotedOver(one.variants, records));
-    const settings = changedSettings(splitVariants(one)).filter((setting) =>
-      setting in former && !(setting in promoted) && splitVariants(one).some((v) => !isFixed(v, setting))
-    );
-    if (settings.length === 0) return [];
-    const reason = `begins a new phase: the deployment's ${settings.join(" and ")} changed, which it varies`;
-    if (one.status === "running") return [inNextPhase(one, reason, records)];
-    const own = Object.fromEntries(settings.map((setting) => [setting, former[setting]]));
-    const over = JSON.stringify({ ...parsedOver(one.over), ...own });
-    return [{ ...one, over, revision: one.revision + 1 }];
-  });
-}
-
-/** Whether a variant's lists are the same under any default of a setting. */
-function isFixed(variant: Variant, setting: keyof VariantSettings): boolean {
-  if (setting !== "retrieval") return variant[setting] !== undefined;
-  const { list, ranking } = variant.retrieval ?? {};
-  return list !== undefined || ranking !== undefined;
-}
-
-/** Begins the next phase of a running experiment, over what is promoted now. */
-function inNextPhase(
-  { over: _, ...one }: Experiment,
-  reason: string,
-  records: ReadonlyMap<string, ExperimentRecord>,
-): Experiment {
-  const over = promotedOver(one.variants, records);
-  const phase = (one.phase ?? 0) + 1;
-  return { ...one, phase, reason, ...(over !== undefined && { over }), revision: one.revision + 1 };
-}
-
-function parsedOver(over: string | undefined): FormerDefaults {
-  return over === undefined ? {} : JSON.parse(over);
-}
-
-/** Promoted settings that these variants change, as JSON: they are part of what the control is. */
-function promotedOver(
-  variants: readonly Variant[],
-  records: ReadonlyMap<string, ExperimentRecord>,
-): string | undefined {
-  const own = changedSettings(variants);
-  const promoted = [...records.values()].filter(isExperiment)
-    .filter(({ status }) => status === "promoted")
-    .flatMap((one) => activeOf(one).map(settingsOf));
-  const over = own.flatMap((setting) =>
-    promoted.flatMap(({ [setting]: value }) => value === undefined ? [] : [[setting, value]])
-  );
-  return over.length === 0 ? undefined : JSON.stringify(Object.fromEntries(over));
-}
-
 function find(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
   const record = records.get(name);
   if (record === undefined || !isExperiment(record)) {
     throw new ExperimentError(what, ["there is no such experiment"], true);
   }
   return record;
-}
-
-function running(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
-  const experiment = find(name, records, what);
-  if (experiment.status !== "running") throw new ExperimentError(what, [`it is ${experiment.status}`]);
-  return experiment;
 }
 
 function layerSpans(
@@ -436,7 +278,7 @@ function layerSpans(
   own: readonly Span[],
   records: ReadonlyMap<string, ExperimentRecord>,
 ): readonly Span[] {
-  const taken = [...records.values()].filter(isExperiment)
+  const taken = experimentsIn(records)
     .filter((other) => other.name !== name && other.status === "running" && other.layer === layer)
     .flatMap(({ spans }) => spans);
   const overlaps = own.some(([from, to]) => taken.some(([start, end]) => from < end && start < to));

@@ -164,3 +164,8 @@ export type ExperimentRecord = Experiment | Holdout;
 export function isExperiment(record: ExperimentRecord): record is Experiment {
   return "variants" in record;
 }
+
+/** All but the holdout. */
+export function experimentsIn(records: ReadonlyMap<string, ExperimentRecord>): Experiment[] {
+  return [...records.values()].filter(isExperiment);
+}

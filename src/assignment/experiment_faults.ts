@@ -9,7 +9,7 @@ import { BUCKETS, proportions } from "./buckets.ts";
 import {
   type Experiment,
   type ExperimentRecord,
-  isExperiment,
+  experimentsIn,
   type Variant,
   VARIANT_SETTINGS,
   type VariantSettings,
@@ -86,7 +86,7 @@ export function saltFaults(
   if (/^(holdout$|holdout:|layer:)/.test(salt)) {
     return [`salt ${salt} also chooses who takes part, so variants would depend on that: choose another one`];
   }
-  return [...records.values()].filter(isExperiment)
+  return experimentsIn(records)
     .filter((other) => other.name !== name && other.salt === salt)
     .map((other) =>
       `salt ${salt} is also that of ${other.name}, which is ${other.status}: both split users alike, so its effects, ` +
@@ -104,7 +104,7 @@ export function layerFaults(
   if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
     return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
   }
-  const others = [...records.values()].filter(isExperiment)
+  const others = experimentsIn(records)
     .filter((other) => other.name !== name && other.status === "running");
   const beside = others.filter((other) => other.layer === layer);
   const used = beside.reduce((sum, other) => sum + Math.round(other.traffic * BUCKETS), 0);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Experiment, isExperiment } from "../../src/assignment/experiment.ts";
+import { type Experiment, experimentsIn } from "../../src/assignment/experiment.ts";
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
@@ -86,8 +86,7 @@ export async function monitorProblems(
 }
 
 export async function experimentsOf(log: Log, names: Topics): Promise<readonly Experiment[]> {
-  const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
-  return [...records.values()].filter(isExperiment);
+  return experimentsIn(await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records());
 }
 
 /** The models whose newest versions experiments give to users; a pinned version needs no learner. */

@@ -14,12 +14,12 @@ import {
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
-  overUndonePromotion,
   promoteVariant,
   rollBackExperiment,
   startExperiment,
   stopExperiment,
 } from "../../src/assignment/changes.ts";
+import { overUndonePromotion } from "../../src/assignment/phases.ts";
 import { type ExperimentRecord, MAX_TEXT } from "../../src/assignment/experiment.ts";
 
 const MODELS = ["dien", "base"];
