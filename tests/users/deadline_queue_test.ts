@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Deadline, DeadlineQueue } from "../../src/users/deadline_queue.ts";
 
-Deno.test("DeadlineQueue() gives deadlines by time, then by number when they are pushed and popped in any order", () => {
+Deno.test("DeadlineQueue returns deadlines by time, then by sequence, however they are pushed and popped", () => {
   // null = pop
   fc.assert(fc.property(fc.array(fc.option(fc.nat(9)), { maxLength: 80 }), (steps) => {
     const queue = new DeadlineQueue();

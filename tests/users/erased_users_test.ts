@@ -6,7 +6,7 @@ import { layered } from "../../streams/log/metered_log.ts";
 import { CarriedErasures, erasedOn } from "../../streams/task/erased_on.ts";
 import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 
-/** What the log has after some commits: the newest record of each key. */
+/** Commits to what the log keeps: the newest record of each key. @returns bytes written */
 function kept(erased: ErasedUsers, onLog: Map<string, Uint8Array>): number {
   const changes = erased.changes();
   for (const { key, value } of changes) onLog.set(key, value);
@@ -19,7 +19,7 @@ function restored(onLog: ReadonlyMap<string, Uint8Array>): ErasedUsers {
   return erased;
 }
 
-Deno.test("ErasedUsers forgets none of 2,500, restarted at any time, and writes at most a thousand again", () => {
+Deno.test("ErasedUsers keeps 2,500 users over restarts, and rewrites at most a thousand per commit", () => {
   let erased = new ErasedUsers();
   const onLog = new Map<string, Uint8Array>();
   for (let n = 0; n < 2500; n++) {
@@ -31,14 +31,14 @@ Deno.test("ErasedUsers forgets none of 2,500, restarted at any time, and writes 
   for (const known of [erased, restored(onLog)]) {
     for (let n = 0; n < 2500; n++) {
       assert.ok(known.includes(`u${n}`, 1_800_000_000_000 + n));
-      assert.ok(!known.includes(`u${n}`, 1_800_000_000_001 + n), "what is later begins a new life");
+      assert.ok(!known.includes(`u${n}`, 1_800_000_000_001 + n), "later events begin a new life");
     }
     assert.ok(!known.includes("nobody", 0));
   }
   assert.deepEqual([...onLog.keys()].sort(), ["erased", "erased/1", "erased/2"]);
 });
 
-Deno.test("ErasedUsers takes over what another one knows, each user once, by the later time", () => {
+Deno.test("ErasedUsers.carry() takes over another's users, each once, with the later time", () => {
   const [before, now] = [new ErasedUsers(), new ErasedUsers()];
   for (let n = 0; n < 1200; n++) before.note(`u${n}`, 10);
   now.note("u1", 20);
@@ -53,7 +53,7 @@ Deno.test("ErasedUsers takes over what another one knows, each user once, by the
 
 const PREFIX = "erased.", TOPIC = topicNames(PREFIX).statistics, OTHERS = 5000;
 
-/** A log on which 2,500 users were erased before much else was written, and the records read from it. */
+/** A log on which 2,500 users were erased before much else was written, with counts of what is read from it. */
 async function logOf(isIndexed: boolean) {
   const whole = new MemoryLog();
   await whole.createTopics([{ name: TOPIC, partitions: 1, cleanup: "compact" }]);
@@ -93,7 +93,7 @@ async function logOf(isIndexed: boolean) {
 }
 
 for (const isIndexed of [true, false]) {
-  Deno.test(`erasedOn() finds all ${isIndexed ? "by the index, without reading" : "in one reading"}`, async () => {
+  Deno.test(`erasedOn() finds all erased users ${isIndexed ? "by the index, without reading" : "in one pass"}`, async () => {
     const { log, figures } = await logOf(isIndexed);
     await using _log = log;
     const erased = await erasedOn(log, TOPIC, 0);
@@ -102,7 +102,7 @@ for (const isIndexed of [true, false]) {
   });
 }
 
-Deno.test("CarriedErasures decodes again only what has changed", async () => {
+Deno.test("CarriedErasures.follow() reads again only the records that have changed", async () => {
   const { log, figures, erase } = await logOf(true);
   await using _log = log;
   const topics = generationTopics(topicNames(PREFIX), 2);

@@ -19,7 +19,7 @@ function copyOf(clock: EventClock): EventClock {
   return copy;
 }
 
-Deno.test("EventClock.update() follows the newest time, and does not go back", () => {
+Deno.test("EventClock.update() follows the newest time, and never goes back to an older event's", () => {
   const clock = new EventClock(LATENESS);
   clock.update("a", START);
   clock.update("b", START - 100);
@@ -29,7 +29,7 @@ Deno.test("EventClock.update() follows the newest time, and does not go back", (
   assert.equal(clock.time, START + LATENESS);
 });
 
-Deno.test("EventClock.update() takes an event that is ahead of its sure arrival as of then", () => {
+Deno.test("EventClock.update() dates an event that is ahead of its sure arrival to that arrival", () => {
   const clock = new EventClock(LATENESS);
   assert.equal(clock.update("c", START + 59 * MINUTE, sure(START)), START);
   assert.equal(clock.update("a", START - 3, sure(START + 1)), START - 3);
@@ -38,15 +38,15 @@ Deno.test("EventClock.update() takes an event that is ahead of its sure arrival 
   assert.equal(clock.time, START + 2);
 });
 
-Deno.test("EventClock.update() takes no event to be later than its record, unless others were there", () => {
+Deno.test("EventClock.update() dates no event later than its record, unless the clock has already passed that", () => {
   const clock = new EventClock(LATENESS);
   assert.equal(clock.update("a", START + 10 * MINUTE, stamped(START)), START);
   assert.equal(clock.update("b", START + MINUTE, stamped(START + MINUTE)), START + MINUTE);
-  // The clock of another producer is behind; its events are of times that have come.
+  // Another producer's clock is behind; its events are not ahead of ours.
   assert.equal(clock.update("c", START + MINUTE - 5, stamped(START - HOUR)), START + MINUTE - 5);
 });
 
-Deno.test("EventClock.update() needs nobody to confirm a quiet time when arrivals are sure", () => {
+Deno.test("EventClock.update() needs no confirmation of a long pause when arrivals are sure", () => {
   const clock = new EventClock(LATENESS);
   for (const time of [START, START + 5 * DAY, START + 400 * DAY]) {
     clock.update("a", time, sure(time));
@@ -54,17 +54,17 @@ Deno.test("EventClock.update() needs nobody to confirm a quiet time when arrival
   }
 });
 
-Deno.test("EventClock.update() goes back to what a sure arrival allows when it was too far ahead", () => {
+Deno.test("EventClock.update() goes back to what a sure arrival allows when it is too far ahead", () => {
   const clock = new EventClock(LATENESS);
   for (let n = 0; n < 8; n++) clock.update(`u${n}`, START + HOUR);
   clock.update("a", START, sure(START));
   assert.equal(clock.time, START + LATENESS);
   clock.update("a", START + HOUR, sure(START + HOUR));
   clock.update("a", START + 2000, sure(START + HOUR + 1));
-  assert.equal(clock.time, START + HOUR, "old events that come now move it nowhere");
+  assert.equal(clock.time, START + HOUR, "old events that arrive now do not move it");
 });
 
-Deno.test("EventClock.update() holds a jump back until eight events of several users confirm it", () => {
+Deno.test("EventClock.update() withholds a jump until eight events of several users confirm it", () => {
   const clock = new EventClock(LATENESS);
   for (let n = 0; n < 8; n++) clock.update(`u${n}`, START);
   for (let n = 0; n < 3; n++) {
@@ -77,10 +77,10 @@ Deno.test("EventClock.update() holds a jump back until eight events of several u
   clock.update("old", START - 9 * DAY);
   assert.equal(clock.time, START + 2);
   clock.update("c", START + 4 * DAY);
-  assert.equal(clock.time, START + 3 * DAY - 6, "the smallest of the times that were held back");
+  assert.equal(clock.time, START + 3 * DAY - 6, "the smallest of the withheld times");
 });
 
-Deno.test("EventClock.update() takes a jump of one user alone after a hundred events", () => {
+Deno.test("EventClock.update() accepts a jump of a single user after a hundred events", () => {
   const clock = new EventClock(LATENESS);
   clock.update("a", START);
   for (let i = 0; i < 99; i++) clock.update("a", START + 5 * DAY + i);
@@ -89,7 +89,7 @@ Deno.test("EventClock.update() takes a jump of one user alone after a hundred ev
   assert.equal(clock.time, START + 5 * DAY);
 });
 
-Deno.test("EventClock.update() begins again when nobody confirms the first event", () => {
+Deno.test("EventClock.update() starts over when nobody confirms the first event", () => {
   const clock = new EventClock(LATENESS);
   clock.update("c", START + 70 * 365 * DAY);
   clock.update("c", START + 70 * 365 * DAY);
@@ -97,10 +97,10 @@ Deno.test("EventClock.update() begins again when nobody confirms the first event
   assert.equal(clock.time, START);
   for (let n = 0; n < 8; n++) clock.update(`u${n}`, START + n);
   clock.update("a", START - DAY);
-  assert.equal(clock.time, START + 7, "a time that was confirmed stays");
+  assert.equal(clock.time, START + 7, "a confirmed time stays");
 });
 
-Deno.test("EventClock.decode() goes on at any event as if there had been no restart", () => {
+Deno.test("EventClock.decode() continues as if uninterrupted, at any event", () => {
   const event = fc.record({
     user: fc.constantFrom("a", "b", "c"),
     at: fc.integer({ min: 0, max: 30 }),
@@ -122,7 +122,7 @@ Deno.test("EventClock.decode() goes on at any event as if there had been no rest
   }));
 });
 
-Deno.test("EventClock.update() keeps the watermark behind what one user says in any log", () => {
+Deno.test("EventClock.update() never lets one user's clock move the watermark past the present", () => {
   const events = fc.array(
     fc.record({ user: fc.integer({ min: 0, max: 9 }), wait: fc.integer({ min: 0, max: 4 * MINUTE }) }),
     { maxLength: 99 },
@@ -141,7 +141,7 @@ Deno.test("EventClock.update() keeps the watermark behind what one user says in 
   }));
 });
 
-Deno.test("TaskState.apply() goes on when one user's clock is years ahead", () => {
+Deno.test("TaskState.apply() joins and answers as usual when one user's clock is years ahead", () => {
   const story = new Story();
   story.show(1000, ["a"], { request: "r" });
   story.click(70 * 365 * DAY, "b");
@@ -151,5 +151,5 @@ Deno.test("TaskState.apply() goes on when one user's clock is years ahead", () =
   assert.equal(items.length, 2);
   assert.deepEqual(story.labels(), { q: "b0 a0", r: "a1" });
   const q = story.samples.find(({ request }) => request === "q");
-  assert.deepEqual(q?.history.items, ["a"], "what is to come is no history");
+  assert.deepEqual(q?.history.items, ["a"], "future behaviours are no history");
 });

@@ -31,7 +31,7 @@ function sequence(task: TaskState, user: UserState): unknown[] {
   ]);
 }
 
-/** The state as the batch forward over the window gives it. */
+/** The state that a forward pass over the whole window gives. */
 function folded(task: TaskState, user: UserState, serving: FakeServing): Float32Array {
   const { sequences, catalogue } = task;
   const state = serving.initState();
@@ -42,7 +42,7 @@ function folded(task: TaskState, user: UserState, serving: FakeServing): Float32
   return state;
 }
 
-Deno.test("carryHidden() gives the fold over the window when behaviours come in any order", () => {
+Deno.test("carryHidden() equals the fold over the window when behaviours arrive in any order", () => {
   fc.assert(fc.property(clicksWithin(LATENESS), ({ arriving }) => {
     const serving = new FakeServing();
     const task = new TaskState(SMALL, serving);
@@ -54,7 +54,7 @@ Deno.test("carryHidden() gives the fold over the window when behaviours come in 
   }));
 });
 
-Deno.test("TaskState() ends with the same sequences and states when clicks are late but within the lateness", () => {
+Deno.test("TaskState ends with the same sequences and states when clicks are late but within the lateness", () => {
   fc.assert(fc.property(clicksWithin(LATENESS), ({ ordered, arriving }) => {
     const [want, got] = [applied(ordered), applied(arriving)];
     assert.equal(got.users.size, want.users.size);
@@ -68,7 +68,7 @@ Deno.test("TaskState() ends with the same sequences and states when clicks are l
   }));
 });
 
-Deno.test("TaskState() gives a user the same sequence and state whatever other users do", () => {
+Deno.test("TaskState gives a user the same sequence and state, whatever other users do", () => {
   fc.assert(fc.property(clicksWithin(LATENESS), ({ arriving }) => {
     const together = applied(arriving);
     for (const [id, user] of together.users) {
@@ -79,7 +79,7 @@ Deno.test("TaskState() gives a user the same sequence and state whatever other u
   }));
 });
 
-Deno.test("carryHidden() steps T/P + 1 times a behaviour on average when behaviours come in order", () => {
+Deno.test("carryHidden() takes T / P steps per behaviour on average when behaviours arrive in order", () => {
   const options = { ...SMALL, sequence: { capacity: 50, window: 50, hop: 10 } };
   let steps = 0;
   const serving = new (class extends FakeServing {
@@ -100,7 +100,7 @@ Deno.test("carryHidden() steps T/P + 1 times a behaviour on average when behavio
   assert.equal(steps / 1000, 0.9 + 41 / 10);
 });
 
-Deno.test("carryHidden() folds again when the version moved on by more than maxStaleVersions", () => {
+Deno.test("carryHidden() refolds when the version has moved on by more than maxStaleVersions", () => {
   const serving = new FakeServing();
   const task = new TaskState({ ...SMALL, maxStaleVersions: 1 }, serving);
   const click = (n: number) =>
@@ -117,7 +117,7 @@ Deno.test("carryHidden() folds again when the version moved on by more than maxS
   assert.deepEqual(user.hidden, folded(task, user, serving));
 });
 
-Deno.test("carryHidden() folds again when a restored state is of another size or of a version ahead", () => {
+Deno.test("carryHidden() refolds a restored state of another size or of a future version", () => {
   const serving = new FakeServing();
   const task = new TaskState(SMALL, serving);
   const click = (n: number) =>

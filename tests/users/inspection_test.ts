@@ -20,7 +20,7 @@ function usersOf(states: readonly (readonly number[])[]): UserState[] {
   });
 }
 
-Deno.test("inspectUsers() averages over users whose state has panels", () => {
+Deno.test("inspectUsers() averages panels over the users whose state has any", () => {
   const users = usersOf([[0.5, 0.25, 10], [0.25, 0.75, 30], [1, 0, 0], []]);
   assert.deepEqual(inspectUsers(users, { stateSize: 3, inspect }), {
     users: 2,
@@ -28,7 +28,7 @@ Deno.test("inspectUsers() averages over users whose state has panels", () => {
   });
 });
 
-Deno.test("inspectUsers() is null for a model without panels, and before there is anything to show", () => {
+Deno.test("inspectUsers() is null for a model without panels, and without states to show", () => {
   const users = usersOf([[1, 0, 0]]);
   assert.equal(inspectUsers(users, { stateSize: 3 }), null);
   assert.equal(inspectUsers(users, { stateSize: 3, inspect }), null);

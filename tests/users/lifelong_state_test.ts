@@ -37,7 +37,7 @@ function fromThere(items: readonly string[], serving: FakeServing, stored: Store
   return state;
 }
 
-/** What a page view now would be scored and learnt from. */
+/** The open list of an impression at this time, as it is scored and learnt from. */
 function shown(task: TaskState, offset: number, time: number) {
   const out = outputs();
   const rejected = task.apply(
@@ -51,7 +51,7 @@ function shown(task: TaskState, offset: number, time: number) {
   return pending;
 }
 
-Deno.test("carryHidden() of a lifelong model holds the whole life, and learns from the newest behaviours", () => {
+Deno.test("carryHidden() of a lifelong model holds the whole life, and samples get its anchor and recent behaviours", () => {
   const serving = new FakeServing(3, true);
   const task = new TaskState(OPTIONS, serving);
   const life: string[] = [];
@@ -68,7 +68,7 @@ Deno.test("carryHidden() of a lifelong model holds the whole life, and learns fr
   }
 });
 
-Deno.test("carryHidden() of a model that could be lifelong holds the window where it may not be", () => {
+Deno.test("carryHidden() of a lifelong model holds only the window with lifelong: false", () => {
   const serving = new FakeServing(3, true);
   const task = new TaskState({ ...OPTIONS, lifelong: false }, serving);
   const life: string[] = [];
@@ -85,7 +85,7 @@ Deno.test("carryHidden() of a model that could be lifelong holds the window wher
   }
 });
 
-Deno.test("carryHidden() of a lifelong model costs a step a behaviour, however long the life is", () => {
+Deno.test("carryHidden() of a lifelong model takes one step per behaviour, however long the life", () => {
   let steps = 0;
   const serving = new (class extends FakeServing {
     override step(...args: Parameters<FakeServing["step"]>): void {
@@ -101,7 +101,7 @@ Deno.test("carryHidden() of a lifelong model costs a step a behaviour, however l
   assert.equal(steps, 1000);
 });
 
-Deno.test("carryHidden() of a lifelong model is the fold in order of time when clicks are late but recent", () => {
+Deno.test("carryHidden() of a lifelong model equals the fold in order of time when clicks are late but recent", () => {
   const options = { ...OPTIONS, sequence: { capacity: 100, window: 90, hop: 10, recent: 60 } };
   const lateness = SMALL.allowedLatenessMs ?? 0;
   fc.assert(fc.property(clicksWithin(lateness), ({ ordered, arriving }) => {
@@ -119,7 +119,7 @@ Deno.test("carryHidden() of a lifelong model is the fold in order of time when c
   }));
 });
 
-Deno.test("carryHidden() of a lifelong model keeps a click that is older than the recent ones", () => {
+Deno.test("carryHidden() of a lifelong model folds a click older than the recent ones into the anchor", () => {
   const serving = new FakeServing(3, true);
   const task = new TaskState({ ...OPTIONS, allowedLatenessMs: 1e9 }, serving);
   for (let n = 0; n < 20; n++) task.apply(click(n, `i${n}`), n, outputs());
@@ -130,12 +130,12 @@ Deno.test("carryHidden() of a lifelong model keeps a click that is older than th
   assert.ok(anchor !== null);
   const want = anchor.floats();
   serving.step(want, "late", [], 1);
-  assert.deepEqual(user.anchor?.floats(), want, "it is the last of those before the recent ones");
+  assert.deepEqual(user.anchor?.floats(), want, "it counts as the last before the recent ones");
   for (let n = hiddenStart; n < 20; n++) serving.step(want, `i${n}`, [], 1);
   assert.deepEqual(task.models.recurrentState(user), want);
 });
 
-Deno.test("ListScorer.score() of a lifelong model knows nothing that happened after the list", () => {
+Deno.test("ListScorer.score() of a lifelong model knows nothing from after the list", () => {
   const serving = new FakeServing(3, true);
   const scored: (Float32Array | undefined)[] = [];
   const score = serving.score.bind(serving);
@@ -155,7 +155,7 @@ Deno.test("ListScorer.score() of a lifelong model knows nothing that happened af
   assert.deepEqual(scored.at(-1), folded(life, serving));
 });
 
-Deno.test("a lifelong model folds the newest behaviours by the version of now, for scoring as for learning", () => {
+Deno.test("a lifelong model folds recent behaviours by the current version, for scoring and learning alike", () => {
   const serving = new FakeServing(3, true);
   const task = new TaskState(OPTIONS, serving);
   for (let n = 0; n < 200; n++) {
@@ -174,12 +174,12 @@ Deno.test("a lifelong model folds the newest behaviours by the version of now, f
   }
 });
 
-Deno.test("a state of a window, also of an older version, is no anchor of a life, whatever is switched", () => {
+Deno.test("a window's state never becomes the anchor of a life, however lifelong is switched on and off", () => {
   const serving = new FakeServing(3, true);
   const life: string[] = [];
   let offset = 0;
   let record: Uint8Array | undefined;
-  /** Goes on where the last one stopped, with more clicks. */
+  /** Continues from the last record, with more clicks. */
   const goOn = (lifelong: boolean, clicks: number, look: (task: TaskState) => void) => {
     const task = new TaskState({ ...OPTIONS, lifelong }, serving);
     if (record !== undefined) task.restoreUser("u", record);
@@ -200,11 +200,11 @@ Deno.test("a state of a window, also of an older version, is no anchor of a life
   const isSound = (task: TaskState) => {
     if (task.users.size === 0) return;
     const { state } = shown(task, offset++, START + 1000 * life.length);
-    // What is learnt from must be what is served.
+    // Learning must use what is served.
     assert.equal(state?.from, scored?.from);
     assert.deepEqual(state?.stored.floats(), scored?.values);
     if (state === undefined) return;
-    // It is the life up to the recent behaviours, or what was left of it when it was switched on.
+    // It is the life before the recent behaviours, or what was left of it when lifelong was switched on.
     const { hiddenStart } = only(task);
     assert.ok(life.some((_, from) => {
       const want = folded(life.slice(from, hiddenStart), serving);
@@ -223,7 +223,7 @@ Deno.test("a state of a window, also of an older version, is no anchor of a life
   goOn(true, 25, isSound);
 });
 
-Deno.test("a model that becomes the lifelong one late folds what the sequence still holds", () => {
+Deno.test("a lifelong model that comes late folds what the sequence still holds", () => {
   const life = Array.from({ length: 25 }, (_, n) => `i${(n * 7) % 11}`);
   const others = new TaskState(OPTIONS, new FakeServing(0));
   others.apply({ type: "interaction", user: "other", item: "x", action: "click", time: START }, 0, outputs());
@@ -231,7 +231,7 @@ Deno.test("a model that becomes the lifelong one late folds what the sequence st
   const serving = new FakeServing(3, true);
   const task = new TaskState(OPTIONS, serving);
   task.restoreUser("u", others.memory.record(others.users.get("u")!));
-  assert.equal(task.models.recurrentState(only(task)), null, "until the next behaviour it has none");
+  assert.equal(task.models.recurrentState(only(task)), null, "it has no state until the next behaviour");
   assert.equal(shown(task, 100, START + 30_000).state, undefined);
   task.apply(click(40, "i5"), 101, outputs());
   assert.deepEqual(task.models.recurrentState(only(task)), folded([...life, "i5"].slice(-10), serving));

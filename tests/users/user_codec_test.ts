@@ -8,7 +8,7 @@ import { FakeServing } from "../engine/fake_serving.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import { anyStream, run, SMALL } from "../engine/streams.ts";
 
-Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
+Deno.test("UserCodec.decode() restores users of any stream, who encode to the same bytes", () => {
   fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {
     const remembering = { ...SMALL, frequency: { most: 3, withinMs: 1000, remembered: 5 } };
     const { task } = run(steps, remembering, new FakeServing(3, lifelong));
@@ -26,7 +26,7 @@ Deno.test("UserCodec.decode() gives a user of the same bytes when users come fro
   }));
 });
 
-Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhere or goes on", () => {
+Deno.test("UserCodec.decode() throws a SyntaxError at truncated records, trailing bytes and other formats", () => {
   const clicks = Array.from({ length: 3 }, (_, n) => ({
     kind: "event" as const,
     event: { type: "interaction", user: "u", item: `i${n}`, action: "click", time: n, id: `e${n}` } as const,
@@ -56,7 +56,7 @@ function historiesOf({ pending }: UserState) {
 
 const START = 1_700_000_000_000;
 const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
-Deno.test("UserCodec.encode() gives the same bytes when a history has left the behaviours that are kept, and was read back", () => {
+Deno.test("UserCodec.encode() gives the same bytes after decode() when a list's history is older than the kept behaviours", () => {
   const events: Event[] = [
     ...Array.from(
       { length: 6 },
@@ -81,7 +81,7 @@ Deno.test("UserCodec.encode() gives the same bytes when a history has left the b
   }
 });
 
-Deno.test("UserCodec.encode() writes format 12 only for a user who had more than what is kept, and decode() reads both", () => {
+Deno.test("UserCodec.encode() writes format 12 only for users who had more than is kept, and decode() reads both", () => {
   const { capacity } = new SequenceSlab(SMALL.sequence);
   const events = (count: number) =>
     Array.from({ length: count }, (_, n): Event => ({
@@ -98,7 +98,7 @@ Deno.test("UserCodec.encode() writes format 12 only for a user who had more than
   }
 });
 
-Deno.test("UserCodec.encode() writes format 13 only for a user whose lists are given", () => {
+Deno.test("UserCodec.encode() writes format 13 for users who are given lists", () => {
   const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   for (const count of [1, 30]) {
     const clicks = Array.from({ length: count }, (_, n) => ({
@@ -119,7 +119,7 @@ Deno.test("UserCodec.encode() writes format 13 only for a user whose lists are g
   }
 });
 
-Deno.test("UserCodec.decode() gives histories as they were when fewer behaviours are kept than were written", () => {
+Deno.test("UserCodec.decode() keeps the histories of lists when fewer behaviours are kept than were written", () => {
   const click = (n: number): Event => ({ type: "interaction", ...at(n), item: `i${n}`, action: "click" });
   const events = [
     ...Array.from({ length: 7 }, (_, n) => click(n)),
@@ -140,7 +140,7 @@ Deno.test("UserCodec.decode() gives histories as they were when fewer behaviours
   }
 });
 
-Deno.test("UserCodec.decode() gives lists one history in common when no behaviour came between them", () => {
+Deno.test("UserCodec.decode() shares a history between lists without behaviours between them", () => {
   const clicks = (from: number): Event[] =>
     [0, 1, 2].map((n) => ({ type: "interaction", ...at(from + n), item: `i${n}`, action: "click" }));
   const list = (request: string, ms: number): Event => ({

@@ -5,7 +5,7 @@ import { USER_BYTES, UserMemory } from "../../src/users/user_memory.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { SMALL } from "../engine/streams.ts";
 
-Deno.test("UserMemory.evict() counts the objects of users who have done little", () => {
+Deno.test("UserMemory.evict() counts the bytes of users' objects, even without behaviours", () => {
   const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   for (let n = 0; n < 1000; n++) memory.record(memory.activate(`u${n}`));
   memory.evict(100 * USER_BYTES);
@@ -14,7 +14,7 @@ Deno.test("UserMemory.evict() counts the objects of users who have done little",
   assert.ok(memory.users.has("u999") && !memory.users.has("u0"));
 });
 
-Deno.test("UserMemory knows the order of activity when users come, act, leave, come back and are forgotten", () => {
+Deno.test("UserMemory keeps users in order of activity while they act, are evicted, restored and forgotten", () => {
   const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   const random = mulberry32(4);
   const records = new Map<string, Uint8Array>();
@@ -39,7 +39,7 @@ Deno.test("UserMemory knows the order of activity when users come, act, leave, c
   assert.ok(most > 10 && memory.users.size === 0 && memory.newest(1).length === 0);
 });
 
-Deno.test("UserMemory.evict() drops those who were active least recently, and none whom a deadline waits for", () => {
+Deno.test("UserMemory.evict() drops the least recently active users, but none with a pending deadline", () => {
   const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   const users = ["a", "b", "c", "d"].map((id) => memory.activate(id));
   memory.activate("a");
@@ -51,7 +51,7 @@ Deno.test("UserMemory.evict() drops those who were active least recently, and no
   assert.deepEqual([...memory.users.keys()], ["b"]);
 });
 
-Deno.test("UserMemory.evict() looks once at those who wait, and drops them when that has ended", () => {
+Deno.test("UserMemory.evict() looks at waiting users once, and drops them after their wait has ended", () => {
   const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   let looks = 0;
   const wait = (id: string) => {
@@ -71,14 +71,14 @@ Deno.test("UserMemory.evict() looks once at those who wait, and drops them when 
   assert.equal(looksOf(() => memory.evict(0)), 100);
   assert.equal(looksOf(() => memory.evict(0)), 0);
   memory.record(memory.activate("u7"));
-  assert.equal(looksOf(() => memory.evict(0)), 0, "acting ends no wait");
+  assert.equal(looksOf(() => memory.evict(0)), 0, "activity does not end a wait");
   for (const user of [users[50]!, users[7]!, users[20]!]) {
     user.listed = null;
     memory.record(user);
   }
   memory.activate("u50");
   assert.equal(looksOf(() => memory.evict(memory.bytes - 1)), 1);
-  assert.ok(!memory.users.has("u7"), "least recently active, the end of a wait included");
+  assert.ok(!memory.users.has("u7"), "least recently active, where the end of a wait counts as activity");
   assert.equal(looksOf(() => memory.evict(0)), 2);
   assert.equal(memory.users.size, 97);
   assert.deepEqual(memory.newest(2).map(({ id }) => id), ["u98", "u99"]);

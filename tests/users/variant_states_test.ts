@@ -17,7 +17,7 @@ const OPTIONS: TaskOptions = {
   sequence: { capacity: 30, window: 20, hop: 5, recent: 10 },
 };
 
-/** Another model, whose states differ from those of the own one. */
+/** Another model, whose states differ from the deployment's own one. */
 class OtherServing extends FakeServing {
   override readonly model: "fake" = "other" as "fake";
   override version = 5;
@@ -42,7 +42,7 @@ const stateOf = ({ hidden, anchor, hiddenStart, hiddenVersion }: RecurrentState)
   ...{ hiddenStart, hiddenVersion },
 });
 
-Deno.test("carryVariants() gives a variant's model the states that it has as the own one, which keeps its", () => {
+Deno.test("carryVariants() gives a variant's model the states it would have alone, and leaves the own model's alone", () => {
   fc.assert(fc.property(clicksWithin(SMALL.allowedLatenessMs ?? 0), ({ arriving }) => {
     const together = play(both(), arriving);
     const [alone, asOwn] = [own(), other()].map((serving) => play(new TaskState(OPTIONS, serving), arriving));
@@ -55,7 +55,7 @@ Deno.test("carryVariants() gives a variant's model the states that it has as the
   }));
 });
 
-Deno.test("the states of variants are the same after a restore at any event", () => {
+Deno.test("TaskState has the same variant states when it is restored at any event", () => {
   fc.assert(fc.property(clicksWithin(SMALL.allowedLatenessMs ?? 0), fc.nat(), ({ arriving }, at) => {
     const cut = at % (arriving.length + 1);
     const whole = play(both(), arriving);
@@ -75,7 +75,7 @@ Deno.test("the states of variants are the same after a restore at any event", ()
   }));
 });
 
-/** Lives longer than what is stored, and a page at the end; the outcome comes to be final. */
+/** Samples of lists along a life that is longer than the stored behaviours. */
 function pages(serving: Serving, variants: readonly Serving[], model?: string): readonly Sample[] {
   const task = new TaskState(OPTIONS, serving, variants);
   if (model !== undefined) {
@@ -101,7 +101,7 @@ function pages(serving: Serving, variants: readonly Serving[], model?: string): 
   return out.samples.filter(({ rows }) => rows.length > 0);
 }
 
-Deno.test("a variant's model scores from its own state of the whole life, and its sample has it", () => {
+Deno.test("a variant's model scores from its own lifelong state, which is in the sample", () => {
   const asOwn = pages(other(), []);
   const asVariant = pages(own(), [other()], "other");
   assert.equal(asOwn.length, 4);
@@ -111,10 +111,14 @@ Deno.test("a variant's model scores from its own state of the whole life, and it
     asVariant.at(-1)!.state!.values.length === 4 && asVariant.every(({ model }) => model === "other"),
   );
   const windowed = pages(own(), [new OtherServing(4, false)], "other");
-  assert.notDeepEqual(windowed.at(-1)!.rows, asOwn.at(-1)!.rows, "the life is more than the window");
+  assert.notDeepEqual(
+    windowed.at(-1)!.rows,
+    asOwn.at(-1)!.rows,
+    "a whole life scores differently from the window",
+  );
 });
 
-Deno.test("a sample has the states of the lifelong models that did not score it, as if they had", () => {
+Deno.test("a sample has the states of lifelong models that did not score it, as if they had", () => {
   const [asOwn, asOther] = [pages(own(), []), pages(other(), [])];
   const byOther = pages(own(), [other()], "other");
   const byOwn = pages(own(), [other()]);
@@ -161,7 +165,7 @@ Deno.test("an open list keeps the states of other models in its record", () => {
   assert.deepEqual(samples[1], samples[0]);
 });
 
-Deno.test("the state of a model that is there no more goes with the next behaviour", () => {
+Deno.test("the state of a removed model is dropped at the user's next behaviour", () => {
   const click = (n: number): Event => ({
     ...{ type: "interaction", user: "u", item: `i${n}`, action: "click", time: START + 1000 * n },
   });
@@ -175,7 +179,7 @@ Deno.test("the state of a model that is there no more goes with the next behavio
   assert.equal(after.users.get("u")!.variants.size, 0);
 });
 
-Deno.test("a pinned version has a state from its experiment's start to its end, whenever it was loaded", () => {
+Deno.test("a pinned version has states from its experiment's start to its end, whenever it is loaded", () => {
   const pinned = other();
   Object.assign(pinned, { model: "other@5" });
   const click = (n: number): Event => ({
@@ -185,7 +189,7 @@ Deno.test("a pinned version has a state from its experiment's start to its end, 
   task.models.setPinned([pinned]);
   const states = () => [...task.users.get("u")!.variants.keys()];
   task.apply(click(0), 0, outputs());
-  assert.deepEqual(states(), [], "its experiment has not begun");
+  assert.deepEqual(states(), [], "its experiment has not started");
   const variants = [{ name: "a" }, { name: "b", model: "other", version: 5 }] as const;
   const running = startExperiment({ name: "pin", variants }, {
     records: new Map(),

@@ -15,7 +15,7 @@ import { Schedule } from "../../../fixtures/simulator/schedule.ts";
 /** Options of {@linkcode delayedClicks}. */
 export interface DelayOptions {
   readonly seed: number;
-  /** Lists that are shown. */
+  /** Number of lists shown. */
   readonly lists: number;
   /** Mean time from a list to a click on it, milliseconds. */
   readonly delayMs: number;

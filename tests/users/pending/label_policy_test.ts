@@ -6,7 +6,7 @@ import { Story } from "../../engine/story.ts";
 
 const WINDOW_MS = 100, LATE_MS = 200;
 
-/** Lists that get one more item on their second page; then clicks, some late, some too late. */
+/** Lists, some of which get another item later, and their clicks, some late, some too late. */
 const lists = fc.array(
   fc.record({
     more: fc.option(fc.integer({ min: 1, max: WINDOW_MS - 1 }), { nil: undefined }),
@@ -39,7 +39,7 @@ function tell(policy: LabelPolicy, told: Lists): readonly Sample[] {
 const rowsOf = (samples: readonly Sample[]) =>
   samples.flatMap(({ request, rows }) => rows.map(({ item, label }) => `${request} ${item} ${label}`)).sort();
 
-/** What a policy should learn beside the labels of the window. */
+/** What a policy should learn besides the labels of the window. */
 function wanted(policy: LabelPolicy, told: Lists): string[] {
   if (policy === "window") return [];
   const isFake = policy !== "late";
@@ -57,7 +57,7 @@ function wanted(policy: LabelPolicy, told: Lists): string[] {
 }
 
 for (const policy of ["window", "late", "fnw"] as const) {
-  Deno.test(`labels by ${policy}: each row and click is learnt once, and judged by the labels of the window`, () => {
+  Deno.test(`labelPolicy ${policy} learns each row and click once, and judges by the labels of the window`, () => {
     fc.assert(fc.property(lists, (told) => {
       const samples = tell(policy, told);
       const judged = samples.filter(({ purpose }) => purpose !== "learn");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Alias, aliasAt, withAlias } from "../../../src/users/states/aliases.ts";
 
-Deno.test("withAlias(): repeated logins do not push another person's out", () => {
+Deno.test("withAlias() merges repeated logins, so that they do not push out another person's", () => {
   let aliases: readonly Alias[] = [];
   aliases = withAlias(aliases, { of: "bob", until: 1 });
   for (let until = 2; until < 50; until++) aliases = withAlias(aliases, { of: "ann", until });

@@ -16,7 +16,7 @@ const behaviour = fc.record({
   item: fc.nat(2 ** 32 - 1),
   action: fc.constantFrom("click", "rating"),
   time: fc.nat(2 ** 48 - 1),
-  // The usual one, halves, and those that need single precision.
+  // The usual strength, halves, and some that need single precision.
   strength: fc.oneof(
     { arbitrary: fc.constant(1), weight: 10 },
     fc.constantFrom(0, -0, 0.5, -2.75),
@@ -24,7 +24,7 @@ const behaviour = fc.record({
   ),
 }, { noNullPrototype: true });
 
-Deno.test("SequenceSlab keeps of each row what it was given, whatever the others store, and takes no more memory in time", () => {
+Deno.test("SequenceSlab keeps each row's behaviours, whatever others store, and does not grow over time", () => {
   const step = fc.record({ person: fc.nat(3), next: fc.option(behaviour, { freq: 20 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150 }), fc.boolean(), (steps, clears) => {
@@ -35,7 +35,7 @@ Deno.test("SequenceSlab keeps of each row what it was given, whatever the others
           const own = people[person]!;
           if (next !== null) {
             slab.insert(own.row, next);
-            // What was older than a full row when it came is not in it.
+            // A full row drops what is older than its behaviours.
             own.model = [...own.model, next].sort((a, b) => a.time - b.time).slice(-9);
           } else if (clears) {
             slab.clear(own.row);
@@ -57,7 +57,7 @@ Deno.test("SequenceSlab keeps of each row what it was given, whatever the others
   );
 });
 
-Deno.test("SequenceSlab.rowBytes() is 11 a behaviour, 13 and 15 where an action has strengths that differ", () => {
+Deno.test("SequenceSlab.rowBytes() is 11 per behaviour, or 13 or 15 where an action's strengths differ", () => {
   const slab = new SequenceSlab({ capacity: 100 });
   const bytes = (strengths: readonly number[]) => {
     const row = slab.allocate();
@@ -70,7 +70,7 @@ Deno.test("SequenceSlab.rowBytes() is 11 a behaviour, 13 and 15 where an action 
   assert.deepEqual([[1], [1, 0.5], [1, 0.5, 0.1]].map(bytes), [1115, 1315, 1515]);
 });
 
-Deno.test("SequenceSlab.insert() throws a RangeError when a time does not fit 48 bits", () => {
+Deno.test("SequenceSlab.insert() throws a RangeError when a time does not fit into 48 bits", () => {
   const slab = new SequenceSlab();
   const row = slab.allocate();
   for (const time of [-1, 0.5, 2 ** 48, NaN, Infinity]) {

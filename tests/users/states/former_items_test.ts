@@ -9,7 +9,7 @@ function itemsOf(count: number): FormerItems {
   return items;
 }
 
-Deno.test("FormerItems has what was added, and of what was not at most one in a thousand", () => {
+Deno.test("FormerItems has all added items, and at most one in a thousand others", () => {
   const items = itemsOf(2000);
   for (let n = 0; n < 2000; n++) assert.ok(items.has(`i${n}`));
   let wrong = 0;
@@ -23,7 +23,7 @@ Deno.test("FormerItems.add() counts each behaviour, and keeps an item once", () 
   assert.deepEqual([items.size, items.behaviours], [3, 4]);
 });
 
-Deno.test("FormerItems.add() takes no more items beyond the bound, and counts only what it knows", () => {
+Deno.test("FormerItems.add() takes no items beyond its bound, and counts behaviours only of those it has", () => {
   const items = itemsOf(MOST_FORMER + 100);
   const { behaviours } = items;
   items.add("i0");
@@ -33,7 +33,7 @@ Deno.test("FormerItems.add() takes no more items beyond the bound, and counts on
   assert.ok(behaviours < MOST_FORMER + 10, `${behaviours}`);
 });
 
-Deno.test("FormerItems.decode() reads what encode() wrote, some three bytes an item", () => {
+Deno.test("FormerItems.decode() reads what encode() writes, at most four bytes per item", () => {
   for (const count of [0, 1, 17, 1000]) {
     const items = itemsOf(count);
     const bytes = new ByteWriter();

@@ -28,7 +28,7 @@ function stored(slab: SequenceSlab, row: number): Behaviour[] {
   }));
 }
 
-Deno.test("SequenceSlab.insert() keeps the newest behaviours in time order when they come in any order", () => {
+Deno.test("SequenceSlab.insert() keeps the newest behaviours in order of time, in whatever order they arrive", () => {
   fc.assert(fc.property(sizes, fc.array(behaviour, { maxLength: 40 }), (options, behaviours) => {
     const slab = new SequenceSlab(options);
     const row = slab.allocate();
@@ -45,7 +45,7 @@ Deno.test("SequenceSlab.insert() keeps the newest behaviours in time order when 
   }));
 });
 
-Deno.test("SequenceSlab.windowStart() follows its formula when behaviours are counted", () => {
+Deno.test("SequenceSlab.windowStart() follows its formula for any number of behaviours", () => {
   fc.assert(fc.property(sizes, fc.nat(60), (options, n) => {
     const { capacity, window: T, hop: P } = options;
     const slab = new SequenceSlab(options);
@@ -60,7 +60,7 @@ Deno.test("SequenceSlab.windowStart() follows its formula when behaviours are co
   }));
 });
 
-Deno.test("SequenceSlab() keeps rows apart when rows are taken, filled and given back", () => {
+Deno.test("SequenceSlab keeps rows apart, and a released row is empty when it is allocated again", () => {
   const slab = new SequenceSlab({ capacity: 3, window: 2, hop: 1 });
   // More rows than the first slab has room for.
   const rows = Array.from({ length: 200 }, (_, i) => {
@@ -81,7 +81,7 @@ Deno.test("SequenceSlab() keeps rows apart when rows are taken, filled and given
   assert.equal(slab.windowStart(again), 0);
 });
 
-Deno.test("SequenceSlab.restore() gives the same row when behaviours and total were read back", () => {
+Deno.test("SequenceSlab.restore() of a row's behaviours and total gives the same row", () => {
   fc.assert(fc.property(sizes, fc.array(behaviour, { maxLength: 40 }), (options, behaviours) => {
     const slab = new SequenceSlab(options);
     const row = slab.allocate();
@@ -94,7 +94,7 @@ Deno.test("SequenceSlab.restore() gives the same row when behaviours and total w
   }));
 });
 
-Deno.test("SequenceSlab() takes all sizes that fit each other, with a lifelong state as far as they allow one", () => {
+Deno.test("SequenceSlab() takes all sizes that fit each other, with as many recent behaviours as they allow", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 200 }), fc.nat(), fc.nat(), (capacity, w, h) => {
       const window = 1 + w % capacity, hop = 1 + h % window;
@@ -118,7 +118,7 @@ Deno.test("SequenceSlab() throws a RangeError when the sizes do not fit each oth
   for (const options of wrong) assert.throws(() => new SequenceSlab(options), RangeError);
 });
 
-Deno.test("SequenceSlab() keeps rows apart while they grow from slab to slab and are given back", () => {
+Deno.test("SequenceSlab keeps rows apart while they grow from slab to slab and are released", () => {
   const slab = new SequenceSlab({ capacity: 100 });
   const people = Array.from(
     { length: 300 },
@@ -144,7 +144,7 @@ Deno.test("SequenceSlab() keeps rows apart while they grow from slab to slab and
   assert.ok(slab.rowBytes(people[299]?.row ?? NaN) < slab.rowBytes(people[0]?.row ?? NaN));
 });
 
-Deno.test("SequenceSlab.read() gives what behaviours() does, in a buffer that had others", () => {
+Deno.test("SequenceSlab.read() gives the same as behaviours(), in a reused buffer", () => {
   fc.assert(fc.property(sizes, fc.array(behaviour), fc.array(behaviour), (options, first, second) => {
     const slab = new SequenceSlab(options);
     const columns = new BehaviourColumns(slab.capacity);

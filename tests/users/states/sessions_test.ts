@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Session, sessionsAt, withSession } from "../../../src/users/states/sessions.ts";
 
-Deno.test("withSession() keeps the last login of each session, and the eight newest", () => {
+Deno.test("withSession() keeps the last login of each session, and the eight newest sessions", () => {
   let sessions: readonly Session[] = [];
   for (const [id, login] of [["a", 5], ["b", 3], ["a", 4], ["b", 9]] as const) {
     sessions = withSession(sessions, { id, login });

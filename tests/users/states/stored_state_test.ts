@@ -13,7 +13,7 @@ const stored = fc.array(fc.nat(9), { maxLength: 5 }).chain((stretches) =>
   })
 );
 
-Deno.test("StoredState.of() rounds once: what was rounded comes back as it is", () => {
+Deno.test("StoredState.of() rounds alternate stretches to half precision, and rounding again changes nothing", () => {
   fc.assert(fc.property(stored, ({ stretches, state }) => {
     const once = StoredState.of(state, stretches);
     const again = StoredState.of(once.floats(), stretches);
@@ -26,19 +26,19 @@ Deno.test("StoredState.of() rounds once: what was rounded comes back as it is", 
   }));
 });
 
-Deno.test("StoredState.from() throws a SyntaxError when bytes are missing or left", () => {
+Deno.test("StoredState.from() throws a SyntaxError when bytes are missing or left over", () => {
   const { bytes } = StoredState.of(new Float32Array(8), [4, 4]);
   for (const stretches of [[4, 5], [4, 3], [], [8]]) {
     assert.throws(() => StoredState.from(bytes, stretches), SyntaxError);
   }
 });
 
-Deno.test("StoredState.of() rounds no state of another length", () => {
+Deno.test("StoredState.of() does not round a state of another length", () => {
   const single = StoredState.of(Float32Array.of(0.1, 0.2), [4, 4]);
-  assert.deepEqual(single.floats(), Float32Array.of(0.1, 0.2), "a state of another length is not rounded");
+  assert.deepEqual(single.floats(), Float32Array.of(0.1, 0.2), "0.1 keeps single precision");
 });
 
-Deno.test("StoredState.of() takes 1,044 bytes for a state of MIMN with four slots 32 wide", () => {
+Deno.test("StoredState.of() takes 1,044 bytes for a MIMN state with four slots of width 32", () => {
   const sizes = { d: 32, user: 1, context: 1 };
   const model = createModel("mimn", sizes, { traces: [1, 0.98] }, mulberry32(1));
   const state = model.initState();
@@ -47,5 +47,5 @@ Deno.test("StoredState.of() takes 1,044 bytes for a state of MIMN with four slot
   const { stretches = [] } = model;
   const kept = StoredState.of(state, stretches);
   assert.equal(kept.bytes.length, 1044);
-  assert.equal(kept.floats()[count], 100_003, "what is counted is exact");
+  assert.equal(kept.floats()[count], 100_003, "a count is exact");
 });
