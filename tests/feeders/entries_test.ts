@@ -1,4 +1,4 @@
-/** Entries of a list are taken or rejected by themselves: none is lost, none comes twice, and a replay takes no other. */
+/** Entries of a list are taken or rejected singly: none is lost or doubled, and a replay takes only rejected ones. */
 
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
@@ -24,14 +24,14 @@ const TIME = Date.UTC(2026, 10, 27, 10);
 const now = () => TIME + 1000;
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-/** @param isMended whether it understands the price `much` */
+/** @param isMended whether the mapping understands the price `much` */
 function orders(isMended: boolean) {
   const price = { path: "@.price", ...(isMended ? { values: { much: 99 } } : {}) };
   const fields = { user: "who", time: "at", item: "@.sku", action: { value: "purchase" }, value: price };
   return compileSource("orders", { rules: [{ name: "bought", as: "interaction", each: "lines", fields }] });
 }
 
-/** Twenty orders of five lines, of which one is wrong for good and another until the mapping is mended. */
+/** Twenty orders of five lines, one of which is always wrong and another until the mapping is mended. */
 const ORDERS = Array.from({ length: 20 }, (_, n) => ({
   who: `u${n}`,
   at: TIME,
@@ -76,10 +76,10 @@ async function rejections(log: Log): Promise<readonly Rejection[]> {
 
 const counts = async (log: Log) =>
   (await countRejected(readRejected(log, topics))).map(({ code, count }) => [code, count]).toSorted();
-/** What all 20 orders are once, with these lines of each. */
+/** The items of these lines of all 20 orders. */
 const lines = (...of: number[]) => ORDERS.flatMap((_, n) => of.map((i) => `${n}-${i}`)).toSorted();
 
-Deno.test("good entries of a topic's records are taken; bad ones are rejected with their places and the record's bytes", async () => {
+Deno.test("valid entries of a topic's records are taken, and bad ones rejected with their places and the record's bytes", async () => {
   await using log = await onTopic(ORDERS);
   assert.deepEqual(await feed(log), { events: 60, items: 0, rejected: 40 });
   assert.deepEqual(await bought(log), lines(0, 2, 3));
@@ -92,7 +92,7 @@ Deno.test("good entries of a topic's records are taken; bad ones are rejected wi
   assert.deepEqual(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(first.bytes))), ORDERS[0]);
 });
 
-Deno.test("a replay takes only the entries that were rejected, once, and keeps those that still are", async () => {
+Deno.test("replayRejected() takes only rejected entries, once, and keeps those that are still rejected", async () => {
   await using log = await onTopic(ORDERS);
   await feed(log);
   const replay = () => replayRejected(log, topics, orders(true), { now });
@@ -104,7 +104,7 @@ Deno.test("a replay takes only the entries that were rejected, once, and keeps t
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
 });
 
-Deno.test("a mapping that rejects the whole record in a replay does not make the next one take all of it", async () => {
+Deno.test("replayRejected() takes only rejected entries even after a mapping has rejected the whole record", async () => {
   await using log = await onTopic(ORDERS);
   await feed(log);
   const wrong = compileSource("orders", { rules: [{ as: "forget", fields: { user: "nobody" } }] });
@@ -113,7 +113,7 @@ Deno.test("a mapping that rejects the whole record in a replay does not make the
   assert.deepEqual(await bought(log), lines(0, 1, 2, 3));
 });
 
-Deno.test("a feeder and a replay that crash at any operation of the log take each entry once", async () => {
+Deno.test("TopicFeeder and replayRejected() take each entry once after a crash at any operation of the log", async () => {
   for (const part of ["feed", "replay"]) {
     for (let at = 1;; at++) {
       await using log = await onTopic(ORDERS.slice(0, 8));
@@ -140,7 +140,7 @@ Deno.test("a feeder and a replay that crash at any operation of the log take eac
   }
 });
 
-Deno.test("a record with a thousand bad entries, or a list of 100,000 bad records, is written a few times at most", async () => {
+Deno.test("a record with a thousand bad entries, or a list of 100,000 bad records, makes only three rejections", async () => {
   const many = Array.from(
     { length: 1000 },
     (_, i) => i === 0 ? { sku: "good" } : i % 2 === 0 ? {} : { sku: {} },
@@ -154,7 +154,7 @@ Deno.test("a record with a thousand bad entries, or a list of 100,000 bad record
   assert.ok(bytes < 250_000, `${bytes} bytes`);
 });
 
-Deno.test("lists of a topic in our format, or in that of others, are taken value by value", async () => {
+Deno.test("lists on a topic, in our format or others', are taken value by value", async () => {
   const event = { type: "interaction", user: "u", item: "a", action: "view", time: TIME, id: "same" };
   const gorse = { FeedbackType: "read", UserId: "u", ItemId: "a", Timestamp: new Date(TIME).toISOString() };
   const all = [["meander", event, { ...event, user: 7 }], ["gorse", gorse, { ...gorse, UserId: 7 }]] as const;
@@ -179,7 +179,7 @@ Deno.test("lists of a topic in our format, or in that of others, are taken value
   }
 });
 
-Deno.test("entries of a file are taken alike, and a feeder that crashes in the middle of a line goes on there", async () => {
+Deno.test("Feeder takes entries of a file in the same way, and resumes within a line after a crash", async () => {
   const file = await Deno.makeTempFile({ suffix: ".jsonl" });
   try {
     await Deno.writeTextFile(file, ORDERS.map((order) => JSON.stringify(order)).join("\n"));
@@ -226,7 +226,7 @@ const clickOf = (item: string, time: number): NewRecord => {
   return { topic: topics.events, key: "ann", value: encodeEvent(event), time };
 };
 
-Deno.test("a task takes what it refused as too late once it is replayed, and never twice", async () => {
+Deno.test("a task takes an event that it rejected as too late once it is replayed, and never twice", async () => {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const late = clickOf("early", TIME);
@@ -242,14 +242,14 @@ Deno.test("a task takes what it refused as too late once it is replayed, and nev
   assert.deepEqual(await replay(), { records: 1, taken: 1, rejected: 0, leftOut: 0, cut: 0 });
   assert.deepEqual(await itemsOf(), ["early", "later"]);
   await log.append([late]);
-  assert.deepEqual(await itemsOf(), ["early", "later"], "its id is known now");
+  assert.deepEqual(await itemsOf(), ["early", "later"], "its id is a duplicate now");
   assert.deepEqual([(await replay()).records, await counts(log)], [0, []]);
 });
 
-Deno.test("a task takes mended entries however late they come, in the order of time, and the same when it reads again", async () => {
+Deno.test("a task takes mended entries in order of time, however late they are and however it batches", async () => {
   await using log = await onTopic(ORDERS);
   await feed(log);
-  // Meanwhile everybody goes on.
+  // Meanwhile all users have acted again.
   const later = TIME + 5 * 3_600_000;
   await log.append(ORDERS.map(({ who }) => {
     const event: Event = { type: "interaction", user: who, item: "later", action: "click", time: later };
@@ -278,13 +278,13 @@ Deno.test("a task takes mended entries however late they come, in the order of t
   }
 });
 
-Deno.test("a record of which only the beginning was kept is replayed from its topic, unless another is there now", async () => {
+Deno.test("a rejected record that was cut is replayed from its topic, unless it is gone or replaced there", async () => {
   const large = [{ ...ORDERS[0], note: "x".repeat(100_000) }, { ...ORDERS[1], note: "y".repeat(100_000) }];
   const replay = (log: Log) => replayRejected(log, topics, orders(true), { now });
   await using log = await onTopic(large);
   await feed(log);
   assert.ok((await rejections(log)).every(({ cut }) => cut));
-  await log.trim("orders", 0, 1); // what was rejected of the first is lost
+  await log.trim("orders", 0, 1); // the first record is lost
   assert.deepEqual(await replay(log), { records: 4, taken: 1, rejected: 1, leftOut: 0, cut: 2 });
   assert.deepEqual(await bought(log), ["0-0", "0-2", "0-3", "1-0", "1-1", "1-2", "1-3"]);
   assert.deepEqual((await replay(log)).taken, 0);

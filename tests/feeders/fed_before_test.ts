@@ -4,14 +4,14 @@ import { FedBefore } from "../../streams/feeders/fed_before.ts";
 
 const anyRecords = fc.array(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 12 });
 
-/** What was fed once the first `count` records are on the log. */
+/** What was fed when the first `count` records are on the log. */
 function fed(records: readonly string[], count: number, isRejected = false): FedBefore {
   const all = new FedBefore({ next: 0, sum: 0 });
   for (const record of records.slice(0, count)) assert.equal(all.pass(record), false);
   return new FedBefore(all.position(isRejected));
 }
 
-Deno.test("FedBefore.pass() passes what was fed before, wherever it was cut, and ends at the same position", () => {
+Deno.test("FedBefore.pass() is true for records fed before, wherever feeding stopped, and ends at the same position", () => {
   fc.assert(fc.property(anyRecords, fc.nat(12), (records, cut) => {
     const count = Math.min(cut, records.length);
     const again = fed(records, count);
@@ -29,7 +29,7 @@ function positionOf(records: readonly string[]) {
   return all.position(true);
 }
 
-Deno.test("FedBefore refuses a source that differs in what was fed, or has less", () => {
+Deno.test("FedBefore refuses a source that differs from what was fed, or has less", () => {
   fc.assert(fc.property(anyRecords, fc.nat(), (records, at) => {
     const changed = records.with(at % records.length, "another");
     assert.throws(() => {
@@ -42,7 +42,7 @@ Deno.test("FedBefore refuses a source that differs in what was fed, or has less"
   }));
 });
 
-Deno.test("FedBefore.pass() feeds a last record again that was rejected and has another text by now", () => {
+Deno.test("FedBefore.pass() is false for a last record that was rejected and has changed since", () => {
   const before = fed(["a", "b", "half"], 3, true);
   assert.deepEqual(["a", "b", "half and whole", "c"].map((record) => before.pass(record)), [
     true,

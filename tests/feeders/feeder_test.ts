@@ -35,7 +35,7 @@ const contentOf = async (log: Log) => {
   return all;
 };
 
-Deno.test("Feeder.feed() appends every record once and in order, with any batch", async () => {
+Deno.test("Feeder.feed() appends every record once and in order, whatever the batch", async () => {
   const log = await createLog();
   assert.equal(await feedAll(log, {}), countEvents(records));
   const want = await contentOf(log);
@@ -72,7 +72,7 @@ Deno.test("Feeder.feed() marks an item with the number of events before it", asy
   }
 });
 
-Deno.test("Feeder.open() goes on after a crash at any operation, without a loss and without a repeat", async () => {
+Deno.test("Feeder.open() resumes after a crash at any operation, without loss or repetition", async () => {
   const whole = new CrashingLog(await createLog());
   await feedAll(whole, { batch: 9 });
   const { operations } = whole;
@@ -85,7 +85,7 @@ Deno.test("Feeder.open() goes on after a crash at any operation, without a loss 
   }
 });
 
-Deno.test("Feeder.feed() stops at the limit, and a higher limit goes on", async () => {
+Deno.test("Feeder.feed() stops at the limit, and resumes with a higher one", async () => {
   const log = await createLog();
   assert.equal(await feedAll(log, { batch: 4, limit: 10 }), 10);
   assert.equal((await log.bounds(topics.events, 0)).end, 10);
@@ -95,7 +95,7 @@ Deno.test("Feeder.feed() stops at the limit, and a higher limit goes on", async 
   assert.deepEqual(await contentOf(log), await contentOf(other));
 });
 
-Deno.test("Feeder.feed() moves all times by what was asked for at the first time, also after crashes", async () => {
+Deno.test("Feeder.feed() shifts all times by the first run's shiftMs, even after crashes", async () => {
   const ms = 86_400_000;
   const later = records.map((record): SourceRecord => {
     if (record.kind === "event") {
@@ -120,7 +120,7 @@ Deno.test("Feeder.feed() moves all times by what was asked for at the first time
   }
 });
 
-Deno.test("Feeder.feed() takes the last line of a growing file that was cut off, once it is whole", async () => {
+Deno.test("Feeder.feed() takes the truncated last line of a growing file once it is complete", async () => {
   const feed = async (log: Log, source: typeof records, batch: number) => {
     await using feeder = await Feeder.open(log, topics, sourceOf(source), { name: "shop", batch });
     while (await feeder.feed());
@@ -153,7 +153,7 @@ Deno.test("Feeder.feed() takes the last line of a growing file that was cut off,
   }
 });
 
-Deno.test("Feeder.feed() refuses a source that does not begin with what was fed", async () => {
+Deno.test("Feeder.feed() refuses a source that does not begin with what was fed before", async () => {
   const feed = async (log: Log, source: typeof records) => {
     await using feeder = await Feeder.open(log, topics, sourceOf(source), { name: "shop", batch: 7 });
     while (await feeder.feed());
@@ -174,7 +174,7 @@ Deno.test("Feeder.feed() refuses a source that does not begin with what was fed"
   );
   await assert.rejects(feed(log, others), /its first records differ from those/);
   assert.deepEqual(await contentOf(log), before, "nothing of another source is taken");
-  assert.equal(await feed(log, records), countEvents(records), "a source that has grown goes on");
+  assert.equal(await feed(log, records), countEvents(records), "a source that has grown is continued");
 });
 
 Deno.test("Feeder.open() fences another feeder of the same log", async () => {
@@ -192,7 +192,7 @@ Deno.test("Feeder.open() fences another feeder of the same log", async () => {
   assert.deepEqual(await contentOf(log), await contentOf(want));
 });
 
-Deno.test("Feeder closes its source, also before the end", async () => {
+Deno.test("Feeder closes its source, even before the end", async () => {
   let closed = false;
   async function* source() {
     try {
@@ -208,7 +208,7 @@ Deno.test("Feeder closes its source, also before the end", async () => {
   assert.ok(closed);
 });
 
-Deno.test("Feeder.feed() dates no record of a deployment later than now, and those of a replay as they are", async () => {
+Deno.test("Feeder.feed() dates no record of a deployment later than now, but leaves the times of a replay", async () => {
   const timesOf = async (options: FeederOptions) => {
     const log = await createLog();
     await using feeder = await Feeder.open(log, topics, sourceOf(records), options);
@@ -224,7 +224,7 @@ Deno.test("Feeder.feed() dates no record of a deployment later than now, and tho
   assert.notDeepEqual(capped, times);
 });
 
-Deno.test("Feeder.feed() rejects what is too large for the log, or of no time once it is moved, and goes on", async () => {
+Deno.test("Feeder.feed() rejects records too large for the log or shifted out of the range of times, and continues", async () => {
   const log = await createLog();
   const at = (line: number, time: number, more: object): SourceRecord => ({
     ...{ kind: "event", file: "a", line },

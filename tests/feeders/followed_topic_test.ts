@@ -1,4 +1,4 @@
-/** Where a topic begins, what is too late, and what happens when it goes. */
+/** Where following a topic starts, what is too late, and what happens when the topic goes. */
 
 import assert from "node:assert/strict";
 import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
@@ -16,7 +16,7 @@ const topics = topicNames();
 const TIME = 1_700_000_000_000;
 const HOUR = 3_600_000;
 
-/** A click of a user, `ms` after {@linkcode TIME}, that comes at its time unless it says otherwise. */
+/** A click of a user, `ms` after {@linkcode TIME}, that arrives at its time unless `came` says otherwise. */
 function click(id: string, user: string, ms: number, came = ms, partition = 0): NewRecord {
   const event = { type: "interaction", id, user, item: "i", action: "click", time: TIME + ms };
   const value = new TextEncoder().encode(JSON.stringify(event));
@@ -62,7 +62,7 @@ async function rejectionsOn(
   return rejections;
 }
 
-Deno.test("parseStart() takes words, times and offsets, and says what it wants of all else", () => {
+Deno.test("parseStart() takes words, times and offsets, and says what it expects otherwise", () => {
   assert.equal(parseStart("latest"), "latest");
   assert.deepEqual(parseStart("2026-11-01T10:30+02:00"), { time: Date.UTC(2026, 10, 1, 8, 30) });
   assert.deepEqual(parseStart("2028-02-29"), { time: Date.UTC(2028, 1, 29) });
@@ -73,7 +73,7 @@ Deno.test("parseStart() takes words, times and offsets, and says what it wants o
   }
 });
 
-Deno.test("TopicFeeder starts at a time or at offsets, once, and later goes on where it was", async () => {
+Deno.test("TopicFeeder starts at a time or at offsets, and later resumes from its position", async () => {
   const records = [0, 1, 2, 3, 4, 5].map((n) => click(`c${n}`, "ann", n * HOUR, n * HOUR, n % 2));
   for (
     const [start, want] of [
@@ -95,7 +95,7 @@ Deno.test("TopicFeeder starts at a time or at offsets, once, and later goes on w
   );
 });
 
-Deno.test("TopicFeeder takes what is late as it is, unless its source has a bound", async () => {
+Deno.test("TopicFeeder takes late events, unless its source sets lateMs", async () => {
   const records = [
     ...Array.from({ length: 9 }, (_, n) => click(`a${n}`, `u${n}`, n, n)),
     click("now", "ann", HOUR, HOUR),
@@ -115,22 +115,22 @@ Deno.test("TopicFeeder takes what is late as it is, unless its source has a boun
   assert.match(rejected.reason, /at most 3599999 ms older than the newest: it is 3600000 ms older/);
   await log.append([click("later", "eve", 0, HOUR + 3)]);
   await feed(log, { lateMs: HOUR - 1 });
-  assert.equal((await rejectionsOn(log)).length, 2, "what is newest outlives the process");
+  assert.equal((await rejectionsOn(log)).length, 2, "the newest time survives a restart");
 });
 
-Deno.test("a client years ahead makes nothing of others late, first or later, alone or again and again", async () => {
+Deno.test("a client years ahead makes no other client's events late, whether it comes first or later", async () => {
   const year = 365 * 24 * HOUR;
   const odd = (n: number) => click(`odd${n}`, "odd", year, 2 * year);
   for (const at of [0, 20]) {
     const fine = Array.from({ length: 40 }, (_, n) => click(`c${n}`, `u${n % 7}`, n * 1000, 2 * year));
     await using log = await newLog(...fine.slice(0, at), odd(0), odd(1), ...fine.slice(at));
-    // The merge takes what is ahead last only across partitions: within one, the order stays.
+    // The merge delays what is ahead only across partitions; within one, the order stays.
     assert.equal((await feed(log, { lateMs: HOUR })).length, 42);
     assert.deepEqual(await rejectionsOn(log), []);
   }
 });
 
-Deno.test("TopicFeeder goes on after another feeder of the topic, which it ends", async () => {
+Deno.test("TopicFeeder resumes from another feeder's position on the topic, and fences it", async () => {
   await using log = await newLog(...[0, 1, 2, 3].map((n) => click(`c${n}`, "ann", n, n, n % 2)));
   const source = { log, topic: "clicks", format: ownSource() } as const;
   await using before = await TopicFeeder.open(log, topics, { ...source, name: "ingest" }, { batch: 2 });
@@ -144,7 +144,7 @@ Deno.test("TopicFeeder goes on after another feeder of the topic, which it ends"
   );
 });
 
-Deno.test("TopicFeeder tries again what a registry did not answer, as a passing failure", async () => {
+Deno.test("TopicFeeder fails as unreachable when a registry does not answer, and continues once it does", async () => {
   await using log = await newLog(click("c0", "ann", 0), click("c1", "ann", 1));
   let asked = 0;
   let isDown = true;
@@ -164,7 +164,7 @@ Deno.test("TopicFeeder tries again what a registry did not answer, as a passing 
   assert.deepEqual(await idsOn(log), ["c0", "c1"]);
 });
 
-Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new one says what became of it", async () => {
+Deno.test("TopicFeeder fails transiently when its topic goes while it is read, but not on corrupt records", async () => {
   const cases = [
     [new LogError("unknown-topic", "gone"), "closed"],
     [new RangeError("it ends at 0"), "closed"],
@@ -186,7 +186,7 @@ Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new
   }
 });
 
-Deno.test("TopicFeeder.lags() says per partition how many records wait, and since when", async () => {
+Deno.test("TopicFeeder.lags() says per partition how many records wait, and for how long", async () => {
   await using log = await newLog(click("c0", "ann", 0), click("c1", "ann", 5000), click("c2", "ann", 7000));
   const options = { now: () => TIME + 9000, batch: 1 };
   await using feeder = await TopicFeeder.open(
@@ -207,7 +207,7 @@ Deno.test("TopicFeeder.lags() says per partition how many records wait, and sinc
   }
 });
 
-Deno.test("TopicFeeder logs the first rejected record of each code, and nothing of what it contains", async () => {
+Deno.test("TopicFeeder logs the first rejected record of each code, without its content", async () => {
   await using heard = await listen();
   const broken = (text: string): NewRecord => ({
     ...click("", "ann", 0),

@@ -1,4 +1,4 @@
-/** A topic that the configuration maps, onto the topics of a deployment. */
+/** A topic that the configuration maps onto the topics of a deployment. */
 
 import assert from "node:assert/strict";
 import type { Rejection } from "../../src/events/rejection.ts";
@@ -64,14 +64,14 @@ async function feed(values: readonly unknown[]): Promise<MemoryLog> {
 
 const view = { evt: "product_view", ctx: { uid: "u1", ts: "2026-11-27T10:00:00Z" }, sku: "A1" };
 
-Deno.test("TopicFeeder takes a topic by the mapping of the configuration", async () => {
+Deno.test("TopicFeeder feeds a topic by the mapping of the configuration", async () => {
   await using log = await feed([view, { evt: "product_gone", sku: "A2" }, { ...view, sku: 17 }]);
   const event = { type: "interaction", user: "u1", time: TIME, action: "view" };
   assert.deepEqual(await valuesOf(log, topics.events), [{ ...event, item: "A1" }, { ...event, item: "17" }]);
   assert.deepEqual(await valuesOf(log, topics.items), [null], "the removal of an item");
 });
 
-Deno.test("a record without a value is what a rule with $tombstone makes of it, and nothing without such a rule", async () => {
+Deno.test("a record without a value becomes what a rule with $tombstone says, or nothing without one", async () => {
   const catalogue = compileSource("catalogue", {
     record: ["after"],
     rules: [
@@ -95,12 +95,12 @@ Deno.test("a record without a value is what a rule with $tombstone makes of it, 
     assert.equal(
       (await valuesOf(log, topics.rejected)).length,
       rejected,
-      `${source.name}: no key says which item`,
+      `${source.name}: without a key there is no item`,
     );
   }
 });
 
-Deno.test("what a mapping cannot take is rejected with its place, source, rule and bytes", async () => {
+Deno.test("a record that cannot be mapped is rejected with its place, source, rule and bytes", async () => {
   const bad = { ...view, ctx: { uid: "u1", ts: "soon" } };
   await using log = await feed([view, bad, { evt: "other" }, '{"evt":"a","evt":"b"}']);
   const [first, second, third] = await valuesOf(log, topics.rejected) as Rejection[];
@@ -120,7 +120,7 @@ Deno.test("what a mapping cannot take is rejected with its place, source, rule a
   assert.deepEqual([second?.code, third?.code], ["unmapped", "duplicate-key"]);
 });
 
-Deno.test("a source that follows a topic and has no rules takes events and items of ours as they are", async () => {
+Deno.test("a source without rules that follows a topic takes our events and items as they are", async () => {
   const config = parseConfig('{"sources": {"ours": {"follow": {"topic": "clicks"}}}}', "meander.json");
   const ours = compileSource("ours", config.sources?.["ours"] ?? {});
   const event = { type: "interaction", user: "u1", item: "A1", action: "view", time: TIME };
@@ -132,7 +132,7 @@ Deno.test("a source that follows a topic and has no rules takes events and items
   });
   await log.append([
     ...[event, item, [event, { ...item, item: "A2" }], { ...event, user: 7 }].map((value) => record(value)),
-    record({ name: "exp" }, { [EXPERIMENT]: "exp" }), // of the deployment that it comes from
+    record({ name: "exp" }, { [EXPERIMENT]: "exp" }), // belongs to the deployment that it comes from
   ]);
   const source = { log, topic: "clicks", format: ours };
   await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME });
@@ -143,7 +143,7 @@ Deno.test("a source that follows a topic and has no rules takes events and items
   assert.deepEqual([rejected?.code, rejected?.source, others.length], ["wrong-type", "ours", 0]);
 });
 
-Deno.test("one record cannot become events that are many times its size", async () => {
+Deno.test("one record cannot expand into events of many times its size", async () => {
   const wide = {
     evt: "wide",
     users: Array.from({ length: 1000 }, (_, i) => `u${i}`),
@@ -156,7 +156,7 @@ Deno.test("one record cannot become events that are many times its size", async 
   assert.equal((await valuesOf(log, topics.events)).length, 1);
 });
 
-Deno.test("Feeder takes a file by the same mapping, and goes on where it was", async () => {
+Deno.test("Feeder feeds a file by the same mapping, and resumes from its position", async () => {
   const file = await Deno.makeTempFile({ suffix: ".jsonl" });
   try {
     const lines = Array.from(
@@ -185,7 +185,7 @@ Deno.test("Feeder takes a file by the same mapping, and goes on where it was", a
   }
 });
 
-Deno.test("rows of topics and bodies, which have no header, need a source that names their columns", () => {
+Deno.test("rows of topics and bodies have no header, so their source must name the columns", () => {
   const rules = [{ as: "forget" as const, fields: { user: "who", time: "at" } }];
   const adapted = take(
     compileSource("gone", { format: "csv", rules }),
@@ -200,7 +200,7 @@ Deno.test("rows of topics and bodies, which have no header, need a source that n
   );
 });
 
-Deno.test("rows of a file have the names of its header, or those of the source", async () => {
+Deno.test("rows of a file take their names from its header or from the source", async () => {
   const rules = [{
     as: "interaction" as const,
     fields: { user: "who", item: "what", action: { value: "click" }, time: "at", value: "price" },
@@ -229,7 +229,7 @@ Deno.test("rows of a file have the names of its header, or those of the source",
   }
 });
 
-Deno.test("parseConfig() says what is wrong in a source, with its line and what was meant", () => {
+Deno.test("parseConfig() says what is wrong with a source, at which line, and suggests what was meant", () => {
   const faults = (text: string) => {
     try {
       parseConfig(text, "meander.json");

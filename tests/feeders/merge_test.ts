@@ -1,4 +1,4 @@
-/** Laws of the merge of topics, on simulated sources whose records come when a virtual clock says so. */
+/** Laws of merging topics, on simulated sources whose records arrive by a virtual clock. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -16,7 +16,7 @@ const topics = topicNames();
 const TIME = 1_700_000_000_000;
 const WAIT_MS = 100;
 
-/** A record that is to come. Times are milliseconds after {@linkcode TIME}. */
+/** A record that will arrive. Times are milliseconds after {@linkcode TIME}. */
 interface Coming {
   readonly topic: string;
   readonly partition: number;
@@ -24,10 +24,10 @@ interface Coming {
   readonly comesAt: number;
 }
 
-/** Whether nothing can be made of a record, which thus has no time. */
+/** Whether a record cannot be read, and so has no time. */
 const isOdd = ({ time }: Pick<Coming, "time">) => time % 7 === 3;
 
-/** How a source is keyed does not matter: users are anywhere. */
+/** Keys do not matter: users are spread over partitions. */
 function recordOf({ topic, partition, time, comesAt }: Coming, stampsArrival: boolean): NewRecord {
   const event = {
     ...{ type: "interaction", id: `${topic}-${partition}-${time}`, user: `u${time % 5}` },
@@ -37,7 +37,7 @@ function recordOf({ topic, partition, time, comesAt }: Coming, stampsArrival: bo
   return { topic, partition, key: `k${time % 3}`, value, time: TIME + (stampsArrival ? comesAt : time) };
 }
 
-/** Partitions whose records are in order, no two of one time, each there within `delayMs` of its time. */
+/** Records in order within partitions, all at different times, each arriving within `delayMs` of its time. */
 const comings = (delayMs: number) =>
   fc.array(
     fc.record({
@@ -116,7 +116,7 @@ class World {
 const sorted = (coming: readonly Coming[]) =>
   coming.filter((one) => !isOdd(one)).map(({ time }) => time).toSorted((a, b) => a - b);
 
-Deno.test("TopicFeeder merges topics as a sort does when what comes late comes within the wait", async () => {
+Deno.test("TopicFeeder merges topics in order of time when records arrive within the wait", async () => {
   await fc.assert(
     fc.asyncProperty(
       comings(WAIT_MS - 1),
@@ -138,7 +138,7 @@ Deno.test("TopicFeeder merges topics as a sort does when what comes late comes w
   );
 });
 
-Deno.test("TopicFeeder merges what is there already by its time, whenever it came, without any wait", async () => {
+Deno.test("TopicFeeder merges existing records in order of time without waiting, whenever they arrived", async () => {
   await fc.assert(
     fc.asyncProperty(comings(5000), fc.integer({ min: 1, max: 9 }), async (coming, batch) => {
       const world = await new World(coming, true).begin();
@@ -151,12 +151,12 @@ Deno.test("TopicFeeder merges what is there already by its time, whenever it cam
   );
 });
 
-Deno.test("TopicFeeder lets no record wait for longer than the wait from its arrival, whoever is idle or lags", async () => {
+Deno.test("TopicFeeder holds no record longer than the wait after its arrival, even if a topic is idle or lags", async () => {
   const views = Array.from({ length: 20 }, (_, n): Coming => {
     const time = 1 + 40 * n;
     return { topic: "views", partition: n % 3, time, comesAt: time };
   });
-  // Clicks come an hour late, a trickle.
+  // Clicks trickle in an hour late.
   const clicks = Array.from({ length: 20 }, (_, n): Coming => {
     const comesAt = 3 + 40 * n;
     return { topic: "clicks", partition: 0, time: -3_600_000 + comesAt, comesAt };
@@ -181,7 +181,7 @@ Deno.test("TopicFeeder lets no record wait for longer than the wait from its arr
   }
 });
 
-Deno.test("turnOf() lets a record without a time go at once, and that of the first partition among equals", () => {
+Deno.test("turnOf() takes a record without a time at once, and the first partition's among equals", () => {
   const partition = (time?: number) => {
     return {
       head: time === undefined ? undefined : { time, cameAt: 0 },
@@ -198,7 +198,7 @@ Deno.test("turnOf() lets a record without a time go at once, and that of the fir
   assert.equal(turnOf([empty, empty]), undefined);
 });
 
-Deno.test("TopicFeeder goes on after a crash at any operation: the committed order stays, all comes once, and in order", async () => {
+Deno.test("TopicFeeder resumes after a crash at any operation: all records come once, in order, and committed ones stay", async () => {
   const coming = Array.from({ length: 24 }, (_, n): Coming => {
     const place = (n * 7) % 4;
     const time = 1 + n * 10;
@@ -236,7 +236,7 @@ Deno.test("TopicFeeder goes on after a crash at any operation: the committed ord
   }
 });
 
-Deno.test("TopicFeeder does not read on in a topic that is ahead", async () => {
+Deno.test("TopicFeeder does not read further in a topic that is ahead", async () => {
   const world = await new World([], true).begin();
   const ahead = Array.from(
     { length: 4000 },
@@ -258,7 +258,7 @@ Deno.test("TopicFeeder does not read on in a topic that is ahead", async () => {
   assert.deepEqual(await world.times(), sorted(behind));
 });
 
-Deno.test("a record far ahead, or far behind, does not hold up its partition, nor send it ahead, by more than a few records", async () => {
+Deno.test("a record far ahead or behind moves its partition's records by a few places at most", async () => {
   for (const oddMs of [30 * 86_400_000, 3_600_000, -3_600_000]) {
     const world = await new World([], true).begin();
     const coming = Array.from(

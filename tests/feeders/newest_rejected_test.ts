@@ -11,7 +11,7 @@ const topics = topicNames();
 const TIME = 1_700_000_000_000;
 const PARTITIONS = 3;
 
-/** A topic with `count` rejections of so many bytes on each partition, each newer than those before it. */
+/** A topic with `count` rejections of `size` bytes on each partition, in order of time. */
 async function filled(count: number, size: number): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
@@ -32,7 +32,7 @@ async function filled(count: number, size: number): Promise<MemoryLog> {
   return log;
 }
 
-/** The log, and what was read of it. */
+/** The log, and how much was read from it. */
 function counted(log: Log) {
   const read = { records: 0, bytes: 0 };
   const counting: Log = new Proxy(log, {
@@ -52,7 +52,7 @@ function counted(log: Log) {
   return { log: counting, read };
 }
 
-Deno.test("lookAtRejected() finds the same reasons as a walk through all where all is within its limits", async () => {
+Deno.test("lookAtRejected() finds the same reasons as reading everything when its limits suffice", async () => {
   await using log = await filled(100, 200);
   for (const filter of [{}, { code: "not-json" }, { from: "clicks" }, { source: "others" }]) {
     const look = await lookAtRejected(log, topics, filter, { records: 300, bytes: 1e6 });
@@ -67,7 +67,7 @@ Deno.test("lookAtRejected() finds the same reasons as a walk through all where a
   }
 });
 
-Deno.test("lookAtRejected() reads no more than its limits, of records or of bytes, newest first", async () => {
+Deno.test("lookAtRejected() reads no more than its limits of records and bytes, newest first", async () => {
   for (
     const [count, size, limits] of [
       [900, 50, { records: 600, bytes: 1e9 }],
@@ -86,7 +86,7 @@ Deno.test("lookAtRejected() reads no more than its limits, of records or of byte
   }
 });
 
-Deno.test("lookAtRejected() leaves out what was replayed", async () => {
+Deno.test("lookAtRejected() leaves out replayed rejections", async () => {
   await using log = await filled(10, 50);
   const value = new TextEncoder().encode(JSON.stringify({ next: [4, 0, 10] }));
   await log.append([{

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { OrderCheck } from "../../streams/feeders/order_check.ts";
 
-Deno.test("OrderCheck finds the first behaviour that is too late for its user, and no other", () => {
+Deno.test("OrderCheck.see() reports the first behaviour that is too late for its user, and no other", () => {
   const order = new OrderCheck(1000);
   const see = (user: string, time: number, type: "interaction" | "forget" = "interaction") => {
     const behaviour = { type: "interaction" as const, user, time, item: "tent", action: "view" };

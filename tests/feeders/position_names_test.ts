@@ -5,7 +5,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { sourceOf, syntheticRecords } from "../sources/synthetic.ts";
 
-Deno.test("fileName() is the same however a path is written, and that of a position kept under another", async () => {
+Deno.test("fileName() does not depend on how a path is written, unless a position is kept under that spelling", async () => {
   const topics = topicNames();
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));

@@ -1,4 +1,4 @@
-/** What was rejected is found, counted, and taken once more when its mapping was mended: each record once. */
+/** Rejected records are listed, counted, and taken by a mended mapping: each once. */
 
 import assert from "node:assert/strict";
 import { countRejected, readRejected, rejectedAt } from "../../streams/feeders/rejected_records.ts";
@@ -20,7 +20,7 @@ const clicks = (name: string) =>
   });
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-/** A deployment on which 30 of 40 records of `clicks` were rejected, since the rule had another word for them. */
+/** A deployment on which 30 of 40 records of `clicks` were rejected, since the rule expected another word. */
 async function fed(): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics([...topicSpecs(topics, 2), { name: "clicks", partitions: 1, cleanup: "delete" }]);
@@ -52,7 +52,7 @@ async function users(log: Log): Promise<readonly string[]> {
 const reasons = async (log: Log) =>
   (await countRejected(readRejected(log, topics))).map(({ code, count }) => [code, count]);
 
-Deno.test("rejected records are counted by reason, and one is shown with its bytes", async () => {
+Deno.test("rejected records are counted by reason, and each can be read with its bytes", async () => {
   await using log = await fed();
   assert.deepEqual(await reasons(log), [["unmapped", 30]]);
   const [counted] = await countRejected(readRejected(log, topics, { source: "clicks", code: "unmapped" }));
@@ -69,7 +69,7 @@ Deno.test("rejected records are counted by reason, and one is shown with its byt
   assert.equal(await rejectedAt(log, topics, 7, 0), null);
 });
 
-Deno.test("replayRejected() takes what the mended mapping takes, once, with its time and headers", async () => {
+Deno.test("replayRejected() takes what the mended mapping accepts, once, with time and headers", async () => {
   await using log = await fed();
   const replay = () => replayRejected(log, topics, clicks("click"), { now: () => TIME + 1000 });
   assert.deepEqual(await replay(), { records: 30, taken: 25, rejected: 5, leftOut: 0, cut: 0 });
@@ -89,7 +89,7 @@ Deno.test("replayRejected() takes what the mended mapping takes, once, with its 
   assert.deepEqual(await reasons(log), []);
 });
 
-Deno.test("a replay that crashes at any operation of the log takes each record once", async () => {
+Deno.test("replayRejected() takes each record once after a crash at any operation of the log", async () => {
   for (let at = 1;; at++) {
     await using log = await fed();
     let isCrashed = false;
@@ -109,7 +109,7 @@ Deno.test("a replay that crashes at any operation of the log takes each record o
   }
 });
 
-Deno.test("what another program put on the topic, and what was cut, does not stop a replay", async () => {
+Deno.test("replayRejected() passes over other programs' records and cut ones", async () => {
   await using log = await fed();
   const cut = {
     topic: "clicks",
@@ -138,7 +138,7 @@ Deno.test("what another program put on the topic, and what was cut, does not sto
   assert.deepEqual(await reasons(log), [["unmapped", 5], ["too-large", 1]]);
 });
 
-Deno.test("replayRejected() takes what names no source by the topic that it is from, and no half of a rejection", async () => {
+Deno.test("replayRejected() takes rejections without a source by their topic, and skips incomplete ones", async () => {
   await using log = await fed();
   const rejection = (topic: string, user: string) => ({
     ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
@@ -162,7 +162,7 @@ Deno.test("replayRejected() takes what names no source by the topic that it is f
   assert.deepEqual([taken.length, taken.filter((user) => !user.startsWith("u"))], [36, ["own"]]);
 });
 
-Deno.test("replayRejected() with and without a topic skips nothing of the other, and takes nothing twice", async () => {
+Deno.test("replayRejected() skips nothing and takes nothing twice when runs with and without a topic alternate", async () => {
   const rejection = (topic: string, user: string) => ({
     ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
     bytes: encode({ kind: "click", u: user, i: "i" }).toBase64(),
@@ -185,6 +185,6 @@ Deno.test("replayRejected() with and without a topic skips nothing of the other,
     const taken = await users(log);
     const others = taken.filter((user) => !user.startsWith("u")).sort();
     assert.deepEqual([taken.length, others], [38, ["c1", "c2", "v1"]], `${order}`);
-    assert.deepEqual(await reasons(log), [["unmapped", 5]], "what was taken is not listed any more");
+    assert.deepEqual(await reasons(log), [["unmapped", 5]], "taken records are not listed any more");
   }
 });

@@ -4,7 +4,7 @@ import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { listen } from "../log/warnings.ts";
 
-Deno.test("SourcePartition.fill() says once why it cannot read on while it holds records, and throws when it holds none", async () => {
+Deno.test("SourcePartition.fill() logs a failed read once while it holds records, and throws when it holds none", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
   const record = { topic: "clicks", partition: 0, key: "k", value: null, time: 0 };
@@ -39,5 +39,5 @@ Deno.test("SourcePartition.fill() says once why it cannot read on while it holds
   await partition.fill();
   failure = new LogError("unreachable", "the broker is away");
   await partition.fill();
-  assert.equal(heard.messages.length, 2, "it is away again");
+  assert.equal(heard.messages.length, 2, "it has failed again");
 });

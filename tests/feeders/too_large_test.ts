@@ -1,4 +1,4 @@
-/** What is larger than its topic takes is rejected by itself, whoever feeds it: nothing else is lost, and nothing doubled. */
+/** Only records larger than their topic takes are rejected, whatever feeds them: nothing is lost or doubled. */
 
 import assert from "node:assert/strict";
 import { reject } from "../../src/events/rejected.ts";
@@ -27,7 +27,7 @@ const isLarge = (n: number) => n % 9 === 4;
 const numbers = Array.from({ length: COUNT }, (_, n) => n);
 const small = numbers.filter((n) => !isLarge(n)).map((n) => `e${n}`), large = numbers.filter(isLarge);
 
-/** The event of a number; some are large, and no compression helps. */
+/** The event of a number; some are large and incompressible. */
 function eventOf(n: number, bytes = 2000) {
   const note = crypto.getRandomValues(new Uint8Array(isLarge(n) ? bytes : 10)).toHex();
   const own = { type: "interaction", user: `u${n % 7}`, item: "i", action: "click" } as const;
@@ -95,7 +95,7 @@ async function contentOf(log: Log, own = topics) {
 }
 
 for (const [name, feed] of Object.entries(feeds)) {
-  Deno.test(`${name} rejects what its topic does not take, and goes on, whatever it crashes at`, async () => {
+  Deno.test(`${name} rejects records too large for their topic, and resumes after a crash at any operation`, async () => {
     await using all = await newLog({});
     await rejectAll(all);
     assert.deepEqual(await feed(all), [COUNT, 0]);
@@ -122,7 +122,7 @@ for (const [name, feed] of Object.entries(feeds)) {
     }
   });
 
-  Deno.test(`${name} leaves the bytes out of a rejection that is too large itself, and stops where that is not enough`, async () => {
+  Deno.test(`${name} leaves the bytes out of a rejection that is itself too large, and fails if that is not enough`, async () => {
     await using log = await newLog({ [topics.events]: 1000 });
     await rejectAll(log);
     log.largest[topics.rejected] = 1000;
@@ -137,14 +137,14 @@ for (const [name, feed] of Object.entries(feeds)) {
   });
 }
 
-Deno.test("a position that its topic does not take stops a feeder", async () => {
+Deno.test("Feeder and TopicFeeder fail when a position is too large for its topic", async () => {
   await using log = await newLog({ [topics.positions]: 2 });
   for (const feed of [feedFile, feedTopic]) await assert.rejects(feed(log), { code: "too-large" });
 });
 
 const broker = await testBroker();
 Deno.test({
-  name: "feeders reject what a real broker finds too large, each once, and go on",
+  name: "feeders reject records that a real broker finds too large, each once, and continue",
   ignore: broker === undefined,
   fn: async () => {
     if (broker === undefined) return;

@@ -16,7 +16,7 @@ const topics = topicNames();
 const TIME = 1_700_000_000_000;
 const PARTITIONS = 3;
 
-/** Record `n` of the foreign topic: mostly clicks, now and then an item, a broken one, a list. */
+/** Record `n` of the foreign topic: mostly clicks, sometimes an item, a malformed record or a list. */
 function foreign(n: number): NewRecord {
   const click = (k: number) => ({
     ...{ event: "interaction", id: `e${n}-${k}`, timestamp: TIME + n, type: "click" },
@@ -72,7 +72,7 @@ async function content(log: Log) {
   return all;
 }
 
-Deno.test("TopicFeeder.feed() puts each event on its user's partition, items and rejections beside them", async () => {
+Deno.test("TopicFeeder.feed() puts events on their users' partitions, and items and rejections on their topics", async () => {
   const { source, log } = await logs(110, false);
   const feeder = await feedAll(source, log);
   assert.deepEqual([feeder.events, feeder.items, feeder.rejected], [100, 10, 10]);
@@ -94,7 +94,7 @@ Deno.test("TopicFeeder.feed() puts each event on its user's partition, items and
   assert.match(reason, /field event as one of/);
 });
 
-Deno.test("TopicFeeder goes on after a crash at any operation, without a loss and without a repeat", async () => {
+Deno.test("TopicFeeder resumes after a crash at any operation, without loss or repetition", async () => {
   for (const apart of [false, true]) {
     const { source, log } = await logs(33, apart);
     const whole = new CrashingLog(log);
@@ -111,7 +111,7 @@ Deno.test("TopicFeeder goes on after a crash at any operation, without a loss an
   }
 });
 
-Deno.test("TopicFeeder.open() begins at the end when asked, and remembers that it did", async () => {
+Deno.test("TopicFeeder.open() starts at the end when asked, and remembers it", async () => {
   const { source, log } = await logs(20, false);
   assert.equal((await feedAll(source, log, { start: "latest" })).events, 0);
   await source.append([foreign(22)]);
@@ -137,7 +137,7 @@ Deno.test("TopicFeeder.feed() waits for a record, and stops waiting on a signal"
   assert.equal(await feeder.feed({ waitMs: 60_000 }), 1);
 });
 
-Deno.test("TopicFeeder.open() tells what was dropped before it was fed, and refuses a topic that is not there", async () => {
+Deno.test("TopicFeeder.open() counts records dropped before they were fed, and refuses a missing topic", async () => {
   const { source, log } = await logs(30, false);
   await feedAll(source, log, { start: "latest" });
   await source.append(Array.from({ length: 9 }, (_, n) => foreign(n)));
@@ -151,7 +151,7 @@ Deno.test("TopicFeeder.open() tells what was dropped before it was fed, and refu
   await assert.rejects(TopicFeeder.open(log, topics, missing), /Cannot feed topic none: it does not exist/);
 });
 
-Deno.test("TopicFeeder.feed() dates no record later than it came: brokers refuse those, and tasks their events", async () => {
+Deno.test("TopicFeeder.feed() dates no record later than its arrival or the present", async () => {
   const DAY = 86_400_000;
   const now = () => TIME + DAY;
   const { source, log } = await logs(0, false);
@@ -177,7 +177,7 @@ Deno.test("TopicFeeder.feed() dates no record later than it came: brokers refuse
   ]);
 });
 
-Deno.test("TopicFeeder.feed() rejects a record that grows too large for the log, and goes on", async () => {
+Deno.test("TopicFeeder.feed() rejects a record that grows too large for the log, and continues", async () => {
   const { source, log } = await logs(0, true);
   // Written out as JSON again, 1e20 has 21 digits.
   const items = [200_000, 1].map((count, n) => {
@@ -194,7 +194,7 @@ Deno.test("TopicFeeder.feed() rejects a record that grows too large for the log,
   assert.deepEqual([feeder.items, feeder.rejected, feeder.firstRejection?.code], [1, 1, "too-large"]);
 });
 
-Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, and takes all the same", async () => {
+Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, and feeds everything", async () => {
   const { source, log } = await logs(60, false);
   let [now, gaveWay] = [0, 0];
   const giveWay = (workedMs: number) => {
@@ -208,7 +208,7 @@ Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, an
   assert.ok(gaveWay >= 5, `${gaveWay} times`);
 });
 
-Deno.test("TopicFeeder.open() warns that it may feed a topic of another log again where no position is left", async () => {
+Deno.test("TopicFeeder.open() warns that it may feed another log's topic twice when no positions are left", async () => {
   const { source, log } = await logs(30, true);
   const warned = async (work: () => Promise<unknown>) =>
     (await warnings(work)).filter((text) => !/ is rejected as malformed-row; /.test(text));
@@ -217,12 +217,12 @@ Deno.test("TopicFeeder.open() warns that it may feed a topic of another log agai
     await feedAll(source, log);
     await feedAll(source, log, { name: "another" });
   });
-  assert.deepEqual(none, [], "a new deployment, a known topic, a new name beside others");
-  const { log: bare } = await logs(0, true); // whose positions were lost
+  assert.deepEqual(none, [], "a new deployment, a known topic, a new name besides others");
+  const { log: bare } = await logs(0, true); // its positions were lost
   for await (const { key, value, time } of readAll(log, topics.events, 0)) {
     await bare.append([{ topic: topics.events, key, value, time }]);
   }
-  const holed = layered(bare, { // whoever opens a writer leaves offsets without a record
+  const holed = layered(bare, { // opening a writer leaves offsets without a record
     bounds: async (...at) => at[0] === topics.positions ? { start: 0, end: 2 } : await bare.bounds(...at),
     read: async (...at) => at[0] === topics.positions ? { records: [], next: 2 } : await bare.read(...at),
   });
