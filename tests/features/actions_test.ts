@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_ACTIONS, isPositive } from "../../src/features/actions.ts";
 
-Deno.test("isPositive() follows the policy, and a threshold only when there is a value", () => {
+Deno.test("isPositive() follows the action's `positive`; a finite threshold requires a value", () => {
   const cases: readonly (readonly [positive: boolean | number, value: number | undefined, want: boolean])[] =
     [
       [true, undefined, true],
@@ -18,7 +18,7 @@ Deno.test("isPositive() follows the policy, and a threshold only when there is a
   }
 });
 
-Deno.test("DEFAULT_ACTIONS settle at once only where the user judged the item", () => {
+Deno.test("DEFAULT_ACTIONS are explicit only where the user has judged the item", () => {
   const explicit = Object.entries(DEFAULT_ACTIONS).filter(([, { explicit }]) => explicit).map(([name]) =>
     name
   );

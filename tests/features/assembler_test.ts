@@ -22,7 +22,7 @@ const SCHEMA: FeatureSchema = {
 };
 const N = numericNames(SCHEMA).length;
 
-/** Rows by key, each with a gradient; a row that was never asked for gets random values. */
+/** Rows by key, each with a gradient; a new row gets random values. */
 class MapTable implements TrainableTable {
   readonly width: number;
   readonly keys: string[] = [];
@@ -58,7 +58,7 @@ class MapTable implements TrainableTable {
   }
 }
 
-/** Everything that one impression is gathered from. */
+/** Everything that an impression is gathered from. */
 class Setting {
   readonly random: () => number;
   readonly tables: ReadonlyMap<string, MapTable>;
@@ -86,7 +86,7 @@ class Setting {
     return table;
   }
 
-  /** What `gather` gives, copied. */
+  /** A copy of what `gather` returns. */
   gather(list: ListFeatures): { readonly input: ModelInput; readonly wide: Float32Array } {
     return structuredClone(this.assembler.gather(list, this.tables, this.head, this.standardisation));
   }
@@ -142,7 +142,7 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance:
   }
 }
 
-/** The formulas of the module's doc, one after the other, over plain arrays. */
+/** The formulas of the module's doc, over plain arrays. */
 function naive(
   setting: Setting,
   list: ListFeatures,
@@ -213,7 +213,7 @@ function naive(
   };
 }
 
-/** The cross features of a history and one category of a candidate, each times its weight. */
+/** The sum of the cross features of a history and a category of a candidate, each times its weight. */
 function transitions(
   { history, time }: ListFeatures,
   to: string,
@@ -258,14 +258,14 @@ function earlier(history: ListFeatures["history"], time: number) {
   })).reverse();
 }
 
-/** What the weights of half octaves say of an age: linear between two. */
+/** The weight of an age: linear between those of half octaves. */
 function aged(age: number, weight: (step: number) => number): number {
   const steps = 2 * Math.log2(1 + age / HOUR);
   const step = Math.floor(steps);
   return (step + 1 - steps) * weight(step) + (steps > step ? (steps - step) * weight(step + 1) : 0);
 }
 
-/** How long ago a candidate was acted on itself. */
+/** The weights of how long ago the user acted on the candidate itself. */
 function own({ history, time }: ListFeatures, item: string, weight: (key: string) => number): number {
   return ["click", "purchase"].reduce((sum, action) => {
     const at = history.items.findLastIndex((other, t) => other === item && history.actions[t] === action);
@@ -276,7 +276,7 @@ function own({ history, time }: ListFeatures, item: string, weight: (key: string
   }, 0);
 }
 
-/** Pairs of the user and the user's fields with categories and brand. */
+/** The weights of pairs of the user and the user's fields with categories and brand. */
 function pairs(
   { user, userFields }: ListFeatures,
   { categories, fields }: Row,
@@ -295,7 +295,7 @@ function pairs(
     .reduce((sum, x) => sum + x, 0);
 }
 
-Deno.test("Assembler.gather() equals its formulas, also when the workspaces were used before", () => {
+Deno.test("Assembler.gather() equals its formulas, also with reused workspaces", () => {
   fc.assert(fc.property(fc.array(list, { minLength: 1, maxLength: 4 }), fc.nat(), (lists, seed) => {
     const setting = new Setting(seed);
     for (const list of lists) {
@@ -310,7 +310,7 @@ Deno.test("Assembler.gather() equals its formulas, also when the workspaces were
   }));
 });
 
-Deno.test("Assembler.gather() of still tables gives what it gives of others bit for bit, before and after they change", () => {
+Deno.test("Assembler.gather() gives the same bits from still tables as from others, before and after they change", () => {
   fc.assert(fc.property(fc.array(list, { minLength: 1, maxLength: 4 }), fc.nat(), (lists, seed) => {
     const setting = new Setting(seed);
     const { assembler, tables, head, standardisation } = setting;
@@ -323,7 +323,7 @@ Deno.test("Assembler.gather() of still tables gives what it gives of others bit 
       }]),
     );
     for (let round = 0; round < 2; round++) {
-      // The same rows come again: as they are, with other categories, and under other fields.
+      // The same rows again: as they are, and with other categories and fields.
       for (const list of [...lists, ...lists.map(otherwise), ...lists]) {
         const want = setting.gather(list);
         const got = assembler.gather(list, still, head, standardisation);
@@ -335,7 +335,7 @@ Deno.test("Assembler.gather() of still tables gives what it gives of others bit 
   }));
 });
 
-/** The same items, of which something else is said. */
+/** The same items with other categories and fields. */
 function otherwise(list: ListFeatures): ListFeatures {
   const rows = list.rows.map((row) => ({
     ...row,
@@ -350,7 +350,7 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
     fc.property(list, fc.nat(), (list, seed) => {
       const setting = new Setting(seed);
       const { input, wide } = setting.gather(list);
-      // The loss is a random linear functional of all that is gathered.
+      // The loss is a random linear functional of everything gathered.
       const of = { e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide };
       const names = ["e", "q", "xu", "xc", "z"] as const;
       const weights = Object.fromEntries(
@@ -383,7 +383,7 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
           )
         ),
       ];
-      // The loss is a product of two parameters at most, so a wide step is exact but for rounding.
+      // The loss is at most a product of two parameters, so a wide step is exact up to rounding.
       const STEP = 0.5;
       for (const [name, values, gradient] of parameters) {
         for (let i = 0; i < values.length; i++) {
@@ -401,7 +401,7 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
   );
 });
 
-Deno.test("Assembler of a schema without ids of users knows nothing of whose impression it is, and learns nothing of it", () => {
+Deno.test("Assembler with userIds: false neither depends on the user's id nor learns anything of it", () => {
   fc.assert(fc.property(list, fc.nat(), (list, seed) => {
     const setting = new Setting(seed, { ...SCHEMA, userIds: false });
     const got = setting.gather(list);
@@ -416,11 +416,11 @@ Deno.test("Assembler of a schema without ids of users knows nothing of whose imp
   }));
 });
 
-Deno.test("Assembler.scatter() gives each gradient to the row that its key has by then, and to the last gathered only", () => {
+Deno.test("Assembler.scatter() gives gradients to the rows that keys have by then, and takes only the last gathered list", () => {
   fc.assert(fc.property(list, (list) => {
     const setting = new Setting(1);
     const [head, headGradients] = [setting.head, new Float32Array(N + 1)];
-    // A key has a row from its second sight on; who was told of no row has to ask for all of them.
+    // A key gets a row at its second look-up; after a gather() without rows, scatter() must look up all of them.
     const ownRow = (name: string, key: string) => 2 + hashString(`${name}/${key}`, 0) % 2 ** 31;
     const givenAfter = (sights: "some" | "none") => {
       const given: [row: number, scale: number][] = [];
@@ -458,7 +458,7 @@ Deno.test("Assembler.scatter() gives each gradient to the row that its key has b
   }));
 });
 
-Deno.test("behaviourVector() equals a behaviour that is gathered with others", () => {
+Deno.test("behaviourVector() equals what gather() makes of the behaviour", () => {
   fc.assert(fc.property(list, fc.nat(), (list, seed) => {
     const setting = new Setting(seed);
     const { input: { e } } = setting.gather(list);

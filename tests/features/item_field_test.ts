@@ -15,15 +15,15 @@ import { batches } from "../learner/batches.ts";
 
 const SCHEMA = { ...DEFAULT_SCHEMA, itemFields: ["brand", "taste[3]", "size"], transitions: null };
 
-/** What a field adds to zeros. */
+/** What a field adds to an array of zeros. */
 function read(declared: string, text: string): number[] {
   const field = itemField(declared);
   const out = new Float32Array(field.width);
-  assert.equal(field.add(text, [], out, 0), 0, "it has no weight of its own");
+  assert.equal(field.add(text, [], out, 0), 0, "it has no first-order weight");
   return [...out];
 }
 
-Deno.test("itemField() reads a list of as many numbers as it says, within ±5, and nothing else", () => {
+Deno.test("itemField() of a vector reads lists of the declared length, clipped to ±5, and nothing else", () => {
   const { textOf, width, tables, attribute } = itemField("taste[3]");
   assert.deepEqual([attribute, width, tables], ["taste", 3, []]);
   assert.deepEqual(read("taste[3]", textOf([0.5, -1, 0])!), [0.5, -1, 0]);
@@ -41,7 +41,7 @@ Deno.test("itemField() reads a list of as many numbers as it says, within ±5, a
   for (const value of others) assert.equal(textOf(value), null, JSON.stringify(value));
 });
 
-Deno.test("itemField() of a vector reads nothing of a text that another field has made", () => {
+Deno.test("itemField() of a vector reads nothing from another field's text", () => {
   for (
     const text of [
       "",
@@ -56,13 +56,13 @@ Deno.test("itemField() of a vector reads nothing of a text that another field ha
   }
 });
 
-Deno.test("itemField() takes a name with other brackets as that of an attribute", () => {
+Deno.test("itemField() takes a name with other brackets as an attribute's name", () => {
   for (const name of ["brand", "price[eur]", "[3]", "a[0]", "a[1001]", "a[3] "]) {
     assert.equal(itemField(name).attribute, name);
   }
 });
 
-Deno.test("fieldSpecs() and modelSizes() have no tables and as many inputs for a vector", () => {
+Deno.test("fieldSpecs() has no tables for a vector, and modelSizes() has as many inputs as it has numbers", () => {
   const names = fieldSpecs(SCHEMA, 4).map(({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("item:")), [
     ...["item:brand", "item:size", "first:item:brand", "first:item:size"],
@@ -71,7 +71,7 @@ Deno.test("fieldSpecs() and modelSizes() have no tables and as many inputs for a
   assert.equal(modelSizes(SCHEMA, 4).context, without.context + 3);
 });
 
-Deno.test("Assembler.gather() puts a vector between its neighbours, and scatter() gives its gradient to nobody", () => {
+Deno.test("Assembler.gather() puts a vector between its neighbours, and scatter() drops its gradient", () => {
   const assembler = new Assembler(SCHEMA, 2), head = createHead(SCHEMA);
   const given: string[] = [];
   const tables = new Map(
@@ -113,7 +113,7 @@ Deno.test("Assembler.gather() puts a vector between its neighbours, and scatter(
   assert.deepEqual(given.filter((name) => name.includes("item:")), ["item:brand", "first:item:brand"]);
 });
 
-Deno.test("Catalogue.check() says what is wrong with a vector; a missing one is taken", () => {
+Deno.test("Catalogue.check() says what is wrong with a vector, and accepts a missing one", () => {
   const catalogue = new Catalogue(SCHEMA);
   const check = (attributes: Readonly<Record<string, AttributeValue>>) =>
     catalogue.check({ item: "tent", time: 1, attributes })?.reason;
@@ -126,7 +126,7 @@ Deno.test("Catalogue.check() says what is wrong with a vector; a missing one is 
   assert.match(check({ taste: "red" })!, /as a list of 3 numbers: current value is "red"$/);
 });
 
-Deno.test("Learner.learn() finds what is liked from vectors of items that it sees once", () => {
+Deno.test("Learner.learn() learns tastes from the vectors of items that it sees only once", () => {
   const random = mulberry32(3);
   const samples = (itemFields: readonly string[]): Sample[] =>
     Array.from({ length: 700 }, (_, s) => ({
@@ -159,7 +159,7 @@ Deno.test("Learner.learn() finds what is liked from vectors of items that it see
     const losses = batches(samplesOnLog).map((batch) => learner.learn(batch).logLoss).slice(60);
     return losses.reduce((sum, loss) => sum + loss / losses.length, 0);
   };
-  // Of 0.69, the true probabilities leave 0.41.
+  // The true probabilities lower the loss from 0.69 to 0.41.
   assert.ok(judged(["taste[3]"]) < 0.5);
   assert.ok(judged([]) > 0.66);
 });

@@ -1,6 +1,6 @@
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 
-/** An outcome, a value, or both, of a user and an item at one moment. */
+/** An outcome, a value or both, of a user and an item at the same time. */
 export interface Outcome {
   readonly user: string;
   readonly item: string;
@@ -8,15 +8,15 @@ export interface Outcome {
   readonly value?: number;
 }
 
-/** What the naive formulas know of an item. */
+/** What the naive formulas use of an item. */
 export interface NaiveItem {
   readonly categories: readonly string[];
-  /** One value a cross. */
+  /** One value per cross. */
   readonly crosses: readonly (string | null)[];
   readonly firstTime: number;
 }
 
-/** An outcome with what was predicted of it. */
+/** An outcome with its predictions. */
 interface Past extends Outcome {
   readonly e: number;
   /** Item rate m_i before it. */
@@ -35,8 +35,8 @@ const average = (values: readonly number[], step: number) =>
   values.reduce((mean, value) => mean + step * (value - mean), 0);
 
 /**
- * The formulas of the features written down as they are defined, each summed over the whole history again:
- * slow, and independent of how `src/features/statistics.ts` keeps its sums.
+ * The formulas of the features as they are defined, each summed over the whole history: slow, and independent of how
+ * `src/features/statistics.ts` keeps its sums.
  */
 export class NaiveStatistics {
   readonly #schema: FeatureSchema;
@@ -75,7 +75,7 @@ export class NaiveStatistics {
     return { mu, mi, prior: logit(mu) + logit(mi) - logit(b) };
   }
 
-  /** @param first Stands for the mean before the first value. */
+  /** @param first used as the mean before the first value */
   values(user: string, item: string, first = 0): {
     readonly r: number;
     readonly di: number;
@@ -94,7 +94,7 @@ export class NaiveStatistics {
     return { r, di: deviation(ofItem), du: deviation(ofUser), expected: r + U + I };
   }
 
-  /** The features by name. @param behaviours Items of the user's window, and the time of the newest. */
+  /** The features by name. @param behaviours items of the user's window, and the time of the newest */
   features(
     user: string,
     item: string,
@@ -113,7 +113,7 @@ export class NaiveStatistics {
     const within = (of: readonly Past[], category: string) =>
       of.filter((past) => this.#item(past.item).categories.includes(category));
     const shrunken = (values: readonly number[]) => sum(values) / (values.length + A);
-    /** Popularity of the item of a past outcome, as it was then. */
+    /** The bucket of popularity of a past outcome's item, as of then. */
     const bucket = (count: number) => Math.min(15, Math.floor(Math.log1p(count)));
     const bucketThen = (past: Past) =>
       bucket(labelled.slice(0, labelled.indexOf(past)).filter((other) => other.item === past.item).length);

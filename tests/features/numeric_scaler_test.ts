@@ -8,7 +8,7 @@ const rows = fc.array(fc.tuple(fc.double({ min: -9, max: 9, noNaN: true }), fc.i
   minLength: 1,
 });
 
-Deno.test("NumericScaler.freeze() equals the naive mean and deviation, with a floor under the variance", () => {
+Deno.test("NumericScaler.freeze() equals the naive mean and deviation, with a floor for the variance", () => {
   fc.assert(fc.property(rows, (rows) => {
     const vectors = rows.map((row) => Float32Array.from(row));
     const scaler = new NumericScaler(2);
@@ -23,12 +23,12 @@ Deno.test("NumericScaler.freeze() equals the naive mean and deviation, with a fl
   }));
 });
 
-Deno.test("NumericScaler.freeze() standardises everything to 0 when nothing was seen", () => {
+Deno.test("NumericScaler.freeze() standardises everything to 0 before the first row", () => {
   const { inverseDeviation } = new NumericScaler(3).freeze();
   assert.deepEqual(inverseDeviation, new Float32Array(3));
 });
 
-Deno.test("NumericScaler.decode() goes on as if never stopped", () => {
+Deno.test("NumericScaler.decode() continues where encode() was called", () => {
   fc.assert(fc.property(rows, rows, (before, after) => {
     const [whole, stopped, restored] = [new NumericScaler(2), new NumericScaler(2), new NumericScaler(2)];
     for (const row of before) {

@@ -8,13 +8,13 @@ import { pairPrefixes } from "../../src/features/pairs.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import { RowLog } from "../../src/features/rows/row_log.ts";
 
-/** A table of weights that gives rows to keys as they come, but not to `refused` ones, and notes what it is asked. */
+/** A table of weights that gives rows to new keys, except refused ones, and notes what it is asked. */
 class NotingTable implements FieldTable {
   readonly width = 1;
   readonly removals = 0;
-  /** Keys in the order in which they were sighted. */
+  /** Keys in the order of their uses. */
   readonly sights: string[] = [];
-  /** Keys that were joined and looked up. */
+  /** How many keys were joined and looked up. */
   lookUps = 0;
   readonly #keys = ["", "?"];
   readonly #refused: (key: string) => boolean;
@@ -48,7 +48,7 @@ const SCHEMA: FeatureSchema = {
 };
 const NOTHING: FieldTable = { width: 1, rowOf: () => 0, addRow: () => {} };
 
-/** Look-ups of pairs in a table, with nothing in the others. */
+/** Look-ups of pairs in a table; the other tables are empty. */
 function lookUpsIn(table: FieldTable, read: RowLog, crossed: readonly number[]): LookUps {
   const names = fieldSpecs(SCHEMA, 1).map(({ name }) => name);
   const tables = new Map(names.map((name) => [name, name === "first:pair" ? table : NOTHING]));
@@ -61,7 +61,7 @@ interface Candidate {
   readonly fields: readonly (string | null)[];
 }
 
-/** The sum of `z` and the pairs of a candidate, with that many prefixes. */
+/** `z` plus the weights of a candidate's pairs with so many prefixes. */
 function addPairs(
   lookUps: LookUps,
   z: number,
@@ -75,7 +75,7 @@ function addPairs(
   return z;
 }
 
-/** Rows of pairs among those that were noted: the other tables give row 0 to all. */
+/** Rows of pairs among the rows noted: the other tables give row 0 to every key. */
 function pairRows(read: RowLog, length: number): number[] {
   const rows = [];
   read.rewind();
@@ -83,7 +83,7 @@ function pairRows(read: RowLog, length: number): number[] {
   return rows.filter((row) => row > 0);
 }
 
-Deno.test("LookUps looks up each pair of a prefix with a category or a crossed field that is there", () => {
+Deno.test("LookUps.pair() looks up each prefix with each category and each crossed field that has a value", () => {
   const table = new NotingTable();
   const lookUps = lookUpsIn(table, new RowLog(), [2, 1]);
   lookUps.start(pairPrefixes("ann", [null, "40"]));
@@ -93,7 +93,7 @@ Deno.test("LookUps looks up each pair of a prefix with a category or a crossed f
   assert.equal(z, 100 + 2 + 3 + 4 + 5 + 6 + 7);
 });
 
-Deno.test("LookUps is for a table as if each pair were looked up each time, and looks it up once a list, or once if it is of a user field", () => {
+Deno.test("LookUps.pair() counts each use, but looks a user's pair up once per list and a user field's once", () => {
   const candidate = fc.record({
     categories: fc.array(fc.constantFrom("x", "y", "z"), { maxLength: 3 }),
     fields: fc.tuple(
@@ -127,7 +127,7 @@ Deno.test("LookUps is for a table as if each pair were looked up each time, and 
         );
       }
       assert.deepEqual(noting.sights, plain.sights);
-      // The first prefix is that of the user's id.
+      // The first prefix is the user's id.
       const isKept = (key: string) => !key.startsWith(prefixes[0]!);
       const sighted = [...new Set(noting.sights)].filter((key) => !(isKept(key) && known.has(key)));
       if (!refuses) assert.equal(noting.lookUps - before, sighted.length);

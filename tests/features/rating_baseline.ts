@@ -1,9 +1,9 @@
 import type { NaiveItem } from "./naive_statistics.ts";
 
 /**
- * The features of the measured baseline on MovieLens, ported line by line from their description: every event is
- * a rating, and its click is a rating of 4 or more. The mean rating starts from pseudo-ratings of 3.5, there
- * from one.
+ * The features of the measured baseline on MovieLens, ported line by line from their description: every event is a
+ * rating, and a click is a rating of 4 or more. The mean rating starts from pseudo-ratings of 3.5, in the original from
+ * one.
  */
 export class RatingBaseline {
   readonly #items: ReadonlyMap<string, NaiveItem>;
@@ -16,7 +16,7 @@ export class RatingBaseline {
     this.#pseudoRatings = pseudoRatings;
   }
 
-  /** The features before a rating by our names, and its surprise; then the rating is learnt. */
+  /** The features before a rating, by our names, and its surprise; then learns the rating. */
   learn(u: string, i: string, v: number): Record<string, number> & { readonly surprise: number } {
     const a = 5;
     const { categories: g = [], crosses: [dec] = [] } = this.#items.get(i) ?? {};

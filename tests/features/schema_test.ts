@@ -7,18 +7,18 @@ import {
   numericNames,
 } from "../../src/features/schema.ts";
 
-Deno.test("fieldValue() gives a text, the first of a list of texts, or null when there is none", () => {
+Deno.test("fieldValue() gives a value as text, the first of a list of texts, or null if there is none", () => {
   assert.deepEqual(
     ["a", 7, true, ["x", "y"], [], [0.5, 1], undefined].map(fieldValue),
     ["a", "7", "true", "x", null, null, null],
   );
 });
 
-Deno.test("fieldValues() takes only what the attributes themselves have", () => {
+Deno.test("fieldValues() takes only own properties of the attributes", () => {
   assert.deepEqual(fieldValues(["age", "toString", "city"], { city: "Rome" }), [null, null, "Rome"]);
 });
 
-Deno.test("contextValues() gives hour, surface and keys of the context in the order of the schema", () => {
+Deno.test("contextValues() gives hour, surface and keys of the context in the schema's order", () => {
   const schema = { ...DEFAULT_SCHEMA, contextFields: ["page", "hour", "valueOf", "surface"] };
   const time = Date.UTC(2024, 1, 29, 23, 59, 59, 999);
   assert.deepEqual(contextValues(schema, { time, surface: "web", context: { page: 3 } }, 1), [
@@ -30,7 +30,7 @@ Deno.test("contextValues() gives hour, surface and keys of the context in the or
   assert.deepEqual(contextValues(schema, { time: time + 1 }, 1), [null, "0", null, null]);
 });
 
-Deno.test("contextValues() gives the half power of two that a list is as long as", () => {
+Deno.test("contextValues() gives the length of a list in half powers of two, not the event's own listLength", () => {
   const schema = { ...DEFAULT_SCHEMA, contextFields: ["listLength"] };
   const context = { listLength: "of the event" };
   const of = (length: number) => contextValues(schema, { time: 0, context }, length)[0];
@@ -47,7 +47,7 @@ Deno.test("contextValues() gives the half power of two that a list is as long as
   ]);
 });
 
-Deno.test("numericNames() are unique when crosses are named like other features", () => {
+Deno.test("numericNames() are unique even if crosses are named like other features", () => {
   const names = numericNames({ ...DEFAULT_SCHEMA, crosses: ["prior", "brand"] });
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(names.slice(-2), ["userCross:prior", "userCross:brand"]);

@@ -10,7 +10,7 @@ const SCHEMA: FeatureSchema = {
   userFields: [],
   itemFields: [],
   contextFields: [],
-  // Named like the key of the categories, which it must not get mixed up with.
+  // Named like the categories' key, with which it must not be confused.
   crosses: ["decade", "category"],
 };
 const ITEMS: ReadonlyMap<string, Omit<ItemFacts, "statistics">> = new Map([
@@ -20,7 +20,7 @@ const ITEMS: ReadonlyMap<string, Omit<ItemFacts, "statistics">> = new Map([
   ["i3", { categories: ["z", "y", "x"], crosses: ["80s", null], firstTime: 99_000_000 }],
 ]);
 
-/** Statistics of values before the stream, beside which 1 to 5 are usual. */
+/** Statistics of values before the stream, so that 1 to 5 are usual. */
 function rated(...values: readonly number[]): GlobalStatistics {
   const overall = new GlobalStatistics();
   for (const value of values) overall.values.learn(value);
@@ -77,7 +77,7 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, names: rea
   });
 }
 
-Deno.test("FeatureStatistics.numerics() equal their formulas over the whole history after every outcome", () => {
+Deno.test("FeatureStatistics.numerics() equals the formulas over the whole history after every outcome", () => {
   const behaviours = fc.record({ items: fc.array(items), lastTime: fc.option(fc.nat(9_000_000)) });
   fc.assert(
     fc.property(
@@ -122,7 +122,7 @@ Deno.test("FeatureStatistics.valueSurprise() equals its formula over the whole h
   }));
 });
 
-Deno.test("FeatureStatistics.numerics() equal the features of the rating baseline before every rating", () => {
+Deno.test("FeatureStatistics.numerics() equals the rating baseline's features before every rating", () => {
   const rating = fc.record({ user: users, item: items, value: fc.integer({ min: 1, max: 5 }) });
   const names = numericNames(SCHEMA);
   fc.assert(fc.property(fc.array(rating, { maxLength: 60 }), (ratings) => {
@@ -141,7 +141,7 @@ Deno.test("FeatureStatistics.numerics() equal the features of the rating baselin
   }));
 });
 
-Deno.test("FeatureStatistics.numerics() are finite whatever was learnt", () => {
+Deno.test("FeatureStatistics.numerics() is finite, whatever was learnt", () => {
   const extreme = fc.oneof(
     fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.constantFrom(1e308, -1e308),
@@ -164,7 +164,7 @@ Deno.test("FeatureStatistics.numerics() are finite whatever was learnt", () => {
   }));
 });
 
-Deno.test("FeatureStatistics() keeps 128 categories a user, and lets the least recently updated go", () => {
+Deno.test("FeatureStatistics keeps 128 categories per user, and drops the least recently updated", () => {
   const statistics = new FeatureStatistics({ ...SCHEMA, crosses: [] });
   const user = new UserStatistics();
   const learn = (category: string) =>

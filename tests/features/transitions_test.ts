@@ -4,7 +4,7 @@ import { JoinedKeys, type TransitionOptions, Transitions } from "../../src/featu
 
 const HOUR = 3_600_000;
 
-Deno.test("Transitions.forEach() crosses the newest behaviours with the candidate and tells how long ago they were", () => {
+Deno.test("Transitions.forEach() crosses the newest behaviours with the candidate, and gives their ages", () => {
   const history = {
     items: ["a", "b", "c"],
     categories: [["phones"], ["phones", "cases"], []],
@@ -30,7 +30,7 @@ Deno.test("Transitions.forEach() crosses the newest behaviours with the candidat
   );
 });
 
-Deno.test("Transitions.forEach() counts what follows a click as one step with it", () => {
+Deno.test("Transitions.forEach() counts a click and the actions that follow it as one step", () => {
   const history = {
     items: ["a", "a", "a", "b"],
     categories: [["x"], ["x"], ["x"], ["y"]],
@@ -47,7 +47,7 @@ Deno.test("Transitions.forEach() counts what follows a click as one step with it
   assert.deepEqual(values({ follows: [] }), [1, 0.5, 0.25, 0.125]);
 });
 
-Deno.test("Transitions.forEach() has keys of their own for what came before a purchase in the category", () => {
+Deno.test("Transitions.forEach() has separate keys for behaviours from before a purchase in the category", () => {
   const history = {
     items: ["a", "a", "b"],
     categories: [["x", "d"], ["x", "d"], ["x"]],
@@ -63,11 +63,11 @@ Deno.test("Transitions.forEach() has keys of their own for what came before a pu
   const after = ["click:x>x", "purchase:x>x", "purchase:d>x"];
   assert.deepEqual(keys("x"), [...after, "click:x>done:x", "click:d>done:x"]);
   assert.deepEqual(keys("x", { ends: [] }), [...after, "click:x>x", "click:d>x"]);
-  // What was bought was one thing of its department: the search among the others goes on.
+  // The purchase was of one thing in its department: the search among the others continues.
   assert.deepEqual(keys("d"), keys("d", { ends: [] }));
 });
 
-Deno.test("Transitions.forEach() gives nothing when there is no history or no category", () => {
+Deno.test("Transitions.forEach() gives nothing without a history or without categories", () => {
   const empty = {
     items: [],
     categories: [],
@@ -80,7 +80,7 @@ Deno.test("Transitions.forEach() gives nothing when there is no history or no ca
   new Transitions({ ...one, strengths: Float32Array.of(1) }, 0, {}).forEach([], () => assert.fail());
 });
 
-Deno.test("Transitions.own() says how long ago each action on the candidate itself was last", () => {
+Deno.test("Transitions.own() gives the age of the last of each action on the candidate itself", () => {
   const history = {
     items: ["a", "b", "a", "a"],
     categories: [[], [], [], []],
@@ -94,7 +94,7 @@ Deno.test("Transitions.own() says how long ago each action on the candidate itse
   assert.deepEqual(transitions.own("c"), []);
 });
 
-Deno.test("Transitions.forEach() splits an age between the two steps that it lies between, linearly in its logarithm", () => {
+Deno.test("Transitions.forEach() splits an age between its two neighbouring steps, linearly in its logarithm", () => {
   const history = {
     items: ["a"],
     categories: [["x"]],
@@ -118,7 +118,7 @@ Deno.test("Transitions.forEach() splits an age between the two steps that it lie
   }
 });
 
-Deno.test("Transitions.forEach() knows the age of what came before the behaviours, unless there is a newer one", () => {
+Deno.test("Transitions.forEach() gives ages of earlier behaviours, unless a newer one has the same key", () => {
   const history = {
     items: ["a"],
     categories: [["x"]],
@@ -143,7 +143,7 @@ Deno.test("Transitions.forEach() knows the age of what came before the behaviour
   assert.deepEqual(transitions.own("b"), [{ key: "purchase@12:=", value: 1 }]);
 });
 
-Deno.test("JoinedKeys.join() gives start and end, however many it was asked for", () => {
+Deno.test("JoinedKeys.join() joins start and end, however many keys there have been", () => {
   const joined = new JoinedKeys();
   for (let round = 0; round < 2; round++) {
     for (let n = 0; n < 10_000; n++) {
@@ -154,7 +154,7 @@ Deno.test("JoinedKeys.join() gives start and end, however many it was asked for"
   }
 });
 
-Deno.test("JoinedKeys.join() gives the same key again while it is remembered", () => {
+Deno.test("JoinedKeys.join() returns the same key object while it is remembered", () => {
   const joined = new JoinedKeys();
   assert.equal(joined.join(joined.start("a"), "b"), joined.join(joined.start("a"), "b"));
 });
@@ -168,7 +168,7 @@ const behaviour = fc.record({
   strength: fc.float({ min: -2, max: 2, noNaN: true }),
 });
 
-Deno.test("Transitions.sum() and addOwn() add what forEach() and own() name, bit for bit", () => {
+Deno.test("Transitions.sum() and addOwn() equal sums over forEach() and own(), bit for bit", () => {
   fc.assert(
     fc.property(
       fc.array(behaviour, { maxLength: 8 }),
@@ -182,7 +182,7 @@ Deno.test("Transitions.sum() and addOwn() add what forEach() and own() name, bit
           strengths: Float32Array.from(rows, ({ strength }) => strength),
         });
         const transitions = new Transitions({ ...columns(of), earlier: columns(before) }, 100 * HOUR, {});
-        /** Different for each key, so that the order of a sum shows. */
+        /** Different for each key, so that the order of summation matters. */
         const weights = new Map<string, number>();
         const weightOf = (key: string, kind: string) => {
           const weight = weights.get(kind + key) ?? 0.1 * 1.7 ** weights.size;

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { KEY_NUMBERS, MAX_KEYS, UserKeys } from "../../src/features/user_keys.ts";
 
-/** Numbers of a key, as a model keeps them. */
+/** Numbers of a key, as the test's model keeps them. */
 type Numbers = Record<keyof typeof KEY_NUMBERS, number>;
 
-test("user keys are a map of bounded size whose keys are deleted before they are set", () => {
-  // Few keys that come often, and many that drive others out.
+test("UserKeys is a map of bounded size that drops the least recently touched key", () => {
+  // A few keys that come often, and many that push others out.
   const key = fc.oneof(fc.nat(5), fc.nat(3 * MAX_KEYS)).map((n) => `category\0${n}`);
   fc.assert(
     fc.property(fc.array(key, { maxLength: 5 * MAX_KEYS }), fc.nat(200), (touched, room) => {

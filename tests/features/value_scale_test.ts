@@ -25,7 +25,7 @@ function roundTrip(scale: ValueScale): ValueScale {
   return copy;
 }
 
-Deno.test("ValueScale.mean is that of all values when none is absurd, from the second on", () => {
+Deno.test("ValueScale.mean is the mean of two or more values of which none is absurd", () => {
   fc.assert(fc.property(stars, (values) => {
     const scale = scaleOf(values);
     assert.equal(scale.mean, values.reduce((sum, value) => sum + value, 0) / values.length);
@@ -33,7 +33,7 @@ Deno.test("ValueScale.mean is that of all values when none is absurd, from the s
   }));
 });
 
-Deno.test("ValueScale.learn() does not change the mean when one value of them is absurd, wherever it stands", () => {
+Deno.test("ValueScale.learn() of one absurd value does not change the mean, wherever it comes", () => {
   fc.assert(fc.property(stars, absurd, fc.nat(), (values, value, at) => {
     const place = at % (values.length + 1);
     const scale = scaleOf(values.toSpliced(place, 0, value));
@@ -42,20 +42,20 @@ Deno.test("ValueScale.learn() does not change the mean when one value of them is
   }));
 });
 
-Deno.test("ValueScale.mean moves by at most 53/n stars whatever one value is", () => {
+Deno.test("ValueScale.mean of 1 to 5 stars moves by at most 53 / n, whatever one value is", () => {
   fc.assert(fc.property(stars, fc.double({ noNaN: true, min: -1e308, max: 1e308 }), (values, value) => {
     const moved = Math.abs(scaleOf([...values, value]).mean - scaleOf(values).mean);
     assert.ok(moved <= 53 / (values.length + 1), `${moved} of ${values.length}`);
   }));
 });
 
-Deno.test("ValueScale.learn() tells how far what is usual reaches, as told in its example", () => {
+Deno.test("ValueScale.learn() accepts the values of the documented example and no others", () => {
   const scale = new ValueScale();
   const got = [1e6, 4, 3, 5, 2, 1e6].map((value) => [scale.learn(value), scale.mean]);
   assert.deepEqual(got, [[false, 0], [true, 4], [true, 3.5], [true, 4], [true, 3.5], [false, 3.5]]);
 });
 
-Deno.test("ValueScale.learn() believes heavy tails, zeros and signs", () => {
+Deno.test("ValueScale.learn() accepts heavy tails, zeros and negative values", () => {
   const random = mulberry32(5);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const prices = Array.from({ length: 20_000 }, () => Math.exp(3 + 1.2 * normal()));
@@ -64,14 +64,14 @@ Deno.test("ValueScale.learn() believes heavy tails, zeros and signs", () => {
   assert.equal(scaleOf(rare).mean, -0.05, "most values are 0");
 });
 
-Deno.test("ValueScale.learn() follows values that are of another order from some time on", () => {
+Deno.test("ValueScale.learn() follows values whose order of magnitude changes for good", () => {
   const scale = scaleOf(Array(500).fill(4));
   for (let n = 0; n < 40; n++) scale.learn(400);
   assert.ok(scale.learn(400));
   assert.ok(scale.mean > 30);
 });
 
-Deno.test("ValueScale.decode() goes on as if there had been no restart", () => {
+Deno.test("ValueScale.decode() continues where encode() was called, and refuses impossible values", () => {
   const values = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), absurd), { maxLength: 60 });
   fc.assert(fc.property(values, values, (before, after) => {
     const one = scaleOf(before);

@@ -27,13 +27,13 @@ function encoded(vectors: CategoryVectors): Uint8Array {
   return to.toBytes();
 }
 
-/** Contexts may have categories that were never learnt, as items change theirs. */
+/** Contexts may have categories that were never learnt, as items may change theirs. */
 const followed: fc.Arbitrary<Followed> = fc.record({
   context: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 8 }),
   category: fc.integer({ min: 1, max: 5 }),
 });
 
-Deno.test("CategoryVectors has the vectors that the formulas say of the whole past", () => {
+Deno.test("CategoryVectors equals the formulas over the whole past", () => {
   fc.assert(
     fc.property(fc.array(followed, { maxLength: 60 }), (past) => {
       const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
@@ -50,7 +50,7 @@ Deno.test("CategoryVectors has the vectors that the formulas say of the whole pa
   );
 });
 
-/** Two halves of 20 categories; a person stays in one half, and never has two categories of the same third. */
+/** Two halves of 20 categories; a person stays in one half, and never takes two categories of the same third. */
 function halves(people: number): Followed[] {
   const random = mulberry32(5);
   const third = (category: number) => category % 3;
@@ -64,16 +64,16 @@ function halves(people: number): Followed[] {
   }).flat();
 }
 
-Deno.test("CategoryVectors brings together categories that were never met together, but with the same others", () => {
+Deno.test("CategoryVectors brings categories together that were met with the same others, but never together", () => {
   const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
   for (const each of halves(2000)) learn(vectors, each);
-  // Of the same third: no behaviour followed the other.
+  // Of the same third: neither ever followed the other.
   for (const [a, near, far] of [[1, 4, 13], [2, 8, 20], [12, 18, 3]] as const) {
     assert.ok(affinity(vectors, [a], near) > affinity(vectors, [a], far) + 1, `${a}`);
   }
 });
 
-/** People who turn to two of 20 categories of the same group, and how often the vectors set groups apart. */
+/** People who take two of 20 categories from the same group, and how well the vectors tell groups apart. */
 function grouped(vectors: CategoryVectors) {
   const random = mulberry32(7);
   const categories = Array.from({ length: 20 }, (_, n) => n + 1);
@@ -88,7 +88,7 @@ function grouped(vectors: CategoryVectors) {
         learn(vectors, { context: [before], category });
       }
     },
-    /** Share of cases in which a category is nearer to one of its group than to one of another. */
+    /** Share of cases in which a category is nearer to one of its own group than to one of another. */
     right(groupOf: (category: number) => number) {
       const cases = categories.flatMap((a) => {
         const others = categories.filter((b) => b !== a);
@@ -101,7 +101,7 @@ function grouped(vectors: CategoryVectors) {
   };
 }
 
-Deno.test("CategoryVectors follows a taste that changes, however old the stream is", () => {
+Deno.test("CategoryVectors follows a change of taste, however old the stream is", () => {
   const before = (category: number) => category <= 10 ? 0 : 1, after = (category: number) => category % 2;
   for (const age of [500, 8000, 64_000]) {
     const { learn, right } = grouped(new CategoryVectors(BUDGET, BEHAVIOURS));
@@ -112,7 +112,7 @@ Deno.test("CategoryVectors follows a taste that changes, however old the stream 
   }
 });
 
-Deno.test("CategoryVectors keeps within its bytes whatever comes, and goes on bit for bit when restored anywhere", () => {
+Deno.test("CategoryVectors keeps within its bytes, and continues bit for bit when restored at any point", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(60), { maxLength: 120 }), fc.nat(120), (categories, at) => {
       const budget = 20 * 76; // fewer than there are categories
@@ -136,7 +136,7 @@ Deno.test("CategoryVectors keeps within its bytes whatever comes, and goes on bi
   );
 });
 
-Deno.test("CategoryVectors.decode() refuses a behaviour of a category that is not there", () => {
+Deno.test("CategoryVectors.decode() refuses a behaviour with a missing category", () => {
   const vectors = new CategoryVectors(BUDGET, BEHAVIOURS);
   learn(vectors, { context: [], category: 7 });
   const bytes = encoded(vectors);

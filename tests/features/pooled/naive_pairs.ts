@@ -10,7 +10,7 @@ export interface Act {
   readonly strength: number;
 }
 
-/** Newest first, as a user's newest behaviours are. */
+/** A user's newest behaviours, newest first. */
 export function before(acts: readonly Act[], user: string): PooledBehaviour["context"] {
   const own = acts.filter((act) => act.user === user).reverse().slice(0, 40);
   return {
@@ -24,8 +24,8 @@ export function before(acts: readonly Act[], user: string): PooledBehaviour["con
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 /**
- * The features of a candidate from the whole past, each by its formula and from the beginning: no state. Half-lives are
- * given, one for each act, since they depend on how much was known then.
+ * The features of a candidate from the whole past, each by its formula, without state. Half-lives are given, one for
+ * each act, since they depend on what was known at that time.
  */
 export function naive(
   acts: readonly Act[],

@@ -8,7 +8,7 @@ export interface Followed {
   readonly category: number;
 }
 
-/** The vectors of categories after a whole past, written without scratch, places or budget. */
+/** The vectors of categories after a whole past, without scratch space, places or a budget. */
 export class NaiveVectors {
   readonly #vectors = new Map<number, number[]>();
   readonly #squares = new Map<number, number>();
@@ -21,7 +21,7 @@ export class NaiveVectors {
       if (known.length === 0 || known.includes(category)) return;
       const draws = Array.from(
         { length: newest.length === 0 ? 0 : K },
-        // The ring is written from its start again once it is full; pasts of tests are shorter.
+        // A full ring would be overwritten from its start; pasts in tests are shorter.
         (_, k) => newest[mix(Math.imul(n, K) + k) % newest.length]!,
       ).filter((other) => other !== category && !known.includes(other));
       this.#step(known, [...draws, category], 1 / Math.sqrt(context.length));

@@ -17,7 +17,7 @@ function count(table: PairTable, key: number, times: number): void {
   for (let n = 0; n < times; n++) table.numbers[table.add(key) + COUNT]! += 1;
 }
 
-Deno.test("pairKey() is the same either way round, and never 0", () => {
+Deno.test("pairKey() is symmetric, and never 0", () => {
   for (let a = 0; a < 50; a++) {
     for (let b = 0; b < 50; b++) {
       assert.equal(pairKey(a, b), pairKey(b, a));
@@ -26,7 +26,7 @@ Deno.test("pairKey() is the same either way round, and never 0", () => {
   }
 });
 
-Deno.test("PairTable keeps all pairs while the budget lasts", () => {
+Deno.test("PairTable keeps all pairs within its budget", () => {
   const table = new PairTable(1 << 22);
   for (let n = 1; n <= 2000; n++) {
     const at = table.add(pairKey(n, n + 1));
@@ -49,7 +49,7 @@ Deno.test("PairTable evicts the rarest pair of a full bucket, and ages the other
   assert.equal(table.bytes, MIN_TABLE_BYTES);
 });
 
-Deno.test("PairTable.decode() gives what encode() had, and refuses an entry out of its place", () => {
+Deno.test("PairTable.decode() restores what encode() wrote, and refuses misplaced entries and impossible sizes", () => {
   const table = new PairTable(1 << 16);
   for (let n = 1; n <= 300; n++) count(table, pairKey(n, 2 * n), n % 5);
   const to = new ByteWriter();

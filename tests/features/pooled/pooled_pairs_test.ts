@@ -15,7 +15,7 @@ const itemAt = (item: number): PooledItem => ({ id: `i${item}`, categories: [cat
 const act: fc.Arbitrary<Act> = fc.record({
   user: fc.constantFrom("u0", "u1", "u2"),
   item: fc.nat(7),
-  // Not in order: a user's clock may go backwards.
+  // Out of order: a user's clock may go backwards.
   time: fc.integer({ min: 0, max: 5_000_000 }),
   strength: fc.constantFrom(1, 1, -1, 0.5, 2.25, 0),
 });
@@ -43,10 +43,10 @@ function features(
   return out;
 }
 
-/** Items by id, at most so many. */
+/** Items in order of their ids; tests have no more. */
 const ORDER = Array.from({ length: 400 }, (_, item) => item).sort((a, b) => (`i${a}` < `i${b}` ? -1 : 1));
 
-/** @param at Where the items of the order are. */
+/** @param at index of each item */
 function encoded(pairs: PooledPairs, at: (item: number) => number = (item) => item): Uint8Array {
   const to = new ByteWriter();
   const order = ORDER.map(at);
@@ -58,7 +58,7 @@ function encoded(pairs: PooledPairs, at: (item: number) => number = (item) => it
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
-Deno.test("PooledPairs gives what the formulas say of the whole past", () => {
+Deno.test("PooledPairs.poolFor() equals the formulas over the whole past", () => {
   fc.assert(
     fc.property(acts, fc.constantFrom("u0", "u1", "u9"), fc.nat(6_000_000), (acts, user, time) => {
       const pairs = new PooledPairs(itemAt);
@@ -84,7 +84,7 @@ Deno.test("PooledPairs gives what the formulas say of the whole past", () => {
   );
 });
 
-Deno.test("PooledPairs changes nothing when it pools, and nothing that comes later changes what it gave", () => {
+Deno.test("PooledPairs.poolFor() changes no state, and its results do not depend on later behaviours", () => {
   fc.assert(
     fc.property(acts, acts, (past, future) => {
       const [asked, quiet] = [new PooledPairs(itemAt), new PooledPairs(itemAt)];
@@ -107,7 +107,7 @@ Deno.test("PooledPairs changes nothing when it pools, and nothing that comes lat
   );
 });
 
-Deno.test("PooledPairs goes on bit for bit when restored anywhere, with other indices of items", () => {
+Deno.test("PooledPairs continues bit for bit when restored at any point with other item indices", () => {
   fc.assert(
     fc.property(acts, fc.nat(40), (acts, at) => {
       const whole = new PooledPairs(itemAt);
@@ -139,7 +139,7 @@ Deno.test("PooledPairs goes on bit for bit when restored anywhere, with other in
   );
 });
 
-Deno.test("PooledPairs keeps within its bytes, and evicts the same in every process", () => {
+Deno.test("PooledPairs keeps within its bytes, and evicts the same pairs after a restore", () => {
   const bytes = 40_000;
   const run = (stop: number) => {
     let pairs = new PooledPairs(itemAt, { bytes });
@@ -161,7 +161,7 @@ Deno.test("PooledPairs keeps within its bytes, and evicts the same in every proc
   assert.deepEqual(run(2000), run(-1));
 });
 
-Deno.test("PooledPairs stays finite and bounded whatever it is given", () => {
+Deno.test("PooledPairs stays finite and bounded, whatever it is given", () => {
   const many = Array.from({ length: 5000 }, (_, n) => `kind ${n}`);
   const pairs = new PooledPairs((item) => ({ id: `${item}`, categories: many }), { bytes: 60_000 });
   const context = {
@@ -183,7 +183,7 @@ Deno.test("PooledPairs stays finite and bounded whatever it is given", () => {
   }
 });
 
-Deno.test("PooledPairs says nothing of what a stream does not have", () => {
+Deno.test("PooledPairs features are 0 without categories or without behaviours", () => {
   const pairs = new PooledPairs((item) => ({ id: `i${item}`, categories: [] }));
   const past: Act[] = [];
   for (let n = 0; n < 60; n++) {
@@ -201,7 +201,7 @@ Deno.test("PooledPairs says nothing of what a stream does not have", () => {
   assert.ok(features(pairs, past, "nobody", 61_000, ALL).every((value) => value === 0));
 });
 
-Deno.test("PooledPairs.decode() refuses what it has not written", () => {
+Deno.test("PooledPairs.decode() refuses other formats and truncated bytes", () => {
   for (const bytes of [[1], [9], [2, 0]]) {
     assert.throws(
       () => atOnce(new PooledPairs(itemAt).decode(new ByteReader(Uint8Array.from(bytes)), () => 0)),
@@ -210,7 +210,7 @@ Deno.test("PooledPairs.decode() refuses what it has not written", () => {
   }
 });
 
-Deno.test("PooledPairs.clone() does not change with what is learnt later", () => {
+Deno.test("PooledPairs.clone() does not change when more is learnt", () => {
   fc.assert(
     fc.property(acts, acts, (earlier, later) => {
       const pairs = new PooledPairs(itemAt, { bytes: 20_000 }), past: Act[] = [];
