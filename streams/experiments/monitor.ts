@@ -28,7 +28,7 @@ import { MAX_TIME_MS } from "../../src/events/limits.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { InTurn } from "../log/in_turn.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
-import { lagOf } from "../log/reading.ts";
+import { lagOf, partitionsOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { ExperimentStatus } from "./followed.ts";
@@ -103,7 +103,9 @@ export class ExperimentMonitor {
     { readOnly = false }: MonitorReadOptions = {},
   ): Promise<ExperimentMonitor> {
     const existing = await log.topics();
-    const partitions = existing.get(topics.samples)?.partitions ?? 0;
+    const partitions = readOnly
+      ? existing.get(topics.samples)?.partitions ?? 0
+      : await partitionsOf(log, topics.samples);
     const ids = new Map<string, string | null>();
     for (const topic of [topics.recommendations, topics.samples]) {
       ids.set(topic, (await log.identify(topic))?.id ?? null);

@@ -28,6 +28,7 @@ import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
 import type { UngroupedLog } from "../log/log.ts";
+import { partitionsOf } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
@@ -110,8 +111,8 @@ export class Learning implements AsyncDisposable {
   ): Promise<Learning> {
     await using opened = new AsyncDisposableStack();
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
-    const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const { samples } = topics;
+    const partitions = await partitionsOf(log, samples);
     const learning = new Learning(log, records, learner, { ...options, samples, partitions });
     const hasCheckpoint = await learning.#committer.resume();
     await learning.#resumeSamples(topics, partitions, hasCheckpoint, options.signal);

@@ -26,6 +26,13 @@ export async function* readAll(
   }
 }
 
+/** The number of partitions of a topic. @throws LogError `unknown-topic` when it is missing */
+export async function partitionsOf(log: Pick<Log, "topics">, topic: string): Promise<number> {
+  const spec = (await log.topics()).get(topic);
+  if (spec !== undefined) return spec.partitions;
+  throw new LogError("unknown-topic", `Cannot find topic ${topic}: it does not exist, or we may not see it`);
+}
+
 /** The error when a log ends before the end that it reported: another broker, which lags behind, answers now. */
 export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
   return new LogError(

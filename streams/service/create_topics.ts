@@ -20,16 +20,25 @@ import { checkFollowed } from "./jobs/sources_job.ts";
 
 const logger = getLogger(["meander", "service"]);
 
+/** The topics of a deployment. */
+export interface CreatedTopics {
+  readonly topics: Topics;
+  /** All of them, including those of variants and surfaces. */
+  readonly specs: readonly TopicSpec[];
+  /** Number of partitions of `events`. */
+  readonly partitions: number;
+}
+
 /**
  * Checks that the topics of a deployment fit together and match its options, then creates those that are missing.
  *
- * @returns the topics, and the number of partitions of `events`
+ * @returns the topics, their specifications, and the number of partitions of `events`
  * @throws LogError `topic-mismatch` when topics exist with other partitions, or belong to another deployment
  */
 export async function createTopics<N extends ModelName>(
   log: Log,
   options: ServiceOptions<N>,
-): Promise<{ readonly topics: Topics; readonly partitions: number }> {
+): Promise<CreatedTopics> {
   const { prefix, generation = 1, sources = [] } = options;
   const topics = generationTopics(topicNames(prefix), generation);
   checkFollowed(topics, sources);
@@ -39,7 +48,7 @@ export async function createTopics<N extends ModelName>(
   logMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
   const wanted = wantedTopics(topics, partitions, { ...options, variants: checkVariants(options) });
   await log.createTopics(wanted);
-  return { topics, partitions };
+  return { topics, partitions, specs: wanted };
 }
 
 /** What decides which topics a deployment needs. */

@@ -61,6 +61,7 @@ interface ModelReadiness {
   readonly opening: readonly string[];
   unready(): Promise<readonly string[]>;
   stalls(ms: number): readonly string[];
+  readonly lacksTopic: boolean;
 }
 
 /**
@@ -79,7 +80,7 @@ export class Readiness {
   /** Checks whether topics are missing for which something waits. */
   look(): void {
     const { groups, models, goneTopics } = this.#parts;
-    const isWaiting =
+    const isWaiting = [...groups.all, ...models].some(({ lacksTopic }) => lacksTopic) ||
       groups.all.some(({ workers }) => workers.some(([, { stall }]) => stall !== undefined)) ||
       models.some((model) => model.stalls(0).length > 0);
     goneTopics.look(isWaiting);
@@ -105,7 +106,9 @@ export class Readiness {
     if (!this.#hasBegun) return reasons;
     // Later a role may stand by or restart without affecting answers, unless it stalls.
     const stalls = models.flatMap((model) => model.stalls(IDLE_MS));
-    return [...reasons, ...stalls, ...stallsOf(monitors, IDLE_MS), ...goneTopics.reasons];
+    const doTasksWait = tasks!.lacksTopic || tasks!.workers.some(([, { stall }]) => stall !== undefined);
+    const gone = doTasksWait ? goneTopics.reasons : [];
+    return [...reasons, ...stalls, ...stallsOf(monitors, IDLE_MS), ...gone];
   }
 
   get #ofMonitor(): readonly string[] {

@@ -151,6 +151,11 @@ export class ServedModel {
     return stallsOf(this.#learners, ms).concat(own);
   }
 
+  /** Whether its learner, or what keeps it at the newest version, could not go on because a topic is missing. */
+  get lacksTopic(): boolean {
+    return this.#learners?.lacksTopic === true || this.#follower?.lacksTopic === true;
+  }
+
   /** Why its learner has not reached new samples yet; empty if it has, or is on standby. */
   async unready(): Promise<readonly string[]> {
     if (this.#learners === undefined) return [];

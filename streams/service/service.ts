@@ -27,7 +27,7 @@ import { ignore } from "../log/ignore.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
-import { createTopics } from "./create_topics.ts";
+import { type CreatedTopics, createTopics } from "./create_topics.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress, Erasures } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
@@ -43,7 +43,7 @@ import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
-import { topicNames, type Topics } from "../topics/topics.ts";
+import { topicNames } from "../topics/topics.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -54,6 +54,8 @@ export interface ScoringModel {
 }
 
 const WATCH_MS = 1000;
+/** Topics with records that cannot be derived anew: while one is missing, no topic is created again. */
+const GIVEN_TOPICS = ["events", "items", "state", "statistics", "generations"] as const;
 /** Time between reports of a problem that does not stop the process. */
 const COMPLAINT_MS = 30_000;
 
@@ -103,7 +105,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   #events = 0;
   #stopped: Promise<void> | undefined;
 
-  private constructor(log: Log, topics: Topics, partitions: number, options: ServiceOptions<N>) {
+  private constructor(log: Log, { topics, partitions, specs }: CreatedTopics, options: ServiceOptions<N>) {
     const now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
     const context = this.#context = { log, topics, options, now, thread };
@@ -121,7 +123,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       groups,
       models: this.#models,
       meters: this.#opener.meters,
-      goneTopics: new GoneTopics(log, Object.values(topics), now),
+      goneTopics: new GoneTopics(log, { specs, kept: GIVEN_TOPICS.map((name) => topics[name]) }, now),
     }, options.warm !== undefined); // the previous service was ready
     this.#erasures = this.#makeErasures();
     const ends = [...groups.all, ...this.#models].map(({ ended }) => ended);
@@ -172,8 +174,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
     const own = ownPartitions(log, topicNames(options.prefix));
-    const { topics, partitions } = await createTopics(own, options);
-    return new Service(own, topics, partitions, options);
+    return new Service(own, await createTopics(own, options), options);
   }
 
   /** Why tasks of this process are stuck until the log is repaired, a sentence each. */

@@ -21,6 +21,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 /** See the module. Each time that a topic is created, it is a topic of its own in the log below. */
 export class AdministeredLog implements Log {
   readonly #log = new MemoryLog();
+  readonly #deleted = new Set<string>();
   /** How often each topic was created, if more than once. */
   readonly #lives = new Map<string, number>();
   readonly #groups = new Map<string, number>();
@@ -32,6 +33,12 @@ export class AdministeredLog implements Log {
     const spec = (await this.#log.topics()).get(this.#named(topic))!;
     this.#lives.set(topic, (this.#lives.get(topic) ?? 1) + 1);
     await this.#log.createTopics([{ ...spec, name: this.#named(topic) }]);
+  }
+
+  /** Deletes a topic; who creates it again gets an empty one. */
+  delete(topic: string): void {
+    this.#deleted.add(topic);
+    this.#lives.set(topic, (this.#lives.get(topic) ?? 1) + 1);
   }
 
   /** Gives a topic more partitions. Appends go on using the old ones, as those of clients that know the topic do. */
@@ -55,18 +62,23 @@ export class AdministeredLog implements Log {
     const existing = await this.topics();
     for (const spec of topics) checkSame(existing.get(spec.name) ?? spec, spec);
     await this.#log.createTopics(
-      topics.map((spec) => ({ ...spec, name: this.#named(spec.name) }))
-        .filter(({ name }) => !existing.has(name)),
+      topics.filter(({ name }) => !existing.has(name)).map((spec) => ({
+        ...spec,
+        name: this.#named(spec.name),
+      })),
     );
+    for (const { name } of topics) this.#deleted.delete(name);
   }
 
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     const below = await this.#log.topics();
     const names = new Set([...below.keys()].map((name) => name.replace(/-life-\d+$/, "")));
-    return new Map([...names].map((name) => {
-      const spec = below.get(this.#named(name))!;
-      return [name, { ...spec, name, partitions: this.#grown.get(name) ?? spec.partitions }];
-    }));
+    return new Map(
+      [...names].filter((name) => !this.#deleted.has(name)).map((name) => {
+        const spec = below.get(this.#named(name))!;
+        return [name, { ...spec, name, partitions: this.#grown.get(name) ?? spec.partitions }];
+      }),
+    );
   }
 
   async identify(topic: string): Promise<TopicIdentity | null> {

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kafka, logLevel } from "kafkajs";
+import { SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { recordsOf, shopEvents, until } from "./deployment.ts";
@@ -19,7 +22,8 @@ Deno.test({
   async fn({ name }) {
     if (broker === undefined) return;
     const prefix = ownPrefix(import.meta.url, name);
-    const { parameters, rejected } = topicNames(prefix);
+    const topics = topicNames(prefix);
+    const { parameters, rejected, generations, samples } = topics;
     await using log = await openLog(broker);
     const child = await startService([
       ...["--log", "kafka", "--brokers", broker.address, "--prefix", prefix, "--partitions", "1"],
@@ -36,8 +40,19 @@ Deno.test({
     await until(async () => await published() > first, "it learns");
     const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
-    await admin.deleteTopics({ topics: [parameters] });
+    const registry = new ExperimentRegistry(log, topics, { models: ["base"], now: Date.now });
+    await registry.start({ name: "e", variants: [{ name: "A" }, { name: "B" }] });
+    // No topic is created again while that of generations is missing, so the learner waits.
+    await admin.deleteTopics({ topics: [parameters, generations] });
     await admin.disconnect();
+    const value = Uint8Array.of(SAMPLE_FORMATS.newest + 1);
+    await log.append([{
+      topic: samples,
+      key: "ann",
+      value,
+      time: Date.now(),
+      headers: { [INPUT]: "0/1/2" },
+    }]);
     const outcome = await Promise.race([
       ended,
       delay(PATIENCE_MS, null, { ref: false, signal: over.signal })

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
+import { endsOfTopic } from "../../streams/log/reading.ts";
 import { inspect } from "../../streams/service/inspection.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -170,3 +171,35 @@ Deno.test("Service says which topics of an existing deployment it creates, and t
   await (await start(other)).stop();
   assert.equal(told(/creating/).length, 1, "a new deployment lacks nothing");
 });
+
+for (const name of ["samples", "parameters", "recommendations"] as const) {
+  Deno.test(`Service continues, and creates ${name} again, when that topic is deleted while it runs`, async () => {
+    const events = shopEvents(200, 10);
+    await using log = new AdministeredLog();
+    await using heard = await listen();
+    await using service = await start(log);
+    await log.append(recordsOf(events.slice(0, 200)));
+    await untilCommitted(log);
+    await until(async () => (await service.unready()).length === 0, "it is ready");
+    log.delete(topics[name]);
+    await log.append(recordsOf(events.slice(200, 300)));
+    await until(async () => (await log.topics()).has(topics[name]), "it is created");
+    assert.match(heard.messages.join("\n"), new RegExp(`created ${topics[name]} again: it was deleted`));
+    const before = (await answersOn(log)).length;
+    await log.append(recordsOf(events.slice(300)));
+    await untilCommitted(log);
+    await until(async () => (await answersOn(log)).length > before, "it answers");
+    await until(async () => (await service.unready()).length === 0, "it is ready again");
+    assert.equal(
+      (await log.topics()).get(topics[name])?.partitions,
+      name === "parameters" ? 1 : PARTITIONS,
+    );
+    if (name !== "samples") return;
+    const ends = await endsOfTopic(log, topics.samples, PARTITIONS);
+    assert.ok(ends.every((end) => end > 0), "there are samples of all partitions");
+    await until(async () => {
+      const { learner } = await service.status();
+      return learner !== null && learner.rows > 0 && learner.lag < 32;
+    }, "it learns them, but for an incomplete batch");
+  });
+}

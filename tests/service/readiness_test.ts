@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LogError } from "../../streams/log/log.ts";
+import { LogError, type TopicSpec } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { GoneTopics } from "../../streams/service/jobs/topic_watch.ts";
@@ -91,7 +91,7 @@ Deno.test("WorkerGroup.ended rejects at once when a worker fails for good, thoug
   await log.createTopics([{ name: "events", partitions: 2, cleanup: "delete" }]);
   const now = () => performance.now();
   const held = Promise.withResolvers<void>();
-  const fails = () => Promise.reject(new LogError("unknown-topic", "it was deleted"));
+  const fails = () => Promise.reject(new LogError("corrupt", "it is damaged"));
   const group = new WorkerGroup(log, {
     ...{ group: "g", topic: "events", now, thread: new SharedThread(now), pauseMs: 1 },
     name: (partition) => `task ${partition}`,
@@ -101,34 +101,47 @@ Deno.test("WorkerGroup.ended rejects at once when a worker fails for good, thoug
         [Symbol.asyncDispose]: () => Promise.resolve(),
       }),
   });
-  await assert.rejects(group.ended, /it was deleted/);
+  await assert.rejects(group.ended, /it is damaged/);
   assert.deepEqual(group.unfinished, ["task 0 (is opening)", "task 1 (waits for the log)"]);
   held.resolve();
   await group.stop();
   assert.deepEqual(group.unfinished, []);
 });
 
-Deno.test("GoneTopics names the topics that are missing, and no longer one that is created again", async () => {
-  const log = new MemoryLog();
-  const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
-  await create("events");
-  let now = 0, looks = 0;
-  const counted = { topics: () => (looks++, log.topics()), identify: (name: string) => log.identify(name) };
-  const topics = new GoneTopics(counted, ["events", "state", "samples"], () => now);
+Deno.test("GoneTopics creates what is missing while something waits, but nothing while a topic that it keeps is", async () => {
+  await using log = new MemoryLog();
+  const specs = ["events", "state", "samples"].map((name) => ({
+    name,
+    partitions: 2,
+    cleanup: "delete" as const,
+  }));
+  await log.createTopics(specs.slice(0, 1));
+  let now = 0, looks = 0, mayCreate = false;
+  const counted = {
+    topics: () => (looks++, log.topics()),
+    identify: (name: string) => log.identify(name),
+    createTopics: (missing: readonly TopicSpec[]) =>
+      mayCreate
+        ? log.createTopics(missing)
+        : Promise.reject(new LogError("unknown-topic", "we lack the right")),
+  };
+  const topics = new GoneTopics(counted, { specs, kept: ["state"] }, () => now);
+  const says = (what: RegExp) =>
+    until(() => Promise.resolve(what.test(topics.reasons.join())), `it says ${what}`);
   topics.look(false);
   assert.equal(looks, 0, "nothing waits");
   topics.look(true);
   topics.look(true);
-  await until(() => Promise.resolve(topics.reasons.length === 1), "it has looked");
+  await says(/^the log no longer has state, samples,/);
   assert.equal(looks, 1);
-  assert.match(topics.reasons.join(), /^the log no longer has state, samples,/);
-  await create("state");
+  await log.createTopics(specs.slice(1, 2));
   now += 60_000;
   topics.look(true);
-  await until(
-    () => Promise.resolve(/^the log no longer has samples,/.test(topics.reasons.join())),
-    "it has looked again",
-  );
+  await says(/^the log no longer has samples,/);
   topics.look(false);
+  assert.deepEqual(topics.reasons, []);
+  [mayCreate, now] = [true, now + 60_000];
+  topics.look(true);
+  await until(async () => (await log.topics()).get("samples")?.partitions === 2, "it is created");
   assert.deepEqual(topics.reasons, []);
 });

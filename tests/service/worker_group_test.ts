@@ -205,8 +205,9 @@ Deno.test("GoneTopics looks every ten seconds while something waits, and reports
       },
       identify: (name) =>
         name === "hidden" ? Promise.reject(new LogError("unreachable", "denied")) : Promise.resolve(null),
+      createTopics: () => Promise.reject(new LogError("unknown-topic", "denied")),
     },
-    ["a", "b", "hidden"],
+    { specs: ["a", "b", "hidden"].map((name) => ({ name, partitions: 1, cleanup: "delete" })), kept: [] },
     () => time,
   );
   const look = async (isWaiting: boolean) => {

@@ -62,12 +62,13 @@ Deno.test("Worker.stall says what the worker waits for after five seconds withou
   await worker.stop();
 });
 
-/** What a job does at a step; `fails` = for now, `breaks` = for good. */
-type Outcome = "works" | "fails" | "breaks";
+/** What a job does at a step; `fails` and `misses` = for now, `breaks` = for good. */
+type Outcome = "works" | "fails" | "misses" | "breaks";
 
-const OUTCOMES: readonly Outcome[] = ["works", "fails", "breaks"];
+const OUTCOMES: readonly Outcome[] = ["works", "fails", "misses", "breaks"];
 const ERRORS = {
   fails: () => new LogError("closed", "the brokers are away"),
+  misses: () => new LogError("unknown-topic", "a topic is gone"),
   breaks: () => new TypeError("it is broken"),
 };
 

@@ -6,7 +6,8 @@
 
 import { getLogger } from "@logtape/logtape";
 import { ignore } from "../../log/ignore.ts";
-import type { Log, TopicIdentity } from "../../log/log.ts";
+import { type Log, LogError, type TopicIdentity, type TopicSpec } from "../../log/log.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
 
 /** Time between two searches for missing topics. */
 const LOOK_MS = 10_000;
@@ -44,18 +45,33 @@ export class TopicWatch {
   }
 }
 
-/** Finds out whether something waits because a topic is missing: writes to one are retried for two minutes. */
+/**
+ * Finds out whether something waits because a topic is missing, and creates it again, as a start would: writes to one are
+ * retried for two minutes. Topics with what cannot be derived anew are left to an administrator.
+ */
 export class GoneTopics {
-  readonly #log: Pick<Log, "topics" | "identify">;
-  readonly #names: readonly string[];
+  readonly #log: Pick<Log, "topics" | "identify" | "createTopics">;
+  readonly #specs: readonly TopicSpec[];
+  readonly #kept: ReadonlySet<string>;
   readonly #now: () => number;
   #gone: readonly string[] = [];
   #lookedAt = -Infinity;
 
-  /** Starts without missing topics. @param now a clock in milliseconds */
-  constructor(log: Pick<Log, "topics" | "identify">, names: readonly string[], now: () => number) {
+  /**
+   * Starts without missing topics.
+   *
+   * @param specs all topics of the deployment
+   * @param kept names of those that are not created again, nor any other while one of these is missing
+   * @param now a clock in milliseconds
+   */
+  constructor(
+    log: Pick<Log, "topics" | "identify" | "createTopics">,
+    { specs, kept }: { readonly specs: readonly TopicSpec[]; readonly kept: readonly string[] },
+    now: () => number,
+  ) {
     this.#log = log;
-    this.#names = names;
+    this.#specs = specs;
+    this.#kept = new Set(kept);
     this.#now = now;
   }
 
@@ -78,11 +94,28 @@ export class GoneTopics {
 
   async #look(): Promise<void> {
     const existing = await this.#log.topics();
-    const missing = this.#names.filter((name) => !existing.has(name));
+    const missing = this.#specs.filter(({ name }) => !existing.has(name));
     // One that is only hidden from us fails to be identified; who needs it says so.
-    const isGone = (name: string) => this.#log.identify(name).then((found) => found === null, () => false);
+    const isGone = ({ name }: TopicSpec) =>
+      this.#log.identify(name).then((found) => found === null, () => false);
     const answers = await Promise.all(missing.map(isGone));
-    this.#gone = missing.filter((_, at) => answers[at]);
+    const gone = missing.filter((_, at) => answers[at]);
+    this.#gone = await this.#isCreated(gone) ? [] : gone.map(({ name }) => name);
     for (const reason of this.reasons) logger.error("{reason}", { reason });
+  }
+
+  /** Creates topics, if all of them may be. */
+  async #isCreated(gone: readonly TopicSpec[]): Promise<boolean> {
+    if (gone.length === 0 || gone.some(({ name }) => this.#kept.has(name))) return false;
+    const names = gone.map(({ name }) => name).join(", ");
+    try {
+      await this.#log.createTopics(gone);
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      logger.error("cannot create {names} again: {reason}", { names, reason: reasonOf(error) });
+      return false;
+    }
+    logger.error("created {names} again: it was deleted with its records while this process ran", { names });
+    return true;
   }
 }

@@ -54,6 +54,11 @@ const REMIND_MS = 30_000;
 
 const logger = getLogger(["meander", "service"]);
 
+/** Whether a topic is missing, which may be created again. */
+export function isMissingTopic(error: unknown): boolean {
+  return error instanceof LogError && error.code === "unknown-topic";
+}
+
 /** Works on one partition until it is stopped. */
 export class Worker<J extends Job> {
   /** What it does, for people. */
@@ -65,6 +70,7 @@ export class Worker<J extends Job> {
   #job: J | undefined;
   #fault: string | undefined;
   #failure: string | undefined;
+  #lacksTopic = false;
   /** When its last step ended, and when a stall was last logged. */
   #lastTurn: number;
   #reported = -Infinity;
@@ -90,6 +96,11 @@ export class Worker<J extends Job> {
   /** Why it could not be opened, or was closed again, at the last attempt; for people. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Whether it could not work at the last attempt because a topic is missing. */
+  get lacksTopic(): boolean {
+    return this.#lacksTopic;
   }
 
   /** What it is waiting for, for people. */
@@ -144,7 +155,8 @@ export class Worker<J extends Job> {
         const reason = reasonOf(error);
         const isAtOdds = error instanceof LogError &&
           (AT_ODDS.has(error.code) || outlivesDamage && error.code === "corrupt");
-        if (!isAtOdds && !isTransient(error)) {
+        this.#lacksTopic = isMissingTopic(error);
+        if (!isAtOdds && !this.#lacksTopic && !isTransient(error)) {
           logger.error("{name} failed: {reason}", { name, reason });
           throw error;
         }
@@ -175,6 +187,7 @@ export class Worker<J extends Job> {
     await using job = await open(signal);
     this.#job = job;
     this.#fault = this.#failure = undefined;
+    this.#lacksTopic = false;
     try {
       while (!signal.aborted) {
         const begun = now();

@@ -10,7 +10,7 @@ import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, type Log } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
-import { type Job, Worker } from "./worker.ts";
+import { isMissingTopic, type Job, Worker } from "./worker.ts";
 
 /** Options of a {@linkcode WorkerGroup}. */
 export interface WorkerGroupOptions<J extends Job> {
@@ -51,6 +51,7 @@ export class WorkerGroup<J extends Job> {
   #isOver = false;
   #hasJoined = false;
   #failure: string | undefined;
+  #lacksTopic = false;
 
   /** Joins the group. */
   constructor(log: Log, options: WorkerGroupOptions<J>) {
@@ -83,6 +84,11 @@ export class WorkerGroup<J extends Job> {
     return this.#failure;
   }
 
+  /** Whether it, or one of its workers, could not go on at the last attempt because a topic is missing. */
+  get lacksTopic(): boolean {
+    return this.#lacksTopic || this.workers.some(([, { lacksTopic }]) => lacksTopic);
+  }
+
   /** The workers that have not stopped yet, for people. */
   get unfinished(): readonly string[] {
     if (this.#isOver) return [];
@@ -108,11 +114,13 @@ export class WorkerGroup<J extends Job> {
         });
         this.#hasJoined = true;
         this.#failure = undefined;
+        this.#lacksTopic = false;
         pauseMs = REJOIN_MS;
         await Promise.race([stopped, member.ended, this.#failed.promise]);
       } catch (error) {
         this.#hasJoined = false;
-        if (!isTransient(error)) throw error;
+        this.#lacksTopic = isMissingTopic(error);
+        if (!this.#lacksTopic && !isTransient(error)) throw error;
         const reason = this.#failure = reasonOf(error);
         logger.warn("not a member of group {group}, joining again in {pauseMs} ms: {reason}", {
           group,
