@@ -219,7 +219,7 @@ Deno.test("TaskState.apply() keeps the predictions of the answer when an impress
   }
 });
 
-Deno.test("TaskState.apply() joins a shown list that differs from the answer, as of the answer, with earlier clicks", () => {
+Deno.test("TaskState.apply() dates a shown list that differs from its answer as the answer, and joins earlier clicks", () => {
   const story = new Story({ impressions: "logged" });
   story.ask(1000, "r", { candidates: ["a", "b"] });
   story.click(1001, "a", { request: "r" });
@@ -252,7 +252,7 @@ Deno.test("TaskState.apply() makes a sample of an answer when answers count as s
   );
 });
 
-Deno.test("TaskState.apply() makes one sample per request when the impression comes after the outcome is settled", () => {
+Deno.test("TaskState.apply() makes one sample of a request whose impression comes after it is settled", () => {
   const story = new Story();
   story.ask(1000, "r", { candidates: ["a"] });
   story.act(1001, "rating", "a", { request: "r", value: 5 });

@@ -58,7 +58,7 @@ Deno.test("TaskState.apply() leaves out items of the user's window unless the re
   assert.deepEqual(items(story, 3, { candidates: ["a", "b"] }), ["a", "b"]);
 });
 
-Deno.test("TaskState.apply() leaves out items from before the kept behaviours, too, unless revisits or seen is set", () => {
+Deno.test("TaskState.apply() leaves out items from before the kept behaviours unless revisits or seen is set", () => {
   for (const revisits of [false, true]) {
     const story = new Story({ ...SMALL, retrieval: { ...SMALL.retrieval, maxCandidates: 40, revisits } });
     const all = Array.from({ length: 20 }, (_, n) => `i${n}`);
@@ -199,7 +199,7 @@ Deno.test("TaskState.apply() answers with the popular, trending or new list in t
   assert.deepEqual(list("new"), ["c new", "b new", "a new"]);
 });
 
-Deno.test("TaskState.apply() lists recent items newest first, once each, without those the user has disliked since", () => {
+Deno.test("TaskState.apply() lists recent items newest first, once each, without those disliked since", () => {
   const story = new Story();
   for (const item of ["a", "b", "c", "d"]) story.item(item, { category: item === "c" ? "y" : "x" });
   let time = 0;

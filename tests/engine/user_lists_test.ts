@@ -32,7 +32,7 @@ function asked(task: TaskState, user: string): readonly string[] {
   return itemsOf(task.lists.preview(state, ask).recommendation);
 }
 
-Deno.test("TaskState gives a list if it differs from the last, at most every everyMs, and as a request would get it", () => {
+Deno.test("TaskState gives a changed list, at most once per everyMs, and as a request would get it", () => {
   fc.assert(fc.property(anyStream, fc.constantFrom(0, 200, 1500), (steps, everyMs) => {
     const serving = new FakeServing();
     const task = new TaskState(withLists(everyMs), serving);
@@ -87,7 +87,7 @@ Deno.test("TaskState gives the same lists and state when it is restored at any c
   }));
 });
 
-Deno.test("a task that follows another one gives no lists, and misses none when it takes the lead, at any offset", () => {
+Deno.test("a task that follows another one gives no lists, and misses none when it takes the lead", () => {
   fc.assert(fc.property(anyStream, fc.nat(60), fc.constantFrom(0, 200, 1500), (steps, switchAt, everyMs) => {
     const serving = new FakeServing();
     const [old, now] = [0, 1].map(() => new TaskState(withLists(everyMs), serving)) as [TaskState, TaskState];
@@ -149,7 +149,7 @@ Deno.test("a task that follows another one holds one deadline per user, however 
   }
 });
 
-Deno.test("TaskState without userLists gives the same other outputs, and nobody waits for a list after a restore", () => {
+Deno.test("TaskState without userLists has the same other outputs, and users stop waiting for lists", () => {
   fc.assert(fc.property(anyStream, (steps) => {
     const options: TaskOptions = { ...SMALL, userLists: null };
     assert.deepEqual(asWritten(run(steps, options).out), asWritten(run(steps).out));

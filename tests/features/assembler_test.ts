@@ -310,7 +310,7 @@ Deno.test("Assembler.gather() equals its formulas, also with reused workspaces",
   }));
 });
 
-Deno.test("Assembler.gather() gives the same bits from still tables as from others, before and after they change", () => {
+Deno.test("Assembler.gather() gives the same bits from still tables as from others, even after they change", () => {
   fc.assert(fc.property(fc.array(list, { minLength: 1, maxLength: 4 }), fc.nat(), (lists, seed) => {
     const setting = new Setting(seed);
     const { assembler, tables, head, standardisation } = setting;
@@ -416,7 +416,7 @@ Deno.test("Assembler with userIds: false neither depends on the user's id nor le
   }));
 });
 
-Deno.test("Assembler.scatter() gives gradients to the rows that keys have by then, and takes only the last gathered list", () => {
+Deno.test("Assembler.scatter() gives gradients to the rows that keys have by now, of the last gathered list only", () => {
   fc.assert(fc.property(list, (list) => {
     const setting = new Setting(1);
     const [head, headGradients] = [setting.head, new Float32Array(N + 1)];

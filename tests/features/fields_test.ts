@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SMALL_WIDTH } from "../../src/features/field_table.ts";
 import { fieldSpecs } from "../../src/features/fields.ts";
 
-Deno.test("fieldSpecs() gives a table and first-order weights per field, and weights of positions and cross features", () => {
+Deno.test("fieldSpecs() gives vectors and first-order weights per field, and weights of positions and crosses", () => {
   const specs = fieldSpecs(
     { userFields: ["age"], itemFields: ["brand"], contextFields: ["hour", "age"], crosses: ["brand"] },
     8,

@@ -79,7 +79,7 @@ const counts = async (log: Log) =>
 /** The items of these lines of all 20 orders. */
 const lines = (...of: number[]) => ORDERS.flatMap((_, n) => of.map((i) => `${n}-${i}`)).toSorted();
 
-Deno.test("valid entries of a topic's records are taken, and bad ones rejected with their places and the record's bytes", async () => {
+Deno.test("TopicFeeder takes valid entries of records, and rejects bad ones with their places and the bytes", async () => {
   await using log = await onTopic(ORDERS);
   assert.deepEqual(await feed(log), { events: 60, items: 0, rejected: 40 });
   assert.deepEqual(await bought(log), lines(0, 2, 3));

@@ -224,7 +224,7 @@ Deno.test("Feeder.feed() dates no record of a deployment later than now, but lea
   assert.notDeepEqual(capped, times);
 });
 
-Deno.test("Feeder.feed() rejects records too large for the log or shifted out of the range of times, and continues", async () => {
+Deno.test("Feeder.feed() rejects records too large for the log or shifted out of range, and continues", async () => {
   const log = await createLog();
   const at = (line: number, time: number, more: object): SourceRecord => ({
     ...{ kind: "event", file: "a", line },

@@ -198,7 +198,7 @@ Deno.test("turnOf() takes a record without a time at once, and the first partiti
   assert.equal(turnOf([empty, empty]), undefined);
 });
 
-Deno.test("TopicFeeder resumes after a crash at any operation: all records come once, in order, and committed ones stay", async () => {
+Deno.test("TopicFeeder resumes after a crash at any operation, with all records once and in order", async () => {
   const coming = Array.from({ length: 24 }, (_, n): Coming => {
     const place = (n * 7) % 4;
     const time = 1 + n * 10;

@@ -1,4 +1,4 @@
-/** However much of a source is rejected, what is written of it is bounded, all of it counts, and crashes change nothing. */
+/** However much of a source is rejected, what is written of it is bounded and stands for the rest, even over crashes. */
 
 import assert from "node:assert/strict";
 import { countOf, type Rejection } from "../../src/events/rejection.ts";
@@ -55,7 +55,7 @@ async function onTopic(log: Log): Promise<readonly unknown[]> {
   return all;
 }
 
-Deno.test("RejectionAllowance keeps all that it has room for, then a sample, and what is kept counts all of it", () => {
+Deno.test("RejectionAllowance keeps all it has room for, then a sample whose counts stand for the rest", () => {
   for (const refill of [0, 100, 70_000]) {
     const allowance = new RejectionAllowance();
     let kept = 0, bytes = 0, counted = 0;
@@ -75,7 +75,7 @@ Deno.test("RejectionAllowance keeps all that it has room for, then a sample, and
   }
 });
 
-Deno.test("RejectionAllowance keeps some of each kind, and goes on from its state as if it had not been left", () => {
+Deno.test("RejectionAllowance keeps some of each kind, and continues from its state as if uninterrupted", () => {
   const codes = ["not-an-object", "missing-field", "unmapped"] as const;
   const stream = Array.from(
     { length: 4000 },
@@ -96,7 +96,7 @@ Deno.test("RejectionAllowance keeps some of each kind, and goes on from its stat
   assert.deepEqual(got, want);
 });
 
-Deno.test("Feeder.feed() writes a bounded part of what is rejected, the same whatever the commits and crashes", async () => {
+Deno.test("Feeder.feed() writes a bounded sample of rejections, the same whatever the batches and crashes", async () => {
   const records = [...rejected(1500), event(1500), event(1501)];
   const feedAll = async (log: Log, batch: number) => {
     await using feeder = await Feeder.open(log, topics, sourceOf(records), { name: "f", batch });
@@ -120,7 +120,7 @@ Deno.test("Feeder.feed() writes a bounded part of what is rejected, the same wha
   }
 });
 
-Deno.test("TopicFeeder.feed() samples a topic of which all is rejected, over crashes, and logs that", async () => {
+Deno.test("TopicFeeder.feed() samples a topic that is wholly rejected, the same over crashes, and logs it", async () => {
   await using heard = await listen();
   const broken = async () => {
     const log = await newLog();

@@ -122,7 +122,7 @@ for (const [name, feed] of Object.entries(feeds)) {
     }
   });
 
-  Deno.test(`${name} leaves the bytes out of a rejection that is itself too large, and fails if that is not enough`, async () => {
+  Deno.test(`${name} leaves the bytes out of a too large rejection, and fails if that is not enough`, async () => {
     await using log = await newLog({ [topics.events]: 1000 });
     await rejectAll(log);
     log.largest[topics.rejected] = 1000;

@@ -59,7 +59,7 @@ async function options(log: Log, archives: readonly string[]): Promise<RebuildOp
 
 for (const [what, { open, backUp }] of Object.entries(KINDS)) {
   for (const partitions of [1, 2]) {
-    Deno.test(`a generation built from backups and the rest of the log has the bytes of the whole log's: ${what}, ${partitions} partitions`, async () => {
+    Deno.test(`Rebuild gives the same bytes from backups and the rest of a log as from all of it: ${what}, ${partitions} partitions`, async () => {
       await using folder = await temporaryFolder();
       await using log = await open(folder.path);
       await serve(log, { partitions });

@@ -264,7 +264,7 @@ Deno.test("rebuildOnline() leaves rests out of its estimate, as the last leg has
   assert.ok((await paced(new Array(300).fill(1), 800, 1200, 500)).isSwitched);
 });
 
-Deno.test("rebuildOnline() with a build in its own thread compares once, and does not switch if it may not serve", async () => {
+Deno.test("rebuildOnline() with a build in its own thread compares once, and heeds a refusal to switch", async () => {
   await using log = new MemoryLog();
   const { send } = await deployment(log, [60, 200], 1);
   await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
@@ -327,7 +327,7 @@ async function signalsOf(log: Log, tasks: number): Promise<string> {
 }
 
 for (const [partitions, tasks] of [[1, 1], [2, 4]] as const) {
-  Deno.test(`a generation of ${tasks} tasks that took over ${partitions} partitions has the bytes of a clean deployment: answers, states, samples`, async () => {
+  Deno.test(`${tasks} tasks that took over ${partitions} partitions give the answers, states and samples of a clean deployment`, async () => {
     await using folder = await temporaryFolder();
     await using log = await SqliteLog.open(`${folder.path}/served`);
     const { send, allAnswered } = await deployment(log, [60, 320], partitions);

@@ -67,7 +67,7 @@ Deno.test("blueprintChanges() names each changed option and how far the change r
   assert.deepEqual(other.map(({ name }) => name), ["model", "features.transitions"]);
 });
 
-Deno.test("blueprintChanges() ignores options that only one release has, unless set to another value than the default", () => {
+Deno.test("blueprintChanges() ignores options that only one release has, unless they differ from the default", () => {
   const now = blueprintOf({}, FLAGS);
   const { batchRows: _, ...options } = now.options;
   const before = { ...now, options: { ...options, gone: 3 } };

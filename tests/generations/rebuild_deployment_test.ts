@@ -84,7 +84,7 @@ Deno.test("rebuildDeployment() does nothing when the deployment is as configured
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
 });
 
-Deno.test("rebuildDeployment() builds a changed configuration and switches, then back and forth without rebuilding", async () => {
+Deno.test("rebuildDeployment() builds a changed configuration once, and can switch back and forth", async () => {
   await using log = await deployed();
   const feature = { features: { itemFields: ["band"] } };
   const there = await rebuild(log, feature);
@@ -124,7 +124,7 @@ Deno.test("rebuildDeployment() reports what is carried over of events that the l
 });
 
 for (const erases of [true, false]) {
-  Deno.test(`rebuildDeployment() reads dropped events from backups, and does not continue without them, on a log that ${erases ? "can" : "cannot"} erase`, async () => {
+  Deno.test(`rebuildDeployment() reads dropped events from backups, or does not continue, if the log ${erases ? "can" : "cannot"} erase`, async () => {
     await using folder = await temporaryFolder();
     const shown = syntheticRecords({ views: 80, users: 9 }).flatMap((record) =>
       record.kind === "event" && record.event.type !== "request" ? [record.event] : []
@@ -182,7 +182,7 @@ Deno.test("rebuildDeployment() leaves the old generation serving with switch: fa
   assert.equal(await servingGeneration(log, topics), 1);
 });
 
-Deno.test("rebuildDeployment() does not go back to a generation that missed dropped events if the log cannot erase", async () => {
+Deno.test("rebuildDeployment() rebuilds rather than going back past dropped events if the log cannot erase", async () => {
   await using memory = await deployed();
   const log: Log = Object.assign(memory, { erase: undefined, scrub: undefined });
   await rebuild(log, { features: { itemFields: ["band"] } });

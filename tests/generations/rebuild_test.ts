@@ -244,7 +244,7 @@ Deno.test("OwnWrites reads the same records as the log, its own and older ones",
 });
 
 for (const maxBytes of [1 << 19, 8 << 20]) {
-  Deno.test(`OwnWrites keeps ${maxBytes >> 10} KiB over all partitions, keys and headers included, and copies nothing larger`, async () => {
+  Deno.test(`OwnWrites keeps ${maxBytes >> 10} KiB in all, keys and headers included, and copies nothing larger`, async () => {
     await using log = new MemoryLog();
     const partitions = 12;
     await log.createTopics([{ name: "own", partitions, cleanup: "delete" }]);

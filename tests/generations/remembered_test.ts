@@ -99,7 +99,7 @@ for (const kind of ["memory", "SQLite"]) {
 }
 
 for (const [partitions, tasks] of [[1, 1], [2, 2], [1, 3]] as const) {
-  Deno.test(`sequences and profiles survive the dropping of their events, in ${partitions} partitions for ${tasks} tasks`, async () => {
+  Deno.test(`sequences and profiles survive dropped events, with ${partitions} partitions and ${tasks} tasks`, async () => {
     const events = shopEvents(300, 12);
     const attributes = { segment: "outdoors", age: "50+" };
     const profile = { type: "profile", user: "u1", time: events[0]!.time, attributes } as const;

@@ -84,7 +84,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-Deno.test("Backlog.enter() takes as many events as tasks can apply in time at their measured rate, over all partitions", async () => {
+Deno.test("Backlog.enter() takes as many events as tasks of all partitions can apply in time at their measured rate", async () => {
   for (const rate of [2000, 10_000]) {
     await using scene = await Scene.begin(2);
     await scene.measure(rate);

@@ -49,7 +49,7 @@ Deno.test("a server without keys refuses foreign host names at any path", async 
   }
 });
 
-Deno.test("Callers takes any host where keys or the network protect the server, else only local or configured ones", () => {
+Deno.test("Callers takes configured hosts if there are any, else all behind keys or a network, else local ones", () => {
   const host = (options: Partial<ConstructorParameters<typeof Callers>[0]>, name: string) =>
     outcome(() => new Callers({ isOpen: true, ...options }).checkHost(name));
   assert.equal(host({}, "shop.example"), "foreign-host");

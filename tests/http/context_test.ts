@@ -8,7 +8,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 
-Deno.test("appendTaken() appends each record once in portions, never splits an entry, and rejects too large ones", async () => {
+Deno.test("appendTaken() appends each record once, in portions of whole entries, and rejects too large ones", async () => {
   const entries = [0, 0, 0, 1, 2, 3, 3, 4, 5];
   const records = entries.map((entry, n): ArrivingRecord => ({
     ...{ topic: topics.events, key: `u${n}`, time: 0, work: 1 },

@@ -11,7 +11,7 @@ import { NOW, startApi } from "../server/deployment.ts";
 const topics = topicNames();
 const pathOf = (item: string) => `/v1/items/${encodeURIComponent(item)}`;
 
-Deno.test("GET /v1/items/{item} answers with the newest record, whole, and with 404 once it is removed", async () => {
+Deno.test("GET /v1/items/{item} returns the whole newest record, and 404 once it is removed", async () => {
   await using api = await startApi();
   const full = {
     item: "tent",
@@ -53,7 +53,7 @@ Deno.test("GET /v1/items/{item} finds any id that a path can name", async () => 
   );
 });
 
-Deno.test("GET /v1/items/{item} needs the scope read; items are not patched", async () => {
+Deno.test("GET /v1/items/{item} needs scope read, and PATCH is not allowed", async () => {
   const scopes = { reader: ["read"], shop: ["items", "events", "recommend"] } as const;
   const keys = await Promise.all(
     Object.entries(scopes).map(async ([name, scopes]) => ({
@@ -79,7 +79,7 @@ Deno.test("GET /v1/items/{item} needs the scope read; items are not patched", as
   assert.deepEqual([patch.status, patch.headers.get("allow")], [405, "DELETE, GET"]);
 });
 
-Deno.test("GET /v1/items/{item} sees each write that was answered before, while others write", async () => {
+Deno.test("GET /v1/items/{item} sees each write that was answered before it, while others write", async () => {
   await using api = await startApi();
   const write = async (of: number) => {
     for (let n = 0; n < 15; n++) {
@@ -97,7 +97,7 @@ Deno.test("GET /v1/items/{item} sees each write that was answered before, while 
   await Promise.all([0, 1, 2, 3].map(write));
 });
 
-Deno.test("ItemMirror.get() finds the newest record of each item, on a log with an index of keys or without", async () => {
+Deno.test("ItemMirror.get() finds the newest record of each item, with or without an index of keys on the log", async () => {
   const values = fc.array(
     fc.tuple(fc.constantFrom("a", "b", "c"), fc.option(fc.nat(9)), fc.nat(2)),
     { minLength: 1, maxLength: 30 },

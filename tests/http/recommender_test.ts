@@ -22,7 +22,7 @@ const id = fc.string({
   maxLength: 6,
 });
 
-Deno.test("Recommender.ask() returns the bytes of the request's own answer, whatever the ids and the order of fields", async () => {
+Deno.test("Recommender.ask() returns the bytes of its own answer, whatever the ids and the order of fields", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(fc.tuple(id, id, fc.boolean()), {
@@ -138,7 +138,7 @@ Deno.test("Recommender.ask() fails at once when the request is rejected, unless 
   assert.deepEqual(answered, value);
 });
 
-Deno.test("Recommender.ask() fails at once when the answer is too large for its topic, and a rejection is written", async () => {
+Deno.test("Recommender.ask() fails at once when the answer is too large for its topic, which is rejected", async () => {
   await using log = new LimitedLog({ [topics.recommendations]: 1500 });
   await using _service = await Service.start(log, OPTIONS);
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });

@@ -106,7 +106,7 @@ meander_slot_cosine{partition="0"} 0.25
 meander_slot_usage{partition="0",slot="0"} 0.5
 meander_slot_usage{partition="0",slot="2"} 0.1`;
 
-Deno.test("ServiceGauges.collect() shows the current values, also with two scrapes at a time, and none of what is gone", async () => {
+Deno.test("ServiceGauges.collect() shows current values, also to concurrent scrapes, and none of what is gone", async () => {
   const registry = new Registry();
   const gauges = new ServiceGauges(registry);
   const service = everything();

@@ -185,7 +185,7 @@ Deno.test("Guard.decode() continues as if uninterrupted, at any batch", () => {
   for (let stop = 0; stop < plan.length; stop += 3) assert.deepEqual(run(stop), want, `stopped at ${stop}`);
 });
 
-Deno.test("Guard.encode() ends with the newest batches that fill the window and those before that fill the reference", () => {
+Deno.test("Guard.encode() ends with just the batches that fill the window, and the reference before it", () => {
   const make = batchMaker(6);
   const [windowRows, referenceRows] = [321, 1281];
   const guard = new Guard({ ...OPTIONS, windowRows, referenceRows });

@@ -129,7 +129,7 @@ function serving(model: ModelName): ServingModel {
 }
 
 for (const model of MODEL_NAMES) {
-  Deno.test(`hostile samples, as objects and as bytes, are learnt by ${model} or refused, and change no served scores`, () => {
+  Deno.test(`hostile samples, as objects or bytes, are learnt by ${model} or refused, and change no served scores`, () => {
     const hostile = new Hostile(7);
     const clean = makeSamples(40, 3);
     let learner = makeLearner(model);

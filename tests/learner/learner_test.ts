@@ -112,7 +112,7 @@ Deno.test("Learner.learn() changes no weight when no row of a batch is kept", ()
   assert.deepEqual(learner!.model.parameters.values, untouched!.model.parameters.values);
 });
 
-Deno.test("Learner.learn() refuses samples of behaviours without a list, which 0.2.0 wrote, naming learnHistories", () => {
+Deno.test("Learner.learn() refuses samples without a list, which 0.2.0 wrote, and names learnHistories", () => {
   const [sample] = makeSamples(1);
   const history = { ...sample!, request: "", purpose: "learn" as const, rows: sample!.rows.pick([]) };
   const written = decodeSample(encodeSample(history));

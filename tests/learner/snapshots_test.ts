@@ -62,7 +62,7 @@ Deno.test("Snapshots.erase() leaves the learner unchanged, and keeps snapshots s
   );
 });
 
-Deno.test("Snapshots.restore() gives the last kept learner, or the newest that has gone unchallenged long enough", () => {
+Deno.test("Snapshots.restore() gives the last learner kept, or the newest without complaints for long enough", () => {
   const learner = makeLearner("base");
   const samples = makeSamples(100);
   const kept = [learner.encode().toHex()];

@@ -332,7 +332,7 @@ if (broker !== undefined) {
   const python = await pythonClients();
   const formats = [["avro", undefined], ["protobuf", "{topic}-value"]] as const;
   for (const [format, subject] of python === undefined ? [] : formats) {
-    Deno.test(`Python reads the lists, recommendations and samples that we write in ${format} by the registry's schemas, record by record`, async () => {
+    Deno.test(`Python reads every list, recommendation and sample that we write in ${format} by the registry's schemas`, async () => {
       const { url } = registry ??= await startApicurio();
       await using log = await openLog(broker);
       const topics = topicNames(`given-${format}.`), surfaceTopics = { "*": "all", home: "front" };

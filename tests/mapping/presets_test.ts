@@ -57,7 +57,7 @@ Deno.test("segment: lists become impressions, orders a purchase per product, oth
   ]);
 });
 
-Deno.test("segment: traits become attributes, except those that identify a person; an order's events have distinct ids", async () => {
+Deno.test("segment: traits become attributes unless they identify a person; an order's events have distinct ids", async () => {
   const source = compileSource("segment", { preset: "segment" });
   const lines = (await Deno.readTextFile(sample("segment"))).split("\n");
   const [identify = "", order = ""] = [lines[4], lines[6]];

@@ -54,7 +54,7 @@ Deno.test("suggest() finds a mapping of clicks by names, types and cardinalities
   assert.deepEqual(made(records).counts, { interaction: 38 });
 });
 
-Deno.test("suggest() takes a placeholder such as NA for no user: the session stands in, or the record is rejected", () => {
+Deno.test("suggest() takes NA for no user: the session stands in, or the record is rejected", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     user_id: i % 2 === 0 ? "NA" : `${i % 5}`,
     session_id: `${i % 9}`,
@@ -163,7 +163,7 @@ Deno.test("suggest() takes an id that a few resent records share, and the lines 
   );
 });
 
-Deno.test("suggest() takes records with one item each and no user for a catalogue, whose tombstones remove items", () => {
+Deno.test("suggest() takes records with one item and no user for a catalogue, whose tombstones remove items", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     productId: 9_000 + i,
     displayName: `tent ${i}`,
@@ -228,7 +228,7 @@ Deno.test("suggest() takes an order's number for the id of its lines unless two 
   assert.equal(idOf(records.map((one, i) => i === 1 ? { ...one, order_no: 9000 } : one)), undefined);
 });
 
-Deno.test("suggest() knows a catalogue by names such as article_no, and hides items not in stock or not for sale", () => {
+Deno.test("suggest() knows a catalogue by names such as article_no, and hides items that cannot be bought", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
     ...{ article_no: 410_000 + i, article_name: `thing ${i}`, sellable: i % 9 > 0, stock_qty: i % 5 },
     department: { dept_id: i % 3, dept_name: ["Tents", "Boots", "Maps"][i % 3] },

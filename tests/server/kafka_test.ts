@@ -31,7 +31,7 @@ if (broker !== undefined) {
       stderr: "piped",
     });
 
-  Deno.test("run: on Kafka, a process without tasks serves HTTP, and another follows a Metarank topic without repeats", async () => {
+  Deno.test("run: on Kafka, a process without tasks serves HTTP, and another follows a Metarank topic", async () => {
     await using log = await openLog(broker);
     const port = await freePort();
     await log.createTopics([{ name: CLICKS, partitions: 3, cleanup: "delete" }]);

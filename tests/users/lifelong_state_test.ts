@@ -51,7 +51,7 @@ function shown(task: TaskState, offset: number, time: number) {
   return pending;
 }
 
-Deno.test("carryHidden() of a lifelong model holds the whole life, and samples get its anchor and recent behaviours", () => {
+Deno.test("carryHidden() of a lifelong model holds the whole life: an anchor and the recent behaviours", () => {
   const serving = new FakeServing(3, true);
   const task = new TaskState(OPTIONS, serving);
   const life: string[] = [];

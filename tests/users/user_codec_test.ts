@@ -56,7 +56,7 @@ function historiesOf({ pending }: UserState) {
 
 const START = 1_700_000_000_000;
 const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
-Deno.test("UserCodec.encode() gives the same bytes after decode() when a list's history is older than the kept behaviours", () => {
+Deno.test("UserCodec.encode() gives the same bytes after decode() if a list's history predates kept behaviours", () => {
   const events: Event[] = [
     ...Array.from(
       { length: 6 },
@@ -81,7 +81,7 @@ Deno.test("UserCodec.encode() gives the same bytes after decode() when a list's 
   }
 });
 
-Deno.test("UserCodec.encode() writes format 12 only for users who had more than is kept, and decode() reads both", () => {
+Deno.test("UserCodec.encode() writes format 12 only for users who had more than is kept; decode() reads both", () => {
   const { capacity } = new SequenceSlab(SMALL.sequence);
   const events = (count: number) =>
     Array.from({ length: count }, (_, n): Event => ({

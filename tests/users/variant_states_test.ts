@@ -42,7 +42,7 @@ const stateOf = ({ hidden, anchor, hiddenStart, hiddenVersion }: RecurrentState)
   ...{ hiddenStart, hiddenVersion },
 });
 
-Deno.test("carryVariants() gives a variant's model the states it would have alone, and leaves the own model's alone", () => {
+Deno.test("carryVariants() gives a variant's model the states it would have alone, and does not affect the own", () => {
   fc.assert(fc.property(clicksWithin(SMALL.allowedLatenessMs ?? 0), ({ arriving }) => {
     const together = play(both(), arriving);
     const [alone, asOwn] = [own(), other()].map((serving) => play(new TaskState(OPTIONS, serving), arriving));

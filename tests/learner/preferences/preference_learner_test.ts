@@ -229,7 +229,7 @@ Deno.test("KeptPreferences are a uniform sample of a short past, within their li
   assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
 });
 
-Deno.test("KeptPreferences keep preferences half as often per 8,000 that follow, and fill up when little is left", () => {
+Deno.test("KeptPreferences keep half as many per 8,000 that follow, and fill up again when little is left", () => {
   const random = mulberry32(8);
   const [preference] = preferences(1);
   const kept = new KeptPreferences(200_000);

@@ -6,7 +6,7 @@ const STREAM = { seed: 1, lists: 2500, delayMs: 10 * MINUTE, windowMs: 10 * MINU
 
 // One click in e comes after the window.
 for (const [policy, want] of [["window", 1 - Math.exp(-1)], ["late", 1], ["fnw", 1]] as const) {
-  Deno.test(`labelBias() of ${policy} is a factor of ${want.toFixed(2)} when the mean delay of clicks is the window`, () => {
+  Deno.test(`labelBias() of ${policy} is ${want.toFixed(2)} when the mean delay of clicks is the window`, () => {
     const { ratio } = labelBias({ ...STREAM, policy });
     assert.ok(Math.abs(ratio - want) < 0.05, `${ratio}`);
   });
