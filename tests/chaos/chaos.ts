@@ -141,11 +141,11 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   tell(`${clock()} ${sent} events are sent, all faults are over`);
   const deployment = { ...deploymentOf(model, live), delivery, snapshotsFolder: `${folder}/snapshots` };
   if (!await settled(log, deployment, partitions)) {
-    report(`nothing moves, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
+    report(`no progress, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
   }
   tell(`${clock()} all is done`);
   await Promise.all(fleet.names.map((name) => fleet.stop(name)));
-  tell(`${clock()} all processes have stopped; looks at what they left`);
+  tell(`${clock()} all processes have stopped; checking what they left`);
   await using fresh = await KafkaLog.open({ brokers: addresses });
   const verdict = await verify(fresh, deployment);
   return {

@@ -133,7 +133,7 @@ export class Fleet implements AsyncDisposable {
   async joined(name: string): Promise<void> {
     const deadline = performance.now() + JOIN_MS;
     while (!this.#members.get(name)?.said.some((line) => ASSIGNED.test(line))) {
-      if (performance.now() > deadline) return this.#options.report(`${name} was told no partitions`);
+      if (performance.now() > deadline) return this.#options.report(`${name} was assigned no partitions`);
       await delay(5);
     }
   }

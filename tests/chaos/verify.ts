@@ -268,7 +268,7 @@ function samplesOf(input: readonly Event[], samples: readonly Sample[]): string[
     seen.add(request);
     for (const { item, label } of rows) {
       if (label === 1 && !clicks.has(`${user} ${item}`)) {
-        problems.push(`the sample of request ${request} has a positive that nobody gave: ${item}`);
+        problems.push(`the sample of request ${request} has a positive without an event: ${item}`);
       }
     }
   }

@@ -79,7 +79,7 @@ for (const one of seedsOf(wanted)) {
   const [outcome] = outcomes as [Outcome];
   const problems = [...outcome.problems];
   if (outcomes.some(({ digest }) => digest !== outcome.digest)) {
-    problems.push(`it is not the same twice: ${outcomes.map(({ digest }) => digest).join(", ")}`);
+    problems.push(`the run did not repeat itself: ${outcomes.map(({ digest }) => digest).join(", ")}`);
   }
   runs += outcomes.length;
   for (const each of outcomes) {

@@ -157,12 +157,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
  */
 export async function withoutFix(name: string, root: URL): Promise<Record<string, string>> {
   const mutant = MUTANTS[name];
-  if (mutant === undefined) throw new Error(`Cannot take out ${name}: it is none of the fixes`);
+  if (mutant === undefined) throw new Error(`Cannot take out ${name}: there is no such fix`);
   const texts = new Map<string, string>();
   for (const { file, from, to } of mutant.edits) {
     const parts = (texts.get(file) ?? await Deno.readTextFile(new URL(file, root))).split(from);
     if (parts.length !== 2) {
-      throw new Error(`Cannot take out ${name}: what stood in ${file} is there ${parts.length - 1} times`);
+      throw new Error(
+        `Cannot take out ${name}: its original text occurs ${parts.length - 1} times in ${file}`,
+      );
     }
     texts.set(file, parts.join(to));
   }

@@ -231,7 +231,7 @@ class Run implements Disposable {
     if (log === undefined) {
       const said = this.#saidOfEvents();
       this.#count("warnings of it", said.length);
-      if (said.length === 0) this.#report("the log cannot be opened, and nobody says what of it is damaged");
+      if (said.length === 0) this.#report("the log cannot be opened, and no process reports what is damaged");
       return;
     }
     const deployment = this.#deployment();
@@ -268,9 +268,11 @@ class Run implements Disposable {
       if (trial === "power") {
         const isSure = this.#plan.durability === "power";
         for (const loss of await missing(this.#trialAt - (isSure ? 0 : LOSS_MS))) this.#report(loss);
-        if (isSure && said[0] !== undefined) this.#report(`a loss is said that cannot be: ${said[0].text}`);
+        if (isSure && said[0] !== undefined) {
+          this.#report(`a process reports an impossible loss: ${said[0].text}`);
+        }
       }
-      for (const loss of lost) if (said.length === 0) this.#report(`${loss}, and nobody says so`);
+      for (const loss of lost) if (said.length === 0) this.#report(`${loss}, and no process reports it`);
       if (lost.length > 0) this.#count("losses", lost.length);
       return;
     }
@@ -323,7 +325,7 @@ class Run implements Disposable {
     await this.#close(users);
     this.#isDone = await this.#isQuiet();
     if (!this.#isDone && (trial === undefined || !MAY_STAND_STILL.has(trial))) {
-      this.#report(`nothing moves for ${STUCK_MS / 1000} s, and not all is done`);
+      this.#report(`no progress for ${STUCK_MS / 1000} s, and not all is done`);
     }
     this.#isOn = false;
     for (const process of this.#processes.values()) process.stop();

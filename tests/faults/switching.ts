@@ -107,7 +107,7 @@ export async function switching(stage: SwitchingStage): Promise<void> {
   await untilAnswered(stage);
   processes.end();
   if (processes.switches === 0) {
-    stage.report(`nobody has switched, ${SWITCH_MS / 1000} s after the last fault`);
+    stage.report(`no process has switched, ${SWITCH_MS / 1000} s after the last fault`);
   }
   await check(stage);
   await checkPositions(stage, options.tasks);
@@ -187,7 +187,7 @@ class Processes {
       building(),
       serving(),
       succession.ended.then((): never => {
-        throw new Error("it follows no more");
+        throw new Error("it has stopped following");
       }),
     ]);
   }
@@ -294,7 +294,7 @@ async function check(stage: SwitchingStage): Promise<void> {
   for (const [place, all] of wrong.slice(0, 5)) {
     stage.report(`the request at ${place} has ${all.length} answers: ${all.join("; ")}`);
   }
-  if (found.size === 0) stage.report("nobody has asked");
+  if (found.size === 0) stage.report("no request was sent");
 }
 
 /** Checks that no task has committed a position below an earlier one. */

@@ -32,7 +32,7 @@ Deno.test("compileProtobufFile() accepts descriptors of the Python client, and c
     assert.throws(
       () => decode(hex("04 02 00 00")),
       /no type at the place 1\.0/,
-      "entries of a map are no type",
+      "entries of a map do not count as types",
     );
   }
   const text = await compileProtobufFile(FILE, [person]);

@@ -43,7 +43,7 @@ const CASES: readonly Case[] = [
     check: ({ task: { counters, catalogue }, learning }) => {
       assert.equal(counters.interactions, LIMIT);
       assert.equal(counters.behaviours + counters.otherActions, LIMIT);
-      assert.equal(counters.samples, 0, "nobody was shown anything");
+      assert.equal(counters.samples, 0, "no lists were shown");
       assert.equal(learning.version, 1);
       assert.equal(counters.items, catalogue.size);
     },
@@ -53,7 +53,11 @@ const CASES: readonly Case[] = [
     path: `open-bandit/${policy}/men`,
     check: ({ task: { counters, users }, learning }) => {
       assert.ok(counters.impressions > 0.9 * LIMIT, `${counters.impressions} impressions`);
-      assert.equal(counters.impressions + counters.interactions + users.size, LIMIT, "one profile a person");
+      assert.equal(
+        counters.impressions + counters.interactions + users.size,
+        LIMIT,
+        "one profile per person",
+      );
       assert.equal(counters.positives, counters.interactions, "every click finds its impression");
       assert.equal(counters.unmatchedOutcomes, 0);
       const { rows, constantLogLoss } = learning.validation.rows.report();

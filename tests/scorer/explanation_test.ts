@@ -46,7 +46,7 @@ for (const model of MODEL_NAMES) {
     const last = serving.score(before);
     why.forEach(({ logit, effects }, row) => {
       assert.equal(effects.length, 6);
-      assert.equal(effects[5], logit - last[row]!, "without the last behaviour it is as before it");
+      assert.equal(effects[5], logit - last[row]!, "without the last behaviour the score is as before it");
       for (const [t, effect] of effects.entries()) {
         assert.equal(effect, logit - serving.score(withoutBehaviour(LONG, t))[row]!);
       }

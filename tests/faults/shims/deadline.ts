@@ -35,7 +35,7 @@ export function within<T>(promise: Promise<T>, ms: number, late: () => Error): P
 /** The value of a promise; `undefined` when it rejects or takes longer than so many milliseconds. */
 export async function tryWithin<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   try {
-    return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
+    return await within(promise, ms, () => new Error(`it has taken more than ${ms} ms`));
   } catch {
     return undefined;
   }
