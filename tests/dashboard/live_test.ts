@@ -23,7 +23,7 @@ export async function* messages(url: string, headers: Record<string, string> = {
   }
 }
 
-Deno.test("GET /v1/live sends the past, then each second what is new", async () => {
+Deno.test("GET /v1/live sends the past, then what is new every second", async () => {
   await using api = await startApi();
   await api.post("/v1/events", [click("ann", "i1"), click("bob", "i2"), { type: "interaction" }]);
   await api.post("/v1/recommend", { user: "ann", count: 3 });

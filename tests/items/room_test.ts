@@ -45,7 +45,7 @@ Deno.test("Room.admits() reserves half of the places for ids that two users name
   assert.ok(!takes(room, "rare", "bob"), "too many other ids came in between");
 });
 
-Deno.test("Room.admits() is not closed by pairs of users, nor for ever by a flood", () => {
+Deno.test("Room.admits() is never closed for good, neither by pairs of users nor by a flood", () => {
   const { room } = flooded(10_000, 20_000);
   const pairs = (from: number) => {
     let taken = 0;

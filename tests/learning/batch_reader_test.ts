@@ -185,7 +185,7 @@ Deno.test("BatchReader.seek() resumes after a batch, and starts at the beginning
   assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
 });
 
-Deno.test("BatchReader leaves out samples marked as learnt, but for a variant, and always takes erasures", async () => {
+Deno.test("BatchReader leaves out samples marked as learnt, except for a variant, but never erasures", async () => {
   const log = await createLog();
   const learnt = { headers: { [LEARNT]: "" } };
   await log.append(RECORDS.map((record) => record.value === null ? record : { ...record, ...learnt }));

@@ -258,7 +258,7 @@ Deno.test("Learning.step() publishes one version per interval, and the last one 
   assert.deepEqual((await versionsOn(log)).at(-1)?.version, 6, "a checkpoint leaves nothing behind");
 });
 
-Deno.test("Learning.step() with intervals ends like without, even after a crash, and serves the last version", async () => {
+Deno.test("Learning.step() with intervals ends the same as without, even after a crash, and serves that", async () => {
   const samples = makeSamples(8 * 11 + 3, 7);
   const options = { ...OPTIONS, publishIntervalMs: 70, checkpointIntervalMs: 150 };
   const start = async () => {
