@@ -13,7 +13,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Portions } from "../../src/values/portions.ts";
 import { type ApiContext, append, inPortions } from "../http/context.ts";
-import { MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import { arrivedRecords, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import type { ArrivingRecord } from "../http/contract/arriving.ts";
 import type { Call } from "../http/endpoint.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
@@ -50,15 +50,16 @@ export function* entriesOf(bytes: Uint8Array, maxEntries: number): Portions<read
 }
 
 /** Maps all values to events and items, or none. @throws Problem `refused`, naming every rejected value */
-export function mapAll<Value>(
-  context: ApiContext,
+export function* mapAll<Value>(
+  context: Pick<ApiContext, "now" | "see">,
   values: readonly Value[],
   map: (value: Value) => Mapped,
-): readonly OwnRecord[] {
+): Portions<readonly OwnRecord[]> {
   const now = context.now();
   const own: OwnRecord[] = [];
   const errors: RejectedEntry[] = [];
   for (const [index, value] of values.entries()) {
+    if (index > 0) yield; // each may be long
     const adapted = adapt(() => map(value));
     if (!adapted.ok) {
       errors.push({ index, code: adapted.code, reason: adapted.reason });
@@ -79,6 +80,16 @@ export function mapAll<Value>(
   if (first === undefined) return own;
   const detail = `No entry was accepted, because entry ${first.index} is rejected: ${first.reason}`;
   throw new Problem("refused", detail, { more: { errors: errors.slice(0, MAX_LISTED) } });
+}
+
+/** Appends events and items as {@linkcode take} does. @throws Problem `refused` when one is too large */
+export async function takeOwn(
+  context: ApiContext,
+  own: readonly OwnRecord[],
+  caller: string,
+): Promise<void> {
+  const records = await context.work.run(caller, arrivedRecords(context.topics, own, context.now()));
+  await take(context, records, caller);
 }
 
 /** Appends records, in portions where they may have to wait, and counts them. */

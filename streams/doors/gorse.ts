@@ -18,7 +18,8 @@ import type { GorseSettings } from "../http/contract/settings.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import { arrivedRecords } from "../http/intake.ts";
 import type { ItemMirror } from "../http/routes/item_mirror.ts";
-import { mapAll, readValues, take } from "./door.ts";
+import { atOnce } from "../../src/values/portions.ts";
+import { mapAll, readValues, takeOwn } from "./door.ts";
 import { jsonBody, sharing } from "./gorse_endpoint.ts";
 import { gorseLists } from "./gorse_lists.ts";
 import { gorseReads } from "./gorse_reads.ts";
@@ -165,7 +166,7 @@ class Intake {
   /** Takes users or feedback. */
   async post(kind: "user" | "feedback", call: Call): Promise<Response> {
     const values = await readValues(this.#context, call);
-    await this.#take(this.#mapAll(kind, values), call.caller);
+    await this.#take(await this.#mapAll(kind, values, call.caller), call.caller);
     return success(values.length);
   }
 
@@ -173,22 +174,22 @@ class Intake {
     const { parameters: { user = "" }, caller } = call;
     const [value] = await readValues(this.#context, call);
     const patch = (given: unknown) => this.#map("user", { ...objectOf(given, "the patch"), UserId: user });
-    await this.#take(mapAll(this.#context, [value], patch), caller);
+    await this.#take(atOnce(mapAll(this.#context, [value], patch)), caller);
     return success(1);
   }
 
   async forget({ parameters: { user = "" }, caller }: Call): Promise<Response> {
     const event = { type: "forget", user, time: this.#context.now() } as const;
-    await this.#take(mapAll(this.#context, [event], () => ({ events: [event] })), caller);
+    await this.#take(atOnce(mapAll(this.#context, [event], () => ({ events: [event] }))), caller);
     return success(1);
   }
 
   /** Adds or replaces items. */
   async postItems(call: Call): Promise<Response> {
     const values = await readValues(this.#context, call);
-    const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
-    const { topics, now } = this.#context;
-    arrivedRecords(topics, own, now()); // none is too large, or none is taken
+    const own = (await this.#mapAll("item", values, call.caller)).filter((one) => one.kind === "item");
+    const { topics, now, work } = this.#context;
+    await work.run(call.caller, arrivedRecords(topics, own, now())); // none is too large, or none is taken
     const changes = own.map(({ item }, index) => ({
       id: item.item,
       change: (before: ItemRecord | undefined) => inPlaceOf(before, item, values[index] as JsonObject), // or it would not be an item
@@ -217,7 +218,7 @@ class Intake {
       if (before === undefined) throw new Problem("not-found", "The item is not in the catalogue");
       const known = gorseItem(before);
       const value = patched(known, patchOf(known));
-      const [own] = this.#mapAll("item", [value]);
+      const [own] = atOnce(mapAll(this.#context, [value], (one) => this.#map("item", one)));
       if (own?.kind !== "item") throw new Error("Cannot change an item: the patch made none");
       return inPlaceOf(before, own.item, value);
     };
@@ -226,12 +227,12 @@ class Intake {
   }
 
   async #take(own: readonly OwnRecord[], caller: string): Promise<void> {
-    const { topics, now } = this.#context;
-    await take(this.#context, arrivedRecords(topics, own, now()), caller);
+    await takeOwn(this.#context, own, caller);
   }
 
-  #mapAll(kind: Kind, values: readonly unknown[]): readonly OwnRecord[] {
-    return mapAll(this.#context, values, (value) => this.#map(kind, value));
+  async #mapAll(kind: Kind, values: readonly unknown[], caller: string): Promise<readonly OwnRecord[]> {
+    const { work } = this.#context;
+    return await work.run(caller, mapAll(this.#context, values, (value) => this.#map(kind, value)));
   }
 
   #map(kind: Kind, value: unknown): Mapped {

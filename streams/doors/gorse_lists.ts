@@ -16,8 +16,8 @@ import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import { impressionRecords } from "../http/impression.ts";
-import { arrivedRecords } from "../http/intake.ts";
-import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, take } from "./door.ts";
+import { atOnce } from "../../src/values/portions.ts";
+import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, take, takeOwn } from "./door.ts";
 import { jsonBody, N, rangeOf, sharing } from "./gorse_endpoint.ts";
 import { SCHEMAS } from "./schemas.ts";
 
@@ -189,7 +189,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   }
   // Feedback of a read type only means that the item was shown.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
-    const feedback = mapAll(context, items, ({ item }) => ({
+    const feedback = atOnce(mapAll(context, items, ({ item }) => ({
       events: [{
         type: "interaction",
         user,
@@ -198,8 +198,8 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
         time: context.now(),
         request: answer.request,
       }],
-    }));
-    await take(context, arrivedRecords(context.topics, feedback, context.now()), call.caller);
+    })));
+    await takeOwn(context, feedback, call.caller);
   }
   const scored = request.headers.get("x-api-version")?.trim() === "2";
   return Response.json(items.map(({ item, score }) => scored ? { Id: item, Score: score } : item));
@@ -220,15 +220,16 @@ async function sessionRecommend(
 ): Promise<Response> {
   const { n, offset } = rangeOf(call);
   const values = await readValues(context, call);
-  const feedback = mapAll(context, values, (value) => {
+  const mapped = mapAll(context, values, (value) => {
     const record = objectOf(value, "the feedback");
     const done = { FeedbackType: requiredIn(record, "FeedbackType"), ItemId: requiredIn(record, "ItemId") };
     return parseGorse({ ...record, ...done, UserId: record["UserId"] || "anonymous" }, {
       time: context.now(),
       readTypes,
     });
-  }).flatMap(({ kind, ...rest }) => kind === "event" && "event" in rest ? [rest.event] : []);
-  const done = feedback.flatMap((event) => event.type === "interaction" ? [event] : [])
+  });
+  const done = (await context.work.run(call.caller, mapped))
+    .flatMap((own) => own.kind === "event" && own.event.type === "interaction" ? [own.event] : [])
     .sort((a, b) => a.time - b.time).slice(-SESSION);
   if (n === 0 || done.length === 0) return Response.json([]);
   const event = {

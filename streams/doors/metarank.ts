@@ -13,15 +13,14 @@ import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
-import type { Portions } from "../../src/values/portions.ts";
+import { atOnce, type Portions } from "../../src/values/portions.ts";
 import { isRecord } from "../../src/values/record.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
-import { arrivedRecords } from "../http/intake.ts";
 import { beginsList, checkEntries, checkSequence, portionsOf } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
-import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, take } from "./door.ts";
+import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, takeOwn } from "./door.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
@@ -71,10 +70,9 @@ async function feedback(context: ApiContext, { request, demand, caller }: Call):
   const bytes = await context.bodies.read(request);
   const events = await context.work.run(caller, valuesOf(bytes, context.maxEntries));
   checkEntries(events.length, context.maxEntries);
-  const own = mapAll(context, events, parseMetarank);
+  const own = await context.work.run(caller, mapAll(context, events, parseMetarank));
   if (own.some(({ kind }) => kind === "item")) demand("items");
-  const records = arrivedRecords(context.topics, own, context.now());
-  await take(context, records, caller);
+  await takeOwn(context, own, caller);
   const tookMillis = Math.round(context.clock() - begun);
   return Response.json({ status: "ok", accepted: events.length, updated: 0, tookMillis });
 }
@@ -89,7 +87,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   const isNobodys = !hasId(body["user"]) && !hasId(body["session"]);
   const defaults = { timestamp: context.now(), id: crypto.randomUUID() };
   const fixed = isNobodys ? { event: "ranking", user: "anonymous" } : { event: "ranking" };
-  const [own] = mapAll(context, [body], () => parseMetarank({ ...defaults, ...body, ...fixed }));
+  const [own] = atOnce(mapAll(context, [body], () => parseMetarank({ ...defaults, ...body, ...fixed })));
   if (own?.kind !== "event" || own.event.type !== "impression") {
     throw new Error("Cannot rank: the body is not a ranking");
   }

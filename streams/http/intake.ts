@@ -208,15 +208,20 @@ export function arrivedRecord(
 }
 
 /** Records for the log. @throws Problem `refused` when one is too large for it */
-export function arrivedRecords(
+export function* arrivedRecords(
   topics: Pick<Topics, "events" | "items">,
   own: readonly OwnRecord[],
   now: number,
-): readonly ArrivingRecord[] {
-  return own.map((one, index) => {
+): Portions<readonly ArrivingRecord[]> {
+  const records: ArrivingRecord[] = [];
+  for (const [index, one] of own.entries()) {
+    if (index > 0) yield;
     const record = arrivedRecord(topics, one, now);
-    if (!("ok" in record)) return record;
-    const { code, reason } = record;
-    throw new Problem("refused", reason, { more: { errors: [{ index, code, reason }] } });
-  });
+    if ("ok" in record) {
+      const { code, reason } = record;
+      throw new Problem("refused", reason, { more: { errors: [{ index, code, reason }] } });
+    }
+    records.push(record);
+  }
+  return records;
 }

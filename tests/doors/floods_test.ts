@@ -1,6 +1,8 @@
 /** Large bodies through the doors and `/v1/items` leave room for other requests, like those of `/v1/events`. */
 
 import assert from "node:assert/strict";
+import type { Portions } from "../../src/values/portions.ts";
+import { FairWork } from "../../streams/http/contract/fair_work.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 
@@ -72,4 +74,30 @@ Deno.test("a page of feedback covers 1,000 users at most, and its cursor leads t
   assert.notEqual(first.Cursor, "");
   const { json: second } = await api.get(`/api/feedback/click?n=1&cursor=${first.Cursor}`);
   assert.deepEqual(second.Feedback.map(({ UserId }: { UserId: string }) => UserId), ["u1234"]);
+});
+
+function* counted<Result>(work: Portions<Result>, count: () => void): Portions<Result> {
+  for (;;) {
+    count();
+    const { done, value } = work.next();
+    if (done === true) return value;
+    yield;
+  }
+}
+
+Deno.test("a large body of a door lets others have the thread while it is mapped and encoded", async () => {
+  for (const [path, body] of BODIES) {
+    await using api = await startApi({ doors: ["gorse", "metarank"] });
+    const { run } = FairWork.prototype;
+    let portions = 0;
+    FairWork.prototype.run = function <Result>(name: string, work: Portions<Result>) {
+      return run.call(this, name, counted(work, () => portions++)) as Promise<Result>; // `call` forgets the type parameter
+    };
+    try {
+      assert.equal((await api.post(path, body)).status, 200);
+    } finally {
+      FairWork.prototype.run = run;
+    }
+    if (!path.startsWith("/v1/")) assert.ok(portions >= 2 * ENTRIES, `${path}: ${portions}`);
+  }
 });

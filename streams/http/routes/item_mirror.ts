@@ -10,6 +10,7 @@ import type { ItemRecord } from "../../../src/events/event.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { InTurn } from "../../log/in_turn.ts";
 import { type ApiContext, append, inPortions } from "../context.ts";
+import { atOnce } from "../../../src/values/portions.ts";
 import { arrivedRecords } from "../intake.ts";
 
 export interface ItemChange {
@@ -70,7 +71,7 @@ export class ItemMirror {
     const records = [...after].flatMap(([id, item]) =>
       item === undefined
         ? [{ topic: topics.items, key: id, value: null, time: now(), work: 1 }]
-        : arrivedRecords(topics, [{ kind: "item", item }], now())
+        : atOnce(arrivedRecords(topics, [{ kind: "item", item }], now()))
     );
     await append(this.#context, records);
     metrics.taken("item", records.length, []);
