@@ -23,7 +23,7 @@ interface Told {
   readonly of: readonly [partitions: number, before: number, after: number];
   /** Where the serving tasks are. @default {at 0} */
   readonly at?: readonly number[];
-  /** What happens when something is said. */
+  /** Called with each entry of `said`. */
   readonly when?: (said: string, scene: Scene) => unknown;
   /** @default {20_000} */
   readonly patienceMs?: number;
@@ -141,7 +141,7 @@ class Scene {
         return this.timeMs += tickMs;
       },
     };
-    // Stands in for classes with private fields, of which handing over uses no more than this.
+    // Stand-ins for classes with private fields, with only what handOver() uses.
     const [played, how] = [parts as never, options as unknown as HandOverOptions];
     return await handOver(this.log, played, how).finally(() => this.ending.abort());
   }

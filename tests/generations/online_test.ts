@@ -81,7 +81,7 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, answering
     for (const id of task.state.users.keys()) assert.equal(partitionOf(id, 6), task.partition);
   }
 
-  assert.ok((await member.build(1)).isSwitched, "without another start");
+  assert.ok((await member.build(1)).isSwitched, "without a restart");
   assert.equal(service.deployment.partitions, 2);
   await send(20);
   await allAnswered();
@@ -130,7 +130,7 @@ for (const partitions of [1, 2]) {
     const legs = legsOf(log, async () => {
       await send(30); // nobody answers now
       const taken = await contentsOf(log);
-      assert.equal(place.service.tasks.size, partitions, "whoever looks sees the old tasks");
+      assert.equal(place.service.tasks.size, partitions, "readers see the old tasks");
       return () => contents = taken;
     });
     const apart = partitions === 1 ? {} : { apart: member.threaded(() => void send(4)) };
@@ -153,7 +153,7 @@ for (const carries of [false, true]) {
   Deno.test(`rebuildOnline() ${what}, killed repeatedly, ends with the same bytes`, async () => {
     await using log = new MemoryLog();
     const { send } = await deployment(log, carries ? [100, 150] : [40, 90], 2);
-    // A learner that goes on would have other weights by the time of the comparison.
+    // A learner that keeps running would have other weights by the time of the comparison.
     const common = { tasks: { 1: 2, 2: 2 }, carries, ...(carries && { roles: ["task"] as const }) };
     let kills = 0, contents: Record<string, string> = {};
     const legs = legsOf(log, async () => {
@@ -332,7 +332,7 @@ for (const [partitions, tasks] of [[1, 1], [2, 4]] as const) {
     await using log = await SqliteLog.open(`${folder.path}/served`);
     const { send, allAnswered } = await deployment(log, [60, 320], partitions);
     const legs = legsOf(log, () => Promise.resolve(() => {}));
-    // A learner publishes when it has time to: without one, what is answered depends on the events alone.
+    // A learner publishes when it has time to: without one, answers depend on the events alone.
     const options = {
       tasks: { 1: partitions, 2: tasks },
       roles: ["task"] as const,
@@ -564,7 +564,7 @@ Deno.test("a process that has switched does not go back on a stale read of the s
   const { send, allAnswered } = await deployment(inner, [40, 160], 1);
   const held = Promise.withResolvers<void>();
   let isHeld = false;
-  // The process that looks because of `closing` is told late.
+  // The look that `closing` triggers gets its answer late.
   const log = layered(inner, {
     latest: async (topic, partition, key) => {
       const found = await inner.latest(topic, partition, key);

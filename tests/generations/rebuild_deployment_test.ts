@@ -30,7 +30,7 @@ const SMALL = {
   outcomeWindowMs: 60_000,
 };
 
-/** Rebuilds, and gives the exit code with what was said. */
+/** Rebuilds. @returns the exit code and what was printed */
 async function rebuild(log: Log, config: object, flags: Partial<RebuildFlags> = {}) {
   const said: string[] = [];
   const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");

@@ -41,7 +41,7 @@ for (const partitions of [1, 2]) {
     ];
     const before = await outputs();
     await build(log, await rebuildOptions(log));
-    assert.deepEqual(await outputs(), before, "nothing is answered or rejected anew");
+    assert.deepEqual(await outputs(), before, "nothing is answered or rejected again");
     const outcomes = await outcomesOn(log, built.samples, partitions);
     assert.ok(outcomes.length > 50, `${outcomes.length} samples`);
     assert.deepEqual(outcomes, await outcomesOn(log, topics.samples, partitions));
@@ -210,7 +210,7 @@ Deno.test("Rebuild resumes from the snapshots of its tasks when the log has no i
       restored.push(records);
     }
     assert.ok(restored[0]! > 0);
-    assert.equal(restored[1], 0, "nothing came behind them");
+    assert.equal(restored[1], 0, "nothing was written after them");
   });
 });
 

@@ -139,7 +139,7 @@ Deno.test("while the log does not answer, /ready is never 200, and requests time
   assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 503);
   for (const path of ["/v1/status", "/v1/models"]) assert.equal((await api.get(path)).status, 503, path);
   assert.match((await api.get("/metrics")).text, /process_resident_memory_bytes \d/);
-  assert.equal((await api.get("/health")).status, 200, "it lives");
+  assert.equal((await api.get("/health")).status, 200, "it is alive");
   api.log.comeBack();
   await api.untilReady();
   const { status } = await api.post("/v1/recommend", { user: "bob", budgetMs: 60_000, count: 1 });
