@@ -146,6 +146,7 @@ export class KafkaLog implements Log {
     if (!Number.isSafeInteger(from)) {
       throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
     }
+    this.#writes.ownEnds.confirm(topic, this.#topics.idOf(topic));
     const ownEnd = () => this.#writes.ownEnds.get(topic, partition);
     try {
       return await this.#reader.read(topic, partition, from, ownEnd, options);
@@ -157,6 +158,7 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.bounds}. */
   async bounds(topic: string, partition: number): Promise<Bounds> {
     await this.#topics.check(topic, partition);
+    this.#writes.ownEnds.confirm(topic, this.#topics.idOf(topic));
     const until = performance.now() + this.#options.retryMs;
     for (;;) {
       const bounds = await this.#askLeader({ topic, partition }, partitionBounds);
@@ -311,7 +313,10 @@ export class KafkaLog implements Log {
   }
 
   #translate(error: unknown, topic: string): unknown {
-    if (error instanceof LogError && error.code === "topic-mismatch") this.#writes.ownEnds.forget(topic);
+    if (error instanceof LogError && error.code === "topic-mismatch") {
+      this.#topics.forget(topic);
+      this.#writes.ownEnds.forget(topic);
+    }
     if (!isUnknownTopic(error)) return logErrorOf(error);
     this.#topics.forget(topic);
     const options = { cause: error };
@@ -319,7 +324,7 @@ export class KafkaLog implements Log {
     if (isDenied(error)) {
       return new LogError("unreachable", `Cannot read ${topic}: ${reasonOf(error)}`, options);
     }
-    this.#writes.ownEnds.forget(topic);
+    this.#writes.ownEnds.doubt(topic);
     return new LogError("unknown-topic", `Cannot find topic ${topic}: it was deleted`, options);
   }
 }

@@ -74,17 +74,15 @@ export class KafkaWrites implements AsyncDisposable {
   /** @param isPlain whether they are one batch, to be written without a transaction */
   async #append(placed: readonly PlacedRecord[], isPlain: boolean): Promise<readonly number[]> {
     return await this.#write(async () => {
-      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch(async (error) => {
+      const offsets = await this.#appenderOf(placed, isPlain).append(placed).catch((error) => {
         if (!isUnknownTopic(error)) throw error;
         this.#topics.forgetAll();
         const options = { cause: error };
         if (isDenied(error)) throw new LogError("unreachable", reasonOf(error), options); // a right may come back
-        for (const topic of new Set(placed.map(({ record }) => record.topic))) {
-          if (await this.#topics.identify(topic) === null) this.ownEnds.forget(topic);
-        }
+        for (const { record } of placed) this.ownEnds.doubt(record.topic);
         throw new LogError("unknown-topic", reasonOf(error), options);
       });
-      this.ownEnds.note(placed, offsets);
+      this.#note(placed, offsets);
       return offsets;
     });
   }
@@ -138,7 +136,7 @@ export class KafkaWrites implements AsyncDisposable {
     await this.#write(async () => {
       const written = await producer.writeUnseen(records);
       await producer.abort();
-      this.ownEnds.note(records, written);
+      this.#note(records, written);
     });
   }
 
@@ -156,7 +154,7 @@ export class KafkaWrites implements AsyncDisposable {
     return () =>
       this.#write(async () => {
         const written = await producer.commit(placed, group, offsets);
-        this.ownEnds.note(placed, written);
+        this.#note(placed, written);
         return written;
       });
   }
@@ -171,6 +169,10 @@ export class KafkaWrites implements AsyncDisposable {
     const { compression, transactionTimeoutMs } = this.#options;
     const options = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf, ...own };
     return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
+  }
+
+  #note(records: readonly PlacedRecord[], offsets: readonly number[]): void {
+    this.ownEnds.note(records, offsets, (topic) => this.#topics.idOf(topic));
   }
 
   /** Runs a write that closing waits for. */

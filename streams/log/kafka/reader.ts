@@ -314,26 +314,59 @@ async function topicId(broker: Broker, topic: string): Promise<string | null> {
   return (await identifyTopic(broker, topic)).id;
 }
 
-/** Where our own records end: reads and bounds have to reach at least that far. */
+/** The own ends of a topic. */
+interface TopicEnds {
+  /** Distinguishes the topic from others of its name; `null` = brokers give no ids. */
+  readonly id: string | null;
+  /** By partition. */
+  readonly ends: Map<number, number>;
+}
+
+/**
+ * Where our own records end: reads and bounds have to reach at least that far. Another topic of the same name begins at
+ * 0; that a broker does not know the name, which may pass, does not make it another one.
+ */
 export class OwnEnds {
-  readonly #ends = new Map<string, number>();
+  readonly #topics = new Map<string, TopicEnds>();
 
   /** The offset after our own newest record in a partition; 0 = none. */
   get(topic: string, partition: number): number {
-    return this.#ends.get(`${topic}/${partition}`) ?? 0;
+    return this.#topics.get(topic)?.ends.get(partition) ?? 0;
   }
 
-  /** To be called with written records and their offsets. */
-  note(records: readonly PlacedRecord[], offsets: readonly number[]): void {
+  /**
+   * To be called with written records and their offsets.
+   *
+   * @param idOf the id of a topic; `undefined` = the one that it had
+   */
+  note(
+    records: readonly PlacedRecord[],
+    offsets: readonly number[],
+    idOf: (topic: string) => string | null | undefined,
+  ): void {
     for (const [i, { record: { topic }, partition }] of records.entries()) {
       const end = (offsets[i] ?? -1) + 1;
-      if (end > this.get(topic, partition)) this.#ends.set(`${topic}/${partition}`, end);
+      this.confirm(topic, idOf(topic));
+      const known = this.#topics.get(topic) ?? { id: idOf(topic) ?? null, ends: new Map<number, number>() };
+      this.#topics.set(topic, known);
+      if (end > this.get(topic, partition)) known.ends.set(partition, end);
     }
   }
 
-  /** To be called when a topic is gone: another of its name begins at 0. */
+  /** To be called with the id that a topic has now; `undefined` = it is not known. */
+  confirm(topic: string, id: string | null | undefined): void {
+    const known = this.#topics.get(topic)?.id ?? null;
+    if (known !== null && id !== null && id !== undefined && known !== id) this.forget(topic);
+  }
+
+  /** To be called when a broker does not know a topic: without an id, it could not be told from another one later. */
+  doubt(topic: string): void {
+    if (this.#topics.get(topic)?.id === null) this.forget(topic);
+  }
+
+  /** To be called when a topic is gone. */
   forget(topic: string): void {
-    for (const place of this.#ends.keys()) if (place.startsWith(`${topic}/`)) this.#ends.delete(place);
+    this.#topics.delete(topic);
   }
 }
 

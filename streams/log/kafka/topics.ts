@@ -37,6 +37,8 @@ interface Described {
   readonly cleanup: Cleanup | undefined;
   /** Maximum bytes of a message. */
   readonly largest: number | undefined;
+  /** See `TopicIdentity.id`; absent if it was not asked. */
+  readonly id?: string | null;
 }
 
 export class KafkaTopics {
@@ -81,6 +83,11 @@ export class KafkaTopics {
   /** Maximum bytes of a message of a cached topic; `Infinity` if unknown. */
   largest(name: string): number {
     return this.#known.get(name)?.largest ?? Infinity;
+  }
+
+  /** The id of a cached topic; `undefined` if it is not cached. */
+  idOf(name: string): string | null | undefined {
+    return this.#known.get(name)?.id;
   }
 
   /** Removes a topic from the cache. */
@@ -208,7 +215,11 @@ export class KafkaTopics {
   }
 
   async #find(name: string): Promise<Described | undefined> {
-    const ask = async () => (await describe(await this.#client.any(), [name]))[0];
+    const ask = async () => {
+      const broker = await this.#client.any();
+      const [described] = await describe(broker, [name]);
+      return described && { ...described, id: (await identifyTopic(broker, name)).id };
+    };
     try {
       return await this.#ifShown(name, () => this.#client.retry(ask));
     } catch (error) {

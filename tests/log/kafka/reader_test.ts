@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
-import { KafkaReader } from "../../../streams/log/kafka/reader.ts";
+import { KafkaReader, OwnEnds } from "../../../streams/log/kafka/reader.ts";
 import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
 import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
@@ -179,4 +179,27 @@ Deno.test("KafkaReader.read() asks again when a quota left it without an answer"
   (await next())(null);
   (await next())({ stableEnd: 1, bytes: await batchAt(0, "a") });
   assert.deepEqual(texts((await reading).records), ["a"]);
+});
+
+Deno.test("OwnEnds keeps ends while a broker does not know the topic, and drops those of another topic of its name", () => {
+  const written = [0, 1, 1].map((partition) => ({
+    record: { topic: "t", key: "k", value: null, time: 1 },
+    partition,
+  }));
+  for (const id of ["a", null]) {
+    const ends = new OwnEnds();
+    const look = () => [0, 1, 2].map((partition) => ends.get("t", partition));
+    ends.note(written, [3, 7, 5], () => id);
+    assert.deepEqual(look(), [4, 8, 0]);
+    ends.doubt("t");
+    assert.deepEqual(look(), id === null ? [0, 0, 0] : [4, 8, 0], "a topic without an id may be another one");
+    ends.note(written, [3, 7, 5], () => undefined);
+    for (const same of [id, undefined, null]) ends.confirm("t", same);
+    assert.deepEqual(look(), [4, 8, 0]);
+    ends.note(written.slice(0, 1), [0], () => "b");
+    assert.deepEqual(look(), id === null ? [4, 8, 0] : [1, 0, 0], "it begins anew");
+    if (id !== null) ends.confirm("t", "c");
+    else ends.forget("t");
+    assert.deepEqual(look(), [0, 0, 0]);
+  }
 });
