@@ -5,26 +5,31 @@
  * @module
  */
 
-import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import type { KafkaConnection } from "../../streams/log/kafka/options.ts";
 
 /** Where in a request the connection breaks. */
 export const CUT_MOMENTS = ["before the broker acts", "after it has acted"] as const;
 
+/** That the request reaches the broker nevertheless, once {@linkcode RequestCutter.deliver} is called. */
+export const LATE = "before the broker acts, which it does later";
+
 /** What to break. */
 export interface Cut {
   /** Number of the kind of request in Kafka's protocol. */
   readonly apiKey: number;
-  readonly moment: (typeof CUT_MOMENTS)[number];
+  readonly moment: (typeof CUT_MOMENTS)[number] | typeof LATE;
 }
 
 /** See the module. */
 export class RequestCutter {
   #cut: Cut | undefined;
+  #deliver: (() => Promise<void>) | undefined;
 
   /** For `KafkaLogOptions.kafka`. */
   readonly socketFactory: NonNullable<KafkaConnection["socketFactory"]> = ({ host, port, onConnect }) =>
-    this.#watched(connect({ host, port }, onConnect));
+    this.#watched(connect({ host, port }, onConnect), { host, port });
 
   /** Whether the cut that was asked for is still to come. */
   get isPending(): boolean {
@@ -36,8 +41,14 @@ export class RequestCutter {
     this.#cut = cut;
   }
 
+  /** Delivers a late request, and waits for the answer. */
+  async deliver(): Promise<void> {
+    await this.#deliver?.();
+    this.#deliver = undefined;
+  }
+
   /** kafkajs writes one request at a time, and brokers answer a connection in order. */
-  #watched(socket: Socket): Socket {
+  #watched(socket: Socket, address: TcpNetConnectOpts): Socket {
     const write = socket.write.bind(socket);
     const emit = socket.emit.bind(socket);
     /** The request whose answer is not to arrive. */
@@ -47,7 +58,8 @@ export class RequestCutter {
       if (this.#cut?.apiKey === request.readInt16BE(4)) {
         const { moment } = this.#cut;
         this.#cut = undefined;
-        if (moment === "before the broker acts") {
+        if (moment === LATE) this.#deliver = () => sendTo(address, request);
+        if (moment !== "after it has acted") {
           socket.destroy(new Error("cut"));
           return false;
         }
@@ -64,4 +76,11 @@ export class RequestCutter {
     };
     return socket;
   }
+}
+
+/** Sends a request over a connection of its own. */
+async function sendTo(address: TcpNetConnectOpts, request: Uint8Array): Promise<void> {
+  const socket = connect(address, () => socket.write(request));
+  await once(socket, "data");
+  socket.destroy();
 }
