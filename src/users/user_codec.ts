@@ -28,6 +28,7 @@ import type { Pending } from "./pending/pending.ts";
 import { hasPhase, readPending, writePending } from "./pending/pending_codec.ts";
 import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
+import { readBehaviours, writeBehaviours } from "./states/behaviours_codec.ts";
 import { BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
 import type { Session } from "./states/sessions.ts";
 import { StoredState } from "./states/stored_state.ts";
@@ -56,8 +57,6 @@ const WITH_PHASES = 15;
 /** The format of users who were sessions until recently. */
 const WITH_SESSIONS = 16;
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_SESSIONS };
-/** Number of values of half a byte. */
-const HALF_BYTE = 16;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
 export class UserCodec {
@@ -102,7 +101,8 @@ export class UserCodec {
     const pending = [...user.pending.values()];
     const format = formatOf(user);
 
-    this.#writeBehaviours(body, this.#sequences.total(user.row));
+    body.uint(this.#sequences.total(user.row));
+    writeBehaviours(body, this.#behaviours, (index) => this.#numberOf(index), this.#strings);
     writeStatistics(body, user.statistics, this.#strings);
     writeProfile(body, user.profile);
     body.uint(user.recentIds.length);
@@ -149,7 +149,12 @@ export class UserCodec {
     const states = times(record.count(), () => readState(record));
     const body = new ByteReader(record.bytes());
 
-    const { behaviours, total } = readBehaviours(body, { ids, strings, catalogue: this.#catalogue });
+    const total = body.uint();
+    const behaviours = readBehaviours(
+      body,
+      (at, time) => this.#catalogue.intern(ids(at), time).index,
+      strings,
+    );
     const time = behaviours.at(-1)?.time ?? 0;
     const itemAt = (at: number) => this.#catalogue.intern(ids(at), time);
     const user = createUser(id, this.#sequences);
@@ -180,29 +185,6 @@ export class UserCodec {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes after its end`);
     }
     return user;
-  }
-
-  /** Writes the behaviours of the current user; their few distinct pairs of action and strength are written once. */
-  #writeBehaviours(to: ByteWriter, total: number): void {
-    const { length, items, actions, times, strengths } = this.#behaviours;
-    to.uint(total).uint(length);
-    const pairs: Pair[] = [];
-    const places: number[] = [];
-    for (let i = 0; i < length; i++) {
-      const action = actions[i]!, strength = strengths[i]!;
-      let pair = 0;
-      while (pair < pairs.length && !isPair(pairs[pair]!, action, strength)) pair++;
-      if (pair === pairs.length) pairs.push({ action, strength });
-      places.push(pair);
-    }
-    to.uint(pairs.length);
-    for (const { action, strength } of pairs) to.uint(this.#strings.index(action)).f32(strength);
-    let time = 0;
-    for (let i = 0; i < length; i++) {
-      to.uint(this.#numberOf(items[i]!)).uint(times[i]! - time);
-      time = times[i]!;
-    }
-    writePlaces(to, places, pairs.length);
   }
 
   #writePending(to: ByteWriter, pending: readonly Pending[], states: (StoredState | null)[]): void {
@@ -249,15 +231,6 @@ export class UserCodec {
   }
 }
 
-interface Pair {
-  readonly action: string;
-  readonly strength: number;
-}
-
-function isPair(pair: Pair, action: string, strength: number): boolean {
-  return pair.action === action && Object.is(pair.strength, strength);
-}
-
 function writeState(to: ByteWriter, state: StoredState | null): void {
   const stretches = state?.stretches ?? [];
   to.uint(stretches.length);
@@ -268,24 +241,6 @@ function writeState(to: ByteWriter, state: StoredState | null): void {
 function readState(from: ByteReader): StoredState | null {
   const stretches = times(from.count(), () => from.uint());
   return stretches.length === 0 ? null : StoredState.from(from.bytes(), stretches);
-}
-
-/** Writes which pair each behaviour has: nothing for a single pair, half a byte each for up to 16. */
-function writePlaces(to: ByteWriter, places: readonly number[], pairs: number): void {
-  if (pairs < 2) return;
-  if (pairs > HALF_BYTE) { for (const place of places) to.uint(place); }
-  else for (let i = 0; i < places.length; i += 2) to.u8(places[i]! + HALF_BYTE * (places[i + 1] ?? 0));
-}
-
-function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
-  if (pairs < 2) return new Array(length).fill(0);
-  const places: number[] = [];
-  if (pairs > HALF_BYTE) { while (places.length < length) places.push(from.uint()); }
-  while (places.length < length) {
-    const two = from.u8();
-    places.push(two % HALF_BYTE, Math.floor(two / HALF_BYTE));
-  }
-  return places;
 }
 
 /** The oldest format that can hold a user. */
@@ -416,33 +371,4 @@ function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): B
     times: new Float64Array(behaviours.map(({ time }) => time)),
     strengths: new Float32Array(behaviours.map(({ strength }) => strength)),
   };
-}
-
-/** Resolves the numbers in a record. */
-interface Names {
-  readonly ids: (at: number) => string;
-  readonly strings: (at: number) => string;
-  readonly catalogue: Catalogue;
-}
-
-function readBehaviours(
-  from: ByteReader,
-  { ids, strings, catalogue }: Names,
-): { readonly behaviours: readonly Behaviour[]; readonly total: number } {
-  const total = from.uint();
-  const length = from.count();
-  const pairs = times(from.count(), (): Pair => ({ action: strings(from.uint()), strength: from.f32() }));
-  let time = 0;
-  const itemsAndTimes = times(length, () => {
-    const at = from.uint();
-    time += from.uint();
-    return { item: catalogue.intern(ids(at), time).index, time };
-  });
-  const places = readPlaces(from, length, pairs.length);
-  const behaviours = itemsAndTimes.map((each, i) => {
-    const pair = pairs[places[i]!];
-    if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
-    return { ...each, ...pair };
-  });
-  return { behaviours, total };
 }
