@@ -99,201 +99,36 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
-  /** Items in all open lists, except lists that a release without these counters opened. */
-  get openItems(): number {
-    const { itemsOpened, itemsClosed } = this.#state.counters;
-    return itemsOpened - itemsClosed;
-  }
-
-  #put(user: UserState, pending: Pending): void {
-    this.#countClosed(user.pending.get(pending.request));
-    putPending(user, pending);
-    this.#state.counters.itemsOpened += pending.rows.length;
-  }
-
-  #drop(user: UserState, request: string): void {
-    this.#countClosed(user.pending.get(request));
-    user.pending.delete(request);
-  }
-
-  #countClosed(pending: Pending | undefined): void {
-    const { counters } = this.#state;
-    counters.itemsClosed = Math.min(counters.itemsOpened, counters.itemsClosed + (pending?.rows.length ?? 0));
-  }
-
-  /** Counts the lists of an erased user as closed. */
-  forget(user: UserState): void {
-    for (const pending of user.pending.values()) this.#countClosed(pending);
-  }
-
-  /** Remembers an event id. @returns whether it is new: not among the user's newest ids */
-  noteId(user: UserState, id: string): boolean {
-    const hash = idHash(id);
-    if (user.recentIds.includes(hash)) return false;
-    user.recentIds.push(hash);
-    if (user.recentIds.length > this.#settings.dedupIds) user.recentIds.shift();
-    return true;
-  }
-
-  /** Forgets the id of a rejected event, so that it can be sent again. */
-  forgetId(user: UserState, id: string): void {
-    if (user.recentIds.at(-1) === idHash(id)) user.recentIds.pop();
-  }
-
-  /** Whether the sample of a request has already been emitted. */
-  isSettled(user: UserState, request: string): boolean {
-    return user.recentIds.includes(idHash(settledId(request)));
-  }
-
-  /** Settles shown impressions due before `time`, drops those never shown, and releases parked interactions. */
-  settleBefore(time: number, out: Outputs): void {
-    let due = this.#deadlines.peek();
-    for (; due !== undefined && due.time < time; due = this.#deadlines.peek()) {
-      this.#deadlines.pop();
-      const user = this.#state.users.get(due.user);
-      if (user !== undefined) this.#reach(user, due, out);
+  /** Opens an impression, replacing any of the same request. */
+  open(user: UserState, pending: Pending, out: Outputs): void {
+    const opened = { ...pending, sequence: this.nextSequence++ };
+    const before = user.pending.get(opened.request);
+    this.#put(user, opened);
+    this.#watch(user.id, opened);
+    if (isShown(opened)) {
+      const shownBefore = before !== undefined && isShown(before) ? before.rows : undefined;
+      const sample = shownSample(this.#settings.labelPolicy, user.id, opened, shownBefore);
+      if (sample !== null) out.samples.push(sample);
     }
+    this.#makeRoom(user, out);
   }
 
-  #reach(user: UserState, { request, sequence, time }: JoinDeadline, out: Outputs): void {
-    if (request === null) return this.#releaseParked(user, sequence, out);
-    const pending = user.pending.get(request);
-    // The queue may hold entries of impressions that were settled or replaced meanwhile.
-    if (pending === undefined || pending.sequence !== sequence) return;
-    if (pending.stage === "open") return this.#settle(user, pending, time, out);
-    this.#drop(user, request);
-    this.#state.dirtyUsers.add(user);
-    if (pending.stage === "unconfirmed") this.#state.counters.unshown++;
-  }
-
-  /**
-   * Drops all impressions that are not settled, because their outcomes may be among lost events. They yield no
-   * samples; later clicks on those that were shown count as late.
-   */
-  abandon(): void {
-    for (const user of this.#state.users.values()) {
-      for (const pending of [...user.pending.values()]) {
-        if (pending.stage !== "settled") this.#abandon(user, pending);
+  /** Drops the oldest impressions of a user with too many: first those that wait for late clicks. Settles open ones. */
+  #makeRoom(user: UserState, out: Outputs): void {
+    let rows = 0;
+    for (const pending of user.pending.values()) rows += pending.rows.length;
+    while (user.pending.size > MAX_PENDING || rows > MAX_PENDING_ROWS) {
+      const all = [...user.pending.values()];
+      const oldest = all.find(({ stage }) => stage === "settled") ?? all[0]!;
+      rows -= oldest.rows.length;
+      if (oldest.stage !== "settled") {
+        this.#state.counters.crowdedOut++;
+        if (oldest.stage === "open") {
+          this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
+        }
       }
+      this.#drop(user, oldest.request);
     }
-  }
-
-  /** Drops the older half of a user's impressions, as {@linkcode ImpressionJoin.abandon} does. @returns how many */
-  abandonHalf(user: UserState): number {
-    const all = [...user.pending.values()];
-    const oldest = all.slice(0, Math.ceil(all.length / 2));
-    for (const pending of oldest) this.#abandon(user, pending);
-    return oldest.length;
-  }
-
-  #abandon(user: UserState, { request, stage }: Pending): void {
-    this.#drop(user, request);
-    this.#state.dirtyUsers.add(user);
-    if (stage !== "open") return;
-    this.noteId(user, settledId(request));
-    this.#state.counters.abandoned++;
-  }
-
-  #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
-    this.#drop(user, pending.request);
-    this.#state.dirtyUsers.add(user);
-    this.noteId(user, settledId(pending.request));
-    if (
-      remembers(this.#settings.labelPolicy) &&
-      some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
-    ) {
-      const kept: Pending = { ...pending, stage: "settled", sequence: this.nextSequence++ };
-      this.#put(user, kept);
-      this.#watch(user.id, kept);
-    }
-    const { rows } = pending;
-    for (let row = 0; row < rows.length; row++) {
-      const item = this.#state.catalogue.at(rows.items[row]!.index);
-      const label = rows.label(row);
-      this.#state.statistics.learnOutcome(user.statistics, item, label);
-      this.#state.numbers.change(item);
-      this.#state.counters.rows++;
-      this.#state.counters.positives += label;
-    }
-    const { models } = this.#state;
-    const scorer = models.of(pending.model);
-    const unplaced = (logit: number, position: number) => scorer.unplacedLogit(logit, position);
-    models.calibrations.judge(pending.model, rows, unplaced);
-    this.#state.counters.samples++;
-    const sample = toSample(user.id, pending, closedTime);
-    out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));
-  }
-
-  /** Queues the deadlines of a restored user. @param before the same user, restored earlier */
-  restore(user: UserState, before?: UserState): void {
-    for (const pending of user.pending.values()) {
-      if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
-    }
-    const known = before?.parked.map(({ sequence }) => sequence) ?? [];
-    for (const parked of user.parked) {
-      if (!known.includes(parked.sequence)) this.#watchParked(user.id, parked);
-    }
-  }
-
-  /** Whether an interaction arrived before the impression it names, and so must wait. */
-  mustWait(user: UserState, event: InteractionEvent): boolean {
-    if (event.request === undefined || event.time < this.#state.watermark) return false;
-    if (this.isSettled(user, event.request)) return false;
-    const pending = user.pending.get(event.request);
-    if (pending === undefined || !isShown(pending)) return true;
-    // An impression event may still correct the list that we recommended.
-    const item = this.#state.catalogue.get(event.item);
-    return this.#settings.impressions === "served" &&
-      (item === undefined || pending.rows.find(item.index) < 0);
-  }
-
-  /** Whether an interaction belongs to a list of the user, open or settled. */
-  hasListOf(user: UserState, event: InteractionEvent): boolean {
-    const { request } = event;
-    if (request !== undefined) return user.pending.has(request) || this.isSettled(user, request);
-    const item = this.#state.catalogue.get(event.item);
-    return item !== undefined && findPending(user, item.index, event, this.#lateMs) !== undefined;
-  }
-
-  /** How long a list may have outcomes, milliseconds of event time. */
-  get openMs(): number {
-    return this.#settings.outcomeWindowMs + this.#lateMs;
-  }
-
-  /** Parks an interaction until the impression that it names opens. */
-  park(user: UserState, event: InteractionEvent, out: Outputs): void {
-    this.#state.counters.parked++;
-    const parked = { sequence: this.nextSequence++, event: withoutUnknown(event) };
-    user.parked = [...user.parked, parked];
-    this.#watchParked(user.id, parked);
-    if (user.parked.length <= MAX_PARKED) return;
-    const [oldest, ...others] = user.parked;
-    user.parked = others;
-    if (oldest !== undefined) this.#release(user, oldest.event, out);
-  }
-
-  /** Removes and returns the interactions that waited for a request. */
-  takeParked(user: UserState, request: string): InteractionEvent[] {
-    const own = user.parked.filter(({ event }) => event.request === request);
-    if (own.length > 0) user.parked = user.parked.filter(({ event }) => event.request !== request);
-    return own.map(({ event }) => event);
-  }
-
-  #releaseParked(user: UserState, sequence: number, out: Outputs): void {
-    const due = user.parked.find((parked) => parked.sequence === sequence);
-    if (due === undefined) return;
-    user.parked = user.parked.filter((parked) => parked !== due);
-    this.#state.dirtyUsers.add(user);
-    this.#release(user, due.event, out);
-  }
-
-  #watch(user: string, { deadline, stage, sequence, request }: Pending): void {
-    const time = stage === "settled" ? deadline + this.#lateMs : deadline;
-    this.#deadlines.push({ time, sequence, user, request });
-  }
-
-  #watchParked(user: string, { sequence, event: { time } }: ParkedInteraction): void {
-    this.#deadlines.push({ time, sequence, user, request: null });
   }
 
   outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
@@ -342,36 +177,201 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     else this.#state.counters.unmatchedOutcomes++;
   }
 
-  /** Opens an impression, replacing any of the same request. */
-  open(user: UserState, pending: Pending, out: Outputs): void {
-    const opened = { ...pending, sequence: this.nextSequence++ };
-    const before = user.pending.get(opened.request);
-    this.#put(user, opened);
-    this.#watch(user.id, opened);
-    if (isShown(opened)) {
-      const shownBefore = before !== undefined && isShown(before) ? before.rows : undefined;
-      const sample = shownSample(this.#settings.labelPolicy, user.id, opened, shownBefore);
-      if (sample !== null) out.samples.push(sample);
+  /** Settles shown impressions due before `time`, drops those never shown, and releases parked interactions. */
+  settleBefore(time: number, out: Outputs): void {
+    let due = this.#deadlines.peek();
+    for (; due !== undefined && due.time < time; due = this.#deadlines.peek()) {
+      this.#deadlines.pop();
+      const user = this.#state.users.get(due.user);
+      if (user !== undefined) this.#reach(user, due, out);
     }
-    this.#makeRoom(user, out);
   }
 
-  /** Drops the oldest impressions of a user with too many: first those that wait for late clicks. Settles open ones. */
-  #makeRoom(user: UserState, out: Outputs): void {
-    let rows = 0;
-    for (const pending of user.pending.values()) rows += pending.rows.length;
-    while (user.pending.size > MAX_PENDING || rows > MAX_PENDING_ROWS) {
-      const all = [...user.pending.values()];
-      const oldest = all.find(({ stage }) => stage === "settled") ?? all[0]!;
-      rows -= oldest.rows.length;
-      if (oldest.stage !== "settled") {
-        this.#state.counters.crowdedOut++;
-        if (oldest.stage === "open") {
-          this.#settle(user, oldest, Math.min(this.#state.maxTime, oldest.deadline), out);
-        }
-      }
-      this.#drop(user, oldest.request);
+  #reach(user: UserState, { request, sequence, time }: JoinDeadline, out: Outputs): void {
+    if (request === null) return this.#releaseParked(user, sequence, out);
+    const pending = user.pending.get(request);
+    // The queue may hold entries of impressions that were settled or replaced meanwhile.
+    if (pending === undefined || pending.sequence !== sequence) return;
+    if (pending.stage === "open") return this.#settle(user, pending, time, out);
+    this.#drop(user, request);
+    this.#state.dirtyUsers.add(user);
+    if (pending.stage === "unconfirmed") this.#state.counters.unshown++;
+  }
+
+  #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
+    this.#drop(user, pending.request);
+    this.#state.dirtyUsers.add(user);
+    this.noteId(user, settledId(pending.request));
+    if (
+      remembers(this.#settings.labelPolicy) &&
+      some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))
+    ) {
+      const kept: Pending = { ...pending, stage: "settled", sequence: this.nextSequence++ };
+      this.#put(user, kept);
+      this.#watch(user.id, kept);
     }
+    const { rows } = pending;
+    for (let row = 0; row < rows.length; row++) {
+      const item = this.#state.catalogue.at(rows.items[row]!.index);
+      const label = rows.label(row);
+      this.#state.statistics.learnOutcome(user.statistics, item, label);
+      this.#state.numbers.change(item);
+      this.#state.counters.rows++;
+      this.#state.counters.positives += label;
+    }
+    const { models } = this.#state;
+    const scorer = models.of(pending.model);
+    const unplaced = (logit: number, position: number) => scorer.unplacedLogit(logit, position);
+    models.calibrations.judge(pending.model, rows, unplaced);
+    this.#state.counters.samples++;
+    const sample = toSample(user.id, pending, closedTime);
+    out.samples.push(settledSample(this.#settings.labelPolicy, sample, lateShare(this.#state.counters)));
+  }
+
+  /** Whether an interaction belongs to a list of the user, open or settled. */
+  hasListOf(user: UserState, event: InteractionEvent): boolean {
+    const { request } = event;
+    if (request !== undefined) return user.pending.has(request) || this.isSettled(user, request);
+    const item = this.#state.catalogue.get(event.item);
+    return item !== undefined && findPending(user, item.index, event, this.#lateMs) !== undefined;
+  }
+
+  /** How long a list may have outcomes, milliseconds of event time. */
+  get openMs(): number {
+    return this.#settings.outcomeWindowMs + this.#lateMs;
+  }
+
+  /** Whether an interaction arrived before the impression it names, and so must wait. */
+  mustWait(user: UserState, event: InteractionEvent): boolean {
+    if (event.request === undefined || event.time < this.#state.watermark) return false;
+    if (this.isSettled(user, event.request)) return false;
+    const pending = user.pending.get(event.request);
+    if (pending === undefined || !isShown(pending)) return true;
+    // An impression event may still correct the list that we recommended.
+    const item = this.#state.catalogue.get(event.item);
+    return this.#settings.impressions === "served" &&
+      (item === undefined || pending.rows.find(item.index) < 0);
+  }
+
+  /** Parks an interaction until the impression that it names opens. */
+  park(user: UserState, event: InteractionEvent, out: Outputs): void {
+    this.#state.counters.parked++;
+    const parked = { sequence: this.nextSequence++, event: withoutUnknown(event) };
+    user.parked = [...user.parked, parked];
+    this.#watchParked(user.id, parked);
+    if (user.parked.length <= MAX_PARKED) return;
+    const [oldest, ...others] = user.parked;
+    user.parked = others;
+    if (oldest !== undefined) this.#release(user, oldest.event, out);
+  }
+
+  /** Removes and returns the interactions that waited for a request. */
+  takeParked(user: UserState, request: string): InteractionEvent[] {
+    const own = user.parked.filter(({ event }) => event.request === request);
+    if (own.length > 0) user.parked = user.parked.filter(({ event }) => event.request !== request);
+    return own.map(({ event }) => event);
+  }
+
+  #releaseParked(user: UserState, sequence: number, out: Outputs): void {
+    const due = user.parked.find((parked) => parked.sequence === sequence);
+    if (due === undefined) return;
+    user.parked = user.parked.filter((parked) => parked !== due);
+    this.#state.dirtyUsers.add(user);
+    this.#release(user, due.event, out);
+  }
+
+  /** Remembers an event id. @returns whether it is new: not among the user's newest ids */
+  noteId(user: UserState, id: string): boolean {
+    const hash = idHash(id);
+    if (user.recentIds.includes(hash)) return false;
+    user.recentIds.push(hash);
+    if (user.recentIds.length > this.#settings.dedupIds) user.recentIds.shift();
+    return true;
+  }
+
+  /** Forgets the id of a rejected event, so that it can be sent again. */
+  forgetId(user: UserState, id: string): void {
+    if (user.recentIds.at(-1) === idHash(id)) user.recentIds.pop();
+  }
+
+  /** Whether the sample of a request has already been emitted. */
+  isSettled(user: UserState, request: string): boolean {
+    return user.recentIds.includes(idHash(settledId(request)));
+  }
+
+  /**
+   * Drops all impressions that are not settled, because their outcomes may be among lost events. They yield no
+   * samples; later clicks on those that were shown count as late.
+   */
+  abandon(): void {
+    for (const user of this.#state.users.values()) {
+      for (const pending of [...user.pending.values()]) {
+        if (pending.stage !== "settled") this.#abandon(user, pending);
+      }
+    }
+  }
+
+  /** Drops the older half of a user's impressions, as {@linkcode ImpressionJoin.abandon} does. @returns how many */
+  abandonHalf(user: UserState): number {
+    const all = [...user.pending.values()];
+    const oldest = all.slice(0, Math.ceil(all.length / 2));
+    for (const pending of oldest) this.#abandon(user, pending);
+    return oldest.length;
+  }
+
+  #abandon(user: UserState, { request, stage }: Pending): void {
+    this.#drop(user, request);
+    this.#state.dirtyUsers.add(user);
+    if (stage !== "open") return;
+    this.noteId(user, settledId(request));
+    this.#state.counters.abandoned++;
+  }
+
+  /** Queues the deadlines of a restored user. @param before the same user, restored earlier */
+  restore(user: UserState, before?: UserState): void {
+    for (const pending of user.pending.values()) {
+      if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
+    }
+    const known = before?.parked.map(({ sequence }) => sequence) ?? [];
+    for (const parked of user.parked) {
+      if (!known.includes(parked.sequence)) this.#watchParked(user.id, parked);
+    }
+  }
+
+  #watch(user: string, { deadline, stage, sequence, request }: Pending): void {
+    const time = stage === "settled" ? deadline + this.#lateMs : deadline;
+    this.#deadlines.push({ time, sequence, user, request });
+  }
+
+  #watchParked(user: string, { sequence, event: { time } }: ParkedInteraction): void {
+    this.#deadlines.push({ time, sequence, user, request: null });
+  }
+
+  /** Items in all open lists, except lists that a release without these counters opened. */
+  get openItems(): number {
+    const { itemsOpened, itemsClosed } = this.#state.counters;
+    return itemsOpened - itemsClosed;
+  }
+
+  /** Counts the lists of an erased user as closed. */
+  forget(user: UserState): void {
+    for (const pending of user.pending.values()) this.#countClosed(pending);
+  }
+
+  #put(user: UserState, pending: Pending): void {
+    this.#countClosed(user.pending.get(pending.request));
+    putPending(user, pending);
+    this.#state.counters.itemsOpened += pending.rows.length;
+  }
+
+  #drop(user: UserState, request: string): void {
+    this.#countClosed(user.pending.get(request));
+    user.pending.delete(request);
+  }
+
+  #countClosed(pending: Pending | undefined): void {
+    const { counters } = this.#state;
+    counters.itemsClosed = Math.min(counters.itemsOpened, counters.itemsClosed + (pending?.rows.length ?? 0));
   }
 }
 
