@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { ModelName } from "../src/nn/models/registry.ts";
 import { dropGeneration } from "../streams/service/erasure/drop_generation.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";
@@ -26,19 +25,11 @@ import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
 import { modelFlag } from "./flags/option_flags.ts";
 import { withMemoryBudget } from "./flags/memory_budget.ts";
 import { openLog } from "./flags/service_flags.ts";
-import { rebuildDeployment } from "./run/rebuild.ts";
+import { rebuildDeployment, type RebuildFlags } from "./rebuild/deployment.ts";
 
-interface Flags extends LogFlags {
-  readonly model: ModelName;
-  readonly seed: number;
+interface Flags extends LogFlags, Omit<RebuildFlags, "prefix" | "memory"> {
   readonly memory?: number;
-  readonly share: number;
-  readonly partitions?: number;
-  readonly switch: boolean;
-  readonly anyway?: true;
   readonly drop?: number;
-  readonly keepWeights?: true;
-  readonly archive?: readonly string[];
 }
 
 const program = addLogFlags(

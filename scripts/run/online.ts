@@ -29,14 +29,13 @@ import { settle } from "../../src/options/option.ts";
 import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
 import { type Flags, REBUILD_SHARE } from "./flags.ts";
 import {
-  BuildRate,
   checkCarried,
   chooseGeneration,
-  droppedText,
   learnerToCarry,
   rebuildOptions,
   weightsText,
-} from "./rebuild.ts";
+} from "../rebuild/choice.ts";
+import { BuildRate, droppedText } from "../rebuild/progress.ts";
 import type { GenerationSetup, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./permissions.ts";

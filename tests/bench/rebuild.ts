@@ -14,7 +14,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { byteSize } from "../../scripts/flags/command_line.ts";
-import { rebuildOptions } from "../../scripts/run/rebuild.ts";
+import { rebuildOptions } from "../../scripts/rebuild/choice.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { mulberry32 } from "../../src/draws/random.ts";

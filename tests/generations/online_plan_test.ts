@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isToBuild, logOutcome, type Outcome, planOnline } from "../../scripts/run/online.ts";
-import { rebuildDeployment } from "../../scripts/run/rebuild.ts";
+import { rebuildDeployment } from "../../scripts/rebuild/deployment.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import { parseConfig } from "../../streams/config/config.ts";

@@ -12,7 +12,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { dropGeneration, dropKept } from "../../streams/service/erasure/drop_generation.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { DERIVED, generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";
+import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/rebuild/deployment.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { ownPosition } from "../../streams/task/inputs/inputs.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

@@ -5,7 +5,7 @@ import { blueprintOf } from "../../../streams/config/blueprint.ts";
 import { parseConfig } from "../../../streams/config/config.ts";
 import { topicNames } from "../../../streams/topics/topics.ts";
 import type { Flags } from "../../../scripts/run/flags.ts";
-import { rebuildOptions } from "../../../scripts/run/rebuild.ts";
+import { rebuildOptions } from "../../../scripts/rebuild/choice.ts";
 import { generationOptions, memoryOf, serviceOptions } from "../../../scripts/run/service_options.ts";
 import { readSettings } from "../../../scripts/run/settings.ts";
 

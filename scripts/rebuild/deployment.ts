@@ -6,55 +6,27 @@
  */
 
 import manifest from "../../deno.json" with { type: "json" };
-import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ModelName, modelName } from "../../src/nn/models/registry.ts";
-import { blueprintChanges, configOf } from "../../streams/config/blueprint.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, comparisonText, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
-import { valueAt } from "../../streams/settings/config_fault.ts";
-import {
-  type Blueprint,
-  BUILT,
-  type Generation,
-  generationRecord,
-  generationsOf,
-} from "../../streams/topics/generations.ts";
-import {
-  goalFor,
-  hasGap,
-  isUneven,
-  type Positions,
-  positionsOf,
-} from "../../streams/generations/positions.ts";
-import type { ArchivedPart } from "../../streams/backup/archived_log.ts";
-import { lagOf } from "../../streams/log/reading.ts";
+import { BUILT, type Generation, generationRecord, generationsOf } from "../../streams/topics/generations.ts";
+import { goalFor, isUneven, type Positions, positionsOf } from "../../streams/generations/positions.ts";
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
-import { Rebuild, type RebuildOptions, type RebuildProgress } from "../../streams/generations/rebuild.ts";
-import type { Remembered } from "../../streams/generations/remembered.ts";
-import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
-import { serviceLearning } from "../../streams/learning/options.ts";
-import { learntBefore } from "../../streams/learning/learner_records.ts";
-import { canErase } from "../../streams/log/capabilities.ts";
+import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { checkSplit } from "../../streams/log/split_log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { closingRecord, servingRecord } from "../../streams/topics/serving.ts";
-import {
-  generationOf,
-  generationTopics,
-  rememberedTopic,
-  tasksGroup,
-  topicNames,
-  type Topics,
-} from "../../streams/topics/topics.ts";
+import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { tasksOn } from "../flags/service_flags.ts";
-import { agreementOptions } from "./agreement.ts";
-import { generationOptions } from "./service_options.ts";
+import { agreementOptions } from "../run/agreement.ts";
+import { checkCarried, chooseGeneration, learnerToCarry, rebuildOptions, weightsText } from "./choice.ts";
+import { BuildRate, droppedText, percent } from "./progress.ts";
 
 export interface RebuildFlags {
   /** Prefix of the topics. */
@@ -77,8 +49,6 @@ export interface RebuildFlags {
   /** Folders of backups with events that the log has dropped. */
   readonly archive?: readonly string[] | undefined;
 }
-
-const PROGRESS_MS = 5000;
 
 /** What to build. */
 interface Plan {
@@ -244,126 +214,11 @@ export async function buildGeneration(
   await build(log, { ...options, until, remembers, carries, archives }, share, say);
 }
 
-/** The learner whose weights a generation starts from, while it is built; `undefined` = it starts from scratch. */
-export async function learnerToCarry(
-  log: Log,
-  topics: Topics,
-  { carries }: Pick<Generation, "carries">,
-): Promise<LearnerSpec | undefined> {
-  const from = carries === undefined ? undefined : (await generationsOf(log, topics)).get(carries);
-  if (from === undefined) return undefined;
-  const { number, blueprint, blueprint: { seed } } = from;
-  const setup = { model: modelName(blueprint.model), seed };
-  return rebuildOptions(configOf(blueprint), setup, generationTopics(topics, number)).spec;
-}
-
-/** @throws Error when weights cannot be taken over */
-export function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
-  const { model } = blueprint;
-  const was = recorded?.blueprint;
-  const shapes = ({ options, seed }: Blueprint) => ({
-    seed,
-    embeddingWidth: valueAt(options, ["learner", "embeddingWidth"]),
-    optimiser: valueAt(options, ["learner", "optimiser"]),
-    admitAfter: valueAt(options, ["learner", "admitAfter"]),
-    model: valueAt(options, ["models", model]),
-  });
-  const same = was?.model === model && isDeepStrictEqual(shapes(was), shapes(blueprint));
-  if (same) return;
-  throw new Error(
-    `Cannot keep the weights of ${
-      was?.model ?? "a deployment without a record of its options"
-    } as those of ${model}: only ` +
-      "fields, crosses, pooled pairs and context may differ; omit --keep-weights",
-  );
-}
-
-/** Which generation is to serve next. */
-export interface GenerationWanted {
-  /** Number of the one that serves. */
-  readonly serving: number;
-  readonly blueprint: Blueprint;
-  /** Whether a new one starts from the weights of the one that serves. */
-  readonly keepWeights: true | undefined;
-  /** Folders of backups with events that the log has dropped. */
-  readonly archive: readonly string[] | undefined;
-}
-
-/** The generation that was started as configured; otherwise a new one, without a record yet. */
-export async function chooseGeneration(
-  log: Log,
-  topics: Topics,
-  { serving, blueprint, keepWeights, archive }: GenerationWanted,
-): Promise<Generation> {
-  const all = await generationsOf(log, topics);
-  for (const generation of all.values()) {
-    if (generation.number === serving) continue;
-    if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
-    const { number, archived } = generation;
-    if (archive === undefined && await hasGap(log, generationTopics(topics, number))) {
-      // It may have missed erasures. A log that can erase has dropped the generation with the first of them.
-      if (!archived && !canErase(log)) continue;
-      await refuseGap(log, topics, generation);
-    }
-    return { ...generation, blueprint, archived: archive === undefined ? archived : true };
-  }
-  // Numbers are not reused: the topics of a dropped generation still exist.
-  const used = [...(await log.topics()).keys()].flatMap((name) => generationOf(topics, name) ?? []);
-  return {
-    number: Math.max(serving, ...used, ...all.keys()) + 1,
-    blueprint,
-    since: Date.now(),
-    isAdopted: false,
-    carries: keepWeights && serving,
-    archived: archive && true,
-  };
-}
-
-/** The note that a begun generation continues otherwise than `--keep-weights` says; `null` = it does not. */
-export async function weightsText(
-  log: Log,
-  topics: Topics,
-  { number, blueprint: { model }, carries, hasServed }: Generation,
-  keepWeights: true | undefined,
-): Promise<string | null> {
-  if (!(await generationsOf(log, topics)).has(number)) return null;
-  const learnt = await learntBefore(log, generationTopics(topics, number), model);
-  const isCarrying = carries !== undefined || learnt !== null;
-  if (isCarrying === (keepWeights ?? false) || hasServed && isCarrying) return null;
-  const [how, other] = isCarrying ? ["with", "learn everything anew"] : ["without", "keep weights"];
-  return `generation ${number} was begun ${how} --keep-weights, and continues so; to ${other}: deno task meander rebuild ` +
-    `--drop ${number}, then rebuild again`;
-}
-
-/** @throws Error when a generation was begun with backups, which are needed to continue */
-async function refuseGap(log: Log, topics: Topics, { number, hasServed }: Generation): Promise<void> {
-  const remembered = rememberedTopic(generationTopics(topics, number));
-  if (hasServed || await log.identify(remembered) !== null && await lagOf(log, remembered, []) > 0) return;
-  throw new Error(
-    `Cannot continue generation ${number}: the log has dropped events that it has not read; name the backups that ` +
-      `have them (--archive), or drop it: deno task meander rebuild --drop ${number}`,
-  );
-}
-
 /** Whether tasks of a generation have members, or have progressed beyond known positions. */
 async function isServing(log: Log, topics: Topics, known: Positions): Promise<boolean> {
   const members = await log.members?.(tasksGroup(topics)) ?? [];
   const { tasks } = await positionsOf(log, topics);
   return members.length > 0 || tasks.some((next, task) => next > (known.tasks[task] ?? 0));
-}
-
-/** How a configuration is built. */
-export function rebuildOptions(
-  config: Config,
-  { model, seed, memory }: Pick<RebuildFlags, "model" | "seed" | "memory">,
-  topics: Topics,
-): Omit<RebuildOptions, "until"> {
-  const { task, learning, ...own } = generationOptions({ config, model, seed }, memory);
-  return {
-    spec: { ...own, schema: task.schema, learning: serviceLearning(learning), topics },
-    task,
-    stateBytes: memory && memory / 2,
-  };
 }
 
 async function build(
@@ -391,67 +246,4 @@ async function build(
     );
   }
   say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
-}
-
-/** Measures how fast a build goes, and decides when to report it. */
-export class BuildRate {
-  readonly #first: number;
-  readonly #begun = performance.now();
-  #measuredAt = this.#begun;
-
-  /** Starts at a build that was opened, which does not count for the rate. */
-  constructor({ done }: RebuildProgress) {
-    this.#first = done;
-  }
-
-  /** Whether the last measurement is {@linkcode PROGRESS_MS} ago. */
-  get isDue(): boolean {
-    return performance.now() - this.#measuredAt >= PROGRESS_MS;
-  }
-
-  /** The rate since the start; `secondsLeft` is `null` while it is 0. */
-  measure(
-    { done, of }: RebuildProgress,
-  ): { readonly perSecond: number; readonly secondsLeft: number | null } {
-    this.#measuredAt = performance.now();
-    const rate = (done - this.#first) / Math.max(1, this.#measuredAt - this.#begun) * 1000;
-    return {
-      perSecond: Math.round(rate),
-      secondsLeft: rate > 0 ? Math.ceil((of - done) / rate) : null,
-    };
-  }
-}
-
-/** What remains of the effects of events that the log has dropped, in words; empty if none were dropped. */
-export function droppedText(
-  { remembered, archived }: Pick<RebuildProgress, "remembered" | "archived">,
-  keepsWeights: boolean,
-): readonly string[] {
-  return [...archivedText(archived), ...rememberedText(remembered, keepsWeights)];
-}
-
-function archivedText(archived: readonly ArchivedPart[]): readonly string[] {
-  if (archived.length === 0) return [];
-  const sum = (name: "read" | "missing") => archived.reduce((sum, one) => sum + one[name], 0);
-  const lost = sum("missing") === 0
-    ? "none are missing"
-    : `lost: ${sum("missing")} that are neither in them nor on the log`;
-  return [`${sum("read")} offsets of events that the log has dropped are read from backups; ${lost}`];
-}
-
-function rememberedText(remembered: readonly Remembered[], keepsWeights: boolean): readonly string[] {
-  if (remembered.length === 0) return [];
-  const sum = (name: keyof Remembered) => remembered.reduce((sum, one) => sum + one[name], 0);
-  return [
-    `${sum("start")} offsets of events are no longer on the log; their effects:`,
-    `  behaviours: ${sum("behaviours")} carried over; ${sum("gone")} lost, dropped from sequences`,
-    `  profiles: ${sum("profiles")} carried over`,
-    "  pairs, popularity, successions: recomputed from these behaviours",
-    "  lists, their outcomes, values, rates of items and users: lost, recomputed from what is left",
-    `  weights: ${keepsWeights ? "carried over" : "learnt from what is left"}`,
-  ];
-}
-
-function percent(done: number, of: number): string {
-  return `${of === 0 ? 100 : Math.floor(100 * done / of)} %`;
 }
