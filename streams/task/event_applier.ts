@@ -15,6 +15,8 @@ import type { TaskParts } from "./task_parts.ts";
 
 /** How far an event's time may be ahead of its arrival and of the task's clock; more means a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
+/** The same for what our servers have let in: clocks of machines that are further apart need mending, not an allowance. */
+const MAX_APART_MS = 86_400_000;
 
 const logger = getLogger(["meander", "task"]);
 
@@ -54,9 +56,10 @@ export class EventApplier {
     const { state, outbox } = this.#parts;
     const ahead = event.time - Math.max(arrival.time, state.maxTime);
     // Of two clocks that disagree, nobody knows which is wrong; the event counts as of the broker's.
-    if (ahead > MAX_AHEAD_MS && !isLetIn(record)) {
-      const reason = `event time is ${ahead} ms after the record's, the limit is ${MAX_AHEAD_MS} ms`;
-      return reject("in-the-future", reason);
+    const limit = isLetIn(record) ? MAX_APART_MS : MAX_AHEAD_MS;
+    if (ahead > limit) {
+      const what = isLetIn(record) ? "event time, by the clock of our server," : "event time";
+      return reject("in-the-future", `${what} is ${ahead} ms after the record's, the limit is ${limit} ms`);
     }
     const { erasedMerges } = state.counters;
     const rejected = state.apply(event, record.offset, outbox.outputs, arrival);
