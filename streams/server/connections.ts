@@ -10,7 +10,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
-import { networkOf } from "../http/contract/clients.ts";
+import { networkOf, ownerOf } from "../http/contract/clients.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { ignore } from "../log/ignore.ts";
 
@@ -155,7 +155,7 @@ export class Connections {
         await this.#full(error);
         continue;
       }
-      const network = networkOf(connection.remoteAddr.hostname);
+      const network = ownerOf(networkOf(connection.remoteAddr.hostname));
       if (this.#open.size >= this.#max && !this.#makeRoom(network)) await turnAway(connection);
       else this.#take(connection, network);
     }

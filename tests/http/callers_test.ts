@@ -246,6 +246,32 @@ Deno.test("Access admits the visitors of a public key even while one of them flo
   }
 });
 
+Deno.test("Access counts the owner of an IPv6 network as few clients, however many addresses there are", () => {
+  let at = 0;
+  const fresh = (network = "2001:db8:1") => `${network}:${(at++ % 65_536).toString(16)}::1`;
+  for (const [perSecond, burst] of [[10, 10], [20, 40], [50, 200]] as const) {
+    let now = 0, flooded = 0, refused = 0, visits = 0;
+    const access = new Access({ keys, rateLimit: { perSecond, burst }, now: () => now });
+    const open = new Access({ keys: [], rateLimit: { perSecond, burst }, now: () => now });
+    let most = 0;
+    for (; now < 20_000; now += 10) {
+      for (let n = 0; n < 2; n++) if (waitOf(access, fresh()) === 0) flooded++;
+      for (let n = 0; n < 5; n++) if (waitOf(open, fresh(), {}) === 0) most++;
+      if (now % (2000 / perSecond) !== 0) continue;
+      visits++;
+      if (waitOf(access, `2001:db8:${(visits % 50 + 2).toString(16)}::1`) > 0) refused++;
+    }
+    assert.ok(refused <= visits * 0.01, `${refused} of ${visits} visits at ${perSecond} a second`);
+    assert.ok(flooded >= perSecond * 20 * 0.4, `${flooded}: the flood gets what nobody else wants`);
+    assert.ok(most <= burst + 4 * perSecond * 20 + 1, `${most} without a key`);
+  }
+  const guesses = new Access({ keys, now: () => 0 });
+  for (let n = 0; n < 30; n++) {
+    const guess = () => guesses.admit(new Headers({ "x-api-key": "0".repeat(16) }), "read", fresh());
+    assert.throws(guess, { code: n < 20 ? "unauthorized" : "too-many-requests" });
+  }
+});
+
 Deno.test("Access refuses a client beyond its share of a key, says when to retry, and leaves the rest to others", () => {
   let now = 0;
   const limits: string[] = [];
@@ -277,19 +303,19 @@ Deno.test("Access takes forwarded addresses from configured proxies, and none th
     ["10.1.2.3", "198.51.100.1", "198.51.100.1"],
     ["::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"],
     ["fd00::1", "198.51.100.1", "198.51.100.1"],
-    ["fd00::2", "198.51.100.1", "fd00:0:0:0"],
+    ["fd00::2", "198.51.100.1", "fd00:0:0"],
     ["10.1.2.3", "1.1.1.1, 198.51.100.1", "198.51.100.1"], // the client wrote the first
     ["10.1.2.3", "1.1.1.1, 198.51.100.1, 10.9.9.9", "198.51.100.1"],
     ["10.1.2.3", "1.1.1.1, 198.51.100.1:4711 , [fd00::1]:80", "198.51.100.1"],
     ["10.1.2.3", "1.1.1.1, unknown, 10.9.9.9", "10.9.9.9"],
     ["10.1.2.3", "10.4.4.4, 10.9.9.9", "10.4.4.4"],
     ["10.1.2.3", "", "10.1.2.3"],
-    ["10.1.2.3", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
-    ["10.1.2.3", "[2001:DB8:1:2::9]:443", "2001:db8:1:2"],
+    ["10.1.2.3", "2001:db8:1:2:3:4:5:6", "2001:db8:1"],
+    ["10.1.2.3", "[2001:DB8:1:2::9]:443", "2001:db8:1"],
     ["10.1.2.3", "::ffff:198.51.100.1", "198.51.100.1"],
-    ["2001:db8::1", undefined, "2001:db8:0:0"],
-    ["fe80::1%eth0", undefined, "fe80:0:0:0"],
-    ["::1", undefined, "0:0:0:0"],
+    ["2001:db8::1", undefined, "2001:db8:0"],
+    ["fe80::1%eth0", undefined, "fe80:0:0"],
+    ["::1", undefined, "0:0:0"],
     ["", undefined, ""],
   ];
   for (const [peer, forwarded, caller] of cases) {

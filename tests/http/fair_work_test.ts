@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { Portions } from "../../src/values/portions.ts";
+import { setImmediate } from "node:timers";
+import { listen } from "../log/warnings.ts";
 import { atATime, FairWork } from "../../streams/http/contract/fair_work.ts";
 
 /** Work in portions of given durations, and what was done when. */
@@ -78,4 +80,35 @@ Deno.test("FairWork.run() carries on with other work when some fails", async () 
   const outcomes = await Promise.allSettled(all);
   assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
   assert.equal(done.length, 2);
+});
+
+Deno.test("FairWork.run() goes on after a pause that fails, and others get a turn", async () => {
+  await using heard = await listen();
+  const failures: readonly (() => Promise<void>)[] = [
+    () => Promise.reject(new Error("no thread")),
+    () => {
+      throw new Error("no thread");
+    },
+  ];
+  for (const share of failures) {
+    let now = 0, turns = 0, isOver = false;
+    const count = () => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    const work = new FairWork({ clock: () => now, share });
+    function* long(): Portions<string> {
+      for (let i = 0; i < 10; i++) {
+        now += 10;
+        yield;
+      }
+      return "done";
+    }
+    setImmediate(count);
+    assert.deepEqual(await Promise.all([work.run("a", long()), work.run("b", long())]), ["done", "done"]);
+    assert.equal(await work.run("c", atATime(() => 7)), 7);
+    isOver = true;
+    assert.ok(turns >= 5, `${turns} turns`);
+  }
+  assert.match(heard.messages[0] ?? "", /cannot share the thread after long work: no thread/);
 });

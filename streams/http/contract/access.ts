@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { Clients } from "./clients.ts";
+import { Clients, ownerOf } from "./clients.ts";
 import { Problem } from "./problem.ts";
 
 /** Scopes of keys. */
@@ -70,6 +70,12 @@ interface Rate {
  */
 const SHARE = 1 / 20;
 
+/**
+ * How many clients at once the owner of a network may be for its rate; its burst is that of one. A carrier's customers may
+ * share such a network, and whoever rents one may send from 65,536 clients.
+ */
+const OWNER_CLIENTS = 4;
+
 /** Its tokens as of a time, and how many it gains per second. */
 interface Bucket {
   tokens: number;
@@ -77,7 +83,7 @@ interface Bucket {
   readonly perSecond: number;
 }
 
-/** Wrong keys allowed per client. */
+/** Wrong keys allowed per owner of a network: right ones of others there are let in all the same. */
 const WRONG: Rate = { perSecond: 1, burst: 20 };
 
 /**
@@ -99,7 +105,7 @@ export type Demand = (scope: Scope) => void;
 
 /** An admitted request. */
 export interface Admitted {
-  /** The caller: the name of its key, if it needs one, and its client. */
+  /** The caller: the name of its key, if it needs one, and the owner of its network. */
   readonly caller: string;
   readonly demand: Demand;
 }
@@ -112,7 +118,8 @@ export interface Admitted {
  * ```
  *
  * A client that is alone has the whole rate and burst. One that requests too much while others are active empties the
- * free half, and then gets its share; the others get the rest.
+ * free half, and then gets its share; the others get the rest. All clients in a network of one owner together get at most
+ * the share of {@linkcode OWNER_CLIENTS}.
  */
 export class Access {
   readonly #keys: ReadonlyMap<string, ApiKey>;
@@ -124,6 +131,7 @@ export class Access {
   readonly #buckets = {
     key: new Map<string, Bucket>(),
     client: new Map<string, Bucket>(),
+    owner: new Map<string, Bucket>(),
     wrong: new Map<string, Bucket>(),
   };
 
@@ -147,16 +155,17 @@ export class Access {
    */
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
     const client = this.#clients.of(address, headers);
-    if (scope === null) return { caller: client, demand: () => {} };
-    const key = this.#keyFor(headers, scope, client);
+    const owner = ownerOf(client);
+    if (scope === null) return { caller: owner, demand: () => {} };
+    const key = this.#keyFor(headers, scope, owner);
     if (this.#rate !== undefined) this.#pay(key?.name, client, this.#rate);
     return {
-      caller: key === undefined ? client : `${key.name} ${client}`,
+      caller: key === undefined ? owner : `${key.name} ${owner}`,
       demand: (further) => demand(key, further),
     };
   }
 
-  #keyFor(headers: Headers, scope: Scope, client: string): ApiKey | undefined {
+  #keyFor(headers: Headers, scope: Scope, owner: string): ApiKey | undefined {
     if (this.#keys.size === 0) return undefined;
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
@@ -164,9 +173,9 @@ export class Access {
     // Checked before wrong keys are counted: other clients behind the same proxy may have tried them.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
-      const tries = this.#bucket("wrong", client, WRONG);
+      const tries = this.#bucket("wrong", owner, WRONG);
       if (tries.tokens < 1) {
-        this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys per second`, msUntil(1, tries));
+        this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys per second`, msUntil(1, [tries]));
       }
       tries.tokens--;
       throw new Problem("unauthorized", whyNot(shown), { headers: { "www-authenticate": "Bearer" } });
@@ -177,20 +186,28 @@ export class Access {
 
   /** Takes the tokens that a request costs, or none. @throws Problem `too-many-requests` */
   #pay(key: string | undefined, client: string, rate: Rate): void {
-    const common = key === undefined ? this.#bucket("client", client, rate) : this.#bucket("key", key, rate);
+    const common = key === undefined ? this.#nested("", client, rate) : [this.#bucket("key", key, rate)];
     const free = Math.min(rate.burst, 1 + rate.burst / 2);
     const share = { perSecond: rate.perSecond * SHARE, burst: Math.ceil(rate.burst / 2) };
-    const own = key === undefined || common.tokens >= free
-      ? undefined
-      : this.#bucket("client", `${key} ${client}`, share);
-    const ownMs = own === undefined ? 0 : Math.min(msUntil(1, own), msUntil(free, common));
+    const own = key === undefined || common.every(({ tokens }) => tokens >= free)
+      ? []
+      : this.#nested(key, client, share);
+    const ownMs = own.length === 0 ? 0 : Math.min(msUntil(1, own), msUntil(free, common));
     const detail = `More than ${rate.perSecond} requests per second`;
-    if (common.tokens < 1) this.#refuse("rate", detail, Math.max(ownMs, msUntil(1, common)));
-    if (own !== undefined && own.tokens < 1) {
+    if (isShort(common)) this.#refuse("rate", detail, Math.max(ownMs, msUntil(1, common)));
+    if (isShort(own)) {
       this.#refuse("share", `${detail} with the key, and more than this client's share of them`, ownMs);
     }
-    if (own !== undefined) own.tokens--;
-    common.tokens--;
+    for (const bucket of [...common, ...own]) bucket.tokens--;
+  }
+
+  /** The buckets of a client and of the owner of its network, each of which a request has to pay. */
+  #nested(key: string, client: string, rate: Rate): readonly Bucket[] {
+    const own = this.#bucket("client", `${key} ${client}`, rate);
+    const owner = ownerOf(client);
+    if (owner === client) return [own];
+    const all = { perSecond: OWNER_CLIENTS * rate.perSecond, burst: rate.burst };
+    return [own, this.#bucket("owner", `${key} ${owner}`, all)];
   }
 
   #refuse(limit: Limit, detail: string, waitMs: number): never {
@@ -201,7 +218,7 @@ export class Access {
   }
 
   /** A bucket, filled up to now. */
-  #bucket(kind: "key" | "client" | "wrong", name: string, { perSecond, burst }: Rate): Bucket {
+  #bucket(kind: "key" | "client" | "owner" | "wrong", name: string, { perSecond, burst }: Rate): Bucket {
     const buckets = this.#buckets[kind];
     const now = this.#now();
     const { tokens, at } = buckets.get(name) ?? { tokens: burst, at: now };
@@ -214,9 +231,13 @@ export class Access {
   }
 }
 
-/** Milliseconds until a bucket has this many tokens. */
-function msUntil(tokens: number, bucket: Bucket): number {
-  return (tokens - bucket.tokens) / bucket.perSecond * 1000;
+/** Milliseconds until all buckets have this many tokens. */
+function msUntil(tokens: number, buckets: readonly Bucket[]): number {
+  return Math.max(...buckets.map((bucket) => (tokens - bucket.tokens) / bucket.perSecond * 1000));
+}
+
+function isShort(buckets: readonly Bucket[]): boolean {
+  return buckets.some(({ tokens }) => tokens < 1);
 }
 
 /** @param key `undefined`: none is needed @throws Problem `forbidden` */

@@ -21,6 +21,14 @@ export function networkOf(address: string): string {
   );
 }
 
+/**
+ * The network that may belong to one owner, of a network as {@linkcode networkOf} returns it: the first 48 bits of IPv6,
+ * which a provider assigns to whoever asks, and which have 65,536 networks of 64 bits.
+ */
+export function ownerOf(network: string): string {
+  return network.split(":").slice(0, 3).join(":");
+}
+
 /** Whether a text is an address or a network, as in {@linkcode Clients}. */
 export function isNetwork(text: string): boolean {
   const [address = "", bits, ...rest] = text.split("/");

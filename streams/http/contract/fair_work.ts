@@ -4,7 +4,12 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
 import type { Portions } from "../../../src/values/portions.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
+
+const logger = getLogger(["meander", "http"]);
 
 /** Options of a {@linkcode FairWork}. */
 export interface FairWorkOptions {
@@ -78,11 +83,21 @@ export class FairWork {
       else {
         const workedMs = this.#workedMs;
         this.#workedMs = before = 0;
-        await this.#options.share(workedMs);
+        await this.#pause(workedMs);
       }
     }
     if (this.#workedMs < before + BRIEF_MS) this.#workedMs = before;
     this.#isServing = false;
+  }
+
+  /** Shares the thread; where that fails, others get a turn at least, since work that is left would never be done. */
+  async #pause(workedMs: number): Promise<void> {
+    try {
+      await this.#options.share(workedMs);
+    } catch (error) {
+      logger.error("cannot share the thread after long work: {reason}", { reason: reasonOf(error) });
+      await turn();
+    }
   }
 
   /** Works on the oldest piece of a caller until it is done, or a pause is due. */
