@@ -97,13 +97,13 @@ Deno.test("FairWork.run() goes on after a pause that fails, and others get a tur
       if (!isOver) setImmediate(count);
     };
     const work = new FairWork({ clock: () => now, share });
-    function* long(): Portions<string> {
+    const long = function* (): Portions<string> {
       for (let i = 0; i < 10; i++) {
         now += 10;
         yield;
       }
       return "done";
-    }
+    };
     setImmediate(count);
     assert.deepEqual(await Promise.all([work.run("a", long()), work.run("b", long())]), ["done", "done"]);
     assert.equal(await work.run("c", atATime(() => 7)), 7);
