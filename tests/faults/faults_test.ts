@@ -32,7 +32,7 @@ Deno.test("makePlan() gives the same plan for the same seed, and makes every kin
 });
 
 for (const name of Object.keys(MUTANTS)) {
-  Deno.test(`A simulated deployment without the fix ${name} breaks a promise, and the checks notice`, async () => {
+  Deno.test(`A simulated deployment without the fix of ${name} breaks a promise, and the checks notice`, async () => {
     const text = await simulated("--without", name);
     assert.match(
       text,

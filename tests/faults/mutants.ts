@@ -27,7 +27,7 @@ export interface Edit {
 
 /** By the failure without the fix. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
-  "clock-believes-anybody": {
+  "clock-trusts-any-client": {
     trial: "clock-ahead",
     seed: 1456,
     edits: [{
@@ -36,7 +36,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "const time = claimed; arrival = { time, isSure: true };",
     }],
   },
-  "gap-without-a-word": {
+  "silent-gap": {
     trial: "retention",
     seed: 1816,
     edits: [{
@@ -45,7 +45,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "if (lost === undefined || this.#parts.partition >= 0) return mayBeMore;",
     }],
   },
-  "position-of-the-group": {
+  "position-from-the-group": {
     trial: "expiry",
     seed: 1456,
     edits: [{
@@ -67,7 +67,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
-  "partitions-as-they-were": {
+  "stale-partitions": {
     trial: "grow",
     seed: 1379,
     edits: [{
@@ -76,7 +76,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "if (before.partitions > 0) return null;",
     }],
   },
-  "wal-without-an-end": {
+  "wal-without-a-known-end": {
     trial: "rotten-wal",
     seed: 1456,
     edits: [{
@@ -85,7 +85,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "if (boot !== 0) return null;\n  const { acknowledged, confirmed } = memory;",
     }],
   },
-  "records-without-a-sum": {
+  "records-without-a-checksum": {
     trial: "rotten-file",
     seed: 1456,
     edits: [{
@@ -103,7 +103,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "      periodMs: 60 * syncMs,",
     }],
   },
-  "answer-before-the-disk": {
+  "answer-before-the-sync": {
     trial: "power",
     seed: 124,
     edits: [{
@@ -112,7 +112,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: '"NORMAL"',
     }],
   },
-  "cut-without-a-word": {
+  "silent-power-cut": {
     trial: "power",
     seed: 102,
     edits: [{
@@ -130,7 +130,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "    //",
     }],
   },
-  "users-anywhere": {
+  "users-on-any-partition": {
     trial: "foreign-keys",
     seed: 1481,
     edits: [{
@@ -139,7 +139,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "if (rightful >= 0) return;",
     }],
   },
-  "any-time-of-a-record": {
+  "unchecked-record-time": {
     trial: "poison",
     seed: 1025,
     edits: [{
