@@ -2,12 +2,14 @@
  * Restores a deployment record by record, each to the offset that it had.
  *
  * States, samples, checkpoints and notes contain offsets, so offsets are kept. Ids of topics are new, so they are
- * replaced in positions. Under another prefix, the names of topics are replaced, too.
+ * replaced in positions. Under another prefix, the names of topics are replaced, too. The copy is a log of its own:
+ * local snapshots of states may have been made after the backup, and their offsets will have other records.
  *
  * @module
  */
 
 import { join } from "node:path";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
 import type { RecordLog } from "../log/capabilities.ts";
@@ -16,6 +18,7 @@ import type { GroupOffset, LogRecord } from "../log/log.ts";
 import type { TopicExtent } from "../log/reading.ts";
 import type { Manifest } from "./manifest.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
+import { LINEAGE } from "../task/restoring/changelog_reader.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
 import { fileOf, inParallel } from "./record_backup.ts";
@@ -70,9 +73,13 @@ export async function refillAll(
     if (id !== null && now !== null) renames.push([id, now]);
   }
   const names = topicNames(prefix);
+  const lineage = crypto.randomUUID();
   const own = (record: LogRecord): LogRecord => {
     const headers = Object.fromEntries(
-      Object.entries(record.headers).map(([name, value]) => [name, renamed(value, renames)]),
+      Object.entries(record.headers).map(([name, value]) => [
+        name,
+        record.key === TASK_KEY && name === LINEAGE ? lineage : renamed(value, renames),
+      ]),
     );
     const isPosition = record.topic === names.positions;
     const key = isPosition && record.key?.startsWith(from) ? to(record.key) : record.key;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
 import { copyRecords } from "../../streams/backup/record_backup.ts";
 import type { RecordLog } from "../../streams/log/capabilities.ts";
 import { readRecords } from "../../streams/backup/record_file.ts";
@@ -9,7 +10,12 @@ import type { Bounds, Log, LogRecord, NewRecord, Place } from "../../streams/log
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { extentsOf, readAll } from "../../streams/log/reading.ts";
 import { encodeInputs, INPUTS, PARTITIONS as PARTITIONS_HEADER } from "../../streams/task/inputs/position.ts";
+import type { TaskRuntime } from "../../streams/task/options.ts";
+import { Task } from "../../streams/task/task.ts";
 import { tasksGroup, topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { SCHEMA } from "../learner/batches.ts";
+import { withoutIndex } from "../task/harness.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 
 /** A log in memory whose backups are made of records. */
@@ -273,4 +279,45 @@ Deno.test("refillAll() restores records at their offsets, with the topics' curre
     }),
     /to --prefix shop\.: its own prefix is empty/,
   );
+});
+
+Deno.test("refillAll() makes a log of its own: a snapshot of states from after the backup does not belong to it", async () => {
+  await using folder = await temporaryFolder();
+  const names = topicNames("meander.");
+  const snapshot = { folder: `${folder.path}/snapshot` };
+  const item = "i";
+  const views = (user: string, from: number, to: number): NewRecord[] =>
+    Array.from({ length: to - from }, (_, n) => {
+      const time = 1e12 + from + n;
+      const event = { type: "interaction", user, item, action: "view", time } as const;
+      return { topic: names.events, partition: 0, key: user, value: encodeEvent(event), time };
+    });
+  const usersOf = async (log: Log, runtime: TaskRuntime) => {
+    await using task = await Task.open({
+      ...{ log: withoutIndex(log), topics: names, partition: 0, options: { schema: SCHEMA } },
+      ...{ serving: new FakeServing(), ...runtime },
+    });
+    while ((await task.round({ rows: 20, events: 2 })).complete);
+    await task.flush();
+    return new Map(await Array.fromAsync(task.users.records(), ([id, bytes]) => [id, bytes.toHex()]));
+  };
+  await using log = new MemoryLog();
+  // Not compacted, so that offsets have no gaps.
+  await log.createTopics(topicSpecs(names, 1).map((spec) => ({ ...spec, cleanup: "delete" })));
+  await log.append(views("before", 0, 10));
+  await usersOf(log, { snapshot });
+  const backup = `${folder.path}/backup`;
+  await Deno.mkdir(backup);
+  const manifest = {
+    prefix: "meander.",
+    topics: await copyRecords(recordLog(log), backup, "meander.", () => {}),
+  };
+  await log.append(views("lost", 10, 20));
+  await usersOf(log, { snapshot });
+
+  await using restored = new MemoryLog();
+  await refillAll(recordLog(restored), backup, { manifest, prefix: "meander.", tell: () => {} });
+  await restored.append(views("after", 20, 60));
+  const want = await usersOf(restored, {}); // elsewhere, until the log is longer than before
+  assert.deepEqual(await usersOf(restored, { snapshot }), want);
 });
