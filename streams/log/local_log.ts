@@ -110,6 +110,8 @@ interface PendingWrite {
 export class LocalLog implements Log {
   readonly #store: LogStore;
   readonly #schedule: (flush: () => void) => void;
+  readonly #now: () => number;
+  readonly #pause: (ms: number) => Promise<unknown>;
   readonly #groups = new LocalGroups();
   readonly #writers = new Map<string, LocalWriter>();
   /** Readers that wait for a record, by topic and partition. */
@@ -122,10 +124,17 @@ export class LocalLog implements Log {
    * Makes a log over a store.
    *
    * @param schedule decides when to write; writes that arrive until it calls back become one write of the store
+   * @param clock milliseconds, and how to let others have the thread for some
    */
-  constructor(store: LogStore, schedule: (flush: () => void) => void) {
+  constructor(
+    store: LogStore,
+    schedule: (flush: () => void) => void,
+    clock: { readonly now?: () => number; readonly pause?: (ms: number) => Promise<unknown> } = {},
+  ) {
     this.#store = store;
     this.#schedule = schedule;
+    this.#now = clock.now ?? (() => performance.now());
+    this.#pause = clock.pause ?? delay; // a mere turn of the event loop would not poll sockets
   }
 
   /** See {@linkcode Log.createTopics}. */
@@ -248,10 +257,10 @@ export class LocalLog implements Log {
   /** See {@linkcode Log.scrub}. */
   async scrub(): Promise<Scrubbed> {
     for (;;) {
-      const begun = performance.now();
+      const begun = this.#now();
       const state = this.#open().scrub();
       if (state !== "more") return state;
-      await delay(SCRUB_PAUSES * (performance.now() - begun)); // a mere turn of the event loop would not poll sockets
+      await this.#pause(SCRUB_PAUSES * (this.#now() - begun));
     }
   }
 
