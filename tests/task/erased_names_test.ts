@@ -84,7 +84,8 @@ async function opened() {
     return Array.from({ length: USERS }, (_, n) => n).filter((n) => text.includes(user(n)));
   };
   const header = async () => (await ownRecord(memory, topics, 0))?.headers[NAMED_FROM];
-  return { clock, commits, send, open, named, header };
+  const answers = async () => (await memory.bounds(topics.recommendations, 0)).end;
+  return { clock, commits, send, open, named, header, answers };
 }
 
 const step = (task: Task, clock: { readonly now: number }) =>
@@ -146,8 +147,8 @@ Deno.test("Task.commit() removes the names of erased users at once", async () =>
   assert.deepEqual([await named(), clock.snapshots], [[], 1]);
 });
 
-Deno.test("Task.step() writes a large snapshot in several commits, and a crash between them changes nothing", async () => {
-  const { clock, send, open, named, header, commits } = await opened();
+Deno.test("Task.step() writes a large snapshot in several commits, and answers in between; a crash there changes nothing", async () => {
+  const { clock, send, open, named, header, answers, commits } = await opened();
   let task = await open();
   const many = Array.from({ length: 2500 }, (_, n): Event => {
     return {
@@ -168,6 +169,7 @@ Deno.test("Task.step() writes a large snapshot in several commits, and a crash b
     for (let n = 1; n <= crashAfter && (n === 1 || await header() !== undefined); n++) {
       await send({ type: "request", user: user(9), time: START + 5000, request: `r${++steps}`, count: 3 });
       await step(task, clock);
+      assert.equal(await answers(), steps, "each request is answered with the piece");
       clock.now += 30 * COMMIT_MS;
     }
     assert.ok(

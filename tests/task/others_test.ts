@@ -508,22 +508,28 @@ Deno.test("Task.step() removes all names when it may have missed an erasure", as
   }
 });
 
-Deno.test("Task.open() resumes from what the log still has when its position has been trimmed", async () => {
-  const log = await logOf(visits(600));
-  const tasks = await Promise.all([0, 1, 2].map((p) => open(log, p)));
-  await settle(log, tasks);
-  await tasks[0]![Symbol.asyncDispose]();
-  await log.append(Array.from(visits(600, 6), (event) => eventRecord({ ...event, time: event.time + 1e7 })));
-  await settle(log, tasks.slice(1));
-  const { end } = await log.bounds(topics.signals, 1);
-  await log.trim(topics.signals, 1, end - 3);
-  await using task = await open(log, 0);
-  assert.equal(task.others.positions.get(1), end - 3);
-  await settle(log, [task]);
-  assert.ok(task.others.learnt > 0);
-  assert.deepEqual(task.others.positions.get(1), (await log.bounds(topics.signals, 1)).end);
-  for (const each of tasks.slice(1)) await each[Symbol.asyncDispose]();
-});
+for (const what of ["has been trimmed", "never was"]) {
+  Deno.test(`Task.open() resumes from what the log still has when its position ${what}`, async () => {
+    const log = await logOf(visits(600));
+    const tasks = await Promise.all([1, 2].map((p) => open(log, p)));
+    if (what === "has been trimmed") {
+      await using before = await open(log, 0);
+      await settle(log, [...tasks, before]);
+    }
+    await log.append(
+      Array.from(visits(600, 6), (event) => eventRecord({ ...event, time: event.time + 1e7 })),
+    );
+    await settle(log, tasks);
+    const { end } = await log.bounds(topics.signals, 1);
+    await log.trim(topics.signals, 1, end - 3);
+    await using task = await open(log, 0);
+    assert.equal(task.others.positions.get(1), end - 3);
+    await settle(log, [task]);
+    assert.ok(task.others.learnt > 0);
+    assert.equal(task.others.positions.get(1), (await log.bounds(topics.signals, 1)).end);
+    for (const each of tasks) await each[Symbol.asyncDispose]();
+  });
+}
 
 /** A view of a log that notes how long reads of events would wait, and does not wait. */
 class HastyLog extends OverlayLog {

@@ -199,6 +199,20 @@ Deno.test("TaskState.apply() learns no stack while the blend alone orders lists"
   assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
 });
 
+Deno.test("TaskState.apply() learns no stack before a request whose list it is to order", () => {
+  const task = fresh(OPTIONS, headed());
+  let offset = 0;
+  const go = (events: Iterable<Event>, hasRequests: boolean) => {
+    for (const event of events) {
+      if (hasRequests || event.type !== "request") task.apply(event, offset++, outputs());
+    }
+    return task.retrieval.ordering.stack.steps;
+  };
+  assert.equal(go(visits(60), false), 0);
+  assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
+  assert.ok(go(visits(120), true) > 20);
+});
+
 Deno.test("TaskState.apply() teaches the stack just as much when requests were answered before", () => {
   const steps = (given: boolean) => {
     const task = fresh(OPTIONS, headed());

@@ -3,6 +3,7 @@ import { type FileHandle, open as openNode } from "node:fs/promises";
 import fc from "fast-check";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { StateStore, type StorePosition } from "../../../streams/task/store/state_store.ts";
+import { warnings } from "../../log/warnings.ts";
 import { stub } from "../../stub.ts";
 import { photograph, withFolder } from "../harness.ts";
 
@@ -175,17 +176,20 @@ Deno.test("StateStore.get() throws for a record damaged while the store is open,
   });
 });
 
-Deno.test("StateStore.open() takes another folder while the first is in use, and leaves that intact", async () => {
+Deno.test("StateStore.open() takes another folder while the first is in use, and both are intact", async () => {
   await withFolder(async (folder) => {
     const first = await open(folder);
     const second = await open(folder);
     assert.equal(second.folder, `${folder}.1`);
     commit(first, 1);
     commit(second, 2);
+    const want = [first, second].map(contentsOf);
     await Promise.all([first.close(), second.close()]);
-    const again = await open(folder);
-    assert.deepEqual(again.position, position(1));
-    await again.close();
+    for (const [n, own] of [folder, `${folder}.1`].entries()) {
+      const again = await open(own);
+      assert.deepEqual([again.folder, again.position, contentsOf(again)], [own, position(n + 1), want[n]]);
+      await again.close();
+    }
   });
 });
 
@@ -243,7 +247,7 @@ Deno.test("StateStore drops replaced records from memory while the disk is full,
   });
 });
 
-Deno.test("StateStore.close() releases its folder even when a file cannot be closed", async () => {
+Deno.test("StateStore.close() releases its folder even when a file cannot be closed, and says so", async () => {
   await withFolder(async (folder) => {
     const store = await open(folder);
     commit(store, 1);
@@ -257,7 +261,8 @@ Deno.test("StateStore.close() releases its folder even when a file cannot be clo
         await close.call(this);
         throw new Error("EDQUOT");
       });
-      await store.close();
+      const said = await warnings(() => store.close());
+      assert.equal(said.at(-1), `could not close ${folder}: Error: EDQUOT`);
     }
     const again = await open(folder);
     assert.equal(again.folder, folder);
