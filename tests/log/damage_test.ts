@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { mulberry32 } from "../../src/draws/random.ts";
+import { LogError } from "../../streams/log/log.ts";
 import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
@@ -529,3 +530,39 @@ async function confirmed(path: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
+
+Deno.test("SqliteLog.open() refuses a stranger's file with impossible topics, views or triggers, without a long search", async () => {
+  const endless = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n";
+  const changes: readonly (readonly [sql: string, message: RegExp])[] = [
+    [
+      "UPDATE topics SET partitions = 1000000000",
+      /its list of topics is wrong: .* with 1000000000 partitions/,
+    ],
+    ["UPDATE topics SET partitions = 'x'", /list of topics is wrong/],
+    ["UPDATE topics SET name = '../../etc/x'", /list of topics is wrong: .*"\.\.\/\.\.\/etc\/x"/],
+    ["UPDATE topics SET cleanup = 'x'", /list of topics is wrong: .* cleanup is x/],
+    [`DROP TABLE scrubs; CREATE VIEW scrubs AS ${endless}`, /it has the view or trigger "scrubs"/],
+    ["CREATE TRIGGER t AFTER INSERT ON topics BEGIN DELETE FROM ends; END", /it has the view or trigger "t"/],
+  ];
+  const path = `${folder}/${copies++}.db`;
+  {
+    await using log = await open(path);
+    await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
+    await log.append([record("events", 0, "a")]);
+  }
+  const files = filesOf(path);
+  for (const [sql, message] of changes) {
+    const changed = placed(files);
+    {
+      using db = new DatabaseSync(changed);
+      db.exec(sql);
+    }
+    const isRefused = (error: unknown) => {
+      assert.ok(error instanceof LogError && error.code === "corrupt", `${sql}: ${error}`);
+      assert.match(error.message, message);
+      return true;
+    };
+    await assert.rejects(open(changed), isRefused);
+    removed(changed);
+  }
+});

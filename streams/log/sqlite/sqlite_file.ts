@@ -18,6 +18,8 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
+import { checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
 import { isNoRoom } from "./end/no_room.ts";
 import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
@@ -81,22 +83,27 @@ export class SqliteFile {
     const format = this.pragma("user_version");
     const known = `and this version reads format ${FORMAT}`;
     if (format !== FORMAT) refuse(`its format is ${format}, ${known}`);
+    // A stranger may have made the file: a view may compute without end, a trigger undo what is written.
+    const odd = this.db.prepare("SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1")
+      .get();
+    if (odd !== undefined) refuse(`it has the view or trigger ${JSON.stringify(odd["name"])}`);
     // A file that was upgraded from format 1 has records without checksums.
     const tables = this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'unsummed'").get();
     const old = tables && this.db.prepare("SELECT 1 FROM unsummed WHERE before > 0").get();
     if (old !== undefined) refuse(`it has records of format 1, ${known}`);
   }
 
-  /** The existing topics, with their ids in this file. */
+  /** The existing topics, with their ids in this file. @throws LogError `corrupt` for one that no log creates */
   *topicRows(): Iterable<TopicSpec & { readonly id: number }> {
     for (const row of this.db.prepare("SELECT id, name, partitions, cleanup FROM topics").all()) {
-      const cleanup: Cleanup = row["cleanup"] === "compact" ? "compact" : "delete";
-      yield {
-        id: Number(row["id"]),
-        name: String(row["name"]),
-        partitions: Number(row["partitions"]),
-        cleanup,
-      };
+      const cleanup = String(row["cleanup"]) as Cleanup; // `checkSpec` refuses any other
+      const spec = { name: String(row["name"]), partitions: Number(row["partitions"]), cleanup };
+      try {
+        checkSpec(spec);
+      } catch (error) {
+        throw this.corrupt(`its list of topics is wrong: ${reasonOf(error)}`);
+      }
+      yield { id: Number(row["id"]), ...spec };
     }
   }
 
