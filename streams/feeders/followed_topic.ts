@@ -120,11 +120,14 @@ export class FollowedTopic {
     this.#first = new FirstRejections(logger, source.format.name);
     const { log, topic, waitMs = 0, lateMs = Infinity } = source;
     if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, reached);
-    const { now, clock } = context;
+    const { now, clock, stuckSince: since } = context;
     const maxBytes = Math.min(Math.max(Math.floor(context.maxBytes / nexts.length), 64 << 10), 1 << 20);
     const headOf = (record: LogRecord, read: ReadTime) => this.#headOf(record, read);
     this.partitions = nexts.map((next, partition) =>
-      new SourcePartition({ log, topic, partition, next, waitMs, maxBytes, now, clock, headOf })
+      new SourcePartition({
+        ...{ log, topic, partition, next, waitMs, maxBytes, now, clock, headOf },
+        stuck: { since, name: `${id}/${partition}` },
+      })
     );
   }
 
@@ -177,6 +180,20 @@ export class FollowedTopic {
     return this.partitions.map(({ partition, next: offset }) => ({ topic, partition, offset }));
   }
 
+  /** Its partitions without which others go ahead, for people. */
+  get passed(): readonly string[] {
+    const { topic } = this.#source;
+    return this.partitions.flatMap(({ isPassed, partition, next, stuckMs }) =>
+      isPassed
+        ? [
+          `${topic}/${partition} waits at ${next} for ${
+            Math.round(stuckMs / 1000)
+          } s: its registry does not answer`,
+        ]
+        : []
+    );
+  }
+
   /** See `TopicFeeder.check`. */
   async check(): Promise<void> {
     const { log, topic } = this.#source;
@@ -197,9 +214,9 @@ export class FollowedTopic {
       throw whileThere(error, topic);
     });
     return this.partitions.map((one) => {
-      const { partition, next, head } = one;
+      const { partition, next, head, stuckMs } = one;
       const lag = Math.max(0, (ends[partition] ?? 0) - next);
-      const lagMs = head === undefined ? 0 : Math.max(0, this.#context.now() - head.came);
+      const lagMs = head === undefined ? stuckMs : Math.max(0, this.#context.now() - head.came);
       return { source: this.#source.format.name, topic, partition, lag, lagMs, lost: this.#lostOf(one) };
     });
   }

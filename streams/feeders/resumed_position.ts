@@ -13,7 +13,7 @@ import { changeOf } from "../task/inputs/position.ts";
 import { feederPosition, feederWriter, isFed, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { whileThere } from "./source_partition.ts";
+import { type StuckSince, whileThere } from "./source_partition.ts";
 import { startOffset } from "./start_offset.ts";
 
 const logger = getLogger(["meander", "feeder"]);
@@ -59,6 +59,7 @@ export interface FollowContext {
   readonly clock: () => number;
   /** Most bytes to hold for all topics together. */
   readonly maxBytes: number;
+  readonly stuckSince: StuckSince;
 }
 
 /** Where to resume a topic. */

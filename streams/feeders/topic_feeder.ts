@@ -8,6 +8,7 @@
 
 import type { Rejection } from "../../src/events/rejection.ts";
 import { type Log, LogError, type Writer } from "../log/log.ts";
+import { pause } from "../log/pause.ts";
 import { commitFitting } from "../task/fitting.ts";
 import { feederWriter } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -35,6 +36,8 @@ export interface TopicFeederOptions {
   readonly now?: () => number;
   /** A monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: () => number;
+  /** @internal Since when partitions cannot go on, as earlier feeders of the name have noted. @default {empty} */
+  readonly stuckSince?: Map<string, number>;
   /** Yields the thread; called with the time worked since the last call. @default {a batch is not interrupted} */
   readonly giveWay?: (workedMs: number) => Promise<void>;
 }
@@ -108,7 +111,7 @@ export class TopicFeeder implements AsyncDisposable {
     options: TopicFeederOptions = {},
   ): Promise<TopicFeeder> {
     const sources = "topic" in source ? [source] : source;
-    const { now = Date.now, clock = defaultClock } = options;
+    const { now = Date.now, clock = defaultClock, stuckSince = new Map() } = options;
     const names = sources.map(({ name, format, topic }) =>
       name ?? (sources.length === 1 ? options.name : undefined) ?? `${format.name}:${topic}`
     );
@@ -117,7 +120,7 @@ export class TopicFeeder implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
-    const context = { log, topics, group, now, clock, maxBytes: HELD_BYTES / sources.length };
+    const context = { log, topics, group, now, clock, stuckSince, maxBytes: HELD_BYTES / sources.length };
     const followed: FollowedTopic[] = [];
     for (const [i, one] of sources.entries()) {
       followed.push(await FollowedTopic.open(one, names[i] ?? name, context));
@@ -151,6 +154,11 @@ export class TopicFeeder implements AsyncDisposable {
   /** Offsets that the topics dropped before they were fed. */
   get skipped(): number {
     return this.#topics.reduce((sum, { skipped }) => sum + skipped, 0);
+  }
+
+  /** The partitions without which others go ahead, for people. */
+  get passed(): readonly string[] {
+    return this.#topics.flatMap(({ passed }) => passed);
   }
 
   /**
@@ -242,8 +250,9 @@ export class TopicFeeder implements AsyncDisposable {
   async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     const enough = new AbortController();
     const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-    const empty = this.#partitions.filter(({ head }) => head === undefined);
+    const empty = this.#partitions.filter(({ head, isPassed }) => head === undefined && !isPassed);
     const waits = empty.map((partition) => partition.fill(waitMs, ends));
+    if (empty.length === 0) waits.push(pause(waitMs, ends));
     try {
       await Promise.race(waits);
     } finally {

@@ -13,6 +13,7 @@ import { sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "./jobs/worker_group.ts";
+import type { StuckSince } from "../feeders/source_partition.ts";
 import type { SourcesStatus } from "./status.ts";
 
 /** What the workers of a process share. */
@@ -41,11 +42,12 @@ export class ServiceGroups {
       open: context.openTask,
     });
     if (sources.length > 0) {
+      const stuckSince: StuckSince = new Map();
       this.sources = join(context, "task", {
         group: sourcesGroup(topics),
         topic: topics.positions,
         name: () => "sources",
-        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
+        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread, stuckSince }),
         // A damaged batch of another producer must not stop requests from being answered.
         outlivesDamage: true,
       });
@@ -70,7 +72,7 @@ export class ServiceGroups {
     const { job, fault, stall } = worker;
     return {
       isReading: job !== undefined && stall === undefined,
-      fault: fault ?? stall ?? null,
+      fault: fault ?? stall ?? job?.complaint ?? null,
       lags: job?.lags ?? [],
     };
   }

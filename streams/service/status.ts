@@ -51,7 +51,7 @@ export interface LearnerStatus {
 export interface SourcesStatus {
   /** Whether they are read now. */
   readonly isReading: boolean;
-  /** Why not, for people, if known. */
+  /** Why not, or not all of them, for people, if known. */
   readonly fault: string | null;
   /** How far behind each partition was a second ago; empty until they are open. */
   readonly lags: readonly SourceLag[];

@@ -164,6 +164,52 @@ Deno.test("TopicFeeder fails as unreachable when a registry does not answer, and
   assert.deepEqual(await idsOn(log), ["c0", "c1"]);
 });
 
+Deno.test("TopicFeeder goes ahead without a source whose registry is down for a minute, and takes its records, once each, later", async () => {
+  const MINUTE_MS = 60_000;
+  for (const comesBack of [true, false]) {
+    await using heard = await listen();
+    await using log = await newLog(...[0, 1, 2].map((n) => click(`c${n}`, "ann", n)));
+    await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
+    await log.append([5, 6].map((n) => ({ ...click(`v${n}`, "bob", n), topic: "views" })));
+    let time = 0;
+    let asked = 0;
+    let answer: () => Promise<void> = () => Promise.reject(new Error("503"));
+    const down = { ...ownSource(), ready: () => (asked++, answer()) };
+    const sources = [
+      { log, topic: "clicks", format: down },
+      { log, topic: "views", format: ownSource() },
+    ] as const;
+    const options = { name: "sources", clock: () => time, stuckSince: new Map() };
+    const open = () => TopicFeeder.open(log, topics, sources, options);
+    for (time of [0, MINUTE_MS - 1]) {
+      await using feeder = await open();
+      await assert.rejects(feeder.feed(), hasCode("unreachable"), "the order is kept");
+      assert.deepEqual(feeder.passed, []);
+    }
+    time = MINUTE_MS;
+    await using feeder = await open();
+    assert.equal(await feeder.feed(), 2);
+    assert.deepEqual(await idsOn(log), ["v5", "v6"]);
+    assert.match(feeder.passed.join(), /^clicks\/0 waits at 0 for 60 s: its registry does not answer$/);
+    assert.match(heard.messages.join("\n"), /clicks\/0 waits at 0, and other sources go ahead: .+503/);
+    assert.equal((await feeder.lags())[0]?.lagMs, MINUTE_MS);
+    answer = comesBack ? () => Promise.resolve() : () => new Promise(() => {}); // or is silent
+    const before = asked;
+    assert.equal(await feeder.feed(), 0);
+    assert.equal(asked, before, "it is not asked all the time");
+    time += 5000;
+    await log.append([{ ...click("v7", "bob", 7), topic: "views" }]);
+    let fed = 0;
+    while (fed < (comesBack ? 4 : 1)) fed += await feeder.feed({ waitMs: 1 });
+    assert.deepEqual(
+      (await idsOn(log)).toSorted(),
+      comesBack ? ["c0", "c1", "c2", "v5", "v6", "v7"] : ["v5", "v6", "v7"],
+    );
+    assert.equal(feeder.passed.length, comesBack ? 0 : 1);
+    assert.equal(await feeder.lag(), comesBack ? 0 : 3);
+  }
+});
+
 Deno.test("TopicFeeder fails transiently when its topic goes while it is read, but not on corrupt records", async () => {
   const cases = [
     [new LogError("unknown-topic", "gone"), "closed"],

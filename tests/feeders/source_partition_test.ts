@@ -24,6 +24,7 @@ Deno.test("SourcePartition.fill() logs a failed read once while it holds records
     now: () => 0,
     clock: () => 0,
     headOf: (record) => ({ record, time: record.offset, cameAt: 0 }),
+    stuck: { since: new Map(), name: "clicks/0" },
   });
   await partition.fill();
   assert.equal(partition.head?.record.offset, 0);

@@ -8,7 +8,8 @@
  *   clicks/0  ─┘                                    └──> positions, in the same commit
  * ```
  *
- * One process at a time does it. A source that cannot be read stops this job, not the tasks.
+ * One process at a time does it. A source that cannot be read stops this job, not the tasks; one that cannot be decoded,
+ * because its registry is down, is passed after a minute.
  *
  * @module
  */
@@ -23,6 +24,7 @@ import type { Topics } from "../../topics/topics.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
 import type { ForeignTopic } from "../../feeders/resumed_position.ts";
+import type { StuckSince } from "../../feeders/source_partition.ts";
 import type { SourceLag } from "../../feeders/followed_topic.ts";
 
 /** A topic to take in. */
@@ -38,6 +40,8 @@ export interface SourcesContext {
   /** Ends the opening. */
   readonly signal: AbortSignal;
   readonly thread: SharedThread;
+  /** See {@linkcode StuckSince}. @default {empty} */
+  readonly stuckSince?: StuckSince;
 }
 
 /** How long a step waits for a record, and the time between checks of the topics. */
@@ -84,7 +88,7 @@ export class SourcesJob implements Job {
     log: Log,
     topics: Topics,
     sources: readonly FollowedSource[],
-    { now, signal, thread }: SourcesContext,
+    { now, signal, thread, stuckSince = new Map() }: SourcesContext,
   ): Promise<SourcesJob> {
     await using logs = new AsyncDisposableStack();
     const opened = new Map<() => Promise<Log>, Log>();
@@ -101,6 +105,7 @@ export class SourcesJob implements Job {
     const feeder = logs.use(
       await TopicFeeder.open(log, topics, followed, {
         name: SOURCES,
+        stuckSince,
         giveWay: (ms) => thread.giveWay(ms),
       }),
     );
@@ -112,6 +117,12 @@ export class SourcesJob implements Job {
   /** How far behind each partition was a second ago; another cluster may not respond right now. */
   get lags(): readonly SourceLag[] {
     return this.#lags;
+  }
+
+  /** Why some of what it follows waits while the rest goes ahead, for people. */
+  get complaint(): string | undefined {
+    const { passed } = this.#feeder;
+    return passed.length === 0 ? undefined : passed.join("; ");
   }
 
   async step(signal: AbortSignal): Promise<void> {
