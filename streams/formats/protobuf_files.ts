@@ -91,9 +91,9 @@ function* typesOf(
   }
 }
 
-/** Comments, strings, words, and what separates them. */
+/** Comments, strings, words, and what separates them. Each text matches in one way only, also one that is cut off. */
 const TOKENS =
-  /\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|"(?:[^"\\]+|\\[^])*(?:"|$)|'(?:[^'\\]+|\\[^])*(?:'|$)|\w+|[{};=:,]/g;
+  /\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|'[^'\\]*(?:\\[^][^'\\]*)*(?:'|\\?$)|\w+|[{};=:,]/g;
 
 /**
  * Counts the entries within each pair of braces: the library's time is quadratic in the fields of a type, and in the

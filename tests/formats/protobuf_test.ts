@@ -117,6 +117,14 @@ function fieldsOf(count: number, first: number): string {
   return Array.from({ length: count }, (_, i) => `int32 f${first + i} = ${first + i};`).join(" ");
 }
 
+Deno.test("compileProtobufFile() refuses a text that ends within a string, without trying every way to split it", async () => {
+  for (const quote of ['"', "'"]) {
+    for (const inner of ["a".repeat(100_000), "\\\\".repeat(50_000), "a\\b".repeat(30_000)]) {
+      await assert.rejects(compile(`syntax = "proto3"; option a = ${quote}${inner}\\`), SyntaxError);
+    }
+  }
+});
+
 Deno.test("a Protobuf decoder bounds its work by the bytes, whatever they or the schema claim", async () => {
   const decode = await proto3(
     "message M { M m = 1; string s = 2; repeated int32 l = 3; map<string, int32> e = 4; int64 n = 5; }",
