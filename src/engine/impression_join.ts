@@ -221,7 +221,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
     const { models } = this.#state;
     const scorer = models.of(pending.model);
-    const unplaced = (logit: number, position: number) => scorer.unplacedLogit(logit, position);
+    const unplaced = (logit: number, position: number) => scorer.serving.unplace(logit, position);
     models.calibrations.judge(pending.model, rows, unplaced);
     this.#state.counters.samples++;
     const sample = toSample(user.id, pending, closedTime);

@@ -172,10 +172,10 @@ export class Lists {
       const from = own >= 0 ? answered!.rows : scored!.rows;
       const at = own >= 0 ? own : rowOf(from, catalogue, item);
       const placed = own >= 0 && isShown(answered!);
-      const logit = placed ? scorer.unplacedLogit(from.logit(at), from.position(at)) : from.logit(at);
+      const logit = placed ? scorer.serving.unplace(from.logit(at), from.position(at)) : from.logit(at);
       const position = event.positions?.[place] ?? place;
       const row = rows.copy(from, at);
-      rows.setLogit(row, scorer.placedLogit(logit, position));
+      rows.setLogit(row, scorer.serving.place(logit, position));
       rows.place(row, position, event.propensities?.[place] ?? (placed ? from.propensity(at) : 1));
       rows.setOracle(row, oracle?.[place] ?? NaN);
     }

@@ -56,12 +56,12 @@ export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 
 /** Gathers candidates; results are valid until the next call. */
 export class Gatherer {
+  /** Names of the features: of the sources, then of the properties. */
+  readonly names: readonly string[];
   readonly #catalogue: Catalogue;
   readonly #lists: ItemLists;
   readonly #sources: readonly Source[];
   readonly #fills: readonly Fill[];
-  /** Names of the features: of the sources, then of the properties. */
-  readonly #names: readonly string[];
   /** The feature that marks items the user already had; −1 = such items cannot be candidates. */
   readonly #own: number;
   readonly #returns: Returns;
@@ -92,14 +92,10 @@ export class Gatherer {
     this.#sources = sources;
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
-    this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
-    this.#own = this.#names.indexOf(OWN);
+    this.names = [...sources, ...PROPERTIES].map(({ name }) => name);
+    this.#own = this.names.indexOf(OWN);
     this.#returns = parts.returns;
-    this.#values = new Float64Array(64 * this.#names.length);
-  }
-
-  get names(): readonly string[] {
-    return this.#names;
+    this.#values = new Float64Array(64 * this.names.length);
   }
 
   /** The candidates, by index. */
@@ -163,7 +159,7 @@ export class Gatherer {
   features(request: CandidateRequest): Features {
     const items = this.#items;
     const count = items.length;
-    const columns = this.#names.length;
+    const columns = this.names.length;
     if (count * columns > this.#values.length) {
       this.#values = new Float64Array(2 * count * columns);
       this.#scratch = new Float64Array(2 * count);

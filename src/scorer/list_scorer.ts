@@ -50,12 +50,13 @@ export interface ListScorerOptions {
 }
 
 export class ListScorer {
+  readonly serving: Serving;
+  /** How its users' states are kept. */
+  readonly fold: FoldContext;
   readonly #view: ListScorerView;
   readonly #schema: FeatureSchema;
   /** Scratch: the newest behaviours. */
   readonly #newest = new ContextBuffer(POOLED_BEHAVIOURS);
-  readonly #serving: Serving;
-  readonly #fold: FoldContext;
   readonly #isOwn: boolean;
   readonly #windowMs: number;
   /** The rows of the newest list. */
@@ -65,32 +66,23 @@ export class ListScorer {
   constructor(view: ListScorerView, { fold, windowMs, isOwn }: ListScorerOptions) {
     this.#view = view;
     this.#schema = view.catalogue.schema;
-    this.#serving = fold.serving;
-    this.#fold = fold;
+    this.serving = fold.serving;
+    this.fold = fold;
     this.#windowMs = windowMs;
     this.#isOwn = isOwn;
     this.#rows = new Rows(0, view.statistics.count);
-  }
-
-  /** How its users' states are kept. */
-  get fold(): FoldContext {
-    return this.#fold;
-  }
-
-  get serving(): Serving {
-    return this.#serving;
   }
 
   /** The state that its model learns from when another model scored the list; see `Sample.otherStates`. */
   stateToLearn(user: UserState, length: number): PendingState | null {
     const recurrent = this.#recurrentOf(user);
     if (recurrent === undefined) return null;
-    return stateOf(recurrent, this.#fold, this.#fold.sequences.windowStart(user.row), length);
+    return stateOf(recurrent, this.fold, this.fold.sequences.windowStart(user.row), length);
   }
 
   /** The user's state of this model; `undefined` = a variant's model has none yet. */
   #recurrentOf(user: UserState): RecurrentState | undefined {
-    return this.#isOwn ? user : user.variants.get(this.#serving.model);
+    return this.#isOwn ? user : user.variants.get(this.serving.model);
   }
 
   /**
@@ -99,9 +91,9 @@ export class ListScorer {
    */
   score(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredRows {
     const schema = this.#schema;
-    const { history, first, seen } = windowOf(this.#fold, user, at.time);
+    const { history, first, seen } = windowOf(this.fold, user, at.time);
     const recurrent = this.#recurrentOf(user);
-    const state = recurrent && stateOf(recurrent, this.#fold, first, history.items.length) || undefined;
+    const state = recurrent && stateOf(recurrent, this.fold, first, history.items.length) || undefined;
     const features = {
       time: at.time,
       history,
@@ -111,19 +103,19 @@ export class ListScorer {
     const rows = this.#fill(user, items, { history, seen, time: at.time });
     const logits = rows.length === 0
       ? new Float32Array(0)
-      : this.#serving.score({ ...features, user: user.id, state: state && sampleState(state), rows });
+      : this.serving.score({ ...features, user: user.id, state: state && sampleState(state), rows });
     const head: Omit<Pending, "rows"> = {
       ...features,
       request: at.request,
       stage: "unconfirmed",
       deadline: at.time + this.#windowMs,
       sequence: 0,
-      version: this.#serving.version,
+      version: this.serving.version,
       newUser: history.items.length === 0,
       state,
     };
     const list = ++this.#lists;
-    return new ScoredRows({ head, share: this.#serving.share }, rows, logits, () => this.#lists === list);
+    return new ScoredRows({ head, share: this.serving.share }, rows, logits, () => this.#lists === list);
   }
 
   /** The rows of candidates; the next list overwrites them. */
@@ -154,17 +146,7 @@ export class ListScorer {
   }
 
   #poolFor(pooled: PooledPairs, { row }: UserState, time: number): WritePooled {
-    this.#fold.sequences.newest(row, time, this.#newest);
+    this.fold.sequences.newest(row, time, this.#newest);
     return pooled.poolFor(this.#newest, time);
-  }
-
-  /** The logit of an item at its place in the list, which includes the position's first-order weight. */
-  placedLogit(logit: number, position: number): number {
-    return this.#serving.place(logit, position);
-  }
-
-  /** The logit of a placed item without its position's weight. */
-  unplacedLogit(logit: number, position: number): number {
-    return this.#serving.unplace(logit, position);
   }
 }

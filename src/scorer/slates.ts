@@ -241,7 +241,7 @@ function slateOf(
   const items = chosen.map(({ index, propensity, by, team }, position): RecommendedItem => {
     const { scorer, scored, scoreOf, orderOf } = by;
     const row = rows.copy(scored.rows, index);
-    rows.setLogit(row, scorer.placedLogit(scored.logits[index]!, position));
+    rows.setLogit(row, scorer.serving.place(scored.logits[index]!, position));
     rows.place(row, position, propensity);
     if (team !== null) rows.draft(row, team);
     const { item, source } = candidates[index]!;

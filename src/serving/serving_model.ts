@@ -48,13 +48,13 @@ const PORTION_KEYS = 1024;
  * ```
  */
 export class ServingModel implements Serving {
+  readonly model: string;
   readonly #model: Model;
   readonly #assembler: Assembler;
   readonly #tables: ReadonlyMap<string, ServingTable>;
   readonly #fields: ReadonlyMap<string, FieldTable>;
   readonly #head: Parameters;
   readonly #behaviour: Float32Array;
-  readonly #name: string;
   /** Weight of each position; NaN = not looked up since the last version. */
   readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
   #standardisation: Standardisation;
@@ -73,7 +73,7 @@ export class ServingModel implements Serving {
    */
   constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
     this.#model = model;
-    this.#name = name;
+    this.model = name;
     this.#order = new PairOrder(model.parameters.kernels);
     this.#assembler = new Assembler(schema, k, model.capabilities.lifelong ? model.stateSize : 0);
     this.#tables = new Map(
@@ -96,10 +96,6 @@ export class ServingModel implements Serving {
     this.#behaviour = new Float32Array(2 * k);
     const n = numericNames(schema).length;
     this.#standardisation = { mean: new Float32Array(n), inverseDeviation: new Float32Array(n) };
-  }
-
-  get model(): string {
-    return this.#name;
   }
 
   get version(): number {

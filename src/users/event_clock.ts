@@ -60,7 +60,8 @@ interface Witnesses {
 
 /** Follows the times of a partition's events. */
 export class EventClock {
-  readonly #toleranceMs: number;
+  /** How far the clock may run ahead of a sure arrival, milliseconds. */
+  readonly toleranceMs: number;
   readonly #maxJumpMs: number;
   #time = -Infinity;
   /** Events of the present, until enough confirm it: the first event of a partition may be wrong, too. */
@@ -75,7 +76,7 @@ export class EventClock {
    * @param maxJumpMs how far an event without a sure arrival may be ahead and be believed at once, milliseconds
    */
   constructor(latenessMs: number, maxJumpMs: number = Math.max(latenessMs, MIN_TOLERANCE_MS)) {
-    this.#toleranceMs = Math.max(latenessMs, MIN_TOLERANCE_MS);
+    this.toleranceMs = Math.max(latenessMs, MIN_TOLERANCE_MS);
     this.#maxJumpMs = maxJumpMs;
   }
 
@@ -84,18 +85,13 @@ export class EventClock {
     return this.#time;
   }
 
-  /** How far the clock may run ahead of a sure arrival, milliseconds. */
-  get toleranceMs(): number {
-    return this.#toleranceMs;
-  }
-
   /**
    * Advances the clock by the claimed time of an event.
    *
    * @returns the event time: what was claimed, but no later than the arrival or the clock, whichever is later
    */
   update(user: string, claimed: number, arrival: Arrival = UNKNOWN_ARRIVAL): number {
-    if (arrival.isSure) this.#time = Math.min(this.#time, arrival.time + this.#toleranceMs);
+    if (arrival.isSure) this.#time = Math.min(this.#time, arrival.time + this.toleranceMs);
     const time = Math.min(claimed, Math.max(arrival.time, this.#time));
     if (arrival.isSure) this.#believe(time);
     else this.#weigh(user, time);

@@ -55,7 +55,8 @@ const PAUSES_MS = [200, 1000];
 const TYPE = "application/vnd.schemaregistry.v1+json";
 
 export class RegistryClient implements Disposable {
-  readonly #url: string;
+  /** URL of the registry, without a trailing slash. */
+  readonly url: string;
   readonly #tls: RegistryTls | undefined;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #fetch: typeof fetch;
@@ -67,7 +68,7 @@ export class RegistryClient implements Disposable {
     { url = "", username, tls }: RegistrySettings,
     { env = () => undefined, fetch: get = fetch, wait = delay }: RegistryContext = {},
   ) {
-    this.#url = checked(url);
+    this.url = checked(url);
     this.#tls = tls;
     this.#fetch = get;
     this.#wait = wait;
@@ -83,11 +84,6 @@ export class RegistryClient implements Disposable {
         new TextEncoder().encode(`${username}:${env("MEANDER_REGISTRY_PASSWORD") ?? ""}`).toBase64()
       }`;
     this.#headers = { accept: `${TYPE}, application/json`, ...(login && { authorization: login }) };
-  }
-
-  /** URL of the registry, without a trailing slash. */
-  get url(): string {
-    return this.#url;
   }
 
   /**
@@ -122,7 +118,7 @@ export class RegistryClient implements Disposable {
     const { schema, ...more } = found;
     if (typeof schema === "string") return { schema, ...more };
     throw new RegistryError(
-      `Cannot use ${path} of the schema registry ${this.#url}: its answer has no schema`,
+      `Cannot use ${path} of the schema registry ${this.url}: its answer has no schema`,
       false,
     );
   }
@@ -131,7 +127,7 @@ export class RegistryClient implements Disposable {
     const client = await this.#connection();
     let status: number, text: string | null, location: string | null;
     try {
-      const response = await this.#fetch(`${this.#url}${path}`, {
+      const response = await this.#fetch(`${this.url}${path}`, {
         headers: body === undefined ? this.#headers : { ...this.#headers, "content-type": TYPE },
         // Another host would get no login, and decide how records are decoded.
         redirect: "manual",
@@ -145,11 +141,11 @@ export class RegistryClient implements Disposable {
     } catch (cause) {
       const { message, cause: inner } = errorOf(cause);
       const reason = inner instanceof Error ? `${message}: ${inner.message}` : message;
-      throw new RegistryError(`Cannot reach the schema registry ${this.#url}: ${reason}`, true, { cause });
+      throw new RegistryError(`Cannot reach the schema registry ${this.url}: ${reason}`, true, { cause });
     }
     if (text === null) {
       throw new RangeError(
-        `Cannot take ${path} of the schema registry ${this.#url}: it is larger than ${MAX_BYTES} bytes`,
+        `Cannot take ${path} of the schema registry ${this.url}: it is larger than ${MAX_BYTES} bytes`,
       );
     }
     const json = parsed(text);
@@ -167,7 +163,7 @@ export class RegistryClient implements Disposable {
       ? ", which is not JSON; is the URL right?"
       : `${message === "" ? "" : `: ${String(message).slice(0, 200)}`}`;
     throw new RegistryError(
-      `Cannot use ${path} of the schema registry ${this.#url}: it answered ${status}${why}`,
+      `Cannot use ${path} of the schema registry ${this.url}: it answered ${status}${why}`,
       status >= 500 || status === 429 || status === 408,
     );
   }
@@ -178,7 +174,7 @@ export class RegistryClient implements Disposable {
     const { caFile, certFile, keyFile } = this.#tls;
     if ((certFile === undefined) !== (keyFile === undefined)) {
       throw new RegistryError(
-        `Cannot log in to the schema registry ${this.#url}: tls.certFile and tls.keyFile must be set together`,
+        `Cannot log in to the schema registry ${this.url}: tls.certFile and tls.keyFile must be set together`,
         false,
       );
     }
@@ -191,7 +187,7 @@ export class RegistryClient implements Disposable {
     } catch (cause) {
       const files = [caFile, certFile, keyFile].filter((file) => file !== undefined).join(", ");
       throw new RegistryError(
-        `Cannot take ${files} for the schema registry ${this.#url}: ${reasonOf(cause)}`,
+        `Cannot take ${files} for the schema registry ${this.url}: ${reasonOf(cause)}`,
         false,
       );
     }

@@ -145,7 +145,7 @@ export class RecordStore {
     this.#read = read ?? ((segment, offset) => {
       throw new RangeError(`Cannot read segment ${segment.id} at ${offset}: it is not in memory`);
     });
-    this.#active = this.#add(1);
+    this.#active = this.newSegment(1);
   }
 
   get size(): number {
@@ -218,12 +218,7 @@ export class RecordStore {
     if (this.#active.length === 0 && this.segments.get(this.#active.id) === this.#active) {
       this.segments.delete(this.#active.id);
     }
-    this.#active = this.#add(id);
-  }
-
-  /** Adds a segment to {@linkcode RecordStore.load}, in the order of their numbers. */
-  newSegment(id: number): Segment {
-    return this.#add(id);
+    this.#active = this.newSegment(id);
   }
 
   /** Loads entries of a segment from its file. @returns Bytes of whole entries. @throws DamagedEntry */
@@ -329,7 +324,8 @@ export class RecordStore {
     this.#dead -= segment.dead;
   }
 
-  #add(id: number): Segment {
+  /** Adds a segment, as for {@linkcode RecordStore.load}, in the order of their numbers. */
+  newSegment(id: number): Segment {
     const segment = new Segment(id);
     this.segments.set(id, segment);
     return segment;
