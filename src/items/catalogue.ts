@@ -102,6 +102,8 @@ export class Catalogue {
   readonly schema: FeatureSchema;
   /** Room for unlisted items. */
   readonly room: Room;
+  /** Items with a catalogue record, removed ones included. */
+  listed = 0;
   /** Whether it lists nearly all items that users take; others are then not recommended. */
   isComplete = false;
   readonly #itemFields: readonly ItemField[];
@@ -140,6 +142,7 @@ export class Catalogue {
   list(item: CatalogueItem): void {
     if (item.listed) return;
     item.listed = true;
+    this.listed++;
     this.room.free();
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Attributes } from "../events/event.ts";
 import type { OwnRecord } from "../events/own_record.ts";
 import { nearName } from "../events/keys/near_name.ts";
 import { MAX_NAME_BYTES } from "../events/limits.ts";
@@ -23,6 +24,8 @@ export interface ConfiguredNames {
   readonly vectors?: readonly string[] | undefined;
   /** Parts of the context that are features. */
   readonly contextFields: readonly string[];
+  /** Why tasks reject an item with such attributes; `null` = they take it. @default {they take any} */
+  readonly whyRejected?: ((attributes: Attributes) => string | null) | undefined;
 }
 
 /** Most names that are reported. */

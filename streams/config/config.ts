@@ -6,8 +6,9 @@
 
 import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { rejectViolation } from "../../src/events/rejected.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
-import { itemField } from "../../src/features/item_field.ts";
+import { itemField, itemFieldViolation } from "../../src/features/item_field.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS, type FeatureSchema } from "../../src/features/schema.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import type { LearnerOptions } from "../../src/learner/learner_options.ts";
@@ -204,13 +205,18 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
 export function knownNames({ actions, features }: Config): ConfiguredNames {
   const { userFields, itemFields, contextFields } = { ...DEFAULT_SCHEMA, ...defined(features ?? {}) };
   const fields = itemFields.map(itemField);
+  const vectors = fields.filter(({ wanted }) => wanted !== null);
   const namesOf = (some: typeof fields) => some.map(({ attribute }) => attribute);
   return {
     actions: Object.keys({ ...DEFAULT_ACTIONS, ...actions }),
     userFields,
     itemFields: namesOf(fields),
-    vectors: namesOf(fields.filter(({ wanted }) => wanted !== null)),
+    vectors: namesOf(vectors),
     contextFields,
+    whyRejected: vectors.length === 0 ? undefined : (attributes) => {
+      const violation = itemFieldViolation(vectors, attributes);
+      return violation && rejectViolation(violation, "item").reason;
+    },
   };
 }
 

@@ -7,6 +7,7 @@
 import type { Condition, RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { EntryCheck } from "../../src/mapping/entry_check.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
 import type { Service } from "../service/service.ts";
@@ -20,6 +21,7 @@ import { within } from "./deadline.ts";
 import type { Intake, RejectedEntry } from "./intake.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
+import type { UnlistedItems } from "./contract/unlisted_items.ts";
 
 /** What it takes to append for callers. */
 type Sending = Pick<ApiContext, "log" | "topics" | "backlogs" | "service">;
@@ -62,6 +64,10 @@ export interface ApiContext {
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
   /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
+  /** Finds what senders of events and items are warned of. @default {nothing} */
+  readonly check?: Pick<EntryCheck, "find"> | undefined;
+  /** Finds items that the catalogue lacks. @default {it lacks none} */
+  readonly unlisted?: Pick<UnlistedItems, "isDue" | "mayLack" | "among"> | undefined;
   /** Why the conditions of a filter are invalid; `null` = nothing. @default {nothing} */
   readonly faultOfConditions?: ((conditions: readonly Condition[]) => string | null) | undefined;
   /** Further reasons why the process is not ready. @default {none} */

@@ -10,6 +10,7 @@ import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { isRecord } from "../../src/values/record.ts";
+import type { EntryCheck, EntryWarning } from "../../src/mapping/entry_check.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import { LineSplitter } from "../sources/lines.ts";
 import { newRecord } from "../topics/own_records.ts";
@@ -42,6 +43,20 @@ export interface Intake {
   readonly rejected: readonly RejectedEntry[];
 }
 
+/** A warning about an entry that was accepted. */
+export interface WarnedEntry extends EntryWarning {
+  /** As in {@linkcode RejectedEntry}. */
+  readonly index: number;
+}
+
+/** The records of a body of events or items. */
+export interface CheckedIntake extends Intake {
+  /** The first warnings about its entries. */
+  readonly warnings: readonly WarnedEntry[];
+  /** The first of its items that the catalogue may not have. */
+  readonly unlisted: readonly { readonly index: number; readonly item: string }[];
+}
+
 /** Options of {@linkcode takeEvents} and {@linkcode takeItems}. */
 export interface IntakeOptions {
   /** The topics to append to. */
@@ -52,12 +67,19 @@ export interface IntakeOptions {
   readonly maxEntries: number;
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
+  /** Finds what the sender is warned of. @default {nothing} */
+  readonly check?: Pick<EntryCheck, "find"> | undefined;
+  /** Whether the catalogue may not have an item. @default {it has all} */
+  readonly mayLack?: ((item: string) => boolean) | undefined;
   /** Checks a further scope of the sender. @default {no sender is refused} */
   readonly demand?: Demand | undefined;
 }
 
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
+
+/** Most warnings about a body. */
+export const MAX_WARNINGS = 20;
 
 /** How far an event's time may be ahead of our clock. A task has the same limit, relative to the arrival. */
 export const MAX_AHEAD_MS = 3_600_000;
@@ -79,9 +101,14 @@ const TIME = "milliseconds since 1970, or absent for the time of arrival";
  * @throws Problem `bad-body` or `too-large` when the body as a whole is wrong; `forbidden` without a scope of
  *   {@linkcode demandFor}
  */
-export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Portions<Intake> {
-  const { topics, now, see, demand } = options;
-  return take(bytes, kind, options, (value, own) => {
+export function takeEvents(
+  bytes: Uint8Array,
+  kind: BodyKind,
+  options: IntakeOptions,
+): Portions<CheckedIntake> {
+  const { topics, now, demand } = options;
+  const noted = new Noted(options);
+  return take(bytes, kind, { ...options, noted }, (value, own, index) => {
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
     const { event } = checked;
@@ -91,7 +118,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     }
     const record = { kind: "event", event } as const;
     demandFor(record, demand);
-    see?.(record);
+    noted.see(record, index);
     if (own === null) return arrivedRecord(topics, record, now);
     const work = workOf(record, own.length);
     return { topic: topics.events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS, work };
@@ -99,14 +126,19 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
 }
 
 /** Takes the items of a body, as {@linkcode takeEvents} does events. */
-export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Portions<Intake> {
-  const { topics, now, see } = options;
-  return take(bytes, kind, options, (value, own) => {
+export function takeItems(
+  bytes: Uint8Array,
+  kind: BodyKind,
+  options: IntakeOptions,
+): Portions<CheckedIntake> {
+  const { topics, now } = options;
+  const noted = new Noted(options);
+  return take(bytes, kind, { ...options, noted }, (value, own, index) => {
     const checked = checkItemFields(value);
     if (!checked.ok) return checked;
     const { item } = checked;
     const record = { kind: "item", item } as const;
-    see?.(record);
+    noted.see(record, index);
     return own === null
       ? arrivedRecord(topics, record, now)
       : { topic: topics.items, key: item.item, value: own, time: now, work: workOf(record, own.length) };
@@ -124,10 +156,36 @@ export function demandFor(record: OwnRecord, demand: Demand | undefined): void {
 }
 
 /** Makes the record of an entry. @param own its bytes as received, if they can be the record's value; else `null` */
-type Entry = (value: unknown, own: Uint8Array | null) => ArrivingRecord | Rejected;
+type Entry = (value: unknown, own: Uint8Array | null, index: number) => ArrivingRecord | Rejected;
 
-function* take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Portions<Intake> {
-  const { now, maxEntries } = options;
+/** What is noted of the entries of a body. */
+class Noted {
+  readonly warnings: WarnedEntry[] = [];
+  readonly unlisted: { readonly index: number; readonly item: string }[] = [];
+  readonly #options: Pick<IntakeOptions, "see" | "check" | "mayLack">;
+
+  constructor(options: Pick<IntakeOptions, "see" | "check" | "mayLack">) {
+    this.#options = options;
+  }
+
+  see(record: OwnRecord, index: number): void {
+    const { see, check, mayLack } = this.#options;
+    see?.(record);
+    if (check !== undefined && this.warnings.length < MAX_WARNINGS) {
+      for (const { code, warning } of check.find(record)) this.warnings.push({ index, code, warning });
+    }
+    if (record.kind === "item" || record.event.type !== "interaction" || mayLack === undefined) return;
+    const { item } = record.event;
+    if (this.unlisted.length < MAX_WARNINGS && mayLack(item)) this.unlisted.push({ index, item });
+  }
+}
+
+function* take(
+  bytes: Uint8Array,
+  kind: BodyKind,
+  { now, maxEntries, noted }: IntakeOptions & { readonly noted: Noted },
+  entry: Entry,
+): Portions<CheckedIntake> {
   const records: ArrivingRecord[] = [];
   const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
@@ -137,20 +195,22 @@ function* take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry:
       entries.push(index);
     } else rejected.push({ index, code: taken.code, reason: taken.reason });
   };
-  const enter = (value: unknown, own: Uint8Array | null) => {
-    if (!isUntimed(value)) return entry(value, own);
+  const enter = (value: unknown, own: Uint8Array | null, index: number) => {
+    if (!isUntimed(value)) return entry(value, own, index);
     const near = meantByTime(value);
-    if (near === undefined) return entry({ ...value, time: now }, null);
+    if (near === undefined) return entry({ ...value, time: now }, null, index);
     return rejectViolation({ code: "missing-field", wanted: TIME, got: "", path: ".time", near }, "entry");
   };
   let index = 0;
   for (const portion of kind === "lines" ? linesIn(bytes, maxEntries) : valuesIn(bytes, maxEntries)) {
     for (const one of portion) {
-      add(index++, one.ok ? enter(one.value, one.bytes.length <= MAX_RECORD_BYTES ? one.bytes : null) : one);
+      const bytes = one.ok && one.bytes.length <= MAX_RECORD_BYTES ? one.bytes : null;
+      add(index, one.ok ? enter(one.value, bytes, index) : one);
+      index++;
     }
     yield;
   }
-  return { records, entries, rejected };
+  return { records, entries, rejected, warnings: noted.warnings, unlisted: noted.unlisted };
 }
 
 /** The problem of a body without an acceptable entry. */

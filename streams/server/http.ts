@@ -6,6 +6,7 @@
 
 import manifest from "../../deno.json" with { type: "json" };
 import type { Condition, RequestEvent } from "../../src/events/event.ts";
+import { EntryCheck } from "../../src/mapping/entry_check.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import { settle } from "../../src/options/option.ts";
 import { LiveFeed } from "../dashboard/live.ts";
@@ -17,6 +18,7 @@ import type { ApiKey } from "../http/contract/access.ts";
 import { FairWork } from "../http/contract/fair_work.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
+import { UnlistedItems } from "../http/contract/unlisted_items.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { Recommender } from "../http/recommender.ts";
 import { AttributeCheck } from "../http/routes/attribute_check.ts";
@@ -126,6 +128,7 @@ async function openContext(
   const bounds = { maxBehindMs, clock, isStopping };
   const attributes = new AttributeCheck(() => tasks()[0]?.state.catalogue, clock);
   if (service !== undefined) metrics.watch(service);
+  const endOfItems = async () => (await following().log.bounds(topics.items, 0)).end;
   const known = {
     get log() {
       return service?.deployment.log ?? log;
@@ -146,6 +149,8 @@ async function openContext(
     checks,
     sources: sourcesIn(sources),
     see: namesLogged(names),
+    check: names && new EntryCheck(names),
+    unlisted: new UnlistedItems(() => service?.tasks.values().next().value, endOfItems, clock),
     faultOfConditions: (conditions: readonly Condition[]) => attributes.fault(conditions),
     ...limitsIn(settings, clock),
   };
