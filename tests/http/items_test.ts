@@ -131,3 +131,26 @@ Deno.test("ItemMirror.get() finds the newest record of each item, with or withou
     { numRuns: 30 },
   );
 });
+
+Deno.test("ItemMirror.get() catches up once for all calls that wait, on a log without an index of keys", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  let looks = 0;
+  const unindexed = new Proxy<Log>(log, {
+    get: (inner, name: keyof Log) => {
+      if (name === "latest") return undefined;
+      if (name === "bounds") looks++;
+      return typeof inner[name] === "function" ? inner[name].bind(inner) : inner[name];
+    },
+  });
+  const mirror = new ItemMirror({ log: unindexed, topics } as unknown as ApiContext); // all that it reads
+  for (let n = 0; n < 5; n++) {
+    const first = mirror.get("a"); // it may have looked before the next record
+    const value = new TextEncoder().encode(JSON.stringify({ item: "a", time: NOW, attributes: { n } }));
+    await log.append([{ topic: topics.items, key: "a", value, time: NOW }]);
+    const found = await Promise.all(Array.from({ length: 100 }, () => mirror.get("a")));
+    assert.ok(found.every((item) => item?.attributes?.["n"] === n));
+    await first;
+  }
+  assert.ok(looks <= 15, `it has looked ${looks} times`);
+});

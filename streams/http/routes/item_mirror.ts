@@ -25,6 +25,8 @@ export class ItemMirror {
   readonly #records = new Map<string, Uint8Array>();
   #sorted: readonly string[] | null = null;
   #next = 0;
+  /** A catch-up that has not begun. */
+  #waiting: Promise<void> | undefined;
   /** Serialises reads and changes. */
   readonly #turns = new InTurn();
 
@@ -36,8 +38,17 @@ export class ItemMirror {
   /** The newest record of an item. */
   async get(id: string): Promise<ItemRecord | undefined> {
     const { log, topics } = this.#context;
-    if (!indexesKeys(log)) return await this.#queue(() => Promise.resolve(this.#at(id)));
-    return itemIn((await log.latest(topics.items, 0, id))?.value);
+    if (indexesKeys(log)) return itemIn((await log.latest(topics.items, 0, id))?.value);
+    await this.#caughtUp();
+    return this.#at(id);
+  }
+
+  /** Catches up with all that is on the log now; calls that wait for their turn share one. */
+  #caughtUp(): Promise<void> {
+    return this.#waiting ??= this.#turns.run(async () => {
+      this.#waiting = undefined;
+      await this.#catchUp();
+    });
   }
 
   /** Items by id, at most `count` after the id `after`. */
