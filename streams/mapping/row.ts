@@ -83,7 +83,8 @@ const UNREAD = new Set(["", "_"]);
 
 /** A name that columns have twice. */
 export function repeatedIn(columns: readonly string[]): string | undefined {
-  return columns.find((name, c) => !UNREAD.has(name) && columns.indexOf(name) !== c);
+  const seen = new Set<string>(); // a header may have as many names as fit in a record
+  return columns.find((name) => !UNREAD.has(name) && seen.size === seen.add(name).size);
 }
 
 function rowValue(

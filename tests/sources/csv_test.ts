@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
+import { repeatedIn } from "../../streams/mapping/row.ts";
 import { type CsvOptions, readCsv } from "../../streams/sources/csv.ts";
 
 const COLUMNS = ["a", "b", "c"];
@@ -150,4 +151,11 @@ Deno.test("readCsv() refuses a header with a duplicate column, of which one woul
   });
   const [read] = await withHeader("who,,\nann,a,b\n"); // nothing refers to columns without a name
   assert.equal(read?.ok && read.row["who"], "ann");
+});
+
+Deno.test("repeatedIn() finds a name that a header has twice, also among as many as fit in a record", () => {
+  const names = Array.from({ length: 400_000 }, (_, n) => `c${n}`);
+  assert.equal(repeatedIn(names), undefined);
+  assert.equal(repeatedIn([...names, "c7"]), "c7");
+  assert.equal(repeatedIn(["a", "", "", "_", "_", "b", "a"]), "a");
 });
