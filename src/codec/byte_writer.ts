@@ -113,7 +113,7 @@ export class ByteWriter {
   }
 
   /** Appends 64-bit floats without their count. */
-  f64s(values: Float64Array): this {
+  f64s(values: ArrayLike<number>): this {
     this.#reserve(8 * values.length);
     for (let i = 0; i < values.length; i++) this.#view.setFloat64(this.#length + 8 * i, values[i]!, true);
     this.#length += 8 * values.length;

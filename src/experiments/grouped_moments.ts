@@ -8,7 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { Largest } from "./largest.ts";
 import { Limits } from "./limits.ts";
-import { addList, Moments, REWARD, type UserSums } from "./user_metrics.ts";
+import { addList, Moments, REWARD, type Sums, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type Size, SIZES } from "../assignment/metrics.ts";
 import { recordOf } from "../values/record.ts";
 import { times } from "../values/times.ts";
@@ -185,20 +185,20 @@ function copyOf(moments: Moments): Moments {
 }
 
 /** The scaled sums of a user; the first one counts the user and stays 1. */
-function scaled(sums: Float64Array, weight: number): Float64Array {
-  return weight === 1 ? sums : sums.map((sum, field) => field === 0 ? sum : weight * sum);
+function scaled(sums: ArrayLike<number>, weight: number): ArrayLike<number> {
+  return weight === 1 ? sums : Float64Array.from(sums, (sum, field) => field === 0 ? sum : weight * sum);
 }
 
 /** Adds the contribution of a member's cut rewards; entries that are 0 and involve no reward stay 0. */
 function addReward(to: Moments, { sums, before }: UserSums, [now, past]: readonly [Limits, Limits]): void {
-  const cut = (of: Float64Array, limits: Limits) => withReward(of, limits.cut(of[REWARD]!));
+  const cut = (of: Sums, limits: Limits) => withReward(of, limits.cut(of[REWARD]!));
   to.update(cut(sums, now), before && cut(before, past));
   to.update(withReward(sums, 0), before && withReward(before, 0), -1);
 }
 
-function withReward(sums: Float64Array, reward: number): Float64Array {
+function withReward(sums: ArrayLike<number>, reward: number): ArrayLike<number> {
   if (sums[REWARD] === reward) return sums;
-  const copy = sums.slice();
+  const copy = Float64Array.from(sums);
   copy[REWARD] = reward;
   return copy;
 }

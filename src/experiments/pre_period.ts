@@ -7,7 +7,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
-import { addList, sumsOf } from "./user_metrics.ts";
+import { addList, plainSums, sumsOf } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
@@ -18,7 +18,7 @@ const KEPT_DAYS = 2 * 14;
 
 interface Past {
   time: number;
-  readonly sums: Float64Array;
+  readonly sums: number[];
 }
 
 /**
@@ -53,7 +53,7 @@ export class PrePeriod {
   update(sample: Sample, list: Float64Array = sumsOf(sample)): void {
     let past = this.#past.get(sample.user);
     if (past === undefined) {
-      past = { time: 0, sums: new Float64Array(METRIC_FIELDS.length) };
+      past = { time: 0, sums: METRIC_FIELDS.map(() => 0) };
       this.#past.set(sample.user, past);
     }
     if (past.time < sample.time - PRE_PERIOD_MS) past.sums.fill(0);
@@ -63,7 +63,7 @@ export class PrePeriod {
   }
 
   /** The sums of a user's past when they enter an experiment at `time`; `undefined` if the period has none. */
-  before(user: string, time: number): Float64Array | undefined {
+  before(user: string, time: number): number[] | undefined {
     const past = this.#past.get(user);
     return past !== undefined && past.time >= time - PRE_PERIOD_MS ? past.sums.slice() : undefined;
   }
@@ -95,7 +95,7 @@ export class PrePeriod {
   /** @internal Decodes the output of {@linkcode PrePeriod.encodeUser}. */
   decodeUser(from: ByteReader, user: string): void {
     if (from.u8() === 0) return;
-    const past = { time: from.f64(), sums: from.f64s(METRIC_FIELDS.length) };
+    const past = { time: from.f64(), sums: plainSums(from.f64s(METRIC_FIELDS.length)) };
     this.#past.set(user, past);
     this.#move(user, past.time, past.time);
   }

@@ -14,21 +14,15 @@ import { effectOf } from "./effect.ts";
 import { FirstSpreads, possibleSpread } from "./first_spreads.ts";
 import { GroupedMoments } from "./grouped_moments.ts";
 import { PrePeriod } from "./pre_period.ts";
-import { Moments, sumsOf, type UserSums } from "./user_metrics.ts";
+import { Moments, plainSums, sumsOf, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type MetricName, METRICS, sizeOf } from "../assignment/metrics.ts";
 import { keysOf } from "../values/record.ts";
 
-/** User segments with separate figures. */
+/** User segments with separate figures; returning users had a behaviour before their first exposure. */
 export const USER_SEGMENTS = ["new", "returning"] as const;
 
 /** One of {@linkcode USER_SEGMENTS}. */
 export type UserSegment = typeof USER_SEGMENTS[number];
-
-interface Member extends UserSums {
-  readonly variant: number;
-  /** Whether the user had a behaviour before the first exposure. */
-  readonly segment: UserSegment;
-}
 
 /** Options of {@linkcode ExperimentTotals}. */
 export interface TotalsOptions {
@@ -79,7 +73,7 @@ export class ExperimentTotals {
   /** Number of lists excluded because their user changed variant. */
   moved = 0;
   readonly #variants: readonly string[];
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, UserSums>();
   readonly #prePeriod: PrePeriod;
   readonly #ownsPrePeriod: boolean;
   readonly #moments: GroupedMoments;
@@ -114,7 +108,7 @@ export class ExperimentTotals {
   count(sample: Sample, variant: number, list: Float64Array): void {
     const member = this.#members.get(sample.user);
     if (member === undefined) this.#join(sample, variant, list);
-    else if (member.variant === variant) this.#moments.grow(member, list);
+    else if (this.#placeOf(member.group).variant === variant) this.#moments.grow(member, list);
     else {
       this.moved++;
       return;
@@ -191,7 +185,8 @@ export class ExperimentTotals {
       to.u8(0);
       return;
     }
-    const { variant, segment, sums, before } = member;
+    const { group, sums, before } = member;
+    const { variant, segment } = this.#placeOf(group);
     to.u8(MEMBER | (segment === "returning" ? RETURNING : 0) | (before === undefined ? 0 : WITH_PAST));
     to.uint(variant).f64s(sums);
     if (before !== undefined) to.f64s(before);
@@ -203,9 +198,9 @@ export class ExperimentTotals {
     if (flags === 0) return;
     const width = METRIC_FIELDS.length;
     const [variant, segment] = [from.uint(), flags & RETURNING ? "returning" : "new"] as const;
-    const sums = from.f64s(width);
-    const before = flags & WITH_PAST ? from.f64s(width) : undefined;
-    const member = { variant, segment, group: this.#groupOf(segment, variant), sums, before };
+    const sums = plainSums(from.f64s(width));
+    const before = flags & WITH_PAST ? plainSums(from.f64s(width)) : undefined;
+    const member = { group: this.#groupOf(segment, variant), sums, before };
     this.#members.set(user, member);
     this.#moments.note(member);
   }
@@ -215,7 +210,7 @@ export class ExperimentTotals {
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
     const segment = newUser ? "new" as const : "returning" as const;
     const group = this.#groupOf(segment, variant);
-    const member = { variant, segment, group, sums: sums.slice(), before };
+    const member = { group, sums: plainSums(sums), before };
     this.#members.set(user, member);
     this.#moments.add(member);
     this.#onUser(variant);
@@ -223,5 +218,10 @@ export class ExperimentTotals {
 
   #groupOf(segment: UserSegment, variant: number): number {
     return USER_SEGMENTS.indexOf(segment) * this.#variants.length + variant;
+  }
+
+  #placeOf(group: number): { readonly variant: number; readonly segment: UserSegment } {
+    const variants = this.#variants.length;
+    return { variant: group % variants, segment: USER_SEGMENTS[Math.floor(group / variants)]! };
   }
 }

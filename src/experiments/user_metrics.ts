@@ -18,13 +18,23 @@ import type { Sample } from "../samples/sample.ts";
 /** Index of the reward in a user's sums. */
 export const REWARD: number = METRIC_FIELDS.indexOf("reward");
 
+/** Sums by field. Of users they are plain arrays, as a typed array of each one takes three times the memory. */
+export interface Sums extends ArrayLike<number> {
+  [field: number]: number;
+}
+
+/** A plain array of sums; `Array.from` would reserve twice the memory. */
+export function plainSums(sums: ArrayLike<number>): number[] {
+  return METRIC_FIELDS.map((_, field) => sums[field]!);
+}
+
 /** The sums of a user in a group: an arm, or a segment of one. */
 export interface UserSums {
   readonly group: number;
   /** Sums of the experiment. */
-  readonly sums: Float64Array;
+  readonly sums: Sums;
   /** Sums of the pre-period; `undefined` without any. */
-  readonly before: Float64Array | undefined;
+  readonly before: Sums | undefined;
 }
 
 /** The sums of one list. */
@@ -47,7 +57,7 @@ export function sumsOf({ rows }: Pick<Sample, "rows">): Float64Array {
 }
 
 /** Adds the sums of a list to those of its user. */
-export function addList(sums: Float64Array, list: Float64Array): void {
+export function addList(sums: Sums, list: ArrayLike<number>): void {
   sums[0] = 1;
   for (let field = 1; field < list.length; field++) sums[field]! += list[field]!;
   sums[REWARD] = finite(sums[REWARD]!);
@@ -86,7 +96,7 @@ export class Moments {
   cut = 0;
 
   /** Adds a user's vector, or removes it with `sign` −1. */
-  update(sums: Float64Array, before: Float64Array | undefined, sign: 1 | -1 = 1): void {
+  update(sums: ArrayLike<number>, before: ArrayLike<number> | undefined, sign: 1 | -1 = 1): void {
     const v = Moments.#vector;
     v.set(sums);
     const width = before === undefined ? METRIC_FIELDS.length : Moments.WIDTH;
