@@ -44,7 +44,7 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * split, are excluded and counted as `moved`. Users with an override are excluded. The largest users are cut, see
  * {@linkcode GroupedMoments}.
  *
- * Memory: 18 numbers per user of the experiment, 9 per user seen before it. O(1) per sample.
+ * Memory: 18 numbers per user of the experiment, and per user seen before it 9 and the newest lists. O(1) per sample.
  *
  * @example
  * ```ts
@@ -76,6 +76,8 @@ export class ExperimentTotals {
   readonly #members = new Map<string, UserSums>();
   readonly #prePeriod: PrePeriod;
   readonly #ownsPrePeriod: boolean;
+  /** Lists before the first exposure that may still have been open then, by user. */
+  readonly #open = new Map<string, readonly Sample[]>();
   readonly #moments: GroupedMoments;
   /** By variant but the control, then as in {@linkcode COMPARED}. */
   readonly #firstSpreads: FirstSpreads;
@@ -92,7 +94,10 @@ export class ExperimentTotals {
     this.#firstSpreads = new FirstSpreads((this.#variants.length - 1) * COMPARED.length);
   }
 
-  /** Adds a sample, whether or not it has an exposure: samples before a user's first exposure form the pre-period. */
+  /**
+   * Adds a sample, whether or not it has an exposure. Lists that were final before a user's first exposure form the
+   * pre-period; what came of one that was still open may depend on the variant.
+   */
   update(sample: Sample): void {
     const { user, exposures = [] } = sample;
     // Its outcomes are not final: the impression yields another sample later.
@@ -101,7 +106,16 @@ export class ExperimentTotals {
     if (exposure !== undefined && !isCurrent(exposure, this.experiment)) return;
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
     if (variant >= 0) this.count(sample, variant, sumsOf(sample));
-    else if (!this.#members.has(user) && this.#ownsPrePeriod) this.#prePeriod.update(sample);
+    else if (!this.#members.has(user) && this.#ownsPrePeriod) {
+      this.#open.set(user, [...this.#settle(user, sample.time), sample]);
+    }
+  }
+
+  /** Adds lists that were final by then to the user's pre-period. @returns The others. */
+  #settle(user: string, time: number): readonly Sample[] {
+    const lists = this.#open.get(user) ?? [];
+    for (const list of lists) if (list.closedTime <= time) this.#prePeriod.update(list);
+    return lists.filter(({ closedTime }) => closedTime > time);
   }
 
   /** @internal Adds a final sample of a user without an override. @param list its sums, see `sumsOf` */
@@ -149,6 +163,7 @@ export class ExperimentTotals {
     if (member !== undefined) this.#moments.release(member);
     this.#members.delete(user);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
+    this.#open.delete(user);
   }
 
   /** @internal Encodes the figures of all users. */
@@ -206,6 +221,8 @@ export class ExperimentTotals {
   }
 
   #join({ user, time, newUser }: Sample, variant: number, sums: Float64Array): void {
+    this.#settle(user, time);
+    this.#open.delete(user);
     const before = this.#prePeriod.before(user, time);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
     const segment = newUser ? "new" as const : "returning" as const;

@@ -159,6 +159,17 @@ Deno.test("PrePeriod keeps users as long as their past may count", () => {
   assert.deepEqual(restored.before("often", 40 * day), period.before("often", 40 * day));
 });
 
+Deno.test("ExperimentTotals leaves lists that were open at the first exposure out of the past", () => {
+  const variants = [{ name: "A" }, { name: "B" }];
+  const totals = new ExperimentTotals(startExperiment({ name: "e", variants }, NONE));
+  for (const [time, closedTime] of [[1, 2], [3, 9], [4, 6], [5, 12]] as const) {
+    totals.update(list("ann", time, { time, closedTime }));
+  }
+  totals.update(list("ann", 0, { time: 9, exposure: ["e", "A"] }));
+  const clicks = METRIC_FIELDS.length + METRIC_FIELDS.indexOf("clicks");
+  assert.equal(totals.moments(0).get(clicks, 0), 1 + 3 + 4);
+});
+
 Deno.test("verdicts() puts each verdict into a plain sentence", () => {
   const experiment = startExperiment({
     name: "e",

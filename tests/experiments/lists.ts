@@ -12,15 +12,16 @@ function exposureOf([experiment, variant, phase = 0]: readonly [string, string, 
 export function list(
   user: string,
   clicks: number,
-  { rows = 10, time = 0, exposure }: {
+  { rows = 10, time = 0, closedTime = time, exposure }: {
     rows?: number;
     time?: number;
+    closedTime?: number;
     exposure?: readonly [string, string, number?];
   } = {},
 ): Sample {
   const nothing = { items: [], categories: [], actions: [] };
   return {
-    ...{ request: `${user}-${time}`, user, time, closedTime: time, version: 1, newUser: false },
+    ...{ request: `${user}-${time}`, user, time, closedTime, version: 1, newUser: false },
     ...{ userFields: [], contextFields: [] },
     history: { ...nothing, times: new Float64Array(0), strengths: new Float32Array(0) },
     rows: Rows.of(Array.from({ length: rows }, (_, position) => {
