@@ -131,7 +131,7 @@ export interface Evaluation {
 
 const Z95 = 1.959963984540054;
 /** Deviation of the mean weight from 1, absolute and in standard errors, above which support counts as missing. */
-const SUPPORT_MISSING = 0.01, SUPPORT_ERRORS = 4;
+const SUPPORT_MISSING = 0.01, SUPPORT_ERRORS = 3;
 
 /** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;

@@ -22,6 +22,20 @@ Deno.test("evaluatePolicy() gives the log's own mean for the policy that made it
   }
 });
 
+Deno.test("evaluatePolicy() refuses once the mean weight is three standard errors below 1", () => {
+  // A weight of 2 for some lists and 0 for all others: a mean of 0.91 and 0.88, 2.9 and 3.8 standard errors below 1.
+  const log = (weighted: number) =>
+    Array.from({ length: 1000 }, (_, n) => ({
+      unit: `u${n}`,
+      places: [{ logged: 0.5, target: Number(n < weighted), reward: n % 2, predicted: 0, expected: 0 }],
+    }));
+  assert.deepEqual(evaluatePolicy(log(455), { resamples: 0 }).refusals, []);
+  assert.match(
+    evaluatePolicy(log(440), { resamples: 0 }).refusals.join(),
+    /^support is missing: the weights average 0.880, /,
+  );
+});
+
 Deno.test("evaluatePolicy() covers the truth as often as it claims, most tightly with DR", () => {
   for (const length of [1, 2]) {
     const { contexts, truth } = banditContexts(40, length, target);
