@@ -28,7 +28,7 @@ import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
 import type { UngroupedLog } from "../log/log.ts";
-import { partitionsOf } from "../log/reading.ts";
+import { endsOfTopic, partitionsOf } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
@@ -48,6 +48,14 @@ interface LearningSetup extends LearningRuntime {
   /** Their topic, and its number of partitions. */
   readonly samples: string;
   readonly partitions: number;
+}
+
+/** What a learner resumes with. */
+interface ResumeOptions {
+  readonly hasCheckpoint: boolean;
+  /** Ends of the partitions of samples. */
+  readonly ends: readonly number[];
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -115,7 +123,8 @@ export class Learning implements AsyncDisposable {
     const partitions = await partitionsOf(log, samples);
     const learning = new Learning(log, records, learner, { ...options, samples, partitions });
     const hasCheckpoint = await learning.#committer.resume();
-    await learning.#resumeSamples(topics, partitions, hasCheckpoint, options.signal);
+    const ends = await endsOfTopic(log, samples, partitions);
+    await learning.#resumeSamples(topics, { hasCheckpoint, ends, signal: options.signal });
     opened.move();
     return learning;
   }
@@ -123,9 +132,7 @@ export class Learning implements AsyncDisposable {
   /** Continues with the samples after the checkpoint: first in the order of the previous run. */
   async #resumeSamples(
     { samples, checkpoints }: Topics,
-    partitions: number,
-    hasCheckpoint: boolean,
-    signal: AbortSignal | undefined,
+    { hasCheckpoint, ends, signal }: ResumeOptions,
   ): Promise<void> {
     const { name: model } = this.learner.model;
     const { areSamplesNew, lost, hadOne } = await this.#records.atCheckpoint();
@@ -142,9 +149,23 @@ export class Learning implements AsyncDisposable {
         "{topic} was created again: {model} learns it from its start, and keeps what it has learnt",
         { topic: samples, model },
       );
-      this.#reader.seek(new Array<number>(partitions).fill(0));
+      this.#reader.seek(ends.map(() => 0));
       await this.checkpoint(); // what is learnt from here on belongs to the new topic
-    } else if (partitions > 1) await this.#reader.readAgain(await this.#records.order(), signal);
+      return;
+    }
+    const order = ends.length > 1 ? await this.#records.order() : [];
+    const { positions } = this.#reader;
+    const isBeyond = ends.some((end, n) =>
+      positions[n]! > end || order.some((part) => part.partition === n && part.end > end)
+    );
+    if (!isBeyond) return await this.#reader.readAgain(order, signal);
+    logger.error(
+      "{topic} has lost samples that {model} had read (was a leader elected without them, or an older copy of the data " +
+        "restored?): it resumes at {ends}",
+      { topic: samples, model, ends: ends.join() },
+    );
+    this.#reader.seek(ends.map((end, n) => Math.min(end, positions[n]!)));
+    await this.checkpoint(); // the next samples have the offsets of the lost ones
   }
 
   /** The learner. */

@@ -22,6 +22,8 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 export class AdministeredLog implements Log {
   readonly #log = new MemoryLog();
   readonly #deleted = new Set<string>();
+  /** Ids of topics that are still the same although they have lost their records. */
+  readonly #ids = new Map<string, string | null>();
   /** How often each topic was created, if more than once. */
   readonly #lives = new Map<string, number>();
   readonly #groups = new Map<string, number>();
@@ -33,6 +35,13 @@ export class AdministeredLog implements Log {
     const spec = (await this.#log.topics()).get(this.#named(topic))!;
     this.#lives.set(topic, (this.#lives.get(topic) ?? 1) + 1);
     await this.#log.createTopics([{ ...spec, name: this.#named(topic) }]);
+  }
+
+  /** Loses all records of a topic, as when a broker without them is elected leader: the topic stays the same. */
+  async lose(topic: string): Promise<void> {
+    const id = (await this.identify(topic))?.id ?? null;
+    await this.recreate(topic);
+    this.#ids.set(topic, id);
   }
 
   /** Deletes a topic; who creates it again gets an empty one. */
@@ -83,7 +92,12 @@ export class AdministeredLog implements Log {
 
   async identify(topic: string): Promise<TopicIdentity | null> {
     const found = await this.#log.identify(this.#named(topic));
-    return found && { ...found, partitions: this.#grown.get(topic) ?? found.partitions };
+    if (found === null) return null;
+    const { id = found.id, partitions = found.partitions } = {
+      id: this.#ids.get(topic),
+      partitions: this.#grown.get(topic),
+    };
+    return { id, partitions };
   }
 
   append(records: readonly NewRecord[]): Promise<readonly number[]> {

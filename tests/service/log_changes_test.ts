@@ -203,3 +203,39 @@ for (const name of ["samples", "parameters", "recommendations"] as const) {
     }, "it learns them, but for an incomplete batch");
   });
 }
+
+for (const name of ["events", "samples", "signals"] as const) {
+  for (const isRunning of [true, false]) {
+    const when = isRunning ? "while it runs" : "before it starts again";
+    Deno.test(`Service does not end when ${name} loses records that it has read, ${when}`, async () => {
+      const events = shopEvents(300, 10);
+      await using log = new AdministeredLog();
+      await using heard = await listen();
+      await using before = await start(log);
+      await log.append(recordsOf(events.slice(0, 300)));
+      await untilCommitted(log);
+      const rowsOf = async (service: Service) => (await service.status()).learner?.rows ?? 0;
+      await until(async () => await rowsOf(before) > 0, "it learns");
+      if (!isRunning) await before.stop();
+      await log.lose(topics[name]);
+      await using again = isRunning ? undefined : await start(log);
+      const service = again ?? before;
+      await until(async () => await rowsOf(service) > 0, "the learner has begun");
+      const learnt = await rowsOf(service);
+      await log.append(recordsOf(events.slice(300, 310)));
+      if (name === "events") {
+        await until(() => Promise.resolve(service.faults.length > 0), "tasks stand still");
+        assert.match(service.faults.join(), /the log has lost events that were applied/);
+        return;
+      }
+      await log.append(recordsOf(events.slice(310)));
+      await untilCommitted(log);
+      await until(async () => (await service.unready()).length === 0, "it is ready");
+      await until(async () => await rowsOf(service) > learnt, "it learns what comes");
+      // A running learner reads on if there are as many new samples when it looks.
+      if (name === "samples" && !isRunning) {
+        assert.match(heard.messages.join(), /samples has lost samples that base had read/);
+      }
+    });
+  }
+}

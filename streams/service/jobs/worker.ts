@@ -156,7 +156,9 @@ export class Worker<J extends Job> {
         const isAtOdds = error instanceof LogError &&
           (AT_ODDS.has(error.code) || outlivesDamage && error.code === "corrupt");
         this.#lacksTopic = isMissingTopic(error);
-        if (!isAtOdds && !this.#lacksTopic && !isTransient(error)) {
+        // Of a position beyond the end of a log that has lost its end: a job that is opened again finds out.
+        const isBeyond = error instanceof RangeError;
+        if (!isAtOdds && !this.#lacksTopic && !isBeyond && !isTransient(error)) {
           logger.error("{name} failed: {reason}", { name, reason });
           throw error;
         }
