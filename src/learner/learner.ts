@@ -209,6 +209,56 @@ export class Learner {
     sums.auxCount++;
   }
 
+  /** Adds the gradients of a sample's rows, with those of the auxiliary loss of its history. */
+  #learnRows(sample: Sample, standardisation: Standardisation): LearntRows {
+    const weights = this.#weights(sample, standardisation);
+    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
+    const negatives = this.#negatives(sample);
+    const { offset } = this.#labels;
+    if (offset !== 0) wide.forEach((z, c) => wide[c] = z + offset);
+    const gradients = this.model.loss({
+      ...input,
+      wide,
+      labels: labelsOf(sample.rows),
+      weights,
+      negatives: negatives.vectors,
+      auxWeight: this.#options.auxWeight,
+    }, this.#dense.gradients);
+    this.#assembler.scatter(sample, this.#tables.scatter, gradients, this.head, this.#dense.headGradients);
+    scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
+    return { gradients, negatives };
+  }
+
+  /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had arrived. */
+  #weights(sample: Sample, standardisation: Standardisation): Float32Array {
+    const { rows, lateShare = 0 } = sample;
+    if (lateShare === 0) return new Float32Array(rows.length).fill(1);
+    return this.#labels.lateWeights(sample, this.#logits(sample, standardisation));
+  }
+
+  /** The logits of a sample's rows, without learning. */
+  #logits(sample: Sample, standardisation: Standardisation): Float32Array {
+    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
+    return this.model.score(input).map((z, c) => z + wide[c]! + this.#labels.offset);
+  }
+
+  #negatives({ history }: Sample): Negatives {
+    const wanted = this.#options.auxWeight > 0 && this.model.capabilities.historyObjective;
+    return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
+  }
+
+  /** Steps every optimiser, unless the loss or a gradient is not finite. @returns whether all weights are sound */
+  #step(learnt: number, loss: number): boolean {
+    const isUsable = this.#dense.clip(this.#options.clipNorm * Math.max(1, learnt));
+    if (!isUsable || !Number.isFinite(loss)) {
+      this.#tables.discard();
+      return false;
+    }
+    // Without rows there is no gradient, and momentum must not move the model by itself.
+    const isDenseSound = learnt === 0 || this.#dense.step(LARGEST_WEIGHT);
+    return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
+  }
+
   /** Keeps what later batches need of a sample: the scale of its numbers, items for negatives, its time. */
   #remember(sample: Sample): void {
     const { purpose, rows, next, history, time } = sample;
@@ -217,23 +267,6 @@ export class Learner {
     // The history before a next item has no categories, which a negative needs.
     if (next === undefined) this.#reservoir.update(history);
     this.dataTime = Math.max(this.dataTime, time);
-  }
-
-  /** Bytes of all tables, including those of a bank. */
-  get tableBytes(): number {
-    const own = [...this.tables.values(), ...this.#bank?.tables.values() ?? []];
-    return own.reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  /** Erases a user. If the user comes back, they start from fresh rows. */
-  forget(user: string): void {
-    this.#tables.forget(user);
-  }
-
-  /** Marks all rows as published, so the next delta leaves them out. */
-  clearChanged(): void {
-    this.#tables.clearChanged();
-    this.#bank?.clearChanged();
   }
 
   /**
@@ -254,6 +287,32 @@ export class Learner {
       ...this.#rows(kind),
       ...(order === null ? {} : { order }),
     };
+  }
+
+  #rows(kind: "delta" | "full"): Pick<ParameterVersion, "tables" | "parts"> {
+    const tables = this.#tables.takeRows(kind);
+    if (this.#bank === null) return { tables };
+    return {
+      tables: new Map([...tables, ...this.#bank.takeRows(kind)]),
+      parts: new Map([[BANK_PART, this.#bank.bank.parameters.values.slice()]]),
+    };
+  }
+
+  /** Marks all rows as published, so the next delta leaves them out. */
+  clearChanged(): void {
+    this.#tables.clearChanged();
+    this.#bank?.clearChanged();
+  }
+
+  /** Erases a user. If the user comes back, they start from fresh rows. */
+  forget(user: string): void {
+    this.#tables.forget(user);
+  }
+
+  /** Bytes of all tables, including those of a bank. */
+  get tableBytes(): number {
+    const own = [...this.tables.values(), ...this.#bank?.tables.values() ?? []];
+    return own.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**
@@ -330,65 +389,6 @@ export class Learner {
     else this.#bank?.reset();
     if (format > WITHOUT_PREFERENCES) this.#preferences.decode(from);
     else this.#preferences.reset();
-  }
-
-  #rows(kind: "delta" | "full"): Pick<ParameterVersion, "tables" | "parts"> {
-    const tables = this.#tables.takeRows(kind);
-    if (this.#bank === null) return { tables };
-    return {
-      tables: new Map([...tables, ...this.#bank.takeRows(kind)]),
-      parts: new Map([[BANK_PART, this.#bank.bank.parameters.values.slice()]]),
-    };
-  }
-
-  /** The logits of a sample's rows, without learning. */
-  #logits(sample: Sample, standardisation: Standardisation): Float32Array {
-    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
-    return this.model.score(input).map((z, c) => z + wide[c]! + this.#labels.offset);
-  }
-
-  /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had arrived. */
-  #weights(sample: Sample, standardisation: Standardisation): Float32Array {
-    const { rows, lateShare = 0 } = sample;
-    if (lateShare === 0) return new Float32Array(rows.length).fill(1);
-    return this.#labels.lateWeights(sample, this.#logits(sample, standardisation));
-  }
-
-  /** Adds the gradients of a sample's rows, with those of the auxiliary loss of its history. */
-  #learnRows(sample: Sample, standardisation: Standardisation): LearntRows {
-    const weights = this.#weights(sample, standardisation);
-    const { input, wide } = this.#assembler.gather(sample, this.#tables.gather, this.head, standardisation);
-    const negatives = this.#negatives(sample);
-    const { offset } = this.#labels;
-    if (offset !== 0) wide.forEach((z, c) => wide[c] = z + offset);
-    const gradients = this.model.loss({
-      ...input,
-      wide,
-      labels: labelsOf(sample.rows),
-      weights,
-      negatives: negatives.vectors,
-      auxWeight: this.#options.auxWeight,
-    }, this.#dense.gradients);
-    this.#assembler.scatter(sample, this.#tables.scatter, gradients, this.head, this.#dense.headGradients);
-    scatterNegatives(negatives, gradients.negatives, this.#tables.scatter);
-    return { gradients, negatives };
-  }
-
-  #negatives({ history }: Sample): Negatives {
-    const wanted = this.#options.auxWeight > 0 && this.model.capabilities.historyObjective;
-    return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
-  }
-
-  /** Steps every optimiser, unless the loss or a gradient is not finite. @returns whether all weights are sound */
-  #step(learnt: number, loss: number): boolean {
-    const isUsable = this.#dense.clip(this.#options.clipNorm * Math.max(1, learnt));
-    if (!isUsable || !Number.isFinite(loss)) {
-      this.#tables.discard();
-      return false;
-    }
-    // Without rows there is no gradient, and momentum must not move the model by itself.
-    const isDenseSound = learnt === 0 || this.#dense.step(LARGEST_WEIGHT);
-    return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
   }
 }
 
