@@ -79,6 +79,20 @@ if (broker !== undefined) {
     assert.equal(await count(), 50);
 
     assert.equal((await post("/v1/items", ["i0", "i1", "i2", "i3"].map((item) => ({ item })))).status, 200);
+    const priceOf = async (item: string) => {
+      const response = await fetch(`${url}/v1/items/${item}`);
+      const { attributes } = await response.json();
+      return response.status === 200 ? attributes.price : response.status;
+    };
+    assert.equal((await post("/v1/items", { item: "shelf", attributes: { price: 1 } })).status, 200);
+    assert.equal(await priceOf("shelf"), 1);
+    const value = new TextEncoder().encode(
+      '{"item": "shelf", "time": 1700000000000, "attributes": {"price": 2}}',
+    );
+    await log.append([{ topic: topics.items, key: "shelf", value, time: Date.now() }]);
+    assert.equal(await priceOf("shelf"), 2, "another process wrote it");
+    assert.ok(await fetch(`${url}/v1/items/shelf`, { method: "DELETE" }).then(drain));
+    assert.equal(await priceOf("shelf"), 404);
     await until(async () => (await post("/v1/recommend", { user: "warm" })).status === 200, "it answers");
     for (let n = 0; n < 5; n++) {
       const taken = await post("/v1/events", {
