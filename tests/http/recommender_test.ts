@@ -96,13 +96,16 @@ Deno.test("Recommender.ask() of a repeated request waits for its own answer, not
   await assert.rejects(hasty.ask(event, TIME), /No answer within 200 ms/);
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
   const again = answers.ask(event, TIME);
-  while ((await log.bounds(topics.events, 0)).end < 2) await delay(1);
-  for (const n of [0, 1]) {
-    const headers = { input: `0/${n}/0` };
-    const value = encode({ request: "r", n });
+  const other = answers.ask({ ...event, request: "other" }, TIME);
+  while ((await log.bounds(topics.events, 0)).end < 3) await delay(1);
+  const answer = async (request: string, n: number) => {
+    const [headers, value] = [{ input: `0/${n}/0` }, encode({ request, n })];
     await log.append([{ topic: topics.recommendations, key: "ann", value, time: TIME, headers }]);
-    await delay(5);
-  }
+  };
+  await answer("r", 0);
+  await answer("other", 2);
+  await other; // so the first one's answer has been read
+  await answer("r", 1);
   assert.deepEqual(await again, encode({ request: "r", n: 1 }));
 });
 
@@ -157,17 +160,20 @@ Deno.test("Recommender.ask() has room for each caller, however often others ask"
   await log.createTopics(topicSpecs(topics, 1));
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000, maxWaiting: 3 });
   const ended: string[] = [];
-  const ask = async (caller: string, request: string) => {
+  /** Asks, and waits until so many requests are appended or refused. */
+  const ask = async (caller: string, request: string, changes = 1) => {
     const event = { type: "request", user: "ann", request, time: TIME, count: 1 } as const;
+    const seen = async () => (await log.bounds(topics.events, 0)).end + ended.length;
+    const before = await seen();
     answers.ask(event, TIME, caller).then(
       () => ended.push(`${request} is answered`),
       ({ code }) => ended.push(`${request} is ${code}`),
     );
-    await delay(20);
+    while (await seen() < before + changes) await delay(1);
   };
   for (const request of ["a1", "a2", "a3", "a4"]) await ask("greedy", request);
   assert.deepEqual(ended, ["a4 is unavailable"]);
-  await ask("polite", "p1");
+  await ask("polite", "p1", 2);
   assert.deepEqual(ended.splice(0), ["a4 is unavailable", "a3 is unavailable"]);
   await ask("greedy", "a5");
   await ask("polite", "p2");
@@ -181,7 +187,7 @@ Deno.test("Recommender.ask() has room for each caller, however often others ask"
     const answer = { topic: topics.recommendations, key: "ann", value: encode({ request }), time: TIME };
     await log.append([answer]);
   }
-  await delay(50);
+  while (ended.length < 3) await delay(1);
   assert.deepEqual(ended.sort(), ["a1 is answered", "a2 is answered", "p1 is answered"]);
   assert.equal(answers.waiting, 0);
 });

@@ -6,6 +6,7 @@ import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
 import { all, hasCode, record } from "../contracts/log_suite.ts";
+import { confirmed } from "./confirmed.ts";
 import { warnings } from "./warnings.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-damage-" });
@@ -517,19 +518,6 @@ Deno.test("SqliteLog accepts no writes once its write-ahead log was removed, and
   await using log = await open(path);
   assert.ok((await all(log, "events", 0)).length > 5);
 });
-
-/** Waits until the disk has confirmed what was acknowledged. */
-async function confirmed(path: string): Promise<void> {
-  for (;;) {
-    const memory = readMemory(`${path}-end`);
-    assert.ok(typeof memory === "object");
-    const { acknowledged, confirmed } = memory;
-    if (confirmed !== undefined && acknowledged!.state.missingIn(confirmed.state).shortfalls.length === 0) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
 
 Deno.test("SqliteLog.open() refuses a stranger's file with impossible topics, views or triggers, without a long search", async () => {
   const endless = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n";

@@ -10,6 +10,7 @@ import { Tail } from "../../streams/log/sqlite/tail.ts";
 import { stub } from "../stub.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { all, hasCode, record, texts } from "../contracts/log_suite.ts";
+import { confirmed } from "./confirmed.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-sqlite-log-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -445,9 +446,8 @@ Deno.test("SqliteLog goes on once there is room again to record its end", {
       for (let n = 0;; n++) await log.createTopics([topic(n)]);
     };
     await assert.rejects(full(), hasCode("full"));
-    await new Promise((resolve) => setTimeout(resolve, 20)); // what had room before is synced
+    await confirmed(path); // what had room before
     for (let again = 0; again < 3; again++) await assert.rejects(append(log), hasCode("full"));
-    await new Promise((resolve) => setTimeout(resolve, 20)); // what was written is synced
     await Deno.remove(`${path}-end.new`);
     await append(log);
     const memory = readMemory(`${path}-end`);

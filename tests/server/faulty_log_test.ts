@@ -31,6 +31,8 @@ class FaultyLog extends MemoryLog {
   refusal: Error | undefined;
   /** Whether neither appends nor commits have room. */
   isFull = false;
+  /** Commits that had no room. */
+  refusedCommits = 0;
   /** Most bytes of a record's value. */
   largest = Infinity;
   /** Topics whose reads fail for good. */
@@ -78,7 +80,10 @@ class FaultyLog extends MemoryLog {
       id,
       commit: async (commit: Commit) => {
         await this.#away?.promise;
-        if (this.isFull) throw noRoom();
+        if (this.isFull) {
+          this.refusedCommits++;
+          throw noRoom();
+        }
         return await writer.commit(commit);
       },
       [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
@@ -222,7 +227,8 @@ Deno.test("on a full disk everything waits and says so, then continues with noth
     () => Promise.resolve(api.service.faults.length === 0 && api.service.tasks.size < 2),
     "a task waits",
   );
-  await delay(200);
+  const { refusedCommits } = api.log;
+  await until(() => Promise.resolve(api.log.refusedCommits > refusedCommits + 1), "it tries again");
   api.log.isFull = false;
   assert.deepEqual([status, (await api.post("/v1/events", event("b"))).status], [200, 200]);
   await api.untilReady();

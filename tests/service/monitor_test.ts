@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { Rows } from "../../src/samples/rows.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
@@ -284,7 +284,7 @@ Deno.test("MonitorJob stops an experiment that changes while it is judged, by it
   const { commits } = seen;
   const stop = new AbortController();
   const idle = job.step(stop.signal).then(() => assert.ok(stop.signal.aborted, "it waits"));
-  await delay(5);
+  for (let turns = 0; turns < 50; turns++) await turn();
   stop.abort();
   await idle;
   assert.equal(seen.commits, commits, "nothing is new");

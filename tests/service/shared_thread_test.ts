@@ -1,28 +1,21 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
-
-const now = () => performance.now();
-
-/** Keeps the thread busy. */
-function work(ms: number): void {
-  for (const until = now() + ms; now() < until;);
-}
 
 Deno.test("SharedThread.giveWay() after short steps lets socket data be seen within 15 steps", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   using server = await listener.accept();
-  const thread = new SharedThread(now);
-  let most = 0;
+  let [time, most] = [0, 0];
+  const thread = new SharedThread(() => time);
   for (let n = 0; n < 20; n++) {
     let seen = false;
     const reading = server.read(new Uint8Array(1)).then(() => seen = true);
     await client.write(Uint8Array.of(1));
     let worked = 0;
     for (; !seen; worked++) {
-      work(1);
+      time++;
       await thread.giveWay(1);
     }
     most = Math.max(most, worked);
@@ -63,7 +56,7 @@ Deno.test("SharedThread.giveWay() ends as soon as all foreground work has been d
   taking[Symbol.dispose]();
   let over = false;
   const giving = thread.giveWay(1000).then(() => over = true);
-  await delay(5);
+  for (let turns = 0; turns < 20; turns++) await turn();
   assert.equal(over, false, "the other goes on");
   other[Symbol.dispose]();
   await giving;
