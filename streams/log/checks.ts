@@ -28,12 +28,16 @@ export function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
 
 /** Checks that an existing topic has the wanted spec. @throws LogError `topic-mismatch` when it differs */
 export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
-  if (existing.partitions === wanted.partitions && existing.cleanup === wanted.cleanup) return;
+  const { name, partitions, cleanup } = wanted;
+  if (existing.partitions === partitions && existing.cleanup === cleanup) return;
+  const way = existing.partitions === partitions
+    ? `change that (on Kafka, kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
+      `--add-config cleanup.policy=${cleanup}) before records are lost`
+    : "use that";
   throw new LogError(
     "topic-mismatch",
-    `Cannot create topic ${wanted.name} with ${describeSpec(wanted)}: it exists with ${
-      describeSpec(existing)
-    }; use that, or choose another prefix or log`,
+    `Cannot create topic ${name} with ${describeSpec(wanted)}: it exists with ${describeSpec(existing)}; ` +
+      `${way}, or choose another prefix or log`,
   );
 }
 

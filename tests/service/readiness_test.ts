@@ -5,6 +5,7 @@ import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { GoneTopics } from "../../streams/service/jobs/topic_watch.ts";
 import { WorkerGroup } from "../../streams/service/jobs/worker_group.ts";
 import { loneUnready, untilSettled } from "../../streams/service/readiness.ts";
+import { listen } from "../log/warnings.ts";
 import { until } from "./deployment.ts";
 
 const { signal } = new AbortController();
@@ -144,4 +145,28 @@ Deno.test("GoneTopics creates what is missing while something waits, but nothing
   topics.look(true);
   await until(async () => (await log.topics()).get("samples")?.partitions === 2, "it is created");
   assert.deepEqual(topics.reasons, []);
+});
+
+Deno.test("GoneTopics says every minute that a topic has another cleanup policy than a start demands", async () => {
+  await using log = new MemoryLog();
+  await using heard = await listen();
+  const specs = ["events", "state"].map((name) => ({ name, partitions: 1, cleanup: "delete" as const }));
+  await log.createTopics(specs);
+  let now = 0;
+  const wanted = specs.map((spec) => ({
+    ...spec,
+    cleanup: spec.name === "state" ? "compact" as const : spec.cleanup,
+  }));
+  const missing = { name: "samples", partitions: 1, cleanup: "delete" as const };
+  const topics = new GoneTopics(log, { specs: [...wanted, missing], kept: [] }, () => now);
+  for (const [time, count] of [[59_999, 0], [60_000, 1], [60_001, 1], [120_000, 2]] as const) {
+    now = time;
+    topics.look(false);
+    await until(() => Promise.resolve(heard.messages.length === count), `it is said ${count} times`);
+  }
+  assert.match(
+    heard.messages[0] ?? "",
+    /no process can start: .+state .+cleanup delete; change that .+policy=compact/,
+  );
+  assert.ok(!(await log.topics()).has("samples"), "nothing waits for it");
 });

@@ -11,6 +11,8 @@ import { reasonOf } from "../../../src/values/reason.ts";
 
 /** Time between two searches for missing topics. */
 const LOOK_MS = 10_000;
+/** Time between two checks of whether topics still have the cleanup policies that a start demands. */
+const CHECK_MS = 60_000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -47,7 +49,8 @@ export class TopicWatch {
 
 /**
  * Finds out whether something waits because a topic is missing, and creates it again, as a start would: writes to one are
- * retried for two minutes. Topics with what cannot be derived anew are left to an administrator.
+ * retried for two minutes. Topics with what cannot be derived anew are left to an administrator. Also says what a start would
+ * refuse.
  */
 export class GoneTopics {
   readonly #log: Pick<Log, "topics" | "identify" | "createTopics">;
@@ -56,6 +59,7 @@ export class GoneTopics {
   readonly #now: () => number;
   #gone: readonly string[] = [];
   #lookedAt = -Infinity;
+  #checkedAt: number;
 
   /**
    * Starts without missing topics.
@@ -73,6 +77,7 @@ export class GoneTopics {
     this.#specs = specs;
     this.#kept = new Set(kept);
     this.#now = now;
+    this.#checkedAt = now(); // as they were checked at the start
   }
 
   /** What is missing, for people. */
@@ -86,10 +91,27 @@ export class GoneTopics {
 
   /** Looks again, if it is time to. @param isWaiting whether anything waits for the log */
   look(isWaiting: boolean): void {
+    if (this.#now() - this.#checkedAt >= CHECK_MS) {
+      this.#checkedAt = this.#now();
+      ignore(this.#check(), "the brokers are unavailable, which is logged");
+    }
     if (!isWaiting) this.#gone = [];
     if (!isWaiting || this.#now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = this.#now();
     ignore(this.#look(), "the brokers are unavailable, which is logged");
+  }
+
+  /** Logs what a start would refuse: nothing fails while we run, but compaction or retention take records. */
+  async #check(): Promise<void> {
+    const existing = await this.#log.topics();
+    try {
+      await this.#log.createTopics(this.#specs.filter(({ name }) => existing.has(name)));
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
+      logger.error("somebody has changed a topic, and no process can start: {reason}", {
+        reason: error.message,
+      });
+    }
   }
 
   async #look(): Promise<void> {
