@@ -321,3 +321,26 @@ Deno.test("refillAll() makes a log of its own: a snapshot of states from after t
   const want = await usersOf(restored, {}); // elsewhere, until the log is longer than before
   assert.deepEqual(await usersOf(restored, { snapshot }), want);
 });
+
+Deno.test("refillAll() refuses a log on which any topic of the deployment has had records, and topics of another prefix", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topicNames(), 1));
+  await log.append([record("meander.events", 1)]);
+  const topics = await copyRecords(recordLog(log), folder.path, "meander.", () => {});
+  const restore = async (name: string, prefix: string) => {
+    await using copy = new MemoryLog();
+    await copy.createTopics(topicSpecs(topicNames(), 1));
+    await copy.append([record("meander.positions", 1)]);
+    const manifest = { prefix, topics: topics.filter((topic) => topic.name === name) };
+    await refillAll(recordLog(copy), folder.path, { manifest, prefix: "meander.", tell: () => {} });
+  };
+  await assert.rejects(
+    restore("meander.events", "meander."),
+    /Cannot restore to meander\.positions: it has had records/,
+  );
+  await assert.rejects(
+    restore("meander.events", "shop."),
+    /its prefix is shop\., and it has the topic meander\.events/,
+  );
+});
