@@ -27,6 +27,8 @@ const ENDING_MS = 1000;
 const MAX_REFRESHES = 3;
 /** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
 const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
+/** Type of the error when a group's members cannot share partitions with a new one. */
+export const OTHER_PROTOCOL = "INCONSISTENT_GROUP_PROTOCOL";
 const COORDINATORS = { group: 0, transaction: 1 } as const;
 
 export type CoordinatorKind = keyof typeof COORDINATORS;
@@ -382,12 +384,19 @@ export function unserved(
   return new LogError("unreachable", message, { cause });
 }
 
+/** What brokers' errors may mean, by their type. */
+const HINTS: Readonly<Record<string, string | undefined>> = {
+  INVALID_TIMESTAMP: "the clock of this machine is more than an hour ahead of the brokers'",
+  [OTHER_PROTOCOL]:
+    "another program is in the group (kafka-consumer-groups.sh --describe --members shows it)",
+};
+
 /** Adds to an error what it is about: kafkajs names neither topics nor ids. */
 export function about(what: string, cause: unknown): Error {
-  const hint = kafkaType(cause) === "INVALID_TIMESTAMP"
-    ? ": the clock of this machine is more than an hour ahead of the brokers'"
-    : "";
-  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}${hint}`, { cause });
+  const hint = HINTS[kafkaType(cause) ?? ""];
+  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}${hint === undefined ? "" : `: ${hint}`}`, {
+    cause,
+  });
   if (cause instanceof Error) error.name = cause.name;
   return error;
 }

@@ -11,7 +11,7 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import type { GroupMember } from "../log.ts";
 import { pause } from "../pause.ts";
-import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import { about, isPassing, type KafkaClient, kafkaType, OTHER_PROTOCOL } from "./client.ts";
 import {
   ASSIGNER,
   decodeMember,
@@ -92,6 +92,8 @@ export class GroupSession {
       rebalanceTimeout: rebalanceMs,
       memberId: this.#id,
       groupProtocols: [{ name: ASSIGNER, metadata: encodeMember(topics, held) }],
+    }).catch((error) => {
+      throw kafkaType(error) === OTHER_PROTOCOL ? about(`join group ${groupId}`, error) : error;
     });
     if (memberId !== this.#id) await this.#note(memberId);
     this.#id = memberId;

@@ -33,7 +33,7 @@ Deno.test("KafkaClient.retry() says once what fails for seconds on end, and noth
   ]);
 });
 
-Deno.test("about() explains what is wrong with a clock that brokers refuse", () => {
+Deno.test("about() explains what is wrong with a clock that brokers refuse, or a group", () => {
   const error = (type: string) => Object.assign(new Error("refused"), { name: "KafkaJSProtocolError", type });
   const clock = about("append to events/1", error("INVALID_TIMESTAMP"));
   assert.match(
@@ -43,6 +43,10 @@ Deno.test("about() explains what is wrong with a clock that brokers refuse", () 
   assert.equal(
     about("append to events/1", error("INVALID_RECORD")).message,
     "Cannot append to events/1: refused",
+  );
+  assert.match(
+    about("join group tasks", error("INCONSISTENT_GROUP_PROTOCOL")).message,
+    /^Cannot join group tasks: refused: another program is in the group/,
   );
 });
 
