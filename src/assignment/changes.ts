@@ -91,21 +91,14 @@ export class ExperimentError extends Error {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import * as experiments from "@meander/meander/experiments";
+ * import { startExperiment } from "@meander/meander/experiments";
  *
- * const records = new Map<string, experiments.ExperimentRecord>();
- * const around = { records, models: [] };
- * const started = experiments.startExperiment({
+ * const experiment = startExperiment({
  *   name: "explore",
  *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
- * }, around);
- * assert.deepEqual([started.status, started.metric, started.traffic], ["running", "ctr", 1]);
- *
- * records.set("explore", started);
- * records.set("explore", experiments.changeTraffic("explore", 0.1, around));
- * records.set("explore", experiments.promoteVariant("explore", "softmax", around));
- * const { status, reason } = experiments.rollBackExperiment("explore", "slower", around);
- * assert.deepEqual([status, reason], ["stopped", "softmax is rolled back: slower"]);
+ * }, { records: new Map(), models: [] });
+ * assert.equal(experiment.status, "running");
+ * assert.equal(experiment.metric, "ctr");
  * ```
  */
 export function startExperiment(
@@ -159,6 +152,19 @@ export function startExperiment(
  *
  * @param traffic In (0, 1].
  * @throws ExperimentError When it is not running, or its layer has too few users left.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { changeTraffic, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(changeTraffic("explore", 0.1, around).traffic, 0.1);
+ * ```
  */
 export function changeTraffic(name: string, traffic: number, { records }: Surroundings): Experiment {
   const what = `set the traffic of experiment ${name}`;
@@ -179,6 +185,19 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
  * Stops an experiment: all users get the defaults again.
  *
  * @throws ExperimentError When it has ended.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { startExperiment, stopExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(stopExperiment("explore", "nobody clicks", around).status, "stopped");
+ * ```
  */
 export function stopExperiment(name: string, reason: string, { records }: Surroundings): Experiment {
   const experiment = find(name, records, `stop experiment ${name}`);
@@ -195,6 +214,19 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
  * Gives every user one variant; {@linkcode rollBackExperiment} undoes it.
  *
  * @throws ExperimentError When the variant does not exist, or another experiment changes the same settings.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { promoteVariant, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * assert.equal(promoteVariant("explore", "softmax", around).winner, "softmax");
+ * ```
  */
 export function promoteVariant(name: string, variant: string, { records }: Surroundings): Experiment {
   const what = `promote variant ${variant} of experiment ${name}`;
@@ -220,6 +252,21 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
  * Undoes a promotion: all users get the defaults again.
  *
  * @throws ExperimentError When none of its variants is promoted.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { promoteVariant, rollBackExperiment, startExperiment } from "@meander/meander/experiments";
+ *
+ * const experiment = startExperiment({
+ *   name: "explore",
+ *   variants: [{ name: "greedy" }, { name: "softmax", policy: { name: "boltzmann", temperature: 0.3 } }],
+ * }, { records: new Map(), models: [] });
+ * const around = { records: new Map([["explore", experiment]]), models: [] };
+ * const promoted = promoteVariant("explore", "softmax", around);
+ * const records = new Map([["explore", promoted]]);
+ * assert.equal(rollBackExperiment("explore", "slower", { records, models: [] }).status, "stopped");
+ * ```
  */
 export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
   const what = `roll back experiment ${name}`;
