@@ -150,6 +150,8 @@ Deno.test("parseConfig() refuses two API keys of the same name or digest", () =>
   assert.throws(() => parse(key("a", "f"), key("b", "F")), /a different name and sha256/);
 });
 
+const WANTED = { positive: true, strength: 1 } as const;
+
 Deno.test("taskOptions() overrides the profile by the configuration, field by field", () => {
   const profile = PROFILES["ml-100k"];
   const whole = { ...DEFAULT_SCHEMA, pooled: true };
@@ -161,6 +163,13 @@ Deno.test("taskOptions() overrides the profile by the configuration, field by fi
   const asked = taskOptions(PROFILES.meander, { features: { transitions: { behaviours: 3 } } }, "base");
   assert.deepEqual(asked.schema.transitions, { behaviours: 3 });
   assert.deepEqual(taskOptions(profile, {}, "base").actions, DEFAULT_ACTIONS);
+  const { rating, click } = taskOptions(PROFILES.sparrow, { actions: { click: WANTED } }, "base").actions ??
+    {};
+  assert.deepEqual([rating, click], [PROFILES.sparrow.actions?.["rating"], WANTED]);
+  assert.ok(!("view" in (taskOptions(PROFILES.sparrow, {}, "base").actions ?? {})), "no others");
+  for (const [ranking, head] of [["auto", true], ["blend", false]] as const) {
+    assert.equal(taskOptions(PROFILES.meander, { ranking }, "base").retrieval?.head, head, "learnt if used");
+  }
   const options = taskOptions(profile, {
     features: { itemFields: ["year"] },
     actions: { click: { positive: false, strength: null } },

@@ -159,3 +159,20 @@ Deno.test("loggedList() breaks ties of scores independently of what was drawn", 
     assert.ok(Math.abs(mean - 1) < 1e-12, `${policy.name}: ${mean}`);
   }
 });
+
+Deno.test("loggedList() takes shares as they are: a policy draws in proportion to them, and one of 0 is never drawn", () => {
+  const items = [["a", 0.6], ["b", 0.3], ["c", 0]].map(([item, score]) => ({ item, score })) as readonly {
+    readonly item: string;
+    readonly score: number;
+  }[];
+  const [drawn, ...others] = items;
+  const recommendation: Recommendation = {
+    ...{ request: "r", user: "u", time: 0, version: 1, stateVersion: 0, tookMicros: 1 },
+    ...{ model: "base", scoreKind: "share", others },
+    items: [{ ...drawn!, position: 0, propensity: 0.5, source: "popular" }],
+  };
+  const sample = { ...list("u", 1, { rows: 1 }), rows: Rows.of([{ item: "a", propensity: 0.5 }]) };
+  const [place] = loggedList(recommendation, sample, { name: "boltzmann", temperature: 1 })!.places;
+  assert.ok(Math.abs(place!.target - 2 / 3) < 1e-12, `${place!.target}`);
+  assert.ok(Math.abs(place!.expected - (0.6 * 2 / 3 + 0.3 / 3)) < 1e-12, `${place!.expected}`);
+});

@@ -18,3 +18,14 @@ Deno.test("OrderCheck.see() reports the first behaviour that is too late for its
   assert.deepEqual(seen, [null, null, null, null, 1001]);
   assert.equal(see("bob", -9000), null);
 });
+
+Deno.test("OrderCheck.see() remembers the first 100,000 users", () => {
+  const order = new OrderCheck(0);
+  const see = (user: number, time: number) =>
+    order.see({
+      kind: "event",
+      event: { type: "interaction", user: `${user}`, time, item: "i", action: "view" },
+    });
+  for (let user = 0; user <= 100_000; user++) assert.equal(see(user, 9), null);
+  assert.deepEqual([see(100_000, 1), see(99_999, 1)], [null, 8]);
+});

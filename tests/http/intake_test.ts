@@ -240,3 +240,15 @@ Deno.test("takeEvents() works in portions, whether it takes or rejects entries",
   assert.equal(portionsOf(`[${new Array(2).fill(wide).join(",")}]`, "json"), 2);
   assert.equal(portionsOf(new Array(2).fill(wide).join("\n"), "lines"), 2);
 });
+
+Deno.test("takeEvents() rejects an event whose time is more than an hour ahead", () => {
+  const now = 1_700_000_000_000;
+  const lines = [0, 3_600_000, 3_600_001].map((ahead) =>
+    `{"type":"forget","user":"u","time":${now + ahead}}`
+  );
+  const { records, rejected } = takeEvents(encode(lines.join("\n")), "lines", { ...options, now });
+  assert.deepEqual([records.length, rejected.map(({ index, code }) => [index, code])], [2, [[
+    2,
+    "in-the-future",
+  ]]]);
+});
