@@ -353,13 +353,17 @@ function make(rule: Rule, scope: Scope): OwnRecord | Rejected {
   const checked = rule.check(made);
   if (!checked.ok) {
     const wrong = /^Cannot take ([\w.]+)/.exec(checked.reason)?.[1] ?? "";
-    const near = checked.code === "missing-field"
-      ? nearestTo(rule.settings.fields?.[wrong], scope.record)
-      : undefined;
-    return ofField(checked, rule, wrong, near);
+    return ofField(checked, rule, wrong, hintFor(checked, rule.settings.fields?.[wrong], scope.record));
   }
   if ("event" in checked) return { kind: "event", event: checked.event };
   return { kind: "item", item: checked.item, ...(rule.as === "removal" ? { isRemoved: true } : {}) };
+}
+
+/** What may mend a rejected field. */
+function hintFor({ code }: Rejected, spec: ValueSpec | undefined, record: unknown): string | undefined {
+  if (code === "duplicate-item") return '"distinct": true keeps the first of equal entries';
+  const near = code === "missing-field" ? nearestTo(spec, record) : undefined;
+  return near === undefined ? undefined : `is ${shown(near)} meant?`;
 }
 
 /** The name in a record that resembles one of a path which the record lacks. */
@@ -375,15 +379,15 @@ function nearestTo(spec: ValueSpec | undefined, record: unknown): string | undef
   return undefined;
 }
 
-/** A rejection with the rule, and where the field comes from. @param near what may be meant instead */
-function ofField(rejected: Rejected, rule: Rule, field: string, near?: string): Rejected {
+/** A rejection with the rule, and where the field comes from. @param hint what may mend it */
+function ofField(rejected: Rejected, rule: Rule, field: string, hint?: string): Rejected {
   const [top = "", ...rest] = field.split(".");
   const values = rule.groups.find(([group]) => group === top)?.[1] ?? [];
   const value = rest.length > 0
     ? values.find(([name]) => name === rest.join("."))
     : rule.fields.find(([name]) => name === top);
   const from = value === undefined ? `it does not set ${top || "that"}` : `${field} is ${value[1].words}`;
-  return ofRule(rejected, rule, near === undefined ? from : `${from}; is ${shown(near)} meant?`);
+  return ofRule(rejected, rule, hint === undefined ? from : `${from}; ${hint}`);
 }
 
 function ofRule(rejected: Rejected, { name }: Rule, from?: string): Rejected {

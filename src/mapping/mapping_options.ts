@@ -51,6 +51,8 @@ export interface ValueSettings {
   readonly as?: "any" | "text" | "number" | "flag" | undefined;
   /** Names that are left out of an object. */
   readonly except?: readonly string[] | undefined;
+  /** Whether of equal entries of a list only the first is kept. @default {false} */
+  readonly distinct?: boolean | undefined;
 }
 
 /** A path, or where a value comes from and how it is converted. */
@@ -133,6 +135,7 @@ const VALUE_OPTIONS = {
   split: text(NONE, "what separates the entries of a text that is a list"),
   as: choice(["any", "text", "number", "flag"], "any", "type of an attribute"),
   except: list(text<string>("", ""), {}, "names that are left out of an object"),
+  distinct: flag(false, "whether of equal entries of a list only the first is kept"),
 } satisfies OptionsOf<ValueSettings>;
 
 const CONDITION_OPTIONS = {

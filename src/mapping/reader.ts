@@ -33,8 +33,9 @@ export function compileValue(
   expressions: ExpressionCompiler | undefined,
 ): Value {
   const settings: ValueSettings = typeof spec === "string" ? { path: spec } : spec;
-  const { values, split, except, default: fallback } = settings;
+  const { values, split, except, distinct, default: fallback } = settings;
   const source = sourceOf(settings, at, expressions);
+  const convert: Coercion = distinct === true ? (value) => firstOfEqual(coercion(value)) : coercion;
   const constant = (value: Scalar | undefined) => {
     if (value === undefined || value === null) return undefined;
     try {
@@ -56,7 +57,7 @@ export function compileValue(
       ...source,
       read: (scope) => {
         const raw = read(scope);
-        return raw === undefined ? otherwise : coercion(raw) ?? otherwise;
+        return raw === undefined ? otherwise : convert(raw) ?? otherwise;
       },
     };
   }
@@ -65,7 +66,7 @@ export function compileValue(
     read: (scope) => {
       let value = read(scope);
       for (let i = 0; i < steps.length && value !== undefined; i++) value = steps[i]!(value);
-      return value === undefined ? otherwise : coercion(value) ?? otherwise;
+      return value === undefined ? otherwise : convert(value) ?? otherwise;
     },
   };
 }
@@ -199,6 +200,10 @@ function lookUp(values: Readonly<Record<string, Scalar>>): Coercion {
 function splitText(value: unknown, separator: string): unknown {
   if (typeof value !== "string") return value;
   return value.split(separator).map((entry) => entry.trim()).filter((entry) => entry !== "");
+}
+
+function firstOfEqual(value: unknown): unknown {
+  return Array.isArray(value) ? [...new Set(value)] : value;
 }
 
 function without(value: unknown, names: readonly string[]): unknown {

@@ -267,6 +267,17 @@ Deno.test("a list of shown items is collected, and a rejection names a gap in it
   assert.match(gap.reason, /items\[1\] of the impression event .*missing.*items is p\[\*\]\.id/);
 });
 
+Deno.test("an item that is shown twice rejects its list, or with distinct counts where it was first", () => {
+  const rule = (items: ValueSpec): RuleSettings => ({ as: "impression", fields: { user: "u", items } });
+  const record = { u: "ann", shelf: ["A", 7, "B", "7", "A"] };
+  assert.deepEqual(map({ rules: [rule({ path: "shelf[*]", distinct: true })] }, record, { time: TIME }), [
+    { type: "impression", user: "ann", time: TIME, items: ["A", "7", "B"] },
+  ]);
+  const { code, reason } = rejection({ rules: [rule("shelf[*]")] }, record, { time: TIME });
+  assert.equal(code, "duplicate-item");
+  assert.match(reason, /items\[3\] .*; "distinct": true keeps the first of equal entries\)$/);
+});
+
 Deno.test("attributes are taken by name, as a whole, or both; a whole leaves out values that cannot be one", () => {
   const rule: RuleSettings = {
     as: "item",
