@@ -64,6 +64,11 @@ export function timeOf(value: unknown, unit: TimeUnit): number {
   throw new Misfit(timeViolation(value, unit));
 }
 
+/** The unit of a time that is a number, as `any` infers it; `undefined` = it is none. */
+export function inferredUnit(value: string): "s" | "ms" | "us" | "ns" | undefined {
+  return NUMBER.test(value) ? unitOf(Number(value)) : undefined;
+}
+
 /** The unit of a number: 1990 to 2100 is 0.6e9 to 4.2e9 in seconds, and a thousand times that in each finer unit. */
 function unitOf(number: number): "s" | "ms" | "us" | "ns" {
   if (number < 1e11) return "s";

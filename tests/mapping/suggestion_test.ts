@@ -127,7 +127,12 @@ Deno.test("suggest() takes the lines of an order for purchases, whatever its ids
   assert.deepEqual(rule, {
     ...{ name: "purchases", as: "interaction", when: { lines: { exists: true } }, each: "lines" },
     fields: {
-      ...{ id: "header.eventId", user: "customer.id", time: "header.occurredAt", item: "@.articleNo" },
+      ...{
+        id: "header.eventId",
+        user: "customer.id",
+        time: { path: "header.occurredAt", unit: "us" },
+        item: "@.articleNo",
+      },
       ...{ action: { value: "purchase" }, value: "@.price", surface: "header.channel" },
     },
   });
@@ -238,7 +243,12 @@ Deno.test("suggest() knows a catalogue by names such as article_no, and hides it
   assert.deepEqual(mapping.rules?.[1], {
     ...{ name: "items", as: "item" },
     fields: {
-      ...{ item: "article_no", time: "updated_us", title: "article_name", category: "department.dept_name" },
+      ...{
+        item: "article_no",
+        time: { path: "updated_us", unit: "us" },
+        title: "article_name",
+        category: "department.dept_name",
+      },
       hidden: {
         first: ["sellable", "stock_qty"],
         values: { true: null, false: true, 0: true, "*": false },
@@ -668,7 +678,9 @@ Deno.test("suggest() tells rows without a key apart by item, and leaves a catalo
   const { mapping } = suggest(survey(liked), liked.length);
   assert.deepEqual(mapping.rules?.[1]?.fields?.["id"], { template: "{source.lsn}-{after.item_id}" });
   const items = changes((n) => ({ item_id: `i${n}`, title: `the ${n}`, category: `c${n % 3}` }));
-  assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), ["item"]);
+  assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), [
+    ...["removal", "item", "nothing"],
+  ]);
 });
 
 /** Events of a shop whose acts name their list in another field than the list itself does. */
@@ -760,4 +772,77 @@ Deno.test("suggest() reads decimal commas and stock as text, as in CSV, and ment
   });
   assert.deepEqual(made, [[true, { price: 0.99 }], [false, { price: 1.99 }]]);
   assert.match(open.join("; "), /There are also brand$|There are also brand;/);
+});
+
+/** Plays of episodes as they come from devices: some before a login, with times in microseconds. */
+const PLAYS = Array.from({ length: 80 }, (_, n) => ({
+  ...{
+    playId: `p-${n}`,
+    userId: n % 3 === 0 ? null : `u${n % 7}`,
+    deviceId: `d${n % 7}`,
+    episodeId: `e${n % 11}`,
+  },
+  ...{ progressPct: n % 50 + 0.5, startedAt: (TIME + n) * 1000, shelfViewId: `l${n >> 1}` },
+}));
+
+Deno.test("suggest() takes a unique id for the event's, and asks about the list, skips and logins of plays", () => {
+  const { mapping: { rules = [] }, open } = suggest(survey(PLAYS), PLAYS.length);
+  assert.equal(rules[0]?.fields?.["id"], "playId");
+  for (
+    const words of [
+      /does shelfViewId name the list .* add "request": "shelfViewId"/,
+      /does progressPct tell a skip .*"below": 10/,
+      /without userId .* user deviceId: .* "as": "alias": "user" is deviceId, "of" userId/,
+    ]
+  ) assert.match(open.join("; "), words);
+  const known = PLAYS.map(({ userId: _, ...play }) => play);
+  assert.doesNotMatch(suggest(survey(known), known.length).open.join("; "), /alias/);
+});
+
+Deno.test("suggest() notes the unit of times, so that a clock of 1970 is rejected instead of misread", () => {
+  const { mapping } = suggest(survey(PLAYS), PLAYS.length);
+  const wrong = { ...PLAYS[1], startedAt: 16 * 86_400_000_000 }; // 17 January 1970; as milliseconds, in 2013
+  const mapped = compileMapping(mapping).map(wrong, { time: TIME });
+  assert.equal(mapped.ok ? "taken" : mapped.code, "time-out-of-range");
+});
+
+Deno.test("suggest() takes the unique id of lists for their request, and items that are shown twice once", () => {
+  const records = Array.from({ length: 40 }, (_, n) => ({
+    ...{ shelfViewId: `l${n}`, deviceId: `d${n % 7}`, shownAt: (TIME + n) * 1000 },
+    episodes: [`e${n % 5}`, "e9", n % 4 === 0 ? "e9" : "e8"],
+  }));
+  const { mapping, open } = suggest(survey(records), records.length);
+  const { request, items } = mapping.rules?.[0]?.fields ?? {};
+  assert.deepEqual([request, items], ["shelfViewId", { path: "episodes[*]", distinct: true }]);
+  assert.match(open.join("; "), /shelfViewId differs in every list.*some lists show an item twice/);
+  assert.deepEqual(made(records).counts, { impression: 40 });
+  const once = records.map((record) => ({ ...record, episodes: record.episodes.slice(0, 2) }));
+  assert.equal(suggest(survey(once), 40).mapping.rules?.[0]?.fields?.["items"], "episodes[*]");
+});
+
+Deno.test("suggest() maps changes of a catalogue, nested and without a source: deleted rows are removed items", () => {
+  const rows = Array.from({ length: 30 }, (_, n) => ({
+    show: { id: `s${n % 4}`, title: `show ${n % 4}` },
+    episode: { id: `e${n}`, title: `episode ${n}`, tags: ["crime", "long"] },
+  }));
+  const records = rows.flatMap((row, n) => [
+    { before: null, after: row, op: "c", ts_ms: TIME + n },
+    ...(n % 5 === 0 ? [{ before: row, after: row, op: "u", ts_ms: TIME + 100 + n }] : []),
+    ...(n % 10 === 0 ? [{ before: row, after: null, op: "d", ts_ms: TIME + 200 + n }] : []),
+  ]);
+  const { mapping } = suggest(survey(records), records.length, true);
+  const { map } = compileMapping(mapping);
+  const items = records.flatMap((record) => {
+    const mapped = map(record, {});
+    return mapped.ok
+      ? mapped.records.map((own) => own.kind === "item" ? own : assert.fail())
+      : assert.fail(mapped.reason);
+  });
+  assert.deepEqual(items[1], {
+    kind: "item",
+    item: { item: "e0", title: "episode 0", categories: ["crime", "long"], time: TIME + 100 },
+  });
+  assert.deepEqual(items.filter(({ isRemoved }) => isRemoved).map(({ item }) => item), [
+    ...[0, 10, 20].map((n) => ({ item: `e${n}`, time: TIME + 200 + n })),
+  ]);
 });

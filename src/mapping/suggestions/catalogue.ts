@@ -6,6 +6,9 @@
 
 import { alike, ranked, WORDS, wordsOf } from "./field_names.ts";
 import type { RuleSettings, ValueSpec } from "../mapping_options.ts";
+import { pathOf } from "../path.ts";
+import { branchOf } from "./nesting.ts";
+import { timeSpec } from "./roles.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** Fewest different items per record: a catalogue has several records of an item that changed. */
@@ -30,15 +33,14 @@ export function catalogueRules(
   const [item] = alike(plain.filter((field) => !titles.includes(field)), `${WORDS.item} id`);
   const texts = plain.filter(({ types }) => types.join() === "text");
   const [category] = ranked(texts, CATEGORY);
-  const [categories] = ranked(
-    fields.filter(({ steps, types }) => types.join() === "list" && !steps.includes(null)),
-    WORDS.category,
-  );
+  const lists = fields.filter(({ steps, types }) => types.join() === "list" && !steps.includes(null));
+  const [categories] = ranked(lists, category === undefined ? `${WORDS.category} tag` : WORDS.category);
   const isItem = item !== undefined && item.records === records &&
     (item.hasMore || item.values.size >= LEAST_DIFFERENT * records);
   const isTold = titles.length > 0 || categories !== undefined || category !== undefined;
   if (!isItem || !isTold || ranked(plain, WORDS.user).length > 0) return [];
-  const [title] = titles;
+  const branch = pathOf(branchOf(item.steps));
+  const title = titles.find(({ steps }) => pathOf(branchOf(steps)) === branch) ?? titles[0];
   const [price = plain.find(isPrice)] = ranked(plain.filter(isNumber), PRICE);
   const time = ranked(plain.filter(({ isTime }) => isTime), WORDS.time)[0];
   const rule: RuleSettings = {
@@ -46,7 +48,7 @@ export function catalogueRules(
     as: "item",
     fields: {
       item: item.path,
-      ...(time !== undefined && { time: time.path }),
+      ...(time !== undefined && { time: timeSpec(time) }),
       ...(title !== undefined && { title: title.path }),
       ...(categories === undefined
         ? category && { category: category.path }

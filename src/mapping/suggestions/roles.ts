@@ -4,11 +4,12 @@
  * @module
  */
 
-import { alike, ENDING, fieldOf, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
+import { alike, ENDING, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";
 import { actionOf } from "../foreign_actions.ts";
 import type { ValueSpec } from "../mapping_options.ts";
 import { branchOf, listOf } from "./nesting.ts";
 import { type SharedId, sharedId } from "./shared_ids.ts";
+import { inferredUnit } from "../times.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** Words for lists that were shown. */
@@ -24,6 +25,10 @@ const OTHER_DATE =
 export const MAX_KINDS = 50;
 /** Share of records whose id another one may have: producers send some twice. */
 const REPEATED = 0.1;
+/** Share of the values of a time that have its unit: of a clock that restarted in 1970, some have not. */
+const OF_UNIT = 0.9;
+/** Fewest records for which a field is taken for their id by its values and its ending. */
+const MIN_UNIQUE = 20;
 /** Fewest values of a field that is guessed to be a user or an item from its values alone. */
 const MIN_GUESSED = 5;
 
@@ -47,6 +52,8 @@ export interface Roles {
   /** Values of `kind` for shown lists, and our actions by its values for interactions. */
   readonly shown: readonly string[];
   readonly actions: Readonly<Record<string, string>>;
+  /** The field that differs in every list, where all records are lists and no other is named like that of a list. */
+  readonly listId: SurveyedField | undefined;
   /** Id, user and time of every event. */
   readonly shared: Readonly<Record<string, ValueSpec>>;
 }
@@ -100,7 +107,11 @@ export function rolesOf(
     const action = shown.includes(word) ? undefined : actionOf(word);
     return action === undefined ? [] : [[word, action]];
   });
-  const ids = plain.filter((field) => isUnique(field, records, REPEATED));
+  const ids = plain.filter((field) =>
+    isUnique(field, records, REPEATED) && !field.isTime && !users.includes(field) && !items.includes(field)
+  );
+  const [id = records < MIN_UNIQUE ? undefined : ids.find(isNamedId)] = ranked(ids, WORDS.id);
+  const isList = kind === undefined && items.length === 0 && list !== undefined && !isBought(list);
   return {
     records,
     plain,
@@ -115,13 +126,27 @@ export function rolesOf(
     shown,
     inLists,
     actions: Object.fromEntries(actions),
-    shared: { ...fieldOf("id", ids), user, ...(time !== undefined && { time: time.path }) },
+    listId: isList && ranked(plain, WORDS.request).length === 0 ? id : undefined,
+    shared: { ...(id && { id: id.path }), user, ...(time && { time: timeSpec(time) }) },
   };
 }
 
 /** Whether a field is in a list of bought items. */
 export function isBought({ steps }: SurveyedField): boolean {
   return wordsOf(steps).some((word) => BOUGHT.test(word));
+}
+
+/** Where a time is, and the unit of its numbers: inferred for each, a clock of 1970 might look like a valid one. */
+export function timeSpec({ path, values }: SurveyedField): ValueSpec {
+  const units = [...values.keys()].map(inferredUnit);
+  const unit = units.find((one) => one !== undefined && one !== "s");
+  const isOfUnit = unit !== undefined && units.filter((one) => one === unit).length > OF_UNIT * units.length;
+  return isOfUnit ? { path, unit } : path;
+}
+
+/** Whether its name ends like that of an id: `playId`, `view_uuid`. */
+function isNamedId({ steps }: SurveyedField): boolean {
+  return /id$/i.test(nameOf(steps));
 }
 
 function isShown(word: string): boolean {

@@ -13,7 +13,7 @@ import { firstOf, isBought, isUnique, MAX_KINDS, type Roles } from "./roles.ts";
 import type { SurveyedField } from "./survey.ts";
 
 export function rulesOf(roles: Roles): RuleSettings[] {
-  const { list, kind, items, inLists, shown, shared, link } = roles;
+  const { list, kind, items, inLists, shown, shared, link, listId } = roles;
   const isOrder = kind === undefined && items.length === 0 && entriesBeside(list, inLists).some(isBought);
   const acts = [...orderRules(roles), ...actRules(roles)];
   if (list === undefined || isOrder || (kind !== undefined && shown.length === 0)) return acts;
@@ -24,8 +24,12 @@ export function rulesOf(roles: Roles): RuleSettings[] {
     when: kind === undefined ? { [pathOf(listOf(list))]: { exists: true } } : { [kind.path]: shown },
     fields: {
       ...shared,
-      items: list.path,
-      ...(link ? { request: link.ofList.path } : fieldOf("request", from)),
+      items: list.repeats ? { path: list.path, distinct: true } : list.path,
+      ...(link
+        ? { request: link.ofList.path }
+        : listId
+        ? { request: listId.path }
+        : fieldOf("request", from)),
       ...fieldOf("surface", from),
     },
   };

@@ -34,6 +34,12 @@ export function sharedId(fields: readonly SurveyedField[], branch: readonly Step
   return undefined;
 }
 
+/** Whether a field may name the list that was shown: an id that few records have in common. */
+export function mayNameList({ steps, types, values, hasMore, records }: SurveyedField): boolean {
+  return /id$/i.test(nameOf(steps)) && types.join() === "text" && records > values.size &&
+    (hasMore || values.size * MOST_REPEATS >= records);
+}
+
 /** Whether a field's values are those of another one, and no mere counts that happen to be equal. */
 function sharesValues(field: SurveyedField, { steps, values }: SurveyedField): boolean {
   const shared = [...field.values.keys()].filter((value) => values.has(value));

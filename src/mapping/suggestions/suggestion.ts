@@ -5,11 +5,12 @@
  */
 
 import { catalogueAttributes, catalogueRules } from "./catalogue.ts";
-import { changesOf, rulesOfChanges } from "./changes.ts";
-import { wordsOf } from "./field_names.ts";
+import { changesOf, itemsOfChanges, rulesOfChanges } from "./changes.ts";
+import { nameOf, wordsOf } from "./field_names.ts";
 import type { MappingSettings, RuleSettings } from "../mapping_options.ts";
 import { rolesOf } from "./roles.ts";
 import { rulesOf } from "./rules.ts";
+import { mayNameList } from "./shared_ids.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** A mapping that may fit, and open questions. */
@@ -24,6 +25,8 @@ export interface Suggestion {
 const BOT = /^(is)?(bot|robot|crawler|spider|automated)$/;
 /** Words for a session that becomes a user. */
 const LOGIN = /log[ _-]?(in|on)|sign[ _-]?(in|up)|identif|regist/;
+/** Names of numbers that say how much of an item somebody took. */
+const SHARE = /progress|percent|pct|complet/i;
 /** Most values of a field about which a question is asked. */
 const MAX_TOLD = 10;
 
@@ -31,6 +34,9 @@ const MAX_TOLD = 10;
 export function suggest(fields: readonly SurveyedField[], records: number, isKeyed = false): Suggestion {
   const changes = changesOf(fields, records);
   if (changes === undefined) return suggestRules(fields, records, isKeyed);
+  const rows = Math.max(...changes.row.map((field) => field.records));
+  const [item] = catalogueRules(changes.row, rows, false);
+  if (item !== undefined) return suggestItems(itemsOfChanges(item, changes), changes.row);
   const { mapping, open } = suggestRules(changes.fields, records, isKeyed);
   const rules = rulesOfChanges(mapping.rules ?? [], changes);
   return rules === undefined ? { mapping, open } : {
@@ -43,19 +49,21 @@ export function suggest(fields: readonly SurveyedField[], records: number, isKey
   };
 }
 
+function suggestItems(rules: readonly RuleSettings[], fields: readonly SurveyedField[]): Suggestion {
+  const others = catalogueAttributes(fields, rules);
+  const open = [
+    "these look like a catalogue: which fields should be attributes, to filter by or to learn from?" +
+    (others.length === 0 ? "" : ` There are also ${others.slice(0, MAX_TOLD).join(", ")}`),
+  ];
+  if (rules.some(({ fields }) => fields?.["hidden"] !== undefined)) {
+    open.push("items that are not for sale or out of stock are hidden from lists: is that right?");
+  }
+  return { mapping: { rules }, open };
+}
+
 function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed: boolean): Suggestion {
   const items = catalogueRules(fields, records, isKeyed);
-  if (items.length > 0) {
-    const others = catalogueAttributes(fields, items);
-    const open = [
-      "these look like a catalogue: which fields should be attributes, to filter by or to learn from?" +
-      (others.length === 0 ? "" : ` There are also ${others.slice(0, MAX_TOLD).join(", ")}`),
-    ];
-    if (items.some(({ fields }) => fields?.["hidden"] !== undefined)) {
-      open.push("items that are not for sale or out of stock are hidden from lists: is that right?");
-    }
-    return { mapping: { rules: items }, open };
-  }
+  if (items.length > 0) return suggestItems(items, fields);
   const open: string[] = [];
   const roles = rolesOf(fields, records, open);
   if (roles === undefined) return { mapping: { rules: [] }, open };
@@ -65,6 +73,17 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
     open.push(`${acts} names the list that was shown, by its values: they are those of ${link.ofList.path}`);
   }
   const rules = rulesOf(roles);
+  const byPath = (path: string) => fields.find((field) => field.path === path);
+  const uses = (path: string) => JSON.stringify(rules).includes(JSON.stringify(path));
+  if (roles.listId !== undefined) {
+    const { path } = roles.listId;
+    open.push(
+      `${path} differs in every list: it is its request, which clicks on the list have to name as theirs`,
+    );
+  }
+  if (roles.list?.repeats && rules.some(({ as }) => as === "impression")) {
+    open.push("some lists show an item twice: it counts where it is first");
+  }
   if (rules.some(({ as }) => as === "nothing")) {
     open.push("records without items become nothing: is that right?");
   }
@@ -87,6 +106,14 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
     );
   }
   const login = others.find((word) => LOGIN.test(word.toLowerCase()));
+  const { user } = roles;
+  const [known, device] = typeof user === "object" ? (user.first ?? []).map((path) => byPath(path)) : [];
+  if (login === undefined && known && device && known.records + device.records > records) {
+    open.push(
+      `records without ${known.path} are taken as those of a user ${device.path}: to hand these over after a login, let a ` +
+        `first rule with "goOn": true take records that have both "as": "alias": "user" is ${device.path}, "of" ${known.path}`,
+    );
+  }
   if (login !== undefined && typeof roles.user === "object" && "first" in roles.user) {
     open.push(
       `does ${login} tell whose a session is? If so, a rule "as": "alias" moves what it did: "user" is the session's ` +
@@ -105,6 +132,21 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
       .map(({ path, values }) => `${path} (${[...values.keys()].slice(0, 4).join(", ")})`);
     if (told.length > 0) {
       open.push(`does the kind of record depend on ${told.slice(0, 4).join(", ")}? If so, use "when"`);
+    }
+    const lists = roles.list === undefined ? roles.plain.filter((field) => mayNameList(field)) : [];
+    for (const { path } of lists.filter(({ path }) => !uses(path))) {
+      open.push(
+        `does ${path} name the list that was shown? If so, add "request": "${path}" here and to the rule of lists`,
+      );
+    }
+    const share = roles.plain.find(({ steps, types, path }) =>
+      types.join() === "number" && SHARE.test(nameOf(steps)) && !uses(path)
+    );
+    if (acts.length > 0 && share !== undefined) {
+      open.push(
+        `does ${share.path} tell a skip from a play? If so, let a rule before this one take those of ` +
+          `"when": { "${share.path}": { "below": 10 } } as another action`,
+      );
     }
   }
   const acts = Object.entries(actions);

@@ -26,6 +26,8 @@ export interface SurveyedField {
   readonly hasMore: boolean;
   /** Whether nearly all of its values can be event times. */
   readonly isTime: boolean;
+  /** Whether a record has one of its values more than once. */
+  readonly repeats: boolean;
 }
 
 /** Most different values that are kept of a field. */
@@ -45,6 +47,9 @@ interface Mutable {
   hasMore: boolean;
   scalars: number;
   times: number;
+  /** Its values in the last record that has some. */
+  readonly ofLast: Set<string>;
+  repeats: boolean;
 }
 
 /** Surveys records; only objects have fields. Time and memory are bounded by the number of records. */
@@ -53,7 +58,7 @@ export function survey(records: readonly unknown[]): readonly SurveyedField[] {
   for (const [i, record] of records.entries()) {
     if (isRecord(record)) visit(record, "", i, fields, 0);
   }
-  return Array.from(fields, ([path, { last: _, types, scalars, times, ...field }]) => ({
+  return Array.from(fields, ([path, { last: _last, ofLast: _ofLast, types, scalars, times, ...field }]) => ({
     path,
     steps: stepsOf(path),
     types: [...types],
@@ -114,16 +119,23 @@ function note(
       hasMore: false,
       scalars: 0,
       times: 0,
+      ofLast: new Set(),
+      repeats: false,
     };
     fields.set(path, field);
   }
-  if (field.last !== record) field.records++;
+  if (field.last !== record) {
+    field.records++;
+    field.ofLast.clear();
+  }
   field.last = record;
   field.types.add(type);
   if (type === "list" || type === "json") return;
   field.scalars++;
   if (isTime(value)) field.times++;
   const text = String(value).slice(0, 100);
+  field.repeats ||= field.ofLast.has(text);
+  field.ofLast.add(text);
   const count = field.values.get(text);
   if (count !== undefined || field.values.size < MAX_VALUES) field.values.set(text, (count ?? 0) + 1);
   else field.hasMore = true;
