@@ -179,6 +179,18 @@ Deno.test("Task writes erasures to the topic of lists even when lists are turned
   );
 });
 
+Deno.test("Task erases a list that was given before lists were turned off, and gives no more", async () => {
+  const log = await createLog(events.slice(0, events.length >> 1));
+  await runToEnd(log);
+  const before = await readOf(log, topics.lists);
+  const { key: user } = before.findLast(({ value }) => value !== null) ?? assert.fail();
+  await log.append(recordsOf([{ type: "forget", user: user!, time: events.at(-1)!.time }]));
+  const { userLists: _, ...options } = OPTIONS;
+  await runToEnd(log, { options });
+  const after = (await readOf(log, topics.lists)).slice(before.length);
+  assert.deepEqual(after.map(({ key, value }) => [key, value]), [[user, null]]);
+});
+
 Deno.test("Task writes user lists and copies for surfaces in the format of the outputs, recommendations in its own", async () => {
   const log = await createLog(), encoded = await createLog();
   await runToEnd(log);
