@@ -95,5 +95,5 @@ Deno.test("every JSON block in the docs is a valid event, item, answer, configur
       checked++;
     }
   }
-  assert.ok(checked > 12, `${checked} blocks`);
+  assert.ok(checked >= 10, `${checked} blocks`);
 });
