@@ -195,7 +195,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const { topic, partition, clock } = this.#options;
     if (this.#attempt !== undefined || clock() - this.#attemptedAt < AGAIN_MS) return;
     this.#attemptedAt = clock();
-    const attempt = this.#hold(signal).then(() => {
+    const attempt = this.#hold(signal).finally(() => {
+      if (this.#held.length === 0) return;
       this.#isPassed = false;
       logger.info("{topic}/{partition} goes on", { topic, partition });
       this.#look();

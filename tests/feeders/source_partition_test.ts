@@ -42,3 +42,30 @@ Deno.test("SourcePartition.fill() logs a failed read once while it holds records
   await partition.fill();
   assert.equal(heard.messages.length, 2, "it has failed again");
 });
+
+Deno.test("SourcePartition.fill() gives the records before one whose registry does not answer, also after it was passed", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+  const record = { topic: "clicks", partition: 0, key: "k", value: null, time: 0 };
+  await log.append([record, record, record]);
+  let now = 0, decodable = 0;
+  const partition = new SourcePartition({
+    ...{ log, topic: "clicks", partition: 0, next: 0, waitMs: 0, maxBytes: 1 << 20 },
+    now: () => now,
+    clock: () => now,
+    headOf: (record) =>
+      record.offset < decodable
+        ? Promise.resolve({ record, time: record.offset, cameAt: 0 })
+        : Promise.reject(new LogError("unreachable", "the registry is away")),
+    stuck: { since: new Map(), name: "clicks/0" },
+  });
+  await assert.rejects(partition.fill(), /the registry is away/);
+  now += 60_000;
+  await partition.fill();
+  assert.ok(partition.isPassed);
+  decodable = 2;
+  now += 5000;
+  await partition.fill();
+  for (let turn = 0; turn < 20 && partition.head === undefined; turn++) await Promise.resolve();
+  assert.deepEqual([partition.head?.record.offset, partition.isPassed], [0, false]);
+});
