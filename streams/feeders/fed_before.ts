@@ -25,9 +25,9 @@ export class FedBefore {
     this.#fed = fed;
   }
 
-  /** Number of records passed. */
-  get passed(): number {
-    return this.#passed;
+  /** Whether the next record is the first of a source of which none was fed before. */
+  get isAtStart(): boolean {
+    return this.count === 0 && this.#passed === 0;
   }
 
   /**

@@ -178,7 +178,7 @@ export class Feeder implements AsyncDisposable {
     let events = this.#events, bytes = 0;
     const most = this.#maxRejectedFirst;
     let first: Rejection | undefined;
-    let isHopeless = most < Infinity && this.#fed.passed === 0;
+    let isHopeless = most < Infinity && this.#fed.isAtStart;
     while (taken.length < (isHopeless ? most : this.#batch) && bytes < COMMIT_BYTES && events < this.#limit) {
       const next = await this.#source.next();
       if (next.done) {

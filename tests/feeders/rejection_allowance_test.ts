@@ -180,4 +180,14 @@ Deno.test("Feeder.feed() appends nothing of a source whose first records would a
   assert.deepEqual(await feed(records.slice(0, 19), 20), [0, 19], "the source may be as short as that");
   assert.deepEqual(await feed(records, 20), [1, 20], "what was begun goes on");
   assert.equal((await onTopic(log)).length, 20);
+  const [first, ...rest] = rejected(40);
+  const begun = [first!, event(1)];
+  const another = await newLog();
+  await using feeder = await Feeder.open(another, topics, sourceOf(begun), { name: "f" });
+  while (await feeder.feed());
+  await using resumed = await Feeder.open(another, topics, sourceOf([...begun, ...rest]), {
+    ...{ name: "f", batch: 7, maxRejectedFirst: 20 },
+  });
+  while (await resumed.feed());
+  assert.equal(resumed.rejected, 40, "one of its first records was accepted, before it was resumed");
 });
