@@ -29,6 +29,29 @@ const WRITER = "restore";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/**
+ * Most offsets that are written one by one: some hours, and 80 GB on the broker's disk, since those without a record
+ * are filled. Ten commits a second on a dozen partitions need them in two years, each with the same key.
+ */
+const MAX_OFFSETS = 1e10;
+/** What the files have to have been left of for each byte: years of records, of which a week is kept. */
+const OFFSETS_PER_BYTE = 10;
+
+/** @throws Error when a backup has far more offsets than its files are likely to be left of: a stranger may have made it */
+export function refuseFarOffsets(
+  folder: string,
+  { topics, files }: Pick<Manifest, "topics" | "files">,
+): void {
+  const offsets = topics.flatMap(({ bounds }) => bounds).reduce((sum, { end }) => sum + end, 0);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const most = MAX_OFFSETS + OFFSETS_PER_BYTE * bytes;
+  if (offsets <= most) return;
+  throw new Error(
+    `Cannot restore ${folder}: its topics have had ${offsets} records, of which its files have ${bytes} bytes; ` +
+      `${most} are allowed, since all offsets are written again`,
+  );
+}
+
 /** What to restore, and under which prefix. */
 export interface RefillOptions {
   /** Contents of the backup. */
@@ -96,6 +119,11 @@ export async function refillAll(
     const records = async function* () {
       for (const record of readRecords(file, { topic, partition })) {
         if (record.offset < bounds.start) continue;
+        if (record.offset >= bounds.end) {
+          throw new RangeError(
+            `Cannot restore ${file}: it has a record at ${record.offset}, and ends at ${bounds.end} by its manifest`,
+          );
+        }
         yield own(record);
       }
     };

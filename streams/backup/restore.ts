@@ -7,7 +7,7 @@
 import { fullOr } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";
 import { filesOf } from "./record_backup.ts";
-import { refillAll } from "./record_restore.ts";
+import { refillAll, refuseFarOffsets } from "./record_restore.ts";
 import { hasRecordCopies } from "../log/capabilities.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
 import { kindOf } from "../log/kinds/kinds.ts";
@@ -88,6 +88,7 @@ async function putBack(
       throw await fullOr(error, { what: `restore ${from}`, folder });
     });
   }
+  refuseFarOffsets(from, manifest);
   await using log = await kind.open(options);
   if (!hasRecordCopies(log)) {
     throw new Error(`Cannot restore a log of the kind ${kind.kind}: it cannot be copied`);

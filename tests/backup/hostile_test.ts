@@ -220,6 +220,10 @@ Deno.test("restore() refuses a manifest that names paths, unlisted files or impo
       topics: [topic("meander.events", { partitions: 2 })],
     }],
     [/topics\.0\.bounds\.0/, { topics: [topic("meander.events", { bounds: [{ start: 2, end: 1 }] })] }],
+    [
+      /Cannot restore .*: its topics have had 1000000000000000 records, of which its files have \d+ bytes; 100\d+ are/,
+      { topics: [topic("meander.events", { bounds: [{ start: 0, end: 1e15 }] })] },
+    ],
     [/topics\.0\.id/, { topics: [topic("meander.events", { id: "" })] }],
     [/topics: two have the same name/, { topics: [topic("meander.events"), topic("meander.events")] }],
     [/topics\.0\.name/, { topics: [{ ...topic("meander.events"), name: { toString: 1 } }] }],

@@ -4,7 +4,7 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import { copyRecords } from "../../streams/backup/record_backup.ts";
 import type { RecordLog } from "../../streams/log/capabilities.ts";
 import { readRecords } from "../../streams/backup/record_file.ts";
-import { refillAll } from "../../streams/backup/record_restore.ts";
+import { refillAll, refuseFarOffsets } from "../../streams/backup/record_restore.ts";
 import { writerOf } from "../../streams/learning/learner_records.ts";
 import type { Bounds, Log, LogRecord, NewRecord, Place } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -342,5 +342,37 @@ Deno.test("refillAll() refuses a log on which any topic of the deployment has ha
   await assert.rejects(
     restore("meander.events", "shop."),
     /its prefix is shop\., and it has the topic meander\.events/,
+  );
+});
+
+Deno.test("refuseFarOffsets() allows ten billion offsets in all, and ten more for each byte of the files", () => {
+  const check = (ends: readonly number[], bytes: number) => {
+    const bounds = ends.map((end) => ({ start: end, end }));
+    const topic = { name: "t", partitions: ends.length, cleanup: "delete", id: null, bounds } as const;
+    refuseFarOffsets("b", { topics: [topic, topic], files: [{ name: "f", bytes, sha256: "" }] });
+  };
+  check([4e9, 1e9], 0);
+  check([4e9, 2e9], 2e8);
+  assert.throws(
+    () => check([4e9, 1e9 + 1], 0),
+    /had 10000000002 records, .* 0 bytes; 10000000000 are allowed/,
+  );
+  assert.throws(() => check([4e9, 2e9], 2e8 - 1), /had 12000000000 records/);
+});
+
+Deno.test("refillAll() writes no record beyond the end of its partition, since all offsets before it would be filled", async () => {
+  await using folder = await temporaryFolder();
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topicNames(), 1));
+  await log.append([record("meander.events", 1), record("meander.events", 2)]);
+  const topics = (await copyRecords(recordLog(log), folder.path, "meander.", () => {})).map((topic) =>
+    topic.name === "meander.events" ? { ...topic, bounds: [{ start: 0, end: 1 }] } : topic
+  );
+  await using copy = new MemoryLog();
+  await assert.rejects(
+    refillAll(recordLog(copy), folder.path, {
+      ...{ manifest: { prefix: "meander.", topics }, prefix: "meander.", tell: () => {} },
+    }),
+    /events-0\.records: it has a record at 1, and ends at 1 by its manifest/,
   );
 });
