@@ -121,7 +121,7 @@ class OwnPartitions {
     if (!records.some(isOpen)) return records;
     const { events } = this.#first;
     // Clients learn of added partitions at any time, so it is not enough to look whether there are some.
-    const partitions = this.#events ?? (await this.identify(events))?.partitions;
+    const partitions = await this.#eventsOf((name) => this.#log.identify(name));
     return records.map((record) => {
       if (!isOpen(record) || record.topic === events && partitions === undefined) return record;
       const partition = record.topic === events ? partitionOf(record.key!, partitions!) : 0;

@@ -12,6 +12,7 @@ import {
   variantTopics,
 } from "../../../streams/topics/topics.ts";
 import { all, hasCode } from "../../contracts/log_suite.ts";
+import { layered } from "../../../streams/log/metered_log.ts";
 import { AdministeredLog } from "../../log/administered_log.ts";
 import { warnings } from "../../log/warnings.ts";
 
@@ -100,6 +101,21 @@ Deno.test("ownPartitions() takes the number of event partitions from the record,
     assert.equal(await partitions(), EVENTS);
     below.grow(first.state, 4);
     assert.deepEqual([await partitions(before), await partitions()], [EVENTS, isRecorded ? EVENTS : 4]);
+  }
+});
+
+Deno.test("ownPartitions() asks a log once how many partitions events have, however often records are appended", async () => {
+  for (const partitions of [1, EVENTS]) {
+    await using below = new MemoryLog();
+    await below.createTopics(topicSpecs(first, partitions));
+    let asked = 0;
+    const counted = layered<Log>(below, { identify: (topic) => (asked++, below.identify(topic)) });
+    const log = ownPartitions(counted, first);
+    const append = () => log.append([{ topic: first.events, key: "u", value: null, time: 1 }]);
+    await append();
+    const before = asked;
+    for (let again = 0; again < 3; again++) await append();
+    assert.equal(asked, before, `of ${partitions} partitions`);
   }
 });
 
