@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000;
 
 /** How many records were taken, and rejected. */
 interface Share {
-  /** Offsets of events and items. */
+  /** Offsets of events and items, including those that were dropped. */
   readonly taken: number;
   readonly rejected: number;
 }
@@ -51,8 +51,8 @@ export async function seenRejections(log: Log, topics: Topics, now: number): Pro
   for (const topic of [topics.events, topics.items]) {
     const partitions = (await log.identify(topic))?.partitions ?? 0;
     for (let partition = 0; partition < partitions; partition++) {
-      const { start, end } = await log.bounds(topic, partition);
-      taken += end - start;
+      const { end } = await log.bounds(topic, partition);
+      taken += end; // also those that retention has dropped: rejected records stay longer
       if (last.length > 0) lastTaken += end - (await log.since?.(topic, partition, since) ?? end);
     }
   }

@@ -80,6 +80,14 @@ Deno.test("remarksOn() makes a large share a problem until it is acknowledged", 
   assert.equal(remarks(30)[0]?.isProblem, false);
 });
 
+Deno.test("remarksOn() does not make rejected records a problem because retention has dropped events", async () => {
+  await using log = await logWith([{ count: 3000, days: 9 }], [{ count: 30, days: 9, code: "unmapped" }]);
+  for (let partition = 0; partition < 2; partition++) await log.trim(topics.events, partition, 1490);
+  const [remark] = remarksOn(await seenRejections(log, topics, NOW));
+  assert.equal(remark?.isProblem, false);
+  assert.match(remark.what, /^30 records were rejected, beside 3000 events and items/);
+});
+
 Deno.test("remarksOn() makes a handful a note, whatever their share", async () => {
   const remarks = await remarksFor([{ count: 9, days: 3 }], [{ count: 9, days: 3, code: "unmapped" }]);
   assert.equal(remarks()[0]?.isProblem, false);
