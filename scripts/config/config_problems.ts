@@ -9,6 +9,7 @@ import { nearName } from "../../src/events/keys/near_name.ts";
 import { Guard } from "../../src/learner/guard/guard.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import type { Config } from "../../streams/config/config.ts";
+import { remedyOfRemoved } from "../../streams/config/removed_fields.ts";
 import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
 import type { LogRemark } from "../../streams/log/log.ts";
 import { SECRET_MESSAGE } from "../../streams/log/kafka/settings.ts";
@@ -73,7 +74,10 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   const place = variable ?? (line === null ? file : `${file}, line ${line}`);
   const name = path.join(".") || "the whole file";
   if (kind === "unknown") {
-    return { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) };
+    const remedy = remedyOfRemoved(path);
+    return remedy === undefined
+      ? { what: `${place}: ${name}: ${message}`, remedy: remedyOfUnknown(path, rows) }
+      : { what: `${place}: ${name}: it is gone`, remedy };
   }
   if (kind === "twice") {
     return {

@@ -27,6 +27,14 @@ export function commandName(command: string): string {
   return called?.name ?? `deno task ${command in manifest.tasks ? command : `meander ${command}`}`;
 }
 
+/** What became of flags that commands had in an earlier release. */
+const REMOVED_FLAGS: Readonly<Record<string, string>> = {
+  "--no-learner-thread": "the learner always has a thread of its own",
+  "--rekey-from": 'a source with "follow" does the same',
+  "--server-thread": "it answered fewer lists",
+  "--sync-ms": "set syncMs in the configuration, or MEANDER_SYNC_MS",
+};
+
 /** A command that reports unknown options before missing ones, since a missing one may be misspelt. */
 class StrictCommand extends Command {
   override createCommand(name?: string): Command {
@@ -36,7 +44,13 @@ class StrictCommand extends Command {
   override parseOptions(args: string[]): ParseOptionsResult {
     const parsed = super.parseOptions(args);
     const isRefused = this.commands.length === 0 && parsed.unknown.length > 0; // else they are a subcommand's
-    if (isRefused) this.options.forEach((option) => option.makeOptionMandatory(false));
+    if (isRefused) {
+      this.options.forEach((option) => option.makeOptionMandatory(false));
+      const removed = parsed.unknown.find((flag) => Object.hasOwn(REMOVED_FLAGS, flag));
+      if (removed !== undefined) {
+        this.error(`error: there is no ${removed} any more: ${REMOVED_FLAGS[removed]}`);
+      }
+    }
     return parsed;
   }
 }

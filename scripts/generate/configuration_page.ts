@@ -36,7 +36,7 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
   ]],
   [
     "The log",
-    "On SQLite. Flags override it (`--durability`, `--sync-ms`): [durability](../explanation/log.md#durability).",
+    "On SQLite; `--durability` overrides the key: [durability](../explanation/log.md#durability).",
     ["durability", "syncMs"],
   ],
   [

@@ -18,15 +18,13 @@
  * @module
  */
 
-import { count, names, number, type OptionsOf, positive } from "../options/option.ts";
+import { count, names, type OptionsOf, positive } from "../options/option.ts";
 import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 
 /** Options of the cross features. */
 export interface TransitionOptions {
   /** Newest behaviours that are crossed. @default {12} */
   readonly behaviours?: number | undefined;
-  /** Factor per rank, in (0, 1]. @default {0.5} */
-  readonly decay?: number | undefined;
   /** Age at which a behaviour counts half, milliseconds. @default {475200000} */
   readonly halfLifeMs?: number | undefined;
   /**
@@ -44,13 +42,14 @@ export interface TransitionOptions {
 /** The options of {@linkcode TransitionOptions}; defaults are applied where they are used, once per list. */
 export const TRANSITION_OPTIONS = {
   behaviours: count(12, "how many of the newest behaviours are crossed"),
-  decay: number(0.5, { above: 0, maximum: 1 }, "factor per rank"),
   halfLifeMs: positive(475_200_000, "age at which a behaviour counts half"),
   follows: names(["like", "cart", "purchase"], "actions that share the rank of the click they follow"),
   ends: names(["purchase"], "actions that end a search in the item's first category"),
 } satisfies OptionsOf<TransitionOptions>;
 
 const HOUR = 3_600_000;
+/** Weight of a behaviour relative to the next newer one. */
+const RANK_DECAY = 0.5;
 /** Resolution of ages: steps of half an octave. */
 const STEPS_PER_OCTAVE = 2;
 
@@ -169,7 +168,6 @@ export class Transitions {
   #cross(history: SampleHistory, time: number, options: TransitionOptions): void {
     const {
       behaviours = TRANSITION_OPTIONS.behaviours.value,
-      decay = TRANSITION_OPTIONS.decay.value,
       halfLifeMs = TRANSITION_OPTIONS.halfLifeMs.value,
       follows = TRANSITION_OPTIONS.follows.value,
     } = options;
@@ -180,7 +178,7 @@ export class Transitions {
       const categories = history.categories[t]!;
       const rank = follows.includes(history.actions[t]!) ? steps : steps++;
       const age = Math.max(0, time - history.times[t]!);
-      const value = history.strengths[t]! * decay ** rank * 2 ** (-age / halfLifeMs) / categories.length;
+      const value = history.strengths[t]! * RANK_DECAY ** rank * 2 ** (-age / halfLifeMs) / categories.length;
       const action = joined.join(joined.start(history.actions[t]!), ":");
       for (const category of categories) {
         const prefix = joined.join(joined.join(action, category), ">");

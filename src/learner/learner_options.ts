@@ -40,12 +40,8 @@ export interface LearnerOptions {
   readonly headLearningRate?: number | undefined;
   /** Row-wise Adagrad's learning rate of vectors. @default {0.1} */
   readonly embeddingLearningRate?: number | undefined;
-  /** Row-wise Adagrad's learning rate of first-order weights. @default {0.05} */
+  /** Row-wise Adagrad's learning rate of first-order weights, except those of cross features. @default {0.05} */
   readonly firstOrderLearningRate?: number | undefined;
-  /** Row-wise Adagrad's learning rate of the weights of pairs; their accumulators start at 1. @default {0.05} */
-  readonly pairLearningRate?: number | undefined;
-  /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
-  readonly crossLearningRate?: number | undefined;
   /**
    * Standard deviations of the normal priors of first-order weights by kind, in logits. Weights of these kinds are
    * learnt as posterior means, without a learning rate. @default {none}
@@ -95,9 +91,10 @@ export const LEARNER_OPTIONS = allReach(
     ),
     headLearningRate: positive(0.1, "learning rate of bias and numeric weights"),
     embeddingLearningRate: positive(0.1, "learning rate of embedding rows"),
-    firstOrderLearningRate: positive(0.05, "learning rate of first-order weights"),
-    pairLearningRate: positive(0.05, "learning rate of the weights of pairs"),
-    crossLearningRate: positive(0.2, "learning rate of the weights of transitions and ages"),
+    firstOrderLearningRate: positive(
+      0.05,
+      "learning rate of first-order weights; those of transitions and ages have 0.2",
+    ),
     deviations: group(
       DEVIATIONS,
       "prior standard deviations of first-order weights, in logits: kinds named here are learnt as posterior means; see [features](../explanation/features.md#first-order-weights-as-posterior-means)",

@@ -28,8 +28,6 @@ export type PriorDeviations = { readonly [K in WeightKind]?: number | undefined 
 export interface TableRuleOptions {
   readonly embeddingLearningRate: number;
   readonly firstOrderLearningRate: number;
-  readonly pairLearningRate: number;
-  readonly crossLearningRate: number;
   readonly deviations: PriorDeviations;
 }
 
@@ -38,6 +36,9 @@ export interface TableRuleOptions {
  * more slowly.
  */
 export const HALVED_AFTER = 8000;
+
+/** Learning rate of the weights of cross features. */
+const CROSS_LEARNING_RATE = 0.2;
 
 /** The learning rule of a table. @param name see `fieldSpecs` */
 export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {
@@ -54,10 +55,10 @@ function stepsOf(name: string, options: TableRuleOptions): RowAdagradOptions {
     return { learningRate: 1, initialAccumulator: deviation ** -2, exponent: 1 };
   }
   if (kind === "transition" || kind === "age") {
-    return { learningRate: options.crossLearningRate, initialAccumulator: 0.1 };
+    return { learningRate: CROSS_LEARNING_RATE, initialAccumulator: 0.1 };
   }
-  if (kind === "pair") return { learningRate: options.pairLearningRate, initialAccumulator: 1 };
-  return { learningRate: options.firstOrderLearningRate, initialAccumulator: 0.1 };
+  const initialAccumulator = kind === "pair" ? 1 : 0.1;
+  return { learningRate: options.firstOrderLearningRate, initialAccumulator };
 }
 
 function weightKind(name: string): WeightKind {

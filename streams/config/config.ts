@@ -23,6 +23,7 @@ import { environmentOverrides, withOverrides } from "../settings/config_environm
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "../settings/config_fault.ts";
 import { repeatsIn } from "../settings/json_places.ts";
 import { configJsonSchemaOf, configSchema } from "./config_schema.ts";
+import { remedyOfRemoved } from "./removed_fields.ts";
 import type { KafkaSettings } from "../log/kafka/settings.ts";
 import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
@@ -119,11 +120,16 @@ export function parseConfig(
         value: valueAt(whole, path),
         line: setBy === undefined ? lineOf(json, path) : null,
         variable: setBy,
-        message: unknown ? "there is no such field" : issue.message,
+        message: unknown ? messageOfUnknown(path) : issue.message,
       };
     });
   });
   throw new ConfigError(file, [...twice, ...faults]);
+}
+
+function messageOfUnknown(path: readonly (string | number)[]): string {
+  const remedy = remedyOfRemoved(path);
+  return remedy === undefined ? "there is no such field" : `it is gone: ${remedy}`;
 }
 
 /** Faults that involve several fields, as issues of a schema. */

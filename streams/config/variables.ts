@@ -9,6 +9,7 @@ import { shown } from "../../src/events/rejected.ts";
 import { KEY_VARIABLE } from "../http/contract/settings.ts";
 import { variablesOf } from "../settings/config_environment.ts";
 import { configJsonSchema } from "./config.ts";
+import { removedVariables } from "./removed_fields.ts";
 
 /** Variables that are no field of the configuration. */
 const OTHERS = [
@@ -40,7 +41,10 @@ const OF_SERVICES = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+
  */
 export function unknownVariables(names: readonly string[]): readonly string[] {
   const known = [...variablesOf(configJsonSchema()), ...OTHERS];
+  const removed = removedVariables();
   return names.filter((name) => name.startsWith("MEANDER_") && !known.includes(name)).flatMap((name) => {
+    const remedy = removed.get(name);
+    if (remedy !== undefined) return [`${name} has no meaning any more: ${remedy}`];
     const near = nearName(name.slice("MEANDER_".length), known.map((one) => one.slice("MEANDER_".length)));
     if (near !== undefined) return [`${shownName(name)} has no meaning; did you mean MEANDER_${near}?`];
     return OF_SERVICES.test(name) ? [] : [`${shownName(name)} has no meaning`];

@@ -18,6 +18,12 @@ Deno.test("unknownVariables() suggests the nearest name, and ignores what Kubern
   assert.deepEqual(unknownVariables(["MEANDER_LOCATION_OF_THINGS"]), [
     "MEANDER_LOCATION_OF_THINGS has no meaning",
   ]);
+  assert.deepEqual(unknownVariables(["MEANDER_LEARN_HISTORIES", "MEANDER_HTTP_MAX_BEHIND"]), [
+    "MEANDER_LEARN_HISTORIES has no meaning any more: remove it: only lists are learnt from; " +
+    "see docs/decisions/0118-behaviours-without-a-list.md",
+    "MEANDER_HTTP_MAX_BEHIND has no meaning any more: remove it, or set http.maxBehindMs: " +
+    "a time instead of a number of events",
+  ]);
   const services = ["MEANDER_SERVICE_HOST", "MEANDER_SERVICE_PORT_HTTP", "MEANDER_PORT"];
   const ports = ["MEANDER_PORT_8080_TCP", "MEANDER_PORT_8080_TCP_ADDR", "MEANDER_DB_SERVICE_PORT"];
   assert.deepEqual(unknownVariables([...services, ...ports, "HOME", "MEANDERING"]), []);

@@ -13,7 +13,7 @@ Deno.test("Transitions.forEach() crosses the newest behaviours with the candidat
     strengths: Float32Array.of(1, -0.5, 1),
   };
   const keys = new Map<string, number>();
-  new Transitions(history, 63 * HOUR, { behaviours: 2, decay: 0.5, halfLifeMs: HOUR })
+  new Transitions(history, 63 * HOUR, { behaviours: 2, halfLifeMs: HOUR })
     .forEach(["phones", "x"], (key, value) => keys.set(key.text, value));
   assert.deepEqual(
     keys,

@@ -24,7 +24,7 @@ Deno.test("configOf() gives a configuration that yields the same blueprint", () 
     { guard: null, proof: null, ranking: "blend", boosts: [], features: { transitions: null } },
     JSON.parse(Deno.readTextFileSync("fixtures/shop/meander.json")),
     {
-      features: { itemFields: ["band"], pooled: { bytes: 1 << 20 }, transitions: { decay: 0.25 } },
+      features: { itemFields: ["band"], pooled: { bytes: 1 << 20 }, transitions: { behaviours: 6 } },
       actions: { like: { positive: true, strength: 3 } },
       retrieval: { head: false },
       learnNext: 0.5,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { WEIGHT_KINDS } from "../../../src/learner/table_rules.ts";
+import { recordOf } from "../../../src/values/record.ts";
 import { hash32, mulberry32 } from "../../../src/draws/random.ts";
 import { Rows } from "../../../src/samples/rows.ts";
 import type { Sample, SampleHistory } from "../../../src/samples/sample.ts";
@@ -20,12 +22,8 @@ export interface Variant {
   readonly samples?: (samples: readonly Sample[]) => readonly Sample[];
 }
 
-/** A learning rate that is practically zero. */
-const NEVER = 1e-12;
-
-const OFF_FIRST_ORDER: Config = {
-  learner: { firstOrderLearningRate: NEVER, crossLearningRate: NEVER, pairLearningRate: NEVER },
-};
+/** First-order weights stay at 0: their prior leaves no room. */
+const OFF_FIRST_ORDER: Config = { learner: { deviations: recordOf(WEIGHT_KINDS, () => 1e-9) } };
 
 /** Without running statistics: a sample's numerics and its offset, the log-odds of the click rate, are 0. */
 function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {

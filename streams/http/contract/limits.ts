@@ -4,7 +4,7 @@
  * @module
  */
 
-import { absent, count, forbidden, type OptionsOf } from "../../../src/options/option.ts";
+import { absent, count, type OptionsOf } from "../../../src/options/option.ts";
 
 /** Limits on the load that clients may cause. */
 export interface HttpLimits {
@@ -27,8 +27,6 @@ export interface HttpLimits {
    * @default {a quarter of `answerTimeoutMs`}
    */
   readonly maxBehindMs?: number | undefined;
-  /** @ignore Was a number of events. */
-  readonly maxBehind?: undefined;
 }
 
 /** The options of {@linkcode HttpLimits}. */
@@ -51,8 +49,5 @@ export const HTTP_LIMITS = {
   maxBehindMs: count<number | undefined>(
     absent("a quarter of `answerTimeoutMs`"),
     "on SQLite: longest time that tasks may need for the events received; further senders wait, then get 503",
-  ),
-  maxBehind: forbidden(
-    "it was replaced by maxBehindMs, a time instead of a number of events: remove it to use the default",
   ),
 } satisfies OptionsOf<HttpLimits>;

@@ -29,7 +29,7 @@ const kind: LogKind<SqliteSettings> = {
   section: null,
   options: SQLITE_OPTIONS,
   places: PLACES,
-  flags: { durability: null, syncMs: null },
+  flags: { durability: null },
   capabilities: {
     indexesKeys: true,
     canErase: true,

@@ -47,6 +47,17 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
       /retrieval\.learnNext: there is no such field/,
       /^move it: it is learnNext, at the top$/,
     ],
+    [
+      '{"models": {"dien": {"attentionWidths": [1]}}}',
+      /line 1: models\.dien\.attentionWidths: it is gone$/,
+      /^remove it: attention is "bilinear" or "none"$/, // not those of DIN
+    ],
+    ['{"http": {"maxBehind": 5}}', /http\.maxBehind: it is gone$/, /set http\.maxBehindMs: a time/],
+    [
+      '{"learner": {"pairLearningRate": 1}}',
+      /learner\.pairLearningRate: it is gone$/,
+      /^set learner\.firstOrderLearningRate/,
+    ],
     ['{"trendHalfLifeMs": 1}', /there is no such field/, /^move it: it is retrieval\.trendHalfLifeMs$/],
     [
       '{"http": {"keys": [{"name": "a",\n"sha256": "x", "scopes": ["read"]}]}}',

@@ -31,6 +31,10 @@ test("createCommand() reports an unknown option before a missing one, and sugges
       [["topic", "--from", "x"], ""],
       [["file", "--form", "x"], `error: required option '--from <path>' not specified${hint}`],
       [["file", "--form", "x", "--fast"], `error: unknown option '--fast'${hint}`],
+      [
+        ["topic", "--sync-ms", "5"],
+        `error: there is no --sync-ms any more: set syncMs in the configuration, or MEANDER_SYNC_MS${hint}`,
+      ],
     ] as const
   ) assert.equal(said(...args), expected, args.join(" "));
   assert.match(said("topic", "--help"), /--from <name> +what to read/);
