@@ -68,8 +68,8 @@ export interface ReadTime {
 
 /** Turns the error of reading a changed topic into a transient one: a later check reports what happened to it. */
 export function whileThere(error: unknown, place: string): unknown {
-  const isGone = error instanceof RangeError ||
-    error instanceof LogError && ["unknown-topic", "unknown-partition"].includes(error.code);
+  const isGone = error instanceof LogError &&
+    ["unknown-topic", "unknown-partition", "beyond-end"].includes(error.code);
   return isGone
     ? new LogError("closed", `Cannot read ${place} now: ${error.message}`, { cause: error })
     : error;

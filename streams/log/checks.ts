@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type GroupOffset, LogError, type NewRecord, type TopicSpec } from "./log.ts";
+import { type GroupOffset, LogError, type NewRecord, type Place, type TopicSpec } from "./log.ts";
 import { partitionOf } from "./partitioner.ts";
 
 const MAX_PARTITIONS = 1024;
@@ -108,6 +108,25 @@ export function coPartitions(group: string, specs: readonly TopicSpec[]): number
     "topic-mismatch",
     `Cannot co-partition ${odd.name} with ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
   );
+}
+
+/**
+ * Checks a position to read from.
+ *
+ * @param end `Infinity` = it is not known yet
+ * @throws RangeError when it is not an offset
+ * @throws LogError `beyond-end` when it is above the end
+ */
+export function checkStart({ topic, partition }: Place, from: number, end: number): void {
+  if (!Number.isSafeInteger(from)) {
+    throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
+  }
+  if (from > end) throw beyondEnd({ topic, partition }, from, end);
+}
+
+/** The error for a position above the end: the log never returned it, or has lost records. */
+export function beyondEnd({ topic, partition }: Place, from: number, end: number): LogError {
+  return new LogError("beyond-end", `Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
 }
 
 /** Checks that a partition can be trimmed there. @throws RangeError or LogError `topic-mismatch` when it cannot */

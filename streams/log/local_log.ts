@@ -6,7 +6,15 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { checkOffset, checkPartition, checkSame, checkSpec, checkTrim, placeOf } from "./checks.ts";
+import {
+  checkOffset,
+  checkPartition,
+  checkSame,
+  checkSpec,
+  checkStart,
+  checkTrim,
+  placeOf,
+} from "./checks.ts";
 import { LocalGroups } from "./group.ts";
 import {
   type Bounds,
@@ -178,9 +186,7 @@ export class LocalLog implements Log {
       signal?.throwIfAborted();
       const { cleanup } = this.#check(topic, partition);
       const end = this.#store.end(topic, partition);
-      if (!Number.isInteger(from) || from > end) {
-        throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
-      }
+      checkStart({ topic, partition }, from, end);
       const read = () => {
         const result = this.#store.read(topic, partition, from, { maxRecords, maxBytes });
         if (cleanup === "compact") return result;

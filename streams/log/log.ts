@@ -235,7 +235,7 @@ export interface Log extends AsyncDisposable {
   /**
    * Reads committed records at or above `from`, in offset order. A `from` below the start begins there.
    *
-   * @throws RangeError when `from` is above the end: this log never returned that position
+   * @throws LogError `beyond-end` when `from` is above the end: this log never returned that position, or has lost records
    */
   read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
   /**
@@ -394,6 +394,7 @@ export const LOG_ERROR_CODES = [
   "unknown-topic",
   "unknown-partition",
   "topic-mismatch",
+  "beyond-end",
   "too-large",
   "fenced",
   "locked",

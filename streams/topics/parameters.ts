@@ -77,8 +77,7 @@ export class ParameterSubscriber {
     try {
       return await this.#log.read(this.#topic, 0, this.#next, options);
     } catch (error) {
-      const isAnother = error instanceof RangeError ||
-        error instanceof LogError && error.code === "topic-mismatch";
+      const isAnother = error instanceof LogError && ["topic-mismatch", "beyond-end"].includes(error.code);
       if (!isAnother || this.#next === 0) throw error;
       logger.warn(
         "{topic} is read from its start, and version {version} serves until there is a newer one: {reason}",

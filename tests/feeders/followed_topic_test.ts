@@ -213,7 +213,7 @@ Deno.test("TopicFeeder goes ahead without a source whose registry is down for a 
 Deno.test("TopicFeeder fails transiently when its topic goes while it is read, but not on corrupt records", async () => {
   const cases = [
     [new LogError("unknown-topic", "gone"), "closed"],
-    [new RangeError("it ends at 0"), "closed"],
+    [new LogError("beyond-end", "it ends at 0"), "closed"],
     [new LogError("corrupt", "half a record"), "corrupt"],
   ] as const;
   for (const [error, code] of cases) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { SqliteReader } from "../../streams/log/sqlite/sqlite_reader.ts";
+import { hasCode } from "../contracts/log_suite.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 
 Deno.test("SqliteReader reads what the owner of the log reads, and what it writes meanwhile", async () => {
@@ -57,7 +58,7 @@ Deno.test("SqliteReader reads what the owner of the log reads, and what it write
           );
         }
       }
-      await assert.rejects(reader.read(topic, partition, end + 1), RangeError);
+      await assert.rejects(reader.read(topic, partition, end + 1), hasCode("beyond-end"));
     }
     for (const key of ["u0", "u1", "none"]) {
       assert.deepEqual(await reader.latest("users", 0, key), await log.latest("users", 0, key));

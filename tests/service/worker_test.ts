@@ -63,13 +63,15 @@ Deno.test("Worker.stall says what the worker waits for after five seconds withou
 });
 
 /** What a job does at a step; `fails` and `misses` = for now, `breaks` = for good. */
-type Outcome = "works" | "fails" | "misses" | "breaks";
+type Outcome = "works" | "fails" | "misses" | "loses" | "breaks" | "errs";
 
-const OUTCOMES: readonly Outcome[] = ["works", "fails", "misses", "breaks"];
+const OUTCOMES: readonly Outcome[] = ["works", "fails", "misses", "loses", "breaks", "errs"];
 const ERRORS = {
   fails: () => new LogError("closed", "the brokers are away"),
   misses: () => new LogError("unknown-topic", "a topic is gone"),
+  loses: () => new LogError("beyond-end", "the log has lost its end"),
   breaks: () => new TypeError("it is broken"),
+  errs: () => new RangeError("invalid array length"),
 };
 
 const GOOD_LIFE = { open: "works", steps: ["works"], ends: ["works", "works"] } as const;
@@ -146,9 +148,11 @@ Deno.test("Worker reopens its job after passing failures, ends at lasting ones, 
         const all = [open, ...open === "works" ? [...steps, isLast(life) ? finish : "fails", close] : []];
         return all.find((one) => one !== "works");
       });
-      assert.ok(failures.slice(0, -1).every((failure) => failure !== "breaks"), "it has ended before");
-      assert.equal(error instanceof TypeError, failures.at(-1) === "breaks", `${error}`);
-      assert.ok(error === null || error instanceof TypeError, `${error}`);
+      const lasting = { breaks: TypeError, errs: RangeError };
+      const classOf = (failure: Outcome | undefined) =>
+        failure === "breaks" || failure === "errs" ? lasting[failure] : null;
+      assert.ok(failures.slice(0, -1).every((failure) => classOf(failure) === null), "it has ended before");
+      assert.equal(error?.constructor ?? null, classOf(failures.at(-1)), `${error}`);
       for (const { calls } of jobs) {
         const [close, ...before] = calls.toReversed();
         assert.match(close ?? "", /^close/);

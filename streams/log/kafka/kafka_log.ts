@@ -8,7 +8,7 @@ import { settle } from "../../../src/options/option.ts";
 import { reasonOf } from "../../../src/values/reason.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions, type KafkaLogSettings } from "./options.ts";
 import { ignore } from "../ignore.ts";
-import { checkTrim, coPartitions } from "../checks.ts";
+import { checkStart, checkTrim, coPartitions } from "../checks.ts";
 import { about, clientsOf, isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
 import { membersOf } from "./group_session.ts";
 import { KafkaMember } from "./member.ts";
@@ -143,9 +143,7 @@ export class KafkaLog implements Log {
   ): Promise<ReadResult> {
     options.signal?.throwIfAborted();
     await this.#topics.check(topic, partition);
-    if (!Number.isSafeInteger(from)) {
-      throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: it is not an offset`);
-    }
+    checkStart({ topic, partition }, from, Infinity);
     this.#writes.ownEnds.confirm(topic, this.#topics.idOf(topic));
     const ownEnd = () => this.#writes.ownEnds.get(topic, partition);
     try {

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { beyondEnd } from "../checks.ts";
 import { ignore } from "../ignore.ts";
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { orAborted } from "../pause.ts";
@@ -192,7 +193,7 @@ export class KafkaReader {
       if (cursor.position !== asked) return; // a poll fetched those records before they were trimmed
       if (cursor.position >= start) {
         this.#drop(cursor);
-        throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);
+        throw beyondEnd(cursor, asked, end);
       }
       cursor.skip(start, end);
     }

@@ -14,7 +14,7 @@ import {
   type TopicIdentity,
   type TopicSpec,
 } from "../log.ts";
-import { checkPartition } from "../checks.ts";
+import { checkPartition, checkStart } from "../checks.ts";
 import { RecordTable } from "./record_table.ts";
 import { SqliteFile } from "./sqlite_file.ts";
 
@@ -74,9 +74,7 @@ export class SqliteReader implements ReadableLog {
   ): Promise<ReadResult> {
     return this.#look(() => {
       const table = this.#table(topic, partition);
-      if (from > table.end) {
-        throw new RangeError(`Cannot read ${topic}/${partition} from ${from}: its end is ${table.end}`);
-      }
+      checkStart({ topic, partition }, from, table.end);
       const result = table.read(from, { maxRecords, maxBytes });
       const dropped = table.isCompact ? 0 : Math.max(0, table.trimmed - from);
       return dropped > 0 ? { ...result, dropped } : result;

@@ -157,7 +157,7 @@ export class Worker<J extends Job> {
           (AT_ODDS.has(error.code) || outlivesDamage && error.code === "corrupt");
         this.#lacksTopic = isMissingTopic(error);
         // Of a position beyond the end of a log that has lost its end: a job that is opened again finds out.
-        const isBeyond = error instanceof RangeError;
+        const isBeyond = error instanceof LogError && error.code === "beyond-end";
         if (!isAtOdds && !this.#lacksTopic && !isBeyond && !isTransient(error)) {
           logger.error("{name} failed: {reason}", { name, reason });
           throw error;

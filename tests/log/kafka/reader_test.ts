@@ -162,7 +162,7 @@ Deno.test("KafkaReader.read() resumes at the start of what is left, and rejects 
   assert.deepEqual(texts((await trimmed).records), ["b"]);
   const beyond = reader.read("t", 0, 400, () => 0, { waitMs: 0 });
   (await next())({ errorCode: OUT_OF_RANGE });
-  await assert.rejects(beyond, { message: "Cannot read t/0 from 400: its end is 302" });
+  await assert.rejects(beyond, { code: "beyond-end", message: "Cannot read t/0 from 400: its end is 302" });
 });
 
 Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
