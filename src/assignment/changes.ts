@@ -134,15 +134,18 @@ export function startExperiment(
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
   ];
   if (faults.length > 0) throw new ExperimentError(`start experiment ${name}`, faults);
-  const sameVariants = before !== undefined && before.salt === experiment.salt &&
-    before.variants.map((v) => v.name).join("\0") === variants.map((v) => v.name).join("\0");
-  const free = variants.map(() => []);
+  const owned = variants.map((variant) => {
+    const at = before?.salt === experiment.salt
+      ? before.variants.findIndex(({ name }) => name === variant.name)
+      : -1;
+    return before?.variantSpans[at] ?? [];
+  });
   const over = promotedOver(variants, records);
   const started: Experiment = {
     ...experiment,
     ...(over !== undefined && { over }),
     spans: layerSpans(name, experiment.layer, experiment.traffic, before?.spans ?? [], records),
-    variantSpans: shareOut(sameVariants ? before.variantSpans : free, variantSizes(variants)),
+    variantSpans: shareOut(owned, variantSizes(variants)),
   };
   return before === undefined ? started : restarted(started, before);
 }

@@ -404,6 +404,26 @@ Deno.test("startExperiment() assigns every bucket, however large or small the we
   }
 });
 
+Deno.test("startExperiment() shares out the users of a dropped variant, and lets all others keep theirs", () => {
+  const three = startExperiment(
+    draft({ name: "e", variants: ["A", "B", "C"].map((name) => ({ name })) }),
+    among(),
+  );
+  const stopped = stopExperiment("e", "C is bad", among(three));
+  const two = startExperiment(draft({ name: "e" }), among(stopped));
+  const counts = { A: { A: 0, B: 0 }, B: { A: 0, B: 0 }, C: { A: 0, B: 0 } };
+  const [before, after] = [new Experiments([three]), new Experiments([two])];
+  for (const user of USERS) {
+    const [was, is] = [before, after].map((one) => one.assign(user).exposures[0]!.variant) as [
+      "C",
+      "A" | "B",
+    ];
+    counts[was][is]++;
+  }
+  assert.deepEqual([counts.A.B, counts.B.A], [0, 0]);
+  assert.ok(Math.abs(counts.C.A / counts.C.B - 1) < 0.05, `${counts.C.A} and ${counts.C.B}`);
+});
+
 Deno.test("startExperiment() refuses the salt of another experiment, and warns when its own split is reused", () => {
   const start = (draft: Partial<ExperimentDraft>) =>
     startExperiment({ name: "new", variants: [{ name: "A" }, { name: "B" }], ...draft }, {
