@@ -55,7 +55,15 @@ export interface ScoringModel {
 
 const WATCH_MS = 1000;
 /** Topics with records that cannot be derived anew: while one is missing, no topic is created again. */
-const GIVEN_TOPICS = ["events", "items", "state", "statistics", "generations"] as const;
+const GIVEN_TOPICS = [
+  "events",
+  "items",
+  "state",
+  "statistics",
+  "generations",
+  "experiments",
+  "positions",
+] as const;
 /** Time between reports of a problem that does not stop the process. */
 const COMPLAINT_MS = 30_000;
 

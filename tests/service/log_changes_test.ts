@@ -204,6 +204,22 @@ for (const name of ["samples", "parameters", "recommendations"] as const) {
   });
 }
 
+for (const name of ["experiments", "positions"] as const) {
+  Deno.test(`Service creates no topic again while ${name} is missing, which cannot be derived`, async () => {
+    await using log = new AdministeredLog();
+    await using heard = await listen();
+    await using service = await start(log);
+    await log.append(recordsOf(shopEvents(100, 10)));
+    await untilCommitted(log);
+    for (const gone of [name, "samples"] as const) log.delete(topics[gone]);
+    await log.append(recordsOf(shopEvents(100, 10, 100)));
+    const said = new RegExp(`the log no longer has .*${topics[name]}`);
+    await until(() => Promise.resolve(said.test(heard.messages.join("\n"))), "it is said");
+    assert.ok(!(await log.topics()).has(topics.samples));
+    await service.stop();
+  });
+}
+
 for (const name of ["events", "samples", "signals"] as const) {
   for (const isRunning of [true, false]) {
     const when = isRunning ? "while it runs" : "before it starts again";
