@@ -8,6 +8,7 @@ import type { Condition, RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { EntryCheck } from "../../src/mapping/entry_check.ts";
+import type { InTurn } from "../log/in_turn.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
 import type { Service } from "../service/service.ts";
@@ -24,7 +25,7 @@ import { Problem } from "./contract/problem.ts";
 import type { UnlistedItems } from "./contract/unlisted_items.ts";
 
 /** What it takes to append for callers. */
-type Sending = Pick<ApiContext, "log" | "topics" | "backlogs" | "service">;
+type Sending = Pick<ApiContext, "log" | "topics" | "itemWrites" | "backlogs" | "service">;
 
 /** The topic that something sent is for, and its work. */
 type Load = Pick<ArrivingRecord, "topic" | "work">;
@@ -36,6 +37,8 @@ const APPEND_TIMEOUT_MS = 15_000;
 export interface ApiContext {
   readonly log: Log;
   readonly topics: Topics;
+  /** Appends to `items`, beside each other; a change of what is there is made alone. */
+  readonly itemWrites: InTurn;
   /** Partitions of `events`. */
   readonly partitions: number;
   /** The service in this process, if there is one. */
@@ -74,12 +77,20 @@ export interface ApiContext {
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }
 
-/** Appends records. @throws Problem `unavailable` when the log is slow; the records may still be appended later */
+/** Appends records. @throws as {@linkcode appended} */
 export async function append(
-  { log }: Pick<ApiContext, "log">,
+  { log, topics, itemWrites }: Pick<ApiContext, "log" | "topics" | "itemWrites">,
   records: readonly NewRecord[],
 ): Promise<readonly number[]> {
-  return await within(log.append(records), APPEND_TIMEOUT_MS, () => {
+  const write = () => log.append(records);
+  return await appended(
+    records.some(({ topic }) => topic === topics.items) ? itemWrites.beside(write) : write(),
+  );
+}
+
+/** Waits for an append. @throws Problem `unavailable` when the log is slow; the records may still be appended later */
+export async function appended<Result>(appending: Promise<Result>): Promise<Result> {
+  return await within(appending, APPEND_TIMEOUT_MS, () => {
     const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; the records may still be appended`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
   });

@@ -8,12 +8,22 @@ import { ignore } from "./ignore.ts";
 
 /** Runs work in the order of the calls. A piece that fails does not stop later ones. */
 export class InTurn {
-  #last: Promise<unknown> = Promise.resolve();
+  /** The newest piece that runs alone. */
+  #alone: Promise<unknown> = Promise.resolve();
+  /** All pieces. */
+  #all: Promise<unknown> = this.#alone;
 
   /** Runs a piece once all before it have ended. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = ignore(done, "the caller has the result");
+    const done = this.#all.then(work);
+    this.#alone = this.#all = ignore(done, "the caller has the result");
+    return done;
+  }
+
+  /** Runs a piece beside others like it, once those before it that run alone have ended. */
+  beside<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#alone.then(work);
+    this.#all = Promise.all([this.#all, ignore(done, "the caller has the result")]);
     return done;
   }
 }

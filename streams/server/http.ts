@@ -23,6 +23,7 @@ import type { Metrics } from "../http/metrics.ts";
 import { Recommender } from "../http/recommender.ts";
 import { AttributeCheck } from "../http/routes/attribute_check.ts";
 import { isShared } from "../log/capabilities.ts";
+import { InTurn } from "../log/in_turn.ts";
 import type { Log } from "../log/log.ts";
 import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { SharedThread } from "../service/jobs/shared_thread.ts";
@@ -134,6 +135,7 @@ async function openContext(
       return service?.deployment.log ?? log;
     },
     topics,
+    itemWrites: new InTurn(),
     get partitions() {
       return service?.deployment.partitions ?? partitions;
     },

@@ -1,7 +1,10 @@
 /** Gorse's own JavaScript client, as published on npm, against a deployment of ours. */
 
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import fc from "fast-check";
 import { Gorse, GorseException } from "gorsejs";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -167,6 +170,57 @@ Deno.test("an item may be replaced by an older one, and a patch keeps its other 
   assert.deepEqual((await api.get("/api/item/lamp")).json.Categories, ["light", "old"]);
   await until(async () => (await api.get("/api/recommend/ann?category=old")).json.length === 0, "hidden");
   assert.equal((await api.request("/api/item/nothing", patch)).status, 404);
+});
+
+Deno.test("a patch of an item undoes nothing that other calls write to it at the same moment, whenever the log takes it", async () => {
+  await using api = await startApi(settings);
+  const { items } = topicNames();
+  /** Turns of the event loop that the next appends of items take. */
+  let turns: readonly number[] = [];
+  let appends = 0;
+  api.log.append = async function (this: MemoryLog, records) {
+    const isItem = records[0]?.topic === items;
+    for (let left = isItem ? turns[appends++ % turns.length]! : 0; left > 0; left--) await setImmediate();
+    return await MemoryLog.prototype.append.call(this, records);
+  };
+  const send = async (method: string, path: string, body?: unknown) => {
+    const headers = { "content-type": "application/json" };
+    const { status } = await api.request(path, {
+      method,
+      ...body !== undefined && { headers, body: JSON.stringify(body) },
+    });
+    return status;
+  };
+  const writes: Readonly<Record<string, (n: number) => Promise<number>>> = {
+    replace: (n) => send("POST", "/v1/items", { item: "tent", title: `${n}` }),
+    replaceMany: (n) => send("POST", "/v1/items", [{ item: "tent" }, { item: "tent", title: `${n}` }]),
+    replaceInGorse: (n) => send("POST", "/api/item", { ItemId: "tent", Comment: `${n}` }),
+    remove: () => send("DELETE", "/v1/items/tent"),
+  };
+  const pairs = fc.tuple(
+    fc.constantFrom(...Object.keys(writes)),
+    fc.array(fc.nat(30), { minLength: 2, maxLength: 2 }),
+    fc.boolean(),
+  );
+  let n = 0;
+  await fc.assert(
+    fc.asyncProperty(pairs, async ([write, given, isPatchFirst]) => {
+      turns = [0];
+      await writes["replace"]!(++n);
+      [turns, appends] = [given, 0];
+      const both = [() => send("PATCH", "/api/item/tent", { IsHidden: true }), () => writes[write]!(++n)];
+      const [patched, other] = isPatchFirst ? both : both.toReversed();
+      const statuses = await Promise.all([patched!(), other!()]);
+      assert.ok(appends > 0 && statuses.every((status) => status === 200 || status === 404));
+      const { status, json } = await api.get("/v1/items/tent");
+      assert.deepEqual(
+        status === 404 ? null : json.title,
+        write === "remove" ? null : `${n}`,
+        write,
+      );
+    }),
+    { numRuns: 100 },
+  );
 });
 
 Deno.test("doors require keys and scopes like the rest of the API, and are closed by default", async () => {

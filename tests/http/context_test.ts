@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Entering } from "../../streams/http/backlog.ts";
 import { appendTaken } from "../../streams/http/context.ts";
 import type { ArrivingRecord } from "../../streams/http/contract/arriving.ts";
+import { InTurn } from "../../streams/log/in_turn.ts";
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -41,7 +42,7 @@ Deno.test("appendTaken() appends each record once, in portions of whole entries,
       },
     };
     const backlogs = new Map([[topics.events, backlog]]);
-    const context = { log: small, topics, backlogs, service: undefined };
+    const context = { log: small, topics, itemWrites: new InTurn(), backlogs, service: undefined };
     const taken = await appendTaken(context, { records, entries, rejected }, "a");
     assert.deepEqual(taken.entries, [0, 0, 0, 1, 2, 5], `${portion}`);
     assert.deepEqual(taken.rejected.map(({ index, code }) => [index, code]), [
@@ -70,7 +71,13 @@ Deno.test("appendTaken() cuts portions by work, of at least one record each", as
       return append();
     },
   };
-  const context = { log, topics, backlogs: new Map([[topics.events, backlog]]), service: undefined };
+  const context = {
+    log,
+    topics,
+    itemWrites: new InTurn(),
+    backlogs: new Map([[topics.events, backlog]]),
+    service: undefined,
+  };
   await appendTaken(context, { records, entries: [...records.keys()], rejected: [] }, "a");
   assert.deepEqual(entered, [[4, 10], [1, 1], [1, 50], [2, 10], [1, 2]]);
   const { records: there } = await log.read(topics.events, 0, 0);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkRecommendation } from "../../src/events/check.ts";
+import { InTurn } from "../../streams/log/in_turn.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import type { Recommender } from "../../streams/http/recommender.ts";
 import { Bodies } from "../../streams/http/bodies.ts";
@@ -224,7 +225,7 @@ Deno.test("a cursor of another request, or an invalid one, is refused", async ()
 /** The context of a server whose answers never come. */
 function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiContext {
   const known = {
-    ...{ log, topics, partitions: 2, service, metrics, now: () => NOW },
+    ...{ log, topics, itemWrites: new InTurn(), partitions: 2, service, metrics, now: () => NOW },
     recommender: {
       ask: () => Promise.withResolvers<never>().promise,
       failures: [],

@@ -9,7 +9,7 @@ import { decodeItem } from "../../../src/events/codec.ts";
 import type { ItemRecord } from "../../../src/events/event.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { InTurn } from "../../log/in_turn.ts";
-import { type ApiContext, append, inPortions } from "../context.ts";
+import { type ApiContext, appended, inPortions } from "../context.ts";
 import { atOnce } from "../../../src/values/portions.ts";
 import { arrivedRecords } from "../intake.ts";
 
@@ -27,7 +27,7 @@ export class ItemMirror {
   #next = 0;
   /** A catch-up that has not begun. */
   #waiting: Promise<void> | undefined;
-  /** Serialises reads and changes. */
+  /** Serialises reads of the log, and changes. */
   readonly #turns = new InTurn();
 
   /** Starts empty, and reads the log at the first call. */
@@ -72,11 +72,14 @@ export class ItemMirror {
     const context = this.#context;
     const load = { topic: context.topics.items, work: 1 }; // the records are made when it is their turn
     const sent = { sent: changes, loadOf: () => load, caller };
-    await inPortions(context, sent, (portion) => this.#queue(() => this.#write(portion)));
+    await inPortions(context, sent, async (portion) => {
+      await this.#caughtUp(); // the first time takes long, and others may write meanwhile
+      await appended(context.itemWrites.run(() => this.#queue(() => this.#write(portion))));
+    });
   }
 
   async #write(changes: readonly ItemChange[]): Promise<void> {
-    const { topics, now, metrics } = this.#context;
+    const { log, topics, now, metrics } = this.#context;
     const after = new Map<string, ItemRecord | undefined>();
     for (const { id, change } of changes) after.set(id, change(after.has(id) ? after.get(id) : this.#at(id)));
     const records = [...after].flatMap(([id, item]) =>
@@ -84,7 +87,7 @@ export class ItemMirror {
         ? [{ topic: topics.items, key: id, value: null, time: now(), work: 1 }]
         : atOnce(arrivedRecords(topics, [{ kind: "item", item }], now()))
     );
-    await append(this.#context, records);
+    await log.append(records);
     metrics.taken("item", records.length, []);
   }
 
