@@ -12,7 +12,7 @@ import { valueAt } from "../../streams/settings/config_fault.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
 import { hasGap } from "../../streams/generations/positions.ts";
 import { lagOf } from "../../streams/log/reading.ts";
-import type { RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { RebuildOptions } from "../../streams/generations/build/options.ts";
 import type { LearnerSpec } from "../../streams/service/jobs/learner_job.ts";
 import { serviceLearning } from "../../streams/learning/options.ts";
 import { learntBefore } from "../../streams/learning/learner_records.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { ArchivedPart } from "../../streams/backup/archived_log.ts";
-import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
-import type { Remembered } from "../../streams/generations/remembered.ts";
+import type { RebuildProgress } from "../../streams/generations/build/rebuild.ts";
+import type { Remembered } from "../../streams/generations/build/remembered.ts";
 
 const PROGRESS_MS = 5000;
 

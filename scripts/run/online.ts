@@ -16,7 +16,7 @@ import { type Blueprint, type Generation, generationsOf } from "../../streams/to
 import { builderGroup } from "../../streams/generations/online/build_snapshots.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
-import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
+import type { RebuildProgress } from "../../streams/generations/build/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";

@@ -7,7 +7,7 @@
 import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
 import { OptionsWatch } from "../../streams/generations/options_watch.ts";
-import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { boundedLog } from "../../streams/generations/build/bounded_log.ts";
 import { type Bounded, mayWork } from "../../streams/generations/succession.ts";
 import type { Log } from "../../streams/log/log.ts";
 import type { WarmGeneration } from "../../streams/service/jobs/options.ts";

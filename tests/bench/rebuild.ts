@@ -20,7 +20,7 @@ import type { Event } from "../../src/events/event.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { parseConfig } from "../../streams/config/config.ts";
-import { Rebuild } from "../../streams/generations/rebuild.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";

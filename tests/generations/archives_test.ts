@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { backUp } from "../../streams/backup/backup.ts";
 import { openArchived } from "../../streams/backup/archived_log.ts";
-import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { RebuildOptions } from "../../streams/generations/build/options.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { boundedLog } from "../../streams/generations/build/bounded_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
-import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { RebuildOptions } from "../../streams/generations/build/options.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import { checkpointedSamples } from "../../streams/learning/learner_records.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
-import { Rebuild } from "../../streams/generations/rebuild.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

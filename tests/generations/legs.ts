@@ -6,7 +6,8 @@
 
 import { createHash } from "node:crypto";
 import { decodeGeneration } from "../../streams/topics/generations.ts";
-import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { RebuildOptions } from "../../streams/generations/build/options.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import type { Commit, Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";

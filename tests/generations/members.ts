@@ -8,7 +8,8 @@ import type { BuildSpec } from "../../streams/generations/online/build_messages.
 import type { ApartBuild, LegOptions } from "../../streams/generations/online/legs.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
-import { boundedLog, Rebuild } from "../../streams/generations/rebuild.ts";
+import { boundedLog } from "../../streams/generations/build/bounded_log.ts";
+import { Rebuild } from "../../streams/generations/build/rebuild.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { mayWork, Succession } from "../../streams/generations/succession.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
-import { usersOf } from "../../streams/generations/newest_users.ts";
+import { usersOf } from "../../streams/generations/build/newest_users.ts";
 import { type Log, LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";

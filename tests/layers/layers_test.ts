@@ -80,6 +80,7 @@ const LAYERS = [
   "streams/service/erasure",
   "streams/service",
   "streams/generations",
+  "streams/generations/build",
   "streams/generations/online",
   "streams/report",
   "streams/evaluation",

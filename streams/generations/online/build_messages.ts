@@ -17,7 +17,8 @@
  */
 
 import type { CommonReport, ThreadLog } from "../../log/threads/log_thread.ts";
-import type { RebuildOptions, RebuildProgress } from "../rebuild.ts";
+import type { RebuildOptions } from "../build/options.ts";
+import type { RebuildProgress } from "../build/rebuild.ts";
 
 /** What is built; can be cloned. */
 export type BuildSpec = Omit<RebuildOptions, "giveWay">;

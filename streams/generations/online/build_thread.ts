@@ -14,7 +14,7 @@ import type { BuildOrder, BuildReport, BuildWork } from "./build_messages.ts";
 import { lowerPriority, measureSpent, restAfter } from "../../service/jobs/processor_share.ts";
 import { ownPartitions } from "../../task/inputs/own_partitions.ts";
 import { GentleLog } from "./gentle_log.ts";
-import { Rebuild } from "../rebuild.ts";
+import { Rebuild } from "../build/rebuild.ts";
 
 /** The thread's side of its channel. */
 interface ThreadScope {

@@ -9,7 +9,7 @@ import type { Log } from "../../log/log.ts";
 import { pause } from "../../log/pause.ts";
 import { LATE_MS } from "../../service/readiness.ts";
 import { switchState } from "../../topics/serving.ts";
-import type { RebuildOptions } from "../rebuild.ts";
+import type { RebuildOptions } from "../build/options.ts";
 import type { BuildSpec } from "./build_messages.ts";
 import { GentleLog } from "./gentle_log.ts";
 import { handOver, type HandOverOptions, type OnlineResult } from "./hand_over.ts";

@@ -14,7 +14,8 @@ import { Task } from "../../task/task.ts";
 import { openRestore } from "../../task/task_parts.ts";
 import { ParameterSubscriber } from "../../topics/parameters.ts";
 import { PinnedModels } from "../../topics/pinned_models.ts";
-import { boundedLog, type RebuildOptions } from "../rebuild.ts";
+import { boundedLog } from "../build/bounded_log.ts";
+import type { RebuildOptions } from "../build/options.ts";
 import type { TaskOpening, TaskRuntime } from "../../task/options.ts";
 
 /** Options of {@linkcode Standby}. */

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { TaskState } from "../../src/engine/task_state.ts";
-import type { UserState } from "../../src/users/user_state.ts";
-import type { Log, LogRecord } from "../log/log.ts";
-import { endsEarly, readAll } from "../log/reading.ts";
-import { unreadable } from "../log/unreadable.ts";
+import type { TaskState } from "../../../src/engine/task_state.ts";
+import type { UserState } from "../../../src/users/user_state.ts";
+import type { Log, LogRecord } from "../../log/log.ts";
+import { endsEarly, readAll } from "../../log/reading.ts";
+import { unreadable } from "../../log/unreadable.ts";
 
 /** Looks at a user, which is not valid afterwards; `undefined` when the record cannot be read. */
 export type UserView = <Seen>(see: (user: UserState) => Seen) => Seen | undefined;

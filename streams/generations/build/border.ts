@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { TaskState } from "../../src/engine/task_state.ts";
-import { decodeEvent } from "../../src/events/codec.ts";
-import { type Alias, aliasAfter, aliasAt } from "../../src/users/states/aliases.ts";
-import { WITH_ALIASES } from "../../src/users/user_codec.ts";
-import type { Log } from "../log/log.ts";
-import { readAll } from "../log/reading.ts";
-import type { Topics } from "../topics/topics.ts";
+import type { TaskState } from "../../../src/engine/task_state.ts";
+import { decodeEvent } from "../../../src/events/codec.ts";
+import { type Alias, aliasAfter, aliasAt } from "../../../src/users/states/aliases.ts";
+import { WITH_ALIASES } from "../../../src/users/user_codec.ts";
+import type { Log } from "../../log/log.ts";
+import { readAll } from "../../log/reading.ts";
+import type { Topics } from "../../topics/topics.ts";
 import { usersOf } from "./newest_users.ts";
 
 /** First events of the log to compare with the states: as many as may be out of order. */

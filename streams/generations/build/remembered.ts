@@ -16,20 +16,20 @@
  * @module
  */
 
-import { TaskState } from "../../src/engine/task_state.ts";
-import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { encodeEvent } from "../../src/events/codec.ts";
-import type { Event } from "../../src/events/event.ts";
-import { MAX_ATTRIBUTES } from "../../src/events/limits.ts";
-import type { UserState } from "../../src/users/user_state.ts";
-import { PRIOR } from "../../src/serving/prior_serving.ts";
-import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
-import { layered } from "../log/metered_log.ts";
-import { partitionOf } from "../log/partitioner.ts";
-import { readAll } from "../log/reading.ts";
-import { EXPERIMENT } from "../experiments/record.ts";
-import { ownPosition } from "../task/inputs/inputs.ts";
-import { rememberedTopic, type Topics } from "../topics/topics.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
+import { encodeEvent } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { MAX_ATTRIBUTES } from "../../../src/events/limits.ts";
+import type { UserState } from "../../../src/users/user_state.ts";
+import { PRIOR } from "../../../src/serving/prior_serving.ts";
+import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../../log/log.ts";
+import { layered } from "../../log/metered_log.ts";
+import { partitionOf } from "../../log/partitioner.ts";
+import { readAll } from "../../log/reading.ts";
+import { EXPERIMENT } from "../../experiments/record.ts";
+import { ownPosition } from "../../task/inputs/inputs.ts";
+import { rememberedTopic, type Topics } from "../../topics/topics.ts";
 import { type Border, borderFor, keyOf } from "./border.ts";
 import { usersOf, type UserView } from "./newest_users.ts";
 

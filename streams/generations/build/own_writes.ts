@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
-import { layered } from "../log/metered_log.ts";
+import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../../log/log.ts";
+import { layered } from "../../log/metered_log.ts";
 
 /** Approximate bytes of a record besides its key, value and headers. */
 const RECORD_BYTES = 100;
