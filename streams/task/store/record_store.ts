@@ -1,11 +1,6 @@
 /**
  * Records by key, appended to segments in memory or partly in files; the newest record of each key is live.
  *
- * ```text
- * segment = entries; entry = crc32 u32 of what follows, value length u32, key length u16, kind u8, 0 u8, key, value
- * kind    = 0 put, 1 put of a record that is marked, 2 delete, 3 position (no key): see state_store.ts
- * ```
- *
  * A key costs about 45 bytes in addition to itself and its record, and no work for the garbage collector. Replaced
  * records stay until {@linkcode RecordStore.victim} picks their segment and {@linkcode RecordStore.relocate} has moved
  * its live entries to the end.
@@ -13,91 +8,12 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
 import { KeyIndex } from "../../../src/embeddings/key_index.ts";
 import { grown } from "../../../src/values/grown.ts";
-
-/** Kinds of entries. */
-const KIND = { put: 0, marked: 1, delete: 2, position: 3 } as const;
-
-/** Bytes of an entry before its key. */
-const ENTRY_HEADER = 12;
+import { DamagedEntry, type Entry, ENTRY_HEADER, KIND, readEntry, Segment, writeEntry } from "./segment.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Bytes of entries, one after another. */
-interface Chunk {
-  /** Where the chunk begins in its segment. */
-  readonly start: number;
-  readonly bytes: Uint8Array;
-}
-
-/** A run of entries; those not yet in a file are in memory. */
-export class Segment {
-  /** Number of the segment; newer segments have higher numbers. */
-  readonly id: number;
-  /** Bytes of all entries. */
-  length = 0;
-  /** Bytes that are in the file. */
-  written = 0;
-  /** Bytes of entries that were replaced by newer ones. */
-  dead = 0;
-  readonly chunks: Chunk[] = [];
-
-  constructor(id: number) {
-    this.id = id;
-  }
-
-  /** Reserves room for an entry at the end. */
-  reserve(bytes: number, chunkBytes: number): { readonly chunk: Uint8Array; readonly at: number } {
-    let last = this.chunks.at(-1);
-    if (last === undefined || this.length - last.start + bytes > last.bytes.length) {
-      last = { start: this.length, bytes: new Uint8Array(Math.max(bytes, chunkBytes)) };
-      this.chunks.push(last);
-    }
-    const at = this.length - last.start;
-    this.length += bytes;
-    return { chunk: last.bytes, at };
-  }
-
-  /** The bytes of an entry, if they are in memory. */
-  held(offset: number, length: number): Uint8Array | null {
-    const chunk = this.chunks.findLast(({ start }) => start <= offset);
-    return chunk === undefined
-      ? null
-      : chunk.bytes.subarray(offset - chunk.start, offset - chunk.start + length);
-  }
-
-  /** The next bytes to write; `null` when all are written. */
-  unwritten(): Uint8Array | null {
-    const chunk = this.chunks.find(({ start, bytes }) => start + bytes.length > this.written);
-    if (chunk === undefined || this.written === this.length) return null;
-    // A chunk may have unused room at its end: the next chunk begins where the last entry ends.
-    const next = this.chunks[this.chunks.indexOf(chunk) + 1]?.start ?? this.length;
-    return chunk.bytes.subarray(this.written - chunk.start, next - chunk.start);
-  }
-
-  /** All entries of a segment that is entirely in memory. */
-  whole(): Uint8Array {
-    const whole = new Uint8Array(this.length);
-    for (const [i, { start, bytes }] of this.chunks.entries()) {
-      const next = this.chunks[i + 1]?.start ?? this.length;
-      whole.set(bytes.subarray(0, next - start), start);
-    }
-    return whole;
-  }
-
-  /** Adds to the bytes that are in the file, and drops chunks that are entirely there. */
-  wrote(bytes: number, sealed: boolean): void {
-    this.written += bytes;
-    while (this.chunks.length > 0) {
-      const next = this.chunks[1]?.start ?? (sealed ? this.length : Infinity);
-      if (next > this.written) return;
-      this.chunks.shift();
-    }
-  }
-}
 
 /** Sizes of a {@linkcode RecordStore}. */
 export interface RecordStoreOptions {
@@ -107,11 +23,6 @@ export interface RecordStoreOptions {
   readonly chunkBytes?: number;
   /** Reads bytes of a segment that are not in memory. */
   readonly read?: (segment: Segment, offset: number, length: number) => Uint8Array;
-}
-
-/** Why an entry cannot be used. */
-export class DamagedEntry extends Error {
-  override name = "DamagedEntry";
 }
 
 /** The newest record of each key. */
@@ -349,13 +260,7 @@ export class RecordStore {
     const segment = this.#active;
     const offset = segment.length;
     const { chunk, at } = segment.reserve(bytes, this.#chunkBytes);
-    writeU32(chunk, at + 4, value.length);
-    chunk[at + 8] = key.length;
-    chunk[at + 9] = key.length >>> 8;
-    chunk[at + 10] = kind;
-    chunk.set(key, at + ENTRY_HEADER);
-    chunk.set(value, at + ENTRY_HEADER + key.length);
-    writeU32(chunk, at, crc32(chunk.subarray(at + 4, at + bytes)));
+    writeEntry(chunk, at, { kind, key, value });
     this.#bytes += bytes;
     return { segment, offset, bytes };
   }
@@ -382,39 +287,4 @@ interface Place {
   readonly segment: Segment;
   readonly offset: number;
   readonly bytes: number;
-}
-
-interface Entry {
-  readonly kind: number;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  /** Where the next entry begins. */
-  readonly end: number;
-}
-
-/** The entry that begins at `at`, or `null` when the bytes end before it does. @throws DamagedEntry */
-function readEntry(bytes: Uint8Array, at: number, check = true): Entry | null {
-  if (at + ENTRY_HEADER > bytes.length) return null;
-  const valueLength = readU32(bytes, at + 4);
-  const keyLength = bytes[at + 8]! | bytes[at + 9]! << 8;
-  const kind = bytes[at + 10]!;
-  const end = at + ENTRY_HEADER + keyLength + valueLength;
-  if (kind > KIND.position || bytes[at + 11] !== 0) throw new DamagedEntry(`no entry begins at ${at}`);
-  if (end > bytes.length) return null;
-  if (check && crc32(bytes.subarray(at + 4, end)) !== readU32(bytes, at)) {
-    throw new DamagedEntry(`the checksum of the entry at ${at} is wrong`);
-  }
-  const value = at + ENTRY_HEADER + keyLength;
-  return { kind, key: bytes.subarray(at + ENTRY_HEADER, value), value: bytes.subarray(value, end), end };
-}
-
-function readU32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24) >>> 0;
-}
-
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
 }

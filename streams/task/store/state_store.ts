@@ -10,7 +10,7 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../../log/log.ts";
-import { DamagedEntry } from "./record_store.ts";
+import { DamagedEntry } from "./segment.ts";
 import { StoreFiles } from "./store_files.ts";
 import { StoreWrites } from "./store_writes.ts";
 import type { UserIndex } from "./users.ts";

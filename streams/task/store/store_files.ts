@@ -3,7 +3,7 @@
  *
  * ```text
  * <folder>/lock                one process at a time; the kernel releases it when the process dies
- *          000001.segment ...  entries, see record_store.ts
+ *          000001.segment ...  entries, see segment.ts
  *          manifest            crc32 of what follows, JSON: format, bytes of each segment that are safe on disk
  * ```
  *
@@ -20,7 +20,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { getLogger } from "@logtape/logtape";
-import { DamagedEntry, RecordStore, type Segment } from "./record_store.ts";
+import { RecordStore } from "./record_store.ts";
+import { DamagedEntry, type Segment } from "./segment.ts";
 
 const logger = getLogger(["meander", "snapshot"]);
 

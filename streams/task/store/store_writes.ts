@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../../src/values/reason.ts";
-import { DamagedEntry } from "./record_store.ts";
+import { DamagedEntry } from "./segment.ts";
 import { DamagedStore, type StoreFiles } from "./store_files.ts";
 import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
 
