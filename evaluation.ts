@@ -43,11 +43,11 @@ export {
   type EvaluationOptions,
   type LoggedList,
   type LoggedPlace,
-  type Overlap,
   type PolicyEstimate,
   type Slate,
   SLATES,
 } from "./src/experiments/off_policy.ts";
+export type { Overlap } from "./src/experiments/policy_overlap.ts";
 export type { Interval } from "./src/metrics/confidence_sequence.ts";
 export { bernoulliThompson, type BetaArm } from "./src/experiments/bernoulli_thompson.ts";
 export {
