@@ -60,7 +60,7 @@ export async function sampleOf(
     for (const { bytes } of records) if (bytes !== null) await schemas.ready(bytes);
     return sampled(records, undefined, (bytes) => schemas.read(bytes));
   }
-  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readJson);
+  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readUnframed);
   if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
   if (format === "csv" || format === "tsv") return await rows(from, { ...reading, format }, flags.records);
   return sampled(await fileLines(from, new JsonSplitter(), flags.records), undefined, readJson);
@@ -104,6 +104,12 @@ function readJson(bytes: Uint8Array): ParsedJson {
   return parseJson(bytes, "record", { keepsLongs: true });
 }
 
+/** JSON of a topic whose records may need a registry. */
+function readUnframed(bytes: Uint8Array): ParsedJson {
+  const parsed = readJson(bytes);
+  return parsed.ok || bytes[0] !== 0 ? parsed : { ...parsed, reason: `${parsed.reason}; ${FRAMED}` };
+}
+
 function sampled(
   records: readonly TriedRecord[],
   columns: readonly string[] | undefined,
@@ -113,7 +119,7 @@ function sampled(
   for (const { bytes } of records) {
     if (bytes === null) continue;
     const parsed = read(bytes);
-    if (!parsed.ok) unread.push(bytes[0] === 0 ? `${parsed.reason}; ${FRAMED}` : parsed.reason);
+    if (!parsed.ok) unread.push(parsed.reason);
     else if (Array.isArray(parsed.value)) values.push(...parsed.value);
     else values.push(parsed.value);
   }

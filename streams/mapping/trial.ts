@@ -67,7 +67,9 @@ function gapsIn(counts: ReadonlyMap<string, number>, fields: ReadonlyMap<string,
   const lacks = (what: string, field: string) => counts.has(what) && !fields.has(`${what}.${field}`);
   const gaps: string[] = [];
   if (counts.has("interaction") && !counts.has("impression")) {
-    gaps.push("no impressions: states and candidates are built, but no click model learns");
+    gaps.push(
+      "no impressions: unless another source has them, states and candidates are built, but no click model learns",
+    );
   }
   if (lacks("interaction", "id")) {
     gaps.push("interactions have no id: if the producer sends one twice, it counts twice");

@@ -421,6 +421,17 @@ if (broker !== undefined) {
       const said = await outputOf(task(map));
       assert.match(said, /1000 records: 1000 interaction, 0 nothing, 0 rejected/);
       const suggested = await Deno.readTextFile(`${folder}/meander.json`);
+      {
+        await using log = await openLog(broker);
+        await log.append([{
+          topic: "clicks",
+          key: null,
+          value: Uint8Array.of(0, 0, 0, 0, 1, 9),
+          time: Date.now(),
+        }]);
+      }
+      const broken = await outputOf(task(map.replace(" --write", ""), "--records", "3000"));
+      assert.match(broken, /\n1 of them cannot be read; the first: Cannot decode the record as Avro [^;]*\n/);
       // A busy machine may take longer to answer than a service should.
       const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };
       await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(patience));

@@ -160,7 +160,7 @@ function suggestRules(fields: readonly SurveyedField[], records: number, isKeyed
     );
   }
   if (!rules.some(({ as }) => as === "impression")) {
-    open.push("there are no shown lists: without impressions, no click model learns");
+    open.push("there are no shown lists: unless another source has impressions, no click model learns");
   }
   const used = JSON.stringify(rules);
   const parse = fields.filter(({ types, path }) => types.includes("json") && used.includes(`"${path}.`))
