@@ -38,8 +38,19 @@ export async function lookAtTopics(
 ): Promise<readonly TopicView[]> {
   const events = existing.get(topics.events)?.partitions;
   const views: TopicView[] = [];
-  for (const { name, cleanup, partitions: wanted } of topicSpecs(topics, events ?? 1)) {
+  const specs = topicSpecs(topics, events ?? 1);
+  const isNew = specs.every(({ name }) => !existing.has(name));
+  if (isNew) {
+    problems.push({
+      what: `there are no topics yet: ${topics.events} and all others are missing`,
+      remedy:
+        "start `deno task run`, which creates them; or name the prefix of those that exist, --prefix; " +
+        "or grant this user DESCRIBE on them",
+    });
+  }
+  for (const { name, cleanup, partitions: wanted } of specs) {
     const spec = existing.get(name);
+    if (spec === undefined && isNew) continue;
     if (spec === undefined) {
       const size = events === undefined ? "" : ` with ${wanted} partitions`;
       problems.push({
