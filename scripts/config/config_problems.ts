@@ -90,16 +90,16 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   // For a union, the schema only says that the value is none of its members.
   const wanted = message === "Invalid input" && row !== undefined
     ? `expected ${plainText(row.type)}`
-    : message;
+    : message.replace(/^Invalid input: (expected .*), received .*$/s, "$1");
   const what = `${place}: ${name}: ${wanted}; current value is ${
     path.includes("keys") ? "hidden, because it may be a key" : shown(value)
   }`;
   if (row === undefined) return { what, remedy: `see ${PAGE}` };
   const absent = row.fallback === ""
-    ? "it has no default"
+    ? "there is no default"
     : `or leave it out for the default: ${row.fallback}`;
   const about = `${row.key}: ${row.about}; ${PAGE}`;
-  return { what, remedy: plainText(`make it ${row.type}, ${absent} (${about})`) };
+  return { what, remedy: plainText(`allowed: ${row.type}; ${absent} (${about})`) };
 }
 
 function remedyOfUnknown(path: readonly (string | number)[], rows: readonly ConfigRow[]): string {

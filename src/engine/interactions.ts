@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dateOf } from "../values/date_of.ts";
 import { BANK_BEHAVIOURS } from "../bank/bank_tables.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { ContextBuffer } from "../retrieval/signals/context.ts";
@@ -297,8 +298,9 @@ export class Interactions {
     counters.tooLate++;
     return {
       code: "too-late",
-      reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
-        `at most ${this.#settings.allowedLatenessMs} ms are allowed, except in \`rejected replay\``,
+      reason:
+        `event time, ${dateOf(time)}, is earlier than the user's newest behaviour, ${dateOf(lastTime)}, by ` +
+        `more than allowedLatenessMs (${this.#settings.allowedLatenessMs}); \`rejected replay\` would take it`,
     };
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dateOf } from "../values/date_of.ts";
 import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
 import { Answerer, type AnswererState, type Recommended } from "../scorer/answerer.ts";
@@ -126,7 +127,11 @@ export class Lists {
     const age = this.#endedBefore(event);
     if (age > 0) {
       counters.tooLate++;
-      return { code: "too-late", reason: `its outcome window ended ${age} ms before the watermark` };
+      const { watermark } = this.#state;
+      const reason = `its outcome window ended at ${dateOf(watermark - age)}, before the watermark, ${
+        dateOf(watermark)
+      }`;
+      return { code: "too-late", reason };
     }
     const unknown = rejectUnknown(this.#state.catalogue, event.items, user.id);
     if (unknown !== null) return unknown;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../src/values/date_of.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
@@ -71,7 +72,7 @@ export function* mapAll<Value>(
         own.push(record);
         context.see?.(record);
       } else {
-        const reason = `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`;
+        const reason = `event time, ${dateOf(now + ahead)}, is more than ${MAX_AHEAD_MS / 3_600_000} h ahead`;
         errors.push({ index, code: "in-the-future", reason });
       }
     }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../src/values/date_of.ts";
 import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { LogRecord } from "../log/log.ts";
@@ -54,12 +55,15 @@ export class EventApplier {
       return reject("time-out-of-range", reason);
     }
     const { state, outbox } = this.#parts;
-    const ahead = event.time - Math.max(arrival.time, state.maxTime);
+    const now = Math.max(arrival.time, state.maxTime);
     // Of two clocks that disagree, nobody knows which is wrong; the event counts as of the broker's.
     const limit = isLetIn(record) ? MAX_APART_MS : MAX_AHEAD_MS;
-    if (ahead > limit) {
-      const what = isLetIn(record) ? "event time, by the clock of our server," : "event time";
-      return reject("in-the-future", `${what} is ${ahead} ms after the record's, the limit is ${limit} ms`);
+    if (event.time - now > limit) {
+      const whose = isLetIn(record) ? "event time, by the clock of our server" : "event time";
+      const apart = `more than ${limit / 3_600_000} h ahead of ${
+        dateOf(now)
+      }, that of the record or the clock`;
+      return reject("in-the-future", `${whose}, ${dateOf(event.time)}, is ${apart}`);
     }
     const { erasedMerges } = state.counters;
     const rejected = state.apply(event, record.offset, outbox.outputs, arrival);

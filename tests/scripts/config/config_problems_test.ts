@@ -30,7 +30,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{ // mine\n "learner": {\n "learningRate": 0 } }',
       /^shop\.json, line 3: learner\.learningRate: .*expected number to be >0; current value is 0$/,
-      /^make it number > 0, or leave it out for the default: 0\.03; .*rate of that optimiser; docs\/reference\/configuration\.md/,
+      /^allowed: number > 0; or leave it out for the default: 0\.03; .*rate of that optimiser; docs\/reference\/configuration\.md/,
     ],
     [
       '{"learner": {"learningrate": 1}}',
@@ -71,7 +71,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     ],
     [
       '{"actions": {"click": {"positive": true}}}',
-      /actions\.click\.strength: .*current value is missing$/,
+      /actions\.click\.strength: expected number; current value is missing$/,
       /null = left out of it/,
     ],
     [
@@ -82,7 +82,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{"features": {"itemFields": ["a", ""]}}',
       /features\.itemFields\.1: .*current value is ""$/,
-      /make it list of text/,
+      /allowed: list of text/,
     ],
     ['{"policy": {"name": "softmax"}}', /policy\.name: /, /one of|configuration/],
     ['{"models": {"dien": {"hidden": 1.5}}}', /models\.dien\.hidden: .*current value is 1\.5/, /default: 32/],
