@@ -12,9 +12,6 @@ export async function isBlank(file: string, isMissingBlank = false): Promise<boo
   return text === null ? isMissingBlank : text.trim() === "";
 }
 
-/** The beginning of an object, with comments before it. */
-const OPENING = /^(?:\s|\/\/.*|\/\*[^]*?\*\/)*\{/;
-
 /**
  * Adds a source to a configuration file, which is created if it is missing or blank. Comments stay.
  *
@@ -36,13 +33,14 @@ export async function addSource(file: string, name: string, settings: object): P
 /** A text with comments and with one more source, the first of all. */
 function withSource(text: string, name: string, settings: object): string {
   const indented = (value: object, by: string) => JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
-  const inside = placeOfSources(withoutComments(text));
+  const json = withoutComments(text);
+  const inside = placeOfSources(json);
   if (inside !== undefined) {
     const source = `\n    ${JSON.stringify(name)}: ${indented(settings, "    ")},`;
     return `${text.slice(0, inside)}${source}${text.slice(inside)}`;
   }
-  const [opening = ""] = OPENING.exec(text) ?? [];
-  return `${opening}\n  "sources": ${indented({ [name]: settings }, "  ")},${text.slice(opening.length)}`;
+  const begun = json.indexOf("{") + 1;
+  return `${text.slice(0, begun)}\n  "sources": ${indented({ [name]: settings }, "  ")},${text.slice(begun)}`;
 }
 
 /** The place after the brace with which the sources of an object begin; `undefined` if it has none. */
