@@ -51,14 +51,19 @@ export class PrePeriod {
 
   /** Adds a sample; a user restarts after a gap as long as the period. @param list its sums, see `sumsOf` */
   update(sample: Sample, list: Float64Array = sumsOf(sample)): void {
-    let past = this.#past.get(sample.user);
+    this.add(sample, list);
+  }
+
+  /** @internal Adds the sums of a sample. */
+  add({ user, time }: Pick<Sample, "user" | "time">, list: ArrayLike<number>): void {
+    let past = this.#past.get(user);
     if (past === undefined) {
       past = { time: 0, sums: METRIC_FIELDS.map(() => 0) };
-      this.#past.set(sample.user, past);
+      this.#past.set(user, past);
     }
-    if (past.time < sample.time - PRE_PERIOD_MS) past.sums.fill(0);
-    this.#move(sample.user, past.time, sample.time);
-    past.time = sample.time;
+    if (past.time < time - PRE_PERIOD_MS) past.sums.fill(0);
+    this.#move(user, past.time, time);
+    past.time = time;
     addList(past.sums, list);
   }
 

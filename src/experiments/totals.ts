@@ -36,6 +36,11 @@ export interface TotalsOptions {
 const COMPARED: readonly (readonly [UserSegment | undefined, MetricName])[] = [undefined, ...USER_SEGMENTS]
   .flatMap((segment) => keysOf(METRICS).map((metric) => [segment, metric] as const));
 
+/** What is kept of a list that may still have been open at its user's first exposure. */
+interface OpenList extends Pick<Sample, "user" | "time" | "closedTime"> {
+  readonly sums: readonly number[];
+}
+
 /** Tag of an encoded user; 0 = not in the experiment. */
 const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
 
@@ -44,7 +49,8 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * split, are excluded and counted as `moved`. Users with an override are excluded. The largest users are cut, see
  * {@linkcode GroupedMoments}.
  *
- * Memory: 18 numbers per user of the experiment, and per user seen before it 9 and the newest lists. O(1) per sample.
+ * Memory: 18 numbers per user of the experiment, per user seen before it 9 and as many per list that may be open.
+ * O(1) per sample.
  *
  * @example
  * ```ts
@@ -77,7 +83,7 @@ export class ExperimentTotals {
   readonly #prePeriod: PrePeriod;
   readonly #ownsPrePeriod: boolean;
   /** Lists before the first exposure that may still have been open then, by user. */
-  readonly #open = new Map<string, readonly Sample[]>();
+  readonly #open = new Map<string, readonly OpenList[]>();
   readonly #moments: GroupedMoments;
   /** By variant but the control, then as in {@linkcode COMPARED}. */
   readonly #firstSpreads: FirstSpreads;
@@ -107,14 +113,16 @@ export class ExperimentTotals {
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
     if (variant >= 0) this.count(sample, variant, sumsOf(sample));
     else if (!this.#members.has(user) && this.#ownsPrePeriod) {
-      this.#open.set(user, [...this.#settle(user, sample.time), sample]);
+      const { time, closedTime } = sample;
+      const list = { user, time, closedTime, sums: plainSums(sumsOf(sample)) };
+      this.#open.set(user, [...this.#settle(user, time), list]);
     }
   }
 
   /** Adds lists that were final by then to the user's pre-period. @returns The others. */
-  #settle(user: string, time: number): readonly Sample[] {
+  #settle(user: string, time: number): readonly OpenList[] {
     const lists = this.#open.get(user) ?? [];
-    for (const list of lists) if (list.closedTime <= time) this.#prePeriod.update(list);
+    for (const list of lists) if (list.closedTime <= time) this.#prePeriod.add(list, list.sums);
     return lists.filter(({ closedTime }) => closedTime > time);
   }
 
