@@ -19,7 +19,8 @@ export function itemEndpoint({ answerTimeoutMs }: ApiContext, items: Pick<ItemMi
     id: "getItem",
     summary: "An item as it was last written",
     description:
-      "Sees every write that was answered before, whichever process took it. Lists follow soon after.",
+      "Sees every write that was answered before, whichever process took it; on Kafka, once transactions before it " +
+      "have ended. Lists follow soon after.",
     scope: "read",
     parameters: { item: "Id of the item" },
     answers: {
