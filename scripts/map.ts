@@ -35,6 +35,8 @@ import { registryAt } from "./map/registry.ts";
 import { type Sample, sampleOf } from "./map/sample.ts";
 import { addSource, isBlank } from "./map/write.ts";
 
+/** Most characters of an example: those of a UUID. */
+const EXAMPLE_LENGTH = 36;
 const FILE_FORMATS = ["csv", "tsv", "avro"] as const;
 type FileFormat = (typeof FILE_FORMATS)[number];
 
@@ -79,7 +81,7 @@ async function main(flags: Flags): Promise<number> {
     : withColumns(named, sample, config);
   if (source === undefined) return 1;
   for (const { bytes } of sample.records) if (bytes !== null) await source.ready?.(bytes);
-  const trial = tryRecords(source, sample.records, knownNames(config));
+  const trial = tryRecords(source, sample.records, knownNames(config), config.allowedLatenessMs);
   const shown = sample.records.slice(0, flags.show).map(async ({ bytes, meta: { key = null } }) => {
     if (bytes === null) return `tombstone of ${JSON.stringify(key)}`;
     return await decodedText(source, bytes) ?? new TextDecoder().decode(bytes);
@@ -168,7 +170,8 @@ function suggestion(
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
   const settings: SourceSettings = { ...format, ...mapping, ...(topic && { follow: { topic } }) };
   if (preset === undefined && (settings.rules ?? []).length === 0) {
-    print(Deno.stdout, `no mapping could be suggested: ${open.join("; ")}\n`);
+    const why = values.length === 0 ? "no record could be read" : open.join("; ");
+    print(Deno.stdout, `no mapping could be suggested: ${why}\n`);
     return undefined;
   }
   print(Deno.stdout, "A possible mapping, for meander.json:\n\n");
@@ -196,7 +199,7 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
     fields.slice(0, 100).map((field) => {
       const { path, types, values, hasMore } = field;
       const examples = [...values.keys()].slice(0, 4).map((value) =>
-        value.slice(0, 32).replaceAll(/\s/g, " ")
+        value.slice(0, EXAMPLE_LENGTH).replaceAll(/\s/g, " ")
       )
         .join(", ");
       const different = values.size === 0

@@ -4,11 +4,15 @@
  * @module
  */
 
+import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
 import type { Rejected } from "../../src/events/rejected.ts";
 import type { MappedRecords } from "../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { type RecordSource, take } from "./record_source.ts";
+
+/** An event that is ahead of its record by more than this is refused, so it makes no other late. */
+const MAX_AHEAD_MS = 3_600_000;
 
 export interface TriedRecord {
   /** `null` for a tombstone. */
@@ -32,13 +36,15 @@ export function tryRecords(
   source: RecordSource,
   records: readonly TriedRecord[],
   known: ConfiguredNames,
+  allowedLatenessMs = TASK_OPTIONS.allowedLatenessMs.value,
 ): Trial {
   const names = new NameCheck(known);
   const counts = new Map<string, number>();
   const missing = new Set<string>();
   const fields = new Map<string, number>();
   const rejected: Rejected[] = [];
-  let nothing = 0;
+  const newest = new Map<string, number>();
+  let nothing = 0, late = 0;
   const outcomes = records.map(({ bytes, meta }) => {
     const taken = take(source, bytes, meta);
     if (!taken.ok) rejected.push(taken);
@@ -52,6 +58,11 @@ export function tryRecords(
         fields.set(key, (fields.get(key) ?? 0) + 1);
       }
       for (const sentence of names.see(own)) missing.add(sentence);
+      if (own.kind === "item" || own.event.type !== "interaction") continue;
+      const { user, time } = own.event;
+      const before = newest.get(user) ?? -Infinity;
+      if (time < before - allowedLatenessMs) late++;
+      if (time <= (meta.time ?? Infinity) + MAX_AHEAD_MS) newest.set(user, Math.max(before, time));
     }
     return taken;
   });
@@ -59,6 +70,12 @@ export function tryRecords(
   const unmapped = rejected.filter(({ code }) => code === "unmapped").length;
   if (unmapped > 0) {
     missing.add(`${unmapped} records match no rule: write one for them, or set "otherwise": "skip"`);
+  }
+  if (late > 0) {
+    missing.add(
+      `${late} interactions are older than an earlier one of their user by more than allowedLatenessMs ` +
+        `(${allowedLatenessMs}), and will be refused as too-late: raise it, unless their clocks are wrong`,
+    );
   }
   return { outcomes, counts, nothing, rejected, missing: [...missing] };
 }
