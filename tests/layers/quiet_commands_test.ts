@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { ROOT } from "../docs/pages.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import { readPage, ROOT } from "../docs/pages.ts";
 import { files } from "../words/files.ts";
 
 /** `deno run` with flags of which the first is not `-q`. */
@@ -17,4 +18,16 @@ Deno.test("no test starts a deno command without -q", async () => {
     if (LOUD.test(await Deno.readTextFile(new URL(path, ROOT)))) found.push(path);
   }
   assert.deepEqual(found, []);
+});
+
+Deno.test("what `deno task` echoes of the README's commands fits on four lines of a terminal", async () => {
+  const tasks: Readonly<Record<string, { readonly command: string }>> = manifest.tasks;
+  const commands = [...(await readPage("README.md")).matchAll(/^deno task (\S+) (.+)$/gm)];
+  assert.ok(commands.length >= 2, `${commands.length} commands`);
+  for (const [line, name = "", given = ""] of commands) {
+    const echo = `Task ${name} ${tasks[name]!.command} ${
+      given.split(" ").map((word) => `'${word}'`).join(" ")
+    }`;
+    assert.ok(echo.length < 300, `${line}: ${echo.length} characters`);
+  }
 });

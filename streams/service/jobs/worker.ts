@@ -4,7 +4,7 @@
  * ```text
  *   open ──> step, step, step ... ──> stop() ──> finish, dispose
  *    ^            | failed for now
- *    └── pause <──┘     or the log contradicts what was recorded of it, or is too narrow, which is also reported
+ *    └── pause <──┘     or the log contradicts what was recorded of it, or takes only small records: also reported
  * ```
  *
  * @module
