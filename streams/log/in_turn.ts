@@ -23,7 +23,8 @@ export class InTurn {
   /** Runs a piece beside others like it, once those before it that run alone have ended. */
   beside<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#alone.then(work);
-    this.#all = Promise.all([this.#all, ignore(done, "the caller has the result")]);
+    const both = [this.#all, ignore(done, "the caller has the result")];
+    this.#all = Promise.all(both).then(() => {}); // its value would hold those of all before it
     return done;
   }
 }
