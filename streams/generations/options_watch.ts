@@ -35,7 +35,9 @@ export class OptionsWatch {
   async look(generation: number, own: Blueprint): Promise<void> {
     const recorded = (await generationsOf(this.#log, this.#topics)).get(generation);
     if (recorded === undefined) return;
-    const what = this.#changesOf(own, recorded.blueprint).map(valuesText).join("; ");
+    // The record comes first, as it may be of another release: options that only one of them has do not count.
+    const what = this.#changesOf(recorded.blueprint, own)
+      .map((change) => valuesText({ ...change, before: change.now, now: change.before })).join("; ");
     if (what === this.#logged) return;
     this.#logged = what;
     if (what === "") logger.info("all processes have been started with the same options again");

@@ -65,3 +65,26 @@ Deno.test("a process warns once per change when another one records other option
   ending.abort();
   await succession.ended;
 });
+
+Deno.test("OptionsWatch.look() does not take options that only one release has for other options", async () => {
+  await using heard = await listen();
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  const own = blueprint(60_000);
+  const { batchRows: _, features, ...others } = own.options;
+  const options = { ...others, gone: 3, features: { ...features as object, decay: 0.5 } };
+  const look = async (more: object) => {
+    const older = { ...own, options: { ...options, ...more } };
+    await log.append([
+      generationRecord(topics, { number: 1, blueprint: older, since: 0, isAdopted: false }, 0),
+    ]);
+    await new OptionsWatch(log, topics, blueprintChanges).look(1, own);
+    return heard.messages;
+  };
+  assert.deepEqual(await look({}), []);
+  assert.match(
+    (await look({ outcomeWindowMs: 5000 })).join(),
+    /options: outcomeWindowMs was 60000, is 5000; /,
+  );
+});
