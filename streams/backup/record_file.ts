@@ -6,7 +6,7 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { everyRow } from "../log/sqlite/every_row.ts";
+import { everyRow } from "../sqlite/every_row.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { LogRecord, Place, ReadOptions, ReadResult } from "../log/log.ts";
 

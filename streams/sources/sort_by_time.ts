@@ -6,7 +6,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
-import { everyRow } from "../log/sqlite/every_row.ts";
+import { everyRow } from "../sqlite/every_row.ts";
 import type { SourceRecord } from "./source.ts";
 
 /** SQLite spills to its file beyond this amount of memory. */

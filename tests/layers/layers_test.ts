@@ -60,6 +60,7 @@ const LAYERS = [
   "streams/log/kafka/group",
   "streams/log/*",
   "streams/log/kinds",
+  "streams/sqlite",
   "streams/settings",
   "streams/formats",
   "streams/mapping",

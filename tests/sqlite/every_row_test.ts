@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { everyRow } from "../../streams/log/sqlite/every_row.ts";
+import { everyRow } from "../../streams/sqlite/every_row.ts";
 
 Deno.test("everyRow() yields all rows, and throws where one cannot be read instead of ending as if it were the last", () => {
   using db = new DatabaseSync(":memory:");
