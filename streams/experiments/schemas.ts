@@ -14,6 +14,8 @@ import { keysOf } from "../../src/values/record.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "may have only letters, digits, '.', '_', '-'");
+/** The name of a new experiment: paths of the API have it, and `..` would be a step up. */
+const newName = name.regex(/[^.]|\.{3}/, "must not be '.' or '..'");
 const text = z.string().max(MAX_TEXT);
 const metric = z.enum(keysOf(METRICS));
 const count = z.int().positive();
@@ -62,10 +64,11 @@ const fields = {
 };
 
 /** An experiment as written in a file or request. */
-export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
-  name: true,
-  variants: true,
-}) as unknown as z.ZodType<ExperimentDraft>; // zod lets optional fields be `undefined`, which is never parsed
+export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject({ ...fields, name: newName }).partial()
+  .required({
+    name: true,
+    variants: true,
+  }) as unknown as z.ZodType<ExperimentDraft>; // zod lets optional fields be `undefined`, which is never parsed
 
 /** An experiment on the log, with its start version resolved. */
 export const experimentSchema: z.ZodType = z.object({
