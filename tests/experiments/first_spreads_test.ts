@@ -6,9 +6,14 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createRandom, normal } from "../../src/draws/random_source.ts";
 import type { Arm, Effect } from "../../src/experiments/effect.ts";
 import { FirstSpreads, informationOf } from "../../src/experiments/first_spreads.ts";
-import { ExperimentTotals } from "../../src/experiments/totals.ts";
+import { PrePeriod } from "../../src/experiments/pre_period.ts";
+import { ExperimentTotals, USER_SEGMENTS } from "../../src/experiments/totals.ts";
+import { sumsOf } from "../../src/experiments/user_metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import { criticalSquare } from "../../src/metrics/confidence_sequence.ts";
+import { METRICS } from "../../src/assignment/metrics.ts";
+import { keysOf } from "../../src/values/record.ts";
+import { Followed } from "../../streams/experiments/followed.ts";
 import { list, restored } from "./lists.ts";
 
 function effectOf(users: number, spread: number): Effect {
@@ -102,6 +107,27 @@ Deno.test("compareVariant() asks for more evidence once the same users do much m
   totals.encodeFirstSpreads(to);
   copy.decodeFirstSpreads(new ByteReader(to.toBytes()));
   assert.equal(width(copy), width(totals));
+});
+
+Deno.test("Followed.decode() restores the first spread of each comparison", () => {
+  const variants = [{ name: "A" }, { name: "B" }];
+  const experiment = startExperiment({ name: "e", variants }, { records: new Map(), models: [] });
+  const [followed, copy] = [0, 1].map(() => new Followed(experiment, new PrePeriod())) as [
+    Followed,
+    Followed,
+  ];
+  for (let user = 0; user < 512; user++) {
+    const own = { experiment: "e", variant: "AB"[user % 2]! };
+    const sample = list(`u${user}`, user % 3, { exposure: ["e", own.variant] });
+    followed.sampled(sample, own, sumsOf(sample));
+  }
+  assert.equal(copy.decode(followed.encode()), true);
+  const spreads = ({ status: { totals } }: Followed) =>
+    [undefined, ...USER_SEGMENTS].flatMap((segment) =>
+      keysOf(METRICS).map((metric) => totals.firstSpread(1, segment, metric))
+    );
+  assert.ok(spreads(followed).filter((spread) => spread !== undefined).length > 3);
+  assert.deepEqual(spreads(copy), spreads(followed));
 });
 
 function usersOf(users: number): string[] {
