@@ -46,12 +46,16 @@ export class GroupedMoments {
   readonly #others: readonly Moments[];
   readonly #members = new Set<UserSums>();
   readonly #rewarded = new Set<UserSums>();
-  readonly #largest: Readonly<Record<Size, Largest>> = recordOf(SIZES, (size) => new Largest(size));
+  readonly #arms: number;
+  readonly #largest: Readonly<Record<Size, Largest>>;
   /** Moments that were read since the last change. */
   readonly #cut = new Map<Size | "reward", readonly Moments[]>();
 
-  constructor(groups: number) {
+  /** Makes moments without users. @param arms the arm of a group is its number modulo this; each weighs the same in limits */
+  constructor(groups: number, arms = groups) {
     this.#others = times(groups, () => new Moments());
+    this.#arms = arms;
+    this.#largest = recordOf(SIZES, (size) => new Largest(size, arms));
   }
 
   /** The moments of a group, cut by a size; cutting by rewards leaves all other sums as they are. */
@@ -170,11 +174,12 @@ export class GroupedMoments {
 
   /** Limits of the rewards in the experiment, and of those before it. */
   #rewardLimits(): readonly [Limits, Limits] {
-    const members = [...this.#rewarded];
-    return [
-      new Limits(members.map(({ sums }) => sums[REWARD]!)),
-      new Limits(members.map(({ before }) => before?.[REWARD] ?? 0)),
-    ];
+    const [now, past] = [times(this.#arms, (): number[] => []), times(this.#arms, (): number[] => [])];
+    for (const { group, sums, before } of this.#rewarded) {
+      now[group % this.#arms]!.push(sums[REWARD]!);
+      past[group % this.#arms]!.push(before?.[REWARD] ?? 0);
+    }
+    return [new Limits(now), new Limits(past)];
   }
 }
 

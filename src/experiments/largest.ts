@@ -1,12 +1,13 @@
 /**
- * The users with the most lists, rows or clicks. As with rewards (`limits.ts`), the highest 1 % of the users of all
- * arms together, at least one, are cut to the next largest.
+ * The users with the most lists, rows or clicks. As with rewards (`limits.ts`), the highest 1 % of users, as the mean of
+ * the arms' shares, and at least one, are cut to the next largest.
  *
  * @module
  */
 
 import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";
-import { CUT_SHARE } from "./limits.ts";
+import { type Alike, limitOf } from "./limits.ts";
+import { times } from "../values/times.ts";
 import type { UserSums } from "./user_metrics.ts";
 
 /** Largest share of users above the floor. */
@@ -21,21 +22,26 @@ export type Weights = readonly [now: number, past: number];
  */
 export class Largest {
   readonly #place: number;
-  readonly #now = new Sizes();
-  readonly #past = new Sizes();
+  readonly #now: Sizes;
+  readonly #past: Sizes;
+  readonly #arms: number;
   /** Users above the floor, which `above` keeps at or below the limit. */
   readonly #large = new Set<UserSums>();
 
-  /** Makes a finder without users. */
-  constructor(size: Size) {
+  /** Makes a finder without users. @param arms the arm of a user is the group modulo this number */
+  constructor(size: Size, arms: number) {
     this.#place = METRIC_FIELDS.indexOf(size);
+    this.#arms = arms;
+    this.#now = new Sizes(arms);
+    this.#past = new Sizes(arms);
   }
 
   /** Adds a user, or removes one with `sign` −1, before the sums change. */
   update(member: UserSums, sign: 1 | -1): void {
     const [now, past] = [member.sums[this.#place]!, member.before?.[this.#place] ?? 0];
-    this.#now.update(now, sign);
-    this.#past.update(past, sign);
+    const arm = member.group % this.#arms;
+    this.#now.update(now, arm, sign);
+    this.#past.update(past, arm, sign);
     if (!this.#isLarge(now, past)) return;
     if (sign === 1) this.#large.add(member);
     else this.#large.delete(member);
@@ -45,8 +51,9 @@ export class Largest {
   grow(member: UserSums, list: Float64Array): void {
     const size = member.sums[this.#place]!, more = list[this.#place]!;
     if (more === 0) return;
-    this.#now.update(size, -1);
-    this.#now.update(size + more, 1);
+    const arm = member.group % this.#arms;
+    this.#now.update(size, arm, -1);
+    this.#now.update(size + more, arm, 1);
     if (size + more > this.#now.floor) this.#large.add(member);
   }
 
@@ -78,15 +85,26 @@ export class Largest {
 }
 
 class Sizes {
-  readonly #users = new Map<number, number>();
-  /** Users with a size above 0. */
-  total = 0;
+  /** Users by arm and size. */
+  readonly #users: readonly Map<number, number>[];
+  /** Users with a size above 0, by arm. */
+  readonly #totals: number[];
   floor = Infinity;
   #limit: number | null = null;
 
+  constructor(arms: number) {
+    this.#users = times(arms, () => new Map());
+    this.#totals = times(arms, () => 0);
+  }
+
+  /** Users with a size above 0. */
+  get total(): number {
+    return this.#totals.reduce((sum, total) => sum + total, 0);
+  }
+
   /** The size that users are cut to; `Infinity` with a single user. */
   get limit(): number {
-    return this.#limit ??= this.#find();
+    return this.#limit ??= limitOf(this.#alike().sort(([a], [b]) => b - a), this.#totals) ?? Infinity;
   }
 
   /** Whether users may be above the limit without being above the floor. */
@@ -94,12 +112,13 @@ class Sizes {
     return this.limit < this.floor;
   }
 
-  update(size: number, sign: 1 | -1): void {
+  update(size: number, arm: number, sign: 1 | -1): void {
     if (!(size > 0)) return;
-    const users = (this.#users.get(size) ?? 0) + sign;
-    if (users === 0) this.#users.delete(size);
-    else this.#users.set(size, users);
-    this.total += sign;
+    const known = this.#users[arm]!;
+    const users = (known.get(size) ?? 0) + sign;
+    if (users === 0) known.delete(size);
+    else known.set(size, users);
+    this.#totals[arm]! += sign;
     this.#limit = null;
   }
 
@@ -111,16 +130,13 @@ class Sizes {
   lowerFloor(): void {
     const low = Math.ceil(0.9 * this.limit);
     let above = 0;
-    for (const [size, users] of this.#users) if (size > low) above += users;
+    for (const [size, , users] of this.#alike()) if (size > low) above += users;
     this.floor = above > MOST_LARGE * this.total / 2 ? this.limit : low;
   }
 
-  #find(): number {
-    let above = Math.ceil(CUT_SHARE * this.total);
-    for (const size of [...this.#users.keys()].sort((a, b) => b - a)) {
-      above -= this.#users.get(size)!;
-      if (above < 0) return size;
-    }
-    return Infinity;
+  #alike(): Alike[] {
+    return this.#users.flatMap((sizes, arm) =>
+      [...sizes].map(([size, users]) => [size, arm, users] as const)
+    );
   }
 }

@@ -96,7 +96,7 @@ export class ExperimentTotals {
     this.#prePeriod = prePeriod ?? new PrePeriod();
     this.#ownsPrePeriod = prePeriod === undefined;
     this.#variants = splitVariants(experiment).map(({ name }) => name);
-    this.#moments = new GroupedMoments(USER_SEGMENTS.length * this.#variants.length);
+    this.#moments = new GroupedMoments(USER_SEGMENTS.length * this.#variants.length, this.#variants.length);
     this.#firstSpreads = new FirstSpreads((this.#variants.length - 1) * COMPARED.length);
   }
 

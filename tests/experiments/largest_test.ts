@@ -2,12 +2,26 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { Largest } from "../../src/experiments/largest.ts";
+import { Limits } from "../../src/experiments/limits.ts";
+import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import type { UserSums } from "../../src/experiments/user_metrics.ts";
+import { compareVariant } from "../../src/experiments/verdict.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import { times } from "../../src/values/times.ts";
+import { list } from "./lists.ts";
 
 /** A user with this many lists, and this many before; 0 = without a past. */
-function user([lists, past]: readonly [number, number]): UserSums {
+function user([lists, past]: readonly [number, number], group = 0): UserSums {
   const sums = (count: number) => Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? count : 1);
-  return { group: 0, sums: sums(lists), before: past === 0 ? undefined : sums(past) };
+  return { group, sums: sums(lists), before: past === 0 ? undefined : sums(past) };
+}
+
+/** Weights of users with so many lists, by arm. */
+function weightsIn(...arms: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const largest = new Largest("lists", arms.length);
+  const users = arms.map((arm, at) => arm.map((lists) => user([lists, 0], at)));
+  for (const one of users.flat()) largest.update(one, 1);
+  return users.map((arm) => arm.map((one) => largest.weightsOf(one)[0]));
 }
 
 const size = fc.oneof(fc.nat(4), fc.nat(300));
@@ -15,7 +29,7 @@ const step = fc.record({ join: fc.array(fc.tuple(size, size), { maxLength: 40 })
 
 Deno.test("Largest.above() finds the same users as a fresh instance, whoever came and went", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
-    const largest = new Largest("lists");
+    const largest = new Largest("lists", 2);
     const users: UserSums[] = [];
     for (const { join, leave } of steps) {
       for (const gone of users.splice(0, leave)) largest.update(gone, -1);
@@ -24,7 +38,7 @@ Deno.test("Largest.above() finds the same users as a fresh instance, whoever cam
         users.push(one);
         largest.update(one, 1);
       }
-      const fresh = new Largest("lists");
+      const fresh = new Largest("lists", 2);
       for (const one of users) fresh.update(one, 1);
       const found = new Map(largest.above(users));
       assert.equal(found.size, [...fresh.above(users)].length);
@@ -34,7 +48,7 @@ Deno.test("Largest.above() finds the same users as a fresh instance, whoever cam
 });
 
 Deno.test("Largest.above() walks all users only now and then, even when most are of one size", () => {
-  const largest = new Largest("lists");
+  const largest = new Largest("lists", 2);
   const users: UserSums[] = [];
   let walks = 0;
   const walked = {
@@ -55,15 +69,49 @@ Deno.test("Largest.above() walks all users only now and then, even when most are
 });
 
 Deno.test("Largest.weightsOf() cuts at least one user in a hundred, and nobody who is alone", () => {
-  const weights = (lists: readonly number[]) => {
-    const largest = new Largest("lists");
-    const users = lists.map((count) => user([count, 0]));
-    for (const one of users) largest.update(one, 1);
-    return users.map((one) => largest.weightsOf(one)[0]);
-  };
+  const weights = (lists: readonly number[]) => weightsIn(lists)[0]!;
   assert.deepEqual(weights([7]), [1]);
   assert.deepEqual(weights([7, 14]), [1, 0.5]);
   assert.deepEqual(weights([5, 5, 5]), [1, 1, 1]);
   const many = weights(Array.from({ length: 300 }, (_, at) => at + 1));
   assert.equal(many.filter((weight) => weight < 1).length, 3);
+});
+
+Deno.test("Largest.weightsOf() cuts equal arms as one, and a small arm as if it were large", () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 2, maxLength: 300 });
+  fc.assert(fc.property(sizes, (all) => {
+    const half = Math.floor(all.length / 2);
+    const [a, b] = [all.slice(0, half), all.slice(half, 2 * half)];
+    assert.deepEqual(weightsIn(a, b).flat(), weightsIn([...a, ...b])[0]);
+  }));
+  const [many, few] = [times(5000, () => 2), times(100, (at) => at < 5 ? 40 : 2)];
+  // Two of those with 40 are cut, to the 40 of the third one; of one large arm, all five are in the 1 %.
+  assert.deepEqual(new Set(weightsIn(many, few).flat()), new Set([1]));
+  assert.deepEqual(weightsIn([...many, ...few])[0]!.filter((weight) => weight < 1), times(5, () => 2 / 40));
+});
+
+Deno.test("Limits cuts rewards by the shares of the arms, on both sides of 0", () => {
+  const [many, few] = [
+    times(5000, () => [2, -1]).flat(),
+    times(100, (at) => at < 5 ? [40, -30] : [2, -1]).flat(),
+  ];
+  const [apart, together] = [new Limits([many, few]), new Limits([[...many, ...few]])];
+  assert.deepEqual([apart.low, apart.high, together.low, together.high], [-30, 40, -1, 2]);
+  const absurd = new Limits([[...many, 1e200], few]);
+  assert.equal(absurd.high, 40);
+});
+
+Deno.test("ExperimentTotals sees what a variant does to a few users of a small arm", () => {
+  const experiment = startExperiment({ name: "e", variants: [{ name: "A", weight: 49 }, { name: "B" }] }, {
+    records: new Map(),
+    models: [],
+  });
+  const totals = new ExperimentTotals(experiment);
+  const visit = (user: string, lists: number, variant: string) => {
+    for (let time = 0; time < lists; time++) totals.update(list(user, 0, { time, exposure: ["e", variant] }));
+  };
+  times(4900, (at) => visit(`a${at}`, 2, "A"));
+  times(100, (at) => visit(`b${at}`, at < 5 ? 30 : at % 2 + 1, "B"));
+  const lift = compareVariant(totals, 1, "listsPerUser").effect.lift!;
+  assert.ok(Math.abs(lift - 0.465) < 1e-9, `${lift}`); // (5 · 30 + 48 · 2 + 47 · 1) / 200 − 1, uncut
 });
