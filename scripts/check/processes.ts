@@ -64,18 +64,19 @@ export async function processAt(url: string): Promise<Process> {
   }
 }
 
-/** Why a process takes in no source, if it should. */
+/** Why a process does not take in a source, or any, although it should. */
 function pausedSources(url: string, sources: ServiceStatus["sources"] | undefined): Problem | null {
   if (!sources || sources.fault === null) return null;
+  const share = sources.isReading ? "only some sources" : "no source";
   return {
-    what: `the process at ${url} takes in no source: ${sources.fault}`,
+    what: `the process at ${url} takes in ${share}: ${sources.fault}`,
     remedy: "repair what it waits for; requests are answered meanwhile, and nothing is lost within retention",
   };
 }
 
 /** How far a process is behind the topics that it takes in. Releases before 0.3 do not report it. */
 function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
-  if (!sources || sources.fault !== null) return "";
+  if (!sources || sources.fault !== null && sources.lags.length === 0) return "";
   const lags = Map.groupBy(sources.lags, ({ source }) => source);
   const behind = [...lags].map(([source, own]) => {
     const [lag, ms] = [

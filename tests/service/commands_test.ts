@@ -343,6 +343,12 @@ Deno.test("check: asks the processes at --url when one of them holds the log", a
       paused.text,
       /PROBLEM: the process at \S+ takes in no source: sources: waits: the registry is away\n/,
     );
+    const behind = { source: "clicks", partition: 0, lag: 3, lagMs: 90_000 };
+    sources = { isReading: true, fault: "cannot read clicks/0: the registry is away", lags: [behind] };
+    assert.match(
+      (await look("--url", url)).text,
+      /clicks 3 records, 90 s behind\n[^]*PROBLEM: the process at \S+ takes in only some sources: cannot read clicks\/0/,
+    );
     reasons.push("the disk is full");
     const unready = await look("--url", url);
     assert.equal(unready.code, 1);
