@@ -9,6 +9,8 @@
 
 import type { ServedBank } from "../../bank/served_bank.ts";
 import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
+import { grown } from "../../values/grown.ts";
+import type { SourceParts } from "./parts.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Items searched per requested item, since some may not be recommended; multiplied by it if too few are found. */
@@ -26,11 +28,7 @@ export const NEXT: SourceKind = {
     let known: ServedBank | null = null;
     let bank: ServedBank | null = null;
     const rowOf = (index: number, of: ServedBank): number => {
-      if (index >= rows.length) {
-        const more = new Uint32Array(2 * index);
-        more.set(rows);
-        rows = more;
-      }
+      if (index >= rows.length) rows = grown(rows, new Uint32Array(2 * index));
       return rows[index] ||= of.rowOf(catalogue.at(index).id);
     };
     return {
@@ -51,25 +49,7 @@ export const NEXT: SourceKind = {
         const gapMs = context.size === 0 ? 0 : Math.max(0, time - context.times[0]!);
         bank.ask({ items, strengths: context.strengths, gapMs });
       },
-      propose: (limit, may) => {
-        if (bank === null) return [];
-        const found: { index: number; score: number }[] = [];
-        for (let searched = SEARCHED * limit, seen = 0;; searched *= SEARCHED) {
-          const nearest = bank.nearest(searched);
-          found.length = 0;
-          for (let k = 0; k < nearest.size; k++) {
-            const item = catalogue.get(bank.itemOf(nearest.placeAt(k)));
-            if (item !== undefined && may(item.index)) {
-              found.push({ index: item.index, score: nearest.scoreAt(k) });
-            }
-          }
-          // If a user already had most of the similar items, perhaps none of the first ones is allowed.
-          if (found.length >= limit || nearest.size <= seen) break;
-          seen = nearest.size;
-        }
-        found.sort((a, b) => b.score - a.score || catalogue.compare(a.index, b.index));
-        return found.slice(0, limit).map(({ index }) => index);
-      },
+      propose: (limit, may) => bank === null ? [] : nearestOf(bank, catalogue, limit, may),
       score: (items, into) => {
         if (bank === null) return 0;
         let highest = -Infinity;
@@ -85,3 +65,26 @@ export const NEXT: SourceKind = {
     };
   },
 };
+
+/** Items that the bank predicts, of those that may be proposed. */
+function nearestOf(
+  bank: ServedBank,
+  catalogue: SourceParts["catalogue"],
+  limit: number,
+  may: (item: number) => boolean,
+): readonly number[] {
+  const found: { index: number; score: number }[] = [];
+  for (let searched = SEARCHED * limit, seen = 0;; searched *= SEARCHED) {
+    const nearest = bank.nearest(searched);
+    found.length = 0;
+    for (let k = 0; k < nearest.size; k++) {
+      const item = catalogue.get(bank.itemOf(nearest.placeAt(k)));
+      if (item !== undefined && may(item.index)) found.push({ index: item.index, score: nearest.scoreAt(k) });
+    }
+    // If a user already had most of the similar items, perhaps none of the first ones is allowed.
+    if (found.length >= limit || nearest.size <= seen) break;
+    seen = nearest.size;
+  }
+  found.sort((a, b) => b.score - a.score || catalogue.compare(a.index, b.index));
+  return found.slice(0, limit).map(({ index }) => index);
+}
