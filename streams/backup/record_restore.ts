@@ -74,42 +74,12 @@ export async function refillAll(
   { manifest, prefix, tell }: RefillOptions,
 ): Promise<void> {
   const from = manifest.prefix;
-  if (from === "" && prefix !== "") {
-    throw new Error(
-      `Cannot restore ${folder} to --prefix ${prefix}: its own prefix is empty, so its topics cannot be identified`,
-    );
-  }
-  const other = manifest.topics.find(({ name }) => !name.startsWith(from));
-  if (other !== undefined) {
-    throw new Error(`Cannot restore ${folder}: its prefix is ${from}, and it has the topic ${other.name}`);
-  }
+  refuseForeign(folder, manifest, prefix);
   const to = (text: string) => prefix + text.slice(from.length);
   const topics = manifest.topics.map((topic) => ({ ...topic, name: to(topic.name) }));
   await refuseFull(log, topics, prefix);
   await log.createTopics(topics);
-  // Topics are named in JSON.
-  const named = from === prefix
-    ? []
-    : manifest.topics.map(({ name }): Rename => [`"${name}"`, `"${to(name)}"`]);
-  const renames = [...named];
-  for (const { name, id } of topics) {
-    const now = (await log.identify(name))?.id ?? null;
-    if (id !== null && now !== null) renames.push([id, now]);
-  }
-  const names = topicNames(prefix);
-  const lineage = crypto.randomUUID();
-  const own = (record: LogRecord): LogRecord => {
-    const headers = Object.fromEntries(
-      Object.entries(record.headers).map(([name, value]) => [
-        name,
-        record.key === TASK_KEY && name === LINEAGE ? lineage : renamed(value, renames),
-      ]),
-    );
-    const isPosition = record.topic === names.positions;
-    const key = isPosition && record.key?.startsWith(from) ? to(record.key) : record.key;
-    const inValue = isPosition ? renames : record.topic === names.rejected ? named : [];
-    return { ...record, headers, key, value: bytesOf(record.value, inValue) };
-  };
+  const own = await renaming(log, { from, prefix, to, topics });
   const places = topics.flatMap(({ name, bounds }, at) =>
     bounds.map((bounds, partition) => ({ topic: name, was: manifest.topics[at]!.name, partition, bounds }))
   );
@@ -132,6 +102,56 @@ export async function refillAll(
     tell(done += bounds.end, all);
   });
   await restoreGroups(log, await servingTopics(log, prefix), topics);
+}
+
+/** @throws Error when the names of its topics cannot be made to begin with the prefix */
+function refuseForeign(folder: string, { prefix: from, topics }: RefillOptions["manifest"], prefix: string) {
+  if (from === "" && prefix !== "") {
+    throw new Error(
+      `Cannot restore ${folder} to --prefix ${prefix}: its own prefix is empty, so its topics cannot be identified`,
+    );
+  }
+  const other = topics.find(({ name }) => !name.startsWith(from));
+  if (other !== undefined) {
+    throw new Error(`Cannot restore ${folder}: its prefix is ${from}, and it has the topic ${other.name}`);
+  }
+}
+
+/** What records are on the new topics: they name these, and their ids, and are of a lineage of their own. */
+async function renaming(
+  log: RecordLog,
+  { from, prefix, to, topics }: {
+    readonly from: string;
+    readonly prefix: string;
+    /** The new name of a topic, or a key of positions. */
+    readonly to: (text: string) => string;
+    /** As they are now named, with the ids that they had. */
+    readonly topics: readonly TopicExtent[];
+  },
+): Promise<(record: LogRecord) => LogRecord> {
+  // Topics are named in JSON.
+  const named = from === prefix
+    ? []
+    : topics.map(({ name }): Rename => [`"${from}${name.slice(prefix.length)}"`, `"${name}"`]);
+  const renames = [...named];
+  for (const { name, id } of topics) {
+    const now = (await log.identify(name))?.id ?? null;
+    if (id !== null && now !== null) renames.push([id, now]);
+  }
+  const names = topicNames(prefix);
+  const lineage = crypto.randomUUID();
+  return (record) => {
+    const headers = Object.fromEntries(
+      Object.entries(record.headers).map(([name, value]) => [
+        name,
+        record.key === TASK_KEY && name === LINEAGE ? lineage : renamed(value, renames),
+      ]),
+    );
+    const isPosition = record.topic === names.positions;
+    const key = isPosition && record.key?.startsWith(from) ? to(record.key) : record.key;
+    const inValue = isPosition ? renames : record.topic === names.rejected ? named : [];
+    return { ...record, headers, key, value: bytesOf(record.value, inValue) };
+  };
 }
 
 /** @throws Error when one of the topics, or another of the deployment, has had records */
