@@ -183,15 +183,7 @@ async function remember(
     for (const event of view((user) => profilesOf(user, first)) ?? []) await events.put(event);
   }
   for (const { from: begin, to } of slices) {
-    const slice: Due[] = [];
-    for await (const view of users()) {
-      view((user) => {
-        for (const due of rememberedOf(state, user, border)) {
-          if (due.at >= begin && due.at < to) slice.push(due);
-        }
-      });
-    }
-    slice.sort((a, b) => a.at - b.at);
+    const slice = await dueIn(users(), (user) => rememberedOf(state, user, border), begin, to);
     for (const { event } of slice) await events.put(event);
   }
   await events.end(experiments);
@@ -199,6 +191,22 @@ async function remember(
   const value = encoder.encode(JSON.stringify(remembered));
   await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
   return remembered;
+}
+
+/** What is due in [from, to), in order. */
+async function dueIn(
+  users: AsyncIterable<UserView>,
+  rememberedOf: (user: UserState) => Iterable<Due>,
+  from: number,
+  to: number,
+): Promise<readonly Due[]> {
+  const due: Due[] = [];
+  for await (const view of users) {
+    view((user) => {
+      for (const one of rememberedOf(user)) if (one.at >= from && one.at < to) due.push(one);
+    });
+  }
+  return due.sort((a, b) => a.at - b.at);
 }
 
 /** Counts remembered events, also by hour of a behaviour, and the behaviours that sequences have dropped. */
