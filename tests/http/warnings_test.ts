@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { UnlistedItems } from "../../streams/http/contract/unlisted_items.ts";
+import { digestOf, type Scope } from "../../streams/http/contract/access.ts";
 import { startApi } from "../server/deployment.ts";
 import { until } from "../service/deployment.ts";
 
@@ -84,6 +85,24 @@ Deno.test("POST /v1/events warns of an item that the catalogue lacks, and never 
     const { json } = await api.post("/v1/events", click("nowhere"));
     return json.warnings?.[0]?.code === "not-in-catalogue";
   }, `it is warned of; so far ${warned} times`);
+});
+
+Deno.test("POST /v1/events does not tell a key without the scope read what the catalogue lacks", async () => {
+  const key = (name: string, scopes: readonly Scope[]) => ({
+    name,
+    sha256: digestOf(`key-of-the-${name}`),
+    scopes,
+  });
+  const keys = [key("web-page", ["events"]), key("back-end", ["events", "items", "read"])];
+  await using api = await startApi({ keys });
+  const page = { "x-api-key": "key-of-the-web-page" }, backEnd = { "x-api-key": "key-of-the-back-end" };
+  assert.equal((await api.post("/v1/items", { item: "i1" }, backEnd)).status, 200);
+  await until(async () => {
+    const { status, json } = await api.post("/v1/events", click("nowhere"), page);
+    assert.deepEqual([status, json.warnings], [200, undefined]);
+    const known = await api.post("/v1/events", click("nowhere"), backEnd);
+    return known.json.warnings?.[0]?.code === "not-in-catalogue";
+  }, "the back end is told");
 });
 
 /** A catalogue with one item, read up to an offset. */

@@ -10,6 +10,7 @@ import { REJECTION_CODES, shown } from "../../../src/events/rejected.ts";
 import { WARNING_CODES } from "../../../src/mapping/entry_check.ts";
 import { bodyKind } from "../body.ts";
 import { type ApiContext, appendTaken, inForeground } from "../context.ts";
+import type { Demand } from "../contract/access.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import { tryWithin } from "../deadline.ts";
@@ -108,7 +109,7 @@ async function intake(
   const bodyIs = bodyKind(request.headers, MANY);
   const take = kind === "event" ? takeEvents : takeItems;
   const bytes = await inForeground(service, () => bodies.read(request));
-  const mayLack = kind === "event" && unlisted?.isDue()
+  const mayLack = kind === "event" && mayKnowItems(demand) && unlisted?.isDue()
     ? (item: string) => unlisted.mayLack(item)
     : undefined;
   const options = { topics, maxEntries, see, check, mayLack, demand, now: context.now() };
@@ -119,6 +120,17 @@ async function intake(
   const warnings = await warningsIn(context, found, rejected);
   const taken = { accepted: records.length, refused: rejected };
   return Response.json(warnings.length === 0 ? taken : { ...taken, warnings });
+}
+
+/** Whether the sender may know which items there are: a key on a web page must not find those not yet released. */
+function mayKnowItems(demand: Demand): boolean {
+  try {
+    demand("read");
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /** The warnings about entries that were not rejected. */
