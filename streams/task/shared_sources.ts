@@ -9,6 +9,7 @@ import { EXPERIMENT } from "../experiments/record.ts";
 import type { Log } from "../log/log.ts";
 import { splitLog } from "../log/split_log.ts";
 import { isOutput, type Topics } from "../topics/topics.ts";
+import { ownPartitions } from "./inputs/own_partitions.ts";
 
 /**
  * The log as the tasks of a generation see it.
@@ -17,13 +18,14 @@ import { isOutput, type Topics } from "../topics/topics.ts";
  * @throws LogError `topic-mismatch` when it is not a multiple of the number of partitions of events
  */
 export async function tasksLog(log: Log, topics: Topics, tasks?: number): Promise<Log> {
-  const existing = await log.topics();
+  const own = ownPartitions(log, topics); // below the split, as it knows only of partitions that exist
+  const existing = await own.topics();
   const partitions = existing.get(topics.events)?.partitions;
   const into = tasks ?? existing.get(topics.state)?.partitions;
   // Fewer tasks than partitions: events have gained partitions, which the service reports.
   if (partitions === undefined || into === undefined || into <= partitions && tasks === undefined) return log;
   if (into === partitions) return log;
-  return splitLog(log, {
+  return splitLog(own, {
     partitions,
     into,
     isSplit: (topic) => topic === topics.events || isOutput(topics, topic),

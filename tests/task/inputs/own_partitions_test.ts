@@ -3,6 +3,7 @@ import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import type { Log, NewRecord, TopicSpec } from "../../../streams/log/log.ts";
 import { partitionOf } from "../../../streams/log/partitioner.ts";
 import { ownPartitions } from "../../../streams/task/inputs/own_partitions.ts";
+import { tasksLog } from "../../../streams/task/shared_sources.ts";
 import { type Generation, generationRecord } from "../../../streams/topics/generations.ts";
 import {
   generationTopics,
@@ -63,6 +64,19 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   assert.ok(heard.includes(
     `${second.state} has 7 partitions, of which this deployment uses 4: the rest stay empty`,
   ));
+});
+
+Deno.test("tasksLog() splits only the partitions that events had when the deployment began", async () => {
+  await using below = await grownLog((topic) => !isOwn(topic), 1);
+  const log = await tasksLog(below, second);
+  assert.equal(ownPartitions(log, second), log, "a service hides nothing of what is split");
+  assert.equal((await log.identify(second.events))?.partitions, TASKS);
+  const assigned = Promise.withResolvers<readonly number[]>();
+  await using _member = await log.join("tasks", [second.events], {
+    assigned: (partitions) => Promise.resolve(assigned.resolve(partitions)),
+    revoked: () => Promise.resolve(),
+  });
+  assert.deepEqual([...await assigned.promise].sort(), [0, 1, 2, 3]);
 });
 
 Deno.test("ownPartitions() hides partitions added to events and items, counts them, and shows foreign topics", async () => {
