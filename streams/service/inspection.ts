@@ -124,7 +124,7 @@ async function unreadProblems(log: Log, { events, items }: Topics): Promise<Prob
       what:
         `${topic} has ${
           partitions + unread
-        } partitions, of which tasks read the first ${partitions}; the others have ` +
+        } partitions, of which tasks read only ${partitions}; the others have ` +
         `${records} records, which wait there until retention drops them`,
       remedy: `Kafka cannot remove partitions; ${anew(topic)}`,
     });

@@ -140,7 +140,7 @@ for (
     ["a change of experiments that one partition lacks", topics.events, dropChange, /different changes/],
     ["a duplicate change of experiments", topics.events, doubleChange, /has a change .* twice/],
     ["a sample learnt twice", topics.samples, double, /the learner's weights are/],
-    ["a lost sample that was learnt", topics.samples, drop, /the learner cannot be restored/],
+    ["a lost sample that was learnt", topics.samples, drop, /the learner's samples are/],
     ["a sample altered after it was learnt", topics.samples, flipLabel, /the learner's weights are/],
     ["a damaged checkpoint of the learner", topics.checkpoints, flipAll, /cannot be restored/],
   ] as const

@@ -81,9 +81,9 @@ Deno.test("inspect() names both sides when the log and a task's record disagree"
     ],
     [
       (log) => log.grow(topics.events, 4),
-      /events has 4 partitions, of which tasks read 2; the others have 0 records.+-> Kafka cannot remove/,
+      /events has 4 partitions, of which tasks read only 2; the others have 0 records.+-> Kafka cannot remove/,
     ],
-    [(log) => log.grow(topics.items, 4), /items has 4 partitions, of which tasks read 1/],
+    [(log) => log.grow(topics.items, 4), /items has 4 partitions, of which tasks read only 1/],
     [(log) => log.recreate(topics.statistics), /task 1 has stopped: .+has no record of the task/],
   ];
   for (const [change, says] of cases) {

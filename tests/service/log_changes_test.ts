@@ -98,7 +98,7 @@ Deno.test("Service stays ready when its events topic gains partitions, takes ove
   const { problems } = await inspect(log);
   assert.match(
     problems.map(({ what }) => what).join("\n"),
-    /^meander\.events has 4 partitions, of which tasks read the first 2; the others have 0 records/m,
+    /^meander\.events has 4 partitions, of which tasks read only 2; the others have 0 records/m,
   );
 });
 
