@@ -82,7 +82,8 @@ Deno.test("Service erases a user from every record of a log in memory, and goes 
 });
 
 Deno.test("Service erases a user when tasks share partitions", async () => {
-  await using whole = new MemoryLog();
+  // Only a later generation has more tasks than events have partitions; nothing may hide these as added ones.
+  await using whole = Object.assign(new MemoryLog(), { hidesAdded: true as const });
   await whole.createTopics([{ name: topics.events, partitions: 2, cleanup: "delete" }]);
   const log = await tasksLog(whole, topics, 6);
   await log.createTopics(topicSpecs(topics, 6));
