@@ -30,6 +30,8 @@ export const MAX_ATTRIBUTES = 64;
 export const MIN_TIME_MS = 631_152_000_000;
 /** Latest time, exclusive: 2100-01-01T00:00:00Z. A later one is a unit error (microseconds). */
 export const MAX_TIME_MS = 4_102_444_800_000;
+/** How far an event's time may be ahead of its arrival, milliseconds; more means a wrong unit or a broken clock. */
+export const MAX_AHEAD_MS = 3_600_000;
 
 /** Keys that no object of a record may have, at any depth: they can reach a prototype. */
 export const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { dateOf } from "../../src/values/date_of.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
@@ -14,7 +13,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Portions } from "../../src/values/portions.ts";
 import { type ApiContext, append, inPortions } from "../http/context.ts";
-import { arrivedRecords, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import { arrivedRecords, rejectAhead, type RejectedEntry } from "../http/intake.ts";
 import type { ArrivingRecord } from "../http/contract/arriving.ts";
 import type { Call } from "../http/endpoint.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
@@ -67,14 +66,11 @@ export function* mapAll<Value>(
       continue;
     }
     for (const record of adapted.records) {
-      const ahead = record.kind === "event" ? record.event.time - now : 0;
-      if (ahead <= MAX_AHEAD_MS) {
+      const ahead = record.kind === "event" ? rejectAhead(record.event.time, now) : null;
+      if (ahead === null) {
         own.push(record);
         context.see?.(record);
-      } else {
-        const reason = `event time, ${dateOf(now + ahead)}, is more than ${MAX_AHEAD_MS / 3_600_000} h ahead`;
-        errors.push({ index, code: "in-the-future", reason });
-      }
+      } else errors.push({ index, code: ahead.code, reason: ahead.reason });
     }
   }
   const [first] = errors;

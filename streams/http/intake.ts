@@ -8,7 +8,8 @@ import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, type ParsedJson, parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
-import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { MAX_AHEAD_MS, MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { dateOf } from "../../src/values/date_of.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { EntryCheck, EntryWarning } from "../../src/mapping/entry_check.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
@@ -81,8 +82,12 @@ const MAX_LISTED = 100;
 /** Most warnings about a body. */
 export const MAX_WARNINGS = 20;
 
-/** How far an event's time may be ahead of our clock. A task has the same limit, relative to the arrival. */
-export const MAX_AHEAD_MS = 3_600_000;
+/** Refuses a time that is too far ahead of our clock, as a task does relative to the arrival; `null` = it is not. */
+export function rejectAhead(time: number, now: number): Rejected | null {
+  if (time <= now + MAX_AHEAD_MS) return null;
+  const hours = MAX_AHEAD_MS / 3_600_000;
+  return reject("in-the-future", `event time, ${dateOf(time)}, is more than ${hours} h ahead`);
+}
 
 /**
  * Names of a time, and misspellings of `time`, in lower case without `_` and `-`. Names that are merely similar, such as
@@ -112,10 +117,8 @@ export function takeEvents(
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
     const { event } = checked;
-    const ahead = event.time - now;
-    if (ahead > MAX_AHEAD_MS) {
-      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
-    }
+    const ahead = rejectAhead(event.time, now);
+    if (ahead !== null) return ahead;
     const record = { kind: "event", event } as const;
     demandFor(record, demand);
     noted.see(record, index);

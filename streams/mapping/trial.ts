@@ -6,13 +6,11 @@
 
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
+import { MAX_AHEAD_MS } from "../../src/events/limits.ts";
 import type { Rejected } from "../../src/events/rejected.ts";
 import type { MappedRecords } from "../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { type RecordSource, take } from "./record_source.ts";
-
-/** An event that is ahead of its record by more than this is refused, so it makes no other late. */
-const MAX_AHEAD_MS = 3_600_000;
 
 export interface TriedRecord {
   /** `null` for a tombstone. */
@@ -62,6 +60,7 @@ export function tryRecords(
       const { user, time } = own.event;
       const before = newest.get(user) ?? -Infinity;
       if (time < before - allowedLatenessMs) late++;
+      // One that is refused as too far ahead makes no other late.
       if (time <= (meta.time ?? Infinity) + MAX_AHEAD_MS) newest.set(user, Math.max(before, time));
     }
     return taken;

@@ -6,6 +6,7 @@
 
 import { dateOf } from "../../src/values/date_of.ts";
 import { getLogger } from "@logtape/logtape";
+import { MAX_AHEAD_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { LogRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
@@ -14,9 +15,7 @@ import { TaskExperiments } from "./experiments.ts";
 import type { EventRead } from "./inputs/event_reader.ts";
 import type { TaskParts } from "./task_parts.ts";
 
-/** How far an event's time may be ahead of its arrival and of the task's clock; more means a wrong unit or a broken clock. */
-const MAX_AHEAD_MS = 3_600_000;
-/** The same for what our servers have let in: clocks of machines that are further apart need mending, not an allowance. */
+/** {@linkcode MAX_AHEAD_MS} of what our servers have let in: clocks that are further apart need mending, not an allowance. */
 const MAX_APART_MS = 86_400_000;
 
 const logger = getLogger(["meander", "task"]);

@@ -12,7 +12,7 @@ import { shown } from "../../../src/events/rejected.ts";
 import { MAX_EXCLUDED } from "../../../src/events/limits.ts";
 import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";
-import { MAX_AHEAD_MS } from "../intake.ts";
+import { rejectAhead } from "../intake.ts";
 import { type BodyObject, checkFields, readObject } from "../object_body.ts";
 import { nextCursor, type Paged, readCursor } from "../contract/page_cursor.ts";
 import { Problem } from "../contract/problem.ts";
@@ -150,9 +150,8 @@ function requestOf(body: BodyObject, kind: Kind, now: number): RequestEvent {
   if (!checked.ok) throw refusedBy(checked.code, checked.reason);
   // A task skips an event whose id it has seen, so a repeated request would get no answer: make it a new event.
   const { id: _id, ...own } = checked.event as RequestEvent;
-  if (own.time > now + MAX_AHEAD_MS) {
-    throw refusedBy("in-the-future", `time is ${own.time - now} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
-  }
+  const ahead = rejectAhead(own.time, now);
+  if (ahead !== null) throw refusedBy(ahead.code, ahead.reason);
   return own;
 }
 

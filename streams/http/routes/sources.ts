@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { parseJson } from "../../../src/events/json.ts";
-import { reject, type Rejected } from "../../../src/events/rejected.ts";
+import type { Rejected } from "../../../src/events/rejected.ts";
 import { madeOfEach, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
 import type { Portions } from "../../../src/values/portions.ts";
@@ -24,8 +24,8 @@ import {
   demandFor,
   type Intake,
   linesIn,
-  MAX_AHEAD_MS,
   noneTaken,
+  rejectAhead,
   type RejectedEntry,
 } from "../intake.ts";
 import { type BodyEntry, valuesIn } from "../json_list.ts";
@@ -155,10 +155,8 @@ function* takeRecords(
 
 function recordsOf(taken: TakenRecords, topics: Topics, now: number, count: (bytes: number) => number) {
   return madeOfEach(taken, (one) => {
-    const ahead = one.kind === "event" ? one.event.time - now : 0;
-    if (ahead > MAX_AHEAD_MS) {
-      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
-    }
+    const ahead = one.kind === "event" ? rejectAhead(one.event.time, now) : null;
+    if (ahead !== null) return ahead;
     const record = arrivedRecord(topics, one, now);
     if ("ok" in record) return record;
     if (count(record.value?.length ?? 0) > MAX_MADE_BYTES) {
