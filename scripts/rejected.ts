@@ -9,6 +9,7 @@
  * @module
  */
 
+import { dateOf } from "../src/values/date_of.ts";
 import type { Command } from "commander";
 import { isOneOf } from "../src/values/one_of.ts";
 import { readConfig } from "../streams/config/read.ts";
@@ -119,7 +120,7 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
     ...(entries === undefined ? [] : [["entries", entries.join(" ")]]),
     ...(others === undefined ? [] : [["left out", `${others} like it, before it`]]),
     ["key", key ?? "-"],
-    ["time", time > 0 ? new Date(time).toISOString() : "-"],
+    ["time", time > 0 ? dateOf(time) : "-"],
     ["headers", JSON.stringify(headers)],
     ["bytes", `${bytes.length}${cut ? ", only the beginning" : ""}`],
   ].map(([name = "", value = ""]) => `${name.padEnd(10)}${value}\n`);

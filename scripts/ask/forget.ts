@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../src/values/date_of.ts";
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ErasureReceipt } from "../../streams/backup/erased_since.ts";
@@ -145,7 +146,7 @@ async function complete(
     if (view !== undefined) {
       const topics = view.topics.map(({ until, ...rest }) => ({
         ...rest,
-        until: until === null ? null : new Date(until).toISOString(),
+        until: until === null ? null : dateOf(until),
       }));
       receipt = { ...durable, state: view.state, topics };
       if (view.state !== "under way") return { ...receipt, erased: erased() };

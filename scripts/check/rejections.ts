@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../src/values/date_of.ts";
 import { shown } from "../../src/events/rejected.ts";
 import { countOf } from "../../src/events/rejection.ts";
 import { lookAtRejected, type RejectedLook } from "../../streams/feeders/newest_rejected.ts";
@@ -71,7 +72,7 @@ export function remarksOn({ look, taken, lastDay }: SeenRejections, known = 0): 
   const isProblem = (taken !== undefined && isLarge({ rejected: left, taken })) ||
     (lastDay !== undefined && isLarge({ ...lastDay, rejected: Math.min(left, lastDay.rejected) }));
   const newest = Math.max(...reasons.map(({ newest }) => newest.time));
-  const until = newest > 0 ? `, the newest ${new Date(newest).toISOString()}` : "";
+  const until = newest > 0 ? `, the newest ${dateOf(newest)}` : "";
   const day = lastDay && lastDay.rejected > 0
     ? `; within a day, ${lastDay.rejected} beside ${lastDay.taken}`
     : "";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../src/values/date_of.ts";
 import type { SourceLag } from "../../streams/feeders/followed_topic.ts";
 import type { Inspection } from "../../streams/service/inspection.ts";
 import type { Problem } from "../../streams/service/problem.ts";
@@ -27,7 +28,7 @@ export function render(
   { topics, partitions, learners, sources, problems, notes }: Look,
   latenessMs: number,
 ): string {
-  const time = (ms: number | null) => ms === null ? "-" : new Date(ms).toISOString();
+  const time = (ms: number | null) => ms === null ? "-" : dateOf(ms);
   const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
   return [
     table([

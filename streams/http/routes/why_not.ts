@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dateOf } from "../../../src/values/date_of.ts";
 import { z } from "zod";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { MAX_ITEMS } from "../../../src/events/limits.ts";
@@ -121,13 +122,13 @@ function whyBarred(
   const reasons: Reasons = [];
   if (withheld) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
   if (expires <= time) {
-    reasons.push({ code: "expired", reason: `It expired at ${new Date(expires).toISOString()}` });
+    reasons.push({ code: "expired", reason: `It expired at ${dateOf(expires)}` });
   }
   const last = retrieval.revisits
     ? undefined
     : sequences.behaviours(row).findLast(({ item }) => item === index);
   if (last !== undefined) {
-    const when = new Date(last.time).toISOString();
+    const when = dateOf(last.time);
     const reason = `The user has seen it: ${last.action} at ${when}; filter.seen would admit it`;
     reasons.push({ code: "seen", reason });
   }
