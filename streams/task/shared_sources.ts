@@ -22,9 +22,7 @@ export async function tasksLog(log: Log, topics: Topics, tasks?: number): Promis
   const existing = await own.topics();
   const partitions = existing.get(topics.events)?.partitions;
   const into = tasks ?? existing.get(topics.state)?.partitions;
-  // Fewer tasks than partitions: events have gained partitions, which the service reports.
-  if (partitions === undefined || into === undefined || into <= partitions && tasks === undefined) return log;
-  if (into === partitions) return log;
+  if (partitions === undefined || into === undefined || into === partitions) return log;
   return splitLog(own, {
     partitions,
     into,
