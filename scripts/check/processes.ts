@@ -98,9 +98,13 @@ async function rejectionsAt(url: string): Promise<Process["rejections"]> {
   if (look?.offsets === undefined) return undefined;
   const { isAll, offsets, reasons } = look;
   return {
-    ...{ isAll, offsets },
+    isAll,
+    offsets,
     reasons: reasons.map(({ source, from, code, count, newest: { time } }) => ({
-      ...{ source, from, code, count },
+      source,
+      from,
+      code,
+      count,
       newest: { time },
     })),
   };

@@ -117,6 +117,7 @@ export interface Evaluation {
 const Z95 = 1.959963984540054;
 /** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;
+
 /**
  * Estimates the mean reward per list of a policy from logged lists.
  *

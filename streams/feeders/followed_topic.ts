@@ -125,7 +125,15 @@ export class FollowedTopic {
     const headOf = (record: LogRecord, read: ReadTime) => this.#headOf(record, read);
     this.partitions = nexts.map((next, partition) =>
       new SourcePartition({
-        ...{ log, topic, partition, next, waitMs, maxBytes, now, clock, headOf },
+        log,
+        topic,
+        partition,
+        next,
+        waitMs,
+        maxBytes,
+        now,
+        clock,
+        headOf,
         stuck: { since, name: `${id}/${partition}` },
       })
     );

@@ -182,7 +182,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const { stuck: { since, name }, topic, partition, clock } = this.#options;
     if (!since.has(name)) since.set(name, clock());
     if (this.stuckMs < STUCK_MS) return false;
-    [this.#isPassed, this.#attemptedAt] = [true, clock()];
+    this.#isPassed = true;
+    this.#attemptedAt = clock();
     logger.error(
       "{topic}/{partition} waits at {next}, and other sources go ahead: its records will come after theirs: {reason}",
       { topic, partition, next: this.next, reason: reasonOf(error) },

@@ -37,20 +37,19 @@ export async function lookAtTopics(
   problems: Problem[],
 ): Promise<readonly TopicView[]> {
   const events = existing.get(topics.events)?.partitions;
-  const views: TopicView[] = [];
   const specs = topicSpecs(topics, events ?? 1);
-  const isNew = specs.every(({ name }) => !existing.has(name));
-  if (isNew) {
+  if (specs.every(({ name }) => !existing.has(name))) {
     problems.push({
       what: `there are no topics yet: ${topics.events} and all others are missing`,
       remedy:
         "start `deno task run`, which creates them; or name the prefix of those that exist, --prefix; " +
         "or grant this user DESCRIBE on them",
     });
+    return [];
   }
+  const views: TopicView[] = [];
   for (const { name, cleanup, partitions: wanted } of specs) {
     const spec = existing.get(name);
-    if (spec === undefined && isNew) continue;
     if (spec === undefined) {
       const size = events === undefined ? "" : ` with ${wanted} partitions`;
       problems.push({
