@@ -37,7 +37,7 @@ const APPEND_TIMEOUT_MS = 15_000;
 export interface ApiContext {
   readonly log: Log;
   readonly topics: Topics;
-  /** Appends to `items`, beside each other; a change of what is there is made alone. */
+  /** Orders writes to `items`: appends run side by side, a read-modify-write runs alone. */
   readonly itemWrites: InTurn;
   /** Partitions of `events`. */
   readonly partitions: number;

@@ -132,7 +132,7 @@ export class LocalLog implements Log {
    * Makes a log over a store.
    *
    * @param schedule decides when to write; writes that arrive until it calls back become one write of the store
-   * @param clock milliseconds, and how to let others have the thread for some
+   * @param clock a monotonic time in milliseconds, and a pause of so many, in which others have the thread
    */
   constructor(
     store: LogStore,

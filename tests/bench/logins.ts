@@ -122,7 +122,7 @@ function count(figures: Followed, out: TaskOutputs, lists: { counted: number; as
   }
 }
 
-/** The acts of people, one of whom begins every two seconds, in the order of time. */
+/** What people do, ordered by time; a new person starts every two seconds. */
 function eventsOf(
   { clicks, logins, again, lists, oneId = false }: LoginWorld,
   people: number,

@@ -20,7 +20,7 @@ export interface FleetOptions {
 interface Member {
   readonly child: Deno.ChildProcess;
   readonly said: string[];
-  /** Whether it may end, as it was told to. */
+  /** Whether it is meant to end, so that its end is no failure. */
   isDoomed: boolean;
   /** Time until which it is stopped: a request to end waits until the process can receive it. */
   frozen: Promise<void>;

@@ -13,7 +13,7 @@ const OPTIONS = {
 };
 const SECOND = 1000;
 
-/** Behaviours of users one after another, each of whom takes all items in order. */
+/** Behaviours, user by user; each user takes all items in order. */
 function pairsOf(users: number, items: readonly string[] = ["a", "b"]): Event[] {
   return Array.from({ length: users }, (_, n) => `u${n}`).flatMap((user, n) =>
     items.map((item, k): Event => ({

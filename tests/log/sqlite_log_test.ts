@@ -374,7 +374,7 @@ Deno.test("SqliteLog.trim() that drops much keeps the write-ahead log short", as
   assert.ok(size < 80 << 20, `${size} bytes`);
 });
 
-Deno.test("SqliteLog.open() finds everything as it was in a file that was vacuumed by hand", async () => {
+Deno.test("SqliteLog.open() reads the same records from a file that was vacuumed by hand", async () => {
   const file = path();
   const value = new Uint8Array(2000).fill(7);
   const topics = ["old", "all", "keys"];

@@ -28,7 +28,7 @@ Deno.test("released() dates what is unreleased, and sectionOf() reads it", () =>
   assert.equal(sectionOf(text, "## 0.2"), null);
 });
 
-Deno.test("released() throws without changes, without a word on upgrading, and for a version that exists", () => {
+Deno.test("released() throws if the changelog has no changes or no upgrade notes, and if the version exists", () => {
   const date = "2026-12-01";
   assert.throws(
     () => released(CHANGELOG, "0.2.0", date),

@@ -1,5 +1,5 @@
 /**
- * An item as its newest record on the log.
+ * Reads an item back, as its newest record on the log.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function itemEndpoint({ answerTimeoutMs }: ApiContext, items: Pick<ItemMi
     method: "GET",
     path: "/v1/items/:item",
     id: "getItem",
-    summary: "An item as it was last written",
+    summary: "Reads an item back",
     description:
       "Sees every write that was answered before, whichever process took it; on Kafka, once transactions before it " +
       "have ended. Lists follow soon after.",

@@ -27,7 +27,7 @@ const OPTIONS = {
 } as const;
 const START = Date.UTC(2024, 0, 1);
 
-/** Requests and clicks of a few users, one of whom is forgotten in the middle. */
+/** Requests and clicks of a few users; one user is erased halfway through. */
 const records: readonly NewRecord[] = syntheticRecords({ views: 60, users: 8, seed: 5 }).flatMap((record) => {
   if (record.kind !== "event" || record.event.type === "impression" || record.event.type === "forget") {
     return [];
