@@ -71,9 +71,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "grow",
     seed: 1379,
     edits: [{
-      file: "streams/task/inputs/position.ts",
-      from: "if (before.partitions === now.partitions) return null;",
-      to: "if (before.partitions > 0) return null;",
+      file: "streams/task/inputs/inputs.ts",
+      from: "if (!now?.unread) continue;",
+      to: "continue;",
     }],
   },
   "wal-without-a-known-end": {

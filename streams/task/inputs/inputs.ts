@@ -150,14 +150,13 @@ export class TaskInputs implements InputWatch {
       if (change !== null && (now === null || before.id !== now.id)) {
         return { replaced: change, unread: null };
       }
-      if (now?.unread) unread.push(`${topic} has got ${now.unread}`);
+      if (!now?.unread) continue;
+      const all = now.partitions + now.unread;
+      unread.push(`${topic} has ${all} partitions, ${now.unread} more than when the deployment began`);
     }
     if (unread.length === 0) return { replaced: null, unread: null };
-    const what = `${unread.join(" and ")} partitions since the deployment began`;
-    return {
-      replaced: null,
-      unread: `${what}. What producers put into them is not applied: it waits until retention drops it`,
-    };
+    const what = "What producers put into those is not applied: it waits until retention drops it";
+    return { replaced: null, unread: `${unread.join("; ")}. ${what}` };
   }
 
   async check(): Promise<void> {

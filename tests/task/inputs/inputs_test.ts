@@ -143,7 +143,7 @@ Deno.test("Task ignores hidden partitions, and refuses added ones and recreated 
     assert.deepEqual(await changes(log), { replaced: null, unread: null });
     const { replaced, unread } = await changes(ownPartitions(log, topics));
     assert.equal(replaced, null);
-    assert.match(unread ?? "", /events has got 3 partitions since .+not applied/);
+    assert.match(unread ?? "", /events has \d+ partitions, 3 more than .+not applied/);
   }
   await assert.rejects(open(log), hasCode("topic-mismatch"));
   log.grow(topics.events, 1);
