@@ -162,9 +162,15 @@ async function protocol(flags: Flags): Promise<number> {
   const retrieval = config.retrieval ?? stream.profile.retrieval;
   const own = flags.withOwn === true ? false : flags.withoutOwn;
   return await reportNextItem({
-    ...{ stream, config: { ...config, ranking, retrieval }, count: flags.length, limit: flags.limit },
-    ...{ queries: flags.queries, positives: flags.positives, knownUsers: flags.knownUsers },
-    ...{ withoutOwn: own, seed: flags.seed },
+    stream,
+    config: { ...config, ranking, retrieval },
+    count: flags.length,
+    limit: flags.limit,
+    queries: flags.queries,
+    positives: flags.positives,
+    knownUsers: flags.knownUsers,
+    withoutOwn: own,
+    seed: flags.seed,
     ...(flags.leaderboard ? {} : { sources: false, baselines: [] }),
     ...(ranking === "blend" ? {} : { model: flags.model }),
   }, { json: flags.json, from: flags.from });

@@ -31,8 +31,8 @@ const FIRST_MS = 1e11;
  * const { events = [] } = parseEasyRec(row);
  * assert.deepEqual(events, [
  *   {
- *     ...{ type: "interaction", user: "ann", time: 1_700_000_000_000, item: "tent", action: "purchase" },
- *     ...{ request: "r1/tent", list: "r1" },
+ *     type: "interaction", user: "ann", time: 1_700_000_000_000, item: "tent", action: "purchase",
+ *     request: "r1/tent", list: "r1",
  *   },
  * ]);
  * ```

@@ -53,14 +53,14 @@ const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
  * import assert from "node:assert/strict";
  *
  * const click = {
- *   ...{ event: "interaction", id: "e1", timestamp: 1700000000000, fields: [] },
- *   ...{ user: "ann", item: "tent", type: "click", ranking: "r1" },
+ *   event: "interaction", id: "e1", timestamp: 1700000000000, fields: [],
+ *   user: "ann", item: "tent", type: "click", ranking: "r1",
  * };
  * const { events = [] } = parseMetarank(click);
  * assert.deepEqual(events, [
  *   {
- *     ...{ type: "interaction", id: "e1", user: "ann", time: 1700000000000 },
- *     ...{ item: "tent", action: "click", request: "r1" },
+ *     type: "interaction", id: "e1", user: "ann", time: 1700000000000,
+ *     item: "tent", action: "click", request: "r1",
  *   },
  * ]);
  * ```

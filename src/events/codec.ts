@@ -129,8 +129,8 @@ export function encodeItem(item: ItemRecord): Uint8Array<ArrayBuffer> {
  *
  * const items = [{ item: "tent", score: 0.2, position: 0, propensity: 1, source: "popular" }] as const;
  * const answer: Recommendation = {
- *   ...{ request: "r1", user: "ann", time: 1_767_225_600_000, items, model: "dien" },
- *   ...{ version: 1, stateVersion: 0, tookMicros: 900 },
+ *   request: "r1", user: "ann", time: 1_767_225_600_000, items, model: "dien",
+ *   version: 1, stateVersion: 0, tookMicros: 900,
  * };
  * assert.deepEqual(decodeRecommendation(encodeRecommendation(answer)), { ok: true, recommendation: answer });
  * ```

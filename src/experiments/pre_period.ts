@@ -32,9 +32,9 @@ interface Past {
  * import { Rows, type Sample } from "@meander/meander/core";
  *
  * const sample: Sample = {
- *   ...{ request: "r1", user: "ann", time: 0, closedTime: 1, version: 1, newUser: true },
+ *   request: "r1", user: "ann", time: 0, closedTime: 1, version: 1, newUser: true,
  *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
- *   ...{ userFields: [], contextFields: [] },
+ *   userFields: [], contextFields: [],
  *   rows: Rows.of([{ item: "tent", label: 1 }]),
  * };
  *

@@ -136,7 +136,10 @@ export class Finder {
         ...stackedOf(stack?.scores[c]),
       }),
       unproposed: (index: number, source: CandidateSource): Candidate => ({
-        ...{ item: catalogue.at(index), source, score: lowest, share: shareOf(lowest) },
+        item: catalogue.at(index),
+        source,
+        score: lowest,
+        share: shareOf(lowest),
         ...stackedOf(),
       }),
     };

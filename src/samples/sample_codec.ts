@@ -61,9 +61,9 @@ export function forgetSampleWords(): void {
  * import { decodeSample, encodeSample, Rows, type Sample } from "@meander/meander/core";
  *
  * const sample: Sample = {
- *   ...{ request: "r1", user: "ann", time: 1_767_225_600_000, closedTime: 1_767_226_200_000, version: 1, newUser: true },
+ *   request: "r1", user: "ann", time: 1_767_225_600_000, closedTime: 1_767_226_200_000, version: 1, newUser: true,
  *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
- *   ...{ userFields: [], contextFields: [] },
+ *   userFields: [], contextFields: [],
  *   rows: Rows.of([{ item: "tent", label: 1 }]),
  * };
  * const { request, rows } = decodeSample(encodeSample(sample));

@@ -70,8 +70,8 @@ interface ResumeOptions {
  * const task = PROFILES.meander;
  * await using log = new MemoryLog();
  * const { learning } = await replay(log, openSource("meander", "fixtures/shop"), {
- *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
- *   ...{ limit: 1000, manifest: "{}" },
+ *   model: "base", modelConfig: {}, task, learner: { schema: task.schema },
+ *   limit: 1000, manifest: "{}",
  * });
  * assert.equal(learning.validation.rows.length, learning.validation.judged);
  * assert.ok(learning.version > 1);

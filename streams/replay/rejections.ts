@@ -24,8 +24,8 @@ const EXAMPLE_CHARACTERS = 200;
  * const task = PROFILES.meander;
  * await using log = new MemoryLog();
  * const { rejections } = await replay(log, openSource("meander", "fixtures/shop"), {
- *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
- *   ...{ limit: 100, manifest: "{}" },
+ *   model: "base", modelConfig: {}, task, learner: { schema: task.schema },
+ *   limit: 100, manifest: "{}",
  * });
  * assert.equal(rejections.count, 0);
  * ```

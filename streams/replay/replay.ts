@@ -134,8 +134,8 @@ const MANIFEST_KEY = "replay-manifest";
  * const task = PROFILES.meander;
  * await using log = new MemoryLog();
  * const { learning, events } = await replay(log, openSource("meander", "fixtures/shop"), {
- *   ...{ model: "base", modelConfig: {}, task, learner: { schema: task.schema } },
- *   ...{ limit: 1000, manifest: "{}" },
+ *   model: "base", modelConfig: {}, task, learner: { schema: task.schema },
+ *   limit: 1000, manifest: "{}",
  * });
  * assert.equal(events, 1000);
  * console.log(learning.validation.rows.report());

@@ -98,7 +98,9 @@ export class ServedModel {
     const spec = this.#spec;
     const { samples, parameters } = spec.topics;
     return new WorkerGroup<LearnerJob>(log, {
-      ...{ now, thread, pauseMs: options.pauseMs },
+      now,
+      thread,
+      pauseMs: options.pauseMs,
       group: `${samples}-learner-${spec.model}`,
       topic: parameters,
       name: () => this.#learnerName,
@@ -120,7 +122,9 @@ export class ServedModel {
     const last = isOwn ? options.serveVersion : undefined;
     const subscriber = warm?.subscriber ?? new ParameterSubscriber(log, parameters, this.serving, last);
     return new Worker({
-      ...{ now, thread, pauseMs: options.pauseMs },
+      now,
+      thread,
+      pauseMs: options.pauseMs,
       name,
       open: async (signal) => {
         await orAborted(Promise.resolve(warm?.tasks), signal);

@@ -50,7 +50,10 @@ async function live(
   await using log = ownPartitions(await openLog(place), spec.spec.topics);
   const isLate = () => Atomics.load(late, 0) === 1;
   const gentle = new GentleLog(log, {
-    ...{ share: 1, isLate, maxRecords: RECORDS, signal },
+    share: 1,
+    isLate,
+    maxRecords: RECORDS,
+    signal,
     clock: () => performance.now(),
     async giveWay() {
       if (!isLate()) return false;

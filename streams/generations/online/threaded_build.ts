@@ -68,7 +68,8 @@ export class ThreadedBuild implements ApartBuild {
     this.#watch = setInterval(look, LOOK_MS);
     this.#thread = new LogThread<BuildOrder, WorkReport>(log, {
       module: new URL("./build_thread.ts", import.meta.url),
-      ...{ permissions, name: "build of a generation" },
+      permissions,
+      name: "build of a generation",
       start: (place) => ({ start: spec, share, late, log: place }),
       last: { end: true },
       patienceMs: PATIENCE_MS,

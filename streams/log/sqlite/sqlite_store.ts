@@ -98,7 +98,10 @@ export class SqliteStore implements LogStore {
     );
     this.#saveTrim = db.prepare("INSERT OR REPLACE INTO trims VALUES (?, ?, ?)");
     this.#end = new LogEnd(this.#path, this.#file.guard(() => this.#load()), {
-      ...{ syncMs, boot, isPower: durability === "power", isFirst: isNew || isCopy },
+      syncMs,
+      boot,
+      isPower: durability === "power",
+      isFirst: isNew || isCopy,
       guard: this.#file.guard.bind(this.#file),
     });
     opened.move();

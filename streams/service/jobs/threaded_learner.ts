@@ -24,7 +24,9 @@ export class ThreadedLearner implements LearnerJob {
     const { permissions, module = new URL("./learner_thread.ts", import.meta.url), committed } = options;
     this.#committed = committed;
     this.#thread = new LogThread<ThreadOrder, LearnerReport>(log, {
-      ...{ module, permissions, name: `learner of ${spec.model}` },
+      module,
+      permissions,
+      name: `learner of ${spec.model}`,
       start: (place) => ({ start: spec, log: place }),
       last: { end: "release" },
       patienceMs: PATIENCE_MS,

@@ -129,7 +129,9 @@ export class StoreWrites {
     this.#saidAt = this.#failedAt;
     const megabytes = Math.round(this.#files.unwritten / 1e6);
     logger.error("cannot write to {folder}, keeps {megabytes} MB in memory and tries again: {reason}", {
-      ...{ folder: this.#files.folder, megabytes, reason },
+      folder: this.#files.folder,
+      megabytes,
+      reason,
     });
   }
 }
