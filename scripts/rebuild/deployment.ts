@@ -163,8 +163,11 @@ async function buildPlanned(
   if (generation.carries !== undefined || generation.archived !== undefined) {
     await log.append([generationRecord(topics, { ...generation, ...BUILT }, Date.now())]);
   }
-  const [before, own] = [serving, number].map((of) => generationTopics(topics, of));
-  const comparison = await compareSamples(log, before!, own!);
+  const comparison = await compareSamples(
+    log,
+    generationTopics(topics, serving),
+    generationTopics(topics, number),
+  );
   for (const line of comparisonText(comparison, { serving, number })) say(line);
   return mayServe(comparison, config.guard);
 }

@@ -333,8 +333,9 @@ class PanelGauges {
 
   collect(scrape: Scrape): void {
     for (const gauge of this.#gauges.values()) gauge.reset();
+    if (scrape === null) return;
     for (const [partition, state] of tasksOf(scrape)) {
-      const inspection = inspectUsers(state.memory.newest(LOOKED_AT), scrape!.service.serving, {
+      const inspection = inspectUsers(state.memory.newest(LOOKED_AT), scrape.service.serving, {
         stateOf: (user) => state.models.recurrentState(user),
       });
       for (const panel of inspection?.panels ?? []) this.#put(partition, panel);

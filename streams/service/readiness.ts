@@ -89,15 +89,15 @@ export class Readiness {
   /** The reasons, a sentence each; empty when it is ready or stands by. */
   async reasons(): Promise<readonly string[]> {
     const { groups, models, goneTopics } = this.#parts;
-    if (groups.tasks !== undefined) return this.#ofTasks();
+    if (groups.tasks !== undefined) return this.#ofTasks(groups.tasks);
     const unready = await Promise.all(models.map((model) => model.unready()));
     return [...unready.flat(), ...this.#ofMonitor, ...goneTopics.reasons];
   }
 
-  #ofTasks(): readonly string[] {
-    const { groups: { tasks, monitors }, models, meters, goneTopics } = this.#parts;
-    const reasons = tasksUnready(tasks!, (partition) => meters.get(partition)?.status);
-    if (tasks!.workers.length > 0 && models[0].serving.version === 0) {
+  #ofTasks(tasks: WorkerGroup<TaskJob>): readonly string[] {
+    const { groups: { monitors }, models, meters, goneTopics } = this.#parts;
+    const reasons = tasksUnready(tasks, (partition) => meters.get(partition)?.status);
+    if (tasks.workers.length > 0 && models[0].serving.version === 0) {
       reasons.push("there are no parameters yet");
     }
     // A start is complete when all roles have begun; a role that cannot begin ends the process.
@@ -106,7 +106,7 @@ export class Readiness {
     if (!this.#hasBegun) return reasons;
     // Later a role may stand by or restart without affecting answers, unless it stalls.
     const stalls = models.flatMap((model) => model.stalls(IDLE_MS));
-    const doTasksWait = tasks!.lacksTopic || tasks!.workers.some(([, { stall }]) => stall !== undefined);
+    const doTasksWait = tasks.lacksTopic || tasks.workers.some(([, { stall }]) => stall !== undefined);
     const gone = doTasksWait ? goneTopics.reasons : [];
     return [...reasons, ...stalls, ...stallsOf(monitors, IDLE_MS), ...gone];
   }

@@ -52,8 +52,8 @@ export function breakageOf(
   });
   /** Whether a figure is above that of the reference, or above a floor if that is larger. */
   const above = (name: Figure, allowed: number, floor = -Infinity) => {
-    const [now, then] = [blocks, reference].map((part) => meanOfBlocks([part], fields[name], fields.users));
-    const more = now! - (Math.max(floor, then!) + allowed);
+    const mean = (part: readonly Block[]) => meanOfBlocks([part], fields[name], fields.users);
+    const more = mean(blocks) - (Math.max(floor, mean(reference)) + allowed);
     // Tested first because it is usually false, and the rest takes longer.
     return more > 0 && isBeyondChance(more, windowOf(blocks, name), windowOf(reference, name), confidence);
   };
