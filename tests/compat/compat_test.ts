@@ -26,15 +26,18 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { ERASED_KEY, ErasedUsers } from "../../src/users/erased_users.ts";
 import { atOnce } from "../../src/values/portions.ts";
+import { times } from "../../src/values/times.ts";
 import { taskOptions } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { ExperimentViews } from "../../streams/experiments/views.ts";
 import { FORMATS } from "../../streams/generations/formats.ts";
 import { decodeGeneration } from "../../streams/topics/generations.ts";
 import { decodeHead } from "../../streams/learning/checkpoint_head.ts";
 import { decodeOrder } from "../../streams/learning/sample_order.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { appendStored, storedExperiments } from "./experiment.ts";
 import { type ReleasedRecord, releasedRecords } from "./records.ts";
 
 const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };
@@ -127,6 +130,42 @@ Deno.test("a record of a later format is refused by its number, whatever its kin
     await assert.rejects(async () => await READ[kind]!(later), why, `${kind}-${format}`);
   }
 });
+
+Deno.test("experiments go on in mid-course with the figures of their release, and end as if counted at once", async () => {
+  const releases = await storedExperiments();
+  assert.ok(releases.some(({ format }) => format === FORMATS.figures!.newest), "figures have a new format");
+  for (const { release, experiments } of releases) {
+    const { stored, counted, later, halfway, end } = experiments;
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 2));
+    await appendStored(log, stored);
+    // What is counted already is gone, so that nothing can count it again.
+    const gone = { key: null, value: null, time: 0 };
+    for (const { end, ...place } of counted) await log.append(times(end, () => ({ ...place, ...gone })));
+    const show = async () =>
+      JSON.parse(JSON.stringify(await new ExperimentViews(log, topics, () => 0).views()));
+    assertNear(await show(), halfway, release);
+    await appendStored(log, later);
+    assertNear(await show(), end, release);
+  }
+});
+
+/** Asserts that values are equal but for the last digits of numbers, which depend on the order of sums. */
+function assertNear(actual: unknown, expected: unknown, path: string): void {
+  if (typeof actual === "number" && typeof expected === "number") {
+    assert.ok(
+      Math.abs(actual - expected) <= 1e-9 * Math.abs(expected),
+      `${path}: ${actual}, was ${expected}`,
+    );
+  } else if (
+    typeof actual === "object" && actual !== null && typeof expected === "object" && expected !== null
+  ) {
+    assert.deepEqual(Object.keys(actual), Object.keys(expected), path);
+    for (const [name, value] of Object.entries(actual)) {
+      assertNear(value, expected[name as keyof typeof expected], `${path}.${name}`);
+    }
+  } else assert.deepEqual(actual, expected, path);
+}
 
 /** Formats of files that no other process reads, or that say themselves when they are newer. */
 const OF_FILES = [

@@ -7,6 +7,8 @@
 
 import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import type { GroupOffset, NewRecord } from "../../streams/log/log.ts";
+import { storedRecord } from "./experiment.ts";
 
 const [root, out] = Deno.args;
 if (root === undefined || out === undefined) {
@@ -33,6 +35,8 @@ const { MemoryLog } = await from("streams/log/memory_log.ts");
 const { topicNames, topicSpecs } = await from("streams/topics/topics.ts");
 const { ExperimentMonitor } = await from("streams/experiments/monitor.ts");
 const { ExperimentRegistry } = await from("streams/experiments/registry.ts");
+const { ExperimentViews } = await from("streams/experiments/views.ts");
+const { Rows } = await from("src/samples/rows.ts");
 /** `undefined` in releases without generations. */
 const generations = await from("../../streams/topics/generations.ts").catch(() => undefined);
 
@@ -176,6 +180,91 @@ put({ ...version, order });
 learn(next, {});
 learn(samples, { learnsNext: true });
 
+/**
+ * Experiments in mid-course, see experiment.ts: one with three unequal variants, one that interleaves. Some users come
+ * from before or later, are robots, buy, never return, or are erased; some lists are empty, or final too early.
+ */
+async function experiments() {
+  const HOUR = 3_600_000, PARTITIONS = 2;
+  const log = new MemoryLog(), topics = topicNames(), random = mulberry32(5);
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: () => START });
+  const variants = ["A", "B", "C"].map((name, at) => {
+    return { name, weight: at === 0 ? 2 : 1, policy: { name: "epsilon", epsilon: 0.1 * at } };
+  });
+  await registry.start({
+    ...{ name: "split", layer: "a", metric: "ctr", variants, overrides: { u7: "B" } },
+    ...{ guardRails: [{ metric: "reward" }], stopRule: { minUsers: 10, maxUsers: 100 } },
+  });
+  await registry.start({
+    name: "draft",
+    layer: "b",
+    mode: "interleave",
+    variants: [{ name: "A" }, { name: "B", maxCandidates: 5 }],
+  });
+  const visit = (page: number, u: number, list: number): NewRecord[] => {
+    const user = `u${u}`, partition = u % PARTITIONS, time = START + 10 * HOUR * page + 60_000 * u + list;
+    const exposures = page === 0 ? [] : [
+      { experiment: "split", variant: "AABC"[u % 4] },
+      { experiment: "draft", variant: "A" },
+    ];
+    const request = `${user}-${page}-${list}`, isEmpty = u % 13 === 4 && page === 1;
+    const answer = { request, user, time, items: isEmpty ? [] : [{}], exposures, stateVersion: page };
+    const record = { partition, key: user, time };
+    const text = JSON.stringify({
+      ...answer,
+      tookMicros: 900 + u,
+      orderedBy: u % 3 === 0 ? "prior" : "model",
+    });
+    const answered = { ...record, topic: topics.recommendations, value: new TextEncoder().encode(text) };
+    if (isEmpty || u % 17 === 3 && (page === 1 || page === 2)) return [answered];
+    const rows = Array.from({ length: 4 * page + 4 }, (_, position) => {
+      const label = random() < 0.2 + 0.1 * (u % 4 === 3 ? 1 : 0) ? 1 : 0;
+      const reward = label === 1 && random() < 0.3 ? Math.round(100 / (random() + 0.01)) / 100 : 0;
+      const team = position % 3 === 2 ? undefined : position % 2;
+      return { item: `i${position}`, position, prediction: 0.25, label, reward, team };
+    });
+    const first = samples[0] as object, isEarly = u % 10 === 9;
+    const own = { request, user, time, closedTime: time + HOUR / 2, newUser: page === 1 && u % 5 === 0 };
+    const sample = { ...first, ...own, rows: Rows.of(rows), exposures };
+    const headers = { "settled-before": `${isEarly ? time - HOUR / 4 : time + 1}` };
+    const sampled = { ...record, topic: topics.samples, time: time + HOUR / 2 };
+    return [
+      answered,
+      ...u % 7 === 0 ? [{ ...sampled, value: encodeSample({ ...sample, purpose: "learn" }) }] : [],
+      { ...sampled, value: encodeSample(sample), headers },
+      ...u % 23 === 22 && page === 2 ? [{ ...sampled, value: null }] : [],
+    ];
+  };
+  const pages = (from: number, to: number) => {
+    const records: NewRecord[] = [];
+    for (let page = from; page < to; page++) {
+      for (let u = page < 3 ? 0 : 30; u < (page < 3 ? 70 : 90); u++) {
+        if (u >= 50 && u < 60 && page === 1 || u >= 60 && u < 70 && (page === 1 || page === 2)) continue;
+        for (let list = 0; list < (u === 41 ? 6 : 1); list++) records.push(...visit(page, u, list));
+      }
+    }
+    return records.sort((a, b) => a.time - b.time);
+  };
+  const show = () => new ExperimentViews(log, topics, () => START).views();
+  await log.append(pages(0, 3));
+  const monitor = await ExperimentMonitor.open(log, topics, registry);
+  await monitor.update();
+  const [halfway, figures] = [await show(), monitor.takeChanges() as NewRecord[]];
+  const { records } = await log.read(topics.experiments, 0, 0);
+  const started = records.map(({ key, value, time }: NewRecord) => {
+    return { topic: topics.experiments, key, value, time };
+  });
+  const stored = [...started, ...figures.map(({ headers: _, ...record }) => record)].map(storedRecord);
+  const counted = monitor.positions.map(({ topic, partition, offset }: GroupOffset) => {
+    return { topic, partition, end: offset };
+  });
+  const later = pages(3, 5);
+  await log.append(later);
+  const format = figures.find(({ key }) => key === "monitor")?.value?.[0];
+  return { format, stored, counted, later: later.map(storedRecord), halfway, end: await show() };
+}
+
 /** Records that a release has written already need not be written again for the next one. */
 async function releasedNames(): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
@@ -195,3 +284,6 @@ for (const [name, bytes] of records) {
   if (released.has(file)) continue;
   await Deno.writeFile(join(out, file), isLarge ? gzipSync(bytes, { level: 9 }) : bytes);
 }
+const { format, ...made } = await experiments();
+const file = `experiments-${format}.json.gz`;
+if (!released.has(file)) await Deno.writeFile(join(out, file), gzipSync(JSON.stringify(made), { level: 9 }));
