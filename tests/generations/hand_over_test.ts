@@ -154,12 +154,12 @@ const ENDED = ["stop the old one", "let go"];
 const AGAIN = ["follow", "caught up, rested 7", "suspend"];
 
 Deno.test("handOver() fences the old tasks before the last leg, and lets go of them once the new ones answer", async () => {
-  for (const  of of[[2, 2, 2], [2, 2, 6], [2, 4, 4]] as const) {
-    const scene = new Scene({ of, at: [3, 5, 4, 6].slice(0, of[1]) });
+  for (const sizes of [[2, 2, 2], [2, 2, 6], [2, 4, 4]] as const) {
+    const scene = new Scene({ of: sizes, at: [3, 5, 4, 6].slice(0, sizes[1]) });
     const { isSwitched, pauseMs } = await scene.play();
-    const ends = new Array(of[1]).fill(0).join();
-    const closed = [`close for 2 at ${ends}`, "release", `fence ${of[1]} of 1`];
-    assert.deepEqual(scene.said, [...BEGUN, ...closed, ...DONE, ...ENDED], `${of}`);
+    const ends = new Array(sizes[1]).fill(0).join();
+    const closed = [`close for 2 at ${ends}`, "release", `fence ${sizes[1]} of 1`];
+    assert.deepEqual(scene.said, [...BEGUN, ...closed, ...DONE, ...ENDED], `${sizes}`);
     assert.ok(isSwitched && pauseMs > 0);
   }
 });
