@@ -32,19 +32,16 @@ interface Flags {
   readonly long: boolean;
   readonly cluster: boolean;
   readonly events?: number;
-  readonly kills?: number;
   readonly model: ModelName;
   readonly delivery: Delivery;
-  readonly live: boolean;
   readonly show: boolean;
   readonly folder?: string;
 }
 
 async function main(flags: Flags): Promise<number> {
   const size = flags.cluster ? CLUSTER : flags.long ? LONG : SHORT;
-  const { seed, model, delivery, live } = flags;
-  const counts = { ...size.counts, ...(flags.kills === undefined ? {} : { kill: flags.kills }) };
-  const schedule = makeSchedule({ seed, counts, monitors: size.monitors, gapMs: size.gapMs });
+  const { seed, model, delivery } = flags;
+  const schedule = makeSchedule({ seed, counts: size.counts, monitors: size.monitors, gapMs: size.gapMs });
   if (flags.show) {
     print(Deno.stdout, describe(schedule));
     return 0;
@@ -60,7 +57,6 @@ async function main(flags: Flags): Promise<number> {
     brokers: flags.cluster ? 3 : 1,
     model,
     delivery,
-    live,
     folder,
     tell: say,
   });
@@ -88,14 +84,12 @@ const program = createCommand(commandName("chaos"))
   .option("--long", "200,000 events, 100 kills and all other faults, for a quarter of an hour", false)
   .option("--cluster", "three brokers, which are killed, frozen and cut off, one at a time", false)
   .option("--events <n>", "events that users make", count)
-  .option("--kills <n>", "kills with SIGKILL", integer)
   .addOption(
     new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default("base"),
   )
   .addOption(
     new Option("--delivery <mode>", "how answers are sent").choices([...DELIVERIES]).default("exactly-once"),
   )
-  .option("--live", "serve the newest version, so that answers cannot be predicted and compared", false)
   .option("--show", "only print the faults of the seed", false)
   .option("--folder <path>", "folder for the broker's data and the logs of processes")
   .parse(commandArguments(), { from: "user" });

@@ -57,14 +57,12 @@ interface Flags extends LogFlags {
   /** `true` by `--without-own`, `false` by `--with-own`. */
   readonly withoutOwn?: boolean;
   readonly withOwn?: boolean;
-  readonly length: number;
   readonly from?: number;
   readonly queries: number;
   readonly leaderboard: boolean;
   readonly data?: string;
   readonly slate: Slate;
   readonly clip?: number;
-  readonly resamples: number;
   readonly seed: number;
   readonly force?: boolean;
   readonly json?: string;
@@ -107,7 +105,6 @@ program.optionsGroup("With --protocol next-item:")
   .addOption(
     new Option("--with-own", "let lists contain items that the user already had").conflicts("withoutOwn"),
   )
-  .option("--length <n>", "length of a list, 1 to 100", listLength, 20)
   .option("--limit <n>", "stop after this many behaviours", count)
   .option("--from <n>", "behaviour at which the later part begins (default: the middle)", integer)
   .option("--queries <n>", "judge about this many behaviours, drawn at random", count, 200_000)
@@ -130,7 +127,6 @@ program.optionsGroup("With --policy:")
     ),
   )
   .option("--clip <weight>", "clip weights at this (default: no clipping)", positive)
-  .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--force", "give estimates even when the log cannot support them");
 
 addLogFlags(program);
@@ -142,8 +138,8 @@ async function main(flags: Flags): Promise<number> {
   }
   const policy = await readTargetPolicy(flags.policy);
   const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
-  const { slate, clip, resamples, seed, force } = flags;
-  const options: EvaluationOptions = { slate, clip, resamples, seed, force: force === true };
+  const { slate, clip, seed, force } = flags;
+  const options: EvaluationOptions = { slate, clip, seed, force: force === true };
   const evaluation = evaluatePolicy(lists, options);
   print(Deno.stdout, render(evaluation));
   if (flags.json !== undefined) {
@@ -164,7 +160,6 @@ async function protocol(flags: Flags): Promise<number> {
   return await reportNextItem({
     stream,
     config: { ...config, ranking, retrieval },
-    count: flags.length,
     limit: flags.limit,
     queries: flags.queries,
     positives: flags.positives,
@@ -269,12 +264,6 @@ function render({ lists, units, logged, loggedError, overlap, refusals, estimate
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("Not a number above 0.");
-  return value;
-}
-
-function listLength(text: string): number {
-  const value = count(text);
-  if (value > 100) throw new InvalidArgumentError("Not a whole number from 1 to 100.");
   return value;
 }
 

@@ -7,22 +7,18 @@
 import { printable } from "../../streams/report/format.ts";
 import { renderFacts, renderTable } from "../../streams/report/table.ts";
 import type { UserView } from "../../streams/http/routes/users.ts";
-import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
+import { commandArguments, commandName, createCommand, runCommand } from "../flags/command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, when } from "../flags/server_flags.ts";
 
-/** Most items of a list that are printed. */
+/** Most behaviours, and most items of a list, that are printed. */
 const MAX_SHOWN = 20;
 
-interface Flags extends ServerFlags {
-  readonly last: number;
-}
-
-async function main(user: string, flags: Flags): Promise<number> {
+async function main(user: string, flags: ServerFlags): Promise<number> {
   const view = await call<UserView>(flags, "GET", `/v1/users/${part(user)}`);
-  return tell(flags, view, (view) => render(view, flags.last));
+  return tell(flags, view, render);
 }
 
-function render(view: UserView, last: number): string {
+function render(view: UserView): string {
   const { profile, behaviours, totalBehaviours, pending, parked, hidden, lastOffset } = view;
   const facts = renderFacts([
     ["user", view.user],
@@ -42,7 +38,7 @@ function render(view: UserView, last: number): string {
       { title: "categories" },
       { title: "strength", align: "right" },
     ],
-    behaviours.slice(-last).reverse().map(({ time, action, item, title = "", categories, strength }) => [
+    behaviours.slice(-MAX_SHOWN).reverse().map(({ time, action, item, title = "", categories, strength }) => [
       when(time),
       action,
       item,
@@ -71,11 +67,10 @@ const program = addServerFlags(
   createCommand(commandName("inspect")).description("Shows what a deployment knows about a user.")
     .argument("<user>", "id of the user"),
 )
-  .option("--last <n>", "newest behaviours to show", count, 20)
   .addHelpText(
     "after",
     `\nExamples:\n  ${commandName("inspect")} ann\n  ${commandName("inspect")} ann --json`,
   )
   .parse(commandArguments(), { from: "user" });
 
-await runCommand(() => main(program.args[0] ?? "", program.opts<Flags>()));
+await runCommand(() => main(program.args[0] ?? "", program.opts<ServerFlags>()));

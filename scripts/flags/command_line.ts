@@ -29,8 +29,10 @@ export function commandName(command: string): string {
 
 /** What became of flags that commands had in an earlier release. */
 const REMOVED_FLAGS: Readonly<Record<string, string>> = {
+  "--last": "the newest 20 behaviours are shown, and --json has all that are kept",
   "--no-learner-thread": "the learner always has a thread of its own",
   "--rekey-from": 'a source with "follow" does the same',
+  "--resamples": "1,000 resamples are drawn",
   "--server-thread": "it answered fewer lists",
   "--sync-ms": "set syncMs in the configuration, or MEANDER_SYNC_MS",
 };

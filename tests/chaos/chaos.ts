@@ -52,8 +52,6 @@ export interface ChaosOptions {
   readonly model?: ModelName;
   /** How answers are sent. @default {"exactly-once"} */
   readonly delivery?: Delivery;
-  /** Serve the newest version: answers cannot be predicted then, but versions change. @default {false} */
-  readonly live?: boolean;
   /** For the broker's data and the output of the processes. */
   readonly folder: string;
   /** Receives progress, for people. */
@@ -70,9 +68,8 @@ const CONFIG: Config = {
   guard: null,
   learner: { embeddingWidth: 8 },
   kafka: { retryMs: AWAY_MS },
+  snapshotVersions: null, // versions are kept for good, since all tasks serve the first one
 };
-/** Versions are kept for good, since all tasks serve the first one. */
-const FROZEN: Config = { ...CONFIG, snapshotVersions: null };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
@@ -93,7 +90,6 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     partitions = 4,
     model = "base",
     delivery = "exactly-once",
-    live = false,
   } = options;
   const topics = topicNames(PREFIX);
   const problems: string[] = [];
@@ -102,7 +98,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     problems.push(problem);
   };
   await Deno.mkdir(folder, { recursive: true });
-  await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(live ? CONFIG : FROZEN));
+  await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(CONFIG));
   const isWhole = () => wholeAgain(log, Object.values(topics), STUCK_MS);
   await using brokers = options.brokers === 3
     ? await threeBrokers(`${folder}/kafka`, isWhole)
@@ -121,8 +117,8 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
       ...["--members", `${folder}/members/${name}`],
       ...["--log", "kafka", "--brokers", addresses.join(), "--prefix", PREFIX, "--model", model],
       ...["--config", `${folder}/meander.json`],
-      ...(live ? [] : ["--serve-version", `${SERVED}`]),
-      ...["--delivery", delivery, "--snapshots", `${folder}/snapshots`, "--snapshot-interval", "1"],
+      ...["--serve-version", `${SERVED}`, "--delivery", delivery],
+      ...["--snapshots", `${folder}/snapshots`, "--snapshot-interval", "1"],
     ],
   });
   for (let n = 0; n < tasks; n++) fleet.start(`task-${n}`);
@@ -139,7 +135,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const { sent, repeated } = await drive(log, [...traffic(topics, people)], durationMs);
   await Promise.all(suffering);
   tell(`${clock()} ${sent} events are sent, all faults are over`);
-  const deployment = { ...deploymentOf(model, live), delivery, snapshotsFolder: `${folder}/snapshots` };
+  const deployment = { ...deploymentOf(model), delivery, snapshotsFolder: `${folder}/snapshots` };
   if (!await settled(log, deployment, partitions)) {
     report(`no progress, and not all is done, ${STUCK_MS / 1000} s after the last fault`);
   }
@@ -163,17 +159,16 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
 }
 
 /** The deployment as `deno task run` creates it from the configuration. */
-function deploymentOf<N extends ModelName>(model: N, live: boolean): Deployment<N> {
-  const config = live ? CONFIG : FROZEN;
-  const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed: 0 };
+function deploymentOf<N extends ModelName>(model: N): Deployment<N> {
+  const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, CONFIG, model), seed: 0 };
   return {
     prefix: PREFIX,
     model,
-    modelConfig: modelConfig(model, config),
+    modelConfig: modelConfig(model, CONFIG),
     task,
-    learner: learnerOptions(task, config, 0),
-    learning: { ...learningOptions(config), keepRows: 20_000 },
-    ...(live ? {} : { serveVersion: SERVED }),
+    learner: learnerOptions(task, CONFIG, 0),
+    learning: { ...learningOptions(CONFIG), keepRows: 20_000 },
+    serveVersion: SERVED,
   };
 }
 
