@@ -6,7 +6,9 @@
  */
 
 /**
- * A generator of uniform numbers in [0, 1) (mulberry32) from a 32-bit seed.
+ * A generator of uniform numbers in [0, 1) (mulberry32).
+ *
+ * @param seed a whole number, of which the lowest 32 bits count
  *
  * @example
  * ```ts

@@ -168,7 +168,7 @@ export interface MergedBehaviour {
   readonly action: string;
   /** Event time in milliseconds since the epoch. */
   readonly time: number;
-  /** Strength in the sequence. */
+  /** Signed weight in the sequence, see `ActionPolicy.strength`. */
   readonly strength: number;
 }
 

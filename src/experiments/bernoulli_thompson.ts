@@ -19,7 +19,10 @@ export interface BetaArm {
  *
  * The standard error of a probability p is √(p(1 − p)/draws), at most 0.0011 with 200,000.
  *
- * @returns [arm][place].
+ * @param places number of places, at least 1
+ * @param draws number of simulated lists
+ * @param random uniform numbers in [0, 1)
+ * @returns [arm][place]
  *
  * @example
  * ```ts

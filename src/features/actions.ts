@@ -11,7 +11,7 @@ export interface ActionPolicy {
   readonly positive: boolean | number;
   /** Whether it settles the item's outcome at once, even a negative one (a rating, a dislike). @default {false} */
   readonly explicit?: boolean;
-  /** Strength in the behaviour sequence; `null` leaves the action out. */
+  /** Signed weight in the behaviour sequence, such as 1 for a click; `null` leaves the action out. */
   readonly strength: number | null;
   /**
    * Whether the strength is multiplied by the surprise of the value, value − (mean + user's + item's deviation), which

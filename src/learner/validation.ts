@@ -17,7 +17,7 @@ import { times } from "../values/times.ts";
 export interface LearningMark {
   /** Rows judged so far. */
   readonly rows: number;
-  /** Event time of the newest sample. */
+  /** Event time of the newest sample, milliseconds since the epoch. */
   readonly time: number;
   /** Mean loss per row of the batch, nats. */
   readonly loss: number;

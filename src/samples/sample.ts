@@ -86,7 +86,7 @@ export interface ListFeatures {
 export interface Sample extends ListFeatures {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Event time at which the outcome became final. */
+  /** Event time at which the outcome became final, milliseconds since the epoch. */
   readonly closedTime: number;
   /**
    * What it is for. Only final labels are judged; a label policy may let the learner learn from others, see

@@ -18,6 +18,8 @@ const AVRO = /\.avro$/;
  * The records of a file, or of a folder of files by name, in their order: JSON lines or lists, values of Avro files, or
  * rows, which have a header unless the source names its columns.
  *
+ * @throws TypeError when the source reads records of a schema registry, which come from topics
+ *
  * @example
  * ```ts
  * import { compileSource, openMapped } from "@meander/meander/log";

@@ -80,6 +80,8 @@ export function topicNames(prefix: string = DEFAULT_PREFIX): Topics {
 /**
  * Specifications of a deployment's topics, for `Log.createTopics()`.
  *
+ * @param partitions of `events`, and of the topics that have as many; at least 1
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
