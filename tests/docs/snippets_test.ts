@@ -15,7 +15,7 @@ import { blocks, pages, readPage, ROOT } from "./pages.ts";
 function callsOn(page: string): readonly (readonly string[])[] {
   return blocks(page, "sh").flatMap((block) =>
     block.replaceAll(/\\\n/g, " ").split("\n").flatMap((line) => {
-      const [, call] = /deno(?:@[\d.]+)? task ([^#|&>]*)/.exec(line) ?? [];
+      const [, call] = /deno(?:@[\d.]+)? task (?:-q )?([^#|&>]*)/.exec(line) ?? [];
       return call === undefined ? [] : [call.trim().split(/\s+/)];
     })
   );

@@ -1,10 +1,9 @@
 /**
- * Tests start commands with `-q`: of processes that start together, all but one report on stderr that they wait for the
- * lock of `node_modules`, which would spoil what a test compares.
+ * Commands with `-q`. In tests: of processes that start together, all but one report on stderr that they wait for the
+ * lock of `node_modules`, which would spoil what a test compares. On first pages: Deno would list a hundred packages.
  */
 
 import assert from "node:assert/strict";
-import manifest from "../../deno.json" with { type: "json" };
 import { readPage, ROOT } from "../docs/pages.ts";
 import { files } from "../words/files.ts";
 
@@ -20,14 +19,10 @@ Deno.test("no test starts a deno command without -q", async () => {
   assert.deepEqual(found, []);
 });
 
-Deno.test("what `deno task` echoes of the README's commands fits on four lines of a terminal", async () => {
-  const tasks: Readonly<Record<string, { readonly command: string }>> = manifest.tasks;
-  const commands = [...(await readPage("README.md")).matchAll(/^deno task (\S+) (.+)$/gm)];
-  assert.ok(commands.length >= 2, `${commands.length} commands`);
-  for (const [line, name = "", given = ""] of commands) {
-    const echo = `Task ${name} ${tasks[name]!.command} ${
-      given.split(" ").map((word) => `'${word}'`).join(" ")
-    }`;
-    assert.ok(echo.length < 300, `${line}: ${echo.length} characters`);
+Deno.test("the commands that a newcomer runs first have -q", async () => {
+  for (const page of ["README.md", "docs/tutorial/first-hour.md", "docs/how-to/deploy-on-sqlite.md"]) {
+    const [first = ""] = (await readPage(page)).match(/(?<=^```sh\n)(?:deno .*\n)+/m) ?? [];
+    const commands = first.trim().split("\n");
+    assert.deepEqual(commands.filter((command) => !/^deno (?:task|run) -q /.test(command)), [], page);
   }
 });
