@@ -37,6 +37,7 @@ import {
   anotherTopic,
   type FollowContext,
   type ForeignTopic,
+  type OpenTopic,
   type ResumedPosition,
   resumedPosition,
 } from "./resumed_position.ts";
@@ -91,7 +92,7 @@ export class FollowedTopic {
   /** Whether its position must be saved before any record is taken. */
   readonly isUnsaved: boolean;
   readonly partitions: readonly SourcePartition<Head>[];
-  readonly #source: ForeignTopic;
+  readonly #source: OpenTopic;
   readonly #context: FollowContext;
   readonly #identity: TopicIdentity;
   readonly #lateness: Lateness | undefined;
@@ -106,7 +107,7 @@ export class FollowedTopic {
   #isSampling = false;
 
   private constructor(
-    source: ForeignTopic,
+    source: OpenTopic,
     context: FollowContext,
     { id, identity, clock: reached, allowance, nexts, unfed, isUnsaved }: ResumedPosition,
   ) {
@@ -146,7 +147,9 @@ export class FollowedTopic {
    * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
    */
   static async open(source: ForeignTopic, name: string, context: FollowContext): Promise<FollowedTopic> {
-    return new FollowedTopic(source, context, await resumedPosition(source, name, context));
+    const log = typeof source.log === "function" ? await source.log() : source.log;
+    const opened = { ...source, log };
+    return new FollowedTopic(opened, context, await resumedPosition(opened, name, context));
   }
 
   /** Events, items and rejected records so far, and the first of these. */
@@ -191,14 +194,10 @@ export class FollowedTopic {
   /** Its partitions without which others go ahead, for people. */
   get passed(): readonly string[] {
     const { topic } = this.#source;
-    return this.partitions.flatMap(({ isPassed, partition, next, stuckMs }) =>
-      isPassed
-        ? [
-          `${topic}/${partition} waits at ${next} for ${
-            Math.round(stuckMs / 1000)
-          } s: its registry does not answer`,
-        ]
-        : []
+    return this.partitions.flatMap(({ passedFor, partition, next, stuckMs }) =>
+      passedFor === undefined
+        ? []
+        : [`${topic}/${partition} waits at ${next} for ${Math.round(stuckMs / 1000)} s: ${passedFor}`]
     );
   }
 

@@ -13,15 +13,16 @@ import { changeOf } from "../task/inputs/position.ts";
 import { feederPosition, feederWriter, isFed, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { type StuckSince, whileThere } from "./source_partition.ts";
+import { whileThere } from "./source_partition.ts";
 import { startOffset } from "./start_offset.ts";
+import type { StuckSince } from "./stuck.ts";
 
 const logger = getLogger(["meander", "feeder"]);
 
 /** A topic of another system. */
 export interface ForeignTopic {
-  /** The log that holds it: the deployment's own or another. */
-  readonly log: Log;
+  /** The log that holds it: the deployment's own or another, which may be opened when it is needed, by each caller. */
+  readonly log: Log | (() => Promise<Log>);
   /** Name of the topic. */
   readonly topic: string;
   /** Reads its records. */
@@ -44,6 +45,11 @@ export interface ForeignTopic {
   readonly waitMs?: number | undefined;
   /** How much older than the topic's newest event an event may be; older ones are rejected. @default {Infinity} */
   readonly lateMs?: number | undefined;
+}
+
+/** A topic whose log is open. */
+export interface OpenTopic extends ForeignTopic {
+  readonly log: Log;
 }
 
 /** The deployment that follows a topic. */
@@ -87,7 +93,7 @@ export interface ResumedPosition {
  * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
  */
 export async function resumedPosition(
-  source: ForeignTopic,
+  source: OpenTopic,
   name: string,
   context: FollowContext,
 ): Promise<ResumedPosition> {
@@ -157,7 +163,7 @@ async function positionAfter(
 
 /** Offsets of a topic without a position record: those of the group of its name, where earlier releases kept it. */
 async function committedBefore(
-  source: ForeignTopic,
+  source: OpenTopic,
   context: FollowContext,
   name: string,
   identity: TopicIdentity,
@@ -187,7 +193,7 @@ export interface LostPosition {
  * feeder of any name a record; or, on another log, there are events and no position at all.
  */
 export async function lostPosition(
-  { log: from, topic, start = DEFAULT_START }: Pick<ForeignTopic, "log" | "topic" | "start">,
+  { log: from, topic, start = DEFAULT_START }: Pick<OpenTopic, "log" | "topic" | "start">,
   { log, topics, group }: Pick<FollowContext, "log" | "topics" | "group">,
   { id, partitions }: TopicIdentity,
 ): Promise<LostPosition | null> {

@@ -6,10 +6,10 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
-import { ignore } from "../log/ignore.ts";
 import { type Log, LogError, type LogRecord } from "../log/log.ts";
 import { orAborted } from "../log/pause.ts";
 import type { MergeHead, MergePartition } from "./merge.ts";
+import { Stuck, type StuckSince } from "./stuck.ts";
 
 const logger = getLogger(["meander", "feeder"]);
 
@@ -21,16 +21,6 @@ const MAX_RECORDS = 1000;
  * ahead, and it must not hold them up. A few late ones among them do not matter.
  */
 const LOOKED_AT = 7;
-
-/**
- * How long others wait for a record that cannot be decoded, because the registry that has its schema does not answer. They
- * then go ahead, so that one registry does not stop all sources; it is asked every so often whether it answers again.
- */
-const STUCK_MS = 60_000;
-const AGAIN_MS = 5000;
-
-/** Since when partitions cannot go on, by the monotonic clock; outlives feeders, which are opened again after failures. */
-export type StuckSince = Map<string, number>;
 
 /** A record as the merge sees it. */
 export interface HeldRecord extends MergeHead {
@@ -95,16 +85,14 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   #emptyAt = -Infinity;
   /** Why it could not read further, as last logged. */
   #failure: string | undefined;
-  /** Whether the next record could not be decoded at the last attempt. */
-  #isUndecoded = false;
-  /** Whether others no longer wait for it. */
-  #isPassed = false;
-  #attempt: Promise<void> | undefined;
-  #attemptedAt = -Infinity;
+  readonly #stuck: Stuck;
+  /** Why others no longer wait for it. */
+  #passedFor: string | undefined;
 
   /** Nothing is read yet. */
   constructor(options: SourcePartitionOptions<Head>) {
     this.#options = options;
+    this.#stuck = new Stuck(options.stuck, options.clock);
     this.partition = options.partition;
     this.waitMs = options.waitMs;
     this.#readTo = options.next;
@@ -127,19 +115,17 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
 
   /** See `MergePartition.emptyAt`. */
   get emptyAt(): number {
-    return this.#isPassed ? Infinity : this.#emptyAt;
+    return this.#passedFor === undefined ? this.#emptyAt : Infinity;
   }
 
-  /** Whether others go ahead, as its next record cannot be decoded. */
-  get isPassed(): boolean {
-    return this.#isPassed;
+  /** Why others go ahead: its next record can be neither read nor decoded. */
+  get passedFor(): string | undefined {
+    return this.#passedFor;
   }
 
-  /** How long it has been unable to decode its next record, milliseconds. */
+  /** How long it has been unable to give its next record, milliseconds. */
   get stuckMs(): number {
-    const { stuck: { since, name }, clock } = this.#options;
-    const begun = since.get(name);
-    return begun === undefined ? 0 : clock() - begun;
+    return this.#stuck.ms;
   }
 
   /** Whether to read on before the next turn. */
@@ -156,7 +142,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
 
   /** Reads on when few records are held, and sets `emptyAt` when there are no more. Waits only when none is held. */
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
-    if (this.#isPassed) return this.#tryAgain(signal);
+    if (this.#passedFor !== undefined) return this.#stuck.tryAgain(() => this.#tryAgain(signal));
     try {
       await this.#fill(waitMs, signal);
     } catch (error) {
@@ -172,37 +158,32 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
       else if (!await this.#readOn(this.#held.length > 0 ? 0 : waitMs, signal)) break;
     }
     this.#failure = undefined;
-    const { since, name } = this.#options.stuck;
-    since.delete(name);
+    this.#stuck.ends();
   }
 
   /** Whether others go ahead from now on, after a failure without a record to take. */
   #passes(error: unknown, signal: AbortSignal | undefined): boolean {
-    if (!this.#isUndecoded || signal?.aborted) return false;
-    const { stuck: { since, name }, topic, partition, clock } = this.#options;
-    if (!since.has(name)) since.set(name, clock());
-    if (this.stuckMs < STUCK_MS) return false;
-    this.#isPassed = true;
-    this.#attemptedAt = clock();
+    if (!(error instanceof LogError) || signal?.aborted || !this.#stuck.fails()) return false;
+    const { topic, partition } = this.#options;
+    this.#passedFor = reasonOf(error);
     logger.error(
       "{topic}/{partition} waits at {next}, and other sources go ahead: its records will come after theirs: {reason}",
-      { topic, partition, next: this.next, reason: reasonOf(error) },
+      { topic, partition, next: this.next, reason: this.#passedFor },
     );
     return true;
   }
 
-  /** Tries in the background whether the next record can be decoded now. */
-  #tryAgain(signal: AbortSignal | undefined): void {
-    const { topic, partition, clock } = this.#options;
-    if (this.#attempt !== undefined || clock() - this.#attemptedAt < AGAIN_MS) return;
-    this.#attemptedAt = clock();
-    const attempt = this.#hold(signal).finally(() => {
-      if (this.#held.length === 0) return;
-      this.#isPassed = false;
-      logger.info("{topic}/{partition} goes on", { topic, partition });
-      this.#look();
-    });
-    this.#attempt = ignore(attempt, "it is tried again").finally(() => this.#attempt = undefined);
+  /** Tries whether the next record can be given now. */
+  async #tryAgain(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#fill(0, signal);
+    } catch (error) {
+      if (this.#held.length === 0) throw error;
+    }
+    this.#passedFor = undefined;
+    const { topic, partition } = this.#options;
+    logger.info("{topic}/{partition} goes on", { topic, partition });
+    this.#look();
   }
 
   /** Logs once why it continues with the records it holds. */
@@ -238,10 +219,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     while (this.#held.length <= LOOKED_AT) {
       const record = this.#read[this.#at];
       if (record === undefined) return;
-      this.#isUndecoded = true;
       const head = this.#options.headOf(record, this.#readTime);
       this.#held.push(head instanceof Promise ? await orAborted(head, signal) : head);
-      this.#isUndecoded = false;
       this.#at++;
     }
   }

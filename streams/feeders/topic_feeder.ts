@@ -6,7 +6,9 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { Rejection } from "../../src/events/rejection.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { type Log, LogError, type Writer } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import { commitFitting } from "../task/fitting.ts";
@@ -16,6 +18,7 @@ import { feederGroup, feederId } from "./feeder.ts";
 import { FollowedTopic, type SourceLag, type Taken } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
+import { Stuck, type StuckSince } from "./stuck.ts";
 
 /** Bytes of records to hold, for all topics together. */
 const HELD_BYTES = 32 << 20;
@@ -25,6 +28,8 @@ const COMMIT_BYTES = 8 << 20;
 
 /** Work after which the thread is yielded. */
 const SLICE_MS = 4;
+
+const logger = getLogger(["meander", "feeder"]);
 
 /** Options of a {@linkcode TopicFeeder}. */
 export interface TopicFeederOptions {
@@ -36,10 +41,18 @@ export interface TopicFeederOptions {
   readonly now?: () => number;
   /** A monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: () => number;
-  /** @internal Since when partitions cannot go on, as earlier feeders of the name have noted. @default {empty} */
-  readonly stuckSince?: Map<string, number>;
+  /** @internal Since when topics and partitions cannot go on, as earlier feeders of the name have noted. @default {empty} */
+  readonly stuckSince?: StuckSince;
   /** Yields the thread; called with the time worked since the last call. @default {a batch is not interrupted} */
   readonly giveWay?: (workedMs: number) => Promise<void>;
+}
+
+/** A topic to open. */
+interface Place {
+  readonly source: string;
+  readonly topic: string;
+  readonly stuck: Stuck;
+  readonly open: () => Promise<FollowedTopic>;
 }
 
 /**
@@ -70,9 +83,13 @@ export interface TopicFeederOptions {
  * ```
  */
 export class TopicFeeder implements AsyncDisposable {
-  readonly #topics: readonly FollowedTopic[];
-  readonly #topicOf: ReadonlyMap<FollowedPartition, FollowedTopic>;
-  readonly #partitions: readonly FollowedPartition[];
+  readonly #topics: FollowedTopic[] = [];
+  readonly #topicOf = new Map<FollowedPartition, FollowedTopic>();
+  readonly #partitions: FollowedPartition[] = [];
+  /** Topics that could not be opened for a minute, and why. */
+  readonly #away = new Map<Place, string>();
+  /** Topics that were away, and are followed from the next feed on. */
+  readonly #back: (readonly [Place, FollowedTopic])[] = [];
   readonly #writer: Writer;
   readonly #group: string;
   readonly #batch: number;
@@ -81,17 +98,11 @@ export class TopicFeeder implements AsyncDisposable {
   #isBroken = false;
 
   private constructor(
-    followed: readonly FollowedTopic[],
     writer: Writer,
     group: string,
     { batch = 1000, clock = defaultClock, giveWay }: TopicFeederOptions,
   ) {
     this.#giveWay = giveWay;
-    this.#topics = followed;
-    this.#topicOf = new Map(
-      followed.flatMap((topic) => topic.partitions.map((one) => [one, topic] as const)),
-    );
-    this.#partitions = [...this.#topicOf.keys()];
     this.#writer = writer;
     this.#group = group;
     this.#batch = batch;
@@ -100,7 +111,7 @@ export class TopicFeeder implements AsyncDisposable {
 
   /**
    * Opens a feeder that fences the previous one of this name and resumes from its positions. Partitions added since are
-   * fed from their start.
+   * fed from their start. Goes on without a topic that could not be opened for a minute, until it can.
    *
    * @throws LogError `topic-mismatch` when a topic does not exist, or is not the one that was fed before
    */
@@ -121,12 +132,27 @@ export class TopicFeeder implements AsyncDisposable {
     const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
     const context = { log, topics, group, now, clock, stuckSince, maxBytes: HELD_BYTES / sources.length };
-    const followed: FollowedTopic[] = [];
-    for (const [i, one] of sources.entries()) {
-      followed.push(await FollowedTopic.open(one, names[i] ?? name, context));
+    const places = sources.map((one, i): Place => ({
+      source: one.format.name,
+      topic: one.topic,
+      stuck: new Stuck({ since: stuckSince, name: feederId(topics, names[i] ?? name) }, clock),
+      open: () => FollowedTopic.open(one, names[i] ?? name, context),
+    }));
+    const outcomes = await Promise.all(places.map(async (place) => {
+      try {
+        return { place, followed: await place.open() };
+      } catch (error) {
+        return { place, error, isPassed: error instanceof LogError && place.stuck.fails() };
+      }
+    }));
+    const failed = outcomes.filter((one) => "error" in one);
+    const fatal = failed.length === places.length ? failed[0] : failed.find(({ isPassed }) => !isPassed);
+    if (fatal !== undefined) throw fatal.error;
+    const feeder = new TopicFeeder(writer, group, options);
+    for (const one of outcomes) {
+      if ("error" in one) feeder.#pass(one.place, reasonOf(one.error));
+      else await feeder.#follow(one.place, one.followed);
     }
-    const feeder = new TopicFeeder(followed, writer, group, options);
-    if (followed.some(({ isUnsaved }) => isUnsaved)) await feeder.#commit([]);
     opened.move();
     return feeder;
   }
@@ -156,9 +182,12 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#topics.reduce((sum, { skipped }) => sum + skipped, 0);
   }
 
-  /** The partitions without which others go ahead, for people. */
+  /** The topics and partitions without which others go ahead, for people. */
   get passed(): readonly string[] {
-    return this.#topics.flatMap(({ passed }) => passed);
+    const away = [...this.#away].map(([{ topic, stuck }, reason]) =>
+      `${topic} cannot be followed for ${Math.round(stuck.ms / 1000)} s: ${reason}`
+    );
+    return [...away, ...this.#topics.flatMap(({ passed }) => passed)];
   }
 
   /**
@@ -171,9 +200,12 @@ export class TopicFeeder implements AsyncDisposable {
     for (const topic of this.#topics) await topic.check();
   }
 
-  /** How far behind each partition is. */
+  /** How far behind each partition is; of a topic that is away, only for how long. */
   async lags(): Promise<readonly SourceLag[]> {
-    return (await Promise.all(this.#topics.map((topic) => topic.lags()))).flat();
+    const away = [...this.#away.keys()].map(({ source, topic, stuck }) => (
+      { source, topic, partition: 0, lag: 0, lagMs: stuck.ms, lost: 0 }
+    ));
+    return [...(await Promise.all(this.#topics.map((topic) => topic.lags()))).flat(), ...away];
   }
 
   /** Offsets of the topics not fed yet, including gaps. */
@@ -193,6 +225,7 @@ export class TopicFeeder implements AsyncDisposable {
       throw new LogError("closed", "Cannot continue after a failed commit: open a new feeder");
     }
     const { waitMs = 0, signal } = options;
+    await this.#lookForAway();
     const until = this.#clock() + waitMs;
     const batch: Taken[] = [];
     let bytes = 0;
@@ -230,6 +263,44 @@ export class TopicFeeder implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
+  /** Feeds a topic from now on. */
+  async #follow({ stuck }: Place, topic: FollowedTopic): Promise<void> {
+    stuck.ends();
+    this.#topics.push(topic);
+    for (const partition of topic.partitions) {
+      this.#topicOf.set(partition, topic);
+      this.#partitions.push(partition);
+    }
+    if (topic.isUnsaved) await this.#commit([]);
+  }
+
+  /** Goes ahead without a topic. */
+  #pass(place: Place, reason: string): void {
+    this.#away.set(place, reason);
+    logger.error(
+      "{topic} cannot be followed, and other sources go ahead: its records will come after theirs: {reason}",
+      { topic: place.topic, reason },
+    );
+  }
+
+  /** Follows topics that are back, and tries the others again in the background. */
+  async #lookForAway(): Promise<void> {
+    for (const [place, topic] of this.#back.splice(0)) {
+      this.#away.delete(place);
+      await this.#follow(place, topic);
+      logger.info("{topic} is followed again", { topic: place.topic });
+    }
+    for (const place of this.#away.keys()) {
+      place.stuck.tryAgain(async () => {
+        try {
+          this.#back.push([place, await place.open()]);
+        } catch (error) {
+          this.#away.set(place, reasonOf(error));
+        }
+      });
+    }
+  }
+
   /** Yields the thread after enough work since `begun`. @returns when the current work began */
   async #pause(begun: number): Promise<number> {
     const workedMs = this.#clock() - begun;
@@ -250,7 +321,9 @@ export class TopicFeeder implements AsyncDisposable {
   async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     const enough = new AbortController();
     const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-    const empty = this.#partitions.filter(({ head, isPassed }) => head === undefined && !isPassed);
+    const empty = this.#partitions.filter(({ head, passedFor }) =>
+      head === undefined && passedFor === undefined
+    );
     const waits = empty.map((partition) => partition.fill(waitMs, ends));
     if (empty.length === 0) waits.push(pause(waitMs, ends));
     try {

@@ -13,7 +13,7 @@ import { sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "./jobs/worker_group.ts";
-import type { StuckSince } from "../feeders/source_partition.ts";
+import type { StuckSince } from "../feeders/stuck.ts";
 import type { SourcesStatus } from "./status.ts";
 
 /** What the workers of a process share. */

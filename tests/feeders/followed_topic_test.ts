@@ -190,7 +190,7 @@ Deno.test("TopicFeeder goes ahead without a source whose registry is down for a 
     await using feeder = await open();
     assert.equal(await feeder.feed(), 2);
     assert.deepEqual(await idsOn(log), ["v5", "v6"]);
-    assert.match(feeder.passed.join(), /^clicks\/0 waits at 0 for 60 s: its registry does not answer$/);
+    assert.match(feeder.passed.join(), /^clicks\/0 waits at 0 for 60 s: Cannot read .+503$/);
     assert.match(heard.messages.join("\n"), /clicks\/0 waits at 0, and other sources go ahead: .+503/);
     assert.equal((await feeder.lags())[0]?.lagMs, MINUTE_MS);
     answer = comesBack ? () => Promise.resolve() : () => new Promise(() => {}); // or is silent
@@ -207,6 +207,90 @@ Deno.test("TopicFeeder goes ahead without a source whose registry is down for a 
     );
     assert.equal(feeder.passed.length, comesBack ? 0 : 1);
     assert.equal(await feeder.lag(), comesBack ? 0 : 3);
+  }
+});
+
+Deno.test("TopicFeeder goes ahead without a topic whose cluster is away for a minute, and takes its records, once each, later", async () => {
+  const MINUTE_MS = 60_000;
+  const away = new LogError("unreachable", "no broker answers");
+  const gone = new LogError("topic-mismatch", "clicks does not exist");
+  const damaged = new LogError("corrupt", "its gzip cannot be unpacked");
+  for (
+    const { fails, error, says } of [
+      { fails: "open", error: away, says: /^clicks cannot be followed for 60 s: no broker answers$/ },
+      { fails: "identify", error: gone, says: /^clicks cannot be followed for 60 s: clicks does not exist$/ },
+      { fails: "bounds", error: away, says: /^clicks cannot be followed for 60 s: no broker answers$/ },
+      { fails: "read", error: damaged, says: /^clicks\/0 waits at 0 for 60 s: its gzip cannot/ },
+    ]
+  ) {
+    await using heard = await listen();
+    await using log = await newLog();
+    await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
+    await log.append([5, 6].map((n) => ({ ...click(`v${n}`, "bob", n), topic: "views" })));
+    await using others = await newLog(...[0, 1, 2].map((n) => click(`c${n}`, "ann", n)));
+    let isAway = true;
+    let asked = 0;
+    const failing = (name: string) => isAway && name === fails && asked++ >= 0;
+    const far = new Proxy(others, {
+      get(inner, name: keyof MemoryLog) {
+        if (failing(name as string)) return () => Promise.reject(error);
+        const value = inner[name];
+        return typeof value === "function" ? value.bind(inner) : value;
+      },
+    });
+    const sources: readonly ForeignTopic[] = [
+      {
+        log: () => failing("open") ? Promise.reject(error) : Promise.resolve(far),
+        topic: "clicks",
+        format: ownSource(),
+        start: { offsets: new Map([[0, 0]]) },
+      },
+      { log, topic: "views", format: ownSource() },
+    ];
+    let time = 0;
+    const options = { name: "sources", clock: () => time, stuckSince: new Map() };
+    const feedOnce = async () => {
+      await using feeder = await TopicFeeder.open(log, topics, sources, options);
+      await feeder.feed();
+    };
+    for (time of [0, MINUTE_MS - 1]) {
+      await assert.rejects(feedOnce(), error, "the order is kept");
+      assert.deepEqual(await idsOn(log), []);
+    }
+    time = MINUTE_MS;
+    const onlyFar = async () => {
+      await using feeder = await TopicFeeder.open(log, topics, sources.slice(0, 1), options);
+      await feeder.feed();
+    };
+    if (fails !== "read") await assert.rejects(onlyFar(), error, "where nothing is left, it fails as before");
+    await using feeder = await TopicFeeder.open(log, topics, sources, options);
+    while (await feeder.feed() > 0);
+    assert.deepEqual(await idsOn(log), ["v5", "v6"]);
+    assert.match(feeder.passed.join(), says);
+    assert.match(
+      heard.messages.join("\n"),
+      /clicks.*and other sources go ahead: its records will come after/,
+    );
+    assert.equal(Math.max(...(await feeder.lags()).map(({ lagMs }) => lagMs)), MINUTE_MS);
+    const before = asked;
+    assert.equal(await feeder.feed(), 0);
+    assert.equal(asked, before, "it is not asked all the time");
+    await feeder.check();
+    time += 5000;
+    await feeder.feed();
+    isAway = false;
+    time += 5000;
+    await log.append([{ ...click("v7", "bob", 7), topic: "views" }]);
+    for (let fed = 0; fed < 4;) fed += await feeder.feed();
+    assert.deepEqual((await idsOn(log)).toSorted(), ["c0", "c1", "c2", "v5", "v6", "v7"]);
+    assert.deepEqual([feeder.passed, await feeder.lag()], [[], 0]);
+    await feeder[Symbol.asyncDispose]();
+    await feedOnce();
+    assert.equal((await idsOn(log)).length, 6, "its position was kept");
+    time += MINUTE_MS;
+    isAway = true;
+    await others.append([click("c3", "ann", 3)]);
+    await assert.rejects(feedOnce(), error, "the next minute begins anew");
   }
 });
 

@@ -8,13 +8,16 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { followedSources } from "../../scripts/flags/followed_sources.ts";
+import { startBroker } from "../../scripts/kafka/dev_broker.ts";
 import { openLog as openAnyLog } from "../../scripts/flags/service_flags.ts";
 import { parseConfig } from "../../streams/config/config.ts";
-import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { isTransient, type Log, type NewRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { offsetSince, readAll } from "../../streams/log/reading.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
+import { SourcesJob } from "../../streams/service/jobs/sources_job.ts";
 import { Service } from "../../streams/service/service.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { addPartitions, administer, openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, until } from "./deployment.ts";
 
@@ -161,6 +164,69 @@ export function testSources(broker: TestBroker): void {
     await administer(broker, (admin) => admin.deleteTopics({ topics: [topic] }));
     const fault = async () => (await service.status()).sources?.fault ?? "";
     await seen(async () => /it was deleted|it does not exist/.test(await fault()), "it says that it is gone");
+  });
+
+  Deno.test("SourcesJob goes on without a cluster that is away, and takes each of its records once it is back", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
+    const topics = topicNames(prefix);
+    const data = await Deno.makeTempDir();
+    const [views, clicks] = [`${prefix}shop.views`, `${prefix}shop.clicks`];
+    let other = await startBroker({ data, fresh: true });
+    const port = Number(other.address.split(":")[1]);
+    await using log = await openLog(broker);
+    await log.createTopics([...topicSpecs(topics, 1), { name: views, partitions: 1, cleanup: "delete" }]);
+    const from = (n: number, topic: string): NewRecord => ({ ...record(prefix, n), topic, partition: 0 });
+    {
+      await using far = await openLog(other);
+      await far.createTopics([{ name: clicks, partitions: 1, cleanup: "delete" }]);
+      await far.append([3, 6].map((n) => from(n, clicks)));
+    }
+    const config = parseConfig(configOf(prefix, ["127.0.0.1:1"]), "meander.json");
+    const open = () => openLog({ address: `127.0.0.1:${port}` }, { retryMs: 500 });
+    const sources = followedSources({ log: "kafka", prefix }, config).map((source) => ({
+      ...source,
+      open: source.topic === clicks ? open : undefined,
+    }));
+    let skippedMs = 0;
+    const now = () => performance.now() + skippedMs;
+    const { signal } = new AbortController();
+    const surroundings = { now, signal, thread: new SharedThread(now), stuckSince: new Map() };
+    const job = () => SourcesJob.open(log, topics, sources, surroundings);
+    const fed = async () => {
+      const events = await Array.fromAsync(readAll(log, topics.events, 0));
+      return events.map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? undefined)).id as string);
+    };
+    const takes = async (job: SourcesJob, count: number) => {
+      while ((await fed()).length < count) await job.step(signal);
+    };
+    await log.append([from(1, views)]);
+    {
+      await using both = await job();
+      await takes(both, 3);
+      await other[Symbol.asyncDispose]();
+      // It stops all at first: the order is worth a while.
+      await assert.rejects(async () => {
+        for (;;) await both.step(signal);
+      }, (error) => isTransient(error));
+    }
+    await assert.rejects(job(), isTransient);
+    skippedMs += 60_000;
+    await log.append([from(2, views)]);
+    await using one = await job();
+    await takes(one, 4);
+    assert.match(
+      one.complaint ?? "",
+      new RegExp(`^${clicks} cannot be followed for \\d+ s: .+127.0.0.1:${port}`),
+    );
+    other = await startBroker({ data, port });
+    {
+      await using far = await openLog(other);
+      await far.append([from(9, clicks)]);
+    }
+    await takes(one, 5);
+    assert.deepEqual([one.complaint, await fed()], [undefined, ["n1", "n3", "n6", "n2", "n9"]]);
+    await other[Symbol.asyncDispose]();
+    await Deno.remove(data, { recursive: true });
   });
 
   Deno.test("offsetSince() finds the first record at or after a time on a broker, as on other logs", async ({ name }) => {

@@ -336,3 +336,49 @@ Deno.test("SourcesJob opens a log once for all its sources, looks at their topic
   opening.resolve(late);
   await until(() => Promise.resolve(of.closed === 1), "a log that opens too late is closed");
 });
+
+Deno.test("SourcesJob goes on without a cluster that is away for a minute, says so, and follows it once it is back", async () => {
+  await using log = new MemoryLog();
+  await using others = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "views", partitions: 1, cleanup: "delete" }]);
+  await others.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+  const feed = (into: Log, topic: string) =>
+    into.append([{ topic, key: null, value: encodeEvent(events[0]!), time: 0 }]);
+  let isAway = true;
+  const { log: counting, seen } = counted(others);
+  const open = () => isAway ? Promise.reject(new Error("connection refused")) : Promise.resolve(counting);
+  const sources = [{ ...source("clicks"), open }, source("views")];
+  const { signal } = new AbortController();
+  let skippedMs = 0;
+  const now = () => performance.now() + skippedMs;
+  const stuckSince = new Map<string, number>();
+  const surroundings = { now, signal, thread: new SharedThread(now), stuckSince };
+  await assert.rejects(
+    SourcesJob.open(log, topics, sources, surroundings),
+    /Cannot reach .+ clicks: connection/,
+  );
+  skippedMs += 60_000;
+  await feed(log, "views");
+  await feed(others, "clicks");
+  {
+    await using job = await SourcesJob.open(log, topics, sources, surroundings);
+    const taken = async (count: number) => {
+      while ((await log.bounds(topics.events, 0)).end < count) await job.step(signal);
+    };
+    await taken(1);
+    assert.match(
+      job.complaint ?? "",
+      /^clicks cannot be followed for \d+ s: Cannot reach the log of topic clicks: connection/,
+    );
+    assert.ok(
+      job.lags.some(({ source, lagMs }) => source === "meander" && lagMs >= 60_000),
+      "it is an alert",
+    );
+    isAway = false;
+    skippedMs += 5000;
+    await feed(log, "views");
+    await taken(3);
+    assert.equal(job.complaint, undefined);
+  }
+  assert.equal(seen.closed, 1);
+});

@@ -8,8 +8,8 @@
  *   clicks/0  ─┘                                    └──> positions, in the same commit
  * ```
  *
- * One process at a time does it. A source that cannot be read stops this job, not the tasks; one that cannot be decoded,
- * because its registry is down, is passed after a minute.
+ * One process at a time does it. A source that cannot be read, or not be decoded because its registry is down, stops no
+ * task, and the other sources for a minute.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import type { Topics } from "../../topics/topics.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
 import type { ForeignTopic } from "../../feeders/resumed_position.ts";
-import type { StuckSince } from "../../feeders/source_partition.ts";
+import type { StuckSince } from "../../feeders/stuck.ts";
 import type { SourceLag } from "../../feeders/followed_topic.ts";
 
 /** A topic to take in. */
@@ -91,25 +91,34 @@ export class SourcesJob implements Job {
     { now, signal, thread, stuckSince = new Map() }: SourcesContext,
   ): Promise<SourcesJob> {
     await using logs = new AsyncDisposableStack();
-    const opened = new Map<() => Promise<Log>, Log>();
-    const logOf = async ({ open, topic }: FollowedSource): Promise<Log> => {
+    const ending = new AbortController();
+    const ends = AbortSignal.any([signal, ending.signal]);
+    const opened = new Map<() => Promise<Log>, Promise<Log>>();
+    logs.defer(async () => {
+      ending.abort();
+      for (const opening of opened.values()) await (await opening.catch(() => null))?.[Symbol.asyncDispose]();
+    });
+    const logOf = ({ open, topic }: FollowedSource): ForeignTopic["log"] => {
       if (open === undefined) return log;
-      const known = opened.get(open);
-      if (known !== undefined) return known;
-      const other = logs.use(await openFor(topic, open, signal));
-      opened.set(open, other);
-      return other;
+      return () => {
+        const known = opened.get(open);
+        if (known !== undefined) return known;
+        const opening = openFor(topic, open, ends);
+        opened.set(open, opening);
+        opening.catch(() => opened.delete(open)); // the next attempt opens it again
+        return opening;
+      };
     };
-    const followed: ForeignTopic[] = [];
-    for (const source of sources) followed.push({ ...source, log: await logOf(source) });
+    const followed = sources.map((source) => ({ ...source, log: logOf(source) }));
     const feeder = logs.use(
       await TopicFeeder.open(log, topics, followed, {
         name: SOURCES,
+        clock: now,
         stuckSince,
         giveWay: (ms) => thread.giveWay(ms),
       }),
     );
-    const names = followed.map(({ topic }) => topic).join(", ");
+    const names = sources.map(({ topic }) => topic).join(", ");
     logger.info("following the topics of {names}: {lag} records waiting", { names, lag: await feeder.lag() });
     return new SourcesJob(feeder, logs.move(), now);
   }
