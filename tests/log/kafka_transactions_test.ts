@@ -7,7 +7,8 @@
 
 import assert from "node:assert/strict";
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
-import { KafkaClient, kafkaType } from "../../streams/log/kafka/client.ts";
+import { KafkaClient } from "../../streams/log/kafka/client.ts";
+import { kafkaType } from "../../streams/log/kafka/protocol/errors.ts";
 import { endTransaction, finalizedLevel } from "../../streams/log/kafka/protocol/transaction_requests.ts";
 import { isTransient, LogError, type NewRecord, type Writer } from "../../streams/log/log.ts";
 import { openTransactions } from "../../streams/log/kafka/transactions.ts";

@@ -11,7 +11,8 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import type { GroupMember } from "../log.ts";
 import { pause } from "../pause.ts";
-import { about, isPassing, type KafkaClient, kafkaType, OTHER_PROTOCOL } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { about, isPassing, kafkaType, OTHER_PROTOCOL } from "./protocol/errors.ts";
 import {
   ASSIGNER,
   decodeMember,

@@ -7,7 +7,8 @@
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkOffset } from "../checks.ts";
 import { type Commit, LogError, type NewRecord, type Place, type Writer } from "../log.ts";
-import { isDenied, isUnknownTopic, type KafkaClient, logErrorOf } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { isDenied, isUnknownTopic, logErrorOf } from "./protocol/errors.ts";
 import type { KafkaLogSettings } from "./options.ts";
 import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";

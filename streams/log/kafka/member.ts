@@ -16,7 +16,8 @@
 import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import { type GroupHandlers, LogError, type Membership } from "../log.ts";
-import { type KafkaClient, logErrorOf } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { logErrorOf } from "./protocol/errors.ts";
 import type { Share } from "./group/assigner.ts";
 import { GroupSession, type MemberOptions } from "./group_session.ts";
 

@@ -11,7 +11,8 @@
 
 import { ignore } from "../ignore.ts";
 import { type GroupOffset, LogError } from "../log.ts";
-import { isPassing, isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { isPassing, isPassingForPartitions, kafkaType } from "./protocol/errors.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";

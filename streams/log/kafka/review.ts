@@ -6,7 +6,8 @@
  */
 
 import type { LogRemark, LogUse } from "../log.ts";
-import { type KafkaClient, kafkaType } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { kafkaType } from "./protocol/errors.ts";
 import { CLEANUP, LARGEST, settingsOf, TIMESTAMPS } from "./topics.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */

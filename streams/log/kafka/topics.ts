@@ -7,7 +7,8 @@
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkPartition, checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
-import { isDenied, isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { isDenied, isPassing, isUnknownTopic, kafkaType } from "./protocol/errors.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { identifyTopic } from "./protocol/identity.ts";
 

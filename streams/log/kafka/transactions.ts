@@ -10,7 +10,8 @@
  */
 
 import type { GroupOffset, Place } from "../log.ts";
-import { about, isPassingForPartitions, type KafkaClient } from "./client.ts";
+import type { KafkaClient } from "./client.ts";
+import { about, isPassingForPartitions } from "./protocol/errors.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { type Produce, produce, type Produced } from "./protocol/requests.ts";
 import {

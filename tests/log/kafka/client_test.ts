@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import KafkaBroker from "kafkajs/src/broker/index.js";
 import { freePort } from "../../../scripts/kafka/java_process.ts";
-import { about, isPassing, KafkaClient, logErrorOf, unserved } from "../../../streams/log/kafka/client.ts";
+import { KafkaClient } from "../../../streams/log/kafka/client.ts";
+import { about, isPassing, logErrorOf, unserved } from "../../../streams/log/kafka/protocol/errors.ts";
 import { LogError } from "../../../streams/log/log.ts";
 import { warnings } from "../warnings.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { logErrorOf } from "../../../streams/log/kafka/client.ts";
+import { logErrorOf } from "../../../streams/log/kafka/protocol/errors.ts";
 import { isFenced, producedError } from "../../../streams/log/kafka/producer.ts";
 import { isTransient } from "../../../streams/log/log.ts";
 
