@@ -16,7 +16,7 @@ import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../t
 const BATCH = 1000;
 
 /** Waits between two portions. */
-type Rest = () => Promise<void>;
+export type Rest = () => Promise<void>;
 
 /**
  * Drops the records of a generation; its topics stay, empty.

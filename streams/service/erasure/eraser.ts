@@ -24,48 +24,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { canErase, type ErasableLog } from "../../log/capabilities.ts";
-import type { LogRecord, Scrubbed } from "../../log/log.ts";
-import { PORTION, portions, Repeated } from "./background.ts";
-import {
-  aliasesOf,
-  type Erasure,
-  erasureOf,
-  hasRowsOf,
-  inputOf,
-  isErasedMerge,
-  isEventOf,
-  isRejectionOf,
-  namedBy,
-  SoughtUsers,
-} from "./erased_records.ts";
-import { dropIdle, idleModels } from "./idle_models.ts";
-import { partitionOf } from "../../log/partitioner.ts";
+import type { Scrubbed } from "../../log/log.ts";
 import { pause } from "../../log/pause.ts";
-import { newestOf } from "../../log/reading.ts";
+import { PORTION, Repeated } from "./background.ts";
 import type { ErasurePlace, ErasureProgress, Erasures, ErasureState } from "./erasure_view.ts";
-import { erasedOn } from "../../task/erased_on.ts";
-import { ownPosition } from "../../task/inputs/inputs.ts";
-import { surfaceTopicsOn } from "../../topics/surfaces.ts";
-import { generationsOf } from "../../topics/generations.ts";
-import {
-  firstTopics,
-  generationOf,
-  generationTopics,
-  rememberedTopic,
-  type Topics,
-} from "../../topics/topics.ts";
-import { dropGeneration } from "./drop_generation.ts";
-import {
-  clearedSignals,
-  type Deployment,
-  journalsEnd,
-  namedFrom,
-  neededAnswers,
-  neededEvents,
-  neededSamples,
-  neededSignals,
-  parameterTopics,
-} from "./needed.ts";
+import { dropIdle, idleModels } from "./idle_models.ts";
+import { type Deployment, neededEvents } from "./needed.ts";
+import { dropOthersWith } from "./other_generations.ts";
+import { type Plan, RecordFinder } from "./record_finder.ts";
 
 /** Options of an {@linkcode Eraser}. */
 export interface EraserOptions {
@@ -73,17 +39,6 @@ export interface EraserOptions {
   readonly clock: () => number;
   /** Time between checks of the log, milliseconds. @default {5000} */
   readonly lookMs?: number | undefined;
-}
-
-/** Erasures that were found together, and the records to erase. */
-interface Plan {
-  readonly partition: number;
-  readonly erasures: readonly Erasure[];
-  readonly offsets: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>>;
-  /** By partition, the end of `signals` once everything that the users did was in it. */
-  readonly signalsEnds: readonly number[];
-  /** Ends of the topics of parameters when all learners had erased the users; `undefined` = they have not. */
-  parametersEnds: ReadonlyMap<string, number> | undefined;
 }
 
 const LOOK_MS = 5000;
@@ -102,6 +57,7 @@ export class Eraser implements Erasures {
   readonly #options: EraserOptions;
   readonly #group: string;
   readonly #repeated = new Repeated();
+  readonly #finder: RecordFinder;
   /** By partition, the offset up to which events were scanned. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
@@ -115,6 +71,12 @@ export class Eraser implements Erasures {
     this.#deployment = deployment;
     this.#options = options;
     this.#group = `${deployment.topics.events}-erasures`;
+    const { clock } = options;
+    this.#finder = new RecordFinder(log, deployment, {
+      clock,
+      pauses: PAUSES,
+      signal: this.#repeated.signal,
+    });
   }
 
   /** An eraser for a deployment; `undefined` if the log cannot erase records. */
@@ -155,7 +117,7 @@ export class Eraser implements Erasures {
     const seen = this.#seen ??= await this.#noted();
     for (let partition = 0; partition < partitions; partition++) await this.#find(partition, seen);
     const done = new Set<Plan>();
-    for (const plan of this.#plans) if (await this.#isRipe(plan)) done.add(plan);
+    for (const plan of this.#plans) if (await this.#finder.isRipe(plan)) done.add(plan);
     for (const plan of done) await this.#erase(plan);
     if (done.size > 0) {
       this.#left = "busy";
@@ -196,114 +158,23 @@ export class Eraser implements Erasures {
 
   /** Plans requested erasures that the task has committed. */
   async #find(partition: number, seen: number[]): Promise<void> {
-    const { topics: { events } } = this.#deployment;
+    const { events } = this.#deployment.topics;
     const from = seen[partition] ?? 0;
     const to = await neededEvents(this.#deployment, partition);
-    const erasures: Erasure[] = [];
-    const merges: number[] = [];
-    // A task that has read all these events would have seen an erasure.
-    const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
-    if (openedAt > from || lastErasure >= from) {
-      const erased = await erasedOn(this.#log, this.#deployment.topics.statistics, partition);
-      await this.#scan(events, partition, { from, to }, (record) => {
-        const erasure = erasureOf(record);
-        if (erasure !== null) erasures.push(erasure);
-        else if (isErasedMerge(record, erased)) merges.push(record.offset);
-      });
-    }
+    const { erasures, merges } = await this.#finder.requested(partition, from, to);
     if (merges.length > 0) {
       await this.#eraseAll(events, partition, merges);
       this.#left = "busy";
     }
-    if (erasures.length > 0) this.#plans.push(await this.#plan(partition, erasures));
-    seen[partition] = Math.max(seen[partition] ?? 0, to);
-  }
-
-  /** Finds the records of users, in one pass through each topic. */
-  async #plan(partition: number, erasures: readonly Erasure[]): Promise<Plan> {
-    const { topics, partitions } = this.#deployment;
-    const until = new Map(erasures.map(({ user, offset }) => [user, offset]));
-    const users = new SoughtUsers(until.keys());
-    const offsets = new Map<string, Map<number, readonly number[]>>();
-    const collect = async (topic: string, place: number, is: (record: LogRecord) => boolean) => {
-      const found: number[] = [];
-      const { start, end } = await this.#log.bounds(topic, place);
-      await this.#scan(topic, place, { from: start, to: end }, (record) => {
-        if (is(record)) found.push(record.offset);
-      });
-      offsets.set(topic, (offsets.get(topic) ?? new Map()).set(place, found));
-    };
-    const isOutput = (record: LogRecord) => (inputOf(record) ?? 0) <= (until.get(record.key ?? "") ?? -1);
-    const signalsEnds: number[] = [];
-    for (let place = 0; place < partitions; place++) {
-      signalsEnds.push(await journalsEnd(this.#deployment, place));
-      await collect(topics.rejected, place, (record) => isRejectionOf(record, users));
-    }
-    await this.#findNamed(partition, erasures);
-    await collect(topics.samples, partition, isOutput);
-    await collect(topics.recommendations, partition, isOutput);
-    for (const topic of await surfaceTopicsOn(this.#log, topics)) await collect(topic, partition, isOutput);
-    await collect(topics.events, partition, (record) => isEventOf(record, until));
-    return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
-  }
-
-  /** Notes where records of other users name users who are to be erased. */
-  async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
-    const { topics, partitions } = this.#deployment;
-    const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));
-    const look = async (topic: string, usersIn: typeof namedBy) => {
-      for (let place = 0; place < partitions; place++) {
-        const { start, end } = await this.#log.bounds(topic, place);
-        await this.#scan(topic, place, { from: start, to: end }, (record) => {
-          for (const user of usersIn(record)) named.get(user)?.add(topic);
-        });
+    if (erasures.length > 0) {
+      const plan = await this.#finder.plan(partition, erasures);
+      this.#plans.push(plan);
+      for (const [offset, topics] of plan.named) this.#named.set(`${partition}/${offset}`, topics);
+      for (const place of this.#named.keys()) {
+        if (this.#named.size > MAX_REMEMBERED) this.#named.delete(place);
       }
-    };
-    await look(topics.events, namedBy);
-    await look(topics.state, aliasesOf([...named.keys()]));
-    for (const { user, offset } of erasures) this.#named.set(`${partition}/${offset}`, named.get(user)!);
-    for (const place of this.#named.keys()) {
-      if (this.#named.size > MAX_REMEMBERED) this.#named.delete(place);
     }
-  }
-
-  /** Whether the records are no longer needed, and learners have rewritten theirs. */
-  async #isRipe(plan: Plan): Promise<boolean> {
-    const { partition, offsets, signalsEnds, erasures } = plan;
-    const { topics } = this.#deployment;
-    const last = (topic: string) => offsets.get(topic)?.get(partition)?.at(-1) ?? -1;
-    const lastErasure = Math.max(...erasures.map(({ offset }) => offset));
-    if (await namedFrom(this.#deployment, partition) <= lastErasure) return false;
-    if (await neededSamples(this.#deployment, partition) <= last(topics.samples)) return false;
-    if (await neededAnswers(this.#deployment, partition) <= last(topics.recommendations)) return false;
-    if (signalsEnds.some((end, place) => neededSignals(this.#deployment, place) < end)) return false;
-    if (await clearedSignals(this.#deployment, partition) < (signalsEnds[partition] ?? 0)) return false;
-    plan.parametersEnds ??= await this.#parametersEnds();
-    for (const [topic, end] of plan.parametersEnds) {
-      const { start } = await this.#log.bounds(topic, 0);
-      // A user who came back since is rightly named again; then only the versions from before must be gone.
-      if (start < end && await this.#isNamed(topic, erasures)) return false;
-    }
-    return true;
-  }
-
-  async #parametersEnds(): Promise<ReadonlyMap<string, number>> {
-    const ends = new Map<string, number>();
-    for (const name of await parameterTopics(this.#deployment)) {
-      ends.set(name, (await this.#log.bounds(name, 0)).end);
-    }
-    return ends;
-  }
-
-  /** Whether a version on a topic of parameters has a row of one of the users. */
-  async #isNamed(topic: string, erasures: readonly Erasure[]): Promise<boolean> {
-    const users = new SoughtUsers(erasures.map(({ user }) => user));
-    const { start, end } = await this.#log.bounds(topic, 0);
-    let isNamed = false;
-    await this.#scan(topic, 0, { from: start, to: end }, ({ value }) => {
-      isNamed ||= value !== null && hasRowsOf(value, users);
-    });
-    return isNamed;
+    seen[partition] = Math.max(seen[partition] ?? 0, to);
   }
 
   async #erase(plan: Plan): Promise<void> {
@@ -328,7 +199,8 @@ export class Eraser implements Erasures {
       await this.#eraseTombstone(topics.lists, partition, user);
       await this.#eraseTombstone(topics.figures, 0, `user/${user}`);
     }
-    await this.#dropOthers(plan);
+    const [firstEvent = Infinity] = offsets.get(topics.events)?.get(partition) ?? [];
+    await dropOthersWith(this.#log, topics, erasures.map(({ user }) => user), firstEvent, this.#rest());
     const asking = new Set(erasures.map(({ offset }) => offset));
     for (const [topic, byPartition] of offsets) {
       for (const [place, found] of byPartition) {
@@ -339,57 +211,14 @@ export class Eraser implements Erasures {
     await this.#eraseAll(topics.events, partition, [...asking]);
   }
 
-  /**
-   * Drops every other generation that has one of the users, whether kept or half built: nothing runs that could
-   * remove the users from its samples, statistics and weights, and the events that would trigger this are about to be
-   * erased.
-   */
-  async #dropOthers({ erasures, offsets, partition }: Plan): Promise<void> {
-    const { topics } = this.#deployment;
-    const first = firstTopics(topics);
-    const [firstEvent = Infinity] = offsets.get(topics.events)?.get(partition) ?? [];
-    const recorded = await generationsOf(this.#log, first);
-    for (const name of (await this.#log.topics()).keys()) {
-      const number = generationOf(first, name);
-      if (number === null || name === topics.state) continue;
-      const isCarried = recorded.get(number)?.carries !== undefined; // it has weights of users whose events it has not read
-      if (!isCarried && !await this.#knowsAny(generationTopics(first, number), erasures, firstEvent)) {
-        continue;
-      }
-      const { clock } = this.#options;
-      let begun = clock();
-      await dropGeneration(this.#log, first, number, 0, async () => {
-        await pause(PAUSES * (clock() - begun), this.#repeated.signal); // none on disposal, which waits for this
-        begun = clock();
-      });
-      logger.warn(
-        "generation {number}, which does not serve, has users who are erased: dropped; it can be built " +
-          "again",
-        { number },
-      );
-    }
-  }
-
-  /**
-   * Whether a generation has a state of one of the users, may have read one of their events, or is about to
-   * start from some.
-   */
-  async #knowsAny(of: Topics, erasures: readonly Erasure[], firstEvent: number): Promise<boolean> {
-    const remembered = rememberedTopic(of);
-    const begins = (await this.#log.identify(remembered))?.partitions ?? 0;
-    for (let place = 0; place < begins; place++) {
-      const { start, end } = await this.#log.bounds(remembered, place);
-      if (end > start) return true;
-    }
-    const { partitions = 0 } = await this.#log.identify(of.state) ?? {};
-    const hasRead = await this.#log.identify(of.statistics) !== null;
-    for (const { user } of erasures) {
-      const partition = partitionOf(user, partitions);
-      const own = hasRead ? await ownPosition(this.#log, of, partition) : null;
-      if ((own?.next ?? 0) > firstEvent) return true;
-      if (await newestOf(this.#log, of.state, partition, user) !== null) return true;
-    }
-    return false;
+  /** Pauses that are as long as a portion takes, times {@linkcode PAUSES}. */
+  #rest(): () => Promise<void> {
+    const { clock } = this.#options;
+    let begun = clock();
+    return async () => {
+      await pause(PAUSES * (clock() - begun), this.#repeated.signal); // none on disposal, which waits for this
+      begun = clock();
+    };
   }
 
   /** Erases the tombstone of a key, unless the key has come back. */
@@ -403,21 +232,5 @@ export class Eraser implements Erasures {
       await this.#log.erase(topic, partition, offsets.slice(at, at + PORTION));
       await delay(0); // yields
     }
-  }
-
-  /** Reads the records of [from, to) in portions. @throws the signal's reason */
-  async #scan(
-    topic: string,
-    partition: number,
-    { from, to }: { readonly from: number; readonly to: number },
-    see: (record: LogRecord) => void,
-  ): Promise<void> {
-    const { signal } = this.#repeated;
-    const { clock } = this.#options;
-    const range = { from, to, clock, pauses: PAUSES, signal };
-    for await (const { records } of portions(this.#log, topic, partition, range)) {
-      for (const record of records) if (record.offset < to) see(record);
-    }
-    signal.throwIfAborted();
   }
 }
