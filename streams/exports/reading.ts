@@ -7,7 +7,7 @@
 import { indexesKeys } from "../log/capabilities.ts";
 import type { CopyProgress } from "../log/kind.ts";
 import type { ReadableLog } from "../log/log.ts";
-import { endsEarly } from "../log/reading.ts";
+import { readPages } from "../log/reading.ts";
 import type { Content, ExportedLine } from "./contents.ts";
 
 /** Limits of a read of one partition; memory holds one such read per partition. */
@@ -115,7 +115,7 @@ export class TopicLines {
   async *[Symbol.asyncIterator](): AsyncGenerator<string> {
     const sources = this.#ends.map((_, partition) => this.#partition(partition));
     const heads: (Head | undefined)[] = [];
-    for (const [partition, source] of sources.entries()) heads[partition] = await source.next();
+    for (const [partition, source] of sources.entries()) heads[partition] = (await source.next()).value;
     for (;;) {
       let first = -1;
       for (const [partition, head] of heads.entries()) {
@@ -126,52 +126,35 @@ export class TopicLines {
       this.next[first] = offset + 1;
       this.lost += lost;
       yield json;
-      heads[first] = await sources[first]!.next();
+      heads[first] = (await sources[first]!.next()).value;
     }
     for (const [partition, end] of this.#ends.entries()) this.next[partition] = end;
     this.lost += this.#lostLast;
   }
 
-  #partition(partition: number): { next(): Promise<Head | undefined> } {
+  async *#partition(partition: number): AsyncGenerator<Head, undefined> {
     const end = this.#ends[partition]!;
     let position = this.next[partition]!;
-    let batch: Head[] = [];
-    let at = 0;
     let lost = 0;
-    return {
-      next: async () => {
-        while (at === batch.length) {
-          if (position >= end) {
-            this.#lostLast += lost;
-            lost = 0;
-            return undefined;
-          }
-          const { records, next, dropped = 0 } = await this.#log.read(this.#topic, partition, position, READ);
-          if (next === position) throw endsEarly(this.#topic, partition, next, end);
-          lost += Math.min(dropped, end - position);
-          this.#read += Math.min(next, end) - position;
-          this.tell(this.#read, this.#all);
-          position = next;
-          at = 0;
-          batch = [];
-          for (const record of records) {
-            if (
-              record.offset >= end || (this.#newest?.get(record.key ?? "") ?? record.offset) !== record.offset
-            ) {
-              continue;
-            }
-            if (this.#choice.user !== undefined && record.key !== this.#choice.user) continue;
-            const line = this.#content.read(record);
-            if (line === null) this.leftOut++;
-            else if (this.#isChosen(line)) {
-              batch.push({ ...line, offset: record.offset, lost });
-              lost = 0;
-            }
-          }
+    const range = { from: position, to: end, ...READ };
+    for await (const { records, next, dropped = 0 } of readPages(this.#log, this.#topic, partition, range)) {
+      lost += Math.min(dropped, end - position);
+      this.#read += Math.min(next, end) - position;
+      this.tell(this.#read, this.#all);
+      position = next;
+      for (const record of records) {
+        const newest = this.#newest?.get(record.key ?? "") ?? record.offset;
+        if (record.offset >= end || record.offset !== newest) continue;
+        if (this.#choice.user !== undefined && record.key !== this.#choice.user) continue;
+        const line = this.#content.read(record);
+        if (line === null) this.leftOut++;
+        else if (this.#isChosen(line)) {
+          yield { ...line, offset: record.offset, lost };
+          lost = 0;
         }
-        return batch[at++];
-      },
-    };
+      }
+    }
+    this.#lostLast += lost;
   }
 
   #isChosen({ time }: ExportedLine): boolean {
@@ -188,11 +171,8 @@ async function newestOf(
 ): Promise<Map<string, number>> {
   const newest = new Map<string, number>();
   for (const [partition, end] of ends.entries()) {
-    for (let position = 0; position < end;) {
-      const { records, next } = await log.read(topic, partition, position, READ);
+    for await (const { records } of readPages(log, topic, partition, { from: 0, to: end, ...READ })) {
       for (const { key, offset } of records) if (offset < end) newest.set(key ?? "", offset);
-      if (next === position) throw endsEarly(topic, partition, next, end);
-      position = next;
     }
   }
   return newest;

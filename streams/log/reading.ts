@@ -4,7 +4,35 @@
  * @module
  */
 
-import { type Bounds, type Log, LogError, type LogRecord, type ReadableLog, type TopicSpec } from "./log.ts";
+import {
+  type Bounds,
+  type Log,
+  LogError,
+  type LogRecord,
+  type ReadableLog,
+  type ReadOptions,
+  type ReadResult,
+  type TopicSpec,
+} from "./log.ts";
+
+/**
+ * Yields what reads of [from, to) return; the last may have records behind.
+ *
+ * @throws LogError `closed` when the log ends before that
+ */
+export async function* readPages(
+  log: Pick<Log, "read">,
+  topic: string,
+  partition: number,
+  { from, to, ...options }: ReadOptions & { readonly from: number; readonly to: number },
+): AsyncGenerator<ReadResult> {
+  for (let next = from; next < to;) {
+    const page = await log.read(topic, partition, next, options);
+    yield page;
+    if (page.next === next) throw endsEarly(topic, partition, next, to);
+    next = page.next;
+  }
+}
 
 /**
  * Yields every record of a partition from `from` to the end it had when reading began.
@@ -18,12 +46,7 @@ export async function* readAll(
   from = 0,
 ): AsyncGenerator<LogRecord> {
   const { end } = await log.bounds(topic, partition);
-  for (let next = from; next < end;) {
-    const result = await log.read(topic, partition, next);
-    yield* result.records;
-    if (result.next === next) throw endsEarly(topic, partition, next, end);
-    next = result.next;
-  }
+  for await (const { records } of readPages(log, topic, partition, { from, to: end })) yield* records;
 }
 
 /** The number of partitions of a topic. @throws LogError `unknown-topic` when it is missing */

@@ -23,6 +23,7 @@ import { checkpointedSamples } from "../../learning/learner_records.ts";
 import type { Learning } from "../../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../../learning/options.ts";
 import { type Log, LogError } from "../../log/log.ts";
+import { readPages } from "../../log/reading.ts";
 import { snapshotFolder } from "../../service/task_opener.ts";
 import type { Task } from "../../task/task.ts";
 import { END_WAIT_MS } from "./bounded_log.ts";
@@ -195,10 +196,9 @@ export class Rebuild implements AsyncDisposable {
     const bounds = await Promise.all(others.map(({ partition }) => log.bounds(signals, partition)));
     for (const [n, { partition }] of others.entries()) {
       const { start, end } = bounds[n]!;
-      for (let next = Math.max(start, read.get(partition) ?? 0); next < end;) {
-        const result = await log.read(signals, partition, next);
-        for (const record of result.records) task.learnOthers(record, record.offset + 1);
-        next = result.next;
+      const from = Math.max(start, read.get(partition) ?? 0);
+      for await (const { records, next } of readPages(log, signals, partition, { from, to: end })) {
+        for (const record of records) task.learnOthers(record, record.offset + 1);
         read.set(partition, next);
       }
     }

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../../log/log.ts";
-import { endsEarly, newestOf, readAll } from "../../log/reading.ts";
+import { newestOf, readAll, readPages } from "../../log/reading.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
 import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
@@ -109,13 +109,10 @@ async function emptyOut(
   partition: number,
   { end, time, rest }: { readonly end: number; readonly time: number; readonly rest: Rest },
 ): Promise<void> {
-  for (let next = 0; next < end;) {
-    const read = await log.read(topic, partition, next, { maxRecords: BATCH });
-    const records = read.records.filter(({ offset }) => offset < end);
+  for await (const page of readPages(log, topic, partition, { from: 0, to: end, maxRecords: BATCH })) {
+    const records = page.records.filter(({ offset }) => offset < end);
     if (canErase(log)) await log.erase(topic, partition, records.map(({ offset }) => offset));
     else await log.append(tombstones(records, time));
-    if (read.next === next) throw endsEarly(topic, partition, next, end);
-    next = read.next;
     await rest();
   }
 }
