@@ -10,21 +10,28 @@ import { ignore } from "./ignore.ts";
 export class InTurn {
   /** Ends with the newest piece that runs alone. */
   #alone: Promise<unknown> = Promise.resolve();
-  /** Ends with all pieces. */
-  #all: Promise<unknown> = this.#alone;
+  /** The pieces behind it, which run beside each other: how many are left, and what their end calls. */
+  #beside: { left: number; ended?: () => void } = { left: 0 };
 
   /** Runs a piece alone: after all pieces before it. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#all.then(work);
-    this.#alone = this.#all = ignore(done, "the caller has the result");
+    const pieces = this.#beside;
+    const before = pieces.left === 0 ? this.#alone : new Promise<void>((ended) => pieces.ended = ended);
+    const done = before.then(work);
+    this.#beside = { left: 0 };
+    this.#alone = ignore(done, "the caller has the result");
     return done;
   }
 
   /** Runs a piece at the same time as others like it: after those before it that run alone. */
-  beside<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#alone.then(work);
-    const both = [this.#all, ignore(done, "the caller has the result")];
-    this.#all = Promise.all(both).then(() => {}); // its value would hold those of all before it
-    return done;
+  async beside<T>(work: () => Promise<T>): Promise<T> {
+    const pieces = this.#beside;
+    pieces.left++;
+    try {
+      await this.#alone;
+      return await work();
+    } finally {
+      if (--pieces.left === 0) pieces.ended?.();
+    }
   }
 }
