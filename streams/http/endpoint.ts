@@ -6,18 +6,14 @@
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";
-import type { Demand, Scope } from "./contract/access.ts";
+import type { Admitted, Scope } from "./contract/access.ts";
 import type { NamedSchema } from "./contract/named_schema.ts";
 import type { ProblemCode } from "./contract/problem.ts";
 
-export interface Call {
+export interface Call extends Admitted {
   readonly request: Request;
   /** Parts of the path by name. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** Checks that the key has a further scope. May throw a `Problem`. */
-  readonly demand: Demand;
-  /** The caller: the name of its key, if it needs one, and its client. */
-  readonly caller: string;
 }
 
 /** The body of a response. */

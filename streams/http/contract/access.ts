@@ -108,6 +108,8 @@ export interface Admitted {
   /** The caller: the name of its key, if it needs one, and the owner of its network. */
   readonly caller: string;
   readonly demand: Demand;
+  /** Whether its key has a further scope. */
+  readonly may: (scope: Scope) => boolean;
 }
 
 /**
@@ -150,18 +152,19 @@ export class Access {
    * Admits a request.
    *
    * @param address the other end of its connection
-   * @returns the caller, and a function that checks further scopes
+   * @returns the caller, and functions that check further scopes
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`
    */
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
     const client = this.#clients.of(address, headers);
     const owner = ownerOf(client);
-    if (scope === null) return { caller: owner, demand: () => {} };
+    if (scope === null) return { caller: owner, demand: () => {}, may: () => true };
     const key = this.#keyFor(headers, scope, owner);
     if (this.#rate !== undefined) this.#pay(key?.name, client, this.#rate);
     return {
       caller: key === undefined ? owner : `${key.name} ${owner}`,
       demand: (further) => demand(key, further),
+      may: (further) => may(key, further),
     };
   }
 
@@ -242,8 +245,11 @@ function isShort(buckets: readonly Bucket[]): boolean {
 
 /** @param key `undefined`: none is needed @throws Problem `forbidden` */
 function demand(key: ApiKey | undefined, scope: Scope): void {
-  if (key === undefined || key.scopes.includes(scope)) return;
-  throw new Problem("forbidden", `The key ${key.name} lacks the scope ${scope}`);
+  if (!may(key, scope)) throw new Problem("forbidden", `The key ${key?.name} lacks the scope ${scope}`);
+}
+
+function may(key: ApiKey | undefined, scope: Scope): boolean {
+  return key === undefined || key.scopes.includes(scope);
 }
 
 function whyNot(shown: string | undefined): string {

@@ -10,7 +10,6 @@ import { REJECTION_CODES, shown } from "../../../src/events/rejected.ts";
 import { WARNING_CODES } from "../../../src/mapping/entry_check.ts";
 import { bodyKind } from "../body.ts";
 import { type ApiContext, appendTaken, inForeground } from "../context.ts";
-import type { Demand } from "../contract/access.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import { tryWithin } from "../deadline.ts";
@@ -102,14 +101,15 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
 
 async function intake(
   context: ApiContext,
-  { request, demand, caller }: Call,
+  { request, demand, may, caller }: Call,
   kind: "event" | "item",
 ): Promise<Response> {
   const { topics, bodies, maxEntries, service, see, check, unlisted } = context;
   const bodyIs = bodyKind(request.headers, MANY);
   const take = kind === "event" ? takeEvents : takeItems;
   const bytes = await inForeground(service, () => bodies.read(request));
-  const mayLack = kind === "event" && mayKnowItems(demand) && unlisted?.isDue()
+  // A key on a web page must not find out which items are not yet released.
+  const mayLack = kind === "event" && may("read") && unlisted?.isDue()
     ? (item: string) => unlisted.mayLack(item)
     : undefined;
   const options = { topics, maxEntries, see, check, mayLack, demand, now: context.now() };
@@ -120,17 +120,6 @@ async function intake(
   const warnings = await warningsIn(context, found, rejected);
   const taken = { accepted: records.length, refused: rejected };
   return Response.json(warnings.length === 0 ? taken : { ...taken, warnings });
-}
-
-/** Whether the sender may know which items there are: a key on a web page must not find those not yet released. */
-function mayKnowItems(demand: Demand): boolean {
-  try {
-    demand("read");
-    return true;
-  } catch (error) {
-    if (error instanceof Problem) return false;
-    throw error;
-  }
 }
 
 /** The warnings about entries that were not rejected. */
