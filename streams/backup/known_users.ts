@@ -32,15 +32,13 @@ const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Stored) => readon
 /** Finds the ids on the topics of a deployment, of all generations, surfaces and variants; each once. */
 export async function knownIds(log: Log, topics: Topics): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  const all = await log.topics();
-  for (const name of keysOf(IDS)) {
-    const own = [...all].filter(([topic]) => topic === topics[name] || topic.startsWith(`${topics[name]}.`));
-    for (const [topic, { partitions }] of own) {
-      for (let partition = 0; partition < partitions; partition++) {
-        for await (const record of readAll(log, topic, partition)) {
-          for (const id of IDS[name]?.(record) ?? []) ids.add(id);
-        }
-      }
+  for (const [topic, { partitions }] of await log.topics()) {
+    const names = keysOf(IDS).filter((name) =>
+      topic === topics[name] || topic.startsWith(`${topics[name]}.`)
+    );
+    const idsIn = (record: Stored) => names.flatMap((name) => IDS[name]?.(record) ?? []);
+    for (let partition = 0; names.length > 0 && partition < partitions; partition++) {
+      for await (const record of readAll(log, topic, partition)) for (const id of idsIn(record)) ids.add(id);
     }
   }
   return ids;

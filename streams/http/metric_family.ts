@@ -31,16 +31,21 @@ export function family<Scrape, From>(
       return { metric: name.endsWith("_total") ? new Counter(options) : new Gauge(options), valueOf };
     });
     return (scrape) => {
-      for (const { metric } of columns) {
-        if (labels.length === 0) metric.remove(); // `reset()` would leave 0
-        else metric.reset();
-      }
-      for (const [own, from] of read(scrape)) {
-        for (const { metric, valueOf } of columns) {
-          const value = valueOf(from);
-          if (value !== null) metric.inc(own, value);
-        }
-      }
+      const rows = [...read(scrape)];
+      for (const column of columns) replaceValues(column, labels, rows);
     };
   };
+}
+
+function replaceValues<From>(
+  { metric, valueOf }: { readonly metric: Counter | Gauge; readonly valueOf: (from: From) => number | null },
+  labels: readonly string[],
+  rows: readonly (readonly [Labels, From])[],
+): void {
+  if (labels.length === 0) metric.remove(); // `reset()` would leave 0
+  else metric.reset();
+  for (const [own, from] of rows) {
+    const value = valueOf(from);
+    if (value !== null) metric.inc(own, value);
+  }
 }

@@ -65,30 +65,27 @@ export function compileExpression(expression: string): (value: unknown) => unkno
 
 /** How many copies of its input the result may hold. @param refuse makes an error with a reason */
 function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
-  let growth = 1;
-  const visit = (node: Node): void => {
-    const { type, name = "", children = [] } = node;
-    if (type === "Root" || type === "LetExpression" || type === "Variable") {
-      throw refuse("$ and variables could go through a record many times");
-    }
-    if (type === "Field" && FORBIDDEN_KEYS.includes(name)) throw refuse(`no record may have a field ${name}`);
-    if (type === "MultiSelectList" || type === "MultiSelectHash") growth *= Math.max(1, children.length);
-    if (type === "Function") {
-      if (!FUNCTIONS.has(name)) {
-        throw refuse(`there is no function ${name} here, only ${[...FUNCTIONS].join(", ")}`);
-      }
-      if (name === "to_string") growth *= 2; // quotes are escaped
-      if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a quoted text first");
-      if (name === "merge" || name === "zip") growth *= Math.max(1, children.length);
-    }
-    for (const inner of Object.values(node)) {
-      if (typeof inner === "object" && inner !== null && type !== "Literal") {
-        for (const one of Array.isArray(inner) ? inner : [inner]) if (isNode(one)) visit(one);
-      }
-    }
-  };
-  visit(tree);
-  return growth;
+  const own = ownGrowth(tree, refuse);
+  if (tree.type === "Literal") return own;
+  const inner = Object.values(tree).flat().filter(isNode); // lists of nodes, too
+  return inner.reduce((growth, node) => growth * growthOf(node, refuse), own);
+}
+
+/** How many copies of its input a node makes. */
+function ownGrowth({ type, name = "", children = [] }: Node, refuse: (why: string) => SyntaxError): number {
+  const copies = Math.max(1, children.length);
+  if (type === "Root" || type === "LetExpression" || type === "Variable") {
+    throw refuse("$ and variables could go through a record many times");
+  }
+  if (type === "Field" && FORBIDDEN_KEYS.includes(name)) throw refuse(`no record may have a field ${name}`);
+  if (type === "MultiSelectList" || type === "MultiSelectHash") return copies;
+  if (type !== "Function") return 1;
+  if (!FUNCTIONS.has(name)) {
+    throw refuse(`there is no function ${name} here, only ${[...FUNCTIONS].join(", ")}`);
+  }
+  if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a quoted text first");
+  if (name === "to_string") return 2; // quotes are escaped
+  return name === "merge" || name === "zip" ? copies : 1;
 }
 
 function isNode(value: unknown): value is Node {

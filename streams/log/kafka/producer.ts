@@ -16,7 +16,7 @@ import { isPassing, isPassingForPartitions, kafkaType } from "./protocol/errors.
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
-import { type PlacedRecord, type Produce, produce } from "./protocol/requests.ts";
+import { type PlacedRecord, type Produce, produce, type Produced } from "./protocol/requests.ts";
 import { LARGEST } from "./topics.ts";
 import { openTransactions, type Transactions } from "./transactions.ts";
 
@@ -253,37 +253,46 @@ export class Producer {
    */
   async #send(batches: readonly Produce[], bases: Map<string, number>): Promise<void> {
     let left = batches;
+    const refused = new Set<string>();
     const passes = this.#passes();
     await this.#client.retry(async () => {
-      const leaders = await Promise.all(
-        left.map(({ topic, partition }) => this.#client.leaderId(topic, partition)),
-      );
-      const perNode = Map.groupBy(left.map((batch, i) => ({ batch, node: leaders[i] ?? -1 })), (b) => b.node);
-      const results = await Promise.allSettled([...perNode].map(async ([node, sent]) => {
-        const broker = await this.#client.node(node);
-        const parts = sent.map(({ batch }) => batch);
-        return await (this.#transactions?.produce(broker, parts) ?? produce(broker, null, parts));
-      }));
-      const failures: unknown[] = [];
-      const refused = new Set<string>();
-      for (const result of results) {
-        if (result.status === "rejected") failures.push(result.reason);
-        else {
-          for (const { topic, partition, errorCode, offset } of result.value) {
-            const place = `${topic}/${partition}`;
-            if (errorCode === 0) bases.set(place, offset);
-            else if (TOO_LARGE.has(kafkaType(protocolError(errorCode)) ?? "")) refused.add(place);
-            else failures.push(producedError(errorCode, topic, partition));
-          }
-        }
-      }
-      left = left.filter(({ topic, partition }) => {
-        const place = `${topic}/${partition}`;
-        return !bases.has(place) && !refused.has(place);
-      });
+      const failures = await this.#sendOnce(left, bases, refused);
+      left = left.filter((batch) => !bases.has(placeOfPart(batch)) && !refused.has(placeOfPart(batch)));
       const lasting = failures.find((error) => !passes(error));
       if (failures.length > 0) throw lasting ?? failures[0];
     }, passes);
+  }
+
+  /** Sends each batch to its leader. @returns failures other than refusals as too large */
+  async #sendOnce(
+    batches: readonly Produce[],
+    bases: Map<string, number>,
+    refused: Set<string>,
+  ): Promise<readonly unknown[]> {
+    const leaders = await Promise.all(
+      batches.map(({ topic, partition }) => this.#client.leaderId(topic, partition)),
+    );
+    const perNode = Map.groupBy(
+      batches.map((batch, i) => ({ batch, node: leaders[i] ?? -1 })),
+      (b) => b.node,
+    );
+    const results = await Promise.allSettled([...perNode].map(async ([node, sent]) => {
+      const broker = await this.#client.node(node);
+      const parts = sent.map(({ batch }) => batch);
+      return await (this.#transactions?.produce(broker, parts) ?? produce(broker, null, parts));
+    }));
+    const failures: unknown[] = [];
+    const note = (part: Produced) => {
+      const { topic, partition, errorCode, offset } = part;
+      if (errorCode === 0) bases.set(placeOfPart(part), offset);
+      else if (TOO_LARGE.has(kafkaType(protocolError(errorCode)) ?? "")) refused.add(placeOfPart(part));
+      else failures.push(producedError(errorCode, topic, partition));
+    };
+    for (const result of results) {
+      if (result.status === "rejected") failures.push(result.reason);
+      else result.value.forEach(note);
+    }
+    return failures;
   }
 }
 

@@ -133,11 +133,9 @@ export async function decodeBatches(
     try {
       const batch = new WireReader(bytes.subarray(reader.position, reader.position + Math.max(0, length)));
       const head = readHead(batch, baseOffset);
-      if (transactions.isCommitted(head, batch) && head.lastOffset >= from) {
-        for (const record of await decodeRecords(batch, head, topic, partition)) {
-          if (record.offset >= from) records.push(record);
-        }
-      }
+      const isWanted = transactions.isCommitted(head, batch) && head.lastOffset >= from;
+      const own = isWanted ? await decodeRecords(batch, head, topic, partition) : [];
+      for (const record of own) if (record.offset >= from) records.push(record);
       next = Math.max(next, head.lastOffset + 1);
     } catch (cause) {
       throw corruptBatch(`${topic}/${partition}@${baseOffset}`, cause);
