@@ -16,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RecordLog } from "../log/capabilities.ts";
 import type { CopyProgress } from "../log/kind.ts";
 import type { Log, Place } from "../log/log.ts";
-import { endsEarly, extentsOf, type TopicExtent } from "../log/reading.ts";
+import { extentsOf, readPages, type TopicExtent } from "../log/reading.ts";
 import { topicNames } from "../topics/topics.ts";
 import { findCut } from "./cut.ts";
 import { RecordFile } from "./record_file.ts";
@@ -50,13 +50,12 @@ export async function copyRecords(
   const isSource = ({ topic }: Place) => topic === events || topic === items;
   using files = new DisposableStack();
   const copies = new Map<string, PartitionCopy>();
-  const copyTo = async (places: readonly Place[], ends: readonly number[], isFinal: boolean) => {
-    const own = places.map((place) => copies.get(fileOf(place))!);
-    const all = own.reduce((sum, { next }, i) => sum + (ends[i] ?? NaN) - next, 0);
-    let done = 0;
-    await inParallel([...own.entries()], async ([i, copy]) => {
-      await copy.copyTo(ends[i] ?? NaN, isFinal, (offsets) => tell(done += offsets, all));
-    });
+  const copyOf = (place: Place & { readonly start: number }) => {
+    const name = fileOf(place);
+    const copy = copies.get(name) ??
+      new PartitionCopy(log, place, files.use(new RecordFile(join(folder, name))), place.start);
+    copies.set(name, copy);
+    return copy;
   };
   for (let tries = 1;; tries++) {
     const extents = await ownExtents(log, prefix);
@@ -70,13 +69,8 @@ export async function copyRecords(
     );
     const [sources, derived] = [all.filter(isSource), all.filter((place) => !isSource(place))];
     const places = [...sources, ...derived];
-    for (const place of places) {
-      const name = fileOf(place);
-      if (copies.has(name)) continue;
-      const file = files.use(new RecordFile(join(folder, name)));
-      copies.set(name, new PartitionCopy(log, place, file, place.start));
-    }
-    await copyTo(places, await log.endsOf(places, "readable"), false);
+    const own = places.map(copyOf);
+    await copyAll(own, await log.endsOf(places, "readable"), false, tell);
     const cut = await findCut(log, {
       sources,
       derived,
@@ -87,24 +81,37 @@ export async function copyRecords(
     });
     const ends = [...cut.sources, ...cut.derived];
     try {
-      await copyTo(places, ends, true);
+      await copyAll(own, ends, true, tell);
       await refuseOthers(log, prefix, extents);
     } catch (error) {
       if (!(error instanceof UnfitError) || tries === MAX_TRIES) throw error;
       continue;
     }
     for (const { file } of copies.values()) file.flush();
-    const bounds = await Promise.all(places.map(async ({ topic, partition }, i) => {
-      const [{ start }, end] = [await log.bounds(topic, partition), ends[i] ?? NaN];
-      return { start: Math.min(start, end), end };
-    }));
-    return extents.map((extent) => ({
+    const endOf = new Map(places.map((place, i) => [fileOf(place), ends[i] ?? NaN]));
+    return await Promise.all(extents.map(async (extent) => ({
       ...extent,
-      bounds: extent.bounds.map((_, partition) =>
-        bounds[places.findIndex((place) => place.topic === extent.name && place.partition === partition)]!
-      ),
-    }));
+      bounds: await Promise.all(extent.bounds.map(async (_, partition) => {
+        const end = endOf.get(fileOf({ topic: extent.name, partition })) ?? NaN;
+        const { start } = await log.bounds(extent.name, partition);
+        return { start: Math.min(start, end), end };
+      })),
+    })));
   }
+}
+
+/** Copies records up to ends, a few partitions at a time. */
+async function copyAll(
+  copies: readonly PartitionCopy[],
+  ends: readonly number[],
+  isFinal: boolean,
+  tell: CopyProgress,
+): Promise<void> {
+  const all = copies.reduce((sum, { next }, i) => sum + (ends[i] ?? NaN) - next, 0);
+  let done = 0;
+  await inParallel([...copies.entries()], async ([i, copy]) => {
+    await copy.copyTo(ends[i] ?? NaN, isFinal, (offsets) => tell(done += offsets, all));
+  });
 }
 
 /** The topics of a deployment, of all its generations, but not those of one whose prefix begins with its own. */
@@ -144,14 +151,13 @@ class PartitionCopy {
   async copyTo(end: number, isFinal: boolean, tell: (offsets: number) => void): Promise<void> {
     const { topic, partition } = this.#place;
     if (Number.isNaN(end)) throw new TypeError(`Cannot copy ${topic}/${partition}: its end is unknown`);
-    while (this.next < end) {
-      const { records, next, dropped = 0 } = await this.#log.read(topic, partition, this.next);
+    const range = { from: this.next, to: end };
+    for await (const { records, next, dropped = 0 } of readPages(this.#log, topic, partition, range)) {
       if (dropped > 0 && isFinal) {
         throw new UnfitError(
           `Cannot back up ${topic}/${partition}: the log drops records as fast as they are read`,
         );
       }
-      if (next === this.next) throw endsEarly(topic, partition, next, end);
       this.file.append(records.filter(({ offset }) => offset < end));
       const to = Math.min(next, end);
       tell(to - this.next);
