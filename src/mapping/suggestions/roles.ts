@@ -78,29 +78,13 @@ export function rolesOf(
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
   const dates = plain.filter(isOtherDate);
   const guesses = repeated(plain.filter((field) => field !== kind && !dates.includes(field)), records);
-  const guess = (what: string, not: readonly SurveyedField[]) => {
-    const [found, ...others] = guesses.filter((field) => !not.includes(field));
-    const more = others.length === 0 ? "" : `, or ${others.slice(0, 4).map(({ path }) => path).join(", ")}`;
-    open.push(
-      found === undefined
-        ? `no field looks like the id of ${what}`
-        : `no field is named like the id of ${what}: judging by values, it may be ${found.path}${more}`,
-    );
-    return found === undefined ? [] : [found];
-  };
+  const guess = (what: string, not: readonly SurveyedField[]) =>
+    guessed(what, guesses.filter((field) => !not.includes(field)), open);
   const users = named.users.length > 0 ? named.users : guess("a user", named.items);
   const items = named.items.length > 0 || list !== undefined ? named.items : guess("an item", users);
   const timed = plain.filter(({ isTime }) => isTime);
   const time = ranked(timed, WORDS.time)[0] ?? timed[0];
-  if (time === undefined) {
-    const [date] = dates;
-    const examples = [...date?.values.keys() ?? []].slice(0, 2).join(", ");
-    open.push(
-      date === undefined
-        ? "no field looks like a time in nearly all records; those of a topic have times of their own"
-        : `${date.path} may be a time, ${examples}, but is not of ISO 8601: an expression makes it so`,
-    );
-  }
+  if (time === undefined) open.push(noteOnTime(dates[0]));
   const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
   const actions = words.flatMap((word) => {
@@ -129,6 +113,29 @@ export function rolesOf(
     listId: isList && ranked(plain, WORDS.request).length === 0 ? id : undefined,
     shared: { ...(id && { id: id.path }), user, ...(time && { time: timeSpec(time) }) },
   };
+}
+
+/** The field that is guessed to be the id of something that no field is named like. */
+function guessed(
+  what: string,
+  [found, ...others]: readonly SurveyedField[],
+  open: string[],
+): SurveyedField[] {
+  if (found === undefined) {
+    open.push(`no field looks like the id of ${what}`);
+    return [];
+  }
+  const more = others.length === 0 ? "" : `, or ${others.slice(0, 4).map(({ path }) => path).join(", ")}`;
+  open.push(`no field is named like the id of ${what}: judging by values, it may be ${found.path}${more}`);
+  return [found];
+}
+
+function noteOnTime(date: SurveyedField | undefined): string {
+  if (date === undefined) {
+    return "no field looks like a time in nearly all records; those of a topic have times of their own";
+  }
+  const examples = [...date.values.keys()].slice(0, 2).join(", ");
+  return `${date.path} may be a time, ${examples}, but is not of ISO 8601: an expression makes it so`;
 }
 
 /** Whether a field is in a list of bought items. */
