@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Access, digestOf } from "../../streams/http/contract/access.ts";
-import { isNetwork } from "../../streams/http/contract/clients.ts";
+import { groupOf, isNetwork } from "../../streams/http/contract/clients.ts";
 import { Callers } from "../../streams/http/callers.ts";
 import type { Problem } from "../../streams/http/contract/problem.ts";
 import { keysOf } from "../../streams/http/contract/settings.ts";
@@ -292,11 +292,13 @@ Deno.test("Access refuses a client beyond its share of a key, says when to retry
 
 Deno.test("Access takes forwarded addresses from configured proxies, and none that clients make up", () => {
   const proxies = ["10.0.0.0/8", "fd00::1"];
-  const callerOf = (peer: string, forwarded?: string, own = proxies) =>
-    new Access({ keys: [], proxies: own, now: () => 0 })
-      .admit(new Headers(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }), "read", peer)
-      .caller;
-  const cases: readonly [peer: string, forwarded: string | undefined, caller: string][] = [
+  const ownerOf = (peer: string, forwarded?: string, own = proxies) =>
+    groupOf(
+      new Access({ keys: [], proxies: own, now: () => 0 })
+        .admit(new Headers(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }), "read", peer)
+        .caller,
+    );
+  const cases: readonly [peer: string, forwarded: string | undefined, owner: string][] = [
     ["192.0.2.7", undefined, "192.0.2.7"],
     ["192.0.2.7", "198.51.100.1", "192.0.2.7"], // no proxy of ours
     ["10.1.2.3", undefined, "10.1.2.3"],
@@ -318,10 +320,10 @@ Deno.test("Access takes forwarded addresses from configured proxies, and none th
     ["::1", undefined, "0:0:0"],
     ["", undefined, ""],
   ];
-  for (const [peer, forwarded, caller] of cases) {
-    assert.equal(callerOf(peer, forwarded), caller, `${peer} ${forwarded}`);
+  for (const [peer, forwarded, owner] of cases) {
+    assert.equal(ownerOf(peer, forwarded), owner, `${peer} ${forwarded}`);
   }
-  assert.equal(callerOf("10.1.2.3", "198.51.100.1", []), "10.1.2.3");
+  assert.equal(ownerOf("10.1.2.3", "198.51.100.1", []), "10.1.2.3");
   for (
     const bad of ["shop.example", "10.0.0.0/33", "10.0.0.0/8/8", "10.0.0.0/", "fe80::1%eth0", "::/129", ""]
   ) {
@@ -335,4 +337,19 @@ Deno.test("keysOf() refuses a guessable key from the environment, without printi
     () => keysOf({}, "hunter2"),
     /^Error: Cannot take MEANDER_API_KEY as a key: it has 7 characters, and a key has at least 16; make one/,
   );
+});
+
+Deno.test("Access tells apart the networks of one owner, who are a group for each key", () => {
+  const access = new Access({ keys, now: () => 0 });
+  const callerAt = (address: string, scope: "read" | null) =>
+    access.admit(new Headers({ "x-api-key": KEY }), scope, address).caller;
+  const own = callerAt("2001:db8:1:a::1", "read");
+  const neighbour = callerAt("2001:db8:1:b::1", "read");
+  assert.equal(callerAt("2001:db8:1:a::2", "read"), own);
+  assert.notEqual(neighbour, own);
+  assert.equal(groupOf(neighbour), groupOf(own));
+  const without = callerAt("2001:db8:1:a::1", null);
+  for (const other of [callerAt("2001:db8:2:a::1", "read"), without]) {
+    assert.notEqual(groupOf(other), groupOf(own));
+  }
 });

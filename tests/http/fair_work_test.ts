@@ -70,6 +70,14 @@ Deno.test("FairWork.run() gives each caller an equal share of time, however much
   assert.deepEqual(done.slice(21), Array.from(large, (_, n) => `a${n} at ${n * 1000 + 1250}`));
 });
 
+Deno.test("FairWork.run() gives groups equal shares of time, and callers equal shares of their group's", async () => {
+  const { run, done } = workshop();
+  const flood = Array.from({ length: 10 }, (_, n) => run("g/a", `a${n}`, 10, 10));
+  await Promise.all([run("g/b", "b", 5, 10), run("h/a", "c", 9, 10)]);
+  assert.deepEqual(done.slice(0, 2).map((one) => one.split(" ")[0]), ["c", "b"], "b shares the time of g");
+  await Promise.all(flood);
+});
+
 Deno.test("FairWork.run() carries on with other work when some fails", async () => {
   const { work, run, done } = workshop();
   const all = [

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { Clients, ownerOf } from "./clients.ts";
+import { callerOf, Clients, ownerOf } from "./clients.ts";
 import { Problem } from "./problem.ts";
 
 /** Scopes of keys. */
@@ -105,7 +105,7 @@ export type Demand = (scope: Scope) => void;
 
 /** An admitted request. */
 export interface Admitted {
-  /** The caller: the name of its key, if it needs one, and the owner of its network. */
+  /** See {@linkcode callerOf}. */
   readonly caller: string;
   readonly demand: Demand;
   /** Whether its key has a further scope. */
@@ -157,12 +157,11 @@ export class Access {
    */
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
     const client = this.#clients.of(address, headers);
-    const owner = ownerOf(client);
-    if (scope === null) return { caller: owner, demand: () => {}, may: () => true };
-    const key = this.#keyFor(headers, scope, owner);
+    if (scope === null) return { caller: callerOf(undefined, client), demand: () => {}, may: () => true };
+    const key = this.#keyFor(headers, scope, ownerOf(client));
     if (this.#rate !== undefined) this.#pay(key?.name, client, this.#rate);
     return {
-      caller: key === undefined ? owner : `${key.name} ${owner}`,
+      caller: callerOf(key?.name, client),
       demand: (further) => demand(key, further),
       may: (further) => may(key, further),
     };

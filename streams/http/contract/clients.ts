@@ -29,6 +29,17 @@ export function ownerOf(network: string): string {
   return network.split(":").slice(0, 3).join(":");
 }
 
+/** The name of a caller: of its key and the owner of its network, who has one turn, and of its own network. */
+export function callerOf(key: string | undefined, client: string): string {
+  const owner = ownerOf(client);
+  return `${key === undefined ? owner : `${key} ${owner}`}/${client}`;
+}
+
+/** All callers with the same key in networks of the same owner. @param caller see {@linkcode callerOf} */
+export function groupOf(caller: string): string {
+  return caller.slice(0, caller.lastIndexOf("/"));
+}
+
 /** Whether a text is an address or a network, as in {@linkcode Clients}. */
 export function isNetwork(text: string): boolean {
   const [address = "", bits, ...rest] = text.split("/");

@@ -4,11 +4,20 @@
  * @module
  */
 
-/** Entries by caller. When full, an entry of the caller with the most makes way for one of a caller with few. */
+import { groupOf } from "./clients.ts";
+
+/** The entries of callers, oldest first; callers in the order of their turns. */
+type Callers<Entry> = Map<string, Entry[]>;
+
+/**
+ * Entries by group of callers (`groupOf`) and by caller: groups take turns, and so do callers within their group. When it
+ * is full, an entry of the group with the most makes way for one of a group with few, else one of the caller with the
+ * most of its own group.
+ */
 export class FairQueue<Entry> {
   readonly #most: number;
-  /** By caller, oldest first; callers in the order of their turns. */
-  readonly #entries = new Map<string, Entry[]>();
+  /** In the order of their turns. */
+  readonly #groups = new Map<string, Callers<Entry>>();
   #size = 0;
 
   /** Makes an empty queue. @param most maximum number of entries */
@@ -23,57 +32,86 @@ export class FairQueue<Entry> {
 
   /** The oldest entry of the caller whose turn it is. */
   get first(): Entry | undefined {
-    for (const [entry] of this.#entries.values()) return entry;
+    for (const entry of this) return entry;
     return undefined;
   }
 
   *[Symbol.iterator](): Generator<Entry> {
-    for (const own of this.#entries.values()) yield* own;
+    for (const callers of this.#groups.values()) for (const own of callers.values()) yield* own;
   }
 
   /**
    * Adds an entry.
    *
-   * @returns the entry that is dropped: if the queue is full, the newest of the caller with the most, or the given
-   * entry if its own caller would then have as many
+   * @returns the entry that is dropped: if the queue is full, the newest of the caller with the most in the group with the
+   * most, or in its own group; or the given entry if its own caller would then have as many
    */
   push(caller: string, entry: Entry): Entry | undefined {
-    const own = this.#entries.get(caller) ?? [];
+    const name = groupOf(caller);
+    const group = this.#groups.get(name) ?? new Map<string, Entry[]>();
+    const own = group.get(caller) ?? [];
     let left: Entry | undefined;
     if (this.#size >= this.#most) {
-      const [greedy, most] = this.#greediest();
-      if (most.length <= own.length + 1) return entry;
+      const [, largest = group] = largestOf(this.#groups, sizeOf) ?? [];
+      const from = sizeOf(largest) > sizeOf(group) + 1 ? largest : group;
+      const [greedy = "", most = []] = largestOf(from, ({ length }) => length) ?? [];
+      if (from === group && most.length <= own.length + 1) return entry;
       left = most.at(-1);
       this.delete(greedy, left!);
     }
     own.push(entry);
-    this.#entries.set(caller, own);
+    this.#groups.set(name, group.set(caller, own));
     this.#size++;
     return left;
   }
 
   /** Removes an entry, if it is still in the queue. */
   delete(caller: string, entry: Entry): void {
-    const own = this.#entries.get(caller);
+    const name = groupOf(caller);
+    const group = this.#groups.get(name);
+    const own = group?.get(caller);
     const at = own?.indexOf(entry) ?? -1;
-    if (own === undefined || at === -1) return;
+    if (group === undefined || own === undefined || at === -1) return;
     own.splice(at, 1);
     this.#size--;
-    if (own.length === 0) this.#entries.delete(caller);
+    if (own.length === 0) group.delete(caller);
+    if (group.size === 0) this.#groups.delete(name);
   }
 
-  /** Removes the first entry; then it is another caller's turn. */
+  /** Removes the first entry; then it is the turn of another group, and of another caller of its group. */
   shift(): void {
-    for (const [caller, own] of this.#entries) {
-      this.#entries.delete(caller);
-      this.#entries.set(caller, own);
-      return this.delete(caller, own[0]!);
+    for (const [name, group] of this.#groups) {
+      for (const [caller, own] of group) {
+        toEnd(group, caller, own);
+        toEnd(this.#groups, name, group);
+        return this.delete(caller, own[0]!);
+      }
     }
   }
+}
 
-  #greediest(): readonly [caller: string, entries: readonly Entry[]] {
-    let greediest: readonly [string, readonly Entry[]] = ["", []];
-    for (const one of this.#entries) if (one[1].length > greediest[1].length) greediest = one;
-    return greediest;
+function sizeOf(callers: Callers<unknown>): number {
+  let size = 0;
+  for (const own of callers.values()) size += own.length;
+  return size;
+}
+
+/** The first of the largest. */
+function largestOf<Value>(
+  map: ReadonlyMap<string, Value>,
+  sizeOf: (value: Value) => number,
+): readonly [name: string, value: Value] | undefined {
+  let largest: readonly [string, Value] | undefined;
+  let most = 0;
+  for (const one of map) {
+    const size = sizeOf(one[1]);
+    if (size > most) [largest, most] = [one, size];
   }
+  return largest;
+}
+
+/** Makes a turn the last one. */
+function toEnd<Value>(turns: Map<string, Value>, name: string, value: Value): void {
+  turns.delete(name);
+  turns.set(name, value);
 }

@@ -8,6 +8,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { Portions } from "../../../src/values/portions.ts";
 import { reasonOf } from "../../../src/values/reason.ts";
+import { groupOf } from "./clients.ts";
 
 const logger = getLogger(["meander", "http"]);
 
@@ -24,18 +25,29 @@ const SLICE_MS = 20;
 /** Work that ends sooner, such as on a body of one event, is part of handling its request, and no reason for a pause. */
 const BRIEF_MS = 1;
 
-interface Caller {
-  /** Pending work, oldest first; a call does its next portion and returns whether that was the last. */
-  readonly pieces: (() => boolean)[];
-  /** Time spent on it, counted from what the least served caller had when it came. */
+interface Served {
+  /** Time spent on it, counted from what the least served one had when it came. */
   usedMs: number;
 }
 
-/** Does the work of callers, who need not trust each other, in equal shares of time. */
+interface Caller extends Served {
+  /** Pending work, oldest first; a call does its next portion and returns whether that was the last. */
+  readonly pieces: (() => boolean)[];
+}
+
+interface Group extends Served {
+  /** Those with work. */
+  readonly callers: Map<string, Caller>;
+}
+
+/**
+ * Does the work of callers, who need not trust each other: groups of them (`groupOf`) get equal shares of time, and so do
+ * callers within their group.
+ */
 export class FairWork {
   readonly #options: FairWorkOptions;
   /** Those with work. */
-  readonly #callers = new Map<string, Caller>();
+  readonly #groups = new Map<string, Group>();
   /** Time since the last pause. */
   #workedMs = 0;
   #isServing = false;
@@ -48,11 +60,8 @@ export class FairWork {
   /** Does all portions of a caller: at once where nobody waits, and no pause is due. */
   run<Result>(name: string, portions: Portions<Result>): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    let caller = this.#callers.get(name);
-    if (caller === undefined) {
-      caller = { pieces: [], usedMs: this.#next?.[1].usedMs ?? 0 };
-      this.#callers.set(name, caller);
-    }
+    const group = getOrAdd(this.#groups, groupOf(name), (usedMs) => ({ usedMs, callers: new Map() }));
+    const caller = getOrAdd(group.callers, name, (usedMs): Caller => ({ usedMs, pieces: [] }));
     caller.pieces.push(() => {
       try {
         const { done, value } = portions.next();
@@ -67,19 +76,12 @@ export class FairWork {
     return promise;
   }
 
-  /** The caller that has had the least time. */
-  get #next(): readonly [name: string, caller: Caller] | undefined {
-    let next: readonly [string, Caller] | undefined;
-    for (const one of this.#callers) if (next === undefined || one[1].usedMs < next[1].usedMs) next = one;
-    return next;
-  }
-
   /** Works until nothing is left. */
   async #serve(): Promise<void> {
     this.#isServing = true;
     let before = this.#workedMs;
-    for (let next = this.#next; next !== undefined; next = this.#next) {
-      if (this.#workedMs < SLICE_MS) this.#work(...next);
+    for (let group; (group = leastServed(this.#groups)) !== undefined;) {
+      if (this.#workedMs < SLICE_MS) this.#work(...group);
       else {
         const workedMs = this.#workedMs;
         this.#workedMs = before = 0;
@@ -100,9 +102,10 @@ export class FairWork {
     }
   }
 
-  /** Works on the oldest piece of a caller until it is done, or a pause is due. */
-  #work(name: string, caller: Caller): void {
+  /** Works on the oldest piece of a group's least served caller until it is done, or a pause is due. */
+  #work(group: string, served: Group): void {
     const { clock } = this.#options;
+    const [name, caller] = leastServed(served.callers)!;
     const { pieces } = caller;
     const begun = clock(), left = SLICE_MS - this.#workedMs;
     let isDone: boolean, ms: number;
@@ -111,10 +114,29 @@ export class FairWork {
       ms = clock() - begun;
     } while (!isDone && ms < left);
     this.#workedMs += ms;
+    served.usedMs += ms;
     caller.usedMs += ms;
     if (isDone) pieces.shift();
-    if (pieces.length === 0) this.#callers.delete(name);
+    if (pieces.length === 0) served.callers.delete(name);
+    if (served.callers.size === 0) this.#groups.delete(group);
   }
+}
+
+function leastServed<One extends Served>(all: ReadonlyMap<string, One>): readonly [string, One] | undefined {
+  let least: readonly [string, One] | undefined;
+  for (const one of all) if (least === undefined || one[1].usedMs < least[1].usedMs) least = one;
+  return least;
+}
+
+/** What a name stands for; one that is added has had as much time as the least served. */
+function getOrAdd<One extends Served>(
+  all: Map<string, One>,
+  name: string,
+  make: (usedMs: number) => One,
+): One {
+  let one = all.get(name);
+  if (one === undefined) all.set(name, one = make(leastServed(all)?.[1].usedMs ?? 0));
+  return one;
 }
 
 /** Work in one portion. */
