@@ -13,6 +13,7 @@ import { nearName } from "./keys/near_name.ts";
 import { countKeys, plainViolation } from "./plain.ts";
 import type { Recommendation } from "./recommendation.ts";
 import {
+  reject,
   type Rejected,
   type RejectionCode,
   rejectViolation,
@@ -22,7 +23,7 @@ import {
   within,
 } from "./rejected.ts";
 import { ATTRIBUTE, ATTRIBUTE_NAME, type Field, id, type Kind, type NamedFields } from "./field.ts";
-import { MAX_ATTRIBUTES, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
+import { MAX_ATTRIBUTES, MAX_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
 
@@ -62,7 +63,7 @@ const duplicates = new DuplicateFinder();
  * ```
  */
 export function checkEvent(value: unknown): DecodedEvent {
-  return countKeys(value) < 0 ? rejectUnplain(value, "event") : checkEventFields(value);
+  return plainFault(value, "event") ?? checkEventFields(value);
 }
 
 /**
@@ -79,7 +80,7 @@ export function checkEvent(value: unknown): DecodedEvent {
  * ```
  */
 export function checkItem(value: unknown): DecodedItem {
-  return countKeys(value) < 0 ? rejectUnplain(value, "item") : checkItemFields(value);
+  return plainFault(value, "item") ?? checkItemFields(value);
 }
 
 /**
@@ -94,7 +95,7 @@ export function checkItem(value: unknown): DecodedItem {
  * ```
  */
 export function checkRecommendation(value: unknown): DecodedRecommendation {
-  return countKeys(value) < 0 ? rejectUnplain(value, "recommendation") : checkRecommendationFields(value);
+  return plainFault(value, "recommendation") ?? checkRecommendationFields(value);
 }
 
 /** Whether a value may be an attribute of this name. */
@@ -138,6 +139,20 @@ export function rejectUnplain(value: unknown, what: string): Rejected {
   const violation = plainViolation(value) ??
     { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
   return rejectViolation(violation, what);
+}
+
+/** The rejection of a value with more than {@linkcode MAX_KEYS} keys. */
+export function rejectManyKeys(keys: number, what: string): Rejected {
+  return reject(
+    "too-large",
+    `Cannot take the ${what} as a record of at most ${MAX_KEYS} keys: current value has ${keys}`,
+  );
+}
+
+function plainFault(value: unknown, what: string): Rejected | undefined {
+  const keys = countKeys(value);
+  if (keys < 0) return rejectUnplain(value, what);
+  return keys > MAX_KEYS ? rejectManyKeys(keys, what) : undefined;
 }
 
 function notAnObject(value: unknown): Violation {

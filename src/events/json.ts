@@ -3,18 +3,18 @@
  * keeps the last), deep nesting and non-finite numbers.
  *
  * `JSON.parse` does the work. One scan over the bytes before it bounds the depth and counts the colons outside
- * of strings, which in valid JSON is the number of keys written; the parsed value has fewer when one was
- * written twice. Only a rejected text is parsed again, slowly, to find the error.
+ * of strings, which in valid JSON is the number of keys written: it is bounded, too, and the parsed value has fewer when
+ * one was written twice. Only a rejected text is parsed again, slowly, to find the error.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { rejectUnplain } from "./check.ts";
+import { rejectManyKeys, rejectUnplain } from "./check.ts";
 import { explainJson } from "./explain_json.ts";
 import { countKeys } from "./plain.ts";
 import { reject, type Rejected } from "./rejected.ts";
-import { MAX_DEPTH, MAX_RECORD_BYTES } from "./limits.ts";
+import { MAX_DEPTH, MAX_KEYS, MAX_RECORD_BYTES } from "./limits.ts";
 
 /** A JSON value, or why the bytes are not one. */
 export type ParsedJson = { readonly ok: true; readonly value: unknown } | Rejected;
@@ -60,6 +60,7 @@ export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions
   if (scan === null) {
     return reject("too-deep", `Cannot parse the ${what} as JSON: it is nested more than ${MAX_DEPTH} deep`);
   }
+  if (scan.colons > MAX_KEYS) return rejectManyKeys(scan.colons, what);
   let text: string;
   try {
     text = options.text ?? (scan.isAscii ? latin1(bytes) : DECODER.decode(bytes));

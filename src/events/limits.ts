@@ -6,6 +6,11 @@
 
 /** Largest record, in bytes of UTF-8. */
 export const MAX_RECORD_BYTES = 1 << 20;
+/**
+ * Most keys of all objects in a record. They take longest to parse: a record may have 130,000, which no other may wait for.
+ * The fields of events, items and recommendations need at most some 20,000.
+ */
+export const MAX_KEYS = 1 << 15;
 /** Deepest nesting of objects and arrays in a record; the record itself is level 1. */
 export const MAX_DEPTH = 32;
 /** Largest id, in bytes of UTF-8. */

@@ -10,6 +10,7 @@ import {
   encodeRecommendation,
 } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
+import { MAX_KEYS } from "../../src/events/limits.ts";
 import { REJECTION_CODES } from "../../src/events/rejected.ts";
 import { anyEvent, anyItem, anyRecommendation } from "./arbitraries.ts";
 import { BREAKS, goodEvent, seeded, testLines } from "./broken_lines.ts";
@@ -201,6 +202,20 @@ Deno.test("decodeEvent() accepts a record of 1 MiB, and none that is larger", ()
   const room = (1 << 20) - encode(JSON.stringify({ ...forget, note: "" })).length;
   assert.ok(decode({ ...forget, note: "x".repeat(room) }).ok);
   assert.equal(decode({ ...forget, note: "x".repeat(room + 1) }).ok, false);
+});
+
+Deno.test("decodeEvent() and encodeEvent() accept a record of 32,768 keys, and none of more", () => {
+  const own = Object.keys(forget).length + 1;
+  const noted = (keys: number): Event => {
+    const notes = Array.from({ length: keys - own }, (_, n) => ({ [`n${n}`]: n }));
+    return { ...forget, notes } as Event;
+  };
+  assert.ok(decodeEvent(encodeEvent(noted(MAX_KEYS))).ok);
+  const refused = decode(noted(MAX_KEYS + 1));
+  assert.ok(!refused.ok);
+  const wanted = "Cannot take the event as a record of at most 32768 keys: current value has 32769";
+  assert.deepEqual([refused.code, refused.reason], ["too-large", wanted]);
+  assert.throws(() => encodeEvent(noted(MAX_KEYS + 1)), { message: wanted });
 });
 
 Deno.test("checkEvent() refuses objects that JSON cannot express", () => {
