@@ -87,6 +87,12 @@ export interface StopRule {
 
 export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
 
+/**
+ * Most users whose figures are kept for an experiment, unless its `maxUsers` is more. They take up to 0.8 KB each, and
+ * anybody who may ask for lists can make up users.
+ */
+export const MAX_COUNTED_USERS = 1_000_000;
+
 /** A half-open range of buckets, [from, to). */
 export type Span = readonly [from: number, to: number];
 

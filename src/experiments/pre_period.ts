@@ -8,6 +8,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
 import { addList, plainSums, sumsOf } from "./user_metrics.ts";
+import { MAX_COUNTED_USERS } from "../assignment/experiment.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
@@ -22,8 +23,8 @@ interface Past {
 }
 
 /**
- * Sums per user before an experiment, back to a gap of two weeks. Memory: 9 numbers per user of the last four weeks. O(1) per
- * sample.
+ * Sums per user before an experiment, back to a gap of two weeks. Memory: 9 numbers per user of the last four weeks, of
+ * whom there are at most {@linkcode MAX_COUNTED_USERS}. O(1) per sample.
  *
  * @example
  * ```ts
@@ -48,6 +49,12 @@ export class PrePeriod {
   readonly #past = new Map<string, Past>();
   /** Users by day of their newest sample. */
   readonly #days = new Map<number, Set<string>>();
+  readonly #maxUsers: number;
+
+  /** Starts without users. @param maxUsers who comes when there are as many has no pre-period */
+  constructor(maxUsers: number = MAX_COUNTED_USERS) {
+    this.#maxUsers = maxUsers;
+  }
 
   /** Adds a sample; a user restarts after a gap as long as the period. @param list its sums, see `sumsOf` */
   update(sample: Sample, list: Float64Array = sumsOf(sample)): void {
@@ -58,6 +65,7 @@ export class PrePeriod {
   add({ user, time }: Pick<Sample, "user" | "time">, list: ArrayLike<number>): void {
     let past = this.#past.get(user);
     if (past === undefined) {
+      if (this.#past.size >= this.#maxUsers) return;
       past = { time: 0, sums: METRIC_FIELDS.map(() => 0) };
       this.#past.set(user, past);
     }

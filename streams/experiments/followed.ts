@@ -4,11 +4,12 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { ORDERED_BY, type OrderedBy, type Recommendation } from "../../src/events/recommendation.ts";
 import { definitionOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
-import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
+import { type Experiment, MAX_COUNTED_USERS, STOP_RULE } from "../../src/assignment/experiment.ts";
 import { type Exposure, isCurrent } from "../../src/assignment/exposure.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { InterleavingTotals, type Preference } from "../../src/assignment/interleaving.ts";
@@ -19,6 +20,8 @@ import { type Verdict, verdicts } from "../../src/experiments/verdict.ts";
 import type { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { LatencyWindow } from "./latency.ts";
+
+const logger = getLogger(["meander", "experiments"]);
 
 /** Event time after which a user with a list and no sample counts as lost. */
 const PATIENCE_MS = 3_600_000;
@@ -126,9 +129,17 @@ export class Followed {
   readonly #orders: readonly Orders[];
   readonly #variants: readonly string[];
   readonly #users = new Set<string>();
+  readonly #maxUsers: number;
+  #isFull = false;
 
-  /** Makes figures without users. @param prePeriod must be updated with each sample after these figures */
-  constructor(experiment: Experiment, prePeriod: PrePeriod) {
+  /**
+   * Makes figures without users.
+   *
+   * @param prePeriod must be updated with each sample after these figures
+   * @param maxUsers most users, unless the experiment's own `maxUsers` is more
+   */
+  constructor(experiment: Experiment, prePeriod: PrePeriod, maxUsers = MAX_COUNTED_USERS) {
+    this.#maxUsers = Math.max(maxUsers, experiment.stopRule.maxUsers ?? 0);
     const shares = splitShares(experiment);
     this.definition = definitionOf(experiment);
     this.#ratio = new SampleRatio(shares);
@@ -161,7 +172,7 @@ export class Followed {
     const { user, time, tookMicros, orderedBy, items } = recommendation;
     if (!isCurrent(own, this.experiment)) return false;
     const arm = this.#variants.indexOf(own.variant);
-    if (arm < 0) return false;
+    if (arm < 0 || !this.#admits(user)) return false;
     this.#took[arm]!.update(tookMicros / 1000);
     this.#orders[arm]!.update(orderedBy);
     if (!Object.hasOwn(this.experiment.overrides, user)) {
@@ -171,9 +182,10 @@ export class Followed {
     return true;
   }
 
-  /** Counts a sample of the current phase. @param list its sums, see `sumsOf` */
-  sampled(sample: Sample, own: Exposure, list: Float64Array): void {
+  /** Counts a sample of the current phase. @param list its sums, see `sumsOf` @returns whether its user is counted */
+  sampled(sample: Sample, own: Exposure, list: Float64Array): boolean {
     const { user, rows } = sample;
+    if (!this.#admits(user)) return false;
     const variant = this.#variants.indexOf(own.variant);
     if (variant >= 0 && !Object.hasOwn(this.experiment.overrides, user)) {
       this.#totals.count(sample, variant, list);
@@ -181,6 +193,21 @@ export class Followed {
     if (rows.length > 0) this.#loss.seen(user);
     if (this.experiment.mode === "interleave") this.#interleaving.update(user, clicksByTeam(rows));
     this.#users.add(user);
+    return true;
+  }
+
+  /** Whether a user is counted: who comes when there are too many never is, so the others' figures stay as valid as before. */
+  #admits(user: string): boolean {
+    if (this.#users.size < this.#maxUsers || this.#users.has(user)) return true;
+    if (!this.#isFull) {
+      const facts = { name: this.experiment.name, users: this.#users.size };
+      logger.warn(
+        "experiment {name} counts {users} users, the most that it may: later ones are left out",
+        facts,
+      );
+    }
+    this.#isFull = true;
+    return false;
   }
 
   /**

@@ -7,7 +7,7 @@
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { definitionOf } from "../../src/assignment/assignment.ts";
-import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import { type ExperimentRecord, isExperiment, MAX_COUNTED_USERS } from "../../src/assignment/experiment.ts";
 import { holdoutExperiment } from "../../src/assignment/holdout.ts";
 import { exposuresOf } from "../../src/events/recommendation.ts";
 import { isCurrent } from "../../src/assignment/exposure.ts";
@@ -38,11 +38,14 @@ export class MonitorFigures {
   /** By partition of events. Partitions may be added; none can be removed. */
   readonly clocks: PartitionClock[];
   readonly #followed = new Map<string, Followed>();
-  readonly #prePeriod = new PrePeriod();
+  readonly #prePeriod: PrePeriod;
   readonly #lists = new ListsInOrder();
+  readonly #maxUsers: number;
 
-  /** Figures of no experiments. @param isTracked whether changes will ever be written */
-  constructor(partitions: number, isTracked: boolean) {
+  /** Figures of no experiments. @param isTracked whether changes will ever be written @param maxUsers see {@linkcode Followed} */
+  constructor(partitions: number, isTracked: boolean, maxUsers = MAX_COUNTED_USERS) {
+    this.#maxUsers = maxUsers;
+    this.#prePeriod = new PrePeriod(maxUsers);
     this.changes = new MonitorChanges(isTracked);
     this.clocks = Array.from({ length: partitions }, () => ({ settled: -Infinity }));
   }
@@ -88,7 +91,7 @@ export class MonitorFigures {
         if (known?.experiment.salt === record.salt) this.#prePeriod.forget(user);
         this.#change(name, user);
       }
-      this.#followed.set(name, new Followed(record, this.#prePeriod));
+      this.#followed.set(name, new Followed(record, this.#prePeriod, this.#maxUsers));
     }
   }
 
@@ -147,17 +150,16 @@ export class MonitorFigures {
 
   #count(sample: Sample): void {
     const list = sumsOf(sample);
-    let isFormer = false;
+    let isLeftOut = false;
     for (const exposure of sample.exposures ?? []) {
       const followed = this.#followed.get(exposure.experiment);
       if (followed === undefined) continue;
-      if (isCurrent(exposure, followed.experiment)) {
-        followed.sampled(sample, exposure, list);
+      if (isCurrent(exposure, followed.experiment) && followed.sampled(sample, exposure, list)) {
         this.changes.experiment(exposure.experiment);
-      } else isFormer = true;
+      } else isLeftOut = true;
     }
     // Behaviour under former settings is not a pre-period, either, and neither is what may depend on a variant.
-    if (!isFormer && !this.#followed.values().some((one) => one.wasMetDuring(sample))) {
+    if (!isLeftOut && !this.#followed.values().some((one) => one.wasMetDuring(sample))) {
       this.#prePeriod.update(sample, list);
     }
     this.changes.user(sample.user);
@@ -213,7 +215,7 @@ export class MonitorFigures {
         if (followed.decode(record.value)) known.set(name, followed);
       } catch (cause) {
         unreadable.leaveOut(record, cause, `figures of experiment ${name} restart at zero`);
-        this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod));
+        this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod, this.#maxUsers));
       }
     }
     return known;

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { SETTLED_BEFORE } from "../../streams/topics/delivery.ts";
+import { MonitorFigures } from "../../streams/experiments/monitor_figures.ts";
+import { createRandom } from "../../src/draws/random_source.ts";
+import { listen } from "../log/warnings.ts";
+import { list } from "./lists.ts";
+
+const MOST = 40;
+const experiment = startExperiment(
+  { name: "e", variants: [{ name: "old" }, { name: "new" }], stopRule: { maxUsers: 10 } },
+  { records: new Map(), models: [] },
+);
+const encoder = new TextEncoder();
+
+/** Lists, in order, and what came of each a moment later. */
+function visits() {
+  const random = createRandom(1);
+  return Array.from({ length: 600 }, (_, at) => {
+    const user = `u${Math.floor(90 * random() ** 2)}`;
+    return { user, time: 1e6 + 1000 * at, clicks: random() < 0.3 ? 1 : 0 };
+  });
+}
+
+/** Takes the visits of the users, and returns all figures. */
+function figuresOf(figures: MonitorFigures, has: (user: string) => boolean): ReadonlyMap<string, unknown> {
+  figures.follow([experiment]);
+  for (const [offset, { user, time, clicks }] of visits().entries()) {
+    if (!has(user)) continue;
+    const variant = Number(user.slice(1)) % 2 === 0 ? "old" : "new";
+    const place = { topic: "t", partition: 0, offset, key: user };
+    const exposures = [{ experiment: "e", variant }];
+    const answer = { request: user, user, time, items: [{}], tookMicros: 10, stateVersion: 1, exposures };
+    const value = encoder.encode(JSON.stringify(answer));
+    figures.recommended({ ...place, time, value, headers: {} }, value, 0);
+    const sample = encodeSample(list(user, clicks, { time, exposure: ["e", variant] }));
+    const headers = { [SETTLED_BEFORE]: `${time + 1}` };
+    figures.sampled({ ...place, time: time + 1, value: sample, headers }, sample, 0);
+  }
+  return new Map(figures.takeChanges().filter(([, value]) => value !== null));
+}
+
+Deno.test("MonitorFigures counts the first users as if there were no others once there are too many", async () => {
+  await using heard = await listen();
+  const first = new Set<string>();
+  for (const { user } of visits()) if (first.size < MOST) first.add(user);
+  const bounded = figuresOf(new MonitorFigures(1, true, MOST), () => true);
+  assert.match(
+    heard.messages.join("\n"),
+    /^experiment e counts 40 users, the most that it may: later ones are left out$/,
+  );
+  const alone = figuresOf(new MonitorFigures(1, true), (user) => first.has(user));
+  assert.deepEqual(bounded, alone);
+  assert.equal(alone.size, MOST + 1, "each has figures, and so has the experiment");
+  assert.ok(figuresOf(new MonitorFigures(1, true), () => true).size > MOST + 1);
+});
+
+Deno.test("MonitorFigures counts as many users as an experiment's own maxUsers", () => {
+  const { size } = figuresOf(new MonitorFigures(1, true, 5), () => true);
+  assert.equal(size, 10 + 1);
+});
