@@ -92,14 +92,23 @@ Deno.test("Service begins no task before the models of variants have caught up",
     await untilCommitted(log);
     await until(() => Promise.resolve(service.models[1]!.serving.version > 2), "the variant learns");
   }
+  const held = Promise.withResolvers<void>();
   const read = log.read.bind(log);
   log.read = async (topic, ...rest) => {
-    if (topic === `${topics.parameters}.dien`) await new Promise((resolve) => setTimeout(resolve, 200));
+    if (topic === `${topics.parameters}.dien`) await held.promise;
     return await read(topic, ...rest);
   };
-  await using service = await Service.start(log, { ...options, roles: ["task"] });
+  const started: Service[] = [], begun: number[] = [];
+  const mayWork = () => {
+    begun.push(started[0]?.models[1]?.serving.version ?? 0);
+    return Promise.resolve();
+  };
+  await using service = await Service.start(log, { ...options, roles: ["task"], mayWork });
+  started.push(service);
+  await until(() => Promise.resolve(service.serving.version > 0), "its own model has caught up");
+  held.resolve();
   await until(() => Promise.resolve(service.tasks.size > 0), "a task begins");
-  assert.ok(service.models[1]!.serving.version > 2, "it does not begin with an older version");
+  assert.ok(begun[0]! > 2, "it does not begin with an older version");
 });
 
 Deno.test("Service.start() rejects a variant with the deployment's own model", async () => {
