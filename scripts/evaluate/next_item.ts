@@ -35,7 +35,6 @@ const COMMIT_EVENTS = 256;
 const MAX_EXCLUDED = 10_000;
 const BLEND: CandidateOrder = "blend";
 
-/** Options of {@linkcode nextItem}. */
 export interface NextItemOptions {
   readonly stream: Stream;
   /** Overrides of the stream's profile, as in a replay. @default {none} */
@@ -66,7 +65,6 @@ export interface NextItemOptions {
   readonly onProgress?: (done: number, of: number, judgements: Judgements) => void;
 }
 
-/** The result of {@linkcode nextItem}. */
 export interface NextItemResult {
   readonly survey: Survey;
   readonly judgements: Judgements;

@@ -15,7 +15,6 @@ export const METRICS = {
   gain: (rank: number): number => rank > 0 ? 1 / Math.log2(1 + rank) : 0,
 } as const;
 
-/** One of {@linkcode METRICS}. */
 export type MetricName = keyof typeof METRICS;
 
 /** The figures of a method over some queries. */

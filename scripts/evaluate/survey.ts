@@ -9,7 +9,6 @@ import { Returns } from "../../src/retrieval/signals/returns.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import type { IsTarget } from "./targets.ts";
 
-/** The results of a survey. */
 export interface Survey {
   /** Interactions with an action that is a behaviour. */
   readonly interactions: number;

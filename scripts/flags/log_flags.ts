@@ -58,7 +58,6 @@ export function addLogKinds(
   return command;
 }
 
-/** Adds the flags of {@linkcode LogFlags}. */
 export function addLogFlags(command: Command, kinds: readonly LogKind[] = DURABLE_KINDS): Command {
   return addLogKinds(command, kinds)
     .addOption(

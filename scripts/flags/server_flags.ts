@@ -16,7 +16,6 @@ export interface ServerFlags {
 
 const TIMEOUT_MS = 30_000;
 
-/** Adds the options of {@linkcode ServerFlags}. */
 export function addServerFlags(command: Command): Command {
   return command
     .option(

@@ -16,7 +16,6 @@ import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { chosenLog, type LogFlags, mustExist, placeOf } from "./log_flags.ts";
 
-/** How {@linkcode openLog} opens a log. */
 export interface OpenLogOptions extends Pick<OpenContext, "retryMs" | "membersFolder"> {
   /** The configuration, if it was read already. @default {that of the flags} */
   readonly config?: Config | undefined;

@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 import { freePort, portFor, startJava } from "./java_process.ts";
 import { exists, mavenJars, remove, run } from "./maven_jars.ts";
 
-/** Options of {@linkcode startBroker}. */
 export interface DevBrokerOptions {
   /** TCP port on the loopback interface. @default {a free one} */
   readonly port?: number;

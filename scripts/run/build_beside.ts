@@ -9,7 +9,6 @@ import { reasonOf } from "../../src/values/reason.ts";
 import { CannotSwitchYet } from "../../streams/generations/online/legs.ts";
 import { pause } from "../../streams/log/pause.ts";
 
-/** Options of {@linkcode buildBeside}. */
 export interface BesideOptions {
   /** Builds a generation and switches to it; resumes where the last attempt ended. @returns whether it serves */
   readonly build: () => Promise<boolean>;

@@ -30,7 +30,6 @@ export interface Settled {
   readonly service: Service;
   /** How the generation of the service is made. */
   readonly config: Config;
-  /** Whether it is the newest one. */
   readonly isNewest: boolean;
 }
 

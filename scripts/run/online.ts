@@ -203,7 +203,6 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   return now !== serving;
 }
 
-/** The outcome of a build. */
 export interface Outcome extends OnlineResult {
   /** Number of the generation to build. */
   readonly number: number;

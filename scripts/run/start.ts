@@ -21,7 +21,6 @@ export const PATIENCE_MS = 8000;
 /** After this time the thread itself no longer responds: it computes, or waits for its disk. */
 const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
 
-/** Options of {@linkcode runThread}. */
 export interface ThreadOptions<Flags> {
   /** The first message to the thread. */
   readonly flags: Flags;

@@ -46,7 +46,6 @@ import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 
-/** Options of {@linkcode simulate}. */
 export interface SimulationOptions<N extends ModelName = ModelName> {
   /** Requests to answer. */
   readonly requests: number;

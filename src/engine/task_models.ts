@@ -76,7 +76,6 @@ export class TaskModels {
     return this.#byModel;
   }
 
-  /** The current experiments. */
   get experiments(): Experiments {
     return this.#experiments;
   }
@@ -161,7 +160,6 @@ export class TaskModels {
     return here.some((key) => !keys.has(key));
   }
 
-  /** Replaces the set of pinned versions. */
   setPinned(versions: Iterable<Serving>): void {
     const next = new Map([...versions].map((serving) => [serving.model, serving]));
     for (const [key, { serving }] of this.#byModel) {

@@ -21,7 +21,6 @@ interface Judged {
   readonly counters: TaskCounters;
 }
 
-/** Counts a behaviour on an item. */
 export function countBehaviour(judged: Judged, { listed }: CatalogueItem): void {
   judged.counters[listed ? "listedBehaviours" : "unlistedBehaviours"]++;
   judgeCatalogue(judged);

@@ -16,7 +16,6 @@ export const PLACES = 4;
 /** The sums of all units, row by row. */
 export class UnitSums {
   readonly total: Float64Array;
-  /** Number of units. */
   readonly units: number;
   readonly #rows: Float64Array;
   readonly #width: number;

@@ -13,7 +13,6 @@ import { type LearnerSettings, LEARNING_RATES } from "./learner_options.ts";
 import { clipByGlobalNorm, type Optimiser } from "../nn/optimisers/optimiser.ts";
 import { HALVED_AFTER } from "./table_rules.ts";
 
-/** The options of a learner that concern its dense weights. */
 export type DenseWeightsOptions = Pick<LearnerSettings, "optimiser" | "learningRate" | "headLearningRate">;
 
 /** The weights that every step changes. */

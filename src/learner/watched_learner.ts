@@ -14,7 +14,6 @@ import type { Learner } from "./learner.ts";
 import { Proof, type ProofOptions } from "./proof.ts";
 import { Validation } from "./validation.ts";
 
-/** Options of a {@linkcode WatchedLearner}. */
 export interface WatchedLearnerOptions extends GuardRailsOptions {
   /** Minimum number of judged rows kept for metrics. */
   readonly keepRows: number;

@@ -13,7 +13,6 @@ import { EVENT_FIELDS, ITEM_FIELDS } from "../events/schema.ts";
 import { keysOf } from "../values/record.ts";
 import type { ConfiguredNames } from "./name_check.ts";
 
-/** All codes of warnings. */
 export const WARNING_CODES = [
   "unread-field",
   "other-type",

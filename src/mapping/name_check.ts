@@ -28,7 +28,6 @@ export interface ConfiguredNames {
   readonly whyRejected?: ((attributes: Attributes) => string | null) | undefined;
 }
 
-/** Most names that are reported. */
 const MAX_REPORTED = 100;
 /** Most names that are compared with those of features; later ones are ignored. */
 const MAX_COMPARED = 1000;

@@ -40,7 +40,6 @@ export interface Candidates {
 /** Writes the property of each candidate to a column of their features, which is all 0. */
 export type Fill = (candidates: Candidates, column: number) => void;
 
-/** The parts from which properties are computed. */
 export interface PropertyParts
   extends
     Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "occasions" | "options" | "returns" | "trends"> {

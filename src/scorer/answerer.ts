@@ -40,7 +40,6 @@ export interface Recommended {
   readonly stacked: boolean;
 }
 
-/** The state that an {@linkcode Answerer} reads. */
 export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;

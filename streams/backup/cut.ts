@@ -18,7 +18,6 @@ import type { Place } from "../log/log.ts";
 
 const LONGEST_PAUSE_MS = 40;
 
-/** Options of {@linkcode findCut}. */
 export interface CutOptions {
   /** Partitions that the deployment reads, and that are written to at any time. */
   readonly sources: readonly Place[];

@@ -16,7 +16,6 @@ import type { FormatNotes } from "../topics/format_notes.ts";
 const FORMAT = 1;
 /** Most bytes of a manifest: hundreds of topics with a thousand partitions. */
 const MAX_BYTES = 64 << 20;
-/** Name of the manifest. */
 export const MANIFEST = "manifest.json";
 
 export interface BackupFile {
@@ -41,7 +40,6 @@ export interface Manifest {
   readonly topics: readonly TopicExtent[];
   /** Formats that releases had noted, see {@linkcode FormatNotes}; absent = none. */
   readonly formats?: FormatNotes;
-  /** The files, by name. */
   readonly files: readonly BackupFile[];
 }
 

@@ -32,7 +32,6 @@ export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;
 }
 
-/** Names of the files of topics. */
 export function filesOf(topics: readonly TopicExtent[]): string[] {
   return topics.flatMap(({ name: topic, bounds }) =>
     bounds.map((_, partition) => fileOf({ topic, partition }))

@@ -152,7 +152,6 @@ export class RecordFileReader implements Disposable {
     return low;
   }
 
-  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#db.close();
   }

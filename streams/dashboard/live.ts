@@ -20,7 +20,6 @@ const MAX_BEHIND = 5;
 const logger = getLogger(["meander", "dashboard"]);
 const encoder = new TextEncoder();
 
-/** Options of a {@linkcode LiveFeed}. */
 export interface LiveOptions {
   readonly recorder: Recorder;
   readonly snapshots: Snapshots;

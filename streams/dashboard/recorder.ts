@@ -41,7 +41,6 @@ export const COLUMNS = [
   "cpu",
 ] as const;
 
-/** One of {@linkcode COLUMNS}. */
 export type Column = typeof COLUMNS[number];
 
 /** A change of the parameters. */
@@ -99,7 +98,6 @@ const ANSWER_EVERY_MS = 50;
 
 const decoder = new TextDecoder();
 
-/** Options of a {@linkcode Recorder}. */
 export interface RecorderOptions {
   readonly topics: Topics;
   /** The service in this process, if any. */
@@ -152,7 +150,6 @@ export class Recorder implements MetricsListener {
     return this.#status;
   }
 
-  /** See {@linkcode MetricsListener.committed}. */
   committed(role: string, ms: number, records: readonly NewRecord[]): void {
     if (role !== "task") return;
     this.commits.add(ms);
@@ -166,12 +163,10 @@ export class Recorder implements MetricsListener {
     this.scores.add(tookMicros / 1000);
   }
 
-  /** See {@linkcode MetricsListener.answered}. */
   answered(ms: number): void {
     this.answers.add(ms);
   }
 
-  /** See {@linkcode MetricsListener.rejected}. */
   rejected(rejection: Rejection): void {
     const { code, reason, bytes } = rejection;
     const start = Uint8Array.fromBase64(bytes.slice(0, TEXT_BYTES / 3 * 4));
@@ -180,7 +175,6 @@ export class Recorder implements MetricsListener {
     this.#reject({ code, reason, place: placeOf(rejection), text }, countOf(rejection));
   }
 
-  /** See {@linkcode MetricsListener.rejectedOverHttp}. */
   rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void {
     this.#reject({ code, reason, place: `HTTP, ${kind}`, text: "" }, 1);
   }

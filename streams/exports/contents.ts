@@ -73,7 +73,6 @@ export const CONTENTS = {
   },
 } as const satisfies Readonly<Record<string, Content>>;
 
-/** One of {@linkcode CONTENTS}. */
 export type ContentName = keyof typeof CONTENTS;
 
 function recommendationOf({ value }: LogRecord): ExportedLine | null {

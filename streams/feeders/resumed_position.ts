@@ -47,7 +47,6 @@ export interface ForeignTopic {
   readonly lateMs?: number | undefined;
 }
 
-/** A topic whose log is open. */
 export interface OpenTopic extends ForeignTopic {
   readonly log: Log;
 }

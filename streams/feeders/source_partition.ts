@@ -27,7 +27,6 @@ export interface HeldRecord extends MergeHead {
   readonly record: LogRecord;
 }
 
-/** Options of a {@linkcode SourcePartition}. */
 export interface SourcePartitionOptions<Head extends HeldRecord> {
   /** The log with the topic. */
   readonly log: Log;

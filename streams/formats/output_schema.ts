@@ -17,7 +17,6 @@ export const GIVEN = {
   Sample: Object.entries(JOINED_FIELDS),
 } as const satisfies Readonly<Record<string, NamedFields>>;
 
-/** A name of {@linkcode GIVEN}. */
 export type Given = keyof typeof GIVEN;
 
 /** The package of the Protobuf types, and the namespace of the Avro ones. */

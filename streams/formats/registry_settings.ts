@@ -43,7 +43,6 @@ const TLS_OPTIONS = {
   keyFile: text(otherwise("none"), "its key, a PEM file without a passphrase"),
 } satisfies OptionsOf<RegistryTls>;
 
-/** The options of {@linkcode RegistrySettings}. */
 export const REGISTRY_OPTIONS = {
   url: wanted(text<string>("", "where the registry is; with Apicurio it ends with `/apis/ccompat/v7`")),
   username: text(

@@ -49,7 +49,6 @@ export const FORMATS: Readonly<Record<string, Formats>> = {
   version: VERSION_FORMATS,
 };
 
-/** The newest format of each kind. */
 export const NEWEST_FORMATS: NewestFormats = Object.fromEntries(
   Object.entries(FORMATS).map(([kind, { newest }]) => [kind, newest]),
 );

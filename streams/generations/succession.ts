@@ -33,7 +33,6 @@ export interface Bounded {
   readonly ends: number[];
 }
 
-/** Options of a {@linkcode Succession}. */
 export interface SuccessionOptions {
   /** Topics of the first generation. */
   readonly topics: Topics;

@@ -20,7 +20,6 @@ import { tasksGroup, type Topics } from "../topics/topics.ts";
 import { Problem } from "./contract/problem.ts";
 import { FairQueue } from "./contract/fair_queue.ts";
 
-/** Options of a {@linkcode Backlog}. */
 export interface BacklogOptions {
   /** Longest time that the tasks may need for what was accepted, milliseconds. */
   readonly maxBehindMs: number;

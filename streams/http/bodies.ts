@@ -15,7 +15,6 @@ import { Deadlines } from "./deadline.ts";
 
 const unzip = promisify(gunzip);
 
-/** Options of {@linkcode Bodies}. */
 export interface BodiesOptions {
   /** Largest body, bytes, compressed and decompressed. */
   readonly maxBytes: number;

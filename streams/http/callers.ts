@@ -6,7 +6,6 @@
 
 import { Problem } from "./contract/problem.ts";
 
-/** Options of {@linkcode Callers}. */
 export interface CallersOptions {
   /** Address that the server listens on. @default {"127.0.0.1"} */
   readonly hostname?: string | undefined;

@@ -138,7 +138,6 @@ export class Metrics implements LogObserver {
     this.#listener = listener;
   }
 
-  /** See {@linkcode LogObserver.committed}. */
   committed(
     writer: string,
     ms: number,
@@ -160,7 +159,6 @@ export class Metrics implements LogObserver {
     this.#listener?.committed(role, ms, records);
   }
 
-  /** See {@linkcode LogObserver.appended}. */
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void {
     this.#append.observe({ outcome: ok ? "ok" : "failed" }, ms / 1000);
     if (ok) this.#count(sizesOf(records));
@@ -172,7 +170,6 @@ export class Metrics implements LogObserver {
     if (ok) this.#count(sizes);
   }
 
-  /** See {@linkcode LogObserver.failed}. */
   failed(error: unknown): void {
     this.#failure = { at: performance.now(), reason: reasonOf(error) };
   }
@@ -183,12 +180,10 @@ export class Metrics implements LogObserver {
     return this.#failure.reason;
   }
 
-  /** See {@linkcode LogObserver.throttled}. */
   throttled(ms: number): void {
     this.#throttled.inc(ms / 1000);
   }
 
-  /** See {@linkcode LogObserver.rebalanced}. */
   rebalanced(group: string, what: "assigned" | "revoked"): void {
     this.#rebalances.inc({ group, what });
   }

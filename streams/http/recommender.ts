@@ -16,7 +16,6 @@ import { Problem } from "./contract/problem.ts";
 import { within } from "./deadline.ts";
 import { FairQueue } from "./contract/fair_queue.ts";
 
-/** Options of {@linkcode Recommender}. */
 export interface RecommenderOptions {
   /** Longest wait for a recommendation, milliseconds. @default {2000} */
   readonly timeoutMs?: number | undefined;
@@ -59,7 +58,6 @@ export class Recommender implements AsyncDisposable {
     this.#waiting = new FairQueue(options.maxWaiting ?? HTTP_LIMITS.maxWaiting.value);
   }
 
-  /** Number of waiting requests. */
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -36,7 +36,6 @@ export interface Batch {
   readonly forgotten: readonly string[];
 }
 
-/** Options of a {@linkcode BatchReader}. */
 export interface BatchReaderOptions {
   readonly partitions: number;
   /** Rows after which a batch is full. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-/** Options of a {@linkcode VersionPace}. */
 export interface VersionPaceOptions {
   /** Shortest time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;

@@ -92,7 +92,6 @@ export interface LogCopies {
    * @throws Error when there is one; LogError `corrupt` when the copy is damaged or in a format that is not supported
    */
   putBack(folder: string, options: unknown): Promise<void>;
-  /** Opens a copy to read from it. */
   openToRead(folder: string): Promise<ReadableLog>;
   /** The folder that {@linkcode LogCopies.putBack} writes to. */
   folderOf(options: unknown): string;

@@ -145,7 +145,6 @@ export class LocalLog implements Log {
     this.#pause = clock.pause ?? delay; // a mere turn of the event loop would not poll sockets
   }
 
-  /** See {@linkcode Log.createTopics}. */
   createTopics(topics: readonly TopicSpec[]): Promise<void> {
     return Promise.try(() => {
       const known = this.#open().topics;
@@ -160,12 +159,10 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.topics}. */
   topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     return Promise.try(() => new Map(this.#open().topics));
   }
 
-  /** See {@linkcode Log.identify}. */
   identify(topic: string): Promise<TopicIdentity | null> {
     return Promise.try(() => {
       const store = this.#open();
@@ -174,12 +171,10 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.append}. */
   append(records: readonly NewRecord[]): Promise<readonly number[]> {
     return this.#write({ records, group: "", offsets: [] });
   }
 
-  /** See {@linkcode Log.read}. */
   read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
     return Promise.try(() => {
       const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
@@ -199,7 +194,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.latest}. */
   latest(topic: string, partition: number, key: string): Promise<LogRecord | null> {
     return Promise.try(() => {
       this.#check(topic, partition);
@@ -207,7 +201,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.bounds}. */
   bounds(topic: string, partition: number): Promise<Bounds> {
     return Promise.try(() => {
       this.#check(topic, partition);
@@ -215,7 +208,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.committed}. */
   committed(group: string, topic: string, partition: number): Promise<number | null> {
     return Promise.try(() => {
       this.#check(topic, partition);
@@ -223,7 +215,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.writer}. */
   writer(id: string): Promise<Writer> {
     return Promise.try(() => {
       this.#open();
@@ -233,7 +224,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.join}. */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     return Promise.try(() => {
       if (this.#closing !== undefined) {
@@ -243,7 +233,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.trim}. */
   trim(topic: string, partition: number, before: number): Promise<void> {
     return Promise.try(() => {
       const spec = this.#check(topic, partition);
@@ -252,7 +241,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.erase}. */
   erase(topic: string, partition: number, offsets: readonly number[]): Promise<void> {
     return Promise.try(() => {
       this.#check(topic, partition);
@@ -260,7 +248,6 @@ export class LocalLog implements Log {
     });
   }
 
-  /** See {@linkcode Log.scrub}. */
   async scrub(): Promise<Scrubbed> {
     for (;;) {
       const begun = this.#now();

@@ -30,12 +30,10 @@ import { partitionOf } from "./partitioner.ts";
 /** Fewest records to read at once, however few the caller wants. */
 const LEAST_RECORDS = 256;
 
-/** How a log is split. */
 export interface SplitOptions {
   readonly partitions: number;
   /** Number of parts that they are split into, a multiple of `partitions`. */
   readonly into: number;
-  /** Whether a topic is split. */
   readonly isSplit: (topic: string) => boolean;
   /**
    * A topic with `into` partitions: positions in split topics are stored under it, and groups share its partitions

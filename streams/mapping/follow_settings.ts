@@ -30,7 +30,6 @@ export interface FollowSettings {
   readonly lateMs?: number | undefined;
 }
 
-/** The options of {@linkcode FollowSettings}. */
 export const FOLLOW_OPTIONS = {
   topic: wanted(text("", "a topic for `run` to follow; its records may have any keys")),
   brokers: {

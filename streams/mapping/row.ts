@@ -14,7 +14,6 @@ const QUOTE = '"';
 /** Characters that separate the fields of a row. */
 export const SEPARATORS = [",", ";", "\t", "|"] as const;
 
-/** One of {@linkcode SEPARATORS}. */
 export type Separator = (typeof SEPARATORS)[number];
 
 /** The rejection of a row whose last quote is not closed. */

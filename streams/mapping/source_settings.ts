@@ -50,7 +50,6 @@ export interface SourceSettings extends MappingSettings {
 /** Sources by name. */
 export type SourcesSettings = Readonly<Record<string, SourceSettings>>;
 
-/** The options of {@linkcode SourceSettings}. */
 export const SOURCE_OPTIONS = {
   preset: orAbsent(
     choice(

@@ -14,7 +14,6 @@ export interface TableData {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A column of a {@linkcode TableData}. */
 export interface HtmlColumn {
   readonly title: string;
   readonly about?: string;

@@ -17,7 +17,6 @@ export interface ProgressStatus {
   readonly figures: () => string;
 }
 
-/** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
   /** What is counted, in the plural. */
   readonly unit: string;

@@ -121,7 +121,6 @@ export interface TableSize {
 export interface ReportData {
   /** The command that repeats the run. */
   readonly command: string;
-  /** Name of the model. */
   readonly model: string;
   /** Backend that computed the model; digests are comparable only within one. */
   readonly kernels: string;

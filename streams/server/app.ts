@@ -20,7 +20,6 @@ import { LogError, type LogErrorCode } from "../log/log.ts";
 import type { Callers } from "../http/callers.ts";
 import { Problem } from "../http/contract/problem.ts";
 
-/** Options of {@linkcode createApp}. */
 export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   /** Checks keys and rates. */

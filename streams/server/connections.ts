@@ -14,7 +14,6 @@ import { networkOf, ownerOf } from "../http/contract/clients.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { ignore } from "../log/ignore.ts";
 
-/** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
   /** Most connections open at a time; beyond it an idle one is closed, or else one that waits for a body. @default {1000} */
   readonly maxConnections?: number | undefined;

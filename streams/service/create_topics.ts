@@ -56,7 +56,6 @@ interface TopicNeeds extends Pick<ServiceOptions, "surfaceTopics" | "encodeSampl
   readonly variants: readonly ModelName[];
 }
 
-/** All topics that a deployment needs. */
 function wantedTopics(topics: Topics, partitions: number, needs: TopicNeeds): TopicSpec[] {
   const { variants, surfaceTopics, encodeSamples } = needs;
   const endings = { ...surfaceTopics, ...(encodeSamples && { [""]: SAMPLES_ENDING }) };

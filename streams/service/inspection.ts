@@ -54,10 +54,8 @@ export const COUNT_NAMES = [
   "rejected",
 ] as const;
 
-/** One of {@linkcode COUNT_NAMES}. */
 export type CountName = (typeof COUNT_NAMES)[number];
 
-/** Options of {@linkcode inspect}. */
 export interface InspectionOptions {
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string | undefined;
@@ -73,7 +71,6 @@ export interface InspectionOptions {
 const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly CountName[];
 type Lost = (typeof LOSSES)[number];
 
-/** Inspects a deployment. */
 export async function inspect(given: Log, options: InspectionOptions = {}): Promise<Inspection> {
   const names = topicNames(options.prefix);
   const log = ownPartitions(given, names);

@@ -19,7 +19,6 @@ import type { SeenDeployment } from "./topics_view.ts";
 
 /** The learner of a model, seen from outside. */
 export interface LearnerView {
-  /** Name of the model. */
   readonly model: string;
   /** Whether it belongs to the deployment's own model, not to a variant of an experiment. */
   readonly isOwn: boolean;

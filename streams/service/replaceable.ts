@@ -9,7 +9,6 @@ import type { Service } from "./service.ts";
 
 /** Topic names of the serving generation, which change with it: read them each time. */
 export class ServingTopics {
-  /** The names. */
   readonly topics: Topics;
   #current: Topics;
 

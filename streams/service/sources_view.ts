@@ -14,7 +14,6 @@ import type { Topics } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 import { type FollowedSource, SOURCES } from "./jobs/sources_job.ts";
 
-/** Options of {@linkcode lookAtSources}. */
 export interface SourcesLook {
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;

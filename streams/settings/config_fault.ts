@@ -22,7 +22,6 @@ export interface ConfigFault {
   readonly value: unknown;
 }
 
-/** A configuration with errors. */
 export class ConfigError extends SyntaxError {
   readonly file: string;
   /** All errors, at least one. */

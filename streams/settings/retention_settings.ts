@@ -24,7 +24,6 @@ export interface RetentionSettings {
 
 const FOR_GOOD = absent<number | undefined>("for good", undefined);
 
-/** The options of {@linkcode RetentionSettings}. */
 export const RETENTION_OPTIONS = allReach(
   "at-once",
   {

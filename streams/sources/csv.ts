@@ -18,7 +18,6 @@ export type CsvLine =
   | { readonly ok: true; readonly line: Line; readonly row: Row }
   | { readonly ok: false; readonly line: Line; readonly rejected: Rejected };
 
-/** Options of {@linkcode readCsv}. */
 export interface CsvOptions {
   /** Names of the columns; for a file with a header, the required ones. */
   readonly columns: readonly string[];

@@ -24,7 +24,6 @@ export class JsonSplitter implements Splitter {
   /** The chunks at the start that hold only white space. */
   #blank: Uint8Array[] = [];
 
-  /** See {@linkcode Splitter}. */
   push(chunk: Uint8Array): readonly Line[] {
     if (this.#inner !== undefined) return this.#inner.push(chunk);
     this.#blank.push(chunk);
@@ -33,7 +32,6 @@ export class JsonSplitter implements Splitter {
     return this.#begin(first === OPEN_BRACKET ? new ListSplitter() : new LineSplitter());
   }
 
-  /** See {@linkcode Splitter}. */
   end(rejected?: Rejected): readonly Line[] {
     const before = this.#inner === undefined ? this.#begin(new LineSplitter()) : [];
     return [...before, ...this.#inner?.end(rejected) ?? []];

@@ -95,7 +95,6 @@ export interface RoundResult {
   readonly complete: boolean;
 }
 
-/** Options of {@linkcode Task.step}. */
 export interface StepOptions {
   /** A clock in milliseconds that never goes back, for the times below. */
   readonly now: () => number;
@@ -115,7 +114,6 @@ export interface StepOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The options of {@linkcode StepOptions}. */
 export const STEP_OPTIONS = {
   maxEvents: count(256, "maximum number of events to read"),
   waitMs: natural(0, "how long to wait for a first event"),

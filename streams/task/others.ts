@@ -55,7 +55,6 @@ export function decodeNote(text = ""): OthersNote {
   });
 }
 
-/** Options of {@linkcode Others.open}. */
 export interface OthersOptions {
   /** The task's partition. */
   readonly partition: number;

@@ -19,7 +19,6 @@ import type { LogRecord } from "../log/log.ts";
  */
 export type Delivery = "exactly-once" | "at-least-once";
 
-/** All of {@linkcode Delivery}. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies readonly Delivery[];
 
 export const DELIVERY: Option<Delivery> = choice(

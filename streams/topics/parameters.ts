@@ -14,7 +14,6 @@ import { unreadable } from "../log/unreadable.ts";
 
 const logger = getLogger(["meander", "service"]);
 
-/** Options of {@linkcode ParameterSubscriber.update}. */
 export interface UpdateOptions {
   /** How long to wait for a version when there is none, milliseconds. @default {0} */
   readonly waitMs?: number;

@@ -59,7 +59,6 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
 
 const NAMES = keysOf(TOPICS);
 
-/** Default prefix of topic names. */
 export const DEFAULT_PREFIX = "meander.";
 
 /**

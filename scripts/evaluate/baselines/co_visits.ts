@@ -38,7 +38,6 @@ export class CoVisits implements Baseline {
   /** By item: its behaviours. */
   readonly #counts: number[] = [];
 
-  /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
     const scores = new Map<number, number>();
     for (const [x, item] of query.before.slice(0, WINDOW).entries()) {
@@ -50,7 +49,6 @@ export class CoVisits implements Baseline {
     return best(scores, query);
   }
 
-  /** See {@linkcode Baseline}. */
   learn({ item, before }: Behaviour): void {
     this.#counts[item] = (this.#counts[item] ?? 0) + 1;
     for (const other of before.slice(0, WINDOW)) {
@@ -65,13 +63,11 @@ export class Followers implements Baseline {
   readonly name = "what follows";
   readonly #pairs = new Pairs();
 
-  /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
     const [newest] = query.before;
     return newest === undefined ? [] : best(this.#pairs.row(newest) ?? [], query);
   }
 
-  /** See {@linkcode Baseline}. */
   learn({ item, before }: Behaviour): void {
     for (const [x, other] of before.slice(0, WINDOW).entries()) {
       this.#pairs.add(other, item, 1 / (x + 1));

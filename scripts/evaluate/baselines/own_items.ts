@@ -8,13 +8,11 @@ import { type Baseline, type BaselineQuery, type Behaviour, best } from "./basel
 
 /** The user's own items. */
 export class OwnItems implements Baseline {
-  /** See {@linkcode Baseline}. */
   readonly name = "own items";
   /** By user and item: how often it was taken, and the number of the behaviour that took it last. */
   readonly #users: Map<number, { times: number; last: number }>[] = [];
   #behaviours = 0;
 
-  /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
     const own = [...this.#users[query.user] ?? []];
     const scores = own.map(([item, { times, last }]) =>
@@ -23,7 +21,6 @@ export class OwnItems implements Baseline {
     return best(scores, query);
   }
 
-  /** See {@linkcode Baseline}. */
   learn({ user, item, isTarget }: Behaviour): void {
     if (!isTarget) return;
     const own = this.#users[user] ??= new Map();

@@ -28,7 +28,6 @@ export class Popularity implements Baseline {
     this.#halfLifeMs = halfLifeMs;
   }
 
-  /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
     // Scores are logarithms, which may be below 0; the shift keeps their order.
     const scores = this.#scores;
@@ -36,7 +35,6 @@ export class Popularity implements Baseline {
     return best(this.#listed.map((item) => [item, scores[item]! - least] as const), query);
   }
 
-  /** See {@linkcode Baseline}. */
   learn({ item, time, isTarget }: Behaviour): void {
     if (!isTarget) return;
     const score = this.#scores[item] ?? -Infinity;

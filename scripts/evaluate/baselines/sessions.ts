@@ -34,7 +34,6 @@ export class SessionNeighbours implements Baseline {
   readonly #byItem: (number[] | undefined)[] = [];
   #next = 0;
 
-  /** See {@linkcode Baseline}. */
   recommend(query: BaselineQuery): readonly number[] {
     const current = this.#currentOf(query.user, query.time);
     if (current === undefined) return [];
@@ -68,7 +67,6 @@ export class SessionNeighbours implements Baseline {
     return best(scores, query);
   }
 
-  /** See {@linkcode Baseline}. */
   learn({ user, item, time }: Behaviour): void {
     let session = this.#currentOf(user, time);
     if (session === undefined) {

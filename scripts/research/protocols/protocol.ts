@@ -9,14 +9,12 @@ import type { ModelName } from "../../../src/nn/models/registry.ts";
 import type { Config } from "../../../streams/config/config.ts";
 import type { Figures } from "./figures.ts";
 
-/** Samples of a protocol. */
 export interface ProtocolData {
   readonly train: readonly Sample[];
   /** Empty if the judged rows are part of `train`. */
   readonly test: readonly Sample[];
 }
 
-/** Options of a run. */
 export interface ProtocolOptions {
   readonly model: ModelName;
   readonly config: Config;
@@ -25,7 +23,6 @@ export interface ProtocolOptions {
   readonly heldOut: boolean;
 }
 
-/** Result of a run. */
 export interface ProtocolResult {
   /** Rows learnt or predicted. */
   readonly rows: number;

@@ -68,7 +68,6 @@ export class PairTable {
     this.#makeRoom(MIN_BUCKETS * WAYS);
   }
 
-  /** A copy of the table. */
   clone(): PairTable {
     const clone = new PairTable(this.#budget);
     clone.#keys = this.#keys.slice();

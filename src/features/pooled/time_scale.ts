@@ -44,7 +44,6 @@ export class TimeScale {
     if (Number.isInteger(Math.log2(this.#gaps))) this.#medianMs = this.#median();
   }
 
-  /** A copy of it. */
   clone(): TimeScale {
     const clone = new TimeScale();
     clone.#counts.set(this.#counts);

@@ -54,7 +54,6 @@ const KINDS = {
   },
 };
 
-/** Names of the kinds. */
 export const OCCASION_KINDS: readonly string[] = Object.keys(KINDS);
 
 const OCCASIONS_OF = Object.values(KINDS);

@@ -14,7 +14,6 @@ import { FAR, NEAR, type Neighbours, TOGETHER } from "../folds/neighbours.ts";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-/** The parts from which values are computed. */
 export interface PairParts {
   /** Counts of items that occur together. */
   readonly neighbours: Neighbours;

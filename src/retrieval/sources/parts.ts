@@ -38,7 +38,6 @@ export const SOURCE_OPTIONS = {
   sessions: group(SESSIONS_OPTIONS),
 } satisfies OptionsOf<CandidateSourceOptions>;
 
-/** {@linkcode CandidateSourceOptions} with their defaults. */
 export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
   readonly trendHalfLifeMs: number;
   readonly neighbours: NeighboursOptions;

@@ -13,13 +13,11 @@
 
 /** A session whose lists may be open. */
 export interface Session {
-  /** Its id. */
   readonly id: string;
   /** Event time of the login. */
   readonly login: number;
 }
 
-/** Most sessions kept. */
 const MOST_SESSIONS = 8;
 
 /** Adds a session, or a later login of it, in the order of logins. Beyond {@linkcode MOST_SESSIONS} the first is dropped. */

@@ -46,7 +46,6 @@ const ROUND_BATCHES = 16;
 /** Empty reads allowed before an end that must exist: a broker that is no longer the leader may answer like that. */
 const EMPTY_READS = 100;
 
-/** Progress of a rebuild. */
 export interface RebuildProgress {
   /** Offsets of events that are in it. */
   readonly done: number;

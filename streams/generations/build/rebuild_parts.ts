@@ -42,7 +42,6 @@ interface BuildLog {
   readonly keptBytes: number;
 }
 
-/** The open parts. */
 export interface RebuildParts extends BuildLog {
   readonly learning: Learning;
   readonly tasks: readonly Task[];

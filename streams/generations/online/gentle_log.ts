@@ -14,7 +14,6 @@ const LATE_SHARE = 0.1;
 /** Longest rest: the work may have waited for something else. */
 const LONGEST_REST_MS = 2000;
 
-/** Options of a {@linkcode GentleLog}. */
 export interface GentleLogOptions {
   /** Share of the time that the work takes while others need it, in (0, 1]. */
   readonly share: number;
@@ -44,7 +43,6 @@ export class GentleLog {
   /** The rests so far: concurrent reads rest one after the other. */
   #resting: Promise<void> = Promise.resolve();
 
-  /** Wraps a log. */
   constructor(log: Log, options: GentleLogOptions) {
     const { maxRecords: most } = options;
     this.#options = options;

@@ -29,7 +29,6 @@ import { CannotSwitchYet, type Legs, type LegsOptions } from "./legs.ts";
 import type { Notes } from "./notes.ts";
 import type { Standby } from "./standby.ts";
 
-/** Options of {@linkcode handOver}. */
 export interface HandOverOptions extends Omit<LegsOptions, "mostMs"> {
   /** Keeps this process, like all others, on the generation that serves. */
   readonly succession: Succession;
@@ -47,7 +46,6 @@ export interface OnlineResult {
   readonly pauseMs: number;
 }
 
-/** The participants. */
 export interface HandOver {
   readonly legs: Legs;
   readonly standby: Standby;

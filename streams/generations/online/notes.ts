@@ -9,7 +9,6 @@ import { BUILT, type Generation, generationRecord } from "../../topics/generatio
 import { type Closing, closingRecord, servingRecord, switchWriterId } from "../../topics/serving.ts";
 import type { Topics } from "../../topics/topics.ts";
 
-/** Options of {@linkcode Notes}. */
 export interface NotesOptions {
   /** Topics of the first generation. */
   readonly topics: Topics;

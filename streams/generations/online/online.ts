@@ -17,7 +17,6 @@ import { type ApartBuild, goalOf, Legs } from "./legs.ts";
 import { Notes } from "./notes.ts";
 import { Standby, type StandbyOptions } from "./standby.ts";
 
-/** Options of an online build. */
 export interface OnlineOptions extends HandOverOptions {
   /** How it is built. */
   readonly rebuild: Omit<RebuildOptions, "until" | "giveWay">;

@@ -18,7 +18,6 @@ import { boundedLog } from "../build/bounded_log.ts";
 import type { RebuildOptions } from "../build/options.ts";
 import type { TaskOpening, TaskRuntime } from "../../task/options.ts";
 
-/** Options of {@linkcode Standby}. */
 export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {
   readonly spec: LearnerSpec;
   readonly tasks: number;

@@ -29,7 +29,6 @@ export interface HttpLimits {
   readonly maxBehindMs?: number | undefined;
 }
 
-/** The options of {@linkcode HttpLimits}. */
 export const HTTP_LIMITS = {
   maxBodyBytes: count(8_388_608, "largest body, both as sent and decompressed"),
   maxInFlightBytes: count(

@@ -28,12 +28,10 @@ export const PROBLEMS = {
   "answer-timeout": [504, "There was no answer in time"],
 } as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
 
-/** One of {@linkcode PROBLEMS}. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** Options of a {@linkcode Problem}. */
 export interface ProblemOptions extends ErrorOptions {
   /** Further members of the body. */
   readonly more?: Readonly<Record<string, unknown>>;

@@ -48,7 +48,6 @@ export interface GorseSettings {
 
 const count = z.int().positive();
 
-/** The schema of {@linkcode HttpSettings}. */
 export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   keys: field(
     z.array(z.strictObject({

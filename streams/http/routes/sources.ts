@@ -94,7 +94,6 @@ function cloudEventHeaders(headers: Headers): Readonly<Record<string, string>> {
   return Object.fromEntries(own.map(([name, value]) => [name.replace("-", "_"), value]));
 }
 
-/** Options of {@linkcode takeRecords}. */
 export interface TakeOptions {
   /** The topics to append to. */
   readonly topics: Topics;

@@ -24,7 +24,6 @@ import {
 } from "./group/assigner.ts";
 import type { MemberNotes } from "./group/member_notes.ts";
 
-/** Options of a {@linkcode GroupSession}. */
 export interface MemberOptions {
   readonly group: string;
   /** The co-partitioned topics. */

@@ -50,5 +50,4 @@ const kind: LogKind<KafkaSettings> = {
   },
 };
 
-/** See `kafka_log.ts`. */
 export const KAFKA_KIND = kind as LogKind; // callers have settings by name only

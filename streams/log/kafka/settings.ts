@@ -126,7 +126,6 @@ const TIMES = {
   requestTimeoutMs: count(10_000, "how long a broker may take to answer before another is tried"),
 };
 
-/** The options of {@linkcode KafkaSettings}. */
 export const KAFKA_SETTINGS = {
   brokers: matching(
     String.raw`^[^\s:/@,]+:\d{1,5}$`,

@@ -98,7 +98,6 @@ export class RecordPlacer {
 
 /** A writer over a transactional producer. */
 export class KafkaWriter implements Writer {
-  /** See {@linkcode Writer.id}. */
   readonly id: string;
   readonly #prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>;
   readonly #close: () => Promise<void>;
@@ -120,7 +119,6 @@ export class KafkaWriter implements Writer {
     this.#close = close;
   }
 
-  /** See {@linkcode Writer.commit}. */
   commit(commit: Commit): Promise<readonly number[]> {
     return this.#commits.run(() => this.#commit(commit));
   }

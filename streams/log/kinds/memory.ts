@@ -7,7 +7,6 @@
 import { type LogKind, NO_NEEDS } from "../kind.ts";
 import { MemoryLog } from "../memory_log.ts";
 
-/** See `memory_log.ts`. */
 export const MEMORY_KIND: LogKind = {
   kind: "memory",
   section: null,

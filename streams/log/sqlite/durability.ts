@@ -12,7 +12,6 @@ import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
  */
 export type Durability = "process" | "power";
 
-/** All of {@linkcode Durability}. */
 const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
 /** Maximum of {@linkcode DurabilityOptions.syncMs}: an hour. */
@@ -32,7 +31,6 @@ export interface DurabilityOptions {
   readonly syncMs?: number | undefined;
 }
 
-/** The options of {@linkcode DurabilityOptions}. */
 export const SQLITE_OPTIONS = {
   durability: choice(
     DURABILITIES,

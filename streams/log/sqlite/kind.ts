@@ -73,7 +73,6 @@ const kind: LogKind<SqliteSettings> = {
   },
 };
 
-/** See `sqlite_log.ts`. */
 export const SQLITE_KIND = kind as LogKind; // callers have settings by name only
 
 /** Options as `resolve` returns them, whose type callers do not know. */

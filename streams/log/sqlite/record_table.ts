@@ -35,7 +35,6 @@ const HOLE = -1;
 /** Verification of a partition stops after this many problems. */
 const MAX_PROBLEMS = 20;
 
-/** Options of a {@linkcode RecordTable}. */
 export interface RecordTableOptions {
   readonly name: string;
   readonly topic: TopicSpec;

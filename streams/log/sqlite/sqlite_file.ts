@@ -30,7 +30,6 @@ const FORMAT = 2;
 
 /** An open file, whose lock the caller holds ([ownership.ts](./ownership.ts)). */
 export class SqliteFile {
-  /** Where it is. */
   readonly path: string;
   readonly db: DatabaseSync;
   readonly #begin: StatementSync;

@@ -24,9 +24,7 @@ export type CommonReport =
   | { readonly unreadable: LeftOut }
   | { readonly ended: PortError | null };
 
-/** Options of a {@linkcode LogThread}. */
 export interface LogThreadOptions<Order, Report> {
-  /** The module that it runs. */
   readonly module: URL | string;
   /** What runs in it, for debuggers and errors. */
   readonly name: string;

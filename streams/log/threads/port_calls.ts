@@ -18,7 +18,6 @@ export type PortRequest =
   | { readonly cancel: number };
 
 export interface PortReply {
-  /** The call that it answers. */
   readonly call: number;
   readonly result?: unknown;
   /** What was thrown. */
@@ -52,7 +51,6 @@ export type Acts<Methods extends Calls<Methods>> = {
   ) => Promise<Outcome<ReturnType<Methods[Name]>>> | Outcome<ReturnType<Methods[Name]>>;
 };
 
-/** Options of {@linkcode PortCaller.call}. */
 export interface CallOptions {
   /** Parts of the arguments to transfer instead of copying. */
   readonly transfer?: Transferable[];
@@ -79,7 +77,6 @@ export class PortCaller<Methods extends Calls<Methods>> {
     };
   }
 
-  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -33,7 +33,6 @@ import { type Deployment, neededEvents } from "./needed.ts";
 import { dropOthersWith } from "./other_generations.ts";
 import { type Plan, RecordFinder } from "./record_finder.ts";
 
-/** Options of an {@linkcode Eraser}. */
 export interface EraserOptions {
   /** Monotonic clock, milliseconds. */
   readonly clock: () => number;

@@ -13,7 +13,6 @@ import type { IdleModel } from "./idle_models.ts";
 
 /** What remains of a user on a topic. */
 export interface Remainder {
-  /** Name of the topic. */
   readonly topic: string;
   /** What remains; `null` = nothing. */
   readonly remains: string | null;

@@ -18,7 +18,6 @@ export interface IdleModel {
   readonly model: ModelName;
   /** Topic of its versions; `null` = it has none. */
   readonly versions: string | null;
-  /** Whether it has a checkpoint. */
   readonly hasCheckpoint: boolean;
 }
 

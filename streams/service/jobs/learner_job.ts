@@ -22,9 +22,7 @@ import type { Job } from "./worker.ts";
 
 /** What makes up a learner; can be cloned. */
 export interface LearnerSpec<N extends ModelName = ModelName> {
-  /** Name of the model. */
   readonly model: N;
-  /** Its options. */
   readonly modelConfig: ModelConfigs[N];
   /** Which attributes are features. */
   readonly schema: FeatureSchema;

@@ -46,7 +46,6 @@ export interface MonitorStatus {
   readonly lost: number;
 }
 
-/** Options of a {@linkcode MonitorJob}. */
 export interface MonitorOptions {
   /** Time between writes of the figures, milliseconds. @default {5000} */
   readonly checkpointMs?: number;

@@ -33,7 +33,6 @@ export interface FollowedSource extends Omit<ForeignTopic, "log"> {
   readonly open?: (() => Promise<Log>) | undefined;
 }
 
-/** Surroundings of a {@linkcode SourcesJob}. */
 export interface SourcesContext {
   /** Monotonic clock, milliseconds. */
   readonly now: () => number;

@@ -25,7 +25,6 @@ export interface Job extends AsyncDisposable {
   finish?(): Promise<void>;
 }
 
-/** Options of a {@linkcode Worker}. */
 export interface WorkerOptions<J extends Job> {
   /** What it does, for people. */
   readonly name: string;

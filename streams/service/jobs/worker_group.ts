@@ -12,7 +12,6 @@ import { isTransient, type Log } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import { isMissingTopic, type Job, Worker } from "./worker.ts";
 
-/** Options of a {@linkcode WorkerGroup}. */
 export interface WorkerGroupOptions<J extends Job> {
   /** The group to join. */
   readonly group: string;

@@ -25,7 +25,6 @@ export const NAMED_FROM = "named-from";
 /** The topics whose ids a task's record holds: those that it reads, and those that it is restored from. */
 export const INPUT_TOPICS = ["events", "items", "signals", "state", "statistics"] as const;
 
-/** One of {@linkcode INPUT_TOPICS}. */
 export type InputTopic = (typeof INPUT_TOPICS)[number];
 
 /** Ids of topics; `null` or absent if the log gives them none. */

@@ -30,7 +30,6 @@ export interface CommitIntervals {
   readonly answerIntervalMs: number;
 }
 
-/** Options of a {@linkcode CommitPace}. */
 export interface CommitPaceOptions {
   readonly delivery: Delivery;
   readonly partition: number;

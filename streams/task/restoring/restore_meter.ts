@@ -29,7 +29,6 @@ const REPORT_MS = 5000;
 
 const logger = getLogger(["meander", "restore"]);
 
-/** Measures a restore. */
 export class RestoreMeter {
   readonly #now: () => number;
   readonly #startedAt: number;

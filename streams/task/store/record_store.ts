@@ -15,7 +15,6 @@ import { DamagedEntry, type Entry, ENTRY_HEADER, KIND, readEntry, Segment, write
 const NO_BYTES = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Sizes of a {@linkcode RecordStore}. */
 export interface RecordStoreOptions {
   /** Approximate bytes of a segment. @default {1 MiB} */
   readonly segmentBytes?: number;

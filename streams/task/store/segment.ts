@@ -95,20 +95,17 @@ export class Segment {
   }
 }
 
-/** An entry of a segment. */
 export interface Entry {
   readonly kind: number;
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
 
-/** An entry that was read. */
 interface ReadEntry extends Entry {
   /** Where the next entry begins. */
   readonly end: number;
 }
 
-/** Writes an entry at `at`. */
 export function writeEntry(into: Uint8Array, at: number, { kind, key, value }: Entry): void {
   const end = at + ENTRY_HEADER + key.length + value.length;
   writeU32(into, at + 4, value.length);

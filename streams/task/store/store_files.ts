@@ -49,7 +49,6 @@ interface Manifest {
 /** Keeps the entries of a store in a folder. */
 export class StoreFiles {
   readonly store: RecordStore;
-  /** The folder. */
   readonly folder: string;
   readonly #lock: Deno.FsFile;
   readonly #handles = new Map<number, FileHandle>();

@@ -31,7 +31,6 @@ export type WrittenFiles =
   & Pick<StoreFiles, "folder" | "unwritten" | "write" | "compact" | "sync" | "dropAside" | "shrink">
   & { readonly store: { purge(): void } };
 
-/** The writes of one store. */
 export class StoreWrites {
   /** Why the store cannot be used any more. */
   damage: string | undefined;

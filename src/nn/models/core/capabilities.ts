@@ -4,7 +4,6 @@
  * @module
  */
 
-/** Capabilities of a model. */
 export interface Capabilities {
   /** Whether it folds behaviours into a recurrent state. */
   readonly state: boolean;

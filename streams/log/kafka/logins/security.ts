@@ -39,7 +39,6 @@ export type KafkaLogin =
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
     /** Name of the user. */
     readonly username: string;
-    /** Password of the user. */
     readonly password: string;
   }
   | {
@@ -69,6 +68,5 @@ export type KafkaLogin =
   | {
     /** Amazon MSK with IAM; the platform provides credentials, in environment variables or at an endpoint. */
     readonly mechanism: "aws-msk-iam";
-    /** Region of the cluster. */
     readonly region: string;
   };

@@ -91,7 +91,6 @@ function readSlot(slot: Uint8Array): Slot | undefined {
   return { state, sequence: sequence ?? NaN, boot: boot ?? NaN, windowMs: windowMs ?? NaN };
 }
 
-/** Options of an {@linkcode EndFile}. */
 export interface EndFileOptions {
   /** See {@linkcode RecordedState}. */
   readonly boot: number;

@@ -13,7 +13,6 @@ import { isNoRoom } from "./no_room.ts";
 import { recover } from "./recovery.ts";
 import { Syncer } from "./syncer.ts";
 
-/** Options of a {@linkcode LogEnd}. */
 export interface LogEndOptions {
   /** Whether each write waits for the disk. */
   readonly isPower: boolean;

@@ -9,7 +9,6 @@ import { dirname } from "node:path";
 import { errorOf } from "../../../../src/values/reason.ts";
 import { syncFolder } from "./end_file.ts";
 
-/** Options of a {@linkcode Syncer}. */
 export interface SyncerOptions {
   /** The write-ahead log. */
   readonly path: string;
