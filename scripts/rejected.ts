@@ -76,11 +76,13 @@ function table(reasons: readonly RejectedCount[]): string {
   return renderTable(
     [
       { title: "records", align: "right" },
+      { title: "again", align: "right" },
       ...["source", "code", "rule", "newest", "reason"].map((title) => ({ title })),
     ],
-    reasons.map(({ source, code, rule, newest, count }) => [
+    reasons.map(({ source, from, code, rule, newest, count, again }) => [
       String(count),
-      source ?? "-",
+      String(again),
+      source ?? from,
       code,
       rule ?? "-",
       `${newest.partition}/${newest.offset}`,
@@ -154,9 +156,9 @@ async function replay(name: string, flags: Flags): Promise<number> {
   ].filter((part) => part !== false);
   print(
     Deno.stdout,
-    `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${
+    `${records} records of ${name}: ${taken} events and items sent, ${rejected} rejected again${
       tail.map((part) => `, ${part}`).join("")
-    }\n`,
+    }\n${taken > 0 ? "What tasks refuse of them, `rejected list` counts under `again`\n" : ""}`,
   );
   return 0;
 }

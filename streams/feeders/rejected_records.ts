@@ -7,6 +7,7 @@
 import { countOf, type Rejection } from "../../src/events/rejection.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
+import { isMended } from "../topics/arrival.ts";
 import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederId } from "./feeder.ts";
@@ -44,6 +45,8 @@ export interface RejectedCount {
   /** Rule of the source. */
   readonly rule: string | null;
   readonly count: number;
+  /** How many of them were replayed, and rejected again. */
+  readonly again: number;
   readonly newest: RejectedRecord;
 }
 
@@ -119,20 +122,22 @@ export class Replayed {
 export async function countRejected(
   records: AsyncIterable<RejectedRecord> | Iterable<RejectedRecord>,
 ): Promise<readonly RejectedCount[]> {
-  const counts = new Map<string, { count: number; newest: RejectedRecord }>();
+  const counts = new Map<string, { count: number; again: number; newest: RejectedRecord }>();
   for await (const record of records) {
     const { source, rule, code } = record.rejection;
     const key = JSON.stringify([source, placeName(record.rejection), code, rule]);
     const known = counts.get(key);
     const count = countOf(record.rejection);
+    const again = isMended(record) ? count : 0;
     if (known !== undefined) {
       known.count += count;
+      known.again += again;
       known.newest = record;
-    } else if (counts.size < MAX_REASONS) counts.set(key, { count, newest: record });
+    } else if (counts.size < MAX_REASONS) counts.set(key, { count, again, newest: record });
   }
-  return Array.from(counts.values(), ({ count, newest }): RejectedCount => {
+  return Array.from(counts.values(), ({ count, again, newest }): RejectedCount => {
     const { source = null, rule = null, code } = newest.rejection;
-    return { source, from: placeName(newest.rejection), code, rule, count, newest };
+    return { source, from: placeName(newest.rejection), code, rule, count, again, newest };
   }).toSorted((a, b) => b.count - a.count);
 }
 

@@ -168,7 +168,13 @@ async function again(
   if (rejected === null) return null;
   const { rejection, time, key, headers } = rejected;
   if (replayOf(rejection) !== name) return null;
-  const kept = { topic: topics.rejected, partition: 0, key, headers, time };
+  const kept = {
+    topic: topics.rejected,
+    partition: 0,
+    key,
+    headers: { ...headers, ...MENDED_HEADERS },
+    time,
+  };
   const bytes = await wholeOf(log, rejection);
   if (bytes === null) {
     return { taken: 0, isCut: true, records: [{ ...kept, value: encodeRejection(rejection) }] };

@@ -28,6 +28,7 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { partitionOf } from "../log/partitioner.ts";
+import { isMended, MENDED_HEADERS } from "../topics/arrival.ts";
 import { INPUT, LEARNT, SETTLED_BEFORE } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { commitFitting, type Part, withoutBytes } from "./fitting.ts";
@@ -224,6 +225,7 @@ export class Outbox {
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,
       key: rejectionKey(key),
+      headers: isMended(record) ? MENDED_HEADERS : undefined,
       value: encodeRejection(rejection),
       time: isRecordTime(time) ? time : undefined,
     });

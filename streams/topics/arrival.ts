@@ -15,8 +15,13 @@ export const ARRIVED_HEADERS: Readonly<Record<string, string>> = Object.freeze({
 
 const MENDED = "mended";
 
-/** Headers of a record that was rejected before and is tried again, however late it is. */
+/** Headers of a record that was rejected before and is tried again, however late it is; and of its next rejection. */
 export const MENDED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [MENDED]: "1" });
+
+/** Whether a record was rejected before. */
+export function isMended({ headers }: Pick<LogRecord, "headers">): boolean {
+  return headers[MENDED] !== undefined;
+}
 
 /** Whether one of our servers has let an event in, whose time was then not far ahead of that server's clock. */
 export function isLetIn({ headers }: Pick<LogRecord, "headers">): boolean {
@@ -27,8 +32,7 @@ export function isLetIn({ headers }: Pick<LogRecord, "headers">): boolean {
 export function arrivalOf(
   record: Pick<LogRecord, "time" | "headers" | "isLogTime">,
 ): Arrival | null {
-  const { time, headers, isLogTime } = record;
+  const { time, isLogTime } = record;
   if (!(time >= MIN_TIME_MS && time < MAX_TIME_MS)) return null;
-  const isMended = headers[MENDED] !== undefined;
-  return { time, isSure: isLogTime === true || isLetIn(record), isMended };
+  return { time, isSure: isLogTime === true || isLetIn(record), isMended: isMended(record) };
 }

@@ -246,6 +246,30 @@ Deno.test("a task takes an event that it rejected as too late once it is replaye
   assert.deepEqual([(await replay()).records, await counts(log)], [0, []]);
 });
 
+Deno.test("countRejected() tells what tasks refuse after a replay from what they refuse for the first time", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const shown = (request: string): NewRecord => {
+    const event: Event = { type: "impression", user: "ann", time: TIME, request, items: ["tent"] };
+    return { topic: topics.events, key: "ann", value: encodeEvent(event), time: TIME };
+  };
+  const counted = async () => {
+    await using _task = await taskOf(log, 0);
+    return (await countRejected(readRejected(log, topics))).map((
+      { code, count, again },
+    ) => [code, count, again]);
+  };
+  const later = ["a", "b"].flatMap((who) =>
+    Array.from({ length: 8 }, (_, n) => ({ ...clickOf(`${who}${n}`, TIME + 3_600_000), key: who }))
+  );
+  await log.append([...later, shown("r1")]);
+  assert.deepEqual(await counted(), [["too-late", 1, 0]]);
+  const options = { from: topics.events, now: () => TIME + 3_600_000 };
+  assert.equal((await replayRejected(log, topics, ownSource(), options)).taken, 1);
+  await log.append([shown("r2")]);
+  assert.deepEqual(await counted(), [["too-late", 2, 1]]);
+});
+
 Deno.test("a task takes mended entries in order of time, however late they are and however it batches", async () => {
   await using log = await onTopic(ORDERS);
   await feed(log);

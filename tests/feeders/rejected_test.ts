@@ -76,6 +76,7 @@ Deno.test("replayRejected() takes what the mended mapping accepts, once, with ti
   assert.equal((await users(log)).length, 35);
   assert.equal(new Set(await users(log)).size, 35);
   assert.deepEqual(await reasons(log), [["unmapped", 5]]);
+  assert.deepEqual((await countRejected(readRejected(log, topics))).map(({ again }) => again), [5]);
   assert.deepEqual(await replay(), { records: 5, taken: 0, rejected: 5, leftOut: 0, cut: 0 });
   const zoom = clicks("zoom");
   assert.deepEqual(await replayRejected(log, topics, zoom), {

@@ -123,7 +123,7 @@ Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, an
     const fed = await meander(folder, "ingest", "--from", "clicks.jsonl", "--format", "clicks");
     assert.match(fed.stdout, /done: 10 events of clicks\.jsonl .* 10 rejected/);
     const listed = await meander(folder, "rejected", "list");
-    assert.match(listed.stdout, /10 {2}clicks {2}unmapped .*evt is "product_clik"/);
+    assert.match(listed.stdout, /10 {6}0 {2}clicks {2}unmapped .*evt is "product_clik"/);
     const shown = await meander(folder, "rejected", "show", "0/0");
     assert.match(shown.stdout, /came from clicks\.jsonl:2\n[\s\S]*"product_clik"/);
 
@@ -131,7 +131,7 @@ Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, an
     rules[0].fields.action.values.product_clik = "click";
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
     const again = await meander(folder, "rejected", "replay", "clicks");
-    assert.equal(again.stdout, "10 records of clicks: 10 events and items, 0 rejected again\n");
+    assert.match(again.stdout, /^10 records of clicks: 10 events and items sent, 0 rejected again\n/);
     assert.equal((await meander(folder, "rejected", "list")).stdout, "nothing was rejected\n");
   } finally {
     await Deno.remove(folder, { recursive: true });

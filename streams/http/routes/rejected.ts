@@ -31,6 +31,7 @@ const { Rejected } = named({
       code: z.string(),
       rule: z.string().nullable().describe("Rule of the source that rejected it."),
       count,
+      again: count.describe("How many of them were replayed, and rejected again."),
       newest: rejected(),
     })),
     records: z.array(rejected()).max(GIVEN).describe("The newest of all, newest first."),
