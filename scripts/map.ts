@@ -1,24 +1,26 @@
 /**
- * `deno task meander -- map`: shows the first records of a file or a topic, the events and items that a mapping makes
- * of them, and what is missing; without a mapping, it suggests one.
+ * `deno task meander -- map`: shows the first records of files or topics, the events and items that mappings make of
+ * them, and what is missing; without mappings, it suggests some.
  *
  *     deno task meander -- map --try clicks.jsonl
- *     deno task meander -- map --try kafka:clicks --format clicks
+ *     deno task meander -- map --try kafka:clicks kafka:lists --write
+ *     deno task meander -- map
  *
  * @module
  */
 
 import type { Rejected } from "../src/events/rejected.ts";
-import { suggest } from "../src/mapping/suggestions/suggestion.ts";
+import { suggestTogether } from "../src/mapping/suggestions/together.ts";
 import { survey, type SurveyedField } from "../src/mapping/suggestions/survey.ts";
 import { isOneOf } from "../src/values/one_of.ts";
 import { type Config, knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
-import type { RegistrySettings } from "../streams/formats/registry_settings.ts";
+import type { Log } from "../streams/log/log.ts";
+import { FOREIGN_KIND } from "../streams/log/kinds/kinds.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "../streams/mapping/presets.ts";
 import { compileSource, type RecordSource, take } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
-import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
+import { type Trial, type Tried, tryRecords } from "../streams/mapping/trial.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { renderTable } from "../streams/report/table.ts";
 import {
@@ -29,19 +31,22 @@ import {
   print,
   runCommand,
 } from "./flags/command_line.ts";
+import { followedSources } from "./flags/followed_sources.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
+import { openLog } from "./flags/service_flags.ts";
 import { registryAt } from "./map/registry.ts";
-import { type Sample, sampleOf } from "./map/sample.ts";
-import { addSource, isBlank } from "./map/write.ts";
+import { type Sample, sampleOf, topicIn } from "./map/sample.ts";
+import { addSources, isBlank } from "./map/write.ts";
 
 /** Most characters of an example: those of a UUID. */
 const EXAMPLE_LENGTH = 36;
+const RETRY_MS = 10_000;
 const FILE_FORMATS = ["csv", "tsv", "avro"] as const;
 type FileFormat = (typeof FILE_FORMATS)[number];
 
 interface Flags extends LogFlags {
-  readonly try?: string;
+  readonly try?: readonly string[];
   readonly format?: string;
   readonly records: number;
   readonly show: number;
@@ -51,43 +56,81 @@ interface Flags extends LogFlags {
   readonly write?: true;
 }
 
+/** Where records come from, and the source that reads them, if there is one already. */
+interface Origin {
+  readonly from: string;
+  readonly source: RecordSource | undefined;
+  /** Opens the log of a topic. @default {that of the flags} */
+  readonly open?: (() => Promise<Log>) | undefined;
+}
+
 async function main(flags: Flags): Promise<number> {
   if (flags.preset !== undefined) {
     if (!Object.hasOwn(PRESETS, flags.preset)) recordFormat(flags.preset); // names the valid ones
     print(Deno.stdout, `${JSON.stringify(PRESETS[flags.preset], null, 2)}\n`);
     return 0;
   }
-  if (flags.try === undefined) {
-    throw new Error("Cannot try a mapping without records: give --try FILE, or --try kafka:TOPIC");
-  }
   const file = flags.config ?? DEFAULT_CONFIG;
   const config = await isBlank(file, flags.write)
     ? await readConfig(undefined, null)
     : await readConfig(flags.config);
-  const named = sourceNamed(flags, config);
-  const registry = flags.registry === undefined
-    ? undefined
-    : registryAt(flags.registry, flags.registryUser, config);
-  const ofFile = formatOfFile(flags.try);
-  const format = registry === undefined ? named?.format ?? ofFile ?? "json" : "registry";
+  const origins = originsOf(flags, config);
+  const samples: Sample[] = [];
+  for (const origin of origins) samples.push(await sampleFor(origin, flags, config));
+  const isGiven = origins.every(({ source }) => source !== undefined);
+  const tried = isGiven
+    ? samples.map((sample, i) => ({ ...sample, source: withColumns(origins[i]!.source!, sample, config) }))
+    : await suggestedSources(samples, file, flags);
+  for (const { source, records } of tried) {
+    for (const { bytes } of records) if (bytes !== null) await source.ready?.(bytes);
+  }
+  const { trials, missing } = tryRecords(tried, knownNames(config), config.allowedLatenessMs);
+  for (const [i, trial] of trials.entries()) {
+    const { from, source, records } = tried[i]!;
+    if (trials.length > 1) print(Deno.stdout, `${i === 0 ? "" : "\n"}${from}\n`);
+    const shown = records.slice(0, flags.show).map(async ({ bytes, meta: { key = null } }) => {
+      if (bytes === null) return `tombstone of ${JSON.stringify(key)}`;
+      return await decodedText(source, bytes) ?? new TextDecoder().decode(bytes);
+    });
+    tellTrial(trial, await Promise.all(shown), flags);
+  }
+  for (const sentence of missing) print(Deno.stdout, `missing: ${sentence}\n`);
+  return trials.length === origins.length && trials.every(({ counts }) => counts.size > 0) ? 0 : 1;
+}
+
+/** The records to try, by the flags; without `--try`, those of all sources that follow a topic. */
+function originsOf(flags: Flags, config: Config): readonly Origin[] {
+  const source = sourceNamed(flags, config);
+  const all: readonly Origin[] = flags.try?.map((from) => ({ from, source })) ??
+    (flags.write || source !== undefined ? [] : followedSources(flags, config)
+      .map(({ topic, format, open }) => ({ from: `kafka:${topic}`, source: format, open })));
+  if (all.length === 0) {
+    throw new Error("Cannot try a mapping without records: give --try FILE, or --try kafka:TOPIC");
+  }
+  if (source !== undefined && all.length > 1) {
+    throw new Error(`Cannot try ${all.length} files or topics as one source: omit --format, or give one`);
+  }
+  return all;
+}
+
+async function sampleFor({ from, source, open }: Origin, flags: Flags, config: Config): Promise<Sample> {
+  const { registry: url, records } = flags;
   const sample = await sampleOf(
-    flags.try,
-    { format, separator: named?.separator, columns: named?.columns, isGiven: named !== undefined },
-    { ...flags, registry },
+    from,
+    {
+      format: source?.format ?? formatOfFile(from) ?? "json",
+      separator: source?.separator,
+      columns: source?.columns,
+      isGiven: source !== undefined,
+    },
+    {
+      records,
+      registry: url === undefined ? undefined : registryAt(url, flags.registryUser, config),
+      open: open ?? (() => openLog({ ...flags, log: FOREIGN_KIND }, { retryMs: RETRY_MS, config })),
+    },
   );
-  if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
-  const source = named === undefined
-    ? await suggestedSource(sample, baseOf(registry, ofFile, sample), file, flags)
-    : withColumns(named, sample, config);
-  if (source === undefined) return 1;
-  for (const { bytes } of sample.records) if (bytes !== null) await source.ready?.(bytes);
-  const trial = tryRecords(source, sample.records, knownNames(config), config.allowedLatenessMs);
-  const shown = sample.records.slice(0, flags.show).map(async ({ bytes, meta: { key = null } }) => {
-    if (bytes === null) return `tombstone of ${JSON.stringify(key)}`;
-    return await decodedText(source, bytes) ?? new TextDecoder().decode(bytes);
-  });
-  tellTrial(trial, await Promise.all(shown), flags);
-  return trial.counts.size === 0 ? 1 : 0;
+  if (sample.records.length === 0) throw new Error(`Cannot try ${from}: it has no records`);
+  return sample;
 }
 
 /** The source that `--format` names. @throws Error when it cannot be tried */
@@ -110,12 +153,9 @@ function formatOfFile(from: string): FileFormat | undefined {
 }
 
 /** The settings that a suggested source starts from: how its records are read. */
-function baseOf(
-  registry: RegistrySettings | undefined,
-  format: FileFormat | undefined,
-  { columns, separator }: Sample,
-): SourceSettings {
+function baseOf({ from, columns, separator, registry }: Sample): SourceSettings {
   if (registry !== undefined) return { format: "registry", registry };
+  const format = formatOfFile(from);
   return format === undefined ? {} : { format, ...(columns && { columns }), ...(separator && { separator }) };
 }
 
@@ -129,63 +169,79 @@ function withColumns(
   return compileSource(source.name, { ...withPreset(sources?.[source.name] ?? {}), columns, separator });
 }
 
-/** The source of a suggested mapping, which `--write` puts into the configuration; `undefined` if there is none. */
-async function suggestedSource(
-  sample: Sample,
-  base: SourceSettings,
+/** Sources by suggested mappings, which `--write` puts into the configuration; without those for which there is none. */
+async function suggestedSources(
+  samples: readonly Sample[],
   file: string,
   flags: Flags,
-): Promise<RecordSource | undefined> {
-  const suggested = suggestion(sample, base, flags);
-  if (suggested === undefined) return undefined;
-  const { name, settings } = suggested;
-  const source = compileSource(name, { ...base, ...settings }, { env: (name) => Deno.env.get(name) });
+): Promise<readonly (Sample & Tried)[]> {
+  const found = suggestions(samples);
+  if (found.length === 0) return [];
+  const all = Object.fromEntries(found.map(({ name, settings }) => [name, settings]));
+  print(Deno.stdout, "A possible mapping, for meander.json:\n\n");
+  print(Deno.stdout, `${JSON.stringify({ sources: all }, null, 2)}\n\n`);
+  const open = found.flatMap(({ name, open }) =>
+    open.map((sentence) => `open: ${samples.length > 1 ? `${name}: ` : ""}${sentence}\n`)
+  );
+  if (open.length > 0) print(Deno.stdout, `${open.join("")}\n`);
   if (flags.write) {
-    await addSource(file, name, settings);
+    await addSources(file, all);
     print(Deno.stdout, `written to ${file}\n\n`);
   }
-  return source;
+  return found.map(({ name, settings, sample }) => {
+    const source = compileSource(name, { ...baseOf(sample), ...settings }, {
+      env: (name) => Deno.env.get(name),
+    });
+    return { ...sample, source };
+  });
 }
 
-/** Prints the fields of the records, and a mapping that may fit. */
-function suggestion(
-  sample: Sample,
-  base: SourceSettings,
-  { try: from = "" }: Flags,
-): { readonly name: string; readonly settings: SourceSettings } | undefined {
-  const { values, records } = sample;
-  const preset = presetOf(sample, base);
-  const fields = survey(values);
-  print(Deno.stdout, `${from}: ${records.length} records\n\n${fieldTable(fields, values.length)}\n`);
-  const topic = /^kafka:(.+)$/.exec(from)?.[1];
-  const { mapping, open } = preset === undefined ? suggest(fields, values.length, topic !== undefined) : {
-    mapping: { preset },
-    open: [`these look like records of ${preset}; your own rules take precedence over its rules`],
-  };
-  const { unread } = sample;
-  if (preset === undefined && unread.length > 0) {
-    print(Deno.stdout, `${unread.length} of them cannot be read; the first: ${unread[0]}\n\n`);
-  }
-  const { columns: _, separator: _found, ...format } = base;
-  const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
-  const settings: SourceSettings = { ...format, ...mapping, ...(topic && { follow: { topic } }) };
-  if (preset === undefined && (settings.rules ?? []).length === 0) {
+/** A mapping that may fit a sample. */
+interface Suggested {
+  readonly name: string;
+  readonly settings: SourceSettings;
+  readonly open: readonly string[];
+  readonly sample: Sample;
+}
+
+/** Prints the fields of the records, and finds mappings that may fit. */
+function suggestions(samples: readonly Sample[]): readonly Suggested[] {
+  const surveyed = samples.map((sample) => {
+    const { from, values } = sample;
+    const topic = topicIn(from);
+    const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
+    return { name, topic, sample, preset: presetOf(sample), values, isKeyed: topic !== undefined };
+  });
+  const unknown = surveyed.filter(({ preset }) => preset === undefined);
+  const byRules = suggestTogether(unknown);
+  return surveyed.flatMap((one) => {
+    const { name, topic, sample, preset, values } = one;
+    const { mapping, open } = preset === undefined ? byRules[unknown.indexOf(one)]! : {
+      mapping: { preset },
+      open: [`these look like records of ${preset}; your own rules take precedence over its rules`],
+    };
+    const { from, unread } = sample;
+    print(
+      Deno.stdout,
+      `${from}: ${sample.records.length} records\n\n${fieldTable(survey(values), values.length)}\n`,
+    );
+    if (preset === undefined && unread.length > 0) {
+      print(Deno.stdout, `${unread.length} of them cannot be read; the first: ${unread[0]}\n\n`);
+    }
+    const { columns: _, separator: _found, ...format } = baseOf(sample);
+    const settings: SourceSettings = { ...format, ...mapping, ...(topic && { follow: { topic } }) };
+    if (preset !== undefined || (settings.rules ?? []).length > 0) return [{ name, settings, open, sample }];
     const why = values.length === 0 ? "no record could be read" : open.join("; ");
     print(Deno.stdout, `no mapping could be suggested: ${why}\n`);
-    return undefined;
-  }
-  print(Deno.stdout, "A possible mapping, for meander.json:\n\n");
-  print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
-  for (const sentence of open) print(Deno.stdout, `open: ${sentence}\n`);
-  if (open.length > 0) print(Deno.stdout, "\n");
-  return { name, settings };
+    return [];
+  });
 }
 
 /** The preset that can read most of the records. */
-function presetOf({ records, values }: Sample, { format }: SourceSettings): PresetName | undefined {
+function presetOf({ records, values, registry }: Sample): PresetName | undefined {
   return PRESET_NAMES.find((preset) => {
     const source = compileSource(preset, { preset });
-    const outcomes = format === "registry"
+    const outcomes = registry !== undefined
       ? values.map((value) => source.map(value, {}))
       : records.map(({ bytes, meta }) => take(source, bytes, meta));
     const taken = outcomes.filter(({ ok }) => ok);
@@ -241,17 +297,22 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
   for (const group of [...alike.values()].toSorted((a, b) => count(b) - count(a)).slice(0, 10)) {
     print(Deno.stdout, `rejected ${count(group)}: ${group[0]!.reason}\n`);
   }
-  for (const sentence of trial.missing) print(Deno.stdout, `missing: ${sentence}\n`);
 }
 
 const program = addLogFlags(
   createCommand(commandName("map")).description(
-    "Tries a mapping on the first records of a file or a topic, or suggests one.",
+    "Tries mappings on the first records of files or topics, or suggests some.",
   ),
 )
-  .option("--try <from>", "file, or kafka:TOPIC, to read the first records of")
+  .option(
+    "--try <from...>",
+    "files, or kafka:TOPIC, to read the first records of (default: the topics that sources follow)",
+  )
   .option("--format <name>", "source of the configuration, or preset; without it, a mapping is suggested")
-  .option("--registry <url>", "for a topic without --format: the schema registry of its records")
+  .option(
+    "--registry <url>",
+    "for topics without --format: the schema registry of records that name a schema",
+  )
   .option(
     "--registry-user <name>",
     "user name for the registry; the password is in MEANDER_REGISTRY_PASSWORD",

@@ -8,7 +8,7 @@ import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reject } from "../../src/events/rejected.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
-import { FOREIGN_KIND } from "../../streams/log/kinds/kinds.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { checkHeader, readRow, type Separator, separatorOf, splitRow } from "../../streams/mapping/row.ts";
 import type { SourceSettings } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
@@ -16,11 +16,11 @@ import { JsonSplitter } from "../../streams/sources/json_values.ts";
 import { readCsv } from "../../streams/sources/csv.ts";
 import { avroValues } from "../../streams/sources/mapped.ts";
 import { LineSplitter, readLines, type Splitter } from "../../streams/sources/lines.ts";
-import type { LogFlags } from "../flags/log_flags.ts";
-import { openLog } from "../flags/service_flags.ts";
 
 /** Records, and their values. */
 export interface Sample {
+  /** The file, or `kafka:TOPIC`. */
+  readonly from: string;
   readonly records: readonly TriedRecord[];
   /** Values of readable records; tombstones have none. */
   readonly values: readonly unknown[];
@@ -30,12 +30,12 @@ export interface Sample {
   readonly separator?: Separator | undefined;
   /** Why other records cannot be read, a sentence each. */
   readonly unread: readonly string[];
+  /** The registry whose schemas they name. */
+  readonly registry?: RegistrySettings;
 }
 
 /** A column's name in the first line of a file of rows: not a date, a number, or a URL. */
 const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
-
-const RETRY_MS = 10_000;
 
 /** What a record that begins with a zero byte may be. */
 const FRAMED = "it seems to name a schema: give the schema registry with --registry URL";
@@ -46,24 +46,40 @@ interface Reading extends Pick<SourceSettings, "format" | "separator" | "columns
   readonly isGiven: boolean;
 }
 
-/** Reads the first records. @param flags how many, and how the brokers are reached */
-export async function sampleOf(
-  from: string,
-  reading: Reading,
-  flags: LogFlags & { readonly records: number; readonly registry?: RegistrySettings | undefined },
-): Promise<Sample> {
+/** Which records are read. */
+export interface SampleOptions {
+  /** How many. */
+  readonly records: number;
+  /** The registry of records whose first byte says that they name a schema. */
+  readonly registry?: RegistrySettings | undefined;
+  /** Opens the log of a topic. */
+  readonly open: () => Promise<Log>;
+}
+
+/** The topic that `kafka:TOPIC` names; `undefined` = it is a file. */
+export function topicIn(from: string): string | undefined {
+  return /^kafka:(.+)$/.exec(from)?.[1];
+}
+
+/** Reads the first records. */
+export async function sampleOf(from: string, reading: Reading, options: SampleOptions): Promise<Sample> {
   const { format } = reading;
-  const topic = /^kafka:(.+)$/.exec(from)?.[1];
-  if (topic !== undefined && flags.registry !== undefined) {
-    using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
-    const records = await topicRecords(topic, flags);
-    for (const { bytes } of records) if (bytes !== null) await schemas.ready(bytes);
-    return sampled(records, undefined, (bytes) => schemas.read(bytes));
+  const topic = topicIn(from);
+  if (topic !== undefined) {
+    const records = await topicRecords(topic, options);
+    const values = records.flatMap(({ bytes }) => bytes ?? []);
+    const framed = values.filter(([first]) => first === 0).length;
+    const { registry } = options;
+    if (registry === undefined || framed <= values.length / 2) {
+      return sampled(from, records, undefined, readUnframed);
+    }
+    using schemas = new SchemaRegistry(registry, { env: (name) => Deno.env.get(name) });
+    for (const bytes of values) await schemas.ready(bytes);
+    return { ...sampled(from, records, undefined, (bytes) => schemas.read(bytes)), registry };
   }
-  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readUnframed);
-  if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
-  if (format === "csv" || format === "tsv") return await rows(from, { ...reading, format }, flags.records);
-  return sampled(await fileLines(from, new JsonSplitter(), flags.records), undefined, readJson);
+  if (format === "avro") return sampled(from, await avroRecords(from, options.records), undefined, readJson);
+  if (format === "csv" || format === "tsv") return await rows(from, { ...reading, format }, options.records);
+  return sampled(from, await fileLines(from, new JsonSplitter(), options.records), undefined, readJson);
 }
 
 /** Rows of a file. */
@@ -82,7 +98,7 @@ async function rows(
   if ("ok" in names || !(isGiven || names.every((name) => NAME.test(name)))) {
     const why = "the first line does not name columns: name them in the source";
     const lines = await fileLines(from, new LineSplitter(), most);
-    return sampled(lines, undefined, () => reject("malformed-row", why));
+    return sampled(from, lines, undefined, () => reject("malformed-row", why));
   }
   const records: TriedRecord[] = [];
   for await (
@@ -96,7 +112,7 @@ async function rows(
     records.push({ bytes: new Uint8Array(line.bytes), meta: {} });
     if (records.length >= most) break;
   }
-  const sample = sampled(records, names, (bytes) => readRow(bytes, names, { separator, quotes }));
+  const sample = sampled(from, records, names, (bytes) => readRow(bytes, names, { separator, quotes }));
   return separator === usual ? sample : { ...sample, separator };
 }
 
@@ -111,6 +127,7 @@ function readUnframed(bytes: Uint8Array): ParsedJson {
 }
 
 function sampled(
+  from: string,
   records: readonly TriedRecord[],
   columns: readonly string[] | undefined,
   read: (bytes: Uint8Array) => ParsedJson,
@@ -123,7 +140,7 @@ function sampled(
     else if (Array.isArray(parsed.value)) values.push(...parsed.value);
     else values.push(parsed.value);
   }
-  return { records, values, columns, unread };
+  return { from, records, values, columns, unread };
 }
 
 async function fileLines(file: string, splitter: Splitter, most: number): Promise<TriedRecord[]> {
@@ -146,26 +163,42 @@ async function avroRecords(file: string, most: number): Promise<TriedRecord[]> {
   return records;
 }
 
-async function topicRecords(
-  topic: string,
-  flags: LogFlags & { readonly records: number },
-): Promise<TriedRecord[]> {
-  await using log = await openLog({ ...flags, log: FOREIGN_KIND }, { retryMs: RETRY_MS });
+/** The first of each partition in equal shares: the clicks on a list may be in another one. */
+async function topicRecords(topic: string, { records: most, open }: SampleOptions): Promise<TriedRecord[]> {
+  await using log = await open();
   const identity = await log.identify(topic);
   if (identity === null) {
     throw new Error(`Cannot try topic ${topic}: it does not exist, or we may not see it`);
   }
-  const records: TriedRecord[] = [];
-  for (let partition = 0; partition < identity.partitions && records.length < flags.records; partition++) {
+  const { partitions } = identity;
+  const parts: TriedRecord[][] = [];
+  let left = most;
+  for (let partition = 0; partition < partitions; partition++) {
     const { start, end } = await log.bounds(topic, partition);
-    for (let next = start; next < end && records.length < flags.records;) {
+    const enough = Math.ceil(left / (partitions - partition));
+    const records: TriedRecord[] = [];
+    for (let next = start; next < end && records.length < enough;) {
       const result = await log.read(topic, partition, next);
-      for (const { value, key, time, headers } of result.records) {
+      for (const { value, key, time, headers } of result.records.slice(0, enough - records.length)) {
         records.push({ bytes: value && new Uint8Array(value), meta: { key, time, topic, headers } });
       }
       if (result.next === next) break;
       next = result.next;
     }
+    left -= records.length;
+    parts.push(records.reverse());
   }
-  return records.slice(0, flags.records);
+  return mergedByTime(parts);
+}
+
+/** The records of partitions, each newest first, as `run` merges them: the oldest of all heads comes next. */
+function mergedByTime(parts: readonly TriedRecord[][]): TriedRecord[] {
+  const merged: TriedRecord[] = [];
+  const headTime = (part: TriedRecord[]) => part.at(-1)?.meta.time ?? Infinity;
+  for (;;) {
+    const oldest = parts.reduce<TriedRecord[]>((a, b) => headTime(b) < headTime(a) ? b : a, parts[0] ?? []);
+    const head = oldest.pop();
+    if (head === undefined) return merged;
+    merged.push(head);
+  }
 }

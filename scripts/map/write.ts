@@ -1,5 +1,5 @@
 /**
- * Puts a suggested mapping into a configuration.
+ * Puts suggested mappings into a configuration.
  *
  * @module
  */
@@ -13,20 +13,23 @@ export async function isBlank(file: string, isMissingBlank = false): Promise<boo
 }
 
 /**
- * Adds a source to a configuration file, which is created if it is missing or blank. Comments stay.
+ * Adds sources to a configuration file, which is created if it is missing or blank. Comments stay.
  *
- * @throws Error when it already has a source of that name
+ * @throws Error when it already has a source of one of the names
  */
-export async function addSource(file: string, name: string, settings: object): Promise<void> {
+export async function addSources(file: string, added: Readonly<Record<string, object>>): Promise<void> {
   const text = await textOf(file) ?? "";
   const config = text.trim() === "" ? {} : JSON.parse(withoutComments(text));
   const { sources = {} } = config;
-  if (Object.hasOwn(sources, name)) {
+  const name = Object.keys(added).find((one) => Object.hasOwn(sources, one));
+  if (name !== undefined) {
     throw new Error(`Cannot write the source ${name} to ${file}: it already has a source of that name`);
   }
-  const all = { ...config, sources: { ...sources, [name]: settings } };
+  const all = { ...config, sources: { ...sources, ...added } };
   const isPlain = text.trim() === "" || isJson(text);
-  const written = isPlain ? `${JSON.stringify(all, null, 2)}\n` : withSource(text, name, settings);
+  const written = isPlain
+    ? `${JSON.stringify(all, null, 2)}\n`
+    : Object.entries(added).reduce((before, [name, own]) => withSource(before, name, own), text);
   await Deno.writeTextFile(file, written);
 }
 

@@ -11,7 +11,7 @@ const ACTIONS: readonly (readonly [part: RegExp, action: string | undefined])[] 
     /remove|delete|cancel|refund|return|abandon|revoke|undo|fail|declin|(^|[^a-z])un_?(like|fav|save|book)/,
     undefined,
   ],
-  [/dislike|downvote|thumbs?_?down|hide/, "dislike"],
+  [/dislike|downvote|thumbs?_?down|hide|skip/, "dislike"],
   [/wish|fav|like|upvote|bookmark|save/, "like"],
   [/purchase|order|buy|bought|checkout|transaction|paid|payment|sale/, "purchase"],
   [/cart|basket|bag/, "cart"],

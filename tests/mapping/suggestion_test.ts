@@ -16,7 +16,7 @@ const TIME = Date.UTC(2026, 10, 27, 10);
 function made(
   records: readonly unknown[],
 ): { readonly counts: Readonly<Record<string, number>>; readonly open: string } {
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   const { map } = compileMapping(mapping);
   const counts: Record<string, number> = {};
   for (const record of records) {
@@ -35,7 +35,7 @@ Deno.test("suggest() finds a mapping of clicks by names, types and cardinalities
     ctx: { uid: `u${i % 7}`, ts: new Date(TIME + i * 1000).toISOString() },
     sku: `A${i % 9}`,
   }));
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   assert.deepEqual(mapping.rules?.[0], {
     name: "interactions",
     as: "interaction",
@@ -61,7 +61,7 @@ Deno.test("suggest() takes NA for no user: the session stands in, or the record 
     item_id: `A${i % 7}`,
     at: TIME + i,
   }));
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   const { map } = compileMapping(mapping);
   const usersOf = (record: object) => {
     const mapped = map(record, {});
@@ -96,7 +96,7 @@ Deno.test("suggest() takes lists for impressions, epochs for times, and a field 
         },
   );
   assert.deepEqual(made(records).counts, { impression: 10, interaction: 30 });
-  const { mapping } = suggest(survey(records), records.length);
+  const { mapping } = suggest(records);
   assert.equal(mapping.rules?.[0]?.fields?.["id"], "message_id");
 });
 
@@ -123,7 +123,7 @@ Deno.test("suggest() takes the lines of an order for purchases, whatever its ids
       (_, k) => ({ articleNo: 1000 + (i + k) % 9, qty: 1, price: 9.99 }),
     ),
   }));
-  const { mapping: { rules: [rule] = [] } } = suggest(survey(records), records.length);
+  const { mapping: { rules: [rule] = [] } } = suggest(records);
   assert.deepEqual(rule, {
     ...{ name: "purchases", as: "interaction", when: { lines: { exists: true } }, each: "lines" },
     fields: {
@@ -155,14 +155,14 @@ Deno.test("suggest() takes an id that a few resent records share, and the lines 
     },
   }));
   assert.deepEqual(made(records).counts, { impression: 20, interaction: 20 + 2 * 20 });
-  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  const { mapping: { rules = [] } } = suggest(records);
   assert.deepEqual(rules.map(({ fields = {} }) => fields["id"]), ["eventId", "eventId", "eventId"]);
   assert.deepEqual([rules[1]?.each, rules[1]?.fields?.["item"], rules[1]?.fields?.["value"]], [
     ...["payload.lines", "@.productId", "@.price"],
   ]);
   const twice = records.map((record, i) => ({ ...record, eventId: `e-${i % 40}` }));
   assert.equal(
-    suggest(survey(twice), 60).mapping.rules?.[0]?.fields?.["id"],
+    suggest(twice).mapping.rules?.[0]?.fields?.["id"],
     undefined,
     "shared by too many, it is no id",
   );
@@ -177,7 +177,7 @@ Deno.test("suggest() takes records with one item and no user for a catalogue, wh
     updatedAt: new Date(TIME).toISOString(),
     status: "ACTIVE",
   }));
-  const { mapping: { rules = [] } } = suggest(survey(records), records.length, true);
+  const { mapping: { rules = [] } } = suggest(records, { isKeyed: true });
   assert.deepEqual(rules, [
     { name: "removed", as: "removal", when: { $tombstone: true }, fields: { item: "$key" } },
     {
@@ -193,11 +193,11 @@ Deno.test("suggest() takes records with one item and no user for a catalogue, wh
     name: displayName,
     genre: "a",
   }));
-  assert.deepEqual(suggest(survey(flat), 40).mapping.rules?.[0]?.fields, {
+  assert.deepEqual(suggest(flat).mapping.rules?.[0]?.fields, {
     ...{ item: "id", title: "name", category: "genre" },
   });
   const clicks = records.map((record, i) => ({ ...record, userId: i % 7 }));
-  assert.equal(suggest(survey(clicks), 40).mapping.rules?.[0]?.as, "interaction");
+  assert.equal(suggest(clicks).mapping.rules?.[0]?.as, "interaction");
 });
 
 Deno.test("suggest() takes a list of plain ids for a shown list, and joins clicks to it by a common id", () => {
@@ -208,7 +208,7 @@ Deno.test("suggest() takes a list of plain ids for a shown list, and joins click
     ...(i % 4 === 2 && { page_view: { article_no: 1 + i % 9, campaign: "c" } }),
     ...(i % 4 === 3 && { search: { terms: "tent" } }),
   }));
-  const { mapping: { rules = [] }, open } = suggest(survey(records), records.length);
+  const { mapping: { rules = [] }, open } = suggest(records);
   assert.deepEqual(
     rules.map(({ as, fields = {} }) => [as, fields["items"] ?? fields["item"], fields["request"]]),
     [
@@ -227,8 +227,7 @@ Deno.test("suggest() takes an order's number for the id of its lines unless two 
     ...{ order_no: 9000 + i, buyer: { buyer_id: i % 7 }, placed_at: (TIME + i) * 1000 },
     lines: [{ article_no: 1 + i % 9, qty: 1 }, { article_no: 11, qty: 2 }],
   }));
-  const idOf = (orders: typeof records) =>
-    suggest(survey(orders), orders.length).mapping.rules?.[0]?.fields?.["id"];
+  const idOf = (orders: typeof records) => suggest(orders).mapping.rules?.[0]?.fields?.["id"];
   assert.equal(idOf(records), "order_no");
   assert.equal(idOf(records.map((one, i) => i === 1 ? { ...one, order_no: 9000 } : one)), undefined);
 });
@@ -239,7 +238,7 @@ Deno.test("suggest() knows a catalogue by names such as article_no, and hides it
     department: { dept_id: i % 3, dept_name: ["Tents", "Boots", "Maps"][i % 3] },
     ...{ price: { list_cents: 500 + i, sale_cents: 400 + i }, updated_us: TIME * 1000 },
   }));
-  const { mapping, open } = suggest(survey(records), records.length, true);
+  const { mapping, open } = suggest(records, { isKeyed: true });
   assert.deepEqual(mapping.rules?.[1], {
     ...{ name: "items", as: "item" },
     fields: {
@@ -274,7 +273,7 @@ Deno.test("suggest() makes a rule for each branch of a oneof, and impressions of
     ...(i % 3 === 1 && { rate: { track_no: 9000 + i % 9, stars: 4 } }),
     ...(i % 3 === 2 && { shelf: { slot: "top", tiles: [{ track_no: 9001, badges: [{ label: "new" }] }] } }),
   }));
-  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  const { mapping: { rules = [] } } = suggest(records);
   const brief = rules.map((
     { as, when, fields = {} },
   ) => [as, when, fields["action"], fields["value"], fields["surface"]]);
@@ -311,7 +310,7 @@ Deno.test("suggest() guesses user and item by how values repeat, says so, and fa
     { length: 60 },
     (_, i) => ({ a: `x${i % 8}`, b: 3 * (i % 13), c: TIME + i, d: i }),
   );
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   assert.deepEqual([mapping.rules?.[0]?.fields?.["user"], mapping.rules?.[0]?.fields?.["item"]], ["b", "a"]);
   assert.match(
     open.join("; "),
@@ -323,7 +322,7 @@ Deno.test("suggest() guesses user and item by how values repeat, says so, and fa
     sku: "A",
     c,
   }));
-  assert.deepEqual(suggest(survey(some), 60).mapping.rules?.[0]?.fields?.["user"], {
+  assert.deepEqual(suggest(some).mapping.rules?.[0]?.fields?.["user"], {
     first: ["userId", "anonymousId"],
   });
 });
@@ -340,7 +339,7 @@ Deno.test("suggest() looks into nested lists and JSON texts, and tolerates a few
       lines: [{ product: { nr: 7 }, qty: 1 }],
     }],
   }));
-  const { mapping: { rules: [rule] = [] } } = suggest(survey(orders), orders.length);
+  const { mapping: { rules: [rule] = [] } } = suggest(orders);
   assert.deepEqual([rule?.each, rule?.fields?.["item"], rule?.fields?.["time"], rule?.fields?.["user"]], [
     ...["parcels[*].lines[*]", "@.product.nr", "order.placed", "order.customer.nr"],
   ]);
@@ -355,7 +354,7 @@ Deno.test("suggest() looks into nested lists and JSON texts, and tolerates a few
     who: JSON.stringify({ anon: { id: i % 5 } }),
     unused: "{}",
   }));
-  assert.deepEqual(suggest(survey(nested), 40).mapping.parse, ["message.data", "who"]);
+  assert.deepEqual(suggest(nested).mapping.parse, ["message.data", "who"]);
   assert.deepEqual(made(nested).counts, { interaction: 40 });
 });
 
@@ -364,7 +363,7 @@ Deno.test("suggest() guesses ids by cardinality, takes no amount for an id, and 
     ...{ k: i % 6, who: i % 7, ms: TIME + i, bought: i % 9 === 0, cost: 0.5 + i % 50 },
     ...(i % 2 === 0 && { p: `p${i % 25}` }),
   }));
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   assert.equal(mapping.rules?.[0]?.fields?.["item"], "p");
   assert.match(open.join("; "), /k \(0, 1, 2, 3\).*bought \(true, false\)/);
 });
@@ -386,7 +385,7 @@ Deno.test("suggest() takes no price for a user's id, however it is written", () 
     },
     hash: `h${i % 20}`,
   }));
-  const { mapping } = suggest(survey(records), records.length);
+  const { mapping } = suggest(records);
   assert.equal(mapping.rules?.[0]?.fields?.["user"], "hash");
 });
 
@@ -425,7 +424,7 @@ Deno.test("suggest() takes records with a rating for ratings, not for views with
   const records = Array.from({ length: 40 }, (_, i) => ({
     ...{ userId: `${i % 7}`, movieId: `${i % 9}`, rating: `${1 + i % 5}`, timestamp: `${964982703 + i}` },
   }));
-  const { mapping } = suggest(survey(records), records.length);
+  const { mapping } = suggest(records);
   assert.deepEqual(mapping.rules?.[0]?.fields, {
     ...{ user: "userId", time: "timestamp", item: "movieId" },
     ...{ action: { value: "rating" }, value: "rating" },
@@ -441,7 +440,7 @@ Deno.test("suggest() handles flat records whose names contain dots", () => {
       "a.time": TIME + i,
     }),
   );
-  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  const { mapping: { rules = [] } } = suggest(records);
   assert.deepEqual(rules.map(({ when, fields = {} }) => [when, fields["user"], fields["action"]]), [
     [{ '["click.item_id"]': { exists: true } }, '["user.id"]', { value: "click" }],
     [{ '["view.item_id"]': { exists: true } }, '["user.id"]', { value: "view" }],
@@ -466,11 +465,11 @@ Deno.test("registryAt() takes the configured login of that registry, or another 
 });
 
 Deno.test("suggest() says what is missing, and suggests nothing without users or items", () => {
-  const { mapping, open } = suggest(survey([{ temperature: 3 }, { temperature: 4 }]), 2);
+  const { mapping, open } = suggest([{ temperature: 3 }, { temperature: 4 }]);
   assert.deepEqual(mapping.rules, []);
   assert.match(open.join("; "), /id of a user.*id of an item/);
-  assert.deepEqual(suggest(survey([]), 0).mapping.rules, []);
-  assert.deepEqual(suggest(survey([null, 7, "text", []]), 4).mapping.rules, []);
+  assert.deepEqual(suggest([]).mapping.rules, []);
+  assert.deepEqual(suggest([null, 7, "text", []]).mapping.rules, []);
 });
 
 Deno.test("survey() is bounded for absurd records, and its paths can be mapped", () => {
@@ -579,7 +578,7 @@ Deno.test("suggest() takes no date for an item, and says when one is not in ISO 
     const records = Array.from({ length: 60 }, (_, i) => ({
       ...{ Member: `${i % 50}`, Date: date(10 + i % 20), itemDescription: `food ${i % 6}` },
     }));
-    const { mapping, open } = suggest(survey(records), records.length);
+    const { mapping, open } = suggest(records);
     assert.equal(mapping.rules?.[0]?.fields?.["item"], "itemDescription");
     assert.match(
       open.join(),
@@ -595,7 +594,7 @@ Deno.test("suggest() takes trade numbers such as EAN for items, also in the line
       ...{ receipt: i, card_no: 90_000 + i % 7, at: TIME + i * 1000 },
       lines: [{ [name]: `40${i % 9}`, qty: 1 }, { [name]: `41${i % 5}`, qty: 2 }],
     }));
-    const { mapping } = suggest(survey(records), records.length);
+    const { mapping } = suggest(records);
     const [rule] = mapping.rules ?? [];
     assert.deepEqual([rule?.each, rule?.fields?.["item"], rule?.fields?.["user"]], [
       "lines",
@@ -645,7 +644,7 @@ const CHANGES = ["postgresql", "mysql"].flatMap((connector) =>
 
 for (const { name, root, records } of CHANGES) {
   Deno.test(`suggest() gives changes of ${name} unique ids, which stay the same when they are sent again`, () => {
-    const { mapping, open } = suggest(survey(records), records.length, true);
+    const { mapping, open } = suggest(records, { isKeyed: true });
     const { map } = compileMapping(mapping);
     const idsOf = (from: readonly unknown[]) =>
       from.flatMap((record) => {
@@ -675,10 +674,10 @@ Deno.test("suggest() tells rows without a key apart by item, and leaves a catalo
       ...{ before: null, after: row(n), source: { table: "t", lsn: 5 + n }, op: "c", ts_ms: TIME + n },
     }));
   const liked = changes((n) => ({ user_id: `u${n}`, item_id: `i${n % 5}`, note: `n${n}` }));
-  const { mapping } = suggest(survey(liked), liked.length);
+  const { mapping } = suggest(liked);
   assert.deepEqual(mapping.rules?.[1]?.fields?.["id"], { template: "{source.lsn}-{after.item_id}" });
   const items = changes((n) => ({ item_id: `i${n}`, title: `the ${n}`, category: `c${n % 3}` }));
-  assert.deepEqual(suggest(survey(items), items.length).mapping.rules?.map(({ as }) => as), [
+  assert.deepEqual(suggest(items).mapping.rules?.map(({ as }) => as), [
     ...["removal", "item", "nothing"],
   ]);
 });
@@ -715,7 +714,7 @@ function clicksOfShop(): readonly Record<string, unknown>[] {
 
 Deno.test("suggest() takes no removal, cancellation or refund for an interaction, and no records of bots", () => {
   const records = clicksOfShop();
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   const { map } = compileMapping(mapping);
   const kinds = records.map((record) => {
     const mapped = map(record, {});
@@ -747,7 +746,7 @@ function isOfBot(record: Readonly<Record<string, unknown>>): boolean {
 
 Deno.test("suggest() finds the field in which interactions name their list, and the price of an order's line", () => {
   const records = clicksOfShop();
-  const { mapping } = suggest(survey(records), records.length);
+  const { mapping } = suggest(records);
   const of = (name: string) => mapping.rules?.find((rule) => rule.name === name)?.fields;
   assert.equal(of("lists")?.["request"], "list.list_id");
   assert.equal(of("interactions")?.["request"], "list_id");
@@ -763,7 +762,7 @@ Deno.test("suggest() reads decimal commas and stock as text, as in CSV, and ment
     stock: `${i % 3}`,
     brand: ["Nord", "Alpa"][i % 2],
   }));
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   const { map } = compileMapping(mapping, { expressions: compileExpression });
   const made = records.slice(0, 2).map((record) => {
     const mapped = map(record, { time: TIME });
@@ -786,7 +785,7 @@ const PLAYS = Array.from({ length: 80 }, (_, n) => ({
 }));
 
 Deno.test("suggest() takes a unique id for the event's, and asks about the list, skips and logins of plays", () => {
-  const { mapping: { rules = [] }, open } = suggest(survey(PLAYS), PLAYS.length);
+  const { mapping: { rules = [] }, open } = suggest(PLAYS);
   assert.equal(rules[0]?.fields?.["id"], "playId");
   for (
     const words of [
@@ -796,11 +795,11 @@ Deno.test("suggest() takes a unique id for the event's, and asks about the list,
     ]
   ) assert.match(open.join("; "), words);
   const known = PLAYS.map(({ userId: _, ...play }) => play);
-  assert.doesNotMatch(suggest(survey(known), known.length).open.join("; "), /alias/);
+  assert.doesNotMatch(suggest(known).open.join("; "), /alias/);
 });
 
 Deno.test("suggest() notes the unit of times, so that a clock of 1970 is rejected instead of misread", () => {
-  const { mapping } = suggest(survey(PLAYS), PLAYS.length);
+  const { mapping } = suggest(PLAYS);
   const wrong = { ...PLAYS[1], startedAt: 16 * 86_400_000_000 }; // 17 January 1970; as milliseconds, in 2013
   const mapped = compileMapping(mapping).map(wrong, { time: TIME });
   assert.equal(mapped.ok ? "taken" : mapped.code, "time-out-of-range");
@@ -811,13 +810,13 @@ Deno.test("suggest() takes the unique id of lists for their request, and items t
     ...{ shelfViewId: `l${n}`, deviceId: `d${n % 7}`, shownAt: (TIME + n) * 1000 },
     episodes: [`e${n % 5}`, "e9", n % 4 === 0 ? "e9" : "e8"],
   }));
-  const { mapping, open } = suggest(survey(records), records.length);
+  const { mapping, open } = suggest(records);
   const { request, items } = mapping.rules?.[0]?.fields ?? {};
   assert.deepEqual([request, items], ["shelfViewId", { path: "episodes[*]", distinct: true }]);
   assert.match(open.join("; "), /shelfViewId differs in every list.*some lists show an item twice/);
   assert.deepEqual(made(records).counts, { impression: 40 });
   const once = records.map((record) => ({ ...record, episodes: record.episodes.slice(0, 2) }));
-  assert.equal(suggest(survey(once), 40).mapping.rules?.[0]?.fields?.["items"], "episodes[*]");
+  assert.equal(suggest(once).mapping.rules?.[0]?.fields?.["items"], "episodes[*]");
 });
 
 Deno.test("suggest() maps changes of a catalogue, nested and without a source: deleted rows are removed items", () => {
@@ -830,7 +829,7 @@ Deno.test("suggest() maps changes of a catalogue, nested and without a source: d
     ...(n % 5 === 0 ? [{ before: row, after: row, op: "u", ts_ms: TIME + 100 + n }] : []),
     ...(n % 10 === 0 ? [{ before: row, after: null, op: "d", ts_ms: TIME + 200 + n }] : []),
   ]);
-  const { mapping } = suggest(survey(records), records.length, true);
+  const { mapping } = suggest(records, { isKeyed: true });
   const { map } = compileMapping(mapping);
   const items = records.flatMap((record) => {
     const mapped = map(record, {});

@@ -14,7 +14,7 @@ Deno.test("tryRecords() says what to do about records that match no rule, unless
   };
   const missing = (otherwise?: "skip") => {
     const source = compileSource("web", { rules: [rule], otherwise });
-    return tryRecords(source, records, {
+    return tryRecords([{ source, records }], {
       actions: ["view"],
       userFields: [],
       itemFields: [],
@@ -39,7 +39,7 @@ Deno.test("tryRecords() counts interactions that are too late by their user, and
       meta: { time: time + 1000 },
     }));
     const known = { actions: ["view"], userFields: [], itemFields: [], contextFields: [] };
-    return tryRecords(source, records, known, allowedLatenessMs).missing.join();
+    return tryRecords([{ source, records }], known, allowedLatenessMs).missing.join();
   };
   assert.match(missing(1), /1 interactions are older .* allowedLatenessMs \(300000\)/);
   assert.doesNotMatch(missing(1, 2 * hour + 1), /older/);

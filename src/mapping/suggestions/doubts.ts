@@ -12,6 +12,8 @@ import type { SurveyedField } from "./survey.ts";
 
 /** Words for a session that becomes a user. */
 const LOGIN = /log[ _-]?(in|on)|sign[ _-]?(in|up)|identif|regist/;
+/** Words for an item that was passed over. */
+const SKIP = /skip/i;
 /** Names of numbers that say how much of an item somebody took. */
 const SHARE = /progress|percent|pct|complet/i;
 /** Most values of a field about which a question is asked. */
@@ -109,20 +111,24 @@ export function aboutKinds(
 }
 
 /** About what models learn from. */
-export function aboutOutcomes({ actions, shown }: Roles, rules: readonly RuleSettings[]): string[] {
+export function aboutOutcomes({ actions }: Roles, rules: readonly RuleSettings[]): string[] {
   const open: string[] = [];
+  const namesList = rules.some(({ as, fields }) => as === "interaction" && fields?.["request"] !== undefined);
   const acts = Object.entries(actions);
+  const skips = acts.filter(([word]) => SKIP.test(word)).map(([word]) => word);
+  if (skips.length > 0) {
+    open.push(
+      `${skips.join(" or ")} is taken as dislike, even of an item that was clicked before: is that right?`,
+    );
+  }
   const views = acts.filter(([, action]) => action === "view").map(([word]) => word);
-  if (shown.length > 0 && views.length > 0 && !acts.some(([, action]) => action === "click")) {
+  if (namesList && views.length > 0 && !acts.some(([, action]) => action === "click")) {
     open.push(
       `no action is a click on a list that was shown: ${
         views.join(" or ")
       } becomes view, which is no positive ` +
         "outcome; is it a click?",
     );
-  }
-  if (!rules.some(({ as }) => as === "impression")) {
-    open.push("there are no shown lists: unless another source has impressions, no click model learns");
   }
   return open;
 }

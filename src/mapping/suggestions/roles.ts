@@ -9,8 +9,9 @@ import { actionOf } from "../foreign_actions.ts";
 import type { ValueSpec } from "../mapping_options.ts";
 import { branchOf, listOf } from "./nesting.ts";
 import { type SharedId, sharedId } from "./shared_ids.ts";
+import { compilePath, isWithin, type Step } from "../path.ts";
 import { inferredUnit } from "../times.ts";
-import type { SurveyedField } from "./survey.ts";
+import { isUnique, REPEATED, type SurveyedField } from "./survey.ts";
 
 /** Words for lists that were shown. */
 const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
@@ -23,8 +24,6 @@ const OTHER_DATE =
   /^(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{1,2}\/\d{1,2}\/\d\d|\d{4}[./]\d{1,2}[./]\d{1,2})(?!\d)|^(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d$/;
 /** Most kinds of records that are told apart. */
 export const MAX_KINDS = 50;
-/** Share of records whose id another one may have: producers send some twice. */
-const REPEATED = 0.1;
 /** Share of the values of a time that have its unit: of a clock that restarted in 1970, some have not. */
 const OF_UNIT = 0.9;
 /** Fewest records for which a field is taken for their id by its values and its ending. */
@@ -58,12 +57,13 @@ export interface Roles {
   readonly shared: Readonly<Record<string, ValueSpec>>;
 }
 
-/** The likely roles of fields; `undefined` = there is no user or no item. @param open receives open questions */
+/** The likely roles of fields of records; `undefined` = there is no user or no item. @param open receives open questions */
 export function rolesOf(
   fields: readonly SurveyedField[],
-  records: number,
+  values: readonly unknown[],
   open: string[],
 ): Roles | undefined {
+  const records = values.length;
   const scalars = fields.filter(({ types }) =>
     !["list", "flag", "json"].some((type) => types.includes(type))
   );
@@ -82,13 +82,13 @@ export function rolesOf(
     guessed(what, guesses.filter((field) => !not.includes(field)), open);
   const users = named.users.length > 0 ? named.users : guess("a user", named.items);
   const items = named.items.length > 0 || list !== undefined ? named.items : guess("an item", users);
-  const timed = plain.filter(({ isTime }) => isTime);
-  const time = ranked(timed, WORDS.time)[0] ?? timed[0];
+  const time = timeAmong(plain);
   if (time === undefined) open.push(noteOnTime(dates[0]));
   const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
+  const idle = kind === undefined ? new Set() : wordsWithout([...items, ...lists], kind, values);
   const actions = words.flatMap((word) => {
-    const action = shown.includes(word) ? undefined : actionOf(word);
+    const action = shown.includes(word) || idle.has(word) ? undefined : actionOf(word);
     return action === undefined ? [] : [[word, action]];
   });
   const ids = plain.filter((field) =>
@@ -104,7 +104,7 @@ export function rolesOf(
     items,
     list,
     link: list && (kind === undefined || shown.length > 0)
-      ? sharedId(plain, branchOf(listOf(list)))
+      ? linkOf(plain, branchOf(listOf(list)))
       : undefined,
     bought: lists.find((field) => isBought(field) && (field !== list || shown.length === 0)),
     shown,
@@ -138,9 +138,36 @@ function noteOnTime(date: SurveyedField | undefined): string {
   return `${date.path} may be a time, ${examples}, but is not of ISO 8601: an expression makes it so`;
 }
 
+/** Values of `kind` in whose records all of these fields are absent, unless they are so in all records. */
+function wordsWithout(
+  fields: readonly SurveyedField[],
+  kind: SurveyedField,
+  values: readonly unknown[],
+): ReadonlySet<unknown> {
+  const read = ({ path }: SurveyedField, record: unknown) =>
+    [compilePath(path).read({ record, element: undefined, index: 0, meta: {} })].flat().find((own) =>
+      own != null
+    );
+  const having = values.filter((record) => fields.some((field) => read(field, record) !== undefined));
+  const busy = new Set(having.map((record) => read(kind, record)));
+  return new Set(busy.size === 0 ? [] : [...kind.values.keys()].filter((word) => !busy.has(word)));
+}
+
+/** The id that shown lists and other records have in common. @param branch the steps to what only lists have */
+function linkOf(plain: readonly SurveyedField[], branch: readonly Step[]): SharedId | undefined {
+  const isOfList = ({ steps }: SurveyedField) => steps.length > branch.length && isWithin(steps, branch);
+  return sharedId(plain.filter(isOfList), plain.filter((field) => !isOfList(field)));
+}
+
 /** Whether a field is in a list of bought items. */
 export function isBought({ steps }: SurveyedField): boolean {
   return wordsOf(steps).some((word) => BOUGHT.test(word));
+}
+
+/** The likeliest time of an event. */
+export function timeAmong(fields: readonly SurveyedField[]): SurveyedField | undefined {
+  const timed = fields.filter(({ isTime }) => isTime);
+  return ranked(timed, WORDS.time)[0] ?? timed[0];
 }
 
 /** Where a time is, and the unit of its numbers: inferred for each, a clock of 1970 might look like a valid one. */
@@ -230,9 +257,4 @@ function isKind({ types, values, hasMore, records }: SurveyedField, all: number)
   const isText = types.every((type) => type === "text");
   return isText && !hasMore && values.size <= MAX_KINDS && records > all / 2 &&
     (values.size < records || all < 20);
-}
-
-/** Whether a field differs in every record. @param repeated share of records that may have the value of another one */
-export function isUnique({ values, hasMore, records }: SurveyedField, all: number, repeated = 0): boolean {
-  return records === all && (hasMore || values.size >= records * (1 - repeated));
 }

@@ -9,8 +9,8 @@ import { actionOf } from "../foreign_actions.ts";
 import type { RuleSettings, ValueSpec } from "../mapping_options.ts";
 import { branchOf, entriesBeside, entriesOf, listOf, ofEntry } from "./nesting.ts";
 import { isWithin, pathOf, type Step } from "../path.ts";
-import { firstOf, isBought, isUnique, MAX_KINDS, type Roles } from "./roles.ts";
-import type { SurveyedField } from "./survey.ts";
+import { firstOf, isBought, MAX_KINDS, type Roles } from "./roles.ts";
+import { isUnique, type SurveyedField } from "./survey.ts";
 
 export function rulesOf(roles: Roles): RuleSettings[] {
   const { list, kind, items, inLists, shown, shared, link, listId } = roles;

@@ -4,10 +4,8 @@
  * @module
  */
 
-import type { Step } from "../path.ts";
-import { isWithin } from "../path.ts";
 import { nameOf } from "./field_names.ts";
-import type { SurveyedField } from "./survey.ts";
+import { isUnique, REPEATED, type SurveyedField } from "./survey.ts";
 
 /** The ids of a list that was shown, and of those that acted on it. */
 export interface SharedId {
@@ -22,13 +20,14 @@ const LEAST_SHARED = 0.1;
 /** Most records per value of an act's id: clicks on one list are few. */
 const MOST_REPEATS = 4;
 
-/** The id that lists share with other records. @param branch the steps to what only lists have */
-export function sharedId(fields: readonly SurveyedField[], branch: readonly Step[]): SharedId | undefined {
-  const isOfList = ({ steps }: SurveyedField) => steps.length > branch.length && isWithin(steps, branch);
-  for (const ofList of fields) {
-    const { values, hasMore, records, isTime } = ofList;
-    if (!isOfList(ofList) || isTime || records < 2 || (!hasMore && values.size < records)) continue;
-    const ofActs = fields.filter((field) => !isOfList(field) && sharesValues(field, ofList));
+/** The id that lists share with other records. @param lists fields that only lists have @param acts those of the others */
+export function sharedId(
+  lists: readonly SurveyedField[],
+  acts: readonly SurveyedField[],
+): SharedId | undefined {
+  for (const ofList of lists) {
+    if (ofList.isTime || ofList.records < 2 || !isUnique(ofList, ofList.records, REPEATED)) continue;
+    const ofActs = acts.filter((field) => sharesValues(field, ofList));
     if (ofActs.length > 0) return { ofList, ofActs };
   }
   return undefined;

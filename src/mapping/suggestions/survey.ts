@@ -30,6 +30,8 @@ export interface SurveyedField {
   readonly repeats: boolean;
 }
 
+/** Share of records whose id another one may have: producers send some twice. */
+export const REPEATED = 0.1;
 /** Most different values that are kept of a field. */
 const MAX_VALUES = 1000;
 const MAX_FIELDS = 500;
@@ -65,6 +67,11 @@ export function survey(records: readonly unknown[]): readonly SurveyedField[] {
     ...field,
     isTime: times > 0 && scalars - times <= scalars * MAX_BROKEN,
   }));
+}
+
+/** Whether a field differs in every record. @param repeated share of records that may have the value of another one */
+export function isUnique({ values, hasMore, records }: SurveyedField, all: number, repeated = 0): boolean {
+  return records === all && (hasMore || values.size >= records * (1 - repeated));
 }
 
 function visit(
