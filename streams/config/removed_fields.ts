@@ -21,13 +21,13 @@ const REMOVED: Readonly<Record<string, string>> = {
     "remove it: only lists are learnt from; see docs/decisions/0118-behaviours-without-a-list.md",
   "learner.calibrationRate": 'remove it: use "labelPolicy": "fnw" for clicks that come late',
   "learner.crossLearningRate":
-    "remove it: it is 0.2; learner.deviations.transition and .age bound these weights",
+    "remove it: it is always 0.2; learner.deviations.transition and .age bound these weights",
   "learner.pairLearningRate": "set learner.firstOrderLearningRate, which is that of pairs, too",
   "models.dien.attentionWidths": 'remove it: attention is "bilinear" or "none"',
   "models.dien.skipError": "remove it: no step of a history is skipped",
-  "models.mimn.inputGain": "remove it: its default, 1, holds",
-  "models.mimn.scoreMode": "remove it: its default, direct, holds",
-  "models.mimn.sharpness": "remove it: its default holds",
+  "models.mimn.inputGain": "remove it: it is always 1",
+  "models.mimn.scoreMode": "remove it: scores are always direct",
+  "models.mimn.sharpness": "remove it: it always has its former default",
   "retrieval.neighbours.dislikedWeight": "remove it: disliked items do not count",
 };
 

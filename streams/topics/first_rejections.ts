@@ -26,7 +26,7 @@ export class FirstRejections {
     if (this.#told.has(kind)) return;
     this.#told.add(kind);
     this.#logger.warn(
-      "{who}: {place} is rejected as {code}{by}; others like it are not logged, but `meander rejected list` " +
+      "{who} rejects {place} as {code}{by}; others like it are not logged, but `meander rejected list` " +
         "counts them",
       {
         who: this.#who,

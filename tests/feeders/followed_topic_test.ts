@@ -347,9 +347,9 @@ Deno.test("TopicFeeder logs the first rejected record of each code, without its 
   await using log = await newLog(broken('{"secret'), broken('{"secret'), nobody);
   await feed(log);
   assert.deepEqual(heard.messages, [
-    "meander: clicks/0@0 is rejected as truncated-json; others like it are not logged, but `meander rejected list` " +
+    "meander rejects clicks/0@0 as truncated-json; others like it are not logged, but `meander rejected list` " +
     "counts them",
-    "meander: clicks/0@2 is rejected as missing-field; others like it are not logged, but `meander rejected list` " +
+    "meander rejects clicks/0@2 as missing-field; others like it are not logged, but `meander rejected list` " +
     "counts them",
   ]);
 });

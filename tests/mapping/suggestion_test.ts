@@ -791,7 +791,7 @@ Deno.test("suggest() takes a unique id for the event's, and asks about the list,
     const words of [
       /does shelfViewId name the list .* add "request": "shelfViewId"/,
       /does progressPct tell a skip .*"below": 10/,
-      /without userId .* user deviceId: .* "as": "alias": "user" is deviceId, "of" userId/,
+      /without userId .* user named by deviceId.* "as": "alias" .*: "user" is deviceId, "of" is userId/,
     ]
   ) assert.match(open.join("; "), words);
   const known = PLAYS.map(({ userId: _, ...play }) => play);

@@ -17,9 +17,9 @@ const LEAST_DIFFERENT = 0.5;
 /** A number, with a point or a comma before its decimals; after a comma, three digits may be thousands. */
 const NUMBER = /^-?\d+(\.\d+|,\d\d?)?$/;
 
-/** Names of items' own fields: alone, or after what items are called: `article_name`. */
+/** Names of items' own fields: alone, or after a word for an item, such as `article_name`. */
 const TITLE = joined(WORDS.item, WORDS.title), PRICE = joined(WORDS.item, WORDS.price);
-/** Names of categories: alone, or before a word for a name: `dept_name`. */
+/** Names of categories: alone, or before a word for a name, such as `dept_name`. */
 const CATEGORY = joined(WORDS.category, "name title label", WORDS.category);
 
 /** The rules; none when these are no items. @param isKeyed whether a removed item is a record without a value */
@@ -111,14 +111,14 @@ function isFlag({ types, values }: SurveyedField): boolean {
     (types.join() === "text" && [...values.keys()].every((text) => text === "true" || text === "false"));
 }
 
-/** A number, also of a text with a decimal comma. */
+/** Reads a number, even from a text with a decimal comma. */
 function numberOf({ path, steps, values }: SurveyedField): ValueSpec {
   if (![...values.keys()].some((text) => text.includes(","))) return { path, as: "number" };
   const own = steps.map((step) => /^[a-z_]\w*$/i.test(`${step}`) ? step : JSON.stringify(step)).join(".");
   return { expression: `to_number(join('.', split(${own}, ',')))` };
 }
 
-/** The words of one list, then each of another before each of it. */
+/** The words of `first`, then each word of `before` joined with each of `words`. */
 function joined(before: string, words: string, first = words): string {
   const pairs = before.split(" ").flatMap((one) => words.split(" ").map((word) => one + word));
   return [first, ...pairs].join(" ");

@@ -24,11 +24,11 @@ export function aboutLists({ link, listId, list }: Roles, rules: readonly RuleSe
   const open: string[] = [];
   if (link !== undefined) {
     const acts = link.ofActs.map(({ path }) => path).join(", ");
-    open.push(`${acts} names the list that was shown, by its values: they are those of ${link.ofList.path}`);
+    open.push(`${acts} names the list that was shown: its values are those of ${link.ofList.path}`);
   }
   if (listId !== undefined) {
     open.push(
-      `${listId.path} differs in every list: it is its request, which clicks on the list have to name as theirs`,
+      `${listId.path} differs in every list, so it becomes the list's request, which clicks on it have to name`,
     );
   }
   if (list?.repeats && rules.some(({ as }) => as === "impression")) {
@@ -67,8 +67,8 @@ export function aboutSessions(
   const [known, device] = (user.first ?? []).map((path) => fields.find((field) => field.path === path));
   if (!known || !device || known.records + device.records <= records) return [];
   return [
-    `records without ${known.path} are taken as those of a user ${device.path}: to hand these over after a login, let a ` +
-    `first rule with "goOn": true take records that have both "as": "alias": "user" is ${device.path}, "of" ${known.path}`,
+    `records without ${known.path} count for a user named by ${device.path}. To hand them over at a login, add a first ` +
+    `rule "as": "alias" with "goOn": true for records with both: "user" is ${device.path}, "of" is ${known.path}`,
   ];
 }
 
@@ -103,8 +103,8 @@ export function aboutKinds(
   );
   if (acts.length > 0 && share !== undefined) {
     open.push(
-      `does ${share.path} tell a skip from a play? If so, let a rule before this one take those of ` +
-        `"when": { "${share.path}": { "below": 10 } } as another action`,
+      `does ${share.path} tell a skip from a play? If so, add a rule with another action before this one, with ` +
+        `"when": { "${share.path}": { "below": 10 } }`,
     );
   }
   return open;

@@ -71,7 +71,7 @@ export class RestoreMeter {
     this.#reportedAt = now;
     const { source, records, bytes, share, recordsPerSecond, bytesPerSecond, secondsLeft } = this.status;
     logger.info(
-      "{name}: restores from {source}, {percent} %, {left} s left; {records} records and {mb} MB so far, " +
+      "{name}: restoring from {source}, {percent} %, {left} s left; {records} records and {mb} MB so far, " +
         "{recordRate} records/s, {mbRate} MB/s",
       {
         name,
