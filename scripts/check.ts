@@ -26,7 +26,7 @@ import { type Process, processAt } from "./check/processes.ts";
 import { remarksOn, seenRejections } from "./check/rejections.ts";
 import { type Look, problemLines, render, unusedIn } from "./check/report.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
-import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
+import { contradictionsOf, ineffectiveIn, problemsOf } from "./config/config_problems.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { lookAtSources } from "../streams/service/sources_view.ts";
 import { followedSources } from "./flags/followed_sources.ts";
@@ -52,19 +52,19 @@ async function main(flags: Flags): Promise<number> {
     });
   }
   const processes = await Promise.all(flags.url.map(processAt));
-  const unwell = processes.flatMap(({ problem }) => problem ?? []);
-  const opened = await openOrWhy(flags, config, kind.fileOf(settings)).catch((error) => {
+  const unhealthy = processes.flatMap(({ problem }) => problem ?? []);
+  const opened = await openLogOrReason(flags, config, kind.fileOf(settings)).catch((error) => {
     if (configured.problems.length > 0) print(Deno.stdout, `${problemLines(configured.problems)}\n`);
     throw error;
   });
   if (typeof opened === "string") {
-    return printProcesses(flags, processes, [...configured.problems, ...unwell], opened);
+    return printProcesses(flags, processes, [...configured.problems, ...unhealthy], opened);
   }
   await using log = opened;
   const verified = flags.verify ? verify(log, flags) : undefined;
   if (verified !== undefined && verified.problems.length > 0) return printProblems(flags, verified);
   const found = await examine(log, flags, configured.config ?? null);
-  const problems = [...configured.problems, ...found.problems, ...unwell];
+  const problems = [...configured.problems, ...found.problems, ...unhealthy];
   const look = { ...found, problems };
   const { allowedLatenessMs } = settle(TASK_OPTIONS, config);
   if (flags.json) {
@@ -81,7 +81,7 @@ async function main(flags: Flags): Promise<number> {
 }
 
 /** Opens the log, or returns why it cannot, if its processes can be asked instead. */
-async function openOrWhy(flags: Flags, config: Config, file: string | null): Promise<Log | string> {
+async function openLogOrReason(flags: Flags, config: Config, file: string | null): Promise<Log | string> {
   const canAsk = flags.url.length > 0;
   try {
     if (file !== null) await Deno.stat(file); // opening would create it
@@ -113,7 +113,7 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
   const remarks = [
     ...await reviewOf(log, flags),
     ...await differences(log, prefix, config),
-    ...idleIn(config ?? {}),
+    ...ineffectiveIn(config ?? {}),
     ...remarksOn(await seenRejections(log, serving, Date.now()), known?.rejected),
   ];
   return {
@@ -188,7 +188,7 @@ async function configurationOf(
 ): Promise<{ readonly config?: Config; readonly problems: readonly Problem[] }> {
   try {
     const config = await readConfig(file);
-    return { config, problems: misfitsOf(config, file ?? DEFAULT_CONFIG) };
+    return { config, problems: contradictionsOf(config, file ?? DEFAULT_CONFIG) };
   } catch (error) {
     return { problems: problemsOf(error) };
   }

@@ -159,7 +159,7 @@ interface Figures {
 }
 
 /** How far from random to the best, as a share; `null` when undefined. */
-function wayToBest({ served, best, random }: Arm): number | null {
+function shareOfBest({ served, best, random }: Arm): number | null {
   if (served === null || best === null || random === null || best === random) return null;
   return (served - random) / (best - random);
 }
@@ -221,7 +221,7 @@ function summary(
 ): string {
   const line = (name: string, arm: Arm) =>
     `${name}: click rate ${percent(arm.served)}, best ${percent(arm.best)}, random ${percent(arm.random)}: ` +
-    `${percent(wayToBest(arm))} of the way`;
+    `${percent(shareOfBest(arm))} of the way`;
   const parts = (of: readonly number[]) =>
     PARTS.map((part, p) => `${part} ${(of[p] ?? 0).toFixed(2).replace("-0.00", "0.00").replace("-", "−")}`)
       .join(", ");

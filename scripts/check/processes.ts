@@ -33,7 +33,7 @@ export async function processAt(url: string): Promise<Process> {
       headers: keyHeaders(),
     });
     if (!response.ok) throw new Error(`it answered ${response.status}`);
-    const unready = await unreadiness(url);
+    const unready = await unreadyProblem(url);
     const { partitions, version, sources }: ServiceStatus = await response.json();
     const held = partitions.map(({ partition, restoring, restore }) => {
       if (!restoring) return String(partition);
@@ -111,7 +111,7 @@ async function rejectionsAt(url: string): Promise<Process["rejections"]> {
 }
 
 /** Why a process is not ready to answer, if it is not. */
-async function unreadiness(url: string): Promise<Problem | null> {
+async function unreadyProblem(url: string): Promise<Problem | null> {
   const response = await fetch(new URL("/ready", url), { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const { ready, reasons }: { readonly ready: boolean; readonly reasons: readonly string[] } = await response
     .json();

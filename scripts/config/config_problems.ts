@@ -42,7 +42,7 @@ export function problemsOf(error: unknown): readonly Problem[] {
 }
 
 /** Settings that fit the schema but contradict each other. @param file the file with the settings */
-export function misfitsOf(config: Config, file: string): readonly Problem[] {
+export function contradictionsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
     ["guard", () => config.guard === null ? null : new Guard(config.guard)],
@@ -60,7 +60,9 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
 }
 
 /** Settings that have no effect, given the others. */
-export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Config): readonly LogRemark[] {
+export function ineffectiveIn(
+  { retrieval, ranking = TASK_OPTIONS.ranking.value }: Config,
+): readonly LogRemark[] {
   if (!retrieval?.head || ranking === "auto") return [];
   return [{
     what: `retrieval.head has no effect while "ranking" is "${ranking}": only "auto" uses it`,

@@ -87,7 +87,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const survey = await surveyed(options, protocol);
   const run = begin(options, protocol, survey);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };
-  await goThrough(options, protocol, survey, run);
+  await judgeAndLearn(options, protocol, survey, run);
   const { user, system } = process.cpuUsage(begun.cpu);
   const busy = (user + system) / 1e6 / (performance.now() - begun.wall - run.wall.waiting);
   return {
@@ -168,7 +168,7 @@ function begin(
 }
 
 /** Judges and learns the stream, behaviour by behaviour. */
-async function goThrough(
+async function judgeAndLearn(
   { stream, limit = Infinity, onProgress }: NextItemOptions,
   { actions }: Protocol,
   survey: Survey,

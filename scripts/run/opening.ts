@@ -54,7 +54,7 @@ export async function open({ flags, config }: RunSettings, stopped: Promise<void
     using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
     return await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
   };
-  const log = await onceThereIsRoom(opening, stopped) ?? null;
+  const log = await retryWhileFull(opening, stopped) ?? null;
   if (log === null) return null;
   const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
   const metrics = new Metrics(serving.topics);
@@ -62,7 +62,7 @@ export async function open({ flags, config }: RunSettings, stopped: Promise<void
 }
 
 /** Does work that writes to the log; retries, and logs that, while it has no room. @returns `null` if stopped meanwhile */
-export async function onceThereIsRoom<Result>(
+export async function retryWhileFull<Result>(
   act: () => Promise<Result>,
   stopped: Promise<void>,
 ): Promise<Result | null> {

@@ -47,7 +47,7 @@ export function activeOf({ status, variants, winner }: Experiment): readonly Var
  *
  * @param ended the experiment after its promotion
  */
-export function overUndonePromotion(
+export function newPhasesAfterUndo(
   ended: ExperimentRecord,
   { records }: { readonly records: ReadonlyMap<string, ExperimentRecord> },
 ): readonly Experiment[] {

@@ -216,7 +216,7 @@ export function inEntry(rejected: Rejected, entry: string): Rejected {
  *
  * @param make returns a rejection where it cannot
  */
-export function madeOfEach<T extends object>(
+export function makeEach<T extends object>(
   { records, places, rejected = [] }: TakenRecords,
   make: (own: OwnRecord) => T | Rejected,
 ): { readonly made: readonly T[]; readonly rejected: readonly Rejected[] } | Rejected {

@@ -50,7 +50,10 @@ export async function backUp(options: BackupOptions): Promise<Manifest> {
   } catch (error) {
     mark.close();
     await Deno.remove(part, { recursive: true });
-    throw await fullOr(error, { what: `write the backup ${basename(part, ".part")}`, folder: dirname(part) });
+    throw await explainFullDisk(error, {
+      what: `write the backup ${basename(part, ".part")}`,
+      folder: dirname(part),
+    });
   }
   await Deno.remove(join(part, MARK));
   mark.close();
@@ -123,7 +126,7 @@ async function refuseExisting(to: string): Promise<void> {
 }
 
 /** Turns a writer's error that means a full disk into one that says so; returns any other unchanged. */
-export async function fullOr(
+export async function explainFullDisk(
   error: unknown,
   { what, folder }: { readonly what: string; readonly folder: string },
 ): Promise<unknown> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fullOr } from "./backup.ts";
+import { explainFullDisk } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";
 import { filesOf } from "./record_backup.ts";
 import { refillAll, refuseFarOffsets } from "./record_restore.ts";
@@ -85,7 +85,7 @@ async function putBack(
     }
     const folder = kind.copies.folderOf(options);
     return await kind.copies.putBack(from, options).catch(async (error) => {
-      throw await fullOr(error, { what: `restore ${from}`, folder });
+      throw await explainFullDisk(error, { what: `restore ${from}`, folder });
     });
   }
   refuseFarOffsets(from, manifest);

@@ -118,7 +118,7 @@ export async function ask(
 }
 
 /** The list for an unknown user: not logged, and not counted as shown. */
-export function askForNobody(context: ApiContext, asked: Asked): Preview {
+export function previewForNobody(context: ApiContext, asked: Asked): Preview {
   const [task] = context.service?.tasks.values() ?? [];
   if (task === undefined) {
     throw new Problem("unavailable", "No partition is in this process, or all are being restored");
@@ -127,7 +127,7 @@ export function askForNobody(context: ApiContext, asked: Asked): Preview {
 }
 
 /** The list for a user, known or not: not logged, and not counted as shown. */
-export async function askSilently(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
+export async function previewFor(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
   const task = await freshTask(context, user);
   const event = requestOf(user, asked, timeOf(task));
   return await task.users.peek(user, (known) => task.state.lists.preview(known, event)) ??

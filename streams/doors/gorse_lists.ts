@@ -17,7 +17,7 @@ import type { GorseSettings } from "../http/contract/settings.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import { impressionRecords } from "../http/impression.ts";
 import { atOnce } from "../../src/values/portions.ts";
-import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, take, takeOwn } from "./door.ts";
+import { ask, type Asked, mapAll, previewFor, previewForNobody, readValues, take, takeOwn } from "./door.ts";
 import { jsonBody, N, rangeOf, sharing } from "./gorse_endpoint.ts";
 import { SCHEMAS } from "./schemas.ts";
 
@@ -150,7 +150,9 @@ function listed(context: ApiContext, asked: (call: Call) => Asked, scoreOf = mod
     const reader = queryOf(call).get("user-id") ?? "";
     const filter = { ...categoriesOf(call), seen: reader === "" };
     const event = { ...asked(call), filter, count: countOf(n, offset) };
-    const preview = reader === "" ? askForNobody(context, event) : await askSilently(context, reader, event);
+    const preview = reader === ""
+      ? previewForNobody(context, event)
+      : await previewFor(context, reader, event);
     return Response.json(scoreOf(context, preview).slice(offset, offset + n));
   };
 }
@@ -209,7 +211,7 @@ async function collaborative(context: ApiContext, call: Call): Promise<Response>
   const { n, offset } = rangeOf(call);
   if (n === 0) return Response.json([]);
   const event = { count: countOf(n, offset), filter: categoriesOf(call) };
-  const preview = await askSilently(context, call.parameters["user"] ?? "", event);
+  const preview = await previewFor(context, call.parameters["user"] ?? "", event);
   return Response.json(modelScore(context, preview).slice(offset));
 }
 
@@ -237,7 +239,7 @@ async function sessionRecommend(
     like: done.map(({ item }) => item),
     filter: { ...categoriesOf(call), seen: true },
   };
-  return Response.json(modelScore(context, askForNobody(context, event)).slice(offset));
+  return Response.json(modelScore(context, previewForNobody(context, event)).slice(offset));
 }
 
 /** Number of the newest interactions of a session that count. */

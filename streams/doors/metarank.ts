@@ -20,7 +20,7 @@ import type { ApiContext } from "../http/context.ts";
 import { beginsList, checkEntries, checkSequence, portionsOf } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
-import { ask, type Asked, askForNobody, askSilently, entriesOf, mapAll, takeOwn } from "./door.ts";
+import { ask, type Asked, entriesOf, mapAll, previewFor, previewForNobody, takeOwn } from "./door.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
@@ -95,7 +95,7 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   const given = { count: items.length, candidates: items };
   const asked: Asked = known === undefined ? given : { ...given, context: known };
   const ranked = isNobodys
-    ? askForNobody(context, asked).recommendation.items
+    ? previewForNobody(context, asked).recommendation.items
     : (await ask(context, { user, caller: call.caller, id }, asked)).items;
   const why = text === "true" ? await features(context, isNobodys ? null : user, asked) : null;
   return Response.json({
@@ -118,7 +118,7 @@ async function recommend(context: ApiContext, call: Call): Promise<Response> {
   const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined
     ? await ask(context, { user, caller: call.caller }, asked)
-    : askForNobody(context, "like" in asked ? asked : { ...asked, list: "popular" }).recommendation;
+    : previewForNobody(context, "like" in asked ? asked : { ...asked, list: "popular" }).recommendation;
   return Response.json({ items: items.map(scored), took: Math.round(context.clock() - begun) });
 }
 
@@ -133,8 +133,8 @@ async function features(
   asked: Asked,
 ): Promise<ReadonlyMap<string, readonly JsonObject[]>> {
   const { serving, list } = user === null
-    ? askForNobody(context, asked)
-    : await askSilently(context, user, asked);
+    ? previewForNobody(context, asked)
+    : await previewFor(context, user, asked);
   const steps = explain(serving, list);
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // lets other requests in

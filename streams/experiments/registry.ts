@@ -25,7 +25,7 @@ import {
   type Surroundings,
 } from "../../src/assignment/changes.ts";
 import { variantFaults } from "../../src/assignment/experiment_faults.ts";
-import { type FormerDefaults, overOtherDefaults, overUndonePromotion } from "../../src/assignment/phases.ts";
+import { type FormerDefaults, newPhasesAfterUndo, overOtherDefaults } from "../../src/assignment/phases.ts";
 import {
   type Experiment,
   type ExperimentRecord,
@@ -239,7 +239,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
-    const anew = overUndonePromotion(record, { records });
+    const anew = newPhasesAfterUndo(record, { records });
     const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
     await this.#write(writer, [record, ...anew], [...spare, ...pins]);
     for (const { name } of anew) {

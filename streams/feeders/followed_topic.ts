@@ -14,7 +14,7 @@ import {
   rejectionKey,
   rejectionOf,
 } from "../../src/events/rejection.ts";
-import { madeOfEach, type MappedRecords } from "../../src/mapping/entries.ts";
+import { makeEach, type MappedRecords } from "../../src/mapping/entries.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import {
@@ -241,7 +241,7 @@ export class FollowedTopic {
     const lateMs = this.#lateness?.see(events, came) ?? null;
     if (lateMs !== null) return this.#reject(head, rejectLate(lateMs, this.#source.lateMs ?? 0));
     let size = 0;
-    const made = madeOfEach(adapted, (own) => {
+    const made = makeEach(adapted, (own) => {
       if (size > MAX_MAPPED_BYTES) return rejectWide(adapted.records.length);
       const one = newRecord(this.#context.topics, own, Math.min(timeOf(own), came));
       if (!("ok" in one)) size += one.value?.length ?? 0;

@@ -18,7 +18,7 @@ import {
   type Rejection,
   rejectionOf,
 } from "../../src/events/rejection.ts";
-import { madeOfEach, onlyEntries } from "../../src/mapping/entries.ts";
+import { makeEach, onlyEntries } from "../../src/mapping/entries.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { LogError } from "../log/log.ts";
@@ -196,7 +196,7 @@ async function again(
     records: [refused({ ...why, ...(entries && { entries }) })],
   });
   if (!adapted.ok) return refuse(adapted);
-  const mapped = madeOfEach(
+  const mapped = makeEach(
     adapted,
     (own) => {
       if (own.kind === "item") return newRecord(topics, own, Math.min(own.item.time, now));

@@ -5,7 +5,7 @@
  */
 
 import { type Log, LogError } from "../log/log.ts";
-import { anew } from "../task/inputs/position.ts";
+import { remedyByNewPrefix } from "../task/inputs/position.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { generationsOf } from "../topics/generations.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
@@ -23,7 +23,7 @@ export async function generationLog(log: Log, topics: Topics, number: number): P
     throw new LogError(
       "topic-mismatch",
       `Cannot resume ${topics.events} with ${sources} partitions: it has ${now} now, so users are in other partitions than ` +
-        `their states; ${anew(topics.events)}`,
+        `their states; ${remedyByNewPrefix(topics.events)}`,
     );
   }
   return await tasksLog(log, generationTopics(topics, number));

@@ -8,7 +8,7 @@ import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
-import { anew } from "../task/inputs/position.ts";
+import { remedyByNewPrefix } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { topicNames, type Topics } from "../topics/topics.ts";
 import {
@@ -123,7 +123,7 @@ async function unreadProblems(log: Log, { events, items }: Topics): Promise<Prob
           partitions + unread
         } partitions, of which tasks read only ${partitions}; the others have ` +
         `${records} records, which wait there until retention drops them`,
-      remedy: `Kafka cannot remove partitions; ${anew(topic)}`,
+      remedy: `Kafka cannot remove partitions; ${remedyByNewPrefix(topic)}`,
     });
   }
   return problems;
@@ -164,7 +164,7 @@ function countProblems(
     ],
     misplaced: [
       `events arrived in partitions of ${events} other than their users', which splits their states`,
-      `key events by user, or ${anew(events)}`,
+      `key events by user, or ${remedyByNewPrefix(events)}`,
     ],
     unlearnt: [
       `offsets of ${samples} were dropped before learners learnt them`,

@@ -113,7 +113,7 @@ export class Readiness {
 
   get #ofMonitor(): readonly string[] {
     const { monitors } = this.#parts.groups;
-    return monitors === undefined ? [] : loneUnready("monitor", monitors);
+    return monitors === undefined ? [] : groupUnready("monitor", monitors);
   }
 }
 
@@ -146,7 +146,7 @@ function tasksUnready(
 }
 
 /** Why a learner or a monitor that is not on standby is not ready: it is being opened, or waits for the log. */
-export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>): string[] {
+export function groupUnready<J extends Job>(what: string, group: WorkerGroup<J>): string[] {
   if (!group.hasJoined) return [`the ${what} waits for its consumer group${because(group.failure)}`];
   return group.workers.flatMap(([, { job, stall, fault, failure }]) => {
     if (fault !== undefined) return [fault];

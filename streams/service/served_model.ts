@@ -26,7 +26,7 @@ import {
 } from "./jobs/learner_job.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ROLES, type ServiceOptions, type VariantModel } from "./jobs/options.ts";
-import { loneUnready, stallsOf } from "./readiness.ts";
+import { groupUnready, stallsOf } from "./readiness.ts";
 import type { SharedThread } from "./jobs/shared_thread.ts";
 import { ThreadedLearner } from "./jobs/threaded_learner.ts";
 import { Worker } from "./jobs/worker.ts";
@@ -145,7 +145,7 @@ export class ServedModel {
 
   /** Why its learner has not started; empty if it has, or is on standby. */
   get opening(): readonly string[] {
-    return this.#learners === undefined ? [] : loneUnready(this.#learnerName, this.#learners);
+    return this.#learners === undefined ? [] : groupUnready(this.#learnerName, this.#learners);
   }
 
   /** Reports that its learner, or what keeps it at the newest version, has made no progress for this long. */
@@ -163,7 +163,7 @@ export class ServedModel {
   /** Why its learner has not reached new samples yet; empty if it has, or is on standby. */
   async unready(): Promise<readonly string[]> {
     if (this.#learners === undefined) return [];
-    const reasons = loneUnready(this.#learnerName, this.#learners);
+    const reasons = groupUnready(this.#learnerName, this.#learners);
     const job = this.#learners.workers[0]?.[1].job;
     if (reasons.length > 0 || job === undefined || job === this.#caughtUpJob) return reasons;
     const { positions } = job.figures;

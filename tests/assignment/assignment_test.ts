@@ -19,7 +19,7 @@ import {
   startExperiment,
   stopExperiment,
 } from "../../src/assignment/changes.ts";
-import { overUndonePromotion } from "../../src/assignment/phases.ts";
+import { newPhasesAfterUndo } from "../../src/assignment/phases.ts";
 import { type ExperimentRecord, MAX_TEXT } from "../../src/assignment/experiment.ts";
 
 const MODELS = ["dien", "base"];
@@ -286,7 +286,7 @@ Deno.test("promoteVariant() refuses to change the control of a running experimen
   assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
 });
 
-Deno.test("overUndonePromotion() starts a new phase of running experiments that vary the undone settings", () => {
+Deno.test("newPhasesAfterUndo() starts a new phase of running experiments that vary the undone settings", () => {
   const promoted = promoteVariant(
     "e",
     "B",
@@ -298,7 +298,7 @@ Deno.test("overUndonePromotion() starts a new phase of running experiments that 
   const stopped = stopExperiment("rival", "", among(rival));
   for (const end of [rollBackExperiment, stopExperiment]) {
     const around = among(promoted, rival, elsewhere);
-    const [anew, ...others] = overUndonePromotion(end("e", "slow", around), around);
+    const [anew, ...others] = newPhasesAfterUndo(end("e", "slow", around), around);
     assert.deepEqual(others, []);
     assert.deepEqual([anew?.name, anew?.status, anew?.phase, anew?.revision], ["rival", "running", 1, 2]);
     assert.equal(
@@ -309,18 +309,18 @@ Deno.test("overUndonePromotion() starts a new phase of running experiments that 
     assert.deepEqual(anew?.variantSpans, rival.variantSpans, "users keep their variants");
   }
   assert.deepEqual(
-    overUndonePromotion(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)),
+    newPhasesAfterUndo(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)),
     [],
   );
   const around = among(rival, promoteVariant("e", "A", among(promoted)));
   assert.deepEqual(
-    overUndonePromotion(rollBackExperiment("e", "", around), around),
+    newPhasesAfterUndo(rollBackExperiment("e", "", around), around),
     [],
     "which had changed nothing",
   );
   const running = among(startExperiment(draft({ name: "e", traffic: 0.3 }), among()), rival);
   assert.deepEqual(
-    overUndonePromotion(stopExperiment("e", "", running), running),
+    newPhasesAfterUndo(stopExperiment("e", "", running), running),
     [],
     "nothing was promoted",
   );
@@ -340,7 +340,7 @@ Deno.test("startExperiment() begins a new phase when another promotion has chang
   assert.equal(phaseAmong(ended, promoted), 1, "the same control as before");
   assert.equal(phaseAmong(ended, stopExperiment("rival", "", among(promoted))), 2);
   const around = among(over, promoted);
-  const [anew] = overUndonePromotion(stopExperiment("rival", "", around), around);
+  const [anew] = newPhasesAfterUndo(stopExperiment("rival", "", around), around);
   assert.equal(anew?.phase, 2);
   assert.equal(phaseAmong(stopExperiment("e", "", among(anew!)), rival), 2);
 });

@@ -4,7 +4,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { GoneTopics } from "../../streams/service/jobs/topic_watch.ts";
 import { WorkerGroup } from "../../streams/service/jobs/worker_group.ts";
-import { loneUnready, untilSettled } from "../../streams/service/readiness.ts";
+import { groupUnready, untilSettled } from "../../streams/service/readiness.ts";
 import { listen } from "../log/warnings.ts";
 import { until } from "./deployment.ts";
 
@@ -52,7 +52,7 @@ Deno.test("untilSettled() gives up after longestMs, and rejects when stopped", a
   await assert.rejects(untilSettled(never, AbortSignal.abort(new Error("it stops"))), /it stops/);
 });
 
-Deno.test("loneUnready() says why a job could not be opened, or a group not joined, at the last attempt", async () => {
+Deno.test("groupUnready() says why a job could not be opened, or a group not joined, at the last attempt", async () => {
   const log = new MemoryLog();
   await log.createTopics([{ name: "samples", partitions: 1, cleanup: "delete" }]);
   const denied = new LogError(
@@ -78,7 +78,7 @@ Deno.test("loneUnready() says why a job could not be opened, or a group not join
     open: () => mayOpen ? Promise.resolve(job) : Promise.reject(denied),
   });
   const says = (reasons: string[], what: string) =>
-    until(() => Promise.resolve(loneUnready("learner", group).join() === reasons.join()), what);
+    until(() => Promise.resolve(groupUnready("learner", group).join() === reasons.join()), what);
   await says(["the learner waits for its consumer group: no right"], "it says why it has not joined");
   mayJoin = true;
   await says([`the learner is being opened: ${denied.message}`], "it says why it is not open");

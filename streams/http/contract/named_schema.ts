@@ -19,11 +19,11 @@ export function named<Name extends string>(
 ): Readonly<Record<Name, NamedSchema>> {
   return recordOf(keysOf(schemas), (name) => {
     const json = z.toJSONSchema(schemas[name], { io: "output", unrepresentable: "any" }) as JsonSchema; // zod lists the keywords
-    return { name, json: bare(json) };
+    return { name, json: withoutMeta(json) };
   });
 }
 
 /** A schema without the keys that only a stand-alone document has. */
-export function bare({ $comment: _comment, $schema: _schema, ...schema }: JsonSchema): JsonSchema {
+export function withoutMeta({ $comment: _comment, $schema: _schema, ...schema }: JsonSchema): JsonSchema {
   return schema;
 }

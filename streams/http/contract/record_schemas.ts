@@ -6,7 +6,7 @@
 
 import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
 import { isRecord } from "../../../src/values/record.ts";
-import { bare, type NamedSchema } from "./named_schema.ts";
+import { type NamedSchema, withoutMeta } from "./named_schema.ts";
 
 type ObjectSchema = JsonSchema & {
   readonly title?: string;
@@ -30,7 +30,7 @@ const NEXT = { type: ["string", "null"], description: "Cursor of the next page, 
 const records = jsonSchemas();
 const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime); // one per type of event
 const asked = askedOf(events.find(({ title }) => title === "request"));
-const recommendation = bare(records.recommendation) as ObjectSchema; // recommendations are objects
+const recommendation = withoutMeta(records.recommendation) as ObjectSchema; // recommendations are objects
 
 export const EVENT: NamedSchema = {
   name: "Event",
@@ -40,10 +40,10 @@ export const EVENT: NamedSchema = {
   },
 };
 
-export const ITEM: NamedSchema = { name: "Item", json: withoutTime(bare(records.item)) };
+export const ITEM: NamedSchema = { name: "Item", json: withoutTime(withoutMeta(records.item)) };
 
 /** An item that is on the log. */
-export const ITEM_RECORD: NamedSchema = { name: "ItemRecord", json: bare(records.item) };
+export const ITEM_RECORD: NamedSchema = { name: "ItemRecord", json: withoutMeta(records.item) };
 
 /** The body of `recommend`. */
 export const RECOMMEND_REQUEST: NamedSchema = {

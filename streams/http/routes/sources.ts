@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { parseJson } from "../../../src/events/json.ts";
 import type { Rejected } from "../../../src/events/rejected.ts";
-import { madeOfEach, type TakenRecords } from "../../../src/mapping/entries.ts";
+import { makeEach, type TakenRecords } from "../../../src/mapping/entries.ts";
 import type { RecordMeta } from "../../../src/mapping/scope.ts";
 import type { Portions } from "../../../src/values/portions.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
@@ -153,7 +153,7 @@ function* takeRecords(
 }
 
 function recordsOf(taken: TakenRecords, topics: Topics, now: number, count: (bytes: number) => number) {
-  return madeOfEach(taken, (one) => {
+  return makeEach(taken, (one) => {
     const ahead = one.kind === "event" ? rejectAhead(one.event.time, now) : null;
     if (ahead !== null) return ahead;
     const record = arrivedRecord(topics, one, now);

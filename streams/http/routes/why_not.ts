@@ -95,7 +95,7 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
     if (scoreKind === "share") return undefined; // an item alone has a share of 1
     return state.lists.preview(user, { ...event, candidates: [id] }).recommendation.items[0]?.score;
   };
-  const barred = whyBarred(state, user, item, time);
+  const excluded = whyExcluded(state, user, item, time);
   return {
     user: user.id,
     item: id,
@@ -106,14 +106,14 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
     candidates: items.length,
     score: score() ?? null,
     lowest: items[Math.min(count, items.length) - 1]?.score ?? null,
-    reasons: [...barred, ...whyNotChosen(place, count, state.retrieval.maxCandidates, barred.length > 0)],
+    reasons: [...excluded, ...whyNotChosen(place, count, state.retrieval.maxCandidates, excluded.length > 0)],
   };
 }
 
 type Reasons = WhyNotView["reasons"];
 
 /** What keeps an item from being a candidate, whatever its score. */
-function whyBarred(
+function whyExcluded(
   { sequences, retrieval }: TaskState,
   { row }: UserState,
   { index, withheld, expires }: CatalogueItem,

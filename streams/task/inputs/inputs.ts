@@ -11,7 +11,6 @@ import { newestOf } from "../../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
 import {
-  anew,
   changeOf,
   decodePosition,
   encodeInputs,
@@ -19,6 +18,7 @@ import {
   type InputTopic,
   type OwnPosition,
   positionOf,
+  remedyByNewPrefix,
   type TopicIds,
   withoutStates,
 } from "./position.ts";
@@ -176,7 +176,12 @@ function inputChangeOf(
   before: TopicIdentity,
   now: TopicIdentity | null,
 ): LogError | null {
-  return changeOf(topics[name], before, now, (isChangelog(name) ? withoutStates : anew)(topics.events));
+  return changeOf(
+    topics[name],
+    before,
+    now,
+    (isChangelog(name) ? withoutStates : remedyByNewPrefix)(topics.events),
+  );
 }
 
 /** Whether a task is restored from a topic. */

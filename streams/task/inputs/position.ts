@@ -112,7 +112,7 @@ export function positionOf(sides: PositionSides): Position {
       "topic-mismatch",
       `Cannot resume ${place} at ${next}, the position in the task's record: it ends at ${bounds.end}, so the log has ` +
         `lost events that were applied (was a leader elected without them, or an older copy of the data restored?); bring them back, or ` +
-        anew(topic),
+        remedyByNewPrefix(topic),
     );
   }
   if (committed === next) return { next, remark: null };
@@ -133,7 +133,7 @@ export function changeOf(
   topic: string,
   before: TopicIdentity,
   now: TopicIdentity | null,
-  remedy: string = anew(topic),
+  remedy: string = remedyByNewPrefix(topic),
 ): LogError | null {
   if (now === null) {
     return new LogError("topic-mismatch", `Cannot resume ${topic}: it was deleted; ${remedy}`);
@@ -152,13 +152,13 @@ export function changeOf(
   );
 }
 
-/** The remedy for a lost changelog: unlike other topics, it cannot just be read anew, as it holds the states. */
+/** The remedy for a lost changelog: unlike other topics, it cannot just be read again, as it holds the states. */
 export function withoutStates(events: string): string {
-  return `restore it from a copy, or ${anew(events)}`;
+  return `restore it from a copy, or ${remedyByNewPrefix(events)}`;
 }
 
 /** The remedy when a task cannot continue. */
-export function anew(topic: string): string {
+export function remedyByNewPrefix(topic: string): string {
   return `start afresh under another --prefix, and follow ${topic} to take in all its records: ` +
     "docs/how-to/deploy-on-kafka.md#events-that-are-keyed-by-something-else";
 }

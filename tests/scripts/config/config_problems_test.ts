@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { idleIn, misfitsOf, problemsOf } from "../../../scripts/config/config_problems.ts";
+import { contradictionsOf, ineffectiveIn, problemsOf } from "../../../scripts/config/config_problems.ts";
 import { parseConfig } from "../../../streams/config/config.ts";
 
 function problems(text: string, env: Readonly<Record<string, string>> = {}) {
   try {
-    return misfitsOf(parseConfig(text, "shop.json", (name) => env[name]), "shop.json");
+    return contradictionsOf(parseConfig(text, "shop.json", (name) => env[name]), "shop.json");
   } catch (error) {
     return problemsOf(error);
   }
@@ -118,8 +118,11 @@ Deno.test("problemsOf() reports every field, and the environment variable that s
   assert.deepEqual(problems('{"batchRows": 3, "guard": null}'), []);
 });
 
-Deno.test("idleIn() notes a head that is learnt although no order uses it", () => {
+Deno.test("ineffectiveIn() notes a head that is learnt although no order uses it", () => {
   const retrieval = { head: true };
-  assert.match(idleIn({ retrieval, ranking: "blend" })[0]!.what, /^retrieval\.head .* "ranking" is "blend"/);
-  assert.deepEqual([idleIn({ retrieval }), idleIn({ ranking: "blend" })], [[], []]);
+  assert.match(
+    ineffectiveIn({ retrieval, ranking: "blend" })[0]!.what,
+    /^retrieval\.head .* "ranking" is "blend"/,
+  );
+  assert.deepEqual([ineffectiveIn({ retrieval }), ineffectiveIn({ ranking: "blend" })], [[], []]);
 });

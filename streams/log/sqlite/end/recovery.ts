@@ -43,7 +43,7 @@ export function recover(
   const hasRun = [acknowledged, confirmed].some((one) => one !== undefined && isSameBoot(one.boot, boot));
   if (acknowledged === undefined) {
     if (hasRun) return recover(path, found, "damaged", boot);
-    refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
+    refuseMissing(path, found, confirmed?.state, CONFIRMED);
     const before = confirmed?.windowMs ?? NaN;
     if (before === 0) return null;
     return `its end was being recorded when the machine stopped: ${mayBeLost(found, before)}`;
@@ -59,10 +59,10 @@ export function recover(
     return stopped + mayBeLost(found, windowMs);
   }
   if (hasRun) {
-    refuseWhatIsMissing(path, found, acknowledged.state, "acknowledged, and the machine has run since");
+    refuseMissing(path, found, acknowledged.state, "acknowledged, and the machine has run since");
   }
-  if (windowMs === 0) refuseWhatIsMissing(path, found, acknowledged.state, CONFIRMED);
-  refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
+  if (windowMs === 0) refuseMissing(path, found, acknowledged.state, CONFIRMED);
+  refuseMissing(path, found, confirmed?.state, CONFIRMED);
   const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
   return `${lost} acknowledged records are lost, because the machine stopped before its disk had them: ` +
     `${[...shortfalls.map(name), ...others].join(", ")}. In addition, ${mayBeLost(found, windowMs)}`;
@@ -78,7 +78,7 @@ function mayBeLost(found: CommittedState, windowMs: number): string {
 
 const CONFIRMED = "confirmed by the disk";
 
-function refuseWhatIsMissing(
+function refuseMissing(
   path: string,
   found: CommittedState,
   wanted: CommittedState | undefined,
