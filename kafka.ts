@@ -27,5 +27,10 @@ export {
   COMPRESSIONS,
 } from "./streams/log/kafka/protocol/codecs.ts";
 export type { KafkaConnection } from "./streams/log/kafka/options.ts";
-export type { KafkaLogin, KafkaTls, KafkaTlsFiles } from "./streams/log/kafka/logins/security.ts";
+export type {
+  KafkaAccount,
+  KafkaLogin,
+  KafkaTls,
+  KafkaTlsFiles,
+} from "./streams/log/kafka/logins/security.ts";
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/log/kafka/settings.ts";

@@ -377,6 +377,37 @@ if (broker !== undefined) {
     await server.shutdown();
   });
 
+  Deno.test("KafkaLog reads its password again for each login, and says what to do when it is refused", async () => {
+    const passwordFile = `${folder}/changing`;
+    const put = (password: string) => Deno.writeTextFile(passwordFile, `${password}\n`);
+    const open = (sasl: KafkaLogin) => openLog(broker, { kafka: { ...as("").kafka, sasl } });
+    for (const [mechanism, username] of [["plain", "admin"], ["scram-sha-512", "scram"]] as const) {
+      await put(PASSWORD);
+      await using log = await open({ mechanism, username, passwordFile });
+      await using _before = await log.writer(newPlace());
+      await put("wrong");
+      await assert.rejects(log.writer(newPlace()), (error) => {
+        assert.ok(isTransient(error), `${error}`);
+        assert.match(
+          `${error}`,
+          new RegExp(`correct the password in ${passwordFile}, which is read at each login`),
+        );
+        return true;
+      });
+      await put(PASSWORD);
+      await using _after = await log.writer(newPlace());
+      await assert.rejects(
+        open({ mechanism, username, password: "wrong" }),
+        /authentication failed.*; a changed password needs a restart, unless it is in a file \(passwordFile\)/,
+      );
+    }
+    await put("");
+    const { username } = as("admin").kafka.sasl;
+    const opening = open({ mechanism: "plain", username, passwordFile }); // it is being written
+    await put(PASSWORD);
+    await using _log = await opening;
+  });
+
   Deno.test({
     name: "KafkaLog reads its certificate again for each connection",
     ignore: !hasClients,

@@ -24,7 +24,8 @@ import {
 import { reasonOf } from "../../../src/values/reason.ts";
 import { keysOf } from "../../../src/values/record.ts";
 import type { SettingsReader } from "../kind.ts";
-import type { KafkaLogin, KafkaTls } from "./logins/security.ts";
+import { withoutNewline } from "./logins/secret_file.ts";
+import type { KafkaAccount, KafkaLogin, KafkaTls } from "./logins/security.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 
 /** TLS; `true` = with the certificates that the system trusts. */
@@ -159,9 +160,10 @@ export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
   const replaced = [
     ...(typeof tls === "object" ? [tls.caFile, tls.certFile, tls.keyFile] : []),
     sasl?.tokenFile,
+    sasl?.passwordFile,
   ];
   const folders = replaced.map((file) => file !== undefined && file.includes("/") ? dirname(file) : file);
-  const fixed = [typeof tls === "object" ? tls.passphraseFile : undefined, sasl?.passwordFile];
+  const fixed = [typeof tls === "object" ? tls.passphraseFile : undefined];
   const aws = sasl?.mechanism === "aws-msk-iam" ? AWS_IDENTITIES : [];
   return [...new Set([...folders, ...fixed, ...aws])].filter((file) => file !== undefined);
 }
@@ -225,13 +227,14 @@ async function loginOf(settings: SaslSettings, reader: SettingsReader): Promise<
 async function accountOf(
   settings: SaslSettings,
   reader: SettingsReader,
-): Promise<{ readonly username: string; readonly password: string }> {
-  const username = settings.username ?? reader.env(SECRETS.username);
-  const password = await secretOf(reader, "password", settings.passwordFile);
-  return {
-    username: required(settings, "username", username),
-    password: required(settings, "password", password),
-  };
+): Promise<KafkaAccount> {
+  const username = required(settings, "username", settings.username ?? reader.env(SECRETS.username));
+  const { passwordFile } = settings;
+  if (passwordFile === undefined) {
+    return { username, password: required(settings, "password", reader.env(SECRETS.password)) };
+  }
+  await read(reader, "the password", passwordFile); // it is read at each login; reading it now reports errors early
+  return { username, passwordFile };
 }
 
 function required(
@@ -249,7 +252,8 @@ async function secretOf(
   what: keyof typeof SECRETS,
   path: string | undefined,
 ): Promise<string | undefined> {
-  return (await read(reader, `the ${what}`, path))?.replace(/\r?\n$/, "") ?? reader.env(SECRETS[what]);
+  const text = await read(reader, `the ${what}`, path);
+  return text === undefined ? reader.env(SECRETS[what]) : withoutNewline(text);
 }
 
 async function read(

@@ -109,6 +109,11 @@ Deno.test("kafkaOptions() builds each login from settings and variables, and say
   assert.deepEqual(await of({ mechanism: "oauthbearer", tokenEndpoint, username: "me" }), {
     ...{ mechanism: "oauthbearer", tokenEndpoint, scope: undefined, username: "me", password: "hush" },
   });
+  assert.deepEqual(await of({ mechanism: "plain", username: "me", passwordFile: "/s/password" }), {
+    mechanism: "plain",
+    username: "me",
+    passwordFile: "/s/password",
+  });
   await assert.rejects(of({ mechanism: "oauthbearer" }), /neither tokenEndpoint nor tokenFile/);
   await assert.rejects(
     of({ mechanism: "oauthbearer", tokenEndpoint }),
@@ -121,6 +126,7 @@ Deno.test("kafkaFiles() names the folders of files that are replaced by links to
   assert.deepEqual(kafkaFiles({ tls, sasl: { mechanism: "oauthbearer", tokenFile: "/t/token" } }), [
     ...["/tls", "own.pem", "/t", "/p"],
   ]);
+  assert.deepEqual(kafkaFiles({ sasl: { mechanism: "plain", passwordFile: "/s/password" } }), ["/s"]);
   assert.deepEqual(kafkaFiles({ sasl: { mechanism: "aws-msk-iam" } }), [
     "/var/run/secrets/eks.amazonaws.com",
     "/var/run/secrets/pods.eks.amazonaws.com",

@@ -6,18 +6,16 @@
 
 import { askEndpoint, textOf } from "./endpoint.ts";
 import { renewed } from "./renewed.ts";
+import { passwordOf } from "./secret_file.ts";
+import type { KafkaAccount } from "./security.ts";
 
 /** Credentials of a client, and where it gets tokens for them. */
-export interface ClientCredentials {
+export type ClientCredentials = KafkaAccount & {
   /** URL that issues tokens; HTTPS, unless on this machine. */
   readonly tokenEndpoint: string;
-  /** Id of the client. */
-  readonly username: string;
-  /** Its secret. */
-  readonly password: string;
   /** Scope of the token. @default {the endpoint's} */
   readonly scope?: string | undefined;
-}
+};
 
 const WHAT = "a token";
 /** Lifetime of a token whose endpoint does not state it. */
@@ -26,18 +24,20 @@ const LOCAL: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
 /** Returns a function that returns a valid token. @throws TypeError when the secret would be sent unencrypted */
 export function clientCredentials(
-  { tokenEndpoint, username, password, scope }: ClientCredentials,
+  account: ClientCredentials,
   now: () => number = Date.now,
 ): () => Promise<string> {
+  const { tokenEndpoint, username, scope } = account;
   const { protocol, hostname } = new URL(tokenEndpoint);
   if (protocol !== "https:" && !LOCAL.has(hostname)) {
     throw new TypeError(
       `Cannot ask ${tokenEndpoint} for tokens: the secret would not be encrypted; use https`,
     );
   }
-  const basic = new TextEncoder().encode(`${encodeURIComponent(username)}:${encodeURIComponent(password)}`);
   return renewed(async () => {
     const asked = now();
+    const pair = [username, await passwordOf(account)].map(encodeURIComponent).join(":");
+    const basic = new TextEncoder().encode(pair);
     const answer = await askEndpoint(WHAT, tokenEndpoint, {
       method: "POST",
       headers: { authorization: `Basic ${basic.toBase64()}`, accept: "application/json" },

@@ -6,14 +6,17 @@
  */
 
 import { Buffer } from "node:buffer";
-import { readFile } from "node:fs/promises";
+import plain from "kafkajs/src/broker/saslAuthenticator/plain.js";
+import scram256 from "kafkajs/src/broker/saslAuthenticator/scram256.js";
+import scram512 from "kafkajs/src/broker/saslAuthenticator/scram512.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import { KafkaJSConnectionError, KafkaJSSASLAuthenticationError } from "kafkajs/src/errors.js";
-import type { KafkaLogin } from "./security.ts";
+import type { KafkaAccount, KafkaLogin } from "./security.ts";
 import { awsCredentials } from "./aws_credentials.ts";
 import { mskToken } from "./aws_token.ts";
 import { clientCredentials } from "./client_credentials.ts";
 import { LoginError } from "./login_error.ts";
+import { passwordOf, secretIn } from "./secret_file.ts";
 
 /** Gives a token that is valid now. */
 type GetToken = () => Promise<string>;
@@ -26,9 +29,27 @@ interface Exchange {
   };
 }
 
+/** How kafkajs logs in by name and password. */
+const BY_PASSWORD = { plain, "scram-sha-256": scram256, "scram-sha-512": scram512 };
+
 export function saslOptions(login: KafkaLogin): object {
+  if (login.mechanism !== "oauthbearer" && login.mechanism !== "aws-msk-iam") {
+    const { mechanism, username } = login;
+    return {
+      mechanism,
+      authenticationProvider: (connection: object) => ({
+        async authenticate() {
+          const password = await passwordOf(login).catch(asKafka);
+          await BY_PASSWORD[mechanism]({ username, password })(connection).authenticate().catch(
+            (error: Error) => {
+              throw refused(error, login);
+            },
+          );
+        },
+      }),
+    };
+  }
   const token = tokenOf(login);
-  if (token === undefined) return { ...login };
   return {
     mechanism: "oauthbearer",
     authenticationProvider: (
@@ -46,26 +67,25 @@ export function saslOptions(login: KafkaLogin): object {
   };
 }
 
-function tokenOf(login: KafkaLogin): GetToken | undefined {
+function tokenOf(login: Exclude<KafkaLogin, { readonly mechanism: keyof typeof BY_PASSWORD }>): GetToken {
   if (login.mechanism === "aws-msk-iam") {
     const { region } = login;
     const credentials = awsCredentials(region);
     return async () => await mskToken(region, await credentials(), Date.now());
   }
-  if (login.mechanism !== "oauthbearer") return undefined;
   if ("tokenEndpoint" in login) return clientCredentials(login);
-  if ("tokenFile" in login) return () => tokenIn(login.tokenFile);
+  if ("tokenFile" in login) return async () => (await secretIn("the token", login.tokenFile)).trim();
   const { oauthBearerProvider } = login;
   return async () => (await oauthBearerProvider()).value;
 }
 
-/** Reads the token at each login, because another program renews the file. */
-async function tokenIn(path: string): Promise<string> {
-  const token = await readFile(path, "utf8").catch((cause) => {
-    throw new LoginError(`Cannot read the token from ${path}: ${cause.message}`, true);
-  });
-  if (token.trim() === "") throw new LoginError(`Cannot log in by the token in ${path}: it is empty`, true);
-  return token.trim();
+/** Adds to a refused login what can be done about it, as a password may have changed. */
+function refused(error: Error, login: KafkaAccount): Error {
+  if (!(error instanceof KafkaJSSASLAuthenticationError)) return error;
+  const help = "password" in login
+    ? "a changed password needs a restart, unless it is in a file (passwordFile)"
+    : `correct the password in ${login.passwordFile}, which is read at each login`;
+  return new KafkaJSSASLAuthenticationError(`${error.message}; ${help}`);
 }
 
 /** Converts an error to one of kafkajs, which retries a passing one as it does a failed connection. */

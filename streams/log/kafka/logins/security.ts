@@ -32,15 +32,26 @@ export interface KafkaTlsFiles {
   readonly key?: string | undefined;
 }
 
+/** A name and a password, or the id of a client and its secret. */
+export type KafkaAccount =
+  & {
+    /** The name. */
+    readonly username: string;
+  }
+  & ({
+    /** The password. */
+    readonly password: string;
+  } | {
+    /** Path of a file with the password, read at each login, because it may be replaced. */
+    readonly passwordFile: string;
+  });
+
 /** A login by SASL. */
 export type KafkaLogin =
   | {
     /** Name and password; `plain` only over TLS. */
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    /** Name of the user. */
-    readonly username: string;
-    readonly password: string;
-  }
+  } & KafkaAccount
   | {
     /** OAuth 2 tokens. */
     readonly mechanism: "oauthbearer";
@@ -58,13 +69,9 @@ export type KafkaLogin =
     readonly mechanism: "oauthbearer";
     /** URL that issues them: https, unless on this machine. */
     readonly tokenEndpoint: string;
-    /** Id of the client. */
-    readonly username: string;
-    /** Its secret. */
-    readonly password: string;
     /** Scope of the tokens. @default {the endpoint's} */
     readonly scope?: string | undefined;
-  }
+  } & KafkaAccount
   | {
     /** Amazon MSK with IAM; the platform provides credentials, in environment variables or at an endpoint. */
     readonly mechanism: "aws-msk-iam";
