@@ -48,41 +48,53 @@ export async function lookAtTopics(
     return [];
   }
   const views: TopicView[] = [];
-  for (const { name, cleanup, partitions: wanted } of specs) {
-    const spec = existing.get(name);
-    if (spec === undefined) {
-      const size = events === undefined ? "" : ` with ${wanted} partitions`;
-      problems.push({
-        what: `topic ${name} is missing`,
-        remedy:
-          `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
-          "or, if it exists, grant this user DESCRIBE on it",
-      });
-      views.push({ name, partitions: 0, unused: 0, records: 0 });
-      continue;
-    }
-    if (spec.cleanup !== cleanup) {
-      problems.push({
-        what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
-        remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
-          `--add-config cleanup.policy=${cleanup}`,
-      });
-    }
-    if (spec.partitions !== wanted) {
-      problems.push({
-        what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
-        remedy: `${topics.events} and it must have the same number: start afresh under another --prefix`,
-      });
-    }
-    const [partitions = 0, used = 0] = await Promise.all(
-      [whole, own].map(async (log) => (await log.identify(name))?.partitions),
-    );
-    let records = 0;
-    for (let p = 0; p < partitions; p++) {
-      const { start, end } = await whole.bounds(name, p);
-      records += end - start;
-    }
-    views.push({ name, partitions, unused: partitions - used, records });
+  for (const wanted of specs) {
+    problems.push(...problemsOf(wanted, existing.get(wanted.name), topics.events, events !== undefined));
+    views.push(await viewOf(wanted.name, existing.has(wanted.name), whole, own));
   }
   return views;
+}
+
+/** What is wrong with a topic. @param spec as it is; `undefined` = it is missing */
+function problemsOf(
+  { name, cleanup, partitions }: TopicSpec,
+  spec: TopicSpec | undefined,
+  events: string,
+  isSized: boolean,
+): readonly Problem[] {
+  if (spec === undefined) {
+    const size = isSized ? ` with ${partitions} partitions` : "";
+    const remedy =
+      `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
+      "or, if it exists, grant this user DESCRIBE on it";
+    return [{ what: `topic ${name} is missing`, remedy }];
+  }
+  const problems: Problem[] = [];
+  if (spec.cleanup !== cleanup) {
+    problems.push({
+      what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
+      remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
+        `--add-config cleanup.policy=${cleanup}`,
+    });
+  }
+  if (spec.partitions !== partitions) {
+    problems.push({
+      what: `topic ${name} has ${spec.partitions} partitions, not ${partitions}`,
+      remedy: `${events} and it must have the same number: start afresh under another --prefix`,
+    });
+  }
+  return problems;
+}
+
+async function viewOf(name: string, exists: boolean, whole: Log, own: Log): Promise<TopicView> {
+  if (!exists) return { name, partitions: 0, unused: 0, records: 0 };
+  const [partitions = 0, used = 0] = await Promise.all(
+    [whole, own].map(async (log) => (await log.identify(name))?.partitions),
+  );
+  let records = 0;
+  for (let p = 0; p < partitions; p++) {
+    const { start, end } = await whole.bounds(name, p);
+    records += end - start;
+  }
+  return { name, partitions, unused: partitions - used, records };
 }

@@ -42,7 +42,7 @@ interface BuildLog {
   readonly keptBytes: number;
 }
 
-export interface RebuildParts extends BuildLog {
+export interface RebuildParts extends Pick<BuildLog, "log" | "until" | "remembered"> {
   readonly learning: Learning;
   readonly tasks: readonly Task[];
   readonly subscriber: ParameterSubscriber;
@@ -64,7 +64,7 @@ export async function openParts(deploymentLog: Log, options: RebuildOptions): Pr
   await using open = new AsyncDisposableStack();
   const archived = open.use(await openArchived(deploymentLog, topics, options.archives ?? []));
   const source = await openBuildLog(archived.log, options);
-  const { log, until } = source;
+  const { log, until, remembered } = source;
   const handover = until.length === 1 ? new SampleHandover() : undefined;
   const carried = await weightsToCarry(deploymentLog, options);
   const learning = open.use(await openBuildLearning(log, options, { carried, handover }));
@@ -85,8 +85,8 @@ export async function openParts(deploymentLog: Log, options: RebuildOptions): Pr
   const { partitions } = await deploymentLog.identify(topics.events) ?? { partitions: until.length };
   const sharing = until.length / partitions;
   const { parts: archivedParts } = archived;
-  const parts = { ...source, learning, tasks, subscriber, starts, sharing, learntRounds, archivedParts };
-  return { ...parts, open: open.move() };
+  const read = { log, until, remembered, archivedParts };
+  return { ...read, learning, tasks, subscriber, starts, sharing, learntRounds, open: open.move() };
 }
 
 /** Creates the topics of the generation that are missing. */
