@@ -33,9 +33,12 @@ export function possibleSpread(effect: Effect, minUsers: number): number {
   return users < minUsers || conversionsOf(effect) < MIN_CONVERSIONS ? 0 : spreadOf(effect);
 }
 
-/** The spread of both arms together. */
+/**
+ * The spread of the difference: its variance is s/m + t/n for m and n users of spreads s and t, which is 1/m + 1/n times
+ * this. It is mostly that of the smaller arm.
+ */
 function spreadOf({ control, variant }: Effect): number {
-  return (control.users * control.spread + variant.users * variant.spread) /
+  return (variant.users * control.spread + control.users * variant.spread) /
     (control.users + variant.users);
 }
 

@@ -193,8 +193,12 @@ async function experiments() {
     return { name, weight: at === 0 ? 2 : 1, policy: { name: "epsilon", epsilon: 0.1 * at } };
   });
   await registry.start({
-    ...{ name: "split", layer: "a", metric: "ctr", variants, overrides: { u7: "B" } },
-    ...{ guardRails: [{ metric: "reward" }], stopRule: { minUsers: 10, maxUsers: 100 } },
+    name: "split",
+    layer: "a",
+    variants,
+    overrides: { u7: "B" },
+    guardRails: [{ metric: "reward" }],
+    stopRule: { minUsers: 10, maxUsers: 100 },
   });
   await registry.start({
     name: "draft",

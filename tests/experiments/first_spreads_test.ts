@@ -5,7 +5,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createRandom, normal } from "../../src/draws/random_source.ts";
 import type { Arm, Effect } from "../../src/experiments/effect.ts";
-import { FirstSpreads, informationOf } from "../../src/experiments/first_spreads.ts";
+import { FirstSpreads, informationOf, possibleSpread } from "../../src/experiments/first_spreads.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { ExperimentTotals, USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { sumsOf } from "../../src/experiments/user_metrics.ts";
@@ -16,38 +16,52 @@ import { keysOf } from "../../src/values/record.ts";
 import { Followed } from "../../streams/experiments/followed.ts";
 import { list, restored } from "./lists.ts";
 
-function effectOf(users: number, spread: number): Effect {
-  const arm: Arm = { users: users / 2, value: 1, variance: 1, spread, equalUsers: users / 2, cut: 0 };
-  return { control: arm, variant: arm, lift: 0, variance: 1, explained: 0 };
+/** Two arms whose users have these spreads. @param share of the variant */
+function effectOf(users: number, [control, variant]: readonly [number, number], share = 0.5): Effect {
+  const armOf = (users: number, spread: number): Arm => {
+    return { users, value: 1000, variance: spread / users, spread, equalUsers: 1000, cut: 0 };
+  };
+  const arms = { control: armOf(users * (1 - share), control), variant: armOf(users * share, variant) };
+  return { ...arms, lift: 0, variance: 1, explained: 0 };
 }
 
 Deno.test("informationOf() keeps the error rate however the variance of the difference grows", () => {
   const [from, most, walks, steps] = [200, 1000, 4000, 300];
   const options = { alpha: 0.05, tunedFor: most * 2 / 3 };
   const users = Array.from({ length: steps + 1 }, (_, step) => from * (most / from) ** (step / steps));
-  for (const power of [1, 2, 5, 9]) {
-    const variances = users.map((n) => n ** power);
-    const squares = users.map((n, at) => {
-      const effect = effectOf(n, variances[at]! / n);
-      return variances[at]! * criticalSquare(informationOf(effect, variances[0]! / from), options);
+  // The variances of the arms' sums grow by these powers of the number of users.
+  for (const [share, ...powers] of [[0.5, 2, 2], [0.5, 9, 9], [0.02, 1, 5]] as const) {
+    const effects = users.map((n) => {
+      const [control, variant] = powers.map((power) => (n / from) ** (power - 1)) as [number, number];
+      return effectOf(n, [control, variant], share);
     });
-    const random = createRandom(power, 44);
+    const first = possibleSpread(effects[0]!, 0);
+    const squares = effects.map((effect) => {
+      const { control, variant } = effect;
+      return (control.variance + variant.variance) * criticalSquare(informationOf(effect, first), options);
+    });
+    const [growth, growths] = (["control", "variant"] as const).map((name) => {
+      const variances = effects.map(({ [name]: { users, spread } }) => users * spread);
+      return variances.map((variance, at) => Math.sqrt(variance - (variances[at - 1] ?? 0)));
+    }) as [number[], number[]];
+    const random = createRandom(powers[1], 44);
     let wrong = 0;
     for (let walk = 0; walk < walks; walk++) {
-      let place = 0;
-      const crosses = squares.some((square, at) => {
-        place += Math.sqrt(variances[at]! - (variances[at - 1] ?? 0)) * normal(random);
-        return place * place >= square;
+      let [control, variant] = [0, 0];
+      const crosses = effects.some((arms, at) => {
+        control += growth[at]! * normal(random);
+        variant += growths[at]! * normal(random);
+        return (variant / arms.variant.users - control / arms.control.users) ** 2 >= squares[at]!;
       });
       if (crosses) wrong++;
     }
-    // With 5 %, more than 243 come once in a thousand; by the number of users, powers 5 and 9 have 363 and 591.
-    assert.ok(wrong <= 243, `power ${power}: ${wrong} of ${walks}`);
+    // With 5 %, more than 243 come once in a thousand.
+    assert.ok(wrong <= 243, `${powers} at ${share}: ${wrong} of ${walks}`);
   }
 });
 
 Deno.test("informationOf() is the number of users until these vary twice as much as at first", () => {
-  const effect = effectOf(1000, 6);
+  const effect = effectOf(1000, [6, 6]);
   assert.deepEqual([undefined, 12, 6, 3, 1].map((first) => informationOf(effect, first)), [
     1000,
     1000,
