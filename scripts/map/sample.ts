@@ -171,11 +171,17 @@ async function topicRecords(topic: string, { records: most, open }: SampleOption
     throw new Error(`Cannot try topic ${topic}: it does not exist, or we may not see it`);
   }
   const { partitions } = identity;
+  const bounds = await Promise.all(
+    Array.from(
+      { length: partitions },
+      async (_, partition) => ({ partition, ...await log.bounds(topic, partition) }),
+    ),
+  );
   const parts: TriedRecord[][] = [];
   let left = most;
-  for (let partition = 0; partition < partitions; partition++) {
-    const { start, end } = await log.bounds(topic, partition);
-    const enough = Math.ceil(left / (partitions - partition));
+  // The smallest comes first: what it lacks is taken from larger ones.
+  for (const { partition, start, end } of bounds.toSorted((a, b) => a.end - a.start - (b.end - b.start))) {
+    const enough = Math.ceil(left / (partitions - parts.length));
     const records: TriedRecord[] = [];
     for (let next = start; next < end && records.length < enough;) {
       const result = await log.read(topic, partition, next);
