@@ -16,9 +16,8 @@ Deno.test({
   ignore: !hasCurl,
   fn: async () => {
     await using api = await startApi();
-    const calls = blocks(await readPage("docs/reference/http.md"), "sh").filter((block) =>
-      block.includes("curl")
-    );
+    const calls = blocks(await readPage("docs/reference/http.md"), "sh")
+      .flatMap((block) => block.split(/^(?=curl )/m)).filter((block) => block.includes("curl"));
     assert.ok(calls.length >= 6);
     for (const call of calls) {
       const script = call.replaceAll("http://127.0.0.1:8080", api.url);
@@ -43,7 +42,7 @@ Deno.test({
     const [{ http = {} } = {}] = configs;
     assert.ok(http.doors?.length === 2 && configs.length === 2);
     await using api = await startApi(http);
-    const calls = blocks(page, "sh");
+    const calls = blocks(page, "sh").flatMap((block) => block.split(/^(?=curl )/m));
     assert.ok(calls.length >= 6);
     for (const call of calls) {
       const script = call.replaceAll("http://127.0.0.1:8080", api.url);
