@@ -35,7 +35,7 @@ import { openLog, RETRY_MS } from "./flags/service_flags.ts";
 interface Flags extends LogFlags {
   readonly rights?: true;
   readonly maxLag?: number;
-  readonly url: readonly string[];
+  readonly url?: readonly string[];
   readonly known?: Readonly<Partial<Record<CountName, number>>>;
   readonly verify?: true;
   readonly json?: true;
@@ -51,7 +51,7 @@ async function main(flags: Flags): Promise<number> {
       problems: [...configured.problems, { what: "the log was not examined", remedy }],
     });
   }
-  const processes = await Promise.all(flags.url.map(processAt));
+  const processes = await Promise.all((flags.url ?? []).map(processAt));
   const unhealthy = processes.flatMap(({ problem }) => problem ?? []);
   const opened = await openLogOrReason(flags, config, kind.fileOf(settings)).catch((error) => {
     if (configured.problems.length > 0) print(Deno.stdout, `${problemLines(configured.problems)}\n`);
@@ -82,7 +82,7 @@ async function main(flags: Flags): Promise<number> {
 
 /** Opens the log, or returns why it cannot, if its processes can be asked instead. */
 async function openLogOrReason(flags: Flags, config: Config, file: string | null): Promise<Log | string> {
-  const canAsk = flags.url.length > 0;
+  const canAsk = flags.url !== undefined;
   try {
     if (file !== null) await Deno.stat(file); // opening would create it
   } catch (error) {
@@ -238,7 +238,7 @@ const program = addLogFlags(
     "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2,rejected=9",
     known,
   )
-  .option("--url <list>", "URLs of processes to query as well, such as http://127.0.0.1:8080", urls, [])
+  .option("--url <list>", "URLs of processes to query as well, such as http://127.0.0.1:8080", urls)
   .option("--json", "print the result as JSON")
   .addHelpText(
     "after",
