@@ -56,6 +56,33 @@ Deno.test("Bodies drops bodies that have stalled when others need room", async (
   assert.deepEqual(await Promise.all(slow), ["body-timeout", "body-timeout"]);
 });
 
+Deno.test("Bodies drops a body that trickles when others need room, and none that is fast enough", async () => {
+  for (const [bytes, outcome] of [[16 << 10, "body-timeout"], [64 << 10, "reading"]] as const) {
+    let now = 0;
+    const bodies = new Bodies({ maxBytes: 8 * MB, maxInFlightBytes: 12 * MB, clock: () => now });
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const request = new Request("http://localhost/", { method: "POST", body: readable });
+    const reading = codeOf(bodies.read(request));
+    await writer.write(new Uint8Array(5 * MB));
+    for (; now < 4000; now += 500) {
+      await writer.write(new Uint8Array(bytes));
+      await turn();
+    }
+    const other = await codeOf(bodies.read(whole(new Uint8Array(7 * MB))));
+    assert.equal(other, outcome === "reading" ? "unavailable" : "read");
+    assert.equal(await Promise.race([reading, Promise.resolve("reading")]), outcome);
+  }
+});
+
+Deno.test("Bodies takes a body of exactly the largest size, whether its length is declared or not", async () => {
+  const bodies = new Bodies({ maxBytes: MB, clock: () => 0 });
+  for (const headers of [{}, { "content-length": String(MB) }]) {
+    assert.equal((await bodies.read(whole(new Uint8Array(MB), headers))).length, MB);
+  }
+  assert.equal(await codeOf(bodies.read(whole(new Uint8Array(MB + 1)))), "too-large");
+});
+
 Deno.test("Bodies has room for small bodies while large ones that do not arrive fill the rest", async () => {
   const bodies = new Bodies({ maxBytes: 8 * MB, clock: () => 0 });
   const declared = (bytes: number) => stuck(1, { "content-length": String(bytes) });

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { Recommender } from "../../streams/http/recommender.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -83,6 +84,28 @@ Deno.test("Recommender.ask() gets answers again after their topic was recreated"
     if (outcome.status === "fulfilled") return;
   }
   assert.fail("nothing is answered any more");
+});
+
+Deno.test("Recommender.ask() appends no request of a client that has given up", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([
+    { name: topics.events, partitions: 1, cleanup: "delete" },
+    { name: topics.recommendations, partitions: 1, cleanup: "delete" },
+  ]);
+  const back = Promise.withResolvers<void>();
+  const away = layered(log, {
+    bounds: (...place) => back.promise.then(() => log.bounds(...place)),
+  });
+  await using answers = new Recommender(away, topics, 1, { timeoutMs: 20 });
+  const ask = (request: string) =>
+    answers.ask({ type: "request", user: "ann", request, time: TIME, count: 1 }, TIME);
+  await assert.rejects(ask("first"), /has not received the request/);
+  back.resolve();
+  await assert.rejects(ask("second"), /the request is on the log/);
+  const { records } = await log.read(topics.events, 0, 0, {});
+  assert.deepEqual(records.map(({ value }) => JSON.parse(new TextDecoder().decode(value!)).request), [
+    "second",
+  ]);
 });
 
 Deno.test("Recommender.ask() of a repeated request waits for its own answer, not for the first one's", async () => {

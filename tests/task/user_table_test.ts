@@ -68,6 +68,7 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   return {
     state,
     outbox,
+    index,
     table: new UserTable(state, { users: wrap(index) }, outbox, {
       log: new MemoryLog(),
       topics,
@@ -146,6 +147,20 @@ for (const [words, wrap] of [["at once", (index: UserIndex) => index], ["later",
     assert.deepEqual(state.users.get("ann")?.profile, { of: "now" });
   });
 }
+
+Deno.test("UserTable.warmDue() loads users from the very time at which something is due", async () => {
+  const { state, outbox, index } = createTable();
+  const late = new Map([["ann", START + 5], ["bob", START + 6]]);
+  const place = { log: new MemoryLog(), topics, partition: 0 };
+  const table = new UserTable(state, { users: index, late }, outbox, place);
+  const loaded = async (time: number) => {
+    await table.warmDue(time);
+    return [...state.users.keys()];
+  };
+  assert.deepEqual(await loaded(START + 4), []);
+  assert.deepEqual(await loaded(START + 5), ["ann"]);
+  assert.deepEqual(await loaded(START + 6), ["ann", "bob"]);
+});
 
 Deno.test("UserTable.peek() shows the current state of a user who has come into memory while it looked", async () => {
   const { promise: wait, resolve } = Promise.withResolvers<void>();

@@ -71,3 +71,13 @@ Deno.test("EventReader.read() rejects when the log goes backwards", async () => 
   reader.passGap();
   assert.equal(reader.next, 3);
 });
+
+Deno.test("EventReader.takeLost() returns what the log has dropped, even a single offset", async () => {
+  for (const dropped of [1, 2]) {
+    const read = () => Promise.resolve({ records: [recordAt(3 + dropped)], next: 4 + dropped, dropped });
+    const reader = new EventReader({ read }, TOPIC, PARTITION, 3);
+    await reader.read({ maxRecords: 9 });
+    assert.deepEqual([reader.takeLost(), reader.next], [{ from: 3, to: 3 + dropped }, 3 + dropped]);
+    assert.equal(reader.takeLost(), undefined);
+  }
+});

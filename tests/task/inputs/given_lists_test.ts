@@ -30,6 +30,19 @@ Deno.test("GivenLists finds the answer to each request, however many foreign rec
   }
 });
 
+Deno.test("GivenLists finds answers that stand before repetitions of older ones", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: TOPIC, partitions: 1, cleanup: "delete" }]);
+  const answers = Array.from({ length: 600 }, (_, request) => answer(request));
+  await log.append(answers); // sent early, and in part again after each of many crashes
+  for (let crash = 0; crash < 8; crash++) await log.append(answers.slice(300, 400));
+  const lists = new GivenLists(log, TOPIC, 0);
+  for (let request = 450; request < 600; request++) {
+    await lists.readTo(450, request);
+    assert.ok(lists.take(request) !== null, `no answer to ${request}`);
+  }
+});
+
 Deno.test("GivenLists reads past offsets without records", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: TOPIC, partitions: 1, cleanup: "delete" }]);
