@@ -430,7 +430,10 @@ Deno.test("MonitorJob starts from zero when an experiment is started with other 
 Deno.test("Service stops an experiment that breaks a guard rail by itself", async () => {
   const log = await deployment();
   await using service = await Service.start(log, { ...OPTIONS, partitions: PARTITIONS });
-  await until(async () => (await service.status()).monitor?.stopped === 1, "the experiment is stopped");
+  await until(async () => {
+    const { monitor } = await service.status();
+    return monitor?.stopped === 1 && monitor.lag === 0;
+  }, "the experiment is stopped, and all is read");
   assert.deepEqual((await service.status()).monitor, { running: 1, lag: 0, stopped: 1, lost: 0 });
   await service.stop();
   await service.ended;
