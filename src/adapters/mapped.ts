@@ -11,7 +11,7 @@ import { isAttribute } from "../events/check.ts";
 import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
 import { shown } from "../events/rejected.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
-import { fieldOf, isRecord } from "../values/record.ts";
+import { isRecord } from "../values/record.ts";
 
 /** The items and events of one foreign record. */
 export interface Mapped {
@@ -139,11 +139,6 @@ export function splitAttributes(values: JsonObject): Split {
     attributes: room < MAX_ATTRIBUTES ? attributes : undefined,
     other: Object.keys(other).length > 0 ? other : undefined,
   });
-}
-
-/** An unknown field of one of meander's own records. */
-export function extra(record: Event | ItemRecord, field: string): unknown {
-  return fieldOf(record, field);
 }
 
 /** The fields that are not `undefined`. */

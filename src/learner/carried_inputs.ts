@@ -12,8 +12,7 @@
 import { itemField } from "../features/item_field.ts";
 import { SMALL_WIDTH } from "../features/field_table.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
-import type { Parameters, Shape } from "../nn/kernels/parameters.ts";
-import { size } from "../nn/kernels/parameters.ts";
+import { type Parameters, type Shape, size } from "../nn/kernels/parameters.ts";
 
 /** The block whose rows are the inputs of a model's MLP. */
 const INPUT_BLOCK = "mlp.W1";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { extra, type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
+import { type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
 import type { Attributes, ItemRecord } from "../../src/events/event.ts";
-import { isRecord } from "../../src/values/record.ts";
+import { fieldOf, isRecord } from "../../src/values/record.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { Task } from "../task/task.ts";
 
@@ -23,15 +23,15 @@ export function gorseUser(id: string, profile: Attributes): JsonObject {
 /** An item in Gorse's form, with all fields. */
 export function gorseItem(item: ItemRecord): JsonObject {
   const { category, categories = category === undefined ? [] : [category], attributes } = item;
-  const other = extra(item, "other");
+  const other = fieldOf(item, "other");
   const labels = { ...attributes, ...(isRecord(other) && other) };
   return {
     IsHidden: item.hidden ?? false,
-    Labels: extra(item, "labels") ?? (Object.keys(labels).length === 0 ? null : labels),
-    Comment: item.title ?? extra(item, "comment") ?? "",
+    Labels: fieldOf(item, "labels") ?? (Object.keys(labels).length === 0 ? null : labels),
+    Comment: item.title ?? fieldOf(item, "comment") ?? "",
     ItemId: item.item,
     Categories: categories,
-    Timestamp: extra(item, "timestamp") ?? new Date(item.time).toISOString(),
+    Timestamp: fieldOf(item, "timestamp") ?? new Date(item.time).toISOString(),
   };
 }
 

@@ -20,8 +20,7 @@ import {
 } from "../../src/events/rejection.ts";
 import { makeEach, onlyEntries } from "../../src/mapping/entries.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
-import type { Log, LogRecord, NewRecord } from "../log/log.ts";
-import { LogError } from "../log/log.ts";
+import { type Log, LogError, type LogRecord, type NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { type RecordSource, take } from "../mapping/record_source.ts";
 import { commitFitting, type Part, withoutBytes } from "../task/fitting.ts";

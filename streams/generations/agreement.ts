@@ -9,8 +9,7 @@ import type { Log } from "../log/log.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import { type Change, changeText } from "./changes.ts";
 import { checkServing } from "./check_serving.ts";
-import type { Blueprint, Generation } from "../topics/generations.ts";
-import { generationRecord, generationsOf } from "../topics/generations.ts";
+import { type Blueprint, type Generation, generationRecord, generationsOf } from "../topics/generations.ts";
 
 /** Sizes of the weights that a configuration makes. */
 export interface WeightSizes {

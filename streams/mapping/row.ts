@@ -4,8 +4,7 @@
  * @module
  */
 
-import { rejectLarge } from "../../src/events/json.ts";
-import type { ParsedJson } from "../../src/events/json.ts";
+import { type ParsedJson, rejectLarge } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 

@@ -14,7 +14,7 @@
  */
 
 import { isRecord } from "../../src/values/record.ts";
-import { LEARNING_OPTIONS } from "../learning/options.ts";
+import { LEARNING_OPTIONS, type LearningOptions } from "../learning/options.ts";
 import { settle } from "../../src/options/option.ts";
 import { createHash } from "node:crypto";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
@@ -35,7 +35,6 @@ import { encodeItemState } from "../../src/items/item_codec.ts";
 import { chunkRecords, readChunks } from "../topics/chunks.ts";
 import { Feeder } from "../feeders/feeder.ts";
 import { Learning } from "../learning/learning.ts";
-import type { LearningOptions } from "../learning/options.ts";
 import type { Log, TopicSpec } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { RejectionSummary } from "./rejections.ts";

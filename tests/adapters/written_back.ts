@@ -4,23 +4,23 @@
  * @module
  */
 
-import { extra, given, type JsonObject } from "../../src/adapters/mapped.ts";
+import { given, type JsonObject } from "../../src/adapters/mapped.ts";
 import type { Attributes, Event, ItemRecord } from "../../src/events/event.ts";
-import { isRecord } from "../../src/values/record.ts";
+import { fieldOf, isRecord } from "../../src/values/record.ts";
 
 /** The events of Metarank that these came from. The `fields` of an item are in this order: ours, attributes, others. */
 export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
   for (const record of records) {
-    if (extra(record, "implied") === true) continue; // the click of a label, which the ranking contains
+    if (fieldOf(record, "implied") === true) continue; // the click of a label, which the ranking contains
     yield "type" in record ? fromEvent(record) : fromItem(record);
   }
 }
 
 function fromEvent(event: Event): JsonObject {
   const { user, time } = event;
-  const base = { id: event.id, timestamp: time, tenant: extra(event, "tenant") };
-  const anonymous = extra(event, "anonymous") === true;
-  const who = { user: anonymous ? undefined : user, session: anonymous ? user : extra(event, "session") };
+  const base = { id: event.id, timestamp: time, tenant: fieldOf(event, "tenant") };
+  const anonymous = fieldOf(event, "anonymous") === true;
+  const who = { user: anonymous ? undefined : user, session: anonymous ? user : fieldOf(event, "session") };
   switch (event.type) {
     case "profile":
       return given({
@@ -31,7 +31,7 @@ function fromEvent(event: Event): JsonObject {
       });
     case "impression": {
       const at = (field: string, i: number) => {
-        const list = extra(event, field);
+        const list = fieldOf(event, field);
         return Array.isArray(list) ? list[i] ?? undefined : undefined;
       };
       return given({
@@ -65,9 +65,9 @@ function fromItem(item: ItemRecord): JsonObject {
   const { title, category, categories, attributes, time } = item;
   return given({
     event: "item",
-    id: extra(item, "id"),
+    id: fieldOf(item, "id"),
     timestamp: time,
-    tenant: extra(item, "tenant"),
+    tenant: fieldOf(item, "tenant"),
     fields: fieldsOf({ ...given({ title, category, categories }), ...joinAttributes(item, attributes) }),
     item: item.item,
   });
@@ -85,12 +85,12 @@ export function toEasyRec(event: Event): JsonObject {
   const isSeen = event.type === "impression";
   const word = isSeen ? "exposure" : event.action === "purchase" ? "buy" : event.action;
   return given({
-    request_id: extra(event, "list"),
+    request_id: fieldOf(event, "list"),
     user_id: event.user,
     item_id: isSeen ? event.items[0] : event.item,
     event_type: word,
     event_time: event.time / 1000,
-    duration: isSeen ? extra(event, "duration") : event.value,
+    duration: isSeen ? fieldOf(event, "duration") : event.value,
     scene_id: event.surface,
   });
 }
@@ -103,20 +103,20 @@ export function toGorse(record: Event | ItemRecord): JsonObject {
       return given({
         UserId: record.user,
         Labels: labelsOf(record, record.attributes),
-        Comment: extra(record, "comment"),
+        Comment: fieldOf(record, "comment"),
       });
     case "impression":
     case "interaction": {
       const isSeen = record.type === "impression";
       return given({
-        FeedbackType: isSeen ? extra(record, "feedback") ?? "read" : record.action,
+        FeedbackType: isSeen ? fieldOf(record, "feedback") ?? "read" : record.action,
         UserId: record.user,
         ItemId: isSeen ? record.items[0] : record.item,
-        Value: isSeen ? extra(record, "value") : record.value,
+        Value: isSeen ? fieldOf(record, "value") : record.value,
         Timestamp: new Date(record.time).toISOString(),
-        Updated: extra(record, "updated"),
-        Labels: extra(record, "labels"),
-        Comment: extra(record, "comment"),
+        Updated: fieldOf(record, "updated"),
+        Labels: fieldOf(record, "labels"),
+        Comment: fieldOf(record, "comment"),
       });
     }
     default:
@@ -131,12 +131,12 @@ function gorseItem(item: ItemRecord): JsonObject {
     Categories: item.categories ?? [],
     Timestamp: new Date(item.time).toISOString(),
     Labels: labelsOf(item, item.attributes),
-    Comment: item.title ?? extra(item, "comment"),
+    Comment: item.title ?? fieldOf(item, "comment"),
   });
 }
 
 function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes"]): unknown {
-  const labels = extra(record, "labels");
+  const labels = fieldOf(record, "labels");
   if (labels !== undefined) return labels;
   const joined = joinAttributes(record, attributes);
   return Object.keys(joined).length === 0 ? undefined : joined;
@@ -144,6 +144,6 @@ function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes
 
 /** The reverse of {@linkcode splitAttributes}. */
 function joinAttributes(record: Event | ItemRecord, attributes: Attributes = {}): JsonObject {
-  const other = extra(record, "other");
+  const other = fieldOf(record, "other");
   return { ...attributes, ...(isRecord(other) ? other : {}) };
 }

@@ -6,8 +6,7 @@
  */
 
 import type { ItemRecord } from "../../../src/events/event.ts";
-import { DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
-import type { ActionPolicies } from "../../../src/features/actions.ts";
+import { type ActionPolicies, DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
 
 export interface Visit {
   readonly user: string;
