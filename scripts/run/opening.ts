@@ -13,11 +13,8 @@ import { RegistryError } from "../../streams/formats/registry_client.ts";
 import { checkServing } from "../../streams/generations/check_serving.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import { reasonOf } from "../../src/values/reason.ts";
-import { ignore } from "../../streams/log/ignore.ts";
 import { type Log, LogError } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
-import { pause } from "../../streams/log/pause.ts";
 import { beforeTopics } from "../../streams/service/create_topics.ts";
 import { ServingTopics } from "../../streams/service/replaceable.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
@@ -54,15 +51,15 @@ export async function open({ flags, config }: RunSettings, stopped: Promise<void
     using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
     return await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
   };
-  const log = await retryWhileFull(opening, stopped) ?? null;
+  const log = await retryWhileUnavailable(opening, stopped) ?? null;
   if (log === null) return null;
   const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
   const metrics = new Metrics(serving.topics);
   return { log: meteredLog(log, metrics), topics, serving, metrics };
 }
 
-/** Does work that writes to the log; retries, and logs that, while it has no room. @returns `null` if stopped meanwhile */
-export async function retryWhileFull<Result>(
+/** Does work; retries, and logs that, while the log is full or a registry down. @returns `null` if stopped meanwhile */
+export async function retryWhileUnavailable<Result>(
   act: () => Promise<Result>,
   stopped: Promise<void>,
 ): Promise<Result | null> {
@@ -71,8 +68,11 @@ export async function retryWhileFull<Result>(
     try {
       return await act();
     } catch (error) {
-      if (!(error instanceof LogError) || error.code !== "full") throw error;
-      logger.warn("waiting for room: {reason}", { reason: reasonOf(error) });
+      const isFull = error instanceof LogError && error.code === "full";
+      if (!isFull && !(error instanceof RegistryError && error.isTemporary)) throw error;
+      logger.warn(`waiting for ${isFull ? "room" : "the schema registry"}: {reason}`, {
+        reason: error.message,
+      });
     }
     if (await Promise.race([isStopped, delay(WAITING_MS, false)])) return null;
   }
@@ -93,7 +93,6 @@ export async function agreeWith(
   log: Log,
   topics: Topics,
   { flags, config, roles }: RunSettings,
-  stopped: Promise<void>,
 ): Promise<Agreed> {
   const { model, variantModels: variants = [], seed } = flags;
   const existing = (await log.topics()).get(topics.events)?.partitions;
@@ -101,10 +100,8 @@ export async function agreeWith(
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   const given: GenerationSetup = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given, flags) : null;
+  const outputs = roles.includes("task") ? await outputsOf(config, topics) : undefined;
   const plan = planned !== null && isToBuild(planned, flags) ? planned : null;
-  const stopping = new AbortController();
-  ignore(stopped.then(() => stopping.abort()), "it does not reject");
-  const outputs = roles.includes("task") ? await outputsOf(config, topics, stopping.signal) : undefined;
   const needs = { topics, partitions, variants, surfaceTopics: config.surfaceTopics, ...outputs };
   const serving = async (): Promise<Pick<Agreed, "generation" | "setup">> => {
     if (planned !== null) return { generation: planned.serving, setup: planned.servingSetup };
@@ -122,26 +119,9 @@ export async function agreeWith(
   return agreed;
 }
 
-/**
- * Makes encoders of lists and samples; waits, and logs that, while the registry is down.
- *
- * @param signal ends the wait; lists would then be JSON, but none are written after that
- */
-async function outputsOf(
-  { outputs, surfaceTopics = {} }: Config,
-  topics: Topics,
-  signal: AbortSignal,
-): Promise<Outputs | undefined> {
+/** Makes encoders of lists and samples. @throws RegistryError when the registry is down, or refuses them */
+async function outputsOf({ outputs, surfaceTopics = {} }: Config, topics: Topics): Promise<Outputs> {
   const surfaces = Object.values(surfaceTopics).map((ending) => surfaceTopic(topics, ending));
   const into = { lists: [topics.lists, ...surfaces], samples: surfaceTopic(topics, SAMPLES_ENDING) };
-  while (!signal.aborted) {
-    try {
-      return await openOutputs(outputs, into, { env: (name) => Deno.env.get(name) });
-    } catch (error) {
-      if (!(error instanceof RegistryError && error.isTemporary)) throw error;
-      logger.warn("waiting for the schema registry: {reason}", { reason: error.message });
-      await pause(WAITING_MS, signal);
-    }
-  }
-  return undefined;
+  return await openOutputs(outputs, into, { env: (name) => Deno.env.get(name) });
 }

@@ -19,7 +19,7 @@ import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
 import { type OnlinePlan, type OnlineRun, runOnline, setupOf } from "./online.ts";
-import { agreeWith, open, retryWhileFull } from "./opening.ts";
+import { agreeWith, open, retryWhileUnavailable } from "./opening.ts";
 import { memoryOf, type RunParts } from "./service_options.ts";
 import { Services } from "./services.ts";
 import { levelOf, readSettings } from "./settings.ts";
@@ -45,13 +45,13 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   if (opened === null) return 0;
   const { topics, serving, metrics } = opened;
   await using log = opened.log;
-  const agreed = await retryWhileFull(() => agreeWith(log, topics, settings, stopped), stopped);
+  const agreed = await retryWhileUnavailable(() => agreeWith(log, topics, settings), stopped);
   if (agreed === null) return 0;
   const { plan, setup, outputs, generation } = agreed;
   serving.follow(generationTopics(topics, generation)); // another generation may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   const services = new Services(log, { topics, settings, parts, first: generation, plan });
-  const first = await retryWhileFull(() => services.start(setup, generation), stopped);
+  const first = await retryWhileUnavailable(() => services.start(setup, generation), stopped);
   if (first === null) return 0;
   const place = new Replaceable(first.service, serving);
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
