@@ -145,6 +145,7 @@ async function replay(name: string, flags: Flags): Promise<number> {
     flags,
   );
   const tail = [
+    records === 0 && "`rejected list` names the sources and topics that have some",
     rejected > 0 && "as `rejected list` explains",
     leftOut > 0 &&
     `${leftOut} more were left out of ${

@@ -132,6 +132,11 @@ Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, an
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
     const again = await meander(folder, "rejected", "replay", "clicks");
     assert.match(again.stdout, /^10 records of clicks: 10 events and items sent, 0 rejected again\n/);
+    const none = await meander(folder, "rejected", "replay", "meander", "--from", "events");
+    assert.match(
+      none.stdout,
+      /^0 records of meander: .*, `rejected list` names the sources and topics/,
+    );
     assert.equal((await meander(folder, "rejected", "list")).stdout, "nothing was rejected\n");
   } finally {
     await Deno.remove(folder, { recursive: true });

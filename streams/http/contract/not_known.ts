@@ -9,7 +9,8 @@ import { keysOf } from "../../../src/values/record.ts";
 import { Problem } from "./problem.ts";
 
 const REMEDIES = {
-  user: "no event with this id was applied; send one to POST /v1/events, or check the spelling",
+  user:
+    "no event with this id has been applied yet; send one to POST /v1/events, check the spelling, or wait for `lag` 0",
   session: "no event with this id was applied, so there is nothing to take over; check the spelling",
   item:
     "it is not in the catalogue of the user's partition; add it with POST /v1/items, or check the spelling",
