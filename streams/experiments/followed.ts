@@ -39,7 +39,6 @@ export interface LatencyView {
 /** Shares of lists by what ordered them: a model orders none before it has proved itself. */
 export type OrderShares = Readonly<Partial<Record<OrderedBy, number>>>;
 
-/** The current status of an experiment. */
 export interface ExperimentStatus {
   readonly experiment: Experiment;
   /** A verdict per variant other than the control; empty when it interleaves. */
@@ -232,7 +231,6 @@ export class Followed {
     this.#users.delete(user);
   }
 
-  /** The current status. */
   get status(): ExperimentStatus {
     const experiment = this.experiment;
     const [totals, ratio, lost] = [this.#totals, this.#ratio, this.#loss.ratio];

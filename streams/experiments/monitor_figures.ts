@@ -55,7 +55,6 @@ export class MonitorFigures {
     return this.#followed.size === 0;
   }
 
-  /** The current status of all experiments. */
   status(): ExperimentStatus[] {
     return [...this.#followed.values()].map(({ status }) => status);
   }
@@ -170,7 +169,6 @@ export class MonitorFigures {
     this.changes.user(user);
   }
 
-  /** Forgets an erased user. */
   forget(user: string): void {
     for (const one of this.#followed.values()) one.forget(user);
     this.#lists.forget(user);

@@ -36,7 +36,6 @@ import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { decodeRejected, replayName, replayNameFrom, replayOf } from "./rejected_records.ts";
 
-/** Result of {@linkcode replayRejected}. */
 export interface Replayed {
   /** Rejected records of the source that were read. */
   readonly records: number;
@@ -50,7 +49,6 @@ export interface Replayed {
   readonly cut: number;
 }
 
-/** Options of {@linkcode replayRejected}. */
 export interface ReplayRejectedOptions {
   /** Topic or file whose records are replayed, too, if they name no source, like those of earlier releases. */
   readonly from?: string | undefined;

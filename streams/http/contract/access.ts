@@ -41,7 +41,6 @@ export interface RateLimit {
   readonly burst?: number | undefined;
 }
 
-/** Options of an {@linkcode Access}. */
 export interface AccessOptions {
   /** The keys; without any, everything is open. */
   readonly keys: readonly ApiKey[];
@@ -103,7 +102,6 @@ export function digestOf(key: string): string {
 /** Checks that the key of a request has a further scope. @throws Problem `forbidden` */
 export type Demand = (scope: Scope) => void;
 
-/** An admitted request. */
 export interface Admitted {
   /** See {@linkcode callerOf}. */
   readonly caller: string;

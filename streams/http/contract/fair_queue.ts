@@ -25,7 +25,6 @@ export class FairQueue<Entry> {
     this.#most = most;
   }
 
-  /** Number of entries. */
   get size(): number {
     return this.#size;
   }

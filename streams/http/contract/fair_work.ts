@@ -12,7 +12,6 @@ import { groupOf } from "./clients.ts";
 
 const logger = getLogger(["meander", "http"]);
 
-/** Options of a {@linkcode FairWork}. */
 export interface FairWorkOptions {
   /** Yields the thread until others are idle, or have had it for as long. */
   readonly share: (workedMs: number) => Promise<unknown>;

@@ -35,11 +35,9 @@ export interface KafkaTlsFiles {
 /** A name and a password, or the id of a client and its secret. */
 export type KafkaAccount =
   & {
-    /** The name. */
     readonly username: string;
   }
   & ({
-    /** The password. */
     readonly password: string;
   } | {
     /** Path of a file with the password, read at each login, because it may be replaced. */
