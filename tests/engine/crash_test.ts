@@ -45,7 +45,7 @@ for (
         assert.deepEqual(asWritten(got), asWritten(want.out));
         assert.deepEqual(inventory(task), inventory(want.task));
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 }
