@@ -319,7 +319,7 @@ async function createLogOf(items: number, events: readonly NewRecord[]): Promise
 }
 
 Deno.test("Task.open() yields while it restores many items, and stops there at its signal", async () => {
-  const ITEMS = 3000;
+  const ITEMS = 1000;
   const log = await createLogOf(ITEMS, records);
   const want = await runToEnd(log);
   let turns = 0;
@@ -329,7 +329,7 @@ Deno.test("Task.open() yields while it restores many items, and stops there at i
     assert.ok(turns > 2 * ITEMS / 100, `only ${turns} times`); // as they are read, and as they are put into lists
     assert.deepEqual(await outputsOf(log, task), want);
   }
-  for (let at = 1; at < turns; at += 7) {
+  for (let at = 1; at < turns; at += 5) {
     const stop = new AbortController();
     const reason = new Error("enough");
     let left = at;
@@ -339,7 +339,7 @@ Deno.test("Task.open() yields while it restores many items, and stops there at i
 });
 
 Deno.test("Task.commit() yields while it writes many items: what arrives meanwhile waits, a crash changes nothing", async () => {
-  const ITEMS = 3000;
+  const ITEMS = 1000;
   const stateOf = async (log: Log) => {
     await using task = await open(log, {});
     return [await outputsOf(log, task), task.state.retrieval.state.encode().toHex()];
@@ -363,7 +363,7 @@ Deno.test("Task.commit() yields while it writes many items: what arrives meanwhi
   assert.ok(turns > 2 * ITEMS / 100, `only ${turns} times`); // the items' own records, and retrieval's of them
   assert.deepEqual(await stateOf(log), want);
   assert.deepEqual(await writtenTo(log), written);
-  for (let at = 1; at <= turns; at += 29) {
+  for (let at = 1; at <= turns; at += 13) {
     const log = await createLogOf(ITEMS, records);
     let left = at;
     const giveWay = () => --left > 0 ? Promise.resolve() : Promise.reject(new Crash("while it writes"));
