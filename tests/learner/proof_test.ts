@@ -113,7 +113,7 @@ for (
   ]
 ) {
   Deno.test(`Proof.update() proves a model that is no better at most as often as alpha allows: ${name}`, () => {
-    const runs = 24;
+    const runs = 12;
     let wrong = 0;
     for (let seed = 0; seed < runs; seed++) {
       if (to(after(8000, NO_BETTER[name]!, seed)).includes("model")) wrong++;
