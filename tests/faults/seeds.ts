@@ -70,6 +70,6 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
     trial: "switch",
     found: "a builder of another generation than the serving one fenced the tasks of its own",
   },
-  // The fourth is the one that faults_test.ts runs twice.
-  ...[1, 2, 3, 5, 6].map((seed): FixedSeed => ({ seed, trial: "none" })),
+  // For breadth; faults_test.ts runs another.
+  ...[1, 2].map((seed): FixedSeed => ({ seed, trial: "none" })),
 ];
