@@ -56,7 +56,8 @@ export class GenerationError extends Error {
       `Cannot run this deployment as configured: it was made with other options\n${
         what.map((line) => `  ${line}\n`).join("")
       }Restore these options, or build a new generation from the log, with the same flags: deno task run --rebuild ` +
-        "does so while the old one serves, deno task meander rebuild while nothing does",
+        "does so while the old one serves, deno task meander rebuild while nothing does. Another deployment needs " +
+        "another --prefix",
     );
     this.name = "GenerationError";
     this.changes = changes;

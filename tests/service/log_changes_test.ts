@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import { endsOfTopic } from "../../streams/log/reading.ts";
+import type { NewRecord } from "../../streams/log/log.ts";
+import { endsOfTopic, readAll } from "../../streams/log/reading.ts";
 import { inspect } from "../../streams/service/inspection.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -59,6 +60,39 @@ Deno.test("Service stands still, unready, when its events topic is recreated whi
   );
   await using again = await start(log);
   await untilUnready(again, /created again/);
+});
+
+Deno.test("Service neither learns nor counts again what a copy of its deployment has, and says what it is", async () => {
+  await using log = new AdministeredLog();
+  const options = { ...OPTIONS, learning: { ...OPTIONS.learning, batchRows: 8 }, partitions: PARTITIONS };
+  const newest = async (topic: string) =>
+    (await Array.fromAsync(readAll(log, topic, 0))).at(-1)?.value ?? null;
+  {
+    await using service = await Service.start(log, options);
+    await log.append(recordsOf(shopEvents(200, 10)));
+    await untilCommitted(log);
+    await until(async () => ((await service.status()).learner?.version ?? 0) > 10, "something is learnt");
+  }
+  const learnt = () => Promise.all([topics.parameters, topics.checkpoints].map(newest));
+  const before = await learnt();
+  for (const { name, partitions } of [...(await log.topics()).values()]) {
+    const records: NewRecord[] = [];
+    for (let partition = 0; partition < partitions; partition++) {
+      for await (const { offset: _, ...record } of readAll(log, name, partition)) records.push(record);
+    }
+    await log.recreate(name);
+    await log.append(records);
+  }
+  await using heard = await listen();
+  await using copy = await Service.start(log, options);
+  await untilUnready(
+    copy,
+    /or is a copy on another cluster \(to move there, use meander backup and restore\)/,
+  );
+  const isSaid = (what: RegExp) => heard.messages.some((message) => what.test(message));
+  const stopped = [/^learner.* stopped, .+ copy on another/, /^monitor.* stopped, .+ copy on another/];
+  await until(() => Promise.resolve(stopped.every(isSaid)), "all stand still");
+  assert.deepEqual(await learnt(), before);
 });
 
 Deno.test("Service stays ready when its events topic gains partitions, takes over and starts with the old ones", async () => {

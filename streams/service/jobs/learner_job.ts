@@ -17,6 +17,7 @@ import { FigureTaker, type LearnerFigures } from "../../learning/learner_figures
 import { Learning } from "../../learning/learning.ts";
 import type { LearningOptions, LearningRuntime } from "../../learning/options.ts";
 import type { UngroupedLog } from "../../log/log.ts";
+import { checkEvents } from "../../task/inputs/inputs.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
@@ -58,12 +59,13 @@ export function makeServingModel(
   return new ServingModel(makeModel(spec), spec.schema, learnerSettings(spec.learner).embeddingWidth, name);
 }
 
-/** Continues from the last checkpoint of a learner. */
+/** Continues from the last checkpoint of a learner. @throws LogError `topic-mismatch` on a copy of its deployment */
 export async function openLearning(
   log: UngroupedLog,
   spec: LearnerSpec,
   runtime: Pick<LearningRuntime, "now" | "signal"> = {},
 ): Promise<Learning> {
+  await checkEvents(log, spec.topics);
   const learner = new Learner(makeModel(spec), spec.learner);
   return await Learning.open(log, spec.topics, learner, { ...spec.learning, ...runtime });
 }

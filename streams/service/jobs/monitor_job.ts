@@ -21,6 +21,7 @@ import { ExperimentMonitor } from "../../experiments/monitor.ts";
 import { ExperimentRegistry } from "../../experiments/registry.ts";
 import { harmOf } from "../../experiments/views.ts";
 import { type Log, LogError, type Writer } from "../../log/log.ts";
+import { checkEvents } from "../../task/inputs/inputs.ts";
 import { monitorGroup, type Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
 import type { ExperimentStatus } from "../../experiments/followed.ts";
@@ -96,6 +97,7 @@ export class MonitorJob implements Job {
   /** Fences any other monitor, then continues from the written figures. */
   static async open(log: Log, topics: Topics, options: MonitorOptions): Promise<MonitorJob> {
     await using opened = new AsyncDisposableStack();
+    await checkEvents(log, topics);
     const writer = opened.use(await log.writer(monitorGroup(topics)));
     let time = () => 0;
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });

@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
-import type { Log, LogError, LogRecord, TopicIdentity } from "../../log/log.ts";
+import { type Log, LogError, type LogRecord, type TopicIdentity } from "../../log/log.ts";
 import { newestOf } from "../../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
@@ -187,6 +187,31 @@ function inputChangeOf(
 /** Whether a task is restored from a topic. */
 function isChangelog(name: InputTopic): boolean {
   return name === "state" || name === "statistics";
+}
+
+/**
+ * Checks that the topic of events is the one that tasks have applied. On a copy of a deployment on another cluster it is
+ * not, and whoever derives something from what tasks write would take that twice.
+ *
+ * @throws LogError `topic-mismatch` when it is another
+ */
+export async function checkEvents(
+  log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
+  topics: Topics,
+): Promise<void> {
+  const { events, statistics } = topics;
+  const [now, changelog] = await Promise.all([log.identify(events), log.identify(statistics)]);
+  if (now === null) return;
+  for (let partition = 0; partition < (changelog?.partitions ?? 0); partition++) {
+    const own = await ownPosition(log, topics, partition).catch((error) => {
+      if (error instanceof LogError && error.code === "corrupt") return null; // the task itself stops
+      throw error;
+    });
+    if (own === null) continue;
+    const change = inputChangeOf(topics, "events", { ...now, id: own.ids.events ?? null }, now);
+    if (change !== null) throw change;
+    return; // the others have the same
+  }
 }
 
 /** The newest record of a task, which is the last of each of its commits. */

@@ -141,8 +141,9 @@ export function changeOf(
   if (before.id !== null && now.id !== null && before.id !== now.id) {
     return new LogError(
       "topic-mismatch",
-      `Cannot resume ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), so ` +
-        `positions in it are meaningless; ${remedy}`,
+      `Cannot resume ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), or is a ` +
+        "copy on another cluster (to move there, use meander backup and restore), so positions in it are meaningless; " +
+        remedy,
     );
   }
   if (before.partitions === now.partitions) return null;
