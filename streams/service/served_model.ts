@@ -182,9 +182,9 @@ export class ServedModel {
   }
 
   /** Logs stalls. */
-  watch(): void {
-    this.#follower?.watch();
-    for (const [, worker] of this.#learners?.workers ?? []) worker.watch();
+  watch(stoodMs: number): void {
+    this.#follower?.watch(stoodMs);
+    for (const [, worker] of this.#learners?.workers ?? []) worker.watch(stoodMs);
   }
 
   /** Stops following, then learning. Never rejects; `ended` reports failures. */

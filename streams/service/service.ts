@@ -40,6 +40,7 @@ import { SharedThread } from "./jobs/shared_thread.ts";
 import { partitionStatus } from "./partition_status.ts";
 import type { ServiceStatus } from "./status.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
+import { STALL_MS } from "./jobs/worker.ts";
 import type { Task } from "../task/task.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
@@ -109,6 +110,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #erasures: Erasures | undefined;
   /** When a complaint was last logged. */
   #complainedAt = -Infinity;
+  #lookedAt: number;
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
   #stopped: Promise<void> | undefined;
@@ -137,6 +139,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const ends = [...groups.all, ...this.#models].map(({ ended }) => ended);
     this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});
     ignore(this.ended, "a stop does not need a watcher");
+    this.#lookedAt = now();
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
   }
 
@@ -327,10 +330,22 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    for (const { workers } of this.#groups.all) for (const [, worker] of workers) worker.watch();
-    for (const model of this.#models) model.watch();
+    const stoodMs = this.#stoodStill();
+    for (const { workers } of this.#groups.all) for (const [, worker] of workers) worker.watch(stoodMs);
+    for (const model of this.#models) model.watch(stoodMs);
     this.#readiness.look();
     for (const [partition, meter] of this.#opener.meters) meter.report(`task ${partition}`);
+  }
+
+  /** Logs that the process has not run for a while. @returns for how long, milliseconds; 0 = it has */
+  #stoodStill(): number {
+    const now = this.#context.now();
+    const stoodMs = now - this.#lookedAt - WATCH_MS;
+    this.#lookedAt = now;
+    if (stoodMs < STALL_MS) return 0;
+    const seconds = Math.round(stoodMs / 1000);
+    logger.warn("this process stood still for {seconds} s: it was suspended, or too busy", { seconds });
+    return stoodMs;
   }
 
   /** Logs at intervals what happened to the topics, while tasks continue. */

@@ -7,6 +7,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { Task } from "../../streams/task/task.ts";
+import { listen } from "../log/warnings.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import {
@@ -269,3 +270,18 @@ const servingStub = {
   place: (logit: number) => logit,
   unplace: (logit: number) => logit,
 };
+
+Deno.test("Service says that its process stood still, and blames no log for that", async () => {
+  await using heard = await listen();
+  let aheadMs = 0;
+  const now = () => performance.now() + aheadMs;
+  await using service = await Service.start(new MemoryLog(), { ...OPTIONS, now });
+  await until(() => Promise.resolve(service.tasks.size > 0), "a task works");
+  aheadMs = 60_000; // as after SIGSTOP, or a suspended machine
+  const hears = (words: RegExp) => heard.messages.some((message) => words.test(message));
+  await until(
+    () => Promise.resolve(hears(/^this process stood still for [6-9]\d s: it was/)),
+    "it is noticed",
+  );
+  assert.ok(!hears(/waits for the log/), heard.messages.join("\n"));
+});

@@ -186,9 +186,9 @@ Deno.test("Worker.watch() warns every half minute that a step hangs, and says on
     now: () => time,
     thread: { giveWay: () => Promise.resolve() },
   });
-  const watchAt = (now: number) => {
+  const watchAt = (now: number, stoodMs = 0) => {
     time = now;
-    worker.watch();
+    worker.watch(stoodMs);
     return said.splice(0);
   };
   await Promise.resolve();
@@ -202,6 +202,10 @@ Deno.test("Worker.watch() warns every half minute that a step hangs, and says on
   while (worker.stalledMs > 0) await new Promise((resolve) => setTimeout(resolve, 0));
   assert.deepEqual(watchAt(36_001), ["info: w: is working again"]);
   assert.deepEqual(watchAt(36_002), []);
+  assert.deepEqual(watchAt(66_002, 30_000), [], "the process stood still, not the worker");
+  assert.equal(worker.stalledMs, 2);
+  assert.deepEqual(watchAt(71_002), ["warning: w: waits for the log for 5 s"]);
+  assert.deepEqual(watchAt(102_002, 30_000), ["warning: w: waits for the log for 6 s"]);
   step.resolve();
   await worker.stop();
 });

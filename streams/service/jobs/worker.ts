@@ -48,7 +48,7 @@ export interface WorkerOptions<J extends Job> {
 const AT_ODDS: ReadonlySet<string> = new Set(["topic-mismatch", "too-large"]);
 const LONGEST_PAUSE_MS = 30_000;
 /** A stall to report, and the time between reports. */
-const STALL_MS = 5000;
+export const STALL_MS = 5000;
 const REMIND_MS = 30_000;
 
 const logger = getLogger(["meander", "service"]);
@@ -125,10 +125,11 @@ export class Worker<J extends Job> {
     await ignore(this.ended, "watchers of `ended` see it");
   }
 
-  /** Logs a stall, and its end. */
-  watch(): void {
+  /** Logs a stall, and its end. @param stoodMs how long the whole process has stood still before, which is no stall */
+  watch(stoodMs = 0): void {
     const { name } = this;
     const now = this.#options.now();
+    this.#lastTurn = Math.min(now, this.#lastTurn + stoodMs);
     const seconds = Math.round((now - this.#lastTurn) / 1000);
     if (now - this.#lastTurn < STALL_MS) {
       if (this.#reported !== -Infinity) logger.info("{name}: is working again", { name });
