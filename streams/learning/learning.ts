@@ -28,7 +28,7 @@ import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
 import type { UngroupedLog } from "../log/log.ts";
-import { endsOfTopic, partitionsOf } from "../log/reading.ts";
+import { keptUntil, partitionsOf } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
@@ -53,8 +53,6 @@ interface LearningSetup extends LearningRuntime {
 /** What a learner resumes with. */
 interface ResumeOptions {
   readonly hasCheckpoint: boolean;
-  /** Ends of the partitions of samples. */
-  readonly ends: readonly number[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -123,16 +121,16 @@ export class Learning implements AsyncDisposable {
     const partitions = await partitionsOf(log, samples);
     const learning = new Learning(log, records, learner, { ...options, samples, partitions });
     const hasCheckpoint = await learning.#committer.resume();
-    const ends = await endsOfTopic(log, samples, partitions);
-    await learning.#resumeSamples(topics, { hasCheckpoint, ends, signal: options.signal });
+    await learning.#resumeSamples(log, topics, { hasCheckpoint, signal: options.signal });
     opened.move();
     return learning;
   }
 
   /** Continues with the samples after the checkpoint: first in the order of the previous run. */
   async #resumeSamples(
+    log: UngroupedLog,
     { samples, checkpoints }: Topics,
-    { hasCheckpoint, ends, signal }: ResumeOptions,
+    { hasCheckpoint, signal }: ResumeOptions,
   ): Promise<void> {
     const { name: model } = this.learner.model;
     const { areSamplesNew, lost, hadOne } = await this.#records.atCheckpoint();
@@ -149,22 +147,26 @@ export class Learning implements AsyncDisposable {
         "{topic} was created again: {model} learns it from its start, and keeps what it has learnt",
         { topic: samples, model },
       );
-      this.#reader.seek(ends.map(() => 0));
+      this.#reader.seek(this.#reader.positions.map(() => 0));
       await this.checkpoint(); // what is learnt from here on belongs to the new topic
       return;
     }
-    const order = ends.length > 1 ? await this.#records.order() : [];
     const { positions } = this.#reader;
-    const isBeyond = ends.some((end, n) =>
-      positions[n]! > end || order.some((part) => part.partition === n && part.end > end)
+    const order = positions.length > 1 ? await this.#records.order() : [];
+    const read = positions.map((position, n) =>
+      order.reduce((last, { partition, end }) => partition === n ? Math.max(last, end) : last, position)
     );
-    if (!isBeyond) return await this.#reader.readAgain(order, signal);
+    const kept = await Promise.all(
+      read.map((position, partition) => keptUntil(log, { topic: samples, partition }, position)),
+    );
+    if (kept.every((end, n) => end === read[n])) return await this.#reader.readAgain(order, signal);
+    const resumed = kept.map((end, n) => Math.min(end, positions[n]!));
     logger.error(
       "{topic} has lost samples that {model} had read (was a leader elected without them, or an older copy of the data " +
         "restored?): it resumes at {ends}",
-      { topic: samples, model, ends: ends.join() },
+      { topic: samples, model, ends: resumed.join() },
     );
-    this.#reader.seek(ends.map((end, n) => Math.min(end, positions[n]!)));
+    this.#reader.seek(resumed);
     await this.checkpoint(); // the next samples have the offsets of the lost ones
   }
 

@@ -126,7 +126,18 @@ export function checkStart({ topic, partition }: Place, from: number, end: numbe
 
 /** The error for a position above the end: the log never returned it, or has lost records. */
 export function beyondEnd({ topic, partition }: Place, from: number, end: number): LogError {
-  return new LogError("beyond-end", `Cannot read ${topic}/${partition} from ${from}: its end is ${end}`);
+  return new LogError("beyond-end", `Cannot read ${topic}/${partition} from ${from}: its end is ${end}`, {
+    end,
+  });
+}
+
+/** The error for a position after records that the log has lost, and replaced. @param end the offset of the first */
+export function replaced({ topic, partition }: Place, from: number, end: number): LogError {
+  return new LogError(
+    "beyond-end",
+    `Cannot read ${topic}/${partition} from ${from}: it has lost what was read from ${end} on, and has other records there`,
+    { end },
+  );
 }
 
 /** Checks that a partition can be trimmed there. @throws RangeError or LogError `topic-mismatch` when it cannot */

@@ -411,6 +411,8 @@ export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
 export interface LogErrorOptions extends ErrorOptions {
   /** See {@linkcode LogError.records}. @default {[]} */
   readonly records?: readonly number[] | undefined;
+  /** See {@linkcode LogError.end}. */
+  readonly end?: number | undefined;
 }
 
 /**
@@ -431,13 +433,16 @@ export class LogError extends Error {
   readonly code: LogErrorCode;
   /** For `too-large`: indexes of the records that are too large, in the call; empty when the log cannot tell. */
   readonly records: readonly number[];
+  /** For `beyond-end`: the offset up to which the log has what was read, as far as it can tell. */
+  readonly end: number | undefined;
 
   /** Makes an error with a code and a message. */
-  constructor(code: LogErrorCode, message: string, { records = [], ...options }: LogErrorOptions = {}) {
+  constructor(code: LogErrorCode, message: string, { records = [], end, ...options }: LogErrorOptions = {}) {
     super(message, options);
     this.name = "LogError";
     this.code = code;
     this.records = records;
+    this.end = end;
   }
 }
 

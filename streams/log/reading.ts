@@ -9,6 +9,7 @@ import {
   type Log,
   LogError,
   type LogRecord,
+  type Place,
   type ReadableLog,
   type ReadOptions,
   type ReadResult,
@@ -47,6 +48,24 @@ export async function* readAll(
 ): AsyncGenerator<LogRecord> {
   const { end } = await log.bounds(topic, partition);
   for await (const { records } of readPages(log, topic, partition, { from, to: end })) yield* records;
+}
+
+/**
+ * Up to where a log has what was read before a position: the position itself, unless it has lost records. One look at
+ * its bounds would not do: a leader that was replaced, and has not noticed, may answer that; a read is certain.
+ */
+export async function keptUntil(
+  log: Pick<Log, "read">,
+  { topic, partition }: Place,
+  position: number,
+): Promise<number> {
+  try {
+    await log.read(topic, partition, position, { maxRecords: 1 });
+    return position;
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== "beyond-end") throw error;
+    return Math.min(position, error.end ?? position);
+  }
 }
 
 /** The number of partitions of a topic. @throws LogError `unknown-topic` when it is missing */

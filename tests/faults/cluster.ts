@@ -94,7 +94,11 @@ export function createCluster(): Cluster {
   let partitions: ReadonlyMap<string, readonly { partitionId: number; leader: number }[]> | undefined;
   return {
     targetTopics,
-    brokerPool: { findConnectedBroker: () => Promise.resolve(broker), getNodeIds: () => [], metadata: null },
+    brokerPool: {
+      findConnectedBroker: () => Promise.resolve(broker),
+      getNodeIds: () => ["1"],
+      metadata: null,
+    },
     connect: () => connection.ask("metadata", [], "connect").then(() => {}),
     disconnect: () => Promise.resolve(connection.close()),
     async refreshMetadata() {
@@ -113,7 +117,7 @@ export function createCluster(): Cluster {
 const REQUESTS = [
   ...["metadata", "describeConfigs", "createTopics", "deleteRecords", "listOffsets", "findGroupCoordinator"],
   ...["describeGroups", "joinGroup", "syncGroup", "heartbeat", "leaveGroup", "initProducerId"],
-  ...["addPartitionsToTxn", "addOffsetsToTxn", "txnOffsetCommit", "endTxn"],
+  ...["addPartitionsToTxn", "addOffsetsToTxn", "endTxn"],
 ];
 
 function brokerOver(connection: Connection, fetch: number): Broker {

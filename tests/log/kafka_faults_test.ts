@@ -10,6 +10,7 @@ import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 import { KafkaClient } from "../../streams/log/kafka/client.ts";
 import { checkCode, checkVersion, sendRaw } from "../../streams/log/kafka/protocol/patch.ts";
+import { UNKNOWN_EPOCH } from "../../streams/log/kafka/protocol/leader_epochs.ts";
 import { fetchBatches } from "../../streams/log/kafka/protocol/requests.ts";
 import { WireReader, WireWriter } from "../../streams/log/kafka/protocol/wire.ts";
 import { LogError, type NewRecord } from "../../streams/log/log.ts";
@@ -130,7 +131,7 @@ test("KafkaLog.read() skips an empty batch that compaction left", async (broker)
   await using client = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }, 10_000);
   await client.connect();
   const firstBatch = async () => {
-    const from = { topic, topicId: null, partition: 0, offset: 0, maxBytes: 1 };
+    const from = { topic, topicId: null, partition: 0, offset: 0, epochBefore: UNKNOWN_EPOCH, maxBytes: 1 };
     const [fetched] = await fetchBatches(await client.leader(topic, 0), [from], { waitMs: 0, maxBytes: 1 });
     const reader = new WireReader(fetched?.bytes ?? new Uint8Array());
     reader.position = 57;

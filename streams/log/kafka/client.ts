@@ -185,6 +185,14 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker(coordinator);
   }
 
+  /** What each broker answers; `undefined` where it cannot be reached, or fails. */
+  async askAll<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<(Answer | undefined)[]> {
+    const asked = this.#cluster.brokerPool.getNodeIds().map(async (id) => ask(await this.node(Number(id))));
+    return (await Promise.allSettled(asked)).map((outcome) =>
+      outcome.status === "fulfilled" ? outcome.value : undefined
+    );
+  }
+
   /** Forgets coordinators, and fetches metadata again. */
   async refresh(): Promise<void> {
     this.#coordinators.clear();

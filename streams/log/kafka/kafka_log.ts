@@ -16,6 +16,7 @@ import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./group/member_notes.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
 import type { Broker } from "./protocol/patch.ts";
+import { LeaderEpochs } from "./protocol/leader_epochs.ts";
 import { endsOf, offsetSince, partitionBounds, stableOffset } from "./protocol/requests.ts";
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
@@ -76,6 +77,7 @@ export class KafkaLog implements Log {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #topics: KafkaTopics;
+  readonly #epochs = new LeaderEpochs();
   readonly #reader: KafkaReader;
   readonly #writes: KafkaWrites;
   readonly #members = new Set<KafkaMember>();
@@ -93,8 +95,8 @@ export class KafkaLog implements Log {
       replicationFactor,
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
-    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options.retryMs);
-    this.#writes = new KafkaWrites(this.#newClient, this.#topics, this.#options);
+    this.#reader = new KafkaReader(this.#client, this.#polls, this.#epochs, this.#options.retryMs);
+    this.#writes = new KafkaWrites(this.#newClient, this.#topics, this.#epochs, this.#options);
   }
 
   /** Connects. @throws Error when no broker can be reached within `retryMs`, accepts the login, or is new enough */
@@ -190,9 +192,13 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
     await this.#topics.check(topic, partition);
-    return await this.#client.retry(async () =>
+    const stored = await this.#client.retry(async () =>
       stableOffset(await this.#client.coordinator("group", group), group, { topic, partition })
     );
+    if (stored === null) return null;
+    const { offset, epoch } = stored;
+    this.#epochs.note(this.#topics.idOf(topic), partition, { from: offset - 1, to: offset, epoch });
+    return offset;
   }
 
   /** See {@linkcode Log.join}. */

@@ -12,20 +12,23 @@
  * @module
  */
 
-import { beyondEnd } from "../checks.ts";
+import { beyondEnd, replaced } from "../checks.ts";
 import { ignore } from "../ignore.ts";
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { orAborted } from "../pause.ts";
 import type { KafkaClient } from "./client.ts";
-import { isPassing, kafkaType } from "./protocol/errors.ts";
+import { isPassing } from "./protocol/errors.ts";
 import { Cursor } from "./cursor.ts";
-import { identifyTopic } from "./protocol/identity.ts";
+import { identifyTopic, leaderOf } from "./protocol/identity.ts";
 import { type Broker, checkCode, protocolError } from "./protocol/patch.ts";
 import { decodeBatches } from "./protocol/record_batch.ts";
+import type { LeaderEpochs } from "./protocol/leader_epochs.ts";
 import {
   FETCH_BY_ID,
   fetchBatches,
   type Fetched,
+  type FetchFrom,
+  isAtOdds,
   isUnknownId,
   partitionBounds,
   type PlacedRecord,
@@ -55,6 +58,7 @@ const NOT_LEADER = 6;
 export class KafkaReader {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
+  readonly #epochs: LeaderEpochs;
   readonly #retryMs: number;
   /** Least recently used first. */
   readonly #cursors = new Set<Cursor>();
@@ -65,11 +69,13 @@ export class KafkaReader {
   /**
    * @param client for fetches that return at once
    * @param polls for fetches that wait
+   * @param epochs receives and gives those of what was read
    * @param retryMs how long to wait until our own writes are visible, milliseconds
    */
-  constructor(client: KafkaClient, polls: KafkaClient, retryMs: number) {
+  constructor(client: KafkaClient, polls: KafkaClient, epochs: LeaderEpochs, retryMs: number) {
     this.#client = client;
     this.#polls = polls;
+    this.#epochs = epochs;
     this.#retryMs = retryMs;
   }
 
@@ -166,38 +172,58 @@ export class KafkaReader {
 
   async #fetch(cursor: Cursor): Promise<void> {
     const { topic, partition } = cursor;
-    let asked = cursor.position;
     try {
       await this.#client.retry(async () => {
-        asked = cursor.position;
         cursor.node = await this.#client.leaderId(topic, partition);
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
-        const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: FETCH_BYTES };
-        // The response is empty while a quota is exceeded; kafkajs delays the next request accordingly.
-        let fetched: Fetched | undefined;
-        while (fetched === undefined) {
-          this.#client.throwIfClosed();
-          [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: FETCH_BYTES });
-        }
+        const from = this.#from(cursor, cursor.topicId);
+        const fetched = await this.#fetchOne(broker, from);
         if (isUnknownId(fetched)) throw await this.#unknownId(cursor);
-        await this.#accept(cursor, fetched, asked);
+        if (isAtOdds(fetched)) await this.#settle(cursor, broker, from);
+        else await this.#accept(cursor, fetched, from.offset);
       });
     } catch (error) {
-      if (kafkaType(error) !== "OFFSET_OUT_OF_RANGE") {
-        this.#drop(cursor);
-        throw this.#client.lasting(error, cursor);
-      }
-      const { start, end } = await this.#client.retry(async () =>
-        await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
-      );
-      if (cursor.position !== asked) return; // a poll fetched those records before they were trimmed
-      if (cursor.position >= start) {
-        this.#drop(cursor);
-        throw beyondEnd(cursor, asked, end);
-      }
-      cursor.skip(start, end);
+      this.#drop(cursor);
+      throw this.#client.lasting(error, cursor);
     }
+  }
+
+  async #fetchOne(broker: Broker, from: FetchFrom): Promise<Fetched> {
+    for (;;) {
+      this.#client.throwIfClosed();
+      const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: FETCH_BYTES });
+      if (fetched !== undefined) return fetched;
+      // The response is empty while a quota is exceeded; kafkajs delays the next request accordingly.
+    }
+  }
+
+  /**
+   * Finds out why a broker has not the records at and before a position. They were trimmed; or the broker lags behind,
+   * or was replaced as the leader without having noticed; or the leader was elected without them.
+   *
+   * @throws LogError `beyond-end` in the last case
+   */
+  async #settle(cursor: Cursor, broker: Broker, from: FetchFrom): Promise<void> {
+    const { start, end } = await partitionBounds(broker, from);
+    if (cursor.position !== from.offset) return; // a poll fetched those records before they were trimmed
+    if (from.offset < start) return cursor.skip(start, end);
+    const leaders = await this.#client.askAll((broker) => leaderOf(broker, from));
+    const [newest] = leaders.filter((leader) => leader !== undefined).toSorted((a, b) => b.epoch - a.epoch);
+    if (newest === undefined) throw protocolError(LEADER_NOT_AVAILABLE);
+    // Unless all brokers were restored from an older copy, in which epochs begin again, those that know better are away.
+    if (newest.epoch < from.epochBefore && leaders.includes(undefined)) throw protocolError(NOT_LEADER);
+    const leader = await this.#client.node(newest.node);
+    const fetched = await this.#fetchOne(leader, { ...from, leaderEpoch: newest.epoch });
+    if (!isAtOdds(fetched)) {
+      checkCode(fetched.errorCode);
+      throw protocolError(NOT_LEADER); // the leader is another than we knew
+    }
+    const { end: newEnd } = await partitionBounds(leader, from);
+    const { epochBefore, offset } = from;
+    const kept = fetched.diverging ?? { epoch: epochBefore - 1, end: Math.min(offset, newEnd) };
+    const lostFrom = this.#epochs.forget(cursor.topicId, cursor.partition, kept);
+    throw newEnd < offset ? beyondEnd(cursor, offset, lostFrom) : replaced(cursor, offset, lostFrom);
   }
 
   /** Why a broker does not know a topic's id: the topic was deleted or created again, or the broker lags behind. */
@@ -211,10 +237,19 @@ export class KafkaReader {
     );
   }
 
+  /** What to fetch next. */
+  #from({ topic, partition, position: offset }: Cursor, topicId: string | null): FetchFrom {
+    const epochBefore = this.#epochs.before(topicId, partition, offset);
+    return { topic, topicId, partition, offset, epochBefore, maxBytes: FETCH_BYTES };
+  }
+
   async #accept(cursor: Cursor, fetched: Fetched, from: number): Promise<void> {
     const { topic, partition, errorCode, bytes, aborted, stableEnd } = fetched;
     checkCode(errorCode);
-    const { records, next } = await decodeBatches(bytes, topic, partition, from, aborted);
+    // A poll was told so: the reads that wait for it fetch for themselves, and settle it.
+    if (isAtOdds(fetched)) throw protocolError(NOT_LEADER);
+    const { records, next, epochs } = await decodeBatches(bytes, topic, partition, from, aborted);
+    for (const run of epochs) this.#epochs.note(cursor.topicId, partition, run);
     if (from !== cursor.position) return; // another fetch was faster
     cursor.accept(records, next, stableEnd);
     this.#evict();
@@ -257,13 +292,7 @@ export class KafkaReader {
       if (await this.#client.leaderId(topic, partition) !== node) throw protocolError(NOT_LEADER);
     }
     const broker = await this.#polls.node(node);
-    const partitions = watched.map(({ topic, topicId = null, partition, position }) => ({
-      topic,
-      topicId,
-      partition,
-      offset: position,
-      maxBytes: FETCH_BYTES,
-    }));
+    const partitions = watched.map((cursor) => this.#from(cursor, cursor.topicId ?? null));
     const limits = { waitMs: POLL_MS, maxBytes: 8 * FETCH_BYTES };
     for (const fetched of await fetchBatches(broker, partitions, limits)) {
       const i = partitions.findIndex((p) => p.topic === fetched.topic && p.partition === fetched.partition);

@@ -9,9 +9,10 @@
  * @module
  */
 
-import type { GroupOffset, Place } from "../log.ts";
+import type { Place } from "../log.ts";
 import type { KafkaClient } from "./client.ts";
 import { about, isPassingForPartitions } from "./protocol/errors.ts";
+import type { StoredOffset } from "./protocol/leader_epochs.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { type Produce, produce, type Produced } from "./protocol/requests.ts";
 import {
@@ -37,7 +38,7 @@ export interface Transactions {
   begin(partitions: readonly Place[], passes?: Passes): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
-  storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
+  storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void>;
   /**
    * Commits or aborts the transaction, by one request. Retrying is safe: the coordinator accepts the same end again.
    */
@@ -82,7 +83,7 @@ class ImplicitTransactions implements Transactions {
     return produce(leader, this.owner.transactionalId, batches, 12);
   }
 
-  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+  async storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void> {
     await this.#client.retry(async () => {
       const coordinator = await this.#client.coordinator("group", group);
       await storeInTransaction(coordinator, this.owner, group, offsets);
@@ -121,22 +122,14 @@ class ExplicitTransactions implements Transactions {
     return produce(leader, this.owner.transactionalId, batches);
   }
 
-  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
+  async storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void> {
     await this.#client.retry(async () => {
       const coordinator = await this.#coordinator();
       await coordinator.addOffsetsToTxn({ ...this.owner, groupId: group });
     });
-    const topics = Map.groupBy(offsets, ({ topic }) => topic);
     await this.#client.retry(async () => {
       const coordinator = await this.#client.coordinator("group", group);
-      await coordinator.txnOffsetCommit({
-        ...this.owner,
-        groupId: group,
-        topics: [...topics].map(([topic, partitions]) => ({
-          topic,
-          partitions: partitions.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
-        })),
-      });
+      await storeInTransaction(coordinator, this.owner, group, offsets, 3);
     }, isPassingForPartitions);
   }
 

@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import { type Log, LogError, type LogRecord, type TopicIdentity } from "../../log/log.ts";
-import { newestOf } from "../../log/reading.ts";
+import { keptUntil, newestOf } from "../../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
 import {
@@ -107,6 +107,9 @@ export class TaskInputs implements InputWatch {
       log.committed(group, events, partition),
       log.bounds(events, partition),
     ]);
+    const isSame = own !== null &&
+      changeOf(events, { id: own.ids.events ?? null, partitions: own.partitions }, now) === null;
+    const end = isSame ? await keptUntil(log, { topic: events, partition }, own.next) : bounds.end;
     const { next, remark } = positionOf({
       topic: events,
       partition,
@@ -115,7 +118,7 @@ export class TaskInputs implements InputWatch {
       own,
       now,
       committed,
-      bounds,
+      bounds: { ...bounds, end },
     });
     if (remark !== null) logger.warn("task {partition} {remark}", { partition, remark });
     const anew = new Set<InputTopic>();

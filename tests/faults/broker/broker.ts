@@ -215,12 +215,6 @@ export class Broker {
       const code = this.#transactions.store(request, "", []);
       return code === CODE.ok ? reply({}) : reply.fail(code);
     },
-    txnOffsetCommit: (request: ProducerIdentity & TxnOffsets, reply) => {
-      const offsets = request.topics.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) }))
-      );
-      this.#hold(request, request.groupId, offsets, reply);
-    },
     endTxn: ({ transactionResult, ...request }: ProducerIdentity & { transactionResult: boolean }, reply) =>
       this.#transactions.end(request, transactionResult, reply),
     raw: ({ apiKey, apiVersion, body }: RawBody, reply) => this.#raw(`${apiKey}/${apiVersion}`, body, reply),
@@ -241,6 +235,7 @@ export class Broker {
         return this.#identify(reader, reply);
       case "18/3":
         return reply(features(this.#transactions.isImplicit ? 2 : 0));
+      case "28/3":
       case "28/5":
         return this.#txnOffsetCommit(reader, reply);
       case "26/5":
@@ -587,10 +582,6 @@ interface InitProducerId {
 
 interface AddPartitions {
   readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
-}
-
-interface TxnOffsets extends DeleteRecords {
-  readonly groupId: string;
 }
 
 interface RawBody {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
+import { isPassing } from "../../../streams/log/kafka/protocol/errors.ts";
 import { KafkaReader, OwnEnds } from "../../../streams/log/kafka/reader.ts";
+import type { Leader } from "../../../streams/log/kafka/protocol/identity.ts";
+import { LeaderEpochs } from "../../../streams/log/kafka/protocol/leader_epochs.ts";
 import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
 import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
@@ -14,7 +17,17 @@ const RETRY_MS = 60_000;
 /** A client of one broker whose fetches are answered when the test says so. */
 function fakeClient(
   bounds: { readonly start: number; readonly end: number },
-  { refreshed = Promise.resolve(), paused = Promise.resolve() } = {},
+  {
+    refreshed = Promise.resolve(),
+    paused = Promise.resolve(),
+    isRetrying = false,
+    leaders = [{ node: 0, epoch: -1 }],
+  }: {
+    readonly refreshed?: Promise<void>;
+    readonly paused?: Promise<void>;
+    readonly isRetrying?: boolean;
+    readonly leaders?: readonly (Leader | undefined)[];
+  } = {},
 ) {
   let leader = 0;
   const asked: ((fetched: Partial<Fetched> | null) => void)[] = [];
@@ -52,9 +65,11 @@ function fakeClient(
     leaderId: () => Promise.resolve(leader),
     leader: () => Promise.resolve(broker),
     node: () => Promise.resolve(broker),
-    retry: run,
+    retry: <T>(operation: () => Promise<T>) =>
+      operation().catch((error) => isRetrying && isPassing(error) ? operation() : Promise.reject(error)),
     once: run,
     refresh: () => refreshed,
+    askAll: () => Promise.resolve(leaders),
     pause: () => paused,
     lasting: (error: unknown) => error,
   };
@@ -85,7 +100,7 @@ async function batchAt(offset: number, value: string): Promise<Uint8Array> {
 Deno.test("KafkaReader.read() goes on when a poll brought the records that a trim took from a fetch", async () => {
   const own = fakeClient({ start: 301, end: 301 });
   const polls = fakeClient({ start: 301, end: 301 });
-  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
   const waiting = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   (await own.next())({ stableEnd: 300 }); // nothing there yet: it waits, and is polled for
   const answerPoll = await polls.next();
@@ -102,7 +117,7 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
 Deno.test("KafkaReader.read() in a loop fetches for itself when its poll fails, and learns why it cannot go on", async () => {
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 });
-  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
   const follow = async () => {
     for (let next = 300;;) ({ next } = await reader.read("t", 0, next, () => 0, { waitMs: 60_000 }));
   };
@@ -121,7 +136,7 @@ Deno.test("KafkaReader.read() that begins while a failed poll looks for the new 
   const refreshed = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { refreshed: refreshed.promise });
-  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
   const read = () => reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   const before = read();
   (await own.next())({ stableEnd: 300 });
@@ -141,7 +156,7 @@ Deno.test("KafkaReader.read() fetches once for itself while polls fail, and wait
   const paused = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { paused: paused.promise });
-  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
   const reading = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   (await own.next())({ stableEnd: 300 });
   (await polls.next())({ errorCode: NOT_LEADER });
@@ -155,19 +170,43 @@ Deno.test("KafkaReader.read() fetches once for itself while polls fail, and wait
 
 Deno.test("KafkaReader.read() resumes at the start of what is left, and rejects an offset beyond the end", async () => {
   const { client, next } = fakeClient({ start: 301, end: 302 });
-  const reader = new KafkaReader(client, client, RETRY_MS);
+  const reader = new KafkaReader(client, client, new LeaderEpochs(), RETRY_MS);
   const trimmed = reader.read("t", 0, 7, () => 0, { waitMs: 0 });
   (await next())({ errorCode: OUT_OF_RANGE });
   (await next())({ stableEnd: 302, bytes: await batchAt(301, "b") });
   assert.deepEqual(texts((await trimmed).records), ["b"]);
   const beyond = reader.read("t", 0, 400, () => 0, { waitMs: 0 });
-  (await next())({ errorCode: OUT_OF_RANGE });
+  for (let times = 0; times < 2; times++) (await next())({ errorCode: OUT_OF_RANGE });
   await assert.rejects(beyond, { code: "beyond-end", message: "Cannot read t/0 from 400: its end is 302" });
+});
+
+Deno.test("KafkaReader.read() believes that records are lost if the newest leader says so, and no other broker", async () => {
+  const odd = { diverging: { epoch: 6, end: 2 } }, fine = {};
+  const leader = { node: 0, epoch: 7 };
+  const old = { node: 0, epoch: 6 };
+  const cases = [
+    ["another broker lags behind", [leader, old], [odd, fine, fine], "goes on"],
+    ["whoever knows the newest leader is away", [old, undefined], [odd, fine], "goes on"],
+    ["it was elected without them", [leader, old, undefined], [odd, odd], "throws"],
+    ["all brokers have an older copy", [old, old], [odd, odd], "throws"],
+  ] as const;
+  for (const [what, leaders, answers, outcome] of cases) {
+    const { client, next } = fakeClient({ start: 0, end: 9 }, { isRetrying: true, leaders });
+    const epochs = Object.assign(new LeaderEpochs(), { before: () => leader.epoch });
+    const reading = new KafkaReader(client, client, epochs, RETRY_MS).read("t", 0, 5, () => 0, { waitMs: 0 });
+    for (const answer of answers) (await next())({ stableEnd: 5, ...answer });
+    if (outcome === "goes on") assert.deepEqual(await reading, { records: [], next: 5 }, what);
+    else {
+      const message =
+        "Cannot read t/0 from 5: it has lost what was read from 2 on, and has other records there";
+      await assert.rejects(reading, { code: "beyond-end", end: 2, message }, what);
+    }
+  }
 });
 
 Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
   const { client, next } = fakeClient({ start: 0, end: 5 });
-  const reader = new KafkaReader(client, client, 0);
+  const reader = new KafkaReader(client, client, new LeaderEpochs(), 0);
   const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
   (await next())({ stableEnd: 5 });
   await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before offset 9/ });
@@ -175,7 +214,9 @@ Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the b
 
 Deno.test("KafkaReader.read() asks again when a quota left it without an answer", async () => {
   const { client, next } = fakeClient({ start: 0, end: 1 });
-  const reading = new KafkaReader(client, client, RETRY_MS).read("t", 0, 0, () => 0, { waitMs: 0 });
+  const reading = new KafkaReader(client, client, new LeaderEpochs(), RETRY_MS).read("t", 0, 0, () => 0, {
+    waitMs: 0,
+  });
   (await next())(null);
   (await next())({ stableEnd: 1, bytes: await batchAt(0, "a") });
   assert.deepEqual(texts((await reading).records), ["a"]);

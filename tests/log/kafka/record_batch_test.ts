@@ -125,7 +125,11 @@ Deno.test("decodeBatches() skips an empty batch, and gives the broker's time whe
   const bare = at(0, marker(7, "abort").subarray(0, 61));
   new DataView(bare.buffer).setInt32(8, 49);
   new DataView(bare.buffer).setInt32(57, 0);
-  assert.deepEqual(await decodeBatches(bare, "t", 0, 0, []), { records: [], next: 1 });
+  assert.deepEqual(await decodeBatches(bare, "t", 0, 0, []), {
+    records: [],
+    next: 1,
+    epochs: [{ from: 0, to: 1, epoch: 0 }],
+  });
   const empty = at(0, await batch("gone", "gone"));
   new DataView(empty.buffer).setInt32(57, 0);
   const stamped = at(2, await batch("a"));

@@ -1,10 +1,11 @@
 /**
- * The id that distinguishes topics of the same name (KIP-516), which kafkajs does not support.
+ * What metadata say that kafkajs does not read: the id that distinguishes topics of the same name (KIP-516), and the
+ * epochs of leaders (KIP-320).
  *
  * @module
  */
 
-import type { TopicIdentity } from "../../log.ts";
+import type { Place, TopicIdentity } from "../../log.ts";
 import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
@@ -14,11 +15,34 @@ const WITH_IDS = 10;
 const ID_BYTES = 16;
 const UNKNOWN_TOPIC = 3;
 
-/** The id and partition count of a topic. Metadata 10. @throws the broker's error when there is no such topic */
+/** A leader of a partition, as a broker knows it. */
+export interface Leader {
+  /** -1 = none. */
+  readonly node: number;
+  /** Counts the leaders of the partition; -1 = the broker is too old to tell. */
+  readonly epoch: number;
+}
+
+/** The id and partition count of a topic. @throws the broker's error when there is no such topic */
 export async function identifyTopic(broker: Broker, name: string): Promise<TopicIdentity> {
+  const { id, leaders } = await describe(broker, name);
+  return { id, partitions: leaders.length };
+}
+
+/** Who leads a partition; `undefined` = the broker knows no such partition. @throws as {@linkcode identifyTopic} */
+export async function leaderOf(broker: Broker, { topic, partition }: Place): Promise<Leader | undefined> {
+  return (await describe(broker, topic)).leaders.find((leader) => leader.partition === partition);
+}
+
+/** A topic, with the leaders of its partitions. Metadata 10, or what kafkajs has. */
+async function describe(broker: Broker, name: string): Promise<Described> {
   if ((broker.versions[METADATA]?.maxVersion ?? 0) < WITH_IDS) {
     const { topicMetadata } = await broker.metadata([name]);
-    return { id: null, partitions: topicMetadata[0]?.partitionMetadata.length ?? 0 };
+    const partitions = topicMetadata[0]?.partitionMetadata ?? [];
+    return {
+      id: null,
+      leaders: partitions.map(({ partitionId: partition, leader: node }) => ({ partition, node, epoch: -1 })),
+    };
   }
   const body = new WireWriter(256, true);
   body.list([name], () => {
@@ -37,7 +61,12 @@ export async function identifyTopic(broker: Broker, name: string): Promise<Topic
     },
   });
   checkCode(found?.code ?? UNKNOWN_TOPIC);
-  return { id: found?.id ?? null, partitions: found?.partitions ?? 0 };
+  return found ?? { id: null, leaders: [] };
+}
+
+interface Described {
+  readonly id: string | null;
+  readonly leaders: readonly (Leader & { readonly partition: number })[];
 }
 
 /** Skips the brokers, the cluster's name and its controller. */
@@ -52,17 +81,18 @@ function skipBrokers(reader: WireReader): void {
   reader.int32();
 }
 
-function topic(reader: WireReader) {
+function topic(reader: WireReader): Described & { readonly code: number } {
   const code = reader.int16();
   reader.name();
   const id = reader.take(ID_BYTES)?.toHex() ?? "";
   reader.int8();
-  const partitions = reader.list(() => {
+  const leaders = reader.list(() => {
     reader.int16();
-    reader.take(12); // partition, leader and its epoch
+    const leader = { partition: reader.int32(), node: reader.int32(), epoch: reader.int32() };
     for (let lists = 3; lists > 0; lists--) reader.compactArray(() => reader.int32());
+    return leader;
   });
   reader.int32();
   // Upgraded brokers that do not use ids yet send zeroes.
-  return { code, id: /^0*$/.test(id) ? null : id, partitions: partitions.length };
+  return { code, id: /^0*$/.test(id) ? null : id, leaders };
 }

@@ -285,12 +285,6 @@ export interface Broker {
     },
   ): Promise<unknown>;
   addOffsetsToTxn(request: ProducerIdentity & { readonly groupId: string }): Promise<unknown>;
-  txnOffsetCommit(
-    request: ProducerIdentity & {
-      readonly groupId: string;
-      readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionOffset[] }[];
-    },
-  ): Promise<unknown>;
   endTxn(request: ProducerIdentity & { readonly transactionResult: boolean }): Promise<unknown>;
 }
 

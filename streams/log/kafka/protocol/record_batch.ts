@@ -17,6 +17,7 @@ import { reasonOf } from "../../../../src/values/reason.ts";
 import { LogError, type LogRecord, type NewRecord } from "../../log.ts";
 import { COMPRESS, type CompressionChoice, compressionFor, COMPRESSIONS, DECOMPRESS } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
+import type { EpochRun } from "./leader_epochs.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
 const MAGIC = 2;
@@ -53,6 +54,8 @@ export interface DecodedBatches {
   readonly records: LogRecord[];
   /** Position after the last batch, even without records; the wanted one when there was no batch. */
   readonly next: number;
+  /** The epochs in which they were written, in offset order. */
+  readonly epochs: readonly EpochRun[];
 }
 
 /**
@@ -125,6 +128,7 @@ export async function decodeBatches(
   const reader = new WireReader(bytes);
   const transactions = new AbortedTransactions(aborted);
   const records: LogRecord[] = [];
+  const epochs: EpochRun[] = [];
   let next = from;
   while (reader.left > 12) {
     const baseOffset = reader.int64();
@@ -137,6 +141,10 @@ export async function decodeBatches(
       const own = isWanted ? await decodeRecords(batch, head, topic, partition) : [];
       for (const record of own) if (record.offset >= from) records.push(record);
       next = Math.max(next, head.lastOffset + 1);
+      const last = epochs.at(-1);
+      const isSame = last?.epoch === head.epoch;
+      const run = { from: isSame ? last.from : baseOffset, to: head.lastOffset + 1, epoch: head.epoch };
+      epochs.splice(isSame ? -1 : epochs.length, 1, run);
     } catch (cause) {
       throw corruptBatch(`${topic}/${partition}@${baseOffset}`, cause);
     }
@@ -146,7 +154,7 @@ export async function decodeBatches(
     const cause = new RangeError(`${bytes.length} bytes contain no whole batch`);
     throw corruptBatch(`${topic}/${partition}@${from}`, cause);
   }
-  return { records, next };
+  return { records, next, epochs };
 }
 
 /** Follows the aborted transactions of a fetch from batch to batch. */
@@ -175,6 +183,8 @@ class AbortedTransactions {
 }
 
 interface BatchHead {
+  /** The epoch of the leader that wrote it. */
+  readonly epoch: number;
   readonly attributes: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
@@ -187,7 +197,7 @@ interface BatchHead {
 
 /** Reads the header of a batch, after its length. */
 function readHead(reader: WireReader, baseOffset: number): BatchHead {
-  reader.position += 4;
+  const epoch = reader.int32();
   const magic = reader.int8();
   if (magic !== MAGIC) {
     const old = magic === 0 || magic === 1 ? ", that of clients before Kafka 0.11" : "";
@@ -207,7 +217,7 @@ function readHead(reader: WireReader, baseOffset: number): BatchHead {
   if (!(count >= 0 && count <= lastOffset - baseOffset + 1)) {
     throw new RangeError(`it has ${count} records, at offsets ${baseOffset} to ${lastOffset}`);
   }
-  return { attributes, baseOffset, lastOffset, baseTime, maxTime, producerId, count };
+  return { epoch, attributes, baseOffset, lastOffset, baseTime, maxTime, producerId, count };
 }
 
 async function decodeRecords(

@@ -6,6 +6,7 @@
 
 import type { Bounds, NewRecord, Place } from "../../log.ts";
 import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";
+import { type EpochEnd, type EpochRun, UNKNOWN_EPOCH } from "./leader_epochs.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
@@ -29,6 +30,10 @@ export interface FetchFrom extends Place {
   /** The topic's id, so that a later topic of the same name is not read; `null` = by name only. */
   readonly topicId: string | null;
   readonly offset: number;
+  /** Epoch of the record before it, with which brokers check that they have that record; by id only. */
+  readonly epochBefore: number;
+  /** Epoch of the leader that is to answer. @default {any} */
+  readonly leaderEpoch?: number;
   /** The broker returns at least one batch, however large. */
   readonly maxBytes: number;
 }
@@ -41,13 +46,23 @@ export interface Fetched extends Place {
   readonly aborted: readonly AbortedTransaction[];
   /** Record batches; the last one may be cut off. */
   readonly bytes: Uint8Array;
+  /** If the broker lacks the record before the position: the last epoch up to that record's that it has. */
+  diverging?: EpochEnd;
 }
 
 /** The first version of Fetch that identifies topics by id, in Kafka 3.1. */
 export const FETCH_BY_ID = 13;
 const FETCH_BY_NAME = 11;
+const OFFSET_OUT_OF_RANGE = 1;
+/** Tag of the end of an epoch, in the response to a Fetch. */
+const DIVERGING_EPOCH = 0;
 /** Codes for a topic id that the broker does not know, or that does not match. */
 const ID_CODES: readonly number[] = [100, 103];
+
+/** Whether a broker lacks records before the position, or has others, or dropped those from there on. */
+export function isAtOdds({ errorCode, diverging }: Pick<Fetched, "errorCode" | "diverging">): boolean {
+  return errorCode === OFFSET_OUT_OF_RANGE || diverging !== undefined;
+}
 
 /** Whether the topic of a fetched partition no longer exists, or the broker does not know it yet. */
 export function isUnknownId({ errorCode }: Pick<Fetched, "errorCode">): boolean {
@@ -71,9 +86,9 @@ export async function fetchBatches(
   body.list([...topics], ([topic, own]) => {
     if (isById) body.raw(Uint8Array.fromHex(topic));
     else body.name(topic);
-    body.list(own, ({ partition, offset, maxBytes }) => {
-      body.int32(partition).int32(-1).int64(offset);
-      if (isById) body.int32(-1);
+    body.list(own, ({ partition, offset, epochBefore, leaderEpoch = UNKNOWN_EPOCH, maxBytes }) => {
+      body.int32(partition).int32(leaderEpoch).int64(offset);
+      if (isById) body.int32(epochBefore);
       body.int64(-1).int32(maxBytes);
     });
   });
@@ -91,7 +106,7 @@ export async function fetchBatches(
       const fetched = reader.list(() => {
         const id = isById ? reader.take(ID_BYTES)?.toHex() : undefined;
         const topic = isById ? partitions.find(({ topicId }) => topicId === id)?.topic : reader.name();
-        return reader.list(() => fetchedPartition(reader, topic ?? ""));
+        return reader.list(() => fetchedPartition(reader, topic ?? ""), noteDivergence);
       });
       return { clientSideThrottleTime, fetched: fetched.flat() };
     },
@@ -109,6 +124,12 @@ function fetchedPartition(reader: WireReader, topic: string): Fetched {
   reader.int32();
   const bytes = reader.blob() ?? new Uint8Array();
   return { topic, partition, errorCode, stableEnd, aborted, bytes };
+}
+
+function noteDivergence(fetched: Fetched, tag: number, field: WireReader): void {
+  if (tag !== DIVERGING_EPOCH) return;
+  const epoch = field.int32();
+  fetched.diverging = { epoch, end: field.int64() };
 }
 
 /** The range of a partition that readers of committed records can read. */
@@ -211,38 +232,38 @@ export async function produce(
 }
 
 /**
- * The committed offset of a group, or `null` when there is none. Fails with UNSTABLE_OFFSET_COMMIT until a
- * transaction that moves it has ended: an older version would return the previous offset. OffsetFetch 7.
+ * The committed offset of a group and the epoch of the record before it, or `null` when there is none. Fails with
+ * UNSTABLE_OFFSET_COMMIT until a transaction that moves it has ended: an older version would return the previous
+ * offset. OffsetFetch 7.
  */
 export async function stableOffset(
   broker: Broker,
   group: string,
   { topic, partition }: Place,
-): Promise<number | null> {
+): Promise<Pick<EpochRun, "epoch"> & { readonly offset: number } | null> {
   const body = new WireWriter(256, true).name(group);
   body.list([topic], () => {
     body.name(topic).compactCount(1).int32(partition);
   });
-  const { offset } = await sendRaw(broker, {
+  const { stored } = await sendRaw(broker, {
     name: "OffsetFetch",
     apiKey: 9,
     apiVersion: 7,
     body: body.int8(1).end(),
     decode(reader) {
       const clientSideThrottleTime = reader.int32();
-      const offsets = readTopics(reader, () => {
+      const [stored] = readTopics(reader, () => {
         reader.int32();
-        const offset = reader.int64();
-        reader.int32();
+        const [offset, epoch] = [reader.int64(), reader.int32()];
         reader.name();
         checkCode(reader.int16());
-        return offset;
+        return { offset, epoch };
       });
       checkCode(reader.int16());
-      return { clientSideThrottleTime, offset: offsets[0] ?? -1 };
+      return { clientSideThrottleTime, stored };
     },
   });
-  return offset < 0 ? null : offset;
+  return stored === undefined || stored.offset < 0 ? null : stored;
 }
 
 /** Writes an array of topics, each with an array of its partitions. */

@@ -1,17 +1,17 @@
 /**
- * Requests of implicit transactions, which kafkajs does not support: brokers learn of partitions and groups from the
- * writes themselves (KIP-890, `transaction.version` 2, the default in Kafka 4). All are flexible.
+ * Requests of transactions that kafkajs does not support: offsets with epochs (KIP-320), and those of implicit
+ * transactions, of whose partitions and groups brokers learn from the writes themselves (KIP-890, `transaction.version`
+ * 2, the default in Kafka 4). All are flexible.
  *
  * @module
  */
 
-import type { GroupOffset } from "../../log.ts";
+import { type StoredOffset, UNKNOWN_EPOCH } from "./leader_epochs.ts";
 import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import { readTopics, writeTopics } from "./requests.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { WireWriter } from "./wire.ts";
 
 const ANY_GENERATION = -1;
-const UNKNOWN_EPOCH = -1;
 const FINALIZED_FEATURES = 2;
 
 export interface TransactionOwner {
@@ -34,29 +34,28 @@ export async function finalizedLevel(broker: Broker, feature: string): Promise<n
       reader.list(() => reader.take(6));
       const clientSideThrottleTime = reader.int32();
       let level = 0;
-      for (let count = reader.uvarint(); count > 0; count--) {
-        const tag = reader.uvarint();
-        const field = new WireReader(reader.take(reader.uvarint()) ?? new Uint8Array(), true);
-        if (tag !== FINALIZED_FEATURES) continue;
+      reader.tags((tag, field) => {
+        if (tag !== FINALIZED_FEATURES) return;
         field.list(() => {
           const name = field.name();
           const newest = field.int16();
           field.int16();
           if (name === feature) level = newest;
         });
-      }
+      });
       return { clientSideThrottleTime, level };
     },
   });
   return level;
 }
 
-/** Stores offsets of a group, which adds the group to the transaction. TxnOffsetCommit 5. */
+/** Stores offsets of a group, with their epochs. TxnOffsetCommit 3; 5 adds the group to an implicit transaction. */
 export async function storeInTransaction(
   broker: Broker,
   owner: TransactionOwner,
   group: string,
-  offsets: readonly GroupOffset[],
+  offsets: readonly StoredOffset[],
+  apiVersion: 3 | 5 = 5,
 ): Promise<void> {
   const body = new WireWriter(256, true)
     .name(owner.transactionalId)
@@ -66,13 +65,13 @@ export async function storeInTransaction(
     .int32(ANY_GENERATION)
     .name("")
     .compactCount(-1);
-  writeTopics(body, offsets, ({ partition, offset }) => {
-    body.int32(partition).int64(offset).int32(UNKNOWN_EPOCH).name("");
+  writeTopics(body, offsets, ({ partition, offset, epoch = UNKNOWN_EPOCH }) => {
+    body.int32(partition).int64(offset).int32(epoch).name("");
   });
   await sendRaw(broker, {
     name: "TxnOffsetCommit",
     apiKey: 28,
-    apiVersion: 5,
+    apiVersion,
     body: body.end(),
     decode(reader) {
       const clientSideThrottleTime = reader.int32();

@@ -125,11 +125,11 @@ export class WireReader {
   }
 
   /** ARRAY or COMPACT_ARRAY of structures. */
-  list<Item>(read: () => Item): Item[] {
+  list<Item>(read: () => Item, readTag?: (item: Item, tag: number, field: WireReader) => void): Item[] {
     if (!this.#isFlexible) return this.items(Math.max(0, this.int32()), read);
     return this.compactArray(() => {
       const item = read();
-      this.tags();
+      this.tags((tag, field) => readTag?.(item, tag, field));
       return item;
     });
   }
@@ -145,11 +145,12 @@ export class WireReader {
     return times(count, read);
   }
 
-  /** TAG_BUFFER, which is skipped. */
-  tags(): void {
+  /** TAG_BUFFER. */
+  tags(read?: (tag: number, field: WireReader) => void): void {
     for (let count = this.uvarint(); count > 0; count--) {
-      this.uvarint();
-      this.take(this.uvarint());
+      const tag = this.uvarint();
+      const field = this.take(this.uvarint());
+      if (field !== null) read?.(tag, new WireReader(field, true));
     }
   }
 
