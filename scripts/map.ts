@@ -76,11 +76,14 @@ async function main(flags: Flags): Promise<number> {
     : await readConfig(flags.config);
   const origins = originsOf(flags, config);
   const samples: Sample[] = [];
-  for (const origin of origins) samples.push(await sampleFor(origin, flags, config));
-  const isGiven = origins.every(({ source }) => source !== undefined);
-  const tried = isGiven
-    ? samples.map((sample, i) => ({ ...sample, source: withColumns(origins[i]!.source!, sample, config) }))
-    : await suggestedSources(samples, file, flags);
+  const given: (Sample & Tried)[] = [];
+  for (const origin of origins) {
+    const sample = await sampleFor(origin, flags, config);
+    samples.push(sample);
+    const { source } = origin;
+    if (source !== undefined) given.push({ ...sample, source: withColumns(source, sample, config) });
+  }
+  const tried = given.length > 0 ? given : await suggestedSources(samples, file, flags);
   for (const { source, records } of tried) {
     for (const { bytes } of records) if (bytes !== null) await source.ready?.(bytes);
   }

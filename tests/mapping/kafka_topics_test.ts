@@ -432,6 +432,11 @@ if (broker !== undefined) {
       }
       const broken = await outputOf(task(map.replace(" --write", ""), "--records", "3000"));
       assert.match(broken, /\n1 of them cannot be read; the first: Cannot decode the record as Avro [^;]*\n/);
+      const alone = await outputOf(command(folder, [new URL("scripts/map.ts", ROOT).pathname], env));
+      assert.match(
+        alone,
+        /\n1000 records: (1000 interaction, 0 nothing, 0|999 interaction, 0 nothing, 1) rejected\n/,
+      );
       // A busy machine may take longer to answer than a service should.
       const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };
       await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(patience));

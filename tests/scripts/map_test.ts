@@ -143,6 +143,52 @@ Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, an
   }
 });
 
+Deno.test("map: --try with several files writes one configuration, or none if a name is taken", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
+  try {
+    const at = (n: number) => 1_795_773_600_000 + n;
+    const files = {
+      lists: (n: number) => ({
+        token: `t${n}`,
+        deviceId: `d${n % 9}`,
+        at: at(n),
+        tiles: [{ id: n % 7 }, { id: 8 }],
+      }),
+      plays: (n: number) => ({
+        event: "play",
+        from: `t${n}`,
+        deviceId: `d${n % 9}`,
+        at: at(n),
+        videoId: n % 7,
+      }),
+      logins: (n: number) => ({ deviceId: `d${n}`, accountId: `a${n}`, at: at(n) }),
+    };
+    for (const [name, make] of Object.entries(files)) {
+      const rows = Array.from({ length: 40 }, (_, n) => JSON.stringify(make(n)));
+      await Deno.writeTextFile(`${folder}/${name}.jsonl`, rows.join("\n"));
+    }
+    const all = ["lists.jsonl", "plays.jsonl", "logins.jsonl"];
+    const { stdout, stderr } = await meander(folder, "map", "--write", "--try", ...all);
+    assert.match(
+      stdout,
+      /\nplays\.jsonl\n[^]*\n40 records: 40 interaction, [^]*\n40 records: 40 alias, /,
+      stderr,
+    );
+    const { sources } = JSON.parse(await Deno.readTextFile(`${folder}/meander.json`));
+    assert.deepEqual(Object.keys(sources), ["lists", "plays", "logins"]);
+    assert.equal(sources.plays.rules[0].fields.request, "from");
+    const { logins } = sources;
+    await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ sources: { logins } }));
+    const taken = await meander(folder, "map", "--write", "--try", ...all);
+    assert.match(taken.stderr, /Cannot write the source logins to meander\.json: it already has/);
+    assert.equal(await Deno.readTextFile(`${folder}/meander.json`), JSON.stringify({ sources: { logins } }));
+    const named = await meander(folder, "map", "--format", "logins", "--try", ...all);
+    assert.match(named.stderr, /Cannot try 3 files or topics as one source/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("map: --try --format reads rows as ingest does, with a header unless the source names columns", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
