@@ -72,6 +72,16 @@ Deno.test("seenLoss() is the loss that SampleRatio sees in about 95 % of cases",
   }
 });
 
+Deno.test("SampleRatio raises its alarm once p is 1 %, and not before", () => {
+  const ratio = new SampleRatio([0.5, 0.5]);
+  let before = 1;
+  while (!ratio.mismatch) {
+    before = ratio.p;
+    ratio.update(0);
+  }
+  assert.ok(before > 0.01 && ratio.p <= 0.01, `${before}, then ${ratio.p}`);
+});
+
 Deno.test("ExposureLoss errs at most as often as it claims, whoever is lost: all splits of twelve users", () => {
   const people = 12;
   for (const share of [0.5, 0.2]) {

@@ -129,6 +129,15 @@ Deno.test("verdicts() gives none on arms with few users or conversions, and says
   );
 });
 
+Deno.test("verdicts() finds no difference from maxUsers on, and not before", () => {
+  const experiment = experimentOf("ctr", { stopRule: { maxUsers: 2000 } });
+  const wordOf = (users: number) => {
+    const arms = [0, 1].map(() => arm(users, { clicks: (u) => u % 2 }));
+    return verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]))[0]!.word;
+  };
+  assert.deepEqual([wordOf(999), wordOf(1000)], ["undecided", "no difference"]);
+});
+
 Deno.test("verdicts() stops a variant that nobody clicks any more", () => {
   const experiment = experimentOf("listsPerUser", { guardRails: [{ metric: "ctr", tolerance: 0.1 }] });
   const half = (user: number) => user % 2;
