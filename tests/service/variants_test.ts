@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import { isExperiment } from "../../src/assignment/experiment.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { deployedModels, ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -106,6 +107,7 @@ Deno.test("Service begins no task before the models of variants have caught up",
   await using service = await Service.start(log, { ...options, roles: ["task"], mayWork });
   started.push(service);
   await until(() => Promise.resolve(service.serving.version > 0), "its own model has caught up");
+  for (let turns = 0; turns < 100; turns++) await turn(); // a task that does not wait would begin
   held.resolve();
   await until(() => Promise.resolve(service.tasks.size > 0), "a task begins");
   assert.ok(begun[0]! > 2, "it does not begin with an older version");
