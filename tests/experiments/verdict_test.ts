@@ -138,6 +138,15 @@ Deno.test("verdicts() finds no difference from maxUsers on, and not before", () 
   assert.deepEqual([wordOf(999), wordOf(1000)], ["undecided", "no difference"]);
 });
 
+Deno.test("verdicts() stops a variant only for harm beyond the tolerance of a guard rail", () => {
+  const arms = [21, 20].map((least) => arm(3000, { clicks: (u) => u % 2, lists: (u) => least + u % 3 }));
+  const wordAt = (tolerance: number) => {
+    const experiment = experimentOf("ctr", { guardRails: [{ metric: "listsPerUser", tolerance }] });
+    return verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]))[0]!.word;
+  };
+  assert.deepEqual([0, 0.03, 0.06].map(wordAt), ["harmful", "harmful", "undecided"]);
+});
+
 Deno.test("verdicts() stops a variant that nobody clicks any more", () => {
   const experiment = experimentOf("listsPerUser", { guardRails: [{ metric: "ctr", tolerance: 0.1 }] });
   const half = (user: number) => user % 2;
