@@ -164,6 +164,8 @@ Deno.test("packRecords() is undone by unpacking, and packs the bytes of a value,
 Deno.test("unpackError() restores errors that callers tell apart", () => {
   const fenced = unpackError(structuredClone(packError(new LogError("fenced", "another"))));
   assert.ok(fenced instanceof LogError && fenced.code === "fenced" && fenced.message === "another");
+  const beyond = unpackError(structuredClone(packError(new LogError("beyond-end", "lost", { end: 7 }))));
+  assert.ok(beyond instanceof LogError && beyond.end === 7);
   const away = unpackError(packError(Object.assign(new Error("away"), { name: "KafkaJSConnectionError" })));
   assert.equal(away.name, "KafkaJSConnectionError");
   assert.ok(unpackError(packError(new RangeError("far"))) instanceof RangeError);

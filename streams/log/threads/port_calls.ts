@@ -32,6 +32,8 @@ export interface PortError {
   readonly code: unknown;
   /** See {@linkcode LogError.records}. */
   readonly records?: readonly number[];
+  /** See {@linkcode LogError.end}. */
+  readonly end?: number | undefined;
 }
 
 /** The calls that a port carries: parameters and result of each method, by its name. */
@@ -161,14 +163,17 @@ export function packError(thrown: unknown): PortError {
     return { name: "Error", message: String(error), stack: undefined, code: undefined };
   }
   const { name, message, stack } = error;
-  if (error instanceof LogError) return { name, message, stack, code: error.code, records: error.records };
+  if (error instanceof LogError) {
+    const { code, records, end } = error;
+    return { name, message, stack, code, records, end };
+  }
   return { name, message, stack, code: "code" in error ? error.code : undefined };
 }
 
 /** Recreates the error that was thrown at the other end, with its class if callers distinguish that. */
-export function unpackError({ name, message, stack, code, records }: PortError): Error {
+export function unpackError({ name, message, stack, code, records, end }: PortError): Error {
   const error = name === "LogError" && isOneOf(LOG_ERROR_CODES, code)
-    ? new LogError(code, message, { records })
+    ? new LogError(code, message, { records, end })
     : name === "RangeError"
     ? new RangeError(message)
     : name === "TypeError"
