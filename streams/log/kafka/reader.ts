@@ -22,7 +22,7 @@ import { Cursor } from "./cursor.ts";
 import { identifyTopic, leaderOf } from "./protocol/identity.ts";
 import { type Broker, checkCode, protocolError } from "./protocol/patch.ts";
 import { decodeBatches } from "./protocol/record_batch.ts";
-import type { LeaderEpochs } from "./protocol/leader_epochs.ts";
+import { type LeaderEpochs, UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
 import {
   FETCH_BY_ID,
   fetchBatches,
@@ -221,7 +221,9 @@ export class KafkaReader {
     }
     const { end: newEnd } = await partitionBounds(leader, from);
     const { epochBefore, offset } = from;
-    const kept = fetched.diverging ?? { epoch: epochBefore - 1, end: Math.min(offset, newEnd) };
+    // Without an epoch to compare, nothing is known to differ below the end.
+    const lastKept = epochBefore === UNKNOWN_EPOCH ? Infinity : epochBefore - 1;
+    const kept = fetched.diverging ?? { epoch: lastKept, end: Math.min(offset, newEnd) };
     const lostFrom = this.#epochs.forget(cursor.topicId, cursor.partition, kept);
     throw newEnd < offset ? beyondEnd(cursor, offset, lostFrom) : replaced(cursor, offset, lostFrom);
   }

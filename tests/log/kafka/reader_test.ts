@@ -4,7 +4,7 @@ import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
 import { isPassing } from "../../../streams/log/kafka/protocol/errors.ts";
 import { KafkaReader, OwnEnds } from "../../../streams/log/kafka/reader.ts";
 import type { Leader } from "../../../streams/log/kafka/protocol/identity.ts";
-import { LeaderEpochs } from "../../../streams/log/kafka/protocol/leader_epochs.ts";
+import { type EpochEnd, LeaderEpochs } from "../../../streams/log/kafka/protocol/leader_epochs.ts";
 import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
 import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
@@ -202,6 +202,19 @@ Deno.test("KafkaReader.read() believes that records are lost if the newest leade
       await assert.rejects(reading, { code: "beyond-end", end: 2, message }, what);
     }
   }
+});
+
+Deno.test("KafkaReader.read() beyond the end takes nothing that another reader has read for lost", async () => {
+  const { client, next } = fakeClient({ start: 0, end: 8 });
+  const known = new LeaderEpochs();
+  known.note("id", 0, { from: 0, to: 5, epoch: 1 });
+  const epochs = Object.assign(new LeaderEpochs(), {
+    before: (_id: string | null, partition: number, offset: number) => known.before("id", partition, offset),
+    forget: (_id: string | null, partition: number, kept: EpochEnd) => known.forget("id", partition, kept),
+  });
+  const reading = new KafkaReader(client, client, epochs, RETRY_MS).read("t", 0, 10, () => 0, { waitMs: 0 });
+  for (let times = 0; times < 2; times++) (await next())({ errorCode: OUT_OF_RANGE });
+  await assert.rejects(reading, { code: "beyond-end", end: 8 });
 });
 
 Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
