@@ -185,22 +185,19 @@ Deno.test("parseGorse() names the field that is wrong, and treats an empty or ze
 
 Deno.test("gorseRow() reads the rows of the CSV exports", () => {
   const row = {
-    ...{
-      item_id: "1",
-      is_hidden: "true",
-      categories: "x|y",
-      time_stamp: "2020-01-01 01:01:01.000000001 +0000 UTC",
-    },
-    ...{ labels: '{"genre":["comedy","sci-fi"]}', description: "o,n,e" },
+    item_id: "1",
+    is_hidden: "true",
+    categories: "x|y",
+    time_stamp: "2020-01-01 01:01:01.000000001 +0000 UTC",
+    labels: '{"genre":["comedy","sci-fi"]}',
+    description: "o,n,e",
   };
   assert.deepEqual(parseGorse(gorseRow(row), { time: 0 }).items, [{
-    ...{
-      item: "1",
-      time: Date.UTC(2020, 0, 1, 1, 1, 1),
-      hidden: true,
-      categories: ["x", "y"],
-      title: "o,n,e",
-    },
+    item: "1",
+    time: Date.UTC(2020, 0, 1, 1, 1, 1),
+    hidden: true,
+    categories: ["x", "y"],
+    title: "o,n,e",
     attributes: { genre: ["comedy", "sci-fi"] },
   }]);
   assert.throws(() => gorseRow({ user_id: "1", labels: "{" }), {

@@ -104,7 +104,11 @@ Deno.test("findCut() finds ends that hold each commit in full, with everything t
     const broker = new Broker(random, 0.03);
     broker.pass(200);
     const options = {
-      ...{ sources, derived, timeoutMs: 1e9, now: () => 0, random },
+      sources,
+      derived,
+      timeoutMs: 1e9,
+      now: () => 0,
+      random,
       pause: (ms: number) => Promise.resolve(broker.pass(Math.ceil(ms))),
     };
     // What looking only once would give.

@@ -43,8 +43,12 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
     task: { ...OPTIONS.task, outcomeWindowMs: 60_000, allowedLatenessMs: 180_000 },
     learning: {
       // An indexed log keeps one record of the order of samples: a checkpoint cuts it, and the verifier needs it whole.
-      ...{ batchRows: 32, checkpointBatches: 1e6, checkpointIntervalMs: 1e9, snapshotVersions: null },
-      ...{ publishIntervalMs: 0, guard: null },
+      batchRows: 32,
+      checkpointBatches: 1e6,
+      checkpointIntervalMs: 1e9,
+      snapshotVersions: null,
+      publishIntervalMs: 0,
+      guard: null,
     },
     serveVersion: 1,
   };

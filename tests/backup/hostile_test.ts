@@ -26,8 +26,14 @@ const restoreTo = (
   tell: (done: number, all: number) => void = () => {},
 ) =>
   restore({
-    ...{ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly },
-    ...{ now: Date.now, tell },
+    from,
+    kind,
+    options: { path },
+    prefix: "meander.",
+    reads: NEWEST_FORMATS,
+    verifyOnly,
+    now: Date.now,
+    tell,
   });
 
 /** A log of some records. */
@@ -177,7 +183,11 @@ Deno.test("restore() can verify a backup of any kind of log without restoring it
 Deno.test("restore() refuses a manifest that names paths, unlisted files or impossible topics, before it opens a log", async () => {
   await using folder = await temporaryFolder();
   const topic = (name: string, over = {}) => ({
-    ...{ name, partitions: 1, cleanup: "delete" as const, id: "0123456789", bounds: [{ start: 0, end: 1 }] },
+    name,
+    partitions: 1,
+    cleanup: "delete" as const,
+    id: "0123456789",
+    bounds: [{ start: 0, end: 1 }],
     ...over,
   });
   const restored = async (change: (manifest: Record<string, unknown>) => void) => {
@@ -196,8 +206,13 @@ Deno.test("restore() refuses a manifest that names paths, unlisted files or impo
     await Deno.writeTextFile(`${folder.path}/${MANIFEST}`, JSON.stringify(changed));
     const kafka = { ...kindOf("kafka"), open: () => Promise.reject(new Error("it was opened")) };
     await restore({
-      ...{ from: folder.path, kind: kafka, options: {}, prefix: "meander.", reads: NEWEST_FORMATS },
-      ...{ verifyOnly: false, now: Date.now },
+      from: folder.path,
+      kind: kafka,
+      options: {},
+      prefix: "meander.",
+      reads: NEWEST_FORMATS,
+      verifyOnly: false,
+      now: Date.now,
     });
   };
   await assert.rejects(restored(() => {}), /it was opened/);

@@ -48,13 +48,11 @@ function recordLog(
 }
 
 const record = (topic: string, n: number) => ({
-  ...{
-    topic,
-    partition: 0,
-    key: `k${n}`,
-    value: n % 5 === 4 ? null : new Uint8Array(n % 300).fill(n),
-    time: n,
-  },
+  topic,
+  partition: 0,
+  key: `k${n}`,
+  value: n % 5 === 4 ? null : new Uint8Array(n % 300).fill(n),
+  time: n,
   ...n % 2 === 0 ? { headers: { input: `0/${n}/é` } } : {},
 });
 
@@ -199,11 +197,17 @@ Deno.test("refillAll() restores records at their offsets, with the topics' curre
       },
       { ...common, topic: topics.positions, key: "other", value: text(`{"next":1,"of":[${named},"${id}"]}`) },
       {
-        ...{ ...common, topic: topics.positions, key: writerOf(topics, "base") },
+        ...common,
+        topic: topics.positions,
+        key: writerOf(topics, "base"),
         value: text(JSON.stringify({ next, id: idOf(topics.samples) })),
       },
       ...next.map((next, partition) => ({
-        ...{ ...common, topic: topics.statistics, partition, key: TASK_KEY, value: new Uint8Array(1) },
+        ...common,
+        topic: topics.statistics,
+        partition,
+        key: TASK_KEY,
+        value: new Uint8Array(1),
         headers: { [INPUTS]: encodeInputs(next, { events: id }), [PARTITIONS_HEADER]: `${PARTITIONS}` },
       })),
       ...[9, 10, 11].map((n) => record(topics.samples, n)),
@@ -275,7 +279,9 @@ Deno.test("refillAll() restores records at their offsets, with the topics' curre
   );
   await assert.rejects(
     refillAll(recordLog(new MemoryLog()), folder.path, {
-      ...{ manifest: { ...manifest, prefix: "" }, prefix: "shop.", tell: () => {} },
+      manifest: { ...manifest, prefix: "" },
+      prefix: "shop.",
+      tell: () => {},
     }),
     /to --prefix shop\.: its own prefix is empty/,
   );
@@ -294,8 +300,12 @@ Deno.test("refillAll() makes a log of its own: a snapshot of states from after t
     });
   const usersOf = async (log: Log, runtime: TaskRuntime) => {
     await using task = await Task.open({
-      ...{ log: withoutIndex(log), topics: names, partition: 0, options: { schema: SCHEMA } },
-      ...{ serving: new FakeServing(), ...runtime },
+      log: withoutIndex(log),
+      topics: names,
+      partition: 0,
+      options: { schema: SCHEMA },
+      serving: new FakeServing(),
+      ...runtime,
     });
     while ((await task.round({ rows: 20, events: 2 })).complete);
     await task.flush();
@@ -371,7 +381,9 @@ Deno.test("refillAll() writes no record beyond the end of its partition, since a
   await using copy = new MemoryLog();
   await assert.rejects(
     refillAll(recordLog(copy), folder.path, {
-      ...{ manifest: { prefix: "meander.", topics }, prefix: "meander.", tell: () => {} },
+      manifest: { prefix: "meander.", topics },
+      prefix: "meander.",
+      tell: () => {},
     }),
     /events-0\.records: it has a record at 1, and ends at 1 by its manifest/,
   );

@@ -28,15 +28,13 @@ export async function checkRefill(broker: TestBroker): Promise<void> {
       const topic = `${ownPrefix(import.meta.url, cleanup)}${n}`;
       await log.createTopics([{ name: topic, partitions: 1, cleanup }]);
       const records = offsets.map((offset): LogRecord => ({
-        ...{
-          topic,
-          partition: 0,
-          offset,
-          key: `k${offset}`,
-          value,
-          time: 1000 + offset,
-          headers: { a: `${n}` },
-        },
+        topic,
+        partition: 0,
+        offset,
+        key: `k${offset}`,
+        value,
+        time: 1000 + offset,
+        headers: { a: `${n}` },
       }));
       const source = async function* () {
         yield* records;

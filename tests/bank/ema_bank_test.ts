@@ -52,7 +52,9 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
     const d = 8, w = d + 1, B = 3, K = 5;
     const bank = new EmaBank(d, normal, createKernels(kernels));
     const inputs = [3, 0, 30].map((T, b) => ({
-      ...{ T, e: Float32Array.from({ length: T * d }, normal), gapMs: 40_000 * b },
+      T,
+      e: Float32Array.from({ length: T * d }, normal),
+      gapMs: 40_000 * b,
       strengths: Array.from({ length: T }, normal),
     }));
     const leftOut = [[4], [1, 3, 1], []];
@@ -67,7 +69,8 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
       const drawn = places(K).filter((k) => !leftOut[b]!.includes(k));
       const rows = [b, ...drawn.map((k) => B + k)];
       const alone = bank.loss({
-        ...{ inputs: [input], leftOut: [[]] },
+        inputs: [input],
+        leftOut: [[]],
         out: Float32Array.from(rows.flatMap((row) => [...out.subarray(row * w, (row + 1) * w)])),
         logExpected: drawn.map((k) => logExpected[k]!),
       }, sum.gradients);

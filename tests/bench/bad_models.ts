@@ -79,15 +79,13 @@ async function run(wrong: string, setup: typeof SETUPS[number], seed: number) {
   const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed };
   const own = setup === "prior" ? { model: "prior" } : {};
   const { pages, learning } = await simulate(new MemoryLog(), {
-    ...{
-      requests: REQUESTS,
-      users: Number(people),
-      seed,
-      candidates: "retrieved",
-      model,
-      task,
-      retain: false,
-    },
+    requests: REQUESTS,
+    users: Number(people),
+    seed,
+    candidates: "retrieved",
+    model,
+    task,
+    retain: false,
     modelConfig: modelConfig(model, config),
     experiment: { name: "all", variants: [{ name: "a", ...own }, { name: "b", ...own }] },
     learner: learnerOptions(task, config, seed),

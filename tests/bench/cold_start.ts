@@ -37,7 +37,12 @@ async function run(model: ModelName, setup: typeof SETUPS[number], seed: number)
   const task = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, model), seed };
   const own = setup === "prior" ? { model: "prior" } : {};
   const { pages, learning } = await simulate(new MemoryLog(), {
-    ...{ requests: Number(requests), seed, candidates: "retrieved", model, task, retain: false },
+    requests: Number(requests),
+    seed,
+    candidates: "retrieved",
+    model,
+    task,
+    retain: false,
     modelConfig: modelConfig(model, config),
     experiment: { name: "all", variants: [{ name: "a", ...own }, { name: "b", ...own }] },
     learner: learnerOptions(task, config, seed),

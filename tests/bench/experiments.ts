@@ -62,7 +62,8 @@ function interleaving(): void {
   print("\n## Interleaving against A/B: users until the better ranker is known, alpha 5 %, 200 runs");
   const pages = drawPages(3000, 1);
   const experiment = startExperiment({
-    ...{ name: "e", variants: [{ name: "A" }, { name: "B" }] },
+    name: "e",
+    variants: [{ name: "A" }, { name: "B" }],
     stopRule: { maxUsers: 10_000 },
   }, { records: new Map(), models: [] });
   print(

@@ -54,12 +54,10 @@ const encoder = new TextEncoder();
 const Click = protobuf.parse(PROTO, { keepCase: true }).root.lookupType("Click");
 
 const click = (i: number) => ({
-  ...{
-    user: `u${i * 7919 % 20_000}`,
-    at: START + 10 * i,
-    sku: `sku-${i * 31 % 5000}`,
-    kind: i % 3 === 0 ? 1 : 0,
-  },
+  user: `u${i * 7919 % 20_000}`,
+  at: START + 10 * i,
+  sku: `sku-${i * 31 % 5000}`,
+  kind: i % 3 === 0 ? 1 : 0,
   price: i % 100 + 0.5,
   ctx: { page: "home", session: `s${i % 997}`, tags: ["autumn", "sale"] },
 });
@@ -104,8 +102,11 @@ for (const [format, bytesOf] of Object.entries(FORMATS)) {
   for (let from = 0; from < records; from += 10_000) {
     const count = Math.min(10_000, records - from);
     await filler.append(Array.from({ length: count }, (_, n) => ({
-      ...{ topic: format, key: null, partition: (from + n) % PARTITIONS },
-      ...{ value: bytesOf(from + n), time: START + 10 * (from + n) },
+      topic: format,
+      key: null,
+      partition: (from + n) % PARTITIONS,
+      value: bytesOf(from + n),
+      time: START + 10 * (from + n),
     })));
   }
 }
@@ -141,7 +142,11 @@ function sourceOf(format: string) {
     rules: [{
       as: "interaction",
       fields: {
-        ...{ user: "user", time: "at", item: "sku", surface: "ctx.page", value: "price" },
+        user: "user",
+        time: "at",
+        item: "sku",
+        surface: "ctx.page",
+        value: "price",
         action: { path: "kind", values: { VIEW: "view", CLICK: "click" } },
       },
     }],

@@ -62,8 +62,13 @@ async function run(stream: PublicStream, { model, seed, guard = {}, keeps = fals
   const task = { ...options, retrieval: { ...options.retrieval, learn: false }, seed };
   const log = new MemoryLog();
   const { learning } = await replay(log, recordsOf(stream), {
-    ...{ model, modelConfig: modelConfig(model, {}), task, learner: learnerOptions(task, {}, seed) },
-    ...{ learning: { ...learningOptions({}), guard }, retain: keeps, manifest: "{}" },
+    model,
+    modelConfig: modelConfig(model, {}),
+    task,
+    learner: learnerOptions(task, {}, seed),
+    learning: { ...learningOptions({}), guard },
+    retain: keeps,
+    manifest: "{}",
   });
   const rows: Judged[] = [];
   if (keeps) {

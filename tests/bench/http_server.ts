@@ -81,7 +81,9 @@ export class BenchServer implements AsyncDisposable {
     const command = (script: string, ...args: string[]) =>
       new Deno.Command(Deno.execPath(), {
         args: ["run", ...v8, "-A", "--no-check", `${root}scripts/${script}.ts`, ...log, ...args],
-        ...{ cwd: root, env, stdout: "null" },
+        cwd: root,
+        env,
+        stdout: "null",
         stderr: Deno.env.get("VERBOSE") === undefined ? "null" : "inherit",
       });
     await command("ingest", "--from", "fixtures/shop", "--limit", String(EVENTS)).output();

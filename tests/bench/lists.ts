@@ -48,14 +48,20 @@ const PUBLISH_MS = 1000;
 const text = await Deno.readTextFile(`${SHOP}/meander.json`);
 const config = {
   ...parseConfig(text, "meander.json"),
-  ...{ outcomeWindowMs: 1000, allowedLatenessMs: 0, guard: null },
+  outcomeWindowMs: 1000,
+  allowedLatenessMs: 0,
+  guard: null,
 };
 const name = model as ModelName;
 const options = { ...taskOptions({ schema: DEFAULT_SCHEMA }, config, name), seed: 1 };
 const topics = topicNames();
 const spec = {
-  ...{ model: name, modelConfig: modelConfig(name, config), schema: options.schema, topics },
-  ...{ learner: learnerOptions(options, config, 1), learning: learningOptions(config) },
+  model: name,
+  modelConfig: modelConfig(name, config),
+  schema: options.schema,
+  topics,
+  learner: learnerOptions(options, config, 1),
+  learning: learningOptions(config),
 };
 await using log = new MemoryLog();
 await log.createTopics(topicSpecs(topics, 1));

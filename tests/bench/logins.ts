@@ -77,7 +77,10 @@ export interface LoginRun {
 /** Runs an experiment over people, with a look at each once the outcomes of their lists are known. */
 export function runLogins(world: LoginWorld, people: number, seed: number): LoginRun {
   const experiment = startExperiment({
-    ...{ name: "e", salt: `${seed}`, metric: world.metric, stopRule: { maxUsers: people } },
+    name: "e",
+    salt: `${seed}`,
+    metric: world.metric,
+    stopRule: { maxUsers: people },
     variants: [{ name: "A" }, { name: "B", maxCandidates: 50 }],
   }, { records: new Map(), models: [] });
   const state = new TaskState({ schema: DEFAULT_SCHEMA }, PRIOR);

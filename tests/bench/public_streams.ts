@@ -74,12 +74,21 @@ async function mind(): Promise<PublicStream> {
     const list = shown.split(" ").map((each) => each.split("-"));
     return [
       ...history.split(" ").filter((id) => id !== "").slice(-20).map((item, k): InteractionEvent => ({
-        ...{ type: "interaction", user, time: time - 3_600_000 + k, item, action: "view" },
+        type: "interaction",
+        user,
+        time: time - 3_600_000 + k,
+        item,
+        action: "view",
         id: `${request}-${k}`,
       })),
       { type: "impression", user, time, request, items: list.map(([item = ""]) => item) },
       ...list.filter(([, clicked]) => clicked === "1").map(([item = ""]): InteractionEvent => ({
-        ...{ type: "interaction", user, time: time + 1000, item, action: "click", request },
+        type: "interaction",
+        user,
+        time: time + 1000,
+        item,
+        action: "click",
+        request,
       })),
     ];
   });

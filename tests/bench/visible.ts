@@ -76,7 +76,10 @@ async function all(): Promise<readonly InteractionEvent[]> {
     { length: COPIES },
     (_, copy) =>
       once.map(({ user, item, action, time }): InteractionEvent => ({
-        ...{ type: "interaction", user: `${copy}-${user}`, item, action },
+        type: "interaction",
+        user: `${copy}-${user}`,
+        item,
+        action,
         time: time + shift + copy * HOUR_MS,
       })),
   ).flat().sort((a, b) => a.time - b.time);
@@ -89,7 +92,10 @@ async function ingest(events: readonly InteractionEvent[]): Promise<void> {
   for (let n = 0; n < events.length; n += APPENDED) {
     await log.append(
       events.slice(n, n + APPENDED).map((event) => ({
-        ...{ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time },
+        topic: topics.events,
+        key: event.user,
+        value: encodeEvent(event),
+        time: event.time,
       })),
     );
   }

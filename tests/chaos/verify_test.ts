@@ -28,8 +28,12 @@ const deployment: Deployment<"base"> = {
   // The log in memory keeps a single order of the samples: a checkpoint must not cut it. Each batch is published, so
   // that there are versions to lose however fast the machine is.
   learning: {
-    ...{ batchRows: 32, checkpointBatches: 1e6, checkpointIntervalMs: 1e9, snapshotVersions: null },
-    ...{ publishIntervalMs: 0, guard: null },
+    batchRows: 32,
+    checkpointBatches: 1e6,
+    checkpointIntervalMs: 1e9,
+    snapshotVersions: null,
+    publishIntervalMs: 0,
+    guard: null,
   },
   serveVersion: 1,
 };

@@ -205,9 +205,13 @@ Deno.test("parseConfig() lets the environment override the file, and names the v
     file,
     "meander.json",
     env({
-      ...{ MEANDER_HTTP_MAX_BODY_BYTES: "1000", MEANDER_RANKING: "both", MEANDER_LIFELONG: "false" },
-      ...{ MEANDER_POLICY: '{"name":"epsilon","epsilon":0.5}', MEANDER_KAFKA_BROKERS: '["k:1"]' },
-      ...{ MEANDER_KAFKA_TLS_CA_FILE: "ca.pem", MEANDER_HTTP_DOORS: '["gorse"]' },
+      MEANDER_HTTP_MAX_BODY_BYTES: "1000",
+      MEANDER_RANKING: "both",
+      MEANDER_LIFELONG: "false",
+      MEANDER_POLICY: '{"name":"epsilon","epsilon":0.5}',
+      MEANDER_KAFKA_BROKERS: '["k:1"]',
+      MEANDER_KAFKA_TLS_CA_FILE: "ca.pem",
+      MEANDER_HTTP_DOORS: '["gorse"]',
     }),
   );
   assert.deepEqual(config, {

@@ -76,8 +76,14 @@ export function randomise(model: Model, seed: number): void {
 /** A reproducible impression. */
 export function impression({ d, user, context }: ModelSizes, T: number, K: number, seed = 1): TrainingInput {
   return {
-    ...{ T, K, e: floats(T * d, seed), q: floats(K * d, seed + 1), xu: floats(user, seed + 2) },
-    ...{ xc: floats(K * context, seed + 3), wide: floats(K, seed + 4), auxWeight: 0.6 },
+    T,
+    K,
+    e: floats(T * d, seed),
+    q: floats(K * d, seed + 1),
+    xu: floats(user, seed + 2),
+    xc: floats(K * context, seed + 3),
+    wide: floats(K, seed + 4),
+    auxWeight: 0.6,
     labels: floats(K, seed + 5).map((x) => x > 0 ? 1 : 0),
     weights: floats(K, seed + 6).map((x) => 1 + x / 2),
     negatives: floats(T * d, seed + 7),
@@ -121,7 +127,9 @@ export function modelContract(
       }
     });
   const shape = fc.record({
-    ...{ T: fc.nat(6), K: fc.integer({ min: 1, max: 5 }), seed: fc.nat(1000) },
+    T: fc.nat(6),
+    K: fc.integer({ min: 1, max: 5 }),
+    seed: fc.nat(1000),
   });
   const over = (check: (T: number, K: number, seed: number) => void) =>
     fc.assert(fc.property(shape, ({ T, K, seed }) => check(T, K, seed)), { numRuns: runs });

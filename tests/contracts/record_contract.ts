@@ -271,7 +271,9 @@ export function recordContract(suite: LogSuite): void {
       const { end } = await log.bounds(topic, 0);
       await log.trim(topic, 0, end);
       assert.deepEqual(await log.read(topic, 0, fiftieth + 3), {
-        ...{ records: [], next: end, dropped: end - fiftieth - 3 },
+        records: [],
+        next: end,
+        dropped: end - fiftieth - 3,
       });
       assert.deepEqual(await log.read(topic, 0, end), { records: [], next: end });
     },

@@ -226,7 +226,10 @@ look("ids and dates in a user's timeline do not overlap", {
   lost: true,
 }, async ({ page, api }) => {
   const visits = [3, 3, 1.5, 0, 0].map((days, i) => ({
-    ...{ type: "interaction", user: "eve", action: "view", item: `article-${20_410 + i}` },
+    type: "interaction",
+    user: "eve",
+    action: "view",
+    item: `article-${20_410 + i}`,
     time: NOW - days * 86_400_000 + i,
   }));
   await api.post("/v1/events", visits);
@@ -318,7 +321,10 @@ for (const width of [1280, 390]) {
     const encoder = new TextEncoder();
     const rejections = [...HOSTILE.map((text) => encoder.encode(text)), Uint8Array.of(0, 1, 0xff, 0x41)];
     await api.log.append(rejections.map((bytes, n) => ({
-      ...{ topic: "meander.rejected", partition: 0, key: HOSTILE[0]!, time: NOW + n },
+      topic: "meander.rejected",
+      partition: 0,
+      key: HOSTILE[0]!,
+      time: NOW + n,
       headers: { [HOSTILE[0]!]: HOSTILE[1]! },
       value: encodeRejection({
         ...rejectionOf(

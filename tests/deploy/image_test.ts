@@ -31,7 +31,8 @@ function commandIn(
     cwd: folder,
     env: { DENO_DIR: `${folder}/.deno`, NO_COLOR: "1", HOME: folder },
     stdin: "null",
-    ...{ stdout, stderr: stdout },
+    stdout,
+    stderr: stdout,
   });
 }
 

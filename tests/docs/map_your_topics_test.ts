@@ -43,7 +43,10 @@ Deno.test("docs/how-to/map-your-topics.md: a play and a skip label their list, a
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append([...events, ...later].map((event) => ({
-    ...{ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time },
+    topic: topics.events,
+    key: event.user,
+    value: encodeEvent(event),
+    time: event.time,
   })));
   const options = { schema: SCHEMA, impressions: "logged" as const };
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);

@@ -65,7 +65,8 @@ Deno.test("doors refuse events, but not items, while tasks are halted", async ()
 Deno.test("a page of feedback covers 1,000 users at most, and its cursor leads to the others", async () => {
   await using api = await startApi({ doors: ["gorse"] });
   const views = Array.from({ length: 1500 }, (_, n) => ({
-    ...{ FeedbackType: n === 1234 ? "click" : "view", ItemId: "i1" },
+    FeedbackType: n === 1234 ? "click" : "view",
+    ItemId: "i1",
     UserId: `u${`${n}`.padStart(4, "0")}`,
   }));
   assert.equal((await api.post("/api/feedback", views)).status, 200);

@@ -27,7 +27,12 @@ Deno.test("Gorse's client completes a session: users, items, feedback, lists", a
   assert.deepEqual((await gorse.getUser("ann")).Labels, ["south"]);
 
   const item = (ItemId: string, ...Categories: string[]) => ({
-    ...{ ItemId, Categories, IsHidden: false, Timestamp: iso(NOW - 1000), Labels: ["new"], Comment: ItemId },
+    ItemId,
+    Categories,
+    IsHidden: false,
+    Timestamp: iso(NOW - 1000),
+    Labels: ["new"],
+    Comment: ItemId,
   });
   assert.equal(await gorse.upsertItem(item("tent", "camping")), 1);
   assert.equal(await gorse.upsertItems([item("stove", "camping", "kitchen"), item("novel", "books")]), 2);
@@ -44,7 +49,10 @@ Deno.test("Gorse's client completes a session: users, items, feedback, lists", a
   assert.deepEqual((await gorse.getItem("novel")).Categories, ["books"]);
 
   const did = (FeedbackType: Feedback, UserId: string, ItemId: string) => ({
-    ...{ FeedbackType, UserId, ItemId, Timestamp: iso(NOW) },
+    FeedbackType,
+    UserId,
+    ItemId,
+    Timestamp: iso(NOW),
   });
   assert.equal(await gorse.insertFeedbacks([did("click", "ann", "tent"), did("read", "ann", "novel")]), 2);
   assert.equal(await gorse.upsertFeedbacks([did("cart", "ann", "tent"), did("click", "bob", "stove")]), 2);

@@ -18,11 +18,20 @@ Deno.test("Metarank's door refuses items from a key with the scope events alone"
 Deno.test("Metarank's door accepts events, ranks with an explanation, and records what was shown and clicked", async () => {
   await using api = await startApi(settings);
   const shown = {
-    ...{ id: "r1", timestamp: NOW, user: "ann", session: "s1", fields: [{ name: "query", value: "tents" }] },
+    id: "r1",
+    timestamp: NOW,
+    user: "ann",
+    session: "s1",
+    fields: [{ name: "query", value: "tents" }],
     items: [{ id: "i1", fields: [{ name: "relevancy", value: 2 }] }, { id: "i2" }, { id: "i3" }],
   };
   const click = {
-    ...{ event: "interaction", id: "c1", timestamp: String(NOW), user: "ann", item: "i2", type: "click" },
+    event: "interaction",
+    id: "c1",
+    timestamp: String(NOW),
+    user: "ann",
+    item: "i2",
+    type: "click",
     ranking: "r1",
   };
   const item = {

@@ -55,7 +55,10 @@ Deno.test("ServingTable.stage() equals a naive table in any portions, and shows 
         const values = Float32Array.from({ length: keys.length + 1 }, (_, at) => 100 * (n + 1) + at);
         const staged = served.stage(
           encodeDelta({
-            ...{ name: "item", width: 1, full, values },
+            name: "item",
+            width: 1,
+            full,
+            values,
             removed: writtenKeys(full ? [] : removed),
             keys: writtenKeys(keys),
           }),
@@ -78,7 +81,10 @@ Deno.test("ServingTable.stage() equals a naive table in any portions, and shows 
 Deno.test("StagedDelta.commit() throws before all rows are found", () => {
   const values = Float32Array.of(0, 1, 2);
   const bytes = encodeDelta({
-    ...{ name: "item", width: 1, full: false, values },
+    name: "item",
+    width: 1,
+    full: false,
+    values,
     removed: writtenKeys([]),
     keys: writtenKeys(["a", "b"]),
   });

@@ -17,7 +17,10 @@ const SECOND = 1000;
 function pairsOf(users: number, items: readonly string[] = ["a", "b"]): Event[] {
   return Array.from({ length: users }, (_, n) => `u${n}`).flatMap((user, n) =>
     items.map((item, k): Event => ({
-      ...{ type: "interaction", user, item, action: "click" },
+      type: "interaction",
+      user,
+      item,
+      action: "click",
       time: START + 10 * SECOND * (2 * n + k),
     }))
   );
@@ -34,10 +37,18 @@ function samplesOf(events: readonly Event[], options = OPTIONS) {
 
 const LATER = START + 10_000 * SECOND;
 const shown = (user: string, items: readonly string[], time = LATER): Event => ({
-  ...{ type: "impression", user, time, request: `to ${user}`, items },
+  type: "impression",
+  user,
+  time,
+  request: `to ${user}`,
+  items,
 });
 const did = (user: string, item: string, time: number): Event => ({
-  ...{ type: "interaction", user, time, item, action: "click" },
+  type: "interaction",
+  user,
+  time,
+  item,
+  action: "click",
 });
 
 /** A pooled feature by item of the list that a user was shown. */

@@ -116,7 +116,7 @@ Deno.test("loggedList() recovers the propensities of lists, whatever ordered the
   for (const ranking of ["auto", "blend", "both", "model"] as const) {
     for (const policy of [POLICY, { name: "epsilon", epsilon: 0.3 }] as const) {
       const boosts = [{ by: 3, categories: ["c1"] }];
-      const story = new Story({ ...{ ranking, policy, boosts, logCandidates: true, impressions: "served" } });
+      const story = new Story({ ranking, policy, boosts, logCandidates: true, impressions: "served" });
       for (let i = 0; i < 9; i++) story.item(`i${i}`, { category: `c${i % 2}` });
       for (let n = 0; n < 200; n++) {
         story.click(10 * n, `i${(n * n + n % 4) % 9}`, { user: n % 2 === 0 ? "u" : "v" });
@@ -143,8 +143,14 @@ Deno.test("loggedList() breaks ties of scores independently of what was drawn", 
     // A list of one, drawn uniformly: over all draws the weights of any policy average 1.
     const weights = items.map((drawn) => {
       const recommendation: Recommendation = {
-        ...{ request: "r", user: "u", time: 0, version: 1, stateVersion: 0, tookMicros: 1 },
-        ...{ model: "base", scoreKind: "probability" },
+        request: "r",
+        user: "u",
+        time: 0,
+        version: 1,
+        stateVersion: 0,
+        tookMicros: 1,
+        model: "base",
+        scoreKind: "probability",
         items: [{ ...drawn, position: 0, propensity: 0.25, source: "popular" }],
         others: items.filter(({ item }) => item !== drawn.item),
       };
@@ -167,8 +173,15 @@ Deno.test("loggedList() takes shares as they are: a policy draws in proportion t
   }[];
   const [drawn, ...others] = items;
   const recommendation: Recommendation = {
-    ...{ request: "r", user: "u", time: 0, version: 1, stateVersion: 0, tookMicros: 1 },
-    ...{ model: "base", scoreKind: "share", others },
+    request: "r",
+    user: "u",
+    time: 0,
+    version: 1,
+    stateVersion: 0,
+    tookMicros: 1,
+    model: "base",
+    scoreKind: "share",
+    others,
     items: [{ ...drawn!, position: 0, propensity: 0.5, source: "popular" }],
   };
   const sample = { ...list("u", 1, { rows: 1 }), rows: Rows.of([{ item: "a", propensity: 0.5 }]) };

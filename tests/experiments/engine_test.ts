@@ -221,7 +221,11 @@ Deno.test("Task notes on every list whether its user is held out, even when a mo
       await copy.append([{ ...record, topic: topics.events }]);
     }
     await using task = await Task.open({
-      ...{ log: copy, topics, partition: 0, options: OPTIONS, serving: new FakeServing() },
+      log: copy,
+      topics,
+      partition: 0,
+      options: OPTIONS,
+      serving: new FakeServing(),
       variants: other === undefined ? [] : [other],
     });
     while ((await task.round(LIMITS)).complete);

@@ -21,8 +21,14 @@ export function list(
 ): Sample {
   const nothing = { items: [], categories: [], actions: [] };
   return {
-    ...{ request: `${user}-${time}`, user, time, closedTime, version: 1, newUser: false },
-    ...{ userFields: [], contextFields: [] },
+    request: `${user}-${time}`,
+    user,
+    time,
+    closedTime,
+    version: 1,
+    newUser: false,
+    userFields: [],
+    contextFields: [],
     history: { ...nothing, times: new Float64Array(0), strengths: new Float32Array(0) },
     rows: Rows.of(Array.from({ length: rows }, (_, position) => {
       return { item: `i${position}`, prediction: 0.3, label: position < clicks ? 1 : 0 };

@@ -94,7 +94,8 @@ Deno.test("ExperimentMonitor restarts the figures of a changed variant, without 
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
     const start = (epsilon: number) =>
       registry.start({
-        ...{ name: "e", metric: "clicksPerUser" },
+        name: "e",
+        metric: "clicksPerUser",
         variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon } }],
       });
     const random = createRandom(5);

@@ -113,7 +113,8 @@ Deno.test("evaluatePolicy() is unbiased for the engine's own policies", () => {
 Deno.test("evaluatePolicy() is exact in a case that was reported as biased", () => {
   // Two items, lists of two; an item earns by its place, and the policy prefers the list that is seldom logged.
   const context: SlateContext = {
-    ...{ items: 2, places: 2 },
+    items: 2,
+    places: 2,
     logging: (above) => above.length === 0 ? [9 / 12, 3 / 12] : above[0] === 0 ? [0, 1] : [1, 0],
     target: (above) => above.length === 0 ? [0, 1] : above[0] === 0 ? [0, 1] : [1, 0],
     reward: ([first], place) => (first === 1) === (place === 0) ? 0.8 : 0.2,

@@ -43,7 +43,10 @@ async function createLog(): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(CANDIDATES.map((item, i) => ({
-    ...{ topic: topics.items, partition: 0, key: item, time: START },
+    topic: topics.items,
+    partition: 0,
+    key: item,
+    time: START,
     value: encodeItem({ item, time: START, category: "abc"[i % 3]! }),
   })));
   return log;
@@ -51,7 +54,11 @@ async function createLog(): Promise<MemoryLog> {
 
 async function publish(log: Log, ...versions: readonly ParameterVersion[]): Promise<void> {
   await log.append(versions.map((version) => ({
-    ...{ topic: topics.parameters, partition: 0, key: "base", value: encodeVersion(version), time: START },
+    topic: topics.parameters,
+    partition: 0,
+    key: "base",
+    value: encodeVersion(version),
+    time: START,
   })));
 }
 
@@ -65,7 +72,11 @@ async function ask(log: Log, page: number): Promise<void> {
       { type: "interaction", user, time: time + 10, request, item: `i${(u + page) % 12}`, action: "click" },
     ];
     await log.append(events.map((event) => ({
-      ...{ topic: topics.events, partition: 0, key: user, value: encodeEvent(event), time: event.time },
+      topic: topics.events,
+      partition: 0,
+      key: user,
+      value: encodeEvent(event),
+      time: event.time,
     })));
   }
 }

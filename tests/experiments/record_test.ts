@@ -6,9 +6,22 @@ const WITHOUT = [{ name: "a" }, { name: "b", retrieval: { without: ["closest"] }
 
 function recordOf(name: string, variants: readonly unknown[]): Experiment {
   return {
-    ...{ name, hypothesis: "", layer: "l", salt: "s", mode: "split", traffic: 1, metric: "ctr" },
-    ...{ variants, guardRails: [], stopRule: {}, overrides: {}, unit: "user", status: "running" },
-    ...{ spans: [], variantSpans: [[], []], revision: 1 },
+    name,
+    hypothesis: "",
+    layer: "l",
+    salt: "s",
+    mode: "split",
+    traffic: 1,
+    metric: "ctr",
+    variants,
+    guardRails: [],
+    stopRule: {},
+    overrides: {},
+    unit: "user",
+    status: "running",
+    spans: [],
+    variantSpans: [[], []],
+    revision: 1,
   } as unknown as Experiment;
 }
 

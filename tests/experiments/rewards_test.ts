@@ -57,7 +57,10 @@ function endOf(
 Deno.test("compareVariant() decides in spite of one reward of 1e200, in the right direction", () => {
   for (const absurd of [0, 1e200, 1.7e308, -1e200]) {
     const { interval, effect, users } = endOf(createRandom(3), {
-      ...{ reward: light, users: 4000, lift: 0.4, absurd },
+      reward: light,
+      users: 4000,
+      lift: 0.4,
+      absurd,
     });
     assert.ok(interval.low > 0 && users < 3000, `${absurd}: ${interval.low} after ${users}`);
     assert.ok(effect.lift! < 0.9, `${absurd}: ${effect.lift}`);

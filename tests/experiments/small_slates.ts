@@ -118,7 +118,8 @@ export function randomContext(
   const rewards = remembered(random);
   const predictions = remembered(random);
   return {
-    ...{ items, places },
+    items,
+    places,
     logging: (above) => shares(above.join()),
     target: (above) => chances(above.join()),
     reward: (list, place) =>

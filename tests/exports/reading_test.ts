@@ -143,8 +143,14 @@ Deno.test("TopicLines takes each user's current list", async () => {
   const list = (user: string, partition: number, ms: number, item: string | null): NewRecord => {
     const recommended = { score: 0.2, position: 0, propensity: 1, source: "popular" };
     const value = item === null ? null : encodeRecommendation({
-      ...{ request: `list:${ms}`, user, time: START + ms, items: [{ item, ...recommended }] },
-      ...{ model: "dien", version: 1, stateVersion: 0, tookMicros: 900 },
+      request: `list:${ms}`,
+      user,
+      time: START + ms,
+      items: [{ item, ...recommended }],
+      model: "dien",
+      version: 1,
+      stateVersion: 0,
+      tookMicros: 900,
     });
     return { topic: topics.lists, partition, key: user, value, time: START + ms };
   };

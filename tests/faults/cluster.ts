@@ -130,7 +130,9 @@ function brokerOver(connection: Connection, fetch: number): Broker {
     }]),
   );
   return {
-    ...{ nodeId: NODE, versions, connection },
+    nodeId: NODE,
+    versions,
+    connection,
     ...methods,
     disconnect: () => Promise.resolve(),
   } as unknown as Broker;

@@ -77,8 +77,12 @@ export class People {
     const { windowMs, prefix = "" } = this.#options;
     const request = `${prefix}list-${++this.#lists}`;
     const asked: Asked = {
-      ...{ user, id: request, at: this.#world.now },
-      ...{ acknowledgedAt: undefined, time: undefined, items: undefined },
+      user,
+      id: request,
+      at: this.#world.now,
+      acknowledgedAt: undefined,
+      time: undefined,
+      items: undefined,
     };
     this.#ledger.asked.push(asked);
     // A retry would give another list: without an answer, the user sees none.

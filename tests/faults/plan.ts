@@ -135,7 +135,9 @@ export function makePlan(seed: number, trial?: Trial | "none"): Plan {
   const isSqlite = taken !== undefined && OF_DISKS.has(taken);
   const many = random() < 0.5 ? "roles" : "nodes";
   return {
-    ...{ seed, durationMs, faults },
+    seed,
+    durationMs,
+    faults,
     topology: isSqlite ? "sqlite" : many,
     partitions: 2 + below(3),
     isImplicit: random() < 0.7,

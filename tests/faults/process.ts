@@ -101,8 +101,13 @@ export class SimulatedProcess {
     this.service = service;
     const server = serves
       ? await startHttp({
-        ...{ log, prefix: options.prefix ?? "meander.", service, metrics, settings },
-        ...{ hostname: "127.0.0.1", port: 0 },
+        log,
+        prefix: options.prefix ?? "meander.",
+        service,
+        metrics,
+        settings,
+        hostname: "127.0.0.1",
+        port: 0,
       })
       : undefined;
     try {

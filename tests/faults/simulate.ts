@@ -79,7 +79,10 @@ const MODEL: ModelName = "base";
 const WINDOW_MS = 25_000;
 const LATENESS_MS = 20_000;
 const CONFIG: Config = {
-  ...{ outcomeWindowMs: WINDOW_MS, allowedLatenessMs: LATENESS_MS, batchRows: 64, checkpointBatches: 4 },
+  outcomeWindowMs: WINDOW_MS,
+  allowedLatenessMs: LATENESS_MS,
+  batchRows: 64,
+  checkpointBatches: 4,
   guard: null,
   learner: { embeddingWidth: 4 },
 };
@@ -307,7 +310,10 @@ class Run implements Disposable {
     for (const name of this.#names()) this.#start(name);
     const users = Array.from({ length: people }, (_, n) => `person-${n}`);
     const crowd = new People(this.#ledger, {
-      ...{ users, gapMs, durationMs, windowMs: WINDOW_MS },
+      users,
+      gapMs,
+      durationMs,
+      windowMs: WINDOW_MS,
       servers: () => this.#servers(),
       forgets: this.#storage === undefined,
       skewMs: trial === "clock-ahead" ? HOUR_MS - 60_000 : trial === "clock-behind" ? -HOUR_MS : undefined,
@@ -342,7 +348,10 @@ class Run implements Disposable {
 
   async #switch(): Promise<void> {
     await switching({
-      ...{ plan: this.#plan, world: this.#world, broker: this.#broker, network: this.#network },
+      plan: this.#plan,
+      world: this.#world,
+      broker: this.#broker,
+      network: this.#network,
       cutUntil: this.#cutUntil,
       report: (problem) => this.#report(problem),
       count: (name, n) => this.#count(name, n),
@@ -354,7 +363,10 @@ class Run implements Disposable {
   #stage(): Stage {
     const { partitions, gapMs } = this.#plan;
     return {
-      ...{ world: this.#world, broker: this.#broker, topics: this.#topics, partitions },
+      world: this.#world,
+      broker: this.#broker,
+      topics: this.#topics,
+      partitions,
       append: this.#appender(),
       random: this.#world.random("trial"),
       ask: (user, request) => this.#askOnce(user, request),
@@ -379,7 +391,11 @@ class Run implements Disposable {
       usedFor: (durationMs) =>
         new People(this.#ledger, {
           users: [...Array(12).keys()].flatMap((n) => [`person-${n}`, `late-${n}`]),
-          ...{ gapMs, durationMs, windowMs: WINDOW_MS, servers: () => this.#servers(), skewMs: undefined },
+          gapMs,
+          durationMs,
+          windowMs: WINDOW_MS,
+          servers: () => this.#servers(),
+          skewMs: undefined,
           forgets: this.#storage === undefined,
           prefix: "late-",
         }).run(),
@@ -477,14 +493,12 @@ class Run implements Disposable {
         sqlite: this.#sqlite(this.#storage),
       }),
       service: {
-        ...{
-          model: MODEL,
-          modelConfig: modelConfig(MODEL, config),
-          task,
-          partitions,
-          prefix: PREFIX,
-          delivery,
-        },
+        model: MODEL,
+        modelConfig: modelConfig(MODEL, config),
+        task,
+        partitions,
+        prefix: PREFIX,
+        delivery,
         learner: learnerOptions(task, config, 0),
         learning: { ...learningOptions(config), keepRows: 20_000 },
         commitIntervalMs: delivery === "exactly-once" ? 100 : 500,
@@ -497,7 +511,12 @@ class Run implements Disposable {
     const { service } = this.#options_("task-0");
     const { model, modelConfig, task, learner, learning = {}, delivery, serveVersion } = service;
     return {
-      ...{ prefix: PREFIX, model, modelConfig, task, learner, learning },
+      prefix: PREFIX,
+      model,
+      modelConfig,
+      task,
+      learner,
+      learning,
       ...(delivery === undefined ? {} : { delivery }),
       ...(serveVersion === undefined ? {} : { serveVersion }),
     };

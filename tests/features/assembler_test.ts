@@ -407,8 +407,15 @@ Deno.test("Assembler with userIds: false neither depends on the user's id nor le
     const got = setting.gather(list);
     assert.deepEqual(setting.gather({ ...list, user: "somebody else" }), got);
     const gradients = {
-      ...{ e: got.input.e, q: got.input.q, xu: got.input.xu, xc: got.input.xc, z: got.wide },
-      ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
+      e: got.input.e,
+      q: got.input.q,
+      xu: got.input.xu,
+      xc: got.input.xc,
+      z: got.wide,
+      loss: 0,
+      aux: 0,
+      logits: new Float32Array(),
+      negatives: new Float32Array(),
     };
     setting.assembler.scatter(list, setting.tables, gradients, setting.head, new Float32Array(N + 1));
     assert.deepEqual([setting.table("user").keys, setting.table("first:user").keys], [[], []]);
@@ -439,8 +446,15 @@ Deno.test("Assembler.scatter() gives gradients to the rows that keys have by now
       }]));
       const { input, wide } = setting.assembler.gather(list, tables, head, setting.standardisation);
       const gradients = {
-        ...{ e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide.fill(1) },
-        ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
+        e: input.e,
+        q: input.q,
+        xu: input.xu,
+        xc: input.xc,
+        z: wide.fill(1),
+        loss: 0,
+        aux: 0,
+        logits: new Float32Array(),
+        negatives: new Float32Array(),
       };
       setting.assembler.scatter(list, trained, gradients, head, headGradients);
       assert.throws(() =>

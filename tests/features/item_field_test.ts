@@ -85,7 +85,10 @@ Deno.test("Assembler.gather() puts a vector between its neighbours, and scatter(
     }]),
   );
   const list = {
-    ...{ user: "u", userFields: [], contextFields: [null, null], time: 0 },
+    user: "u",
+    userFields: [],
+    contextFields: [null, null],
+    time: 0,
     history: {
       items: [],
       categories: [],
@@ -105,8 +108,14 @@ Deno.test("Assembler.gather() puts a vector between its neighbours, and scatter(
   });
   assert.deepEqual([...input.xc].slice(-11), [7, 7, 7, 7, 1, 2, 3, 0, 0, 0, 0]);
   const gradients = {
-    ...{ loss: 0, aux: 0, logits: new Float32Array(1), z: Float32Array.of(1), e: new Float32Array(0) },
-    ...{ q: new Float32Array(4), xu: new Float32Array(4), xc: new Float32Array(input.xc.length).fill(1) },
+    loss: 0,
+    aux: 0,
+    logits: new Float32Array(1),
+    z: Float32Array.of(1),
+    e: new Float32Array(0),
+    q: new Float32Array(4),
+    xu: new Float32Array(4),
+    xc: new Float32Array(input.xc.length).fill(1),
     negatives: new Float32Array(0),
   };
   assembler.scatter(list, tables, gradients, head, new Float32Array(head.values.length));
@@ -130,7 +139,12 @@ Deno.test("Learner.learn() learns tastes from the vectors of items that it sees 
   const random = mulberry32(3);
   const samples = (itemFields: readonly string[]): Sample[] =>
     Array.from({ length: 700 }, (_, s) => ({
-      ...{ request: `r${s}`, user: `u${s % 20}`, time: s, closedTime: s, version: 1, newUser: true },
+      request: `r${s}`,
+      user: `u${s % 20}`,
+      time: s,
+      closedTime: s,
+      version: 1,
+      newUser: true,
       history: {
         items: [],
         categories: [],
@@ -138,7 +152,8 @@ Deno.test("Learner.learn() learns tastes from the vectors of items that it sees 
         times: new Float64Array(0),
         strengths: new Float32Array(0),
       },
-      ...{ userFields: [], contextFields: [null, null] },
+      userFields: [],
+      contextFields: [null, null],
       rows: Rows.of(Array.from({ length: 4 }, (_, c) => {
         const taste = [2 * random() - 1, 2 * random() - 1, 2 * random() - 1];
         return {

@@ -41,7 +41,8 @@ class NotingTable implements FieldTable {
 }
 
 const SCHEMA: FeatureSchema = {
-  ...{ userFields: [], contextFields: [] },
+  userFields: [],
+  contextFields: [],
   itemFields: ["colour", "brand", "size"],
   crosses: ["size", "brand"],
   pairs: true,

@@ -227,7 +227,9 @@ Deno.test("Feeder.feed() dates no record of a deployment later than now, but lea
 Deno.test("Feeder.feed() rejects records too large for the log or shifted out of range, and continues", async () => {
   const log = await createLog();
   const at = (line: number, time: number, more: object): SourceRecord => ({
-    ...{ kind: "event", file: "a", line },
+    kind: "event",
+    file: "a",
+    line,
     event: { type: "forget", user: `u${line}`, time, ...more },
   });
   const source = [

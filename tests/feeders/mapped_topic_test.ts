@@ -128,7 +128,11 @@ Deno.test("a source without rules that follows a topic takes our events and item
   const log = new MemoryLog();
   await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
   const record = (value: unknown, headers = {}) => ({
-    ...{ topic: "clicks", key: "k", value: encode(value), time: TIME, headers },
+    topic: "clicks",
+    key: "k",
+    value: encode(value),
+    time: TIME,
+    headers,
   });
   await log.append([
     ...[event, item, [event, { ...item, item: "A2" }], { ...event, user: 7 }].map((value) => record(value)),

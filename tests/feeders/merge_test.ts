@@ -30,8 +30,12 @@ const isOdd = ({ time }: Pick<Coming, "time">) => time % 7 === 3;
 /** Keys do not matter: users are spread over partitions. */
 function recordOf({ topic, partition, time, comesAt }: Coming, stampsArrival: boolean): NewRecord {
   const event = {
-    ...{ type: "interaction", id: `${topic}-${partition}-${time}`, user: `u${time % 5}` },
-    ...{ item: "i", action: "click", time: TIME + time },
+    type: "interaction",
+    id: `${topic}-${partition}-${time}`,
+    user: `u${time % 5}`,
+    item: "i",
+    action: "click",
+    time: TIME + time,
   };
   const value = new TextEncoder().encode(isOdd({ time }) ? "{}" : JSON.stringify(event));
   return { topic, partition, key: `k${time % 3}`, value, time: TIME + (stampsArrival ? comesAt : time) };

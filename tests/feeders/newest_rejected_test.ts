@@ -25,7 +25,10 @@ async function filled(count: number, size: number): Promise<MemoryLog> {
   );
   for (let n = 0; n < count; n++) {
     await log.append(Array.from({ length: PARTITIONS }, (_, partition) => ({
-      ...{ topic: topics.rejected, partition, key: `${n}`, time: TIME + n },
+      topic: topics.rejected,
+      partition,
+      key: `${n}`,
+      time: TIME + n,
       value: n % 3 === 0 ? notJson! : unmapped!,
     })));
   }

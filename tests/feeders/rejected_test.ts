@@ -142,7 +142,11 @@ Deno.test("replayRejected() passes over other programs' records and cut ones", a
 Deno.test("replayRejected() takes rejections without a source by their topic, and skips incomplete ones", async () => {
   await using log = await fed();
   const rejection = (topic: string, user: string) => ({
-    ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
+    topic,
+    partition: 0,
+    offset: 7,
+    code: "unmapped",
+    reason: "no rule",
     bytes: encode({ kind: "click", u: user, i: "i" }).toBase64(),
   });
   const { code: _, ...uncoded } = { ...rejection("clicks", "uncoded"), source: "clicks" };
@@ -165,13 +169,21 @@ Deno.test("replayRejected() takes rejections without a source by their topic, an
 
 Deno.test("replayRejected() skips nothing and takes nothing twice when runs with and without a topic alternate", async () => {
   const rejection = (topic: string, user: string) => ({
-    ...{ topic, partition: 0, offset: 7, code: "unmapped", reason: "no rule" },
+    topic,
+    partition: 0,
+    offset: 7,
+    code: "unmapped",
+    reason: "no rule",
     bytes: encode({ kind: "click", u: user, i: "i" }).toBase64(),
   });
   const headers = { page: "home" };
   const append = (log: Log, topic: string, user: string) =>
     log.append([{
-      ...{ topic: topics.rejected, partition: 1, key: "own", headers, time: TIME },
+      topic: topics.rejected,
+      partition: 1,
+      key: "own",
+      headers,
+      time: TIME,
       value: encode(rejection(topic, user)),
     }]);
   const runs = [undefined, "clicks", "views"];

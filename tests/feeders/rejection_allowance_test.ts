@@ -125,7 +125,9 @@ Deno.test("TopicFeeder.feed() samples a topic that is wholly rejected, the same 
   const broken = async () => {
     const log = await newLog();
     await log.append(Array.from({ length: 400 }, (_, n) => ({
-      ...{ topic: "clicks", key: `k${n}`, time: TIME + n },
+      topic: "clicks",
+      key: `k${n}`,
+      time: TIME + n,
       value: new TextEncoder().encode(n % 50 === 49 ? "[" : `{"n":${n}}`),
     })));
     const { id } = (await log.identify("clicks"))!;
@@ -186,7 +188,9 @@ Deno.test("Feeder.feed() appends nothing of a source whose first records would a
   await using feeder = await Feeder.open(another, topics, sourceOf(begun), { name: "f" });
   while (await feeder.feed());
   await using resumed = await Feeder.open(another, topics, sourceOf([...begun, ...rest]), {
-    ...{ name: "f", batch: 7, maxRejectedFirst: 20 },
+    name: "f",
+    batch: 7,
+    maxRejectedFirst: 20,
   });
   while (await resumed.feed());
   assert.equal(resumed.rejected, 40, "one of its first records was accepted, before it was resumed");

@@ -20,7 +20,12 @@ Deno.test("SourcePartition.fill() logs a failed read once while it holds records
   });
   await using heard = await listen();
   const partition = new SourcePartition({
-    ...{ log: failing, topic: "clicks", partition: 0, next: 0, waitMs: 0, maxBytes: 1 << 20 },
+    log: failing,
+    topic: "clicks",
+    partition: 0,
+    next: 0,
+    waitMs: 0,
+    maxBytes: 1 << 20,
     now: () => 0,
     clock: () => 0,
     headOf: (record) => ({ record, time: record.offset, cameAt: 0 }),
@@ -50,7 +55,12 @@ Deno.test("SourcePartition.fill() gives the records before one whose registry do
   await log.append([record, record, record]);
   let now = 0, decodable = 0;
   const partition = new SourcePartition({
-    ...{ log, topic: "clicks", partition: 0, next: 0, waitMs: 0, maxBytes: 1 << 20 },
+    log,
+    topic: "clicks",
+    partition: 0,
+    next: 0,
+    waitMs: 0,
+    maxBytes: 1 << 20,
     now: () => now,
     clock: () => now,
     headOf: (record) =>

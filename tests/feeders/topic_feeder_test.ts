@@ -19,8 +19,12 @@ const PARTITIONS = 3;
 /** Record `n` of the foreign topic: mostly clicks, sometimes an item, a malformed record or a list. */
 function foreign(n: number): NewRecord {
   const click = (k: number) => ({
-    ...{ event: "interaction", id: `e${n}-${k}`, timestamp: TIME + n, type: "click" },
-    ...{ user: `u${n % 7}`, item: `i${n}` },
+    event: "interaction",
+    id: `e${n}-${k}`,
+    timestamp: TIME + n,
+    type: "click",
+    user: `u${n % 7}`,
+    item: `i${n}`,
   });
   const value = n % 11 === 3
     ? { event: "item", item: `i${n}`, timestamp: TIME + n }
@@ -156,7 +160,10 @@ Deno.test("TopicFeeder.feed() dates no record later than its arrival or the pres
   const now = () => TIME + DAY;
   const { source, log } = await logs(0, false);
   const event = (id: string, time: number, came: number): NewRecord => ({
-    ...{ topic: "clicks", partition: 0, key: null, time: came },
+    topic: "clicks",
+    partition: 0,
+    key: null,
+    time: came,
     value: new TextEncoder().encode(
       JSON.stringify({ event: "interaction", id, timestamp: time, type: "click", user: "u", item: "i" }),
     ),

@@ -67,7 +67,9 @@ const FILES: Readonly<Record<string, string>> = {
     "03003ca9805b0431c3000102030405060708090a0b0c0d0e0f",
 };
 const RECORDS = Array.from({ length: 7 }, (_, i) => ({
-  ...{ user: `u${i}`, at: 1_795_773_600_000 + i, item: i % 3 === 2 ? null : `i${i}` },
+  user: `u${i}`,
+  at: 1_795_773_600_000 + i,
+  item: i % 3 === 2 ? null : `i${i}`,
   who: i === 1 ? { name: "ä" } : null,
 }));
 
@@ -213,7 +215,11 @@ Deno.test("rules feed Avro files; what they reject is kept as JSON, and can be r
     assert.deepEqual([feeder.events, feeder.rejected], [5, 4]);
     const mended = source({ path: "item", default: "home" });
     assert.deepEqual(await replayRejected(log, topics, mended), {
-      ...{ records: 4, taken: 2, rejected: 2, leftOut: 0, cut: 0 },
+      records: 4,
+      taken: 2,
+      rejected: 2,
+      leftOut: 0,
+      cut: 0,
     });
     for await (const { read } of avroValues(`${folder}/a.avro`)) {
       assert.ok(read.ok);

@@ -10,35 +10,51 @@ import { compileProtobufFile } from "../../streams/formats/protobuf_schema.ts";
 import { RegistryError } from "../../streams/formats/registry_client.ts";
 
 const WHOLE: Recommendation = {
-  ...{ request: "r1", user: "änn", time: 1_795_773_600_123, model: "dien@7", version: 2 ** 40 },
+  request: "r1",
+  user: "änn",
+  time: 1_795_773_600_123,
+  model: "dien@7",
+  version: 2 ** 40,
   items: [
     { item: "A1", score: 0.25, position: 0, propensity: 1, source: "next", team: "b" },
     { item: "ß2", score: 1e-9, position: 300, propensity: 0.5, source: "popular" },
   ],
-  ...{
-    orderedBy: "stack",
-    scoreKind: "share",
-    modelShare: 0,
-    stateVersion: 0,
-    experiment: "e",
-    variant: "v",
-  },
+  orderedBy: "stack",
+  scoreKind: "share",
+  modelShare: 0,
+  stateVersion: 0,
+  experiment: "e",
+  variant: "v",
   exposures: [{ experiment: "e", variant: "v" }, { experiment: "f", variant: "w" }],
   shadows: [{ variant: "s", model: "base", version: 3, items: [{ item: "A9", score: 0.5 }] }],
-  ...{ others: [{ item: "A3", score: 0.125 }], empty: "seen", degraded: "late", tookMicros: 1234.5 },
+  others: [{ item: "A3", score: 0.125 }],
+  empty: "seen",
+  degraded: "late",
+  tookMicros: 1234.5,
 };
 const BARE: Recommendation = {
-  ...{ request: "r", user: "u", time: 1_795_773_600_000, items: [], model: "base", version: 0 },
-  ...{ stateVersion: 3, tookMicros: 0 },
+  request: "r",
+  user: "u",
+  time: 1_795_773_600_000,
+  items: [],
+  model: "base",
+  version: 0,
+  stateVersion: 3,
+  tookMicros: 0,
 };
 
 const HISTORY = {
-  ...{ items: ["A0"], categories: [[]], actions: ["click"] },
-  ...{ times: Float64Array.of(1_795_773_500_000), strengths: Float32Array.of(-0.5) },
+  items: ["A0"],
+  categories: [[]],
+  actions: ["click"],
+  times: Float64Array.of(1_795_773_500_000),
+  strengths: Float32Array.of(-0.5),
 };
 const SAMPLE: Sample = {
   ...historySample("änn", 1_795_773_600_000, HISTORY),
-  ...{ request: "r1", version: 3, exposures: [{ experiment: "e", variant: "v" }] },
+  request: "r1",
+  version: 3,
+  exposures: [{ experiment: "e", variant: "v" }],
   rows: Rows.of([{ item: "A1", label: 1, reward: 2.5, propensity: 0.5 }, {
     item: "A2",
     position: -1,

@@ -62,8 +62,10 @@ Deno.test("compileProtobufFile() distinguishes defaults from absent values", asy
     h: "NO",
   });
   assert.deepEqual(three(hex("00 220178 2a020801")), {
-    ...{ a: 0, e: { a: 1, f: "NO", g: [] } },
-    ...{ f: "NO", g: [] },
+    a: 0,
+    e: { a: 1, f: "NO", g: [] },
+    f: "NO",
+    g: [],
   }, "the last of a oneof");
   assert.deepEqual(three(hex("00 3007")), { a: 0, f: 7, g: [] }, "an entry added to the enum later");
   const two = await compile(
@@ -71,7 +73,9 @@ Deno.test("compileProtobufFile() distinguishes defaults from absent values", asy
       "repeated int32 d = 4 [packed = true]; repeated group G = 5 { optional string x = 1; } }",
   );
   assert.deepEqual(two(hex("00 0a0161 220401020304 2005 2b0a01792c 2b2c")), {
-    ...{ a: "a", b: 5, d: [1, 2, 3, 4, 5] },
+    a: "a",
+    b: 5,
+    d: [1, 2, 3, 4, 5],
     g: [{ x: "y" }, {}],
   });
   assert.throws(() => two(hex("00")), (error) => error instanceof DecodeError && error.path === "a");

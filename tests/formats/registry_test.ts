@@ -42,26 +42,34 @@ const WRITTEN = Uint8Array.fromHex(
     "8080040262040274026300000401c807080206626f6280c494c7c3680000000000000000e0bf0000803e0005fcffffffffffff1f00000200ff0100",
 );
 const VALUE = {
-  ...{
-    user: "änn",
-    at: TIME,
-    item: "A1",
-    kind: "BUY",
-    price: 9.5,
-    ratio: 0.5,
-    isNew: true,
-    count: 2147483647,
-  },
-  ...{
-    big: 4503599627370497,
-    tags: ["x", "y"],
-    more: { a: 2 ** 50, b: "t", c: null },
-    raw: "\x01\xc8",
-    hash: "\x07\b",
-  },
+  user: "änn",
+  at: TIME,
+  item: "A1",
+  kind: "BUY",
+  price: 9.5,
+  ratio: 0.5,
+  isNew: true,
+  count: 2147483647,
+  big: 4503599627370497,
+  tags: ["x", "y"],
+  more: { a: 2 ** 50, b: "t", c: null },
+  raw: "\x01\xc8",
+  hash: "\x07\b",
   parent: {
-    ...{ user: "bob", at: TIME, item: null, kind: "VIEW", price: -0.5, ratio: 0.25, isNew: false, count: -3 },
-    ...{ big: 9007199254740990, tags: [], more: {}, raw: "\0", hash: "\xff\x01", parent: null },
+    user: "bob",
+    at: TIME,
+    item: null,
+    kind: "VIEW",
+    price: -0.5,
+    ratio: 0.25,
+    isNew: false,
+    count: -3,
+    big: 9007199254740990,
+    tags: [],
+    more: {},
+    raw: "\0",
+    hash: "\xff\x01",
+    parent: null,
   },
 };
 
@@ -86,9 +94,15 @@ Deno.test("compileAvro() decodes decimals, dates and UUIDs of fastavro, and leav
   const written = "0403e7ffffffffff8318fc02ca149286856e41c7bf1f0200e0c402020148" +
     "31323334353637382d393061622d636465662d313233342d35363738393061626364656680a9c2f8e3cfb006d0d3aa22";
   assert.deepEqual(compileAvro({ type: "record", name: "Odd", fields })(Uint8Array.fromHex(written)), {
-    ...{ price: 9.99, down: -0.125, huge: "-12345678901234567890123.00001", whole: 0 },
-    ...{ day: "2026-11-27", before: "1969-12-31", id: "12345678-90ab-cdef-1234-567890abcdef" },
-    ...{ at: 1_795_773_600_123_456, clock: 36_001_000 },
+    price: 9.99,
+    down: -0.125,
+    huge: "-12345678901234567890123.00001",
+    whole: 0,
+    day: "2026-11-27",
+    before: "1969-12-31",
+    id: "12345678-90ab-cdef-1234-567890abcdef",
+    at: 1_795_773_600_123_456,
+    clock: 36_001_000,
   });
   const uuid = { type: "fixed", name: "U", size: 16, logicalType: "uuid" };
   assert.equal(compileAvro(uuid)(new Uint8Array(16).fill(0xab)), "abababab-abab-abab-abab-abababababab");
@@ -181,7 +195,8 @@ function registry(login: string) {
     "/subjects/id/versions/1": { schema: '{"type":"fixed","name":"Id","namespace":"com.shop","size":3}' },
     "/schemas/ids/5": { schema: '{"type":"nope"}' },
     "/schemas/ids/6": {
-      ...{ schema: SHOP, schemaType: "PROTOBUF" },
+      schema: SHOP,
+      schemaType: "PROTOBUF",
       references: [{ name: "people/person.proto", subject: "people", version: 1 }],
     },
     "/subjects/people/versions/1": { schema: PERSON, schemaType: "PROTOBUF" },
@@ -213,7 +228,8 @@ Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema o
   const env = (name: string) => name === "MEANDER_REGISTRY_PASSWORD" ? "secret" : undefined;
   let time = 0;
   const schemas = new SchemaRegistry({ url: "http://registry/", username: "ann" }, {
-    ...{ env, fetch: get },
+    env,
+    fetch: get,
     now: () => time,
   });
   const read = async (bytes: Uint8Array) => {
@@ -471,7 +487,8 @@ Deno.test("a feeder that waits for the registry can be stopped", async () => {
   const topics = topicNames();
   const asked = Promise.withResolvers<void>();
   const source = compileSource("clicks", {
-    ...{ format: "registry", registry: { url: "http://registry" } },
+    format: "registry",
+    registry: { url: "http://registry" },
     rules: [{ as: "forget", fields: { user: "user" } }],
   }, {
     fetch: () => {
@@ -495,7 +512,8 @@ Deno.test("a topic waits while the registry of a new schema is down: nothing is 
   const topics = topicNames();
   let isDown = true;
   const source = compileSource("clicks", {
-    ...{ format: "registry", registry: { url: "http://registry" } },
+    format: "registry",
+    registry: { url: "http://registry" },
     rules: [{ as: "forget", fields: { user: "user" } }],
   }, {
     fetch: (url) => {
@@ -509,7 +527,9 @@ Deno.test("a topic waits while the registry of a new schema is down: nothing is 
   const values = [1, 1, 2, 1].map((id, i) => framed(id, `{"user":"u${i}"}`));
   await log.append(values.map((value) => ({ topic: "clicks", key: null, value, time: TIME })));
   await using feeder = await TopicFeeder.open(log, topics, {
-    ...{ log, topic: "clicks", format: source },
+    log,
+    topic: "clicks",
+    format: source,
   });
   assert.equal(await feeder.feed(), 2, "what comes before it is taken");
   for (let i = 0; i < 2; i++) {

@@ -47,8 +47,11 @@ Deno.test({
   async fn() {
     const read = (file: string) => Deno.readTextFileSync(`${folder}/${file}`);
     const server = createServer({
-      ...{ cert: read("server.pem"), key: read("server.key"), ca: [read("ca.pem")] },
-      ...{ requestCert: true, rejectUnauthorized: true },
+      cert: read("server.pem"),
+      key: read("server.key"),
+      ca: [read("ca.pem")],
+      requestCert: true,
+      rejectUnauthorized: true,
     }, (_, response) => void response.end('{"schema": "\\"int\\""}'));
     await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
     const url = `https://localhost:${(server.address() as AddressInfo).port}`;

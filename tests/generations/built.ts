@@ -117,7 +117,11 @@ function shownAs(
 ): Event {
   const event = {
     type: "impression",
-    ...{ user, time, request, context, surface },
+    user,
+    time,
+    request,
+    context,
+    surface,
     items: items.map(({ item }) => item),
     positions: items.map(({ position }) => position),
     propensities: items.map(({ propensity }) => propensity),

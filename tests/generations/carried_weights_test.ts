@@ -161,7 +161,9 @@ Deno.test("Rebuild reads carried weights whole while their learner saves a check
 Deno.test("mayServe() judges carried weights on rows they had learnt, and on new ones that fill the window", () => {
   const [good, bad] = [{ auc: 0.7, entropy: 0.9 }, { auc: 0.5, entropy: 1.2 }];
   const judged = (rows: number, now: typeof good, learnt: typeof good): Comparison => ({
-    ...{ rows, before: good, now },
+    rows,
+    before: good,
+    now,
     learnt: { rows: 5000, before: good, now: learnt },
   });
   const guard = { windowRows: 100 };

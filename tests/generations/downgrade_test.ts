@@ -62,7 +62,12 @@ Deno.test("openLog() and restore() refuse a log that a newer release has run on,
   await backUp({ kind, options: { path: logPath }, prefix, to, by: "0.2.0", now: Date.now });
   const putBack = (verifyOnly: boolean) =>
     restore({
-      ...{ from: to, kind, options: { path }, prefix, reads: NEWEST_FORMATS, verifyOnly },
+      from: to,
+      kind,
+      options: { path },
+      prefix,
+      reads: NEWEST_FORMATS,
+      verifyOnly,
       now: Date.now,
     });
   await putBack(true);

@@ -57,7 +57,12 @@ Deno.test("GentleLog caps the records of each read", async () => {
   const { signal } = new AbortController();
   const giveWay = () => Promise.resolve(false);
   const gentle = new GentleLog(log, {
-    ...{ share: 1, isLate: () => false, maxRecords: 5, clock: () => 0, signal, giveWay },
+    share: 1,
+    isLate: () => false,
+    maxRecords: 5,
+    clock: () => 0,
+    signal,
+    giveWay,
   });
   for (const [options, length] of [[{}, 5], [{ maxRecords: 7 }, 5], [{ maxRecords: 3 }, 3]] as const) {
     assert.equal((await gentle.log.read("events", 0, 0, options)).records.length, length);

@@ -50,7 +50,11 @@ class Scene {
   async move(places: readonly number[]): Promise<void> {
     const [partitions] = this.#told.of;
     await this.log.append(places.map((next, partition) => ({
-      ...{ topic: topics.statistics, partition, key: TASK_KEY, value: new Uint8Array(1), time: 0 },
+      topic: topics.statistics,
+      partition,
+      key: TASK_KEY,
+      value: new Uint8Array(1),
+      time: 0,
       headers: { [INPUTS]: encodeInputs(next, {}), [PARTITIONS]: String(partitions) },
     })));
   }
@@ -90,7 +94,8 @@ class Scene {
         finish: () => this.say("last leg"),
       },
       standby: {
-        ...{ warm: {}, ends: new Array(after).fill(Infinity) },
+        warm: {},
+        ends: new Array(after).fill(Infinity),
         follow: async () => {
           gentle.restedMs += 7;
           await this.say("follow");
@@ -107,7 +112,8 @@ class Scene {
       },
     };
     const succession = {
-      ...{ patienceMs, place },
+      patienceMs,
+      place,
       suspend: () => this.say("suspend"),
       resume: () => this.say("resume"),
       fence: async (serving: number, count: number) => {
@@ -135,7 +141,13 @@ class Scene {
       return next;
     };
     const options = {
-      ...{ topics, serving: 1, generation, signal: this.ending.signal, closeAgainMs: 1, succession, start },
+      topics,
+      serving: 1,
+      generation,
+      signal: this.ending.signal,
+      closeAgainMs: 1,
+      succession,
+      start,
       clock: () => {
         assert.ok(++this.#looks < MOST_LOOKS, "goes on for ever");
         return this.timeMs += tickMs;

@@ -225,7 +225,10 @@ export class Member implements AsyncDisposable {
     const place = new Replaceable(service, new ServingTopics(generationTopics(topics, serving)));
     const ending = new AbortController();
     const succession = new Succession(log, {
-      ...{ topics, place, serving, ends },
+      topics,
+      place,
+      serving,
+      ends,
       start: async (generation) => {
         const ends = endless(options, generation);
         return { ends, service: await begin(log, options, { generation, ends }) };
@@ -251,9 +254,15 @@ export class Member implements AsyncDisposable {
     };
     const { until: _, ...rebuild } = await madeOf(log, number, this.#options);
     return {
-      ...{ topics, serving: await servingGeneration(log, topics), succession: this.succession, signal },
+      topics,
+      serving: await servingGeneration(log, topics),
+      succession: this.succession,
+      signal,
       generation: {
-        ...{ number, blueprint, since: 0, isAdopted: false },
+        number,
+        blueprint,
+        since: 0,
+        isAdopted: false,
         until: (await generationsOf(log, topics)).get(number)?.until,
       },
       rebuild: { ...rebuild, snapshots: this.#options.snapshots },
@@ -261,7 +270,8 @@ export class Member implements AsyncDisposable {
       apart: (log, spec) => new BuildHere(log, spec, this.#options.onStep ?? (() => 0)),
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
-      ...{ share: 1, closeAgainMs: 50 },
+      share: 1,
+      closeAgainMs: 50,
       clock: this.#options.clock ?? realTime,
       now: () => 0,
     };
@@ -335,20 +345,18 @@ export async function begin(
   const { spec: { model, modelConfig, learner, learning }, task } = await madeOf(log, generation, options);
   return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
     ...OPTIONS,
-    ...{
-      generation,
-      model,
-      modelConfig,
-      task,
-      learner,
-      learning,
-      commitIntervalMs,
-      warm,
-      partitions: tasks[generation],
-      roles,
-      delivery,
-      snapshots,
-    },
+    generation,
+    model,
+    modelConfig,
+    task,
+    learner,
+    learning,
+    commitIntervalMs,
+    warm,
+    partitions: tasks[generation],
+    roles,
+    delivery,
+    snapshots,
     mayWork: (signal) => mayWork(log, topics, generation, signal),
   });
 }

@@ -454,7 +454,8 @@ Deno.test("the old generation goes on when the only builder dies during a switch
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
   let isPatient = true;
   const options = {
-    ...{ tasks: { 1: 2, 2: 2 }, patienceMs: 500 },
+    tasks: { 1: 2, 2: 2 },
+    patienceMs: 500,
     clock: () => isPatient ? 0 : performance.now(),
     onStep: () => void send(1),
   };
@@ -521,7 +522,8 @@ Deno.test("rebuildOnline() fails when another process takes back the switch, and
   const { send, allAnswered } = await deployment(log, [40, 90], 1);
   let isPatient = true;
   const options = {
-    ...{ tasks: { 1: 1, 2: 1 }, patienceMs: 500 },
+    tasks: { 1: 1, 2: 1 },
+    patienceMs: 500,
     clock: () => isPatient ? 0 : performance.now(),
   };
   await using one = await Member.start(log, options);

@@ -26,13 +26,11 @@ Deno.test("a process warns once per change when another one records other option
   let looks = 0;
   let looked = Promise.withResolvers<void>();
   const succession = new Succession(log, {
-    ...{
-      topics,
-      place: { isReleased: false },
-      ends: [Infinity, Infinity],
-      serving: 1,
-      signal: ending.signal,
-    },
+    topics,
+    place: { isReleased: false },
+    ends: [Infinity, Infinity],
+    serving: 1,
+    signal: ending.signal,
     start: () => assert.fail("nothing else serves"),
     onRecord: async (serving: number) => {
       await watch.look(serving, blueprint(60_000));

@@ -329,7 +329,11 @@ Deno.test("a service continues with a built generation where the previous one st
     const { task } = options;
     await using service = await Service.start(log, {
       ...OPTIONS,
-      ...{ generation: 2, model, modelConfig, task, learner },
+      generation: 2,
+      model,
+      modelConfig,
+      task,
+      learner,
     });
     await log.append(recordsOf(more).filter(({ topic }) => topic === topics.events));
     await until(async () => (await answersOn(log)).length >= answered + requests.length, "all are answered");

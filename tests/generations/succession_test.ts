@@ -12,7 +12,11 @@ Deno.test("Succession can resume following after a service could not be replaced
     },
   };
   const succession = new Succession({ identify: () => Promise.resolve(null) } as unknown as Log, {
-    ...{ topics, place, ends: [0], serving: 1, signal: ending.signal },
+    topics,
+    place,
+    ends: [0],
+    serving: 1,
+    signal: ending.signal,
     start: () => assert.fail("nobody takes over"),
     clock: () => 0,
     now: () => 0,
@@ -34,7 +38,11 @@ Deno.test("Succession.fence() fences the tasks of the given generation, whicheve
     },
   };
   const succession = new Succession(log as unknown as Log, {
-    ...{ topics, place: { isReleased: false }, ends: [0], serving: 1, signal: ending.signal },
+    topics,
+    place: { isReleased: false },
+    ends: [0],
+    serving: 1,
+    signal: ending.signal,
     clock: () => 0,
     now: () => 0,
   } as unknown as SuccessionOptions);

@@ -290,7 +290,10 @@ Deno.test("items do not wait for events before them, neither over the API nor ov
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await using server = await startHttp({
-    ...{ hostname: "127.0.0.1", port: 0, log, metrics: new Metrics(topics) },
+    hostname: "127.0.0.1",
+    port: 0,
+    log,
+    metrics: new Metrics(topics),
     settings: { maxBehindMs: 1, doors: ["gorse"] },
   });
   const view = { type: "interaction", user: "ann", item: "i1", action: "view", time: 1.7e12 };

@@ -12,7 +12,10 @@ const topics = topicNames();
 Deno.test("appendTaken() appends each record once, in portions of whole entries, and rejects too large ones", async () => {
   const entries = [0, 0, 0, 1, 2, 3, 3, 4, 5];
   const records = entries.map((entry, n): ArrivingRecord => ({
-    ...{ topic: topics.events, key: `u${n}`, time: 0, work: 1 },
+    topic: topics.events,
+    key: `u${n}`,
+    time: 0,
+    work: 1,
     value: new Uint8Array(entry === 3 || entry === 4 ? 100 : 1),
   }));
   const rejected = [{ index: 6, code: "not-json", reason: "it is none" }] as const;
@@ -59,7 +62,11 @@ Deno.test("appendTaken() appends each record once, in portions of whole entries,
 Deno.test("appendTaken() cuts portions by work, of at least one record each", async () => {
   const works = [1, 1, 7, 1, 1, 50, 1, 9, 2];
   const records = works.map((work, n) => ({
-    ...{ topic: topics.events, key: `u${n}`, value: new Uint8Array(1), time: 0, work },
+    topic: topics.events,
+    key: `u${n}`,
+    value: new Uint8Array(1),
+    time: 0,
+    work,
   }));
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));

@@ -137,7 +137,9 @@ Deno.test("Recommender.ask() fails at once when the request is rejected, unless 
   await log.createTopics(topicSpecs(topics, 1));
   await using answers = new Recommender(log, topics, 1, { timeoutMs: 60_000 });
   const rejection = (offset: number, topic = topics.events) => ({
-    ...{ topic: topics.rejected, key: "ann", time: TIME },
+    topic: topics.rejected,
+    key: "ann",
+    time: TIME,
     value: encodeRejection(
       rejectionOf({ topic, partition: 0, offset }, reject("too-large", "at most 7 bytes"), new Uint8Array()),
     ),

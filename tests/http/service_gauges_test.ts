@@ -23,8 +23,15 @@ function everything(): Service {
   };
   const quality = { rows: 9, ctr: 0.1, auc: 0.7, entropy: null, calibration: 1.1 };
   const learner = {
-    ...{ version: 8, rows: 90, modelShare: 0.5, failures: 1, lost: 2, rollbacks: 3, heldBatches: 4 },
-    ...{ quality, tableBytes: 5000 },
+    version: 8,
+    rows: 90,
+    modelShare: 0.5,
+    failures: 1,
+    lost: 2,
+    rollbacks: 3,
+    heldBatches: 4,
+    quality,
+    tableBytes: 5000,
   };
   const partition = { partition: 0, lag: 2, users: 7, othersLag: 1, othersLearnt: 6, snapshot: null };
   const status = {
@@ -32,7 +39,10 @@ function everything(): Service {
       // It waits for room or for a version, without a slow restore.
       { ...partition, watermark: 5000, restoring: true, restore: null },
       {
-        ...{ ...partition, partition: 1, watermark: null, restoring: true },
+        ...partition,
+        partition: 1,
+        watermark: null,
+        restoring: true,
         restore: { share: 0.5, records: 10, secondsLeft: null },
         snapshot: { bytes: 100, unwritten: 20, failure: "no room" },
       },

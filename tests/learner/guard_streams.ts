@@ -40,10 +40,22 @@ export const CLEAN: Readonly<Record<string, GuardStream>> = {
   "one positive in a thousand rows": { list: 10, atOnce: 5000, stay: 10, rate: -7.4, known: 1, mood: 0.5 },
   "one in ten thousand": { list: 10, atOnce: 5000, stay: 10, rate: -9.7, known: 1, mood: 0 },
   "outcomes that are learnt at once": {
-    ...{ list: 1, atOnce: 50, stay: 20, rate: 0.9, known: 0.9, mood: 0.5, isPriorAsGood: true },
+    list: 1,
+    atOnce: 50,
+    stay: 20,
+    rate: 0.9,
+    known: 0.9,
+    mood: 0.5,
+    isPriorAsGood: true,
   },
   "calibration out of its band all along": {
-    ...{ list: 5, atOnce: 500, stay: 10, rate: -1.4, known: 1, mood: 0.3, bias: -1.2 },
+    list: 5,
+    atOnce: 500,
+    stay: 10,
+    rate: -1.4,
+    known: 1,
+    mood: 0.3,
+    bias: -1.2,
   },
 };
 

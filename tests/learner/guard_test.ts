@@ -340,7 +340,9 @@ function batchOf(p: number, clicks: number): Sample[] {
     user: `u${u}`,
     rows: Rows.of([{
       ...template!.rows.at(0),
-      ...{ label: u < clicks ? 1 : 0, prediction: p, offset: Math.log(p / (1 - p)) },
+      label: u < clicks ? 1 : 0,
+      prediction: p,
+      offset: Math.log(p / (1 - p)),
     }]),
   }));
 }

@@ -17,7 +17,10 @@ const BATCH_ROWS = 10;
 const RECORDS = makeSamples(60).flatMap((sample, s): NewRecord[] => {
   const rows = sample.rows.pick([0, 1, 2, 3].slice(0, 1 + s % 4));
   const record = {
-    ...{ topic: TOPIC, partition: (s * s) % PARTITIONS, key: sample.user, time: sample.time },
+    topic: TOPIC,
+    partition: (s * s) % PARTITIONS,
+    key: sample.user,
+    time: sample.time,
     value: encodeSample({ ...sample, rows }),
   };
   return s % 9 === 4 ? [record, { ...record, key: `gone${s}`, value: null }] : [record];
@@ -44,7 +47,8 @@ function readerOf(
     partitions: PARTITIONS,
     batchRows: BATCH_ROWS,
     model: "base",
-    ...{ variant, handover: undefined },
+    variant,
+    handover: undefined,
   });
   return { reader, batches };
 }

@@ -44,7 +44,10 @@ for (
       now: () => now,
     });
     const record = (sample: ReturnType<typeof makeSamples>[number]) => ({
-      ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
+      topic: topics.samples,
+      partition: 0,
+      key: sample.user,
+      time: sample.time,
       value: encodeSample(sample),
     });
     const all = makeSamples(60 + later).map((sample, s) =>
@@ -77,7 +80,10 @@ function brokenRecords() {
     return { ...sample, rows, user: s % 3 === 1 ? GONE : sample.user };
   });
   return all.map((sample) => ({
-    ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
+    topic: topics.samples,
+    partition: 0,
+    key: sample.user,
+    time: sample.time,
     value: encodeSample(sample),
   }));
 }

@@ -574,7 +574,8 @@ Deno.test("Learning uses its own model's state of a list that another model scor
   const recent = ({ history }: Sample) => Math.max(0, history.items.length - 2);
   const itself = await weights((sample) => ({ purpose: "learn", state: stateFrom(recent(sample)) }));
   const others = (model: string) => (sample: Sample) => ({
-    ...{ model: "dien", otherStates: [{ model, ...stateFrom(recent(sample)) }] },
+    model: "dien",
+    otherStates: [{ model, ...stateFrom(recent(sample)) }],
   });
   assert.deepEqual(await weights(others("mimn")), itself);
   assert.deepEqual(await weights(others("dien")), await weights(() => ({ purpose: "learn" })));

@@ -11,7 +11,10 @@ const topics = topicNames();
 const samples = makeSamples(40, 3);
 const records = (from: number, to: number): NewRecord[] =>
   samples.slice(from, to).map((sample, n) => ({
-    ...{ topic: topics.samples, partition: 0, key: sample.user, value: encodeSample(sample) },
+    topic: topics.samples,
+    partition: 0,
+    key: sample.user,
+    value: encodeSample(sample),
     time: 1000 + from + n,
   }));
 

@@ -88,8 +88,13 @@ if (broker !== undefined) {
         resourceName = "contract",
       ) {
         const acl = {
-          ...{ resourceType, operation, resourceName, host: "*", principal: "User:worker" },
-          ...{ resourcePatternType: ResourcePatternTypes.PREFIXED, permissionType: AclPermissionTypes.ALLOW },
+          resourceType,
+          operation,
+          resourceName,
+          host: "*",
+          principal: "User:worker",
+          resourcePatternType: ResourcePatternTypes.PREFIXED,
+          permissionType: AclPermissionTypes.ALLOW,
         };
         await admin.createAcls({ acl: [acl] });
         return acl;
@@ -276,7 +281,10 @@ if (broker !== undefined) {
     const tls = { caFile: `${folder}/ca.pem` };
     const open = (settings: KafkaSettings, env: Readonly<Record<string, string>> = {}) =>
       kafkaOptions({
-        ...{ brokers: [broker.address], retryMs: 20_000, connectionTimeoutMs: connectionTimeout, tls },
+        brokers: [broker.address],
+        retryMs: 20_000,
+        connectionTimeoutMs: connectionTimeout,
+        tls,
         ...settings,
       }, {
         readFile: (path) => Deno.readTextFile(path),

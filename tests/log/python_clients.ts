@@ -51,7 +51,9 @@ async function environment(): Promise<string> {
 async function run(program: string, args: readonly string[], input: string): Promise<string> {
   const child = new Deno.Command(program, {
     args: [...args],
-    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const writing = new Response(input).body!.pipeTo(child.stdin);
   const [{ success, stdout, stderr }] = await Promise.all([child.output(), writing]);

@@ -68,7 +68,9 @@ Deno.test("SqliteLog.scrub() leaves no byte of what was erased, with only the pe
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "--no-check", "--allow-read", "--allow-write", "--ext=ts", "-"],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
-    ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
   }).spawn();
   const input = child.stdin.getWriter();
   await input.write(new TextEncoder().encode(program));
@@ -389,7 +391,9 @@ Deno.test("SqliteLog.open() reads the same records from a file that was vacuumed
   {
     await using log = await SqliteLog.open(file);
     await log.createTopics(topics.map((name) => ({
-      ...{ name, partitions: 1, cleanup: name === "keys" ? "compact" : "delete" },
+      name,
+      partitions: 1,
+      cleanup: name === "keys" ? "compact" : "delete",
     })));
     for (let n = 0; n < 1000; n++) {
       await log.append(topics.map((topic) => ({ topic, partition: 0, key: `k${n % 7}`, value, time: n })));

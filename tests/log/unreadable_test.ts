@@ -73,7 +73,10 @@ async function deploy(): Promise<TwistedLog> {
   );
   const append = (some: typeof events) =>
     log.append(some.map((event) => ({
-      ...{ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time },
+      topic: topics.events,
+      key: event.user,
+      value: encodeEvent(event),
+      time: event.time,
     })));
   const learn = async () => {
     await using learning = await Learning.open(log, topics, makeLearner("base"), LEARNING);
@@ -267,7 +270,10 @@ Deno.test("Recommender.ask() skips records that are no answers", async () => {
   const asking = answers.ask(request, START);
   const before = unreadable.counts.get(topics.recommendations) ?? 0;
   const answer = (text: string, partition: number) => ({
-    ...{ topic: topics.recommendations, partition, key: "ann", time: START },
+    topic: topics.recommendations,
+    partition,
+    key: "ann",
+    time: START,
     value: new TextEncoder().encode(text),
   });
   await log.append(

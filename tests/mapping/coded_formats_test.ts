@@ -14,7 +14,11 @@ const SAMPLES: Readonly<Record<CodedFormat, readonly [parse: typeof parseGorse, 
     metarank: [
       parseMetarank,
       {
-        ...{ event: "ranking", id: "r1", timestamp: TIME - 1, user: "ann", tenant: "shop" },
+        event: "ranking",
+        id: "r1",
+        timestamp: TIME - 1,
+        user: "ann",
+        tenant: "shop",
         fields: [{ name: "vector", value: [1, 2] }],
         items: [{ id: "tent", label: 1 }, { id: "stove" }],
       },

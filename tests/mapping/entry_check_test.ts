@@ -39,7 +39,7 @@ Deno.test("EntryCheck finds scalars and lists beside the attributes of items and
   const [price, tags, ...more] = item({ brand: "Alp" }, { price: 9.5, tags: ["a"] });
   assert.deepEqual([price?.code, tags?.code, more.length], ["unread-field", "unread-field", 0]);
   assert.match(price?.warning ?? "", /^nothing reads the field "price" there: .* move it into attributes$/);
-  const profile = { type: "profile", user: "u", time: TIME, attributes: {}, ...{ city: "Oslo" } } as const;
+  const profile = { type: "profile", user: "u", time: TIME, attributes: {}, city: "Oslo" } as const;
   assert.match(check.find({ kind: "event", event: profile })[0]?.warning ?? "", /"city"/);
 });
 

@@ -145,7 +145,8 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
   });
   await registry.register("people", { schemaType: "PROTOBUF", schema: PERSON });
   const proto = await registry.register("proto-value", {
-    ...{ schemaType: "PROTOBUF", schema: SHOP },
+    schemaType: "PROTOBUF",
+    schema: SHOP,
     references: [{ name: "people/person.proto", subject: "people", version: 1 }],
   });
   const protoLater = await registry.register("proto-value", {
@@ -156,22 +157,18 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
   assert.equal(new Set([avro, later, typed, proto, protoLater]).size, 5);
   const iso = (n: number) => new Date(TIME + n).toISOString();
   const track = (n: number, event: string, properties: object) => ({
-    ...{
-      type: "track",
-      channel: "web",
-      rudderId: `r${n}`,
-      messageId: `m${n}`,
-      anonymousId: `a${n}`,
-      userId: user(n),
-    },
-    ...{
-      event,
-      properties,
-      originalTimestamp: iso(n),
-      sentAt: iso(n),
-      timestamp: iso(n),
-      receivedAt: iso(n + 5),
-    },
+    type: "track",
+    channel: "web",
+    rudderId: `r${n}`,
+    messageId: `m${n}`,
+    anonymousId: `a${n}`,
+    userId: user(n),
+    event,
+    properties,
+    originalTimestamp: iso(n),
+    sentAt: iso(n),
+    timestamp: iso(n),
+    receivedAt: iso(n + 5),
   });
   const binary = {
     value: json({ user: "ann", item: "tent", action: "click" }),
@@ -185,7 +182,9 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
   const own = (n: number, evt: string, ts: unknown = iso(n)) =>
     json({ evt, ctx: { uid: user(n), ts }, sku: `A${n}` });
   const basket = (n: number) => ({
-    ...{ order: `o${n}`, buyer: user(n), at_us: (TIME + n) * 1000 },
+    order: `o${n}`,
+    buyer: user(n),
+    at_us: (TIME + n) * 1000,
     lines: times(1 + n % 3, (k) => ({ sku: `A${k}`, price: 2.5 })),
   });
   return {
@@ -269,7 +268,11 @@ async function countOn(log: Log, topic: string): Promise<number> {
 function command(cwd: string, args: readonly string[], env: Record<string, string> = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
-    ...{ cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1", ...env } },
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", ...env },
   });
 }
 

@@ -188,8 +188,12 @@ Deno.test("a source reads long integers exactly, wherever they are", () => {
     rules: [{
       as: "interaction",
       fields: {
-        ...{ user: "user", item: "inner.item", time: "at", value: "n" },
-        ...{ id: { template: "{inner.item}/{n}" }, action: { value: "view" } },
+        user: "user",
+        item: "inner.item",
+        time: "at",
+        value: "n",
+        id: { template: "{inner.item}/{n}" },
+        action: { value: "view" },
       },
     }],
   });
@@ -204,8 +208,13 @@ Deno.test("a source reads long integers exactly, wherever they are", () => {
   const mapped = source.map(read.value, {});
   assert.ok(mapped.ok, JSON.stringify(mapped));
   assert.deepEqual(mapped.records.map((own) => own.kind === "event" && own.event), [{
-    ...{ type: "interaction", user: "9007199254740993", item: "9223372036854775807", action: "view" },
-    ...{ time: TIME, value: -1795773600000000001, id: "9223372036854775807/-1795773600000000001" },
+    type: "interaction",
+    user: "9007199254740993",
+    item: "9223372036854775807",
+    action: "view",
+    time: TIME,
+    value: -1795773600000000001,
+    id: "9223372036854775807/-1795773600000000001",
   }]);
 });
 

@@ -125,15 +125,18 @@ Deno.test("suggest() takes the lines of an order for purchases, whatever its ids
   }));
   const { mapping: { rules: [rule] = [] } } = suggest(records);
   assert.deepEqual(rule, {
-    ...{ name: "purchases", as: "interaction", when: { lines: { exists: true } }, each: "lines" },
+    name: "purchases",
+    as: "interaction",
+    when: { lines: { exists: true } },
+    each: "lines",
     fields: {
-      ...{
-        id: "header.eventId",
-        user: "customer.id",
-        time: { path: "header.occurredAt", unit: "us" },
-        item: "@.articleNo",
-      },
-      ...{ action: { value: "purchase" }, value: "@.price", surface: "header.channel" },
+      id: "header.eventId",
+      user: "customer.id",
+      time: { path: "header.occurredAt", unit: "us" },
+      item: "@.articleNo",
+      action: { value: "purchase" },
+      value: "@.price",
+      surface: "header.channel",
     },
   });
   const { counts, open } = made(records);
@@ -194,7 +197,9 @@ Deno.test("suggest() takes records with one item and no user for a catalogue, wh
     genre: "a",
   }));
   assert.deepEqual(suggest(flat).mapping.rules?.[0]?.fields, {
-    ...{ item: "id", title: "name", category: "genre" },
+    item: "id",
+    title: "name",
+    category: "genre",
   });
   const clicks = records.map((record, i) => ({ ...record, userId: i % 7 }));
   assert.equal(suggest(clicks).mapping.rules?.[0]?.as, "interaction");
@@ -202,7 +207,9 @@ Deno.test("suggest() takes records with one item and no user for a catalogue, wh
 
 Deno.test("suggest() takes a list of plain ids for a shown list, and joins clicks to it by a common id", () => {
   const records = Array.from({ length: 80 }, (_, i) => ({
-    ...{ visitor_id: 70 + i % 7, occurred_us: (TIME + i) * 1000, surface: ["HOME", "CART"][i % 3 % 2] },
+    visitor_id: 70 + i % 7,
+    occurred_us: (TIME + i) * 1000,
+    surface: ["HOME", "CART"][i % 3 % 2],
     ...(i % 4 === 0 && { teaser_shown: { teaser_id: `tz-${i}`, article_nos: [1 + i % 9, 11, 12] } }),
     ...(i % 4 === 1 && { tap: { article_no: 1 + (i - 1) % 9, teaser_id: `tz-${i - 1}`, slot: i % 5 } }),
     ...(i % 4 === 2 && { page_view: { article_no: 1 + i % 9, campaign: "c" } }),
@@ -224,7 +231,9 @@ Deno.test("suggest() takes a list of plain ids for a shown list, and joins click
 
 Deno.test("suggest() takes an order's number for the id of its lines unless two records share it", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
-    ...{ order_no: 9000 + i, buyer: { buyer_id: i % 7 }, placed_at: (TIME + i) * 1000 },
+    order_no: 9000 + i,
+    buyer: { buyer_id: i % 7 },
+    placed_at: (TIME + i) * 1000,
     lines: [{ article_no: 1 + i % 9, qty: 1 }, { article_no: 11, qty: 2 }],
   }));
   const idOf = (orders: typeof records) => suggest(orders).mapping.rules?.[0]?.fields?.["id"];
@@ -234,20 +243,23 @@ Deno.test("suggest() takes an order's number for the id of its lines unless two 
 
 Deno.test("suggest() knows a catalogue by names such as article_no, and hides items that cannot be bought", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
-    ...{ article_no: 410_000 + i, article_name: `thing ${i}`, sellable: i % 9 > 0, stock_qty: i % 5 },
+    article_no: 410_000 + i,
+    article_name: `thing ${i}`,
+    sellable: i % 9 > 0,
+    stock_qty: i % 5,
     department: { dept_id: i % 3, dept_name: ["Tents", "Boots", "Maps"][i % 3] },
-    ...{ price: { list_cents: 500 + i, sale_cents: 400 + i }, updated_us: TIME * 1000 },
+    price: { list_cents: 500 + i, sale_cents: 400 + i },
+    updated_us: TIME * 1000,
   }));
   const { mapping, open } = suggest(records, { isKeyed: true });
   assert.deepEqual(mapping.rules?.[1], {
-    ...{ name: "items", as: "item" },
+    name: "items",
+    as: "item",
     fields: {
-      ...{
-        item: "article_no",
-        time: { path: "updated_us", unit: "us" },
-        title: "article_name",
-        category: "department.dept_name",
-      },
+      item: "article_no",
+      time: { path: "updated_us", unit: "us" },
+      title: "article_name",
+      category: "department.dept_name",
       hidden: {
         first: ["sellable", "stock_qty"],
         values: { true: null, false: true, 0: true, "*": false },
@@ -268,7 +280,9 @@ Deno.test("suggest() knows a catalogue by names such as article_no, and hides it
 
 Deno.test("suggest() makes a rule for each branch of a oneof, and impressions of its lists", () => {
   const records = Array.from({ length: 60 }, (_, i) => ({
-    ...{ member_no: 700 + i % 7, at: TIME + i, session: `s${i % 20}` },
+    member_no: 700 + i % 7,
+    at: TIME + i,
+    session: `s${i % 20}`,
     ...(i % 3 === 0 && { play: { track_no: 9000 + i % 9, seconds: 30 } }),
     ...(i % 3 === 1 && { rate: { track_no: 9000 + i % 9, stars: 4 } }),
     ...(i % 3 === 2 && { shelf: { slot: "top", tiles: [{ track_no: 9001, badges: [{ label: "new" }] }] } }),
@@ -288,18 +302,18 @@ Deno.test("suggest() makes a rule for each branch of a oneof, and impressions of
 Deno.test("suggest() recognises what records are by known words in values, whatever their field is called", () => {
   const words = ["plp-render", "pdp-view", "add2basket", "heartbeat"];
   const records = Array.from({ length: 80 }, (_, i) => ({
-    ...{
-      v: 3,
-      actor: { type: "visitor", ref: 88_120_000 + i % 9 },
-      e: { n: words[i % 4], t: (TIME + i) * 1000 },
-    },
+    v: 3,
+    actor: { type: "visitor", ref: 88_120_000 + i % 9 },
+    e: { n: words[i % 4], t: (TIME + i) * 1000 },
     ...(i % 4 === 0 && { goods: [{ nr: 300, pos: 1 }, { nr: 301, pos: 2 }] }),
     ...((i % 4 === 1 || i % 4 === 2) && { good: { nr: 300 + i % 11 } }),
   }));
   assert.deepEqual(made(records).counts, { impression: 20, interaction: 40 });
   const events = ["view_item", "add_to_cart", "view_item_list", "purchase"];
   const tagged = Array.from({ length: 80 }, (_, i) => ({
-    ...{ event: events[i % 4], user_pseudo_id: `${i % 9}.1`, event_timestamp: (TIME + i) * 1000 },
+    event: events[i % 4],
+    user_pseudo_id: `${i % 9}.1`,
+    event_timestamp: (TIME + i) * 1000,
     ecommerce: { items: [{ item_id: "A1", price: 3 }, { item_id: "A2", price: 4 }] },
   }));
   assert.deepEqual(made(tagged).counts, { impression: 20, interaction: 120 });
@@ -360,7 +374,11 @@ Deno.test("suggest() looks into nested lists and JSON texts, and tolerates a few
 
 Deno.test("suggest() guesses ids by cardinality, takes no amount for an id, and asks about flags and numbers", () => {
   const records = Array.from({ length: 100 }, (_, i) => ({
-    ...{ k: i % 6, who: i % 7, ms: TIME + i, bought: i % 9 === 0, cost: 0.5 + i % 50 },
+    k: i % 6,
+    who: i % 7,
+    ms: TIME + i,
+    bought: i % 9 === 0,
+    cost: 0.5 + i % 50,
     ...(i % 2 === 0 && { p: `p${i % 25}` }),
   }));
   const { mapping, open } = suggest(records);
@@ -377,12 +395,10 @@ const name = fc.oneof(word, fc.tuple(odd, word, odd).map((parts) => parts.join("
 
 Deno.test("suggest() takes no price for a user's id, however it is written", () => {
   const records = Array.from({ length: 100 }, (_, i) => ({
-    ...{
-      sku: `A${i % 9}`,
-      price: `1.${100 + i % 60},50 €`,
-      at: TIME + i,
-      who: { ids: [{ v: `u${i % 30}` }] },
-    },
+    sku: `A${i % 9}`,
+    price: `1.${100 + i % 60},50 €`,
+    at: TIME + i,
+    who: { ids: [{ v: `u${i % 30}` }] },
     hash: `h${i % 20}`,
   }));
   const { mapping } = suggest(records);
@@ -422,12 +438,18 @@ Deno.test("suggest() makes a mapping that compiles, whatever names records have"
 
 Deno.test("suggest() takes records with a rating for ratings, not for views with a value", () => {
   const records = Array.from({ length: 40 }, (_, i) => ({
-    ...{ userId: `${i % 7}`, movieId: `${i % 9}`, rating: `${1 + i % 5}`, timestamp: `${964982703 + i}` },
+    userId: `${i % 7}`,
+    movieId: `${i % 9}`,
+    rating: `${1 + i % 5}`,
+    timestamp: `${964982703 + i}`,
   }));
   const { mapping } = suggest(records);
   assert.deepEqual(mapping.rules?.[0]?.fields, {
-    ...{ user: "userId", time: "timestamp", item: "movieId" },
-    ...{ action: { value: "rating" }, value: "rating" },
+    user: "userId",
+    time: "timestamp",
+    item: "movieId",
+    action: { value: "rating" },
+    value: "rating",
   });
 });
 
@@ -486,12 +508,10 @@ Deno.test("survey() is bounded for absurd records, and its paths can be mapped",
 
 Deno.test("suggest() takes words for looking and browsing for views", () => {
   const records = Array.from({ length: 30 }, (_, i) => ({
-    ...{
-      customer: `C${i % 7}`,
-      when: TIME + i,
-      product: `P${i % 9}`,
-      what: ["BUY", "LOOK", "browse"][i % 3],
-    },
+    customer: `C${i % 7}`,
+    when: TIME + i,
+    product: `P${i % 9}`,
+    what: ["BUY", "LOOK", "browse"][i % 3],
   }));
   assert.deepEqual(made(records).counts, { interaction: 30 });
 });
@@ -551,7 +571,8 @@ Deno.test("NameCheck compares each attribute's name once, and at most 1,000 name
     names.see({ kind: "event", event: { type: "profile", user: "u", time: TIME, attributes } });
   for (let i = 0; i < 100; i++) {
     profile({ height: i, weight: i, ["w".repeat(65)]: i });
-    names.see({ kind: "item", item: { item: "i", time: TIME, ...{ height: i }, attributes: { height: i } } });
+    const item = { item: "i", time: TIME, height: i, attributes: { height: i } };
+    names.see({ kind: "item", item });
   }
   assert.equal(looks, 3);
   for (let i = 0; i < 20_000; i++) profile({ [`a${i}`]: i });
@@ -576,7 +597,9 @@ Deno.test("suggest() takes no date for an item, and says when one is not in ISO 
   ];
   for (const date of dates) {
     const records = Array.from({ length: 60 }, (_, i) => ({
-      ...{ Member: `${i % 50}`, Date: date(10 + i % 20), itemDescription: `food ${i % 6}` },
+      Member: `${i % 50}`,
+      Date: date(10 + i % 20),
+      itemDescription: `food ${i % 6}`,
     }));
     const { mapping, open } = suggest(records);
     assert.equal(mapping.rules?.[0]?.fields?.["item"], "itemDescription");
@@ -591,7 +614,9 @@ Deno.test("suggest() takes no date for an item, and says when one is not in ISO 
 Deno.test("suggest() takes trade numbers such as EAN for items, also in the lines of receipts", () => {
   for (const name of ["ean", "gtin", "upc", "isbn"]) {
     const records = Array.from({ length: 40 }, (_, i) => ({
-      ...{ receipt: i, card_no: 90_000 + i % 7, at: TIME + i * 1000 },
+      receipt: i,
+      card_no: 90_000 + i % 7,
+      at: TIME + i * 1000,
       lines: [{ [name]: `40${i % 9}`, qty: 1 }, { [name]: `41${i % 5}`, qty: 2 }],
     }));
     const { mapping } = suggest(records);
@@ -634,7 +659,9 @@ const CHANGES = ["postgresql", "mysql"].flatMap((connector) =>
           table: "clicks",
           ...place,
         },
-        ...{ op, ts_ms: TIME + n * 1000 + 300, transaction: null },
+        op,
+        "ts_ms": TIME + n * 1000 + 300,
+        transaction: null,
       };
       return root.length === 0 ? change : { schema: { type: "struct" }, payload: change };
     });
@@ -662,7 +689,9 @@ for (const { name, root, records } of CHANGES) {
     const again = JSON.parse(JSON.stringify(records).replaceAll('"ts_ms":1', '"ts_ms":2')); // sent by another run
     assert.deepEqual(idsOf(again).map((id) => id.split(" ")[1]), ids.map((id) => id.split(" ")[1]));
     assert.deepEqual(mapping.rules?.[0], {
-      ...{ name: "no new rows", as: "nothing", when: { [`${root}op`]: ["u", "d", "t", "m"] } },
+      name: "no new rows",
+      as: "nothing",
+      when: { [`${root}op`]: ["u", "d", "t", "m"] },
     });
     assert.match(open.join(), /only new rows count .* A deleted row stays counted/);
   });
@@ -671,7 +700,11 @@ for (const { name, root, records } of CHANGES) {
 Deno.test("suggest() tells rows without a key apart by item, and leaves a catalogue's rows as they are", () => {
   const changes = (row: (n: number) => object) =>
     Array.from({ length: 30 }, (_, n) => ({
-      ...{ before: null, after: row(n), source: { table: "t", lsn: 5 + n }, op: "c", ts_ms: TIME + n },
+      before: null,
+      after: row(n),
+      source: { table: "t", lsn: 5 + n },
+      op: "c",
+      ts_ms: TIME + n,
     }));
   const liked = changes((n) => ({ user_id: `u${n}`, item_id: `i${n % 5}`, note: `n${n}` }));
   const { mapping } = suggest(liked);
@@ -775,13 +808,13 @@ Deno.test("suggest() reads decimal commas and stock as text, as in CSV, and ment
 
 /** Plays of episodes as they come from devices: some before a login, with times in microseconds. */
 const PLAYS = Array.from({ length: 80 }, (_, n) => ({
-  ...{
-    playId: `p-${n}`,
-    userId: n % 3 === 0 ? null : `u${n % 7}`,
-    deviceId: `d${n % 7}`,
-    episodeId: `e${n % 11}`,
-  },
-  ...{ progressPct: n % 50 + 0.5, startedAt: (TIME + n) * 1000, shelfViewId: `l${n >> 1}` },
+  playId: `p-${n}`,
+  userId: n % 3 === 0 ? null : `u${n % 7}`,
+  deviceId: `d${n % 7}`,
+  episodeId: `e${n % 11}`,
+  progressPct: n % 50 + 0.5,
+  startedAt: (TIME + n) * 1000,
+  shelfViewId: `l${n >> 1}`,
 }));
 
 Deno.test("suggest() takes a unique id for the event's, and asks about the list, skips and logins of plays", () => {
@@ -807,7 +840,9 @@ Deno.test("suggest() notes the unit of times, so that a clock of 1970 is rejecte
 
 Deno.test("suggest() takes the unique id of lists for their request, and items that are shown twice once", () => {
   const records = Array.from({ length: 40 }, (_, n) => ({
-    ...{ shelfViewId: `l${n}`, deviceId: `d${n % 7}`, shownAt: (TIME + n) * 1000 },
+    shelfViewId: `l${n}`,
+    deviceId: `d${n % 7}`,
+    shownAt: (TIME + n) * 1000,
     episodes: [`e${n % 5}`, "e9", n % 4 === 0 ? "e9" : "e8"],
   }));
   const { mapping, open } = suggest(records);

@@ -12,11 +12,15 @@ const rows = <T>(count: number, make: (n: number) => T) => Array.from({ length: 
 
 /** Lists, plays that name them by another name, logins, and pages without an item. */
 const LISTS = rows(60, (n) => ({
-  ...{ token: `t${n - (n % 20 === 19 ? 1 : 0)}`, deviceId: `d${n % 9}`, shownAt: (TIME + n) * 1000 },
+  token: `t${n - (n % 20 === 19 ? 1 : 0)}`,
+  deviceId: `d${n % 9}`,
+  shownAt: (TIME + n) * 1000,
   tiles: [{ videoId: n % 7 }, { videoId: 7 }],
 }));
 const PLAYS = rows(60, (n) => ({
-  ...{ what: ["play", "skip", "page_view"][n % 3], at: TIME + n, deviceId: `d${n % 9}` },
+  what: ["play", "skip", "page_view"][n % 3],
+  at: TIME + n,
+  deviceId: `d${n % 9}`,
   ...(n % 2 === 0 && { accountId: `a${n % 9}` }),
   ...(n % 3 < 2 && { videoId: n % 7, from: `t${n}` }),
 }));
@@ -84,7 +88,10 @@ Deno.test("tryRecords() finds sources that name other lists or items than those 
         as: "interaction",
         when: { from: { exists: true } },
         fields: {
-          ...{ user: "deviceId", time: "at", item: "videoId", action: { value: "click" } },
+          user: "deviceId",
+          time: "at",
+          item: "videoId",
+          action: { value: "click" },
           request: { template: `${prefix}{from}` },
         },
       }],

@@ -36,7 +36,9 @@ async function fold(input: FoldInput): Promise<FoldOutput> {
       states: [...states.dataSync()],
       final: [...stateAt(states, -1).dataSync()],
       parameters: Float32Array.from(blocks.flat()),
-      ...{ x: dx ?? [], attention: da ?? [], start: ds ?? [] },
+      x: dx ?? [],
+      attention: da ?? [],
+      start: ds ?? [],
     };
   });
 }

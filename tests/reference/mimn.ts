@@ -29,8 +29,13 @@ export function mimnStart(weights: Weights, config: MimnConfig, B: number): Mimn
   const each = (x: tf.Tensor) => tf.tile(tf.expandDims(x, 0), [B, ...x.shape.map(() => 1)]);
   const controller = weight(weights, "controller.U").shape[0] ?? 0;
   return {
-    ...{ memory: each(m0), read: each(r0), controller: tf.zeros([B, controller]), usage: tf.zeros([B, m]) },
-    ...{ added: tf.zeros([B, d]), channels: tf.zeros([B, m, d]), count: tf.zeros([B, 1]) },
+    memory: each(m0),
+    read: each(r0),
+    controller: tf.zeros([B, controller]),
+    usage: tf.zeros([B, m]),
+    added: tf.zeros([B, d]),
+    channels: tf.zeros([B, m, d]),
+    count: tf.zeros([B, 1]),
     sums: tf.zeros([B, tracesOf(config).length * d]),
   };
 }
@@ -64,7 +69,9 @@ export function mimnStep(
     tf.reshape(state.channels, [B * m, d]),
   );
   const next: MimnTensors = {
-    ...{ memory, controller, read: look(read, state.memory) },
+    memory,
+    controller,
+    read: look(read, state.memory),
     usage: tf.add(tf.mul(decay, state.usage), write),
     added: tf.add(state.added, heads.add),
     channels: blend(tf.expandDims(chosen, 2), tf.reshape(moved, [B, m, d]), state.channels),
@@ -81,9 +88,14 @@ export function mimnStep(
   const masked = (w: tf.Tensor) => tf.mul(w, tf.reshape(mask, [B, 1]));
   return {
     state: {
-      ...{ memory: carry("memory"), read: carry("read"), controller: carry("controller") },
-      ...{ usage: carry("usage"), added: carry("added"), channels: carry("channels") },
-      ...{ count: carry("count"), sums: carry("sums") },
+      memory: carry("memory"),
+      read: carry("read"),
+      controller: carry("controller"),
+      usage: carry("usage"),
+      added: carry("added"),
+      channels: carry("channels"),
+      count: carry("count"),
+      sums: carry("sums"),
     },
     weights: { read: masked(read), write: masked(write), chosen: masked(chosen) },
   };
@@ -113,7 +125,9 @@ export function mimnForward(weights: Weights, config: MimnConfig, batch: Batch):
   };
   const regularisation = tf.mul(settle(MIMN_OPTIONS, config).regularisation, unevenness(state.usage));
   return {
-    ...{ logits, aux: tf.scalar(0), regularisation },
+    logits,
+    aux: tf.scalar(0),
+    regularisation,
     values: { ...course, ...weighed, ...values, reg: regularisation },
   };
 }
@@ -190,8 +204,12 @@ function headsOf(weights: Weights, c: tf.Tensor, usage: tf.Tensor) {
   ];
   const beta = (x: tf.Tensor) => tf.mul(2, tf.add(1, tf.softplus(x)));
   return {
-    ...{ readKey: tf.tanh(kr), readBeta: beta(br), writeKey: tf.tanh(kw), writeBeta: beta(bw) },
-    ...{ erase: tf.sigmoid(erase), add: tf.tanh(add) },
+    readKey: tf.tanh(kr),
+    readBeta: beta(br),
+    writeKey: tf.tanh(kw),
+    writeBeta: beta(bw),
+    erase: tf.sigmoid(erase),
+    add: tf.tanh(add),
   };
 }
 

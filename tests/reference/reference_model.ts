@@ -226,14 +226,16 @@ class MimnReferenceModel extends ReferenceModel {
     const row = (x: Float32Array) => tf.tensor2d(x.slice(), [1, x.length]);
     const grid = (x: Float32Array) => tf.tensor3d(x.slice(), [1, slots, width]);
     return {
-      ...{ memory: grid(view.memory), read: row(view.read), controller: row(view.controller) },
-      ...{ usage: row(view.usage), added: row(view.added), channels: grid(view.channels) },
-      ...{
-        count: row(view.count),
-        sums: traces > 0
-          ? row(view.sums)
-          : tf.zeros([1, width * settle(MIMN_OPTIONS, this.#config).traces.length]),
-      },
+      memory: grid(view.memory),
+      read: row(view.read),
+      controller: row(view.controller),
+      usage: row(view.usage),
+      added: row(view.added),
+      channels: grid(view.channels),
+      count: row(view.count),
+      sums: traces > 0
+        ? row(view.sums)
+        : tf.zeros([1, width * settle(MIMN_OPTIONS, this.#config).traces.length]),
     };
   }
 

@@ -72,7 +72,14 @@ function rowsOf(given: readonly Given[]): Rows {
 /** Everything in the rows. */
 function saidBy(rows: Rows): Given[] {
   return rows.map(({ numerics, offset, position, propensity, oracle, reward, team, label }, row) => ({
-    ...{ item: rows.items[row]!, numerics, offset, position, propensity, oracle, reward, team },
+    item: rows.items[row]!,
+    numerics,
+    offset,
+    position,
+    propensity,
+    oracle,
+    reward,
+    team,
     logit: rows.logit(row),
     label: rows.isOpen(row) ? null : label,
     closed: rows.isClosed(row),

@@ -82,7 +82,10 @@ const exposures = fc.array(exposure, {
 });
 const preference = fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 3 }), texts, texts, texts, fc.nat()).map(
   ([H, K, pairs, behaviours, candidates, some]) => ({
-    ...{ H, K, taken: some % K, names: { pairs, behaviours, candidates } },
+    H,
+    K,
+    taken: some % K,
+    names: { pairs, behaviours, candidates },
     values: new Float16Array(
       K * (H * pairs.length + candidates.length + 1) + H * behaviours.length,
     ).map((_, at) => Math.sin(some + at)),

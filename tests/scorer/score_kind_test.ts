@@ -364,7 +364,7 @@ Deno.test("TaskState.apply() scores the shop by probabilities that come true, in
     const { event } = record;
     if (event.type === "impression") {
       const { user, time, items, context, surface } = event;
-      const request = { ...{ request: "peek", user, time, candidates: items, count: items.length } };
+      const request = { request: "peek", user, time, candidates: items, count: items.length };
       const at = {
         ...(context === undefined ? {} : { context }),
         ...(surface === undefined ? {} : { surface }),

@@ -3,19 +3,21 @@ import { Rows } from "../../src/samples/rows.ts";
 import { ScoredRows } from "../../src/scorer/scored_rows.ts";
 
 const head = {
-  ...{
-    request: "r",
-    stage: "unconfirmed" as const,
-    time: 0,
-    deadline: 1,
-    sequence: 0,
-    version: 1,
-    newUser: true,
-  },
-  ...{ userFields: [], contextFields: [] },
+  request: "r",
+  stage: "unconfirmed" as const,
+  time: 0,
+  deadline: 1,
+  sequence: 0,
+  version: 1,
+  newUser: true,
+  userFields: [],
+  contextFields: [],
   history: {
-    ...{ items: [], categories: [], actions: [] },
-    ...{ times: new Float64Array(0), strengths: new Float32Array(0) },
+    items: [],
+    categories: [],
+    actions: [],
+    times: new Float64Array(0),
+    strengths: new Float32Array(0),
   },
 };
 

@@ -43,7 +43,9 @@ Deno.test("nextItem() applies the configuration as a replay does", async () => {
   await using folder = await ratingsFolder();
   const ranks = async (config: string) => {
     const { judgements } = await nextItem({
-      ...{ stream: streamOf("ml-100k", folder.path), sources: false, baselines: [] },
+      stream: streamOf("ml-100k", folder.path),
+      sources: false,
+      baselines: [],
       config: { ...parseConfig(config, "meander.json"), ranking: "blend" },
     });
     return Array.from({ length: judgements.length }, (_, query) => judgements.rank(0, query));
@@ -94,7 +96,8 @@ Deno.test("evaluate: judges a source of the configuration in --format as it does
   await using folder = await temporaryFolder();
   const random = createRandom(5);
   const events = Array.from({ length: 300 }, (_, n) => ({
-    ...{ user: `u${Math.floor(random() * 20)}`, item: `i${Math.floor(random() * 30)}` },
+    user: `u${Math.floor(random() * 20)}`,
+    item: `i${Math.floor(random() * 30)}`,
     time: 1_700_000_000_000 + n * 60_000,
   }));
   const lines = (of: (event: typeof events[number]) => string) => `${events.map(of).join("\n")}\n`;
@@ -128,8 +131,11 @@ Deno.test("evaluate: says when one user makes much of what is judged, or when th
   const file = `${folder.path}/clicks.jsonl`;
   const told = async (share: number, ...args: string[]) => {
     const events = Array.from({ length: 120 }, (_, n) => ({
-      ...{ type: "interaction", action: "click", user: n % 10 < 10 * share ? "robot" : `u${n % 17}` },
-      ...{ item: `i${n % 13}`, time: 1_700_000_000_000 + n * 60_000 },
+      type: "interaction",
+      action: "click",
+      user: n % 10 < 10 * share ? "robot" : `u${n % 17}`,
+      item: `i${n % 13}`,
+      time: 1_700_000_000_000 + n * 60_000,
     }));
     await Deno.writeTextFile(file, events.map((event) => JSON.stringify(event)).join("\n"));
     return (await evaluate("--data", file, "--no-leaderboard", ...args)).stdout;

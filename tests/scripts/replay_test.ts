@@ -297,7 +297,10 @@ Deno.test("replay: judges the next item when no list was shown, and says of how 
   // Everybody takes the same five items, one after the other.
   const line = (n: number) =>
     JSON.stringify({
-      ...{ type: "interaction", user: `u${Math.floor(n / 5)}`, item: `i${n % 5}`, action: "click" },
+      type: "interaction",
+      user: `u${Math.floor(n / 5)}`,
+      item: `i${n % 5}`,
+      action: "click",
       time: 1_767_225_600_000 + 1000 * n,
     });
   await Deno.writeTextFile(file, Array.from({ length: 300 }, (_, n) => `${line(n)}\n`).join(""));

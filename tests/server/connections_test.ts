@@ -262,7 +262,9 @@ Deno.test("a server that runs out of file descriptors survives and answers later
   const child = new Deno.Command("sh", {
     args: ["-c", `ulimit -n 100; exec "$0" run -q -A --no-check --ext=ts -`, Deno.execPath()],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
-    ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
   }).spawn();
   const input = child.stdin.getWriter();
   await input.write(encoder.encode(program));

@@ -62,25 +62,33 @@ export async function startApi(
   const { model: name, modelConfig, task = OPTIONS.task } = model;
   const learning = { ...OPTIONS.learning, checkpointIntervalMs: 50 };
   const service = await Service.start(log, {
-    ...{ ...OPTIONS, learning, model: name, modelConfig, task, partitions, eraseIntervalMs: 20 },
+    ...OPTIONS,
+    learning,
+    model: name,
+    modelConfig,
+    task,
+    partitions,
+    eraseIntervalMs: 20,
   });
   await log.append(recordsOf([]));
   const server = await startHttp({
-    ...{
-      hostname: "127.0.0.1",
-      port: 0,
-      log,
-      service,
-      metrics,
-      settings: { answerTimeoutMs: 60_000, ...settings },
-      sources,
-      names: knownNames({}),
-    },
+    hostname: "127.0.0.1",
+    port: 0,
+    log,
+    service,
+    metrics,
+    settings: { answerTimeoutMs: 60_000, ...settings },
+    sources,
+    names: knownNames({}),
     now: () => NOW,
   });
   const request = (path: string, init: RequestInit) => ask(`${server.url}${path}`, init);
   return {
-    ...{ url: server.url, log, service, metrics, request },
+    url: server.url,
+    log,
+    service,
+    metrics,
+    request,
     post: (path, body, headers = {}) =>
       request(path, {
         method: "POST",

@@ -102,17 +102,27 @@ async function start(settings = {}, options: Partial<ServiceOptions<"base">> = {
   if (options.roles === undefined) await metered.append(recordsOf([]));
   const checks = { reasons: [] as string[] };
   const server = await startHttp({
-    ...{ hostname: "127.0.0.1", port: 0, log: metered, service, metrics, settings },
+    hostname: "127.0.0.1",
+    port: 0,
+    log: metered,
+    service,
+    metrics,
+    settings,
     checks: () => Promise.resolve(checks.reasons),
   });
   const get = (path: string) => ask(`${server.url}${path}`, {});
   const post = (path: string, body: unknown) =>
     ask(`${server.url}${path}`, {
-      ...{ method: "POST", body: JSON.stringify(body) },
+      method: "POST",
+      body: JSON.stringify(body),
       headers: { "content-type": "application/json" },
     });
   return {
-    ...{ log, service, checks, get, post },
+    log,
+    service,
+    checks,
+    get,
+    post,
     untilReady: () => until(async () => (await get("/ready")).status === 200, "it is ready"),
     async [Symbol.asyncDispose]() {
       log.comeBack();

@@ -443,7 +443,11 @@ Deno.test("an empty list says why it is empty, with a model, without one, and wh
   const { json: old } = await api.get("/v1/users/ann/explain?item=old");
   assert.deepEqual(old.empty, { code: "expired", reason: "all remaining items have expired" });
   const unscored = api.service.tasks.get(0)?.state.lists.withoutModel(null, {
-    ...{ type: "request", user: "bob", request: "r", time: NOW, count: 1 },
+    type: "request",
+    user: "bob",
+    request: "r",
+    time: NOW,
+    count: 1,
     candidates: ["i1"],
     exclude: ["i1"],
   });
@@ -479,8 +483,13 @@ Deno.test("GET /v1/users/{user}/why-not/{item} says what keeps an item off a lis
     const at = all.findIndex(({ item }: { item: string }) => item === id);
     const { reasons, score, ...rest } = await why(id);
     assert.deepEqual(rest, {
-      ...{ user: "ann", item: id, count: 2, candidates: all.length },
-      ...{ recommended: at === 0 || at === 1, place: at < 0 ? null : at, lowest: all[1].score },
+      user: "ann",
+      item: id,
+      count: 2,
+      candidates: all.length,
+      recommended: at === 0 || at === 1,
+      place: at < 0 ? null : at,
+      lowest: all[1].score,
     });
     assert.deepEqual([score, reasons.length > 0], [all[at]?.score ?? null, at !== 0 && at !== 1], id);
     if (at === 0 || at === 1) {

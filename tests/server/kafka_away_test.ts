@@ -59,7 +59,8 @@ Deno.test({
     };
     const recommend = () =>
       call("/v1/recommend", {
-        ...{ method: "POST", headers: { "content-type": "application/json" } },
+        method: "POST",
+        headers: { "content-type": "application/json" },
         body: JSON.stringify({ user: "ann", count: 1 }),
       });
     const untilWell = async () => {

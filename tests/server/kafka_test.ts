@@ -57,8 +57,12 @@ if (broker !== undefined) {
     await until(async () => await fetch(`${url}/ready`).then(drain, () => false), "the server is ready");
 
     const click = (n: number) => ({
-      ...{ event: "interaction", id: `e${n}`, timestamp: Date.now(), type: "click" },
-      ...{ user: `u${n % 5}`, item: `i${n % 4}` },
+      event: "interaction",
+      id: `e${n}`,
+      timestamp: Date.now(),
+      type: "click",
+      user: `u${n % 5}`,
+      item: `i${n % 4}`,
     });
     const append = (from: number, to: number) =>
       log.append(Array.from({ length: to - from }, (_, n) => ({

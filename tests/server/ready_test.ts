@@ -51,7 +51,11 @@ async function work(log: MemoryLog, roles: readonly Role[]): Promise<void> {
 async function start(log: MemoryLog, roles: readonly Role[]) {
   const service = await Service.start(log, { ...OPTIONS, partitions: PARTITIONS, roles });
   const server = await startHttp({
-    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
+    hostname: "127.0.0.1",
+    port: 0,
+    log,
+    service,
+    metrics: new Metrics(topics),
   });
   const ready = async () => {
     const response = await fetch(`${server.url}/ready`);

@@ -48,7 +48,9 @@ Deno.test("pages repeat no item and miss none, even if the list changes in betwe
     cursor: "",
   });
   const rest = await api.post("/v1/rank", {
-    ...{ user: "ann", candidates: ["i1", "i2", "i3"], count: 2 },
+    user: "ann",
+    candidates: ["i1", "i2", "i3"],
+    count: 2,
     cursor: rank.json.next,
   });
   assert.deepEqual([rank.json.items.length, rest.json.items.length, rest.json.next], [2, 1, null]);
@@ -225,27 +227,32 @@ Deno.test("a cursor of another request, or an invalid one, is refused", async ()
 /** The context of a server whose answers never come. */
 function silent({ log, metrics }: Api, service: ApiContext["service"]): ApiContext {
   const known = {
-    ...{ log, topics, itemWrites: new InTurn(), partitions: 2, service, metrics, now: () => NOW },
+    log,
+    topics,
+    itemWrites: new InTurn(),
+    partitions: 2,
+    service,
+    metrics,
+    now: () => NOW,
     recommender: {
       ask: () => Promise.withResolvers<never>().promise,
       failures: [],
     } as unknown as Recommender,
-    ...{
-      clock: () => 0,
-      answerTimeoutMs: 1000,
-      bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
-      work: new FairWork({ share: () => Promise.resolve(), clock: () => 0 }),
-      maxEntries: 10,
-      backlogs: new Map(),
-      isStopping: () => false,
-    },
+    clock: () => 0,
+    answerTimeoutMs: 1000,
+    bodies: new Bodies({ maxBytes: 10_000, clock: () => 0 }),
+    work: new FairWork({ share: () => Promise.resolve(), clock: () => 0 }),
+    maxEntries: 10,
+    backlogs: new Map(),
+    isStopping: () => false,
   };
   return { ...known, withoutModel: (event) => withoutModel(known, event) };
 }
 
 const requestOf = (body: object) =>
   new Request("http://h/v1/recommend", {
-    ...{ method: "POST", body: JSON.stringify(body) },
+    method: "POST",
+    body: JSON.stringify(body),
     headers: { "content-type": "application/json" },
   });
 

@@ -127,7 +127,10 @@ Deno.test("ingest, run and check: work together, and run exits with 0 on SIGTERM
 /** The schema of the command above. */
 const RUN_SCHEMA: FeatureSchema = {
   ...OPTIONS.task.schema,
-  ...{ userFields: [], itemFields: [], contextFields: ["hour", "surface"], pooled: true },
+  userFields: [],
+  itemFields: [],
+  contextFields: ["hour", "surface"],
+  pooled: true,
 };
 const OPTIONS_OF_RUN = {
   ...OPTIONS,

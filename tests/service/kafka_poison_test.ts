@@ -154,15 +154,14 @@ if (broker !== undefined) {
       // JSON that is cut off or empty, bytes that are not UTF-8, and the record without a time.
       assert.deepEqual(await rejectedOf(log, topics.events), {
         "time-out-of-range": 1,
-        ...{
-          "truncated-json": FRAMES.length * 2 * PARTITIONS,
-          "invalid-utf8": FRAMES.length * 2 * PARTITIONS,
-        },
+        "truncated-json": FRAMES.length * 2 * PARTITIONS,
+        "invalid-utf8": FRAMES.length * 2 * PARTITIONS,
       });
       const keyed = FRAMES.length - 1;
       assert.deepEqual(await rejectedOf(log, topics.items), { // by each task
         "string-too-long": PARTITIONS,
-        ...{ "truncated-json": keyed * 2 * PARTITIONS, "invalid-utf8": keyed * 2 * PARTITIONS },
+        "truncated-json": keyed * 2 * PARTITIONS,
+        "invalid-utf8": keyed * 2 * PARTITIONS,
       });
       for (const { state } of service.tasks.values()) {
         assert.equal(state.catalogue.get("behind")?.listed, true);

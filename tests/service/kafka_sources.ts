@@ -35,14 +35,20 @@ function record(prefix: string, n: number): NewRecord {
     sku: `i${n % 50}`,
   };
   return {
-    ...{ topic, partition: (n * 7) % partitions, key: `session-${n % 401}`, time: Date.now() },
+    topic,
+    partition: (n * 7) % partitions,
+    key: `session-${n % 401}`,
+    time: Date.now(),
     value: new TextEncoder().encode(JSON.stringify(value)),
   };
 }
 
 function configOf(prefix: string, brokers?: readonly string[]): string {
   const fields = {
-    ...{ id: "no", user: "ctx.uid", time: "ctx.ts", item: "sku" },
+    id: "no",
+    user: "ctx.uid",
+    time: "ctx.ts",
+    item: "sku",
     action: { path: "evt", values: { view: "view", click: "click" } },
   };
   const source = (topic: string) => ({

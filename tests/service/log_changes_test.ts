@@ -39,7 +39,11 @@ Deno.test("Service stands still, unready, when its events topic is recreated whi
     await untilUnready(service, /created again \(its id was .+follow meander\.events/);
     await until(() => Promise.resolve(service.faults.length === PARTITIONS), "all tasks stand still");
     await using http = await startHttp({
-      ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
+      hostname: "127.0.0.1",
+      port: 0,
+      log,
+      service,
+      metrics: new Metrics(topics),
     });
     const click = { type: "interaction", user: "ann", action: "click", item: "i1", time: Date.now() };
     const posted = await fetch(`${http.url}/v1/events`, {

@@ -92,8 +92,11 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
         records.push({ ...record, topic: topics.samples, value: early });
       }
       records.push({
-        ...{ ...record, topic: topics.samples, value: encodeSample(final) },
-        ...{ time: time + 1800_000, headers },
+        ...record,
+        topic: topics.samples,
+        value: encodeSample(final),
+        time: time + 1800_000,
+        headers,
       });
       if (u % 97 === 5) {
         records.push({ ...record, topic: topics.samples, value: null, time: time + 1800_000 });

@@ -119,7 +119,10 @@ Deno.test("Learning.open() releases its writer when it is stopped while it learn
   const log = await createLog();
   await log.append(
     makeSamples(40).map((sample, n) => ({
-      ...{ topic: topics.samples, partition: n % PARTITIONS, key: sample.user, time: sample.time },
+      topic: topics.samples,
+      partition: n % PARTITIONS,
+      key: sample.user,
+      time: sample.time,
       value: encodeSample(sample),
     })),
   );

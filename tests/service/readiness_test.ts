@@ -73,7 +73,11 @@ Deno.test("groupUnready() says why a job could not be opened, or a group not joi
     [Symbol.asyncDispose]: async () => {},
   };
   const group = new WorkerGroup(barred, {
-    ...{ group: "g", topic: "samples", now, thread: new SharedThread(now), pauseMs: 1 },
+    group: "g",
+    topic: "samples",
+    now,
+    thread: new SharedThread(now),
+    pauseMs: 1,
     name: () => "learner",
     open: () => mayOpen ? Promise.resolve(job) : Promise.reject(denied),
   });
@@ -94,7 +98,11 @@ Deno.test("WorkerGroup.ended rejects at once when a worker fails for good, thoug
   const held = Promise.withResolvers<void>();
   const fails = () => Promise.reject(new LogError("corrupt", "it is damaged"));
   const group = new WorkerGroup(log, {
-    ...{ group: "g", topic: "events", now, thread: new SharedThread(now), pauseMs: 1 },
+    group: "g",
+    topic: "events",
+    now,
+    thread: new SharedThread(now),
+    pauseMs: 1,
     name: (partition) => `task ${partition}`,
     open: (partition) =>
       Promise.resolve({

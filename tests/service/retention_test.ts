@@ -38,7 +38,11 @@ function retentionOf(
   { options = {}, ...over }: Partial<Deployment> & { readonly options?: Partial<RetentionOptions> } = {},
 ): Retention {
   return new Retention({
-    ...{ log, topics, partitions: PARTITIONS, models: ["base"], tasks: () => new Map() },
+    log,
+    topics,
+    partitions: PARTITIONS,
+    models: ["base"],
+    tasks: () => new Map(),
     ...over,
   }, { settings: ALL, outcomeWindowMs: 0, now: () => START + 1e12, clock: () => 0, ...options });
 }
@@ -50,7 +54,11 @@ async function createLog(partitions = PARTITIONS): Promise<MemoryLog> {
 }
 
 const note = (topic: string, hours: number, partition = 0): NewRecord => ({
-  ...{ topic, partition, key: "ann", value: Uint8Array.of(1), time: START + hours * HOUR },
+  topic,
+  partition,
+  key: "ann",
+  value: Uint8Array.of(1),
+  time: START + hours * HOUR,
 });
 
 async function commit(log: Log, group: string, topic: string, offset: number): Promise<void> {
@@ -279,7 +287,9 @@ async function lives(seed: number, looks = true) {
   for (let round = 0; round < ROUNDS; round++) {
     await log.append(
       visits(round * 30, round * 30 + 30).map((event) => ({
-        ...{ topic: topics.events, key: event.user, time: event.time },
+        topic: topics.events,
+        key: event.user,
+        time: event.time,
         value: encodeEvent(event),
       })),
     );
@@ -342,7 +352,10 @@ Deno.test("neededSignals() keeps what any other task lacks, and everything when 
     };
     const needed = (tasks: readonly number[]) =>
       neededSignals({
-        ...{ log: new MemoryLog(), topics, partitions, models: [] },
+        log: new MemoryLog(),
+        topics,
+        partitions,
+        models: [],
         tasks: () =>
           new Map(tasks.map((task) => [task, { others: othersOf(task), openedAt: 0, lastErasure: -1 }])),
       }, partition);

@@ -32,7 +32,12 @@ function version(): Uint8Array {
 }
 
 const record = (topic: string, over: Partial<NewRecord> = {}): NewRecord => ({
-  ...{ topic, partition: 0, key: USER, value: new Uint8Array(1), time: 0, headers: { input: "0/0/0" } },
+  topic,
+  partition: 0,
+  key: USER,
+  value: new Uint8Array(1),
+  time: 0,
+  headers: { input: "0/0/0" },
   ...over,
 });
 

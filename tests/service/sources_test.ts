@@ -106,8 +106,11 @@ Deno.test("Service takes in each record once while processes come and go", async
   const feed = (from: number, to: number) =>
     log.append(
       clicks.slice(from, to).map((event, n) => ({
-        ...{ topic: "clicks", partition: n % 2, key: `k${n}` },
-        ...{ value: encodeEvent(event), time: event.time },
+        topic: "clicks",
+        partition: n % 2,
+        key: `k${n}`,
+        value: encodeEvent(event),
+        time: event.time,
       })),
     );
   const start = () => Service.start(log, { ...options, roles: ["task"], sources: [source("clicks")] });
@@ -178,8 +181,11 @@ Deno.test("Service takes in no record twice when positions are recreated, and st
     ...["clicks", "views"].map((name) => ({ name, partitions: 2, cleanup: "delete" as const })),
   ]);
   const records = events.slice(0, 40).map((event, n) => ({
-    ...{ topic: n % 2 === 0 ? "clicks" : "views", partition: (n >> 1) % 2, key: null },
-    ...{ value: encodeEvent(event), time: event.time },
+    topic: n % 2 === 0 ? "clicks" : "views",
+    partition: (n >> 1) % 2,
+    key: null,
+    value: encodeEvent(event),
+    time: event.time,
   }));
   const takeIn = async (count: number, ...sources: FollowedSource[]) => {
     await using service = await Service.start(log, { ...options, roles: ["task"], sources });
@@ -233,7 +239,11 @@ Deno.test("Service stays ready while a source's topic is missing, says so, and t
   await until(async () => (await service.unready()).length === 0, "it is ready all the same");
   assert.equal((await service.status()).sources?.isReading, false);
   await using http = await startHttp({
-    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
+    hostname: "127.0.0.1",
+    port: 0,
+    log,
+    service,
+    metrics: new Metrics(topics),
   });
   const metrics = async () => await (await fetch(`${http.url}/metrics`)).text();
   assert.match(await metrics(), /^meander_sources_reading 0$/m);

@@ -13,7 +13,8 @@ Deno.test("TaskOpener.open() first closes all tasks left by a build, whatever on
     },
   } as Task);
   const opener = new TaskOpener({
-    ...{ own: { serving: { version: 1 }, served: Promise.resolve() }, variants: [] },
+    own: { serving: { version: 1 }, served: Promise.resolve() },
+    variants: [],
     options: {
       warm: { tasks: tasks.promise },
       mayWork: () => {

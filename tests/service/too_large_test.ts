@@ -15,7 +15,10 @@ for (const name of ["statistics", "signals"] as const) {
     await log.createTopics(topicSpecs(topics, 2));
     const time = Date.now();
     const click = (partition: number, n: number) => ({
-      ...{ topic: topics.events, partition, key: `u${partition}`, time },
+      topic: topics.events,
+      partition,
+      key: `u${partition}`,
+      time,
       value: encodeEvent({
         type: "interaction",
         user: `u${partition}`,

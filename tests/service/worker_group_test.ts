@@ -54,7 +54,11 @@ function groupOn(source: GroupLog) {
   const open = new Map<number, PromiseWithResolvers<void>>();
   const opened = new Set<() => void>();
   const group = new WorkerGroup<Job>(source.log, {
-    ...{ group: "g", topic: "t", thread: THREAD, now: () => 0, pauseMs: 0 },
+    group: "g",
+    topic: "t",
+    thread: THREAD,
+    now: () => 0,
+    pauseMs: 0,
     name: (partition) => `worker ${partition}`,
     open: (partition) => {
       const done = Promise.withResolvers<void>();

@@ -57,8 +57,11 @@ async function createLog(all: readonly Event[], time = START + 10_000): Promise<
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, PARTITIONS));
   await log.append(all.map((event) => ({
-    ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
-    ...{ value: encodeEvent(event), time },
+    topic: topics.events,
+    partition: partitionOf(event.user, PARTITIONS),
+    key: event.user,
+    value: encodeEvent(event),
+    time,
   })));
   return log;
 }
@@ -274,8 +277,11 @@ const AGAIN: readonly Event[] = [
 
 const add = async (log: Log, ...events: Event[]) => {
   await log.append(events.map((event) => ({
-    ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
-    ...{ value: encodeEvent(event), time: Math.max(START + 10_000, event.time) },
+    topic: topics.events,
+    partition: partitionOf(event.user, PARTITIONS),
+    key: event.user,
+    value: encodeEvent(event),
+    time: Math.max(START + 10_000, event.time),
   })));
 };
 

@@ -63,11 +63,16 @@ await using log = new RemoteLog({ port: port1, hasLatest: true }) as unknown as 
 await log.createTopics(topicSpecs(topics, 1));
 const append = (events: readonly Event[]) =>
   log.append(events.map((event) => ({
-    ...{ topic: topics.events, partition: 0, key: event.user, time: event.time },
+    topic: topics.events,
+    partition: 0,
+    key: event.user,
+    time: event.time,
     value: encodeEvent(event),
   })));
 await log.append(["i1", "i2", "i3"].map((item) => ({
-  ...{ topic: topics.items, key: item, time: START },
+  topic: topics.items,
+  key: item,
+  time: START,
   value: new TextEncoder().encode(
     JSON.stringify({ item, time: START, category: "c", attributes: { band: "b" } }),
   ),

@@ -18,7 +18,11 @@ Deno.test("Task.step() takes in items as it reads them, even while no event come
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const item = (id: string, headers = {}) => ({
-    ...{ topic: topics.items, partition: 0, key: id, time: TIME, headers },
+    topic: topics.items,
+    partition: 0,
+    key: id,
+    time: TIME,
+    headers,
     value: encodeItem({ item: id, time: TIME }),
   });
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
@@ -57,7 +61,11 @@ Deno.test("Task.step() takes in a large catalogue in slices, with commits in bet
       await using log = new MemoryLog();
       await log.createTopics(topicSpecs(topics, 1));
       await log.append(Array.from({ length: ITEMS }, (_, n) => ({
-        ...{ topic: topics.items, partition: 0, key: `i${n}`, time: TIME, headers },
+        topic: topics.items,
+        partition: 0,
+        key: `i${n}`,
+        time: TIME,
+        headers,
         value: encodeItem({ item: `i${n}`, time: TIME }),
       })));
       const event = encodeEvent({ type: "profile", user: "a", time: TIME, attributes: {} });
@@ -97,7 +105,10 @@ Deno.test("Task.step() applies an event after the items that were there before i
   let made = 0;
   const make = (count: number) =>
     log.append(Array.from({ length: count }, () => ({
-      ...{ topic: topics.items, partition: 0, key: `i${made}`, time: TIME },
+      topic: topics.items,
+      partition: 0,
+      key: `i${made}`,
+      time: TIME,
       value: encodeItem({ item: `i${made++}`, time: TIME }),
     })));
   const flooded = new Proxy(log, {
@@ -146,7 +157,10 @@ Deno.test("Task.step() rejects an item whose vector has the wrong length, and go
   const vectors = { good: [1, 2], bad: [1, 2, 3], good2: [3, 4] };
   await log.append(
     Object.entries(vectors).map(([item, taste]) => ({
-      ...{ topic: topics.items, partition: 0, key: item, time: TIME },
+      topic: topics.items,
+      partition: 0,
+      key: item,
+      time: TIME,
       value: encodeItem({ item, time: TIME, attributes: { taste } }),
     })),
   );
@@ -170,7 +184,10 @@ Deno.test("Task.commit() writes each item once, and again only when it has chang
   let time = TIME, from = 0;
   const written = async (...items: readonly string[]) => {
     await log.append(items.map((item) => ({
-      ...{ topic: topics.items, partition: 0, key: item, time },
+      topic: topics.items,
+      partition: 0,
+      key: item,
+      time,
       value: encodeItem({ item, time, title: `${time}` }),
     })));
     await task.step({ now: () => time += 10_000 });

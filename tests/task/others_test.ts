@@ -333,7 +333,10 @@ Deno.test("Task.step() proposes from a pair of items that only users of another 
   const pairs: Event[] = [...usersOn(1).take(8)].flatMap((user, n) =>
     ["i7", "i23"].map((item, k) => ({
       type: "interaction",
-      ...{ user, item, action: "view", time: START + n * 9_000_000 + k * 1000 },
+      user,
+      item,
+      action: "view",
+      time: START + n * 9_000_000 + k * 1000,
     }))
   );
   const now = START + 90_000_000;

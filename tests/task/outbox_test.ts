@@ -202,18 +202,22 @@ Deno.test("Outbox.reject() keeps the key and time of what it rejects, and counts
 
 Deno.test("Outbox logs the first rejection of each code, and none that an earlier run has already written", async () => {
   const record = (offset: number) => ({
-    ...{ topic: topics.events, partition: PARTITION, offset, key: "ann", time: TIME },
-    ...{ value: new TextEncoder().encode("secret"), headers: {} },
+    topic: topics.events,
+    partition: PARTITION,
+    offset,
+    key: "ann",
+    time: TIME,
+    value: new TextEncoder().encode("secret"),
+    headers: {},
   });
   const create = (isAnswered: boolean) =>
     new Outbox({
-      ...{
-        log: { append: () => Promise.resolve([]) },
-        topics,
-        partition: PARTITION,
-        partitions: PARTITION + 1,
-      },
-      ...{ counters: { rejected: 0 }, isAnswered },
+      log: { append: () => Promise.resolve([]) },
+      topics,
+      partition: PARTITION,
+      partitions: PARTITION + 1,
+      counters: { rejected: 0 },
+      isAnswered,
     });
   await using heard = await listen();
   const outbox = create(false);

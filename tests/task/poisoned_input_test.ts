@@ -23,10 +23,15 @@ async function work(twists: { readonly event?: Twist; readonly item?: Twist }) {
   await log.createTopics(topicSpecs(topics, 1));
   const ids = ["bad", "good"];
   const [item] = await log.append(ids.map((id) => ({
-    ...{ topic: topics.items, key: id, value: encodeItem({ item: id, time: TIME }), time: TIME },
+    topic: topics.items,
+    key: id,
+    value: encodeItem({ item: id, time: TIME }),
+    time: TIME,
   })));
   const [event] = await log.append(ids.map((user) => ({
-    ...{ topic: topics.events, key: user, time: TIME },
+    topic: topics.events,
+    key: user,
+    time: TIME,
     value: encodeEvent({ type: "interaction", user, item: "good", action: "click", time: TIME }),
   })));
   log.twist(topics.events, 0, event!, twists.event ?? {});

@@ -311,7 +311,10 @@ async function createLogOf(items: number, events: readonly NewRecord[]): Promise
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   await log.append(Array.from({ length: items }, (_, n) => ({
-    ...{ topic: topics.items, partition: 0, key: `j${n}`, time: 1.7e12 },
+    topic: topics.items,
+    partition: 0,
+    key: `j${n}`,
+    time: 1.7e12,
     value: encodeItem({ item: `j${n}`, time: 1.7e12 }),
   })));
   await log.append(events);

@@ -28,8 +28,11 @@ const events = [
 /** An event on a topic of three partitions that is not keyed by its user. */
 function misplaced(event: Event, n: number): NewRecord {
   return {
-    ...{ topic: "shop", partition: n % 3, key: `session-${n % 5}` },
-    ...{ value: encodeEvent(event), time: event.time },
+    topic: "shop",
+    partition: n % 3,
+    key: `session-${n % 5}`,
+    value: encodeEvent(event),
+    time: event.time,
   };
 }
 

@@ -85,7 +85,10 @@ Deno.test("UserCodec.encode() writes format 12 only for users who had more than 
   const { capacity } = new SequenceSlab(SMALL.sequence);
   const events = (count: number) =>
     Array.from({ length: count }, (_, n): Event => ({
-      ...{ type: "interaction", ...at(n), item: `i${n}`, action: "click" },
+      type: "interaction",
+      ...at(n),
+      item: `i${n}`,
+      action: "click",
     }));
   for (const [count, format] of [[capacity, 11], [capacity + 3, 12]] as const) {
     const { task } = run(events(count).map((event) => ({ kind: "event", event } as const)));
@@ -144,7 +147,10 @@ Deno.test("UserCodec.decode() shares a history between lists without behaviours 
   const clicks = (from: number): Event[] =>
     [0, 1, 2].map((n) => ({ type: "interaction", ...at(from + n), item: `i${n}`, action: "click" }));
   const list = (request: string, ms: number): Event => ({
-    ...{ type: "impression", ...at(ms), request, items: ["i5", "i6"] },
+    type: "impression",
+    ...at(ms),
+    request,
+    items: ["i5", "i6"],
   });
   const events = [...clicks(0), list("a", 4), list("b", 5), ...clicks(6), list("c", 9), list("d", 10)];
   const { task } = run(events.map((event) => ({ kind: "event", event } as const)));

@@ -38,8 +38,10 @@ function play(task: TaskState, events: readonly Event[]): TaskState {
 }
 
 const stateOf = ({ hidden, anchor, hiddenStart, hiddenVersion }: RecurrentState) => ({
-  ...{ hidden: [...hidden], anchor: anchor === null ? null : [...anchor.floats()] },
-  ...{ hiddenStart, hiddenVersion },
+  hidden: [...hidden],
+  anchor: anchor === null ? null : [...anchor.floats()],
+  hiddenStart,
+  hiddenVersion,
 });
 
 Deno.test("carryVariants() gives a variant's model the states it would have alone, and does not affect the own", () => {
@@ -167,7 +169,11 @@ Deno.test("an open list keeps the states of other models in its record", () => {
 
 Deno.test("the state of a removed model is dropped at the user's next behaviour", () => {
   const click = (n: number): Event => ({
-    ...{ type: "interaction", user: "u", item: `i${n}`, action: "click", time: START + 1000 * n },
+    type: "interaction",
+    user: "u",
+    item: `i${n}`,
+    action: "click",
+    time: START + 1000 * n,
   });
   const before = play(both(), [click(0), click(1)]);
   const [user] = before.users.values();
@@ -183,7 +189,11 @@ Deno.test("a pinned version has states from its experiment's start to its end, w
   const pinned = other();
   Object.assign(pinned, { model: "other@5" });
   const click = (n: number): Event => ({
-    ...{ type: "interaction", user: "u", item: `i${n}`, action: "click", time: START + 1000 * n },
+    type: "interaction",
+    user: "u",
+    item: `i${n}`,
+    action: "click",
+    time: START + 1000 * n,
   });
   const task = new TaskState(OPTIONS, own());
   task.models.setPinned([pinned]);

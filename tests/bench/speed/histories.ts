@@ -69,7 +69,11 @@ function requested(T: number): Work {
         task.apply({ type: "interaction", ...click }, n, out);
       }
       const request = {
-        ...{ type: "request", user: "u", request: "r", count: 10, time: START + 60_000 * T } as const,
+        type: "request" as const,
+        user: "u",
+        request: "r",
+        count: 10,
+        time: START + 60_000 * T,
         candidates: Array.from({ length: CANDIDATES }, (_, i) => item(3 * i)),
       };
       const user = task.users.get("u");

@@ -25,7 +25,11 @@ function samples(T: number): Sample[] {
   const below = (n: number) => Math.floor(n * random());
   const numerics = numericNames(schema).length;
   return Array.from({ length: ROWS }, (_, s): Sample => ({
-    ...{ request: `r${s}`, user: `u${below(500)}`, time: START + s, closedTime: START + s, version: 1 },
+    request: `r${s}`,
+    user: `u${below(500)}`,
+    time: START + s,
+    closedTime: START + s,
+    version: 1,
     newUser: T === 0,
     history: {
       items: Array.from({ length: T }, () => `i${below(2000)}`),
@@ -37,13 +41,13 @@ function samples(T: number): Sample[] {
     userFields: [],
     contextFields: [],
     rows: Rows.of([{
-      ...{ item: `i${below(2000)}`, categories: [`c${below(20)}`], fields: [] },
+      item: `i${below(2000)}`,
+      categories: [`c${below(20)}`],
+      fields: [],
       numerics: Float32Array.from({ length: numerics }, random),
-      ...{
-        offset: -2,
-        label: random() < 0.1 ? 1 : 0,
-        prediction: 0.1,
-      },
+      offset: -2,
+      label: random() < 0.1 ? 1 : 0,
+      prediction: 0.1,
     }]),
   }));
 }
@@ -51,7 +55,9 @@ function samples(T: number): Sample[] {
 /** Learning a row, by model. */
 export function online(): Work[] {
   const work = (name: ModelName, T: number): Work => ({
-    ...{ work: "learn a row online", by: T === 0 ? name : `${name}, T ${T}`, pieces: ROWS },
+    work: "learn a row online",
+    by: T === 0 ? name : `${name}, T ${T}`,
+    pieces: ROWS,
     prepare() {
       const sizes = modelSizes(schema, WIDTH);
       const model = createModel(name, sizes, {}, mulberry32(1));

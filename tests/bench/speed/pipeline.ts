@@ -87,7 +87,9 @@ async function run(
   const learner = new Learner(makeModel(name), { schema, embeddingWidth: WIDTH });
   const handover = new SampleHandover();
   await using learning = await Learning.open(log, topics, learner, {
-    ...{ trimSamples: true, keepRows: 10_000, handover },
+    trimSamples: true,
+    keepRows: 10_000,
+    handover,
   });
   const versions = new ParameterSubscriber(log, topics.parameters, serving);
   await versions.update();
@@ -106,7 +108,9 @@ async function run(
 /** State alone, under several conditions; DIEN that answers and learns. */
 export function pipeline(): Work[] {
   const work = (words: string, name: ModelName, conditions: Conditions): Work => ({
-    ...{ work: words, by: name, pieces: EVENTS },
+    work: words,
+    by: name,
+    pieces: EVENTS,
     prepare() {
       const stream = records(conditions.learns);
       return () => run(name, stream, conditions);

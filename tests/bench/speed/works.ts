@@ -56,7 +56,8 @@ function made<N extends ModelName>(
 function product(): Work[] {
   const [m, k, n] = [128, 36, 108], work = `product [${m},${k}]·[${k},${n}]`;
   const ours = (by: KernelName): Work => ({
-    ...{ work, by },
+    work,
+    by,
     prepare() {
       const kernels: Kernels = createKernels(by);
       const [x, w, y] = [m * k, k * n, m * n].map((size) => kernels.floats(size).fill(0.1));
@@ -64,7 +65,8 @@ function product(): Work[] {
     },
   });
   const tfjs = (backend: Backend): Work => ({
-    ...{ work, by: `tfjs ${backend}` },
+    work,
+    by: `tfjs ${backend}`,
     async prepare() {
       await startTensorflow(backend);
       const x = tf.fill([m, k], 0.1), w = tf.fill([k, n], 0.1);
@@ -77,7 +79,8 @@ function product(): Work[] {
 /** A training step of DIEN, optimiser included. */
 function training(): Work[] {
   const step = (work: string, B: number, K: number, by: KernelName): Work => ({
-    ...{ work, by },
+    work,
+    by,
     prepare() {
       const { parameters, loss } = bound(made("dien", TRAINED, TRAINED_CONFIG, by));
       const gradients = parameters.kernels.floats(parameters.values.length);
@@ -113,8 +116,12 @@ async function tensorStep(B: number): Promise<() => void> {
   const { d, user } = TRAINED;
   const random = (...shape: number[]) => tf.randomUniform(shape, -1, 1, "float32", 1);
   const batch = {
-    ...{ e: random(B, T, d), mask: tf.ones([B, T]), q: random(B, 1, d), xu: random(B, user) },
-    ...{ xc: tf.zeros([B, 1, 0]), negatives: random(B, T, d) },
+    e: random(B, T, d),
+    mask: tf.ones([B, T]),
+    q: random(B, 1, d),
+    xu: random(B, user),
+    xc: tf.zeros([B, 1, 0]),
+    negatives: random(B, T, d),
   };
   const labels = tf.ones([B, 1]), adam = tf.train.adam(0.001);
   return () => {
@@ -129,7 +136,8 @@ async function tensorStep(B: number): Promise<() => void> {
 function scoring(): Work[] {
   return (["base", "din", "dien", "mimn"] as const).flatMap((name) =>
     OURS.map((by): Work => ({
-      ...{ work: `score ${name}, 100 candidates`, by },
+      work: `score ${name}, 100 candidates`,
+      by,
       prepare() {
         const model = made(name, SERVED, {}, by);
         const state = model.initState();
@@ -151,11 +159,9 @@ function steps(): Work[] {
   return (["dien", "mimn"] as const).flatMap((name) =>
     [1, 500].flatMap((users) =>
       OURS.map((by): Work => ({
-        ...{
-          work: `step ${name}, ${users === 1 ? "one user" : `${users} users in turn`}`,
-          by,
-          pieces: users,
-        },
+        work: `step ${name}, ${users === 1 ? "one user" : `${users} users in turn`}`,
+        by,
+        pieces: users,
         prepare() {
           const model = made(name, SERVED, {}, by);
           const states = Array.from({ length: users }, () => model.initState());
@@ -173,10 +179,15 @@ function steps(): Work[] {
 function pairHead(): Work[] {
   const sizes = { behaviours: 16, pairs: 12, blend: 22 };
   const list = (K: number) => ({
-    ...{ H: 16, K, pairs: floats(K * 16 * 12, 1), blend: floats(K * 22, 2), scores: floats(K, 3) },
+    H: 16,
+    K,
+    pairs: floats(K * 16 * 12, 1),
+    blend: floats(K * 22, 2),
+    scores: floats(K, 3),
   });
   const order = (by: KernelName): Work => ({
-    ...{ work: "order 100 candidates, pair head", by },
+    work: "order 100 candidates, pair head",
+    by,
     prepare() {
       const head = new PairHead(sizes, mulberry32(1), createKernels(by));
       const input = list(100);
@@ -184,7 +195,8 @@ function pairHead(): Work[] {
     },
   });
   const learn = (K: number) => (by: KernelName): Work => ({
-    ...{ work: `learn a list of ${K}, pair head`, by },
+    work: `learn a list of ${K}, pair head`,
+    by,
     prepare() {
       const head = new PairHead(sizes, mulberry32(1), createKernels(by));
       const gradients = head.parameters.kernels.floats(head.parameters.values.length);
@@ -209,7 +221,9 @@ function bank(): Work[] {
     time: n,
   });
   return OURS.map((by) => ({
-    ...{ work: `learn what came next, bank, a batch of ${together}`, by, pieces: together },
+    work: `learn what came next, bank, a batch of ${together}`,
+    by,
+    pieces: together,
     prepare() {
       const learner = new BankLearner({ ...BANK_SIZES, tableBytes: 1 << 26, seed: 1 }, createKernels(by));
       let n = 0;

@@ -96,7 +96,12 @@ export async function runStreams(
     for (let seed = 0; seed < seeds; seed++) {
       const retrieval = { ...(config.retrieval ?? stream.profile.retrieval), revisits: !withoutOwn };
       const options = {
-        ...{ stream, config: { ...config, retrieval }, seed, queries, count, withoutOwn },
+        stream,
+        config: { ...config, retrieval },
+        seed,
+        queries,
+        count,
+        withoutOwn,
         limit: onRequest ? undefined : limit,
       };
       const known = reports.find((one) => one.name === name && one.seed === seed);

@@ -156,7 +156,11 @@ function sequences(lines: readonly string[]): Read {
   });
   return {
     events: events.map(({ user, item }, n): Event => ({
-      ...{ type: "interaction", user, item, action: "click", time: START_MS + PACE_MS * n },
+      type: "interaction",
+      user,
+      item,
+      action: "click",
+      time: START_MS + PACE_MS * n,
     })),
   };
 }
@@ -176,14 +180,21 @@ function leaveLast(lines: readonly string[]): Read {
     return { user, items, times, known, held };
   });
   const behaviour = (user: string, item: string, time: number): Event => ({
-    ...{ type: "interaction", user, item, action: "click", time },
+    type: "interaction",
+    user,
+    item,
+    action: "click",
+    time,
   });
   const learnt = parts.flatMap(({ user, items, times }) =>
     items.map((item, n) => behaviour(user, item, times[n]!))
   );
   const time = HELD_FROM_MS - 1;
   const brought = parts.map(({ user, known: item }): Event => ({
-    ...{ type: "merge", user, from: `${user}, before`, time },
+    type: "merge",
+    user,
+    from: `${user}, before`,
+    time,
     behaviours: [{ item, action: "click", time, strength: 1 }],
   }));
   const last = learnt.toSorted((a, b) => a.time - b.time).at(-1)!;
@@ -232,7 +243,11 @@ function news(folder: string) {
     items: articlesOf(await linesOf(`${folder}/mind-5k/news.tsv`)),
     events: visitsOf(lines).flatMap(({ user, time, read, clicked }): Event[] => {
       const event = (item: string, action: string, time: number): Event => ({
-        ...{ type: "interaction", user, item, action, time },
+        type: "interaction",
+        user,
+        item,
+        action,
+        time,
       });
       return [
         ...read.map((item, n) => event(item, "view", time - 3_600_000 + n)),

@@ -11,7 +11,11 @@ Deno.test("Rival: popularity in another process is judged like the built-in one,
   for (const withoutOwn of [true, false]) {
     await using rival = new Rival("rival", [Deno.execPath(), "run", POPULAR]);
     const { judgements } = await nextItem({
-      ...{ stream: streamOf("meander", SHOP), limit: 800, queries: 200, sources: false, withoutOwn },
+      stream: streamOf("meander", SHOP),
+      limit: 800,
+      queries: 200,
+      sources: false,
+      withoutOwn,
       config: { ranking: "blend" },
       baselines: [new Popularity("popular", Infinity), rival],
     });

@@ -155,7 +155,9 @@ Deno.test("pictureOf() draws the engine, the best source, the best plain method 
 
 Deno.test("byUserAndLine() sorts equal times by user and line, and nothing else", async () => {
   const step = (time: number, user: string, line: number): Step => ({
-    ...{ events: [], items: [], line },
+    events: [],
+    items: [],
+    line,
     interaction: { type: "interaction", user, item: "i", action: "click", time },
   });
   const steps = [

@@ -99,7 +99,9 @@ export class Broker {
       for (const place of [...offsets.keys()]) if (place.startsWith(`${name}/`)) offsets.delete(place);
     }
     this.topics.set(name, {
-      ...{ id: ++this.#topicIds, name, cleanup },
+      id: ++this.#topicIds,
+      name,
+      cleanup,
       partitions: Array.from({ length: partitions }, () => new SimulatedPartition()),
     });
   }
@@ -141,7 +143,8 @@ export class Broker {
       if (all.some((name) => !this.topics.has(name))) return reply.fail(CODE.unknownTopic);
       reply({
         topicMetadata: all.map((topic) => ({
-          ...{ topic, isInternal: false },
+          topic,
+          isInternal: false,
           partitionMetadata: (this.topics.get(topic)?.partitions ?? [])
             .map((_, partitionId) => ({ partitionId, leader: NODE })),
         })),

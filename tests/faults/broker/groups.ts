@@ -102,8 +102,15 @@ export class SimulatedGroup {
     if (memberId !== "" && member === undefined) return reply.fail(CODE.unknownMember);
     if (member === undefined) {
       member = {
-        ...{ id: `${host}-${++this.#names}`, host, sessionMs: sessionTimeout, rebalanceMs: rebalanceTimeout },
-        ...{ metadata, assignment: NOTHING, join: undefined, sync: undefined, session: undefined },
+        id: `${host}-${++this.#names}`,
+        host,
+        sessionMs: sessionTimeout,
+        rebalanceMs: rebalanceTimeout,
+        metadata,
+        assignment: NOTHING,
+        join: undefined,
+        sync: undefined,
+        session: undefined,
       };
       this.#members.set(member.id, member);
     }

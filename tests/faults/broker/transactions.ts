@@ -72,15 +72,16 @@ export class Transactions {
     let own = this.#byId.get(id);
     if (own === undefined) {
       own = {
-        ...{
-          id,
-          producer: ++this.#producers,
-          epoch: -1,
-          state: "ready",
-          committed: undefined,
-          endedEpoch: -1,
-        },
-        ...{ places: new Set(), offsets: [], timeoutMs, timeout: undefined },
+        id,
+        producer: ++this.#producers,
+        epoch: -1,
+        state: "ready",
+        committed: undefined,
+        endedEpoch: -1,
+        places: new Set(),
+        offsets: [],
+        timeoutMs,
+        timeout: undefined,
       };
       this.#byId.set(id, own);
     }

@@ -41,18 +41,20 @@ export function naive(
   const pairs = acts.flatMap(({ user, item, time, strength }, n) => {
     const { size, items, times, strengths } = before(acts.slice(0, n), user);
     return Array.from({ length: size }, (_, x) => ({
-      ...{ x, item, strength, past: items[x]!, pastStrength: strengths[x]! },
+      x,
+      item,
+      strength,
+      past: items[x]!,
+      pastStrength: strengths[x]!,
       weight: 0.93 ** x * 2 ** (-Math.max(0, time - times[x]!) / halfLives[n]!),
     }));
   });
   const own = before(acts, user);
   const m = own.size;
   const behaviours = Array.from({ length: m }, (_, x) => ({
-    ...{
-      item: own.items[x]!,
-      strength: own.strengths[x]!,
-      age: Math.max(0, time - own.times[x]!) / halfLife,
-    },
+    item: own.items[x]!,
+    strength: own.strengths[x]!,
+    age: Math.max(0, time - own.times[x]!) / halfLife,
   }));
   const count = (item: number) => Math.log1p(acts.filter((act) => act.item === item).length);
   const both = (a: number, b: number) =>

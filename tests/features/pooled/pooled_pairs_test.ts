@@ -129,7 +129,11 @@ Deno.test("PooledPairs continues bit for bit when restored at any point with oth
         const step = previous.size === 0 ? null : [categoryOf(previous.items[0]!), category] as const;
         const { time, strength } = act;
         restored.learn({
-          ...{ item: moved(act).item, time, liked: strength > 0, context, step },
+          item: moved(act).item,
+          time,
+          liked: strength > 0,
+          context,
+          step,
           detail: { strength, category },
         });
       });

@@ -49,7 +49,8 @@ Deno.test("BankLearner.learn() does not push down items the user has just had", 
   const learner = new BankLearner({ ...OPTIONS, behaviours: 2 }, PLAIN);
   const step = (had: readonly string[], item: string): NextItem => ({
     before: { items: had, strengths: new Float32Array(had.length), times: new Float64Array(had.length) },
-    ...{ item, time: 0 },
+    item,
+    time: 0,
   });
   for (const item of ["a", "b", "c"]) learner.learn([step([], item)], 1e6);
   const biasOf = (item: string) => {

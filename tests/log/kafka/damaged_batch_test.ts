@@ -21,7 +21,10 @@ async function batch(
   records = 3,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const some = Array.from({ length: records }, (_, n): NewRecord => ({
-    ...{ topic: "t", key: `key ${n}`, time: 1_700_000_000_000 + n, headers: { input: `0/${n}/0` } },
+    topic: "t",
+    key: `key ${n}`,
+    time: 1_700_000_000_000 + n,
+    headers: { input: `0/${n}/0` },
     value: new Uint8Array(40 + n).fill(n),
   }));
   const bytes = (await encodeBatch(some, plain, 0, compression)).slice();

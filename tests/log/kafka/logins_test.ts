@@ -47,7 +47,9 @@ Deno.test("awsCredentials() uses variables, a container's endpoint, or a role fo
   await Deno.writeTextFile(file, "identity\n");
   const of = (env: Readonly<Record<string, string>>) => awsCredentials("eu-central-1", (name) => env[name])();
   assert.deepEqual(await of({ AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" }), {
-    ...{ accessKeyId: "a", secretAccessKey: "b", sessionToken: undefined },
+    accessKeyId: "a",
+    secretAccessKey: "b",
+    sessionToken: undefined,
   });
   const container = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${at}/container` };
   const identity = { AWS_ROLE_ARN: "arn", AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ENDPOINT_URL_STS: at };
@@ -56,7 +58,9 @@ Deno.test("awsCredentials() uses variables, a container's endpoint, or a role fo
     "container",
   );
   assert.deepEqual(await of(identity), {
-    ...{ accessKeyId: "id", secretAccessKey: "secret", sessionToken: "sts" },
+    accessKeyId: "id",
+    secretAccessKey: "secret",
+    sessionToken: "sts",
   });
   assert.equal(asked[0], "identity ");
   assert.match(asked[1] ?? "", /Action=AssumeRoleWithWebIdentity.*RoleArn=arn&WebIdentityToken=identity$/);
@@ -104,10 +108,15 @@ Deno.test("kafkaOptions() builds each login from settings and variables, and say
     region: "eu-central-1",
   });
   assert.deepEqual(await of({ mechanism: "oauthbearer", tokenFile: "/t/token" }), {
-    ...{ mechanism: "oauthbearer", tokenFile: "/t/token" },
+    mechanism: "oauthbearer",
+    tokenFile: "/t/token",
   });
   assert.deepEqual(await of({ mechanism: "oauthbearer", tokenEndpoint, username: "me" }), {
-    ...{ mechanism: "oauthbearer", tokenEndpoint, scope: undefined, username: "me", password: "hush" },
+    mechanism: "oauthbearer",
+    tokenEndpoint,
+    scope: undefined,
+    username: "me",
+    password: "hush",
   });
   assert.deepEqual(await of({ mechanism: "plain", username: "me", passwordFile: "/s/password" }), {
     mechanism: "plain",

@@ -31,8 +31,12 @@ Deno.test("KafkaMember pauses between requests after it was silent for longer th
     if (++asked === 10) often.resolve();
   }, () => paused++);
   const options = {
-    ...{ group: "g", topics: ["t"], partitions: 1, rebalanceMs: 1000 },
-    ...{ sessionMs: -1, heartbeatMs: 10 },
+    group: "g",
+    topics: ["t"],
+    partitions: 1,
+    rebalanceMs: 1000,
+    sessionMs: -1,
+    heartbeatMs: 10,
   };
   const handlers = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve() };
   const joining = KafkaMember.join(lost, lost, options, handlers, (one) => member = one);
@@ -64,7 +68,9 @@ class Coordinator {
   };
   describeGroups = () => {
     const members = this.others.map((memberId) => ({
-      ...{ memberId, clientHost: "/10.0.0.7", memberAssignment: new Uint8Array() },
+      memberId,
+      clientHost: "/10.0.0.7",
+      memberAssignment: new Uint8Array(),
     }));
     return Promise.resolve({ groups: [{ members }] });
   };
@@ -81,8 +87,12 @@ Deno.test("KafkaMember says why it revokes: who has joined, that it was expelled
     [Symbol.asyncDispose]: () => Promise.resolve(),
   } as unknown as KafkaClient;
   const options = {
-    ...{ group: "g", topics: ["t"], partitions: 2, rebalanceMs: 1000 },
-    ...{ sessionMs: 60_000, heartbeatMs: 1 },
+    group: "g",
+    topics: ["t"],
+    partitions: 2,
+    rebalanceMs: 1000,
+    sessionMs: 60_000,
+    heartbeatMs: 1,
   };
   let told = Promise.withResolvers<string>();
   let assigned = Promise.withResolvers<void>();

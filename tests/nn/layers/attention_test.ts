@@ -39,7 +39,9 @@ function naiveUnit(parameters: Parameters, q: readonly number[], e: readonly num
 
 overKernels("ActivationUnit.forward() equals the naive unit to 5e-5", (kernels) => {
   const sizes = fc.record({
-    ...{ T: fc.nat(6), K: fc.integer({ min: 1, max: 4 }), d: fc.integer({ min: 1, max: 7 }) },
+    T: fc.nat(6),
+    K: fc.integer({ min: 1, max: 4 }),
+    d: fc.integer({ min: 1, max: 7 }),
     hidden: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
     seed: fc.nat(1000),
   });

@@ -56,7 +56,11 @@ async function run(fold: Fold, kernels: Kernels, golden: GoldenCase, form: GruFo
   writeBlocks(parameters, golden.params, "gru.");
   const matrix = (nested: Nested | undefined) => rows(nested).map((row) => flat(row));
   const got = await fold({
-    ...{ form, parameters, mask: matrix(mask), start: matrix(h0), fixed: matrix(fixed) },
+    form,
+    parameters,
+    mask: matrix(mask),
+    start: matrix(h0),
+    fixed: matrix(fixed),
     x: rows(x).map((row) => matrix(row)),
     attention: a === undefined ? matrix(mask) : matrix(a),
   });

@@ -24,7 +24,10 @@ function fold({ form, parameters, x, attention, mask, start, fixed }: FoldInput)
     const valid = validSteps(mask[b]), T = valid.length, n = steps[0]?.length ?? 0;
     const inputs = Float32Array.from(valid.flatMap((t) => steps[t] ?? []));
     const run = {
-      ...{ T, K: 1, xw: gru.project(inputs, T), keep: true },
+      T,
+      K: 1,
+      xw: gru.project(inputs, T),
+      keep: true,
       start: Float32Array.from(start[b] ?? []),
       attention: Float32Array.from(valid.map((t) => attention[b]?.[t] ?? NaN)),
     };
@@ -57,7 +60,10 @@ function small(kernels: Kernels, form: GruForm, T: number, K: number, seed = 1) 
   parameters.values.set(floats(parameters.values.length, seed));
   const gru = new Gru(parameters, "gru", form);
   return {
-    ...{ gru, parameters, x: floats(T * 3, seed + 1), start: floats(K * 5, seed + 2) },
+    gru,
+    parameters,
+    x: floats(T * 3, seed + 1),
+    start: floats(K * 5, seed + 2),
     attention: floats(K * T, seed + 3).map((a) => 0.5 + a / 2),
   };
 }
@@ -111,8 +117,12 @@ overKernels("Gru.run() gives the same bits kept or not, in lanes or alone, in on
     for (let k = 0; k < K; k++) {
       const lane = attention.slice(k * T, (k + 1) * T);
       const half = gru.run({
-        ...{ T: before, K: 1, xw, keep: false },
-        ...{ start: start.slice(5 * k, 5 * k + 5), attention: lane },
+        T: before,
+        K: 1,
+        xw,
+        keep: false,
+        start: start.slice(5 * k, 5 * k + 5),
+        attention: lane,
       }).slice();
       // The second half reads its own columns: a run's attention is [K, T] of that run.
       const rest = { T: after, K: 1, xw: xw.slice(before * 15), attention: lane.slice(before), keep: false };

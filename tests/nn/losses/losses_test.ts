@@ -48,8 +48,11 @@ goldenTest<LossCase>("losses equal every golden case in value and gradient", "lo
 
 /** What each case has besides its losses. */
 const FIGURES: Record<string, readonly string[]> = {
-  ...{ bce: ["p"], bceExtreme: ["p"], logOdds: ["pSampled"] },
-  ...{ fnw: ["p", "weightPositive", "weightNegative"], late: ["p", "weightPositive", "weightNegative"] },
+  bce: ["p"],
+  bceExtreme: ["p"],
+  logOdds: ["pSampled"],
+  fnw: ["p", "weightPositive", "weightNegative"],
+  late: ["p", "weightPositive", "weightNegative"],
 };
 
 goldenTest<LossCase>("probabilities and weights equal every golden case", "losses.json", (cases) => {

@@ -154,7 +154,11 @@ export function runBatch(model: Model, { inputs, starts }: GoldenCase, auxiliary
     const row = (name: string) => Float32Array.from(flat(rows(inputs[name])[b]));
     const xc = row("xc");
     const input: ModelInput = {
-      ...{ T: steps.length, K, e: gather(history), q: row("q"), xu: row("xu") },
+      T: steps.length,
+      K,
+      e: gather(history),
+      q: row("q"),
+      xu: row("xu"),
       xc: Float32Array.from({ length: K * xc.length }, (_, i) => xc[i % xc.length] ?? NaN),
     };
     const start = starts?.[b];
@@ -165,7 +169,9 @@ export function runBatch(model: Model, { inputs, starts }: GoldenCase, auxiliary
     const pairs = Math.max(0, steps.length - 1);
     const training: TrainingInput = {
       ...input,
-      ...{ wide: new Float32Array(K), labels: row("y"), auxWeight: 0 },
+      wide: new Float32Array(K),
+      labels: row("y"),
+      auxWeight: 0,
       weights: new Float32Array(K).fill(1 / (users.length * K)),
       negatives: auxiliary ? gather(rows(inputs.negative)[b]) : new Float32Array(0),
       ...(auxiliary ? { auxWeight: Number(inputs.alpha) * pairs / Math.max(1, allPairs) } : {}),

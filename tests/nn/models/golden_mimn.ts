@@ -58,9 +58,16 @@ export function mimnConfig(golden: GoldenCase): MimnConfig {
   const { slots, controller } = mimnSizes(golden);
   const { kappa = NaN, slotKeyWeight = NaN, rho = NaN, lambda = NaN } = config;
   return {
-    ...{ slots, hidden: controller, widths: widthsOf(golden, "mlp"), dotHead: false },
-    ...{ keepPooled: false, traces: [1] },
-    ...{ topK: kappa, slotKeyWeight, decay: rho, regularisation: lambda },
+    slots,
+    hidden: controller,
+    widths: widthsOf(golden, "mlp"),
+    dotHead: false,
+    keepPooled: false,
+    traces: [1],
+    topK: kappa,
+    slotKeyWeight,
+    decay: rho,
+    regularisation: lambda,
   };
 }
 

@@ -29,8 +29,11 @@ export const UNUSED = /sigmoidInner\.params\.aux/;
 export function dienConfig(golden: GoldenCase, variant: string): ModelConfigs["dien"] {
   const inner = variant === "sigmoidInner";
   return {
-    ...{ pooling: "mean", inputGain: 1 },
-    ...{ ...paper(golden), hidden: sizesOf(golden).d, auxiliaryWidths: widthsOf(golden, "aux") },
+    pooling: "mean",
+    inputGain: 1,
+    ...paper(golden),
+    hidden: sizesOf(golden).d,
+    auxiliaryWidths: widthsOf(golden, "aux"),
     norm: inner ? "sigmoid" : variant as "softmax" | "sigmoid" | "maxnorm",
     auxiliary: inner ? "inner" : "mlp",
   };

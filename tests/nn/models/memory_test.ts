@@ -36,7 +36,9 @@ function address(
   addressing.forward(input);
   const weights = addressing.weights.slice(), dlogits = fixed.slice();
   const into = {
-    ...{ keys: new Float32Array(keys.length), keysAt: 0, memory: new Float32Array(memory.length) },
+    keys: new Float32Array(keys.length),
+    keysAt: 0,
+    memory: new Float32Array(memory.length),
     parameters: new Float32Array(parameters.values.length),
   };
   addressing.backward(input, dlogits, into);
@@ -73,15 +75,24 @@ goldenTest<GoldenCase>("write() equals the golden vectors", "mimn.json", ({ writ
   assert.ok(golden && want && grads);
   const read = (name: string) => Float32Array.from(flat(golden.inputs[name]));
   const input: WriteInput = {
-    ...{ memory: read("M"), memoryAt: 0, weight: read("w"), weightAt: 0, slots: 3, width: 2 },
-    ...{ content: Float32Array.from([...read("erase"), ...read("add")]), contentAt: 0 },
+    memory: read("M"),
+    memoryAt: 0,
+    weight: read("w"),
+    weightAt: 0,
+    slots: 3,
+    width: 2,
+    content: Float32Array.from([...read("erase"), ...read("add")]),
+    contentAt: 0,
   };
   const M = new Float32Array(6);
   write(M, 0, input);
   assertClose(M, flat(want.M), FORWARD, "M");
   const into = {
-    ...{ memory: read("fixed"), weight: new Float32Array(3), weightAt: 0 },
-    ...{ content: new Float32Array(4), contentAt: 0 },
+    memory: read("fixed"),
+    weight: new Float32Array(3),
+    weightAt: 0,
+    content: new Float32Array(4),
+    contentAt: 0,
   };
   writeBackward(input, into);
   assertClose(into.memory, flat(grads.M), BACKWARD, "gradient of M");

@@ -29,8 +29,11 @@ function make(
   const parameters = new Parameters({ ...memoryShapes(m, d, H), ...inductionShapes(d) }, kernels);
   parameters.values.set(floats(parameters.values.length, seed));
   const start = {
-    ...{ memory: parameters.block("M0"), read: parameters.block("r0"), controller: new Float32Array(H) },
-    ...{ usage: new Float32Array(m), added: new Float32Array(d) },
+    memory: parameters.block("M0"),
+    read: parameters.block("r0"),
+    controller: new Float32Array(H),
+    usage: new Float32Array(m),
+    added: new Float32Array(d),
   };
   const network = new MemoryNetwork(parameters, options);
   return { parameters, start, network, unit: new InductionUnit(parameters, options.topK) };

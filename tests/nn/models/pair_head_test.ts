@@ -49,8 +49,11 @@ for (const name of KERNEL_NAMES.filter(runs)) {
         return Float32Array.from(flat(nested));
       };
       const input: PairHeadInput = {
-        ...{ H: sizes.behaviours, K: sizes.candidates },
-        ...{ pairs: array(pairs), blend: array(blend), scores: array(scores) },
+        H: sizes.behaviours,
+        K: sizes.candidates,
+        pairs: array(pairs),
+        blend: array(blend),
+        scores: array(scores),
       };
       assertClose(head.score(input), flat(golden.outputs.scores), FORWARD, `${what} scores`);
       const gradients = kernels.floats(head.parameters.values.length);
@@ -106,8 +109,11 @@ overKernels("PairHead.score() of candidates together equals each alone, bit for 
   const together = [...head.score(input)];
   const alone = together.map((_, i) =>
     head.score({
-      ...{ H: 5, K: 1, pairs: input.pairs.slice(i * 35, i * 35 + 35) },
-      ...{ blend: input.blend.slice(i * 5, i * 5 + 5), scores: input.scores.slice(i, i + 1) },
+      H: 5,
+      K: 1,
+      pairs: input.pairs.slice(i * 35, i * 35 + 35),
+      blend: input.blend.slice(i * 5, i * 5 + 5),
+      scores: input.scores.slice(i, i + 1),
     })[0]
   );
   assert.deepEqual(together, alone);

@@ -44,7 +44,11 @@ Deno.test("PairInputs computes inputs by their definition, standardised and clip
     // A short list after a long one; and one without behaviours.
     for (const [H, K] of [[16, 100], [3, 7], [0, 5]] as const) {
       const list = {
-        ...{ H, K, pairs: numbers(K * H * 2), behaviours: numbers(H * 3), candidates: numbers(K * 2) },
+        H,
+        K,
+        pairs: numbers(K * H * 2),
+        behaviours: numbers(H * 3),
+        candidates: numbers(K * 2),
         scores: numbers(K),
       };
       const mapped = (values: Float32Array, { mean, inverseDeviation }: typeof scales.pairs) =>

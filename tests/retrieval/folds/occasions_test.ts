@@ -15,7 +15,13 @@ const [HOURS, PAUSES, STAGES] = ["usual hour", "usual pause", "usual stage"].map
 
 /** A behaviour of a user, after those in `before`. */
 const signal = (item: number, time: number, before: readonly Before[] = [], wanted = true) => ({
-  ...{ user: "u", item, time, liked: true, wanted, step: null, context: contextOf(before) },
+  user: "u",
+  item,
+  time,
+  liked: true,
+  wanted,
+  step: null,
+  context: contextOf(before),
 });
 
 /** The lift of items on an occasion; 0 for those without one. */

@@ -23,14 +23,22 @@ async function logWith(events: readonly Batch[], rejected: readonly (Batch & { c
   await log.createTopics(topicSpecs(topics, 2));
   for (const { count, days } of events) {
     await log.append(Array.from({ length: count }, (_, n) => ({
-      ...{ topic: topics.events, partition: n % 2, key: `u${n}`, value, time: NOW - days * DAY },
+      topic: topics.events,
+      partition: n % 2,
+      key: `u${n}`,
+      value,
+      time: NOW - days * DAY,
     })));
   }
   for (const { count, days, code } of rejected) {
     const place = { topic: "clicks", partition: 0, offset: 7, source: "shop" };
     const bytes = encodeRejection(rejectionOf(place, { ok: false, code, reason: "no rule" }, value));
     await log.append(Array.from({ length: count }, (_, n) => ({
-      ...{ topic: topics.rejected, partition: n % 2, key: null, value: bytes, time: NOW - days * DAY },
+      topic: topics.rejected,
+      partition: n % 2,
+      key: null,
+      value: bytes,
+      time: NOW - days * DAY,
     })));
   }
   const since: Log["since"] = async (topic, partition, time) => {
@@ -105,7 +113,10 @@ Deno.test("remarksOn() sees a flood of the last day among many older events", as
 
 Deno.test("remarksOn() quotes what other programs put on the topic, and lists at most five reasons", () => {
   const reasons = Array.from({ length: 8 }, (_, n) => ({
-    ...{ source: "\u001b[2J", from: "x".repeat(5000), code: "\u001b]0;\u0007" + n, count: 1 },
+    source: "\u001b[2J",
+    from: "x".repeat(5000),
+    code: "\u001b]0;\u0007" + n,
+    count: 1,
     newest: { time: 0 },
   }));
   const [remark] = remarksOn({ look: { reasons, isAll: true, offsets: 8 }, taken: undefined });

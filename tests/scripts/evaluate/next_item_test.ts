@@ -86,7 +86,10 @@ Deno.test("nextItem() judges held-out events, and learns neither them nor what a
   const held = START + 4 * MINUTE_MS;
   const stream = streamOf(lines);
   const merged: Event = {
-    ...{ type: "merge", user: "u3", from: "elsewhere", time: held - 1 },
+    type: "merge",
+    user: "u3",
+    from: "elsewhere",
+    time: held - 1,
     behaviours: [{ item: "a", action: "click", time: held - 1, strength: 1 }],
   };
   const open = async function* (): AsyncGenerator<SourceRecord> {
@@ -234,7 +237,10 @@ Deno.test("nextItem() judges the blend beside another order as it does alone, an
   for (const withoutOwn of [true, false]) {
     const beside = await ranksOf(lines, "blend", { withoutOwn });
     const alone = await ranksOf(lines, "blend", {
-      ...{ withoutOwn, config: { ranking: "blend" }, sources: false, baselines: [] },
+      withoutOwn,
+      config: { ranking: "blend" },
+      sources: false,
+      baselines: [],
     });
     assert.deepEqual(beside.ranks, alone.ranks);
     assert.ok(beside.ranks.filter((rank) => rank > 0).length > 50);
@@ -266,8 +272,11 @@ Deno.test("nextItem(): the order is hardly below popularity when nothing else te
     `i${Math.floor(40 * random() ** 2)}`,
   ]);
   const { judgements, interactions } = await ranksOf(lines, "auto", {
-    ...{ count: 10, knownUsers: true, withoutOwn: false },
-    ...{ sources: false, baselines: [new Popularity("popular", Infinity)] },
+    count: 10,
+    knownUsers: true,
+    withoutOwn: false,
+    sources: false,
+    baselines: [new Popularity("popular", Infinity)],
   });
   const later = judgements.where(({ at }) => at >= interactions / 2);
   const [auto, popular] = [0, 1].map((m) => figuresOf(judgements, m, later).reciprocalRank.mean);

@@ -27,14 +27,13 @@ Deno.test("followedSources() returns sources with a topic; those on one cluster 
   const { format, ...rest } = views;
   assert.equal(typeof format === "object" && format.name, "views");
   assert.deepEqual(rest, {
-    ...{
-      topic: "views",
-      name: "source:views",
-      after: ["views:kafka:views", "segment:kafka:views"],
-      open: undefined,
-      start: "earliest",
-    },
-    ...{ waitMs: 7, lateMs: undefined },
+    topic: "views",
+    name: "source:views",
+    after: ["views:kafka:views", "segment:kafka:views"],
+    open: undefined,
+    start: "earliest",
+    waitMs: 7,
+    lateMs: undefined,
   });
   assert.deepEqual([clicks.start, clicks.lateMs], [{ offsets: new Map([[0, 3]]) }, 9]);
   assert.ok(clicks.open !== undefined && clicks.open === orders.open);

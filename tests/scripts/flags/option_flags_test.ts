@@ -37,7 +37,9 @@ Deno.test("optionFlag() has the name, the help and the default of its option", (
 Deno.test("optionFlag() yields nothing unless the flag is given, so that the configuration decides", () => {
   assert.deepEqual(parsed(), {});
   assert.deepEqual(parsed("--sync-ms", "50", "--is-quiet", "--mode", "safe"), {
-    ...{ syncMs: 50, isQuiet: true, mode: "safe" },
+    syncMs: 50,
+    isQuiet: true,
+    mode: "safe",
   });
 });
 

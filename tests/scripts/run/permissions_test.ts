@@ -110,8 +110,12 @@ for (const [task, by] of [["run", ""], ["run", "links/"], ["meander", ""]] as co
       await Deno.writeTextFile(`${folder}/elsewhere/config.json`, "{}");
       await Deno.symlink(`${folder}/elsewhere/config.json`, config);
       const flags = {
-        ...{ log, config, members: `${folder}/members`, http: { hostname: "127.0.0.1", port: 0 } },
-        ...{ logPath: `${folder}/${by}log/new/log.sqlite`, snapshots: `${folder}/${by}snapshots/new` },
+        log,
+        config,
+        members: `${folder}/members`,
+        http: { hostname: "127.0.0.1", port: 0 },
+        logPath: `${folder}/${by}log/new/log.sqlite`,
+        snapshots: `${folder}/${by}snapshots/new`,
       };
       const permissions = (await taskArguments(task)).filter((word) => word.startsWith("-P="));
       const module = `data:application/javascript,${encodeURIComponent(TASK)}`;
@@ -120,8 +124,11 @@ for (const [task, by] of [["run", ""], ["run", "links/"], ["meander", ""]] as co
       assert.deepEqual(JSON.parse(said), {
         run: "NotCapable",
         connect: log === "sqlite" ? "NotCapable" : false,
-        ...{ readElsewhere: "NotCapable", writeElsewhere: "NotCapable", readConfig: "yes" },
-        ...{ write: "yes", disk: 1 },
+        readElsewhere: "NotCapable",
+        writeElsewhere: "NotCapable",
+        readConfig: "yes",
+        write: "yes",
+        disk: 1,
       });
     });
   }
@@ -144,11 +151,8 @@ Deno.test("permissionsOf() covers certificates, secrets and the target of a link
     members: "m",
     logPath: `${folder}/link.sqlite`,
   } as const;
-  const kafka = await permissionsOf({
-    ...flags,
-    ...{ log: "kafka", tlsKeyFile: "/tls/key.pem" },
-    snapshots: false,
-  });
+  const onKafka = { ...flags, log: "kafka", tlsKeyFile: "/tls/key.pem", snapshots: false } as const;
+  const kafka = await permissionsOf(onKafka);
   assert.deepEqual(kafka.write, ["m"]);
   const [, ...read] = kafka.read as string[];
   const isNamed = (path: string) => [flags.config, "m"].includes(path) || /^\/(tls|secrets)/.test(path);
@@ -186,7 +190,9 @@ Deno.test("granted() inherits what the process has been granted in part", async 
     import { granted } from ${JSON.stringify(new URL("scripts/run/permissions.ts", ROOT).href)};
     console.log(JSON.stringify(await granted({ net: false, read: ["a"], write: ["b"] })));`;
   assert.deepEqual(JSON.parse(await run(program, ["--allow-read", "--allow-write=b,c"])), {
-    ...{ net: false, read: ["a"], write: "inherit" },
+    net: false,
+    read: ["a"],
+    write: "inherit",
   });
 });
 

@@ -37,7 +37,9 @@ Deno.test("run: --rebuild resumes after kill -9 halfway, and switches", async ()
         ...await taskArguments("run"),
         ...["--log-path", path, "--config", `${folder}/meander.json`, "--model", "base", ...flags],
       ],
-      ...{ stdin: "null", stdout: "null", stderr: "piped" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
     }).spawn();
     let said = "", isStopped = false;
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {

@@ -10,8 +10,12 @@ import { generationOptions, memoryOf, serviceOptions } from "../../../scripts/ru
 import { readSettings } from "../../../scripts/run/settings.ts";
 
 const FLAGS: Flags = {
-  ...{ log: "sqlite", prefix: "meander.", model: "base", seed: 0 },
-  ...{ snapshotInterval: 30, members: ".data/members" },
+  log: "sqlite",
+  prefix: "meander.",
+  model: "base",
+  seed: 0,
+  snapshotInterval: 30,
+  members: ".data/members",
   config: "fixtures/shop/meander.json",
 };
 

@@ -48,7 +48,9 @@ async function run(
       ...[`data:application/typescript,${encodeURIComponent(MAIN)}`, act],
       `data:application/javascript,${encodeURIComponent(thread)}`,
     ],
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
     env: { NO_COLOR: "1" },
   }).spawn();
   const errors = new Response(child.stderr).text();

@@ -39,8 +39,11 @@ const forget = eventRecord({ type: "forget", user: "u1", time: START + 30 * 60_0
 
 function eventRecord(event: Parameters<typeof encodeEvent>[0]): NewRecord {
   return {
-    ...{ topic: topics.events, partition: 0, key: event.user },
-    ...{ value: encodeEvent(event), time: event.time },
+    topic: topics.events,
+    partition: 0,
+    key: event.user,
+    value: encodeEvent(event),
+    time: event.time,
   };
 }
 
@@ -173,7 +176,10 @@ Deno.test("Task refuses statistics that were recreated while it ran, which hold 
 Deno.test("Task reads a recreated catalogue from its start", async () => {
   await using log = await createLog();
   const item = (item: string, category: string): NewRecord => ({
-    ...{ topic: topics.items, partition: 0, key: item, time: START },
+    topic: topics.items,
+    partition: 0,
+    key: item,
+    time: START,
     value: encodeItem({ item, time: START, category }),
   });
   await log.append([...["a", "b", "c"].map((id) => item(id, "old")), ...records.slice(0, 3)]);
@@ -228,19 +234,21 @@ Deno.test("Task emits no samples of lists that were open when events were lost",
   await using log = await createLog();
   const request = (n: number, time: number) =>
     eventRecord({
-      ...{ type: "request", user: "ann", request: `r${n}`, time: START + time, count: 2 },
+      type: "request",
+      user: "ann",
+      request: `r${n}`,
+      time: START + time,
+      count: 2,
       candidates: ["a", "b"],
     });
   const click = (n: number, time: number) =>
     eventRecord({
-      ...{
-        type: "interaction",
-        user: "ann",
-        action: "click",
-        item: "a",
-        request: `r${n}`,
-        time: START + time,
-      },
+      type: "interaction",
+      user: "ann",
+      action: "click",
+      item: "a",
+      request: `r${n}`,
+      time: START + time,
     });
   await log.append([request(1, 0), click(1, 1000), request(2, 700_000)]);
   await work(log);

@@ -23,15 +23,16 @@ async function read(row: Readonly<Record<string, string>>) {
 
 Deno.test("readSparrow() makes an impression of one movie without a position", async () => {
   const samples = await read({
-    ...{
-      movieId: "8",
-      userId: "5",
-      timestamp: "100",
-      label: "0",
-      releaseYear: "1991",
-      movieGenre1: "Comedy",
-    },
-    ...{ userRatedMovie1: "9", userRatedMovie2: "7", userGenre1: "War", userGenre2: "Drama" },
+    movieId: "8",
+    userId: "5",
+    timestamp: "100",
+    label: "0",
+    releaseYear: "1991",
+    movieGenre1: "Comedy",
+    userRatedMovie1: "9",
+    userRatedMovie2: "7",
+    userGenre1: "War",
+    userGenre2: "Drama",
   });
   assert.equal(samples.length, 1);
   const [sample] = samples;

@@ -14,24 +14,35 @@ const SCHEMA: FeatureSchema = {
 
 /** Users click item i0 and never i1; two rows per sample. */
 function samples(count: number): Sample[] {
-  const rows = [1, 0].map((label, i) => ({
-    ...{
-      item: `i${i}`,
-      categories: ["c"],
-      fields: [],
-      numerics: Float32Array.of(i),
-      offset: 0,
-      position: -1,
-    },
-    ...{ label: label === 1 ? 1 : 0, propensity: 1, prediction: NaN, oracle: NaN } as const,
+  const rows = ([1, 0] as const).map((label, i) => ({
+    item: `i${i}`,
+    categories: ["c"],
+    fields: [],
+    numerics: Float32Array.of(i),
+    offset: 0,
+    position: -1,
+    label,
+    propensity: 1,
+    prediction: NaN,
+    oracle: NaN,
   }));
   return Array.from({ length: count }, (_, n) => ({
-    ...{ request: `r${n}`, user: `u${n % 3}`, time: n, closedTime: n, version: 0, newUser: true },
+    request: `r${n}`,
+    user: `u${n % 3}`,
+    time: n,
+    closedTime: n,
+    version: 0,
+    newUser: true,
     history: {
-      ...{ items: ["i2"], categories: [["c"]], actions: ["click"], times: Float64Array.of(0) },
+      items: ["i2"],
+      categories: [["c"]],
+      actions: ["click"],
+      times: Float64Array.of(0),
       strengths: Float32Array.of(1),
     },
-    ...{ userFields: [], contextFields: [], rows: Rows.of(rows) },
+    userFields: [],
+    contextFields: [],
+    rows: Rows.of(rows),
   }));
 }
 

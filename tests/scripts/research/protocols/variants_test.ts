@@ -5,7 +5,12 @@ import type { Sample } from "../../../../src/samples/sample.ts";
 
 const T = 12;
 const SAMPLE: Sample = {
-  ...{ request: "r1", user: "ann", time: 2000, closedTime: 2000, version: 1, newUser: false },
+  request: "r1",
+  user: "ann",
+  time: 2000,
+  closedTime: 2000,
+  version: 1,
+  newUser: false,
   history: {
     items: Array.from({ length: T }, (_, t) => `i${t}`),
     categories: Array.from({ length: T }, (_, t) => [`c${t}`]),
@@ -13,7 +18,9 @@ const SAMPLE: Sample = {
     times: Float64Array.from({ length: T }, (_, t) => 100 * t),
     strengths: Float32Array.from({ length: T }, (_, t) => t),
   },
-  ...{ userFields: [], contextFields: [], rows: Rows.of([{ item: "x", label: 1 }]) },
+  userFields: [],
+  contextFields: [],
+  rows: Rows.of([{ item: "x", label: 1 }]),
 };
 const changed = (name: string, sample = SAMPLE) =>
   VARIANTS.find((variant) => variant.name === name)!.samples!([sample])[0]!;
