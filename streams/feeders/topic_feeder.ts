@@ -132,12 +132,15 @@ export class TopicFeeder implements AsyncDisposable {
     const writer = opened.use(await feederWriter(log, topics, feederId(topics, name)));
     const group = feederGroup(topics, name);
     const context = { log, topics, group, now, clock, stuckSince, maxBytes: HELD_BYTES / sources.length };
-    const places = sources.map((one, i): Place => ({
-      source: one.format.name,
-      topic: one.topic,
-      stuck: new Stuck({ since: stuckSince, name: feederId(topics, names[i] ?? name) }, clock),
-      open: () => FollowedTopic.open(one, names[i] ?? name, context),
-    }));
+    const places = sources.map((one, i): Place => {
+      const stuck = new Stuck({ since: stuckSince, name: feederId(topics, names[i] ?? name) }, clock);
+      const open = async () => {
+        const followed = await FollowedTopic.open(one, names[i] ?? name, context);
+        stuck.ends(); // even if another topic cannot be opened, so that neither is followed
+        return followed;
+      };
+      return { source: one.format.name, topic: one.topic, stuck, open };
+    });
     const outcomes = await Promise.all(places.map(async (place) => {
       try {
         return { place, followed: await place.open() };
@@ -151,7 +154,7 @@ export class TopicFeeder implements AsyncDisposable {
     const feeder = new TopicFeeder(writer, group, options);
     for (const one of outcomes) {
       if ("error" in one) feeder.#pass(one.place, reasonOf(one.error));
-      else await feeder.#follow(one.place, one.followed);
+      else await feeder.#follow(one.followed);
     }
     opened.move();
     return feeder;
@@ -264,8 +267,7 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   /** Feeds a topic from now on. */
-  async #follow({ stuck }: Place, topic: FollowedTopic): Promise<void> {
-    stuck.ends();
+  async #follow(topic: FollowedTopic): Promise<void> {
     this.#topics.push(topic);
     for (const partition of topic.partitions) {
       this.#topicOf.set(partition, topic);
@@ -287,7 +289,7 @@ export class TopicFeeder implements AsyncDisposable {
   async #lookForAway(): Promise<void> {
     for (const [place, topic] of this.#back.splice(0)) {
       this.#away.delete(place);
-      await this.#follow(place, topic);
+      await this.#follow(topic);
       logger.info("{topic} is followed again", { topic: place.topic });
     }
     for (const place of this.#away.keys()) {

@@ -353,3 +353,23 @@ Deno.test("TopicFeeder logs the first rejected record of each code, without its 
     "counts them",
   ]);
 });
+
+Deno.test("TopicFeeder.open() counts the minute from when a topic was last there, also while others are away", async () => {
+  await using log = await newLog();
+  await using others = await newLog();
+  const away = new Set<string>();
+  const sources = ["a", "b"].map((name): ForeignTopic => ({
+    log: () => away.has(name) ? Promise.reject(new LogError("unreachable", name)) : Promise.resolve(others),
+    topic: "clicks",
+    name,
+    format: ownSource(),
+  }));
+  let time = 0;
+  const options = { name: "sources", clock: () => time, stuckSince: new Map() };
+  for (const [at, gone] of [[0, "a"], [30_000, "b"], [60_000, "a"]] as const) {
+    time = at;
+    away.clear();
+    away.add(gone);
+    await assert.rejects(TopicFeeder.open(log, topics, sources, options), { message: gone });
+  }
+});
