@@ -69,6 +69,11 @@ export class ExposureLoss {
     this.#patienceMs = patienceMs;
   }
 
+  /** Users who were given a list, forgotten ones included. */
+  get users(): number {
+    return this.#places;
+  }
+
   /** Counts a list that is not empty; only a user's first one matters. */
   recommended(user: string, arm: number, time: number, partition = 0): void {
     const known = this.#known.get(user);

@@ -55,6 +55,8 @@ export interface ExperimentStatus {
   readonly ratio: SampleRatio;
   /** Users with a list but no sample, by variant. */
   readonly lost: readonly number[];
+  /** The most users that it may count, if others have been left out. */
+  readonly fullAt: number | null;
 }
 
 /** Times that answers of one variant took to make. */
@@ -135,11 +137,12 @@ export class Followed {
    * Makes figures without users.
    *
    * @param prePeriod must be updated with each sample after these figures
-   * @param maxUsers most users, unless the experiment's own `maxUsers` is more
+   * @param maxUsers most users, unless the experiment's own `maxUsers` needs more: it is about two arms, and about users of
+   * whose lists something is known
    */
   constructor(experiment: Experiment, prePeriod: PrePeriod, maxUsers = MAX_COUNTED_USERS) {
-    this.#maxUsers = Math.max(maxUsers, experiment.stopRule.maxUsers ?? 0);
     const shares = splitShares(experiment);
+    this.#maxUsers = Math.max(maxUsers, shares.length * (experiment.stopRule.maxUsers ?? 0));
     this.definition = definitionOf(experiment);
     this.#ratio = new SampleRatio(shares);
     this.#loss = new ExposureLoss(shares, PATIENCE_MS);
@@ -197,9 +200,11 @@ export class Followed {
 
   /** Whether a user is counted: who comes when there are too many never is, so the others' figures stay as valid as before. */
   #admits(user: string): boolean {
-    if (this.#users.size < this.#maxUsers || this.#users.has(user)) return true;
+    // Erased ones make no room: who was left out once would enter later, if their variant has them come again.
+    const met = Math.max(this.#users.size, this.#loss.users);
+    if (met < this.#maxUsers || this.#users.has(user)) return true;
     if (!this.#isFull) {
-      const facts = { name: this.experiment.name, users: this.#users.size };
+      const facts = { name: this.experiment.name, users: this.#maxUsers };
       logger.warn(
         "experiment {name} counts {users} users, the most that it may: later ones are left out",
         facts,
@@ -244,6 +249,7 @@ export class Followed {
       orderedBy: this.#orders.map(({ shares }) => shares),
       ratio,
       lost: lost.counts,
+      fullAt: this.#isFull ? this.#maxUsers : null,
     };
   }
 

@@ -116,7 +116,7 @@ export interface ExperimentView {
   readonly names: readonly string[];
   /** How users are split among the variants. */
   readonly split: SplitView;
-  /** The verdicts as sentences. */
+  /** The verdicts as sentences, and whether users are left out. */
   readonly text: readonly string[];
   /** The broken guard rail as a sentence, or `null`. */
   readonly harm: string | null;
@@ -235,7 +235,7 @@ function splitOf({ counts, p }: SampleRatio, experiment: Experiment): SplitView 
 }
 
 function viewOf(status: ExperimentStatus): ExperimentView {
-  const { experiment, verdicts, preference, totals, ratio } = status;
+  const { experiment, verdicts, preference, totals, ratio, fullAt } = status;
   const { name, hypothesis, status: state, layer, traffic, metric, guardRails, mode } = experiment;
   // Interleaved lists belong to no single variant.
   const shown = mode === "interleave" ? [] : splitVariants(experiment);
@@ -255,6 +255,7 @@ function viewOf(status: ExperimentStatus): ExperimentView {
     text: [
       ...verdicts.map(({ text }) => text),
       ...preference === null ? [] : [preferenceText(preference, experiment)],
+      ...fullAt === null ? [] : [`it counts ${fullAt} users, the most that it may: later ones are left out`],
     ],
     harm: harmIn(verdicts),
     moved: totals.moved,
