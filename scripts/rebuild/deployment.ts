@@ -187,7 +187,8 @@ async function switchTo(
   // This also ends a switch that a process has left open.
   await log.append([
     ...(recorded === null ? [] : [generationRecord(topics, { ...recorded, hasServed: true }, Date.now())]),
-    ...[servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())],
+    servingRecord(topics, number, Date.now()),
+    closingRecord(topics, null, Date.now()),
   ]);
   say(
     `generation ${number} serves from the next start of \`run\`; generation ${serving} is kept until a user that ` +

@@ -43,8 +43,13 @@ Deno.test("eraseAgain() erases users named since the backup, as of their newest 
     taken: new Date(BEGIN + 1000 * seconds).toISOString(),
   });
   const receipts = [
-    ...[receipt("twice", 500), receipt("twice", 700), receipt("twice", 600)],
-    ...[receipt("before", 100), receipt("at once", 345), receipt("ahead", 9999), receipt("unknown", 800)],
+    receipt("twice", 500),
+    receipt("twice", 700),
+    receipt("twice", 600),
+    receipt("before", 100),
+    receipt("at once", 345),
+    receipt("ahead", 9999),
+    receipt("unknown", 800),
   ];
   for (const all of [receipts, receipts.toReversed()]) {
     await using log = new MemoryLog();

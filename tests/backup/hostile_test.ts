@@ -327,8 +327,21 @@ Deno.test("backup and restore report a full disk, and leave neither a backup nor
   const script = 'mount -t tmpfs -o size=4m none "$1" || exit 77; shift; "$@"; code=$?; ls "$0"; exit $code';
   const onSmall = async (...command: string[]) => {
     const args = [
-      ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
-      ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", ...command],
+      "--map-root-user",
+      "--mount",
+      "sh",
+      "-c",
+      script,
+      at("small"),
+      at("small"),
+      Deno.execPath(),
+      "run",
+      "-q",
+      "--no-check",
+      "--no-prompt",
+      "-P=command",
+      "scripts/meander.ts",
+      ...command,
     ];
     const ended = await outputOf("unshare", args, Deno.cwd());
     const { code, stdout, stderr } = ended ??

@@ -38,10 +38,10 @@ if (broker !== undefined) {
     const restoredPrefix = ownPrefix(import.meta.url, `${name}, restored`);
     await using folder = await temporaryFolder();
     const to = `${folder.path}/backup`;
-    const at = (address: string, prefix: string) => [
-      ...["--log", "kafka", "--brokers", address],
-      ...["--prefix", prefix],
-    ];
+    const at = (
+      address: string,
+      prefix: string,
+    ) => ["--log", "kafka", "--brokers", address, "--prefix", prefix];
     await using stack = new AsyncDisposableStack();
     let { address } = broker;
     const { before, after } = await runDrill({

@@ -78,13 +78,13 @@ Deno.test("readRecords() refuses a database that computes its records, or has ot
     `${table}; CREATE TABLE other (a)`,
     `CREATE TABLE records (${columns})`,
     ...[
-      ...[
-        "-1, 0, NULL, NULL",
-        "NULL, 0, NULL, NULL",
-        "0, NULL, NULL, NULL",
-        "9007199254740993, 0, NULL, NULL",
-      ],
-      ...["0, 0, NULL, '[1]'", "0, 0, NULL, '{\"a\": 1}'", "0, 0, NULL, 'x'"],
+      "-1, 0, NULL, NULL",
+      "NULL, 0, NULL, NULL",
+      "0, NULL, NULL, NULL",
+      "9007199254740993, 0, NULL, NULL",
+      "0, 0, NULL, '[1]'",
+      "0, 0, NULL, '{\"a\": 1}'",
+      "0, 0, NULL, 'x'",
     ].map((row) => `${table}; INSERT INTO records VALUES (${row}, NULL)`),
   ];
   for (const [n, sql] of databases.entries()) {

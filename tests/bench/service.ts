@@ -74,9 +74,20 @@ await Deno.remove(folder, { recursive: true });
 
 function start(delivery: Delivery): Promise<Deno.ChildProcess> {
   return startService([
-    ...["--log", "kafka", "--brokers", broker.address],
-    ...["--model", model, "--config", config, "--delivery", delivery],
-    ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+    "--log",
+    "kafka",
+    "--brokers",
+    broker.address,
+    "--model",
+    model,
+    "--config",
+    config,
+    "--delivery",
+    delivery,
+    "--snapshots",
+    `${folder}/snapshots`,
+    "--members",
+    `${folder}/members`,
     ...options,
   ]);
 }

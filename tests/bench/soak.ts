@@ -31,8 +31,16 @@ await log.append([...catalogue(topics, people)]);
 const folder = await Deno.makeTempDir({ prefix: "meander-soak-" });
 await using engine = endWith(
   await startService([
-    ...["--log", "kafka", "--brokers", broker.address],
-    ...["--model", model, "--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`],
+    "--log",
+    "kafka",
+    "--brokers",
+    broker.address,
+    "--model",
+    model,
+    "--snapshots",
+    `${folder}/snapshots`,
+    "--members",
+    `${folder}/members`,
   ]),
 );
 

@@ -39,9 +39,19 @@ let members = (_name: string) => "members";
 await using fleet = new Fleet({
   folder,
   report: (problem) => print(`${problem}\n`),
-  args: (name) => [
-    ...["--log", "kafka", "--brokers", broker.address, "--model", "base"],
-    ...["--snapshots", `${folder}/snapshots`, "--members", `${folder}/${members(name)}`],
+  args: (
+    name,
+  ) => [
+    "--log",
+    "kafka",
+    "--brokers",
+    broker.address,
+    "--model",
+    "base",
+    "--snapshots",
+    `${folder}/snapshots`,
+    "--members",
+    `${folder}/${members(name)}`,
   ],
 });
 globalThis.addEventListener("unload", () => void fleet[Symbol.asyncDispose]());

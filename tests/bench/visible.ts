@@ -35,8 +35,16 @@ try {
   const seconds = () => ((performance.now() - begun) / 1000).toFixed(0);
   await using service = endWith(
     await startService([
-      ...["--log", "sqlite", "--log-path", `${folder}/log.sqlite`, "--members", `${folder}/members`],
-      ...["--model", "base", "--http", `127.0.0.1:${port}`],
+      "--log",
+      "sqlite",
+      "--log-path",
+      `${folder}/log.sqlite`,
+      "--members",
+      `${folder}/members`,
+      "--model",
+      "base",
+      "--http",
+      `127.0.0.1:${port}`,
     ]),
   );
   while (await lag() > 0) await delay(200);

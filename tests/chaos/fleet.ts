@@ -68,8 +68,18 @@ export class Fleet implements AsyncDisposable {
     const child = new Deno.Command("sh", {
       // Without the trap, a limit of file sizes kills the process instead of failing its writes.
       args: [
-        ...["-c", 'trap "" XFSZ; exec "$@"', "sh", Deno.execPath(), "run", "-q", "-A", "--no-check", RUN],
-        ...[...this.#options.args(name), "--roles", roles],
+        "-c",
+        'trap "" XFSZ; exec "$@"',
+        "sh",
+        Deno.execPath(),
+        "run",
+        "-q",
+        "-A",
+        "--no-check",
+        RUN,
+        ...this.#options.args(name),
+        "--roles",
+        roles,
       ],
       stdin: "null",
       stdout: "null",

@@ -84,8 +84,13 @@ if (broker !== undefined) {
       ownPrefix(import.meta.url, "image"),
     ];
     const told = await runIn(path, [
-      ...[...entry, "scripts/ingest.ts", ...place],
-      ...["--from", `${root}fixtures/shop`, "--limit", "50"],
+      ...entry,
+      "scripts/ingest.ts",
+      ...place,
+      "--from",
+      `${root}fixtures/shop`,
+      "--limit",
+      "50",
     ]);
     assert.match(told, /50/);
     const http = `127.0.0.1:${await freePort()}`;

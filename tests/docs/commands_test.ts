@@ -110,8 +110,15 @@ Deno.test("the permissions of tasks suffice for a dump that has to be sorted", a
     await Deno.writeTextFile(`${folder}/feedback.jsonl`, `${JSON.stringify(feedback)}\n`);
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
-        ...["task", "--quiet", "ingest", "--from", folder, "--format", "gorse"],
-        ...["--log-path", `${folder}/log.sqlite`],
+        "task",
+        "--quiet",
+        "ingest",
+        "--from",
+        folder,
+        "--format",
+        "gorse",
+        "--log-path",
+        `${folder}/log.sqlite`,
       ],
       cwd: ROOT,
     }).output();

@@ -40,8 +40,12 @@ Deno.test("TopicLines merges partitions by event time, keeps the order of each, 
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 3));
   await log.append([
-    ...[click("a", 1, 0), click("a", 5, 0), click("b", 3, 0), click("a", 9, 0)],
-    ...[click("c", 2, 1), click("c", 5, 1)],
+    click("a", 1, 0),
+    click("a", 5, 0),
+    click("b", 3, 0),
+    click("a", 9, 0),
+    click("c", 2, 1),
+    click("c", 5, 1),
     { topic: topics.events, partition: 2, key: null, value: new Uint8Array([1]), time: 0 },
     { topic: topics.events, partition: 2, key: null, value: null, time: 0 },
   ]);

@@ -115,9 +115,21 @@ export function createCluster(): Cluster {
 }
 
 const REQUESTS = [
-  ...["metadata", "describeConfigs", "createTopics", "deleteRecords", "listOffsets", "findGroupCoordinator"],
-  ...["describeGroups", "joinGroup", "syncGroup", "heartbeat", "leaveGroup", "initProducerId"],
-  ...["addPartitionsToTxn", "addOffsetsToTxn", "endTxn"],
+  "metadata",
+  "describeConfigs",
+  "createTopics",
+  "deleteRecords",
+  "listOffsets",
+  "findGroupCoordinator",
+  "describeGroups",
+  "joinGroup",
+  "syncGroup",
+  "heartbeat",
+  "leaveGroup",
+  "initProducerId",
+  "addPartitionsToTxn",
+  "addOffsetsToTxn",
+  "endTxn",
 ];
 
 function brokerOver(connection: Connection, fetch: number): Broker {

@@ -65,7 +65,10 @@ Deno.test("itemField() takes a name with other brackets as an attribute's name",
 Deno.test("fieldSpecs() has no tables for a vector, and modelSizes() has as many inputs as it has numbers", () => {
   const names = fieldSpecs(SCHEMA, 4).map(({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("item:")), [
-    ...["item:brand", "item:size", "first:item:brand", "first:item:size"],
+    "item:brand",
+    "item:size",
+    "first:item:brand",
+    "first:item:size",
   ]);
   const without = modelSizes({ ...SCHEMA, itemFields: ["brand", "size"] }, 4);
   assert.equal(modelSizes(SCHEMA, 4).context, without.context + 3);

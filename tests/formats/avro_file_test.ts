@@ -102,8 +102,13 @@ function fileOf(
   codec = "null",
 ) {
   const head = [
-    ...[0x4f, 0x62, 0x6a, 1],
-    ...[4, ...text("avro.codec"), ...text(codec)],
+    0x4f,
+    0x62,
+    0x6a,
+    1,
+    4,
+    ...text("avro.codec"),
+    ...text(codec),
     ...text("avro.schema"),
   ];
   const body = blocks.flatMap((
@@ -142,11 +147,14 @@ Deno.test("readAvroFile() drops a damaged block, reports it, and continues after
   const markerless = fileOf('"int"', blocks);
   markerless[markerless.length - 2 * 19 - 1] = 99;
   assert.deepEqual(await valuesOf(markerless), [
-    ...["Cannot read the file as Avro: no marker follows a block of 2 records", 4],
+    "Cannot read the file as Avro: no marker follows a block of 2 records",
+    4,
   ], "the next marker is behind the next block");
   assert.deepEqual(await valuesOf(fileOf('"int"', [[3, Uint8Array.of(2)], [1, Uint8Array.of(2, 4)]])), [
-    ...[1, "Cannot decode the record as Avro: its block has 1 records, not 3"],
-    ...[1, "Cannot decode the record as Avro: 1 bytes are left after the records of its block"],
+    1,
+    "Cannot decode the record as Avro: its block has 1 records, not 3",
+    1,
+    "Cannot decode the record as Avro: 1 bytes are left after the records of its block",
   ]);
 });
 

@@ -176,9 +176,7 @@ Deno.test("openOutputs() encodes samples of lists only, which decode to the same
 Deno.test("field numbers in Protobuf stay the same", () => {
   assert.deepEqual(
     ["request", "items", "orderedBy", "tookMicros"].map((name) => numberOf("Recommendation", name)),
-    [
-      ...[1, 4, 7, 18],
-    ],
+    [1, 4, 7, 18],
   );
   assert.deepEqual(["item", "team"].map((name) => numberOf("RecommendationItems", name)), [1, 6]);
   assert.throws(() => numberOf("Recommendation", "new"), TypeError);

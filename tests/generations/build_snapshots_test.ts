@@ -57,7 +57,14 @@ Deno.test({
     const place = ["--log", "kafka", "--brokers", broker?.address ?? "", "--prefix", prefix];
     const child = await startService([
       ...place,
-      ...["--partitions", "1", "--model", "base", "--snapshots", folder, "--members", `${folder}/members`],
+      "--partitions",
+      "1",
+      "--model",
+      "base",
+      "--snapshots",
+      folder,
+      "--members",
+      `${folder}/members`,
     ]);
     const isGone = async () => !(await namesIn(folder)).includes("build");
     await until(isGone, "it is removed");

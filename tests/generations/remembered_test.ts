@@ -67,9 +67,13 @@ async function usersOf(log: Log, of: typeof topics): Promise<Record<string, unkn
       if (key === null || value === null) continue;
       users[key] = state.memory.view(key, value, ({ row, profile }) => {
         const { sequences, catalogue } = state;
-        const done = Array.from({ length: sequences.length(row) }, (_, at) => [
-          ...[catalogue.at(sequences.item(row, at)).id, sequences.action(row, at), sequences.time(row, at)],
-        ]);
+        const done = Array.from(
+          { length: sequences.length(row) },
+          (
+            _,
+            at,
+          ) => [catalogue.at(sequences.item(row, at)).id, sequences.action(row, at), sequences.time(row, at)],
+        );
         return [done, Object.entries(profile).sort(), sequences.total(row)];
       });
     }
@@ -154,7 +158,12 @@ Deno.test("behaviours that a session handed over are not remembered if the log h
   const handedOver = [{ item, action: "view", time: time + 2, strength: 1 }];
   const end = time + 5000;
   await using log = await logOf([
-    ...[profile, profile, profile, act("u9", 1), act("session", 2), ...others],
+    profile,
+    profile,
+    profile,
+    act("u9", 1),
+    act("session", 2),
+    ...others,
     { type: "alias", user: "session", of: "ann", time: end },
     { type: "merge", user: "ann", from: "session", time: end, behaviours: handedOver },
   ], new MemoryLog());
@@ -176,7 +185,9 @@ Deno.test("behaviours from another partition's session count once if the log has
   const handedOver = [{ item, action: "view", time: time + 1, strength: 0.5 }];
   await using log = await logOf(
     [
-      ...[act(session, 1), alias, act(session, 20)],
+      act(session, 1),
+      alias,
+      act(session, 20),
       { type: "merge", user: ann, from: session, time: alias.time, behaviours: handedOver },
       act(ann, 30),
     ],
@@ -261,7 +272,9 @@ Deno.test("another partition's sessions are read only up to their logins and wha
   };
   await using whole = await logOf(
     [
-      ...[act(session, 1), { type: "alias", user: session, of: ann, time: time + 2 } as const, act(ann, 3)],
+      act(session, 1),
+      { type: "alias", user: session, of: ann, time: time + 2 } as const,
+      act(ann, 3),
       ...Array.from({ length: 9000 }, (_, n) => act(others[n % others.length]!, 10 + n)),
     ],
     new MemoryLog(),

@@ -275,7 +275,9 @@ Deno.test("AttributeCheck refuses a value of a type that no item's attribute has
   assert.match(fault("tags", "=", "new") ?? "", /items have lists there, for which only `has` works/);
   assert.match(fault("price", "has", 60) ?? "", /items have numbers there; `has` is for lists/);
   assert.deepEqual([fault("tags", "has", "new"), fault("sale", "=", true), fault("later", "=", 1)], [
-    ...[null, null, null],
+    null,
+    null,
+    null,
   ]);
   catalogue.apply({ item: "boots", time: 0, attributes: { price: "on request" } });
   now += 1001;

@@ -50,8 +50,18 @@ Deno.test("run: refuses to start on Kafka with another kafkajs", async () => {
   );
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-q", "-A", "--no-check", `--import-map=${folder}/map.json`, "scripts/run.ts"],
-      ...["--log", "kafka", "--brokers", "127.0.0.1:1", "--snapshots", folder], // it may read its snapshots
+      "run",
+      "-q",
+      "-A",
+      "--no-check",
+      `--import-map=${folder}/map.json`,
+      "scripts/run.ts",
+      "--log",
+      "kafka",
+      "--brokers",
+      "127.0.0.1:1",
+      "--snapshots",
+      folder, // it may read its snapshots
     ],
     cwd: root,
   }).output();

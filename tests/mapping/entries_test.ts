@@ -87,7 +87,10 @@ Deno.test("a record is rejected as a whole if it fails itself; in a list of reco
   const both = map([good, wrong, good], [shown, BOUGHT]);
   assert.ok(both.ok);
   assert.deepEqual(both.records.map((own) => own.kind === "event" && own.event.type), [
-    ...["impression", "interaction", "impression", "interaction"],
+    "impression",
+    "interaction",
+    "impression",
+    "interaction",
   ]);
   assert.deepEqual(bad(both), [["wrong-type", "[1]"]]);
   const nested = map([{ batch: [good, { ...good, lines: [line("A"), {}] }] }], [BOUGHT], ["batch"]);

@@ -203,7 +203,9 @@ Deno.test("a source reads long integers exactly, wherever they are", () => {
   const read = source.read(new TextEncoder().encode(text));
   assert.ok(read.ok);
   assert.deepEqual((read.value as { readonly more: unknown }).more, [
-    ...[0.12345678901234567, 12345678901234567, "[12345678901234567]"],
+    0.12345678901234567,
+    12345678901234567,
+    "[12345678901234567]",
   ]);
   const mapped = source.map(read.value, {});
   assert.ok(mapped.ok, JSON.stringify(mapped));

@@ -161,7 +161,9 @@ Deno.test("suggest() takes an id that a few resent records share, and the lines 
   const { mapping: { rules = [] } } = suggest(records);
   assert.deepEqual(rules.map(({ fields = {} }) => fields["id"]), ["eventId", "eventId", "eventId"]);
   assert.deepEqual([rules[1]?.each, rules[1]?.fields?.["item"], rules[1]?.fields?.["value"]], [
-    ...["payload.lines", "@.productId", "@.price"],
+    "payload.lines",
+    "@.productId",
+    "@.price",
   ]);
   const twice = records.map((record, i) => ({ ...record, eventId: `e-${i % 40}` }));
   assert.equal(
@@ -274,7 +276,10 @@ Deno.test("suggest() knows a catalogue by names such as article_no, and hides it
     return mapped.ok && mapped.records.map((own) => own.kind === "item" && own.item.hidden).join();
   };
   assert.deepEqual([isHidden(true, 0), isHidden(true, 3), isHidden(false, 3), isHidden(false, 0)], [
-    ...["true", "false", "true", "true"],
+    "true",
+    "false",
+    "true",
+    "true",
   ]);
 });
 
@@ -355,7 +360,10 @@ Deno.test("suggest() looks into nested lists and JSON texts, and tolerates a few
   }));
   const { mapping: { rules: [rule] = [] } } = suggest(orders);
   assert.deepEqual([rule?.each, rule?.fields?.["item"], rule?.fields?.["time"], rule?.fields?.["user"]], [
-    ...["parcels[*].lines[*]", "@.product.nr", "order.placed", "order.customer.nr"],
+    "parcels[*].lines[*]",
+    "@.product.nr",
+    "order.placed",
+    "order.customer.nr",
   ]);
   assert.deepEqual(made(orders).counts, { interaction: 118, "wrong-type": 1 });
   const body = (i: number) =>
@@ -387,8 +395,22 @@ Deno.test("suggest() guesses ids by cardinality, takes no amount for an id, and 
 });
 
 const word = fc.constantFrom(
-  ...["user", "user.id", "uid", "item", "sku", "click.item_id", "view.item_id", "products", "lines", "order"],
-  ...["time", "event", "price", "session", "id", ""],
+  "user",
+  "user.id",
+  "uid",
+  "item",
+  "sku",
+  "click.item_id",
+  "view.item_id",
+  "products",
+  "lines",
+  "order",
+  "time",
+  "event",
+  "price",
+  "session",
+  "id",
+  "",
 );
 const odd = fc.constantFrom(..." .\"[]{}@#$*\\'\n\u2028é日", "[*]", "\ud800", "");
 const name = fc.oneof(word, fc.tuple(odd, word, odd).map((parts) => parts.join("")));
@@ -588,12 +610,11 @@ Deno.test("NameCheck reports at most a hundred names, even of one record", () =>
 
 Deno.test("suggest() takes no date for an item, and says when one is not in ISO 8601", () => {
   const dates = [
-    ...[
-      (day: number) => `${day}-04-2015`,
-      (day: number) => `4/${day}/15 10:00`,
-      (day: number) => `201504${day}`,
-    ],
-    ...[(day: number) => `${day}.4.2015`, (day: number) => `2015/04/${day}`],
+    (day: number) => `${day}-04-2015`,
+    (day: number) => `4/${day}/15 10:00`,
+    (day: number) => `201504${day}`,
+    (day: number) => `${day}.4.2015`,
+    (day: number) => `2015/04/${day}`,
   ];
   for (const date of dates) {
     const records = Array.from({ length: 60 }, (_, i) => ({
@@ -710,9 +731,7 @@ Deno.test("suggest() tells rows without a key apart by item, and leaves a catalo
   const { mapping } = suggest(liked);
   assert.deepEqual(mapping.rules?.[1]?.fields?.["id"], { template: "{source.lsn}-{after.item_id}" });
   const items = changes((n) => ({ item_id: `i${n}`, title: `the ${n}`, category: `c${n % 3}` }));
-  assert.deepEqual(suggest(items).mapping.rules?.map(({ as }) => as), [
-    ...["removal", "item", "nothing"],
-  ]);
+  assert.deepEqual(suggest(items).mapping.rules?.map(({ as }) => as), ["removal", "item", "nothing"]);
 });
 
 /** Events of a shop whose acts name their list in another field than the list itself does. */

@@ -70,11 +70,11 @@ async function assertForward({ model, config, golden, variant, what }: Case): Pr
     const mask = tensor(inputs.mask, [B, T]), y = tensor(inputs.y, [B, K]);
     const mean = tf.fill([B, K], 1 / (B * K));
     const starts = [
-      ...[tensor(inputs.e, history), tensor(inputs.q, [B, K, sizes.d]), tensor(inputs.xu, [B, sizes.user])],
-      ...[
-        tensor(inputs.xc, [B, 1, sizes.context]),
-        ...("aux" in want ? [tensor(inputs.negative, history)] : []),
-      ],
+      tensor(inputs.e, history),
+      tensor(inputs.q, [B, K, sizes.d]),
+      tensor(inputs.xu, [B, sizes.user]),
+      tensor(inputs.xc, [B, 1, sizes.context]),
+      ...("aux" in want ? [tensor(inputs.negative, history)] : []),
       ...blocks.map((name) => tensor([...parameters.block(name)], [...parameters.shapes.get(name) ?? []])),
     ];
     const run = (...x: tf.Tensor[]) => {

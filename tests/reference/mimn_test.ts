@@ -56,8 +56,10 @@ function assertForward(golden: GoldenCase, name: string): void {
   const state = storedState(golden);
   const blocks = [...parameters.shapes.keys()];
   const starts = [
-    ...[tensor(inputs.e, [B, T, d]), tensor(inputs.q, [B, K, d])],
-    ...[tensor(inputs.xu, [B, user]), tensor(inputs.xc, [B, 1, context])],
+    tensor(inputs.e, [B, T, d]),
+    tensor(inputs.q, [B, K, d]),
+    tensor(inputs.xu, [B, user]),
+    tensor(inputs.xc, [B, 1, context]),
     ...blocks.map((block) => tensor([...parameters.block(block)], [...parameters.shapes.get(block) ?? []])),
   ];
   const run = (...x: tf.Tensor[]) => {

@@ -9,8 +9,12 @@ const TIME = 1000;
 const item = (index: number, more: Partial<CatalogueItem> = {}) =>
   ({ index, id: `i${index}`, withheld: false, expires: Infinity, ...more }) as CatalogueItem; // all that is read
 const ITEMS = [
-  ...[item(0), item(1, { withheld: true }), item(2, { expires: TIME }), item(3, { expires: TIME + 1 })],
-  ...[item(4), item(5)],
+  item(0),
+  item(1, { withheld: true }),
+  item(2, { expires: TIME }),
+  item(3, { expires: TIME + 1 }),
+  item(4),
+  item(5),
 ];
 const ANN = { id: "ann" } as UserState; // all that is read
 /** The user has item 4 in the sequence, and had item 5 before it. */

@@ -66,8 +66,20 @@ Deno.test("simulate: runs on a SQLite log, and writes its figures", async () => 
   const json = `${folder}/figures.json`;
   const { code, stdout, stderr } = await runScript(
     "simulate",
-    ...["--requests", "80", "--users", "60", "--items", "100", "--model", "base"],
-    ...["--log", "sqlite", "--log-path", `${folder}/log.sqlite`, "--json", json],
+    "--requests",
+    "80",
+    "--users",
+    "60",
+    "--items",
+    "100",
+    "--model",
+    "base",
+    "--log",
+    "sqlite",
+    "--log-path",
+    `${folder}/log.sqlite`,
+    "--json",
+    json,
   );
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^last 16 requests\npopularity: click rate .*\nbase: click rate/);
@@ -78,8 +90,19 @@ Deno.test("simulate: runs on a SQLite log, and writes its figures", async () => 
 Deno.test("simulate: reports what there is when it is interrupted", async () => {
   const command = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-q", "-A", "--no-check", "scripts/simulate.ts", "--model", "base", "--items", "60"],
-      ...["--requests", "8000", "--users", "600"],
+      "run",
+      "-q",
+      "-A",
+      "--no-check",
+      "scripts/simulate.ts",
+      "--model",
+      "base",
+      "--items",
+      "60",
+      "--requests",
+      "8000",
+      "--users",
+      "600",
     ],
     stdin: "null",
     stdout: "piped",

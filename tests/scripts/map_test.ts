@@ -87,8 +87,15 @@ Deno.test("map, ingest and rejected: suggest a mapping, take in a file by it, an
     assert.match(parted.stdout, /2 records: 2 interaction, 0 nothing, 0 rejected/, parted.stderr);
     const taken = await meander(
       folder,
-      ...["ingest", "--from", "semicolons.csv", "--format", "semicolons", "--config", "other.json"],
-      ...["--log-path", "other.sqlite"],
+      "ingest",
+      "--from",
+      "semicolons.csv",
+      "--format",
+      "semicolons",
+      "--config",
+      "other.json",
+      "--log-path",
+      "other.sqlite",
     );
     assert.match(taken.stdout, /done: 2 events .* 0 rejected/, taken.stderr);
     const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];

@@ -177,8 +177,16 @@ Deno.test("meander forget: gives its receipt whatever becomes of the process onc
       return look();
     });
     const ended = await meander(
-      ...["forget", "ann", "--yes", "--json", "--wait", code === 0 ? "20" : "1", "--receipt", file],
-      ...["--url", `http://127.0.0.1:${server.addr.port}`],
+      "forget",
+      "ann",
+      "--yes",
+      "--json",
+      "--wait",
+      code === 0 ? "20" : "1",
+      "--receipt",
+      file,
+      "--url",
+      `http://127.0.0.1:${server.addr.port}`,
     );
     assert.equal(ended.code, code, ended.stderr);
     assert.match(ended.stderr, stderr);

@@ -173,7 +173,14 @@ Deno.test("run: without tasks, refuses to guess which of several generations ser
   }
   const { code, errors } = await run(
     "run",
-    ...["--roles", "http", "--http", `127.0.0.1:${await freePort()}`, "--log", "sqlite", "--log-path", path],
+    "--roles",
+    "http",
+    "--http",
+    `127.0.0.1:${await freePort()}`,
+    "--log",
+    "sqlite",
+    "--log-path",
+    path,
   );
   assert.equal(code, 1);
   assert.match(errors, /Cannot tell which generation serves/);

@@ -26,8 +26,17 @@ Deno.test({
     const { parameters, rejected, generations, samples } = topics;
     await using log = await openLog(broker);
     const child = await startService([
-      ...["--log", "kafka", "--brokers", broker.address, "--prefix", prefix, "--partitions", "1"],
-      ...["--model", "base", "--no-snapshots"],
+      "--log",
+      "kafka",
+      "--brokers",
+      broker.address,
+      "--prefix",
+      prefix,
+      "--partitions",
+      "1",
+      "--model",
+      "base",
+      "--no-snapshots",
     ]);
     const over = new AbortController();
     const ended = child.status.finally(() => over.abort());

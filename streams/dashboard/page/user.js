@@ -310,7 +310,11 @@ function explanation(view, item) {
       : table(
         `Why ${item.item}`,
         [
-          ...["behaviour", "category", "when", "effect", ...numbers("")],
+          "behaviour",
+          "category",
+          "when",
+          "effect",
+          ...numbers(""),
           ...(attends ? ["attention", ...numbers("")] : []),
         ],
         rows.reverse().map(({ one, effect, weight }) => [
@@ -345,7 +349,9 @@ function parts(name, weights, panels) {
   return table(
     name,
     [
-      ...["", "attention of this item", ...numbers("")],
+      "",
+      "attention of this item",
+      ...numbers(""),
       ...shown.flatMap(({ title }) => [title, ...numbers("")]),
     ],
     weights.map((weight, i) => [

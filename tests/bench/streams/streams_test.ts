@@ -140,7 +140,17 @@ Deno.test("pictureOf() draws the engine, the best source, the best plain method 
   ], ["gru", "lru"]);
   const texts = [...picture.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
   assert.deepEqual(texts, [
-    ...["a &amp; b", "auto", "0.240", "blend", "0.200", "popular", "0.200", "gru", "0.060", "lru", "0.010"],
+    "a &amp; b",
+    "auto",
+    "0.240",
+    "blend",
+    "0.200",
+    "popular",
+    "0.200",
+    "gru",
+    "0.060",
+    "lru",
+    "0.010",
   ]);
   const [low, high] = ["x1", "x2"].map((end) =>
     Number(new RegExp(`class="engine"[^>]*${end}="([^"]*)"`).exec(picture)![1])

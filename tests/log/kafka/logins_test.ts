@@ -133,7 +133,10 @@ Deno.test("kafkaOptions() builds each login from settings and variables, and say
 Deno.test("kafkaFiles() names the folders of files that are replaced by links to others", () => {
   const tls = { caFile: "/tls/ca.pem", certFile: "/tls/cert.pem", keyFile: "own.pem", passphraseFile: "/p" };
   assert.deepEqual(kafkaFiles({ tls, sasl: { mechanism: "oauthbearer", tokenFile: "/t/token" } }), [
-    ...["/tls", "own.pem", "/t", "/p"],
+    "/tls",
+    "own.pem",
+    "/t",
+    "/p",
   ]);
   assert.deepEqual(kafkaFiles({ sasl: { mechanism: "plain", passwordFile: "/s/password" } }), ["/s"]);
   assert.deepEqual(kafkaFiles({ sasl: { mechanism: "aws-msk-iam" } }), [

@@ -77,8 +77,13 @@ Deno.test("concat() and addDot() lay out shared parts and products, with gradien
   const [a0, a1] = values.a, [b0, b1] = values.b, [c0] = values.c;
   const f = Math.fround;
   assert.deepEqual([...x], [
-    ...[a0, a1, f((a0 ?? 0) * (b0 ?? 0)), f((a1 ?? 0) * (b1 ?? 0))],
-    ...[c0, f((b0 ?? 0) ** 2), f((b1 ?? 0) ** 2)],
+    a0,
+    a1,
+    f((a0 ?? 0) * (b0 ?? 0)),
+    f((a1 ?? 0) * (b1 ?? 0)),
+    c0,
+    f((b0 ?? 0) ** 2),
+    f((b1 ?? 0) ** 2),
   ]);
 });
 

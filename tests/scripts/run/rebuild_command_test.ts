@@ -35,7 +35,13 @@ Deno.test("run: --rebuild resumes after kill -9 halfway, and switches", async ()
     await using child = new Deno.Command(Deno.execPath(), {
       args: [
         ...await taskArguments("run"),
-        ...["--log-path", path, "--config", `${folder}/meander.json`, "--model", "base", ...flags],
+        "--log-path",
+        path,
+        "--config",
+        `${folder}/meander.json`,
+        "--model",
+        "base",
+        ...flags,
       ],
       stdin: "null",
       stdout: "null",

@@ -44,8 +44,15 @@ async function run(
     self.postMessage("ready");`;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-q", "-A", "--no-check", "--config", CONFIG, "--v8-flags=--max-old-space-size=48"],
-      ...[`data:application/typescript,${encodeURIComponent(MAIN)}`, act],
+      "run",
+      "-q",
+      "-A",
+      "--no-check",
+      "--config",
+      CONFIG,
+      "--v8-flags=--max-old-space-size=48",
+      `data:application/typescript,${encodeURIComponent(MAIN)}`,
+      act,
       `data:application/javascript,${encodeURIComponent(thread)}`,
     ],
     stdin: "null",

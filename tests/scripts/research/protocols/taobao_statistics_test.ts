@@ -22,12 +22,26 @@ Deno.test("TaobaoStatistics.numerics() computes each feature from the events so 
   const share = 3 / 4;
   const follows = Math.log((0 + share / 2) / 1.5) - Math.log(share);
   assertClose(statistics.numerics("u", "a1", HALF_HOUR), [
-    ...[Math.log1p(1.5), Math.log1p(1.5), 1, 1, 0, 1],
-    ...[Math.log1p(1800), Math.log1p(2), follows],
+    Math.log1p(1.5),
+    Math.log1p(1.5),
+    1,
+    1,
+    0,
+    1,
+    Math.log1p(1800),
+    Math.log1p(2),
+    follows,
   ]);
   assertClose(statistics.numerics("v", "a2", HALF_HOUR), [
-    ...[0, Math.log1p(1.5), 0, 1, 1, 0],
-    ...[Math.log1p(0), Math.log1p(1), Math.log((0 + share / 2) / 2.5) - Math.log(share)],
+    0,
+    Math.log1p(1.5),
+    0,
+    1,
+    1,
+    0,
+    Math.log1p(0),
+    Math.log1p(1),
+    Math.log((0 + share / 2) / 2.5) - Math.log(share),
   ]);
 });
 
