@@ -79,7 +79,7 @@ function isSeed(at: number): boolean {
 }
 
 const program = createCommand(commandName("chaos"))
-  .description("Injects faults into a deployment on Kafka and checks its promises.")
+  .description("Inject faults into a deployment on Kafka and check its promises.")
   .option("--seed <n>", "seed of users and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and all other faults, for a quarter of an hour", false)
   .option("--cluster", "three brokers, which are killed, frozen and cut off, one at a time", false)

@@ -70,8 +70,8 @@ interface Flags extends LogFlags {
 
 const program = createCommand(commandName("evaluate"))
   .description(
-    "Measures how good this engine's lists are on a stream of behaviours, next to simple methods (--protocol next-item), " +
-      "or estimates what another policy would have earned, from a log with propensities (--policy).",
+    "Measure how good this engine's lists are on a stream of behaviours, next to simple methods (--protocol next-item), " +
+      "or estimate what another policy would have earned, from a log with propensities (--policy).",
   )
   .addOption(
     new Option("--protocol <name>", "run this protocol on --data; see docs/reference/protocols.md")

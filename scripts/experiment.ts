@@ -32,7 +32,14 @@ import {
 } from "../streams/experiments/views.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
-import { commandArguments, commandName, createCommand, print, runCommand } from "./flags/command_line.ts";
+import {
+  commandArguments,
+  commandName,
+  createCommand,
+  print,
+  runCommand,
+  subcommand,
+} from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { openAlone } from "./flags/service_flags.ts";
 
@@ -50,13 +57,13 @@ type Action = (deployment: Deployment) => Promise<string>;
 
 const program = createCommand(commandName("experiment"))
   .description(
-    "Starts, shows, stops and promotes experiments of a deployment; see docs/how-to/run-an-experiment.md.",
+    "Start, show, stop and promote experiments of a deployment; see docs/how-to/run-an-experiment.md.",
   );
 
 let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 
 function command(usage: string, about: string): Command {
-  return addLogFlags(program.command(usage).description(about))
+  return addLogFlags(subcommand(program, usage, about))
     .option("--url <url>", "use the service at this URL, such as http://127.0.0.1:8080, instead of the log")
     .option(
       "--key-file <file>",
@@ -95,7 +102,7 @@ command(
 ).action((percent, _, self) =>
   choose(self, async ({ changes }) => render(await changes.holdout(share(percent))))
 );
-command("list", "all experiments").action((_, self) =>
+command("list", "list all experiments").action((_, self) =>
   choose(self, async ({ views }) => {
     const { experiments, holdout } = await views();
     const held = holdout === 0 ? [] : [holdoutLine(holdout)];
@@ -103,8 +110,8 @@ command("list", "all experiments").action((_, self) =>
       "none\n";
   })
 );
-command("status [name]", "figures and verdicts; with a name, every metric and segment")
-  .option("--json", "as JSON")
+command("status [name]", "show figures and verdicts; with a name, every metric and segment")
+  .option("--json", "print the result as JSON")
   .action((name, { json }, self) =>
     choose(self, async ({ views }) => {
       const { experiments } = await views();
@@ -201,7 +208,9 @@ function milliseconds(ms: number | null): string {
 
 function share(text: string): number {
   const value = Number(text.replace(/\s*%$/, ""));
-  if (!Number.isFinite(value)) throw new InvalidArgumentError(`Cannot read ${text} as a percentage.`);
+  if (!(value >= 0 && value <= 100)) {
+    throw new InvalidArgumentError(`Not a percentage from 0 to 100: ${text}.`);
+  }
   return value / 100;
 }
 

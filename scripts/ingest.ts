@@ -237,7 +237,7 @@ function speed(events: number, ms: number): number {
 
 const program = addLogFlags(
   createCommand(commandName("ingest")).description(
-    "Feeds a data set into a deployment.",
+    "Feed a data set into a deployment.",
   ),
 )
   .requiredOption("--from <path>", "file or folder to read")

@@ -34,7 +34,7 @@ async function main(file: string, { all, force }: Flags): Promise<number> {
 const name = commandName("init");
 const program = createCommand(name)
   .description(
-    "Writes a starting configuration: every line is a comment with the default and the meaning.",
+    "Write a starting configuration: every line is a comment with the default and the meaning.",
   )
   .argument("[file]", "file to write", "meander.json")
   .option("--all", "include learner, guard, models and Kafka")

@@ -304,7 +304,7 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
 
 const program = addLogFlags(
   createCommand(commandName("map")).description(
-    "Tries mappings on the first records of files or topics, or suggests some.",
+    "Try mappings on the first records of files or topics, or suggest some.",
   ),
 )
   .option(

@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     run: ["run the engine as a service", () => import("./run.ts")],
     ingest: ["feed a data set into a deployment", () => import("./ingest.ts")],
     map: [
-      "try a mapping on the first records of a file or a topic, or suggest one",
+      "try mappings on the first records of files or topics, or suggest some",
       () => import("./map.ts"),
     ],
     check: ["examine a deployment and its configuration, and report problems", () => import("./check.ts")],

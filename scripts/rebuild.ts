@@ -34,7 +34,7 @@ interface Flags extends LogFlags, Omit<RebuildFlags, "prefix" | "memory"> {
 
 const program = addLogFlags(
   createCommand(commandName("rebuild")).description(
-    "Builds a new generation of a deployment from its log, as configured now; it serves from the next start.",
+    "Build a new generation of a deployment from its log, as configured now; it serves from the next start.",
   ),
 )
   .addOption(modelFlag())

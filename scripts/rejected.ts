@@ -34,6 +34,7 @@ import {
   createCommand,
   print,
   runCommand,
+  subcommand,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
@@ -174,7 +175,7 @@ function sourceOf(name: string, sources: SourcesSettings | undefined): RecordSou
 }
 
 const program = createCommand(commandName("rejected")).description(
-  "Shows rejected records with their reasons, and tries them again.",
+  "Show rejected records with their reasons, and try them again.",
 );
 let chosen: (() => Promise<number>) | undefined;
 
@@ -183,7 +184,7 @@ function choose(action: () => Promise<number>): void {
 }
 
 function command(usage: string, about: string): Command {
-  return addLogFlags(program.command(usage).description(about)).option("--json", "print JSON");
+  return addLogFlags(subcommand(program, usage, about)).option("--json", "print the result as JSON");
 }
 
 command("list", "count rejected records by reason")

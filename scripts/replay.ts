@@ -65,7 +65,7 @@ const MAX_COUNTED_BYTES = 256 * 2 ** 20;
 const FIXTURE = "fixtures/shop";
 
 const program = createCommand(commandName("replay"))
-  .description("Replays a data set through the whole loop: events, state, recommendations, learning.")
+  .description("Replay a data set through the whole loop: events, state, recommendations, learning.")
   .option("--data <path>", "file or folder to replay", FIXTURE)
   .option("--format <name>", FORMAT_HELP, "meander")
   .addOption(modelFlag())

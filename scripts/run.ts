@@ -66,7 +66,7 @@ function commitInterval(text: string): number {
 }
 
 const program = addLogFlags(
-  createCommand(commandName("run")).description("Runs the engine as a service: answers requests and learns."),
+  createCommand(commandName("run")).description("Run the engine as a service: answer requests and learn."),
 )
   .option(
     "--roles <list>",

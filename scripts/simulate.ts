@@ -52,7 +52,7 @@ const TAIL = 0.2;
 
 const program = createCommand(commandName("simulate"))
   .description(
-    "Lets simulated users react to the lists that the engine serves, with two variants in an experiment.",
+    "Let simulated users react to the lists that the engine serves, with two variants in an experiment.",
   )
   .option("--requests <n>", "requests to answer", count, 20_000)
   .option("--seed <n>", "seed of the users and of the engine", integer, 1)

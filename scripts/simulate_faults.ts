@@ -72,7 +72,7 @@ function newSeed(): number {
 
 const program = createCommand(commandName("simulate-faults"))
   .description(
-    "Runs deployments in simulated worlds, each determined by a seed, and checks their promises.",
+    "Run deployments in simulated worlds, each determined by a seed, and check their promises.",
   )
   .option("--seed <n>", "the first seed", integer)
   .option("--seeds <n>", "number of consecutive seeds", count)

@@ -61,7 +61,7 @@ const name = commandName("explain");
 const program = addServerFlags(
   createCommand(name)
     .description(
-      "Shows what a user would be recommended now, or where an item ranks, and why. Nothing is logged.",
+      "Show what a user would be recommended now, or where an item ranks, and why. Nothing is logged.",
     )
     .argument("<user>", "id of the user").argument("[item]", "explain this item"),
 )

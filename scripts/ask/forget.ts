@@ -185,7 +185,7 @@ const name = commandName("forget");
 const program = addServerFlags(
   createCommand(name)
     .description(
-      "Erases everything known about a user (state, embeddings, lists shown) and prints a receipt.",
+      "Erase everything known about a user (state, embeddings, lists shown) and print a receipt.",
     )
     .argument("<user>", "id of the user"),
 )

@@ -64,7 +64,7 @@ function render(view: UserView): string {
 }
 
 const program = addServerFlags(
-  createCommand(commandName("inspect")).description("Shows what a deployment knows about a user.")
+  createCommand(commandName("inspect")).description("Show what a deployment knows about a user.")
     .argument("<user>", "id of the user"),
 )
   .addHelpText(

@@ -43,7 +43,7 @@ function render({ models }: Models): string {
 
 const program = addServerFlags(
   createCommand(commandName("models")).description(
-    "Shows the models of a process, their versions, and how their learners are doing.",
+    "Show the models of a process, their versions, and how their learners are doing.",
   ),
 ).parse(commandArguments(), { from: "user" });
 

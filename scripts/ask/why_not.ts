@@ -37,7 +37,7 @@ function render(
 
 const name = commandName("why-not");
 const program = addServerFlags(
-  createCommand(name).description("Shows what keeps an item off a user's list. Nothing is logged.")
+  createCommand(name).description("Show what keeps an item off a user's list. Nothing is logged.")
     .argument("<user>", "id of the user").argument("<item>", "id of the item"),
 )
   .option("--count <n>", "length of the list, at most 20", count, 10)

@@ -49,7 +49,7 @@ async function main(flags: Flags): Promise<number> {
 const name = commandName("restore");
 const program = addLogFlags(
   createCommand(name).description(
-    "Verifies a backup and turns it back into a log, which must not exist yet.",
+    "Verify a backup and turn it back into a log, which must not exist yet.",
   ),
 )
   .requiredOption("--from <folder>", "the backup")

@@ -69,7 +69,14 @@ export function createCommand(name: string): Command {
       );
       return new Map(Object.entries(log === undefined ? own : { ...own, [LOG_HEADING]: log }));
     },
+    optionDescription: (option) => new Help().optionDescription(option).replace(" (default: false)", ""),
   });
+}
+
+/** Adds a subcommand. Its own help shows as a sentence what the list of subcommands shows as a phrase. */
+export function subcommand(program: Command, usage: string, about: string): Command {
+  const sentence = `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
+  return program.command(usage).summary(about).description(sentence);
 }
 
 /** The arguments of the current command. */

@@ -206,7 +206,7 @@ async function main({ check, seed, out }: Flags): Promise<void> {
 
 if (import.meta.main) {
   const program = createCommand(commandName("fixtures"))
-    .description("Regenerates the sample data under fixtures/, byte for byte, or makes another world.")
+    .description("Regenerate the sample data under fixtures/, byte for byte, or make another world.")
     .option("--check", "only compare; fails when a file is not up to date", false)
     .option("--seed <n>", "seed of the world", integer, SEED)
     .option("--out <folder>", "write a world there, without figures")

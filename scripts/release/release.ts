@@ -18,7 +18,7 @@ interface Flags {
 }
 
 const program = createCommand("release")
-  .description("Makes a release of this checkout; its version is that of deno.json.")
+  .description("Make a release of this checkout; its version is that of deno.json.")
   .option("--prepare", "date the changelog and write the records of tests/compat, to be committed")
   .option("--to <folder>", "folder to make, with the packages and their checksums", "dist")
   .parse(commandArguments(), { from: "user" });

@@ -56,7 +56,7 @@ type StreamName = keyof typeof STREAMS;
 
 const program = createCommand(commandName("ablate"))
   .description(
-    "Runs the models with one part removed at a time; earlier runs are not repeated.",
+    "Run the models with one part removed at a time; earlier runs are not repeated.",
   )
   .option("--data <folder>", "folder of the public data sets", "../shared/data")
   .option(

@@ -29,7 +29,7 @@ interface Flags {
 }
 
 const command = createCommand(commandName("protocols"))
-  .description("Learns a benchmark in one pass and prints its figures.")
+  .description("Learn a benchmark in one pass and print its figures.")
   .addArgument(new Argument("<protocol>", "which benchmark").choices(Object.keys(PROTOCOLS)))
   .requiredOption("--data <folder>", "folder of the data")
   .addOption(new Option("--model <name>", "model that learns").choices([...MODEL_NAMES]).default("din"))

@@ -49,7 +49,7 @@ async function helpsOf(calls: readonly (readonly string[])[]): Promise<ReadonlyM
   return new Map(helps.flat());
 }
 
-Deno.test("docs use only flags that the help of their command has", async () => {
+Deno.test("docs use only flags that the help of their command has, which begins with an imperative", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))) as {
     readonly tasks: Readonly<Record<string, { readonly command: string }>>;
   };
@@ -75,6 +75,11 @@ Deno.test("docs use only flags that the help of their command has", async () => 
     }
   }
   const helps = await helpsOf(found.map(({ call }) => call));
+  for (const [call, help] of helps) {
+    if (call.startsWith("scripts/")) {
+      assert.match(help, /^Usage: .*\n\n[A-Z][a-z]*[a-rt-z] [^]*?\.\n\n/, call);
+    }
+  }
   for (const { place, call, flags } of found) {
     for (const flag of flags) {
       assert.ok(helps.get(call.join(" "))?.includes(flag), `${place}: ${flag}`);

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { CommanderError } from "commander";
 import assert from "node:assert/strict";
-import { createCommand, print } from "../../../scripts/flags/command_line.ts";
+import { createCommand, print, subcommand } from "../../../scripts/flags/command_line.ts";
 import { addLogFlags } from "../../../scripts/flags/log_flags.ts";
 
 /** What a command prints for these arguments; both of its subcommands require `--from`. */
@@ -43,6 +43,13 @@ test("createCommand() reports an unknown option before a missing one, and sugges
 test("createCommand() prints a command's own flags before those of the log", () => {
   const command = addLogFlags(createCommand("feed")).option("--from <path>", "what to read");
   assert.match(command.helpInformation(), /--from[^]*-h, --help[^]*The log and the config[^]*--log /);
+});
+
+test("subcommand() shows a phrase in the list and a sentence in the help, where flags have no default", () => {
+  const program = createCommand("feed");
+  const topic = subcommand(program, "topic", "read a topic").option("--fresh", "empty it first", false);
+  assert.match(program.helpInformation(), /^ {2}topic \[options\] +read a topic$/m);
+  assert.match(topic.helpInformation(), /\n\nRead a topic\.\n\n[^]*--fresh +empty it first\n/);
 });
 
 test("print() lets no record move the cursor, hide text or reverse it", () => {
