@@ -86,15 +86,16 @@ async function openLogOrReason(flags: Flags, config: Config, file: string | null
   try {
     if (file !== null) await Deno.stat(file); // opening would create it
   } catch (error) {
-    if (canAsk && error instanceof Deno.errors.NotFound) return "the file does not exist on this machine";
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (canAsk) return "the file does not exist on this machine";
+    throw new Error("there is no such file; name another with --log-path");
   }
   try {
     return await openLog(flags, { retryMs: RETRY_MS, config });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
     if (canAsk) return "another process has it open";
-    throw new Error("another process has it open; stop that one, or query it with --url", { cause: error });
+    throw new Error("another process has it open; stop that process, or query it with --url");
   }
 }
 
@@ -227,7 +228,7 @@ function urls(text: string): readonly string[] {
 
 const program = addLogFlags(
   createCommand(commandName("check")).description(
-    "Examines a deployment (configuration, topics, lag, members, live version) and shows how to fix problems.",
+    "Examine a deployment (configuration, topics, lag, members, live version) and show how to fix problems.",
   ),
 )
   .option("--verify", "on sqlite: read every record and every page, and report damage")

@@ -95,7 +95,7 @@ function table(reasons: readonly RejectedCount[]): string {
 async function show(place: string, flags: Flags): Promise<number> {
   const [, partition, offset] = /^(\d+)\/(\d+)$/.exec(place) ?? [];
   if (partition === undefined) throw new Error(`Cannot show ${place}: give partition/offset, as in list`);
-  await using log = await openAlone(flags);
+  await using log = await openAlone(flags, "stop that process first");
   const record = await rejectedAt(log, topicNames(flags.prefix), Number(partition), Number(offset));
   if (record === null) throw new Error(`Cannot show ${place}: there is no such rejected record`);
   const { source = "", cut, bytes } = record.rejection;
@@ -138,7 +138,7 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
 async function replay(name: string, flags: Flags): Promise<number> {
   const { sources } = await readConfig(flags.config);
   const source = sourceOf(name, sources);
-  await using log = await openAlone(flags);
+  await using log = await openAlone(flags, "stop that process first");
   const { records, taken, rejected, leftOut, cut } = await replayRejected(
     log,
     topicNames(flags.prefix),

@@ -10,7 +10,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { backUp } from "../../streams/backup/backup.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
-import { addLogFlags, type LogFlags } from "../flags/log_flags.ts";
+import { addLogFlags, type LogFlags, mustExist } from "../flags/log_flags.ts";
 import { logAddressOf } from "../flags/service_flags.ts";
 import { describe, progress } from "./report.ts";
 
@@ -19,6 +19,7 @@ interface Flags extends LogFlags {
 }
 
 async function main(flags: Flags): Promise<number> {
+  await mustExist(flags);
   const { kind, options } = await logAddressOf(flags);
   const begun = performance.now();
   const made = await backUp({
@@ -41,7 +42,7 @@ async function main(flags: Flags): Promise<number> {
 const name = commandName("backup");
 const program = addLogFlags(
   createCommand(name).description(
-    "Copies a deployment into a folder, while it serves, and checks the copy.",
+    "Copy a deployment into a folder, while it serves, and check the copy.",
   ),
 )
   .requiredOption("--to <folder>", "folder to make")

@@ -19,7 +19,7 @@ import type { ReadableLog } from "../../streams/log/log.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { servingTopics } from "../../streams/topics/serving.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
-import { addLogFlags, type LogFlags } from "../flags/log_flags.ts";
+import { addLogFlags, type LogFlags, mustExist } from "../flags/log_flags.ts";
 import { logAddressOf } from "../flags/service_flags.ts";
 import { progress } from "./report.ts";
 import { timeOf } from "./times.ts";
@@ -89,6 +89,7 @@ function isParquet(to: string | undefined): boolean {
 }
 
 async function openToRead(flags: LogFlags): Promise<ReadableLog> {
+  await mustExist(flags);
   const { kind: name, options } = await logAddressOf(flags);
   const kind = kindOf(name);
   return await (kind.openToRead?.(options) ?? kind.open(options));
@@ -151,7 +152,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
 const name = commandName("export");
 const program = addLogFlags(
   createCommand(name).description(
-    "Writes events, items or results as JSON lines or Parquet, also while the deployment serves.",
+    "Write events, items or results as JSON lines or Parquet, also while the deployment serves.",
   ),
 )
   .addOption(

@@ -108,11 +108,15 @@ export function placeOf(flags: LogFlags, config: Config = {}): string {
   return kind.placeOf(settings);
 }
 
-/** Checks that a log in a file exists, which opening would create. @throws NotFound */
+/** Checks that a log in a file exists, which opening would create. */
 export async function mustExist(flags: LogFlags): Promise<void> {
   const { kind, settings } = chosenLog(flags, {});
   const file = kind.fileOf(settings);
-  if (file !== null) await Deno.stat(file);
+  if (file === null) return;
+  await Deno.stat(file).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot use the log ${file}: there is no such file; name another with --log-path`);
+  });
 }
 
 /** Refuses a place that is given for another kind of log than the chosen one. */

@@ -46,6 +46,10 @@ export async function call<Answer>(
   path: string,
 ): Promise<Answer> {
   const places = url.split(",");
+  const [nameless] = places.filter((place) => !/^https?:\/\//.test(place));
+  if (nameless !== undefined) {
+    throw new Error(`Cannot use ${nameless} as the URL of a service: expected http://host:port`);
+  }
   let elsewhere: ElsewhereError | undefined, unreachable: UnreachableError | undefined;
   for (const place of places) {
     try {

@@ -57,15 +57,19 @@ export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Pr
 /** How long brokers may be down while a user waits for the answer. */
 export const RETRY_MS = 10_000;
 
-/** Opens the log of a deployment, which must exist, for a command that can query a process instead, by `--url`. */
-export async function openAlone(flags: LogFlags): Promise<Log> {
+/**
+ * Opens the log of a deployment, which must exist.
+ *
+ * @param remedy what to do if another process has it open
+ */
+export async function openAlone(
+  flags: LogFlags,
+  remedy = "stop that process, or query it with --url",
+): Promise<Log> {
   await mustExist(flags);
-  return await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
-    if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
-    throw new Error(
-      `Cannot use ${placeOf(flags)}: another process has it open; stop that process, or query it with --url`,
-      { cause },
-    );
+  return await openLog(flags, { retryMs: RETRY_MS }).catch((error) => {
+    if (!(error instanceof LogError) || error.code !== "locked") throw error;
+    throw new Error(`Cannot use ${placeOf(flags)}: another process has it open; ${remedy}`);
   });
 }
 

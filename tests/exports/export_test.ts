@@ -77,7 +77,7 @@ Deno.test("export reads all that a service writes while it serves, and survives 
   assert.deepEqual([absent.code, /Not a time such as/.test(absent.stderr)], [1, true], absent.stderr);
   const missing = await meander("export", "--what", "items", "--log-path", `${folder.path}/none.sqlite`);
   assert.deepEqual(
-    [missing.code, /none\.sqlite: no such file/.test(missing.stderr)],
+    [missing.code, /none\.sqlite: there is no such file/.test(missing.stderr)],
     [1, true],
     missing.stderr,
   );

@@ -26,6 +26,7 @@ Deno.test("experiment: starts, lists, changes, promotes and stops, and says what
     "error: Cannot start experiment e: it is already running\n",
   ]);
   assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
+  assert.match((await call("traffic", "e", "500")).stderr, /Not a percentage from 0 to 100: 500/);
   assert.match((await call("status")).stdout, /cannot say yet: no list is settled yet: /);
   assert.equal(
     (await call("status", "f")).stderr,

@@ -109,6 +109,8 @@ Deno.test("meander: queries a running deployment by inspect, explain, why-not, m
   assert.equal((await meander("inspect", "ann/1", ...at)).code, 1);
   const away = await meander("models", "--url", "http://127.0.0.1:1");
   assert.match(away.stderr, /^error: Cannot reach http:\/\/127.0.0.1:1: start `run` with --http/);
+  const nameless = await meander("models", "--url", "127.0.0.1:8080");
+  assert.match(nameless.stderr, /127.0.0.1:8080 as the URL of a service: expected http:\/\/host:port/);
 });
 
 Deno.test("meander: asks the process that has the user, of those that --url names", async () => {

@@ -72,7 +72,10 @@ Deno.test("ingest, run and check: work together, and run exits with 0 on SIGTERM
 
   const missing = await run("check", ...log);
   assert.equal(missing.code, 2);
-  assert.match(missing.errors, /Cannot examine .*log\.sqlite: No such file/);
+  assert.match(
+    missing.errors,
+    /Cannot examine .*log\.sqlite: there is no such file; name another with --log-path/,
+  );
 
   const ingest = () => run("ingest", ...log, "--from", `${folder}/shop`, "--partitions", "2");
   const first = await ingest();
@@ -318,7 +321,7 @@ Deno.test("check: asks the processes at --url when one of them holds the log", a
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
     const alone = await look();
-    assert.deepEqual([alone.code, /open; stop that one, or query it with --url/.test(alone.errors)], [
+    assert.deepEqual([alone.code, /open; stop that process, or query it with --url/.test(alone.errors)], [
       2,
       true,
     ]);
