@@ -60,7 +60,7 @@ Deno.test("suggestTogether() takes skips for dislikes, and words whose records h
 
 Deno.test("suggestTogether() hands devices over to users by a topic of logins, and asks about them otherwise", () => {
   const [plays] = suggested(["plays", PLAYS]);
-  assert.match(plays?.open ?? "", /to hand these over after a login/);
+  assert.match(plays?.open ?? "", /To hand them over at a login/);
   const [known, logins] = suggested(["plays", PLAYS], ["logins", LOGINS]);
   assert.doesNotMatch(known?.open ?? "", /login/);
   assert.deepEqual(logins?.rules, [
