@@ -153,8 +153,8 @@ const AWS_IDENTITIES = [
 ];
 
 /**
- * Paths that must be readable: the files of secrets, and the folders of certificates and tokens, because files that are
- * replaced while we run are often links to another file in the same folder.
+ * Paths that must be readable: the file of a passphrase, and the folders of certificates, tokens and passwords, because
+ * files that are replaced while we run are often links to another file in the same folder.
  */
 export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
   const replaced = [
