@@ -110,7 +110,7 @@ export function positionOf(sides: PositionSides): Position {
   if (next > bounds.end) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot resume ${place} at ${next}, the position in the task's record: it ends at ${bounds.end}, so the log has ` +
+      `Cannot resume ${place} at ${next}, the position in the task's record: from ${bounds.end} on, the log has ` +
         `lost events that were applied (was a leader elected without them, or an older copy of the data restored?); bring them back, or ` +
         remedyByNewPrefix(topic),
     );

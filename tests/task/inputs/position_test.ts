@@ -46,7 +46,7 @@ Deno.test("positionOf() refuses positions that contradict each other, and names 
   const cases: readonly (readonly [change: Partial<PositionSides>, ...says: string[]])[] = [
     [{ now: { id: "b", partitions: 2 } }, "id was a", "is b", "--prefix", "follow events"],
     [{ now: { id: "a", partitions: 4 } }, "with 2 partitions", "has 4 now", "follow events"],
-    [{ bounds: { start: 0, end: 16 } }, "at 17", "ends at 16", "--prefix"],
+    [{ bounds: { start: 0, end: 16 } }, "at 17", "from 16 on", "--prefix"],
     [{ own: null }, "at 17", "group tasks", "statistics/1 has no record", "--delete --group tasks"],
   ];
   for (const [change, ...says] of cases) {
