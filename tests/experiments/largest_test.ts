@@ -24,25 +24,41 @@ function weightsIn(...arms: readonly (readonly number[])[]): readonly (readonly 
   return users.map((arm) => arm.map((one) => largest.weightsOf(one)[0]));
 }
 
+function assertNear(actual: readonly number[], expected: readonly number[]) {
+  assert.equal(actual.length, expected.length);
+  for (const [at, value] of actual.entries()) {
+    assert.ok(
+      Math.abs(value - expected[at]!) <= 1e-8 * Math.abs(expected[at]!),
+      `${value}, not ${expected[at]}`,
+    );
+  }
+}
+
 const size = fc.oneof(fc.nat(4), fc.nat(300));
-const step = fc.record({ join: fc.array(fc.tuple(size, size), { maxLength: 40 }), leave: fc.nat(30) });
+const every = fc.integer({ min: 1, max: 110 });
+const joined = fc.array(fc.tuple(size, size, fc.nat(1)), { maxLength: 40 });
+const step = fc.record({ join: joined, leave: fc.nat(30) });
 
 Deno.test("Largest.above() finds the same users as a fresh instance, whoever came and went", () => {
-  fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+  fc.assert(fc.property(every, every, fc.array(step, { maxLength: 12 }), (a, b, steps) => {
     const largest = new Largest("lists", 2);
     const users: UserSums[] = [];
+    const come = (one: UserSums) => {
+      users.push(one);
+      largest.update(one, 1);
+    };
+    // A crowd, of whom every so many have twice as many lists: the limits are fractions.
+    for (const [arm, often] of [a, b].entries()) {
+      for (const at of times(110, (at) => at)) come(user([at % often === 0 ? 2 : 1, 0], arm));
+    }
     for (const { join, leave } of steps) {
       for (const gone of users.splice(0, leave)) largest.update(gone, -1);
-      for (const sizes of join) {
-        const one = user(sizes);
-        users.push(one);
-        largest.update(one, 1);
-      }
+      for (const [now, past, arm] of join) come(user([now, past], arm));
       const fresh = new Largest("lists", 2);
       for (const one of users) fresh.update(one, 1);
       const found = new Map(largest.above(users));
       assert.equal(found.size, [...fresh.above(users)].length);
-      for (const one of users) assert.deepEqual(found.get(one) ?? [1, 1], fresh.weightsOf(one));
+      for (const one of users) assertNear(found.get(one) ?? [1, 1], fresh.weightsOf(one));
     }
   }));
 });
@@ -59,7 +75,7 @@ Deno.test("Largest.above() walks all users only now and then, even when most are
   };
   for (let look = 0; look < 50; look++) {
     for (let n = 0; n < 100; n++) {
-      const one = user([10, 0]);
+      const one = user([n % (31 + look % 7) === 0 ? 9 : 10, 0], n % 2);
       users.push(one);
       largest.update(one, 1);
     }
@@ -77,12 +93,12 @@ Deno.test("Largest.weightsOf() cuts at least one user in a hundred, and nobody w
   assert.equal(many.filter((weight) => weight < 1).length, 3);
 });
 
-Deno.test("Largest.weightsOf() cuts equal arms as one, and a small arm as if it were large", () => {
-  const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 2, maxLength: 300 });
-  fc.assert(fc.property(sizes, (all) => {
-    const half = Math.floor(all.length / 2);
-    const [a, b] = [all.slice(0, half), all.slice(half, 2 * half)];
-    assert.deepEqual(weightsIn(a, b).flat(), weightsIn([...a, ...b])[0]);
+Deno.test("Largest.weightsOf() cuts equal arms as one, arms of one shape alike, and a small arm as if it were large", () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 150 });
+  fc.assert(fc.property(sizes, fc.integer({ min: 2, max: 9 }), (all, times) => {
+    const both = weightsIn(all, all), more = all.map((size) => times * size);
+    assertNear(both.flat(), weightsIn([...all, ...all])[0]!);
+    if (all.length >= 100) assertNear(weightsIn(all, more).flat(), both.flat());
   }));
   const [many, few] = [times(5000, () => 2), times(100, (at) => at < 5 ? 40 : 2)];
   // Two of those with 40 are cut, to the 40 of the third one; of one large arm, all five are in the 1 %.
@@ -114,4 +130,47 @@ Deno.test("ExperimentTotals sees what a variant does to a few users of a small a
   times(100, (at) => visit(`b${at}`, at < 5 ? 30 : at % 2 + 1, "B"));
   const lift = compareVariant(totals, 1, "listsPerUser").effect.lift!;
   assert.ok(Math.abs(lift - 0.465) < 1e-9, `${lift}`); // (5 · 30 + 48 · 2 + 47 · 1) / 200 − 1, uncut
+});
+
+/** Users by arm, each with many lists or few, and what they click: those with more lists click less. */
+const REGULARS = times(200, (at) => {
+  const lists = at % 20 === 0 ? 5 + at / 20 : 1 + at % 2;
+  return { lists, clicks: lists > 2 ? 1 : 3 };
+});
+
+/** What a variant is said to change whose users all have this many times as many lists, with clicks as before. */
+function shownLifts(times: number): readonly number[] {
+  const totals = new ExperimentTotals(
+    startExperiment({ name: "e", variants: [{ name: "A" }, { name: "B" }] }, {
+      records: new Map(),
+      models: [],
+    }),
+  );
+  for (const variant of ["A", "B"]) {
+    for (const [at, { lists, clicks }] of REGULARS.entries()) {
+      for (let time = 0; time < lists * (variant === "B" ? times : 1); time++) {
+        totals.update(list(`${variant}${at}`, clicks, { time, exposure: ["e", variant] }));
+      }
+    }
+  }
+  return (["listsPerUser", "clicksPerUser", "ctr", "clicksPerList"] as const).map((metric) =>
+    compareVariant(totals, 1, metric).effect.lift!
+  );
+}
+
+Deno.test("ExperimentTotals shows as many times as many lists as there are, and no change of what comes of each", () => {
+  for (const times of [2, 3, 8]) {
+    const lifts = shownLifts(times).map((lift) => Number(lift.toFixed(9)));
+    assert.deepEqual(lifts, [times - 1, times - 1, 0, 0]);
+  }
+});
+
+Deno.test("Largest.weightsOf() keeps robots out of what is typical of their arm, and takes few users as those of others", () => {
+  const people = times(300, (at) => 1 + at % 3);
+  const robots = people.map((lists, at) => at < 3 ? 20_000 : lists);
+  assert.deepEqual(
+    weightsIn(people, robots)[1]!.slice(0, 3).map((weight) => weight < 4 / 20_000),
+    times(3, () => true),
+  );
+  assert.ok(weightsIn(people, [20_000, 1, 2])[1]![0]! < 4 / 20_000);
 });
