@@ -38,7 +38,7 @@ async function main(flags: Flags): Promise<number> {
   if (made.erasedAgain > 0) {
     print(
       Deno.stderr,
-      `${made.erasedAgain} of its users were erased since; \`run\` erases them again when it starts\n`,
+      `erased since the backup: ${made.erasedAgain} of its users; \`run\` erases them again when it starts\n`,
     );
   }
   const what = `${describe(made)} of ${made.made}, by ${made.by}`;

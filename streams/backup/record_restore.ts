@@ -163,7 +163,8 @@ async function refuseFull(log: RecordLog, topics: readonly TopicExtent[], prefix
       const { end } = await log.bounds(name, partition);
       if (end === 0) continue;
       throw new Error(
-        `Cannot restore to ${name}: it has had records up to offset ${end}; delete the topics that begin with ${prefix}`,
+        `Cannot restore to ${name}: it has had records up to offset ${end}; ` +
+          `delete the topics that begin with ${prefix}, or name another --prefix`,
       );
     }
   }
