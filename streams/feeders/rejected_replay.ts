@@ -196,8 +196,8 @@ async function again(
   const mapped = makeEach(
     adapted,
     (own) => {
-      if (own.kind === "item") return newRecord(topics, own, Math.min(own.item.time, now));
-      const made = newRecord(topics, own, Math.min(own.event.time, now));
+      const { time } = own.kind === "item" ? own.item : own.event;
+      const made = newRecord(topics, own, Math.min(time, now));
       return "ok" in made ? made : { ...made, headers: MENDED_HEADERS };
     },
   );

@@ -213,8 +213,10 @@ Deno.test("Feeder takes entries of a file in the same way, and resumes within a 
 });
 
 /** A task that has read all events of a partition. */
+const SCHEMA = { ...DEFAULT_SCHEMA, itemFields: ["taste[2]"] };
+
 async function taskOf(log: Log, partition: number, batch = 1000): Promise<Task> {
-  const options = { schema: DEFAULT_SCHEMA, outcomeWindowMs: 60_000, allowedLatenessMs: 300_000, seed: 3 };
+  const options = { schema: SCHEMA, outcomeWindowMs: 60_000, allowedLatenessMs: 300_000, seed: 3 };
   const task = await Task.open({ log, topics, partition, options, serving: new FakeServing() });
   while ((await task.round({ rows: 1e9, events: batch })).complete);
   await task.flush();
@@ -259,15 +261,21 @@ Deno.test("countRejected() tells what tasks refuse after a replay from what they
       { code, count, again },
     ) => [code, count, again]);
   };
+  const item = { item: "tent", time: TIME, attributes: { taste: [1] } };
+  await log.append([{ topic: topics.items, key: item.item, value: encode(item), time: TIME }]);
+  assert.deepEqual(await counted(), [["wrong-type", 1, 0]]);
+  const ofItems = { from: topics.items, now };
+  assert.equal((await replayRejected(log, topics, ownSource(), ofItems)).taken, 1);
+  assert.deepEqual(await counted(), [["wrong-type", 1, 1]]);
   const later = ["a", "b"].flatMap((who) =>
     Array.from({ length: 8 }, (_, n) => ({ ...clickOf(`${who}${n}`, TIME + 3_600_000), key: who }))
   );
   await log.append([...later, shown("r1")]);
-  assert.deepEqual(await counted(), [["too-late", 1, 0]]);
+  assert.deepEqual(await counted(), [["wrong-type", 1, 1], ["too-late", 1, 0]]);
   const options = { from: topics.events, now: () => TIME + 3_600_000 };
   assert.equal((await replayRejected(log, topics, ownSource(), options)).taken, 1);
   await log.append([shown("r2")]);
-  assert.deepEqual(await counted(), [["too-late", 2, 1]]);
+  assert.deepEqual(await counted(), [["too-late", 2, 1], ["wrong-type", 1, 1]]);
 });
 
 Deno.test("a task takes mended entries in order of time, however late they are and however it batches", async () => {
