@@ -55,6 +55,8 @@ export interface ExperimentStatus {
   readonly ratio: SampleRatio;
   /** Users with a list but no sample, by variant. */
   readonly lost: readonly number[];
+  /** p-value of the test of their split. */
+  readonly lostP: number;
   /** The most users that it may count, if others have been left out. */
   readonly fullAt: number | null;
 }
@@ -249,6 +251,7 @@ export class Followed {
       orderedBy: this.#orders.map(({ shares }) => shares),
       ratio,
       lost: lost.counts,
+      lostP: lost.p,
       fullAt: this.#isFull ? this.#maxUsers : null,
     };
   }

@@ -14,7 +14,7 @@ import {
   STOP_RULE,
 } from "../../src/assignment/experiment.ts";
 import type { Preference } from "../../src/assignment/interleaving.ts";
-import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
+import { seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
 import { valueOf } from "../../src/experiments/user_metrics.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
@@ -86,6 +86,8 @@ export interface SplitView {
   readonly users: readonly number[];
   /** p-value of the sequential test against the intended split. */
   readonly p: number;
+  /** p-value of the sequential test of who got an answer and never came back. */
+  readonly lostP: number;
   /** Smallest loss of users the test detects in 95 % of cases, as a share of a variant; `null` with too few users. */
   readonly sees: number | null;
 }
@@ -227,15 +229,15 @@ function holdoutOf(records: readonly ExperimentRecord[]): number {
   return found === undefined || isExperiment(found) ? 0 : found.share;
 }
 
-function splitOf({ counts, p }: SampleRatio, experiment: Experiment): SplitView {
+function splitOf({ ratio: { counts, p }, lostP, experiment }: ExperimentStatus): SplitView {
   const n = counts.reduce((sum, count) => sum + count, 0);
   const share = Math.min(...splitShares(experiment));
   const sees = seenLoss(n, share);
-  return { users: [...counts], p, sees: n < TELLING_USERS || sees >= 1 ? null : sees };
+  return { users: [...counts], p, lostP, sees: n < TELLING_USERS || sees >= 1 ? null : sees };
 }
 
 function viewOf(status: ExperimentStatus): ExperimentView {
-  const { experiment, verdicts, preference, totals, ratio, fullAt } = status;
+  const { experiment, verdicts, preference, totals, fullAt } = status;
   const { name, hypothesis, status: state, layer, traffic, metric, guardRails, mode } = experiment;
   // Interleaved lists belong to no single variant.
   const shown = mode === "interleave" ? [] : splitVariants(experiment);
@@ -247,7 +249,7 @@ function viewOf(status: ExperimentStatus): ExperimentView {
     traffic,
     metric,
     variants: shown.map(({ name }, place) => variantOf(status, name, place)),
-    split: splitOf(ratio, experiment),
+    split: splitOf(status),
     winner: experiment.winner ?? null,
     reason: experiment.reason ?? null,
     names: namesOf(experiment),

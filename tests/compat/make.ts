@@ -221,7 +221,8 @@ async function experiments() {
       orderedBy: u % 3 === 0 ? "prior" : "model",
     });
     const answered = { ...record, topic: topics.recommendations, value: new TextEncoder().encode(text) };
-    if (isEmpty || u % 17 === 3 && (page === 1 || page === 2)) return [answered];
+    const isLost = page < 3 ? page > 0 && u % 17 === 3 : u >= 70 && u % 4 === 3;
+    if (isEmpty || isLost) return [answered];
     const rows = Array.from({ length: 4 * page + 4 }, (_, position) => {
       const label = random() < 0.2 + 0.1 * (u % 4 === 3 ? 1 : 0) ? 1 : 0;
       const reward = label === 1 && random() < 0.3 ? Math.round(100 / (random() + 0.01)) / 100 : 0;

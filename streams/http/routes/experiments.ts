@@ -75,6 +75,7 @@ const experimentsSchema = z.object({
     split: z.object({
       users: z.array(count).describe("By variant."),
       p: z.number().describe("p-value of the sequential test of the split."),
+      lostP: z.number().describe("The same of users who got an answer and never came back."),
       sees: figure.describe(
         "Smallest loss of a variant's users that the test detects in 95 % of cases.",
       ),
