@@ -10,7 +10,7 @@ import { field } from "./config_field.ts";
 
 const positive = z.number().positive();
 
-export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
+const policies = [
   z.strictObject({ name: z.literal("greedy") }),
   z.strictObject({
     name: z.literal("epsilon"),
@@ -25,4 +25,9 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
     name: z.literal("thompson"),
     scale: field(positive.exactOptional(), "`thompson`: factor on the standard deviations", DEFAULT_SCALE),
   }),
-]);
+] as const;
+const names = policies.map(({ shape }) => shape.name.value).join(", ");
+
+export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", policies, {
+  error: ({ code }) => code === "invalid_union" ? `expected one of ${names}` : undefined,
+});

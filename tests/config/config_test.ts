@@ -78,7 +78,7 @@ Deno.test("parseConfig() names the file and each field that is wrong", () => {
     [{ features: { itemFields: ["taste[8]", "taste[0]"] } }, ["features.itemFields.1", "1 to 1000 numbers"]],
     [{ actions: { click: { positive: true } } }, ["actions.click.strength"]],
     [{ actions: { click: { positive: true, strength: 1, weight: 2 } } }, ["actions.click", "weight"]],
-    [{ policy: { name: "softmax" } }, ["policy.name"]],
+    [{ policy: { name: "softmax" } }, ["policy.name", "expected one of greedy, epsilon, boltzmann"]],
     [{ policy: { name: "epsilon", epsilon: -0.1 } }, ["policy.epsilon"]],
     [{ impressions: "both" }, ["impressions"]],
     [{ outcomeWindowMs: -1, allowedLatenessMs: "5" }, ["outcomeWindowMs", "allowedLatenessMs"]],
