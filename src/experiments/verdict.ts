@@ -204,7 +204,8 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
     );
     const invalid = invalidity(ratio, lost);
     return {
-      ...harm(experiment, guardRails, invalid) ?? invalid ?? judge(experiment, comparison, guardRails),
+      ...harm(experiment, guardRails, invalid) ?? invalid ??
+        judge(experiment, comparison, guardRails, compareVariant(figures, at + 1, "listsPerUser")),
       variant: comparison.variant,
       comparison,
       guardRails,
@@ -253,6 +254,13 @@ function unseen(guardRails: readonly Comparison[]): string {
     : `; nothing is known yet about ${unknown.map(({ metric }) => nameOf(metric)).join(", ")}`;
 }
 
+/** Says that a ratio may differ because other people have more lists, which weigh by their number. */
+function shifted(metric: MetricName, lists: Comparison): string {
+  const { per }: MetricSpec = METRICS[metric];
+  if (per === "users" || !(lists.interval.low > 0 || lists.interval.high < 0)) return "";
+  return `; ${nameOf(metric)} counts lists, not people, and listsPerUser differs: ${change(lists)}`;
+}
+
 /** Whether all users of both arms are the same: no difference can be found, and there is none. */
 function isAlike({ effect: { variance, lift } }: Comparison): boolean {
   return variance === 0 && Math.abs(lift ?? Infinity) < 1e-9;
@@ -262,13 +270,14 @@ function judge(
   experiment: Experiment,
   comparison: Comparison,
   guardRails: readonly Comparison[],
+  lists: Comparison,
 ): Judgement {
   const { variant, effect, interval, metric, missingUsers, conversions } = comparison;
   const { maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   if (interval.low > 0 || interval.high < 0) {
     const word = (METRICS[metric].better === "up") === interval.low > 0 ? "better" : "worse";
     const text = `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}`;
-    return { word, text: text + unseen(guardRails) };
+    return { word, text: text + shifted(metric, lists) + unseen(guardRails) };
   }
   const users = effect.control.users + effect.variant.users;
   // An undetectable effect is not an absent one.

@@ -172,6 +172,21 @@ Deno.test("verdicts() names the guard rails that cannot be judged yet", () => {
   assert.match(tell((user) => user < 300 ? 5 : 0), /^B is better: [^;]* ctr$/);
 });
 
+Deno.test("verdicts() says with a ratio that users have more lists, but not with a metric per user", () => {
+  const tell = (metric: MetricName, lists: number) => {
+    const arms = [1, lists].map((times, b) =>
+      arm(3000, { clicks: (u) => Number(u % 10 < 2 + b), lists: (u) => times * (1 + u % 3) })
+    );
+    return verdicts(figuresOf(experimentOf(metric), arms), new SampleRatio([0.5, 0.5]))[0]!.text;
+  };
+  assert.match(
+    tell("clicksPerList", 2),
+    /^B is worse: .* clicksPerList; clicksPerList counts lists, not people, and listsPerUser differs: \+100\.0 % \[/,
+  );
+  assert.doesNotMatch(tell("ctr", 1), /differs/);
+  assert.doesNotMatch(tell("clicksPerUser", 2), /differs/);
+});
+
 Deno.test("verdicts() does not mistake a control or variant without clicks for one without an effect", () => {
   const experiment = experimentOf("clicksPerUser");
   const tell = (control: number, variant: number) => {
