@@ -24,14 +24,13 @@ export class InTurn {
   }
 
   /** Runs a piece at the same time as others like it: after those before it that run alone. */
-  async beside<T>(work: () => Promise<T>): Promise<T> {
+  beside<T>(work: () => Promise<T>): Promise<T> {
     const pieces = this.#beside;
     pieces.left++;
-    try {
-      await this.#alone;
-      return await work();
-    } finally {
+    const done = this.#alone.then(work);
+    void ignore(done, "the caller has the result").then(() => {
       if (--pieces.left === 0) pieces.ended?.();
-    }
+    });
+    return done;
   }
 }
