@@ -526,7 +526,7 @@ async function saysWhoIsNotKnown(api: Api, path: (user: string, item: string) =>
     [
       "nobody",
       "i1",
-      /^user "nobody" is not known: [^;]*; send one to POST \/v1\/events, or check the spelling$/,
+      /^user "nobody" is not known: [^;]*; send one to POST \/v1\/events, check the spelling, or wait for `lag` 0$/,
     ],
     ["nobody", "nothing", /^user "nobody" is not known: .*; item "nothing" is not known: /],
   ] as const;
