@@ -6,8 +6,6 @@
  *     deno run -A scripts/chaos.ts --long          # 200,000 events, 100 kills: a quarter of an hour
  *     deno run -A scripts/chaos.ts --cluster       # three brokers, which fail one after the other: four minutes
  *     deno run -A scripts/chaos.ts --seed 7        # other users, other faults
- *
- * @module
  */
 
 import { Option } from "commander";

@@ -2,8 +2,6 @@
  * `deno task check`: reviews a deployment and its configuration, and reports what is wrong or missing and what to do.
  *
  * Exit code 0: all is well; 1: something is wrong or missing; 2: the review failed.
- *
- * @module
  */
 
 import { reasonOf } from "../src/values/reason.ts";

@@ -5,8 +5,6 @@
  *     deno task meander evaluate --policy greedy.json --log sqlite --log-path .data/meander.sqlite
  *     deno task meander evaluate --policy bts.json --data ../shared/data/open-bandit/random/men
  *     deno task meander evaluate --protocol next-item --data events.jsonl --positives purchase
- *
- * @module
  */
 
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";

@@ -4,8 +4,6 @@
  *
  *     deno task meander experiment start greener.json --url http://127.0.0.1:8080
  *     deno task meander experiment status
- *
- * @module
  */
 
 import { type Command, InvalidArgumentError } from "commander";

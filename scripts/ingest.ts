@@ -3,8 +3,6 @@
  * user. After a stop or a kill, the same command resumes.
  *
  *     deno task ingest --from fixtures/shop --log kafka --rate 500
- *
- * @module
  */
 
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";

@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- init`: writes a configuration to start with, every line a comment with the default.
- *
- * @module
- */
+/** `deno task meander -- init`: writes a configuration to start with, every line a comment with the default. */
 
 import {
   commandArguments,

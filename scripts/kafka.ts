@@ -4,8 +4,6 @@
  * Stops cleanly on Ctrl-C, on SIGTERM, and when the process that started it is gone.
  *
  *     deno task kafka [--port 9092] [--data .data/kafka/9092] [--fresh] [--registry [8081]]
- *
- * @module
  */
 
 import { InvalidArgumentError } from "commander";

@@ -5,8 +5,6 @@
  *     deno task meander -- map --try clicks.jsonl
  *     deno task meander -- map --try kafka:clicks kafka:lists --write
  *     deno task meander -- map
- *
- * @module
  */
 
 import type { Rejected } from "../src/events/rejected.ts";

@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- <command>`: every command under one name, also when installed or compiled.
- *
- * @module
- */
+/** `deno task meander -- <command>`: every command under one name, also when installed or compiled. */
 
 import type { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };

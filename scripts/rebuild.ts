@@ -3,8 +3,6 @@
  * from the next start on. After a stop or a kill, the same command resumes.
  *
  *     deno task meander rebuild --config meander.json --model dien
- *
- * @module
  */
 
 import { dropGeneration } from "../streams/service/erasure/drop_generation.ts";

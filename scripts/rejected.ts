@@ -5,8 +5,6 @@
  *     deno task meander -- rejected list --log kafka
  *     deno task meander -- rejected show 0/12
  *     deno task meander -- rejected replay clicks
- *
- * @module
  */
 
 import { dateOf } from "../src/values/date_of.ts";

@@ -1,8 +1,4 @@
-/**
- * `deno task replay`: a data set through the whole loop, with a progress bar, a summary and a report.
- *
- * @module
- */
+/** `deno task replay`: a data set through the whole loop, with a progress bar, a summary and a report. */
 
 import type { Config } from "../streams/config/config.ts";
 import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";

@@ -3,8 +3,6 @@
  * configuration need.
  *
  *     deno task run --log kafka --brokers 127.0.0.1:9092 --partitions 4
- *
- * @module
  */
 
 import { isOneOf } from "../src/values/one_of.ts";

@@ -1,8 +1,4 @@
-/**
- * `deno task meander simulate`: a closed loop of simulated users, with an experiment.
- *
- * @module
- */
+/** `deno task meander simulate`: a closed loop of simulated users, with an experiment. */
 
 import { readConfig } from "../streams/config/read.ts";
 import { WORLD } from "../fixtures/simulator/world.ts";

@@ -5,8 +5,6 @@
  *     deno task simulate-faults --seed 7             # this one again, byte for byte
  *     deno task simulate-faults --seed 7 --show      # with the logs of the processes
  *     deno task simulate-faults --fixed              # those of CI, and all that have ever failed
- *
- * @module
  */
 
 import { Option } from "commander";

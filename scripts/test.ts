@@ -7,8 +7,6 @@
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output is printed as it comes.
- *
- * @module
  */
 
 import { pathToFileURL } from "node:url";

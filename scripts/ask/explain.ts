@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- explain USER [ITEM]`: what a user would be recommended now, and why.
- *
- * @module
- */
+/** `deno task meander -- explain USER [ITEM]`: what a user would be recommended now, and why. */
 
 import { printable } from "../../streams/report/format.ts";
 import { renderTable } from "../../streams/report/table.ts";

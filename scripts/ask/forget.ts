@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- forget USER`: erases a user, waits until it is done, and prints a receipt.
- *
- * @module
- */
+/** `deno task meander -- forget USER`: erases a user, waits until it is done, and prints a receipt. */
 
 import { dateOf } from "../../src/values/date_of.ts";
 import { createHash } from "node:crypto";

@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- inspect USER`: what a deployment knows about a user.
- *
- * @module
- */
+/** `deno task meander -- inspect USER`: what a deployment knows about a user. */
 
 import { printable } from "../../streams/report/format.ts";
 import { renderFacts, renderTable } from "../../streams/report/table.ts";

@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- models`: the models of a process, their versions, and how their learners are doing.
- *
- * @module
- */
+/** `deno task meander -- models`: the models of a process, their versions, and how their learners are doing. */
 
 import { renderTable } from "../../streams/report/table.ts";
 import type { LearnerStatus } from "../../streams/service/status.ts";

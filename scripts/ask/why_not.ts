@@ -1,8 +1,4 @@
-/**
- * `deno task meander -- why-not USER ITEM`: what keeps an item off a user's list.
- *
- * @module
- */
+/** `deno task meander -- why-not USER ITEM`: what keeps an item off a user's list. */
 
 import { printable } from "../../streams/report/format.ts";
 import type { WhyNotView } from "../../streams/http/routes/why_not.ts";

@@ -1,8 +1,4 @@
-/**
- * Compares the configuration with the one that a deployment was made with.
- *
- * @module
- */
+/** Compares the configuration with the one that a deployment was made with. */
 
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { settle } from "../../src/options/option.ts";

@@ -1,8 +1,4 @@
-/**
- * Queries the processes of a deployment over HTTP.
- *
- * @module
- */
+/** Queries the processes of a deployment over HTTP. */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";

@@ -1,8 +1,4 @@
-/**
- * What `deno task check` says about the topic of rejected records: a note, or a problem if they are many.
- *
- * @module
- */
+/** What `deno task check` says about the topic of rejected records: a note, or a problem if they are many. */
 
 import { dateOf } from "../../src/values/date_of.ts";
 import { shown } from "../../src/events/rejected.ts";

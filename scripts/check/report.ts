@@ -1,8 +1,4 @@
-/**
- * The output of `deno task check`: tables of a deployment, its problems, and a verdict.
- *
- * @module
- */
+/** The output of `deno task check`: tables of a deployment, its problems, and a verdict. */
 
 import { dateOf } from "../../src/values/date_of.ts";
 import type { SourceLag } from "../../streams/feeders/followed_topic.ts";

@@ -1,8 +1,4 @@
-/**
- * Problems of a configuration, and their remedies.
- *
- * @module
- */
+/** Problems of a configuration, and their remedies. */
 
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { nearName } from "../../src/events/keys/near_name.ts";

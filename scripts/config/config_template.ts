@@ -1,8 +1,6 @@
 /**
  * A configuration to start from, made from the schema: its settings, commented out, by default without those that few
  * users need.
- *
- * @module
  */
 
 import { plainText } from "../flags/plain_text.ts";

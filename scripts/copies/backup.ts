@@ -2,8 +2,6 @@
  * `deno task meander backup`: copies a deployment into a folder, while it serves.
  *
  *     deno task meander backup --to backups/monday
- *
- * @module
  */
 
 import manifest from "../../deno.json" with { type: "json" };

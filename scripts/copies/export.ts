@@ -3,8 +3,6 @@
  *
  *     deno task meander export --what events --user u277
  *     deno task meander export --what events --to archive/events.jsonl.gz --append
- *
- * @module
  */
 
 import { Option } from "commander";

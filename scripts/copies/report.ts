@@ -1,8 +1,4 @@
-/**
- * Output of the commands on backups.
- *
- * @module
- */
+/** Output of the commands on backups. */
 
 import type { Manifest } from "../../streams/backup/manifest.ts";
 import type { CopyProgress } from "../../streams/log/kind.ts";

@@ -2,8 +2,6 @@
  * `deno task meander restore`: verifies a backup and turns it back into a log.
  *
  *     deno task meander restore --from backups/monday --log-path .data/meander.sqlite
- *
- * @module
  */
 
 import { restore } from "../../streams/backup/restore.ts";

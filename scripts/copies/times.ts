@@ -1,8 +1,4 @@
-/**
- * Parses times in flags.
- *
- * @module
- */
+/** Parses times in flags. */
 
 import { InvalidArgumentError } from "commander";
 import { parseDate } from "../../src/adapters/mapped.ts";

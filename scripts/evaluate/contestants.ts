@@ -1,8 +1,4 @@
-/**
- * Contestants on the leaderboard besides the configured engine: its blend, and its own sources, each alone.
- *
- * @module
- */
+/** Contestants on the leaderboard besides the configured engine: its blend, and its own sources, each alone. */
 
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { RequestEvent } from "../../src/events/event.ts";

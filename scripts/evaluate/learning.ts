@@ -1,8 +1,4 @@
-/**
- * A learner alongside the task of a protocol: it learns full batches, and serves the result at once.
- *
- * @module
- */
+/** A learner alongside the task of a protocol: it learns full batches, and serves the result at once. */
 
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

@@ -2,8 +2,6 @@
  * The progressive next-item protocol: before each behaviour, the task is asked for a list of items that users have
  * touched so far, then it learns the behaviour; its blend, its sources and the baselines are treated the same.
  * docs/reference/protocols.md has the exact rules.
- *
- * @module
  */
 
 import process from "node:process";

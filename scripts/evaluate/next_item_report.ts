@@ -1,8 +1,4 @@
-/**
- * `deno task meander evaluate --protocol next-item`: runs the protocol and prints its tables.
- *
- * @module
- */
+/** `deno task meander evaluate --protocol next-item`: runs the protocol and prints its tables. */
 
 import type { Estimate } from "../../src/metrics/clustered_mean.ts";
 import { formatCount, formatPercent } from "../../streams/report/format.ts";

@@ -1,8 +1,4 @@
-/**
- * How good lists would have been, in three lines, after a replay of behaviours without lists.
- *
- * @module
- */
+/** How good lists would have been, in three lines, after a replay of behaviours without lists. */
 
 import type { Config } from "../../streams/config/config.ts";
 import { formatCount } from "../../streams/report/format.ts";

@@ -1,8 +1,4 @@
-/**
- * A source as the steps of a protocol: each interaction, with the records since the previous one.
- *
- * @module
- */
+/** A source as the steps of a protocol: each interaction, with the records since the previous one. */
 
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";

@@ -1,8 +1,4 @@
-/**
- * A stream that can be judged: its records, and what a protocol needs to know about it.
- *
- * @module
- */
+/** A stream that can be judged: its records, and what a protocol needs to know about it. */
 
 import type { InteractionEvent } from "../../src/events/event.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

@@ -1,8 +1,6 @@
 /**
  * From judgements to figures: hit rates and related metrics with intervals, differences from the first method, and
  * figures by part of the stream.
- *
- * @module
  */
 
 import { clusteredMean, type Estimate } from "../../src/metrics/clustered_mean.ts";

@@ -1,8 +1,4 @@
-/**
- * A first look at a stream: how much there is to judge, and what would make judging it pointless.
- *
- * @module
- */
+/** A first look at a stream: how much there is to judge, and what would make judging it pointless. */
 
 import type { ActionPolicies } from "../../src/features/actions.ts";
 import { Returns } from "../../src/retrieval/signals/returns.ts";

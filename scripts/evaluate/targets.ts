@@ -1,8 +1,4 @@
-/**
- * Which behaviours a recommendation is judged by.
- *
- * @module
- */
+/** Which behaviours a recommendation is judged by. */
 
 import { InvalidArgumentError } from "commander";
 import type { InteractionEvent } from "../../src/events/event.ts";

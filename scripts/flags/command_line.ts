@@ -1,8 +1,4 @@
-/**
- * Arguments, output and exit codes of commands.
- *
- * @module
- */
+/** Arguments, output and exit codes of commands. */
 
 import { dirname } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };

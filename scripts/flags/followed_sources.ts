@@ -1,8 +1,4 @@
-/**
- * The sources of a configuration whose topics are followed.
- *
- * @module
- */
+/** The sources of a configuration whose topics are followed. */
 
 import type { Config } from "../../streams/config/config.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

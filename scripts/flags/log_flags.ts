@@ -1,8 +1,4 @@
-/**
- * The flags of commands on a log: where it is and how it is reached, as the kinds of logs declare.
- *
- * @module
- */
+/** The flags of commands on a log: where it is and how it is reached, as the kinds of logs declare. */
 
 import { type Command, Option as Flag } from "commander";
 import type { Declared, Option } from "../../src/options/option.ts";

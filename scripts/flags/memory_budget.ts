@@ -1,8 +1,4 @@
-/**
- * Memory budget of a process, from the limit of its container or unit.
- *
- * @module
- */
+/** Memory budget of a process, from the limit of its container or unit. */
 
 import process from "node:process";
 

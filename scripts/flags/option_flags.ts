@@ -1,8 +1,6 @@
 /**
  * Flags of options that a configuration also has: name, help, default and bounds are those of the declaration. A flag
  * has no default of its own, so that the configuration applies where it is not given.
- *
- * @module
  */
 
 import { InvalidArgumentError, Option as Flag } from "commander";

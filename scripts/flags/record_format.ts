@@ -1,8 +1,4 @@
-/**
- * The values of `--format`: a built-in format, a source of the configuration, or a preset.
- *
- * @module
- */
+/** The values of `--format`: a built-in format, a source of the configuration, or a preset. */
 
 import { noSuch } from "../../src/events/keys/near_name.ts";
 import { isOneOf } from "../../src/values/one_of.ts";

@@ -1,8 +1,4 @@
-/**
- * Shared by commands that query a running deployment over HTTP.
- *
- * @module
- */
+/** Shared by commands that query a running deployment over HTTP. */
 
 import type { Command } from "commander";
 import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";

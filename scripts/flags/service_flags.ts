@@ -1,8 +1,4 @@
-/**
- * Opens the log of a deployment, as flags and configuration say.
- *
- * @module
- */
+/** Opens the log of a deployment, as flags and configuration say. */
 
 import type { Config } from "../../streams/config/config.ts";
 import { readConfig } from "../../streams/config/read.ts";

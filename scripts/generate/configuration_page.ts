@@ -1,8 +1,4 @@
-/**
- * docs/reference/configuration.md, generated from the schema of the configuration.
- *
- * @module
- */
+/** docs/reference/configuration.md, generated from the schema of the configuration. */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { Reach } from "../../src/options/option.ts";

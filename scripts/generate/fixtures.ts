@@ -4,8 +4,6 @@
  *     deno task fixtures            write the files
  *     deno task fixtures --check    only compare; fails when a file is not up to date
  *     deno task fixtures --seed 7 --out .data/shop7    another world, elsewhere, without figures
- *
- * @module
  */
 
 import { gunzipSync, gzipSync } from "node:zlib";

@@ -3,8 +3,6 @@
  * file is not up to date.
  *
  *     deno task kernels [--check]
- *
- * @module
  */
 
 import { main as compile } from "assemblyscript/asc";

@@ -4,8 +4,6 @@
  *
  *     deno run -A scripts/generate/schemas.ts [--check]
  *     deno run -A scripts/generate/schemas.ts --config > meander.schema.json
- *
- * @module
  */
 
 import { jsonSchemas } from "../../src/events/json_schema.ts";

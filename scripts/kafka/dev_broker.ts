@@ -1,8 +1,6 @@
 /**
  * A Kafka broker for development and tests: one KRaft node, run from jars that Maven fetches. Needs Java 17,
  * Maven and a POSIX shell, nothing else.
- *
- * @module
  */
 
 import { fileURLToPath } from "node:url";

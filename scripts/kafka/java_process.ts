@@ -1,8 +1,4 @@
-/**
- * A Java server that dies with its parent process.
- *
- * @module
- */
+/** A Java server that dies with its parent process. */
 
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";

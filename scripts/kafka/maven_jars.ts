@@ -1,8 +1,4 @@
-/**
- * Jars that a pom.xml names, fetched by Maven the first time.
- *
- * @module
- */
+/** Jars that a pom.xml names, fetched by Maven the first time. */
 
 import { say } from "../flags/command_line.ts";
 

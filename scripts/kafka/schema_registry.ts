@@ -1,8 +1,6 @@
 /**
  * A schema registry for development and tests: Apicurio with the API of Confluent's, from an archive that Maven fetches.
  * Its schemas are in memory. Needs Java 17, Maven and a POSIX shell with tar.
- *
- * @module
  */
 
 import { fileURLToPath } from "node:url";

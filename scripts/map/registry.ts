@@ -1,8 +1,4 @@
-/**
- * The registry of a topic whose mapping is suggested.
- *
- * @module
- */
+/** The registry of a topic whose mapping is suggested. */
 
 import type { Config } from "../../streams/config/config.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";

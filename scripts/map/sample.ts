@@ -1,8 +1,4 @@
-/**
- * The first records of a file or a topic.
- *
- * @module
- */
+/** The first records of a file or a topic. */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reject } from "../../src/events/rejected.ts";

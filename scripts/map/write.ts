@@ -1,8 +1,4 @@
-/**
- * Puts suggested mappings into a configuration.
- *
- * @module
- */
+/** Puts suggested mappings into a configuration. */
 
 import { withoutComments } from "../../streams/settings/json_comments.ts";
 

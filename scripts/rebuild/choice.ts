@@ -1,8 +1,4 @@
-/**
- * Which generation a rebuild makes, and with which weights it begins.
- *
- * @module
- */
+/** Which generation a rebuild makes, and with which weights it begins. */
 
 import { isDeepStrictEqual } from "node:util";
 import { modelName } from "../../src/nn/models/registry.ts";

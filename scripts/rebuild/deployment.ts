@@ -1,8 +1,6 @@
 /**
  * Rebuilds a deployment: decides what to build and up to where, builds it, compares it with the serving generation,
  * and switches.
- *
- * @module
  */
 
 import manifest from "../../deno.json" with { type: "json" };

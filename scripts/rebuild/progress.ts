@@ -1,8 +1,4 @@
-/**
- * What a rebuild says while it builds.
- *
- * @module
- */
+/** What a rebuild says while it builds. */
 
 import type { ArchivedPart } from "../../streams/backup/archived_log.ts";
 import type { RebuildProgress } from "../../streams/generations/build/rebuild.ts";

@@ -1,8 +1,4 @@
-/**
- * Files of a release and their checksums.
- *
- * @module
- */
+/** Files of a release and their checksums. */
 
 import { createHash } from "node:crypto";
 

@@ -3,8 +3,6 @@
  *
  *     deno run -A scripts/release/release.ts --prepare
  *     deno run -A scripts/release/release.ts --to dist
- *
- * @module
  */
 
 import { fileURLToPath } from "node:url";

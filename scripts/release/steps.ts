@@ -1,8 +1,4 @@
-/**
- * The steps of a release: what is committed for it, then what is made of the commit.
- *
- * @module
- */
+/** The steps of a release: what is committed for it, then what is made of the commit. */
 
 import { FORMATS } from "../../streams/generations/formats.ts";
 import { released, sectionOf } from "./changelog.ts";

@@ -1,8 +1,6 @@
 /**
  * `deno task meander ablate`: the models with one part removed at a time, on every protocol, three seeds, as a table in
  * Markdown. Runs accumulate in a JSON file, so the same command resumes after a stop; with `--runs 0` it only prints.
- *
- * @module
  */
 
 import { createModel } from "../../src/nn/models/registry.ts";

@@ -6,8 +6,6 @@
  * deno task meander protocols p2 --data ../shared/data/sparrowrecsys --model din --seed 0
  * deno task meander protocols p3 --data ../shared/data/taobao-userbehavior --model dien --seed 0
  * ```
- *
- * @module
  */
 
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * Compares the configuration of a process with the deployment on the log, for `run` and `check`.
- *
- * @module
- */
+/** Compares the configuration of a process with the deployment on the log, for `run` and `check`. */
 
 import { getLogger } from "@logtape/logtape";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,8 +1,4 @@
-/**
- * Tries to replace the serving generation until it succeeds, or an attempt fails for good.
- *
- * @module
- */
+/** Tries to replace the serving generation until it succeeds, or an attempt fails for good. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * What `run` drops in the background: old records, replaced generations, and leftovers of builds.
- *
- * @module
- */
+/** What `run` drops in the background: old records, replaced generations, and leftovers of builds. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";

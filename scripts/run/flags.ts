@@ -1,8 +1,4 @@
-/**
- * The flags of `deno task run`.
- *
- * @module
- */
+/** The flags of `deno task run`. */
 
 import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";

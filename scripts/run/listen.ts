@@ -1,8 +1,4 @@
-/**
- * The HTTP API of `run`.
- *
- * @module
- */
+/** The HTTP API of `run`. */
 
 import { getLogger } from "@logtape/logtape";
 import { knownNames } from "../../streams/config/config.ts";

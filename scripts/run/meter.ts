@@ -1,8 +1,4 @@
-/**
- * Logs the status of a service at intervals.
- *
- * @module
- */
+/** Logs the status of a service at intervals. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Service } from "../../streams/service/service.ts";

@@ -1,8 +1,4 @@
-/**
- * `run --rebuild`: serves the present generation, builds the configured one alongside, then switches to it.
- *
- * @module
- */
+/** `run --rebuild`: serves the present generation, builds the configured one alongside, then switches to it. */
 
 import { getLogger } from "@logtape/logtape";
 import { modelName } from "../../src/nn/models/registry.ts";

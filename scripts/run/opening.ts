@@ -1,7 +1,5 @@
 /**
  * How `run` starts: it opens the log, agrees with the deployment on what to run, and waits for what is down or full.
- *
- * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,8 +1,6 @@
 /**
  * The permissions of the thread of a service: no more than its flags and its configuration need; and of the threads
  * that it starts.
- *
- * @module
  */
 
 import { basename, dirname, join, resolve } from "node:path";

@@ -1,7 +1,5 @@
 /**
  * A process of `deno task run`: opens the deployment, serves it, and builds another generation alongside if asked to.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * The options of the services of `run`.
- *
- * @module
- */
+/** The options of the services of `run`. */
 
 import { SERVICE_PROFILE } from "../../streams/config/blueprint.ts";
 import {

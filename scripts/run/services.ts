@@ -1,8 +1,4 @@
-/**
- * The services of a process of `run`: one for each generation that it serves, one after another.
- *
- * @module
- */
+/** The services of a process of `run`: one for each generation that it serves, one after another. */
 
 import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";

@@ -1,8 +1,4 @@
-/**
- * Settings of `run` from flags, configuration and environment, checked before anything is opened.
- *
- * @module
- */
+/** Settings of `run` from flags, configuration and environment, checked before anything is opened. */
 
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";

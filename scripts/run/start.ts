@@ -1,8 +1,6 @@
 /**
  * The first thread of `deno task run`: starts the thread of the service and forwards signals and the exit code. It stays
  * responsive while that thread computes for long or is dead.
- *
- * @module
  */
 
 import { print } from "../flags/command_line.ts";

@@ -1,8 +1,4 @@
-/**
- * The thread of `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C.
- *
- * @module
- */
+/** The thread of `deno task run`: the engine as a service on a log. Stops cleanly on SIGTERM and Ctrl-C. */
 
 import { getLogger } from "@logtape/logtape";
 import { exitCodeOf } from "../flags/command_line.ts";

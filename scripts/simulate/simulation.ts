@@ -10,8 +10,6 @@
  *
  * In lockstep, on event time: same options, same figures. At each page the world also computes what the best
  * and a random list would have got *from this person at this moment*, so every variant is measured on its own people.
- *
- * @module
  */
 
 import { Learning } from "../../streams/learning/learning.ts";

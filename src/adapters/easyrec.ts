@@ -5,8 +5,6 @@
  * each outcome finds its exposure, in any order and at any distance. `buy` is our `purchase`; other words are actions
  * unchanged; `duration` (seconds) is the value. Times are seconds or milliseconds since the epoch, or dates. `scene_id`
  * is the surface.
- *
- * @module
  */
 
 import { fieldError, given, type JsonObject, type Mapped, objectOf, parseDate, stringIn } from "./mapped.ts";

@@ -13,8 +13,6 @@
  * event. Years before 1990, such as Go's zero time, count as no time.
  *
  * Source: Gorse 0.5.11.
- *
- * @module
  */
 
 import { checkItem } from "../events/check.ts";

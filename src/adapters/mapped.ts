@@ -3,8 +3,6 @@
  *
  * Our events keep unknown fields, so nothing of a foreign record is lost: `other` holds values that cannot be
  * attributes, by name.
- *
- * @module
  */
 
 import { isAttribute } from "../events/check.ts";

@@ -14,8 +14,6 @@
  * Unknown fields of an event are dropped, as Metarank ignores them.
  *
  * Source: `Event.scala` of Metarank 0.7.11.
- *
- * @module
  */
 
 import { checkItem } from "../events/check.ts";

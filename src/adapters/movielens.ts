@@ -5,8 +5,6 @@
  * configuration of actions says from which rating on the outcome is positive, so one stream serves any threshold.
  *
  * Data: F. M. Harper, J. A. Konstan, "The MovieLens Datasets", ACM TiiS 5(4), 2015, doi 10.1145/2827872.
- *
- * @module
  */
 
 import type {

@@ -6,8 +6,6 @@
  * microseconds.
  *
  * Data: Y. Saito, S. Aihara, M. Matsutani, Y. Narita, "Open Bandit Dataset and Pipeline", arXiv 2008.07146, 2020.
- *
- * @module
  */
 
 import type { ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";

@@ -3,8 +3,6 @@
  *
  * A sample is an impression of its movie and an interaction `rating`, without its features, since ours are computed
  * from the stream.
- *
- * @module
  */
 
 import type { ImpressionEvent, InteractionEvent, ItemRecord } from "../events/event.ts";

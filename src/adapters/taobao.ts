@@ -2,8 +2,6 @@
  * Taobao's UserBehavior: actions of users, without impressions.
  *
  * Data: Alibaba, Tianchi data set 649.
- *
- * @module
  */
 
 import type { InteractionEvent, ItemRecord } from "../events/event.ts";

@@ -7,8 +7,6 @@
  *   for each layer:  bucket(user, layer) ──> the experiment that owns it, or none
  *                    bucket(user, experiment's salt) ──> its variant
  * ```
- *
- * @module
  */
 
 import { bucketOf, BUCKETS, saltSeed, spanSize } from "./buckets.ts";

@@ -1,8 +1,4 @@
-/**
- * Maps users to 10,000 buckets, and allocates buckets with as few moves as possible.
- *
- * @module
- */
+/** Maps users to 10,000 buckets, and allocates buckets with as few moves as possible. */
 
 import { hashString } from "../embeddings/hash.ts";
 import type { Span } from "./experiment.ts";

@@ -1,8 +1,6 @@
 /**
  * Changes to experiments: start, traffic, stop, promote, roll back. Each takes the existing records and returns a new
  * record, or throws an error that lists everything wrong.
- *
- * @module
  */
 
 import { splitVariants } from "./assignment.ts";

@@ -1,8 +1,4 @@
-/**
- * Encodes which of two interleaved variants is credited with an item.
- *
- * @module
- */
+/** Encodes which of two interleaved variants is credited with an item. */
 
 import type { Team } from "./interleaving.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Experiments, as records on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields.
- *
- * @module
- */
+/** Experiments, as records on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields. */
 
 import type { Diversity, RequestEvent } from "../events/event.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";

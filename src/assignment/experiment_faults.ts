@@ -1,8 +1,4 @@
-/**
- * What is wrong with experiments as written by users.
- *
- * @module
- */
+/** What is wrong with experiments as written by users. */
 
 import { settingsOf, splitVariants } from "./assignment.ts";
 import { BUCKETS, proportions } from "./buckets.ts";

@@ -1,8 +1,4 @@
-/**
- * Exposures of users to variants, carried by recommendations and samples.
- *
- * @module
- */
+/** Exposures of users to variants, carried by recommendations and samples. */
 
 import type { Experiment } from "./experiment.ts";
 

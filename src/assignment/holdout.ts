@@ -1,8 +1,6 @@
 /**
  * The holdout as an experiment: the users held out are its control, and all others its variant. Both meet it with their
  * first list, so the comparison is by intention to treat.
- *
- * @module
  */
 
 import { BUCKETS } from "./buckets.ts";

@@ -1,8 +1,4 @@
-/**
- * Interleaving: drafts one list from two, so that each user compares both.
- *
- * @module
- */
+/** Interleaving: drafts one list from two, so that each user compares both. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

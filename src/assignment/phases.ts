@@ -1,8 +1,6 @@
 /**
  * Phases of an experiment. A new one begins when what it compares changes: its own definition, how it is decided, what
  * others have promoted of the settings that it varies, or the deployment's defaults of them.
- *
- * @module
  */
 
 import { definitionOf, settingsOf, splitVariants } from "./assignment.ts";

@@ -1,8 +1,6 @@
 /**
  * Pinned model versions of variants. Settings name a pinned version as `model@version`, or `@version` for the
  * deployment's own model.
- *
- * @module
  */
 
 import { type ExperimentRecord, isExperiment, type Variant } from "./experiment.ts";

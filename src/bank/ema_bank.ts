@@ -17,8 +17,6 @@
  * Steps are learnt B at a time against the same drawn items, so that all but the exponentials are matrix products.
  *
  * Shapes: T behaviours, d width of a vector, Q decays, B steps, K drawn items.
- *
- * @module
  */
 
 import type { Kernels } from "../nn/kernels/kernels.ts";

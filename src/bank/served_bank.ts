@@ -2,8 +2,6 @@
  * The bank of exponential means as it is served: its newest weights, and a copy of the items' output vectors in the
  * kernels' memory, all of which a search scores. Each vector is followed by its bias, and each query by a 1, so that
  * their inner product is the score itself.
- *
- * @module
  */
 
 import { UNKNOWN_ROW } from "../embeddings/rows.ts";

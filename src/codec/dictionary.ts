@@ -1,7 +1,5 @@
 /**
  * The strings of a record, each written once and referred to by number: ids recur often within a state or sample.
- *
- * @module
  */
 
 import type { ByteReader } from "./byte_reader.ts";

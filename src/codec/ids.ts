@@ -5,8 +5,6 @@
  * ids = prefixes, ids, each after their count
  * id  = 0, string  |  1 + prefix + number · count of prefixes
  * ```
- *
- * @module
  */
 
 import type { ByteReader } from "./byte_reader.ts";

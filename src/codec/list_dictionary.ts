@@ -1,8 +1,6 @@
 /**
  * The lists of strings of a record, each written once and referred to by number: categories repeat with each behaviour
  * and candidate.
- *
- * @module
  */
 
 import type { ByteWriter } from "./byte_writer.ts";

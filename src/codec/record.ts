@@ -1,8 +1,6 @@
 /**
  * Self-describing binary records over {@linkcode ByteWriter}: a format version and a name first, and whole
  * typed arrays copied as they lie in memory, which is little-endian on every platform that Deno runs on.
- *
- * @module
  */
 
 import { ByteReader } from "./byte_reader.ts";

@@ -3,8 +3,6 @@
  * Format: <https://github.com/google/snappy/blob/main/format_description.txt>.
  *
  * snappyjs and hyparquet are not used for this: a damaged length sends them into an endless loop.
- *
- * @module
  */
 
 import { joined } from "./joined.ts";

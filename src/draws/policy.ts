@@ -3,8 +3,6 @@
  *
  * The propensity of the item at position j is the probability that the policy puts it there given the items
  * above it; the product over positions is the probability of the whole list.
- *
- * @module
  */
 
 import { largestProbability } from "./thompson.ts";

@@ -1,8 +1,6 @@
 /**
  * Thompson sampling on logits with independent normal posteriors: how uncertain a logit is, and the exact
  * probability that a candidate's draw is the largest.
- *
- * @module
  */
 
 import { normalCdf, normalDensity } from "../metrics/normal.ts";

@@ -8,8 +8,6 @@
  * The first row of `values` is shared by ids without a row of their own. A full delta is the whole table, with keys in
  * ascending order, so equal content gives equal bytes. Any other delta applies on top of its predecessor, removals
  * first.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,7 +1,5 @@
 /**
  * The gradients of one step, summed per row: an id that occurs several times in a batch is updated once, by the sum.
- *
- * @module
  */
 
 import { grown } from "../values/grown.ts";

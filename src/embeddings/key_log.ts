@@ -1,8 +1,4 @@
-/**
- * Keys removed since the last publication, within a limit of bytes.
- *
- * @module
- */
+/** Keys removed since the last publication, within a limit of bytes. */
 
 import { grown } from "../values/grown.ts";
 

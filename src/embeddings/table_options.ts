@@ -1,8 +1,4 @@
-/**
- * When ids get rows of their own, and when they lose them.
- *
- * @module
- */
+/** When ids get rows of their own, and when they lose them. */
 
 import { absent, count, positive } from "../options/option.ts";
 

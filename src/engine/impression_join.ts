@@ -5,8 +5,6 @@
  * An interaction that arrives before the impression that it names is parked *whole*: if it were in the history or the
  * statistics when its impression is scored, the features would leak the label. It is applied when the impression opens,
  * or when the watermark has passed it and no impression can arrive any more.
- *
- * @module
  */
 
 import type { InteractionEvent } from "../events/event.ts";

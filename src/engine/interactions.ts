@@ -2,8 +2,6 @@
  * What interactions change: the outcome of the list that showed the item, statistics and popularity, what retrieval
  * learns, and the behaviours of the user with the recurrent states that follow them. An interaction that arrives before
  * the impression that it names changes nothing until then; see `impression_join.ts`.
- *
- * @module
  */
 
 import { dateOf } from "../values/date_of.ts";

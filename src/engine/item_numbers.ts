@@ -14,8 +14,6 @@
  * entry that a commit writes, two old ones are examined, and those that no newer slot has are carried into its record.
  * So a commit writes at most three times what it changed, and the log has at most three entries per item. Memory: 8
  * bytes per item, 8 per entry, about 100 per slot.
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

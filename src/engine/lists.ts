@@ -1,8 +1,6 @@
 /**
  * The lists of a task: answers to requests, and lists that impression events report as shown. Both are opened in the
  * join, with features and predictions as they are at that moment.
- *
- * @module
  */
 
 import { dateOf } from "../values/date_of.ts";

@@ -2,8 +2,6 @@
  * Shrinks a user's state whose record is too large for the log, least useful part first: the older half of the lists,
  * parked interactions, the older half of the behaviours, the profile. Every part has a bounded number of entries, but
  * their ids and attributes may have any length.
- *
- * @module
  */
 
 import type { SequenceSlab } from "../users/states/sequence.ts";

@@ -1,8 +1,4 @@
-/**
- * The task's own binary record on the `statistics` topic (key `task`).
- *
- * @module
- */
+/** The task's own binary record on the `statistics` topic (key `task`). */
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,8 +1,4 @@
-/**
- * The counters of a task; durable with its state.
- *
- * @module
- */
+/** The counters of a task; durable with its state. */
 
 import { recordOf } from "../values/record.ts";
 

@@ -3,8 +3,6 @@
  *
  * A lifelong model folds each behaviour into a state of its own, which samples of other models carry along. A pinned
  * version does so from the record that starts its experiment to the one that ends it, and learns nothing.
- *
- * @module
  */
 
 import { Experiments } from "../assignment/assignment.ts";

@@ -1,8 +1,4 @@
-/**
- * The options of a task.
- *
- * @module
- */
+/** The options of a task. */
 
 import {
   absent,

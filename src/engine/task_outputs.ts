@@ -1,8 +1,4 @@
-/**
- * The outputs of a task for the events applied to it.
- *
- * @module
- */
+/** The outputs of a task for the events applied to it. */
 
 import type { MergeEvent } from "../events/event.ts";
 import type { Recommendation } from "../events/recommendation.ts";

@@ -7,8 +7,6 @@
  *
  * The effects of an event are in `interactions.ts`, `lists.ts` (requests and impressions), `impression_join.ts` (outcomes)
  * and `user_memory.ts` (users in memory).
- *
- * @module
  */
 
 import type { Attributes, Event, ItemRecord } from "../events/event.ts";

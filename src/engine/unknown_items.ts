@@ -2,8 +2,6 @@
  * Items without a catalogue record. Any sender of events can invent ids. Memory for an id is never released, so their
  * number is bounded (`items/room.ts`); and one event on a new id could put it first on most lists, so where the
  * catalogue lists nearly all that users take, other items are not recommended.
- *
- * @module
  */
 
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";

@@ -17,8 +17,6 @@
  * Once it leads, they get one, and everybody's next list is written even if it is the same.
  *
  * A list written here does not count as shown: whoever shows it sends an impression event that names its `request`.
- *
- * @module
  */
 
 import type { RequestEvent } from "../events/event.ts";

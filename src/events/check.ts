@@ -2,8 +2,6 @@
  * Checks values against the descriptions in `schema.ts`.
  *
  * The happy path allocates next to nothing; messages are made only for violations.
- *
- * @module
  */
 
 import { isRecord } from "../values/record.ts";

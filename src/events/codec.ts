@@ -3,8 +3,6 @@
  *
  * Decoding never throws: it returns a {@linkcode Rejected}. Encoding throws on whatever decoding would reject, so that
  * it never reaches the log.
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * Parses a rejected text again, slowly, to find its first error.
- *
- * @module
- */
+/** Parses a rejected text again, slowly, to find its first error. */
 
 import { reject, type Rejected, type RejectionCode, shown } from "./rejected.ts";
 

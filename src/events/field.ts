@@ -1,8 +1,4 @@
-/**
- * Descriptions of the fields of records, as data.
- *
- * @module
- */
+/** Descriptions of the fields of records, as data. */
 
 import {
   MAX_ATTRIBUTES,

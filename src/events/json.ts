@@ -5,8 +5,6 @@
  * `JSON.parse` does the work. One scan over the bytes before it bounds the depth and counts the colons outside
  * of strings, which in valid JSON is the number of keys written: it is bounded, too, and the parsed value has fewer when
  * one was written twice. Only a rejected text is parsed again, slowly, to find the error.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

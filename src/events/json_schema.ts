@@ -4,8 +4,6 @@
  * A schema cannot express all checks: sizes in bytes (it counts characters), lone surrogates, duplicate keys, depth,
  * forbidden keys below the first level, lists of equal length. It accepts all that the validator accepts, and rejects
  * most of the rest.
- *
- * @module
  */
 
 import { keysOf } from "../values/record.ts";

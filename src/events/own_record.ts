@@ -1,8 +1,4 @@
-/**
- * A record that is either an event or an item.
- *
- * @module
- */
+/** A record that is either an event or an item. */
 
 import type { Event, ItemRecord } from "./event.ts";
 

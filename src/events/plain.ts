@@ -1,8 +1,6 @@
 /**
  * Checks of any part of a record, known field or not: it must be plain data that JSON can carry and that cannot reach a
  * prototype.
- *
- * @module
  */
 
 import { shown, stepTo, type Violation, within } from "./rejected.ts";

@@ -1,8 +1,4 @@
-/**
- * Recommendations, described once, as data, like the events in `schema.ts`.
- *
- * @module
- */
+/** Recommendations, described once, as data, like the events in `schema.ts`. */
 
 import { counter, type Fields, id, name, position, probability, time } from "./field.ts";
 import { MAX_EXPOSURES, MAX_ITEMS } from "./limits.ts";

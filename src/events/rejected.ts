@@ -1,8 +1,4 @@
-/**
- * Why a record is rejected: a code for programs, a reason for people.
- *
- * @module
- */
+/** Why a record is rejected: a code for programs, a reason for people. */
 
 import { withoutUnseen } from "../values/unseen.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The record of a rejection, on the `rejected` topic or for a file: the place, the reason and the bytes.
- *
- * @module
- */
+/** The record of a rejection, on the `rejected` topic or for a file: the place, the reason and the bytes. */
 
 import { MAX_ID_BYTES } from "./limits.ts";
 import type { Rejected, RejectionCode } from "./rejected.ts";

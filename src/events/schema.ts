@@ -1,8 +1,6 @@
 /**
  * Events and items, described once, as data, from which the validator (`check.ts`) and the published JSON Schemas
  * (`json_schema.ts`) derive. Recommendations are in `recommendation_schema.ts`.
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * Bernoulli Thompson sampling: draws a rate from each arm's Beta distribution and ranks by it.
- *
- * @module
- */
+/** Bernoulli Thompson sampling: draws a rate from each arm's Beta distribution and ranks by it. */
 
 import { normal } from "../draws/random_source.ts";
 

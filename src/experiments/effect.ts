@@ -6,8 +6,6 @@
  * gives the influences for other functions of sums. CUPED (Deng et al., WSDM 2013) subtracts the part explained by a
  * linear regression on the numerator and denominator of the user's pre-period; the slopes are pooled over both arms, so
  * they favour neither.
- *
- * @module
  */
 
 import { linearise, Moments } from "./user_metrics.ts";

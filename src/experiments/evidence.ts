@@ -5,8 +5,6 @@
  * A count k with mean m contributes 2 (k ln(k/m) − (k − m)) to χ². Unlike a normal approximation, this accounts for the
  * skew of a small arm, allows zero, and takes the variance from the hypothesis rather than from the estimate, whose
  * variance is small exactly when the estimate is too low.
- *
- * @module
  */
 
 import { softplus } from "../nn/losses/logistic.ts";

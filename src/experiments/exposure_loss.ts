@@ -5,8 +5,6 @@
  * comparing the numbers of remaining users. Only users who were given a list can be lost, and a variant may leave lists
  * empty. So each lost user is compared with those who were due since the last one: if being lost does not depend on the
  * arm, it may equally be any of them (the partial likelihood of Cox, "Regression models and life-tables", JRSS B 1972).
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * The clock of a comparison: users, unless they come to vary much more than they did at first.
- *
- * @module
- */
+/** The clock of a comparison: users, unless they come to vary much more than they did at first. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

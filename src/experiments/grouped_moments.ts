@@ -1,8 +1,4 @@
-/**
- * Moments of groups of users, with the largest users of all groups cut to the next largest.
- *
- * @module
- */
+/** Moments of groups of users, with the largest users of all groups cut to the next largest. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

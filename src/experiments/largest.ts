@@ -2,8 +2,6 @@
  * The users with the most lists, rows or clicks. As with rewards (`limits.ts`), the highest 1 % of users, as the mean of
  * the arms' shares, and at least one, are cut to the next largest. The limit is the same multiple of the typical user in
  * all arms, so that a variant whose users all have k times as much is cut as the control is.
- *
- * @module
  */
 
 import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";

@@ -24,8 +24,6 @@
  *
  * There is no estimator for independent places: its weights would be ratios of an item's marginal probabilities at a
  * place, which a log does not hold.
- *
- * @module
  */
 
 import type { Interval } from "../metrics/confidence_sequence.ts";

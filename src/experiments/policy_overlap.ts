@@ -1,8 +1,4 @@
-/**
- * How well a log covers a policy, and whether estimates from it are reliable.
- *
- * @module
- */
+/** How well a log covers a policy, and whether estimates from it are reliable. */
 
 import { IPS, LISTS, type UnitSums } from "./unit_sums.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The users' figures before they enter an experiment, for CUPED.
- *
- * @module
- */
+/** The users' figures before they enter an experiment, for CUPED. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

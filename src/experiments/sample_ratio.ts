@@ -1,8 +1,4 @@
-/**
- * Tests whether users arrive in the arms in the intended ratio, valid after every user.
- *
- * @module
- */
+/** Tests whether users arrive in the arms in the intended ratio, valid after every user. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,8 +1,4 @@
-/**
- * The figures of one experiment as a stream: samples in, moments by variant out.
- *
- * @module
- */
+/** The figures of one experiment as a stream: samples in, moments by variant out. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,7 +1,5 @@
 /**
  * Sums of a log by independent unit: estimators are functions of them, and their spread over units gives errors.
- *
- * @module
  */
 
 import { mulberry32 } from "../draws/random.ts";

@@ -1,8 +1,6 @@
 /**
  * The metrics of experiments. Each is a ratio of two sums over users, kept per user because users are the unit of
  * randomisation and thus of the variance.
- *
- * @module
  */
 
 import { rowLogLoss } from "../metrics/probability.ts";

@@ -1,8 +1,4 @@
-/**
- * The verdicts of an experiment, valid at any time.
- *
- * @module
- */
+/** The verdicts of an experiment, valid at any time. */
 
 import { splitVariants } from "../assignment/assignment.ts";
 import { criticalSquare, type Interval, sequenceP } from "../metrics/confidence_sequence.ts";

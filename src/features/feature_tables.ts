@@ -1,8 +1,4 @@
-/**
- * The tables of a schema, looked up by name once and not at every impression.
- *
- * @module
- */
+/** The tables of a schema, looked up by name once and not at every impression. */
 
 import type { FieldPair, FieldTable } from "./field_table.ts";
 import { itemField, type PlacedField } from "./item_field.ts";

@@ -1,8 +1,4 @@
-/**
- * The embedding tables that a schema needs: one per field, plus one of first-order weights per field.
- *
- * @module
- */
+/** The embedding tables that a schema needs: one per field, plus one of first-order weights per field. */
 
 import { SMALL_WIDTH } from "./field_table.ts";
 import { itemField } from "./item_field.ts";

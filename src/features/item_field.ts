@@ -3,8 +3,6 @@
  *
  * The catalogue, rows, samples and users' states carry a field's value as one text, whatever its kind, so a new kind is
  * declared here and changes no record.
- *
- * @module
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";

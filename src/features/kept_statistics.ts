@@ -1,8 +1,6 @@
 /**
  * The statistics kept overall, per item and per user for the numeric features: counts, sums and moving averages of
  * final outcomes. `statistics.ts` defines what they mean, and folds outcomes into them.
- *
- * @module
  */
 
 import { UserKeys } from "./user_keys.ts";

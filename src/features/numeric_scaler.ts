@@ -1,8 +1,4 @@
-/**
- * Running mean and variance of the numeric features, frozen into each version.
- *
- * @module
- */
+/** Running mean and variance of the numeric features, frozen into each version. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

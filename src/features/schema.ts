@@ -3,8 +3,6 @@
  *
  * Ids and fields become embeddings and first-order weights; the numeric features are derived from it by
  * {@linkcode numericNames} and computed in `statistics.ts`.
- *
- * @module
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * The live model as the task sees it.
- *
- * @module
- */
+/** The live model as the task sees it. */
 
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { ListFeatures } from "../samples/sample.ts";

@@ -6,8 +6,6 @@
  * `prior = logit m_user + logit m_item − logit b` is the logit that the models start from, and
  * `e = y − σ(prior)` is the surprise of an outcome. Values (stars, prices) have the additive analogue: overall
  * mean r, item's and user's deviations d, and the surprise `f = value − (r + U + I)`.
- *
- * @module
  */
 
 import { Keys } from "./keys.ts";

@@ -14,8 +14,6 @@
  * `>` also by the number of the behaviour's.
  *
  * Cross-product features as in Wide & Deep (Cheng et al. 2016), over the sequence.
- *
- * @module
  */
 
 import { count, names, type OptionsOf, positive } from "../options/option.ts";

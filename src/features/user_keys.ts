@@ -8,8 +8,6 @@
  *   numbers   [ outcomes residual recent values valueResidual | ... ]   five per slot
  *   order     0 2 1                                                     slots, least recently updated first
  * ```
- *
- * @module
  */
 
 import { grown } from "../values/grown.ts";

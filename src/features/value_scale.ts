@@ -14,8 +14,6 @@
  *
  * One value among n moves the mean by at most 10/n of the largest usual value; an even larger one does not move it. A
  * step costs as many operations as there are buckets between the smallest and the largest value. Memory: 10 KB.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

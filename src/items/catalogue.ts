@@ -1,8 +1,6 @@
 /**
  * The items of a task, with their catalogue records, running statistics and popularity. Items are interned: a u32
  * index stands for an id within one process; durable records contain the ids.
- *
- * @module
  */
 
 import type { Attributes, ItemRecord } from "../events/event.ts";

@@ -1,8 +1,6 @@
 /**
  * The stored form of an item, in two parts: its description by the catalogue, which rarely changes (one record per
  * item, key `item:<id>`), and its numbers, which change at each outcome (many items per record, see `item_numbers.ts`).
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

@@ -15,8 +15,6 @@
  * Who named an item that was not taken is kept as a hash, in one of a thousand slots that later ids overwrite, until
  * `2 lately < left`: an item that makes up a small share s of the ids that come is found there with a probability of
  * about 1000 s.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

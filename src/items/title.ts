@@ -1,8 +1,4 @@
-/**
- * The name of an item for people.
- *
- * @module
- */
+/** The name of an item for people. */
 
 import type { ItemRecord } from "../events/event.ts";
 import { attributeOf } from "../features/schema.ts";

@@ -2,8 +2,6 @@
  * The negatives of DIEN's auxiliary loss: for each behaviour but the first, another one is drawn from a reservoir of
  * recent behaviours, so popular ones are drawn more often. Its vector is gathered like a behaviour's, with strength 1,
  * and its gradient is scattered the same way.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -5,8 +5,6 @@
  *   rows of mlp.W1   [ user | user fields | what the model makes of history and candidate | numerics | context | item fields ]
  *                      x_u, first                      between, unchanged                   x_c, last
  * ```
- *
- * @module
  */
 
 import { itemField } from "../features/item_field.ts";

@@ -1,7 +1,5 @@
 /**
  * The dense weights of a learner, those of the model and of the wide part, with their gradients and optimisers.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

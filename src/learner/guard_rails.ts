@@ -2,8 +2,6 @@
  * The guard rails of a learner. After a step that breaks the weights, they restore the last snapshot; when the guard
  * finds served predictions out of band, they restore weights that were served for a while without complaint. Until the
  * learner is trusted again, only weights that the guard chose are published.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * Corrects the loss and the judge for labels that are sampled or premature: logits are shifted for the negatives left
  * out, and rows whose clicks may still come are weighted.
- *
- * @module
  */
 
 import { lateClickWeight } from "../nn/losses/delayed.ts";

@@ -4,8 +4,6 @@
  *
  * A batch's loss is the *sum* over its rows, so that the row-wise Adagrad of the tables sees the same gradients
  * however samples are grouped; Adam and Adagrad on the dense weights do not depend on that scale.
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

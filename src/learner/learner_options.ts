@@ -1,8 +1,4 @@
-/**
- * Options of the learner.
- *
- * @module
- */
+/** Options of the learner. */
 
 import { TABLE_OPTIONS } from "../embeddings/table_options.ts";
 import type { FeatureSchema } from "../features/schema.ts";

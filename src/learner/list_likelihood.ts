@@ -9,8 +9,6 @@
  * e_k the elementary symmetric polynomial. A constant added to all z of a list changes nothing. With p = σ(z + δ), e_k
  * is the probability that k of independent rows are positive times Π (1 + exp(z + δ)) exp(−kδ), for any δ; choosing it
  * such that Σ p = k avoids underflow.
- *
- * @module
  */
 
 import { sigmoid, softplus } from "../nn/losses/logistic.ts";

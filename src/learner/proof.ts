@@ -35,8 +35,6 @@
  * proof, only more slowly. A user's gain grows over time; positively correlated increments cross a boundary less often
  * than independent ones of the same variance (Slepian 1962). If positives are rare, few rows carry most of the loss and
  * may be yet to come, so V is at least what both predictions expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)².
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * Down-sampling of negatives: all positives and a share of the negatives are learnt, with the log-odds correction
  * in training, which leaves the logit unbiased (see `src/nn/losses/log_odds.ts`).
- *
- * @module
  */
 
 import { hash32 } from "../draws/random.ts";

@@ -1,8 +1,6 @@
 /**
  * States that a learner may go back to: the last checkpoint, after a step that broke the weights, and an older one that
  * was served for a while without complaint, after predictions turned out bad.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

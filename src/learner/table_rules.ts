@@ -1,8 +1,4 @@
-/**
- * The learning rule of each embedding table: vectors, and the kinds of first-order weights.
- *
- * @module
- */
+/** The learning rule of each embedding table: vectors, and the kinds of first-order weights. */
 
 import type { RowAdagradOptions } from "../nn/optimisers/adagrad.ts";
 

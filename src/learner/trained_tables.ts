@@ -1,8 +1,6 @@
 /**
  * The embedding tables of a learner, in three roles: features gather from them and admit new ids, gradients are added
  * to the rows that exist, and versions carry their rows.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * Progressive validation: each prediction is frozen at its impression and judged when its outcome is final, before the
  * sample is learnt (McMahan et al., KDD 2013).
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

@@ -1,8 +1,6 @@
 /**
  * A learner with everything that watches it: each prediction is judged before its outcome is learnt, the guard rails
  * withdraw weights that cannot be trusted, and a proof decides the model's share in the order of lists.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,7 +1,5 @@
 /**
  * Converts values of other systems to those of our fields, such as a number to an id, a text to a number or a time.
- *
- * @module
  */
 
 import { isAttribute } from "../events/check.ts";

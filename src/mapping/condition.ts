@@ -1,8 +1,4 @@
-/**
- * Conditions on a record.
- *
- * @module
- */
+/** Conditions on a record. */
 
 import type { ConditionSettings, ConditionSpec, Scalar } from "./mapping_options.ts";
 import { MappingError, placed } from "./mapping_error.ts";

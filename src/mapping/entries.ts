@@ -3,8 +3,6 @@
  *
  * Entries that are wrong alike, by code and rule, are one rejection with their places, so that the message is kept a few
  * times at most.
- *
- * @module
  */
 
 import { MAX_ID_BYTES } from "../events/limits.ts";

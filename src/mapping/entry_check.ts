@@ -1,8 +1,4 @@
-/**
- * What a sender is told of an accepted event or item that does not do what it was meant to.
- *
- * @module
- */
+/** What a sender is told of an accepted event or item that does not do what it was meant to. */
 
 import type { Attributes, Event, ItemRecord } from "../events/event.ts";
 import { nearName } from "../events/keys/near_name.ts";

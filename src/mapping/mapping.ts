@@ -4,8 +4,6 @@
  *
  * The cost of a record is bounded: it becomes at most {@linkcode MAX_MAPPED} events and items, and takes time in
  * proportion to its size and to that of the rules.
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * Options of a source with mapped records: what each record becomes, and where its fields are.
- *
- * @module
- */
+/** Options of a source with mapped records: what each record becomes, and where its fields are. */
 
 import type { Event } from "../events/event.ts";
 import { EVENT_FIELDS } from "../events/schema.ts";

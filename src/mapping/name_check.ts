@@ -1,7 +1,5 @@
 /**
  * Names in events and items that the configuration lacks: actions that change nothing, attributes that nothing reads.
- *
- * @module
  */
 
 import type { Attributes } from "../events/event.ts";

@@ -4,8 +4,6 @@
  * `@` is the entry of the list that a rule iterates over, `#` its index, and `$` the metadata of the record. `[*]`
  * stands for all entries of a list and `[-1]` for the last one. A field that is null counts as missing, and so do the
  * values of `[*]` when no entry has one.
- *
- * @module
  */
 
 import { FORBIDDEN_KEYS } from "../events/limits.ts";

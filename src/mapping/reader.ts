@@ -1,8 +1,4 @@
-/**
- * Readers of values: where each comes from and how it is converted, compiled once.
- *
- * @module
- */
+/** Readers of values: where each comes from and how it is converted, compiled once. */
 
 import { shown } from "../events/rejected.ts";
 import { isRecord } from "../values/record.ts";

@@ -1,8 +1,4 @@
-/**
- * What a rule of a mapping reads from: a record of another system, with its metadata.
- *
- * @module
- */
+/** What a rule of a mapping reads from: a record of another system, with its metadata. */
 
 import type { Violation } from "../events/rejected.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Texts in records that are JSON themselves, plain or in base64.
- *
- * @module
- */
+/** Texts in records that are JSON themselves, plain or in base64. */
 
 import { type ParsedJson, parseJson } from "../events/json.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Times as other systems write them.
- *
- * @module
- */
+/** Times as other systems write them. */
 
 import { parseDate } from "../adapters/mapped.ts";
 import { shown, type Violation } from "../events/rejected.ts";

@@ -1,8 +1,4 @@
-/**
- * The capital of a bet that gains are above 0, for tests that may be read at any time.
- *
- * @module
- */
+/** The capital of a bet that gains are above 0, for tests that may be read at any time. */
 
 import { normalCdf } from "./normal.ts";
 

@@ -12,8 +12,6 @@
  * degrees of freedom: where few users have most of the queries, or most of the sum, these users determine the interval.
  * If all values are 0, there is no interval. Effects common to users, such as a week in which everybody watches the
  * same film, are not included.
- *
- * @module
  */
 
 import { studentQuantile } from "./student.ts";

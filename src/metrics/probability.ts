@@ -1,8 +1,6 @@
 /**
  * Calibration and likelihood of predicted probabilities: exact figures over stored rows, with natural logarithms. Every
  * function returns `null` where its figure is undefined.
- *
- * @module
  */
 
 import type { Numbers } from "./ranking.ts";

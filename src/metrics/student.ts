@@ -1,8 +1,4 @@
-/**
- * Quantiles of Student's t distribution.
- *
- * @module
- */
+/** Quantiles of Student's t distribution. */
 
 import { normalQuantile } from "./normal.ts";
 

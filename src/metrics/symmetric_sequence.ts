@@ -1,8 +1,4 @@
-/**
- * An anytime-valid interval for a weighted mean of symmetric values.
- *
- * @module
- */
+/** An anytime-valid interval for a weighted mean of symmetric values. */
 
 import type { ConfidenceOptions, Interval } from "./confidence_sequence.ts";
 

@@ -3,8 +3,6 @@
  * what it means. Code takes its defaults from there by {@linkcode settle}; the configuration's schema and page,
  * environment variables and command-line flags are generated from it. See
  * docs/decisions/0044-one-declaration-an-option.md.
- *
- * @module
  */
 
 import { fieldOf } from "../values/record.ts";

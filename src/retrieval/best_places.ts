@@ -1,8 +1,4 @@
-/**
- * The best candidates of a list.
- *
- * @module
- */
+/** The best candidates of a list. */
 
 import type { Catalogue } from "../items/catalogue.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";

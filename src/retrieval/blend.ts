@@ -22,8 +22,6 @@
  *
  * Sources agree on most candidates, and the size of their scores differs between streams; with curvature, no learning
  * rate has to be chosen for either. ε keeps the newest 1/ε steps, so that weights keep following the stream.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * Learns from what users take: before a wanted behaviour is applied, candidates are gathered as for a request, and
  * blend, stack and pair head learn which of them was taken.
- *
- * @module
  */
 
 import { hash32 } from "../draws/random.ts";

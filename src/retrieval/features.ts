@@ -3,8 +3,6 @@
  *
  * A source's score s becomes ln(1 + s / (ε·mean)), with the mean over the candidates of the request and ε = 0.05:
  * ratios count, not amounts, and a candidate without a score has 0.
- *
- * @module
  */
 
 import { logarithms } from "./items/logarithms.ts";

@@ -1,8 +1,6 @@
 /**
  * Finds the candidates of a request: those that sources propose, ranked by the blend or the stack, and some that no
  * source proposes.
- *
- * @module
  */
 
 import { hashString } from "../embeddings/hash.ts";

@@ -1,8 +1,4 @@
-/**
- * Gathers what all sources propose for a request into one list of candidates with features.
- *
- * @module
- */
+/** Gathers what all sources propose for a request into one list of candidates with features. */
 
 import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";

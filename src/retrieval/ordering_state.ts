@@ -2,8 +2,6 @@
  * How candidates are ordered, as learnt from what users took: the weights of blend and stack, and whether people return
  * to items. All of it depends on proposed candidates, not on signals alone, so each part is a record of its own, which
  * is written whenever it has changed.
- *
- * @module
  */
 
 import type { Formats } from "../codec/formats.ts";

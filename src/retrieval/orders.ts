@@ -1,8 +1,6 @@
 /**
  * Orders the blend's best candidates by the parts of the stack that exist. Learns from what users take how far to trust
  * each part, and makes the preferences that teach the pair head.
- *
- * @module
  */
 
 import { mulberry32 } from "../draws/random.ts";

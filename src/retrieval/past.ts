@@ -1,8 +1,4 @@
-/**
- * The behaviours of a user before a request.
- *
- * @module
- */
+/** The behaviours of a user before a request. */
 
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";

@@ -1,7 +1,5 @@
 /**
  * The features of a candidate other than its sources' scores: properties of the item, and of the user's behaviours.
- *
- * @module
  */
 
 import type { FeatureStatistics } from "../features/statistics.ts";

@@ -11,8 +11,6 @@
  * Everything except the bank and the head, which come with versions of the parameters, is a fold over the task's
  * behaviours: same events, same candidates, even after a crash (see `retrieval_state.ts`). What the blend learns about
  * the bank depends on which version was live.
- *
- * @module
  */
 
 import { settle } from "../options/option.ts";

@@ -1,8 +1,4 @@
-/**
- * Options of retrieval.
- *
- * @module
- */
+/** Options of retrieval. */
 
 import { absent, count, flag, type OptionsOf, share } from "../options/option.ts";
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";

@@ -9,8 +9,6 @@
  * Tasks that share what they learn read each other's journals. What a task takes from others is applied between two
  * commits and from then on is part of its own journals, so a restore needs nothing from the others
  * (`taken_journals.ts`).
- *
- * @module
  */
 
 import type { Catalogue } from "../items/catalogue.ts";

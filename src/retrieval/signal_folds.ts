@@ -1,8 +1,6 @@
 /**
  * All that is a fold over signals: what sources and others learn from them, and the popularity that other tasks
  * report. Its bytes are the snapshot of retrieval's state.
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * How much each source contributes, and how good it is, counted since the process began; for display only.
- *
- * @module
- */
+/** How much each source contributes, and how good it is, counted since the process began; for display only. */
 
 import type { Source } from "./sources/source.ts";
 

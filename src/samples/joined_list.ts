@@ -1,8 +1,6 @@
 /**
  * The part of a sample that is written for other programs: the list with its outcome, and the user's earlier
  * behaviours. The learner's own records contain all features in columns, and other kinds of samples.
- *
- * @module
  */
 
 import type { Exposure } from "../assignment/exposure.ts";

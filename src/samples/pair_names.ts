@@ -1,8 +1,4 @@
-/**
- * Encodes the names of the values of preferences.
- *
- * @module
- */
+/** Encodes the names of the values of preferences. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

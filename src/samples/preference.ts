@@ -1,8 +1,6 @@
 /**
  * A preference: which candidate a user took, of those that a request just before would have had. It needs no
  * impression, so an order can be learnt from behaviours alone.
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

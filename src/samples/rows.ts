@@ -4,8 +4,6 @@
  *
  * A list stays open for the outcome window, so many are open at once. In columns, a list is half a dozen objects for
  * the garbage collector; with objects for rows, a list of twenty would be two hundred.
- *
- * @module
  */
 
 import type { Team } from "../assignment/interleaving.ts";

@@ -1,8 +1,6 @@
 /**
  * A sample: one impression joined with its outcome, carrying everything a model may use *as it was at the
  * impression*, and the prediction made then.
- *
- * @module
  */
 
 import type { Exposure } from "../assignment/exposure.ts";

@@ -5,8 +5,6 @@
  * record = format u8, strings (dictionary), head, history, state, purpose, late share, rows, exposures, model,
  *          other states, earlier behaviours, next item, preference
  * ```
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

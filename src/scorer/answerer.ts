@@ -1,8 +1,6 @@
 /**
  * Answers requests: candidates given or retrieved, filtered, scored, and chosen by the policy with exact
  * propensities, all as set by the user's variants.
- *
- * @module
  */
 
 import { type Assignment, type Experiments, settingsOf } from "../assignment/assignment.ts";

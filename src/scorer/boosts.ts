@@ -1,8 +1,4 @@
-/**
- * Rules that raise or lower items: each multiplies the odds of the items that it matches.
- *
- * @module
- */
+/** Rules that raise or lower items: each multiplies the odds of the items that it matches. */
 
 import type { Boost } from "../events/event.ts";
 import { type Filtered, filterOf } from "./filters.ts";

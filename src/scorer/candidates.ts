@@ -1,8 +1,4 @@
-/**
- * The candidates of a request: the items that it names, or retrieved ones, after its filters.
- *
- * @module
- */
+/** The candidates of a request: the items that it names, or retrieved ones, after its filters. */
 
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";

@@ -1,8 +1,6 @@
 /**
  * Chooses the candidates of a list so that they differ; the policy then orders them. So a list keeps its limits, and
  * propensities are those of the policy among these candidates.
- *
- * @module
  */
 
 import type { Diversity } from "../events/event.ts";

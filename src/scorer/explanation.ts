@@ -1,8 +1,4 @@
-/**
- * Why an item has its score: where the model looks, and what the score would be without each behaviour.
- *
- * @module
- */
+/** Why an item has its score: where the model looks, and what the score would be without each behaviour. */
 
 import type { Serving } from "../features/serving.ts";
 import type { ListFeatures } from "../samples/sample.ts";

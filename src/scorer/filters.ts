@@ -1,8 +1,4 @@
-/**
- * Which items a request's filter lets through.
- *
- * @module
- */
+/** Which items a request's filter lets through. */
 
 import type { AttributeValue, Condition, RequestFilter } from "../events/event.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";

@@ -13,8 +13,6 @@
  *
  * So it never falls where the logit rises. Memory: two numbers per knot. Once a knot's information reaches
  * {@linkcode MOST}, both are halved, so rare levels remember for longer.
- *
- * @module
  */
 
 import { sigmoid } from "../nn/losses/logistic.ts";

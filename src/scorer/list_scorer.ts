@@ -1,8 +1,6 @@
 /**
  * Scores a list of items for a user, and keeps everything that the sample will need: features, history and prediction,
  * as they are at this moment.
- *
- * @module
  */
 
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";

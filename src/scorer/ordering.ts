@@ -1,7 +1,5 @@
 /**
  * How a variant orders scored candidates: from logits, the blend and boosts to those that its policy chooses from.
- *
- * @module
  */
 
 import type { RANKINGS, VariantSettings } from "../assignment/experiment.ts";

@@ -1,8 +1,4 @@
-/**
- * What orders the candidates of a request, by its kind and the settings of the user's variant.
- *
- * @module
- */
+/** What orders the candidates of a request, by its kind and the settings of the user's variant. */
 
 import type { VariantSettings } from "../assignment/experiment.ts";
 import type { RequestEvent } from "../events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * What the scores of an answer mean: probabilities once they have proved calibrated, until then shares.
- *
- * @module
- */
+/** What the scores of an answer mean: probabilities once they have proved calibrated, until then shares. */
 
 import type { ScoreKind } from "../events/recommendation.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";

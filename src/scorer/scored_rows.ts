@@ -1,8 +1,4 @@
-/**
- * A list that was scored: rows and logits of all its candidates.
- *
- * @module
- */
+/** A list that was scored: rows and logits of all its candidates. */
 
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { Rows } from "../samples/rows.ts";

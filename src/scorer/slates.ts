@@ -1,8 +1,6 @@
 /**
  * Makes the lists of a request: candidates scored and ordered as a variant does, and chosen by its policy with exact
  * propensities.
- *
- * @module
  */
 
 import { settingsOf } from "../assignment/assignment.ts";

@@ -1,8 +1,4 @@
-/**
- * The behaviours of a user that models read, as they were at the time of a list.
- *
- * @module
- */
+/** The behaviours of a user that models read, as they were at the time of a list. */
 
 import { TRANSITION_OPTIONS } from "../features/transitions.ts";
 import type { Catalogue } from "../items/catalogue.ts";

@@ -1,8 +1,6 @@
 /**
  * The causal prior as a model: the smoothed click rates of item and user, whether or not the other models start from
  * them. It ranks by the item's own rate, so it is what a shop without a model does, and what a model has to beat.
- *
- * @module
  */
 
 import { PRIOR_NUMERIC } from "../features/schema.ts";

@@ -1,8 +1,4 @@
-/**
- * The live model of a task: applies parameter versions and scores with the newest.
- *
- * @module
- */
+/** The live model of a task: applies parameter versions and scores with the newest. */
 
 import { BANK_PART, BANK_TABLES, BANK_WIDTH } from "../bank/bank_tables.ts";
 import { EmaBank } from "../bank/ema_bank.ts";

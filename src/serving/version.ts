@@ -10,8 +10,6 @@
  * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
  * holds every row. A subscriber at version v applies a delta whose predecessor is v, and else goes back to the
  * last full snapshot.
- *
- * @module
  */
 
 import { crc32 } from "node:zlib";

@@ -1,8 +1,4 @@
-/**
- * Users whose ids are in a version of the parameters.
- *
- * @module
- */
+/** Users whose ids are in a version of the parameters. */
 
 import { decodeDelta, type RawKeys } from "../embeddings/delta.ts";
 import { userOfPair } from "../features/pairs.ts";

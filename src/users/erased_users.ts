@@ -6,8 +6,6 @@
  * ```
  *
  * An erasure is remembered for ever, since an alias may be used for ever: some 50 bytes in memory, 32 on the log.
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

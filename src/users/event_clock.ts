@@ -20,8 +20,6 @@
  *   12:00 a   12:01 b   13:00 c   12:02 a             c is ahead: the clock stays at 12:02
  *   Fri a     Fri b     Mon c     Mon a   … Mon d     a quiet week-end: the eighth event of Monday moves it
  * ```
- *
- * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";

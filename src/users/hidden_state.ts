@@ -16,8 +16,6 @@
  * The anchor is the state before the recent behaviours: a constant from which lists are scored and learning starts
  * (mode S of truncated back-propagation). While a = 0 it is the start state. It advances at least P steps at a time, and
  * is then rounded to its stored precision, so everything computes with the same numbers.
- *
- * @module
  */
 
 import type { Serving } from "../features/serving.ts";

@@ -1,8 +1,4 @@
-/**
- * Panels of the users' recurrent states.
- *
- * @module
- */
+/** Panels of the users' recurrent states. */
 
 import { type Inspection, meanPanels, type Panel } from "../nn/models/core/panel.ts";
 import type { UserState } from "./user_state.ts";

@@ -3,8 +3,6 @@
  *
  * By default only lists whose outcome is open count, which are those of the newest outcome window. With
  * `frequency.remembered`, the newest n shown items are part of the user's state, at about 4 bytes each.
- *
- * @module
  */
 
 import type { Frequency } from "../events/event.ts";

@@ -11,8 +11,6 @@
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
- *
- * @module
  */
 
 import { ByteReader } from "../codec/byte_reader.ts";

@@ -4,8 +4,6 @@
  *
  * Nothing else allocates or releases rows of the sequence slab: a row belongs to a user in memory, or to a user who is
  * viewed, until the view ends.
- *
- * @module
  */
 
 import type { Catalogue } from "../items/catalogue.ts";

@@ -1,8 +1,4 @@
-/**
- * The state of one user in a task; `user_codec.ts` defines its record on the `state` topic.
- *
- * @module
- */
+/** The state of one user in a task; `user_codec.ts` defines its record on the `state` topic. */
 
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";

@@ -1,8 +1,4 @@
-/**
- * A user's statistics within the user's record.
- *
- * @module
- */
+/** A user's statistics within the user's record. */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";

@@ -1,8 +1,4 @@
-/**
- * The largest of a stream of scores. A score that is not above the current border costs one comparison.
- *
- * @module
- */
+/** The largest of a stream of scores. A score that is not above the current border costs one comparison. */
 
 import { nthLargest } from "./nth_largest.ts";
 

@@ -10,8 +10,6 @@
  *
  * Records keep their offsets, so readers continue on the log as if nothing had been dropped. Records that neither has
  * count as dropped.
- *
- * @module
  */
 
 import { join } from "node:path";

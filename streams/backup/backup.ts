@@ -1,8 +1,4 @@
-/**
- * Makes a backup: a folder that exists only once it is complete.
- *
- * @module
- */
+/** Makes a backup: a folder that exists only once it is complete. */
 
 import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";

@@ -9,8 +9,6 @@
  * If so, none of these partitions changed between 1 and 3, and none has a transaction that is open, or visible in some
  * partitions only. So at 2 each commit was complete, with its position, or absent, and nothing after the ends of 2 had
  * been read.
- *
- * @module
  */
 
 import type { RecordLog } from "../log/capabilities.ts";

@@ -1,8 +1,4 @@
-/**
- * Repeats, after a restore, the erasures since the backup was made, from the receipts of `forget`.
- *
- * @module
- */
+/** Repeats, after a restore, the erasures since the backup was made, from the receipts of `forget`. */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";

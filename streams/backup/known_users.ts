@@ -1,8 +1,4 @@
-/**
- * Users whom a log knows from any topic: retention may have dropped their events, and erasures their state.
- *
- * @module
- */
+/** Users whom a log knows from any topic: retention may have dropped their events, and erasures their state. */
 
 import { decodeEvent } from "../../src/events/codec.ts";
 import { decodeRejection } from "../../src/events/rejection.ts";

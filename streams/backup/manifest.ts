@@ -1,8 +1,4 @@
-/**
- * The manifest of a backup, with checksums. It is written last: a folder that has one is complete.
- *
- * @module
- */
+/** The manifest of a backup, with checksums. It is written last: a folder that has one is complete. */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";

@@ -7,8 +7,6 @@
  *   the records between the two                        few
  * ```
  * Records that compaction drops meanwhile were read before the moment, or replaced by a record before it.
- *
- * @module
  */
 
 import { join } from "node:path";

@@ -1,8 +1,6 @@
 /**
  * Records in a file of a backup, with their offsets: a SQLite database with one table. The manifest contains the
  * checksum of the whole file.
- *
- * @module
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";

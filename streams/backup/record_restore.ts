@@ -4,8 +4,6 @@
  * States, samples, checkpoints and notes contain offsets, so offsets are kept. Ids of topics are new, so they are
  * replaced in positions. Under another prefix, the names of topics are replaced, too. The copy is a log of its own:
  * local snapshots of states may have been made after the backup, and their offsets will have other records.
- *
- * @module
  */
 
 import { join } from "node:path";

@@ -1,8 +1,4 @@
-/**
- * Verifies and restores a backup.
- *
- * @module
- */
+/** Verifies and restores a backup. */
 
 import { explainFullDisk } from "./backup.ts";
 import { eraseAgain, readReceipts } from "./erased_since.ts";

@@ -1,8 +1,4 @@
-/**
- * The blueprint of a deployment: its configuration and flags, with all defaults filled in.
- *
- * @module
- */
+/** The blueprint of a deployment: its configuration and flags, with all defaults filled in. */
 
 import { isDeepStrictEqual } from "node:util";
 import {

@@ -1,8 +1,4 @@
-/**
- * The configuration file of a replay or a run (`meander.json`), which can override every default.
- *
- * @module
- */
+/** The configuration file of a replay or a run (`meander.json`), which can override every default. */
 
 import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";

@@ -1,8 +1,4 @@
-/**
- * The schema of the configuration file, from which docs/reference/configuration.md is generated.
- *
- * @module
- */
+/** The schema of the configuration file, from which docs/reference/configuration.md is generated. */
 
 import { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";

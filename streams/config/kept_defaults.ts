@@ -1,8 +1,6 @@
 /**
  * Defaults that a release has changed and that affect weights or costs: a deployment keeps the defaults that it was
  * made with.
- *
- * @module
  */
 
 import { isRecord } from "../../src/values/record.ts";

@@ -1,8 +1,4 @@
-/**
- * How far a change of each field of the configuration reaches, as its option declares.
- *
- * @module
- */
+/** How far a change of each field of the configuration reaches, as its option declares. */
 
 import type { Reach } from "../../src/options/option.ts";
 import { configJsonSchema } from "./config.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads the configuration for every command: a file, which the environment overrides.
- *
- * @module
- */
+/** Reads the configuration for every command: a file, which the environment overrides. */
 
 import { DEFAULT_CONFIG } from "../settings/config_file.ts";
 import { type Config, parseConfig } from "./config.ts";

@@ -1,8 +1,4 @@
-/**
- * Fields that the configuration had in an earlier release.
- *
- * @module
- */
+/** Fields that the configuration had in an earlier release. */
 
 import { variableOf } from "../settings/config_environment.ts";
 

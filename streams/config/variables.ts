@@ -1,8 +1,4 @@
-/**
- * Environment variables that no command reads.
- *
- * @module
- */
+/** Environment variables that no command reads. */
 
 import { nearName } from "../../src/events/keys/near_name.ts";
 import { shown } from "../../src/events/rejected.ts";

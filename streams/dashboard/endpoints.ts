@@ -1,8 +1,4 @@
-/**
- * The endpoints of the dashboard: its pages, which need no key, and their data, which does.
- *
- * @module
- */
+/** The endpoints of the dashboard: its pages, which need no key, and their data, which does. */
 
 import type { Endpoint } from "../http/endpoint.ts";
 import type { LiveFeed } from "./live.ts";

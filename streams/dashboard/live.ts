@@ -1,8 +1,4 @@
-/**
- * Server-sent events: one snapshot per second, made once for all viewers, while there are any.
- *
- * @module
- */
+/** Server-sent events: one snapshot per second, made once for all viewers, while there are any. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,6 @@
 /**
  * Records what the dashboard shows: events of this process, and a point of every figure each second. Points are cheap,
  * so that there is a history before the first viewer; expensive figures are only taken for viewers.
- *
- * @module
  */
 
 import process from "node:process";

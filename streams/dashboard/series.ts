@@ -1,8 +1,4 @@
-/**
- * Time series in bounded memory: seconds of the last minutes, minutes of the last day.
- *
- * @module
- */
+/** Time series in bounded memory: seconds of the last minutes, minutes of the last day. */
 
 import { recordOf } from "../../src/values/record.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The data of a dashboard viewer: everything at first, then the changes of each second.
- *
- * @module
- */
+/** The data of a dashboard viewer: everything at first, then the changes of each second. */
 
 import process from "node:process";
 import type { CatalogueItem } from "../../src/items/catalogue.ts";

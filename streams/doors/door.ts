@@ -1,8 +1,4 @@
-/**
- * Functions that the doors share.
- *
- * @module
- */
+/** Functions that the doors share. */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEventFields } from "../../src/events/check.ts";

@@ -1,8 +1,4 @@
-/**
- * Doors: the HTTP calls of other systems, so that their clients work with another address.
- *
- * @module
- */
+/** Doors: the HTTP calls of other systems, so that their clients work with another address. */
 
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";

@@ -3,8 +3,6 @@
  * docs/how-to/migrate-from-gorse-or-metarank.md.
  *
  * Source: `server/rest.go` of Gorse 0.5.11.
- *
- * @module
  */
 
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";

@@ -1,8 +1,4 @@
-/**
- * Functions that Gorse's endpoints share.
- *
- * @module
- */
+/** Functions that Gorse's endpoints share. */
 
 import type { NamedSchema } from "../http/contract/named_schema.ts";
 import { type Call, type Endpoint, type EndpointBody, queryOf } from "../http/endpoint.ts";

@@ -1,8 +1,4 @@
-/**
- * Gorse's calls that recommend: to a user, to a session, new, popular or similar items.
- *
- * @module
- */
+/** Gorse's calls that recommend: to a user, to a session, new, popular or similar items. */
 
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf, requiredIn } from "../../src/adapters/mapped.ts";

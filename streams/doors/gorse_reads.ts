@@ -1,8 +1,4 @@
-/**
- * Gorse's calls that read users, items and feedback back, and its health checks.
- *
- * @module
- */
+/** Gorse's calls that read users, items and feedback back, and its health checks. */
 
 import { setImmediate as turn } from "node:timers/promises";
 import type { JsonObject } from "../../src/adapters/mapped.ts";

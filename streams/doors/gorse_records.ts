@@ -1,8 +1,4 @@
-/**
- * Gorse's users, items and feedback, made from the state of a deployment.
- *
- * @module
- */
+/** Gorse's users, items and feedback, made from the state of a deployment. */
 
 import { type JsonObject, parseDate, stringIn } from "../../src/adapters/mapped.ts";
 import type { Attributes, ItemRecord } from "../../src/events/event.ts";

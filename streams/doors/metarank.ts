@@ -3,8 +3,6 @@
  * docs/how-to/migrate-from-gorse-or-metarank.md.
  *
  * Source: `api/routes` and `doc/api.md` of Metarank 0.7.11.
- *
- * @module
  */
 
 import { setImmediate as turn } from "node:timers/promises";

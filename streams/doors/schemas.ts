@@ -1,8 +1,4 @@
-/**
- * Schemas of the doors' bodies, which may have further fields of the other systems.
- *
- * @module
- */
+/** Schemas of the doors' bodies, which may have further fields of the other systems. */
 
 import { z } from "zod";
 import { PLAIN } from "../../src/events/json_schema.ts";

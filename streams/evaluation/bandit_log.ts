@@ -1,8 +1,4 @@
-/**
- * Reads a file of single logged choices, such as Open Bandit, for off-policy evaluation.
- *
- * @module
- */
+/** Reads a file of single logged choices, such as Open Bandit, for off-policy evaluation. */
 
 import type { ImpressionEvent } from "../../src/events/event.ts";
 import type { LoggedList } from "../../src/experiments/off_policy.ts";

@@ -1,8 +1,6 @@
 /**
  * Reads a deployment's log for off-policy evaluation: recommendations, with all candidates and scores, joined with the
  * samples that hold their outcomes.
- *
- * @module
  */
 
 import { decodeRecommendation } from "../../src/events/codec.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads the target policy of an evaluation from a file.
- *
- * @module
- */
+/** Reads the target policy of an evaluation from a file. */
 
 import { dirname, resolve } from "node:path";
 import { z } from "zod";

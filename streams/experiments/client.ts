@@ -1,8 +1,4 @@
-/**
- * Manages the experiments of a running service over its HTTP API, for logs that only the service may open.
- *
- * @module
- */
+/** Manages the experiments of a running service over its HTTP API, for logs that only the service may open. */
 
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import type { Experiment, Holdout } from "../../src/assignment/experiment.ts";

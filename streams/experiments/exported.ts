@@ -1,8 +1,4 @@
-/**
- * Experiments of an exported deployment.
- *
- * @module
- */
+/** Experiments of an exported deployment. */
 
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { fileIn, isFolder } from "../sources/files.ts";

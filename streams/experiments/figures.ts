@@ -1,8 +1,4 @@
-/**
- * What the monitor writes to the topic `figures`: records for itself, each experiment and each user.
- *
- * @module
- */
+/** What the monitor writes to the topic `figures`: records for itself, each experiment and each user. */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";

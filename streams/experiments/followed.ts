@@ -1,8 +1,4 @@
-/**
- * The figures of one experiment, with their encoding.
- *
- * @module
- */
+/** The figures of one experiment, with their encoding. */
 
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";

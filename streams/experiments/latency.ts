@@ -1,8 +1,4 @@
-/**
- * Percentiles of recent times, from a fixed-size histogram that expires by the second.
- *
- * @module
- */
+/** Percentiles of recent times, from a fixed-size histogram that expires by the second. */
 
 import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";

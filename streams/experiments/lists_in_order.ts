@@ -8,8 +8,6 @@
  *   shown 12:00 ─────────────────── final 12:10 ──> counts at 12:10
  *       shown 12:03 ── final 12:04 ─ held ────────────────────> counts at 12:13
  * ```
- *
- * @module
  */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";

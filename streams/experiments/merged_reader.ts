@@ -1,8 +1,4 @@
-/**
- * Reads several partitions as one stream, ordered by record time.
- *
- * @module
- */
+/** Reads several partitions as one stream, ordered by record time. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../log/log.ts";

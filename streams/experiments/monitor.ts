@@ -17,8 +17,6 @@
  * Event times come from clients. Whether a user counts as lost depends on the samples of the partition, which are
  * written once the engine's clock has passed their windows. That clock is the time of their records: a recommendation
  * or sample with a later time has a wrong one, and counts at the time of its record.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,7 +1,5 @@
 /**
  * Figures per user and variant: takes recommendations and samples, gives the records to write. It reads no log.
- *
- * @module
  */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * Inputs of the monitor: recommendations and samples that are readable and were not read before.
- *
- * @module
- */
+/** Inputs of the monitor: recommendations and samples that are readable and were not read before. */
 
 import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
 import { historySample, NO_HISTORY, type Sample } from "../../src/samples/sample.ts";

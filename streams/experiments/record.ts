@@ -1,8 +1,4 @@
-/**
- * Experiments as JSON, in files and on the log.
- *
- * @module
- */
+/** Experiments as JSON, in files and on the log. */
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";

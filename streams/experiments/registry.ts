@@ -8,8 +8,6 @@
  * ```
  *
  * A replay of the events therefore repeats every assignment.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

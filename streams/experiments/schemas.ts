@@ -1,8 +1,4 @@
-/**
- * Schemas of experiments and of their changes.
- *
- * @module
- */
+/** Schemas of experiments and of their changes. */
 
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";

@@ -1,8 +1,6 @@
 /**
  * Experiments with figures and verdicts as JSON, for HTTP, the dashboard and the command. Each call reads only what is
  * new on the log.
- *
- * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";

@@ -5,8 +5,6 @@
  *   events.jsonl            ■■■■■■■■■■│░░░     ░ = written by a killed process: cut off by the next one
  *   events.jsonl-position             │        how many bytes count, and where the topic continues after them
  * ```
- *
- * @module
  */
 
 import { dirname } from "node:path";

@@ -1,8 +1,4 @@
-/**
- * Lines as chunks of bytes.
- *
- * @module
- */
+/** Lines as chunks of bytes. */
 
 import { gzipSync } from "node:zlib";
 

@@ -1,8 +1,4 @@
-/**
- * Fields with a column of their own in exported tables. All others are in the column `more`.
- *
- * @module
- */
+/** Fields with a column of their own in exported tables. All others are in the column `more`. */
 
 import type { ContentName } from "./contents.ts";
 

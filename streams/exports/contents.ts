@@ -1,8 +1,4 @@
-/**
- * What can be exported: from which topic, and how its records become lines of JSON.
- *
- * @module
- */
+/** What can be exported: from which topic, and how its records become lines of JSON. */
 
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";

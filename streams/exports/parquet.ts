@@ -1,8 +1,4 @@
-/**
- * Lines of exported records as a Parquet file, a group of rows at a time.
- *
- * @module
- */
+/** Lines of exported records as a Parquet file, a group of rows at a time. */
 
 import { type ColumnKind, type Columns, isOfKind } from "./columns.ts";
 

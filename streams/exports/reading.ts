@@ -1,8 +1,4 @@
-/**
- * Reads the records of a topic, all partitions in one order, up to its current end.
- *
- * @module
- */
+/** Reads the records of a topic, all partitions in one order, up to its current end. */
 
 import { indexesKeys } from "../log/capabilities.ts";
 import type { CopyProgress } from "../log/kind.ts";

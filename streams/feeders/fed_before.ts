@@ -1,7 +1,5 @@
 /**
  * Recognises records of a source that were fed before: as many from its start as are on the log, with their checksum.
- *
- * @module
  */
 
 import { crc32 } from "node:zlib";

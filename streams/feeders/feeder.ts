@@ -4,8 +4,6 @@
  *
  * A consumer group stores two numbers: the position as the offset of `events`, and the CRC-32 of all records before it
  * as the offset of `items`. A source with fewer or different records is not the one that was fed.
- *
- * @module
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";

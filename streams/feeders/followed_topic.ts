@@ -1,8 +1,4 @@
-/**
- * A topic of another system that is taken in: maps its records, and reports how far behind it is.
- *
- * @module
- */
+/** A topic of another system that is taken in: maps its records, and reports how far behind it is. */
 
 import { getLogger } from "@logtape/logtape";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";

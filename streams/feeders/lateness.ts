@@ -1,8 +1,6 @@
 /**
  * Decides which events of a source are too late. The newest time is determined like a task's clock (`EventClock`), so
  * that one wrong clock, or one record of another year, makes no other event late.
- *
- * @module
  */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";

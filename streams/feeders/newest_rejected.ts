@@ -1,8 +1,4 @@
-/**
- * Reads the newest rejected records at a bounded cost, without blocking its thread for long.
- *
- * @module
- */
+/** Reads the newest rejected records at a bounded cost, without blocking its thread for long. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log, LogRecord } from "../log/log.ts";

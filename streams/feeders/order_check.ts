@@ -1,8 +1,6 @@
 /**
  * Notices early that a file is out of order: tasks reject the behaviours of a user that come too late, so most of a
  * dump sorted by key could be lost.
- *
- * @module
  */
 
 import type { OwnRecord } from "../../src/events/own_record.ts";

@@ -1,8 +1,4 @@
-/**
- * Names under which positions of sources are kept.
- *
- * @module
- */
+/** Names under which positions of sources are kept. */
 
 import { normalize } from "node:path";
 import type { Log } from "../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads the topic of rejected records: all, counts by reason, or a single one.
- *
- * @module
- */
+/** Reads the topic of rejected records: all, counts by reason, or a single one. */
 
 import { countOf, type Rejection } from "../../src/events/rejection.ts";
 import type { Log, LogRecord } from "../log/log.ts";

@@ -6,8 +6,6 @@
  * its topic, if it is still there. Each source has a position, and so has each topic or file whose records name no
  * source. A record that is rejected again is appended with the name of the source beyond the end of this replay, so
  * that the next one finds it.
- *
- * @module
  */
 
 import { reject, type Rejected } from "../../src/events/rejected.ts";

@@ -9,8 +9,6 @@
  *
  * What is kept says how many of its kind were left out before it. Which are kept depends on the input only: neither on
  * the sizes of commits nor on restarts, as the position has the state.
- *
- * @module
  */
 
 import { countOf, type Rejection } from "../../src/events/rejection.ts";

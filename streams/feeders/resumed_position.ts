@@ -1,8 +1,4 @@
-/**
- * Where to resume a topic of another system.
- *
- * @module
- */
+/** Where to resume a topic of another system. */
 
 import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * A partition of a topic that is fed, read ahead by one read.
- *
- * @module
- */
+/** A partition of a topic that is fed, read ahead by one read. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * The offset at which the reading of a partition begins.
- *
- * @module
- */
+/** The offset at which the reading of a partition begins. */
 
 import { type Log, LogError } from "../log/log.ts";
 import { offsetSince } from "../log/reading.ts";

@@ -1,8 +1,6 @@
 /**
  * What cannot be read for now: others wait for it for a minute and then go ahead, so that one source does not stop all.
  * It is tried again in the background, since what is silent must delay nobody.
- *
- * @module
  */
 
 import { ignore } from "../log/ignore.ts";

@@ -2,8 +2,6 @@
  * Feeds topics of other systems into a deployment, resumably: records and the positions in those topics are committed
  * together, so a restarted feeder skips exactly the records already appended. The topics may have any keys and may gain
  * partitions: each event goes to its user's partition.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

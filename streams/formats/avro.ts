@@ -7,8 +7,6 @@
  *
  * Source: Apache Avro 1.12 specification. Decimals become numbers, dates and UUIDs texts; other logical types are
  * ignored. Bytes and fixed become Latin-1 texts; longs and decimals that a number cannot hold become texts.
- *
- * @module
  */
 
 import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";

@@ -4,8 +4,6 @@
  * Memory holds one block at a time. Damage costs its block only: the marker after each leads to the next.
  *
  * Source: Apache Avro 1.12 specification, object container files.
- *
- * @module
  */
 
 import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";

@@ -1,8 +1,4 @@
-/**
- * Reads the bytes of one record from the front, and reports what is wrong with them.
- *
- * @module
- */
+/** Reads the bytes of one record from the front, and reports what is wrong with them. */
 
 import { Buffer } from "node:buffer";
 import { MAX_DEPTH } from "../../src/events/limits.ts";

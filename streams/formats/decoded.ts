@@ -1,8 +1,4 @@
-/**
- * Decodes untrusted bytes.
- *
- * @module
- */
+/** Decodes untrusted bytes. */
 
 import type { ParsedJson } from "../../src/events/json.ts";
 import { rejectUnplain } from "../../src/events/check.ts";

@@ -3,8 +3,6 @@
  *
  * Libraries write, each loaded on first use. Records of other programs are read by code of our own: see [decision
  * 56](../../docs/decisions/0056-mappings-by-rules.md) and [decision 59](../../docs/decisions/0059-protobuf.md).
- *
- * @module
  */
 
 import type { Schema } from "avsc";

@@ -3,8 +3,6 @@
  *
  * Fields added later are optional, with numbers never used before, so that readers with an older schema keep working.
  * The meaning of fields is left to the JSON Schema, so that a new wording does not make a new schema.
- *
- * @module
  */
 
 import type { Kind, NamedFields } from "../../src/events/field.ts";

@@ -1,8 +1,6 @@
 /**
  * The format of lists for other programs, on `lists` and on topics of surfaces. Topics that meander itself reads,
  * such as `recommendations`, are not affected.
- *
- * @module
  */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";

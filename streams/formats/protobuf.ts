@@ -6,8 +6,6 @@
  * No code is generated from foreign schemas, and every size is checked against the remaining bytes.
  *
  * Source: https://protobuf.dev/programming-guides/encoding/ and /programming-guides/field_presence/
- *
- * @module
  */
 
 import type { Enum, Field, MapField, ReflectionObject, Type } from "protobufjs";

@@ -1,7 +1,5 @@
 /**
  * Adds the files of a Protobuf schema to its root: as text, or as the descriptor that clients without text register.
- *
- * @module
  */
 
 import type protobufjs from "protobufjs";

@@ -1,8 +1,4 @@
-/**
- * Reads bytes of Protobuf: numbers and sizes, and skips unknown fields.
- *
- * @module
- */
+/** Reads bytes of Protobuf: numbers and sizes, and skips unknown fields. */
 
 import { ByteInput, DecodeError } from "./byte_input.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The scalars of Protobuf.
- *
- * @module
- */
+/** The scalars of Protobuf. */
 
 import { type ProtobufInput, WIRE } from "./protobuf_input.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Protobuf schemas as a registry holds them: a file, and those that it imports, as text or as descriptors.
- *
- * @module
- */
+/** Protobuf schemas as a registry holds them: a file, and those that it imports, as text or as descriptors. */
 
 import type { Root, Type } from "protobufjs";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * Well-known types, which every schema may import without including them, and their values here.
- *
- * @module
- */
+/** Well-known types, which every schema may import without including them, and their values here. */
 
 import { DecodeError } from "./byte_input.ts";
 

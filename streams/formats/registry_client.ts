@@ -1,8 +1,4 @@
-/**
- * A client of a schema registry with Confluent's API.
- *
- * @module
- */
+/** A client of a schema registry with Confluent's API. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { errorOf, reasonOf } from "../../src/values/reason.ts";

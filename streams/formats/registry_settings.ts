@@ -1,8 +1,4 @@
-/**
- * Where a schema registry is, and how to log in.
- *
- * @module
- */
+/** Where a schema registry is, and how to log in. */
 
 import {
   absent,

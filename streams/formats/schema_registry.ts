@@ -1,8 +1,6 @@
 /**
  * Records in the wire format of Confluent's serialisers: a zero byte, the id of a schema in a registry, then Avro,
  * Protobuf or JSON.
- *
- * @module
  */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";

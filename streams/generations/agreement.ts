@@ -1,7 +1,5 @@
 /**
  * Checks that a deployment on a log was made with the process's configuration, before anything else is read or written.
- *
- * @module
  */
 
 import { decodeVersion } from "../../src/serving/version.ts";

@@ -1,8 +1,4 @@
-/**
- * What differs between two blueprints of a deployment, and what it means.
- *
- * @module
- */
+/** What differs between two blueprints of a deployment, and what it means. */
 
 import type { Reach } from "../../src/options/option.ts";
 import { isRecord } from "../../src/values/record.ts";

@@ -1,7 +1,5 @@
 /**
  * Checks that the topic of generations still says which one serves, since it may have been deleted and created again.
- *
- * @module
  */
 
 import { type Log, LogError } from "../log/log.ts";

@@ -1,7 +1,5 @@
 /**
  * Two generations compared by the predictions that were frozen when lists were shown, on the rows that both have.
- *
- * @module
  */
 
 import { GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard/guard.ts";

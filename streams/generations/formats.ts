@@ -2,8 +2,6 @@
  * The formats of all records that only meander reads: what this release reads, and may write.
  *
  * A new kind, or a larger number, needs a record in `tests/compat`.
- *
- * @module
  */
 
 import type { Formats } from "../../src/codec/formats.ts";

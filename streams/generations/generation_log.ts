@@ -1,8 +1,4 @@
-/**
- * The log as the tasks of a generation see it.
- *
- * @module
- */
+/** The log as the tasks of a generation see it. */
 
 import { type Log, LogError } from "../log/log.ts";
 import { remedyByNewPrefix } from "../task/inputs/position.ts";

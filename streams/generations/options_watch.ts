@@ -1,8 +1,6 @@
 /**
  * Notices that another process runs the deployment with other options: a starting process records its own, and
  * options that need no rebuild change process by process. Until all processes are restarted, tasks differ.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * How far a generation has read the events.
- *
- * @module
- */
+/** How far a generation has read the events. */
 
 import type { Log } from "../log/log.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";

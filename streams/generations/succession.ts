@@ -11,8 +11,6 @@
  * After `closing` no old task is opened, and open ones are fenced: what they have committed by then is all that they
  * ever answer, whether their process has seen the record, is frozen, or is gone. If a switch stays open too long, any
  * process takes it back and thereby fences the builder: one transactional id writes both records.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

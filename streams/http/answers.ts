@@ -1,8 +1,4 @@
-/**
- * Follows recommendations and rejections, and hands each waiting request its own.
- *
- * @module
- */
+/** Follows recommendations and rejections, and hands each waiting request its own. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Recommendation } from "../../src/events/recommendation.ts";

@@ -10,8 +10,6 @@
  * Both count work, in which an impression of 400 items weighs as much as 81 interactions.
  *
  * The highest rate counts because an idle task only appears to be slow (as in BBR's estimate of a bandwidth).
- *
- * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,7 +1,5 @@
 /**
  * Reads request bodies within limits: for each, compressed and decompressed, and for all that are not answered yet.
- *
- * @module
  */
 
 import { promisify } from "node:util";

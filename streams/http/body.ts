@@ -1,8 +1,4 @@
-/**
- * Content types of request bodies.
- *
- * @module
- */
+/** Content types of request bodies. */
 
 import { Problem } from "./contract/problem.ts";
 

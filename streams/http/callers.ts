@@ -1,8 +1,4 @@
-/**
- * Which pages and host names may call the server: any page can make a browser send requests.
- *
- * @module
- */
+/** Which pages and host names may call the server: any page can make a browser send requests. */
 
 import { Problem } from "./contract/problem.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The deployment behind the endpoints.
- *
- * @module
- */
+/** The deployment behind the endpoints. */
 
 import type { Condition, RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

@@ -1,8 +1,4 @@
-/**
- * Waits with a deadline.
- *
- * @module
- */
+/** Waits with a deadline. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * An endpoint: its description for people and OpenAPI, its access rules, and its handler.
- *
- * @module
- */
+/** An endpoint: its description for people and OpenAPI, its access rules, and its handler. */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "./body.ts";

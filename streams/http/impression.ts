@@ -1,8 +1,4 @@
-/**
- * Records the items that were really shown; without this, a task assumes that the whole list was shown.
- *
- * @module
- */
+/** Records the items that were really shown; without this, a task assumes that the whole list was shown. */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { ApiContext } from "./context.ts";

@@ -1,8 +1,4 @@
-/**
- * Events and items in a body: one, a list, or one per line; each is accepted or rejected on its own.
- *
- * @module
- */
+/** Events and items in a body: one, a list, or one per line; each is accepted or rejected on its own. */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, type ParsedJson, parseJson } from "../../src/events/json.ts";

@@ -1,8 +1,6 @@
 /**
  * Bounds a JSON body before it is parsed, and parses it in portions: a few MB may hold millions of values, which take
  * seconds.
- *
- * @module
  */
 
 import { parseJson, type ParseOptions } from "../../src/events/json.ts";

@@ -1,8 +1,4 @@
-/**
- * Metrics that are read when Prometheus scrapes, as tables of names, helps and values.
- *
- * @module
- */
+/** Metrics that are read when Prometheus scrapes, as tables of names, helps and values. */
 
 import { Counter, Gauge, type Registry } from "prom-client";
 

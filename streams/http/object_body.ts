@@ -1,8 +1,4 @@
-/**
- * Bodies that are one object. An unknown field is an error, since a misspelt one would silently be ignored.
- *
- * @module
- */
+/** Bodies that are one object. An unknown field is an error, since a misspelt one would silently be ignored. */
 
 import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";

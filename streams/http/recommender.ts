@@ -1,8 +1,6 @@
 /**
  * Requests through the log: a request is appended to `events` like any other event, and answered by the recommendation
  * that its task commits. So every answer is on the log, and a request sees every event accepted before it.
- *
- * @module
  */
 
 import type { RequestEvent } from "../../src/events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * Metrics of a service and its process, collected when Prometheus scrapes.
- *
- * @module
- */
+/** Metrics of a service and its process, collected when Prometheus scrapes. */
 
 import process from "node:process";
 import { Gauge, type Registry } from "prom-client";

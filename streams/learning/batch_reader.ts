@@ -10,8 +10,6 @@
  *  batches    [-----][-----] waits until its batch is full
  *  positions                ^ after the last batch
  * ```
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

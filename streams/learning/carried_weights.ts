@@ -1,7 +1,5 @@
 /**
  * What a learner knew at its last checkpoint, read while it may be running, for a generation that starts from it.
- *
- * @module
  */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * The header of a learner's checkpoint: its positions and counters.
- *
- * @module
- */
+/** The header of a learner's checkpoint: its positions and counters. */
 
 import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";

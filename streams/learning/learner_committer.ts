@@ -3,8 +3,6 @@
  *
  * `version_pace.ts` decides which versions are published and when, `checkpoint_pace.ts` when a checkpoint is written,
  * and `learner_records.ts` writes them.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * Figures of a learner, in a form that other threads can send.
- *
- * @module
- */
+/** Figures of a learner, in a form that other threads can send. */
 
 import type { Health, HealthChange } from "../../src/learner/guard/guard.ts";
 import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts";

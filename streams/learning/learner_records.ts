@@ -1,8 +1,6 @@
 /**
  * A learner's records: versions of its parameters, its checkpoint, the order of its samples and its position in them.
  * They are written atomically.
- *
- * @module
  */
 
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";

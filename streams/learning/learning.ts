@@ -8,8 +8,6 @@
  *
  * `batch_reader.ts` makes batches of samples, `src/learner/watched_learner.ts` judges and learns them, and
  * `learner_committer.ts` decides which versions and checkpoints are written, and writes them.
- *
- * @module
  */
 
 import { setImmediate as turn } from "node:timers/promises";

@@ -1,8 +1,4 @@
-/**
- * Options of a learner that runs on a log.
- *
- * @module
- */
+/** Options of a learner that runs on a log. */
 
 import { GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard/guard.ts";
 import { PROOF_OPTIONS, type ProofOptions } from "../../src/learner/proof.ts";

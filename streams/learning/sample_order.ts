@@ -1,8 +1,6 @@
 /**
  * The order in which a learner took the samples of several partitions. Partitions have no order among each other,
  * so the order is recorded, and repeated after a crash.
- *
- * @module
  */
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";

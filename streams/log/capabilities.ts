@@ -1,8 +1,4 @@
-/**
- * What some logs can do and others cannot. Callers test for it here, never for the kind of log.
- *
- * @module
- */
+/** What some logs can do and others cannot. Callers test for it here, never for the kind of log. */
 
 import type { Log } from "./log.ts";
 

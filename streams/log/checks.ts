@@ -1,8 +1,4 @@
-/**
- * Argument checks that all logs share, so that their messages agree.
- *
- * @module
- */
+/** Argument checks that all logs share, so that their messages agree. */
 
 import { type GroupOffset, LogError, type NewRecord, type Place, type TopicSpec } from "./log.ts";
 import { partitionOf } from "./partitioner.ts";

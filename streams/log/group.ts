@@ -8,8 +8,6 @@
  *                      └── expel the member whose handler failed <──────────┘
  * ```
  * No `assigned` begins before every `revoked` has settled, so no partition ever has two owners.
- *
- * @module
  */
 
 import { assignPartitions } from "./assignment.ts";

@@ -1,8 +1,4 @@
-/**
- * Ignores failures that do not matter.
- *
- * @module
- */
+/** Ignores failures that do not matter. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";

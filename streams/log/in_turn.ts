@@ -1,8 +1,4 @@
-/**
- * Asynchronous work in sequence.
- *
- * @module
- */
+/** Asynchronous work in sequence. */
 
 import { ignore } from "./ignore.ts";
 

@@ -2,8 +2,6 @@
  * A kind of log: how it is opened, what it can do, and its options. The configuration with its page and schema, flags,
  * permissions and `check` derive from this declaration, so a new log takes a folder, a line in `kinds/kinds.ts` and a
  * run of the contract suite.
- *
- * @module
  */
 
 import type { Declared } from "../../src/options/option.ts";

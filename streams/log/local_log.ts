@@ -1,8 +1,6 @@
 /**
  * What logs inside one process share: checks, grouped writes, waiting readers, fencing, groups. The underlying
  * {@linkcode LogStore} only stores, synchronously.
- *
- * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,8 +1,4 @@
-/**
- * The log in memory: for tests, replays and trying things out. Nothing survives the process.
- *
- * @module
- */
+/** The log in memory: for tests, replays and trying things out. Nothing survives the process. */
 
 import { LocalLog, type LogStore, type LogWrite, type ReadLimits } from "./local_log.ts";
 import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log.ts";

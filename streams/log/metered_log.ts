@@ -1,8 +1,4 @@
-/**
- * Measures the traffic of a log: times of commits and appends, what is written, what groups assign.
- *
- * @module
- */
+/** Measures the traffic of a log: times of commits and appends, what is written, what groups assign. */
 
 import { type Commit, type Log, LogError, type NewRecord, type UngroupedLog } from "./log.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Waits that a signal can end.
- *
- * @module
- */
+/** Waits that a signal can end. */
 
 import { setTimeout as delay } from "node:timers/promises";
 

@@ -1,8 +1,4 @@
-/**
- * Reading a log: a partition to its end, the newest record of a key, how far a reader is behind.
- *
- * @module
- */
+/** Reading a log: a partition to its end, the newest record of a key, how far a reader is behind. */
 
 import {
   type Bounds,

@@ -9,8 +9,6 @@
  *
  * Partition t of n has those records of partition t mod m whose key is in partition t of n, where m divides n: a key
  * with hash h is in partition h mod n of n and in h mod m of m. Offsets stay the same; nothing is copied.
- *
- * @module
  */
 
 import {

@@ -2,8 +2,6 @@
  * Records that cannot be read, on topics that only meander writes: another program wrote there, or a disk lost bits.
  * If only the record is lost, it is left out, logged and counted; if state would be lost for good, work stops with an
  * error that names the record and a remedy.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * Validates the events and items that an adapter makes from a value.
- *
- * @module
- */
+/** Validates the events and items that an adapter makes from a value. */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";

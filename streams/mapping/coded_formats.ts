@@ -1,8 +1,6 @@
 /**
  * Formats of other systems that code maps rather than rules: code can keep fields that our events lack, and join lists
  * of `{name, value}`.
- *
- * @module
  */
 
 import { parseEasyRec } from "../../src/adapters/easyrec.ts";

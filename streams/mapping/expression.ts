@@ -4,8 +4,6 @@
  * An expression takes time in proportion to the record: it loops only over parts of its input, and anything that would
  * multiply those is rejected: the root and variables within loops, long padding, joins with a separator from the
  * record, many selections of the same part.
- *
- * @module
  */
 
 import { compile, TreeInterpreter } from "@jmespath-community/jmespath";

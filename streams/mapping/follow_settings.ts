@@ -1,8 +1,4 @@
-/**
- * How `run` follows the topic of a source.
- *
- * @module
- */
+/** How `run` follows the topic of a source. */
 
 import {
   absent,

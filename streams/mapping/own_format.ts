@@ -1,8 +1,4 @@
-/**
- * Records that already are events and items in our format.
- *
- * @module
- */
+/** Records that already are events and items in our format. */
 
 import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { ItemRecord } from "../../src/events/event.ts";

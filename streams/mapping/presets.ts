@@ -1,8 +1,4 @@
-/**
- * Mappings of widespread formats, each a file with the settings of a source.
- *
- * @module
- */
+/** Mappings of widespread formats, each a file with the settings of a source. */
 
 import cloudevents from "./presets/cloudevents.json" with { type: "json" };
 import debezium from "./presets/debezium.json" with { type: "json" };

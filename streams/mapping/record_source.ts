@@ -1,8 +1,4 @@
-/**
- * A compiled source of the configuration: turns the bytes of a record into events and items.
- *
- * @module
- */
+/** A compiled source of the configuration: turns the bytes of a record into events and items. */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reasonOf } from "../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * Rows of text as records, whose fields are texts; empty ones count as missing.
- *
- * @module
- */
+/** Rows of text as records, whose fields are texts; empty ones count as missing. */
 
 import { type ParsedJson, rejectLarge } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";

@@ -1,8 +1,4 @@
-/**
- * The section `sources` of the configuration: what other systems write, and how it is mapped.
- *
- * @module
- */
+/** The section `sources` of the configuration: what other systems write, and how it is mapped. */
 
 import { MAPPING_OPTIONS, type MappingSettings } from "../../src/mapping/mapping_options.ts";
 import {

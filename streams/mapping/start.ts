@@ -1,8 +1,4 @@
-/**
- * Where to begin with a topic that was never read.
- *
- * @module
- */
+/** Where to begin with a topic that was never read. */
 
 import { parseDate } from "../../src/adapters/mapped.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Tries sources on some of their records: what each becomes, and what is missing.
- *
- * @module
- */
+/** Tries sources on some of their records: what each becomes, and what is missing. */
 
 import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";

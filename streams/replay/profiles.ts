@@ -1,8 +1,4 @@
-/**
- * Built-in configurations: features, outcomes and behaviours of each known data set.
- *
- * @module
- */
+/** Built-in configurations: features, outcomes and behaviours of each known data set. */
 
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";

@@ -1,8 +1,4 @@
-/**
- * Summarises the `rejected` topic: counts by code, with a few examples.
- *
- * @module
- */
+/** Summarises the `rejected` topic: counts by code, with a few examples. */
 
 import { countOf, decodeRejection, placeOf } from "../../src/events/rejection.ts";
 import type { Log } from "../log/log.ts";

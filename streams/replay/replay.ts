@@ -9,8 +9,6 @@
  * A round ends with the sample that fills a batch; the learner then trains on it, and the next round predicts with the
  * new version. When a replay is killed at any moment, the same command on the same log continues to the same result,
  * bit for bit: the task restarts at its last commit, the learner at its last checkpoint, the feeder at its last batch.
- *
- * @module
  */
 
 import { isRecord } from "../../src/values/record.ts";

@@ -1,8 +1,4 @@
-/**
- * Turns a finished replay into report data and the machine-readable result.
- *
- * @module
- */
+/** Turns a finished replay into report data and the machine-readable result. */
 
 import type { Inspection, Panel } from "../../src/nn/models/core/panel.ts";
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";

@@ -1,8 +1,4 @@
-/**
- * Compares predicted with observed rates by bin.
- *
- * @module
- */
+/** Compares predicted with observed rates by bin. */
 
 import { AXIS, BASE, type Chart, rounded } from "./chart.ts";
 import { numbers } from "./html.ts";

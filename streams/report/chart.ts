@@ -3,8 +3,6 @@
  *
  * A colour is the name of a CSS property of the page (`--blue`), which the page's script resolves, so that the style
  * sheet alone defines light and dark.
- *
- * @module
  */
 
 import type { TableData } from "./html.ts";

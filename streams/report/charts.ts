@@ -1,8 +1,4 @@
-/**
- * The charts of a report.
- *
- * @module
- */
+/** The charts of a report. */
 
 import { calibrationChart } from "./calibration_chart.ts";
 import type { Chart } from "./chart.ts";

@@ -1,8 +1,4 @@
-/**
- * A chart of figures over the rows of a run.
- *
- * @module
- */
+/** A chart of figures over the rows of a run. */
 
 import { AXIS, BASE, type Chart, isFigure, rounded } from "./chart.ts";
 import { formatCount, formatFixed, formatTime } from "./format.ts";

@@ -1,8 +1,4 @@
-/**
- * A report as one self-contained HTML file.
- *
- * @module
- */
+/** A report as one self-contained HTML file. */
 
 import { createHash } from "node:crypto";
 import type { Chart } from "./chart.ts";

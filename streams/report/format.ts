@@ -1,8 +1,4 @@
-/**
- * Formats numbers and untrusted text, for the terminal and the HTML report alike.
- *
- * @module
- */
+/** Formats numbers and untrusted text, for the terminal and the HTML report alike. */
 
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { Figure } from "./report_data.ts";

@@ -1,8 +1,4 @@
-/**
- * Generates HTML: everything except our own markup goes through {@linkcode escapeHtml}.
- *
- * @module
- */
+/** Generates HTML: everything except our own markup goes through {@linkcode escapeHtml}. */
 
 import { printable } from "./format.ts";
 

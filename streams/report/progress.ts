@@ -1,8 +1,4 @@
-/**
- * Shows the progress of a long command: a bar on a terminal, a plain line every few seconds elsewhere.
- *
- * @module
- */
+/** Shows the progress of a long command: a bar on a terminal, a plain line every few seconds elsewhere. */
 
 import cliProgress from "cli-progress";
 import process from "node:process";

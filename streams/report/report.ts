@@ -1,8 +1,4 @@
-/**
- * The HTML report of a replay, one self-contained file.
- *
- * @module
- */
+/** The HTML report of a replay, one self-contained file. */
 
 import { reportCharts } from "./charts.ts";
 import { figure, renderDocument, type Tile } from "./document.ts";

@@ -3,8 +3,6 @@
  *
  * Unknown numbers are `null`, never 0: the AUC of rows that were all clicked, the oracle of real data. Reports show
  * `null` as a dash.
- *
- * @module
  */
 
 import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";

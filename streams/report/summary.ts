@@ -1,8 +1,4 @@
-/**
- * The result of a replay as plain text: summary, quality by segment, rejections, notes.
- *
- * @module
- */
+/** The result of a replay as plain text: summary, quality by segment, rejections, notes. */
 
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import {

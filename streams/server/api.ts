@@ -1,8 +1,4 @@
-/**
- * All endpoints of a deployment, and their server.
- *
- * @module
- */
+/** All endpoints of a deployment, and their server. */
 
 import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };

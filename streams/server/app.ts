@@ -1,8 +1,4 @@
-/**
- * The HTTP application: access checks before the endpoints, request ids, metrics, problems (RFC 9457).
- *
- * @module
- */
+/** The HTTP application: access checks before the endpoints, request ids, metrics, problems (RFC 9457). */
 
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";

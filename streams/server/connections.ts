@@ -4,8 +4,6 @@
  * `Deno.serve` does neither, and the process dies when it runs out of file descriptors. So we accept connections
  * ourselves and hand each to Deno with a signal that ends it
  * ([decision 32](../../docs/decisions/0032-own-connections.md)).
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * The HTTP API of a deployment: its endpoints and everything that they use.
- *
- * @module
- */
+/** The HTTP API of a deployment: its endpoints and everything that they use. */
 
 import manifest from "../../deno.json" with { type: "json" };
 import type { Condition, RequestEvent } from "../../src/events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * Answers a request whose time budget has run out.
- *
- * @module
- */
+/** Answers a request whose time budget has run out. */
 
 import { getLogger } from "@logtape/logtape";
 import type { RequestEvent } from "../../src/events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * The OpenAPI 3.1 document of a list of endpoints.
- *
- * @module
- */
+/** The OpenAPI 3.1 document of a list of endpoints. */
 
 import { z } from "zod";
 import { type JsonSchema, PLAIN } from "../../src/events/json_schema.ts";

@@ -1,8 +1,4 @@
-/**
- * Serves an application until it is stopped: then it finishes open requests, and closes.
- *
- * @module
- */
+/** Serves an application until it is stopped: then it finishes open requests, and closes. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Hono } from "hono";

@@ -1,8 +1,4 @@
-/**
- * Creates the topics that a deployment lacks.
- *
- * @module
- */
+/** Creates the topics that a deployment lacks. */
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";

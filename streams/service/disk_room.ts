@@ -1,8 +1,4 @@
-/**
- * Room on the disks that a process writes to.
- *
- * @module
- */
+/** Room on the disks that a process writes to. */
 
 import { statfs } from "node:fs/promises";
 

@@ -1,8 +1,4 @@
-/**
- * The groups of workers that a process joins by its roles.
- *
- * @module
- */
+/** The groups of workers that a process joins by its roles. */
 
 import type { Log } from "../log/log.ts";
 import { monitorGroup, tasksGroup, type Topics } from "../topics/topics.ts";

@@ -1,8 +1,4 @@
-/**
- * Inspects a deployment from outside, by its log alone, without writing.
- *
- * @module
- */
+/** Inspects a deployment from outside, by its log alone, without writing. */
 
 import { lostFigures } from "../experiments/figures.ts";
 import { hasRetention } from "../log/capabilities.ts";

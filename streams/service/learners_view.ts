@@ -1,7 +1,5 @@
 /**
  * Learners and the monitor, seen from outside: what they have published, their progress, and whether they run.
- *
- * @module
  */
 
 import { type Experiment, experimentsIn } from "../../src/assignment/experiment.ts";

@@ -1,8 +1,4 @@
-/**
- * The progress of a partition's task.
- *
- * @module
- */
+/** The progress of a partition's task. */
 
 import type { Log } from "../log/log.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";

@@ -1,7 +1,5 @@
 /**
  * Partitions of `events`, seen from outside: the progress of their tasks, and what keeps tasks from opening.
- *
- * @module
  */
 
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";

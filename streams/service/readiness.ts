@@ -1,8 +1,4 @@
-/**
- * Why a service, or a part of it, cannot work yet or has stopped working, for people.
- *
- * @module
- */
+/** Why a service, or a part of it, cannot work yet or has stopped working, for people. */
 
 import { pause } from "../log/pause.ts";
 import type { RestoreMeter, RestoreStatus } from "../task/restoring/restore_meter.ts";

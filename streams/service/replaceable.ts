@@ -1,7 +1,5 @@
 /**
  * Lets a service be replaced by another while an HTTP server, a dashboard and metrics hold a reference to it.
- *
- * @module
  */
 
 import type { Topics } from "../topics/topics.ts";

@@ -1,8 +1,4 @@
-/**
- * A model of a service: the serving model, what keeps it at the newest version, and its learner.
- *
- * @module
- */
+/** A model of a service: the serving model, what keeps it at the newest version, and its learner. */
 
 import { settle } from "../../src/options/option.ts";
 import { getLogger } from "@logtape/logtape";

@@ -12,8 +12,6 @@
  *
  * The group alone decides ownership. If two processes believe that they own the same partition, fenced writers keep
  * work from being done twice. The wall clock decides when to commit and how long to wait, nothing else.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

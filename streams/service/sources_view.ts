@@ -1,8 +1,4 @@
-/**
- * The topics of sources, seen from outside: how far they have been followed, by the positions on the log.
- *
- * @module
- */
+/** The topics of sources, seen from outside: how far they have been followed, by the positions on the log. */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import type { SourceLag } from "../feeders/followed_topic.ts";

@@ -1,8 +1,4 @@
-/**
- * The status of a service, for observers.
- *
- * @module
- */
+/** The status of a service, for observers. */
 
 import type { SourceLag } from "../feeders/followed_topic.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";

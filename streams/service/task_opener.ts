@@ -1,8 +1,4 @@
-/**
- * Opens the tasks of a service: restored from the log, or taken over from a build.
- *
- * @module
- */
+/** Opens the tasks of a service: restored from the log, or taken over from a build. */
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";

@@ -1,8 +1,4 @@
-/**
- * The topics of a deployment, seen from outside.
- *
- * @module
- */
+/** The topics of a deployment, seen from outside. */
 
 import type { Log, TopicSpec } from "../log/log.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";

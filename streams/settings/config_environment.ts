@@ -1,8 +1,6 @@
 /**
  * Fields of the configuration from environment variables: `MEANDER_` and the path in capitals, such as
  * `MEANDER_HTTP_MAX_BODY_BYTES` for `http.maxBodyBytes`. A value is parsed as JSON; if that fails, it is plain text.
- *
- * @module
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";

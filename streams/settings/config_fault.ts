@@ -1,8 +1,4 @@
-/**
- * Errors of a configuration, field by field.
- *
- * @module
- */
+/** Errors of a configuration, field by field. */
 
 import { fieldOf } from "../../src/values/record.ts";
 import { placesOf } from "./json_places.ts";

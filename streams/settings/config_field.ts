@@ -1,8 +1,4 @@
-/**
- * A field of the configuration with its meaning and default, for editors and for the docs.
- *
- * @module
- */
+/** A field of the configuration with its meaning and default, for editors and for the docs. */
 
 import type { z } from "zod";
 

@@ -1,8 +1,4 @@
-/**
- * JSON files that people write.
- *
- * @module
- */
+/** JSON files that people write. */
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { repeatsIn } from "./json_places.ts";

@@ -1,8 +1,4 @@
-/**
- * Logging: one line per message, to stderr.
- *
- * @module
- */
+/** Logging: one line per message, to stderr. */
 
 import { configure, type LogLevel, type LogRecord } from "@logtape/logtape";
 

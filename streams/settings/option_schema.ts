@@ -1,8 +1,4 @@
-/**
- * Declared options as zod schemas; undeclared ones are errors.
- *
- * @module
- */
+/** Declared options as zod schemas; undeclared ones are errors. */
 
 import { z } from "zod";
 import type { Bounds, Declared, Given, Option, OptionKind, Reach } from "../../src/options/option.ts";

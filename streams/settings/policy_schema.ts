@@ -1,8 +1,4 @@
-/**
- * Policies as JSON, in the configuration and in experiments.
- *
- * @module
- */
+/** Policies as JSON, in the configuration and in experiments. */
 
 import { z } from "zod";
 import { DEFAULT_SCALE, type PolicyOptions } from "../../src/draws/policy.ts";

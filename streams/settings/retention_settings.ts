@@ -1,8 +1,4 @@
-/**
- * The section `retention` of the configuration.
- *
- * @module
- */
+/** The section `retention` of the configuration. */
 
 import { absent, allReach, type OptionsOf, positive } from "../../src/options/option.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Fields that a JSON Schema does not allow.
- *
- * @module
- */
+/** Fields that a JSON Schema does not allow. */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { noSuch } from "../../src/events/keys/near_name.ts";

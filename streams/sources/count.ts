@@ -1,8 +1,4 @@
-/**
- * Scans a whole source for its number of events and its newest time.
- *
- * @module
- */
+/** Scans a whole source for its number of events and its newest time. */
 
 import type { SourceRecord } from "./source.ts";
 

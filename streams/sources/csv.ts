@@ -3,8 +3,6 @@
  *
  * A quoted field may contain line breaks, within bounds: an unclosed quote costs one line rather than the rest of the
  * file.
- *
- * @module
  */
 
 import type { Row } from "../../src/adapters/fields.ts";

@@ -1,8 +1,4 @@
-/**
- * Files of other systems: events of Metarank, dumps of Gorse, behaviour tables of EasyRec.
- *
- * @module
- */
+/** Files of other systems: events of Metarank, dumps of Gorse, behaviour tables of EasyRec. */
 
 import { EASYREC_COLUMNS, parseEasyRec } from "../../src/adapters/easyrec.ts";
 import type { Row } from "../../src/adapters/fields.ts";

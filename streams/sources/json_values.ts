@@ -1,8 +1,4 @@
-/**
- * Splits a file into JSON values as bytes: one per line, or the entries of a list.
- *
- * @module
- */
+/** Splits a file into JSON values as bytes: one per line, or the entries of a list. */
 
 import { rejectLarge } from "../../src/events/json.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads numbered lines of bounded size as bytes, from plain or gzipped files, in constant memory.
- *
- * @module
- */
+/** Reads numbered lines of bounded size as bytes, from plain or gzipped files, in constant memory. */
 
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";

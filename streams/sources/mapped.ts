@@ -1,8 +1,4 @@
-/**
- * Files whose records a source of the configuration maps.
- *
- * @module
- */
+/** Files whose records a source of the configuration maps. */
 
 import { type AvroFileValue, readAvroFile } from "../formats/avro_file.ts";
 import type { RecordSource } from "../mapping/record_source.ts";

@@ -1,8 +1,4 @@
-/**
- * MovieLens 100K from its folder: `u.item`, `u.user` and `u.data`.
- *
- * @module
- */
+/** MovieLens 100K from its folder: `u.item`, `u.user` and `u.data`. */
 
 import {
   MOVIE_COLUMNS,

@@ -1,8 +1,4 @@
-/**
- * Meander's own format: JSON Lines of events and items, plain or gzipped.
- *
- * @module
- */
+/** Meander's own format: JSON Lines of events and items, plain or gzipped. */
 
 import { getLogger } from "@logtape/logtape";
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";

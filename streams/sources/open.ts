@@ -1,8 +1,4 @@
-/**
- * Opens event files of any supported format.
- *
- * @module
- */
+/** Opens event files of any supported format. */
 
 import { openEasyRec, openGorse, openMetarank } from "./foreign.ts";
 import { openMovieLens } from "./movielens.ts";

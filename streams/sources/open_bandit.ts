@@ -1,8 +1,4 @@
-/**
- * Open Bandit: the folder of a campaign, with `item_context.csv` and one log, or one log alone.
- *
- * @module
- */
+/** Open Bandit: the folder of a campaign, with `item_context.csv` and one log, or one log alone. */
 
 import {
   BANDIT_COLUMNS,

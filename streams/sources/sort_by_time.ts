@@ -1,8 +1,4 @@
-/**
- * Sorts records by time in bounded memory: database dumps are sorted by key.
- *
- * @module
- */
+/** Sorts records by time in bounded memory: database dumps are sorted by key. */
 
 import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";

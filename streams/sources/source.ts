@@ -1,8 +1,4 @@
-/**
- * The records of an event source, independent of its file format.
- *
- * @module
- */
+/** The records of an event source, independent of its file format. */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

@@ -1,8 +1,4 @@
-/**
- * SparrowRecSys samples: a folder with `movies.csv` and files of samples, or one file of samples.
- *
- * @module
- */
+/** SparrowRecSys samples: a folder with `movies.csv` and files of samples, or one file of samples. */
 
 import { MOVIE_COLUMNS, parseMovie, SAMPLE_COLUMNS, sampleEvents } from "../../src/adapters/sparrow.ts";
 import { fileIn, isFolder } from "./files.ts";

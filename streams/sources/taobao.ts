@@ -1,8 +1,4 @@
-/**
- * Taobao's UserBehavior: a CSV file without a header, or a folder of such files.
- *
- * @module
- */
+/** Taobao's UserBehavior: a CSV file without a header, or a folder of such files. */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
 import { csvFiles, isFolder, within } from "./files.ts";

@@ -1,8 +1,4 @@
-/**
- * Iterates over rows without losing any.
- *
- * @module
- */
+/** Iterates over rows without losing any. */
 
 import type { StatementSync } from "node:sqlite";
 

@@ -1,8 +1,4 @@
-/**
- * Applies the catalogue to a task: items are read ahead and applied at their place among the events.
- *
- * @module
- */
+/** Applies the catalogue to a task: items are read ahead and applied at their place among the events. */
 
 import { checkItem } from "../../src/events/check.ts";
 import { decodeItem } from "../../src/events/codec.ts";

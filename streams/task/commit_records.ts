@@ -1,8 +1,4 @@
-/**
- * The records of a commit: outputs and changed states.
- *
- * @module
- */
+/** The records of a commit: outputs and changed states. */
 
 import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";

@@ -1,8 +1,4 @@
-/**
- * Commits a task: outputs, states and position become visible together, and the caches are updated.
- *
- * @module
- */
+/** Commits a task: outputs, states and position become visible together, and the caches are updated. */
 
 import { shrinkUser } from "../../src/engine/shrink_user.ts";
 import { atOnce, withPauses } from "../../src/values/portions.ts";

@@ -1,8 +1,4 @@
-/**
- * The users that a partition has erased, according to its records on the log.
- *
- * @module
- */
+/** The users that a partition has erased, according to its records on the log. */
 
 import { erasedKey, ErasedUsers, isErasedKey } from "../../src/users/erased_users.ts";
 import { indexesKeys } from "../log/capabilities.ts";

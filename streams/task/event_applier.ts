@@ -1,8 +1,4 @@
-/**
- * Applies a task's events to its state.
- *
- * @module
- */
+/** Applies a task's events to its state. */
 
 import { dateOf } from "../../src/values/date_of.ts";
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * The experiments of a task: their changes are among its events, and may pin versions of models.
- *
- * @module
- */
+/** The experiments of a task: their changes are among its events, and may pin versions of models. */
 
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";

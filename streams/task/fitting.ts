@@ -1,8 +1,6 @@
 /**
  * Commits records, replacing those that are too large for their topics. Nothing else of the commit is lost or written
  * twice, and the writer carries on.
- *
- * @module
  */
 
 import { decodeRejection, encodeRejection } from "../../src/events/rejection.ts";

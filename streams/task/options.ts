@@ -1,8 +1,4 @@
-/**
- * Options of a task, and of its rounds and steps.
- *
- * @module
- */
+/** Options of a task, and of its rounds and steps. */
 
 import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";

@@ -10,8 +10,6 @@
  * Each record is the journal of a commit (`src/retrieval/signals/signal.ts`), with a note of what its task had learnt
  * from the others since the previous commit, before any event. The events of a partition and these notes determine its
  * task completely: a replay that follows them is the same, byte for byte.
- *
- * @module
  */
 
 import type { TaskState } from "../../src/engine/task_state.ts";

@@ -11,8 +11,6 @@
  *
  * Each output except a rejection carries the header {@linkcode INPUT}. Outputs are encoded right after their event:
  * bytes take less memory until the commit, and leave less work for it.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,6 @@
 /**
  * What a task does from one commit to the next: it reads events, applies them, and makes visible what came of them.
  * When it does so is up to `task.ts` (a replay) and `stepper.ts` (a service).
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

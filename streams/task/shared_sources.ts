@@ -1,8 +1,6 @@
 /**
  * The topics that tasks read, if a generation has more tasks than these have partitions: several tasks share each
  * partition, by the user's key.
- *
- * @module
  */
 
 import { EXPERIMENT } from "../experiments/record.ts";

@@ -1,8 +1,6 @@
 /**
  * Steps of a task in a service: each waits for events, applies some, and commits when that is due. An event after a
  * pause is committed at once, events in quick succession together.
- *
- * @module
  */
 
 import { recordTime } from "./commit_records.ts";

@@ -4,8 +4,6 @@
  *
  * Work is done in *rounds*. Where a round ends depends on the events alone (on a number of rows of samples, or of
  * events), never on how the log cut them into batches, so a restart goes through the same rounds again.
- *
- * @module
  */
 
 import type { TaskState } from "../../src/engine/task_state.ts";

@@ -1,8 +1,4 @@
-/**
- * The parts of a task. Opening them takes the partition over, and then restores its state.
- *
- * @module
- */
+/** The parts of a task. Opening them takes the partition over, and then restores its state. */
 
 import { TaskState } from "../../src/engine/task_state.ts";
 import { settle } from "../../src/options/option.ts";

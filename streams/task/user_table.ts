@@ -5,8 +5,6 @@
  *   state.users    ■■■■■■□□            ■ as committed   □ changed, or new, since the last commit
  *   records        ■■■■■■▪▪▪▪▪▪▪▪▪x    ▪ only here      x erased since the last commit: no longer counts
  * ```
- *
- * @module
  */
 
 import type { TaskState } from "../../src/engine/task_state.ts";

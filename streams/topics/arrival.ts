@@ -1,8 +1,4 @@
-/**
- * The arrival time of an event, from its record.
- *
- * @module
- */
+/** The arrival time of an event, from its record. */
 
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { Arrival } from "../../src/users/event_clock.ts";

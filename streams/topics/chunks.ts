@@ -1,8 +1,6 @@
 /**
  * A large value as several records of a compacted topic, written in one commit: keys `<key>/0`, `<key>/1`, ...,
  * each value a chunk. The first chunk starts with the number of chunks and the checksum of the whole.
- *
- * @module
  */
 
 import { crc32 } from "node:zlib";

@@ -4,8 +4,6 @@
  * Every output except a rejection carries the header `input`, `<partition>/<offset>/<index>`: the event that it results
  * from, and its index among the outputs of that event. An event that is applied again after a crash yields the same
  * values.
- *
- * @module
  */
 
 import { type Formats, isNewerFormat } from "../../src/codec/formats.ts";

@@ -1,8 +1,6 @@
 /**
  * The position of a feeder: its own record, committed with what it appends. The offset of its group is not used, since
  * brokers expire it: a file that is fed once a month would be fed again from its start.
- *
- * @module
  */
 
 import type { Log, NewRecord, Writer } from "../log/log.ts";

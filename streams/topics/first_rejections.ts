@@ -1,8 +1,4 @@
-/**
- * Logs rejections without flooding the log, and without what the records contain.
- *
- * @module
- */
+/** Logs rejections without flooding the log, and without what the records contain. */
 
 import type { Logger } from "@logtape/logtape";
 import { placeOf, type Rejection } from "../../src/events/rejection.ts";

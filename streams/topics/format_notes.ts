@@ -2,8 +2,6 @@
  * Which formats may have been written by the releases that have run on a deployment, so that an older release refuses
  * to run before it writes anything: one record per release on the topic of generations. The formats in a record only
  * ever increase, so processes of several releases may write their notes at the same time.
- *
- * @module
  */
 
 import type { Log, NewRecord } from "../log/log.ts";

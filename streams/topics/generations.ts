@@ -1,8 +1,6 @@
 /**
  * The records of generations on their topic: the blueprint of each, so that a different configuration is detected
  * before it changes anything on the log. See docs/decisions/0050-generations.md.
- *
- * @module
  */
 
 import type { Formats } from "../../src/codec/formats.ts";

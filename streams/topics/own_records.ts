@@ -1,8 +1,4 @@
-/**
- * Events and items as records for the log.
- *
- * @module
- */
+/** Events and items as records for the log. */
 
 import { recordBytes } from "../../src/events/codec.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";

@@ -1,8 +1,4 @@
-/**
- * Parameter versions on the log: a subscriber keeps a serving model at the newest version.
- *
- * @module
- */
+/** Parameter versions on the log: a subscriber keeps a serving model at the newest version. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { decodeVersion, type ParameterVersion, versionNumber } from "../../src/serving/version.ts";

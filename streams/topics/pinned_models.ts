@@ -1,8 +1,4 @@
-/**
- * The pinned versions of models in a process, loaded from the topic `pins`.
- *
- * @module
- */
+/** The pinned versions of models in a process, loaded from the topic `pins`. */
 
 import { getLogger } from "@logtape/logtape";
 import { partsOf } from "../../src/assignment/pins.ts";

@@ -9,8 +9,6 @@
  * ```
  *
  * A version stays on `pins` as long as an event that it may score can be read again.
- *
- * @module
  */
 
 import { type ExperimentRecord, isExperiment, type Variant } from "../../src/assignment/experiment.ts";

@@ -1,8 +1,4 @@
-/**
- * Filters out the repeats of at-least-once delivery, for readers of recommendations.
- *
- * @module
- */
+/** Filters out the repeats of at-least-once delivery, for readers of recommendations. */
 
 import type { LogRecord } from "../log/log.ts";
 import { INPUT } from "./delivery.ts";

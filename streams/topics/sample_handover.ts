@@ -1,8 +1,4 @@
-/**
- * Hands samples from a task to a learner in the same process, which then need not decode their records.
- *
- * @module
- */
+/** Hands samples from a task to a learner in the same process, which then need not decode their records. */
 
 import type { Sample } from "../../src/samples/sample.ts";
 

@@ -1,8 +1,6 @@
 /**
  * Which generation of a deployment serves: a record on the topic of generations, so that all processes switch in one
  * commit.
- *
- * @module
  */
 
 import type { Log, NewRecord } from "../log/log.ts";

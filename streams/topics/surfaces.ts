@@ -4,8 +4,6 @@
  * Their records are also on `recommendations`, with the same header `input`: requests over HTTP, figures of
  * experiments and evaluation read that topic. Their names begin with that topic's name, so that backups and erasures
  * find them.
- *
- * @module
  */
 
 import { by, type Option } from "../../src/options/option.ts";

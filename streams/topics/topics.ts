@@ -1,8 +1,4 @@
-/**
- * The topics of a deployment: their names, partitions and policies.
- *
- * @module
- */
+/** The topics of a deployment: their names, partitions and policies. */
 
 import { keysOf, recordOf } from "../../src/values/record.ts";
 import type { TopicSpec } from "../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * Tables of pairs: items that occur near an item, and items that follow it; either may be the item itself.
- *
- * @module
- */
+/** Tables of pairs: items that occur near an item, and items that follow it; either may be the item itself. */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Items that the user took before, most frequent first, ties by recency.
- *
- * @module
- */
+/** Items that the user took before, most frequent first, ties by recency. */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

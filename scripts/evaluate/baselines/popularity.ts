@@ -1,8 +1,4 @@
-/**
- * Popular items: judged behaviours, counted with a half-life.
- *
- * @module
- */
+/** Popular items: judged behaviours, counted with a half-life. */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 

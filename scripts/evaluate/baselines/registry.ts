@@ -1,8 +1,4 @@
-/**
- * The baselines of the leaderboard. A new one needs its file and a line here.
- *
- * @module
- */
+/** The baselines of the leaderboard. A new one needs its file and a line here. */
 
 import type { Baseline } from "./baseline.ts";
 import { CoVisits, Followers } from "./co_visits.ts";

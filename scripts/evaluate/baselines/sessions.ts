@@ -5,8 +5,6 @@
  * A session is a user's behaviours with gaps below half an hour. Of the newest 1,000 sessions that have an item of the
  * current one, the 100 most similar ones count: similarity is Σ p/L over the common items, p the place (1 = oldest) among
  * the newest L ≤ 10. An item's score is Σ similarity · 1/(1 + steps back to the newest common item) · idf.
- *
- * @module
  */
 
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";

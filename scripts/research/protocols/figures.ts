@@ -1,8 +1,4 @@
-/**
- * The figures of the protocols.
- *
- * @module
- */
+/** The figures of the protocols. */
 
 import { accuracy, logLoss, normalizedEntropy } from "../../../src/metrics/probability.ts";
 import { auc, gauc, prAuc } from "../../../src/metrics/ranking.ts";

@@ -1,8 +1,6 @@
 /**
  * MIND as impressions: each list that was shown is ranked, then its clicks are learnt. One pass in order of time;
  * figures are means over the lists of the later half, by the data set's own rules, next to those of popularity.
- *
- * @module
  */
 
 import type { Event } from "../../../src/events/event.ts";

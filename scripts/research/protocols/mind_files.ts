@@ -1,8 +1,6 @@
 /**
  * Visits to a news page, in the format of MIND (Wu et al., "MIND: A Large-scale Dataset for News Recommendation", ACL
  * 2020): who came, what they had read before, what was shown, and what was clicked.
- *
- * @module
  */
 
 import type { ItemRecord } from "../../../src/events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * What a benchmark is: what is learnt, and what is judged.
- *
- * @module
- */
+/** What a benchmark is: what is learnt, and what is judged. */
 
 import type { Sample } from "../../../src/samples/sample.ts";
 import type { ModelName } from "../../../src/nn/models/registry.ts";

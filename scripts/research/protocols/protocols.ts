@@ -1,8 +1,4 @@
-/**
- * The protocols, with hyper-parameters that were chosen on held-out parts.
- *
- * @module
- */
+/** The protocols, with hyper-parameters that were chosen on held-out parts. */
 
 import { FEATURE_OPTIONS } from "../../../src/features/schema.ts";
 import { rowFigures, taskFigures } from "./figures.ts";

@@ -3,8 +3,6 @@
  *
  * The numeric features are those of the files. Three of them are figures of a movie over all time, so they leak
  * the future: results compare only with others on these files.
- *
- * @module
  */
 
 import { MOVIE_COLUMNS, parseMovie } from "../../../src/adapters/sparrow.ts";

@@ -1,8 +1,4 @@
-/**
- * The rows of SparrowRecSys' samples with their published features.
- *
- * @module
- */
+/** The rows of SparrowRecSys' samples with their published features. */
 
 import { integerOf, numberOf, type Row, textOf } from "../../../src/adapters/fields.ts";
 import { readCsv } from "../../../streams/sources/csv.ts";

@@ -2,8 +2,6 @@
  * Protocols on the samples of a replay: P1, MovieLens 100K as a stream, and the simulated shop. The samples do not
  * depend on the model that was replayed, so one cheap replay serves all models; they lack what a task adds: the delay
  * of an outcome and the whole life in MIMN's state.
- *
- * @module
  */
 
 import { readConfig } from "../../../streams/config/read.ts";

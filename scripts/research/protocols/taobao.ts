@@ -5,8 +5,6 @@
  * which items are still to come: how often an item was drawn before has a ROC AUC of 0.62 by itself. A candidate
  * without an earlier event is therefore {@linkcode NEVER_SEEN}, positive or not; its category is known, as in a
  * catalogue.
- *
- * @module
  */
 
 import { POOLED_NAMES } from "../../../src/features/pooled/pair_statistics.ts";

@@ -1,8 +1,4 @@
-/**
- * P3, features: counts over the events so far.
- *
- * @module
- */
+/** P3, features: counts over the events so far. */
 
 import type { Behavior } from "./taobao_tasks.ts";
 

@@ -11,8 +11,6 @@
  *
  * Events *before* the task would not do: three quarters of the positives are items never seen before, while
  * every sampled negative would be an old one, and "has it been seen?" alone would win.
- *
- * @module
  */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../../src/adapters/taobao.ts";

@@ -1,8 +1,4 @@
-/**
- * A model under test: our learner, and a serving model that has only what the learner published.
- *
- * @module
- */
+/** A model under test: our learner, and a serving model that has only what the learner published. */
 
 import { LEARNING_OPTIONS } from "../../../streams/learning/options.ts";
 import { settle } from "../../../src/options/option.ts";

@@ -1,8 +1,4 @@
-/**
- * The variants of the ablation, each with one part removed.
- *
- * @module
- */
+/** The variants of the ablation, each with one part removed. */
 
 import { WEIGHT_KINDS } from "../../../src/learner/table_rules.ts";
 import { recordOf } from "../../../src/values/record.ts";

@@ -1,8 +1,4 @@
-/**
- * Counts of pairs of the first categories of behaviours, and of steps from one to the next.
- *
- * @module
- */
+/** Counts of pairs of the first categories of behaviours, and of steps from one to the next. */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";

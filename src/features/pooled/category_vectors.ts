@@ -12,8 +12,6 @@
  * behaviours than overall, up to a constant (sampled softmax; "Item2Vec", Barkan and Koenigstein 2016, with one vector
  * for both roles). Row-wise Adagrad over the newest steps of a vector, so that it follows a taste that changes as fast on
  * an old stream as on a young one; O(K d) per behaviour, O(d) per candidate.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -13,8 +13,6 @@
  * Bounds: a full bucket makes the table grow until the budget is reached. After that, a new pair replaces the one with
  * the smallest count in its bucket, the first among equals, and the others lose a sixteenth of all their numbers, so
  * that old counts protect none of them for ever. Every operation is O(1), except growing: O(1) per entry.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

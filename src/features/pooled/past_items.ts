@@ -1,8 +1,6 @@
 /**
  * The items of a list's behaviours, each of them once, with what each has in common with the current candidate; a click
  * is often followed by a cart and a purchase of the same item.
- *
- * @module
  */
 
 import type { Pairs } from "./pair_statistics.ts";

@@ -11,8 +11,6 @@
  * with h from {@linkcode TimeScale}. The first categories of both also gain the weight, and a step is counted from that
  * of the previous behaviour to that of this one. A list's features depend on earlier behaviours alone; its own outcomes
  * are learnt afterwards. O(40) look-ups per behaviour and per candidate, however long the user's history.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * How fast a stream's users act: the median gap between two behaviours of a user, from counts by half octaves. Decay is
  * measured in units of it, so that no constant is tuned to one data set.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -9,8 +9,6 @@
  * - behaviour `e_t = strength_t · [E_item ; mean E_category]`, candidate `q = [E_item ; mean E_category]`;
  * - `x_u = [E_user ; user fields]`, `x_c = [standardised numerics ; context fields ; item fields]`;
  * - `wide = bias + prior + linear · numerics + Σ first-order weights + ⟨E_user, q⟩`.
- *
- * @module
  */
 
 import type { ListFeatures, SampleHistory, SampleState } from "../../samples/sample.ts";

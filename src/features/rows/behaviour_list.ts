@@ -1,7 +1,5 @@
 /**
  * The behaviours of an impression: gathers e_t = strength_t · [E_item ; mean E_category], and scatters gradients.
- *
- * @module
  */
 
 import type { SampleHistory } from "../../samples/sample.ts";

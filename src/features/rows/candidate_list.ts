@@ -2,8 +2,6 @@
  * The candidates of a list: gathers their vectors and the wide part of their logits, and scatters gradients.
  *
  * Symbols are those of `assembler.ts`; K candidates.
- *
- * @module
  */
 
 import type { InputGradients } from "../../nn/models/core/model.ts";

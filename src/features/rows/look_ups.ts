@@ -4,8 +4,6 @@
  * If tables are still, the results are cached from one list to the next, as an item is listed many times before the
  * tables change. Tables that learn are queried again for each list, in a fixed order, and the rows are recorded for
  * scattering gradients.
- *
- * @module
  */
 
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";

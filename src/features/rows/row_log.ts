@@ -1,8 +1,4 @@
-/**
- * Rows that gathering looked up, for scattering.
- *
- * @module
- */
+/** Rows that gathering looked up, for scattering. */
 
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
 import type { FieldTable, TrainableTable } from "../field_table.ts";

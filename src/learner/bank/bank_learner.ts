@@ -3,8 +3,6 @@
  *
  * Several steps are learnt together, against the same drawn items, which are looked up once for all of them. A step
  * costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
- *
- * @module
  */
 
 import { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * Draws negatives for the item that came next: half of them by recent frequency, half uniformly among the recent items,
  * so that both popular and rare items are pushed down where they do not belong.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -20,8 +20,6 @@
  * without the user who contributes most, compared with reference batches without theirs. A batch is judged before it is
  * published, so that even the first batch of a gross fault is never served: a learner adapts to wrong labels within a
  * few batches, and then looks sound for as long as they last.
- *
- * @module
  */
 
 import { entropy } from "../../metrics/probability.ts";

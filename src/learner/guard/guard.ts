@@ -9,8 +9,6 @@
  *     │ └─────────────────────┘                                 └▶ recovering ──┘
  *     └───────────────────────────── a whole window in band ────────┘
  * ```
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

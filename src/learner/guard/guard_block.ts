@@ -2,8 +2,6 @@
  * What a guard keeps of a batch: how its served predictions fared.
  *
  * A figure of a batch is the mean over users of each user's mean, so that no user can hide what happens to others.
- *
- * @module
  */
 
 import { logisticLoss } from "../../nn/losses/logistic.ts";

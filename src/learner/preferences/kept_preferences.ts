@@ -5,8 +5,6 @@
  * kept while that is below a threshold; whenever the budget is full the threshold is halved. So one that is 8,000 older
  * is half as likely to be kept, whatever the sizes of preferences. A ring of the newest ones would forget rare cases; in
  * a uniform sample of the whole past, a taste that has changed would outweigh the present one for as long as it lasted.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

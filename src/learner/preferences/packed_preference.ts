@@ -8,8 +8,6 @@
  *
  * A column is one named value of all pairs, behaviours or candidates. A column of equal values takes no bytes; many
  * columns are constant on a given stream. A list of 16 candidates takes some 1.6 KB instead of 3.6.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

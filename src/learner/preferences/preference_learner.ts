@@ -1,8 +1,6 @@
 /**
  * Learns the pair head from preferences. A step takes 32 new preferences and, by default, up to four times as many from
  * the past. Same preferences in the same order, same weights, bit for bit.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * Suggests rules for records that are items of a catalogue: each names another item, and none names a user.
- *
- * @module
- */
+/** Suggests rules for records that are items of a catalogue: each names another item, and none names a user. */
 
 import { alike, ranked, WORDS, wordsOf } from "./field_names.ts";
 import type { RuleSettings, ValueSpec } from "../mapping_options.ts";

@@ -1,8 +1,4 @@
-/**
- * Suggests rules for records that are changes of a database's rows, as Debezium describes them.
- *
- * @module
- */
+/** Suggests rules for records that are changes of a database's rows, as Debezium describes them. */
 
 import type { RuleSettings } from "../mapping_options.ts";
 import { isWithin, pathOf, type Step, stepsOf } from "../path.ts";

@@ -1,8 +1,4 @@
-/**
- * Questions about suggested rules that only somebody who knows the data can answer, one sentence each.
- *
- * @module
- */
+/** Questions about suggested rules that only somebody who knows the data can answer, one sentence each. */
 
 import type { RuleSettings } from "../mapping_options.ts";
 import { nameOf } from "./field_names.ts";

@@ -1,8 +1,4 @@
-/**
- * What the fields of foreign records may hold, judging by their names.
- *
- * @module
- */
+/** What the fields of foreign records may hold, judging by their names. */
 
 import type { ValueSpec } from "../mapping_options.ts";
 import type { Step } from "../path.ts";

@@ -1,8 +1,4 @@
-/**
- * Where fields are: in an object, or in the entries of a list.
- *
- * @module
- */
+/** Where fields are: in an object, or in the entries of a list. */
 
 import { isWithin, pathOf, type Step } from "../path.ts";
 import type { SurveyedField } from "./survey.ts";

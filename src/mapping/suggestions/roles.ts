@@ -1,7 +1,5 @@
 /**
  * What fields are for, judging by their names and values: the user, the items, the kind of a record, and so on.
- *
- * @module
  */
 
 import { alike, ENDING, nameOf, ranked, WORDS, wordsOf } from "./field_names.ts";

@@ -1,8 +1,4 @@
-/**
- * Rules that map records whose fields have these roles.
- *
- * @module
- */
+/** Rules that map records whose fields have these roles. */
 
 import { fieldOf, nameOf, ranked, WORDS } from "./field_names.ts";
 import { actionOf } from "../foreign_actions.ts";

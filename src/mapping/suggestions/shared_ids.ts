@@ -1,8 +1,4 @@
-/**
- * Finds the id that a shown list and the clicks on it have in common, by its values.
- *
- * @module
- */
+/** Finds the id that a shown list and the clicks on it have in common, by its values. */
 
 import { nameOf } from "./field_names.ts";
 import { isUnique, REPEATED, type SurveyedField } from "./survey.ts";

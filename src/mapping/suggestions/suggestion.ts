@@ -1,7 +1,5 @@
 /**
  * Suggests a mapping for a source from the names and values of its records' fields. Somebody who knows the data must review it.
- *
- * @module
  */
 
 import { catalogueAttributes, catalogueRules } from "./catalogue.ts";

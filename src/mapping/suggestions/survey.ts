@@ -1,7 +1,5 @@
 /**
  * Surveys the records of a source: which fields they have, how often, of which types, with how many different values.
- *
- * @module
  */
 
 import { parseDate } from "../../adapters/mapped.ts";

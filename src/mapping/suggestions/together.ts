@@ -1,8 +1,4 @@
-/**
- * Suggests mappings for the sources of one deployment, whose records name the same users, items and lists.
- *
- * @module
- */
+/** Suggests mappings for the sources of one deployment, whose records name the same users, items and lists. */
 
 import type { MappingSettings, RuleSettings } from "../mapping_options.ts";
 import { ranked, WORDS } from "./field_names.ts";

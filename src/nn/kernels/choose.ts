@@ -1,8 +1,4 @@
-/**
- * Chooses the kernels of a model.
- *
- * @module
- */
+/** Chooses the kernels of a model. */
 
 import type { KernelName, Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";

@@ -1,8 +1,4 @@
-/**
- * All steps of a GRU, forward and backward, in plain TypeScript. The formulas and forms are in `gru.ts`.
- *
- * @module
- */
+/** All steps of a GRU, forward and backward, in plain TypeScript. The formulas and forms are in `gru.ts`. */
 
 import { exp } from "./exp.ts";
 import { addXtY, addXW, addYWt } from "./gemm.ts";

@@ -5,8 +5,6 @@
  * A matrix is a flat row-major array and the offset of its first element. Each element of a product is one
  * chain of sums that does not depend on the number of rows, so on every implementation rows computed together or
  * one by one have the same bits. Implementations differ from each other in rounding.
- *
- * @module
  */
 
 import type { GruBackSteps, GruSteps } from "./gru_steps.ts";

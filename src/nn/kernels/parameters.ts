@@ -1,8 +1,6 @@
 /**
  * Named blocks of dense weights in one flat array: optimisers, clipping, codecs and digests see one
  * `Float32Array`; models see their blocks as views of it.
- *
- * @module
  */
 
 import type { Kernels } from "./kernels.ts";

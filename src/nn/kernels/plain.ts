@@ -1,7 +1,5 @@
 /**
  * The kernels in plain TypeScript: the reference for the others, and the fallback where WebAssembly has no SIMD.
- *
- * @module
  */
 
 import { sigmoid } from "../losses/logistic.ts";

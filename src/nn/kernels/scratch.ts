@@ -1,8 +1,4 @@
-/**
- * Working memory of the kernels.
- *
- * @module
- */
+/** Working memory of the kernels. */
 
 import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";

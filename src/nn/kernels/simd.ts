@@ -8,8 +8,6 @@
  *
  * The memory grows on demand. It is a shared memory, so earlier views stay valid: each growth yields a new buffer over
  * the same bytes.
- *
- * @module
  */
 
 import { RELAXED_SIMD, SIMD } from "./binary.ts";

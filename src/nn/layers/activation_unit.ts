@@ -9,8 +9,6 @@
  * ```
  *
  * exactly. That is a vector and a small matrix N per candidate, and one [T,d]·[d,A] product instead of [T,4d]·[4d,A].
- *
- * @module
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";

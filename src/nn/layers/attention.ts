@@ -1,8 +1,4 @@
-/**
- * The interface of attention scores, and the step from scores to weights, forward and backward.
- *
- * @module
- */
+/** The interface of attention scores, and the step from scores to weights, forward and backward. */
 
 import type { Kernels } from "../kernels/kernels.ts";
 import { PLAIN } from "../kernels/plain.ts";

@@ -1,8 +1,4 @@
-/**
- * The bilinear attention score of DIEN: s = h W qᵀ (Zhou et al. 2019, eq. 13), forward and backward.
- *
- * @module
- */
+/** The bilinear attention score of DIEN: s = h W qᵀ (Zhou et al. 2019, eq. 13), forward and backward. */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
 import type { ScoreGradients, ScoreInput } from "./attention.ts";

@@ -1,8 +1,4 @@
-/**
- * The rows of an MLP's input: vectors side by side, declared as a list of parts and products of parts.
- *
- * @module
- */
+/** The rows of an MLP's input: vectors side by side, declared as a list of parts and products of parts. */
 
 import type { Kernels } from "../kernels/kernels.ts";
 import { PLAIN } from "../kernels/plain.ts";

@@ -20,8 +20,6 @@
  * | keepScaled | 1−a·u | before | a common mistake: a = 0 *erases*; for parity with published notebooks |
  *
  * All are g = α + βu with α, β linear in a, so one loop computes them all.
- *
- * @module
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";

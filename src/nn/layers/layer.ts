@@ -1,8 +1,4 @@
-/**
- * The base of all layers: blocks of parameters, the kernels that compute with them, and working memory.
- *
- * @module
- */
+/** The base of all layers: blocks of parameters, the kernels that compute with them, and working memory. */
 
 import type { Kernels } from "../kernels/kernels.ts";
 import type { Parameters } from "../kernels/parameters.ts";

@@ -5,8 +5,6 @@
  * ```text
  * u = σ(xWu + hUu + bu)    r = σ(xWr + hUr + br)    c = tanh(xWc + r∘(hUc) + bc)    h' = (1−u)∘h + u∘c
  * ```
- *
- * @module
  */
 
 import type { Parameters } from "../kernels/parameters.ts";

@@ -1,7 +1,5 @@
 /**
  * A multi-layer perceptron, forward and backward: x W₁+b₁, activation, …, x Wₙ+bₙ (the last layer is linear).
- *
- * @module
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";

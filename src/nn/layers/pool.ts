@@ -1,8 +1,4 @@
-/**
- * Pooling of a history into one vector, forward and backward.
- *
- * @module
- */
+/** Pooling of a history into one vector, forward and backward. */
 
 import type { Kernels } from "../kernels/kernels.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Weighted logistic loss of a row of logits, forward and backward in one pass.
- *
- * @module
- */
+/** Weighted logistic loss of a row of logits, forward and backward in one pass. */
 
 import { sigmoid, softplus } from "../losses/logistic.ts";
 

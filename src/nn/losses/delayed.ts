@@ -9,8 +9,6 @@
  *
  * φ = 1 is a window of zero, the fake-negative weighted loss (w⁺ = 1+p, w⁻ = 1−p²); φ = 0 is the plain logistic loss.
  * The loss of a batch is the mean over its rows, not over the sum of weights.
- *
- * @module
  */
 
 import { sigmoid } from "./logistic.ts";

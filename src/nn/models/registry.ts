@@ -1,8 +1,4 @@
-/**
- * Models by name.
- *
- * @module
- */
+/** Models by name. */
 
 import { isOneOf } from "../../values/one_of.ts";
 import { keysOf } from "../../values/record.ts";

@@ -1,8 +1,4 @@
-/**
- * The curvature of the likelihood of past choices around a set of weights, and the Newton step from it.
- *
- * @module
- */
+/** The curvature of the likelihood of past choices around a set of weights, and the Newton step from it. */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";

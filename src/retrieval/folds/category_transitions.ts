@@ -2,8 +2,6 @@
  * Which category follows which: decayed counts of the first category of a behaviour and that of the next one.
  *
  * Bounds: 2,048 categories, the 64 most frequent next ones of each.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -20,8 +20,6 @@
  * weight: its row has enough data for that.
  *
  * Bounds: see `row_bounds.ts`; what loses its row loses its counts.
- *
- * @module
  */
 
 import { count, integer, type OptionsOf, positive, settle } from "../../options/option.ts";

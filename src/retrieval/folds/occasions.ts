@@ -11,8 +11,6 @@
  *
  * so an unknown item has 0. Popularity is left to those features that know it. A repeat counts less
  * ({@linkcode repeatWeight}), and all counts halve every `halfLifeMs` of the pace's time. 100 bytes per item.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * Scores by the neighbours of the newest behaviours, in one pass for all sources of pairs.
- *
- * @module
- */
+/** Scores by the neighbours of the newest behaviours, in one pass for all sources of pairs. */
 
 import type { Catalogue } from "../../items/catalogue.ts";
 import { ItemScores } from "../items/item_scores.ts";

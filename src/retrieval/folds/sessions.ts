@@ -12,8 +12,6 @@
  * ```
  *
  * Bounds: the newest `sessions` sessions, 50 items each.
- *
- * @module
  */
 
 import { natural, type OptionsOf, positive, settle } from "../../options/option.ts";

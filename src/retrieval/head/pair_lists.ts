@@ -1,8 +1,4 @@
-/**
- * Makes the lists that the pair head orders.
- *
- * @module
- */
+/** Makes the lists that the pair head orders. */
 
 import { cleared } from "../../features/rows/workspace.ts";
 import { MAX_BEHAVIOURS } from "../../nn/models/pair_head/learnt_order.ts";

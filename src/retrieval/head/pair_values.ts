@@ -1,8 +1,6 @@
 /**
  * Input values of the pair head for a pair of a behaviour and a candidate, and for a behaviour alone. A new value needs
  * an entry here.
- *
- * @module
  */
 
 import { grown } from "../../values/grown.ts";

@@ -1,8 +1,6 @@
 /**
  * Decayed counts by item, read at increasing times: a power is computed once per item and count, not once per item and
  * request.
- *
- * @module
  */
 
 import { grown } from "../../values/grown.ts";

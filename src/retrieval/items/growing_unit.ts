@@ -1,8 +1,6 @@
 /**
  * Counts that all halve every half-life, without decaying any of them: what is added grows instead. Only when the unit
  * has become 2^32 times larger are all divided by a power of two, which changes no digit.
- *
- * @module
  */
 
 import type { Pace } from "./pace.ts";

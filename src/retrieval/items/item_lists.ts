@@ -1,8 +1,6 @@
 /**
  * Lists of items: by decayed popularity, overall and per category, and of the newest items. They are updated item by
  * item, so a request costs the same however large the catalogue is.
- *
- * @module
  */
 
 import { type OptionsOf, positive, settle } from "../../options/option.ts";

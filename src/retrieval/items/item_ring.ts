@@ -1,8 +1,6 @@
 /**
  * All items in an arbitrary order, for random draws: every item on sale becomes a candidate now and then, even without
  * any events.
- *
- * @module
  */
 
 import { hashString } from "../../embeddings/hash.ts";

@@ -2,8 +2,6 @@
  * Scores by item index, summed from several sources and dropped after the request. One dense array covers the
  * catalogue, and a list names the items touched: adding is one load and one store, and clearing costs only what was
  * used.
- *
- * @module
  */
 
 import { nthLargest } from "../../vectors/nth_largest.ts";

@@ -8,8 +8,6 @@
  * ```
  *
  * The number of a row's slots is a function of its size alone.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

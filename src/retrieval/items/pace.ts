@@ -10,8 +10,6 @@
  * they would decay before they mean anything. Time therefore advances by at most {@linkcode SIGNAL_MS} per signal. What
  * a stream does not use of that allowance is saved for its pauses, up to {@linkcode KEPT_MS}, so with 600 signals a day
  * or more, time is event time except in longer pauses.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -2,8 +2,6 @@
  * Keeps {@linkcode NeighbourRows} within a budget of bytes: a row that has more than `limit` entries keeps the best
  * three quarters by their first weight. When all rows exceed the budget, `limit` is halved; once it is
  * {@linkcode MIN_LIMIT}, the rows of the items longest without a behaviour are dropped.
- *
- * @module
  */
 
 import type { ById, NeighbourRows } from "./neighbour_rows.ts";

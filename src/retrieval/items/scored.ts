@@ -1,8 +1,4 @@
-/**
- * Proposes from scores by item, or from lists sorted by counts; most sources use one of the two.
- *
- * @module
- */
+/** Proposes from scores by item, or from lists sorted by counts; most sources use one of the two. */
 
 import type { DecayedCounts } from "./decayed_counts.ts";
 import { ItemScores } from "./item_scores.ts";

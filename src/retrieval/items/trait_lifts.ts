@@ -10,8 +10,6 @@
  *
  * An item with n traits counts 1/n in each. Nothing is learnt or stored: the behaviours are those of the request, all
  * weighted alike, since a taste lasts longer than a page. O(behaviours + popular items) per request.
- *
- * @module
  */
 
 import type { ItemLists } from "./item_lists.ts";

@@ -2,8 +2,6 @@
  * What is in demand right now: behaviours per item, halved every few hours (of the stream's {@linkcode Pace}), and the
  * list of the best. A second count, halved more slowly, gives their age: of n behaviours of age a, the first count has
  * n · 2^(−a/h) left and the second n · 2^(−a/H).
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

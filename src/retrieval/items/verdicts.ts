@@ -1,8 +1,4 @@
-/**
- * Which items may be recommended for a request: each item is judged once.
- *
- * @module
- */
+/** Which items may be recommended for a request: each item is judged once. */
 
 import type { Catalogue, CatalogueItem } from "../../items/catalogue.ts";
 

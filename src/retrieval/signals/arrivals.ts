@@ -4,8 +4,6 @@
  *
  * A count that halves at intervals: long ones, so that one user who rates a hundred films in a minute is not a rush, or
  * short ones, so that a flood is noticed within a second. O(1), two numbers.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * A request for candidates.
- *
- * @module
- */
+/** A request for candidates. */
 
 import type { CatalogueItem } from "../../items/catalogue.ts";
 import type { UserState } from "../../users/user_state.ts";

@@ -1,7 +1,5 @@
 /**
  * The records in which a task keeps what retrieval has learnt: a key, and bytes that begin with their format.
- *
- * @module
  */
 
 import { ByteReader } from "../../codec/byte_reader.ts";

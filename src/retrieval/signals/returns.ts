@@ -5,8 +5,6 @@
  * A *return* is a wanted behaviour with an item on which the user had acted in the same way, among the kept behaviours;
  * a purchase after a click is not one. A behaviour counts 10 / (10 + n) if the user has n ≥ 1 behaviours before it, so
  * a user's influence grows with the logarithm of their activity.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,6 @@
 /**
  * What retrieval learns from: a behaviour with the user's previous ones. A signal is self-contained, so a journal of
  * signals can bring any copy of the retrieval state up to date, in the same task after a crash or in another one.
- *
- * @module
  */
 
 import { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * A snapshot that is written in pieces, by several commits.
- *
- * @module
- */
+/** A snapshot that is written in pieces, by several commits. */
 
 import type { Portions } from "../../values/portions.ts";
 

@@ -1,8 +1,6 @@
 /**
  * What a task has taken from the journals of other tasks: the positions reached, and the journals that are not
  * committed yet. Once committed, they are part of the task's own journals.
- *
- * @module
  */
 
 import { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,8 +1,4 @@
-/**
- * Popular items of the categories of the newest behaviours, and of those that usually come next.
- *
- * @module
- */
+/** Popular items of the categories of the newest behaviours, and of those that usually come next. */
 
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";

@@ -14,8 +14,6 @@
  * of pairs, these depend on order; like those, they halve every half-life.
  *
  * Bounds: see `row_bounds.ts`; the counts of items outlive their rows.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

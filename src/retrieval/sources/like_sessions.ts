@@ -1,8 +1,4 @@
-/**
- * Items of the sessions that are most like the user's.
- *
- * @module
- */
+/** Items of the sessions that are most like the user's. */
 
 import { byRequest } from "../items/scored.ts";
 import { Sessions } from "../folds/sessions.ts";

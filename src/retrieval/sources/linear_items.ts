@@ -11,8 +11,6 @@
  * with G the counts of {@linkcode Neighbours}. A column is solved again once the likes that its item has gained since
  * weigh 30 % of those before. So an item with n likes has been solved about log n / log 1.3 times, and one that is liked
  * at a steady rate two to three times per half-life, at O(S³/6) each with S = 40.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

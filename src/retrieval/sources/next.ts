@@ -3,8 +3,6 @@
  *
  * It learns nothing here: its weights arrive with versions. Scores are probabilities up to a factor, so that the blend,
  * which takes logarithms, sees what the bank was trained for.
- *
- * @module
  */
 
 import type { ServedBank } from "../../bank/served_bank.ts";

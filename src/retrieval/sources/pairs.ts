@@ -1,8 +1,6 @@
 /**
  * Sources by pairs of items that occur together: within the time `far`, on the same page, and liked by the same people at
  * any time. All read the counts of `neighbours.ts`; the first one learns and scores for all of them.
- *
- * @module
  */
 
 import { PAIR_COLUMNS } from "../folds/pair_scores.ts";

@@ -1,8 +1,4 @@
-/**
- * The parts that sources share, and their options.
- *
- * @module
- */
+/** The parts that sources share, and their options. */
 
 import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";

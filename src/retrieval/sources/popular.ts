@@ -1,7 +1,5 @@
 /**
  * Items that are popular with everybody: by positives with a long half-life, and by behaviours with two short ones.
- *
- * @module
  */
 
 import { byCounts } from "../items/scored.ts";

@@ -1,8 +1,4 @@
-/**
- * All sources. A new source needs its file and a line here.
- *
- * @module
- */
+/** All sources. A new source needs its file and a line here. */
 
 import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
 import { LIKE_SESSIONS } from "./like_sessions.ts";

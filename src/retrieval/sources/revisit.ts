@@ -1,8 +1,4 @@
-/**
- * Items that the user already had, newest first, if they may be recommended again.
- *
- * @module
- */
+/** Items that the user already had, newest first, if they may be recommended again. */
 
 import { byRequest } from "../items/scored.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";

@@ -3,8 +3,6 @@
  *
  * A source is a fold over signals, so the journals of signals can bring any copy of it up to date. Its state and its
  * weights in the blend are written under its name, so a source may be added or removed without any other change.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

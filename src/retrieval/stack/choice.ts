@@ -1,8 +1,6 @@
 /**
  * A conditional logit over a few scores, learnt online by Newton steps, like the blend (`blend.ts`): how much should
  * each part count?
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

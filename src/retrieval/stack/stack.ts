@@ -31,8 +31,6 @@
  *
  * One list in four is learnt after the first thousand ({@linkcode Stack.isDue}). Those of a user who made many of the
  * newest ones count less, also for renewal and forgetting, so that no single user decides for all.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

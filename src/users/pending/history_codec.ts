@@ -3,8 +3,6 @@
  *
  * It refers to the user's behaviours in the same record, as long as those are kept; otherwise it is written out. Categories
  * are always its own: those of an item may have changed since.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

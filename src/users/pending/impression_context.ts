@@ -1,8 +1,4 @@
-/**
- * The context that the impressions of a user's record share when they are written and read.
- *
- * @module
- */
+/** The context that the impressions of a user's record share when they are written and read. */
 
 import type { Dictionary } from "../../codec/dictionary.ts";
 import type { ListDictionary } from "../../codec/list_dictionary.ts";

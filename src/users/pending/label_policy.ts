@@ -11,8 +11,6 @@
  *
  * A negative that is learnt before its click arrives is fake; weights in the loss correct for it, see
  * `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
- *
- * @module
  */
 
 import type { Sample } from "../../samples/sample.ts";

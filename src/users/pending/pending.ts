@@ -10,8 +10,6 @@
  * An explicit outcome (a rating, a dislike) closes its item at once; an impression whose items are all closed is
  * emitted at once. If all were merely clicked, it waits for the deadline: if clicks were learnt sooner than their
  * absence, the model would expect too many.
- *
- * @module
  */
 
 import type { Exposure } from "../../assignment/exposure.ts";

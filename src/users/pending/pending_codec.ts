@@ -1,8 +1,4 @@
-/**
- * Open impressions within a user's record.
- *
- * @module
- */
+/** Open impressions within a user's record. */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";

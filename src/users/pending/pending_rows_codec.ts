@@ -5,8 +5,6 @@
  * rows = count, numeric features of a row, those of all rows, then of each row: item, categories, fields, marks, logit,
  *        and the values that the marks flag as unusual
  * ```
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

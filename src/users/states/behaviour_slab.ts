@@ -7,8 +7,6 @@
  *
  * An action nearly always has the same strength; a row in which every action has its usual strength stores none. Other
  * rows store strengths in half precision if that is exact, else in single.
- *
- * @module
  */
 
 import { grown } from "../../values/grown.ts";

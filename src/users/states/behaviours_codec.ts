@@ -1,8 +1,6 @@
 /**
  * Behaviours in a user's record: their few distinct pairs of action and strength, then item and time of each, then which
  * pair it has.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

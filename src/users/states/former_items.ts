@@ -4,8 +4,6 @@
  *
  * A hash has 24 bits: with n items, another is mistaken for one of them with probability n / 2^24, at most 0.03 %. At
  * most {@linkcode MOST_FORMER} are kept, 16 KiB; of users with more, part of the past is unknown.
- *
- * @module
  */
 
 import type { ByteReader } from "../../codec/byte_reader.ts";

@@ -1,7 +1,5 @@
 /**
  * Hands over the behaviours and attributes of an alias to the user that it stands for, as events of that user.
- *
- * @module
  */
 
 import type { Attributes, MergedBehaviour, MergeEvent } from "../../events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * Merges the behaviours of an anonymous session into those of its user.
- *
- * @module
- */
+/** Merges the behaviours of an anonymous session into those of its user. */
 
 import type { MergedBehaviour } from "../../events/event.ts";
 import type { SequenceSlab } from "./sequence.ts";

@@ -7,8 +7,6 @@
  * `(T − P, T]` once n ≥ T. The start moves only every P behaviours; between two moves a recurrent state takes
  * one step per behaviour, and at a move it is refolded from s. That is T/P steps per behaviour on average, and the
  * state always equals the batch forward over the window, exactly.
- *
- * @module
  */
 
 import { count, natural, type OptionsOf, settle } from "../../options/option.ts";

@@ -1,8 +1,6 @@
 /**
  * Where the events on a log begin, once it has dropped the older ones: which behaviours of a user state are still
  * events, in the user's own partition or in that of a session that handed them over.
- *
- * @module
  */
 
 import type { TaskState } from "../../../src/engine/task_state.ts";

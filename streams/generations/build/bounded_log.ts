@@ -1,8 +1,4 @@
-/**
- * A log that ends before it does.
- *
- * @module
- */
+/** A log that ends before it does. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * The newest record of each user of a generation, while others may write more.
- *
- * @module
- */
+/** The newest record of each user of a generation, while others may write more. */
 
 import type { TaskState } from "../../../src/engine/task_state.ts";
 import type { UserState } from "../../../src/users/user_state.ts";

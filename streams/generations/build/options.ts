@@ -1,8 +1,4 @@
-/**
- * What is built, and from where.
- *
- * @module
- */
+/** What is built, and from where. */
 
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearnerSpec } from "../../service/jobs/learner_job.ts";

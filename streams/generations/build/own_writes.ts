@@ -5,8 +5,6 @@
  * ```text
  *   samples.g2   ■■■■■■■■■■■│▪▪▪▪▪▪▪▪▪▪│      ■ read from the log   ▪ written here, and kept
  * ```
- *
- * @module
  */
 
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../../log/log.ts";

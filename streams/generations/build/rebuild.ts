@@ -11,8 +11,6 @@
  *
  * Rounds are in lockstep as in a replay, and the next partition depends only on what is committed, so a build that is
  * killed at any moment resumes to the same bytes.
- *
- * @module
  */
 
 import { isDeepStrictEqual } from "node:util";

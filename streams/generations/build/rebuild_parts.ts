@@ -1,8 +1,4 @@
-/**
- * The parts of a build. Opening them creates its topics, or resumes an earlier build.
- *
- * @module
- */
+/** The parts of a build. Opening them creates its topics, or resumes an earlier build. */
 
 import { Learner } from "../../../src/learner/learner.ts";
 import { type ArchivedPart, openArchived } from "../../backup/archived_log.ts";

@@ -12,8 +12,6 @@
  * (sequences, pairs, popularity) is computed as configured now; everything that never entered a sequence is lost:
  * lists and their outcomes, values, and behaviours that sequences have dropped. Takes memory for {@linkcode SLICE}
  * behaviours, one id per user, the aliases of all sessions, and what they handed over.
- *
- * @module
  */
 
 import { TaskState } from "../../../src/engine/task_state.ts";

@@ -12,8 +12,6 @@
  *                          <──    { restedMs }
  *   { end: true }          ──>    ends
  * ```
- *
- * @module
  */
 
 import type { CommonReport, ThreadLog } from "../../log/threads/log_thread.ts";

@@ -1,8 +1,4 @@
-/**
- * Where a build has its local snapshots, and removal of those that a killed build left behind.
- *
- * @module
- */
+/** Where a build has its local snapshots, and removal of those that a killed build left behind. */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

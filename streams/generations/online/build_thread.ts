@@ -1,8 +1,4 @@
-/**
- * The thread that builds a generation: a module worker, started by `threaded_build.ts`.
- *
- * @module
- */
+/** The thread that builds a generation: a module worker, started by `threaded_build.ts`. */
 
 import { setImmediate as turn } from "node:timers/promises";
 import { openAt } from "../../log/kinds/kinds.ts";

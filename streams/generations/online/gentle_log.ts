@@ -2,8 +2,6 @@
  * A log for work alongside a service: before each read, the work rests until no other work needs the processor, or
  * others have had their share of it; reads that a layer above answers from memory do not rest. Time is measured by
  * the clock: on a busy machine, where work takes longer, others get proportionally longer.
- *
- * @module
  */
 
 import { layered } from "../../log/metered_log.ts";

@@ -10,8 +10,6 @@
  *
  * Requests wait on the log from the last commit of the old generation to the first of the new one. Standby tasks only have
  * to apply what the last leg has committed.
- *
- * @module
  */
 
 import { ignore } from "../../log/ignore.ts";

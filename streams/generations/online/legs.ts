@@ -2,8 +2,6 @@
  * The legs of a build. Each goes up to the position that the serving generation has committed by its start, and legs
  * get shorter as the build catches up. The end of a leg is noted before it begins, so that after a kill at any moment
  * the same legs give the same bytes.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

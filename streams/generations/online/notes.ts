@@ -1,8 +1,4 @@
-/**
- * The builder's writes on the topic of generations.
- *
- * @module
- */
+/** The builder's writes on the topic of generations. */
 
 import type { Log, NewRecord, Writer } from "../../log/log.ts";
 import { BUILT, type Generation, generationRecord } from "../../topics/generations.ts";

@@ -1,8 +1,6 @@
 /**
  * Builds a generation alongside the serving one, apart from the thread that serves, and switches to it without failing
  * a request.
- *
- * @module
  */
 
 import type { Log } from "../../log/log.ts";

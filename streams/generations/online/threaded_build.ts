@@ -1,8 +1,4 @@
-/**
- * A build of a generation in a thread of its own, while the service keeps answering.
- *
- * @module
- */
+/** A build of a generation in a thread of its own, while the service keeps answering. */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * API keys, scopes and rate limits.
- *
- * @module
- */
+/** API keys, scopes and rate limits. */
 
 import { createHash } from "node:crypto";
 import { callerOf, Clients, ownerOf } from "./clients.ts";

@@ -1,8 +1,4 @@
-/**
- * Records that callers send, weighed by the work that they cause for the tasks. The unit is an interaction.
- *
- * @module
- */
+/** Records that callers send, weighed by the work that they cause for the tasks. The unit is an interaction. */
 
 import type { Event } from "../../../src/events/event.ts";
 import type { OwnRecord } from "../../../src/events/own_record.ts";

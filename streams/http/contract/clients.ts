@@ -1,8 +1,4 @@
-/**
- * The senders of requests: addresses, as limits count them.
- *
- * @module
- */
+/** The senders of requests: addresses, as limits count them. */
 
 import { BlockList, isIP } from "node:net";
 

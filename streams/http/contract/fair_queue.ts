@@ -1,8 +1,4 @@
-/**
- * A bounded queue that callers share fairly: none can fill it against the others, and each has its turn.
- *
- * @module
- */
+/** A bounded queue that callers share fairly: none can fill it against the others, and each has its turn. */
 
 import { groupOf } from "./clients.ts";
 

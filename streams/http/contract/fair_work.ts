@@ -1,8 +1,4 @@
-/**
- * Does lengthy work for callers in portions: each caller gets its share of time, and others run in between.
- *
- * @module
- */
+/** Does lengthy work for callers in portions: each caller gets its share of time, and others run in between. */
 
 import { setImmediate as turn } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * Limits of the HTTP server.
- *
- * @module
- */
+/** Limits of the HTTP server. */
 
 import { absent, count, type OptionsOf } from "../../../src/options/option.ts";
 

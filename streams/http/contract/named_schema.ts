@@ -1,8 +1,4 @@
-/**
- * JSON Schemas under the names by which OpenAPI lists them.
- *
- * @module
- */
+/** JSON Schemas under the names by which OpenAPI lists them. */
 
 import { z } from "zod";
 import type { JsonSchema } from "../../../src/events/json_schema.ts";

@@ -1,8 +1,4 @@
-/**
- * The problem of unknown ids, with a remedy.
- *
- * @module
- */
+/** The problem of unknown ids, with a remedy. */
 
 import { shown } from "../../../src/events/rejected.ts";
 import { keysOf } from "../../../src/values/record.ts";

@@ -1,8 +1,6 @@
 /**
  * Pages of recommendations. The cursor lists the items of earlier pages, so no item repeats when the list changes in
  * between, and servers keep no state.
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

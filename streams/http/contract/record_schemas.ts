@@ -1,8 +1,4 @@
-/**
- * Schemas of records as HTTP accepts and returns them, derived from those of the log.
- *
- * @module
- */
+/** Schemas of records as HTTP accepts and returns them, derived from those of the log. */
 
 import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
 import { isRecord } from "../../../src/values/record.ts";

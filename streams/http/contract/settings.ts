@@ -1,8 +1,4 @@
-/**
- * The section `http` of the configuration.
- *
- * @module
- */
+/** The section `http` of the configuration. */
 
 import { z } from "zod";
 import { DEFAULT_READ_TYPES } from "../../../src/adapters/gorse.ts";

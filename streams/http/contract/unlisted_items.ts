@@ -1,8 +1,4 @@
-/**
- * Items that the catalogue certainly lacks: some would be on it soon, because tasks have yet to read them.
- *
- * @module
- */
+/** Items that the catalogue certainly lacks: some would be on it soon, because tasks have yet to read them. */
 
 import type { Task } from "../../task/task.ts";
 

@@ -1,8 +1,6 @@
 /**
  * Checks that items have the attributes of conditions, with values of their types: otherwise a filter would admit no
  * items, or all.
- *
- * @module
  */
 
 import type { AttributeValue, Condition } from "../../../src/events/event.ts";

@@ -1,8 +1,4 @@
-/**
- * Erases a user, and reports the progress.
- *
- * @module
- */
+/** Erases a user, and reports the progress. */
 
 import { z } from "zod";
 import { checkEventFields } from "../../../src/events/check.ts";

@@ -1,8 +1,4 @@
-/**
- * The endpoints that take events and items.
- *
- * @module
- */
+/** The endpoints that take events and items. */
 
 import { z } from "zod";
 import { checkItem } from "../../../src/events/check.ts";

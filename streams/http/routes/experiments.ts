@@ -1,8 +1,6 @@
 /**
  * The endpoints of experiments: their figures and verdicts, and every change. Like the command, they commit a change to
  * the log, so a replay applies it at the same event.
- *
- * @module
  */
 
 import { z } from "zod";

@@ -1,8 +1,4 @@
-/**
- * What a user would be recommended, and why. The user's state does not change, and nothing is logged.
- *
- * @module
- */
+/** What a user would be recommended, and why. The user's state does not change, and nothing is logged. */
 
 import { z } from "zod";
 import { setImmediate as turn } from "node:timers/promises";

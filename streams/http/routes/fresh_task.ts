@@ -1,8 +1,4 @@
-/**
- * The tasks of this process, caught up with the log: clients read their own writes.
- *
- * @module
- */
+/** The tasks of this process, caught up with the log: clients read their own writes. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { partitionOf } from "../../log/partitioner.ts";

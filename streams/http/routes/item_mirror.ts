@@ -1,8 +1,6 @@
 /**
  * The catalogue on the log, for calls that change a part of an item or read one back: the records of all items, as bytes.
  * It is read at the first such call; to read one item back, only from a log that does not index its keys.
- *
- * @module
  */
 
 import { decodeItem } from "../../../src/events/codec.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads an item back, as its newest record on the log.
- *
- * @module
- */
+/** Reads an item back, as its newest record on the log. */
 
 import { shown } from "../../../src/events/rejected.ts";
 import type { ApiContext } from "../context.ts";

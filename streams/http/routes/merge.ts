@@ -1,8 +1,4 @@
-/**
- * Gives a user the history of an anonymous session, as at a login.
- *
- * @module
- */
+/** Gives a user the history of an anonymous session, as at a login. */
 
 import { z } from "zod";
 import type { AliasEvent } from "../../../src/events/event.ts";

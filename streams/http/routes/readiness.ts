@@ -1,8 +1,4 @@
-/**
- * Why a process is not ready. Its dependencies are probed on request, within a time limit.
- *
- * @module
- */
+/** Why a process is not ready. Its dependencies are probed on request, within a time limit. */
 
 import { reasonOf } from "../../../src/values/reason.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,8 +1,6 @@
 /**
  * Recommend and rank: the request is an event on the log, and the answer is the recommendation that its task commits.
  * A request may ask for pages, and for an answer within a time budget.
- *
- * @module
  */
 
 import { checkEventFields } from "../../../src/events/check.ts";

@@ -1,8 +1,4 @@
-/**
- * Rejected records, and the reasons.
- *
- * @module
- */
+/** Rejected records, and the reasons. */
 
 import { z } from "zod";
 import { lookAtRejected, type RejectedLook } from "../../feeders/newest_rejected.ts";

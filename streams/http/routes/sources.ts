@@ -1,8 +1,4 @@
-/**
- * The endpoint that takes records of another system, and maps them by a source of the configuration.
- *
- * @module
- */
+/** The endpoint that takes records of another system, and maps them by a source of the configuration. */
 
 import { z } from "zod";
 import { parseJson } from "../../../src/events/json.ts";

@@ -1,8 +1,4 @@
-/**
- * Whether the process is alive, whether it can answer, and how it is doing.
- *
- * @module
- */
+/** Whether the process is alive, whether it can answer, and how it is doing. */
 
 import { z } from "zod";
 import type { ServiceStatus } from "../../service/status.ts";

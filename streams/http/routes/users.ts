@@ -1,8 +1,4 @@
-/**
- * What is known about a user, for people.
- *
- * @module
- */
+/** What is known about a user, for people. */
 
 import { z } from "zod";
 import type { TaskState } from "../../../src/engine/task_state.ts";

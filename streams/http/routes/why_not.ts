@@ -1,8 +1,4 @@
-/**
- * Why an item is not on the list that a user would get. Nothing is logged, counted or shown.
- *
- * @module
- */
+/** Why an item is not on the list that a user would get. Nothing is logged, counted or shown. */
 
 import { dateOf } from "../../../src/values/date_of.ts";
 import { z } from "zod";

@@ -1,8 +1,4 @@
-/**
- * Finds the broker for a request, and retries while brokers come and go.
- *
- * @module
- */
+/** Finds the broker for a request, and retries while brokers come and go. */
 
 import { getLogger } from "@logtape/logtape";
 import { type KafkaConfig, logLevel } from "kafkajs";

@@ -8,8 +8,6 @@
  * ```
  * Records that were read are kept for a while, because a reader may stop in the middle of a batch and come back for
  * the rest.
- *
- * @module
  */
 
 import type { LogRecord, ReadResult } from "../log.ts";

@@ -2,8 +2,6 @@
  * The exchanges of a member with the coordinator of its group: joins, heartbeats, leaving.
  *
  * Members that were killed on this machine are reported before joining, and with each heartbeat.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * The log on Kafka.
- *
- * @module
- */
+/** The log on Kafka. */
 
 import { settle } from "../../../src/options/option.ts";
 import { reasonOf } from "../../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * What a log on Kafka writes: appends and commits, each over connections of its own.
- *
- * @module
- */
+/** What a log on Kafka writes: appends and commits, each over connections of its own. */
 
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkOffset } from "../checks.ts";

@@ -1,8 +1,4 @@
-/**
- * The log on Kafka as a kind. Loads kafkajs only when a log is opened.
- *
- * @module
- */
+/** The log on Kafka as a kind. Loads kafkajs only when a log is opened. */
 
 import type { LogKind } from "../kind.ts";
 import type { KafkaLogOptions } from "./options.ts";

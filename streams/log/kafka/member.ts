@@ -9,8 +9,6 @@
  *   └───────────────── the group changes ────────────────────────────────────────┴────────────────────┘
  * ```
  * A member that the group has expelled (because it was silent for too long) releases everything before it joins again.
- *
- * @module
  */
 
 import { reasonOf } from "../../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * Options of a log on Kafka. Does not load kafkajs.
- *
- * @module
- */
+/** Options of a log on Kafka. Does not load kafkajs. */
 
 import { choice, count, integer, type OptionsOf, type Settled } from "../../../src/options/option.ts";
 import type { KafkaLogin, KafkaTls } from "./logins/security.ts";

@@ -5,8 +5,6 @@
  * A producer must not be used after its first failure other than `too-large`. It aborts its transaction then, if brokers
  * can be reached: to go on, it would have to reopen its transactional id, which could fence a rightful new owner. The owner of the id
  * opens another producer instead.
- *
- * @module
  */
 
 import { ignore } from "../ignore.ts";

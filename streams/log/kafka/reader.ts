@@ -8,8 +8,6 @@
  *   and the broker has more.
  * - **Polls that wait**, one at a time per broker: they cover all cursors at the end of their partition on which a read
  *   waited recently. They have their own connections, because a broker answers the requests of a connection in order.
- *
- * @module
  */
 
 import { beyondEnd, replaced } from "../checks.ts";

@@ -11,8 +11,6 @@
  *   hole of n                u…u m   n − 1 records, and the marker
  *   end                      like a hole; takes one offset more if there is no other for the marker
  * ```
- *
- * @module
  */
 
 import { type Bounds, LogError, type LogRecord } from "../log.ts";

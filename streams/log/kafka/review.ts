@@ -1,8 +1,6 @@
 /**
  * Reviews how a cluster is configured for a deployment: which rights are missing, which settings harm or delay it,
  * which topics have too few copies. Rights are tested in a transaction that is aborted and leaves nothing behind.
- *
- * @module
  */
 
 import type { LogRemark, LogUse } from "../log.ts";

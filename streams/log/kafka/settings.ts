@@ -1,8 +1,6 @@
 /**
  * The section `kafka` of the configuration: how to reach the brokers, as plain data. Secrets are referred to by file or
  * environment variable, never written in the configuration.
- *
- * @module
  */
 
 import { dirname } from "node:path";

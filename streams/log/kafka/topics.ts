@@ -1,8 +1,4 @@
-/**
- * The topics of a cluster: their specs, and how missing ones are created.
- *
- * @module
- */
+/** The topics of a cluster: their specs, and how missing ones are created. */
 
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkPartition, checkSame, checkSpec } from "../checks.ts";

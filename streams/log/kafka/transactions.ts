@@ -5,8 +5,6 @@
  * - *Implicit* (KIP-890, `transaction.version` 2): the writes announce them, and each transaction has its own epoch, so
  *   a late request cannot join the next one. A commit takes three requests instead of five, and waits for two in
  *   sequence instead of three.
- *
- * @module
  */
 
 import type { Place } from "../log.ts";

@@ -1,8 +1,4 @@
-/**
- * The two ways to write to the Kafka log, commits and appends, and where their records are placed.
- *
- * @module
- */
+/** The two ways to write to the Kafka log, commits and appends, and where their records are placed. */
 
 import { InTurn } from "../in_turn.ts";
 import { placeOf } from "../checks.ts";

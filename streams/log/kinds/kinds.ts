@@ -1,8 +1,4 @@
-/**
- * The registry of log kinds: a new kind is added to {@linkcode LOG_KINDS}.
- *
- * @module
- */
+/** The registry of log kinds: a new kind is added to {@linkcode LOG_KINDS}. */
 
 import { KAFKA_KIND } from "../kafka/kind.ts";
 import type { LogKind } from "../kind.ts";

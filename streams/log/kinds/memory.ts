@@ -1,8 +1,4 @@
-/**
- * The log in memory as a kind, for commands whose records need not outlive them.
- *
- * @module
- */
+/** The log in memory as a kind, for commands whose records need not outlive them. */
 
 import { type LogKind, NO_NEEDS } from "../kind.ts";
 import { MemoryLog } from "../memory_log.ts";

@@ -4,8 +4,6 @@
  * SQLite's online backup reads the file page by page in one read transaction: the copy is the log as of the start of
  * that transaction, and writers do not wait. Until it ends, the write-ahead log cannot restart, so it grows by whatever
  * is written in the meantime.
- *
- * @module
  */
 
 import { dirname, join } from "node:path";

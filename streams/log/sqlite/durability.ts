@@ -1,8 +1,4 @@
-/**
- * Durability of a log in a file.
- *
- * @module
- */
+/** Durability of a log in a file. */
 
 import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The log in a SQLite file as a kind.
- *
- * @module
- */
+/** The log in a SQLite file as a kind. */
 
 import { dirname } from "node:path";
 import { COPY_FILES } from "./copy_files.ts";

@@ -1,8 +1,6 @@
 /**
  * Ownership of a SQLite log. SQLite names the write-ahead log after the name by which a database is opened, so under
  * two names it is two logs that destroy each other: symbolic links are resolved to one name, and hard links refused.
- *
- * @module
  */
 
 import { basename, dirname, join } from "node:path";

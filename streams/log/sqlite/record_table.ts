@@ -9,8 +9,6 @@
  * it, since they remove the last record only when it is superseded or trimmed; erasing does not, so `ends` stores it
  * then. A `delete` partition has a row for each offset between its start and its end, so a missing row is damage. An
  * erased record leaves a row whose time is -1. A key with U+0000 is stored as bytes: SQLite ends a text there.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -7,8 +7,6 @@
  * rest  = sum                           for a record without headers
  *       | sum JSON                      for one with headers, as one text
  * ```
- *
- * @module
  */
 
 import { crc32 } from "node:zlib";

@@ -4,8 +4,6 @@
  * In a compact table the predecessors of the rows are deleted, then the rows inserted, by statements that abort the
  * transaction when they fail. With `INSERT OR REPLACE`, or an `INSERT` of several rows that can be undone by itself,
  * SQLite copies each page before changing it, to a file beyond 16 pages: these take twice as long.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -1,8 +1,4 @@
-/**
- * Removes what erased records leave in a SQLite file: free pages, and the ends of pages in use.
- *
- * @module
- */
+/** Removes what erased records leave in a SQLite file: free pages, and the ends of pages in use. */
 
 import type { Scrubbed } from "../log.ts";
 import { recordTableSchema } from "./record_table.ts";

@@ -12,8 +12,6 @@
  * unsummed   topic, partition, before                   empty, for release 0.2.0
  * records_<topic id>_<partition>                       see record_table.ts
  * ```
- *
- * @module
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";

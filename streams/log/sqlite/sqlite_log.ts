@@ -1,8 +1,4 @@
-/**
- * The embedded log: one SQLite file, no server.
- *
- * @module
- */
+/** The embedded log: one SQLite file, no server. */
 
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";

@@ -1,8 +1,4 @@
-/**
- * Reads the log in a SQLite file that another process may have open.
- *
- * @module
- */
+/** Reads the log in a SQLite file that another process may have open. */
 
 import {
   type Bounds,

@@ -1,8 +1,4 @@
-/**
- * The store under a `SqliteLog`: reads and writes its file, and the end file next to it.
- *
- * @module
- */
+/** The store under a `SqliteLog`: reads and writes its file, and the end file next to it. */
 
 import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";

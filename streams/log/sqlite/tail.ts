@@ -1,8 +1,4 @@
-/**
- * The newest records of a partition in memory, so that readers that keep up do not read the file.
- *
- * @module
- */
+/** The newest records of a partition in memory, so that readers that keep up do not read the file. */
 
 import type { ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult } from "../log.ts";

@@ -1,8 +1,6 @@
 /**
  * The calls between a log and another thread: its methods, with packed records, and those of the writers that were
  * opened through the port.
- *
- * @module
  */
 
 import type {

@@ -1,8 +1,4 @@
-/**
- * Starts and ends threads of this process that work on its log, and receives their reports.
- *
- * @module
- */
+/** Starts and ends threads of this process that work on its log, and receives their reports. */
 
 import { isShared } from "../capabilities.ts";
 import { ignore } from "../ignore.ts";

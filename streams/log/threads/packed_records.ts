@@ -1,8 +1,6 @@
 /**
  * Records on their way to another thread: columns instead of objects, and all values in one transferred buffer. A round
  * trip of a thousand objects takes 2 ms, of a thousand packed records 0.14 ms.
- *
- * @module
  */
 
 import type { LogRecord, NewRecord } from "../log.ts";

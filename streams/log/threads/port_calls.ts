@@ -5,8 +5,6 @@
  *   { call, method, args }   ──>      { call, result } or { call, error }
  *   { cancel: call }         ──>      aborts the signal of the call
  * ```
- *
- * @module
  */
 
 import { isOneOf } from "../../../src/values/one_of.ts";

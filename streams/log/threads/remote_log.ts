@@ -1,8 +1,4 @@
-/**
- * A log that lives in another thread of this process.
- *
- * @module
- */
+/** A log that lives in another thread of this process. */
 
 import { ignore } from "../ignore.ts";
 import {

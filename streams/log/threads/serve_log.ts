@@ -1,8 +1,4 @@
-/**
- * Serves a log to another thread of this process.
- *
- * @module
- */
+/** Serves a log to another thread of this process. */
 
 import type { LogChannel, UngroupedLog, Writer } from "../log.ts";
 import type { LogCalls } from "./log_calls.ts";

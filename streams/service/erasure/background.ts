@@ -1,8 +1,4 @@
-/**
- * Work on the log in the background: repeated, and in portions with pauses, so that others are not held up.
- *
- * @module
- */
+/** Work on the log in the background: repeated, and in portions with pauses, so that others are not held up. */
 
 import type { Logger } from "@logtape/logtape";
 import { reasonOf } from "../../../src/values/reason.ts";

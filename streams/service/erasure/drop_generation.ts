@@ -1,8 +1,4 @@
-/**
- * Drops what was derived for generations that do not serve.
- *
- * @module
- */
+/** Drops what was derived for generations that do not serve. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";

@@ -1,8 +1,4 @@
-/**
- * Finds the records of erased users.
- *
- * @module
- */
+/** Finds the records of erased users. */
 
 import { Buffer } from "node:buffer";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";

@@ -17,8 +17,6 @@
  *
  * Records of the user after F are of a new life, and stay. Parameters, checkpoints and statistics are rewritten by their
  * owners; those of idle models, which have none, are dropped with the rest.
- *
- * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,8 +1,4 @@
-/**
- * The receipt of an erasure: what remains on which topic, and until when.
- *
- * @module
- */
+/** The receipt of an erasure: what remains on which topic, and until when. */
 
 import { canErase } from "../../log/capabilities.ts";
 import type { Log } from "../../log/log.ts";

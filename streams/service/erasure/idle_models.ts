@@ -1,8 +1,4 @@
-/**
- * Idle models: models that were once run, and whose weights may name users who were erased since.
- *
- * @module
- */
+/** Idle models: models that were once run, and whose weights may name users who were erased since. */
 
 import { MODEL_NAMES, type ModelName } from "../../../src/nn/models/registry.ts";
 import { feederPosition } from "../../topics/feeder_position.ts";

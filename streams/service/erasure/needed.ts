@@ -8,8 +8,6 @@
  *   signals           the tasks of all other partitions, from what each has committed of them, and as long as what
  *                     they have written names a user that it erases
  * ```
- *
- * @module
  */
 
 import { checkpointedSamples } from "../../learning/learner_records.ts";

@@ -1,8 +1,4 @@
-/**
- * Generations that do not serve, and have users who are to be erased.
- *
- * @module
- */
+/** Generations that do not serve, and have users who are to be erased. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Log } from "../../log/log.ts";

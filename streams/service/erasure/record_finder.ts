@@ -1,8 +1,4 @@
-/**
- * Finds what erasures ask to erase, and tells when it is no longer needed.
- *
- * @module
- */
+/** Finds what erasures ask to erase, and tells when it is no longer needed. */
 
 import type { ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord } from "../../log/log.ts";

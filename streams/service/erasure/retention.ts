@@ -3,8 +3,6 @@
  *
  * A record is dropped when it and all before it are older than the settings say, by record time and wall clock, and
  * no longer needed ({@linkcode Deployment}).
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

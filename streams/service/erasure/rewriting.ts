@@ -1,8 +1,4 @@
-/**
- * Whether our records have been rewritten after an erasure, on a log that does not erase records.
- *
- * @module
- */
+/** Whether our records have been rewritten after an erasure, on a log that does not erase records. */
 
 import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";

@@ -1,8 +1,4 @@
-/**
- * Keeps a live model at the newest version.
- *
- * @module
- */
+/** Keeps a live model at the newest version. */
 
 import { setImmediate as turn } from "node:timers/promises";
 import type { ParameterSubscriber } from "../../topics/parameters.ts";

@@ -1,8 +1,4 @@
-/**
- * A learner in the thread of a service's tasks; `threaded_learner.ts` is one in its own thread.
- *
- * @module
- */
+/** A learner in the thread of a service's tasks; `threaded_learner.ts` is one in its own thread. */
 
 import { pause } from "../../log/pause.ts";
 import { modelSizes } from "../../../src/features/rows/assembler.ts";

@@ -1,8 +1,4 @@
-/**
- * The thread of a learner: a module worker, started by `threaded_learner.ts`.
- *
- * @module
- */
+/** The thread of a learner: a module worker, started by `threaded_learner.ts`. */
 
 import { setImmediate as turn } from "node:timers/promises";
 import { pause } from "../../log/pause.ts";

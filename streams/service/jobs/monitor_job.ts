@@ -10,8 +10,6 @@
  * Experiments are judged by the written figures, even if more has been read since. After a crash between the two
  * commits the same figures are judged again; after the second commit the experiment no longer runs. So it is stopped
  * once, at the same place and for the same reason. An experiment that has changed meanwhile is judged again.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

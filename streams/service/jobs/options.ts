@@ -1,8 +1,4 @@
-/**
- * How a service is set up.
- *
- * @module
- */
+/** How a service is set up. */
 
 import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts";

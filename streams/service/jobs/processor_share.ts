@@ -1,8 +1,4 @@
-/**
- * Limits a thread to a share of a processor.
- *
- * @module
- */
+/** Limits a thread to a share of a processor. */
 
 import os from "node:os";
 import process from "node:process";

@@ -1,8 +1,4 @@
-/**
- * Lets work in slices share a thread with requests from outside.
- *
- * @module
- */
+/** Lets work in slices share a thread with requests from outside. */
 
 import { setImmediate } from "node:timers";
 

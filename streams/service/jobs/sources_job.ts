@@ -10,8 +10,6 @@
  *
  * One process at a time does it. A source that cannot be read, or not be decoded because its registry is down, stops no
  * task, and the other sources for a minute.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * A task of a service.
- *
- * @module
- */
+/** A task of a service. */
 
 import { isTransient } from "../../log/log.ts";
 import type { Task } from "../../task/task.ts";

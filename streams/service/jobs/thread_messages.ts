@@ -10,8 +10,6 @@
  *   { end: "finish" }         ──>     ends the current batch, writes a checkpoint, ends
  *   { end: "release" }         ──>     ends
  * ```
- *
- * @module
  */
 
 import type { LearnerFigures } from "../../learning/learner_figures.ts";

@@ -1,8 +1,4 @@
-/**
- * A learner in a thread of its own.
- *
- * @module
- */
+/** A learner in a thread of its own. */
 
 import type { LearnerFigures } from "../../learning/learner_figures.ts";
 import type { Log } from "../../log/log.ts";

@@ -1,8 +1,4 @@
-/**
- * Watches topics: an administrator may delete, recreate or extend one while we run.
- *
- * @module
- */
+/** Watches topics: an administrator may delete, recreate or extend one while we run. */
 
 import { getLogger } from "@logtape/logtape";
 import { ignore } from "../../log/ignore.ts";

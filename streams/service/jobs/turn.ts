@@ -1,8 +1,4 @@
-/**
- * Work that one process of a deployment does at a time; when it dies, another one takes over.
- *
- * @module
- */
+/** Work that one process of a deployment does at a time; when it dies, another one takes over. */
 
 import { ignore } from "../../log/ignore.ts";
 import type { Log } from "../../log/log.ts";

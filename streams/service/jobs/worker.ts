@@ -6,8 +6,6 @@
  *    ^            | failed for now
  *    └── pause <──┘     or the log contradicts what was recorded of it, or takes only small records: also reported
  * ```
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * A member of a group and its workers, one per assigned partition.
- *
- * @module
- */
+/** A member of a group and its workers, one per assigned partition. */
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../../src/values/reason.ts";

@@ -1,8 +1,4 @@
-/**
- * The answers to the requests of an archive: a request whose list was shown is not answered again.
- *
- * @module
- */
+/** The answers to the requests of an archive: a request whose list was shown is not answered again. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { ImpressionEvent, RequestEvent } from "../../../src/events/event.ts";

@@ -5,8 +5,6 @@
  *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
  *   events/p   ■■■■■■■■│×××××│▪▪▪           × dropped by the log before it was read: lost
  * ```
- *
- * @module
  */
 
 import type { DecodedEvent } from "../../../src/events/check.ts";

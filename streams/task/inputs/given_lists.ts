@@ -1,8 +1,6 @@
 /**
  * The answers that requests of a partition received originally, read in step with the requests by the header `input` of
  * each answer.
- *
- * @module
  */
 
 import type { GivenList } from "../../../src/engine/lists.ts";

@@ -1,8 +1,4 @@
-/**
- * Finds where a task continues, and writes its position in each commit; `position.ts` decides.
- *
- * @module
- */
+/** Finds where a task continues, and writes its position in each commit; `position.ts` decides. */
 
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";

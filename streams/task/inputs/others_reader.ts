@@ -1,8 +1,4 @@
-/**
- * Reads the other partitions of the topic `signals`, a little ahead and in the background.
- *
- * @module
- */
+/** Reads the other partitions of the topic `signals`, a little ahead and in the background. */
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../../log/log.ts";

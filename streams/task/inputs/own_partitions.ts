@@ -13,8 +13,6 @@
  *
  * Others write to `events` and `items`, so hidden partitions of these may have records, which nobody reads; those of all
  * others stay empty.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -6,8 +6,6 @@
  *   group        … offset 17                                    likewise, but brokers expire it: only compared
  *   events       … id, partitions, [start, end)                 the present state of the topic
  * ```
- *
- * @module
  */
 
 import { isRecord } from "../../../src/values/record.ts";

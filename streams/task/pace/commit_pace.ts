@@ -12,8 +12,6 @@
  *   partition 1         |───────────────────────|─────────────────────
  *   partition 2               |───────────────────────|───────────────
  * ```
- *
- * @module
  */
 
 import type { RetrievalState } from "../../../src/retrieval/retrieval_state.ts";

@@ -1,8 +1,4 @@
-/**
- * Reads the changelogs of a task, and explains records that cannot be read.
- *
- * @module
- */
+/** Reads the changelogs of a task, and explains records that cannot be read. */
 
 import { MAX_ID_BYTES } from "../../../src/events/limits.ts";
 import { shown } from "../../../src/events/rejected.ts";

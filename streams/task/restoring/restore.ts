@@ -11,8 +11,6 @@
  * however costly those states were to compute. Users who change in the meantime are loaded when their task needs them,
  * because active users change faster than they can be decoded. A restore ends once the partition is fenced, so that
  * neither changelog grows any more. It takes constant memory in addition to what it restores.
- *
- * @module
  */
 
 import type { TaskState } from "../../../src/engine/task_state.ts";

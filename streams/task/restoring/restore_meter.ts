@@ -1,8 +1,4 @@
-/**
- * Progress of a restore.
- *
- * @module
- */
+/** Progress of a restore. */
 
 import { getLogger } from "@logtape/logtape";
 

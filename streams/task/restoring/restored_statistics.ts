@@ -1,8 +1,6 @@
 /**
  * What a task restores from the topic `statistics`: items and their numbers, what retrieval has learnt, erasures, and
  * the task's own numbers.
- *
- * @module
  */
 
 import { shown } from "../../../src/events/rejected.ts";

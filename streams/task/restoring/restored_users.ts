@@ -1,8 +1,4 @@
-/**
- * What a task restores from `state`: its users' records; in memory only those with pending deadlines.
- *
- * @module
- */
+/** What a task restores from `state`: its users' records; in memory only those with pending deadlines. */
 
 import { shown } from "../../../src/events/rejected.ts";
 import type { TaskState } from "../../../src/engine/task_state.ts";

@@ -4,8 +4,6 @@
  * A key costs about 45 bytes in addition to itself and its record, and no work for the garbage collector. Replaced
  * records stay until {@linkcode RecordStore.victim} picks their segment and {@linkcode RecordStore.relocate} has moved
  * its live entries to the end.
- *
- * @module
  */
 
 import { KeyIndex } from "../../../src/embeddings/key_index.ts";

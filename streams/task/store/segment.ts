@@ -5,8 +5,6 @@
  * segment = entries; entry = crc32 u32 of what follows, value length u32, key length u16, kind u8, 0 u8, key, value
  * kind    = 0 put, 1 put of a record that is marked, 2 delete, 3 position (no key): see state_store.ts
  * ```
- *
- * @module
  */
 
 import { crc32 } from "node:zlib";

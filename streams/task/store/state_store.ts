@@ -2,8 +2,6 @@
  * A task's state on the local disk: the newest committed record of each user and of each key of the `statistics`
  * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and holds users
  * who are not in memory. It never contains more than what is committed, and can always be rebuilt from the log.
- *
- * @module
  */
 
 import { reasonOf } from "../../../src/values/reason.ts";

@@ -11,8 +11,6 @@
  * last (temporary file, sync, rename), and emptied segments are removed. So after a crash everything that the manifest
  * names must be intact: if it is not, the disk has lied and the store is damaged. Later entries are used up to the
  * first one that is not intact.
- *
- * @module
  */
 
 import { readSync } from "node:fs";

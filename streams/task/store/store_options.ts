@@ -1,8 +1,4 @@
-/**
- * Options of local snapshots.
- *
- * @module
- */
+/** Options of local snapshots. */
 
 import { count, type OptionsOf, positive } from "../../../src/options/option.ts";
 

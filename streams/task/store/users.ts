@@ -1,8 +1,4 @@
-/**
- * Where a task finds the records of users who are not in memory.
- *
- * @module
- */
+/** Where a task finds the records of users who are not in memory. */
 
 import { type Log, LogError } from "../../log/log.ts";
 import { RecordStore } from "./record_store.ts";

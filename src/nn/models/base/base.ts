@@ -7,8 +7,6 @@
  * ```
  *
  * Left out: mini-batch-aware L2 (the embedding tables have Adagrad and expiry instead).
- *
- * @module
  */
 
 import { type Column, columnsWidth, Part } from "../../layers/concat.ts";

@@ -1,8 +1,4 @@
-/**
- * Options of the base model.
- *
- * @module
- */
+/** Options of the base model. */
 
 import type { Pooling } from "../../layers/pool.ts";
 import { choice, flag, type OptionsOf, widths } from "../../../options/option.ts";

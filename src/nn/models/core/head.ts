@@ -1,8 +1,4 @@
-/**
- * The output head that all models share: an MLP over parts side by side, plus inner products of parts.
- *
- * @module
- */
+/** The output head that all models share: an MLP over parts side by side, plus inner products of parts. */
 
 import {
   addDot,

@@ -1,8 +1,4 @@
-/**
- * Initial values of dense weights.
- *
- * @module
- */
+/** Initial values of dense weights. */
 
 import type { Parameters } from "../../kernels/parameters.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Binds a {@linkcode ModelInput}: checks shapes, and provides memory for its gradients.
- *
- * @module
- */
+/** Binds a {@linkcode ModelInput}: checks shapes, and provides memory for its gradients. */
 
 import { Part } from "../../layers/concat.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

@@ -1,8 +1,4 @@
-/**
- * The description of a model: name, options, capabilities and constructor.
- *
- * @module
- */
+/** The description of a model: name, options, capabilities and constructor. */
 
 import type { OptionsOf } from "../../../options/option.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

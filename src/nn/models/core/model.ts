@@ -7,8 +7,6 @@
  *
  * Letters: T behaviours, K candidates, d item vector (id ⊕ category), H hidden, U user input, C candidate
  * input. All arrays are row-major Float32Array.
- *
- * @module
  */
 
 import type { Capabilities } from "./capabilities.ts";

@@ -8,8 +8,6 @@
  *
  * s is one shared MLP on [h ; e] with logistic hidden layers, or the inner product (needs H = d). The MLP's
  * first layer never builds [h ; e]: h Wh + b is computed once per step, and e We of both behaviours is added to it.
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

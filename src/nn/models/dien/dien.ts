@@ -13,8 +13,6 @@
  * H hidden units in both GRUs. The update gate is scaled as in the paper (not as in the authors' code, see
  * layers/gru.ts). The default norm is `sigmoid`: with softmax the whole history writes at most one step's worth
  * into h'_T, and each new behaviour changes all earlier weights.
- *
- * @module
  */
 
 import type { ScoreInput } from "../../layers/attention.ts";

@@ -6,8 +6,6 @@
  * a_t = norm(s(h_t, q))               s bilinear; without attention a_t = 1
  * h'_t = AUGRU(h_t, h'_{t−1}, a_t)
  * ```
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

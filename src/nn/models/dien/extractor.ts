@@ -5,8 +5,6 @@
  * ```text
  * h_t = GRU(gain·e_t, h_{t−1})
  * ```
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

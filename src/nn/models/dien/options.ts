@@ -1,8 +1,4 @@
-/**
- * Options of DIEN.
- *
- * @module
- */
+/** Options of DIEN. */
 
 import type { AttentionNorm } from "../../layers/attention.ts";
 import type { AuxiliaryScore } from "./auxiliary.ts";

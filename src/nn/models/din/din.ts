@@ -9,8 +9,6 @@
  *
  * The paper's weights are `linear`; `sigmoid` keeps the intensity of an interest as well and is bounded;
  * `softmax` is the authors' code. Left out: mini-batch-aware L2, and Dice in favour of PReLU.
- *
- * @module
  */
 
 import { ActivationUnit, activationUnitShapes } from "../../layers/activation_unit.ts";

@@ -1,8 +1,4 @@
-/**
- * Options of DIN.
- *
- * @module
- */
+/** Options of DIN. */
 
 import type { AttentionNorm } from "../../layers/attention.ts";
 import { choice, flag, type OptionsOf, widths } from "../../../options/option.ts";

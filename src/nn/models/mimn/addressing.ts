@@ -9,8 +9,6 @@
  * Without slot keys all slots become alike: equal slots get equal weights and equal gradients. The b are logits added
  * by the caller. A weight that is rebalanced by probabilities, w∘P/Σ(w∘P), is this softmax with b = ln P (up to a
  * constant), which avoids dividing by a mass that may vanish.
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

@@ -1,8 +1,6 @@
 /**
  * How a candidate reads MIMN's channels: v = Σ a_i S_i with a = softmax of S_i W qᵀ over the channels that some
  * behaviour has touched (S_i ≠ 0); v = 0 while there is none. Forward and backward.
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

@@ -5,8 +5,6 @@
  * θ = clip([c ; stopgrad(shares)]·Wp + bp, ±20)  →  kr [D], βr, kw [D], βw, erase [D], add [D]
  * keys and add through tanh, erase through σ, β = 2(1 + softplus(θ))
  * ```
- *
- * @module
  */
 
 import { sigmoid, softplus } from "../../losses/logistic.ts";

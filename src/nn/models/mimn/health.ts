@@ -1,8 +1,4 @@
-/**
- * Health of MIMN's memory: whether its slots differ, and whether all of them are used.
- *
- * @module
- */
+/** Health of MIMN's memory: whether its slots differ, and whether all of them are used. */
 
 import type { Panel } from "../core/panel.ts";
 import type { MimnLayout } from "./state.ts";

@@ -7,8 +7,6 @@
  * ```
  *
  * No gradient reaches the memory: the choice has no derivative, and M_i is a constant here.
- *
- * @module
  */
 
 import type { Parameters, Shape } from "../../kernels/parameters.ts";

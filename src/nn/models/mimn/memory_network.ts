@@ -14,8 +14,6 @@
  *
  * P damps the slots that were written most. w is renormalised so that every behaviour writes a mass of one; it
  * is computed in the equivalent form softmax(ln ww + shares·Wg).
- *
- * @module
  */
 
 import type { Parameters, Shape } from "../../kernels/parameters.ts";

@@ -18,8 +18,6 @@
  * and sharpening of the write weight (P rebalances it, as in the paper), their way of reading (a candidate goes
  * through the controller as one more behaviour), their bug that forgets the channels
  * that the last behaviour did not choose, and DIEN's auxiliary loss, which they also try.
- *
- * @module
  */
 
 import { type Column, columnsWidth } from "../../layers/concat.ts";

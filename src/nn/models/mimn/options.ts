@@ -1,8 +1,4 @@
-/**
- * Options of MIMN.
- *
- * @module
- */
+/** Options of MIMN. */
 
 import {
   count,

@@ -4,8 +4,6 @@
  * ```text
  * kq = tanh(q·Wq + bq)    βq = 1 + softplus(b)    wq = address(kq, βq)    rq = Σ wq_i M_i
  * ```
- *
- * @module
  */
 
 import { sigmoid, softplus } from "../../losses/logistic.ts";

@@ -1,8 +1,4 @@
-/**
- * MIMN's fold: behaviours into a user's state, and the gradient of the state back to them.
- *
- * @module
- */
+/** MIMN's fold: behaviours into a user's state, and the gradient of the state back to them. */
 
 import type { Parameters } from "../../kernels/parameters.ts";
 import { InductionUnit } from "./induction.ts";

@@ -1,8 +1,4 @@
-/**
- * The layout of MIMN's user state in one flat array.
- *
- * @module
- */
+/** The layout of MIMN's user state in one flat array. */
 
 import type { MemoryState } from "./memory_network.ts";
 

@@ -1,8 +1,6 @@
 /**
  * What candidates read of MIMN's state: the memory by their own key, the channels by attention, the mean of what was
  * added, and the traces. Forward and backward.
- *
- * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";

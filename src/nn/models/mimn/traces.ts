@@ -4,8 +4,6 @@
  * ```text
  * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
  * ```
- *
- * @module
  */
 
 import type { Kernels } from "../../kernels/kernels.ts";

@@ -1,8 +1,4 @@
-/**
- * A pair head with the names and scales of its inputs, as a version carries it.
- *
- * @module
- */
+/** A pair head with the names and scales of its inputs, as a version carries it. */
 
 import { Parameters } from "../../kernels/parameters.ts";
 import type { Kernels } from "../../kernels/kernels.ts";

@@ -16,8 +16,6 @@
  * the product; the listwise loss is ListNet's for one relevant item (Cao et al., ICML 2007). Left out: embeddings.
  *
  * The second layer of the network is linear, so W2 and exp(α) fold into one matrix [H·N, U], and v is never computed.
- *
- * @module
  */
 
 import type { Kernels } from "../../kernels/kernels.ts";

@@ -1,8 +1,6 @@
 /**
  * What the network reads of each pair: values of the pair, its behaviour and its candidate, and combinations of them.
  * Counts differ by orders of magnitude between a quiet shop and a busy one, so all inputs are standardised.
- *
- * @module
  */
 
 import type { Kernels } from "../../kernels/kernels.ts";

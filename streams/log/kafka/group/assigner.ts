@@ -8,8 +8,6 @@
  *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is assigned 0 1, b nothing yet ("more")
  *            a revokes 2 and 3, and joins again
  * ```
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -5,8 +5,6 @@
  * A note is a file with the member's id, locked by its process. The system unlocks it when the process ends, however it
  * ends; a suspended process keeps the lock. Locks do not work on every network file system, so file names contain the
  * host, and notes of other hosts are ignored.
- *
- * @module
  */
 
 import { readFileSync } from "node:fs";

@@ -1,8 +1,6 @@
 /**
  * Credentials for Amazon Web Services, from where its platforms put them: environment variables, the endpoint of a
  * container (ECS, EKS Pod Identity), or a role for the identity of a service account (EKS IRSA).
- *
- * @module
  */
 
 import { readFile } from "node:fs/promises";

@@ -1,8 +1,6 @@
 /**
  * Tokens for Amazon MSK with IAM: the URL of a `kafka-cluster:Connect` request, signed with Signature Version 4, in
  * base64url. The same as aws-msk-iam-sasl-signer-js makes, without its 75 packages.
- *
- * @module
  */
 
 import type { AwsCredentials } from "./aws_credentials.ts";

@@ -1,8 +1,4 @@
-/**
- * OAuth 2 tokens by the client credentials grant (RFC 6749, 4.4).
- *
- * @module
- */
+/** OAuth 2 tokens by the client credentials grant (RFC 6749, 4.4). */
 
 import { askEndpoint, textOf } from "./endpoint.ts";
 import { renewed } from "./renewed.ts";

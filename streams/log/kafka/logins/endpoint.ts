@@ -1,8 +1,4 @@
-/**
- * JSON from endpoints that issue tokens and credentials. No message contains their answers.
- *
- * @module
- */
+/** JSON from endpoints that issue tokens and credentials. No message contains their answers. */
 
 import { reasonOf } from "../../../../src/values/reason.ts";
 import { isRecord } from "../../../../src/values/record.ts";

@@ -1,8 +1,6 @@
 /**
  * Logins in the form that kafkajs takes. Its own `oauthbearer` ignores the broker's answer: a refused token counts as a
  * login, and the next request fails as if the broker had gone away, which would be retried for minutes.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -1,8 +1,4 @@
-/**
- * A value that is fetched once, and again before it expires.
- *
- * @module
- */
+/** A value that is fetched once, and again before it expires. */
 
 import { getLogger } from "@logtape/logtape";
 

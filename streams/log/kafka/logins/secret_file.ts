@@ -1,8 +1,4 @@
-/**
- * Secrets in files, read at each login, because they may be replaced.
- *
- * @module
- */
+/** Secrets in files, read at each login, because they may be replaced. */
 
 import { readFile } from "node:fs/promises";
 import { LoginError } from "./login_error.ts";

@@ -1,8 +1,4 @@
-/**
- * TLS with certificates that are replaced while we run: files are read again for each connection.
- *
- * @module
- */
+/** TLS with certificates that are replaced while we run: files are read again for each connection. */
 
 import { readFileSync } from "node:fs";
 import type { KafkaTls } from "./security.ts";

@@ -1,8 +1,4 @@
-/**
- * The compressions of record batches. All are read; which one is written is an option of the log.
- *
- * @module
- */
+/** The compressions of record batches. All are read; which one is written is an option of the log. */
 
 import { Buffer } from "node:buffer";
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";

@@ -1,7 +1,5 @@
 /**
  * What errors of kafkajs and of brokers mean: whether they pass, what they are about, and as what we report them.
- *
- * @module
  */
 
 import { reasonOf } from "../../../../src/values/reason.ts";

@@ -1,8 +1,6 @@
 /**
  * What metadata say that kafkajs does not read: the id that distinguishes topics of the same name (KIP-516), and the
  * epochs of leaders (KIP-320).
- *
- * @module
  */
 
 import type { Place, TopicIdentity } from "../../log.ts";

@@ -8,8 +8,6 @@
  *   we have read     0 1 2 3 4 5 6 7|           position 8, after a record of epoch 1
  *   the leader has   0 1 2 3 4 5 a b c d e      a ... e of epoch 2; epoch 1 ends at 6 < 8
  * ```
- *
- * @module
  */
 
 import type { Place } from "../../log.ts";

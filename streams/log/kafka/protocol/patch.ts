@@ -28,8 +28,6 @@
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch imports private files, so
  * it rejects any version of kafkajs but 2.2.4.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -9,8 +9,6 @@
  * record = length varint, attributes int8, timestampDelta varlong, offsetDelta varint,
  *          key varbytes, value varbytes, count varint, (header key varbytes, header value varbytes) *
  * ```
- *
- * @module
  */
 
 import { reasonOf } from "../../../../src/values/reason.ts";

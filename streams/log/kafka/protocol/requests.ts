@@ -1,8 +1,4 @@
-/**
- * Requests that kafkajs gets wrong or does not support, and helpers for others.
- *
- * @module
- */
+/** Requests that kafkajs gets wrong or does not support, and helpers for others. */
 
 import type { Bounds, NewRecord, Place } from "../../log.ts";
 import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";

@@ -2,8 +2,6 @@
  * Requests of transactions that kafkajs does not support: offsets with epochs (KIP-320), and those of implicit
  * transactions, of whose partitions and groups brokers learn from the writes themselves (KIP-890, `transaction.version`
  * 2, the default in Kafka 4). All are flexible.
- *
- * @module
  */
 
 import { type StoredOffset, UNKNOWN_EPOCH } from "./leader_epochs.ts";

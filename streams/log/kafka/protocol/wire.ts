@@ -1,8 +1,6 @@
 /**
  * Kafka's primitive types: big-endian integers, zigzag varints, length-prefixed UTF-8. Messages have one of two
  * encodings: classic, or flexible (KIP-482), with compact lengths and tagged fields at the end of each structure.
- *
- * @module
  */
 
 import { times } from "../../../../src/values/times.ts";

@@ -5,8 +5,6 @@
  * ```text
  * JSON of {topics, positions}, U+0000, then float64: start and end of each partition, offset of each position
  * ```
- *
- * @module
  */
 
 import type { Bounds, GroupOffset, TopicSpec } from "../../log.ts";

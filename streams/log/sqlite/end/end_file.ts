@@ -14,8 +14,6 @@
  * slot     crc32 of what follows, length uint32, sequence float64, boot float64, window float64, CommittedState
  *          little-endian
  * ```
- *
- * @module
  */
 
 import { dirname } from "node:path";

@@ -1,8 +1,6 @@
 /**
  * The end of an open SQLite log. What it acknowledges is recorded beside it first, in the end file, so that a loss is
  * noticed when the log is opened again; the disk is asked to confirm it in the background.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -7,8 +7,6 @@
  *  less: refused     │ less: lost in a power cut;   │ as much or more: nothing is known to be lost; a power cut
  *                    │ refused if there was none    │ may have taken records together with the note of them
  * ```
- *
- * @module
  */
 
 import { isSameBoot } from "./boot.ts";

@@ -1,8 +1,4 @@
-/**
- * Syncs a SQLite log to disk once per period.
- *
- * @module
- */
+/** Syncs a SQLite log to disk once per period. */
 
 import { clearTimeout, setTimeout } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";

@@ -5,8 +5,6 @@
  * MB. A thread does that. Under a load that never pauses the log would never restart, because new writes arrive during
  * each move; beyond {@linkcode LONG_PAGES} the thread moves again at once, less each time, until little is left. The
  * writer moves that itself, in milliseconds, because the thread has synced the database by then.
- *
- * @module
  */
 
 import { getLogger } from "@logtape/logtape";

@@ -1,8 +1,4 @@
-/**
- * The thread that moves a write-ahead log into its database; started by `wal_mover.ts`.
- *
- * @module
- */
+/** The thread that moves a write-ahead log into its database; started by `wal_mover.ts`. */
 
 import { DatabaseSync } from "node:sqlite";
 import { reasonOf } from "../../../../src/values/reason.ts";
