@@ -19,8 +19,8 @@ interface Past {
 }
 
 /**
- * Sums per user before an experiment, back to a gap of two weeks. Memory: 9 numbers per user of the last four weeks, of
- * whom there are at most {@linkcode MAX_COUNTED_USERS}. O(1) per sample.
+ * Sums per user before an experiment, back to a gap of two weeks. Memory: 9 numbers per user of the last four weeks,
+ * for at most {@linkcode MAX_COUNTED_USERS} users. O(1) per sample.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ import { ignore } from "./ignore.ts";
 export class InTurn {
   /** Ends with the newest piece that runs alone. */
   #alone: Promise<unknown> = Promise.resolve();
-  /** The pieces behind it, which run beside each other: how many are left, and what their end calls. */
+  /** The pieces that follow it and run beside each other: how many are left, and what to call when none is. */
   #beside: { left: number; ended?: () => void } = { left: 0 };
 
   /** Runs a piece alone: after all pieces before it. */

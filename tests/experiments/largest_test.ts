@@ -47,7 +47,7 @@ Deno.test("Largest.above() finds the same users as a fresh instance, whoever cam
       users.push(one);
       largest.update(one, 1);
     };
-    // A crowd, of whom every so many have twice as many lists: the limits are fractions.
+    // A crowd in which every nth user has twice as many lists, so that the limits are fractions.
     for (const [arm, often] of [a, b].entries()) {
       for (const at of times(110, (at) => at)) come(user([at % often === 0 ? 2 : 1, 0], arm));
     }
