@@ -1,7 +1,7 @@
 /**
  * Shrinks a user's state whose record is too large for the log, least useful part first: the older half of the lists,
  * parked interactions, the older half of the behaviours, the profile. Every part has a bounded number of entries, but
- * their ids and attributes may have any length.
+ * with long ids and texts all of them may exceed a topic's limit.
  */
 
 import type { SequenceSlab } from "../users/states/sequence.ts";
