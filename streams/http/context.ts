@@ -139,6 +139,7 @@ export async function inPortions<Sent>(
 
 /** Gives the end of the portion that begins with an entry, as of now; a portion has at least one entry. */
 function portionsOf({ backlogs }: Sending, sent: readonly Load[]): (at: number) => number {
+  if (sent.length <= 1) return () => sent.length;
   const topics = new Set(sent.map(({ topic }) => topic));
   const own = [...backlogs].filter(([topic]) => topics.has(topic));
   return (at) => {
@@ -161,7 +162,7 @@ function portionsOf({ backlogs }: Sending, sent: readonly Load[]): (at: number) 
 export async function appendTaken(context: Sending, taken: Intake, caller: string): Promise<Intake> {
   const { records, entries } = taken;
   const endOf = portionsOf(context, records);
-  if (records.length === 0 || endOf(0) === records.length) {
+  if (endOf(0) === records.length) {
     return await appendPortion(context, taken, { caller });
   }
   const appended: ArrivingRecord[] = [], of: number[] = [];
@@ -208,6 +209,10 @@ export async function inForeground<Result>(
   service: Pick<Service, "thread"> | undefined,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  using _underWay = service?.thread.enter();
-  return await work();
+  const underWay = service?.thread.enter();
+  try {
+    return await work();
+  } finally {
+    underWay?.[Symbol.dispose](); // `using` takes half a microsecond longer
+  }
 }

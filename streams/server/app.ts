@@ -56,10 +56,13 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   for (const endpoint of endpoints) {
     app.on(endpoint.method, endpoint.path, (context) => answer(answering, endpoint, context));
   }
+  // By an application of its own: a request that matches a second handler is composed of both, which takes longer.
+  const others = new Hono<{ Bindings: Connection }>({ strict: false });
+  app.notFound((context) => others.fetch(context.req.raw, context.env));
   const methods = Map.groupBy(endpoints, ({ path }) => path);
   for (const [path, all] of methods) {
     const allow = all.map(({ method }) => method).join(", ");
-    app.all(
+    others.all(
       path,
       (context) =>
         answerNone(
@@ -70,7 +73,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
         ),
     );
   }
-  app.notFound((context) =>
+  others.notFound((context) =>
     answerNone(
       options,
       context,

@@ -199,8 +199,12 @@ export class Connections {
   async #answer(own: Served, request: Request): Promise<Response> {
     own.used = true;
     own.requests.add(request);
-    const response = await this.#work(own, () => this.#handler(request, own.address))
-      .finally(() => own.requests.delete(request));
+    let response: Response;
+    try {
+      response = await this.#work(own, () => this.#handler(request, own.address));
+    } finally {
+      own.requests.delete(request);
+    }
     if (!response.headers.get("content-type")?.startsWith(ENDLESS)) return response;
     // Only here: reading `body` makes Deno send any response in chunks, and more slowly.
     const { body } = response;

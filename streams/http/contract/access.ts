@@ -152,7 +152,7 @@ export class Access {
   admit(headers: Headers, scope: Scope | null, address: string): Admitted {
     const client = this.#clients.of(address, headers);
     if (scope === null) return { caller: callerOf(undefined, client), demand: () => {}, may: () => true };
-    const key = this.#keyFor(headers, scope, ownerOf(client));
+    const key = this.#keyFor(headers, scope, client);
     if (this.#rate !== undefined) this.#pay(key?.name, client, this.#rate);
     return {
       caller: callerOf(key?.name, client),
@@ -161,7 +161,7 @@ export class Access {
     };
   }
 
-  #keyFor(headers: Headers, scope: Scope, owner: string): ApiKey | undefined {
+  #keyFor(headers: Headers, scope: Scope, client: string): ApiKey | undefined {
     if (this.#keys.size === 0) return undefined;
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
@@ -169,7 +169,7 @@ export class Access {
     // Checked before wrong keys are counted: other clients behind the same proxy may have tried them.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
-      const tries = this.#bucket("wrong", owner, WRONG);
+      const tries = this.#bucket("wrong", ownerOf(client), WRONG);
       if (tries.tokens < 1) {
         this.#refuse("wrong-keys", `More than ${WRONG.perSecond} wrong keys per second`, msUntil(1, [tries]));
       }

@@ -25,9 +25,12 @@ interface Served {
   usedMs: number;
 }
 
+/** Does its next portion, and returns whether that was the last. */
+type Piece = () => boolean;
+
 interface Caller extends Served {
-  /** Pending work, oldest first; a call does its next portion and returns whether that was the last. */
-  readonly pieces: (() => boolean)[];
+  /** Pending work, oldest first. */
+  readonly pieces: Piece[];
 }
 
 interface Group extends Served {
@@ -55,9 +58,7 @@ export class FairWork {
   /** Does all portions of a caller: at once where nobody waits, and no pause is due. */
   run<Result>(name: string, portions: Portions<Result>): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const group = getOrAdd(this.#groups, groupOf(name), (usedMs) => ({ usedMs, callers: new Map() }));
-    const caller = getOrAdd(group.callers, name, (usedMs): Caller => ({ usedMs, pieces: [] }));
-    caller.pieces.push(() => {
+    const piece = () => {
       try {
         const { done, value } = portions.next();
         if (done === true) resolve(value);
@@ -66,9 +67,26 @@ export class FairWork {
         reject(error);
         return true;
       }
-    });
-    if (!this.#isServing) void this.#serve();
+    };
+    if (this.#isServing) this.#enqueue(name, piece);
+    else if (!this.#doNow(piece)) {
+      this.#enqueue(name, piece);
+      void this.#serve();
+    }
     return promise;
+  }
+
+  /** Works on the only piece, and returns whether it is done. */
+  #doNow(piece: Piece): boolean {
+    if (this.#workedMs >= SLICE_MS) return false;
+    const { isDone, ms } = this.#advance(piece);
+    if (!isDone || ms >= BRIEF_MS) this.#workedMs += ms;
+    return isDone;
+  }
+
+  #enqueue(name: string, piece: Piece): void {
+    const group = getOrAdd(this.#groups, groupOf(name), (usedMs) => ({ usedMs, callers: new Map() }));
+    getOrAdd(group.callers, name, (usedMs): Caller => ({ usedMs, pieces: [] })).pieces.push(piece);
   }
 
   /** Works until nothing is left. */
@@ -99,21 +117,27 @@ export class FairWork {
 
   /** Works on the oldest piece of a group's least served caller until it is done, or a pause is due. */
   #work(group: string, served: Group): void {
-    const { clock } = this.#options;
     const [name, caller] = leastServed(served.callers)!;
     const { pieces } = caller;
-    const begun = clock(), left = SLICE_MS - this.#workedMs;
-    let isDone: boolean, ms: number;
-    do {
-      isDone = pieces[0]!();
-      ms = clock() - begun;
-    } while (!isDone && ms < left);
+    const { isDone, ms } = this.#advance(pieces[0]!);
     this.#workedMs += ms;
     served.usedMs += ms;
     caller.usedMs += ms;
     if (isDone) pieces.shift();
     if (pieces.length === 0) served.callers.delete(name);
     if (served.callers.size === 0) this.#groups.delete(group);
+  }
+
+  /** Does portions until all are done, or a pause is due. */
+  #advance(piece: Piece): { readonly isDone: boolean; readonly ms: number } {
+    const { clock } = this.#options;
+    const begun = clock(), left = SLICE_MS - this.#workedMs;
+    let isDone: boolean, ms: number;
+    do {
+      isDone = piece();
+      ms = clock() - begun;
+    } while (!isDone && ms < left);
+    return { isDone, ms };
   }
 }
 
