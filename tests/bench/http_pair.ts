@@ -2,10 +2,11 @@
  * The HTTP API of another checkout and of this one, under the same load in turns: what a change costs, even on a
  * machine whose speed drifts.
  *
- *     deno run -A --no-check tests/bench/http_pair.ts <folder of the other checkout> [base|din|dien|mimn] [turns]
+ *     deno run -A --no-check tests/bench/http_pair.ts <folder of the other checkout> [base|din|dien|mimn] [turns] [pairs]
  *
  * Prints the median ratio of the turns, this one to the other, with quartiles: of calls per second, and of processor
- * time per call.
+ * time per call. Processes of the same checkout differ by up to 15 % for as long as they live, which more turns do not
+ * average out: several pairs of processes do. The medians of each pair are printed, too.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BenchServer, type Call, EACH } from "./http_server.ts";
 import { machineLine } from "./machine.ts";
 
-const [other, model = "dien", turns = "10"] = Deno.args;
+const [other, model = "dien", turns = "5", pairs = "4"] = Deno.args;
 if (other === undefined) throw new Error("Cannot compare without the folder of another checkout");
 const SECONDS = 4;
 const WARM_SECONDS = 5;
@@ -24,14 +25,21 @@ const REST_MS = 200;
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
-print(await machineLine());
-await using before = await BenchServer.start(`${await Deno.realPath(other)}/`, model, []);
-await using now = await BenchServer.start(ROOT, model, []);
+const LOADS: readonly (readonly [Call, clients: number])[] = [
+  ["rank", 1],
+  ["rank", 8],
+  ["click", 1],
+  ["event", 8],
+  ["batch", 2],
+];
 
 interface Turn {
   readonly rate: number;
   readonly cpu: number;
 }
+
+/** A turn of each of two servers: of the other checkout, and of this one. */
+type Pair = readonly [before: Turn, now: Turn];
 
 async function turnOf(server: BenchServer, call: Call, clients: number): Promise<Turn> {
   const begun = await server.cpuSeconds();
@@ -40,39 +48,51 @@ async function turnOf(server: BenchServer, call: Call, clients: number): Promise
   return { rate: times.length / seconds, cpu: (await server.cpuSeconds() - begun) / times.length };
 }
 
-/** Median and quartiles, interpolated, as text. */
-function quartiles(values: readonly number[], digits: number): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => {
-    const place = (sorted.length - 1) * share;
-    const [below = NaN, above = below] = sorted.slice(Math.floor(place), Math.floor(place) + 2);
-    return (below + (above - below) * (place % 1)).toFixed(digits);
-  };
-  return `${at(0.5)} (${at(0.25)} to ${at(0.75)})`;
-}
-
-async function compare(call: Call, clients: number): Promise<void> {
-  for (const server of [before, now]) await server.load(call, clients, WARM_SECONDS);
-  const pairs: (readonly [Turn, Turn])[] = [];
+async function measure(
+  servers: readonly [before: BenchServer, now: BenchServer],
+  call: Call,
+  clients: number,
+): Promise<readonly Pair[]> {
+  const [before, now] = servers;
+  for (const server of servers) await server.load(call, clients, WARM_SECONDS);
+  const measured: Pair[] = [];
   for (let i = 0; i < Number(turns); i++) {
     const first = await turnOf(i % 2 === 0 ? before : now, call, clients);
     const second = await turnOf(i % 2 === 0 ? now : before, call, clients);
-    pairs.push(i % 2 === 0 ? [first, second] : [second, first]);
+    measured.push(i % 2 === 0 ? [first, second] : [second, first]);
   }
-  const rates = quartiles(pairs.map(([, { rate }]) => rate * EACH[call]), 0);
-  const byRate = quartiles(pairs.map(([one, two]) => two.rate / one.rate), 3);
-  const byCpu = quartiles(pairs.map(([one, two]) => two.cpu / one.cpu), 3);
-  print(
-    `${
-      `${call}, ${clients} clients`.padEnd(18)
-    } now ${rates}/s   rate to before ${byRate}   processor ${byCpu}`,
-  );
+  return measured;
 }
 
-await compare("rank", 1);
-await compare("rank", 8);
-await compare("click", 1);
-await compare("event", 8);
-await compare("batch", 2);
-await before.stop();
-await now.stop();
+/** A quantile, interpolated. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const place = (sorted.length - 1) * share;
+  const [below = NaN, above = below] = sorted.slice(Math.floor(place), Math.floor(place) + 2);
+  return below + (above - below) * (place % 1);
+}
+
+/** Median and quartiles of all turns, and the medians of each pair of processes, as text. */
+function ratios(measured: readonly (readonly Pair[])[], ratioOf: (pair: Pair) => number): string {
+  const all = measured.flat().map(ratioOf);
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(all, share).toFixed(3));
+  const each = measured.map((turns) => quantile(turns.map(ratioOf), 0.5).toFixed(2));
+  return `${middle} (${low} to ${high}; ${each.join(", ")})`;
+}
+
+const measured = LOADS.map((): (readonly Pair[])[] => []);
+print(await machineLine());
+for (let pair = 0; pair < Number(pairs); pair++) {
+  await using before = await BenchServer.start(`${await Deno.realPath(other)}/`, model, []);
+  await using now = await BenchServer.start(ROOT, model, []);
+  for (const [i, load] of LOADS.entries()) measured[i]!.push(await measure([before, now], ...load));
+  await before.stop();
+  await now.stop();
+}
+for (const [i, [call, clients]] of LOADS.entries()) {
+  const rate = quantile(measured[i]!.flat().map(([, { rate }]) => rate * EACH[call]), 0.5).toFixed(0);
+  const byRate = ratios(measured[i]!, ([one, two]) => two.rate / one.rate);
+  const byCpu = ratios(measured[i]!, ([one, two]) => two.cpu / one.cpu);
+  const what = `${call}, ${clients} clients`.padEnd(18);
+  print(`${what} now ${rate}/s   rate to before ${byRate}   processor ${byCpu}`);
+}
