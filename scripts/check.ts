@@ -196,7 +196,7 @@ async function configurationOf(
 /** Remarks on the setup of the log: problems and notes. */
 async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
   const names = await servingTopics(log, prefix);
-  const existing = await log.topics();
+  const existing = await log.topics(prefix);
   return await log.review?.({
     prefix,
     events: existing.has(names.events) ? names.events : null,

@@ -9,7 +9,7 @@ import { type Log, type LogAddress, LogError } from "../../streams/log/log.ts";
 import { ownPartitions } from "../../streams/task/inputs/own_partitions.ts";
 import { formatNotes, refuseNewer } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import { generationTopics, prefixOf, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { chosenLog, type LogFlags, mustExist, placeOf } from "./log_flags.ts";
 
 export interface OpenLogOptions extends Pick<OpenContext, "retryMs" | "membersFolder"> {
@@ -71,7 +71,7 @@ export async function openAlone(
 
 /** The number of tasks of the serving generation; 1 if there is none. @param topics those of the first generation */
 export async function tasksOn(log: Log, topics: Topics): Promise<number> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   const { state, events } = generationTopics(topics, await servingGeneration(log, topics));
   return existing.get(state)?.partitions ?? existing.get(events)?.partitions ?? 1;
 }
@@ -81,6 +81,6 @@ export async function partitionsOf(
   log: Log,
   flags: LogFlags & { readonly partitions?: number },
 ): Promise<number> {
-  const existing = (await log.topics()).get(topicNames(flags.prefix).events)?.partitions;
+  const existing = (await log.topics(flags.prefix)).get(topicNames(flags.prefix).events)?.partitions;
   return flags.partitions ?? existing ?? kindOf(flags.log).partitions;
 }

@@ -81,7 +81,9 @@ export async function chooseGeneration(
     return { ...generation, blueprint, archived: archive === undefined ? archived : true };
   }
   // Numbers are not reused: the topics of a dropped generation still exist.
-  const used = [...(await log.topics()).keys()].flatMap((name) => generationOf(topics, name) ?? []);
+  const used = [...(await log.topics(topics.state)).keys()].flatMap((name) =>
+    generationOf(topics, name) ?? []
+  );
   return {
     number: Math.max(serving, ...used, ...all.keys()) + 1,
     blueprint,

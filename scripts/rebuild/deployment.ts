@@ -102,7 +102,7 @@ async function planRebuild(
 ): Promise<Plan | null> {
   const topics = topicNames(prefix);
   const config = await withKeptDefaults(log, topics, given);
-  const events = (await log.topics()).get(topics.events);
+  const events = (await log.topics(topics.events)).get(topics.events);
   if (events === undefined) {
     throw new Error(`Cannot rebuild ${prefix}*: there is no topic ${topics.events} on this log`);
   }

@@ -87,7 +87,7 @@ export async function planOnline(
       "Cannot rebuild while variant models serve: omit --variant-models until the rebuild is done",
     );
   }
-  checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
+  checkSplit((await log.topics(topics.events)).get(topics.events)!.partitions, flags.partitions);
   const { blueprint } = options;
   if (keepWeights) checkCarried(recorded, blueprint);
   const servingSetup = setupFrom(recorded.blueprint, config);

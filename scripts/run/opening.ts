@@ -93,7 +93,7 @@ export async function agreeWith(
   { flags, config, roles }: RunSettings,
 ): Promise<Agreed> {
   const { model, variantModels: variants = [], seed } = flags;
-  const existing = (await log.topics()).get(topics.events)?.partitions;
+  const existing = (await log.topics(topics.events)).get(topics.events)?.partitions;
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   const given: GenerationSetup = { config, model, seed, partitions, variants };

@@ -60,7 +60,7 @@ export async function eraseAgain(
   }
   if (times.size === 0) return 0;
   const { events } = topics;
-  const partitions = (await log.topics()).get(events)!.partitions;
+  const partitions = (await log.topics(events)).get(events)!.partitions;
   const records: NewRecord[] = [];
   for (const user of await knownIds(log, topics)) {
     const time = times.get(createHash("sha256").update(user).digest("hex"));

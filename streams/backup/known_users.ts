@@ -7,7 +7,7 @@ import { keysOf } from "../../src/values/record.ts";
 import { USER_KEY } from "../experiments/figures.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
-import type { Topics } from "../topics/topics.ts";
+import { prefixOf, type Topics } from "../topics/topics.ts";
 
 type Stored = Pick<LogRecord, "key" | "value">;
 
@@ -28,7 +28,7 @@ const IDS: Partial<{ readonly [Name in keyof Topics]: (record: Stored) => readon
 /** Finds the ids on the topics of a deployment, of all generations, surfaces and variants; each once. */
 export async function knownIds(log: Log, topics: Topics): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  for (const [topic, { partitions }] of await log.topics()) {
+  for (const [topic, { partitions }] of await log.topics(prefixOf(topics))) {
     const names = keysOf(IDS).filter((name) =>
       topic === topics[name] || topic.startsWith(`${topics[name]}.`)
     );

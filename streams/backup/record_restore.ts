@@ -154,7 +154,7 @@ async function renaming(
 
 /** @throws Error when one of the topics, or another of the deployment, has had records */
 async function refuseFull(log: RecordLog, topics: readonly TopicExtent[], prefix: string): Promise<void> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefix);
   const names = new Set([...topics.map(({ name }) => name), ...Object.values(topicNames(prefix))]);
   for (const name of names) {
     for (let partition = 0; partition < (existing.get(name)?.partitions ?? 0); partition++) {

@@ -9,7 +9,7 @@ import { readAll } from "../log/reading.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { generationsOf } from "../topics/generations.ts";
 import { servingGeneration } from "../topics/serving.ts";
-import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
+import { DERIVED, generationTopics, prefixOf, type Topics } from "../topics/topics.ts";
 import type { Config } from "./config.ts";
 
 /** The former defaults, which apply where the record of a generation lacks such an option. */
@@ -64,7 +64,7 @@ async function madeWith(
  * `check --rights`, move them, too. Deployments that record their blueprint do so before they write anything else.
  */
 async function hasPast(log: Pick<Log, "bounds" | "read" | "topics">, topics: Topics): Promise<boolean> {
-  const all = await log.topics();
+  const all = await log.topics(prefixOf(topics));
   for (const name of DERIVED) {
     const { partitions } = all.get(topics[name]) ?? { partitions: 0 };
     for (let partition = 0; partition < partitions; partition++) {

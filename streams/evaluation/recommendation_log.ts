@@ -63,7 +63,7 @@ export async function readRecommendationLog(
     drafted: 0,
     chosenBy: new Map(),
   };
-  const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
+  const partitions = (await log.topics(topics.samples)).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const recommendations = await recommendationsOn(log, topics.recommendations, partition);
     for await (const record of readAll(log, topics.samples, partition)) {

@@ -28,7 +28,7 @@ import { InTurn } from "../log/in_turn.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { lagOf, partitionsOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
-import type { Topics } from "../topics/topics.ts";
+import { prefixOf, type Topics } from "../topics/topics.ts";
 import type { ExperimentStatus } from "./followed.ts";
 import {
   decodeHead,
@@ -100,7 +100,7 @@ export class ExperimentMonitor {
     registry: ExperimentRegistry,
     { readOnly = false }: MonitorReadOptions = {},
   ): Promise<ExperimentMonitor> {
-    const existing = await log.topics();
+    const existing = await log.topics(prefixOf(topics));
     const partitions = readOnly
       ? existing.get(topics.samples)?.partitions ?? 0
       : await partitionsOf(log, topics.samples);

@@ -258,7 +258,8 @@ export class ExperimentRegistry implements ExperimentChanges {
     others: Pins["records"] = [],
   ): Promise<void> {
     const time = this.#options.now();
-    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
+    const partitions = (await this.#log.topics(this.#topics.events)).get(this.#topics.events)?.partitions ??
+      1;
     const topic = this.#topics.experiments;
     const { end } = await this.#log.bounds(topic, 0);
     await writer.commit({
@@ -294,7 +295,7 @@ export function adoptionFaults(record: ExperimentRecord, models: readonly string
 /** Models with published parameters: the deployment's own and those of variants. */
 export async function deployedModels(log: Log, { parameters }: Topics): Promise<string[]> {
   const models = new Set<string>();
-  for (const name of (await log.topics()).keys()) {
+  for (const name of (await log.topics(parameters)).keys()) {
     if (name !== parameters && !name.startsWith(`${parameters}.`)) continue;
     for await (const { key } of readAll(log, name, 0)) {
       if (key === null) continue;

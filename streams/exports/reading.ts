@@ -82,7 +82,7 @@ export class TopicLines {
     choice: Choice,
     next: readonly number[] = [],
   ): Promise<TopicLines> {
-    const spec = (await log.topics()).get(topic);
+    const spec = (await log.topics(topic)).get(topic);
     if (spec === undefined) {
       throw new RangeError(`Cannot export ${topic}: there is no such topic; check --prefix`);
     }

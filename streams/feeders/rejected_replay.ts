@@ -210,7 +210,7 @@ async function wholeOf(log: Log, rejection: Rejection): Promise<Uint8Array | nul
   if (!rejection.cut) return bytes;
   if ("file" in rejection) return null;
   const { topic, partition, offset } = rejection;
-  if (partition >= ((await log.topics()).get(topic)?.partitions ?? 0)) return null;
+  if (partition >= ((await log.topics(topic)).get(topic)?.partitions ?? 0)) return null;
   const { start, end } = await log.bounds(topic, partition);
   if (offset < start || offset >= end) return null;
   const { records: [record] } = await log.read(topic, partition, offset, { maxRecords: 1 });

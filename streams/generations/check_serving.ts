@@ -25,7 +25,7 @@ export async function checkServing(
     for await (const { key } of readAll(log, generations, 0)) keys.add(key);
   }
   if (keys.has(SERVING_KEY)) return await servingGeneration(log, topics);
-  for (const name of (await log.topics()).keys()) {
+  for (const name of (await log.topics(topics.state)).keys()) {
     const number = generationOf(topics, name) ?? FIRST_GENERATION;
     if (number === FIRST_GENERATION || keys.has(`${number}`) || !await hasWorked(log, topics, number)) {
       continue;

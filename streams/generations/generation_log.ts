@@ -14,7 +14,7 @@ import { generationTopics, type Topics } from "../topics/topics.ts";
  */
 export async function generationLog(log: Log, topics: Topics, number: number): Promise<Log> {
   const { sources } = (await generationsOf(log, topics)).get(number) ?? {};
-  const now = (await log.topics()).get(topics.events)?.partitions;
+  const now = (await log.topics(topics.events)).get(topics.events)?.partitions;
   if (sources !== undefined && now !== undefined && sources !== now) {
     throw new LogError(
       "topic-mismatch",

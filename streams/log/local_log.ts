@@ -157,8 +157,8 @@ export class LocalLog implements Log {
     });
   }
 
-  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    return Promise.try(() => new Map(this.#open().topics));
+  topics(prefix = ""): Promise<ReadonlyMap<string, TopicSpec>> {
+    return Promise.try(() => new Map([...this.#open().topics].filter(([name]) => name.startsWith(prefix))));
   }
 
   identify(topic: string): Promise<TopicIdentity | null> {

@@ -221,8 +221,12 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `topic-mismatch` when a topic exists with another spec.
    */
   createTopics(topics: readonly TopicSpec[]): Promise<void>;
-  /** The topics that exist, by name. */
-  topics(): Promise<ReadonlyMap<string, TopicSpec>>;
+  /**
+   * The topics that exist and whose names begin with a prefix, by name.
+   *
+   * @param prefix a shared log may have thousands of others, each of which costs its owner time. @default {""}
+   */
+  topics(prefix?: string): Promise<ReadonlyMap<string, TopicSpec>>;
   /** Identity of the topic that has this name now, or `null`; never cached. */
   identify(topic: string): Promise<TopicIdentity | null>;
   /**

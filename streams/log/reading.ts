@@ -66,7 +66,7 @@ export async function keptUntil(
 
 /** The number of partitions of a topic. @throws LogError `unknown-topic` when it is missing */
 export async function partitionsOf(log: Pick<Log, "topics">, topic: string): Promise<number> {
-  const spec = (await log.topics()).get(topic);
+  const spec = (await log.topics(topic)).get(topic);
   if (spec !== undefined) return spec.partitions;
   throw new LogError("unknown-topic", `Cannot find topic ${topic}: it does not exist, or we may not see it`);
 }
@@ -155,7 +155,7 @@ export async function extentsOf(
   log: Pick<ReadableLog, "topics" | "identify" | "bounds">,
   prefix = "",
 ): Promise<TopicExtent[]> {
-  const specs = [...(await log.topics()).values()].filter(({ name }) => name.startsWith(prefix));
+  const specs = [...(await log.topics(prefix)).values()];
   specs.sort((a, b) => a.name < b.name ? -1 : 1);
   return await Promise.all(specs.map(async (spec) => {
     const bounds = Array.from({ length: spec.partitions }, (_, p) => log.bounds(spec.name, p));

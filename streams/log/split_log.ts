@@ -73,8 +73,8 @@ export function splitLog(log: Log, options: SplitOptions): Log {
     join: (group, topics, handlers) =>
       log.join(group, topics.map((topic) => split.positionsOf(topic)), handlers),
     createTopics: (specs) => log.createTopics(specs.map((spec) => split.whole(spec))),
-    topics: async () =>
-      new Map([...await log.topics()].map(([name, spec]) => [name, split.parts(name, spec)])),
+    topics: async (prefix) =>
+      new Map([...await log.topics(prefix)].map(([name, spec]) => [name, split.parts(name, spec)])),
     async identify(topic) {
       const identity = await log.identify(topic);
       return identity && split.parts(topic, identity);

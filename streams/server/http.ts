@@ -109,7 +109,7 @@ async function openContext(
   isStopping: () => boolean,
 ): Promise<ApiContext> {
   const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
-  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const partitions = (await log.topics(topics.events)).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
   const { maxWaiting, answerTimeoutMs: timeoutMs, maxBehindMs = timeoutMs / 4 } = settle(
     HTTP_LIMITS,

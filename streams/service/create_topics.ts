@@ -6,6 +6,7 @@ import { type Log, LogError, type TopicSpec } from "../log/log.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
+  prefixOf,
   topicNames,
   type Topics,
   topicSpecs,
@@ -38,7 +39,7 @@ export async function createTopics<N extends ModelName>(
   const { prefix, generation = 1, sources = [] } = options;
   const topics = generationTopics(topicNames(prefix), generation);
   checkFollowed(topics, sources);
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
   const specs = topicSpecs(topics, partitions);
   logMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);

@@ -6,7 +6,7 @@ import type { Log } from "../log/log.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { remedyByNewPrefix } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
-import { topicNames, type Topics } from "../topics/topics.ts";
+import { prefixOf, topicNames, type Topics } from "../topics/topics.ts";
 import {
   experimentsOf,
   learnerProblems,
@@ -71,7 +71,7 @@ export async function inspect(given: Log, options: InspectionOptions = {}): Prom
   const names = topicNames(options.prefix);
   const log = ownPartitions(given, names);
   const topics = await servingTopics(log, options.prefix);
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   const deployment = { log, topics, existing };
   const problems: Problem[] = [];
   const { whole = given } = options;

@@ -42,7 +42,7 @@ import { STALL_MS } from "./jobs/worker.ts";
 import type { Task } from "../task/task.ts";
 import { ownPartitions } from "../task/inputs/own_partitions.ts";
 import { INPUT_TOPICS } from "../task/inputs/position.ts";
-import { topicNames } from "../topics/topics.ts";
+import { prefixOf, topicNames } from "../topics/topics.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -131,7 +131,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       groups,
       models: this.#models,
       meters: this.#opener.meters,
-      goneTopics: new GoneTopics(log, { specs, kept: GIVEN_TOPICS.map((name) => topics[name]) }, now),
+      goneTopics: new GoneTopics(
+        log,
+        { prefix: prefixOf(topics), specs, kept: GIVEN_TOPICS.map((name) => topics[name]) },
+        now,
+      ),
     }, options.warm !== undefined); // the previous service was ready
     this.#erasures = this.#makeErasures();
     const ends = [...groups.all, ...this.#models].map(({ ended }) => ended);

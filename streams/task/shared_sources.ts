@@ -6,7 +6,7 @@
 import { EXPERIMENT } from "../experiments/record.ts";
 import type { Log } from "../log/log.ts";
 import { splitLog } from "../log/split_log.ts";
-import { isOutput, type Topics } from "../topics/topics.ts";
+import { isOutput, prefixOf, type Topics } from "../topics/topics.ts";
 import { ownPartitions } from "./inputs/own_partitions.ts";
 
 /**
@@ -17,7 +17,7 @@ import { ownPartitions } from "./inputs/own_partitions.ts";
  */
 export async function tasksLog(log: Log, topics: Topics, tasks?: number): Promise<Log> {
   const own = ownPartitions(log, topics); // below the split, as it knows only of partitions that exist
-  const existing = await own.topics();
+  const existing = await own.topics(prefixOf(topics));
   const partitions = existing.get(topics.events)?.partitions;
   const into = tasks ?? existing.get(topics.state)?.partitions;
   if (partitions === undefined || into === undefined || into === partitions) return log;

@@ -73,7 +73,7 @@ export async function openRestore(opening: TaskOpening): Promise<Restore> {
 }
 
 async function partitionsOf({ log, topics: { events }, partitions }: TaskOpening): Promise<number> {
-  return partitions ?? (await log.topics()).get(events)?.partitions ?? 1;
+  return partitions ?? (await log.topics(events)).get(events)?.partitions ?? 1;
 }
 
 /** Takes over a partition, which fences any other owner, and restores its state. */

@@ -17,7 +17,7 @@ import { decodeVersion, type ParameterVersion } from "../../src/serving/version.
 import type { Bounds, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { type Topics, variantTopics } from "./topics.ts";
+import { prefixOf, type Topics, variantTopics } from "./topics.ts";
 
 /** Last part of the key of the note that no experiment needs a version any longer. */
 const OVER = "over";
@@ -86,7 +86,9 @@ async function readChain(
 ): Promise<Chain> {
   const last = wanted === "at-start" ? Infinity : wanted;
   const variant = wantedModel === undefined ? undefined : variantTopics(topics, wantedModel).parameters;
-  const topic = variant !== undefined && (await log.topics()).has(variant) ? variant : topics.parameters;
+  const topic = variant !== undefined && (await log.topics(variant)).has(variant)
+    ? variant
+    : topics.parameters;
   let model = wantedModel ?? "the deployment's own model";
   let records: Uint8Array[] = [];
   let version = 0, oldest = 0, newest = 0, count = 0;
@@ -121,7 +123,7 @@ export type PinRecord = LogRecord & { readonly value: Uint8Array };
 
 /** The records of a pinned version; empty when it is missing or incomplete. */
 export async function readPin(log: Log, topic: string, key: string): Promise<PinRecord[]> {
-  if (!(await log.topics()).has(topic)) return [];
+  if (!(await log.topics(topic)).has(topic)) return [];
   // Until compaction, the topic still has values that were deleted later.
   const places = new Map<number, PinRecord>();
   for await (const record of readAll(log, topic, 0)) {
@@ -166,7 +168,7 @@ export async function sparePins(
   topics: Topics,
   records: readonly ExperimentRecord[],
 ): Promise<Omit<NewRecord, "time">[]> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   if (!existing.has(topics.pins)) return [];
   const pins = new Map<string, Map<string, Uint8Array>>();
   for await (const { key, value } of readAll(log, topics.pins, 0)) {

@@ -8,7 +8,7 @@
 
 import { by, type Option } from "../../src/options/option.ts";
 import type { Log, TopicSpec } from "../log/log.ts";
-import type { Topics } from "./topics.ts";
+import { prefixOf, type Topics } from "./topics.ts";
 
 const ENDING: Option<string> = {
   kind: {
@@ -64,7 +64,7 @@ export async function surfaceTopicsOn(
   log: Pick<Log, "topics">,
   { events, recommendations }: Pick<Topics, "events" | "recommendations">,
 ): Promise<string[]> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf({ events }));
   const least = existing.get(events)?.partitions ?? Infinity;
   return [...existing]
     .filter(([name, { partitions }]) => name.startsWith(`${recommendations}.`) && partitions >= least)

@@ -137,6 +137,11 @@ export function firstTopics(topics: Topics): Topics {
   return { ...topics, ...Object.fromEntries(derived) };
 }
 
+/** What the names of all topics of a deployment begin with, of all generations, surfaces and variants. */
+export function prefixOf({ events }: Pick<Topics, "events">): string {
+  return events.slice(0, -"events".length);
+}
+
 /** Number of the generation whose states are on a topic; `null` = none. @param topics those of the first generation */
 export function generationOf({ state }: Topics, topic: string): number | null {
   if (topic === state) return 1;

@@ -136,7 +136,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
 }
 
 async function recordsOf(log: Log, topic: string): Promise<LogRecord[]> {
-  const { partitions = 0 } = (await log.topics()).get(topic) ?? {};
+  const { partitions = 0 } = (await log.topics(topic)).get(topic) ?? {};
   const records: LogRecord[] = [];
   for (let p = 0; p < partitions; p++) records.push(...await Array.fromAsync(readAll(log, topic, p)));
   return records;

@@ -43,9 +43,9 @@ export class OverlayLog implements Log {
     return this.#own.createTopics(topics);
   }
 
-  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    const below = [...await this.#below.topics()].filter(([name]) => this.#shown.has(name));
-    return new Map([...below, ...await this.#own.topics()]);
+  async topics(prefix?: string): Promise<ReadonlyMap<string, TopicSpec>> {
+    const below = [...await this.#below.topics(prefix)].filter(([name]) => this.#shown.has(name));
+    return new Map([...below, ...await this.#own.topics(prefix)]);
   }
 
   identify(topic: string): Promise<TopicIdentity | null> {

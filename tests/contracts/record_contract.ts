@@ -20,6 +20,8 @@ export function recordContract(suite: LogSuite): void {
     const topics = await log.topics();
     assert.deepEqual(topics.get(topic), spec);
     assert.equal(topics.get(`${topic}.other`)?.cleanup, "compact");
+    assert.deepEqual([...(await log.topics(`${topic}.`)).keys()], [`${topic}.other`]);
+    assert.equal((await log.topics(`${topic}.none`)).size, 0);
     assert.deepEqual(texts(await all(log, topic, 0)), ["kept"]);
   });
 

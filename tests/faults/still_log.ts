@@ -30,9 +30,10 @@ export class StillLog implements Log {
     this.#audited = new Set(audited);
   }
 
-  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+  topics(prefix = ""): Promise<ReadonlyMap<string, TopicSpec>> {
+    const found = [...this.#broker.topics].filter(([name]) => name.startsWith(prefix));
     return Promise.resolve(
-      new Map([...this.#broker.topics].map(([name, { cleanup, partitions }]) => [
+      new Map(found.map(([name, { cleanup, partitions }]) => [
         name,
         { name, cleanup, partitions: partitions.length },
       ])),

@@ -47,7 +47,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** Drops the oldest share of the events and answers of each partition. */
 async function drop(log: Log, share: number): Promise<void> {
   for (const topic of [topics.events, topics.recommendations]) {
-    for (let p = 0; p < (await log.topics()).get(topic)!.partitions; p++) {
+    for (let p = 0; p < (await log.topics(topic)).get(topic)!.partitions; p++) {
       await log.trim(topic, p, Math.floor(share * (await log.bounds(topic, p)).end));
     }
   }

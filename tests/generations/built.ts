@@ -33,7 +33,7 @@ export async function serve(log: Log, { views = 120, partitions = 1 } = {}): Pro
 
 /** Options of a generation with another model and another feature. */
 export async function rebuildOptions(log: Log, over: Partial<RebuildOptions> = {}): Promise<RebuildOptions> {
-  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 0;
+  const partitions = (await log.topics(topics.events)).get(topics.events)?.partitions ?? 0;
   const schema = { ...OPTIONS.task.schema, itemFields: ["band", "brand"], transitions: {} };
   const until: number[] = [];
   for (let p = 0; p < partitions; p++) until.push((await log.bounds(topics.events, p)).end);
@@ -82,7 +82,7 @@ export async function digestOf(log: Log, of = built): Promise<Readonly<Record<st
   const digests: Record<string, string> = {};
   for (const name of ["state", "statistics", "samples", "signals", "parameters", "checkpoints"] as const) {
     const hash = createHash("sha256");
-    const { partitions } = (await log.topics()).get(of[name])!;
+    const { partitions } = (await log.topics(of[name])).get(of[name])!;
     for (let partition = 0; partition < partitions; partition++) {
       const newest = new Map<string, Uint8Array | null>();
       let n = 0;

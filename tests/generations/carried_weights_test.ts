@@ -47,7 +47,7 @@ async function samplesOn(
   isDone: (partition: number, offset: number, headers: Readonly<Record<string, string>>) => boolean,
 ): Promise<Made[]> {
   const made: Made[] = [];
-  for (let partition = 0; partition < (await log.topics()).get(samples)!.partitions; partition++) {
+  for (let partition = 0; partition < (await log.topics(samples)).get(samples)!.partitions; partition++) {
     for await (const { offset, value, headers } of readAll(log, samples, partition)) {
       const { user, request, time, next, preference, purpose } = decodeSample(value!);
       const kind = next !== undefined ? "next" : preference !== undefined ? "preference" : purpose ?? "";

@@ -50,7 +50,7 @@ async function erase(log: Log, user: string, options: Parameters<typeof Service.
   const value = encodeEvent({ type: "forget", user, time });
   const record = { topic: topics.events, key: user, value, time };
   const [offset = -1] = await log.append([record]);
-  const partition = partitionOf(user, (await log.topics()).get(topics.events)!.partitions);
+  const partition = partitionOf(user, (await log.topics(topics.events)).get(topics.events)!.partitions);
   await until(
     async () => (await service.erasure(partition, offset))?.state === "done",
     "the user is erased",

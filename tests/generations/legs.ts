@@ -91,11 +91,11 @@ export async function buildAtRest(
   legs: readonly (readonly number[])[],
   carries = false,
 ): Promise<void> {
-  const { partitions } = (await log.topics()).get(topics.events)!;
+  const { partitions } = (await log.topics(topics.events)).get(topics.events)!;
   await copy.createTopics(topicSpecs(topics, partitions));
   const learnt = carries ? [topics.samples, topics.checkpoints] : [];
   for (const topic of [topics.items, topics.events, topics.recommendations, ...learnt]) {
-    for (let p = 0; p < (await log.topics()).get(topic)!.partitions; p++) {
+    for (let p = 0; p < (await log.topics(topic)).get(topic)!.partitions; p++) {
       for await (const record of readAll(log, topic, p)) {
         const [, event = 0] = /^\d+\/(\d+)\//.exec(record.headers["input"] ?? "") ?? [];
         if (Number(event) < legs.at(-1)![p]! || topic !== topics.recommendations) {
@@ -117,7 +117,7 @@ export async function buildAtRest(
 export async function builtWhole(log: Log, legs: readonly (readonly number[])[]) {
   await using copy = new MemoryLog();
   const tasks = legs[0]!.length;
-  const { partitions } = (await log.topics()).get(topics.events)!;
+  const { partitions } = (await log.topics(topics.events)).get(topics.events)!;
   await copy.createTopics(topicSpecs(topics, tasks));
   for await (const record of readAll(log, topics.items, 0)) await copy.append([record]);
   const places = new Map<string, number>();

@@ -70,7 +70,7 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, answering
   const options = { tasks: { 1: 2, 2: 6 }, onStep: () => void send(1) };
   await using member = await Member.start(log, options);
   assert.ok((await member.build(2)).isSwitched);
-  assert.equal((await log.topics()).get(topics.events)!.partitions, 2, "nothing is copied");
+  assert.equal((await log.topics(topics.events)).get(topics.events)!.partitions, 2, "nothing is copied");
   const { service } = member.place;
   assert.equal(service.deployment.partitions, 6);
   await until(() => Promise.resolve(service.tasks.size === 6), "all tasks are assigned");

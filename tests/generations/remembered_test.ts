@@ -40,7 +40,7 @@ async function logOf<L extends Log>(events: readonly Event[], log: L, partitions
 
 /** Drops the older part of the events. */
 async function dropHalf(log: Log, share = 0.5): Promise<void> {
-  const { partitions } = (await log.topics()).get(topics.events)!;
+  const { partitions } = (await log.topics(topics.events)).get(topics.events)!;
   for (let p = 0; p < partitions; p++) {
     await log.trim(topics.events, p, Math.floor(share * (await log.bounds(topics.events, p)).end));
   }
@@ -61,7 +61,7 @@ function idIn(partition: number, name: string): string {
 async function usersOf(log: Log, of: typeof topics): Promise<Record<string, unknown>> {
   const state = new TaskState((await rebuildOptions(log)).task, PRIOR);
   const users: Record<string, unknown> = {};
-  const { partitions } = (await log.topics()).get(of.state)!;
+  const { partitions } = (await log.topics(of.state)).get(of.state)!;
   for (let p = 0; p < partitions; p++) {
     for await (const { key, value } of readAll(log, of.state, p)) {
       if (key === null || value === null) continue;

@@ -79,8 +79,8 @@ export class AdministeredLog implements Log {
     for (const { name } of topics) this.#deleted.delete(name);
   }
 
-  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    const below = await this.#log.topics();
+  async topics(prefix?: string): Promise<ReadonlyMap<string, TopicSpec>> {
+    const below = await this.#log.topics(prefix);
     const names = new Set([...below.keys()].map((name) => name.replace(/-life-\d+$/, "")));
     return new Map(
       [...names].filter((name) => !this.#deleted.has(name)).map((name) => {

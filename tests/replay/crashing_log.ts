@@ -33,7 +33,7 @@ export class CrashingLog implements Log {
   readonly trim: Log["trim"] = (topic, partition, before) =>
     this.#write(() => this.#inner.trim(topic, partition, before));
   readonly identify: Log["identify"] = (topic) => this.#read(() => this.#inner.identify(topic));
-  readonly topics: Log["topics"] = () => this.#read(() => this.#inner.topics());
+  readonly topics: Log["topics"] = (prefix) => this.#read(() => this.#inner.topics(prefix));
   readonly read: Log["read"] = (topic, partition, from, options) =>
     this.#read(() => this.#inner.read(topic, partition, from, options));
   readonly bounds: Log["bounds"] = (topic, partition) =>

@@ -41,7 +41,7 @@ if (broker !== undefined) {
     const run = ["run", "--model", "base", "--config", config] as const;
     const work = await command(...run, "--roles", "task,learner", "--no-snapshots");
     await using worker = work.spawn();
-    await until(async () => (await log.topics()).has(topics.rejected), "the topics are there");
+    await until(async () => (await log.topics(topics.rejected)).has(topics.rejected), "the topics are there");
     const serve = await command(...run, "--roles", "http", "--http", String(port));
     await using front = serve.spawn();
     const url = `http://127.0.0.1:${port}`;

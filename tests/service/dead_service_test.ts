@@ -40,7 +40,7 @@ Deno.test({
     ]);
     const over = new AbortController();
     const ended = child.status.finally(() => over.abort());
-    await until(async () => (await log.topics()).has(rejected), "the topics are there");
+    await until(async () => (await log.topics(rejected)).has(rejected), "the topics are there");
     const published = async () => (await log.bounds(parameters, 0)).end;
     await until(async () => await published() > 0, "the first version is there");
     const first = await published();

@@ -103,7 +103,7 @@ export async function untilCommitted(log: Log, prefix?: string): Promise<void> {
 /** Whether tasks have committed all events. */
 export async function isCommitted(log: Log, prefix?: string): Promise<boolean> {
   const { events } = topicNames(prefix);
-  const partitions = (await log.topics()).get(events)?.partitions ?? 0;
+  const partitions = (await log.topics(events)).get(events)?.partitions ?? 0;
   for (let p = 0; p < partitions; p++) {
     const { end } = await log.bounds(events, p);
     if ((await log.committed(`${events}-tasks`, events, p) ?? 0) < end) return false;
@@ -112,7 +112,7 @@ export async function isCommitted(log: Log, prefix?: string): Promise<boolean> {
 }
 
 async function allOf(log: Log, topic: string): Promise<Uint8Array[]> {
-  const partitions = (await log.topics()).get(topic)?.partitions ?? 0;
+  const partitions = (await log.topics(topic)).get(topic)?.partitions ?? 0;
   const values: Uint8Array[] = [];
   for (let p = 0; p < partitions; p++) {
     for await (const { value } of readAll(log, topic, p)) if (value !== null) values.push(value);

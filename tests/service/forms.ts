@@ -51,9 +51,10 @@ export function formsInRecord({ key, value, headers }: LogRecord): string[] {
 /** The forms in which the records of a log hold the id, by topic. */
 export async function formsOn(
   log: Pick<Log, "topics" | "bounds" | "read">,
+  prefix?: string,
 ): Promise<Record<string, readonly string[]>> {
   const found: Record<string, string[]> = {};
-  for (const [topic, { partitions }] of await log.topics()) {
+  for (const [topic, { partitions }] of await log.topics(prefix)) {
     const forms = new Set<string>();
     for (let partition = 0; partition < partitions; partition++) {
       for await (const record of readAll(log, topic, partition)) {

@@ -23,7 +23,7 @@ const YEARS = 100 * 365 * 86_400_000;
 /** Compacted topics that would still have the user after compaction and without tombstones. */
 async function compacted(log: KafkaLog): Promise<string[]> {
   const found: string[] = [];
-  for (const [topic, { partitions, cleanup }] of await log.topics()) {
+  for (const [topic, { partitions, cleanup }] of await log.topics(PREFIX)) {
     const newest = new Map<string, LogRecord>();
     for (let partition = 0; cleanup === "compact" && partition < partitions; partition++) {
       for await (const record of readAll(log, topic, partition)) {
@@ -74,7 +74,7 @@ if (broker !== undefined) {
     await untilCommitted(log, PREFIX);
     const named = ["state", "parameters", "checkpoints", "figures", "signals", "statistics"] as const;
     await until(async () => {
-      const found = await formsOn(log);
+      const found = await formsOn(log, PREFIX);
       return named.every((name) => found[topics[name]] !== undefined);
     }, "all of them have the user");
 
@@ -94,7 +94,7 @@ if (broker !== undefined) {
     const remaining = receipt.topics.filter(({ remains }) => !/^$|no reader sees them/.test(remains ?? ""));
     const names = (all: readonly { readonly topic: string }[]) => all.map(({ topic }) => topic).toSorted();
     assert.deepEqual(await compacted(log), [], "nothing is left once the broker has compacted");
-    assert.deepEqual(Object.keys(await formsOn(log)).toSorted(), names(remaining));
+    assert.deepEqual(Object.keys(await formsOn(log, PREFIX)).toSorted(), names(remaining));
     await until(async () => (await filesWith(folder)).length === 0, "local snapshots are rewritten");
     const dated = remaining.filter(({ until }) => until !== null);
     assert.deepEqual(names(dated), [topics.samples, topics.signals]);

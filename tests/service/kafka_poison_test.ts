@@ -117,7 +117,7 @@ if (broker !== undefined) {
 
       for (const key of Object.keys(topics) as (keyof Topics)[]) {
         if (key === "checkpoints") continue;
-        const { partitions = 0 } = (await log.topics()).get(topics[key]) ?? {};
+        const { partitions = 0 } = (await log.topics(topics[key])).get(topics[key]) ?? {};
         for (let p = 0; p < partitions; p++) await produce(topics[key], poisonOf(topics[key]), p);
       }
       await assert.rejects(

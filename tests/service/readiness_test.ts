@@ -134,7 +134,7 @@ Deno.test("GoneTopics creates what is missing while something waits, but nothing
         ? log.createTopics(missing)
         : Promise.reject(new LogError("unknown-topic", "we lack the right")),
   };
-  const topics = new GoneTopics(counted, { specs, kept: ["state"] }, () => now);
+  const topics = new GoneTopics(counted, { prefix: "", specs, kept: ["state"] }, () => now);
   const says = (what: RegExp) =>
     until(() => Promise.resolve(what.test(topics.reasons.join())), `it says ${what}`);
   topics.look(false);
@@ -151,7 +151,7 @@ Deno.test("GoneTopics creates what is missing while something waits, but nothing
   assert.deepEqual(topics.reasons, []);
   [mayCreate, now] = [true, now + 60_000];
   topics.look(true);
-  await until(async () => (await log.topics()).get("samples")?.partitions === 2, "it is created");
+  await until(async () => (await log.topics("samples")).get("samples")?.partitions === 2, "it is created");
   assert.deepEqual(topics.reasons, []);
 });
 
@@ -166,7 +166,7 @@ Deno.test("GoneTopics says every minute that a topic has another cleanup policy 
     cleanup: spec.name === "state" ? "compact" as const : spec.cleanup,
   }));
   const missing = { name: "samples", partitions: 1, cleanup: "delete" as const };
-  const topics = new GoneTopics(log, { specs: [...wanted, missing], kept: [] }, () => now);
+  const topics = new GoneTopics(log, { prefix: "", specs: [...wanted, missing], kept: [] }, () => now);
   for (const [time, count] of [[59_999, 0], [60_000, 1], [60_001, 1], [120_000, 2]] as const) {
     now = time;
     topics.look(false);
@@ -176,5 +176,5 @@ Deno.test("GoneTopics says every minute that a topic has another cleanup policy 
     heard.messages[0] ?? "",
     /no process can start: .+state .+cleanup delete; change that .+policy=compact/,
   );
-  assert.ok(!(await log.topics()).has("samples"), "nothing waits for it");
+  assert.ok(!(await log.topics("samples")).has("samples"), "nothing waits for it");
 });

@@ -206,7 +206,7 @@ class Watched {
   constructor(log: Log) {
     const read = async (topic: string, partition: number, from: number, options?: ReadOptions) => {
       const { start } = await log.bounds(topic, partition);
-      const isTrimmed = (await log.topics()).get(topic)?.cleanup === "delete";
+      const isTrimmed = (await log.topics(topic)).get(topic)?.cleanup === "delete";
       if (isTrimmed && from < start) this.missed.push(`${topic}/${partition}@${from}: ${start}`);
       // A wait that ended by itself would end at another step on a busy machine, and signals would be learnt later.
       const waitMs = options?.waitMs ? Infinity : 0;

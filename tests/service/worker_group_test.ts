@@ -211,7 +211,11 @@ Deno.test("GoneTopics looks every ten seconds while something waits, and reports
         name === "hidden" ? Promise.reject(new LogError("unreachable", "denied")) : Promise.resolve(null),
       createTopics: () => Promise.reject(new LogError("unknown-topic", "denied")),
     },
-    { specs: ["a", "b", "hidden"].map((name) => ({ name, partitions: 1, cleanup: "delete" })), kept: [] },
+    {
+      prefix: "",
+      specs: ["a", "b", "hidden"].map((name) => ({ name, partitions: 1, cleanup: "delete" })),
+      kept: [],
+    },
     () => time,
   );
   const look = async (isWaiting: boolean) => {

@@ -113,8 +113,8 @@ export class KafkaLog implements Log {
   }
 
   /** See {@linkcode Log.topics}. Leaves out Kafka's internal topics. */
-  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    return await this.#topics.list();
+  async topics(prefix = ""): Promise<ReadonlyMap<string, TopicSpec>> {
+    return await this.#topics.list(prefix);
   }
 
   /** See {@linkcode Log.identify}. Brokers before 2.8 give topics no ids. */

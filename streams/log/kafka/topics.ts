@@ -120,9 +120,9 @@ export class KafkaTopics {
     );
   }
 
-  /** All topics that are visible to us. */
-  async list(): Promise<Map<string, TopicSpec>> {
-    const known = await this.#client.retry(async () => await describe(await this.#client.any(), []));
+  /** The topics that are visible to us and whose names begin with a prefix: settings are asked for of these only. */
+  async list(prefix = ""): Promise<Map<string, TopicSpec>> {
+    const known = await this.#client.retry(async () => await describe(await this.#client.any(), [], prefix));
     return new Map(known.map((topic) => [topic.name, specOf(topic)]));
   }
 
@@ -240,9 +240,9 @@ export class KafkaTopics {
 }
 
 /** Describes topics; all of them when none is named. @throws the broker's error when one is unknown */
-async function describe(broker: Broker, names: readonly string[]): Promise<Described[]> {
+async function describe(broker: Broker, names: readonly string[], prefix = ""): Promise<Described[]> {
   const { topicMetadata } = await broker.metadata(names);
-  const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
+  const topics = topicMetadata.filter(({ isInternal, topic }) => !isInternal && topic.startsWith(prefix));
   const settings = await settingsOf(broker, topics.map(({ topic }) => topic), [CLEANUP, LARGEST]);
   return topics.map(({ topic, partitionMetadata }) => {
     const own = settings.get(topic);

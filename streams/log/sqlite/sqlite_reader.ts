@@ -36,12 +36,12 @@ export class SqliteReader implements ReadableLog {
     }
   }
 
-  topics(): Promise<ReadonlyMap<string, TopicSpec>> {
+  topics(prefix = ""): Promise<ReadonlyMap<string, TopicSpec>> {
     return this.#look(() => {
-      const specs = [...this.#file.topicRows()].map(({ name, partitions, cleanup }) =>
-        [name, { name, partitions, cleanup }] as const
+      const rows = [...this.#file.topicRows()].filter(({ name }) => name.startsWith(prefix));
+      return new Map(
+        rows.map(({ name, partitions, cleanup }) => [name, { name, partitions, cleanup }] as const),
       );
-      return new Map(specs);
     });
   }
 

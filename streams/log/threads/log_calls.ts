@@ -23,7 +23,7 @@ interface PackedRead extends Omit<ReadResult, "records"> {
 /** The calls that a log takes from another thread. */
 export interface LogCalls {
   createTopics(topics: readonly TopicSpec[]): void;
-  topics(): ReadonlyMap<string, TopicSpec>;
+  topics(prefix: string): ReadonlyMap<string, TopicSpec>;
   identify(topic: string): TopicIdentity | null;
   append(records: PackedRecords): readonly number[];
   read(topic: string, partition: number, from: number, options: Omit<ReadOptions, "signal">): PackedRead;

@@ -49,8 +49,8 @@ export class RemoteLog implements UngroupedLog {
     await this.#port.call("createTopics", [topics]);
   }
 
-  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    return await this.#port.call("topics", []);
+  async topics(prefix = ""): Promise<ReadonlyMap<string, TopicSpec>> {
+    return await this.#port.call("topics", [prefix]);
   }
 
   async identify(topic: string): Promise<TopicIdentity | null> {

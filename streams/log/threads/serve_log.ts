@@ -45,7 +45,7 @@ class ServedLog implements AsyncDisposable {
   #acts(log: UngroupedLog): Acts<LogCalls> {
     return {
       createTopics: async (args) => ({ result: await log.createTopics(...args) }),
-      topics: async () => ({ result: new Map(await log.topics()) }),
+      topics: async (args) => ({ result: new Map(await log.topics(...args)) }),
       identify: async (args) => ({ result: await log.identify(...args) }),
       append: async ([packed]) => ({ result: await log.append(unpackNew(packed)) }),
       async read([topic, partition, from, options], signal) {

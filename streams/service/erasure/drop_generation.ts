@@ -6,7 +6,7 @@ import type { Log, LogRecord, NewRecord } from "../../log/log.ts";
 import { newestOf, readAll, readPages } from "../../log/reading.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
-import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
+import { DERIVED, generationTopics, prefixOf, rememberedTopic, type Topics } from "../../topics/topics.ts";
 
 /** Records dropped at a time. */
 const BATCH = 1000;
@@ -35,7 +35,7 @@ export async function dropGeneration(
     throw new RangeError(`Cannot drop generation ${number}: it serves`);
   }
   const own = generationTopics(topics, number);
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   if (!existing.has(own.state) && !(await generationsOf(log, topics)).has(number)) {
     throw new RangeError(`Cannot drop generation ${number}: there is none of that number`);
   }

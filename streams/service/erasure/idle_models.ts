@@ -6,7 +6,7 @@ import { checkpointedSamples, writerOf } from "../../learning/learner_records.ts
 import { orderKey } from "../../learning/sample_order.ts";
 import type { Log, NewRecord } from "../../log/log.ts";
 import { newestOf, readAll } from "../../log/reading.ts";
-import { variantTopics } from "../../topics/topics.ts";
+import { prefixOf, variantTopics } from "../../topics/topics.ts";
 import type { Deployment } from "./needed.ts";
 
 /** An idle model with records on the log. */
@@ -23,7 +23,7 @@ export async function idleModels(
   partition: number,
   samplesEnd: number,
 ): Promise<IdleModel[]> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   const idle: IdleModel[] = [];
   for (const model of MODEL_NAMES) {
     if (models.includes(model)) continue;

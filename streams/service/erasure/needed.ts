@@ -17,7 +17,7 @@ import type { Task } from "../../task/task.ts";
 import { ownRecord } from "../../task/inputs/inputs.ts";
 import { NAMED_FROM } from "../../task/inputs/position.ts";
 import { CLEARED, decodeNote, NOTHING_SHARED } from "../../task/others.ts";
-import { monitorGroup, tasksGroup, type Topics, variantTopics } from "../../topics/topics.ts";
+import { monitorGroup, prefixOf, tasksGroup, type Topics, variantTopics } from "../../topics/topics.ts";
 
 /** What a service runs and where. */
 export interface Deployment {
@@ -37,7 +37,7 @@ export interface Deployment {
 
 /** The topics with the versions of the running models. */
 export async function parameterTopics({ log, topics, models }: Deployment): Promise<string[]> {
-  const existing = await log.topics();
+  const existing = await log.topics(prefixOf(topics));
   const own = models.map((model) => variantTopics(topics, model).parameters);
   return [topics.parameters, ...own].filter((topic) => existing.has(topic));
 }

@@ -35,7 +35,7 @@ export async function dropOthersWith(
 ): Promise<void> {
   const first = firstTopics(topics);
   const recorded = await generationsOf(log, first);
-  for (const name of (await log.topics()).keys()) {
+  for (const name of (await log.topics(first.state)).keys()) {
     const number = generationOf(first, name);
     if (number === null || name === topics.state) continue;
     const isCarried = recorded.get(number)?.carries !== undefined; // it has weights of users whose events it has not read

@@ -50,6 +50,7 @@ export class TopicWatch {
  */
 export class GoneTopics {
   readonly #log: Pick<Log, "topics" | "identify" | "createTopics">;
+  readonly #prefix: string;
   readonly #specs: readonly TopicSpec[];
   readonly #kept: ReadonlySet<string>;
   readonly #now: () => number;
@@ -60,16 +61,22 @@ export class GoneTopics {
   /**
    * Starts without missing topics.
    *
+   * @param prefix what the names of all of these begin with
    * @param specs all topics of the deployment
    * @param kept names of those that are not created again, nor any other while one of these is missing
    * @param now a clock in milliseconds
    */
   constructor(
     log: Pick<Log, "topics" | "identify" | "createTopics">,
-    { specs, kept }: { readonly specs: readonly TopicSpec[]; readonly kept: readonly string[] },
+    { prefix, specs, kept }: {
+      readonly prefix: string;
+      readonly specs: readonly TopicSpec[];
+      readonly kept: readonly string[];
+    },
     now: () => number,
   ) {
     this.#log = log;
+    this.#prefix = prefix;
     this.#specs = specs;
     this.#kept = new Set(kept);
     this.#now = now;
@@ -99,7 +106,7 @@ export class GoneTopics {
 
   /** Logs what a start would refuse: nothing fails while we run, but compaction or retention take records. */
   async #check(): Promise<void> {
-    const existing = await this.#log.topics();
+    const existing = await this.#log.topics(this.#prefix);
     try {
       await this.#log.createTopics(this.#specs.filter(({ name }) => existing.has(name)));
     } catch (error) {
@@ -111,7 +118,7 @@ export class GoneTopics {
   }
 
   async #look(): Promise<void> {
-    const existing = await this.#log.topics();
+    const existing = await this.#log.topics(this.#prefix);
     const missing = this.#specs.filter(({ name }) => !existing.has(name));
     // One that is only hidden from us fails to be identified; who needs it says so.
     const isGone = ({ name }: TopicSpec) =>

@@ -22,7 +22,7 @@ import type { GroupHandlers, Log, NewRecord, TopicIdentity, TopicSpec, Ungrouped
 import { layered } from "../../log/metered_log.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { generationsOf } from "../../topics/generations.ts";
-import { firstTopics, isOutput, TOPICS, type Topics } from "../../topics/topics.ts";
+import { firstTopics, isOutput, prefixOf, TOPICS, type Topics } from "../../topics/topics.ts";
 
 const logger = getLogger(["meander", "topics"]);
 
@@ -44,7 +44,7 @@ export function ownPartitions<L extends UngroupedLog>(log: L, topics: Topics): L
   const grouped: UngroupedLog & Partial<Pick<Log, "join">> = log;
   return layered(log, {
     hidesAdded: true,
-    topics: () => own.topics(),
+    topics: (prefix) => own.topics(prefix),
     identify: (topic) => own.identify(topic),
     createTopics: async (specs) => await log.createTopics(await own.asTheyAre(specs)),
     append: async (records) => await log.append(await own.placed(records)),
@@ -79,10 +79,11 @@ class OwnPartitions {
     this.#first = first;
   }
 
-  async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    const all = await this.#log.topics();
+  async topics(prefix?: string): Promise<ReadonlyMap<string, TopicSpec>> {
+    const all = await this.#log.topics(prefix);
+    const find = async (name: string) => all.get(name) ?? await this.#log.identify(name);
     const own = [...all].map(async ([topic, spec]) => {
-      const partitions = await this.#sizeOf(topic, spec, (name) => Promise.resolve(all.get(name)));
+      const partitions = await this.#sizeOf(topic, spec, find);
       return [topic, { ...spec, partitions }] as const;
     });
     return new Map(await Promise.all(own));
@@ -98,9 +99,9 @@ class OwnPartitions {
 
   /** Specifications with the partitions that our topics really have, including added ones. */
   async asTheyAre(specs: readonly TopicSpec[]): Promise<TopicSpec[]> {
-    const all = await this.#log.topics();
+    const prefix = prefixOf(this.#first);
+    const [all, own] = await Promise.all([this.#log.topics(prefix), this.topics(prefix)]);
     const hasEvents = all.has(this.#first.events);
-    const own = await this.topics();
     return specs.map((spec) => {
       const { partitions } = all.get(spec.name) ?? spec;
       const size = sizeOf(this.#first, spec.name);

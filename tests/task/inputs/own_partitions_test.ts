@@ -51,6 +51,9 @@ Deno.test("ownPartitions() hides partitions added to topics that only we write, 
   await using below = await grownLog(isOwn);
   const log = ownPartitions(below, second);
   const heard = await warnings(async () => {
+    for (const { name, partitions } of wanted) {
+      assert.equal((await log.topics(name)).get(name)?.partitions, partitions, `${name} without the others`);
+    }
     for (let again = 0; again < 2; again++) {
       const topics = await log.topics();
       for (const { name, partitions } of wanted) {
