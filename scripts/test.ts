@@ -5,7 +5,8 @@
  * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use the
  * common broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
- * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
+ * `--thorough` lets tests go further than every run can afford (tests/breadth.ts), for twice as long, as before a release.
+ * Other arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output is printed as it comes.
  */
 
@@ -133,17 +134,19 @@ function print(text: string | Uint8Array): void {
   while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
 }
 
-const hasPath = Deno.args.some((arg, n) => !arg.startsWith("-") && Deno.args[n - 1] !== "--filter");
+const args = Deno.args.filter((arg) => arg !== "--thorough");
+if (args.length < Deno.args.length) Deno.env.set("MEANDER_TESTS", "thorough");
+const hasPath = args.some((arg, n) => !arg.startsWith("-") && args[n - 1] !== "--filter");
 const counts: Counts[] = [];
-if (hasPath) counts.push(await runTests(Deno.args, true));
+if (hasPath) counts.push(await runTests(args, true));
 else {
   const waiting = [...await filesByProcess()];
   const modules = await Deno.makeTempDir({ prefix: "meander-tests-" });
   // A filter may leave no test that needs it.
-  await using _broker = Deno.args.length === 0 ? await commonBroker() : undefined;
+  await using _broker = args.length === 0 ? await commonBroker() : undefined;
   const work = async () => {
     for (let files = waiting.shift(); files !== undefined; files = waiting.shift()) {
-      counts.push(await runTests([...Deno.args, ...await inOnePiece(files, modules)], false));
+      counts.push(await runTests([...args, ...await inOnePiece(files, modules)], false));
     }
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 2, 4) }, work));

@@ -1,12 +1,17 @@
 /**
  * Short runs of `deno task simulate-faults`: one repeats itself and finds nothing; without any one of the fixes, a run finds
  * what that breaks. CI runs more of them, see `.ci/run`.
+ *
+ * @module
  */
 
 import assert from "node:assert/strict";
-import { MUTANTS } from "./mutants.ts";
+import { breadth } from "../breadth.ts";
+import { MUTANTS, withoutFix } from "./mutants.ts";
 import { replacements } from "./replacements.ts";
 import { describePlan, makePlan } from "./plan.ts";
+
+const ROOT = new URL("../../", import.meta.url);
 
 async function simulated(...args: readonly string[]): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -31,7 +36,21 @@ Deno.test("makePlan() gives the same plan for the same seed, and makes every kin
   assert.match(describePlan(makePlan(4)), /^seed 4: /);
 });
 
+/** Of every run: one for each kind of check. */
+const ALWAYS: readonly string[] = [
+  "silent-gap",
+  "topic-by-name",
+  "records-without-a-checksum",
+  "silent-power-cut",
+];
+
 for (const name of Object.keys(MUTANTS)) {
+  if (!breadth(ALWAYS.includes(name), true)) {
+    Deno.test(`The fix of ${name} is where a run without it takes it out`, async () => {
+      for (const copy of Object.values(await withoutFix(name, ROOT))) await Deno.remove(new URL(copy));
+    });
+    continue;
+  }
   Deno.test(`A simulated deployment without the fix of ${name} breaks a promise, and the checks notice`, async () => {
     const text = await simulated("--without", name);
     assert.match(

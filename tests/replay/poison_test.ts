@@ -14,6 +14,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import type { ReplayOptions, ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { breadth } from "../breadth.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 import { churned, cleanRecords, clockedLog, exploding, flipped, flooded, jumped } from "./poison.ts";
@@ -141,7 +142,7 @@ Deno.test("Guard comes to the same end after crashes during a rollback", async (
     heldBatches: learning.heldBatches,
   });
   const random = mulberry32(5);
-  for (let n = 0; n < 4; n++) {
+  for (let n = 0; n < breadth(2, 4); n++) {
     const log = new MemoryLog();
     const at = Math.floor((0.4 + 0.6 * random()) * whole.operations);
     await assert.rejects(replayOn(new CrashingLog(log, at), poison, options()), Crash);

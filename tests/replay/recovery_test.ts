@@ -11,6 +11,7 @@ import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
+import { breadth } from "../breadth.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 
@@ -78,7 +79,7 @@ Deno.test("replay() with failing batches gives the same bits after crashes in th
   const { failures, version } = result.learning;
   assert.ok(failures > 0 && version > 3, `${failures} failures, ${version} versions`);
   const random = mulberry32(3);
-  for (let run = 0; run < 25; run++) {
+  for (let run = 0; run < breadth(8, 25); run++) {
     const log = new MemoryLog();
     const at = 1 + Math.floor(random() * (operations - 1));
     await assert.rejects(replayOn(new CrashingLog(log, at), few, options), Crash);

@@ -1,0 +1,12 @@
+/**
+ * How far tests go: as far as every run can afford, or, with `deno task test --thorough`, as far as was worth going once.
+ *
+ * @module
+ */
+
+const isThorough = Deno.env.get("MEANDER_TESTS") === "thorough";
+
+/** What this run tries. @param always in every run @param thorough on demand, as before a release */
+export function breadth<T>(always: T, thorough: T): T {
+  return isThorough ? thorough : always;
+}
