@@ -11,12 +11,13 @@ import { startExperiment } from "../../src/assignment/changes.ts";
 import type { Variant } from "../../src/assignment/experiment.ts";
 import { InterleavingTotals, listPicker, teamDraft } from "../../src/assignment/interleaving.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
+import { breadth } from "../breadth.ts";
 import { Story } from "../engine/story.ts";
 import { allCoins, type Credits, creditsOf, indices, PAIRS, READERS, wins } from "./drafts.ts";
 
-const [RUNS, COUNT, ALPHA] = [40, 10, 0.05];
-/** At 5 % for both teams together, one of them wins more than 4 of 40 runs once in 300 times. */
-const MOST = 4;
+const [COUNT, ALPHA] = [10, 0.05];
+/** At 5 % for both teams together, one of them wins more than 2 of 12 runs, or 4 of 40, once in 300 times. */
+const [RUNS, MOST] = breadth([12, 2], [40, 4]);
 
 Deno.test("teamDraft() credits both teams with the same places equally often, over all coin tosses", () => {
   const list = fc.shuffledSubarray(indices(9));

@@ -9,6 +9,7 @@ import { METRIC_FIELDS, type MetricName } from "../../src/assignment/metrics.ts"
 import { compareVariant, verdicts } from "../../src/experiments/verdict.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { firstVerdict } from "../bench/verdicts.ts";
+import { breadth } from "../breadth.ts";
 import { HARD_WORLDS, type World, WORLDS } from "../bench/verdict_worlds.ts";
 
 const NONE = { records: new Map(), models: [] };
@@ -46,21 +47,23 @@ function wrongOf(world: World, split: number, end: number, runs: number, past = 
 }
 
 Deno.test("compareVariant() sees a difference in at most 5 % of A/A experiments, however they are split", () => {
+  // With 5 % each, more than 6 of 30 runs come once in 1,700 times, more than 10 of 80 once in 480.
+  const [runs, most] = breadth([30, 6], [80, 10]);
   for (const world of Object.values(WORLDS)) {
     for (const split of [0.5, 0.9, 0.98]) {
-      // Of 80 runs with 5 % each, more than 10 come once in a thousand.
-      const wrong = wrongOf(world, split, 2000, 80);
-      assert.ok(wrong <= 10, `${world.name}, ${split}: ${wrong} of 80`);
+      const wrong = wrongOf(world, split, 2000, runs);
+      assert.ok(wrong <= most, `${world.name}, ${split}: ${wrong} of ${runs}`);
     }
   }
 });
 
 Deno.test("compareVariant() errs no more often with heavy tails, very different users, or a known past", () => {
+  const [runs, most] = breadth([16, 4], [40, 7]);
   for (const world of [HARD_WORLDS["reward, σ 2"], HARD_WORLDS["CTR, very different people"]]) {
     for (const split of [0.5, 0.9]) {
       for (const past of [false, true]) {
-        const wrong = wrongOf(world, split, 2000, 40, past);
-        assert.ok(wrong <= 7, `${world.name}, ${split}, ${past}: ${wrong} of 40`);
+        const wrong = wrongOf(world, split, 2000, runs, past);
+        assert.ok(wrong <= most, `${world.name}, ${split}, ${past}: ${wrong} of ${runs}`);
       }
     }
   }

@@ -27,7 +27,7 @@ const FAST = {
 async function deployed(partitions: number, rounds: number): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, partitions));
-  await log.append(recordsOf(shop(200)));
+  await log.append(recordsOf(shop()));
   {
     await using _service = await Service.start(log, { ...FAST, partitions });
     await untilCommitted(log);
@@ -46,7 +46,7 @@ async function deployed(partitions: number, rounds: number): Promise<MemoryLog> 
 /** Runs a generation, and erases a user. */
 async function erase(log: Log, user: string, options: Parameters<typeof Service.start>[1]): Promise<void> {
   await using service = await Service.start(log, options);
-  const time = shop(200).at(-1)!.time;
+  const time = shop().at(-1)!.time;
   const value = encodeEvent({ type: "forget", user, time });
   const record = { topic: topics.events, key: user, value, time };
   const [offset = -1] = await log.append([record]);
@@ -88,7 +88,7 @@ for (const when of ["before its build resumes", "during its build"]) {
     await using open = new AsyncDisposableStack();
     const begin = async () => open.use(await Rebuild.open(log, options));
     const begun = when === "during its build" ? await begin() : undefined;
-    const time = shop(200).at(-1)!.time;
+    const time = shop().at(-1)!.time;
     const act = {
       type: "interaction",
       user: "session",
@@ -118,7 +118,7 @@ Deno.test("a late merge in the next leg of a build does not revive a user erased
   await using log = await deployed(1, Infinity);
   await using rebuild = await Rebuild.open(log, await rebuildOptions(log));
   await erase(log, "new", FAST);
-  const { time } = shop(200).at(-1)!;
+  const { time } = shop().at(-1)!;
   const behaviours = [{ item: "i1", action: "click", time: time - 2, strength: 1 }];
   await log.append(recordsOf([{ type: "merge", user: "new", from: "session", time, behaviours }]));
   rebuild.extend([(await log.bounds(topics.events, 0)).end]);
@@ -145,7 +145,7 @@ Deno.test("Eraser removes the user from a generation that has begun with the wei
 
 Deno.test("Rebuild erases a user from its carried weights when it reads their forget event", async () => {
   await using log = await deployed(1, Infinity);
-  const [{ time }] = shop(200).slice(-1) as [Event];
+  const [{ time }] = shop().slice(-1) as [Event];
   const value = encodeEvent({ type: "forget", user: GONE, time });
   await log.append([{ topic: topics.events, key: GONE, value, time }]);
   const before = await rebuildOptions(log);

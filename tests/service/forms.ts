@@ -67,7 +67,7 @@ export async function formsOn(
 }
 
 /** The events of a small shop of which one user is {@linkcode GONE}. */
-export function shop(views = 600): Event[] {
+export function shop(views = 200): Event[] {
   return shopEvents(views, 12).map((event) => event.user === "u3" ? { ...event, user: GONE } : event);
 }
 
