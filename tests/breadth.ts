@@ -10,3 +10,8 @@ const isThorough = Deno.env.get("MEANDER_TESTS") === "thorough";
 export function breadth<T>(always: T, thorough: T): T {
   return isThorough ? thorough : always;
 }
+
+/** The first of each `n` in every run, all on demand. */
+export function oneIn<T>(n: number, all: readonly T[]): readonly T[] {
+  return all.filter((_, at) => at % breadth(n, 1) === 0);
+}

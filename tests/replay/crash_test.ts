@@ -9,6 +9,7 @@ import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
+import { oneIn } from "../breadth.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 
@@ -40,7 +41,8 @@ for (const model of ["base", "din", "dien"] as const) {
     const options = smallReplay(model);
     const whole = new CrashingLog(new MemoryLog());
     const want = outcomeOf(await replayOn(whole, records, options));
-    for (const at of whole.moments) {
+    // The log is changed in the same order with every model.
+    for (const at of model === "base" ? whole.moments : oneIn(4, whole.moments)) {
       const log = new MemoryLog();
       assert.ok(await dies(log, records, options, at), `operation ${at}`);
       const got = outcomeOf(await replayOn(log, records, options));
@@ -61,7 +63,7 @@ Deno.test("replay() gives the same answers after a crash, with its own retrieval
   const want = outcomeOf(await replayOn(whole, records, options));
   const answers = await answersOn(whole);
   assert.ok(answers.some(({ items }) => items.length > 3));
-  for (const at of whole.moments) {
+  for (const at of oneIn(4, whole.moments)) {
     const log = new MemoryLog();
     assert.ok(await dies(log, records, options, at));
     assert.deepEqual(outcomeOf(await replayOn(log, records, options)), want, `operation ${at}`);
@@ -73,7 +75,7 @@ Deno.test("replay() gives the same bits after many crashes in a row, and when re
   const records = syntheticRecords({ views: 120, users: 12, seed: 4 });
   const options = smallReplay("dien");
   const want = outcomeOf(await replayOn(new MemoryLog(), records, options));
-  for (const seed of [1, 2, 3]) {
+  for (const seed of oneIn(3, [1, 2, 3])) {
     const random = mulberry32(seed);
     const log = new MemoryLog();
     let crashes = 0;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { breadth } from "../breadth.ts";
 import { replayCommand, runReplay, temporaryFolder } from "../scripts/command.ts";
 import { syntheticRecords, writeFolder } from "../sources/synthetic.ts";
 
@@ -30,7 +31,7 @@ for (const [model, views] of [["base", 150], ["dien", 120]] as const) {
     for (let ended = false; !ended;) {
       assert.ok(kills < 16, "it makes no progress");
       // At once; soon after the restart; then in the middle, each time somewhat later, until it comes to its end.
-      const part = [0.005, 0.03][kills] ?? 0.2 + kills / 20;
+      const part = [0.005, 0.03][kills] ?? 0.2 + kills / breadth(6, 20);
       ended = !(await runUntilKilled(args, `${folder.path}/log`, Math.ceil(part * changes))).killed;
       if (!ended) kills++;
     }

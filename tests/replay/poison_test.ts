@@ -73,7 +73,10 @@ const clean = await run(records);
 const samples = (await Array.fromAsync(readAll(clean.log, topics.samples, 0)))
   .flatMap(({ value }) => value === null ? [] : [decodeSample(value)]);
 /** Samples of the clean run, from where the poison is until long after it. */
-const held = samples.slice(Math.floor(0.55 * samples.length), Math.floor(0.65 * samples.length));
+const held = samples.slice(
+  Math.floor(0.55 * samples.length),
+  Math.floor(breadth(0.58, 0.65) * samples.length),
+);
 
 Deno.test("Guard does nothing in a replay without poison", async () => {
   const { learning, digests } = clean.result;

@@ -24,6 +24,7 @@ import {
   until,
   untilCommitted,
 } from "./deployment.ts";
+import { breadth } from "../breadth.ts";
 import { laterRelease } from "./later_release.ts";
 
 type Contents = Awaited<ReturnType<typeof contentsBy>>;
@@ -65,7 +66,7 @@ if (broker !== undefined) {
     const topics = topicNames(prefix);
     await using log = await openLog(broker);
     await log.createTopics(topicSpecs(topics, PARTITIONS));
-    const events = shopEvents(1500, 60);
+    const events = shopEvents(breadth(600, 1500), 60);
     const records = recordsOf(events, prefix);
     const third = Math.ceil(records.length / 3);
     await using victim = startWorker(broker.address, prefix);

@@ -317,7 +317,7 @@ async function lives(seed: number, looks = true) {
   return { missed, answers, dropped, learnt, died, lookedWithout };
 }
 
-for (let seed = 1; seed <= 6; seed++) {
+for (let seed = 1; seed <= breadth(2, 6); seed++) {
   Deno.test(`Task finds the events and signals it needs, and answers as if none were dropped: order ${seed}`, async () => {
     const { missed, answers, dropped, learnt, died, lookedWithout } = await lives(seed);
     assert.deepEqual(missed, []);

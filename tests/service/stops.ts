@@ -16,6 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { breadth } from "../breadth.ts";
 import { Fleet } from "../chaos/fleet.ts";
 import { RestartingBroker } from "../chaos/restarting_broker.ts";
 import { answersOn, recordsOf, requestsOf, shopEvents, until } from "./deployment.ts";
@@ -34,10 +35,16 @@ export interface StopOptions {
 
 const PREFIX = "stops.";
 const PARTITIONS = 4;
-/** Two of each role, so that one learner and one monitor stand by; and one process with all roles and a server. */
-const NAMES = ["task-0", "task-1", "learner-0", "learner-1", "monitor-0", "monitor-1", "all-0"];
+/** One or two of each role, so that a learner and a monitor stand by; and one process with all roles and a server. */
+const NAMES = [
+  "task-0",
+  "learner-0",
+  "monitor-0",
+  "all-0",
+  ...breadth([], ["task-1", "learner-1", "monitor-1"]),
+];
 /** Started while the broker comes and goes, and asked to end while they connect, join or restore. */
-const LATE = ["task-late", "learner-late", "monitor-late", "all-late"];
+const LATE = ["task-late", "all-late", ...breadth([], ["learner-late", "monitor-late"])];
 /** How long these live, at least and at most. */
 const BRIEF_MS = [300, 5000] as const;
 /** Batches and checkpoints are small, so that stops hit many commits halfway. */
