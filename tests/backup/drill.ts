@@ -52,7 +52,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
     },
     serveVersion: 1,
   };
-  const people = { seed: 1, events: 1500, users: 80, partitions, items: 60 };
+  const people = { seed: 1, events: 1000, users: 60, partitions, items: 60 };
   const events = [...traffic(topics, people)];
   const original = new Map<string, readonly LogRecord[]>();
   {
@@ -69,7 +69,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
       await log.append(events.slice(at, at + 20));
       if (!isDone) await delay(60);
       // However long it takes, some events come after it.
-      while (!isDone && at >= events.length - 300) await delay(20);
+      while (!isDone && at >= events.length - 250) await delay(20);
     }
     await backup;
     await untilCommitted(log, prefix);
@@ -88,10 +88,9 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
   for (const [topic, all] of original) {
     const restored = await recordsOf(log, moved(topic));
     assert.ok(restored.length > 0, topic);
+    const places = new Map(all.map((record) => [`${record.partition}@${record.offset}`, record]));
     for (const record of restored) {
-      const same = all.find(({ partition, offset }) =>
-        partition === record.partition && offset === record.offset
-      );
+      const same = places.get(`${record.partition}@${record.offset}`);
       assert.deepEqual({ ...record, topic }, same, topic);
     }
   }
@@ -129,7 +128,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
   const { problems, figures } = await verify(log, { ...deployment, prefix: own });
   assert.deepEqual(problems, []);
   assert.ok(
-    (figures["recommendations"] ?? 0) > 400 && (figures["rows learnt"] ?? 0) > 500,
+    (figures["recommendations"] ?? 0) > 240 && (figures["rows learnt"] ?? 0) > 300,
     JSON.stringify(figures),
   );
   return { before: all - rest.length, after: rest.length };

@@ -6,6 +6,7 @@ import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
 import type { LogRemark } from "../../streams/log/log.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { ignore } from "../../streams/log/ignore.ts";
+import { oneIn } from "../breadth.ts";
 import { BrokerCluster } from "../chaos/broker_cluster.ts";
 import { wholeAgain } from "../chaos/brokers.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
@@ -75,19 +76,22 @@ Deno.test({
       // What it asks times out, and its connections are given up.
       const longEnough = () => delay(1.5 * REQUEST_MS);
       for (
-        const [what, suffer] of [
-          ["killed", () => cluster.kill(1, moves)],
-          ["frozen", () => cluster.freeze(2, moves)],
-          ["isolated", () =>
-            cluster.isolate(3, async () => {
-              await traffic.moves();
-              // Whoever only knows the one that is left behind finds the others, and sees what they have.
-              const brokers = [cluster.addresses[2]!];
-              await using log = await openLog(place, { ...place.options, brokers, retryMs: STUCK_MS });
-              await traffic.isSeenOn(log);
-            })],
-          ["hidden", () => cluster.hide(1, longEnough)],
-        ] as const
+        const [what, suffer] of oneIn(
+          2,
+          [
+            ["killed", () => cluster.kill(1, moves)],
+            ["frozen", () => cluster.freeze(2, moves)],
+            ["isolated", () =>
+              cluster.isolate(3, async () => {
+                await traffic.moves();
+                // Whoever only knows the one that is left behind finds the others, and sees what they have.
+                const brokers = [cluster.addresses[2]!];
+                await using log = await openLog(place, { ...place.options, brokers, retryMs: STUCK_MS });
+                await traffic.isSeenOn(log);
+              })],
+            ["hidden", () => cluster.hide(1, longEnough)],
+          ] as const,
+        )
       ) {
         await wholeAgain(log, [from, to], STUCK_MS);
         await traffic.moves();
