@@ -18,6 +18,7 @@ import { type Deployment, neededSignals } from "../../streams/service/erasure/ne
 import { Retention, type RetentionOptions } from "../../streams/service/erasure/retention.ts";
 import { Task } from "../../streams/task/task.ts";
 import { makeLearner, makeSamples, SCHEMA } from "../learner/batches.ts";
+import { breadth } from "../breadth.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 
 const topics = topicNames();
