@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../log/log.ts";
+import { readOn } from "../log/reading.ts";
 
 const logger = getLogger(["meander", "experiments"]);
 
@@ -15,13 +16,15 @@ export interface Place {
 }
 
 interface Stream extends Place {
-  /** Offset after the last record taken. */
+  /** Offset after the last record taken, and see `ReadResult.epoch`. */
   next: number;
+  nextEpoch: number | undefined;
   /** Records read; those from `at` on are not taken yet. */
   records: readonly LogRecord[];
   at: number;
-  /** Offset after the last record read. */
+  /** Offset after the last record read, and its epoch. */
   read: number;
+  epoch: number | undefined;
 }
 
 /**
@@ -34,18 +37,29 @@ export class MergedReader {
   readonly #log: Log;
   readonly #streams: readonly Stream[];
 
-  /** Makes a reader that starts at the given positions, or at the start. */
-  constructor(log: Log, places: readonly Place[], positions: readonly number[] = []) {
+  /** Makes a reader that starts at the given positions, or at the start. @param epochs of those positions */
+  constructor(
+    log: Log,
+    places: readonly Place[],
+    positions: readonly number[] = [],
+    epochs: readonly (number | undefined)[] = [],
+  ) {
     this.#log = log;
     this.#streams = places.map((place, at) => {
       const next = positions[at] ?? 0;
-      return { ...place, next, records: [], at: 0, read: next };
+      const epoch = epochs[at];
+      return { ...place, next, nextEpoch: epoch, records: [], at: 0, read: next, epoch };
     });
   }
 
   /** Offset after the last record taken, by place. */
   get positions(): readonly number[] {
     return this.#streams.map(({ next }) => next);
+  }
+
+  /** See `ReadResult.epoch`, of those positions. */
+  get epochs(): readonly (number | undefined)[] {
+    return this.#streams.map(({ nextEpoch }) => nextEpoch);
   }
 
   /**
@@ -65,14 +79,16 @@ export class MergedReader {
   }
 
   async #fill(stream: Stream): Promise<void> {
-    const { records, next, dropped = 0 } = await this.#log.read(stream.topic, stream.partition, stream.read, {
-      maxRecords: CHUNK,
-    });
+    const { read: from, epoch: before } = stream;
+    const goBack = (end: number) => void ([stream.next, stream.nextEpoch] = [end, undefined]);
+    const options = { reader: "the monitor", from, epoch: before, goBack, maxRecords: CHUNK };
+    const result = await readOn(this.#log, stream, options);
+    const { records, next, epoch, dropped = 0 } = result;
     if (dropped > 0 && stream.read > 0) this.#lose(stream, dropped);
     stream.records = records;
     stream.at = 0;
-    stream.read = next;
-    if (records.length === 0) stream.next = next;
+    [stream.read, stream.epoch] = [next, epoch];
+    if (records.length === 0) [stream.next, stream.nextEpoch] = [next, epoch];
   }
 
   #lose({ topic, partition, read: from }: Stream, dropped: number): void {
@@ -100,6 +116,7 @@ export class MergedReader {
       if (stream === undefined || count === max) return count;
       const record = stream.records[stream.at++]!;
       stream.next = record.offset + 1;
+      stream.nextEpoch = stream.epoch;
       take(record, first);
     }
   }

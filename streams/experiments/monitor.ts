@@ -28,7 +28,7 @@ import { InTurn } from "../log/in_turn.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
 import { lagOf, partitionsOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
-import { prefixOf, type Topics } from "../topics/topics.ts";
+import { monitorGroup, prefixOf, type Topics } from "../topics/topics.ts";
 import type { ExperimentStatus } from "./followed.ts";
 import {
   decodeHead,
@@ -111,7 +111,7 @@ export class ExperimentMonitor {
     const monitor = new ExperimentMonitor(log, topics, registry, { partitions, ids, readOnly });
     const written = existing.has(topics.figures) ? await readFigures(log, topics.figures) : new Map();
     await monitor.#follow();
-    monitor.#restore(written);
+    await monitor.#restore(written);
     return monitor;
   }
 
@@ -185,8 +185,8 @@ export class ExperimentMonitor {
 
   /** The positions up to which the log was read. */
   get positions(): readonly GroupOffset[] {
-    const { positions } = this.#reader;
-    return this.#places.map((place, at) => ({ ...place, offset: positions[at]! }));
+    const { positions, epochs } = this.#reader;
+    return this.#places.map((place, at) => ({ ...place, offset: positions[at]!, epoch: epochs[at] }));
   }
 
   /** Applies changed experiment records. */
@@ -210,18 +210,18 @@ export class ExperimentMonitor {
   }
 
   /** Continues from written figures, if they can be read. */
-  #restore(written: ReadonlyMap<string, FiguresRecord>): void {
+  async #restore(written: ReadonlyMap<string, FiguresRecord>): Promise<void> {
     const record = written.get(MONITOR_KEY);
     if (record === undefined) return;
     const read = readHead(record, this.#topics);
     if (read === null) return;
     const { head, ids } = read;
-    this.#restorePositions(head, ids);
+    await this.#restorePositions(head, ids);
     this.#figures.restore(written, head);
   }
 
   /** @param ids ids of the topics to which the positions refer */
-  #restorePositions(head: MonitorHead, ids: ReadonlyMap<string, string | null>): void {
+  async #restorePositions(head: MonitorHead, ids: ReadonlyMap<string, string | null>): Promise<void> {
     const { positions, lost } = head;
     this.#time = head.time;
     const anew = new Set(
@@ -236,7 +236,13 @@ export class ExperimentMonitor {
     const next = this.#places.map(({ topic, partition }) =>
       anew.has(topic) ? 0 : positions.get(`${topic}/${partition}`) ?? 0
     );
-    this.#reader = new MergedReader(this.#log, this.#places, next);
+    const group = monitorGroup(this.#topics);
+    const epochs = await Promise.all(
+      this.#places.map((place, at) =>
+        this.#isReadOnly ? undefined : this.#log.committedEpoch?.(group, { ...place, offset: next[at]! })
+      ),
+    );
+    this.#reader = new MergedReader(this.#log, this.#places, next, epochs);
     this.#reader.lost = lost;
     if (anew.size > 0) this.#figures.changes.move(); // the new positions belong to the new id
   }

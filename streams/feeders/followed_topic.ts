@@ -24,7 +24,7 @@ import { endsOfTopic } from "../log/reading.ts";
 import { take } from "../mapping/record_source.ts";
 import { type Part, withoutBytes } from "../task/fitting.ts";
 import { changeOf } from "../task/inputs/position.ts";
-import { positionRecord } from "../topics/feeder_position.ts";
+import { knownEpochs, positionRecord } from "../topics/feeder_position.ts";
 import { FirstRejections } from "../topics/first_rejections.ts";
 import { newRecord } from "../topics/own_records.ts";
 import { Lateness } from "./lateness.ts";
@@ -105,7 +105,7 @@ export class FollowedTopic {
   private constructor(
     source: OpenTopic,
     context: FollowContext,
-    { id, identity, clock: reached, allowance, nexts, unfed, isUnsaved }: ResumedPosition,
+    { id, identity, clock: reached, allowance, nexts, epochs, unfed, isUnsaved }: ResumedPosition,
   ) {
     this.id = id;
     this.#unfedBefore = unfed;
@@ -125,7 +125,7 @@ export class FollowedTopic {
         log,
         topic,
         partition,
-        next,
+        from: { next, epoch: epochs[partition] ?? undefined },
         waitMs,
         maxBytes,
         now,
@@ -174,6 +174,7 @@ export class FollowedTopic {
     return positionRecord(topics, this.id, {
       id,
       next,
+      ...knownEpochs(this.partitions.map((partition) => partition.epoch)),
       ...(unfed.some((count) => count > 0) ? { unfed } : {}),
       ...(this.#lateness === undefined ? {} : { clock: this.#lateness.toString() }),
       ...(allowance && { allowance }),
@@ -302,7 +303,7 @@ export class FollowedTopic {
     // A record without events and items has no time, and is taken as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
-    return { record, came, cameAt, adapted, time };
+    return { record, read, came, cameAt, adapted, time };
   }
 
   #reject(head: Head, why: Rejected): Taken {

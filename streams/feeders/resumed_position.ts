@@ -75,6 +75,8 @@ export interface ResumedPosition {
   readonly allowance: TopicPosition["allowance"];
   /** Offsets to read next, by partition. */
   readonly nexts: readonly number[];
+  /** See `TopicPosition.epochs`. */
+  readonly epochs: NonNullable<TopicPosition["epochs"]>;
   /** See `SourceLag.lost`, by partition; missing numbers are 0. */
   readonly unfed: readonly number[];
   /** Whether to save it before anything is read: otherwise a restart before the first record would start elsewhere. */
@@ -119,8 +121,8 @@ export async function resumedPosition(
     throw whileThere(error, topic); // it has new partitions that not all brokers know yet
   }
   const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
-  const { clock, allowance, unfed = [] } = own ?? {};
-  return { id, identity, clock, allowance, nexts, unfed, isUnsaved };
+  const { clock, allowance, epochs = [], unfed = [] } = own ?? {};
+  return { id, identity, clock, allowance, nexts, epochs, unfed, isUnsaved };
 }
 
 /** Where users can set another name, for messages. */

@@ -2,8 +2,9 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
-import { type Log, LogError, type LogRecord } from "../log/log.ts";
+import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { orAborted } from "../log/pause.ts";
+import { readOn } from "../log/reading.ts";
 import type { MergeHead, MergePartition } from "./merge.ts";
 import { Stuck, type StuckSince } from "./stuck.ts";
 
@@ -21,6 +22,7 @@ const LOOKED_AT = 7;
 /** A record as the merge sees it. */
 export interface HeldRecord extends MergeHead {
   readonly record: LogRecord;
+  readonly read: ReadTime;
 }
 
 export interface SourcePartitionOptions<Head extends HeldRecord> {
@@ -28,8 +30,8 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly log: Log;
   readonly topic: string;
   readonly partition: number;
-  /** Offset to begin at. */
-  readonly next: number;
+  /** Where to begin. */
+  readonly from: Pick<ReadResult, "next" | "epoch">;
   /** See `MergePartition.waitMs`. */
   readonly waitMs: number;
   /** Bytes to hold; one record may be larger. */
@@ -43,8 +45,8 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly stuck: { readonly since: StuckSince; readonly name: string };
 }
 
-/** When records were read. */
-export interface ReadTime {
+/** When records were read, and {@linkcode ReadResult.epoch}. */
+export interface ReadTime extends Pick<ReadResult, "epoch"> {
   /** By the monotonic clock. */
   readonly at: number;
   /** By the wall clock. */
@@ -71,7 +73,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   /** Records that were read; those from `#at` on follow the held ones. */
   #read: readonly LogRecord[] = [];
   #at = 0;
-  #readTime: ReadTime = { at: -Infinity, time: -Infinity };
+  #readTime: ReadTime;
   #head: Head | undefined;
   /** Offset to read next from the log. */
   #readTo: number;
@@ -90,12 +92,18 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     this.#stuck = new Stuck(options.stuck, options.clock);
     this.partition = options.partition;
     this.waitMs = options.waitMs;
-    this.#readTo = options.next;
+    this.#readTo = options.from.next;
+    this.#readTime = { at: -Infinity, time: -Infinity, epoch: options.from.epoch };
   }
 
   /** Offset after the last record taken: the position to commit. */
   get next(): number {
     return (this.#held[0]?.record ?? this.#read[this.#at])?.offset ?? this.#readTo;
+  }
+
+  /** See `ReadResult.epoch`, of that position. */
+  get epoch(): number | undefined {
+    return (this.#held[0]?.read ?? this.#readTime).epoch;
   }
 
   /** Offsets that the topic dropped before they were read. */
@@ -196,14 +204,24 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const { log, topic, partition, maxBytes, now, clock } = this.#options;
     const begun = clock();
     const from = this.#readTo;
-    const options = { maxRecords: MAX_RECORDS, maxBytes, waitMs, signal };
-    const { records, next, dropped = 0 } = await log.read(topic, partition, from, options).catch((error) => {
+    const { epoch: before } = this.#readTime;
+    const options = {
+      reader: "a source",
+      from,
+      epoch: before,
+      maxRecords: MAX_RECORDS,
+      maxBytes,
+      waitMs,
+      signal,
+    };
+    const read = await readOn(log, { topic, partition }, options).catch((error) => {
       throw whileThere(error, `${topic}/${partition} from ${from}`);
     });
+    const { records, next, epoch, dropped = 0 } = read;
     if (dropped > 0) this.#skip(from, dropped);
     [this.#read, this.#at] = [records, 0];
     this.#readTo = next;
-    this.#readTime = { at: clock(), time: now() };
+    this.#readTime = { at: clock(), time: now(), epoch };
     this.#isAtEnd = next === from;
     if (this.#isAtEnd) this.#emptyAt = begun;
     return !this.#isAtEnd;

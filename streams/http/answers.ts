@@ -5,7 +5,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
-import { isTransient, type Log, type LogRecord } from "../log/log.ts";
+import { isTransient, type Log, LogError, type LogRecord } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
@@ -179,6 +179,8 @@ class Follower {
   /** Why its last read failed; `undefined` = it has not. */
   failure: string | undefined;
   #next: number | undefined;
+  /** See `ReadResult.epoch`, of the last read. */
+  #epoch: number | undefined;
   /** Waiters for a position, by offset. */
   readonly #reaching = new Set<{ readonly offset: number; readonly resolve: () => void }>();
 
@@ -207,7 +209,8 @@ class Follower {
       try {
         this.#next ??= (await log.bounds(topic, partition)).end;
         onStart();
-        const read = await log.read(topic, partition, this.#next, { waitMs: WAIT_MS, signal });
+        const options = { epoch: this.#epoch, waitMs: WAIT_MS, signal };
+        const read = await log.read(topic, partition, this.#next, options);
         retryMs = RETRY_MS;
         this.failure = undefined;
         for (const record of read.records) {
@@ -219,7 +222,7 @@ class Follower {
             unreadable.leaveOut(record, cause, "a request that waits for it gets no answer");
           }
         }
-        this.#next = read.next;
+        [this.#next, this.#epoch] = [read.next, read.epoch];
         this.#tell();
       } catch (error) {
         if (signal.aborted) throw signal.reason;
@@ -229,8 +232,10 @@ class Follower {
           partition,
           reason,
         });
-        // The topic was recreated, or has lost its end: the position is meaningless now.
-        if (!isTransient(error)) this.#next = undefined;
+        // The topic has lost its end, or was created again: the position is meaningless now.
+        if (!isTransient(error)) {
+          [this.#next, this.#epoch] = [error instanceof LogError ? error.end : undefined, undefined];
+        }
         await pause(retryMs, signal);
         retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
       }

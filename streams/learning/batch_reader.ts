@@ -17,8 +17,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { EncodedSample } from "../../src/learner/watched_learner.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
-import { endsEarly, lagOf } from "../log/reading.ts";
-import type { Log, LogRecord, ReadResult } from "../log/log.ts";
+import { endsEarly, keptOf, lagOf } from "../log/reading.ts";
+import type { Log, LogRecord, ReadOptions, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import { isOfNewerRelease, LEARNT, ROUND } from "../topics/delivery.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
@@ -44,7 +44,12 @@ export interface BatchReaderOptions {
   readonly variant: string | undefined;
   /** Decoded samples of the only partition. */
   readonly handover: SampleHandover | undefined;
+  /** Goes back to positions, because the log has lost samples after them that were read. */
+  readonly goBack: (positions: readonly number[]) => Promise<void>;
 }
+
+/** What was read; or up to where the log has what was read before, as it has lost the rest. */
+type LossyRead = ReadResult & { readonly kept?: number };
 
 /** Number of samples to learn again before yielding. */
 const AGAIN_SAMPLES = 32;
@@ -61,7 +66,10 @@ export class BatchReader {
   #learnt: number[];
   /** Positions after the last read samples, by partition. */
   #read: number[];
-  readonly #order = new SampleOrder();
+  /** See `ReadResult.epoch`, of those positions. */
+  #learntEpochs: (number | undefined)[] = [];
+  #epochs: (number | undefined)[] = [];
+  #order = new SampleOrder();
   /** The order of the previous run; the part after the last batch is still to be learnt again. */
   #earlier: readonly Stretch[] = [];
   /** The partition to look at first. */
@@ -90,6 +98,11 @@ export class BatchReader {
     return this.#learnt;
   }
 
+  /** See `ReadResult.epoch`, of those positions. */
+  get epochs(): readonly (number | undefined)[] {
+    return this.#learnt.map((_, partition) => this.#learntEpochs[partition]);
+  }
+
   /**
    * The order in which samples were taken since {@linkcode BatchReader.forgetOrder}, followed by the order of samples
    * that the previous run learnt and this one has yet to learn, because versions on the log depend on it.
@@ -109,10 +122,16 @@ export class BatchReader {
     return await lagOf(this.#log, this.#topic, this.#learnt);
   }
 
-  /** Continues from `positions`; partitions without one were added since, and begin at their start. */
+  /**
+   * Continues from `positions`, without the samples of an unfinished batch; partitions without one were added since, and
+   * begin at their start.
+   */
   seek(positions: readonly number[]): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
+    [this.#learntEpochs, this.#epochs] = [[], []];
+    [this.#taken, this.#rows, this.#forgotten] = [[], 0, []];
+    [this.#order, this.#earlier] = [new SampleOrder(), []];
   }
 
   /** Takes samples from the next partition that has any. @returns How many records there were */
@@ -121,8 +140,7 @@ export class BatchReader {
     for (let tried = 0; tried < length; tried++) {
       const partition = this.#turn;
       this.#turn = (partition + 1) % length;
-      const from = this.#read[partition] ?? 0;
-      const result = await this.#log.read(this.#topic, partition, from, { maxRecords });
+      const result = await this.#readOn(partition, { maxRecords });
       await this.#take(partition, result);
       if (result.records.length > 0) return result.records.length;
     }
@@ -138,9 +156,8 @@ export class BatchReader {
   async wait(maxRecords: number, waitMs: number, signal: AbortSignal | undefined): Promise<number> {
     const others = new AbortController();
     const either = signal === undefined ? others.signal : AbortSignal.any([others.signal, signal]);
-    const reads = this.#read.map(async (from, partition) => {
-      const options = { maxRecords, waitMs, signal: either };
-      return { partition, result: await this.#log.read(this.#topic, partition, from, options) };
+    const reads = this.#read.map(async (_, partition) => {
+      return { partition, result: await this.#readOn(partition, { maxRecords, waitMs, signal: either }) };
     });
     try {
       const { partition, result } = await Promise.race(reads);
@@ -167,7 +184,7 @@ export class BatchReader {
         signal?.throwIfAborted();
         const from = this.#read[partition] ?? end;
         if (from >= end) break;
-        const result = await this.#log.read(this.#topic, partition, from, { maxRecords: AGAIN_SAMPLES });
+        const result = await this.#readOn(partition, { maxRecords: AGAIN_SAMPLES });
         if (result.next === from) throw endsEarly(this.#topic, partition, from, end);
         await this.#take(partition, result, end);
       }
@@ -212,6 +229,18 @@ export class BatchReader {
     return [];
   }
 
+  /** Reads the next records of a partition without taking them. */
+  async #readOn(partition: number, options: ReadOptions): Promise<LossyRead> {
+    const epoch = this.#epochs[partition];
+    const from = this.#read[partition] ?? 0;
+    try {
+      return await this.#log.read(this.#topic, partition, from, { ...options, epoch });
+    } catch (error) {
+      const kept = keptOf(error);
+      return { records: [], next: kept, kept };
+    }
+  }
+
   get #isEmpty(): boolean {
     return this.#taken.length === 0 && this.#forgotten.length === 0;
   }
@@ -223,6 +252,7 @@ export class BatchReader {
     this.#rows = 0;
     this.#forgotten = [];
     this.#learnt = [...this.#read];
+    this.#learntEpochs = [...this.#epochs];
     this.#order.seal();
     return batch;
   }
@@ -250,10 +280,15 @@ export class BatchReader {
   /** Takes samples below the offset `end`, and passes on each full batch. */
   async #take(
     partition: number,
-    { records, next, dropped = 0 }: ReadResult,
+    { records, next, epoch, dropped = 0, kept }: LossyRead,
     end = Infinity,
   ): Promise<boolean> {
+    if (kept !== undefined) {
+      await this.#options.goBack(this.#learnt.map((at, n) => n === partition ? Math.min(at, kept) : at));
+      return false;
+    }
     if (dropped > 0) this.#lose(partition, dropped);
+    this.#epochs[partition] = epoch;
     for (const record of records) {
       if (record.offset >= end) {
         this.#read[partition] = end;
@@ -274,7 +309,10 @@ export class BatchReader {
       const handed = this.#options.handover?.take(record.offset);
       // A variant's model starts from scratch.
       if (record.headers[LEARNT] !== undefined && this.#options.variant === undefined) {
-        if (this.#isEmpty) this.#learnt = this.#learnt.with(partition, record.offset + 1);
+        if (this.#isEmpty) {
+          this.#learnt = this.#learnt.with(partition, record.offset + 1);
+          this.#learntEpochs[partition] = epoch;
+        }
         continue;
       }
       const read = handed ?? decode(record, record.value);

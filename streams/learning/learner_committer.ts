@@ -244,9 +244,10 @@ export class LearnerCommitter {
   }
 
   async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
-    const { watched, reader: { positions, lost, order }, records } = this.#parts;
+    const { watched, reader: { positions, epochs, lost, order }, records } = this.#parts;
     const { forms, orderBytes } = await records.commit({
       positions,
+      epochs,
       lost,
       order,
       time: watched.learner.dataTime,

@@ -7,7 +7,7 @@ import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/s
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { chunkRecords, damagedValue, readChunks } from "../topics/chunks.ts";
 import type { Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
-import { readAll } from "../log/reading.ts";
+import { keptUntil, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
@@ -17,6 +17,8 @@ import type { PublishedForm } from "./version_pace.ts";
 export interface LearnerCommit {
   /** Positions after the last learnt samples, by partition. */
   readonly positions: readonly number[];
+  /** See `GroupOffset.epoch`, of those positions. */
+  readonly epochs: readonly (number | undefined)[];
   /** Number of offsets that the log had dropped before they were learnt; written with a checkpoint. */
   readonly lost: number;
   /** The order in which samples were taken since the last checkpoint; written if there are several partitions. */
@@ -149,9 +151,24 @@ export class LearnerRecords implements AsyncDisposable {
     }
   }
 
+  /**
+   * Up to where the log has the samples of a partition that the previous run read; `Infinity` = it has lost none.
+   *
+   * @param read how far they were read at least
+   */
+  async samplesKept(partition: number, read: number): Promise<number> {
+    const place = { topic: this.#topics.samples, partition };
+    const group = this.#writer.id;
+    const offset = await this.#log.committed(group, place.topic, partition) ?? 0;
+    const epoch = offset < read ? undefined : await this.#log.committedEpoch?.(group, { ...place, offset });
+    const end = epoch === undefined ? read : offset;
+    const kept = await keptUntil(this.#log, { ...place, offset: end, epoch });
+    return kept < end ? kept : Infinity;
+  }
+
   /** Writes a commit atomically, and drops the versions that it replaces. */
   async commit(commit: LearnerCommit): Promise<Written> {
-    const { positions, lost, order, time, versions, supersedes, checkpoint } = commit;
+    const { positions, epochs, lost, order, time, versions, supersedes, checkpoint } = commit;
     const { parameters, samples, checkpoints } = this.#topics;
     const before = supersedes ? (await this.#log.bounds(parameters, 0)).end : 0;
     const records: NewRecord[] = [];
@@ -179,7 +196,9 @@ export class LearnerRecords implements AsyncDisposable {
     const offsets = await this.#writer.commit({
       records,
       group: writerOf(this.#topics, this.#model),
-      offsets: positions.map((offset, partition) => ({ topic: samples, partition, offset })),
+      offsets: positions.map((offset, partition) => (
+        { topic: samples, partition, offset, epoch: epochs[partition] }
+      )),
     });
     if (forms.some(({ kind }) => kind === "full")) this.#neededFrom = offsets[0] ?? 0;
     if (supersedes) await this.#log.trim(parameters, 0, before);

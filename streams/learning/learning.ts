@@ -26,7 +26,7 @@ import { LearnerCommitter } from "./learner_committer.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningRuntime } from "./options.ts";
 import type { UngroupedLog } from "../log/log.ts";
-import { keptUntil, partitionsOf } from "../log/reading.ts";
+import { partitionsOf } from "../log/reading.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
@@ -96,6 +96,7 @@ export class Learning implements AsyncDisposable {
       model,
       variant,
       handover,
+      goBack: (positions) => this.#goBack(samples, positions),
     });
     this.#committer = new LearnerCommitter({ watched, reader, records, now }, { ...settled, trimSamples });
     this.#records = records;
@@ -119,14 +120,13 @@ export class Learning implements AsyncDisposable {
     const partitions = await partitionsOf(log, samples);
     const learning = new Learning(log, records, learner, { ...options, samples, partitions });
     const hasCheckpoint = await learning.#committer.resume();
-    await learning.#resumeSamples(log, topics, { hasCheckpoint, signal: options.signal });
+    await learning.#resumeSamples(topics, { hasCheckpoint, signal: options.signal });
     opened.move();
     return learning;
   }
 
   /** Continues with the samples after the checkpoint: first in the order of the previous run. */
   async #resumeSamples(
-    log: UngroupedLog,
     { samples, checkpoints }: Topics,
     { hasCheckpoint, signal }: ResumeOptions,
   ): Promise<void> {
@@ -154,17 +154,19 @@ export class Learning implements AsyncDisposable {
     const read = positions.map((position, n) =>
       order.reduce((last, { partition, end }) => partition === n ? Math.max(last, end) : last, position)
     );
-    const kept = await Promise.all(
-      read.map((position, partition) => keptUntil(log, { topic: samples, partition }, position)),
-    );
-    if (kept.every((end, n) => end === read[n])) return await this.#reader.readAgain(order, signal);
-    const resumed = kept.map((end, n) => Math.min(end, positions[n]!));
+    const kept = await Promise.all(read.map((end, partition) => this.#records.samplesKept(partition, end)));
+    if (kept.every((end) => end === Infinity)) return await this.#reader.readAgain(order, signal);
+    await this.#goBack(samples, kept.map((end, n) => Math.min(end, positions[n]!)));
+  }
+
+  /** Goes back to positions, because the log has lost samples after them; what was learnt from those stays. */
+  async #goBack(topic: string, positions: readonly number[]): Promise<void> {
     logger.error(
       "{topic} has lost samples that {model} had read (was a leader elected without them, or an older copy of the data " +
         "restored?): it resumes at {ends}",
-      { topic: samples, model, ends: resumed.join() },
+      { topic, model: this.learner.model.name, ends: positions.join() },
     );
-    this.#reader.seek(resumed);
+    this.#reader.seek(positions);
     await this.checkpoint(); // the next samples have the offsets of the lost ones
   }
 

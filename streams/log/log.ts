@@ -83,6 +83,11 @@ export interface ReadOptions {
   readonly maxBytes?: number;
   /** How long to wait for a first record, milliseconds. @default {0} */
   readonly waitMs?: number;
+  /**
+   * @internal {@linkcode ReadResult.epoch} of the read that ended at `from`: rejects with `beyond-end` if the log has
+   * lost the record before `from`, even if it has another one there. @default {not checked}
+   */
+  readonly epoch?: number | undefined;
   /** Ends the wait: the read then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,6 +103,11 @@ export interface ReadResult {
    * `records` come after them. Absent when there were none, and on `compact` topics.
    */
   readonly dropped?: number;
+  /**
+   * @internal In which epoch of the partition the record before `next` was written; absent if that is not known. To be
+   * kept with the position: see {@linkcode ReadOptions.epoch}.
+   */
+  readonly epoch?: number | undefined;
 }
 
 /** Distinguishes a topic from earlier and later ones of the same name. */
@@ -118,6 +128,8 @@ export interface GroupOffset {
   readonly partition: number;
   /** Offset of the next record to read. */
   readonly offset: number;
+  /** @internal {@linkcode ReadResult.epoch} of that position. @default {unknown} */
+  readonly epoch?: number | undefined;
 }
 
 /** What one atomic commit makes visible, all or nothing. */
@@ -256,6 +268,12 @@ export interface Log extends AsyncDisposable {
   since?(topic: string, partition: number, time: number): Promise<number | null>;
   /** The committed position of a group, or `null` if it never committed. */
   committed(group: string, topic: string, partition: number): Promise<number | null>;
+  /**
+   * The epoch that a group has committed with its position, if that is the given one. Only logs with epochs have it.
+   *
+   * @internal
+   */
+  committedEpoch?(group: string, at: GroupOffset): Promise<number | undefined>;
   /**
    * Opens a transactional writer, fencing any other with this id.
    *

@@ -1,7 +1,9 @@
 /** Reading a log: a partition to its end, the newest record of a key, how far a reader is behind. */
 
+import { getLogger } from "@logtape/logtape";
 import {
   type Bounds,
+  type GroupOffset,
   type Log,
   LogError,
   type LogRecord,
@@ -11,6 +13,8 @@ import {
   type ReadResult,
   type TopicSpec,
 } from "./log.ts";
+
+const logger = getLogger(["meander", "log"]);
 
 /**
  * Yields what reads of [from, to) return; the last may have records behind.
@@ -23,11 +27,12 @@ export async function* readPages(
   partition: number,
   { from, to, ...options }: ReadOptions & { readonly from: number; readonly to: number },
 ): AsyncGenerator<ReadResult> {
+  let { epoch } = options;
   for (let next = from; next < to;) {
-    const page = await log.read(topic, partition, next, options);
+    const page = await log.read(topic, partition, next, { ...options, epoch });
     yield page;
     if (page.next === next) throw endsEarly(topic, partition, next, to);
-    next = page.next;
+    ({ next, epoch } = page);
   }
 }
 
@@ -52,15 +57,51 @@ export async function* readAll(
  */
 export async function keptUntil(
   log: Pick<Log, "read">,
-  { topic, partition }: Place,
-  position: number,
+  { topic, partition, offset, epoch }: GroupOffset,
 ): Promise<number> {
   try {
-    await log.read(topic, partition, position, { maxRecords: 1 });
-    return position;
+    await log.read(topic, partition, offset, { maxRecords: 1, epoch });
+    return offset;
   } catch (error) {
-    if (!(error instanceof LogError) || error.code !== "beyond-end") throw error;
-    return Math.min(position, error.end ?? position);
+    return Math.min(offset, keptOf(error));
+  }
+}
+
+/** Up to where a log has what a read had before, by the error of that read. @throws any other error */
+export function keptOf(error: unknown): number {
+  if (error instanceof LogError && error.code === "beyond-end" && error.end !== undefined) return error.end;
+  throw error;
+}
+
+/** Who reads on, and from where. */
+export interface ReadOnOptions extends ReadOptions {
+  readonly from: number;
+  /** For people. */
+  readonly reader: string;
+  /** Is told where it goes back to. @default {nobody is told} */
+  readonly goBack?: (end: number) => void;
+}
+
+/**
+ * Reads on from a position. If the log has lost what was read before it, and may have other records there, logs that,
+ * and reads from where it begins.
+ */
+export async function readOn(
+  log: Pick<Log, "read">,
+  { topic, partition }: Place,
+  { from, reader, goBack, ...options }: ReadOnOptions,
+): Promise<ReadResult> {
+  try {
+    return await log.read(topic, partition, from, options);
+  } catch (error) {
+    const end = Math.min(from, keptOf(error));
+    logger.error(
+      "{topic}/{partition} has lost what {reader} had read from {end} on (was a leader elected without it?): what came of " +
+        "that stays, and what is there now is read",
+      { topic, partition, reader, end },
+    );
+    goBack?.(end);
+    return await log.read(topic, partition, end, { ...options, epoch: undefined });
   }
 }
 

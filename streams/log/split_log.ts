@@ -63,13 +63,17 @@ export function checkSplit(partitions: number, into: number): void {
 export function splitLog(log: Log, options: SplitOptions): Log {
   checkSplit(options.partitions, options.into);
   const split = new Split(log, options);
-  const { latest, erase, refill } = log;
+  const { latest, erase, refill, committedEpoch } = log;
   return layered(log, {
     read: (topic, part, from, limits) => split.read(topic, part, from, limits),
     trim: (topic, part, before) => split.trim(topic, part, before),
     append: (records) => log.append(split.placed(records)),
     bounds: (topic, part) => log.bounds(topic, split.placeOf(topic, part)),
     committed: (group, topic, part) => log.committed(group, split.positionsOf(topic), part),
+    ...(committedEpoch && {
+      committedEpoch: (group, at) =>
+        committedEpoch.call(log, group, { ...at, topic: split.positionsOf(at.topic) }),
+    }),
     join: (group, topics, handlers) =>
       log.join(group, topics.map((topic) => split.positionsOf(topic)), handlers),
     createTopics: (specs) => log.createTopics(specs.map((spec) => split.whole(spec))),
@@ -138,16 +142,18 @@ class Split {
     // A reader of one record at a time would otherwise skip the records of other parts one by one.
     const atOnce = maxRecords < Infinity ? { maxRecords: Math.max(maxRecords, LEAST_RECORDS) } : {};
     let dropped = 0;
+    let { epoch } = options;
     for (let next = from;;) {
       const leftMs = Math.max(0, until - performance.now());
-      const limits = { ...options, ...atOnce, waitMs: leftMs };
+      const limits = { ...options, ...atOnce, epoch, waitMs: leftMs };
       const result = await this.#log.read(topic, this.placeOf(topic, part), next, limits);
       dropped += result.dropped ?? 0;
       const own = result.records.filter((record) => this.#isIn(record, part));
       const records = own.slice(0, maxRecords).map((record) => ({ ...record, partition: part }));
+      epoch = result.epoch;
       next = records.length < own.length ? records.at(-1)!.offset + 1 : result.next;
       if (records.length === 0 && result.records.length > 0) continue;
-      return { records, next, ...(dropped > 0 && { dropped }) };
+      return { records, next, ...(epoch !== undefined && { epoch }), ...(dropped > 0 && { dropped }) };
     }
   }
 

@@ -6,6 +6,7 @@ import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, shown } from "../../src/events/rejected.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { Log, LogRecord } from "../log/log.ts";
+import { readOn } from "../log/reading.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
@@ -34,6 +35,8 @@ export class CatalogueReader {
   #records: LogRecord[] = [];
   #at = 0;
   #read: number;
+  /** See `ReadResult.epoch`, of the last read. */
+  #epoch: number | undefined;
   /** End of the topic when items were last found: events wait for items before it, not for later ones. */
   #end = Infinity;
   #isAtEnd = false;
@@ -84,12 +87,14 @@ export class CatalogueReader {
   async read(isOver: IsOver = NEVER): Promise<void> {
     if (this.#isAtEnd) this.#end = Infinity;
     do {
-      const { records, next } = await this.#log.read(this.#topic, 0, this.#read, { maxRecords: READ_ITEMS });
+      const place = { topic: this.#topic, partition: 0 };
+      const options = { reader: "a task", from: this.#read, epoch: this.#epoch, maxRecords: READ_ITEMS };
+      const { records, next, epoch } = await readOn(this.#log, place, options);
       if (records.length > 0 && this.#end === Infinity) {
         ({ end: this.#end } = await this.#log.bounds(this.#topic, 0));
       }
       for (const record of records) this.#records.push(record);
-      this.#read = next;
+      [this.#read, this.#epoch] = [next, epoch];
       // Items without a place must not pile up until an event arrives.
       this.applyBefore(-1);
       this.#isAtEnd = records.length === 0 || next >= this.#end;

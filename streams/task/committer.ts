@@ -9,7 +9,11 @@ import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
 /** The parts of a commit that differ from one to the next. */
-type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "pieces" | "round">;
+interface Progress
+  extends Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "pieces" | "round"> {
+  /** See `GroupOffset.epoch`, of `next`. */
+  readonly epoch: number | undefined;
+}
 
 /** The parts that all commits share. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
@@ -53,7 +57,7 @@ export class Committer {
     const { users, offsets } = await this.#write(records, {
       records: [],
       group,
-      offsets: [{ topic: topics.events, partition, offset: progress.next }],
+      offsets: [{ topic: topics.events, partition, offset: progress.next, epoch: progress.epoch }],
     });
     this.#note(users, records, offsets.slice(records.outputs.length));
     outbox.clear(offsets);

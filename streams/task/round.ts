@@ -106,9 +106,10 @@ export class Round {
       outbox.send(recordTime(state));
       await outbox.arrived();
     }
-    const { next } = events;
+    const { next, epoch } = events;
     await committer.commit({
       next,
+      epoch,
       committed: this.#committed,
       itemsApplied: catalogue.applied,
       others: others.note,

@@ -117,7 +117,7 @@ export async function openParts(opening: TaskOpening): Promise<TaskParts> {
     repeatsUntil,
     followed,
     place: `${topics.events}/${partition}`,
-    events: new EventReader(log, topics.events, partition, inputs.next),
+    events: new EventReader(log, topics.events, partition, inputs),
     catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
     committer: new Committer({ ...common, topics, group, writer, lineage, giveWay: opening.giveWay }),
     pace: new CommitPace({ delivery, partition, partitions }),

@@ -32,6 +32,8 @@ export interface TopicPosition {
   readonly id: string | null;
   /** Offset of the next record, by partition. */
   readonly next: readonly number[];
+  /** See `ReadResult.epoch`, by partition; `null` = unknown. @default {unknown} */
+  readonly epochs?: readonly (number | null)[];
   /** For a learner: number of offsets that the log had dropped before they were learnt. @default {0} */
   readonly lost?: number;
   /** For a source: number of offsets that the log had dropped before they were fed, by partition. @default {none} */
@@ -82,6 +84,11 @@ export async function isFed(
     if (value !== null && new TextDecoder().decode(value).includes(needle)) return true;
   }
   return false;
+}
+
+/** Epochs as they stand in a {@linkcode TopicPosition}: left out if none is known. */
+export function knownEpochs(epochs: readonly (number | undefined)[]): Pick<TopicPosition, "epochs"> {
+  return epochs.some((epoch) => epoch !== undefined) ? { epochs: epochs.map((epoch) => epoch ?? null) } : {};
 }
 
 /** The record of a feeder, to be committed with what it appends. */

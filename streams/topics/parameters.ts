@@ -26,6 +26,8 @@ export class ParameterSubscriber {
   readonly #serving: ServingModel;
   readonly #last: number;
   #next = 0;
+  /** See `ReadResult.epoch`, of the last read. */
+  #epoch: number | undefined;
   /** Whether it has read to the end of the topic once. */
   #hasLooked = false;
 
@@ -55,12 +57,12 @@ export class ParameterSubscriber {
         if (wait > 0) await delay(wait, undefined, options).catch(() => options.signal?.throwIfAborted());
         return this.#last;
       }
-      const { records, next } = await this.#read({ waitMs: wait, ...options });
+      const { records, next, epoch } = await this.#read({ waitMs: wait, ...options });
       for (const record of records) {
         if (record.value === null || this.#serving.version === this.#last) continue;
         for (const _portion of this.#apply(record, record.value)) if (giveWay !== undefined) await giveWay();
       }
-      this.#next = next;
+      [this.#next, this.#epoch] = [next, epoch];
       if (records.length > 0) continue;
       this.#checkThere();
       return this.#serving.version;
@@ -70,7 +72,7 @@ export class ParameterSubscriber {
   /** Continues reading; starts over if the topic was created again, or has lost its end. */
   async #read(options: Omit<UpdateOptions, "giveWay">): Promise<ReadResult> {
     try {
-      return await this.#log.read(this.#topic, 0, this.#next, options);
+      return await this.#log.read(this.#topic, 0, this.#next, { ...options, epoch: this.#epoch });
     } catch (error) {
       const isAnother = error instanceof LogError && ["topic-mismatch", "beyond-end"].includes(error.code);
       if (!isAnother || this.#next === 0) throw error;
@@ -82,7 +84,7 @@ export class ParameterSubscriber {
           reason: reasonOf(error),
         },
       );
-      this.#next = 0;
+      [this.#next, this.#epoch] = [0, undefined];
       return await this.#log.read(this.#topic, 0, 0, options);
     }
   }

@@ -23,12 +23,12 @@ Deno.test("SourcePartition.fill() logs a failed read once while it holds records
     log: failing,
     topic: "clicks",
     partition: 0,
-    next: 0,
+    from: { next: 0 },
     waitMs: 0,
     maxBytes: 1 << 20,
     now: () => 0,
     clock: () => 0,
-    headOf: (record) => ({ record, time: record.offset, cameAt: 0 }),
+    headOf: (record, read) => ({ record, read, time: record.offset, cameAt: 0 }),
     stuck: { since: new Map(), name: "clicks/0" },
   });
   await partition.fill();
@@ -58,14 +58,14 @@ Deno.test("SourcePartition.fill() gives the records before one whose registry do
     log,
     topic: "clicks",
     partition: 0,
-    next: 0,
+    from: { next: 0 },
     waitMs: 0,
     maxBytes: 1 << 20,
     now: () => now,
     clock: () => now,
-    headOf: (record) =>
+    headOf: (record, read) =>
       record.offset < decodable
-        ? Promise.resolve({ record, time: record.offset, cameAt: 0 })
+        ? Promise.resolve({ record, read, time: record.offset, cameAt: 0 })
         : Promise.reject(new LogError("unreachable", "the registry is away")),
     stuck: { since: new Map(), name: "clicks/0" },
   });

@@ -49,6 +49,7 @@ function readerOf(
     model: "base",
     variant,
     handover: undefined,
+    goBack: () => assert.fail("nothing is lost"),
   });
   return { reader, batches };
 }

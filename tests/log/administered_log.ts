@@ -8,6 +8,7 @@
 import type {
   Commit,
   GroupHandlers,
+  GroupOffset,
   Log,
   LogRecord,
   NewRecord,
@@ -15,7 +16,7 @@ import type {
   TopicIdentity,
   TopicSpec,
 } from "../../streams/log/log.ts";
-import { checkSame } from "../../streams/log/checks.ts";
+import { checkSame, replaced } from "../../streams/log/checks.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
 /** See the module. Each time that a topic is created, it is a topic of its own in the log below. */
@@ -26,6 +27,10 @@ export class AdministeredLog implements Log {
   readonly #ids = new Map<string, string | null>();
   /** How often each topic was created, if more than once. */
   readonly #lives = new Map<string, number>();
+  /** Where offsets of groups stand, of topics that are still the same. */
+  readonly #offsets = new Map<string, string>();
+  /** By group, topic and partition. */
+  readonly #committed = new Map<string, GroupOffset>();
   readonly #groups = new Map<string, number>();
   /** The number of partitions of topics that were given more. */
   readonly #grown = new Map<string, number>();
@@ -34,14 +39,17 @@ export class AdministeredLog implements Log {
   async recreate(topic: string): Promise<void> {
     const spec = (await this.#log.topics()).get(this.#named(topic))!;
     this.#lives.set(topic, (this.#lives.get(topic) ?? 1) + 1);
+    this.#offsets.delete(topic);
     await this.#log.createTopics([{ ...spec, name: this.#named(topic) }]);
   }
 
   /** Loses all records of a topic, as when a broker without them is elected leader: the topic stays the same. */
   async lose(topic: string): Promise<void> {
     const id = (await this.identify(topic))?.id ?? null;
+    const offsets = this.#offsetsOf(topic);
     await this.recreate(topic);
     this.#ids.set(topic, id);
+    this.#offsets.set(topic, offsets);
   }
 
   /** Deletes a topic; who creates it again gets an empty one. */
@@ -104,9 +112,14 @@ export class AdministeredLog implements Log {
     return this.#log.append(records.map((record) => this.#placed(record)));
   }
 
-  async read(topic: string, partition: number, from: number, options?: ReadOptions) {
+  async read(topic: string, partition: number, from: number, { epoch, ...options }: ReadOptions = {}) {
+    const life = this.#lives.get(topic) ?? 1;
+    if (this.#ids.has(topic) && epoch !== undefined && epoch !== life) {
+      throw replaced({ topic, partition }, from, 0);
+    }
     const result = await this.#log.read(this.#named(topic), partition, from, options);
-    return { ...result, records: result.records.map((record) => ({ ...record, topic })) };
+    const records = result.records.map((record) => ({ ...record, topic }));
+    return { ...result, records, epoch: result.next === from ? epoch : life };
   }
 
   async latest(topic: string, partition: number, key: string): Promise<LogRecord | null> {
@@ -121,19 +134,26 @@ export class AdministeredLog implements Log {
 
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
     if (await this.#isNew(topic, partition)) return null;
-    return await this.#log.committed(this.#group(group), this.#named(topic), partition);
+    return await this.#log.committed(this.#group(group), this.#offsetsOf(topic), partition);
+  }
+
+  committedEpoch(group: string, { topic, partition, offset }: GroupOffset): Promise<number | undefined> {
+    const known = this.#committed.get(`${this.#group(group)}/${this.#offsetsOf(topic)}/${partition}`);
+    return Promise.resolve(known?.offset === offset ? known.epoch : undefined);
   }
 
   async writer(id: string) {
     const writer = await this.#log.writer(id);
     return {
       id,
-      commit: ({ records, group, offsets }: Commit) =>
-        writer.commit({
-          records: records.map((record) => this.#placed(record)),
-          group: this.#group(group),
-          offsets: offsets.map((offset) => ({ ...offset, topic: this.#named(offset.topic) })),
-        }),
+      commit: async ({ records, group: name, offsets: given }: Commit) => {
+        const group = this.#group(name);
+        const offsets = given.map((offset) => ({ ...offset, topic: this.#offsetsOf(offset.topic) }));
+        const placed = records.map((record) => this.#placed(record));
+        const written = await writer.commit({ records: placed, group, offsets });
+        for (const at of offsets) this.#committed.set(`${group}/${at.topic}/${at.partition}`, at);
+        return written;
+      },
       [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
     };
   }
@@ -159,6 +179,10 @@ export class AdministeredLog implements Log {
   #named(topic: string): string {
     const life = this.#lives.get(topic) ?? 1;
     return life === 1 ? topic : `${topic}-life-${life}`;
+  }
+
+  #offsetsOf(topic: string): string {
+    return this.#offsets.get(topic) ?? this.#named(topic);
   }
 
   #group(group: string): string {

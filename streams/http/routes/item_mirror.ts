@@ -7,6 +7,7 @@ import { decodeItem } from "../../../src/events/codec.ts";
 import type { ItemRecord } from "../../../src/events/event.ts";
 import { indexesKeys } from "../../log/capabilities.ts";
 import { InTurn } from "../../log/in_turn.ts";
+import { readOn } from "../../log/reading.ts";
 import { type ApiContext, appended, inPortions } from "../context.ts";
 import { atOnce } from "../../../src/values/portions.ts";
 import { arrivedRecords } from "../intake.ts";
@@ -23,6 +24,8 @@ export class ItemMirror {
   readonly #records = new Map<string, Uint8Array>();
   #sorted: readonly string[] | null = null;
   #next = 0;
+  /** See `ReadResult.epoch`, of the last read. */
+  #epoch: number | undefined;
   /** A catch-up that has not begun. */
   #waiting: Promise<void> | undefined;
   /** Serialises reads of the log, and changes. */
@@ -105,7 +108,9 @@ export class ItemMirror {
     const { log, topics } = this.#context;
     const { end } = await log.bounds(topics.items, 0);
     while (this.#next < end) {
-      const { records, next } = await log.read(topics.items, 0, this.#next);
+      const place = { topic: topics.items, partition: 0 };
+      const options = { reader: "the catalogue of this process", from: this.#next, epoch: this.#epoch };
+      const { records, next, epoch } = await readOn(log, place, options);
       for (const { key, value } of records) {
         if (key === null) continue;
         if (value === null) this.#records.delete(key);
@@ -113,7 +118,7 @@ export class ItemMirror {
         this.#sorted = null;
       }
       if (next === this.#next) break;
-      this.#next = next;
+      [this.#next, this.#epoch] = [next, epoch];
     }
   }
 }

@@ -11,6 +11,7 @@
  */
 
 import type { LogRecord, ReadResult } from "../log.ts";
+import { type EpochRun, LeaderEpochs, UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
 
 /** Bytes of records to keep, at least, after they were read. */
 const KEPT_BYTES = 256 << 10;
@@ -44,6 +45,8 @@ export class Cursor {
   polled = false;
   /** The fetch in progress. */
   filling: Promise<void> | undefined;
+  /** Of what it holds, and of the record before that. */
+  readonly epochs = new LeaderEpochs();
   #heldFrom: number;
   #start: number;
   readonly #chunks: Chunk[] = [];
@@ -54,13 +57,14 @@ export class Cursor {
   /** Ranges of offsets that the partition had already dropped when they were fetched, oldest first. */
   #gaps: { readonly from: number; readonly to: number }[] = [];
 
-  /** Starts at a position, with nothing held. */
-  constructor(topic: string, partition: number, start: number) {
+  /** Starts at a position, with nothing held. @param epoch of the record before it */
+  constructor(topic: string, partition: number, start: number, epoch = UNKNOWN_EPOCH) {
     this.topic = topic;
     this.partition = partition;
     this.position = start;
     this.#start = start;
     this.#heldFrom = start;
+    this.epochs.note({ from: start - 1, to: start, epoch });
   }
 
   /** Adds a listener, called when records arrive or something else may end a wait. */
@@ -95,9 +99,14 @@ export class Cursor {
     return current === undefined ? ahead : ahead - current.bytes * (this.#index / current.records.length);
   }
 
-  /** Whether reading can continue at an offset without a fetch from elsewhere. */
-  holds(offset: number): boolean {
-    return this.#heldFrom <= offset && offset <= this.position;
+  /**
+   * Whether reading can continue at an offset without a fetch from elsewhere.
+   *
+   * @param epoch of the record that was read before it: another one may be there now
+   */
+  holds(offset: number, epoch = UNKNOWN_EPOCH): boolean {
+    if (offset < this.#heldFrom || this.position < offset) return false;
+    return epoch === UNKNOWN_EPOCH || epoch === this.epochs.before(offset);
   }
 
   /** Moves to an offset that it {@linkcode Cursor.holds}. */
@@ -111,8 +120,9 @@ export class Cursor {
     else this.#index = lowerBound(chunk.records, offset);
   }
 
-  /** Adds the records of a fetch from `position`, and its end. */
-  accept(records: LogRecord[], next: number, stableEnd: number): void {
+  /** Adds the records of a fetch from `position`, their epochs, and its end. */
+  accept(records: LogRecord[], next: number, stableEnd: number, epochs: readonly EpochRun[] = []): void {
+    for (const run of epochs) this.epochs.note(run);
     this.position = next;
     this.stableEnd = stableEnd;
     if (records.length > 0) this.#hold(records);
@@ -137,13 +147,15 @@ export class Cursor {
     }
   }
 
-  /** Takes records from the current position, and moves past them and past offsets without a record. */
+  /** Takes records of one epoch from the current position, and moves past them and past offsets without a record. */
   take(maxRecords: number, maxBytes: number): ReadResult {
     const from = this.#start;
     const gap = this.#gaps.find(({ to }) => to > from);
     const isGap = gap !== undefined && gap.from <= from;
     // A read that reaches a gap ends before it, so the next one begins with it.
-    const until = gap === undefined || isGap ? Infinity : gap.from;
+    const first = this.#chunks[this.#chunk]?.records[this.#index];
+    const ends = first === undefined ? Infinity : this.epochs.endOf(first.offset);
+    const until = Math.min(gap === undefined || isGap ? Infinity : gap.from, ends);
     const records = this.#collect(maxRecords, maxBytes, until);
     const behind = this.isEmpty ? this.position : (records.at(-1)?.offset ?? from - 1) + 1;
     this.#start = isGap ? Math.max(behind, gap.to) : Math.min(behind, until);

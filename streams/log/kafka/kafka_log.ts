@@ -11,8 +11,8 @@ import { membersOf } from "./group_session.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./group/member_notes.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
+import { UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
 import type { Broker } from "./protocol/patch.ts";
-import { LeaderEpochs } from "./protocol/leader_epochs.ts";
 import { endsOf, offsetSince, partitionBounds, stableOffset } from "./protocol/requests.ts";
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
@@ -22,6 +22,7 @@ import {
   type Bounds,
   type GroupHandlers,
   type GroupMember,
+  type GroupOffset,
   type Log,
   type LogAddress,
   LogError,
@@ -73,7 +74,6 @@ export class KafkaLog implements Log {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #topics: KafkaTopics;
-  readonly #epochs = new LeaderEpochs();
   readonly #reader: KafkaReader;
   readonly #writes: KafkaWrites;
   readonly #members = new Set<KafkaMember>();
@@ -91,8 +91,8 @@ export class KafkaLog implements Log {
       replicationFactor,
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
-    this.#reader = new KafkaReader(this.#client, this.#polls, this.#epochs, this.#options.retryMs);
-    this.#writes = new KafkaWrites(this.#newClient, this.#topics, this.#epochs, this.#options);
+    this.#reader = new KafkaReader(this.#client, this.#polls, this.#options.retryMs);
+    this.#writes = new KafkaWrites(this.#newClient, this.#topics, this.#options);
   }
 
   /** Connects. @throws Error when no broker can be reached within `retryMs`, accepts the login, or is new enough */
@@ -187,14 +187,20 @@ export class KafkaLog implements Log {
 
   /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
-    await this.#topics.check(topic, partition);
-    const stored = await this.#client.retry(async () =>
-      stableOffset(await this.#client.coordinator("group", group), group, { topic, partition })
+    return (await this.#stored(group, { topic, partition }))?.offset ?? null;
+  }
+
+  /** @internal See {@linkcode Log.committedEpoch}. */
+  async committedEpoch(group: string, at: GroupOffset): Promise<number | undefined> {
+    const stored = await this.#stored(group, at);
+    return stored?.offset === at.offset && stored.epoch !== UNKNOWN_EPOCH ? stored.epoch : undefined;
+  }
+
+  async #stored(group: string, place: Place): ReturnType<typeof stableOffset> {
+    await this.#topics.check(place.topic, place.partition);
+    return await this.#client.retry(async () =>
+      stableOffset(await this.#client.coordinator("group", group), group, place)
     );
-    if (stored === null) return null;
-    const { offset, epoch } = stored;
-    this.#epochs.note(this.#topics.idOf(topic), partition, { from: offset - 1, to: offset, epoch });
-    return offset;
   }
 
   /** See {@linkcode Log.join}. */

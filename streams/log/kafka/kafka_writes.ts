@@ -2,12 +2,11 @@
 
 import { reasonOf } from "../../../src/values/reason.ts";
 import { checkOffset } from "../checks.ts";
-import { type Commit, type GroupOffset, LogError, type NewRecord, type Place, type Writer } from "../log.ts";
+import { type Commit, LogError, type NewRecord, type Place, type Writer } from "../log.ts";
 import type { KafkaClient } from "./client.ts";
 import { isDenied, isUnknownTopic, logErrorOf } from "./protocol/errors.ts";
 import type { KafkaLogSettings } from "./options.ts";
 import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
-import type { LeaderEpochs, StoredOffset } from "./protocol/leader_epochs.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
 import { OwnEnds } from "./reader.ts";
 import type { KafkaTopics } from "./topics.ts";
@@ -21,7 +20,6 @@ export class KafkaWrites implements AsyncDisposable {
   readonly ownEnds: OwnEnds = new OwnEnds();
   readonly #newClient: () => KafkaClient;
   readonly #topics: KafkaTopics;
-  readonly #epochs: LeaderEpochs;
   readonly #options: KafkaLogSettings;
   readonly #placer: RecordPlacer;
   readonly #appends: KafkaClient;
@@ -33,16 +31,9 @@ export class KafkaWrites implements AsyncDisposable {
   readonly #appenders = new Map<string, Appender>();
   readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
 
-  /** @param epochs of what was read */
-  constructor(
-    newClient: () => KafkaClient,
-    topics: KafkaTopics,
-    epochs: LeaderEpochs,
-    options: KafkaLogSettings,
-  ) {
+  constructor(newClient: () => KafkaClient, topics: KafkaTopics, options: KafkaLogSettings) {
     this.#newClient = newClient;
     this.#topics = topics;
-    this.#epochs = epochs;
     this.#options = options;
     this.#placer = new RecordPlacer(topics, options.compression);
     this.#appends = newClient();
@@ -159,7 +150,7 @@ export class KafkaWrites implements AsyncDisposable {
     }
     return () =>
       this.#write(async () => {
-        const written = await producer.commit(placed, group, offsets.map((offset) => this.#stored(offset)));
+        const written = await producer.commit(placed, group, offsets);
         this.#note(placed, written);
         return written;
       });
@@ -175,10 +166,6 @@ export class KafkaWrites implements AsyncDisposable {
     const { compression, transactionTimeoutMs } = this.#options;
     const options = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf, ...own };
     return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
-  }
-
-  #stored(to: GroupOffset): StoredOffset {
-    return { ...to, epoch: this.#epochs.before(this.#topics.idOf(to.topic), to.partition, to.offset) };
   }
 
   #note(records: readonly PlacedRecord[], offsets: readonly number[]): void {

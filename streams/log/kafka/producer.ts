@@ -8,10 +8,9 @@
  */
 
 import { ignore } from "../ignore.ts";
-import { LogError } from "../log.ts";
+import { type GroupOffset, LogError } from "../log.ts";
 import type { KafkaClient } from "./client.ts";
 import { isPassing, isPassingForPartitions, kafkaType } from "./protocol/errors.ts";
-import type { StoredOffset } from "./protocol/leader_epochs.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
@@ -141,7 +140,7 @@ export class Producer {
   async commit(
     records: readonly PlacedRecord[],
     group: string,
-    offsets: readonly StoredOffset[],
+    offsets: readonly GroupOffset[],
   ): Promise<number[]> {
     const transactions = this.#transactions;
     if (transactions === undefined) throw new TypeError("Cannot commit: the producer is not transactional");

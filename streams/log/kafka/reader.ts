@@ -12,7 +12,7 @@
 
 import { beyondEnd, replaced } from "../checks.ts";
 import { ignore } from "../ignore.ts";
-import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
+import { LogError, type Place, type ReadOptions, type ReadResult } from "../log.ts";
 import { orAborted } from "../pause.ts";
 import type { KafkaClient } from "./client.ts";
 import { isPassing } from "./protocol/errors.ts";
@@ -20,7 +20,7 @@ import { Cursor } from "./cursor.ts";
 import { identifyTopic, leaderOf } from "./protocol/identity.ts";
 import { type Broker, checkCode, protocolError } from "./protocol/patch.ts";
 import { decodeBatches } from "./protocol/record_batch.ts";
-import { type LeaderEpochs, UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
+import { UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
 import {
   FETCH_BY_ID,
   fetchBatches,
@@ -56,7 +56,6 @@ const NOT_LEADER = 6;
 export class KafkaReader {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
-  readonly #epochs: LeaderEpochs;
   readonly #retryMs: number;
   /** Least recently used first. */
   readonly #cursors = new Set<Cursor>();
@@ -67,13 +66,11 @@ export class KafkaReader {
   /**
    * @param client for fetches that return at once
    * @param polls for fetches that wait
-   * @param epochs receives and gives those of what was read
    * @param retryMs how long to wait until our own writes are visible, milliseconds
    */
-  constructor(client: KafkaClient, polls: KafkaClient, epochs: LeaderEpochs, retryMs: number) {
+  constructor(client: KafkaClient, polls: KafkaClient, retryMs: number) {
     this.#client = client;
     this.#polls = polls;
-    this.#epochs = epochs;
     this.#retryMs = retryMs;
   }
 
@@ -89,30 +86,31 @@ export class KafkaReader {
     ownEnd: () => number,
     options: ReadOptions,
   ): Promise<ReadResult> {
-    const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, signal } = options;
+    const { maxRecords = 1000, maxBytes = 4 << 20, waitMs = 0, epoch, signal } = options;
     const until = performance.now() + waitMs;
     const ownUntil = performance.now() + this.#retryMs;
     const start = Math.max(0, from);
     for (let pause = 1;; pause = Math.min(pause * 2, OWN_PAUSE_MS)) {
       signal?.throwIfAborted();
       this.#client.throwIfClosed();
-      const cursor = this.#cursorAt(topic, partition, start);
+      const cursor = this.#cursorAt({ topic, partition }, start, epoch);
       if (cursor.isEmpty && (waitMs <= 0 || !cursor.polled)) await orAborted(this.#fill(cursor), signal);
       else if (cursor.isEmpty) await this.#wait(cursor, until, signal);
       // Another reader at this position may have moved the cursor in the meantime.
-      if (!cursor.holds(start)) continue;
+      if (!cursor.holds(start, epoch)) continue;
       cursor.seek(start);
       if (!cursor.isEmpty) {
         const result = cursor.take(maxRecords, maxBytes);
         if (cursor.isBehind && cursor.bytesAhead < FETCH_BYTES / 2) this.#fillAhead(cursor);
-        return result;
+        return withEpoch(result, cursor, { next: start, epoch });
       }
       if (cursor.isBehind || cursor.node === NOBODY) continue; // there is more, or its poll has failed
       if (cursor.position < ownEnd()) {
         if (performance.now() >= ownUntil) throw ownMissing(topic, partition, ownEnd());
         await this.#client.pause(pause);
-      } else if (performance.now() >= until) return cursor.take(0, 0);
-      else {
+      } else if (performance.now() >= until) {
+        return withEpoch(cursor.take(0, 0), cursor, { next: start, epoch });
+      } else {
         this.#watch(cursor);
         await this.#wait(cursor, until, signal);
       }
@@ -124,13 +122,17 @@ export class KafkaReader {
     for (const cursor of this.#byPartition.get(`${topic}/${partition}`) ?? []) this.#drop(cursor);
   }
 
-  /** A cursor moved to an offset: the most recently used of the partition that holds the offset, or a new one. */
-  #cursorAt(topic: string, partition: number, offset: number): Cursor {
+  /**
+   * A cursor moved to an offset: the most recently used of the partition that holds the offset, or a new one.
+   *
+   * @param epoch of the record before it, if the reader knows that
+   */
+  #cursorAt({ topic, partition }: Place, offset: number, epoch: number | undefined): Cursor {
     const key = `${topic}/${partition}`;
     const cursors = this.#byPartition.get(key) ?? new Set();
     this.#byPartition.set(key, cursors);
-    const found = [...cursors].findLast((cursor) => cursor.holds(offset));
-    const cursor = found ?? new Cursor(topic, partition, offset);
+    const found = [...cursors].findLast((cursor) => cursor.holds(offset, epoch));
+    const cursor = found ?? new Cursor(topic, partition, offset, epoch);
     cursor.seek(offset);
     for (const set of [this.#cursors, cursors]) {
       set.delete(cursor);
@@ -222,7 +224,8 @@ export class KafkaReader {
     // Without an epoch to compare, nothing is known to differ below the end.
     const lastKept = epochBefore === UNKNOWN_EPOCH ? Infinity : epochBefore - 1;
     const kept = fetched.diverging ?? { epoch: lastKept, end: Math.min(offset, newEnd) };
-    const lostFrom = this.#epochs.forget(cursor.topicId, cursor.partition, kept);
+    const lostFrom = cursor.epochs.lostFrom(kept);
+    this.forget(cursor.topic, cursor.partition); // others hold lost records, too; their readers know the epochs
     throw newEnd < offset ? beyondEnd(cursor, offset, lostFrom) : replaced(cursor, offset, lostFrom);
   }
 
@@ -238,8 +241,8 @@ export class KafkaReader {
   }
 
   /** What to fetch next. */
-  #from({ topic, partition, position: offset }: Cursor, topicId: string | null): FetchFrom {
-    const epochBefore = this.#epochs.before(topicId, partition, offset);
+  #from({ topic, partition, position: offset, epochs }: Cursor, topicId: string | null): FetchFrom {
+    const epochBefore = epochs.before(offset);
     return { topic, topicId, partition, offset, epochBefore, maxBytes: FETCH_BYTES };
   }
 
@@ -249,9 +252,8 @@ export class KafkaReader {
     // A poll was told so: the reads that wait for it fetch for themselves, and settle it.
     if (isAtOdds(fetched)) throw protocolError(NOT_LEADER);
     const { records, next, epochs } = await decodeBatches(bytes, topic, partition, from, aborted);
-    for (const run of epochs) this.#epochs.note(cursor.topicId, partition, run);
     if (from !== cursor.position) return; // another fetch was faster
-    cursor.accept(records, next, stableEnd);
+    cursor.accept(records, next, stableEnd, epochs);
     this.#evict();
   }
 
@@ -337,6 +339,16 @@ export class KafkaReader {
       closing.removeEventListener("abort", closed);
     }
   }
+}
+
+/** A result with the epoch of the record before its end. @param from where the read began */
+function withEpoch(
+  result: ReadResult,
+  { epochs }: Cursor,
+  from: Pick<ReadResult, "next" | "epoch">,
+): ReadResult {
+  const epoch = result.next === from.next ? from.epoch ?? UNKNOWN_EPOCH : epochs.before(result.next);
+  return epoch === UNKNOWN_EPOCH ? result : { ...result, epoch };
 }
 
 /** The id of a topic; `null` if the broker fetches by name only. */

@@ -7,10 +7,9 @@
  *   sequence instead of three.
  */
 
-import type { Place } from "../log.ts";
+import type { GroupOffset, Place } from "../log.ts";
 import type { KafkaClient } from "./client.ts";
 import { about, isPassingForPartitions } from "./protocol/errors.ts";
-import type { StoredOffset } from "./protocol/leader_epochs.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { type Produce, produce, type Produced } from "./protocol/requests.ts";
 import {
@@ -36,7 +35,7 @@ export interface Transactions {
   begin(partitions: readonly Place[], passes?: Passes): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
-  storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void>;
+  storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
   /**
    * Commits or aborts the transaction, by one request. Retrying is safe: the coordinator accepts the same end again.
    */
@@ -81,7 +80,7 @@ class ImplicitTransactions implements Transactions {
     return produce(leader, this.owner.transactionalId, batches, 12);
   }
 
-  async storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void> {
+  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
     await this.#client.retry(async () => {
       const coordinator = await this.#client.coordinator("group", group);
       await storeInTransaction(coordinator, this.owner, group, offsets);
@@ -120,7 +119,7 @@ class ExplicitTransactions implements Transactions {
     return produce(leader, this.owner.transactionalId, batches);
   }
 
-  async storeOffsets(group: string, offsets: readonly StoredOffset[]): Promise<void> {
+  async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {
     await this.#client.retry(async () => {
       const coordinator = await this.#coordinator();
       await coordinator.addOffsetsToTxn({ ...this.owner, groupId: group });

@@ -9,7 +9,7 @@
 
 import type { DecodedEvent } from "../../../src/events/check.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
-import { type Log, LogError, type LogRecord, type ReadOptions } from "../../log/log.ts";
+import { type Log, LogError, type LogRecord, type ReadOptions, type ReadResult } from "../../log/log.ts";
 
 export interface EventRead {
   readonly record: LogRecord;
@@ -33,19 +33,33 @@ export class EventReader {
   #batch: readonly EventRead[] = [];
   #at = 0;
   #readTo: number;
+  /** See `ReadResult.epoch`: of the batch, and of the last event that was passed. */
+  #batchEpoch: number | undefined;
+  #epoch: number | undefined;
   #lost: OffsetRange | undefined;
 
-  /** Starts at an offset. */
-  constructor(log: Pick<Log, "read">, topic: string, partition: number, from: number) {
+  /** Starts at a position. */
+  constructor(
+    log: Pick<Log, "read">,
+    topic: string,
+    partition: number,
+    { next, epoch }: Pick<ReadResult, "next" | "epoch">,
+  ) {
     this.#log = log;
     this.#topic = topic;
     this.#partition = partition;
-    this.#next = this.#readTo = from;
+    this.#next = this.#readTo = next;
+    this.#epoch = this.#batchEpoch = epoch;
   }
 
   /** Offset after the last event that was passed. */
   get next(): number {
     return this.#next;
+  }
+
+  /** See `ReadResult.epoch`, of that event. */
+  get epoch(): number | undefined {
+    return this.#epoch;
   }
 
   /** The first event that waits. */
@@ -94,21 +108,24 @@ export class EventReader {
   async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
     if (this.first !== undefined) return true;
     const from = this.#next;
-    const { records, next, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, options);
+    const { records, next, epoch, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, {
+      ...options,
+      epoch: this.#epoch,
+    });
     if (next < from) {
       const place = `${this.#topic}/${this.#partition}`;
       throw new LogError("corrupt", `Cannot read ${place} from ${from} on: the log goes back to ${next}`);
     }
     if (dropped > 0) {
       this.#lost = { from: this.#lost?.from ?? from, to: from + dropped };
-      this.#next = from + dropped;
+      [this.#next, this.#epoch] = [from + dropped, undefined];
     }
     this.#batch = records.map((record) => ({
       record,
       decoded: decodeEvent(record.value ?? new Uint8Array(0)),
     }));
     this.#at = 0;
-    this.#readTo = next;
+    [this.#readTo, this.#batchEpoch] = [next, epoch];
     return records.length >= options.maxRecords;
   }
 
@@ -124,12 +141,13 @@ export class EventReader {
     const first = this.#batch[this.#at++];
     if (first === undefined) throw new RangeError(`Cannot pass an event: none waits at ${this.#next}`);
     this.#next = first.record.offset + 1;
+    this.#epoch = this.#batchEpoch;
     // So that no events of an erased user stay in memory.
     if (this.#at === this.#batch.length) this.#batch = [];
   }
 
   /** Passes offsets without a record, up to the end of what was read, if no event waits. */
   passGap(): void {
-    if (this.first === undefined) this.#next = this.#readTo;
+    if (this.first === undefined) [this.#next, this.#epoch] = [this.#readTo, this.#batchEpoch];
   }
 }

@@ -6,6 +6,7 @@
 import type { GivenList } from "../../../src/engine/lists.ts";
 import { exposuresOf, type Recommendation } from "../../../src/events/recommendation.ts";
 import type { Log, LogRecord } from "../../log/log.ts";
+import { readOn } from "../../log/reading.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { INPUT } from "../../topics/delivery.ts";
 
@@ -26,6 +27,8 @@ export class GivenLists {
   /** Answers read ahead, by offset of the request. */
   readonly #ahead = new Map<number, LogRecord>();
   #next = -1;
+  /** See `ReadResult.epoch`, of the last read. */
+  #epoch: number | undefined;
   #readTo = -1;
   #isAtEnd = false;
 
@@ -42,14 +45,16 @@ export class GivenLists {
     this.#isAtEnd = false; // there may be new answers
     // A repeat of an answer arrives within one commit of its task.
     while (!this.#isAtEnd && this.#readTo <= offset) {
-      const result = await this.#log.read(this.#topic, this.#partition, this.#next, { maxRecords: READ });
+      const place = { topic: this.#topic, partition: this.#partition };
+      const options = { reader: "a build", from: this.#next, epoch: this.#epoch, maxRecords: READ };
+      const result = await readOn(this.#log, place, options);
       for (const record of result.records) {
         const input = inputOf(record);
         if (input >= from) this.#ahead.set(input, record);
         this.#readTo = Math.max(this.#readTo, input);
       }
       this.#isAtEnd = result.next === this.#next; // a read may skip records and still move on
-      this.#next = result.next;
+      [this.#next, this.#epoch] = [result.next, result.epoch];
     }
   }
 

@@ -53,6 +53,8 @@ export interface InputWatch {
 export class TaskInputs implements InputWatch {
   /** Offset of the first event to read. */
   readonly next: number;
+  /** See `ReadResult.epoch`, of that event. */
+  readonly epoch: number | undefined;
   /** Whether the group's offset differs, so that a commit is due. */
   readonly isAstray: boolean;
   /** Whether the task has never committed. */
@@ -67,10 +69,11 @@ export class TaskInputs implements InputWatch {
   private constructor(
     log: Pick<Log, "identify">,
     topics: Topics,
-    found: Pick<TaskInputs, "next" | "isAstray" | "isNew" | "anew">,
+    found: Pick<TaskInputs, "next" | "epoch" | "isAstray" | "isNew" | "anew">,
     identities: ReadonlyMap<InputTopic, TopicIdentity>,
   ) {
     this.next = found.next;
+    this.epoch = found.epoch;
     this.isAstray = found.isAstray;
     this.isNew = found.isNew;
     this.anew = found.anew;
@@ -86,7 +89,7 @@ export class TaskInputs implements InputWatch {
    * @throws LogError `topic-mismatch` when its record and the log contradict each other
    */
   static async open(
-    log: Pick<Log, "identify" | "latest" | "read" | "bounds" | "committed">,
+    log: Pick<Log, "identify" | "latest" | "read" | "bounds" | "committed" | "committedEpoch">,
     topics: Topics,
     { partition, partitions, group }: InputsPlace,
   ): Promise<TaskInputs> {
@@ -105,7 +108,9 @@ export class TaskInputs implements InputWatch {
     ]);
     const isSame = own !== null &&
       changeOf(events, { id: own.ids.events ?? null, partitions: own.partitions }, now) === null;
-    const end = isSame ? await keptUntil(log, { topic: events, partition }, own.next) : bounds.end;
+    const at = { topic: events, partition, offset: own?.next ?? 0 };
+    const epoch = isSame ? await log.committedEpoch?.(group, at) : undefined;
+    const end = isSame ? await keptUntil(log, { ...at, epoch }) : bounds.end;
     const { next, remark } = positionOf({
       topic: events,
       partition,
@@ -129,7 +134,7 @@ export class TaskInputs implements InputWatch {
         { partition, topic: topics[name] },
       );
     }
-    const found = { next, isAstray: remark !== null, isNew: own === null, anew };
+    const found = { next, epoch, isAstray: remark !== null, isNew: own === null, anew };
     return new TaskInputs(log, topics, found, identities);
   }
 

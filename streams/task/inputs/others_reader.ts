@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Log, LogRecord } from "../../log/log.ts";
+import { readOn } from "../../log/reading.ts";
 
 /** Approximate bytes to read ahead from all partitions together. */
 const AHEAD_BYTES = 4 << 20;
@@ -24,6 +25,8 @@ export class OthersReader implements AsyncDisposable {
   readonly #log: Pick<Log, "read">;
   readonly #topic: string;
   readonly #next: Map<number, number>;
+  /** See `ReadResult.epoch`, of the last read of each partition. */
+  readonly #epochs = new Map<number, number | undefined>();
   readonly #ahead = new Map<number, ReadAhead>();
   readonly #reading = new Map<number, Promise<void>>();
   readonly #closing = new AbortController();
@@ -137,9 +140,13 @@ export class OthersReader implements AsyncDisposable {
     const { signal } = this.#closing;
     const from = this.#next.get(partition)!;
     try {
-      const options = { maxBytes, waitMs: WAIT_MS, signal };
-      const result = await this.#log.read(this.#topic, partition, from, options);
+      const epoch = this.#epochs.get(partition);
+      // What was lost may have named users of whom no erasure would be read.
+      const goBack = () => this.#hasMissed = true;
+      const options = { reader: "a task", from, epoch, goBack, maxBytes, waitMs: WAIT_MS, signal };
+      const result = await readOn(this.#log, { topic: this.#topic, partition }, options);
       if (signal.aborted) return;
+      this.#epochs.set(partition, result.epoch);
       if (result.dropped !== undefined) this.#miss(partition, from, from + result.dropped);
       if (result.records.length > 0) this.#ahead.set(partition, { partition, ...result });
       else this.#next.set(partition, result.next);

@@ -15,24 +15,22 @@ Deno.test("LeaderEpochs.before() is the epoch of the record before an offset, if
     for (const [from, count] of reads) {
       for (let offset = from; offset < from + count; offset++) {
         read.add(offset);
-        epochs.note("id", 0, { from: offset, to: offset + 1, epoch: epochAt(offset) });
+        epochs.note({ from: offset, to: offset + 1, epoch: epochAt(offset) });
       }
     }
     for (let offset = 0; offset < 70; offset++) {
-      const before = epochs.before("id", 0, offset);
+      const before = epochs.before(offset);
       assert.ok(before === UNKNOWN_EPOCH || read.has(offset - 1) && before === epochAt(offset - 1));
-      assert.equal(epochs.before("other", 0, offset), UNKNOWN_EPOCH);
     }
     const last = reads.findLast(([, count]) => count > 0);
     if (last === undefined) return;
     const end = last[0] + last[1];
-    assert.equal(epochs.before("id", 0, end), epochAt(end - 1), "what was read last is known");
-    assert.ok(epochs.forget("id", 0, { epoch: 9, end }) === end, "it has them all");
-    assert.equal(epochs.before("id", 0, end), UNKNOWN_EPOCH);
+    assert.equal(epochs.before(end), epochAt(end - 1), "what was read last is known");
+    assert.equal(epochs.lostFrom({ epoch: 9, end }), end, "it has them all");
   }));
 });
 
-Deno.test("LeaderEpochs.forget() tells where a leader begins to have other records than were read", () => {
+Deno.test("LeaderEpochs.lostFrom() tells where a leader begins to have other records than were read", () => {
   const read = [{ from: 0, to: 3, epoch: 1 }, { from: 3, to: 6, epoch: 3 }];
   for (
     const [kept, differs] of [
@@ -43,7 +41,7 @@ Deno.test("LeaderEpochs.forget() tells where a leader begins to have other recor
     ] as const
   ) {
     const epochs = new LeaderEpochs();
-    for (const run of read) epochs.note("id", 0, run);
-    assert.equal(epochs.forget("id", 0, kept), differs);
+    for (const run of read) epochs.note(run);
+    assert.equal(epochs.lostFrom(kept), differs);
   }
 });

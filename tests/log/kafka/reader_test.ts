@@ -4,7 +4,6 @@ import type { KafkaClient } from "../../../streams/log/kafka/client.ts";
 import { isPassing } from "../../../streams/log/kafka/protocol/errors.ts";
 import { KafkaReader, OwnEnds } from "../../../streams/log/kafka/reader.ts";
 import type { Leader } from "../../../streams/log/kafka/protocol/identity.ts";
-import { type EpochEnd, LeaderEpochs } from "../../../streams/log/kafka/protocol/leader_epochs.ts";
 import { encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
 import type { Fetched } from "../../../streams/log/kafka/protocol/requests.ts";
 import { texts } from "../../contracts/log_suite.ts";
@@ -100,7 +99,7 @@ async function batchAt(offset: number, value: string): Promise<Uint8Array> {
 Deno.test("KafkaReader.read() goes on when a poll brought the records that a trim took from a fetch", async () => {
   const own = fakeClient({ start: 301, end: 301 });
   const polls = fakeClient({ start: 301, end: 301 });
-  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const waiting = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   (await own.next())({ stableEnd: 300 }); // nothing there yet: it waits, and is polled for
   const answerPoll = await polls.next();
@@ -117,7 +116,7 @@ Deno.test("KafkaReader.read() goes on when a poll brought the records that a tri
 Deno.test("KafkaReader.read() in a loop fetches for itself when its poll fails, and learns why it cannot go on", async () => {
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 });
-  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const follow = async () => {
     for (let next = 300;;) ({ next } = await reader.read("t", 0, next, () => 0, { waitMs: 60_000 }));
   };
@@ -136,7 +135,7 @@ Deno.test("KafkaReader.read() that begins while a failed poll looks for the new 
   const refreshed = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { refreshed: refreshed.promise });
-  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const read = () => reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   const before = read();
   (await own.next())({ stableEnd: 300 });
@@ -156,7 +155,7 @@ Deno.test("KafkaReader.read() fetches once for itself while polls fail, and wait
   const paused = Promise.withResolvers<void>();
   const own = fakeClient({ start: 0, end: 300 });
   const polls = fakeClient({ start: 0, end: 300 }, { paused: paused.promise });
-  const reader = new KafkaReader(own.client, polls.client, new LeaderEpochs(), RETRY_MS);
+  const reader = new KafkaReader(own.client, polls.client, RETRY_MS);
   const reading = reader.read("t", 0, 300, () => 0, { waitMs: 60_000 });
   (await own.next())({ stableEnd: 300 });
   (await polls.next())({ errorCode: NOT_LEADER });
@@ -170,7 +169,7 @@ Deno.test("KafkaReader.read() fetches once for itself while polls fail, and wait
 
 Deno.test("KafkaReader.read() resumes at the start of what is left, and rejects an offset beyond the end", async () => {
   const { client, next } = fakeClient({ start: 301, end: 302 });
-  const reader = new KafkaReader(client, client, new LeaderEpochs(), RETRY_MS);
+  const reader = new KafkaReader(client, client, RETRY_MS);
   const trimmed = reader.read("t", 0, 7, () => 0, { waitMs: 0 });
   (await next())({ errorCode: OUT_OF_RANGE });
   (await next())({ stableEnd: 302, bytes: await batchAt(301, "b") });
@@ -192,10 +191,10 @@ Deno.test("KafkaReader.read() believes that records are lost if the newest leade
   ] as const;
   for (const [what, leaders, answers, outcome] of cases) {
     const { client, next } = fakeClient({ start: 0, end: 9 }, { isRetrying: true, leaders });
-    const epochs = Object.assign(new LeaderEpochs(), { before: () => leader.epoch });
-    const reading = new KafkaReader(client, client, epochs, RETRY_MS).read("t", 0, 5, () => 0, { waitMs: 0 });
+    const { epoch } = leader;
+    const reading = new KafkaReader(client, client, RETRY_MS).read("t", 0, 5, () => 0, { waitMs: 0, epoch });
     for (const answer of answers) (await next())({ stableEnd: 5, ...answer });
-    if (outcome === "goes on") assert.deepEqual(await reading, { records: [], next: 5 }, what);
+    if (outcome === "goes on") assert.deepEqual(await reading, { records: [], next: 5, epoch }, what);
     else {
       const message =
         "Cannot read t/0 from 5: it has lost what was read from 2 on, and has other records there";
@@ -204,22 +203,9 @@ Deno.test("KafkaReader.read() believes that records are lost if the newest leade
   }
 });
 
-Deno.test("KafkaReader.read() beyond the end takes nothing that another reader has read for lost", async () => {
-  const { client, next } = fakeClient({ start: 0, end: 8 });
-  const known = new LeaderEpochs();
-  known.note("id", 0, { from: 0, to: 5, epoch: 1 });
-  const epochs = Object.assign(new LeaderEpochs(), {
-    before: (_id: string | null, partition: number, offset: number) => known.before("id", partition, offset),
-    forget: (_id: string | null, partition: number, kept: EpochEnd) => known.forget("id", partition, kept),
-  });
-  const reading = new KafkaReader(client, client, epochs, RETRY_MS).read("t", 0, 10, () => 0, { waitMs: 0 });
-  for (let times = 0; times < 2; times++) (await next())({ errorCode: OUT_OF_RANGE });
-  await assert.rejects(reading, { code: "beyond-end", end: 8 });
-});
-
 Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the brokers have lost", async () => {
   const { client, next } = fakeClient({ start: 0, end: 5 });
-  const reader = new KafkaReader(client, client, new LeaderEpochs(), 0);
+  const reader = new KafkaReader(client, client, 0);
   const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
   (await next())({ stableEnd: 5 });
   await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before offset 9/ });
@@ -227,7 +213,7 @@ Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the b
 
 Deno.test("KafkaReader.read() asks again when a quota left it without an answer", async () => {
   const { client, next } = fakeClient({ start: 0, end: 1 });
-  const reading = new KafkaReader(client, client, new LeaderEpochs(), RETRY_MS).read("t", 0, 0, () => 0, {
+  const reading = new KafkaReader(client, client, RETRY_MS).read("t", 0, 0, () => 0, {
     waitMs: 0,
   });
   (await next())(null);

@@ -30,7 +30,7 @@ class GappedLog {
   }
 }
 
-const createReader = (log: GappedLog) => new EventReader(log, TOPIC, PARTITION, 3);
+const createReader = (log: GappedLog) => new EventReader(log, TOPIC, PARTITION, { next: 3 });
 
 Deno.test("EventReader.next is just past the last passed event, and past a gap once nothing waits", async () => {
   const log = new GappedLog();
@@ -66,7 +66,7 @@ Deno.test("EventReader.read() reads nothing while an event waits, and returns wh
 
 Deno.test("EventReader.read() rejects when the log goes backwards", async () => {
   const log = { read: () => Promise.resolve({ records: [], next: 2 }) };
-  const reader = new EventReader(log, TOPIC, PARTITION, 3);
+  const reader = new EventReader(log, TOPIC, PARTITION, { next: 3 });
   await assert.rejects(reader.read({ maxRecords: 9 }), { code: "corrupt" });
   reader.passGap();
   assert.equal(reader.next, 3);
@@ -75,7 +75,7 @@ Deno.test("EventReader.read() rejects when the log goes backwards", async () => 
 Deno.test("EventReader.takeLost() returns what the log has dropped, even a single offset", async () => {
   for (const dropped of [1, 2]) {
     const read = () => Promise.resolve({ records: [recordAt(3 + dropped)], next: 4 + dropped, dropped });
-    const reader = new EventReader({ read }, TOPIC, PARTITION, 3);
+    const reader = new EventReader({ read }, TOPIC, PARTITION, { next: 3 });
     await reader.read({ maxRecords: 9 });
     assert.deepEqual([reader.takeLost(), reader.next], [{ from: 3, to: 3 + dropped }, 3 + dropped]);
     assert.equal(reader.takeLost(), undefined);

@@ -10,11 +10,9 @@
  * ```
  */
 
-import type { Place } from "../../log.ts";
-
 /** The epoch of a record of which it is not known. */
 export const UNKNOWN_EPOCH = -1;
-/** How many runs to remember per partition: those extended last. */
+/** How many runs to remember: those extended last. */
 const MAX_RUNS = 8;
 
 /** Records from `from`, below `to`, that were written in one epoch. */
@@ -30,44 +28,39 @@ export interface EpochEnd {
   readonly end: number;
 }
 
-/** Remembers the epochs of what was read, by topic id and partition. */
+/** Remembers the epochs of what a reader has read of a partition. */
 export class LeaderEpochs {
-  readonly #runs = new Map<string, readonly EpochRun[]>();
+  #runs: readonly EpochRun[] = [];
 
-  /** Notes a run that was read. @param topicId `null` and `undefined` = it has none, or it is not known */
-  note(topicId: string | null | undefined, partition: number, { from, to, epoch }: EpochRun): void {
-    if (topicId === null || topicId === undefined || epoch < 0) return;
-    const key = `${topicId}/${partition}`;
-    const known = this.#runs.get(key) ?? [];
-    const touching = known.find((run) => run.epoch === epoch && run.from <= to && from <= run.to);
+  /** Notes a run that was read. */
+  note({ from, to, epoch }: EpochRun): void {
+    if (epoch < 0) return;
+    const touching = this.#runs.find((run) => run.epoch === epoch && run.from <= to && from <= run.to);
     const run = touching === undefined
       ? { from, to, epoch }
       : { from: Math.min(from, touching.from), to: Math.max(to, touching.to), epoch };
-    this.#runs.set(key, [...known.filter((other) => other !== touching), run].slice(-MAX_RUNS));
+    this.#runs = [...this.#runs.filter((other) => other !== touching), run].slice(-MAX_RUNS);
   }
 
   /** The epoch of the record before an offset. */
-  before(topicId: string | null | undefined, partition: number, offset: number): number {
-    const known = this.#runs.get(`${topicId}/${partition}`) ?? [];
-    return known.findLast(({ from, to }) => from < offset && offset <= to)?.epoch ?? UNKNOWN_EPOCH;
+  before(offset: number): number {
+    return this.#runs.findLast(({ from, to }) => from < offset && offset <= to)?.epoch ?? UNKNOWN_EPOCH;
+  }
+
+  /** Where the run with an offset ends; `Infinity` = its epoch is not known. */
+  endOf(offset: number): number {
+    return this.#runs.findLast(({ from, to }) => from <= offset && offset < to)?.to ?? Infinity;
   }
 
   /**
-   * Forgets what a partition had, because a leader has other records.
+   * The first offset at which a leader has none of what was read, or another record.
    *
    * @param kept the last epoch of ours that it has, and where that ends there
-   * @returns the first offset at which it has none of what was read, or another record
    */
-  forget(topicId: string | null | undefined, partition: number, kept: EpochEnd): number {
-    const known = this.#runs.get(`${topicId}/${partition}`) ?? [];
-    this.#runs.delete(`${topicId}/${partition}`);
-    return Math.min(kept.end, ...known.filter(({ epoch }) => epoch > kept.epoch).map(({ from }) => from));
+  lostFrom(kept: EpochEnd): number {
+    return Math.min(
+      kept.end,
+      ...this.#runs.filter(({ epoch }) => epoch > kept.epoch).map(({ from }) => from),
+    );
   }
-}
-
-/** A {@linkcode Place}'s offset to store for a group, with the epoch of the record before it. */
-export interface StoredOffset extends Place {
-  readonly offset: number;
-  /** @default {UNKNOWN_EPOCH} */
-  readonly epoch?: number;
 }

@@ -4,7 +4,8 @@
  * 2, the default in Kafka 4). All are flexible.
  */
 
-import { type StoredOffset, UNKNOWN_EPOCH } from "./leader_epochs.ts";
+import type { GroupOffset } from "../../log.ts";
+import { UNKNOWN_EPOCH } from "./leader_epochs.ts";
 import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import { readTopics, writeTopics } from "./requests.ts";
 import { WireWriter } from "./wire.ts";
@@ -52,7 +53,7 @@ export async function storeInTransaction(
   broker: Broker,
   owner: TransactionOwner,
   group: string,
-  offsets: readonly StoredOffset[],
+  offsets: readonly GroupOffset[],
   apiVersion: 3 | 5 = 5,
 ): Promise<void> {
   const body = new WireWriter(256, true)
