@@ -58,6 +58,7 @@ const LAYERS = [
   "streams/log/kafka/protocol",
   "streams/log/kafka/logins",
   "streams/log/kafka/group",
+  "streams/log/kafka/reading",
   "streams/log/*",
   "streams/log/kinds",
   "streams/sqlite",

@@ -10,7 +10,8 @@ import { about, isDenied, isUnknownTopic, logErrorOf } from "./protocol/errors.t
 import { membersOf } from "./group_session.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./group/member_notes.ts";
-import { KafkaReader, ownMissing } from "./reader.ts";
+import { KafkaReader } from "./reader.ts";
+import { ownMissing } from "./reading/own_ends.ts";
 import { UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { endsOf, offsetSince, partitionBounds, stableOffset } from "./protocol/requests.ts";

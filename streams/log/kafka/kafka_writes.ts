@@ -8,7 +8,7 @@ import { isDenied, isUnknownTopic, logErrorOf } from "./protocol/errors.ts";
 import type { KafkaLogSettings } from "./options.ts";
 import { isFenced, isTooLarge, Producer, type ProducerOptions } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
-import { OwnEnds } from "./reader.ts";
+import { OwnEnds } from "./reading/own_ends.ts";
 import type { KafkaTopics } from "./topics.ts";
 import { Appender, fencedError, fittingBytes, KafkaWriter, RecordPlacer } from "./writers.ts";
 

@@ -10,14 +10,12 @@
  *   waited recently. They have their own connections, because a broker answers the requests of a connection in order.
  */
 
-import { beyondEnd, replaced } from "../checks.ts";
 import { ignore } from "../ignore.ts";
-import { LogError, type Place, type ReadOptions, type ReadResult } from "../log.ts";
+import type { Place, ReadOptions, ReadResult } from "../log.ts";
 import { orAborted } from "../pause.ts";
 import type { KafkaClient } from "./client.ts";
 import { isPassing } from "./protocol/errors.ts";
-import { Cursor } from "./cursor.ts";
-import { identifyTopic, leaderOf } from "./protocol/identity.ts";
+import { identifyTopic } from "./protocol/identity.ts";
 import { type Broker, checkCode, protocolError } from "./protocol/patch.ts";
 import { decodeBatches } from "./protocol/record_batch.ts";
 import { UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
@@ -28,12 +26,11 @@ import {
   type FetchFrom,
   isAtOdds,
   isUnknownId,
-  partitionBounds,
-  type PlacedRecord,
 } from "./protocol/requests.ts";
+import { Cursor } from "./reading/cursor.ts";
+import { ownMissing } from "./reading/own_ends.ts";
+import { FETCH_BYTES, fetchOne, NOT_LEADER, settle, unknownId } from "./settling.ts";
 
-/** Bytes to fetch from a partition at a time, before decompression. */
-const FETCH_BYTES = 1 << 20;
 /** Bytes of records to hold for readers; the cursors least recently read are dropped first. */
 const BUFFER_BYTES = 64 << 20;
 /** How long a poll waits for a record, and so may a cursor that is added in the meantime. */
@@ -48,9 +45,6 @@ const NOBODY = -1;
 const OWN_PAUSE_MS = 20;
 
 const FETCH = 1;
-/** Codes of temporary errors. */
-const LEADER_NOT_AVAILABLE = 5;
-const NOT_LEADER = 6;
 
 /** Reads the partitions of a cluster. */
 export class KafkaReader {
@@ -178,66 +172,18 @@ export class KafkaReader {
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
         const from = this.#from(cursor, cursor.topicId);
-        const fetched = await this.#fetchOne(broker, from);
-        if (isUnknownId(fetched)) throw await this.#unknownId(cursor);
-        if (isAtOdds(fetched)) await this.#settle(cursor, broker, from);
-        else await this.#accept(cursor, fetched, from.offset);
+        const fetched = await fetchOne(this.#client, broker, from);
+        if (isUnknownId(fetched)) throw await unknownId(this.#client, cursor);
+        if (!isAtOdds(fetched)) return await this.#accept(cursor, fetched, from.offset);
+        const lost = await settle(this.#client, cursor, { broker, from });
+        if (lost === undefined) return;
+        this.forget(topic, partition); // other cursors hold lost records, too; their readers know the epochs
+        throw lost;
       });
     } catch (error) {
       this.#drop(cursor);
       throw this.#client.lasting(error, cursor);
     }
-  }
-
-  async #fetchOne(broker: Broker, from: FetchFrom): Promise<Fetched> {
-    for (;;) {
-      this.#client.throwIfClosed();
-      const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: FETCH_BYTES });
-      if (fetched !== undefined) return fetched;
-      // The response is empty while a quota is exceeded; kafkajs delays the next request accordingly.
-    }
-  }
-
-  /**
-   * Finds out why a broker has not the records at and before a position. They were trimmed; or the broker lags behind,
-   * or was replaced as the leader without having noticed; or the leader was elected without them.
-   *
-   * @throws LogError `beyond-end` in the last case
-   */
-  async #settle(cursor: Cursor, broker: Broker, from: FetchFrom): Promise<void> {
-    const { start, end } = await partitionBounds(broker, from);
-    if (cursor.position !== from.offset) return; // a poll fetched those records before they were trimmed
-    if (from.offset < start) return cursor.skip(start, end);
-    const leaders = await this.#client.askAll((broker) => leaderOf(broker, from));
-    const [newest] = leaders.filter((leader) => leader !== undefined).toSorted((a, b) => b.epoch - a.epoch);
-    if (newest === undefined) throw protocolError(LEADER_NOT_AVAILABLE);
-    // Unless all brokers were restored from an older copy, in which epochs begin again, those that know better are away.
-    if (newest.epoch < from.epochBefore && leaders.includes(undefined)) throw protocolError(NOT_LEADER);
-    const leader = await this.#client.node(newest.node);
-    const fetched = await this.#fetchOne(leader, { ...from, leaderEpoch: newest.epoch });
-    if (!isAtOdds(fetched)) {
-      checkCode(fetched.errorCode);
-      throw protocolError(NOT_LEADER); // the leader is another than we knew
-    }
-    const { end: newEnd } = await partitionBounds(leader, from);
-    const { epochBefore, offset } = from;
-    // Without an epoch to compare, nothing is known to differ below the end.
-    const lastKept = epochBefore === UNKNOWN_EPOCH ? Infinity : epochBefore - 1;
-    const kept = fetched.diverging ?? { epoch: lastKept, end: Math.min(offset, newEnd) };
-    const lostFrom = cursor.epochs.lostFrom(kept);
-    this.forget(cursor.topic, cursor.partition); // others hold lost records, too; their readers know the epochs
-    throw newEnd < offset ? beyondEnd(cursor, offset, lostFrom) : replaced(cursor, offset, lostFrom);
-  }
-
-  /** Why a broker does not know a topic's id: the topic was deleted or created again, or the broker lags behind. */
-  async #unknownId({ topic, partition, position, topicId }: Cursor): Promise<Error> {
-    const { id } = await identifyTopic(await this.#client.any(), topic);
-    if (id === topicId) return protocolError(LEADER_NOT_AVAILABLE);
-    return new LogError(
-      "topic-mismatch",
-      `Cannot read ${topic}/${partition} from ${position}: the topic was deleted and created again (its id was ` +
-        `${topicId}, and is ${id}), so the position is meaningless; begin at a position of the new topic`,
-    );
   }
 
   /** What to fetch next. */
@@ -355,65 +301,4 @@ function withEpoch(
 async function topicId(broker: Broker, topic: string): Promise<string | null> {
   if ((broker.versions[FETCH]?.maxVersion ?? 0) < FETCH_BY_ID) return null;
   return (await identifyTopic(broker, topic)).id;
-}
-
-/** The own ends of a topic. */
-interface TopicEnds {
-  /** Distinguishes the topic from others of its name; `null` = brokers give no ids. */
-  readonly id: string | null;
-  /** By partition. */
-  readonly ends: Map<number, number>;
-}
-
-/**
- * Where our own records end: reads and bounds have to reach at least that far. Another topic of the same name begins at
- * 0; that a broker does not know the name, which may pass, does not make it another one.
- */
-export class OwnEnds {
-  readonly #topics = new Map<string, TopicEnds>();
-
-  /** The offset after our own newest record in a partition; 0 = none. */
-  get(topic: string, partition: number): number {
-    return this.#topics.get(topic)?.ends.get(partition) ?? 0;
-  }
-
-  /**
-   * To be called with written records and their offsets.
-   *
-   * @param idOf the id of a topic; `undefined` = the one that it had
-   */
-  note(
-    records: readonly PlacedRecord[],
-    offsets: readonly number[],
-    idOf: (topic: string) => string | null | undefined,
-  ): void {
-    for (const [i, { record: { topic }, partition }] of records.entries()) {
-      const end = (offsets[i] ?? -1) + 1;
-      this.confirm(topic, idOf(topic));
-      const known = this.#topics.get(topic) ?? { id: idOf(topic) ?? null, ends: new Map<number, number>() };
-      this.#topics.set(topic, known);
-      if (end > this.get(topic, partition)) known.ends.set(partition, end);
-    }
-  }
-
-  /** To be called with the id that a topic has now; `undefined` = it is not known. */
-  confirm(topic: string, id: string | null | undefined): void {
-    const known = this.#topics.get(topic)?.id ?? null;
-    if (known !== null && id !== null && id !== undefined && known !== id) this.forget(topic);
-  }
-
-  /** To be called when a broker does not know a topic: without an id, it could not be told from another one later. */
-  doubt(topic: string): void {
-    if (this.#topics.get(topic)?.id === null) this.forget(topic);
-  }
-
-  /** To be called when a topic is gone. */
-  forget(topic: string): void {
-    this.#topics.delete(topic);
-  }
-}
-
-/** The error for own writes that stay invisible, because a transaction does not end or brokers lost it. */
-export function ownMissing(topic: string, partition: number, end: number): LogError {
-  return new LogError("closed", `Cannot read our own records in ${topic}/${partition} before offset ${end}`);
 }

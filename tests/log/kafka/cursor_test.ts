@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Cursor } from "../../../streams/log/kafka/cursor.ts";
+import { Cursor } from "../../../streams/log/kafka/reading/cursor.ts";
 import type { LogRecord } from "../../../streams/log/log.ts";
 
 Deno.test("Cursor gives the same records in any steps, over holes, arrivals and returns", () => {

@@ -10,8 +10,8 @@
  * the rest.
  */
 
-import type { LogRecord, ReadResult } from "../log.ts";
-import { type EpochRun, LeaderEpochs, UNKNOWN_EPOCH } from "./protocol/leader_epochs.ts";
+import type { LogRecord, ReadResult } from "../../log.ts";
+import { type EpochRun, LeaderEpochs, UNKNOWN_EPOCH } from "../protocol/leader_epochs.ts";
 
 /** Bytes of records to keep, at least, after they were read. */
 const KEPT_BYTES = 256 << 10;
