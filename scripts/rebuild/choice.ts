@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { modelName } from "../../src/nn/models/registry.ts";
-import { blueprintChanges, configOf } from "../../streams/config/blueprint.ts";
+import { configOf, generationChanges } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { valueAt } from "../../streams/settings/config_fault.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
@@ -71,7 +71,7 @@ export async function chooseGeneration(
   const all = await generationsOf(log, topics);
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
-    if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
+    if (generationChanges(generation.blueprint, blueprint).length > 0) continue;
     const { number, archived } = generation;
     if (archive === undefined && await hasGap(log, generationTopics(topics, number))) {
       // It may have missed erasures. A log that can erase has dropped the generation with the first of them.

@@ -2,7 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { modelName } from "../../src/nn/models/registry.ts";
-import { blueprintChanges, blueprintOf, configOf } from "../../streams/config/blueprint.ts";
+import { blueprintOf, configOf, generationChanges } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
@@ -139,7 +139,7 @@ function setupFrom(blueprint: Blueprint, now: Config): GenerationSetup {
   const { seed, partitions } = blueprint;
   const [model, variants] = [modelName(blueprint.model), blueprint.variants.map(modelName)];
   const setup = { config: { ...now, ...configOf(blueprint) }, model, seed, partitions, variants };
-  const lost = blueprintChanges(blueprint, blueprintOf(setup.config, setup));
+  const lost = generationChanges(blueprint, blueprintOf(setup.config, setup));
   if (lost.length === 0) return setup;
   throw new Error(
     `Cannot serve the generation as it is recorded: this release would make it differently (${

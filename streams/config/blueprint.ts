@@ -57,9 +57,17 @@ export function blueprintOf(
     learner: settleAll(LEARNER_OPTIONS, config.learner),
     retention: settleAll(RETENTION_OPTIONS, config.retention),
     models: Object.fromEntries(models.map((name) => [name, modelConfig(name, config)])),
+    sources: followedTopics(config),
   };
   // Drops undefined values, as a round trip over the log does.
   return JSON.parse(JSON.stringify({ model, variants, partitions, seed, options })) as Blueprint;
+}
+
+/** The topics that sources follow, by the names of these. */
+function followedTopics({ sources = {} }: Config): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(
+    Object.entries(sources).flatMap(([name, { follow }]) => follow ? [[name, follow.topic]] : []),
+  );
 }
 
 /** A configuration that results in a blueprint; what the blueprint does not record is left at its defaults. */
@@ -107,6 +115,11 @@ export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Ch
     if (change.before === undefined) return !isDeepStrictEqual(change.now, valueAt(usual, name.split(".")));
     return change.now !== undefined || reaches.has(name) || reaches.has(name.replace(/[^.]+$/, "*"));
   });
+}
+
+/** {@linkcode blueprintChanges}, without those of what processes take in, by which no generation is another one. */
+export function generationChanges(before: Blueprint, now: Blueprint): readonly Change[] {
+  return blueprintChanges(before, now).filter(({ name }) => name.split(".")[0] !== "sources");
 }
 
 /** How far a change of a part of a blueprint reaches. @param path such as `model` or `options.sequence.window` */

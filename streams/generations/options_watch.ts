@@ -9,6 +9,9 @@ import { type Blueprint, generationsOf } from "../topics/generations.ts";
 import type { Topics } from "../topics/topics.ts";
 import { type Change, valuesText } from "./changes.ts";
 
+/** What other sources mean. */
+const SOURCES = "; one process at a time takes in sources: topics that it does not follow wait";
+
 const logger = getLogger(["meander", "run"]);
 
 /** Compares the options of this process with those on the log. */
@@ -34,16 +37,17 @@ export class OptionsWatch {
     const recorded = (await generationsOf(this.#log, this.#topics)).get(generation);
     if (recorded === undefined) return;
     // The record comes first, as it may be of another release: options that only one of them has do not count.
-    const what = this.#changesOf(recorded.blueprint, own)
-      .map((change) => valuesText({ ...change, before: change.now, now: change.before })).join("; ");
+    const changes = this.#changesOf(recorded.blueprint, own)
+      .map((change) => ({ ...change, before: change.now, now: change.before }));
+    const what = changes.map(valuesText).join("; ");
     if (what === this.#logged) return;
     this.#logged = what;
     if (what === "") logger.info("all processes have been started with the same options again");
     else {
       logger.warn(
         "another process runs this deployment with other options: {what}; this one keeps its own until it is restarted " +
-          "with those, and until then its partitions are handled differently",
-        { what },
+          "with those, and until then its partitions are handled differently{sources}",
+        { what, sources: changes.some(({ name }) => name.startsWith("sources.")) ? SOURCES : "" },
       );
     }
   }

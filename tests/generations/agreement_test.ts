@@ -216,3 +216,17 @@ Deno.test("agree() adopts a deployment without a record if its weights fit, or e
   assert.deepEqual([adopted.recorded, adopted.isThere], [null, true]);
   assert.equal((await generationsOf(log, topics)).get(1)?.isAdopted, true);
 });
+
+Deno.test("agree() lets a rolling restart add a source, and records the topics that are followed", async () => {
+  await using log = new MemoryLog();
+  const clicks = { clicks: { follow: { topic: "clicks" }, rules: [] } };
+  const views = { views: { follow: { topic: "views" }, rules: [] } };
+  await agree(log, topics, options({ sources: clicks }), NOW);
+  const more = { sources: { ...clicks, ...views } };
+  for (const [process, changed] of [["sources.views"], []].entries()) {
+    const { changes } = await agree(log, topics, options(more), NOW + process);
+    assert.deepEqual(changes.map(({ name }) => name), changed);
+  }
+  const { blueprint } = (await generationsOf(log, topics)).get(1)!;
+  assert.deepEqual(blueprint.options["sources"], { clicks: "clicks", views: "views" });
+});

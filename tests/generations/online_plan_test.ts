@@ -72,6 +72,22 @@ Deno.test("planOnline() serves the recorded blueprint and builds the configured 
   await assert.rejects(plan({}, ["dien"]), /omit --variant-models/);
 });
 
+Deno.test("planOnline() goes on with a generation that was begun while other topics were followed", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await agreeOn(log, topics, configured({}), FLAGS);
+  const plan = async (sources: object) => {
+    const config = configured({ features: { itemFields: ["band"] }, sources });
+    return await planOnline(log, topics, { ...FLAGS, config });
+  };
+  const begun = (await plan({}))!;
+  await log.append([generationRecord(topics, begun.generation, 0)]);
+  const sources = { clicks: { preset: "segment", follow: { topic: "clicks" } } };
+  const again = (await plan(sources))!;
+  assert.equal(again.generation.number, begun.generation.number);
+  assert.deepEqual(again.servingSetup.config.sources, sources);
+});
+
 Deno.test("planOnline() plans nothing for a deployment without a record", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));

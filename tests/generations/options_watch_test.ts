@@ -9,7 +9,7 @@ import { listen } from "../log/warnings.ts";
 
 const topics = topicNames();
 const FLAGS = { model: "base", variants: [], partitions: 2, seed: 0 } as const;
-const blueprint = (outcomeWindowMs: number) => blueprintOf({ outcomeWindowMs }, FLAGS);
+const blueprint = (outcomeWindowMs: number, sources = {}) => blueprintOf({ outcomeWindowMs, sources }, FLAGS);
 
 Deno.test("a process warns once per change when another one records other options for the generation both run", async () => {
   await using heard = await listen();
@@ -85,4 +85,28 @@ Deno.test("OptionsWatch.look() does not take options that only one release has f
     (await look({ outcomeWindowMs: 5000 })).join(),
     /options: outcomeWindowMs was 60000, is 5000; /,
   );
+});
+
+Deno.test("OptionsWatch.look() says that another process follows other topics, also when this one follows none", async () => {
+  const [one, two] = [{ clicks: { follow: { topic: "clicks.v1" } } }, {
+    views: { follow: { topic: "views" } },
+  }];
+  const cases = [
+    [one, one, ""],
+    [one, { ...one, ...two }, 'sources.views was absent, is "views"'],
+    [{ ...one, ...two }, one, 'sources.views was "views", is absent'],
+    [{}, one, 'sources.clicks was absent, is "clicks.v1"'],
+    [one, { clicks: { follow: { topic: "clicks.v2" } } }, 'sources.clicks was "clicks.v1", is "clicks.v2"'],
+  ] as const;
+  for (const [own, others, what] of cases) {
+    await using heard = await listen();
+    await using log = new MemoryLog();
+    await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+    const other = { number: 1, blueprint: blueprint(5000, others), since: 0, isAdopted: false };
+    await log.append([generationRecord(topics, other, 0)]);
+    await new OptionsWatch(log, topics, blueprintChanges).look(1, blueprint(5000, own));
+    const said = heard.messages.join();
+    if (what === "") assert.equal(said, "");
+    else assert.ok(said.includes(`${what}; `) && said.endsWith("topics that it does not follow wait"), said);
+  }
 });
