@@ -4,13 +4,17 @@
  */
 
 import assert from "node:assert/strict";
+import { keysOf, recordOf } from "../../src/values/record.ts";
 import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
 import { breadth } from "../breadth.ts";
 import { runChaos } from "./chaos.ts";
 import { describe, makeSchedule } from "./schedule.ts";
-import { SHORT } from "./sizes.ts";
+import { SHORT, type Size } from "./sizes.ts";
 
 const SEED = 1;
+/** Every kind of fault once. */
+const LEAST: Size = { ...SHORT, events: SHORT.events / 2, counts: recordOf(keysOf(SHORT.counts), () => 1) };
+const SIZE = breadth(LEAST, SHORT);
 const isPossible = await prepareBroker().then(() => true, async (error) => {
   const text = `SKIPPED: the chaos run, as there is no broker: ${error}\n`;
   await Deno.stderr.write(new TextEncoder().encode(text));
@@ -21,16 +25,15 @@ Deno.test({
   name: "A deployment on Kafka keeps its promises through kills, zombies, joins, leaves and broker failures",
   ignore: !isPossible,
   async fn() {
-    const schedule = makeSchedule({ ...SHORT, seed: SEED });
+    const schedule = makeSchedule({ ...SIZE, seed: SEED });
     const folder = await Deno.makeTempDir({ prefix: "meander-chaos-" });
-    const { users } = SHORT;
-    const events = breadth(SHORT.events / 2, SHORT.events);
+    const { events, users } = SIZE;
     const { problems, figures } = await runChaos({
       seed: SEED,
       schedule,
       events,
       users,
-      monitors: SHORT.monitors,
+      monitors: SIZE.monitors,
       folder,
       tell: () => {},
     });

@@ -60,7 +60,7 @@ for (
     await using log = await open();
     // On a slow machine the first version orders for so long that the guard would object to the next one.
     await using service = await start(log, { learning: { ...OPTIONS.learning, guard: null } });
-    const events = shopEvents(2400, 25);
+    const events = shopEvents(1600, 25);
     const half = events.length / 2;
     await log.append(recordsOf(events.slice(0, half)));
     await untilCommitted(log);
@@ -90,7 +90,7 @@ for (
     ]);
     assert.equal(status.events, events.length);
     assert.ok(status.partitions.every(({ watermark, users }) => watermark !== null && users > 0));
-    // On the newest rows, of the second half: 0.75 to 0.87. With a quarter of the views it would be chance.
+    // On the newest rows, of the second half: 0.75 to 0.87. With a third of the views it would be chance.
     assert.ok((status.learner?.auc ?? 0) > 0.65, `AUC ${status.learner?.auc}`);
     await service.stop();
     await service.ended;
