@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { breadth } from "./breadth.ts";
 import { files } from "./words/files.ts";
 
 Deno.test("fc.array() makes long arrays when maxLength allows them", () => {
@@ -8,7 +9,8 @@ Deno.test("fc.array() makes long arrays when maxLength allows them", () => {
 });
 
 Deno.test({
-  name: "fc.assert() draws the same values in each run, and as many as requested",
+  name:
+    "fc.assert() draws the same values in each run, two fifths of what is asked for or, in a thorough run, all",
   ignore: Deno.env.has("MEANDER_DRAW_SECONDS"),
   fn() {
     const draws = () => {
@@ -17,7 +19,7 @@ Deno.test({
       return drawn;
     };
     assert.deepEqual(draws(), draws());
-    assert.equal(draws().length, 30);
+    assert.equal(draws().length, breadth(12, 30));
   },
 });
 
