@@ -135,7 +135,7 @@ function print(text: string | Uint8Array): void {
 }
 
 const args = Deno.args.filter((arg) => arg !== "--thorough");
-if (args.length < Deno.args.length) Deno.env.set("MEANDER_TESTS", "thorough");
+if (args.length < Deno.args.length) Deno.env.set("BREADTH_OF_TESTS", "thorough");
 const hasPath = args.some((arg, n) => !arg.startsWith("-") && args[n - 1] !== "--filter");
 const counts: Counts[] = [];
 if (hasPath) counts.push(await runTests(args, true));

@@ -4,7 +4,7 @@
  * @module
  */
 
-const isThorough = Deno.env.get("MEANDER_TESTS") === "thorough";
+const isThorough = Deno.env.get("BREADTH_OF_TESTS") === "thorough";
 
 /** What this run tries. @param always in every run @param thorough on demand, as before a release */
 export function breadth<T>(always: T, thorough: T): T {

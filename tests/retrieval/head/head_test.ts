@@ -86,16 +86,20 @@ function play(options: TaskOptions, count: number, userOf?: (random: number) => 
   return { task, hits: hits / (count / 2), preferences, byUser };
 }
 
+let played: ReturnType<typeof play> | undefined;
+/** What two tests look at. */
+const withHead = () => played ??= play(OPTIONS, 2200);
+
 Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot express", () => {
   const { retrieval } = OPTIONS;
-  const head = play(OPTIONS, 2200);
+  const head = withHead();
   const blend = play({ ...OPTIONS, retrieval: { ...retrieval, head: false } }, 2200);
   assert.equal(blend.preferences, 0);
   assert.ok(head.hits > blend.hits + 0.05, `head ${head.hits}, blend ${blend.hits}`);
 });
 
 Deno.test("Retrieval with a head makes preferences of what the blend learns from, and of nothing else", () => {
-  const { task, preferences } = play(OPTIONS, 2200);
+  const { task, preferences } = withHead();
   const steps = task.retrieval.ordering.blend.steps;
   assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
 });
