@@ -4,7 +4,9 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import metadataResponse from "kafkajs/src/protocol/requests/metadata/v6/response.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
-import "../../../streams/log/kafka/protocol/patch.ts";
+import { logLevel } from "kafkajs";
+import { KafkaJSConnectionClosedError, KafkaJSConnectionError, KafkaJSError } from "kafkajs/src/errors.js";
+import { createCluster } from "../../../streams/log/kafka/protocol/patch.ts";
 
 Deno.test("NetworkConnection.isConnected() is true of a closing connection for as long as it has its socket", () => {
   for (
@@ -65,4 +67,30 @@ Deno.test("metadataResponse.parse() accepts a partition without a leader, as it 
   await assert.rejects(metadataResponse.parse({ topicMetadata: [topic(29)] }), {
     type: "TOPIC_AUTHORIZATION_FAILED",
   });
+});
+
+Deno.test("createCluster() connects to the next broker of the list whatever is wrong with one", async () => {
+  const failures = [
+    () => new KafkaJSConnectionError("refused"),
+    () => new KafkaJSConnectionClosedError("closed", { host: "one", port: 1 }),
+    () => new KafkaJSError("silent"),
+  ];
+  for (const failure of failures) {
+    const brokers = ["one:1", "two:2", "three:3"];
+    const cluster = createCluster({ brokers, retry: { retries: 0 }, logLevel: logLevel.NOTHING }, () => {});
+    const tried: string[] = [];
+    Object.assign(cluster.brokerPool, {
+      createBroker: ({ connectionPool: { host } }: { connectionPool: { host: string } }) => ({
+        connect() {
+          tried.push(host);
+          return host === "three" ? Promise.resolve() : Promise.reject(failure());
+        },
+        disconnect: () => Promise.resolve(),
+        isConnected: () => false,
+      }),
+    });
+    for (let tries = 1; tries < 3; tries++) await assert.rejects(cluster.connect());
+    await cluster.connect();
+    assert.deepEqual(tried, ["one", "two", "three"]);
+  }
 });

@@ -25,6 +25,8 @@
  *    **Patched here**: at least four fifths of a session are used, and a connection with a refused login is dropped.
  * 9. *One partition without a leader makes all metadata fail*, so no leader is found for other topics either.
  *    **Patched here**: such a partition has the leader -1, which is no broker, and is looked up again.
+ * 10. *Only a refused connection makes it try the next broker of the list*: if the first one is frozen, or behind a proxy
+ *    that closes connections, no client connects, although the others are there. **Patched here**: any failure does.
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch imports private files, so
  * it rejects any version of kafkajs but 2.2.4.
@@ -321,11 +323,23 @@ export function createCluster(config: KafkaConfig, onThrottled: Throttled): Clus
   );
   if (name === undefined) throw new Error("Cannot find how kafkajs makes a cluster");
   const cluster = Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
-  const { createBroker } = cluster.brokerPool;
-  cluster.brokerPool.createBroker = (options: unknown): Broker => {
+  const pool = cluster.brokerPool;
+  const { createBroker } = pool;
+  pool.createBroker = (options: unknown): Broker => {
     const broker = createBroker(options);
     throttled.set(broker, onThrottled);
     return broker;
+  };
+  const connect = pool.connect.bind(pool);
+  pool.connect = async (): Promise<void> => {
+    if (pool.seedBroker === undefined) await pool.createSeedBroker();
+    const { seedBroker } = pool;
+    try {
+      await connect();
+    } catch (error) {
+      if (pool.seedBroker === seedBroker) await pool.createSeedBroker();
+      throw error;
+    }
   };
   return cluster;
 }
