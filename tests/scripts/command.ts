@@ -1,8 +1,12 @@
 /**
- * Runs `scripts/replay.ts` as its own process, as a user does.
+ * Runs commands as a user does.
  *
  * @module
  */
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 const REPLAY = new URL("../../scripts/replay.ts", import.meta.url).pathname;
 
@@ -21,7 +25,7 @@ export interface Place {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The command, not started yet. Its output goes to pipes, so to no terminal. */
+/** `replay` as a process of its own, not started yet. Its output goes to pipes, so to no terminal. */
 export function replayCommand(args: readonly string[], { flags = [], env = {} }: Place = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "--allow-all", "--no-check", ...flags, REPLAY, ...args],
@@ -32,29 +36,51 @@ export function replayCommand(args: readonly string[], { flags = [], env = {} }:
   });
 }
 
-/** Runs the command to its end. */
-export async function runReplay(...args: string[]): Promise<Ended> {
-  const { code, stdout, stderr } = await replayCommand(args).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+/** Runs `replay` to its end, see {@linkcode runScript}. */
+export function runReplay(...args: string[]): Promise<Ended> {
+  return runScript("replay", ...args);
 }
 
-/** Runs another script to its end, by its name without folder and ending. */
-export async function runScript(script: string, ...args: string[]): Promise<Ended> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-q",
-      "-A",
-      "--no-check",
-      new URL(`../../scripts/${script}.ts`, import.meta.url).pathname,
-      ...args,
-    ],
-    stdin: "null",
+/** A call of a command. */
+export interface Call {
+  /** Its file in `scripts`, without the ending. */
+  readonly script: string;
+  readonly args: readonly string[];
+  /** The folder that it runs in, if not that of the tests. */
+  readonly folder?: string;
+}
+
+/** Runs another command than `meander` to its end, in a process that all commands of this test process have in common. */
+export function runScript(script: string, ...args: readonly string[]): Promise<Ended> {
+  return runCall({ script, args });
+}
+
+/** Runs a command to its end, as {@linkcode runScript} does: one after the other. */
+export function runCall(call: Call): Promise<Ended> {
+  const ended = last.then(async () => {
+    host ??= startHost();
+    host.ask(call);
+    const { value, done } = await host.answers.next();
+    if (done) throw new Error(`${call.script} has ended the process of the commands`);
+    return JSON.parse(value) as Ended;
   });
-  const { code, stdout, stderr } = await command.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  last = ended.catch(() => {});
+  return ended;
+}
+
+let host: ReturnType<typeof startHost> | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
+/** Starts the process in which commands run; it ends with this one. */
+function startHost() {
+  const program = fileURLToPath(new URL("command_host.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const args = ["run", "-q", "--no-prompt", "--no-check", "--config", config, "-P=command", program];
+  const { stdin, stdout } = spawn(Deno.execPath(), args, { stdio: ["pipe", "pipe", "inherit"] });
+  return {
+    ask: (call: Call) => void stdin.write(`${JSON.stringify(call)}\n`),
+    answers: createInterface({ input: stdout })[Symbol.asyncIterator](),
+  };
 }
 
 /** A folder that is removed when the test ends. */

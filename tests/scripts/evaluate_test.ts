@@ -4,9 +4,7 @@ import { streamOf } from "../../scripts/evaluate/stream.ts";
 import { GENRES } from "../../src/adapters/movielens.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { parseConfig } from "../../streams/config/config.ts";
-import { temporaryFolder } from "./command.ts";
-
-const EVALUATE = new URL("../../scripts/evaluate.ts", import.meta.url).pathname;
+import { runScript, temporaryFolder } from "./command.ts";
 
 const RATINGS = ["--format", "ml-100k", "--data"];
 const START = 880_000_000;
@@ -30,13 +28,8 @@ async function ratingsFolder(seconds = 100) {
   return folder;
 }
 
-async function evaluate(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--allow-all", "--no-check", EVALUATE, "--protocol", "next-item", ...args],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+function evaluate(...args: string[]) {
+  return runScript("evaluate", "--protocol", "next-item", ...args);
 }
 
 Deno.test("nextItem() applies the configuration as a replay does", async () => {

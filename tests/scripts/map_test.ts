@@ -5,27 +5,13 @@ import { withoutComments } from "../../streams/settings/json_comments.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { runCall } from "./command.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-async function meander(cwd: string, ...args: readonly string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-q",
-      "-A",
-      "--no-check",
-      "--config",
-      `${ROOT}deno.json`,
-      `${ROOT}scripts/meander.ts`,
-      ...args,
-    ],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+/** Runs a command in a folder. */
+function meander(folder: string, script: string, ...args: readonly string[]) {
+  return runCall({ script, args, folder });
 }
 
 const lines = Array.from({ length: 30 }, (_, i) =>

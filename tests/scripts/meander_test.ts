@@ -4,13 +4,7 @@ import { configRows } from "../../scripts/generate/configuration_page.ts";
 import { parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { startApi } from "../server/deployment.ts";
-import { temporaryFolder } from "./command.ts";
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { type Ended, runScript, temporaryFolder } from "./command.ts";
 
 /** Runs it as the task does, with the task's permissions. */
 async function meander(...args: readonly string[]): Promise<Ended> {
@@ -68,11 +62,11 @@ Deno.test("meander: lists its commands, and suggests the one that was meant", as
 Deno.test("meander init: writes a configuration once", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/conf/meander.json`;
-  assert.equal((await meander("init", file)).code, 0);
+  assert.equal((await runScript("init", file)).code, 0);
   assert.equal(await Deno.readTextFile(file), configTemplate(false));
-  const again = await meander("init", file);
+  const again = await runScript("init", file);
   assert.deepEqual([again.code, /--force/.test(again.stderr)], [1, true]);
-  assert.equal((await meander("init", file, "--force", "--all")).code, 0);
+  assert.equal((await runScript("init", file, "--force", "--all")).code, 0);
   assert.equal(await Deno.readTextFile(file), configTemplate(true));
 });
 
@@ -88,28 +82,28 @@ Deno.test("meander: queries a running deployment by inspect, explain, why-not, m
   const at = ["--url", api.url];
   const inspected = await meander("inspect", "ann/1", ...at);
   assert.match(inspected.stdout, /city":"Oslo"[\s\S]*click +i1 +A tent \[2J +/, inspected.stderr);
-  const explained = await meander("explain", "ann/1", ...at, "--count", "3");
+  const explained = await runScript("ask/explain", "ann/1", ...at, "--count", "3");
   assert.match(explained.stdout, /^ann\/1: base, version \d+, 1 behaviours\n[\s\S]*\n3 /m);
-  const hidden = await meander("why-not", "ann/1", "i1", ...at);
+  const hidden = await runScript("ask/why_not", "ann/1", "i1", ...at);
   assert.match(
     hidden.stdout,
     /i1 \(A tent \[2J\) is not recommended to ann\/1:\n {2}seen: The user has seen it: click at/,
   );
-  const unknown = await meander("why-not", "ann/1", "nothing", ...at);
+  const unknown = await runScript("ask/why_not", "ann/1", "nothing", ...at);
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /^error: item "nothing" is not known: .* add it with POST \/v1\/items.*\n$/);
-  assert.match((await meander("models", ...at)).stdout, /^base +\d/m);
+  assert.match((await runScript("ask/models", ...at)).stdout, /^base +\d/m);
   const receipt = `${folder.path}/receipt.json`;
-  const asked = await meander("forget", "ann/1", ...at);
+  const asked = await runScript("ask/forget", "ann/1", ...at);
   assert.deepEqual([asked.code, /nothing was erased/.test(asked.stderr)], [1, true]);
-  const forgotten = await meander("forget", "ann/1", ...at, "--yes", "--receipt", receipt);
+  const forgotten = await runScript("ask/forget", "ann/1", ...at, "--yes", "--receipt", receipt);
   assert.equal(forgotten.code, 0, forgotten.stderr);
   const { erased, userSha256 } = JSON.parse(await Deno.readTextFile(receipt));
   assert.deepEqual([userSha256.length, typeof erased], [64, "string"]);
-  assert.equal((await meander("inspect", "ann/1", ...at)).code, 1);
-  const away = await meander("models", "--url", "http://127.0.0.1:1");
+  assert.equal((await runScript("ask/inspect", "ann/1", ...at)).code, 1);
+  const away = await runScript("ask/models", "--url", "http://127.0.0.1:1");
   assert.match(away.stderr, /^error: Cannot reach http:\/\/127.0.0.1:1: start `run` with --http/);
-  const nameless = await meander("models", "--url", "127.0.0.1:8080");
+  const nameless = await runScript("ask/models", "--url", "127.0.0.1:8080");
   assert.match(nameless.stderr, /127.0.0.1:8080 as the URL of a service: expected http:\/\/host:port/);
 });
 
@@ -130,20 +124,20 @@ Deno.test("meander: asks the process that has the user, of those that --url name
   for (
     const urls of [`${elsewhere},${api.url}`, `${gone},${elsewhere},${api.url}`, `${api.url},${elsewhere}`]
   ) {
-    const { code, stdout, stderr } = await meander("inspect", "ann", "--url", urls);
+    const { code, stdout, stderr } = await runScript("ask/inspect", "ann", "--url", urls);
     assert.deepEqual([code, /click +i1/.test(stdout)], [0, true], stderr);
   }
   for (const urls of [elsewhere, `${elsewhere},${gone}`]) {
-    const { code, stderr } = await meander("explain", "ann", "--url", urls);
+    const { code, stderr } = await runScript("ask/explain", "ann", "--url", urls);
     assert.deepEqual(
       [code, /Partition 1 is not in this process; name the process/.test(stderr)],
       [1, true],
       stderr,
     );
   }
-  const blind = await meander("forget", "ann", "--yes", "--json", "--wait", "2", "--url", elsewhere);
+  const blind = await runScript("ask/forget", "ann", "--yes", "--json", "--wait", "2", "--url", elsewhere);
   assert.deepEqual([blind.code, JSON.parse(blind.stdout).erased], [2, null], blind.stderr);
-  const seen = await meander("forget", "ann", "--yes", "--json", "--url", `${elsewhere},${api.url}`);
+  const seen = await runScript("ask/forget", "ann", "--yes", "--json", "--url", `${elsewhere},${api.url}`);
   assert.equal(seen.code, 0, seen.stderr);
   assert.ok(JSON.parse(seen.stdout).erased);
 });
@@ -178,8 +172,8 @@ Deno.test("meander forget: gives its receipt whatever becomes of the process onc
       const look = left.shift() ?? looks.at(-1) ?? gone;
       return look();
     });
-    const ended = await meander(
-      "forget",
+    const ended = await runScript(
+      "ask/forget",
       "ann",
       "--yes",
       "--json",
@@ -212,7 +206,7 @@ Deno.test("meander forget: prints its receipt when it can no longer be written",
     },
   );
   const at = ["--url", `http://127.0.0.1:${server.addr.port}`, "--receipt", file];
-  const { code, stdout, stderr } = await meander("forget", "ann", "--yes", "--json", ...at);
+  const { code, stdout, stderr } = await runScript("ask/forget", "ann", "--yes", "--json", ...at);
   assert.deepEqual([code, typeof JSON.parse(stdout).erased], [1, "string"]);
   assert.match(stderr, /^error: Cannot write the receipt to .*receipt\.json; it is printed instead/m);
 });
