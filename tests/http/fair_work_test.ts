@@ -48,6 +48,25 @@ Deno.test("FairWork.run() pauses after 20 ms for as long as it has worked, whoev
   assert.deepEqual(done, ["long at 50", "a1 at 180", "b1 at 181"]);
 });
 
+Deno.test("FairWork.run() pauses before anything else once a single portion has taken long", async () => {
+  let now = 0;
+  const done: string[] = [];
+  const work = new FairWork({
+    clock: () => now,
+    share: (workedMs) => {
+      done.push(`pause after ${workedMs}`);
+      return Promise.resolve();
+    },
+  });
+  const spend = (name: string, ms: number) =>
+    atATime(() => {
+      now += ms;
+      done.push(name);
+    });
+  await Promise.all([work.run("a", spend("a1", 130)), work.run("b", spend("b1", 1))]);
+  assert.deepEqual(done, ["a1", "pause after 130", "b1"]);
+});
+
 Deno.test("FairWork.run() does not pause for single short bodies, but does when many wait", async () => {
   const { run, pauses } = workshop();
   for (let n = 0; n < 1000; n++) await run("a", `a${n}`, 1, 0.1);
