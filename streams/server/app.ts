@@ -113,8 +113,10 @@ async function answer(
     const parameters: Readonly<Record<string, string>> = context.req.param();
     checkParts(parameters, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters, ...admitted });
-    // Hono drops the body of a HEAD without cancelling it.
-    if (context.req.raw.method === "HEAD") await response.body?.cancel();
+    if (context.req.raw.method === "HEAD") {
+      await response.body?.cancel(); // Hono would drop it without
+      response = new Response(null, response); // the headers of CORS cannot be added to one with a cancelled body
+    }
   } catch (error) {
     response = toProblem(error, requestId, failures).toResponse(requestId);
   } finally {

@@ -341,6 +341,7 @@ Deno.test("pages of other origins may call only if they are configured", async (
     (await api.get("/health", { origin: "https://evil.example" })).headers.get("access-control-allow-origin"),
     null,
   );
+  assert.equal((await fetch(`${api.url}/health`, { method: "HEAD", headers: origin })).status, 200);
   const preflight = await api.request("/v1/events", {
     method: "OPTIONS",
     headers: { ...origin, "access-control-request-method": "POST" },
