@@ -3,9 +3,10 @@ import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { lostFigures } from "../../streams/experiments/figures.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "./lists.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
+import { warnings } from "../log/warnings.ts";
 
 const topics = topicNames();
 
@@ -33,7 +34,9 @@ async function append(log: AdministeredLog, from: number, to: number): Promise<v
 async function live(log: AdministeredLog, registry: ExperimentRegistry) {
   const monitor = await ExperimentMonitor.open(log, topics, registry);
   await monitor.update();
-  await log.append(monitor.takeChanges());
+  await using writer = await log.writer(monitorGroup(topics));
+  const records = monitor.takeChanges();
+  await writer.commit({ records, group: writer.id, offsets: monitor.positions });
   const { totals } = monitor.status()[0]!;
   return { users: totals.moments(0).users, lost: monitor.lost };
 }
@@ -46,6 +49,21 @@ Deno.test("ExperimentMonitor reads recreated samples from their start, even when
     await log.recreate(topics.samples);
     await append(log, 10, 10 + more);
     assert.deepEqual(await live(log, registry), { users: 10 + more, lost: 0 });
+    assert.deepEqual(await live(log, registry), { users: 10 + more, lost: 0 }, "once");
+  }
+});
+
+Deno.test("ExperimentMonitor counts what has replaced samples that it had counted, also more of it than before", async () => {
+  for (const more of [3, 20]) {
+    const { log, registry } = await deployment();
+    await append(log, 0, 10);
+    assert.equal((await live(log, registry)).users, 10);
+    await log.lose(topics.samples);
+    await append(log, 10, 10 + more);
+    const said = await warnings(async () => {
+      assert.deepEqual(await live(log, registry), { users: 10 + more, lost: 0 });
+    });
+    assert.match(said.join(), /samples\/0 has lost what the monitor had read from 0 on/);
     assert.deepEqual(await live(log, registry), { users: 10 + more, lost: 0 }, "once");
   }
 });

@@ -7,7 +7,8 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { parseStart } from "../../streams/mapping/start.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { listen } from "../log/warnings.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
+import { listen, warnings } from "../log/warnings.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
 import { ownSource } from "../../streams/mapping/record_source.ts";
@@ -314,6 +315,22 @@ Deno.test("TopicFeeder fails transiently when its topic goes while it is read, b
       (rejected) => hasCode(code)(rejected) && isTransient(rejected) === (code === "closed"),
     );
   }
+});
+
+Deno.test("TopicFeeder takes in what has replaced records that it had fed, although it was not there", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
+  const feed = async (...ids: readonly string[]) => {
+    await log.append(ids.map((id, n) => click(id, "ann", n)));
+    await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: ownSource() });
+    while (await feeder.feed() > 0);
+    return feeder.events;
+  };
+  assert.equal(await feed("a", "b", "c"), 3);
+  await log.lose("clicks");
+  const said = await warnings(async () => assert.equal(await feed("x", "y", "z", "w"), 4));
+  assert.match(said.join(), /^clicks\/0 has lost what a source had read from 0 on/);
+  assert.deepEqual(await warnings(async () => assert.equal(await feed("v"), 1)), []);
 });
 
 Deno.test("TopicFeeder.lags() says per partition how many records wait, and for how long", async () => {
