@@ -2,14 +2,16 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import { Kafka, logLevel } from "kafkajs";
 import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
 import type { LogRemark } from "../../streams/log/log.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { oneIn } from "../breadth.ts";
-import { BrokerCluster } from "../chaos/broker_cluster.ts";
+import { keptUntil } from "../../streams/log/reading.ts";
+import { BrokerCluster, type Node } from "../chaos/broker_cluster.ts";
 import { wholeAgain } from "../chaos/brokers.ts";
-import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { all, hasCode, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog } from "./kafka_broker.ts";
 
 const PARTITIONS = 3;
@@ -29,92 +31,172 @@ const isPossible = await prepareBroker().then(() => true, async (error) => {
 });
 
 Deno.test({
-  name: "KafkaLog goes on, and loses or doubles nothing, while brokers are killed, frozen and cut off",
+  name: "KafkaLog on three brokers that fail",
   ignore: !isPossible,
-  async fn() {
+  async fn(t) {
     const data = await Deno.makeTempDir({ prefix: "meander-cluster-" });
     {
       await using cluster = await BrokerCluster.start(data);
-      const place = {
-        address: "",
-        options: { brokers: cluster.addresses, kafka: { requestTimeout: REQUEST_MS } },
-      };
-      await using log = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
-      const [from, to] = [newPlace(), newPlace()];
-      await log.createTopics([from, to].map((name) => ({ name, partitions: PARTITIONS, cleanup: "delete" })));
-      const use = {
-        prefix: to,
-        topics: [from, to],
-        kept: [],
-        events: null,
-        group: "none",
-        triesRights: false,
-      };
-      await wholeAgain(log, [from, to], STUCK_MS); // they have as many copies as the cluster allows
-      const lone = newPlace();
-      await using careless = await openLog(place, { ...place.options, replicationFactor: 1 });
-      await careless.createTopics([{ name: lone, partitions: 1, cleanup: "delete" }]);
-      let remarks: readonly LogRemark[] = [];
-      // Not every broker knows it at once.
-      while (remarks.length === 0) remarks = await log.review({ ...use, topics: [from, lone] });
-      assert.deepEqual(remarks.map(({ what, isProblem }) => [what, isProblem]), [
-        [
-          `can never be written to, because min.insync.replicas is above the number of replicas: ${lone}`,
-          true,
-        ],
-        [`on only one of 3 brokers, and lost with it: ${lone}`, true],
-      ]);
-      await using member = await log.join(`${to}.member`, [from], {
-        assigned: () => Promise.resolve(),
-        revoked: () => Promise.resolve(),
+      await t.step(
+        "goes on, and loses or doubles nothing, while they are killed, frozen and cut off",
+        async () => {
+          await goesOn(cluster);
+        },
+      );
+      await t.step("tells each reader what a leader that was elected without it has replaced", async () => {
+        await tellsOfLoss(cluster);
       });
-      await using watching = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
-      const traffic = new Traffic(log, watching, from, to);
-      const running = traffic.run();
-      ignore(running, "awaited below, unless something else fails before");
-      const moves = () => traffic.moves();
-      // What it asks times out, and its connections are given up.
-      const longEnough = () => delay(1.5 * REQUEST_MS);
-      for (
-        const [what, suffer] of oneIn(
-          2,
-          [
-            ["killed", () => cluster.kill(1, moves)],
-            ["frozen", () => cluster.freeze(2, moves)],
-            ["isolated", () =>
-              cluster.isolate(3, async () => {
-                await traffic.moves();
-                // Whoever only knows the one that is left behind finds the others, and sees what they have.
-                const brokers = [cluster.addresses[2]!];
-                await using log = await openLog(place, { ...place.options, brokers, retryMs: STUCK_MS });
-                await traffic.isSeenOn(log);
-              })],
-            ["hidden", () => cluster.hide(1, longEnough)],
-          ] as const,
-        )
-      ) {
-        await wholeAgain(log, [from, to], STUCK_MS);
-        await traffic.moves();
-        await suffer().catch((cause) => {
-          throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
-        });
-      }
-      await traffic.moves();
-      traffic.stop();
-      await running;
-      while (member.partitions.length < PARTITIONS) await delay(20);
-      await using fresh = await openLog(place, place.options);
-      for (let p = 0; p < PARTITIONS; p++) {
-        assert.deepEqual(texts(await all(fresh, from, p)), traffic.appended[p], `appended to ${p}`);
-        // Brokers answer a commit before they mark its records, which only the committer waits for.
-        await log.bounds(to, p);
-        assert.deepEqual(texts(await all(fresh, to, p)), traffic.appended[p], `copied of ${p}`);
-        assert.equal(await fresh.committed(`${to}.group`, from, p), (await fresh.bounds(from, p)).end);
-      }
     }
     await Deno.remove(data, { recursive: true });
   },
 });
+
+async function goesOn(cluster: BrokerCluster): Promise<void> {
+  const place = {
+    address: "",
+    options: { brokers: cluster.addresses, kafka: { requestTimeout: REQUEST_MS } },
+  };
+  await using log = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
+  const [from, to] = [newPlace(), newPlace()];
+  await log.createTopics([from, to].map((name) => ({ name, partitions: PARTITIONS, cleanup: "delete" })));
+  const use = {
+    prefix: to,
+    topics: [from, to],
+    kept: [],
+    events: null,
+    group: "none",
+    triesRights: false,
+  };
+  await wholeAgain(log, [from, to], STUCK_MS); // they have as many copies as the cluster allows
+  const lone = newPlace();
+  await using careless = await openLog(place, { ...place.options, replicationFactor: 1 });
+  await careless.createTopics([{ name: lone, partitions: 1, cleanup: "delete" }]);
+  let remarks: readonly LogRemark[] = [];
+  // Not every broker knows it at once.
+  while (remarks.length === 0) remarks = await log.review({ ...use, topics: [from, lone] });
+  assert.deepEqual(remarks.map(({ what, isProblem }) => [what, isProblem]), [
+    [
+      `can never be written to, because min.insync.replicas is above the number of replicas: ${lone}`,
+      true,
+    ],
+    [`on only one of 3 brokers, and lost with it: ${lone}`, true],
+  ]);
+  await using member = await log.join(`${to}.member`, [from], {
+    assigned: () => Promise.resolve(),
+    revoked: () => Promise.resolve(),
+  });
+  await using watching = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
+  const traffic = new Traffic(log, watching, from, to);
+  const running = traffic.run();
+  ignore(running, "awaited below, unless something else fails before");
+  const moves = () => traffic.moves();
+  // What it asks times out, and its connections are given up.
+  const longEnough = () => delay(1.5 * REQUEST_MS);
+  for (
+    const [what, suffer] of oneIn(
+      2,
+      [
+        ["killed", () => cluster.kill(1, moves)],
+        ["frozen", () => cluster.freeze(2, moves)],
+        ["isolated", () =>
+          cluster.isolate(3, async () => {
+            await traffic.moves();
+            // Whoever only knows the one that is left behind finds the others, and sees what they have.
+            const brokers = [cluster.addresses[2]!];
+            await using log = await openLog(place, { ...place.options, brokers, retryMs: STUCK_MS });
+            await traffic.isSeenOn(log);
+          })],
+        ["hidden", () => cluster.hide(1, longEnough)],
+      ] as const,
+    )
+  ) {
+    await wholeAgain(log, [from, to], STUCK_MS);
+    await traffic.moves();
+    await suffer().catch((cause) => {
+      throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
+    });
+  }
+  await traffic.moves();
+  traffic.stop();
+  await running;
+  while (member.partitions.length < PARTITIONS) await delay(20);
+  await using fresh = await openLog(place, place.options);
+  for (let p = 0; p < PARTITIONS; p++) {
+    assert.deepEqual(texts(await all(fresh, from, p)), traffic.appended[p], `appended to ${p}`);
+    // Brokers answer a commit before they mark its records, which only the committer waits for.
+    await log.bounds(to, p);
+    assert.deepEqual(texts(await all(fresh, to, p)), traffic.appended[p], `copied of ${p}`);
+    assert.equal(await fresh.committed(`${to}.group`, from, p), (await fresh.bounds(from, p)).end);
+  }
+}
+
+/** A follower that was away becomes the leader, as the only broker that knows better has died. */
+async function tellsOfLoss(cluster: BrokerCluster): Promise<void> {
+  const options = {
+    brokers: cluster.addresses,
+    kafka: { requestTimeout: REQUEST_MS },
+    retryMs: 2 * STUCK_MS,
+    replicationFactor: 2,
+    topicConfig: { "min.insync.replicas": "1", "unclean.leader.election.enable": "true" },
+  };
+  await using log = await openLog({ address: "" }, options);
+  const topic = newPlace(), group = `${topic}.group`;
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  await wholeAgain(log, [topic], STUCK_MS);
+  const admin = new Kafka({ brokers: [...cluster.addresses], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  /** Waits until the partition is as wanted. */
+  const until = async (isWanted: (leader: number, inSync: number) => boolean) => {
+    for (;; await delay(100)) {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => ({ topics: [] }));
+      const [{ partitions: [partition] } = { partitions: [] }] = topics;
+      if (partition !== undefined && isWanted(partition.leader, partition.isr.length)) return partition;
+    }
+  };
+  const append = (...values: string[]) => log.append(values.map((value) => record(topic, 0, value)));
+  await append("a", "b", "c");
+  const first = await log.read(topic, 0, 0);
+  const { leader, replicas } = await until((_, inSync) => inSync === 2);
+  const follower = replicas.find((node) => node !== leader);
+  const [followed, led] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const isBack = cluster.kill(follower as Node, () => followed.promise);
+  await until((_, inSync) => inSync === 1);
+  await append("d", "e");
+  const { next, epoch } = await log.read(topic, 0, first.next, { epoch: first.epoch });
+  const position = { topic, partition: 0, offset: next, epoch };
+  {
+    await using writer = await log.writer(`${topic}.writer`);
+    await writer.commit({ records: [], group, offsets: [position] });
+  }
+  const waiting = log.read(topic, 0, next, { epoch, waitMs: STUCK_MS }).catch((error) => error.code);
+  const isWhole = cluster.kill(leader as Node, () => led.promise);
+  followed.resolve();
+  await isBack;
+  await until((now) => now === follower);
+  assert.deepEqual(await append("x", "y", "z"), [3, 4, 5]);
+  assert.equal(await waiting, "beyond-end");
+  // Each reader is told, and goes back; one that has read what is there now goes on.
+  let on = first;
+  for (let readers = 0; readers < 2; readers++) {
+    await assert.rejects(log.read(topic, 0, next, { epoch }), hasCode("beyond-end"));
+    const back = await log.read(topic, 0, 3, { maxRecords: 2 });
+    assert.deepEqual([texts(back.records), back.next], [["x", "y"], next]);
+    on = await log.read(topic, 0, next, { epoch: back.epoch });
+    assert.deepEqual(texts(on.records), ["z"]);
+  }
+  await using restarted = await openLog({ address: "" }, options);
+  const stored = await restarted.committedEpoch(group, position);
+  assert.equal(stored, epoch);
+  assert.equal(await restarted.committedEpoch(group, { ...position, offset: 3 }), undefined);
+  assert.equal(await keptUntil(restarted, { ...position, epoch: stored }), 3);
+  led.resolve();
+  await isWhole;
+  await until((_, inSync) => inSync === 2);
+  await append("v");
+  const { records } = await log.read(topic, 0, on.next, { epoch: on.epoch, waitMs: STUCK_MS });
+  assert.deepEqual(texts(records), ["v"]);
+  await admin.disconnect();
+}
 
 /** Appends to each partition of a topic, copies it to another exactly once, and follows that elsewhere without a pause. */
 class Traffic {
