@@ -91,7 +91,7 @@ export class KafkaReader {
       if (cursor.isEmpty && (waitMs <= 0 || !cursor.polled)) await orAborted(this.#fill(cursor), signal);
       else if (cursor.isEmpty) await this.#wait(cursor, until, signal);
       // Another reader at this position may have moved the cursor in the meantime.
-      if (!cursor.holds(start, epoch)) continue;
+      if (!cursor.holds(start)) continue;
       cursor.seek(start);
       if (!cursor.isEmpty) {
         const result = cursor.take(maxRecords, maxBytes);

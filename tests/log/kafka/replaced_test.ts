@@ -24,6 +24,7 @@ class Partition {
   records: Written[] = [];
   /** Number of elections so far. */
   epoch = 0;
+  fetches = 0;
   #written = 0;
 
   append(count: number): void {
@@ -38,6 +39,7 @@ class Partition {
 
   /** As `ReplicaManager` answers a Fetch. */
   async fetch(offset: number, epochBefore: number, count: number): Promise<Partial<Fetched>> {
+    assert.ok(++this.fetches < 1000, "it asks without end");
     const end = this.records.length;
     if (epochBefore >= 0) {
       const later = this.records.findIndex(({ epoch }) => epoch > epochBefore);
@@ -49,16 +51,18 @@ class Partition {
     if (offset > end) return { errorCode: OUT_OF_RANGE };
     const batches: Uint8Array[] = [];
     for (const [n, { value, epoch }] of this.records.slice(offset, offset + count).entries()) {
-      batches.push(await batchAt(offset + n, value, epoch));
+      batches.push(await batchAt(offset + n, [value], epoch));
     }
     return { stableEnd: end, bytes: Uint8Array.from(batches.flatMap((batch) => [...batch])) };
   }
 }
 
-async function batchAt(offset: number, value: string, epoch: number): Promise<Uint8Array> {
+async function batchAt(offset: number, values: readonly string[], epoch: number): Promise<Uint8Array> {
   const producer = { id: -1, epoch: -1, transactional: false };
-  const record = { topic: "t", key: "k", value: new TextEncoder().encode(value), time: 0 };
-  const bytes = new Uint8Array(await encodeBatch([record], producer, -1, "none"));
+  const records = values.map((value) => (
+    { topic: "t", key: "k", value: new TextEncoder().encode(value), time: 0 }
+  ));
+  const bytes = new Uint8Array(await encodeBatch(records, producer, -1, "none"));
   const view = new DataView(bytes.buffer);
   view.setBigInt64(0, BigInt(offset));
   view.setInt32(12, epoch);
@@ -214,4 +218,32 @@ Deno.test("KafkaReader.read() tells each reader of a partition once that what it
     ),
     { numRuns: 500 },
   );
+});
+
+Deno.test("KafkaReader.read() goes on although one fetch has the records of many leaders", async () => {
+  const partition = new Partition();
+  for (let n = 0; n < 40; n++) {
+    partition.append(2);
+    partition.elect(partition.records.length);
+  }
+  const client = clientOf(partition, 30);
+  const follower = new Follower(partition, new KafkaReader(client, client, 60_000));
+  while (await follower.read(5));
+  assert.deepEqual(follower.values, partition.records.map(({ value }) => value));
+  assert.ok(partition.fetches <= 5, `${partition.fetches} fetches`);
+});
+
+Deno.test("KafkaReader.read() goes on where the broker is too old to compare epochs", async () => {
+  const partition = new Partition();
+  partition.append(3);
+  partition.epoch = 1;
+  const bytes = await batchAt(0, ["x", "y", "z"], 1);
+  partition.fetch = () => {
+    assert.ok(++partition.fetches < 10, "it asks without end");
+    return Promise.resolve({ stableEnd: 3, bytes });
+  };
+  const client = clientOf(partition, 3);
+  const reader = new KafkaReader(client, client, 60_000);
+  const { records, next } = await reader.read("t", 0, 2, () => 0, { epoch: 0 });
+  assert.deepEqual([records.map(({ offset }) => offset), next], [[2], 3]);
 });

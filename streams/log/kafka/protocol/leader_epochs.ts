@@ -12,8 +12,6 @@
 
 /** The epoch of a record of which it is not known. */
 export const UNKNOWN_EPOCH = -1;
-/** How many runs to remember: those extended last. */
-const MAX_RUNS = 8;
 
 /** Records from `from`, below `to`, that were written in one epoch. */
 export interface EpochRun {
@@ -28,18 +26,17 @@ export interface EpochEnd {
   readonly end: number;
 }
 
-/** Remembers the epochs of what a reader has read of a partition. */
+/** Remembers the epochs of what a reader has read of a partition: a run for each, as its brokers do, too. */
 export class LeaderEpochs {
-  #runs: readonly EpochRun[] = [];
+  readonly #runs: EpochRun[] = [];
 
   /** Notes a run that was read. */
   note({ from, to, epoch }: EpochRun): void {
     if (epoch < 0) return;
-    const touching = this.#runs.find((run) => run.epoch === epoch && run.from <= to && from <= run.to);
-    const run = touching === undefined
-      ? { from, to, epoch }
-      : { from: Math.min(from, touching.from), to: Math.max(to, touching.to), epoch };
-    this.#runs = [...this.#runs.filter((other) => other !== touching), run].slice(-MAX_RUNS);
+    const at = this.#runs.findLastIndex((run) => run.epoch === epoch && run.from <= to && from <= run.to);
+    const touching = this.#runs[at];
+    if (touching === undefined) this.#runs.push({ from, to, epoch });
+    else this.#runs[at] = { from: Math.min(from, touching.from), to: Math.max(to, touching.to), epoch };
   }
 
   /** The epoch of the record before an offset. */
