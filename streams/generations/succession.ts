@@ -18,6 +18,7 @@ import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
 import { isTransient, type Log, LogError } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
+import { readOn } from "../log/reading.ts";
 import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
 import { closingRecord, type SwitchState, switchState, switchWriterId } from "../topics/serving.ts";
@@ -137,7 +138,9 @@ export class Succession {
 
   async #watch(): Promise<void> {
     const { topics: { generations }, signal, clock } = this.#options;
-    let next: number | undefined;
+    const place = { topic: generations, partition: 0 };
+    const goBack = () => void this.#heed(); // what it has read may be gone
+    let next: number | undefined, epoch: number | undefined;
     while (!signal.aborted) {
       try {
         if (next === undefined) {
@@ -148,8 +151,9 @@ export class Succession {
           next = (await this.#log.bounds(generations, 0)).end;
           await this.#heed();
         }
-        const read = await this.#log.read(generations, 0, next, { waitMs: WAIT_MS, signal });
-        next = read.next;
+        const options = { reader: "this process", from: next, epoch, goBack, waitMs: WAIT_MS, signal };
+        const read = await readOn(this.#log, place, options);
+        ({ next, epoch } = read);
         if (read.records.length > 0) await this.#heed();
         if (!this.#isSwitching && clock() - (this.#openSince ?? Infinity) > this.patienceMs) {
           await this.#reopen();
@@ -159,7 +163,7 @@ export class Succession {
         if (!isTransient(error)) throw error;
         const reason = reasonOf(error);
         logger.debug("cannot follow {generations}, trying again: {reason}", { generations, reason });
-        next = undefined;
+        [next, epoch] = [undefined, undefined];
         await pause(WAIT_MS, signal);
       }
     }

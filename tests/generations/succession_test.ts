@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Succession, type SuccessionOptions } from "../../streams/generations/succession.ts";
 import type { Log } from "../../streams/log/log.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
+import { warnings } from "../log/warnings.ts";
 import { topics } from "./built.ts";
 
 Deno.test("Succession can resume following after a service could not be replaced", async () => {
@@ -48,6 +50,38 @@ Deno.test("Succession.fence() fences the tasks of the given generation, whicheve
   } as unknown as SuccessionOptions);
   await using _held = await succession.fence(2, 3);
   assert.deepEqual(fenced, [0, 1, 2].map((task) => `meander.events-tasks.g2-${task}`));
+  ending.abort();
+  await succession.ended;
+});
+
+Deno.test("Succession looks again, and goes on, when the topic of generations has lost what it has read", async () => {
+  await using log = new AdministeredLog();
+  const { generations } = topics;
+  await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
+  const ending = new AbortController();
+  let looked = Promise.withResolvers<void>();
+  const succession = new Succession(log, {
+    topics,
+    place: { isReleased: false },
+    ends: [Infinity],
+    serving: 1,
+    signal: ending.signal,
+    start: () => assert.fail("nothing else serves"),
+    onRecord: () => Promise.resolve(looked.resolve()),
+    clock: () => 0,
+    now: () => 0,
+  } as unknown as SuccessionOptions);
+  const looksAfter = async (act: () => Promise<unknown>) => {
+    await Promise.race([looked.promise, succession.ended]);
+    looked = Promise.withResolvers();
+    await act();
+    await Promise.race([looked.promise, succession.ended]);
+  };
+  const record = { topic: generations, partition: 0, key: "note", value: null, time: 0 };
+  await looksAfter(() => log.append([record]));
+  const said = await warnings(() => looksAfter(() => log.lose(generations)));
+  assert.match(said.join(), /generations\/0 has lost what this process had read from 0 on/);
+  await looksAfter(() => log.append([record]));
   ending.abort();
   await succession.ended;
 });
