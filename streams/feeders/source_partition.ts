@@ -70,6 +70,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   readonly #options: SourcePartitionOptions<Head>;
   /** The next records, as the merge sees them, in order. */
   readonly #held: Head[] = [];
+  /** The offset after the last record taken, and when that was read. */
+  #taken: { readonly next: number; readonly read: ReadTime };
   /** Records that were read; those from `#at` on follow the held ones. */
   #read: readonly LogRecord[] = [];
   #at = 0;
@@ -94,6 +96,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     this.waitMs = options.waitMs;
     this.#readTo = options.from.next;
     this.#readTime = { at: -Infinity, time: -Infinity, epoch: options.from.epoch };
+    this.#taken = { next: options.from.next, read: this.#readTime };
   }
 
   /** Offset after the last record taken: the position to commit. */
@@ -101,9 +104,12 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return (this.#held[0]?.record ?? this.#read[this.#at])?.offset ?? this.#readTo;
   }
 
-  /** See `ReadResult.epoch`, of that position. */
+  /** See `ReadResult.epoch`, of that position: that of the record before it, which the next one may not share. */
   get epoch(): number | undefined {
-    return (this.#held[0]?.read ?? this.#readTime).epoch;
+    const isAllTaken = this.#held.length === 0 && this.#at === this.#read.length;
+    const read = this.#held[0]?.read ?? this.#readTime;
+    if (isAllTaken || read === this.#taken.read) return read.epoch;
+    return this.#taken.next === this.next ? this.#taken.read.epoch : undefined;
   }
 
   /** Offsets that the topic dropped before they were read. */
@@ -139,7 +145,8 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   /** Removes the head. */
   take(): void {
     if (this.#head === undefined) return;
-    this.#held.shift();
+    const { record, read } = this.#held.shift()!;
+    this.#taken = { next: record.offset + 1, read };
     this.#look();
   }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { SourcePartition } from "../../streams/feeders/source_partition.ts";
-import { LogError } from "../../streams/log/log.ts";
+import { type Log, LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { LosingLog } from "../log/losing_log.ts";
 import { listen } from "../log/warnings.ts";
 
 Deno.test("SourcePartition.fill() logs a failed read once while it holds records, and throws when it holds none", async () => {
@@ -78,4 +79,39 @@ Deno.test("SourcePartition.fill() gives the records before one whose registry do
   await partition.fill();
   for (let turn = 0; turn < 20 && partition.head === undefined; turn++) await Promise.resolve();
   assert.deepEqual([partition.head?.record.offset, partition.passedFor], [0, undefined]);
+});
+
+Deno.test("SourcePartition.epoch is that of the record before the position, not of the next one", async () => {
+  const log = new LosingLog();
+  log.append("a", "b");
+  log.lose(2); // nothing: it only begins an epoch
+  log.append("c", "d");
+  log.lose(4);
+  log.append("e");
+  const open = (from: { readonly next: number; readonly epoch?: number }) =>
+    new SourcePartition({
+      log: log as unknown as Log,
+      topic: "clicks",
+      partition: 0,
+      from,
+      waitMs: 0,
+      maxBytes: 1 << 20,
+      now: () => 0,
+      clock: () => 0,
+      headOf: (record, read) => ({ record, read, time: record.offset, cameAt: 0 }),
+      stuck: { since: new Map(), name: "clicks/0" },
+    });
+  const positions = async (partition: ReturnType<typeof open>) => {
+    const found = [[partition.next, partition.epoch]];
+    await partition.fill();
+    do {
+      found.push([partition.next, partition.epoch]);
+      partition.take();
+    } while (partition.head !== undefined);
+    return [...found, [partition.next, partition.epoch]];
+  };
+  const [first, ...others] = [[0, undefined], [1, 0], [2, 0], [3, 1], [4, 1], [5, 2]];
+  assert.deepEqual(await positions(open({ next: 0 })), [first, first, ...others]);
+  const last = [[4, 1], [4, 1], [5, 2]];
+  assert.deepEqual(await positions(open({ next: 4, epoch: 1 })), last);
 });
