@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { digestOf } from "../../streams/http/contract/access.ts";
+import { breadth } from "../breadth.ts";
 import { findChromium } from "../browser.ts";
 import { seen } from "../../streams/dashboard/page/elements.js";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -137,7 +138,7 @@ async function checkBasics(page: Page): Promise<void> {
 }
 
 for (const dark of [false, true]) {
-  for (const width of [1280, 390]) {
+  for (const width of breadth([dark ? 390 : 1280], [1280, 390])) {
     const name = `the overview updates live in a ${dark ? "dark" : "light"} browser ${width} pixels wide`;
     look(name, { path: "/", dark, width }, async ({ page, api }) => {
       await page.locator("#state.live").waitFor();

@@ -71,7 +71,7 @@ Deno.test("runStreams() skips missing streams, repeats no run, and refuses an un
     folder: folder.path,
     seeds: 2,
     queries: 10,
-    behaviours: 200,
+    behaviours: 80,
     json: { file: json, machine: "m", commit: "0a".repeat(20) },
   };
   await assert.rejects(
@@ -96,8 +96,11 @@ Deno.test("runStreams() skips missing streams, repeats no run, and refuses an un
     const written = (await Deno.readTextFile(json)).replaceAll(/"users": \d+/g, '"users": 12345')
       .replaceAll(/"date": "[^"]+"/g, '"date": "then"');
     await Deno.writeTextFile(json, written);
-    await runStreams({ ...options, seeds: 1, only: ["shop"], ...more });
-    const [{ users, date }] = JSON.parse(await Deno.readTextFile(json)).reports;
+    await runStreams({ ...options, only: ["mind"], ...more });
+    const { reports } = JSON.parse(await Deno.readTextFile(json));
+    const { users, date } = reports.find(({ stream }: { readonly stream: string }) =>
+      stream.includes("mind")
+    );
     assert.equal(users === 12345, date === "then");
     return date === "then";
   };
