@@ -331,7 +331,7 @@ export function createCluster(config: KafkaConfig, onThrottled: Throttled): Clus
     return broker;
   };
   const connect = pool.connect.bind(pool);
-  pool.connect = async (): Promise<void> => {
+  const connectToNext = async (): Promise<void> => {
     if (pool.seedBroker === undefined) await pool.createSeedBroker();
     const { seedBroker } = pool;
     try {
@@ -341,6 +341,9 @@ export function createCluster(config: KafkaConfig, onThrottled: Throttled): Clus
       throw error;
     }
   };
+  // One at a time: of two brokers, two that fail at once would pass over the other one, time after time.
+  let connecting: Promise<void> | undefined;
+  pool.connect = () => connecting ??= connectToNext().finally(() => connecting = undefined);
   return cluster;
 }
 
