@@ -9,7 +9,7 @@ import { runScript, temporaryFolder } from "./command.ts";
 const RATINGS = ["--format", "ml-100k", "--data"];
 const START = 880_000_000;
 
-/** A folder of 400 ratings in the format of MovieLens 100K, `seconds` apart. */
+/** A folder of 200 ratings in the format of MovieLens 100K, `seconds` apart. */
 async function ratingsFolder(seconds = 100) {
   const folder = await temporaryFolder();
   const random = createRandom(3);
@@ -20,7 +20,7 @@ async function ratingsFolder(seconds = 100) {
   await Promise.all([
     Deno.writeTextFile(
       `${folder.path}/u.data`,
-      lines(400, (n) => `${below(20)}\t${below(30)}\t${below(5)}\t${START + seconds * n}`),
+      lines(200, (n) => `${below(20)}\t${below(30)}\t${below(5)}\t${START + seconds * n}`),
     ),
     Deno.writeTextFile(`${folder.path}/u.item`, lines(30, (n) => `${n + 1}|M|01-Jan-1995||u|${flags(n)}`)),
     Deno.writeTextFile(`${folder.path}/u.user`, lines(20, (n) => `${n + 1}|33|F|artist|1`)),
@@ -55,7 +55,7 @@ Deno.test("nextItem() follows the time of its file through quiet hours", async (
     sources: false,
     baselines: [],
   });
-  assert.equal(task.clock.time, 1000 * (START + 3600 * 399));
+  assert.equal(task.clock.time, 1000 * (START + 3600 * 199));
 });
 
 Deno.test("evaluate: names data that does not exist, whatever its format", async () => {
@@ -88,7 +88,7 @@ Deno.test("evaluate: reads --config, and rejects what is wrong in it", async () 
 Deno.test("evaluate: judges a source of the configuration in --format as it does the same events in ours", async () => {
   await using folder = await temporaryFolder();
   const random = createRandom(5);
-  const events = Array.from({ length: 300 }, (_, n) => ({
+  const events = Array.from({ length: 150 }, (_, n) => ({
     user: `u${Math.floor(random() * 20)}`,
     item: `i${Math.floor(random() * 30)}`,
     time: 1_700_000_000_000 + n * 60_000,
@@ -112,7 +112,7 @@ Deno.test("evaluate: judges a source of the configuration in --format as it does
   };
   assert.match(await judged("own.jsonl"), /lists may contain items that the user already had: \d/);
   const mapped = await judged("rows.csv", "--format", "shop");
-  assert.match(mapped, /300 behaviours judged/);
+  assert.match(mapped, /150 behaviours judged/);
   assert.equal(mapped, await judged("own.jsonl"));
   const { code, stderr } = await evaluate("--data", folder.path, "--format", "nope");
   assert.equal(code, 1);
