@@ -139,8 +139,9 @@ export class Succession {
   async #watch(): Promise<void> {
     const { topics: { generations }, signal, clock } = this.#options;
     const place = { topic: generations, partition: 0 };
-    const goBack = () => void this.#heed(); // what it has read may be gone
     let next: number | undefined, epoch: number | undefined;
+    let hasNews = false;
+    const goBack = () => void (hasNews = true); // what it has read may be gone
     while (!signal.aborted) {
       try {
         if (next === undefined) {
@@ -154,7 +155,8 @@ export class Succession {
         const options = { reader: "this process", from: next, epoch, goBack, waitMs: WAIT_MS, signal };
         const read = await readOn(this.#log, place, options);
         ({ next, epoch } = read);
-        if (read.records.length > 0) await this.#heed();
+        if (read.records.length > 0 || hasNews) await this.#heed();
+        hasNews = false;
         if (!this.#isSwitching && clock() - (this.#openSince ?? Infinity) > this.patienceMs) {
           await this.#reopen();
         }

@@ -85,3 +85,36 @@ Deno.test("Succession looks again, and goes on, when the topic of generations ha
   ending.abort();
   await succession.ended;
 });
+
+Deno.test("Succession ends when it cannot follow what is left of the topic of generations", async () => {
+  await using log = new AdministeredLog();
+  const { generations } = topics;
+  await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
+  const record = { topic: generations, partition: 0, key: "note", value: null, time: 0 };
+  await log.append([record]);
+  const ending = new AbortController();
+  const looks = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  let looked = 0;
+  const succession = new Succession(log, {
+    topics,
+    place: { isReleased: false },
+    ends: [Infinity],
+    serving: 1,
+    signal: ending.signal,
+    onRecord() {
+      looks[looked++]!.resolve();
+      return looked === 2 ? Promise.reject(new Error("cannot follow")) : Promise.resolve();
+    },
+    clock: () => 0,
+    now: () => 0,
+  } as unknown as SuccessionOptions);
+  const ended = assert.rejects(succession.ended, /cannot follow/);
+  await looks[0]!.promise;
+  await warnings(async () => {
+    await log.lose(generations);
+    await looks[1]!.promise;
+  });
+  await log.append([record]);
+  const swallowed = looks[2]!.promise.then(() => assert.fail("it went on"));
+  await Promise.race([ended, swallowed]).finally(() => ending.abort());
+});
