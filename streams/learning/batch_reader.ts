@@ -125,11 +125,13 @@ export class BatchReader {
   /**
    * Continues from `positions`, without the samples of an unfinished batch; partitions without one were added since, and
    * begin at their start.
+   *
+   * @param epochs see `ReadResult.epoch`, of those positions
    */
-  seek(positions: readonly number[]): void {
+  seek(positions: readonly number[], epochs: readonly (number | undefined)[] = []): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
-    [this.#learntEpochs, this.#epochs] = [[], []];
+    [this.#learntEpochs, this.#epochs] = [[...epochs], [...epochs]];
     [this.#taken, this.#rows, this.#forgotten] = [[], 0, []];
     [this.#order, this.#earlier] = [new SampleOrder(), []];
   }

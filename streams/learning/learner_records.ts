@@ -6,7 +6,7 @@
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { chunkRecords, damagedValue, readChunks } from "../topics/chunks.ts";
-import type { Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
+import type { GroupOffset, Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
 import { keptUntil, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -152,18 +152,22 @@ export class LearnerRecords implements AsyncDisposable {
   }
 
   /**
-   * Up to where the log has the samples of a partition that the previous run read; `Infinity` = it has lost none.
+   * Up to where the log has the samples of a partition that the previous run read, `Infinity` = it has lost none; and
+   * what the group has stored.
    *
    * @param read how far they were read at least
    */
-  async samplesKept(partition: number, read: number): Promise<number> {
+  async samplesKept(
+    partition: number,
+    read: number,
+  ): Promise<Pick<GroupOffset, "offset" | "epoch"> & { readonly kept: number }> {
     const place = { topic: this.#topics.samples, partition };
     const group = this.#writer.id;
     const offset = await this.#log.committed(group, place.topic, partition) ?? 0;
     const epoch = offset < read ? undefined : await this.#log.committedEpoch?.(group, { ...place, offset });
     const end = epoch === undefined ? read : offset;
     const kept = await keptUntil(this.#log, { ...place, offset: end, epoch });
-    return kept < end ? kept : Infinity;
+    return { offset, epoch, kept: kept < end ? kept : Infinity };
   }
 
   /** Writes a commit atomically, and drops the versions that it replaces. */

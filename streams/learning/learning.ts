@@ -154,9 +154,15 @@ export class Learning implements AsyncDisposable {
     const read = positions.map((position, n) =>
       order.reduce((last, { partition, end }) => partition === n ? Math.max(last, end) : last, position)
     );
-    const kept = await Promise.all(read.map((end, partition) => this.#records.samplesKept(partition, end)));
-    if (kept.every((end) => end === Infinity)) return await this.#reader.readAgain(order, signal);
-    await this.#goBack(samples, kept.map((end, n) => Math.min(end, positions[n]!)));
+    const found = await Promise.all(read.map((end, partition) => this.#records.samplesKept(partition, end)));
+    if (found.some(({ kept }) => kept < Infinity)) {
+      return await this.#goBack(samples, found.map(({ kept }, n) => Math.min(kept, positions[n]!)));
+    }
+    this.#reader.seek(
+      positions,
+      found.map(({ offset, epoch }, n) => offset === positions[n] ? epoch : undefined),
+    );
+    await this.#reader.readAgain(order, signal);
   }
 
   /** Goes back to positions, because the log has lost samples after them; what was learnt from those stays. */

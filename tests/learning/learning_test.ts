@@ -21,6 +21,8 @@ import { readChunks } from "../../streams/topics/chunks.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { INPUT } from "../../streams/topics/delivery.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
+import { warnings } from "../log/warnings.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 
@@ -609,4 +611,26 @@ Deno.test("Learning.continueFrom() publishes once that a model is proved, and no
     const versions = (await versionsOn(log)).filter(({ kind }, n) => kind === "delta" || n === 0);
     assert.deepEqual(versions.map(({ share }) => share), isProved ? [0, 1] : [0]);
   }
+});
+
+Deno.test("Learning notices after a restart that samples were replaced, also before it has read others", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const append = (count: number) =>
+    log.append(Array.from({ length: count }, (_, n) => (
+      { topic: topics.samples, partition: 0, key: `u${n}`, value: null, time: 0 }
+    )));
+  await append(5);
+  {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+    await learning.drain(true);
+    assert.deepEqual(learning.positions, [5]);
+  }
+  await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+  await log.lose(topics.samples);
+  await append(7);
+  const said = await warnings(() => learning.drain());
+  await learning.drain();
+  assert.match(said.join(), /samples has lost samples that base had read .*: it resumes at 0/);
+  assert.deepEqual(learning.positions, [7]);
 });
