@@ -271,6 +271,9 @@ for (const name of ["events", "samples", "signals"] as const) {
       await untilCommitted(log);
       const rowsOf = async (service: Service) => (await service.status()).learner?.rows ?? 0;
       await until(async () => await rowsOf(before) > 0, "it learns");
+      const areRead = async () =>
+        (await before.status()).partitions.every(({ othersLag }) => othersLag === 0);
+      await until(areRead, "tasks have read each other's signals");
       if (!isRunning) await before.stop();
       await log.lose(topics[name]);
       if (name === "samples" && !isRunning) { // it has grown past the positions again
