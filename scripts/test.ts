@@ -16,10 +16,10 @@ import { OWN_PORTS, partOfPorts } from "./kafka/java_process.ts";
 
 /** The folders that take the most time, longest first, so that no long one is left over at the end. */
 const LONGEST =
-  "service replay log scripts faults server chaos protocol docs nn retrieval engine mapping generations backup " +
-  "dashboard task reference learner exports experiments";
+  "service log replay scripts generations server backup chaos task retrieval experiments docs mapping engine nn learner " +
+  "protocol faults dashboard reference";
 /** How many of the other folders share a process. */
-const SHARING = 9;
+const SHARING = 5;
 /** Match files with hooks before or after tests, and files that only start the common broker. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /**

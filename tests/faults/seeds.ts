@@ -70,6 +70,4 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
     trial: "switch",
     found: "a builder of another generation than the serving one fenced the tasks of its own",
   },
-  // For breadth; faults_test.ts runs another.
-  ...[1, 2].map((seed): FixedSeed => ({ seed, trial: "none" })),
 ];

@@ -17,6 +17,7 @@ import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 import { photograph, withFolder, withoutIndex } from "./harness.ts";
 import type { TaskRuntime } from "../../streams/task/options.ts";
+import { breadth } from "../breadth.ts";
 
 const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;
@@ -117,7 +118,7 @@ Deno.test("Task on a log without an index gives the same results as with one, ho
 Deno.test("Task.open() with a snapshot resumes after kills at any operation: outputs once, the same states", async () => {
   await withFolder(async (folder) => {
     const random = mulberry32(4);
-    for (let run = 0; run < 8; run++) {
+    for (let run = 0; run < breadth(3, 8); run++) {
       const log = await createLog(records);
       let current = `${folder}-${run}`;
       let kills = 0;
