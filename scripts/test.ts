@@ -5,9 +5,9 @@
  * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use the
  * common broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
- * `--thorough` lets tests go further than every run can afford (tests/breadth.ts), for twice as long, as before a release.
- * Other arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
- * one process, whose output is printed as it comes.
+ * `--thorough` makes tests go further than every run can afford (tests/breadth.ts), as before a release. Other arguments
+ * go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is one process,
+ * whose output is printed as it comes.
  */
 
 import { pathToFileURL } from "node:url";

@@ -50,8 +50,8 @@ const START_TIMEOUT_MS = 180_000;
 /** A quick start matters more than throughput; the small buffer of the log cleaner saves 120 MB. */
 const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 /**
- * A broker that is silent for a second, as on a busy machine, would be expelled and never come back. It need not be heard
- * often then: heartbeats cost an idle one 40 % of its processor time.
+ * A broker that is silent for a second, as on a busy machine, would be expelled and never come back. Rare
+ * heartbeats suffice then: frequent ones cost an idle broker 40 % of its processor time.
  */
 const NO_RETURN = { "broker.session.timeout.ms": "60000", "broker.heartbeat.interval.ms": "5000" };
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";

@@ -6,7 +6,7 @@ import { ignore } from "./ignore.ts";
 export class InTurn {
   /** Ends with the newest piece that runs alone. */
   #alone: Promise<unknown> = Promise.resolve();
-  /** The pieces that follow it and run beside each other: how many are left, and what to call when none is. */
+  /** The pieces after it that run side by side: how many are unfinished, and what to call once all have ended. */
   #beside: { left: number; ended?: () => void } = { left: 0 };
 
   /** Runs a piece alone: after all pieces before it. */

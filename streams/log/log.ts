@@ -236,7 +236,7 @@ export interface Log extends AsyncDisposable {
   /**
    * The topics that exist and whose names begin with a prefix, by name.
    *
-   * @param prefix a shared log may have thousands of others, each of which costs its owner time. @default {""}
+   * @param prefix leaves out other topics, since each one that is listed costs a shared log time. @default {""}
    */
   topics(prefix?: string): Promise<ReadonlyMap<string, TopicSpec>>;
   /** Identity of the topic that has this name now, or `null`; never cached. */

@@ -56,7 +56,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   for (const endpoint of endpoints) {
     app.on(endpoint.method, endpoint.path, (context) => answer(answering, endpoint, context));
   }
-  // By an application of its own: a request that matches a second handler is composed of both, which takes longer.
+  // An application of its own: Hono composes the handlers of a request that matches two, which takes longer.
   const others = new Hono<{ Bindings: Connection }>({ strict: false });
   app.notFound((context) => others.fetch(context.req.raw, context.env));
   const methods = Map.groupBy(endpoints, ({ path }) => path);
@@ -114,7 +114,7 @@ async function answer(
     checkParts(parameters, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters, ...admitted });
     if (context.req.raw.method === "HEAD") {
-      await response.body?.cancel(); // Hono would drop it without
+      await response.body?.cancel(); // Hono drops it without cancelling it
       response = new Response(null, response); // the headers of CORS cannot be added to one with a cancelled body
     }
   } catch (error) {

@@ -33,8 +33,8 @@ export async function fetchOne(client: KafkaClient, broker: Broker, from: FetchF
 }
 
 /**
- * Finds out why a broker has not the records at and before a position. They were trimmed, and the cursor skips them; or
- * the broker lags behind, or was replaced as the leader without having noticed; or the leader was elected without them.
+ * Finds out why a broker lacks the records at and before a position. They were trimmed, and the cursor skips them; or the
+ * broker lags behind, or was replaced as the leader without having noticed; or the leader was elected without them.
  *
  * @returns in the last case a LogError `beyond-end`
  */

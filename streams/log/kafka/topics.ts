@@ -120,7 +120,7 @@ export class KafkaTopics {
     );
   }
 
-  /** The topics that are visible to us and whose names begin with a prefix: settings are asked for of these only. */
+  /** The topics that we may see and whose names begin with a prefix; brokers are asked for the settings of these only. */
   async list(prefix = ""): Promise<Map<string, TopicSpec>> {
     const known = await this.#client.retry(async () => await describe(await this.#client.any(), [], prefix));
     return new Map(known.map((topic) => [topic.name, specOf(topic)]));
@@ -239,7 +239,7 @@ export class KafkaTopics {
   }
 }
 
-/** Describes topics; all of them when none is named. @throws the broker's error when one is unknown */
+/** Describes topics by name; if none is named, all that begin with the prefix. @throws the broker's error when one is unknown */
 async function describe(broker: Broker, names: readonly string[], prefix = ""): Promise<Described[]> {
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal, topic }) => !isInternal && topic.startsWith(prefix));

@@ -141,7 +141,7 @@ export class OthersReader implements AsyncDisposable {
     const from = this.#next.get(partition)!;
     try {
       const epoch = this.#epochs.get(partition);
-      // What was lost may have named users of whom no erasure would be read.
+      // Lost records may have named users, and the erasures of these may be lost, too.
       const goBack = () => this.#hasMissed = true;
       const options = { reader: "a task", from, epoch, goBack, maxBytes, waitMs: WAIT_MS, signal };
       const result = await readOn(this.#log, { topic: this.#topic, partition }, options);
